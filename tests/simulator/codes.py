@@ -1,0 +1,37 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The vendor's result codes."""
+
+from __future__ import annotations
+
+OK = 0
+BAD_PARAMETER = -10
+TOO_MANY_CALLS = -11
+KEY_BLOCKED = -12
+SOURCE_NOT_AUTHORISED = -13
+BAD_PWD = -14
+NO_PERMISSION = -15
+NO_PLAN = -100
+WHITELIST_FULL = -202
+BOUND_ELSEWHERE = -206
+
+MESSAGES = {
+    -1: "未知错误",
+    BAD_PARAMETER: "参数不合法",
+    TOO_MANY_CALLS: "请求过于频繁",
+    KEY_BLOCKED: "Authkey被封禁",
+    SOURCE_NOT_AUTHORISED: "当前客户端IP不在授权名单中",
+    BAD_PWD: "Pwd不合法",
+    NO_PERMISSION: "Authkey对应的业务无此权限",
+    NO_PLAN: "计划不存在或已过期",
+    WHITELIST_FULL: "白名单数量超出限制",
+    BOUND_ELSEWHERE: "IP已被其他Key绑定",
+}
+
+
+class Refusal(Exception):
+    """The vendor says no, with one of its codes."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code

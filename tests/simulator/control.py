@@ -1,0 +1,168 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The control API: what a test sets up, and what it reads afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .accounts import Invalid
+from .api import Simulator
+from .echo import Echo
+from .forward import Forwarders
+
+Handler = Callable[[Request], Awaitable[Any]]
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    value = await _json(request)
+    if not isinstance(value, dict):
+        raise Invalid("the body must be a JSON object")
+    return value
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return json.loads(await request.body())
+    except ValueError:
+        raise Invalid("the body is not JSON") from None
+
+
+def _texts(values: dict[str, Any]) -> dict[str, str]:
+    if not all(isinstance(value, str) for value in values.values()):
+        raise Invalid("map: source address to public address expected")
+    return values
+
+
+class Control:
+    def __init__(self, simulator: Simulator, echo: Echo, forwarders: Forwarders) -> None:
+        self._sim = simulator
+        self._echo = echo
+        self._forwarders = forwarders
+
+    def routes(self) -> list[Route]:
+        table: list[tuple[str, str, Handler]] = [
+            ("GET", "/health", self.health),
+            ("POST", "/reset", self.reset),
+            ("GET", "/state", self.state),
+            ("PUT", "/keys/{key}", self.put_key),
+            ("GET", "/journal", self.get_journal),
+            ("DELETE", "/journal", self.clear_journal),
+            ("GET", "/windows", self.get_windows),
+            ("DELETE", "/windows", self.clear_windows),
+            ("GET", "/faults", self.get_faults),
+            ("POST", "/faults", self.add_faults),
+            ("DELETE", "/faults", self.clear_faults),
+            ("PUT", "/map", self.put_map),
+            ("PATCH", "/map", self.patch_map),
+            ("GET", "/echo/{name}", self.get_echo),
+            ("PUT", "/echo/{name}", self.put_echo),
+            ("DELETE", "/echo", self.clear_echo),
+        ]
+        routes = [Route(f"/_sim{path}", self._answering(handler), methods=[verb]) for verb, path, handler in table]
+        # Without these, a mistyped control call would reach the vendor API and its journal.
+        everything = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        return [*routes, Route("/_sim/{rest:path}", self.nothing, methods=everything)]
+
+    @staticmethod
+    def _answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                return JSONResponse(await handler(request))
+            except Invalid as problem:
+                return JSONResponse({"error": str(problem)}, 400)
+
+        return answer
+
+    async def nothing(self, request: Request) -> Response:
+        return JSONResponse({"error": f"no control call {request.method} {request.url.path}"}, 404)
+
+    async def health(self, request: Request) -> Any:
+        return {"ok": True}
+
+    async def reset(self, request: Request) -> Any:
+        self._sim.vendor.reset()
+        self._forwarders.keep_only(self._sim.vendor.first_proxies)
+        self._sim.windows.clear()
+        self._sim.faults.clear()
+        self._sim.journal.clear()
+        self._echo.clear()
+        return {"ok": True}
+
+    async def state(self, request: Request) -> Any:
+        vendor = self._sim.vendor
+        keys = {name: account.describe() for name, account in vendor.accounts.items()}
+        return {"minute": self._sim.windows.minute, "keys": keys, "map": vendor.map}
+
+    async def put_key(self, request: Request) -> Any:
+        values = await _object(request)
+        wants_proxy = values.pop("proxy", False)
+        if not isinstance(wants_proxy, bool):
+            raise Invalid("proxy: true or false expected")
+        vendor = self._sim.vendor
+        name = request.path_params["key"]
+        new = name not in vendor.accounts
+        account = vendor.account(name)
+        try:
+            account.change(values)
+        except Invalid:
+            if new:
+                del vendor.accounts[name]
+            raise
+        if wants_proxy and account.proxy_url is None:
+            account.proxy_url = self._forwarders.open(name)
+        return {"key": name, **account.describe()}
+
+    async def get_journal(self, request: Request) -> Any:
+        since = request.query_params.get("since", "0")
+        if not since.isdigit():
+            raise Invalid("since: a number expected")
+        return {"calls": self._sim.journal.select(request.query_params.get("path"), int(since))}
+
+    async def clear_journal(self, request: Request) -> Any:
+        self._sim.journal.clear()
+        return {"ok": True}
+
+    async def get_windows(self, request: Request) -> Any:
+        return self._sim.windows.describe()
+
+    async def clear_windows(self, request: Request) -> Any:
+        self._sim.windows.clear()
+        return {"ok": True}
+
+    async def get_faults(self, request: Request) -> Any:
+        return {"faults": self._sim.faults.describe()}
+
+    async def add_faults(self, request: Request) -> Any:
+        self._sim.faults.append(await _json(request))
+        return await self.get_faults(request)
+
+    async def clear_faults(self, request: Request) -> Any:
+        self._sim.faults.clear()
+        return {"ok": True}
+
+    async def put_map(self, request: Request) -> Any:
+        self._sim.vendor.map = _texts(await _object(request))
+        return self._sim.vendor.map
+
+    async def patch_map(self, request: Request) -> Any:
+        self._sim.vendor.map.update(_texts(await _object(request)))
+        return self._sim.vendor.map
+
+    async def get_echo(self, request: Request) -> Any:
+        sources = self._echo.service(request.path_params["name"]).sources
+        return {"calls": len(sources), "sources": sources}
+
+    async def put_echo(self, request: Request) -> Any:
+        self._echo.service(request.path_params["name"]).override(await _object(request))
+        return {"ok": True}
+
+    async def clear_echo(self, request: Request) -> Any:
+        self._echo.clear()
+        return {"ok": True}

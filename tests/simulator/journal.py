@@ -1,0 +1,50 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A record of every call to the vendor API."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass
+class Entry:
+    """One call. It is written when the call arrives and completed as the call goes on."""
+
+    seq: int
+    at: float
+    method: str
+    path: str
+    key: str | None
+    params: dict[str, str]
+    param_source: str
+    query_length: int
+    source: str
+    public: str
+    user_agent: str
+    ips: list[str]
+    http_status: int | None = None
+    code: int | None = None
+    executed: bool = False
+    fault: str | None = None
+
+
+class Journal:
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._last = 0
+
+    def next_seq(self) -> int:
+        self._last += 1
+        return self._last
+
+    def append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+
+    def clear(self) -> None:
+        # Numbers go on after a clear, so that an old "since" never hides a new call.
+        self._entries.clear()
+
+    def select(self, path: str | None = None, since: int = 0) -> list[dict[str, Any]]:
+        return [asdict(entry) for entry in self._entries if entry.seq > since and (path is None or entry.path == path)]

@@ -1,0 +1,130 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pytest fixtures that run the simulator: ``simulator`` for the session, ``sim`` fresh for each test.
+
+Use them with ``from simulator_fixture import sim, simulator, simulator_arguments`` in a ``conftest.py``, or with
+``pytest_plugins = ["simulator_fixture"]`` in the top one. Override ``simulator_arguments`` for other options.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+PROGRAM = Path(__file__).resolve().parent / "simulator"
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+
+
+class Simulator:
+    """A running simulator."""
+
+    def __init__(self, ready: dict[str, Any], verify: bool | str) -> None:
+        self.api_url: str = ready["api_url"]
+        self.control_url: str = ready["control_url"]
+        self.proxy_url: str | None = ready["proxy_url"]
+        self.pid: int = ready["pid"]
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = verify
+        self.key: str = next(iter(self.state()["keys"]))
+
+    def control(self, method: str, path: str, json: Any = None) -> Any:
+        """One control call, for example ``control("PUT", "/keys/QGDEMO01", {"capacity": 3})``."""
+        path = "/" + path.removeprefix("/_sim").lstrip("/")
+        response = self._session.request(method, self.control_url + path, json=json, timeout=10)
+        if not response.ok:
+            raise AssertionError(f"{method} {path}: HTTP {response.status_code}: {response.text}")
+        return response.json()
+
+    def reset(self) -> None:
+        self.control("POST", "/reset")
+
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = self.control("GET", "/state")
+        return state
+
+    def whitelist(self, key: str | None = None) -> list[str]:
+        addresses: list[str] = self.state()["keys"][key or self.key]["whitelist"]
+        return addresses
+
+    def journal(self, path: str | None = None) -> list[dict[str, Any]]:
+        """The calls so far, to one path or to all."""
+        calls: list[dict[str, Any]] = self.control("GET", "/journal")["calls"]
+        return [call for call in calls if path is None or call["path"] == path]
+
+    def fault(self, **fields: Any) -> None:
+        """Plan a fault, for example ``fault(path="/whitelist/add", kind="reset_after")``."""
+        self.control("POST", "/faults", fields)
+
+    def configure(self, key: str | None = None, **fields: Any) -> dict[str, Any]:
+        """Create or alter a key, the first one when none is named."""
+        answer: dict[str, Any] = self.control("PUT", f"/keys/{key or self.key}", fields)
+        return answer
+
+
+def _wait(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -> dict[str, Any]:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if ready_file.exists():
+            ready: dict[str, Any] = json.loads(ready_file.read_text(encoding="utf-8"))
+            return ready
+        if process.poll() is not None:
+            raise RuntimeError(f"the simulator ended with {process.returncode}: {log.read_text(errors='replace')}")
+        time.sleep(0.02)
+    raise RuntimeError(f"the simulator is not up after {START_SECONDS} s: {log.read_text(errors='replace')}")
+
+
+@contextmanager
+def running_simulator(arguments: Sequence[str] = (), verify: bool | str = True) -> Iterator[Simulator]:
+    """Run a simulator on a free port.
+
+    It runs under the tests' own interpreter, or under the one that SIMULATOR_PYTHON names.
+    """
+    python = os.environ.get("SIMULATOR_PYTHON", sys.executable)
+    with tempfile.TemporaryDirectory() as folder:
+        ready_file, log = Path(folder, "ready.json"), Path(folder, "log")
+        command = [python, str(PROGRAM), "--port", "0", "--ready-file", str(ready_file), *arguments]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            yield Simulator(_wait(process, ready_file, log), verify)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope="session")
+def simulator_arguments() -> list[str]:
+    """Options of the session's simulator: a short minute, a proxy, and two sources with public addresses."""
+    mapped = ["--map", "127.0.0.11=203.0.113.11", "--map", "127.0.0.12=203.0.113.12"]
+    return ["--minute", "2", "--proxy-port", "0", *mapped]
+
+
+@pytest.fixture(scope="session")
+def simulator(simulator_arguments: list[str]) -> Iterator[Simulator]:
+    """One simulator for the whole session."""
+    with running_simulator(simulator_arguments) as running:
+        yield running
+
+
+@pytest.fixture
+def sim(simulator: Simulator) -> Simulator:
+    """The session's simulator, back in its start state."""
+    simulator.reset()
+    return simulator

@@ -1,0 +1,39 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the simulator's own tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from simulator_fixture import Simulator, sim, simulator, simulator_arguments
+
+__all__ = ["sim", "simulator", "simulator_arguments"]
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def http() -> requests.Session:
+    """A session that no proxy or netrc of the machine touches."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+@pytest.fixture
+def call(sim: Simulator, http: requests.Session) -> Call:
+    """One vendor call by GET with the first key; its answer's JSON."""
+
+    def get(path: str, **params: str) -> Any:
+        return http.get(sim.api_url + path, params={"Key": sim.key, **params}, timeout=10).json()
+
+    return get

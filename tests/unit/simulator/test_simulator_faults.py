@@ -1,0 +1,240 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each kind of fault, over a real connection."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from simulator_fixture import Simulator
+
+Call = Callable[..., Any]
+A, B, C = "203.0.113.5", "203.0.113.6", "203.0.113.7"
+
+
+def raw(sim: Simulator, path: str = "/whitelist/add", ips: str = A) -> bytes:
+    """One call over a bare socket; everything that comes back until the connection's end."""
+    address = urlsplit(sim.api_url)
+    with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=10) as connection:
+        request = f"GET {path}?Key={sim.key}&IP={ips} HTTP/1.1\r\nHost: simulator\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        chunks = []
+        while chunk := connection.recv(65536):
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def last(sim: Simulator) -> dict[str, Any]:
+    return sim.journal()[-1]
+
+
+def test_code(sim: Simulator, http: requests.Session, call: Call) -> None:
+    sim.fault(path="/whitelist/add", kind="code", code=-1)
+    assert call("/whitelist/add", IP=A)["Code"] == -1
+    sim.fault(path="/whitelist/add", kind="code", code=-99, msg="strange", http_status=400, body_extra={"error": "no"})
+    answer = http.get(f"{sim.api_url}/whitelist/add", params={"Key": sim.key, "IP": A}, timeout=10)
+    assert (answer.status_code, answer.json()) == (400, {"Code": -99, "Msg": "strange", "error": "no"})
+    assert (last(sim)["code"], last(sim)["executed"], last(sim)["fault"]) == (-99, False, "code")
+    assert sim.whitelist() == []
+    assert sim.control("GET", "/windows") == {}
+
+
+def test_a_fault_comes_before_the_check_of_the_key(sim: Simulator, call: Call) -> None:
+    sim.fault(path="/whitelist/add", kind="code", code=-1)
+    assert call("/whitelist/add", Key="NOBODY")["Code"] == -1
+
+
+def test_refuse(sim: Simulator) -> None:
+    sim.fault(path="/whitelist/add", kind="refuse")
+    assert raw(sim) == b""
+    assert (last(sim)["http_status"], last(sim)["executed"]) == (None, False)
+    assert sim.whitelist() == []
+
+
+@pytest.mark.parametrize(("kind", "executed"), [("reset_before", False), ("reset_after", True)])
+def test_reset(sim: Simulator, http: requests.Session, kind: str, executed: bool) -> None:
+    sim.fault(path="/whitelist/add", kind=kind, times=2)
+    with pytest.raises(ConnectionResetError):
+        raw(sim)
+    with pytest.raises(requests.ConnectionError):
+        http.get(f"{sim.api_url}/whitelist/add", params={"Key": sim.key, "IP": B}, timeout=10)
+    assert sim.whitelist() == ([A, B] if executed else [])
+    entry = last(sim)
+    assert (entry["http_status"], entry["executed"], entry["fault"]) == (None, executed, kind)
+    assert entry["code"] == (0 if executed else None)
+
+
+def test_reset_of_a_post(sim: Simulator, http: requests.Session) -> None:
+    sim.fault(path="/whitelist/add", kind="reset_after")
+    with pytest.raises(requests.ConnectionError):
+        http.post(f"{sim.api_url}/whitelist/add", data={"Key": sim.key, "IP": A}, timeout=10)
+    assert sim.whitelist() == [A]
+
+
+@pytest.mark.parametrize("kind", ["delay", "hang_after"])
+def test_slow(sim: Simulator, call: Call, http: requests.Session, kind: str) -> None:
+    sim.fault(path="/whitelist/add", kind=kind, seconds=0.4, times=2)
+    start = time.monotonic()
+    assert call("/whitelist/add", IP=A)["Data"] == [A]
+    assert time.monotonic() - start >= 0.4
+    with pytest.raises(requests.Timeout):
+        http.get(f"{sim.api_url}/whitelist/add", params={"Key": sim.key, "IP": B}, timeout=0.1)
+    # Whoever loses patience finds the call carried out: at once, or after the delay.
+    assert sim.whitelist() == ([A] if kind == "delay" else [A, B])
+    time.sleep(0.5)
+    assert sim.whitelist() == [A, B]
+
+
+def test_status(sim: Simulator, http: requests.Session) -> None:
+    url = f"{sim.api_url}/whitelist/add"
+    sim.fault(path="/whitelist/add", kind="status", http_status=502)
+    answer = http.get(url, params={"Key": sim.key, "IP": A}, timeout=10)
+    assert answer.status_code == 502
+    assert answer.text.startswith("<html>")
+    assert sim.whitelist() == []
+    retry = {"Retry-After": "3"}
+    sim.fault(path="/whitelist/add", kind="status", http_status=503, body="later", headers=retry, executed=True)
+    answer = http.get(url, params={"Key": sim.key, "IP": A}, timeout=10)
+    assert (answer.status_code, answer.text, answer.headers["Retry-After"]) == (503, "later", "3")
+    assert sim.whitelist() == [A]
+
+
+def test_truncate(sim: Simulator) -> None:
+    full = raw(sim, "/whitelist/add")
+    sim.fault(path="/whitelist/add", kind="truncate")
+    part = raw(sim, "/whitelist/add", A)
+    head, body = full.split(b"\r\n\r\n", 1)
+    half_head, half = part.split(b"\r\n\r\n", 1)
+    assert half == body[: len(body) // 2]
+    length = f"content-length: {len(body)}".encode()
+    assert length in head.lower()
+    assert length in half_head.lower()
+    assert last(sim)["executed"]
+
+
+def test_truncate_seen_by_requests(sim: Simulator, http: requests.Session) -> None:
+    sim.fault(path="/whitelist/query", kind="truncate")
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        http.get(f"{sim.api_url}/whitelist/query", params={"Key": sim.key}, timeout=10)
+
+
+def test_garbage(sim: Simulator, http: requests.Session) -> None:
+    url = f"{sim.api_url}/whitelist/add"
+    sim.fault(path="/whitelist/add", kind="garbage")
+    answer = http.get(url, params={"Key": sim.key, "IP": A}, timeout=10)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert answer.text.startswith("<html>")
+    sim.fault(path="/whitelist/add", kind="garbage", body="what?", executed=False)
+    assert http.get(url, params={"Key": sim.key, "IP": B}, timeout=10).text == "what?"
+    assert sim.whitelist() == [A]
+
+
+def test_data_null_and_absent(sim: Simulator, call: Call) -> None:
+    sim.fault(path="/whitelist/add", kind="data_null")
+    assert call("/whitelist/add", IP=A) == {"Code": 0, "Data": None, "Num": 1}
+    sim.fault(path="/whitelist/query", kind="data_absent")
+    assert call("/whitelist/query") == {"Code": 0}
+    assert sim.whitelist() == [A]
+
+
+def test_strings(sim: Simulator, call: Call) -> None:
+    sim.fault(path="/whitelist/add", kind="strings")
+    assert call("/whitelist/add", IP=A) == {"Code": "0", "Data": [A], "Num": "1"}
+
+
+def test_partial(sim: Simulator, call: Call) -> None:
+    sim.fault(path="/whitelist/add", kind="partial", drop=1)
+    assert call("/whitelist/add", IP=f"{A},{B},{C}") == {"Code": 0, "Data": [A, B], "Num": 2}
+    sim.fault(path="/whitelist/del", kind="partial", drop=5)
+    assert call("/whitelist/del", IP=f"{A},{B}") == {"Code": 0, "Data": [], "Num": 0}
+    assert sim.whitelist() == [A, B]
+
+
+def test_redirect(sim: Simulator, http: requests.Session) -> None:
+    sim.fault(path="/whitelist/query", kind="redirect", location=f"{sim.api_url}/ip")
+    answer = http.get(f"{sim.api_url}/whitelist/query?Key={sim.key}", allow_redirects=False, timeout=10)
+    assert (answer.status_code, answer.headers["location"]) == (302, f"{sim.api_url}/ip")
+    assert not last(sim)["executed"]
+
+
+def test_trickle(sim: Simulator, call: Call) -> None:
+    sim.fault(path="/whitelist/add", kind="trickle", seconds=0.01)
+    start = time.monotonic()
+    answer = call("/whitelist/add", IP=A)
+    assert answer == {"Code": 0, "Data": [A], "Num": 1}
+    assert time.monotonic() - start >= 0.01 * (len(json.dumps(answer, separators=(",", ":"))) - 1)
+    sim.fault(path="/whitelist/add", kind="trickle", seconds=0.1, total=0.3)
+    start = time.monotonic()
+    assert call("/whitelist/add", IP=B)["Data"] == [B]
+    assert 0.3 <= time.monotonic() - start < 2
+
+
+def test_trickle_sends_single_bytes(sim: Simulator) -> None:
+    sim.fault(path="/whitelist/query", kind="trickle", seconds=0.2)
+    address = urlsplit(sim.api_url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    connection.request("GET", f"/whitelist/query?Key={sim.key}")
+    answer = connection.getresponse()
+    assert [answer.read1(100) for repeat in range(3)] == [b"{", b'"', b"C"]
+    connection.close()
+
+
+def test_replace(sim: Simulator, call: Call) -> None:
+    sim.fault(path="/whitelist/add", kind="replace", body={"Code": -77, "Odd": [1]})
+    assert call("/whitelist/add", IP=A) == {"Code": -77, "Odd": [1]}
+    assert (last(sim)["code"], last(sim)["executed"]) == (-77, False)
+    sim.fault(path="/whitelist/add", kind="replace", body=[1, None], executed=True)
+    assert call("/whitelist/add", IP=A) == [1, None]
+    assert sim.whitelist() == [A]
+
+
+def test_skip_times_and_order(sim: Simulator, call: Call) -> None:
+    plan = [
+        {"path": "/whitelist/query", "kind": "code", "code": -1, "skip": 1, "times": 2},
+        {"path": "/whitelist/query", "kind": "code", "code": -2},
+        {"path": "/info/quota", "kind": "code", "code": -3, "times": -1},
+    ]
+    planned = sim.control("POST", "/faults", plan)["faults"]
+    assert [item["times"] for item in planned] == [2, 1, -1]
+    # The first call passes the first fault by and meets the second.
+    assert [call("/whitelist/query")["Code"] for repeat in range(4)] == [-2, -1, -1, 0]
+    assert [call("/info/quota")["Code"] for repeat in range(3)] == [-3] * 3
+    assert [item["path"] for item in sim.control("GET", "/faults")["faults"]] == ["/info/quota"]
+    sim.control("DELETE", "/faults")
+    assert call("/info/quota")["Code"] == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"path": "/whitelist/add", "kind": "nothing"},
+        {"path": "/nowhere", "kind": "refuse"},
+        {"kind": "refuse"},
+        {"path": "/whitelist/add", "kind": "code"},
+        {"path": "/whitelist/add", "kind": "code", "code": "x"},
+        {"path": "/whitelist/add", "kind": "refuse", "seconds": 1},
+        {"path": "/whitelist/add", "kind": "refuse", "times": 0},
+        {"path": "/whitelist/add", "kind": "refuse", "skip": -1},
+        {"path": "/whitelist/add", "kind": "delay", "seconds": "1"},
+        {"path": "/whitelist/add", "kind": "status", "http_status": 99},
+        {"path": "/whitelist/add", "kind": "status", "http_status": 500, "headers": {"a": 1}},
+        {"path": "/whitelist/add", "kind": "garbage", "body": 1},
+        {"path": "/whitelist/add", "kind": "replace", "body": 1, "executed": "no"},
+        {"path": "/whitelist/query", "kind": "partial", "drop": 1},
+        "refuse",
+    ],
+)
+def test_wrong_faults(sim: Simulator, http: requests.Session, fault: Any) -> None:
+    good = {"path": "/whitelist/add", "kind": "refuse"}
+    answer = http.post(f"{sim.control_url}/faults", json=[good, fault], timeout=10)
+    assert answer.status_code == 400
+    assert "fault" in answer.json()["error"]
+    assert sim.control("GET", "/faults") == {"faults": []}

@@ -1,0 +1,265 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The vendor's calls and their rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from simulator_fixture import Simulator
+
+Call = Callable[..., Any]
+A, B, C = "203.0.113.5", "203.0.113.6", "203.0.113.7"
+
+
+def test_add_query_delete(call: Call) -> None:
+    assert call("/whitelist/query") == {"Code": 0, "Data": []}
+    assert call("/whitelist/add", IP=f"{A},{B}") == {"Code": 0, "Data": [A, B], "Num": 2}
+    assert call("/whitelist/query") == {"Code": 0, "Data": [A, B]}
+    assert call("/whitelist/del", IP=A) == {"Code": 0, "Data": [A], "Num": 1}
+    assert call("/whitelist/query") == {"Code": 0, "Data": [B]}
+
+
+def test_an_address_named_twice_counts_once(call: Call) -> None:
+    assert call("/whitelist/add", IP=f"{A},{B},{A}") == {"Code": 0, "Data": [A, B], "Num": 2}
+
+
+def test_quota(sim: Simulator, call: Call) -> None:
+    assert call("/info/quota") == {"Code": 0, "Total": 5, "Available": 5, "Used": 0}
+    sim.configure(channels=8, used=3)
+    assert call("/info/quota") == {"Code": 0, "Total": 8, "Available": 5, "Used": 3}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "198.51.100", "198.51.100.256", "198.51.100.010", "2001:db8::1", "198.51.100.0/24", f"{A}, {B}", f"{A},", "*"],
+)
+@pytest.mark.parametrize("path", ["/whitelist/add", "/whitelist/del"])
+def test_illegal_address(sim: Simulator, call: Call, path: str, text: str) -> None:
+    sim.configure(whitelist=[A])
+    assert call(path, IP=text)["Code"] == -10
+    assert sim.whitelist() == [A]
+
+
+def test_missing_address(call: Call) -> None:
+    assert call("/whitelist/add")["Code"] == -10
+    assert call("/whitelist/del", ip=A)["Code"] == -10
+
+
+def test_full_list_refuses_the_whole_batch(sim: Simulator, call: Call) -> None:
+    sim.configure(capacity=2, whitelist=[A])
+    assert call("/whitelist/add", IP=f"{B},{C}")["Code"] == -202
+    assert sim.whitelist() == [A]
+    assert call("/whitelist/add", IP=f"{A},{B}")["Data"] == [A, B]
+
+
+def test_full_list_takes_what_fits(sim: Simulator, call: Call) -> None:
+    sim.configure(capacity=2, whitelist=[A], options={"overflow": "partial"})
+    assert call("/whitelist/add", IP=f"{B},{C}") == {"Code": 0, "Data": [B], "Num": 1}
+    assert call("/whitelist/add", IP=C) == {"Code": 0, "Data": [], "Num": 0}
+    assert sim.whitelist() == [A, B]
+
+
+def test_address_of_another_key(sim: Simulator, call: Call) -> None:
+    sim.configure("OTHER001", whitelist=[B])
+    assert call("/whitelist/add", IP=f"{A},{B}")["Code"] == -206
+    assert sim.whitelist() == []
+    sim.configure(options={"bound": "partial"})
+    assert call("/whitelist/add", IP=f"{A},{B}") == {"Code": 0, "Data": [A], "Num": 1}
+    assert sim.whitelist("OTHER001") == [B]
+
+
+def test_adding_a_present_address(sim: Simulator, call: Call) -> None:
+    sim.configure(whitelist=[A])
+    assert call("/whitelist/add", IP=A) == {"Code": 0, "Data": [A], "Num": 1}
+    sim.configure(options={"present_add": "zero"})
+    assert call("/whitelist/add", IP=f"{A},{B}") == {"Code": 0, "Data": [B], "Num": 1}
+    sim.configure(options={"present_add": "full"})
+    assert call("/whitelist/add", IP=f"{A},{C}")["Code"] == -202
+    assert sim.whitelist() == [A, B]
+
+
+def test_deleting_an_absent_address(sim: Simulator, call: Call) -> None:
+    sim.configure(whitelist=[A])
+    assert call("/whitelist/del", IP=f"{A},{B}") == {"Code": 0, "Data": [A], "Num": 1}
+    sim.configure(whitelist=[A], options={"absent_del": "error"})
+    assert call("/whitelist/del", IP=f"{A},{B}")["Code"] == -10
+    assert sim.whitelist() == [A]
+
+
+def test_empty_list(sim: Simulator, call: Call) -> None:
+    sim.configure(options={"empty_data": "null"})
+    assert call("/whitelist/query") == {"Code": 0, "Data": None}
+    sim.configure(options={"empty_data": "absent"})
+    assert call("/whitelist/query") == {"Code": 0}
+    sim.configure(whitelist=[A])
+    assert call("/whitelist/query") == {"Code": 0, "Data": [A]}
+
+
+def test_numbers_as_strings(sim: Simulator, call: Call) -> None:
+    sim.configure(options={"numbers": "string"})
+    assert call("/whitelist/add", IP=A) == {"Code": "0", "Data": [A], "Num": "1"}
+    assert call("/info/quota") == {"Code": "0", "Total": "5", "Available": "5", "Used": "0"}
+    assert call("/whitelist/add", IP="x")["Code"] == "-10"
+
+
+def test_failure_body_and_status(sim: Simulator, http: requests.Session) -> None:
+    def fail() -> requests.Response:
+        return http.get(f"{sim.api_url}/whitelist/add", params={"Key": sim.key, "IP": "x"}, timeout=10)
+
+    first = fail()
+    assert first.status_code == 200
+    assert first.json()["Msg"]
+    assert first.headers["content-type"] == "application/json"
+    sim.configure(options={"msg": False, "error_status": 400})
+    second = fail()
+    assert (second.status_code, second.json()) == (400, {"Code": -10})
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"pwd": "secret"}, -14),
+        ({"status": "blocked"}, -12),
+        ({"status": "unauthorised"}, -13),
+        ({"status": "no_permission"}, -15),
+        ({"status": "expired"}, -100),
+        ({"status": "blocked", "pwd": "secret"}, -14),
+    ],
+)
+def test_key_is_refused(sim: Simulator, call: Call, fields: dict[str, Any], code: int) -> None:
+    sim.configure(**fields)
+    assert call("/whitelist/add", IP=A)["Code"] == code
+    assert sim.whitelist() == []
+    assert sim.control("GET", "/windows") == {}
+
+
+def test_right_password(sim: Simulator, call: Call) -> None:
+    sim.configure(pwd="secret")
+    assert call("/whitelist/query", Pwd="wrong")["Code"] == -14
+    assert call("/whitelist/query", Pwd="secret")["Code"] == 0
+
+
+@pytest.mark.parametrize(("query", "code"), [("", -10), ("Key=", -10), ("key=QGDEMO01", -10), ("Key=qgdemo01", -100)])
+def test_missing_or_unknown_key(sim: Simulator, http: requests.Session, query: str, code: int) -> None:
+    assert http.get(f"{sim.api_url}/whitelist/query?{query}", timeout=10).json()["Code"] == code
+
+
+def test_post_reads_the_body_only(sim: Simulator, http: requests.Session) -> None:
+    url = f"{sim.api_url}/whitelist/add"
+    form = {"Key": sim.key, "IP": A}
+    assert http.post(f"{url}?IP={B}", data=form, timeout=10).json()["Data"] == [A]
+    assert http.post(url, params=form, timeout=10).json()["Code"] == -10
+    assert http.post(url, json=form, timeout=10).json()["Code"] == -10
+    calls = sim.journal("/whitelist/add")
+    assert [item["param_source"] for item in calls] == ["body"] * 3
+    assert [item["query_length"] > 0 for item in calls] == [True, True, False]
+
+
+def test_get_ignores_a_body(sim: Simulator, http: requests.Session) -> None:
+    answer = http.get(f"{sim.api_url}/whitelist/query", data={"Key": sim.key}, timeout=10)
+    assert answer.json()["Code"] == -10
+
+
+def test_post_refused_or_read_from_the_query(sim: Simulator, http: requests.Session) -> None:
+    url = f"{sim.api_url}/whitelist/add"
+    sim.configure(options={"post": "refuse"})
+    refused = http.post(url, data={"Key": sim.key, "IP": A}, timeout=10)
+    assert refused.status_code == 405
+    assert "html" in refused.headers["content-type"]
+    sim.configure(options={"post": "ignore_body"})
+    answer = http.post(url, params={"Key": sim.key, "IP": B}, data={"Key": sim.key, "IP": A}, timeout=10)
+    assert answer.json()["Data"] == [B]
+    assert sim.journal()[-1]["param_source"] == "query"
+    assert sim.whitelist() == [B]
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD"])
+def test_other_methods(sim: Simulator, http: requests.Session, method: str) -> None:
+    url = f"{sim.api_url}/whitelist/add?Key={sim.key}&IP={A}"
+    assert http.request(method, url, timeout=10).status_code == 405
+    assert sim.whitelist() == []
+
+
+@pytest.mark.parametrize("path", ["/", "/query", "/whitelist/add/", "/Whitelist/add", "/whitelist"])
+def test_unknown_path(sim: Simulator, http: requests.Session, path: str) -> None:
+    answer = http.get(f"{sim.api_url}{path}?Key={sim.key}", allow_redirects=False, timeout=10)
+    assert answer.status_code == 404
+    assert [(item["path"], item["http_status"]) for item in sim.journal()] == [(path, 404)]
+
+
+def test_journal(sim: Simulator, call: Call, http: requests.Session) -> None:
+    call("/whitelist/add", IP=f"{A},{B}", Pwd="p")
+    http.get(f"{sim.api_url}/whitelist/del", params={"Key": "NOBODY"}, headers={"User-Agent": "me"}, timeout=10)
+    first, second = sim.journal()
+    assert first["params"] == {"IP": f"{A},{B}", "Pwd": "p"}
+    assert first["ips"] == [A, B]
+    assert (first["method"], first["key"], first["code"], first["executed"]) == ("GET", sim.key, 0, True)
+    assert (first["http_status"], first["fault"]) == (200, None)
+    assert (second["key"], second["code"], second["executed"]) == ("NOBODY", -100, False)
+    assert second["user_agent"] == "me"
+    assert first["seq"] < second["seq"]
+    assert first["at"] <= second["at"]
+    newer = sim.control("GET", f"/journal?since={first['seq']}")["calls"]
+    assert newer == [second]
+    assert sim.control("GET", "/journal?path=/whitelist/add")["calls"] == [first]
+    sim.control("DELETE", "/journal")
+    assert sim.journal() == []
+    call("/whitelist/query")
+    assert sim.journal()[0]["seq"] > second["seq"]
+
+
+def test_reset(sim: Simulator, call: Call) -> None:
+    start = sim.state()
+    sim.configure(capacity=1, whitelist=[A], options={"post": "refuse"})
+    sim.configure("OTHER001", proxy=True)
+    sim.control("PUT", "/map", {"127.0.0.1": C})
+    sim.fault(path="/whitelist/query", kind="refuse", times=-1)
+    call("/info/quota")
+    sim.reset()
+    assert sim.state() == start
+    assert sim.control("GET", "/faults") == {"faults": []}
+    assert sim.control("GET", "/windows") == {}
+    assert sim.journal() == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"capacity": -1},
+        {"capacity": True},
+        {"whitelist": A},
+        {"status": "gone"},
+        {"pwd": 1},
+        {"exit": ""},
+        {"options": {"overflow": "maybe"}},
+        {"options": {"nothing": 1}},
+        {"options": {"msg": 1}},
+        {"options": {"error_status": 99}},
+        {"options": []},
+        {"colour": "red"},
+        {"proxy": "yes"},
+        [],
+    ],
+)
+def test_wrong_key_settings(sim: Simulator, http: requests.Session, fields: Any) -> None:
+    before = sim.state()
+    for key in (sim.key, "NEWKEY01"):
+        answer = http.put(f"{sim.control_url}/keys/{key}", json=fields, timeout=10)
+        assert answer.status_code == 400
+        assert answer.json()["error"]
+    assert sim.state() == before
+
+
+def test_wrong_control_calls(sim: Simulator, http: requests.Session) -> None:
+    assert http.get(f"{sim.control_url}/nothing", timeout=10).status_code == 404
+    assert http.post(f"{sim.control_url}/state", timeout=10).status_code == 404
+    assert http.put(f"{sim.control_url}/map", data="{", timeout=10).status_code == 400
+    assert http.put(f"{sim.control_url}/map", json={"127.0.0.1": 1}, timeout=10).status_code == 400
+    assert http.get(f"{sim.control_url}/journal?since=x", timeout=10).status_code == 400
+    assert sim.journal() == []
+    with pytest.raises(AssertionError, match="HTTP 404"):
+        sim.control("GET", "/nothing")
