@@ -1,0 +1,38 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""qg_egress_ip_info: one shell command on the host, judged on the control node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import EGRESS_OPTIONS, PROXY_API_OPTIONS, Spec
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
+
+SPEC: Spec = {
+    # Not used: defaults for the action group name them, and reach this module too.
+    **{name: {**option, "required": False} for name, option in PROXY_API_OPTIONS.items()},
+    **EGRESS_OPTIONS,
+    "family": {"type": "str", "choices": ["ipv4", "ipv6"], "default": "ipv4"},
+    "timeout": {"type": "float", "default": 10.0},
+    "proxy": {"type": "str"},
+}
+
+
+class ActionModule(QgAction):
+    """Asks over the task's connection, also where the task is delegated."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The addresses, and who told them."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        params = self.validated(SPEC)
+        try:
+            verdict = ask(self, question_from(params))
+        except QgError as problem:
+            return {**result, "failed": True, "changed": False, **problem.as_result()}
+        return {**result, "changed": False, "ips": verdict.ips, "ip": verdict.ips[0], "answers": verdict.answers}

@@ -1,0 +1,193 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""qg_egress_whitelist: a host's egress addresses on the whitelist, one write for all hosts of a play."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import HostWish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import board_for, register
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+    EGRESS_OPTIONS,
+    PROXY_API_OPTIONS,
+    Spec,
+    check_addresses,
+    check_range,
+    check_url,
+)
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
+
+SPEC: Spec = {
+    "step": {"type": "str", "choices": ["detect", "register"], "required": True},
+    "options_from": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "ips": {"type": "list", "elements": "str", "default": []},
+    "detect": {"type": "bool", "default": True},
+    "fleet": {"type": "str"},
+    "fail": {"type": "bool", "default": True},
+    "verify_proxy": {"type": "str"},
+    "verify_url": {"type": "str"},
+    "verify_wait": {"type": "float", "default": 30.0},
+    **EGRESS_OPTIONS,
+    **PROXY_API_OPTIONS,
+}
+
+
+class ActionModule(QgAction):
+    """Detecting runs over the host's connection; registering runs on the control node alone."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The result of the step that the task names."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        self._adopt_variables(variables)
+        params = self.validated(SPEC)
+        if REQUESTS_IMPORT_ERROR is not None:
+            return {
+                **result,
+                "failed": True,
+                "msg": missing_required_lib("requests"),
+                "exception": REQUESTS_IMPORT_ERROR,
+            }
+        if self._task.delegate_to:
+            raise AnsibleActionFail(
+                "qg_egress_whitelist speaks for the host it runs for and cannot be delegated. Where only another host "
+                "reaches the API, use qg_egress_ip_info and delegate qg_whitelist."
+            )
+        params["fleet"] = params["fleet"] or _fleet(variables)
+        step = self._detect if params["step"] == "detect" else self._register
+        try:
+            own = step(params, variables)
+        except QgError as problem:
+            own = {"failed": True, "changed": False, **problem.as_result()}
+        return {**result, **redact(own, params, SPEC)}
+
+    def _adopt_variables(self, variables: dict[str, Any]) -> None:
+        """Options that the task leaves out are taken from the variables that it names.
+
+        For a fleet this is much cheaper than to write each of them into the task as a template: only those are
+        evaluated that somebody set.
+        """
+        arguments = self._task.args
+        prefix = arguments.get("options_from")
+        for option in SPEC if prefix else ():
+            name = f"{prefix}{option}"
+            if option not in arguments and name in variables:
+                value = self._templar.template(variables[name])
+                if value is not None and value != variables.get("omit"):
+                    arguments[option] = value
+
+    def _detect(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        _check(params)
+        answers: list[dict[str, Any]] = []
+        only_global = params["state"] == "present" and not params["allow_non_global"]
+        ips = check_addresses("ips", params["ips"], only_global=only_global)
+        if not ips and params["detect"]:
+            verdict = ask(self, question_from(params))
+            ips, answers = tuple(verdict.ips), verdict.answers
+        elif not ips and params["state"] == "present":
+            raise OptionError("ips is empty and detect is false: there is no address to register.")
+        board, _memory = board_for(params, _run_id())
+        board.post(HostWish(variables["inventory_hostname"], ips))
+        return {"changed": False, "ips": list(ips), "answers": answers}
+
+    def _register(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        host = variables["inventory_hostname"]
+        board, memory = board_for(params, _run_id())
+        verdict, wrote = register(board, memory, host, params, self.mode())
+        diff = verdict.get("fleet", {}).pop("diff", None)
+        if diff is not None:
+            verdict["diff"] = diff
+        if wrote:
+            lost = _lost(variables, board.hosts())
+            verdict["fleet"] = {**verdict.get("fleet", {}), "lost": lost}
+            if lost:
+                verdict["warnings"] = [
+                    f"Failed or unreachable before, and therefore not registered: {', '.join(lost)}."
+                ]
+        if verdict.get("failed") is False:
+            verdict.setdefault("warnings", []).append(verdict.pop("msg"))
+        proof = params["verify_proxy"] and params["state"] == "present" and not self._task.check_mode
+        if proof and not verdict.get("unregistered") and not verdict.get("failed"):
+            try:
+                verdict["exits"] = self._prove(params)
+            except QgError as problem:
+                # What was done to the whitelist is told all the same.
+                verdict.update({**problem.as_result(), "failed": True})
+        return verdict
+
+    def _prove(self, params: dict[str, Any]) -> list[str]:
+        """Ask an echo service through the proxy until it answers: the vendor needs a moment after a change."""
+        question = question_from(
+            {
+                **params,
+                "sources": [params["verify_url"] or params["sources"][0]],
+                "quorum": 1,
+                "samples": 1,
+                "family": None,
+                "proxy": params["verify_proxy"],
+            }
+        )
+        give_up = time.monotonic() + params["verify_wait"]
+        while True:
+            try:
+                return ask(self, question).ips
+            except QgError as problem:
+                if time.monotonic() + 1 > give_up:
+                    raise QgError(
+                        f"The address is on the whitelist, but {params['verify_proxy']} does not let the host through: "
+                        f"{problem.message}",
+                        **problem.details,
+                    ) from None
+            time.sleep(1)
+
+
+def _check(params: dict[str, Any]) -> None:
+    """Find mistakes in the options that only the later step uses, before any host is asked."""
+    if not params["key"].strip():
+        raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
+    check_url("api_url", params["api_url"])
+    for option in ("verify_proxy", "verify_url"):
+        if params[option]:
+            check_url(option, params[option])
+    check_range("verify_wait", params["verify_wait"], 0, 600)
+
+
+def _fleet(variables: dict[str, Any]) -> str:
+    """The inventories that are in use: a host of the same name in another inventory is another host."""
+    return "\n".join(str(source) for source in variables.get("ansible_inventory_sources") or ["unnamed"])
+
+
+def _lost(variables: dict[str, Any], known: set[str]) -> list[str]:
+    """Hosts of the play that dropped out of it before they were registered."""
+    alive = set(variables.get("ansible_play_hosts") or ())
+    return sorted(host for host in variables.get("ansible_play_hosts_all") or () if host not in alive | known)
+
+
+@functools.cache
+def _run_id() -> str:
+    """The run of Ansible that this worker belongs to: the process that made it, and when that was started."""
+    parent = os.getppid()
+    try:
+        # Fields after the name, which may hold blanks; the start is field 22 of the line (proc(5)).
+        started = Path(f"/proc/{parent}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except OSError:
+        started = subprocess.run(
+            ["ps", "-o", "lstart=", "-p", str(parent)], capture_output=True, text=True, check=False
+        ).stdout.strip()
+    return f"{parent} {started}"

@@ -1,0 +1,124 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 0: every way in which a run can fail, and what the vendor's codes mean.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class VendorCode:
+    """One row of the vendor's error table: the meaning and what the user can do about it."""
+
+    meaning: str
+    remedy: str
+
+
+#: Codes of the classic API (vendor docs: API overview, 174, 175, 178, 181).
+#: -101, -102, -202 and -206 come from single pages and from public clients.
+VENDOR_CODES: dict[int, VendorCode] = {
+    -1: VendorCode("unknown error", "Try again later; ask the vendor's support if it stays."),
+    -10: VendorCode("parameter not legal", "Check the values of the task's options."),
+    -11: VendorCode(
+        "too many requests", "Give the task more time with max_wait, and let only one control node use this key."
+    ),
+    -12: VendorCode("key blocked", "Ask the vendor why the key was blocked."),
+    -13: VendorCode(
+        "calling address not authorised",
+        "The key's API authentication (vendor's console) lets in only listed callers: list the address of this "
+        "control node there.",
+    ),
+    -14: VendorCode("API password wrong or missing", "Set pwd (environment QG_PWD) to the key's API password."),
+    -15: VendorCode("no permission", "The product behind this key does not offer this call: use another key."),
+    -100: VendorCode("plan missing or expired", "Check the key, or renew its plan in the vendor's console."),
+    -101: VendorCode("more than the plan's channels", "Ask for less, or buy more channels."),
+    -102: VendorCode("no free channel left", "Release a lease or wait until one expires."),
+    -103: VendorCode("resources short", "Try again later or choose another area."),
+    -104: VendorCode("allocation failed", "Try again later."),
+    -105: VendorCode("count limit reached", "Wait a minute, or ask for less in one run."),
+    -202: VendorCode(
+        "whitelist full", "Remove addresses that are no longer needed, or ask the vendor for a longer whitelist."
+    ),
+    -206: VendorCode("address bound to another key", "Remove the address from the whitelist of the other key first."),
+}
+
+UNKNOWN = -1
+RATE_LIMITED = -11
+WHITELIST_FULL = -202
+BOUND_ELSEWHERE = -206
+
+
+class QgError(Exception):
+    """A failure that the user reads: one sentence, and structured details beside it.
+
+    No instance ever holds a key, a password, or a URL with its query.
+    """
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+    def as_result(self) -> dict[str, Any]:
+        """The failure as keys of a task's result, without those that are unknown."""
+        known = {name: value for name, value in self.details.items() if value is not None}
+        return {"msg": self.message, **known}
+
+
+class OptionError(QgError):
+    """An option's value cannot be used; raised before any call is made."""
+
+
+class WaitTooLong(QgError):
+    """The next step would have to wait longer than max_wait leaves."""
+
+
+class ApiError(QgError):
+    """The vendor answered, and the answer is a refusal.
+
+    ``code`` is the vendor's number, ``endpoint`` the path that was called.
+    """
+
+    def __init__(self, code: int, endpoint: str, *, vendor_message: str | None = None, http_status: int | None = None):
+        known = VENDOR_CODES.get(code, VendorCode("not a documented code", "See the vendor's error table."))
+        said = f', "{vendor_message}"' if vendor_message else ""
+        super().__init__(
+            f"{endpoint} was refused with code {code} ({known.meaning}{said}). {known.remedy}",
+            code=code,
+            meaning=known.meaning,
+            endpoint=endpoint,
+            http_status=http_status,
+        )
+        self.code = code
+        self.endpoint = endpoint
+
+
+class ExchangeError(QgError):
+    """No usable answer came back.
+
+    ``executed`` is False where the request surely never reached the vendor's service, and None where nobody can
+    tell. ``transient`` says whether trying again makes sense.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        endpoint: str,
+        executed: bool | None,
+        transient: bool = True,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, endpoint=endpoint, http_status=http_status)
+        self.executed = executed
+        self.transient = transient
+        self.http_status = http_status
+        self.retry_after = retry_after

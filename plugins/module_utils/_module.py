@@ -1,0 +1,22 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 5: an operation as a module, which runs where the task was delegated to.
+
+This file is private to the collection. Its twin for the control node is ``plugin_utils/_action.py``.
+"""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute
+
+
+def run_module(operation: Operation) -> None:
+    """Validate the options, run the operation, and end the process with its result."""
+    module = AnsibleModule(argument_spec=operation.spec, supports_check_mode=True, **operation.rules)
+    result = execute(operation, module.params, Mode(check=module.check_mode, diff=module._diff))
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)

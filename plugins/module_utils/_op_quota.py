@@ -1,0 +1,33 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 5: the operation of qg_quota_info.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, check_range, proxy_api
+
+
+def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    wanted = params["at_least"]
+    if wanted is not None:
+        check_range("at_least", wanted, 0, 1_000_000_000)
+    api = proxy_api(params)
+    quota = api.quota()
+    return {
+        "changed": False,
+        "quota": {"total": quota.total, "available": quota.available, "used": quota.used, "vendor": dict(quota.vendor)},
+        "sufficient": None if wanted is None else quota.available >= wanted,
+        "api": api.report(),
+    }
+
+
+QUOTA_INFO = Operation(spec={"at_least": {"type": "int"}, **PROXY_API_OPTIONS}, run=_run)

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 4: an operation is what a task does, whichever side it runs on.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible.module_utils.basic import missing_required_lib
+from ansible.module_utils.common.parameters import remove_values
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import Spec
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How the task runs: as a prediction (``check``), with a ``diff``."""
+
+    check: bool = False
+    diff: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Options, rules between them, and a function from validated options to a result.
+
+    The function raises QgError, or returns a result that may hold ``failed`` and ``msg``.
+    """
+
+    spec: Spec
+    run: Callable[[Mapping[str, Any], Mode], dict[str, Any]]
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+
+def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    """Run an operation; the one place where an error becomes a failed result."""
+    if REQUESTS_IMPORT_ERROR is not None:
+        return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
+    try:
+        return operation.run(params, mode)
+    except QgError as problem:
+        return {"failed": True, "changed": False, **problem.as_result()}
+
+
+def redact(result: dict[str, Any], params: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
+    """The result without any value of an option marked ``no_log``, as AnsibleModule does it."""
+    secrets = {params[name] for name, option in spec.items() if option.get("no_log") and params.get(name)}
+    cleaned: dict[str, Any] = remove_values(result, secrets)
+    return cleaned

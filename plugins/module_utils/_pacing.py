@@ -1,0 +1,120 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 1: the vendor's limits per minute, kept by all processes of a control node together.
+
+This file is private to the collection.
+
+The vendor counts the calls of one key to one endpoint in a minute that starts with the first of them. When that
+was cannot be seen from here, so the rule kept is the stricter one: never more than the limit in any minute. A call
+takes its place before it is sent, and frees it one minute after its answer came, since the vendor counted it at
+some moment between the two.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+
+#: Seconds added to the minute, for clocks that are slewed while we wait.
+MARGIN = 0.1
+#: Seconds that an endpoint rests at most when the vendor asks for a rest, and that any call may take.
+LONGEST_REST = 3600
+#: No sleep is longer than this part of a minute: another process may have freed its place early.
+LONGEST_NAP = 1 / 12
+
+
+def minute_seconds() -> float:
+    """The length of the vendor's minute: 60, or what QG_MINUTE_SECONDS says for a simulator with a shorter one."""
+    return float(os.environ.get("QG_MINUTE_SECONDS") or 60)
+
+
+@dataclass
+class Budget:
+    """The one limit on how long a run may wait, in seconds, for its turns and between its tries together."""
+
+    max_wait: float
+    sleep: Callable[[float], None] = time.sleep
+    waited: float = 0.0
+
+    def wait(self, seconds: float, reason: str, endpoint: str) -> None:
+        """Sleep, or raise WaitTooLong without sleeping when the budget does not cover it."""
+        if self.waited + seconds > self.max_wait:
+            raise WaitTooLong(
+                f"{endpoint}: {reason}, and waiting {seconds:.0f} more seconds would pass max_wait "
+                f"({self.max_wait:g} seconds, {self.waited:.0f} of them used). Raise max_wait or run again later.",
+                endpoint=endpoint,
+            )
+        self.waited += seconds
+        self.sleep(seconds)
+
+
+def backoff(attempt: int, wanted: float | None = None) -> float:
+    """Seconds to wait before try number ``attempt`` + 1: doubling from one to 30, with jitter, or what was wanted."""
+    if wanted is not None:
+        return wanted + random.uniform(0, 1)
+    return random.uniform(0.5, 1) * min(30.0, float(2**attempt))
+
+
+@dataclass
+class Pacer:
+    """Places in the vendor's windows."""
+
+    state: State
+    minute: float = field(default_factory=minute_seconds)
+    now: Callable[[], float] = time.time
+
+    def try_place(self, key: str, endpoint: str, limit: int, timeout: float) -> tuple[int | None, float]:
+        """A place for one call of at most ``timeout`` seconds: its number, or the seconds until one may be free."""
+        with self.state.transaction() as database:
+            now = self.now()
+            # Rows from far in the future are left from before the clock was set back.
+            latest = now + self.minute + LONGEST_REST
+            database.execute("DELETE FROM calls WHERE frees <= ? OR frees > ?", (now, latest))
+            database.execute("DELETE FROM blocks WHERE until <= ? OR until > ?", (now, latest))
+            block = database.execute(
+                "SELECT until FROM blocks WHERE key = ? AND endpoint = ?", (key, endpoint)
+            ).fetchone()
+            if block:
+                return None, float(block[0]) - now
+            taken, first = database.execute(
+                "SELECT count(*), min(frees) FROM calls WHERE key = ? AND endpoint = ?", (key, endpoint)
+            ).fetchone()
+            if taken >= limit:
+                return None, float(first) - now
+            # A process that dies now keeps its place for as long as its call could have taken.
+            row = database.execute(
+                "INSERT INTO calls (key, endpoint, frees) VALUES (?, ?, ?)",
+                (key, endpoint, now + timeout + self.minute + MARGIN),
+            )
+            return row.lastrowid, 0.0
+
+    def take_place(self, key: str, endpoint: str, limit: int, timeout: float, budget: Budget) -> int:
+        """Wait for a place and take it; the number is for :meth:`answered`."""
+        while True:
+            place, wait = self.try_place(key, endpoint, limit, timeout)
+            if place is not None:
+                return place
+            nap = min(max(wait, 0.01), self.minute * LONGEST_NAP)
+            budget.wait(nap, f"the vendor's limit of {limit} calls a minute is used up", endpoint)
+
+    def answered(self, place: int) -> None:
+        """The call came back: its place is free one minute from now."""
+        with self.state.transaction() as database:
+            database.execute("UPDATE calls SET frees = ? WHERE id = ?", (self.now() + self.minute + MARGIN, place))
+
+    def refused(self, key: str, endpoint: str, seconds: float | None = None) -> None:
+        """The vendor refused for the rate: somebody else calls too. All processes rest, for a minute if not told."""
+        until = self.now() + (self.minute + MARGIN if seconds is None else min(seconds, LONGEST_REST))
+        with self.state.transaction() as database:
+            database.execute(
+                "INSERT INTO blocks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+                (key, endpoint, until),
+            )

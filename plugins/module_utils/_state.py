@@ -1,0 +1,123 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 1: what the runs of one control node share: a small SQLite file and locks in the state directory.
+
+This file is private to the collection. Keys stand in it only as a digest that is salted per directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+
+DEFAULT_STATE_DIR = "~/.ansible/qgnet"
+
+# calls: a row per call whose place in the vendor's window is taken; it is free again at `frees` (Unix time).
+# blocks: an endpoint of a key that the vendor refused for its rate rests until `until`.
+# registrations: which host was registered with which address, so that a former one can be removed.
+# wishes: what each host of a running playbook wants; the verdict (JSON) comes from whoever wrote for all.
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, frees REAL);
+CREATE INDEX IF NOT EXISTS calls_by_key ON calls (key, endpoint, frees);
+CREATE TABLE IF NOT EXISTS blocks (key TEXT, endpoint TEXT, until REAL, PRIMARY KEY (key, endpoint));
+CREATE TABLE IF NOT EXISTS registrations (
+  key TEXT, fleet TEXT, host TEXT, ip TEXT, PRIMARY KEY (key, fleet, host, ip));
+CREATE TABLE IF NOT EXISTS wishes (
+  run TEXT, host TEXT, key TEXT, fleet TEXT, state TEXT, ips TEXT, posted REAL, verdict TEXT, PRIMARY KEY (run, host));
+"""
+_VERSION = 1
+
+
+class State:
+    """The state directory: created with mode 0700, and refused when others own it or may write to it."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = Path(directory).expanduser()
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = self.directory.stat()
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                raise PermissionError("it belongs to, or can be written by, another user")
+            self._salt = self._read_salt()
+            self._database = sqlite3.connect(self.directory / "state.sqlite3", timeout=60, isolation_level=None)
+            # Safe when a process dies. When the power fails, the last moments may be lost, which does no harm.
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._prepare()
+        except (OSError, sqlite3.Error) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else problem
+            raise OptionError(
+                f"state_dir {self.directory} cannot be used: {reason}. Set state_dir (environment QG_STATE_DIR) to a "
+                "directory on a local disk that this user owns."
+            ) from None
+
+    def _read_salt(self) -> bytes:
+        path = self.directory / "salt"
+        with contextlib.suppress(FileExistsError):
+            # Written beside and linked into place, so that no other process ever reads half of it.
+            draft = self.directory / f"salt.{os.getpid()}.{secrets.token_hex(4)}"
+            if not path.exists():
+                draft.touch(mode=0o600)
+                draft.write_bytes(secrets.token_bytes(32))
+                try:
+                    os.link(draft, path)
+                finally:
+                    draft.unlink()
+        return path.read_bytes()
+
+    def _prepare(self) -> None:
+        if self._database.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+            return
+        # SQLite does not wait for its turn to change the journal mode, so only one process prepares at a time.
+        with open(self.directory / "prepare.lock", "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            os.chmod(self.directory / "state.sqlite3", 0o600)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            with self.transaction() as database:
+                for statement in _SCHEMA.split(";"):
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {_VERSION}")
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and one process at a time."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._database
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Read, without waiting for anybody who writes."""
+        return self._database.execute(query, values).fetchall()
+
+    def digest(self, *parts: str) -> str:
+        """A name for a secret that tells nothing about it to a reader who lacks this directory's salt."""
+        return hashlib.blake2b("\0".join(parts).encode(), key=self._salt, digest_size=16).hexdigest()
+
+    @contextlib.contextmanager
+    def try_lock(self, name: str) -> Iterator[bool]:
+        """Hold the lock ``name`` if nobody else does; the kernel frees it when the holder dies."""
+        with open(self.directory / f"{name}.lock", "ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()

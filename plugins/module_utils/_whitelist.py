@@ -1,0 +1,270 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 3: what the whitelist shall be, what has to change for that, and the loop that makes it so.
+
+This file is private to the collection. What is and what is not known of the vendor's whitelist: vendor docs 178 to
+180; whether adding a present address or removing an absent one is an error is not documented, so neither is sent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+    BOUND_ELSEWHERE,
+    UNKNOWN,
+    WHITELIST_FULL,
+    ApiError,
+    ExchangeError,
+    OptionError,
+    QgError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import numeric_order
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import backoff
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import FormRefused, ProxyApi
+
+#: Rounds that change nothing before the run gives up.
+MOST_STALLS = 3
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the whitelist shall be.
+
+    ``present`` and ``absent`` speak of ``ips`` alone; ``exact`` means these and no others. ``replaces`` are removed
+    once ``ips`` are on the list. ``keep`` are never removed. ``capacity`` is the size of the list, where it is known.
+    """
+
+    state: str
+    ips: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+    max_removals: int | None = None
+    capacity: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The changes that lead from a list to a wish; each tuple in numeric order."""
+
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+    settled: tuple[str, ...]
+    size: int
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything has to be written."""
+        return bool(self.add or self.remove)
+
+    def overflow(self, capacity: int | None) -> int:
+        """How many addresses too many the list would hold in the end."""
+        return 0 if capacity is None else max(0, self.size - capacity)
+
+
+def plan(current: Collection[str], wish: Wish, refused: Collection[str] = ()) -> Plan:
+    """The difference between ``current`` and the wish, without addresses that the vendor has ``refused``."""
+    have, wanted, keep = set(current), set(wish.ips), set(wish.keep)
+    if wish.state == "absent":
+        add: set[str] = set()
+        remove = have & wanted
+        settled = wanted - have
+    else:
+        add = wanted - have - set(refused)
+        remove = set(have)
+        if wish.state == "present":
+            # What was to be replaced stays, as long as what replaces it is not there.
+            remove = set() if refused else have & set(wish.replaces)
+        remove -= wanted
+        settled = wanted & have
+    remove -= keep
+    return Plan(
+        add=tuple(numeric_order(add)),
+        remove=tuple(numeric_order(remove)),
+        settled=tuple(numeric_order(settled)),
+        size=len(have | add) - len(remove),
+    )
+
+
+def guard(first: Plan, wish: Wish) -> None:
+    """Refuse, before anything is written, a plan that removes too much or cannot fit."""
+    if wish.max_removals is not None and len(first.remove) > wish.max_removals:
+        raise OptionError(
+            f"state=exact would remove {len(first.remove)} addresses, more than max_removals={wish.max_removals}: "
+            f"{_some(first.remove)}. Add those that shall stay to ips or keep, or raise max_removals."
+        )
+    over = first.overflow(wish.capacity)
+    if over and first.add:
+        raise OptionError(
+            f"{len(first.add)} more addresses do not fit: the whitelist would hold {first.size}, its capacity is "
+            f"{wish.capacity}. Remove {over} addresses first.",
+            code=WHITELIST_FULL,
+        )
+
+
+def _some(ips: Collection[str]) -> str:
+    shown = numeric_order(ips)[:10]
+    return ", ".join(shown) + (f" and {len(ips) - len(shown)} more" if len(ips) > len(shown) else "")
+
+
+@dataclass
+class Outcome:
+    """What a run found, did and left. ``error`` is set where the wish was not reached; the rest is true even then."""
+
+    wish: Wish
+    before: frozenset[str]
+    after: frozenset[str]
+    first: Plan
+    refused: dict[str, QgError] = field(default_factory=dict)
+    error: QgError | None = None
+
+    @property
+    def added(self) -> list[str]:
+        """Wanted addresses that were not on the list before."""
+        return numeric_order((self.after - self.before) & set(self.wish.ips))
+
+    @property
+    def removed(self) -> list[str]:
+        """Addresses that this run was to remove and that are gone."""
+        return numeric_order((self.before - self.after) & set(self.first.remove))
+
+
+def bring_about(api: ProxyApi, wish: Wish, *, check: bool = False) -> Outcome:
+    """Read, plan, write only the difference, read back; with ``check``, read and plan alone."""
+    before = frozenset(api.whitelist())
+    first = plan(before, wish)
+    guard(first, wish)
+    outcome = Outcome(wish, before, before, first)
+    if check:
+        outcome.after = before.union(first.add).difference(first.remove)
+    elif first.changes:
+        _Writer(api, wish, outcome).run()
+    return outcome
+
+
+class _Writer:
+    """Writes in rounds: what is still missing is sent, then the list is read again, and only what it says counts.
+
+    A lost answer, a garbled one or a partial success therefore needs no case of its own: the next round sends what
+    is still missing, and nothing else.
+    """
+
+    def __init__(self, api: ProxyApi, wish: Wish, outcome: Outcome) -> None:
+        self._api = api
+        self._wish = wish
+        self._outcome = outcome
+        self._largest: int | None = None
+        self._remove_first = wish.capacity is not None and len(outcome.before) + len(outcome.first.add) > wish.capacity
+        self._last: QgError | None = None
+
+    def run(self) -> None:
+        outcome = self._outcome
+        try:
+            self._rounds()
+        except QgError as problem:
+            outcome.error = problem
+            return
+        if outcome.refused:
+            refused = numeric_order(outcome.refused)
+            reasons = " ".join(sorted({problem.message for problem in outcome.refused.values()}))
+            outcome.error = QgError(
+                f"{len(refused)} of {len(self._wish.ips)} addresses were refused: {_some(refused)}. {reasons}",
+                code=next(iter(outcome.refused.values())).details.get("code"),
+            )
+
+    def _rounds(self) -> None:
+        outcome, stalls = self._outcome, 0
+        todo = outcome.first
+        while todo.changes:
+            sent_alone = self._largest
+            final = self._write(todo)
+            self._rest()
+            outcome.after = frozenset(self._api.whitelist())
+            left = plan(outcome.after, self._wish, outcome.refused)
+            guard(left, self._wish)
+            moved = len(left.add) + len(left.remove) < len(todo.add) + len(todo.remove) or self._largest != sent_alone
+            # A refusal of something that has changed since is no answer to what is left.
+            if final is not None and not moved:
+                raise self._verdict(final, left)
+            stalls = 0 if moved else stalls + 1
+            if stalls >= MOST_STALLS:
+                self._give_up(left)
+                return
+            if stalls:
+                self._api.budget.wait(backoff(stalls - 1), "the change does not show in the whitelist", "/whitelist")
+            todo = left
+
+    def _rest(self) -> None:
+        """Leave a server alone for as long as it asked for, before it is asked again."""
+        if isinstance(self._last, ExchangeError) and self._last.retry_after:
+            self._api.budget.wait(self._last.retry_after, "the server asks for a rest", "/whitelist")
+
+    def _write(self, todo: Plan) -> QgError | None:
+        """One round of calls; the error that no further round can cure, if there was one."""
+        self._last = None
+        steps = [(True, todo.add), (False, todo.remove)]
+        for adding, ips in reversed(steps) if self._remove_first else steps:
+            failed = False
+            for batch in self._api.batches(ips, self._largest if adding else None):
+                try:
+                    self._acknowledge(adding, batch)
+                except (ApiError, ExchangeError, FormRefused) as problem:
+                    self._last, failed = problem, True
+                    if not self._curable(problem, adding, batch, todo):
+                        return problem
+                    if not self._one_address_at_fault(problem):
+                        break
+            if failed:
+                break
+        return None
+
+    def _acknowledge(self, adding: bool, batch: list[str]) -> None:
+        # Kept at once, so that an error later on does not hide what was done; the read back has the last word.
+        if adding:
+            self._outcome.after |= set(self._api.add(batch)) & set(batch)
+        else:
+            self._outcome.after -= set(self._api.remove(batch)) & set(batch)
+
+    @staticmethod
+    def _one_address_at_fault(problem: QgError) -> bool:
+        return isinstance(problem, ApiError) and problem.code == BOUND_ELSEWHERE
+
+    def _curable(self, problem: QgError, adding: bool, batch: list[str], todo: Plan) -> bool:
+        """Whether another round can get further, and what it has to do differently."""
+        if isinstance(problem, ExchangeError):
+            # What surely was not carried out has been tried again already.
+            return problem.transient and problem.executed is None
+        if isinstance(problem, FormRefused):
+            return True
+        if self._one_address_at_fault(problem) and adding:
+            # The vendor does not say which address it means: halve until it stands alone.
+            if len(batch) == 1:
+                self._outcome.refused[batch[0]] = problem
+            else:
+                self._largest = min(self._largest or len(batch), math.ceil(len(batch) / 2))
+            return True
+        code = problem.details.get("code")
+        if code == WHITELIST_FULL and adding and todo.remove and not self._remove_first:
+            self._remove_first = True
+            return True
+        return code == UNKNOWN
+
+    def _verdict(self, final: QgError, left: Plan) -> QgError:
+        if final.details.get("code") != WHITELIST_FULL:
+            return final
+        self._outcome.refused.update(dict.fromkeys(left.add, final))
+        have, missing = len(self._outcome.after), len(left.add)
+        return QgError(
+            f"{final.message} It holds {have} addresses and needs {missing} more slots for {_some(left.add)}.",
+            **final.details,
+        )
+
+    def _give_up(self, left: Plan) -> None:
+        reason = self._last or QgError("The vendor reports success, but the whitelist does not show the change.")
+        self._outcome.refused.update(dict.fromkeys(left.add, reason))
+        if left.remove:
+            raise QgError(f"{len(left.remove)} addresses could not be removed: {_some(left.remove)}. {reason.message}")

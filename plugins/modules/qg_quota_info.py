@@ -1,0 +1,93 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The channels of a plan."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_quota_info
+short_description: Read how many channels a key's plan has, and how many are free
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Reads the channels of the plan behind a QG.net key. A channel carries one leased proxy address at a time.
+options:
+  at_least:
+    description: How many free channels are needed. The answer is in RV(sufficient); the task does not fail.
+    type: int
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.state_dir
+seealso:
+  - module: qingguo.qgnet.qg_whitelist
+  - name: Vendor's page on the quota
+    description: Document 181 of the vendor, in Chinese.
+    link: https://www.qg.net/doc/181.html
+"""
+
+EXAMPLES = r"""
+- name: See whether ten proxies can be leased
+  qingguo.qgnet.qg_quota_info:
+    key: "{{ vault_qg_key }}"
+    at_least: 10
+  register: channels
+
+- name: Stop when they cannot
+  ansible.builtin.fail:
+    msg: "Only {{ channels.quota.available }} of {{ channels.quota.total }} channels are free."
+  when: not channels.sufficient
+"""
+
+RETURN = r"""
+quota:
+  description: The plan's channels.
+  returned: success
+  type: dict
+  contains:
+    total:
+      description: Channels of the plan.
+      type: int
+      returned: always
+    available:
+      description: Channels that are free.
+      type: int
+      returned: always
+    used:
+      description: Channels that carry a lease.
+      type: int
+      returned: always
+    vendor:
+      description: The vendor's answer as it came.
+      type: dict
+      returned: always
+  sample: {total: 5, available: 3, used: 2, vendor: {Code: 0, Total: 5, Available: 3, Used: 2}}
+sufficient:
+  description: Whether at least O(at_least) channels are free; null without O(at_least).
+  returned: success
+  type: bool
+  sample: true
+api:
+  description: What the task cost, in calls, retries and seconds waited.
+  returned: success
+  type: dict
+  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_quota import QUOTA_INFO
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(QUOTA_INFO)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 5: an operation as an action plugin, in the worker process on the control node.
+
+This file is private to the collection. Its twin for delegated tasks is ``module_utils/_module.py``. Here no module is
+shipped to the host, so the key never leaves the control node, and the host needs neither Python nor requests.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute, redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import Spec
+
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+class QgAction(ActionBase):
+    """What all actions of the collection share: validated options, and results without secrets."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The task's options by the same rules that a module has."""
+        validation = ArgumentSpecValidator(spec, **(rules or {})).validate(self._task.args)
+        if validation.unsupported_parameters:
+            raise AnsibleActionFail(f"Unsupported parameters: {'; '.join(validation.error_messages)}")
+        if validation.error_messages:
+            raise AnsibleActionFail("; ".join(validation.error_messages))
+        params: dict[str, Any] = validation.validated_parameters
+        return params
+
+    def mode(self) -> Mode:
+        """Whether the task predicts, and whether it shows a diff."""
+        return Mode(check=bool(self._task.check_mode), diff=bool(self._task.diff))
+
+    def delegated_away(self) -> bool:
+        """Whether the task was delegated to a machine that is not this one."""
+        target = self._task.delegate_to
+        return bool(target) and not (target in _HERE and self._connection.transport == "local")
+
+
+def _from_environment(spec: Spec) -> dict[str, str]:
+    """Options that this control node's environment sets, for a task that runs elsewhere; paths are its own."""
+    named = {
+        name: option["fallback"][1][0]
+        for name, option in spec.items()
+        if "fallback" in option and option["type"] != "path"
+    }
+    return {name: os.environ[variable] for name, variable in named.items() if variable in os.environ}
+
+
+class ApiAction(QgAction):
+    """Runs an operation here; a task that is delegated to another host runs there, as the module of the same name."""
+
+    operation: ClassVar[Operation]
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The result of the operation."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        operation = self.operation
+        if self.delegated_away():
+            arguments = {**_from_environment(operation.spec), **self._task.args}
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            return result
+        params = self.validated(operation.spec, dict(operation.rules))
+        result.update(redact(execute(operation, params, self.mode()), params, operation.spec))
+        return result

@@ -1,0 +1,356 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the client makes of options, answers and exceptions, without a network."""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import socket
+import ssl
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _http
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+    VENDOR_CODES,
+    ApiError,
+    ExchangeError,
+    OptionError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport, encode, retry_after
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
+    Quota,
+    ShapeError,
+    addresses,
+    as_int,
+    numeric_order,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import check_addresses, proxy_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from hypothesis import given
+from hypothesis import strategies as st
+
+KEY, PWD = "SECRETKEY1", "s3cr3t+pass/word"
+
+
+def options(tmp_path: Path, **changes: Any) -> dict[str, Any]:
+    defaults: dict[str, Any] = {
+        "key": KEY,
+        "pwd": PWD,
+        "api_url": "https://api.example",
+        "timeout": 10.0,
+        "max_wait": 300.0,
+        "validate_certs": True,
+        "ca_path": None,
+        "state_dir": str(tmp_path / "state"),
+    }
+    return {**defaults, **changes}
+
+
+class Script(Transport):
+    """A transport that plays back answers and keeps what was sent."""
+
+    def __init__(self, *script: Answer | Exception) -> None:
+        super().__init__(timeout=10)
+        self.script = list(script)
+        self.sent: list[tuple[str, str]] = []
+
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+        self.sent.append((method, form if form is not None else url))
+        step = self.script.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+def client(tmp_path: Path, *script: Answer | Exception) -> tuple[Any, Script]:
+    api = proxy_api(options(tmp_path))
+    transport = Script(*script)
+    api._transport = transport
+    api.budget.sleep = lambda _seconds: None
+    return api, transport
+
+
+def json_answer(text: str, status: int = 200) -> Answer:
+    return Answer(status, text, {})
+
+
+@pytest.mark.parametrize("body", ['{"Code": 0}', '{"Code": 0, "Data": null}', '{"Code": "0", "Data": []}'])
+def test_an_empty_list_has_three_forms(tmp_path: Path, body: str) -> None:
+    api, _transport = client(tmp_path, json_answer(body))
+    assert api.whitelist() == []
+
+
+@pytest.mark.parametrize("code", sorted(VENDOR_CODES))
+@pytest.mark.parametrize("status", [200, 400])
+def test_each_documented_code_is_told_with_meaning_and_remedy(tmp_path: Path, code: int, status: int) -> None:
+    api, transport = client(tmp_path, *[json_answer(f'{{"Code": {code}, "Msg": "text"}}', status)] * 9)
+    api._pacer.refused = lambda *_arguments: None
+    with pytest.raises(ApiError) as caught:
+        api.whitelist()
+    details = caught.value.details
+    assert (details["code"], details["endpoint"]) == (code, "/whitelist/query")
+    assert VENDOR_CODES[code].meaning in caught.value.message
+    assert VENDOR_CODES[code].remedy in caught.value.message
+    assert len(transport.sent) == (6 if code in (-1, -11) else 1), "final errors are not repeated"
+
+
+def test_an_undocumented_code_is_told_too(tmp_path: Path) -> None:
+    api, _transport = client(tmp_path, json_answer('{"Code": "-999"}'))
+    with pytest.raises(ApiError, match="code -999"):
+        api.whitelist()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, f"<html>{KEY} {PWD} s3cr3t%2Bpass%2Fword</html>", {}),
+        Answer(502, f"Bad gateway for ?Key={KEY}", {}),
+        Answer(404, f"no {KEY}", {}),
+        Answer(302, "", {"Location": f"https://elsewhere.example/?Key={KEY}"}),
+        Answer(200, f'{{"Code": -1, "Msg": "{KEY}"}}', {}),
+        Answer(200, f'{{"Code": true, "Msg": "{KEY}"}}', {}),
+        Answer(200, f'["{KEY}"]', {}),
+        Answer(200, f'{{"Code": 0, "Data": "{KEY}"}}', {}),
+        Answer(200, f'{{"Code": 0, "Data": [1, "{KEY}"]}}', {}),
+        Answer(429, "slow down", {"Retry-After": "1"}),
+        Answer(500, '{"Code": 0}', {}),
+    ],
+)
+def test_no_message_quotes_a_secret(tmp_path: Path, answer: Answer) -> None:
+    api, _transport = client(tmp_path, *[answer] * 9)
+    api._pacer.refused = lambda *_arguments: None
+    with pytest.raises((ApiError, ExchangeError)) as caught:
+        api.whitelist()
+    shown = f"{caught.value.message} {caught.value.details} {caught.value!r}"
+    assert KEY not in shown
+    assert PWD not in shown
+    assert "s3cr3t%2B" not in shown
+    assert "/whitelist/query" in shown
+
+
+def test_a_read_is_repeated_after_a_transient_failure_and_that_is_told(tmp_path: Path) -> None:
+    lost = ExchangeError("lost", endpoint="/whitelist/query", executed=None)
+    api, transport = client(tmp_path, lost, Answer(503, "", {"Retry-After": "2"}), json_answer('{"Code": 0}'))
+    assert api.whitelist() == []
+    report = api.report()
+    assert (report["calls"], report["retries"], len(transport.sent)) == (3, 2, 3)
+    assert report["waited_seconds"] >= 2
+
+
+def test_a_write_whose_answer_was_lost_is_not_repeated_blindly(tmp_path: Path) -> None:
+    api, transport = client(tmp_path, ExchangeError("lost", endpoint="/whitelist/add", executed=None))
+    with pytest.raises(ExchangeError):
+        api.add(["203.0.113.1"])
+    assert len(transport.sent) == 1
+
+
+def test_a_write_that_never_left_is_repeated(tmp_path: Path) -> None:
+    unsent = ExchangeError("refused", endpoint="/whitelist/add", executed=False)
+    api, transport = client(tmp_path, unsent, json_answer('{"Code": 0, "Data": ["203.0.113.1"], "Num": 1}'))
+    assert api.add(["203.0.113.1"]) == ["203.0.113.1"]
+    assert len(transport.sent) == 2
+
+
+def test_the_failure_is_told_and_not_the_waiting_where_max_wait_is_used_up(tmp_path: Path) -> None:
+    lost = ExchangeError("the reason", endpoint="/whitelist/query", executed=None)
+    api, transport = client(tmp_path, lost)
+    api.budget.max_wait = 0
+    with pytest.raises(ExchangeError, match="the reason"):
+        api.whitelist()
+    assert len(transport.sent) == 1
+
+
+def test_a_long_list_is_one_form_and_a_short_one_a_query(tmp_path: Path) -> None:
+    done = json_answer('{"Code": 0}')
+    api, transport = client(tmp_path, done, done)
+    (batch,) = api.batches([f"203.0.113.{n % 250}" for n in range(200)])
+    api.add(batch)
+    (batch,) = api.batches([f"203.0.113.{n % 250}" for n in range(1000)])
+    api.add(batch)
+    assert [method for method, _text in transport.sent] == ["GET", "POST"]
+    assert "IP=203.0.113.0,203.0.113.1," in transport.sent[0][1]
+
+
+def test_without_forms_each_batch_fits_a_query(tmp_path: Path) -> None:
+    api, _transport = client(tmp_path)
+    api._forms = False
+    batches = api.batches([f"203.0.113.{100 + n % 100}" for n in range(1000)])
+    assert sum(len(batch) for batch in batches) == 1000
+    assert len(batches) <= 6
+    assert all(len(encode({"Key": KEY, "Pwd": PWD, "IP": ",".join(batch)})) <= 4000 for batch in batches)
+
+
+def test_retry_after_has_two_forms() -> None:
+    assert retry_after({"Retry-After": " 7 "}) == 7
+    date = email.utils.formatdate(time.time() + 30, usegmt=True)
+    assert 28 < (retry_after({"Retry-After": date}) or 0) < 31
+    assert retry_after({"Retry-After": email.utils.formatdate(0, usegmt=True)}) == 0
+    assert retry_after({"Retry-After": "soon"}) is None
+    assert retry_after({}) is None
+
+
+def test_a_call_that_hangs_before_any_byte_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments: time.sleep(2))
+    with pytest.raises(ExchangeError, match=r"no usable answer from nowhere.example: it took longer than 0.2 seconds"):
+        Transport(timeout=0.2).get("https://nowhere.example/x", {"Key": KEY}, "/x")
+
+
+def test_a_netrc_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("default login me password mine\n", encoding="ascii")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    transport = Transport(timeout=1)
+    prepared = transport._session.prepare_request(requests.Request("GET", "http://127.0.0.1:9/"))
+    assert "Authorization" not in prepared.headers
+
+
+@pytest.mark.parametrize(
+    ("problem", "executed", "transient", "words"),
+    [
+        (ssl.SSLCertVerificationError(1, "x"), False, False, "is not trusted"),
+        (requests.exceptions.InvalidURL(f"?Key={KEY}"), False, False, "cannot be used"),
+        (requests.exceptions.ConnectTimeout(f"?Key={KEY}"), False, True, "it took longer than 1 seconds"),
+        (requests.exceptions.ReadTimeout(f"?Key={KEY}"), None, True, "it took longer than 1 seconds"),
+        (requests.exceptions.ConnectionError(ConnectionResetError(104, "x")), None, True, "connection reset by peer"),
+        (requests.exceptions.ChunkedEncodingError(f"?Key={KEY}"), None, True, "chunked encoding error"),
+        (_http.AnswerTooLarge(), None, True, "answer too large"),
+    ],
+)
+def test_exceptions_are_told_in_words_without_their_text(
+    problem: Exception, executed: bool | None, transient: bool, words: str
+) -> None:
+    error = Transport(timeout=1)._explain(problem, "api.example", "/x")
+    assert (error.executed, error.transient) == (executed, transient)
+    assert words in error.message
+    assert KEY not in error.message
+
+
+def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless:
+        status_code, headers = 200, {}
+
+        def __enter__(self) -> Endless:
+            return self
+
+        def __exit__(self, *_arguments: object) -> None:
+            pass
+
+        def iter_content(self, size: int) -> Any:
+            while True:
+                yield b"x" * size
+
+    transport = Transport(timeout=20)
+    monkeypatch.setattr(transport._session, "request", lambda *_arguments, **_options: Endless())
+    monkeypatch.setattr(_http, "MAX_BODY", 200_000)
+    with pytest.raises(ExchangeError, match="answer too large"):
+        transport.get("https://api.example/x", {}, "/x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"key": "  "}, "key is empty"),
+        ({"api_url": "proxy.qg.net"}, "api_url 'proxy.qg.net' cannot be used"),
+        ({"api_url": f"https://proxy.qg.net/?Key={KEY}"}, "api_url must hold no more than"),
+        ({"api_url": "https://proxy.qg.net:0x1"}, "api_url"),
+        ({"timeout": 0.0}, "timeout=0 is out of range: give a number from 0.1 to 600"),
+        ({"max_wait": -1.0}, "max_wait=-1 is out of range"),
+    ],
+)
+def test_a_mistake_in_an_option_is_one_sentence(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        proxy_api(options(tmp_path, **changes))
+    assert words in caught.value.message
+    assert KEY not in caught.value.message
+
+
+@given(st.ip_addresses(v=4).map(str))
+def test_addresses_are_taken_in_canonical_form_and_once(text: str) -> None:
+    assert check_addresses("ips", [f" {text}\n", text], only_global=False) == (text,)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "203.0.113.256", "203.0.113.0/24", "2001:db8::1", "host.example", "203.0.113.05", "1"]
+)
+def test_what_the_whitelist_cannot_hold_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="no IPv6, networks or names"):
+        check_addresses("ips", [text], only_global=False)
+
+
+def test_private_addresses_are_refused_where_the_vendor_is_meant() -> None:
+    with pytest.raises(OptionError, match=r"ips holds 10.0.0.1, which is no address of the public internet"):
+        check_addresses("ips", ["8.8.8.8", "10.0.0.1"], only_global=True)
+
+
+def test_numbers_may_come_as_text() -> None:
+    quota = Quota.from_answer({"Code": 0, "Total": "5", "Available": 3, "Used": "2"})
+    assert (quota.total, quota.available, quota.used) == (5, 3, 2)
+    for bad in (None, True, 1.5, "many", []):
+        with pytest.raises(ShapeError):
+            as_int(bad, "Total")
+    with pytest.raises(ShapeError, match="Available is not a number"):
+        Quota.from_answer({"Total": 1, "Used": 1})
+
+
+def test_addresses_of_the_vendor_are_kept_whatever_they_are() -> None:
+    listed = addresses({"Data": ["9.9.9.9 ", "odd entry", "10.0.0.1"]})
+    assert numeric_order(listed) == ["9.9.9.9", "10.0.0.1", "odd entry"]
+
+
+def test_the_state_directory_is_private(tmp_path: Path) -> None:
+    directory = tmp_path / "a" / "state"
+    state = State(str(directory))
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    for file in directory.iterdir():
+        assert not stat.S_IMODE(file.stat().st_mode) & 0o022, file
+    digest = state.digest("x", KEY)
+    assert digest == State(str(directory)).digest("x", KEY)
+    assert digest != State(str(tmp_path / "other")).digest("x", KEY), "digests are salted"
+    assert all(KEY.encode() not in file.read_bytes() for file in directory.iterdir())
+    state.close()
+
+
+def test_a_state_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(OptionError, match=r"state_dir .* cannot be used: .*QG_STATE_DIR"):
+        State(str(file / "below"))
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    loose.chmod(0o777)
+    with pytest.raises(OptionError, match="another user"):
+        State(str(loose))
+    broken = tmp_path / "broken"
+    broken.mkdir(mode=0o700)
+    (broken / "state.sqlite3").write_bytes(b"no database, but long enough to be read as one" * 50)
+    with pytest.raises(OptionError, match="file is not a database"):
+        State(str(broken))
+
+
+def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
+    state = State(str(tmp_path))
+    with pytest.raises(RuntimeError), state.transaction() as database:
+        database.execute("INSERT INTO blocks VALUES ('k', 'e', 1)")
+        raise RuntimeError
+    with state.transaction() as database:
+        assert database.execute("SELECT count(*) FROM blocks").fetchone()[0] == 0
+
+
+def test_a_lock_is_held_by_one_alone(tmp_path: Path) -> None:
+    one, two = State(str(tmp_path)), State(str(tmp_path))
+    with one.try_lock("x") as first, two.try_lock("x") as second, two.try_lock("y") as other:
+        assert (first, second, other) == (True, False, True)
+    with two.try_lock("x") as again:
+        assert again
+
+
+def test_nothing_of_this_needs_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    State("~/.ansible/qgnet")
+    assert os.path.isdir(tmp_path / ".ansible" / "qgnet")

@@ -1,0 +1,221 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Judging what echo services say: strict, since a wrong address lets a stranger in."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import (
+    Question,
+    Reply,
+    command,
+    judge,
+    parse,
+    question_from,
+    read_address,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
+from hypothesis import given
+from hypothesis import strategies as st
+
+SOURCES = ("https://one.example/ip", "https://two.example/ip", "https://three.example/ip")
+PUBLIC, OTHER = "8.8.4.4", "1.1.1.1"
+
+
+def question(**changes: Any) -> Question:
+    return Question(**{"sources": SOURCES, "quorum": 2, **changes})
+
+
+def said(*answers: str | None) -> list[Reply]:
+    return [
+        Reply(SOURCES[n % 3], "curl", text, None if text is not None else "no answer in time (curl ended with 28)")
+        for n, text in enumerate(answers)
+    ]
+
+
+def test_agreement_is_believed() -> None:
+    verdict = judge(said(PUBLIC, f"  {PUBLIC}\n", f'{{"ip": "{PUBLIC}"}}'), question())
+    assert verdict.ips == [PUBLIC]
+    assert [answer["ip"] for answer in verdict.answers] == [PUBLIC] * 3
+
+
+def test_a_silent_source_does_no_harm_while_others_are_enough() -> None:
+    verdict = judge(said(PUBLIC, None, PUBLIC), question())
+    assert verdict.ips == [PUBLIC]
+    assert verdict.answers[1]["error"] == "no answer in time (curl ended with 28)"
+
+
+def test_too_few_answers_are_an_error_that_says_who_was_silent() -> None:
+    with pytest.raises(QgError, match=r"Only 1 of the 2 sources.*two.example/ip: no answer in time.*lower quorum"):
+        judge(said(PUBLIC, None, None), question())
+    with pytest.raises(QgError, match="Only 0 of the 2 sources"):
+        judge(said(None, None, None), question())
+    with pytest.raises(QgError, match="no source answered"):
+        judge([], question())
+
+
+@pytest.mark.parametrize("answers", [(PUBLIC, PUBLIC, OTHER), (PUBLIC, OTHER, None), (OTHER, PUBLIC, "9.9.9.9")])
+def test_a_contradiction_is_an_error_that_says_who_said_what(answers: tuple[str | None, ...]) -> None:
+    with pytest.raises(QgError, match=r"disagree.*1\.1\.1\.1 by https://.*8\.8\.4\.4 by https://") as caught:
+        judge(said(*answers), question())
+    assert len(caught.value.details["answers"]) == 3
+
+
+def test_several_exits_are_believed_when_enough_sources_saw_each() -> None:
+    verdict = judge(said(PUBLIC, OTHER, PUBLIC, OTHER, PUBLIC, OTHER), question())
+    assert verdict.ips == [OTHER, PUBLIC]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("<html>Log in to the network", 'said "<html>Log in to the network", which is no address'),
+        ("10.0.0.7", "said 10.0.0.7, which is no address of the public internet"),
+        ("203.0.113.7", "said 203.0.113.7, which is no address of the public internet"),
+        ("2001:4860:4860::8888", "said 2001:4860:4860::8888, which is not ipv4"),
+        ("8.8.4.4, 10.0.0.1", "which is no address"),
+        ('{"origin": "8.8.4.4, 10.0.0.1"}', "which is no address"),
+        ("8.8.4.4/32", "which is no address"),
+        ("008.8.4.4", "which is no address"),
+        ("", "said nothing"),
+        ('{"unknown": 1}', "which is no address"),
+        ("{broken", "which is no address"),
+        ("[]", "which is no address"),
+    ],
+)
+def test_anything_but_a_public_address_is_an_error_even_beside_two_good_answers(answer: str, words: str) -> None:
+    with pytest.raises(QgError, match=r"The egress address is uncertain: https://three.example/ip") as caught:
+        judge(said(PUBLIC, PUBLIC, answer), question())
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["ip", "IP", "origin", "query"])
+def test_json_is_read_under_the_usual_names(name: str) -> None:
+    assert read_address(f'{{"{name}": "{PUBLIC}", "city": "x"}}', "ipv4", False) == PUBLIC
+
+
+def test_other_addresses_are_taken_only_where_that_is_wanted() -> None:
+    assert judge(said("203.0.113.7", "203.0.113.7"), question(allow_non_global=True)).ips == ["203.0.113.7"]
+    assert read_address("2001:4860:4860::8888", "ipv6", False) == "2001:4860:4860::8888"
+
+
+@given(
+    answers=st.lists(
+        st.one_of(st.none(), st.sampled_from([PUBLIC, OTHER, "10.0.0.1", "x"]), st.ip_addresses(v=4).map(str)),
+        max_size=9,
+    ),
+    quorum=st.integers(1, 3),
+)
+def test_no_address_is_believed_that_fewer_sources_told_than_the_quorum(answers: list[str | None], quorum: int) -> None:
+    replies = said(*answers)
+    try:
+        verdict = judge(replies, question(quorum=quorum))
+    except QgError:
+        return
+    for ip in verdict.ips:
+        assert len({reply.source for reply in replies if reply.answer == ip}) >= quorum
+    assert {reply.answer for reply in replies if reply.answer is not None} == set(verdict.ips)
+
+
+@given(st.text())
+def test_parsing_survives_whatever_a_host_prints(noise: str) -> None:
+    assert parse(noise, "qg0123456789abcdef", question()) == []
+
+
+@given(answer=st.text(st.characters(codec="ascii", exclude_characters="\r"), max_size=200), code=st.integers(0, 127))
+def test_a_record_is_read_between_any_other_output(answer: str, code: int) -> None:
+    output = f"Welcome!\r\n\nqgN 2 curl {code} {answer}\nqgN.\nbye"
+    (reply,) = parse(output, "qgN", question())
+    assert reply.source == SOURCES[2]
+    assert reply.answer == (answer.strip() if code == 0 else None)
+    assert (reply.error is None) == (code == 0)
+
+
+def test_a_source_cannot_forge_the_record_of_another() -> None:
+    script, nonce = command(question())
+    forged = "\nqg 1 curl 0 9.9.9.9\nqg.\n"
+    replies = parse(f"\n{nonce} 0 curl 0 {PUBLIC}{forged}\n{nonce}.\n", nonce, question())
+    assert len(replies) == 1
+    assert nonce in script
+    assert command(question())[1] != nonce
+
+
+def test_a_cut_off_record_is_no_answer() -> None:
+    (reply,) = parse(f"\nqgN 0 curl 0 {PUBLIC}", "qgN", question())
+    assert reply.answer is None
+    assert reply.error == "its answer was cut off"
+
+
+@pytest.mark.parametrize(
+    ("tool", "code", "words"),
+    [
+        ("none", 127, "neither curl, nor GNU wget, nor python3"),
+        ("curl", 6, "its name is unknown (curl ended with 6)"),
+        ("wget", 5, "its certificate is not trusted (wget ended with 5)"),
+        ("wget", 124, "no answer in time"),
+        ("python", 22, "an HTTP error"),
+        ("curl", 99, "no answer (curl ended with 99)"),
+    ],
+)
+def test_exit_codes_are_told_in_words(tool: str, code: int, words: str) -> None:
+    (reply,) = parse(f"\nqgN 0 {tool} {code} \nqgN.", "qgN", question())
+    assert words in (reply.error or "")
+
+
+hostile = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=40)
+
+
+@given(path=hostile, address=hostile, proxy=hostile)
+def test_the_command_is_valid_shell_whatever_the_options_hold(path: str, address: str, proxy: str) -> None:
+    asked = question(sources=(f"https://one.example/{path}",), source_address=address, proxy=proxy)
+    script, _nonce = command(asked)
+    checked = subprocess.run(["/bin/sh", "-n"], input=script, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def options(**changes: Any) -> dict[str, Any]:
+    defaults: dict[str, Any] = {
+        "sources": list(SOURCES),
+        "quorum": None,
+        "samples": 1,
+        "source_address": None,
+        "timeout": 10.0,
+        "allow_non_global": False,
+    }
+    return {**defaults, **changes}
+
+
+def test_two_sources_must_agree_where_nothing_else_is_said() -> None:
+    assert question_from(options()).quorum == 2
+    assert question_from(options(sources=[SOURCES[0]])).quorum == 1
+    assert question_from(options(sources=[SOURCES[0], SOURCES[0]])).sources == (SOURCES[0],)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sources": []}, "sources is empty"),
+        ({"sources": ["ftp://one.example"]}, "sources 'ftp://one.example' cannot be used"),
+        ({"sources": ["https://one.example/a b"]}, "cannot be used"),
+        ({"sources": ["https://[::1"]}, "cannot be used"),
+        ({"sources": ["one.example"]}, "cannot be used"),
+        ({"quorum": 4}, "quorum=4 cannot be met by 3 sources"),
+        ({"quorum": 0}, "quorum=0 cannot be met"),
+        ({"samples": 0}, "samples=0 is out of range: give a number from 1 to 20"),
+        ({"timeout": 0.0}, "timeout=0 is out of range"),
+        ({"source_address": "eth0"}, "source_address 'eth0' is not an ipv4 address of the host"),
+        ({"source_address": "::1"}, "source_address '::1' is not an ipv4 address"),
+        ({"source_address": "127.0.0.1", "family": "ipv6"}, "is not an ipv6 address"),
+        ({"proxy": "http://user:secret@127.0.0.1:1"}, "proxy holds a user name"),
+        ({"proxy": "127.0.0.1:1"}, "proxy '127.0.0.1:1' cannot be used"),
+    ],
+)
+def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        question_from(options(**changes))
+    assert words in caught.value.message
+    assert "secret" not in caught.value.message

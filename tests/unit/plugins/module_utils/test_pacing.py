@@ -1,0 +1,150 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The vendor's limits are kept, by any number of processes, whatever happens to them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer, backoff
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+LIMIT = 5
+MINUTE = 60.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def most_in_a_window(arrivals: list[float], minute: float) -> int:
+    """The most calls that any window of the vendor can hold: it starts with a call and lasts a minute."""
+    return max(sum(start <= other < start + minute for other in arrivals) for start in arrivals)
+
+
+# For each call: seconds until it is wished for, seconds on the way, where on the way the vendor counts it, and
+# whether the process dies before it can tell that the answer came.
+call = st.tuples(st.floats(0, 30), st.floats(0, 9.9), st.floats(0, 1), st.booleans())
+
+
+@settings(max_examples=60)
+@given(calls=st.lists(call, min_size=1, max_size=40))
+def test_no_window_of_the_vendor_is_ever_overfull(
+    calls: list[tuple[float, float, float, bool]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    clock = Clock()
+    pacer = Pacer(State(str(tmp_path_factory.mktemp("state"))), minute=MINUTE, now=clock)
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    arrivals = []
+    for pause, duration, counted, dies in calls:
+        clock.now += pause
+        place = pacer.take_place("key", "/x", LIMIT, 10, Budget(1e9, sleep=sleep))
+        arrivals.append(clock.now + duration * counted)
+        clock.now += duration
+        if not dies:
+            pacer.answered(place)
+    assert most_in_a_window(arrivals, MINUTE) <= LIMIT
+
+
+def _caller(directory: str, record: str, calls: int) -> None:
+    pacer = Pacer(State(directory), minute=0.5)
+    for _again in range(calls):
+        place = pacer.take_place("key", "/x", LIMIT, 1, Budget(60))
+        with open(record, "a", encoding="ascii") as file:
+            file.write(f"{time.time()}\n")
+        pacer.answered(place)
+
+
+def test_many_processes_share_one_limit(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    record = tmp_path / "record"
+    callers = [context.Process(target=_caller, args=(str(tmp_path / "s"), str(record), 2)) for _n in range(12)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+        assert caller.exitcode == 0
+    arrivals = [float(line) for line in record.read_text(encoding="ascii").split()]
+    assert len(arrivals) == 24
+    assert most_in_a_window(arrivals, 0.5) <= LIMIT
+
+
+def test_a_refusal_lets_all_rest_for_a_minute(tmp_path: Path) -> None:
+    clock = Clock()
+    pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
+    pacer.refused("key", "/x")
+    other = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
+    place, wait = other.try_place("key", "/x", LIMIT, 10)
+    assert place is None
+    assert wait == pytest.approx(60.1)
+    assert other.try_place("key", "/y", LIMIT, 10)[0] is not None, "another endpoint has its own window"
+    assert other.try_place("other", "/x", LIMIT, 10)[0] is not None, "another key has its own window"
+    clock.now += 60.2
+    assert other.try_place("key", "/x", LIMIT, 10)[0] is not None
+
+
+def test_a_rest_is_as_long_as_the_vendor_wants_within_reason(tmp_path: Path) -> None:
+    clock = Clock()
+    pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
+    pacer.refused("key", "/x", 7)
+    assert pacer.try_place("key", "/x", LIMIT, 10)[1] == pytest.approx(7)
+    pacer.refused("key", "/x", 1e9)
+    assert pacer.try_place("key", "/x", LIMIT, 10)[1] == pytest.approx(3600)
+
+
+def test_a_clock_that_was_set_back_blocks_nobody(tmp_path: Path) -> None:
+    clock = Clock()
+    pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
+    for _call in range(LIMIT):
+        pacer.answered(pacer.take_place("key", "/x", LIMIT, 10, Budget(0)))
+    pacer.refused("key", "/y")
+    clock.now -= 86400
+    assert pacer.try_place("key", "/x", LIMIT, 10)[0] is not None
+    assert pacer.try_place("key", "/y", LIMIT, 10)[0] is not None
+
+
+def test_waiting_stops_at_max_wait_with_a_sentence(tmp_path: Path) -> None:
+    clock = Clock()
+    pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
+    for _call in range(LIMIT):
+        pacer.answered(pacer.take_place("key", "/x", LIMIT, 10, Budget(0)))
+    budget = Budget(20, sleep=lambda seconds: setattr(clock, "now", clock.now + seconds))
+    with pytest.raises(WaitTooLong, match=r"/x: the vendor's limit of 5 calls a minute is used up.*max_wait"):
+        pacer.take_place("key", "/x", LIMIT, 10, budget)
+    assert budget.waited <= 20
+
+
+def test_the_state_file_does_not_grow(tmp_path: Path) -> None:
+    clock = Clock()
+    state = State(str(tmp_path))
+    pacer = Pacer(state, minute=MINUTE, now=clock)
+    for _call in range(200):
+        pacer.answered(
+            pacer.take_place("key", "/x", LIMIT, 10, Budget(1e9, sleep=lambda s: setattr(clock, "now", clock.now + s)))
+        )
+    with state.transaction() as database:
+        assert database.execute("SELECT count(*) FROM calls").fetchone()[0] <= LIMIT
+
+
+@given(attempt=st.integers(0, 100))
+def test_backoff_grows_to_half_a_minute(attempt: int) -> None:
+    assert 0.5 * min(30, 2**attempt) <= backoff(attempt) <= min(30, 2**attempt)
+
+
+@given(wanted=st.floats(0, 1000))
+def test_backoff_is_never_shorter_than_what_the_server_wants(wanted: float) -> None:
+    assert wanted <= backoff(3, wanted) <= wanted + 1

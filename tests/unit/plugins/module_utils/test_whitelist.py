@@ -1,0 +1,252 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whitelist's plans and the loop that carries them out, against a vendor that misbehaves in every known way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+    ApiError,
+    ExchangeError,
+    OptionError,
+    QgError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import FormRefused
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Outcome, Wish, bring_about, plan
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+POOL = [f"203.0.113.{n}" for n in range(1, 25)]
+ips = st.lists(st.sampled_from(POOL), unique=True, max_size=12).map(tuple)
+states = st.sampled_from(["present", "absent", "exact"])
+
+
+@dataclass
+class Vendor:
+    """A vendor in memory; ``script`` says, call by call, what goes wrong with a write."""
+
+    whitelist_now: set[str]
+    script: list[str] = field(default_factory=list)
+    capacity: int = 1000
+    bound: frozenset[str] = frozenset()
+    forms: bool = True
+    budget: Budget = field(default_factory=lambda: Budget(10_000, sleep=lambda _seconds: None))
+    calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    def whitelist(self) -> list[str]:
+        self.calls.append(("query", ()))
+        return sorted(self.whitelist_now, reverse=True)
+
+    def add(self, batch: Sequence[str]) -> list[str]:
+        assert not set(batch) & self.whitelist_now, "a present address was sent"
+        return self._write("add", batch)
+
+    def remove(self, batch: Sequence[str]) -> list[str]:
+        return self._write("del", batch)
+
+    def batches(self, wanted: Sequence[str], most: int | None = None) -> list[list[str]]:
+        size = max(1, min(len(wanted), most or len(wanted), 5 if not self.forms else 1000))
+        return [list(wanted[n : n + size]) for n in range(0, len(wanted), size)]
+
+    def _write(self, kind: str, batch: Sequence[str]) -> list[str]:
+        self.calls.append((kind, tuple(batch)))
+        path = f"/whitelist/{kind}"
+        fault = self.script.pop(0) if self.script else "none"
+        if fault == "before":
+            raise ExchangeError("lost", endpoint=path, executed=None)
+        if fault == "unknown":
+            raise ApiError(-1, path)
+        if fault == "form" and self.forms:
+            self.forms = False
+            raise FormRefused("no forms", code=-10)
+        done = list(batch)[: len(batch) // 2] if fault == "partial" else list(batch)
+        if kind == "del":
+            self.whitelist_now -= set(done)
+        else:
+            if set(done) & self.bound:
+                raise ApiError(-206, path)
+            if len(self.whitelist_now) + len(done) > self.capacity:
+                raise ApiError(-202, path)
+            self.whitelist_now |= set(done)
+        if fault == "after":
+            raise ExchangeError("lost", endpoint=path, executed=None)
+        if fault == "garbage_after":
+            raise ExchangeError("not JSON", endpoint=path, executed=None)
+        return [] if fault == "silent" else done
+
+
+faults = st.lists(
+    st.sampled_from(["none", "before", "after", "unknown", "garbage_after", "partial", "form", "silent"]), max_size=6
+)
+
+
+def run(vendor: Any, wish: Wish, *, check: bool = False) -> Outcome:
+    """The loop needs no more of the API than a Vendor has."""
+    return bring_about(vendor, wish, check=check)
+
+
+@given(current=ips, wanted=ips, keep=ips, replaces=ips, state=states)
+def test_a_plan_changes_the_least_that_fulfils_the_wish(
+    current: tuple[str, ...], wanted: tuple[str, ...], keep: tuple[str, ...], replaces: tuple[str, ...], state: str
+) -> None:
+    wish = Wish(state, wanted, keep=keep, replaces=replaces if state == "present" else ())
+    made = plan(current, wish)
+    after = (set(current) | set(made.add)) - set(made.remove)
+    assert not set(made.add) & set(current)
+    assert set(made.remove) <= set(current) - set(keep)
+    assert made.size == len(after)
+    if state == "absent":
+        assert not after & set(wanted) - set(keep)
+        assert made.add == ()
+        assert set(current) - set(wanted) <= after
+    else:
+        assert set(wanted) <= after
+    if state == "exact":
+        assert after <= set(wanted) | set(keep)
+    if state == "present":
+        assert set(current) - set(replaces) <= after
+    assert not plan(after, wish).changes, "a second run would change something"
+
+
+def test_plans_are_in_numeric_order() -> None:
+    made = plan(["9.9.9.9", "100.1.1.1"], Wish("exact", ("20.0.0.1", "3.0.0.1")))
+    assert made.add == ("3.0.0.1", "20.0.0.1")
+    assert made.remove == ("9.9.9.9", "100.1.1.1")
+
+
+@settings(max_examples=400)
+@given(
+    current=ips,
+    wanted=ips.filter(bool),
+    replaces=ips,
+    keep=ips,
+    state=states,
+    script=faults,
+    bound=st.frozensets(st.sampled_from(POOL), max_size=2),
+    room=st.integers(0, 12),
+)
+def test_whatever_happens_nothing_is_lost_or_extra_and_the_result_is_true(
+    current: tuple[str, ...],
+    wanted: tuple[str, ...],
+    replaces: tuple[str, ...],
+    keep: tuple[str, ...],
+    state: str,
+    script: list[str],
+    bound: frozenset[str],
+    room: int,
+) -> None:
+    before = set(current)
+    vendor = Vendor(set(current), list(script), capacity=len(current) + room, bound=bound - before)
+    wish = Wish(state, wanted, keep=keep, replaces=replaces if state == "present" else ())
+    outcome = run(vendor, wish)
+    after = vendor.whitelist_now
+    may_go = set(plan(before, wish).remove)
+    assert after <= before | set(wanted), "an address nobody asked for"
+    assert before - may_go <= after, "an address was lost"
+    assert outcome.after == after
+    assert set(outcome.added) == (after - before)
+    assert set(outcome.removed) == (before - after)
+    if outcome.error is None:
+        assert not plan(after, wish).changes
+    else:
+        assert plan(after, wish).changes
+        assert outcome.refused or set(plan(after, wish).remove)
+
+
+def test_one_bound_address_in_a_batch_of_200_costs_only_itself() -> None:
+    wanted = tuple(f"198.51.100.{n}" for n in range(1, 201))
+    vendor = Vendor(set(), bound=frozenset({"198.51.100.77"}))
+    outcome = run(vendor, Wish("present", wanted))
+    assert vendor.whitelist_now == set(wanted) - {"198.51.100.77"}
+    assert list(outcome.refused) == ["198.51.100.77"]
+    assert outcome.error is not None
+    assert "1 of 200 addresses were refused: 198.51.100.77" in outcome.error.message
+    assert sum(kind == "add" for kind, _batch in vendor.calls) <= 20, "more than a minute's writes"
+
+
+def test_a_new_fleet_costs_two_reads_and_one_write() -> None:
+    vendor = Vendor(set())
+    run(vendor, Wish("present", tuple(POOL)))
+    assert [kind for kind, _batch in vendor.calls] == ["query", "add", "query"]
+    vendor.calls.clear()
+    run(vendor, Wish("present", tuple(POOL)))
+    assert [kind for kind, _batch in vendor.calls] == ["query"]
+
+
+def test_a_full_list_says_how_many_slots_are_missing() -> None:
+    vendor = Vendor(set(POOL[:5]), capacity=6)
+    outcome = run(vendor, Wish("present", tuple(POOL[5:8])))
+    assert outcome.error is not None
+    assert "holds 5 addresses and needs 3 more slots" in outcome.error.message
+    assert outcome.error.details["code"] == -202
+
+
+def test_a_known_capacity_is_checked_before_anything_is_written() -> None:
+    vendor = Vendor(set(POOL[:5]), capacity=6)
+    with pytest.raises(OptionError, match=r"would hold 8, its capacity is 6. Remove 2 addresses first"):
+        run(vendor, Wish("present", tuple(POOL[5:8]), capacity=6))
+    assert [kind for kind, _batch in vendor.calls] == ["query"]
+
+
+@pytest.mark.parametrize("capacity", [None, 5])
+def test_room_is_made_first_where_the_list_would_overflow(capacity: int | None) -> None:
+    vendor = Vendor(set(POOL[:5]), capacity=5)
+    outcome = run(vendor, Wish("exact", tuple(POOL[3:8]), capacity=capacity))
+    assert outcome.error is None
+    assert vendor.whitelist_now == set(POOL[3:8])
+
+
+def test_otherwise_the_new_addresses_come_first() -> None:
+    vendor = Vendor(set(POOL[:3]))
+    run(vendor, Wish("exact", tuple(POOL[3:6])))
+    assert [kind for kind, _batch in vendor.calls] == ["query", "add", "del", "query"]
+
+
+def test_exact_does_not_shrink_the_list_by_accident() -> None:
+    vendor = Vendor(set(POOL))
+    with pytest.raises(OptionError, match="would remove 23 addresses, more than max_removals=10"):
+        run(vendor, Wish("exact", (POOL[0],), max_removals=10))
+    assert vendor.whitelist_now == set(POOL)
+
+
+def test_check_mode_predicts_and_writes_nothing() -> None:
+    vendor = Vendor({POOL[0], POOL[1]})
+    outcome = run(vendor, Wish("exact", (POOL[1], POOL[2])), check=True)
+    assert outcome.added == [POOL[2]]
+    assert outcome.removed == [POOL[0]]
+    assert [kind for kind, _batch in vendor.calls] == ["query"]
+
+
+def test_a_vendor_that_only_says_yes_is_not_believed() -> None:
+    class Liar(Vendor):
+        def _write(self, kind: str, batch: Sequence[str]) -> list[str]:
+            self.calls.append((kind, tuple(batch)))
+            return list(batch)
+
+    liar = Liar({POOL[3]})
+    outcome = run(liar, Wish("present", (POOL[0],)))
+    assert outcome.added == []
+    assert outcome.error is not None
+    assert "reports success, but the whitelist does not show the change" in outcome.error.message
+    outcome = run(liar, Wish("absent", (POOL[3],)))
+    assert outcome.error is not None
+    assert "1 addresses could not be removed: 203.0.113.4" in outcome.error.message
+
+
+def test_what_was_done_before_an_error_is_told() -> None:
+    class Breaks(Vendor):
+        def whitelist(self) -> list[str]:
+            if any(kind == "add" for kind, _batch in self.calls):
+                raise ExchangeError("gone", endpoint="/whitelist/query", executed=None)
+            return super().whitelist()
+
+    vendor: Any = Breaks(set())
+    outcome = run(vendor, Wish("present", (POOL[0],)))
+    assert outcome.added == [POOL[0]]
+    assert isinstance(outcome.error, QgError)
