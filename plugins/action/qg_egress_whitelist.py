@@ -13,8 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ansible.errors
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses, check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import question_from
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import HostWish
@@ -25,12 +27,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
-    check_addresses,
-    check_range,
-    check_url,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
+
+#: What the template of an omitted value raises from ansible-core 2.19 on; before, it is the value of "omit".
+_OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
 
 SPEC: Spec = {
     "step": {"type": "str", "choices": ["detect", "register"], "required": True},
@@ -88,7 +90,10 @@ class ActionModule(QgAction):
         for option in SPEC if prefix else ():
             name = f"{prefix}{option}"
             if option not in arguments and name in variables:
-                value = self._templar.template(variables[name])
+                try:
+                    value = self._templar.template(variables[name])
+                except _OMITTED:
+                    continue
                 if value is not None and value != variables.get("omit"):
                     arguments[option] = value
 
@@ -97,18 +102,29 @@ class ActionModule(QgAction):
         answers: list[dict[str, Any]] = []
         only_global = params["state"] == "present" and not params["allow_non_global"]
         ips = check_addresses("ips", params["ips"], only_global=only_global)
+        board, _memory = board_for(params, _run_id())
+        host = variables["inventory_hostname"]
         if not ips and params["detect"]:
-            verdict = ask(self, question_from(params))
+            question = question_from(params)
+            board.withdraw(host)
+            try:
+                verdict = ask(self, question)
+            except QgError as problem:
+                if params["fail"]:
+                    raise
+                return {"changed": False, "ips": [], "warnings": [problem.message], **problem.details}
             ips, answers = tuple(verdict.ips), verdict.answers
         elif not ips and params["state"] == "present":
             raise OptionError("ips is empty and detect is false: there is no address to register.")
-        board, _memory = board_for(params, _run_id())
-        board.post(HostWish(variables["inventory_hostname"], ips))
+        board.post(HostWish(host, ips))
         return {"changed": False, "ips": list(ips), "answers": answers}
 
     def _register(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         host = variables["inventory_hostname"]
         board, memory = board_for(params, _run_id())
+        if not params["fail"] and host not in board.hosts():
+            text = f"No egress address of {host} is known, and therefore none was registered."
+            return {"changed": False, "ips": [], "registered": [], "unregistered": [], "stale": [], "warnings": [text]}
         verdict, wrote = register(board, memory, host, params, self.mode())
         diff = verdict.get("fleet", {}).pop("diff", None)
         if diff is not None:

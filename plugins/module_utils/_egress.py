@@ -19,10 +19,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import USER_AGENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import check_range, check_url
 
 #: Characters of an answer that travel back. An address has at most 45; the rest is for the error message.
 LONGEST_ANSWER = 300

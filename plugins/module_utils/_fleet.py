@@ -12,7 +12,8 @@ there. It makes no difference how the play goes through its hosts, or which host
 whoever finds the lock free and no verdict does the work, and a writer that dies frees the lock.
 
 The memory stands on the control node as well, since only there is it known which other hosts use the same address.
-Where it is lost, nothing is cut off: former addresses then stay on the whitelist.
+Where it is lost, registering cuts nobody off: former addresses then stay on the whitelist. Deregistering a host then
+takes along the address that it has, even if a host that is no longer remembered shares it.
 """
 
 from __future__ import annotations
@@ -64,6 +65,11 @@ class Board:
                 "INSERT OR REPLACE INTO wishes VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
                 (self._run, wish.host, key, fleet, wanted, json.dumps(wish.ips), time.time()),
             )
+
+    def withdraw(self, host: str) -> None:
+        """Forget a host's wish: nothing is known of its addresses."""
+        with self._state.transaction() as database:
+            database.execute("DELETE FROM wishes WHERE run = ? AND host = ?", (self._run, host))
 
     def verdict(self, host: str) -> Verdict | None:
         """What came of a host's wish, if anything did yet."""

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, check_range, proxy_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, proxy_api
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

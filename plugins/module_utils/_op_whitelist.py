@@ -12,15 +12,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses, check_range
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
-    PROXY_API_OPTIONS,
-    check_addresses,
-    check_range,
-    proxy_api,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, proxy_api
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Outcome, Wish, bring_about
 

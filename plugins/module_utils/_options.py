@@ -9,17 +9,16 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import env_fallback
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import DEFAULT_STATE_DIR, State
@@ -55,50 +54,11 @@ EGRESS_OPTIONS: Spec = {
 }
 
 
-def check_url(option: str, url: str) -> str:
-    """Refuse what is not a plain HTTP(S) address of a service."""
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or not url.isprintable() or " " in url:
-        # The value is not quoted as a whole: somebody may have pasted a complete call with its key.
-        raise OptionError(
-            f"{option} {url.partition('?')[0]!r} cannot be used: give scheme and host, such as https://proxy.qg.net."
-        )
-    return url
-
-
-def check_range(option: str, value: float, least: float, most: float) -> float:
-    """Refuse a number outside its range."""
-    if not least <= value <= most:
-        raise OptionError(f"{option}={value:g} is out of range: give a number from {least:g} to {most:g}.")
-    return value
-
-
-def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> tuple[str, ...]:
-    """IPv4 addresses in canonical form, each once; the vendor's whitelist knows neither IPv6 nor networks."""
-    found: dict[str, None] = {}
-    for text in texts:
-        try:
-            address = ipaddress.IPv4Address(text.strip())
-        except ValueError:
-            hint = "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
-            raise OptionError(f"{option} holds {text!r}: {hint}.") from None
-        if only_global and not is_public(address):
-            raise OptionError(
-                f"{option} holds {address}, which is no address of the public internet, so the vendor can never see "
-                "it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
-            )
-        found[str(address)] = None
-    return tuple(found)
-
-
 def check_authorities(path: str) -> None:
     """Refuse a ca_path that cannot be used, before the HTTP library does it without a word of what is wrong."""
     try:
-        ssl.create_default_context(**{"capath" if os.path.isdir(path) else "cafile": path})
+        directory = os.path.isdir(path)
+        ssl.create_default_context(cafile=None if directory else path, capath=path if directory else None)
     except OSError as problem:
         raise OptionError(
             f"ca_path {path} cannot be used: {problem.strerror or 'no certificates in it'}. Name a file of certificate "

@@ -44,14 +44,18 @@ class Budget:
     sleep: Callable[[float], None] = time.sleep
     waited: float = 0.0
 
-    def wait(self, seconds: float, reason: str, endpoint: str) -> None:
-        """Sleep, or raise WaitTooLong without sleeping when the budget does not cover it."""
+    def require(self, seconds: float, reason: str, endpoint: str) -> None:
+        """Raise WaitTooLong when the budget does not cover so many more seconds."""
         if self.waited + seconds > self.max_wait:
             raise WaitTooLong(
                 f"{endpoint}: {reason}, and waiting {seconds:.0f} more seconds would pass max_wait "
                 f"({self.max_wait:g} seconds, {self.waited:.0f} of them used). Raise max_wait or run again later.",
                 endpoint=endpoint,
             )
+
+    def wait(self, seconds: float, reason: str, endpoint: str) -> None:
+        """Sleep, or raise WaitTooLong without sleeping when the budget does not cover it."""
+        self.require(seconds, reason, endpoint)
         self.waited += seconds
         self.sleep(seconds)
 
@@ -102,8 +106,10 @@ class Pacer:
             place, wait = self.try_place(key, endpoint, limit, timeout)
             if place is not None:
                 return place
-            nap = min(max(wait, 0.01), self.minute * LONGEST_NAP)
-            budget.wait(nap, f"the vendor's limit of {limit} calls a minute is used up", endpoint)
+            reason = f"the vendor's limit of {limit} calls a minute is used up"
+            # A call that is still on its way may free its place sooner, by as much as it may take.
+            budget.require(wait - timeout, reason, endpoint)
+            budget.wait(min(max(wait, 0.01), self.minute * LONGEST_NAP), reason, endpoint)
 
     def answered(self, place: int) -> None:
         """The call came back: its place is free one minute from now."""

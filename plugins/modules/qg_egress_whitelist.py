@@ -21,7 +21,8 @@ description:
   - It is right under any strategy and C(serial), with C(--limit), and whichever host is skipped, has failed or is
     unreachable.
   - The control node remembers which host was registered with which addresses. When they have changed, the former ones
-    are removed, unless another host still uses them. Where the memory is lost, former addresses stay on the whitelist.
+    are removed, unless another host still uses them. Where the memory is lost, former addresses stay on the whitelist,
+    and a host that is deregistered takes along an address that it shares with hosts that are no longer remembered.
   - The role C(qingguo.qgnet.egress_whitelist) is made of these two tasks.
 options:
   step:
@@ -58,7 +59,9 @@ options:
         to run, as in AWX.
     type: str
   fail:
-    description: Whether a host fails whose addresses could not be registered or removed. With V(false) it is warned of.
+    description:
+      - Whether a host fails whose addresses could not be found, registered or removed. With V(false) it is warned of,
+        and the play goes on for it.
     type: bool
     default: true
   verify_proxy:
@@ -148,7 +151,7 @@ exits:
   sample: [198.51.100.1]
 fleet:
   description: What was done for all hosts at once.
-  returned: with O(step=register), for the host that wrote
+  returned: with O(step=register), for the host that wrote; after a failure only RV(fleet.lost) may be in it
   type: dict
   contains:
     added:

@@ -39,7 +39,8 @@ options:
     elements: str
     default: []
   replaces:
-    description: With O(state=present), addresses that are removed once all of O(ips) stand on the whitelist.
+    description: With O(state=present), addresses that are removed once all of O(ips) stand on the whitelist,
+      or before where there is no room for both.
     type: list
     elements: str
     default: []
@@ -91,7 +92,8 @@ EXAMPLES = r"""
 - name: Let these use the proxies and nobody else, but never remove the office
   qingguo.qgnet.qg_whitelist:
     key: "{{ vault_qg_key }}"
-    ips: "{{ groups['crawlers'] | map('extract', hostvars, 'egress_ip') | list }}"
+    ips: [198.51.100.31, 198.51.100.32, 198.51.100.33]
+    allow_non_global: true # only because these are example addresses
     state: exact
     keep: [198.51.100.20]
     max_removals: 3

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import requests
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _http
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     VENDOR_CODES,
     ApiError,
@@ -31,7 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     as_int,
     numeric_order,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import check_addresses, proxy_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import proxy_api
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 from hypothesis import given
 from hypothesis import strategies as st
@@ -235,7 +236,7 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
     class Endless:
         status_code, headers = 200, {}
 
-        def __enter__(self) -> Endless:
+        def __enter__(self) -> Any:
             return self
 
         def __exit__(self, *_arguments: object) -> None:

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 1: what an option may hold. Each refusal is one sentence that names option, value and remedy.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public
+
+
+def check_url(option: str, url: str) -> str:
+    """Refuse what is not a plain HTTP(S) address of a service."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or not url.isprintable() or " " in url:
+        # The value is not quoted as a whole: somebody may have pasted a complete call with its key.
+        raise OptionError(
+            f"{option} {url.partition('?')[0]!r} cannot be used: give scheme and host, such as https://proxy.qg.net."
+        )
+    return url
+
+
+def check_range(option: str, value: float, least: float, most: float) -> float:
+    """Refuse a number outside its range."""
+    if not least <= value <= most:
+        raise OptionError(f"{option}={value:g} is out of range: give a number from {least:g} to {most:g}.")
+    return value
+
+
+def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> tuple[str, ...]:
+    """IPv4 addresses in canonical form, each once; the vendor's whitelist knows neither IPv6 nor networks."""
+    found: dict[str, None] = {}
+    for text in texts:
+        try:
+            address = ipaddress.IPv4Address(text.strip())
+        except ValueError:
+            hint = "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
+            raise OptionError(f"{option} holds {text!r}: {hint}.") from None
+        if only_global and not is_public(address):
+            raise OptionError(
+                f"{option} holds {address}, which is no address of the public internet, so the vendor can never see "
+                "it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
+            )
+        found[str(address)] = None
+    return tuple(found)
