@@ -1,0 +1,51 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Thin: every target is a session of noxfile.py. ARGS passes arguments on: make unit ARGS="tests/unit -k pacing"
+
+RUN := .venv/bin/python tests/tools/run.py
+ifdef ARGS
+REST := -- $(ARGS)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help test lint unit sanity integration coverage molecule simulator demo build clean
+
+help: ## show this list
+	@grep -hE "^[a-z]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
+
+.venv/.ready: tests/requirements/bootstrap.txt tests/tools/bootstrap.sh
+	@tests/tools/bootstrap.sh $(PYTHON)
+
+test: .venv/.ready ## everything below up to molecule
+	@$(RUN) lint unit sanity integration coverage molecule
+
+lint: .venv/.ready ## style, types, documentation, changelog, licences
+	@$(RUN) lint $(REST)
+
+unit: .venv/.ready ## unit tests on the newest and the oldest ansible-core
+	@$(RUN) unit $(REST)
+
+sanity: .venv/.ready ## ansible-test sanity on the newest and the oldest ansible-core
+	@$(RUN) sanity $(REST)
+
+integration: .venv/.ready ## playbooks over HTTP against the simulator
+	@$(RUN) integration $(REST)
+
+coverage: .venv/.ready ## share of plugins/ that the last unit and integration runs have gone through
+	@$(RUN) coverage
+
+molecule: .venv/.ready ## the role on hosts reached by SSH (root, or user namespaces)
+	@$(RUN) molecule $(REST)
+
+simulator: .venv/.ready ## the simulator of the vendor in the foreground (ARGS="--help" lists its options)
+	@$(RUN) simulator $(REST)
+
+demo: .venv/.ready ## the whole story on this machine, against the simulator
+	@$(RUN) demo $(REST)
+
+build: .venv/.ready ## the archive of the collection, in dist/
+	@$(RUN) build
+
+clean: ## remove all that the other targets have made
+	rm -rf .venv .nox .cache dist .ansible

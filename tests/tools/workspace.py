@@ -1,0 +1,159 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Places and environment of the test sessions: all that they leave behind is inside the checkout and ignored by git."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache"
+HOME = CACHE / "home"
+COLLECTIONS = CACHE / "collections"
+COPY_ROOT = CACHE / "copy"
+COVERAGE = CACHE / "coverage"
+PYTHONS = CACHE / "pythons"
+
+NAMESPACE = "qingguo"
+NAME = "qgnet"
+
+# Settings of pip that name a place or a mode, not where packages come from: they stay where they are.
+_NOT_CARRIED = {
+    "cache-dir",
+    "config-file",
+    "prefix",
+    "progress-bar",
+    "python",
+    "quiet",
+    "require-virtualenv",
+    "root",
+    "target",
+    "user",
+    "verbose",
+}
+
+
+def system_path() -> str:
+    """Return PATH without pyenv's shims: one that stands for no chosen version ends with 127, as does its caller."""
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(entry for entry in entries if entry and Path(entry).name != "shims")
+
+
+def environment() -> dict[str, str]:
+    """Return what every session has in its environment beside what the caller has."""
+    result = {
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_HOME": str(HOME / ".ansible"),
+        "HOME": str(HOME),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
+        "MYPY_CACHE_DIR": str(CACHE / "mypy"),
+        "PATH": os.pathsep.join((str(PYTHONS), system_path())),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "RUFF_CACHE_DIR": str(CACHE / "ruff"),
+        "XDG_CACHE_HOME": str(CACHE / "xdg"),
+        "XDG_CONFIG_HOME": str(HOME / ".config"),
+    }
+    if not sys.stdout.isatty():
+        result["NO_COLOR"] = "1"
+    if "UTF-8" not in _locale().upper():
+        result["LC_ALL"] = "C.UTF-8"
+    # Another owner of the checkout (as with sudo) must not make git refuse to list it.
+    count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    result |= {
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": "safe.directory",
+        f"GIT_CONFIG_VALUE_{count}": str(ROOT),
+    }
+    return result | _installer_environment()
+
+
+def _locale() -> str:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        if value := os.environ.get(name):
+            return value
+    return ""
+
+
+def pip_settings() -> dict[str, str]:
+    """Return pip's settings of this machine and user, from its files and from the environment."""
+    listing = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    ).stdout
+    found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in listing.splitlines():
+        name, quoted = line.split("=", 1)
+        section, key = name.rsplit(".", 1)
+        if section in found and key not in _NOT_CARRIED:
+            found[section][key] = str(ast.literal_eval(quoted))
+    return found["global"] | found["install"] | found[":env:"]
+
+
+def _installer_environment() -> dict[str, str]:
+    """Let uv install from where pip would, and keep both caches in the checkout unless they have a place already."""
+    settings = pip_settings()
+    wanted = {"PIP_CACHE_DIR": str(CACHE / "pip"), "UV_CACHE_DIR": str(CACHE / "uv")}
+    for variable, key in (
+        ("UV_DEFAULT_INDEX", "index-url"),
+        ("UV_INDEX", "extra-index-url"),
+        ("UV_FIND_LINKS", "find-links"),
+        ("UV_CONSTRAINT", "constraint"),
+        ("SSL_CERT_FILE", "cert"),
+    ):
+        if value := settings.get(key):
+            # pip parts several values by white space, uv's find-links by commas
+            wanted[variable] = ",".join(value.split()) if key == "find-links" else " ".join(value.split())
+    return {name: value for name, value in wanted.items() if name not in os.environ}
+
+
+def prepare_home() -> None:
+    """Make the home of the tests, with pip's settings in it: ansible-test passes on HOME, but no PIP_ variable."""
+    target = HOME / ".config" / "pip" / "pip.conf"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lines = ["[global]", "progress-bar = off", "quiet = 1"]
+    for key, value in sorted(pip_settings().items()):
+        lines.append(f"{key} = " + "\n    ".join(value.split("\n")))
+    target.touch(mode=0o600)
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def link_collection() -> None:
+    """Make the checkout visible as ansible_collections/qingguo/qgnet."""
+    link = COLLECTIONS / "ansible_collections" / NAMESPACE / NAME
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not (link.is_symlink() and link.resolve() == ROOT):
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(ROOT, link.parent))
+
+
+def collection_files() -> list[Path]:
+    """Return the files that belong to the collection: tracked by git, or new and not ignored."""
+    command = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files", "-z"]
+    command += ["--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    names = sorted({name for name in listed.split("\0") if name})
+    # a file that was deleted, but not yet from the index, is gone
+    return [Path(name) for name in names if (ROOT / name).is_symlink() or (ROOT / name).exists()]
+
+
+def copy_collection(label: str) -> Path:
+    """Copy the collection's files afresh to a place of the form that ansible-test and ansible-galaxy ask for."""
+    base = COPY_ROOT / label
+    shutil.rmtree(base, ignore_errors=True)
+    target = base / "ansible_collections" / NAMESPACE / NAME
+    for name in collection_files():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+    # ansible-test lists the files with git, and the copy stands in a directory that the checkout ignores
+    subprocess.run(["git", "init", "--quiet", "--initial-branch", "main", str(target)], check=True)
+    return target
+
+
+def drop_copy(label: str) -> None:
+    """Remove what copy_collection made."""
+    shutil.rmtree(COPY_ROOT / label, ignore_errors=True)

@@ -1,0 +1,67 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is written down in two places says the same in both."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.qingguo.qgnet.plugins.module_utils._version import VERSION
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load(name: str) -> Any:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+def plugins(kind: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / "plugins" / kind).glob("*.py") if not path.stem.startswith("_"))
+
+
+def pinned_core(age: str) -> str:
+    text = (ROOT / "tests" / "requirements" / f"core-{age}.txt").read_text(encoding="utf-8")
+    found = re.search(r"^ansible-core==(\S+)$", text, re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def test_the_action_group_holds_every_module_once() -> None:
+    assert load("meta/runtime.yml")["action_groups"]["qg"] == plugins("modules")
+
+
+def test_every_action_has_a_module_that_documents_it() -> None:
+    assert set(plugins("action")) <= set(plugins("modules"))
+
+
+@pytest.mark.parametrize("name", plugins("modules"))
+def test_every_module_says_that_it_is_in_the_group(name: str) -> None:
+    text = (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
+    found = re.search(r'^DOCUMENTATION = r?"""(.*?)"""', text, re.MULTILINE | re.DOTALL)
+    assert found
+    fragments = yaml.safe_load(found[1]).get("extends_documentation_fragment", [])
+    attributes = yaml.safe_load(found[1]).get("attributes", {})
+    assert "action_group" in attributes or any("attributes" in fragment for fragment in fragments)
+
+
+def test_the_user_agent_tells_the_version_of_the_collection() -> None:
+    assert load("galaxy.yml")["version"] == VERSION
+
+
+def test_the_collection_needs_no_other() -> None:
+    assert load("galaxy.yml")["dependencies"] == {}
+
+
+def test_the_oldest_core_that_is_tested_is_the_oldest_that_is_allowed() -> None:
+    series = ".".join(pinned_core("oldest").split(".")[:2])
+    assert load("meta/runtime.yml")["requires_ansible"] == f">={series}.0"
+
+
+def test_execution_environments_get_what_the_modules_need() -> None:
+    named = load("meta/execution-environment.yml")["dependencies"]["python"]
+    lines = (ROOT / named).read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == ["requests>=2.28"]
