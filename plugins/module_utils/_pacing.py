@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, WaitTooLong
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 
 #: Seconds added to the minute, for clocks that are slewed while we wait.
@@ -33,7 +33,16 @@ LONGEST_NAP = 1 / 12
 
 def minute_seconds() -> float:
     """The length of the vendor's minute: 60, or what QG_MINUTE_SECONDS says for a simulator with a shorter one."""
-    return float(os.environ.get("QG_MINUTE_SECONDS") or 60)
+    text = os.environ.get("QG_MINUTE_SECONDS") or "60"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 60:
+        raise OptionError(
+            f"QG_MINUTE_SECONDS={text} is no length of a minute: unset it, or give the simulator's seconds."
+        )
+    return seconds
 
 
 @dataclass

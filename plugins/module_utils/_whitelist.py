@@ -249,8 +249,9 @@ class _Writer:
             return True
         code = problem.details.get("code")
         if code == WHITELIST_FULL and adding and todo.remove and not self._remove_first:
-            self._remove_first = True
-            return True
+            # What is replaced goes first only where it surely makes room enough; else it would go for nothing.
+            self._remove_first = self._wish.state == "exact" or len(todo.remove) >= len(todo.add)
+            return self._remove_first
         return code == UNKNOWN
 
     def _verdict(self, final: QgError, left: Plan) -> QgError:

@@ -62,6 +62,8 @@ attributes:
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.egress
+notes:
+  - The command does not see the task's C(environment).
 seealso:
   - module: qingguo.qgnet.qg_whitelist
   - module: qingguo.qgnet.qg_egress_whitelist

@@ -40,7 +40,7 @@ options:
     default: []
   replaces:
     description: With O(state=present), addresses that are removed once all of O(ips) stand on the whitelist,
-      or before where there is no room for both.
+      or before where there is no room for both and they make enough of it.
     type: list
     elements: str
     default: []

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer, backoff
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer, backoff, minute_seconds
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,6 +95,13 @@ def test_a_refusal_lets_all_rest_for_a_minute(tmp_path: Path) -> None:
     assert other.try_place("other", "/x", LIMIT, 10)[0] is not None, "another key has its own window"
     clock.now += 60.2
     assert other.try_place("key", "/x", LIMIT, 10)[0] is not None
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "-1", "61", "nan"])
+def test_a_minute_that_is_none_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QG_MINUTE_SECONDS", text)
+    with pytest.raises(OptionError, match=f"QG_MINUTE_SECONDS={text} is no length of a minute"):
+        minute_seconds()
 
 
 def test_a_rest_is_as_long_as_the_vendor_wants_within_reason(tmp_path: Path) -> None:

@@ -202,6 +202,17 @@ def test_room_is_made_first_where_the_list_would_overflow(capacity: int | None) 
     assert vendor.whitelist_now == set(POOL[3:8])
 
 
+def test_nothing_is_given_up_for_a_replacement_that_does_not_fit() -> None:
+    vendor = Vendor(set(POOL[:5]), capacity=5)
+    outcome = run(vendor, Wish("present", tuple(POOL[5:8]), replaces=(POOL[0],)))
+    assert vendor.whitelist_now == set(POOL[:5])
+    assert outcome.error is not None
+    assert "needs 3 more slots" in outcome.error.message
+    outcome = run(vendor, Wish("present", (POOL[5],), replaces=(POOL[0],)))
+    assert outcome.error is None
+    assert vendor.whitelist_now == set(POOL[1:6])
+
+
 def test_otherwise_the_new_addresses_come_first() -> None:
     vendor = Vendor(set(POOL[:3]))
     run(vendor, Wish("exact", tuple(POOL[3:6])))

@@ -1,0 +1,110 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures of the integration tests: the collection as it is installed, against the simulator, over real HTTP."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from harness import Operate, Result, Workplace, operate
+from simulator_fixture import Simulator, sim, simulator, simulator_arguments
+
+__all__ = ["sim", "simulator", "simulator_arguments"]
+
+COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
+#: Waits between tries are this much shorter in this process than for users.
+HASTE = 0.005
+
+
+def pytest_configure() -> None:
+    """Stop at once, with one sentence, where the collection is not installed for this Python and for Ansible."""
+    try:
+        importlib.import_module(f"{COLLECTION}._operation")
+    except ImportError as problem:
+        raise pytest.UsageError(
+            f"The integration tests cannot import {COLLECTION} ({problem}). Set PYTHONPATH and "
+            "ANSIBLE_COLLECTIONS_PATH to the directory that holds ansible_collections/qingguo/qgnet."
+        ) from None
+    if "ANSIBLE_COLLECTIONS_PATH" not in os.environ:
+        raise pytest.UsageError(
+            "The integration tests need ANSIBLE_COLLECTIONS_PATH: set it, like PYTHONPATH, to the directory that "
+            "holds ansible_collections/qingguo/qgnet."
+        )
+    if not (Path(sys.executable).parent / "ansible-playbook").exists():
+        raise pytest.UsageError(
+            f"The integration tests need ansible-playbook beside {sys.executable}: install ansible-core there."
+        )
+
+
+@pytest.fixture
+def minute(simulator: Simulator) -> float:
+    """The simulator's minute, in seconds."""
+    seconds: float = simulator.state()["minute"]
+    return seconds
+
+
+@pytest.fixture
+def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
+    """Operations in this process wait for the simulator's minute, and only briefly between tries."""
+    monkeypatch.setenv("QG_MINUTE_SECONDS", str(minute))
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    backoff = importlib.import_module(f"{COLLECTION}._pacing").backoff
+
+    def shorter(attempt: int, wanted: float | None = None) -> float:
+        # A wait that the vendor asked for stays what it is.
+        return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
+
+    for module in ("_proxy_api", "_whitelist"):
+        monkeypatch.setattr(importlib.import_module(f"{COLLECTION}.{module}"), "backoff", shorter)
+
+
+@pytest.fixture
+def common(sim: Simulator, tmp_path: Path) -> dict[str, Any]:
+    """The common options for the simulator."""
+    return {"key": sim.key, "api_url": sim.api_url, "state_dir": str(tmp_path / "state"), "timeout": 2.0}
+
+
+@pytest.fixture
+def whitelist(common: dict[str, Any], haste: None) -> Operate:
+    """qg_whitelist in this process."""
+    operation = importlib.import_module(f"{COLLECTION}._op_whitelist").WHITELIST
+
+    def run(ips: list[str], *, check: bool = False, diff: bool = False, **changes: Any) -> Result:
+        return operate(operation, {"allow_non_global": True, **common, "ips": ips, **changes}, check=check, diff=diff)
+
+    return run
+
+
+@pytest.fixture
+def whitelist_info(common: dict[str, Any], haste: None) -> Operate:
+    """qg_whitelist_info in this process."""
+    operation = importlib.import_module(f"{COLLECTION}._op_whitelist").WHITELIST_INFO
+    return lambda **changes: operate(operation, {**common, **changes})
+
+
+@pytest.fixture
+def quota_info(common: dict[str, Any], haste: None) -> Operate:
+    """qg_quota_info in this process."""
+    operation = importlib.import_module(f"{COLLECTION}._op_quota").QUOTA_INFO
+    return lambda **changes: operate(operation, {**common, **changes})
+
+
+@pytest.fixture
+def workplace(minute: float) -> Iterator[Workplace]:
+    """A place to run playbooks."""
+    # Not in pytest's directory, whose names are too long for the sockets that Ansible makes in it.
+    with tempfile.TemporaryDirectory(prefix="qg-") as folder:
+        yield Workplace(Path(folder), minute)

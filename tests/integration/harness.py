@@ -1,0 +1,216 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two ways to run the collection against the simulator: an operation in this process, or a whole playbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simulator_fixture import Simulator
+
+if TYPE_CHECKING:
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Operation
+
+HERE = Path(__file__).resolve().parent
+#: Longest that one playbook may take; a hanging one is a failure, not a wait.
+PLAY_SECONDS = 240
+QUERY, ADD, DEL, QUOTA = "/whitelist/query", "/whitelist/add", "/whitelist/del", "/info/quota"
+Result = dict[str, Any]
+#: An operation whose common options are set.
+Operate = Callable[..., Result]
+
+
+def operate(operation: Operation, options: Mapping[str, Any], *, check: bool = False, diff: bool = False) -> Result:
+    """Run an operation in this process, with options that are validated as Ansible validates them."""
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute, redact
+
+    validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate(dict(options))
+    if validation.error_messages:
+        return {"failed": True, "changed": False, "msg": "; ".join(validation.error_messages)}
+    params = validation.validated_parameters
+    return redact(execute(operation, params, Mode(check=check, diff=diff)), params, operation.spec)
+
+
+def calls(sim: Simulator, *paths: str) -> list[str]:
+    """The paths of the vendor calls so far, in their order; of the given paths alone, if any are given."""
+    return [call["path"] for call in sim.journal() if not paths or call["path"] in paths]
+
+
+def numeric(ips: Iterable[str]) -> list[str]:
+    """Addresses in numeric order, each once."""
+    return sorted(set(ips), key=lambda ip: tuple(int(part) for part in ip.split(".")))
+
+
+def block(count: int) -> list[str]:
+    """So many different addresses, of the network for benchmarks; the simulator only keeps them as text."""
+    return [f"198.18.{number // 250}.{number % 250 + 1}" for number in range(count)]
+
+
+def assert_one_sentence(message: object) -> None:
+    """A message that a person can read: some words, on one line, and not a stack of Python."""
+    assert isinstance(message, str)
+    assert len(message.split()) >= 4, message
+    assert "\n" not in message, message
+    assert "Traceback" not in message, message
+    assert "object at 0x" not in message, message
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one task did on one host."""
+
+    host: str
+    name: str
+    status: str
+    result: Result
+
+
+@dataclass
+class Run:
+    """What a playbook left."""
+
+    rc: int
+    stdout: str
+    stderr: str
+    tasks: list[Task]
+    spied: bytes = b""
+
+    @property
+    def output(self) -> str:
+        """All that a person would have seen."""
+        return self.stdout + self.stderr
+
+    def of(self, name: str, host: str | None = None) -> Task:
+        """The only task of that name, on that host."""
+        found = [task for task in self.tasks if task.name == name and host in (None, task.host)]
+        assert len(found) == 1, f"{len(found)} results of {name!r} on {host}:\n{self.output}"
+        return found[0]
+
+    def by_host(self, name: str) -> dict[str, Task]:
+        """The results of one task, by host."""
+        return {task.host: task for task in self.tasks if task.name == name}
+
+    def ok(self) -> Run:
+        """This run, if it ended well."""
+        assert self.rc == 0, f"ansible-playbook ended with {self.rc}:\n{self.output}"
+        return self
+
+
+@dataclass
+class Workplace:
+    """A directory of its own for playbooks: HOME, state directory, and all temporary files are inside."""
+
+    root: Path
+    minute: float
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("home", "tmp", "play"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+        self._written: set[Path] = set()
+        self._runs = 0
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    @property
+    def state_dir(self) -> Path:
+        return self.root / "state"
+
+    def write(self, name: str, text: str) -> Path:
+        """A file that the test itself puts down, such as a playbook or its variables."""
+        path = self.root / "play" / name
+        path.write_text(text, encoding="utf-8")
+        self._written.add(path)
+        return path
+
+    def left_behind(self) -> list[Path]:
+        """All files that are not the test's own."""
+        return [path for path in self.root.rglob("*") if path.is_file() and path not in self._written]
+
+    def play(
+        self,
+        playbook: str | Path,
+        *,
+        inventory: str = "localhost ansible_connection=local\n",
+        variables: Mapping[str, Any] | None = None,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Run:
+        """Run a playbook: text of one, or the path or full name of one that exists."""
+        self._runs += 1
+        record = self.root / f"record{self._runs}.jsonl"
+        spy = self.root / f"spy{self._runs}"
+        if isinstance(playbook, str) and "\n" in playbook:
+            playbook = self.write(f"playbook{self._runs}.yml", playbook)
+        command = [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            *("-i", str(self.write("hosts", inventory))),
+            *("-e", "ansible_python_interpreter={{ ansible_playbook_python }}"),
+            *("-e", f"@{self.write(f'variables{self._runs}.json', json.dumps(dict(variables or {})))}"),
+            *arguments,
+            str(playbook),
+        ]
+        outcome = subprocess.run(
+            command,
+            cwd=self.root / "play",
+            env=self._environment(record, spy) | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PLAY_SECONDS,
+            check=False,
+        )
+        lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+        parts = [json.loads(line) for line in lines]
+        tasks = [Task(part["host"], part["task"], part["status"], part["result"]) for part in parts]
+        spied = spy.read_bytes() if spy.exists() else b""
+        return Run(outcome.returncode, outcome.stdout, outcome.stderr, tasks, spied)
+
+    def _environment(self, record: Path, spy: Path) -> dict[str, str]:
+        """Nothing of the caller's environment but where Python and Ansible find the collection."""
+        passed = ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH")
+        return {
+            **{name: os.environ[name] for name in passed if name in os.environ},
+            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "HOME": str(self.home),
+            "TMPDIR": str(self.root / "tmp"),
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_CONFIG": str(self.write("ansible.cfg", "")),
+            # Over a local connection Ansible would work in the home of the user, whatever HOME says.
+            "ANSIBLE_REMOTE_TEMP": str(self.root / "remote"),
+            "ANSIBLE_HOME": str(self.home / ".ansible"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_RETRY_FILES_ENABLED": "0",
+            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "support" / "callback"),
+            "ANSIBLE_CALLBACKS_ENABLED": "qg_record",
+            "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "support" / "connection"),
+            "QG_TEST_RECORD": str(record),
+            "QG_TEST_SPY": str(spy),
+            "QG_MINUTE_SECONDS": str(self.minute),
+            "QG_STATE_DIR": str(self.state_dir),
+            **self.environment,
+        }
+
+
+def programs(directory: Path, *names: str) -> Path:
+    """A directory for PATH that holds these programs and no others."""
+    directory.mkdir(parents=True)
+    for name in names:
+        target = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        assert target is not None, f"this test needs the program {name}"
+        (directory / name).symlink_to(target)
+    return directory

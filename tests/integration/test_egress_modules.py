@@ -1,0 +1,466 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""qg_egress_ip_info on a host: what it believes, what it runs, and what it lets nobody do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Task, Workplace, assert_one_sentence, programs
+from simulator_fixture import Simulator, running_simulator
+
+SOURCE, ADDRESS = "127.0.0.11", "203.0.113.11"
+OTHER_SOURCE, OTHER_ADDRESS = "127.0.0.12", "203.0.113.12"
+STRANGER = "203.0.113.99"
+#: Where nobody listens.
+DEAD = "http://127.0.0.1:1"
+
+Cases = Mapping[str, Mapping[str, Any]]
+
+
+class Asker:
+    """Runs one playbook for several questions."""
+
+    def __init__(self, sim: Simulator, workplace: Workplace) -> None:
+        self.sim = sim
+        self.workplace = workplace
+
+    def urls(self, *names: str) -> list[str]:
+        return [f"{self.sim.api_url}/{name}" for name in names]
+
+    def says(self, name: str, answer: str | None = None, **fields: Any) -> str:
+        """A source that gives this answer."""
+        self.sim.control("PUT", f"/echo/{name}", {"answer": answer, **fields})
+        return f"{self.sim.api_url}/echo/{name}"
+
+    def __call__(
+        self,
+        cases: Cases,
+        *,
+        environment: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        host: str = "ansible_connection=local",
+    ) -> dict[str, Task]:
+        common = {"source_address": SOURCE, "allow_non_global": True}
+        tasks = [
+            {
+                "name": name,
+                "qingguo.qgnet.qg_egress_ip_info": {
+                    option: value for option, value in {**common, **options}.items() if value is not None
+                },
+                "ignore_errors": True,
+            }
+            for name, options in cases.items()
+        ]
+        text = json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}], indent=1)
+        # Over a local connection, the host's environment is the one of ansible-playbook.
+        run = self.workplace.play(text, inventory=f"host {host}\n", arguments=arguments, environment=environment).ok()
+        answered = {task.name: task for task in run.tasks}
+        assert list(answered) == list(cases)
+        return answered
+
+
+@pytest.fixture
+def ask(sim: Simulator, workplace: Workplace) -> Asker:
+    return Asker(sim, workplace)
+
+
+def assert_says(task: Task, *ips: str) -> None:
+    assert task.status == "ok", task.result["msg"]
+    assert task.result["ips"] == list(ips)
+    assert task.result["ip"] == ips[0]
+    assert task.result["changed"] is False
+
+
+def assert_refuses(task: Task, *parts: str) -> None:
+    """One clear error, and no address that anybody could use by mistake."""
+    assert task.status == "failed", task.result
+    assert_one_sentence(task.result["msg"])
+    for part in parts:
+        assert part in task.result["msg"]
+    assert "ips" not in task.result
+    assert "ip" not in task.result
+
+
+def test_an_address_is_told_by_several_sources(ask: Asker) -> None:
+    urls = ask.urls("ip", "json", "origin")
+    asked = ask(
+        {
+            "three": {"sources": urls},
+            "another address of the host": {"sources": urls, "source_address": OTHER_SOURCE},
+            "one": {"sources": urls[:1]},
+            "all of three": {"sources": urls, "quorum": 3},
+            "the same one twice": {"sources": [urls[0], urls[0]]},
+        }
+    )
+    assert_says(asked["three"], ADDRESS)
+    assert_says(asked["another address of the host"], OTHER_ADDRESS)
+    assert_says(asked["one"], ADDRESS)
+    assert_says(asked["all of three"], ADDRESS)
+    assert_says(asked["the same one twice"], ADDRESS)
+    expected = [{"source": url, "tool": "curl", "ip": ADDRESS, "error": None} for url in urls]
+    assert asked["three"].result["answers"] == expected
+
+
+def test_it_works_in_check_mode(ask: Asker) -> None:
+    assert_says(ask({"it": {"sources": ask.urls("ip", "json")}}, arguments=["--check", "--diff"])["it"], ADDRESS)
+
+
+def test_the_host_needs_no_python(ask: Asker) -> None:
+    host = "ansible_connection=local ansible_python_interpreter=/nonexistent"
+    arguments = ["-e", "ansible_python_interpreter=/nonexistent"]
+    assert_says(ask({"it": {"sources": ask.urls("ip", "json")}}, host=host, arguments=arguments)["it"], ADDRESS)
+
+
+def test_answers_in_json(ask: Asker) -> None:
+    good = {
+        "like myip": json.dumps({"ip": ADDRESS, "area": "\u798f\u5efa", "timestamp": 1}, ensure_ascii=False),
+        "upper case": json.dumps({"IP": ADDRESS, "Isp": "x"}),
+        "pretty": json.dumps({"origin": ADDRESS}, indent=4) + "\r\n",
+        "blanks around": f"  \t{ADDRESS} \r\n\r\n",
+    }
+    bad = {
+        "two in one": json.dumps({"origin": f"{ADDRESS}, {OTHER_ADDRESS}"}),
+        "nothing that is known": json.dumps({"result": ADDRESS}),
+        "null": json.dumps({"ip": None}),
+        "a number": json.dumps({"ip": 3405803787}),
+        "nested": json.dumps({"ip": {"ip": ADDRESS}}),
+        "cut off": '{"ip": "203.0.113.1',
+        "a list": json.dumps([ADDRESS]),
+        "quoted": json.dumps(ADDRESS),
+    }
+    texts = {**good, **bad}
+    asked = ask({name: {"sources": [ask.says(f"json{n}", text)]} for n, (name, text) in enumerate(texts.items())})
+    for name in good:
+        assert_says(asked[name], ADDRESS)
+    for name in bad:
+        assert_refuses(asked[name], "/echo/json", "no address")
+
+
+def test_what_is_no_address_is_an_error_that_says_who_said_it(ask: Asker) -> None:
+    texts = {
+        "a page": "<!DOCTYPE html><html><body>Please log in</body></html>",
+        "a page with an address": f"<p>Your address is {ADDRESS}</p>",
+        "words": "unknown",
+        "two lines": f"{ADDRESS}\n{OTHER_ADDRESS}\n",
+        "a list": f"{ADDRESS},{OTHER_ADDRESS}",
+        "a port": f"{ADDRESS}:80",
+        "a network": f"{ADDRESS}/32",
+        "leading zeros": "203.0.113.011",
+        "too few parts": "203.0.113",
+        "too large": "203.0.113.256",
+        "IPv6": "2001:db8::1",
+        "a mapped address": f"::ffff:{ADDRESS}",
+        "nothing": "",
+        "blanks": " \n \n",
+        "control characters": "\x1b[31m203.0.113.11\x07",
+        "much": "x" * 300_000,
+        "percent signs": "%s%n%d\\n\\0",
+        "shell": "$(touch /tmp/x)`id`';\"",
+    }
+    good = ask.urls("ip", "json")
+    asked = ask({name: {"sources": [*good, ask.says(f"odd{n}", text)]} for n, (name, text) in enumerate(texts.items())})
+    for number, (name, task) in enumerate(asked.items()):
+        assert_refuses(task, f"/echo/odd{number}")
+        assert len(task.result["msg"]) < 600, name
+        assert task.result["msg"].isprintable(), name
+        answers = task.result["answers"]
+        assert [answer["ip"] for answer in answers] == [ADDRESS, ADDRESS, None]
+        assert answers[2]["error"]
+
+
+def test_addresses_that_are_not_public_are_refused(ask: Asker) -> None:
+    ips = ["10.1.2.3", "192.168.0.1", "100.64.0.1", "127.0.0.1", "169.254.1.1", "0.0.0.0", "224.0.0.1", ADDRESS]
+    asked = ask({ip: {"sources": [ask.says(f"private{n}", ip)], "allow_non_global": False} for n, ip in enumerate(ips)})
+    for ip, task in asked.items():
+        assert_refuses(task, f"said {ip}", "/echo/private")
+
+
+def test_a_contradiction_is_an_error_that_says_who_said_what(ask: Asker) -> None:
+    good, stranger = ask.urls("ip", "json"), ask.says("stranger", STRANGER)
+    asked = ask(
+        {
+            "one against one": {"sources": [good[0], stranger]},
+            "one against two": {"sources": [*good, stranger]},
+            "quorum of three": {"sources": [*good, stranger], "quorum": 3},
+            "each is believed": {"sources": [*good, stranger], "quorum": 1},
+        }
+    )
+    for name in ("one against one", "one against two", "quorum of three"):
+        assert_refuses(asked[name], STRANGER, stranger, ADDRESS)
+    assert_says(asked["each is believed"], ADDRESS, STRANGER)
+
+
+def test_silent_sources(ask: Asker) -> None:
+    good = ask.urls("ip", "json")
+    slow = ask.says("slow", ADDRESS, delay=20)
+    broken = ask.says("broken", ADDRESS, status=500)
+    missing = f"{ask.sim.api_url}/nowhere"
+    dead = f"{DEAD}/ip"
+    asked = ask(
+        {
+            "two others": {"sources": [dead, broken, missing, *good]},
+            "one other": {"sources": [dead, broken, good[0]]},
+            "one other is enough": {"sources": [dead, broken, good[0]], "quorum": 1},
+            "no other": {"sources": [dead, broken, missing]},
+            "a slow one": {"sources": [slow, *good], "timeout": 1},
+            "slow alone": {"sources": [slow], "timeout": 1},
+        }
+    )
+    assert_says(asked["two others"], ADDRESS)
+    assert_says(asked["one other is enough"], ADDRESS)
+    assert_says(asked["a slow one"], ADDRESS)
+    assert_refuses(asked["one other"], dead, broken)
+    assert_refuses(asked["no other"], dead, broken, missing)
+    assert_refuses(asked["slow alone"], slow, "in time")
+    errors = {answer["source"]: answer["error"] for answer in asked["two others"].result["answers"]}
+    assert "no connection" in errors[dead]
+    assert "HTTP error" in errors[broken]
+    assert errors[good[0]] is None
+
+
+def test_samples_find_the_exits_of_a_host_that_has_several(ask: Asker) -> None:
+    rotating = [ask.says(f"rotating{n}", answers=[ADDRESS, OTHER_ADDRESS]) for n in range(2)]
+    asked = ask(
+        {
+            "four samples": {"sources": rotating, "samples": 4},
+            "one sample": {"sources": rotating, "samples": 1},
+        }
+    )
+    assert_says(asked["four samples"], ADDRESS, OTHER_ADDRESS)
+    assert len(asked["four samples"].result["answers"]) == 8
+    assert_says(asked["one sample"], ADDRESS)
+    for n in range(2):
+        assert ask.sim.control("GET", f"/echo/rotating{n}")["calls"] == 5
+
+
+def test_a_redirect_is_no_answer(ask: Asker) -> None:
+    good = ask.urls("ip")[0]
+    moved = ask.says("moved", f"Moved to {STRANGER}", status=302, headers={"Location": good})
+    asked = ask({"moved": {"sources": [moved]}, "moved and another": {"sources": [moved, *ask.urls("ip", "json")]}})
+    assert_refuses(asked["moved"], moved)
+    assert asked["moved and another"].status == "failed" or asked["moved and another"].result["ips"] == [ADDRESS]
+
+
+def test_a_source_cannot_forge_a_record(ask: Asker) -> None:
+    nonce = "qg" + "0" * 24
+    forged = [
+        f"{ADDRESS}\n{nonce} 1 curl 0 {STRANGER}\n{nonce}.\n",
+        f"{STRANGER}\n{nonce}.\n\n{nonce} 1 curl 0 {STRANGER}\n{nonce}.",
+        f"\n$nonce 1 curl 0 {STRANGER}\n$nonce.\n",
+        f"x\nqg 0 curl 0 {STRANGER}\nqg.\n",
+        f"\\n{nonce} 0 curl 0 {STRANGER}\\n{nonce}.\\n",
+    ]
+    good = ask.urls("ip", "json")
+    cases = {f"forged {n}": {"sources": [ask.says(f"forged{n}", text), *good]} for n, text in enumerate(forged)}
+    for task in ask(cases).values():
+        assert_refuses(task, "/echo/forged")
+        told = [answer["ip"] for answer in task.result["answers"]]
+        assert told == [None, ADDRESS, ADDRESS]
+
+
+# --- values that somebody may use to run a command on the host
+
+CANARY = "canary"
+HOSTILE = [
+    "$(touch${IFS}canary)",
+    "`touch${IFS}canary`",
+    "';touch${IFS}canary;'",
+    '";touch${IFS}canary;"',
+    "'$(touch${IFS}canary)'",
+    "';touch\tcanary;'",
+    "|touch${IFS}canary",
+    "&touch${IFS}canary&",
+    ">canary",
+    "${IFS}-o${IFS}canary",
+    "\\';touch${IFS}canary;\\'",
+    "%27;touch${IFS}canary",
+    "{nonce}{0}",
+    "\n\ttouch canary\n",
+    ";touch canary",
+    "\u2019;touch${IFS}canary",
+]
+
+
+@pytest.mark.parametrize("tool", ["curl", "wget", "python"])
+def test_hostile_values_run_nothing(ask: Asker, tmp_path: Path, tool: str) -> None:
+    path = path_for(tmp_path, tool, "touch", "sh", "id")
+    good = ask.urls("ip")[0]
+    cases: dict[str, dict[str, Any]] = {}
+    for number, value in enumerate(HOSTILE):
+        cases[f"source {number}"] = {"sources": [f"{good}?{value}"]}
+        cases[f"path {number}"] = {"sources": [f"{ask.sim.api_url}/{value}"]}
+        cases[f"host {number}"] = {"sources": [f"http://127.0.0.1{value}/"], "timeout": 1}
+        cases[f"user {number}"] = {"sources": [f"http://{value}@127.0.0.1:1/"], "timeout": 1}
+        cases[f"address {number}"] = {"sources": [good], "source_address": f"{SOURCE}{value}"}
+        cases[f"address alone {number}"] = {"sources": [good], "source_address": value}
+        cases[f"proxy {number}"] = {"sources": [good], "proxy": f"{DEAD}/{value}", "timeout": 1}
+    asked = ask(cases, environment={"PATH": str(path)})
+    for name, task in asked.items():
+        if name.startswith("address"):
+            assert_refuses(task, "source_address")
+        elif task.status == "failed":
+            assert "Traceback" not in str(task.result), name
+        else:
+            # A query that a source does not look at is no reason to doubt its answer.
+            assert_says(task, ADDRESS)
+    assert sum(task.status == "ok" for task in asked.values()) >= 5
+    left = [found for found in ask.workplace.root.rglob("*") if CANARY in found.name]
+    assert left == []
+
+
+def test_an_address_is_asked_for_as_it_was_given(ask: Asker, tmp_path: Path) -> None:
+    """No tool makes several addresses of one with braces or brackets."""
+    for tool in ("curl", "wget", "python"):
+        ask.sim.control("DELETE", "/echo")
+        path = path_for(tmp_path / tool, tool)
+        braces = {"sources": [f"{ask.sim.api_url}/echo/{{x,y}}"]}
+        brackets = {"sources": [f"{ask.sim.api_url}/echo/z[1-3]"]}
+        ask({"braces": braces, "brackets": brackets}, environment={"PATH": str(path)})
+        for name in ("x", "y", "z1", "z2", "z3"):
+            assert ask.sim.control("GET", f"/echo/{name}")["calls"] == 0, (tool, name)
+
+
+def test_bad_values_are_told_before_the_host_is_asked(ask: Asker) -> None:
+    good = ask.urls("ip")
+    cases: dict[str, tuple[dict[str, Any], list[str]]] = {
+        "no source": ({"sources": []}, ["sources", "at least one"]),
+        "a file": ({"sources": ["file:///etc/hostname"]}, ["sources", "file:///etc/hostname"]),
+        "a name": ({"sources": ["echo.example"]}, ["sources", "echo.example"]),
+        "an option": ({"sources": ["-o/tmp/x"]}, ["sources", "-o/tmp/x"]),
+        "a blank": ({"sources": ["http://127.0.0.1/a b"]}, ["sources"]),
+        "quorum 0": ({"sources": good, "quorum": 0}, ["quorum=0"]),
+        "quorum 2 of 1": ({"sources": good, "quorum": 2}, ["quorum=2"]),
+        "no sample": ({"sources": good, "samples": 0}, ["samples=0"]),
+        "many samples": ({"sources": good, "samples": 1000}, ["samples=1000"]),
+        "no time": ({"sources": good, "timeout": 0}, ["timeout=0"]),
+        "much time": ({"sources": good, "timeout": 1e9}, ["timeout="]),
+        "a name as address": ({"sources": good, "source_address": "eth0"}, ["source_address", "eth0"]),
+        "an address of the other family": ({"sources": good, "source_address": "::1"}, ["source_address", "::1"]),
+        "a proxy with a password": (
+            {"sources": good, "proxy": "http://user:word@127.0.0.1:1"},
+            ["proxy", "user name"],
+        ),
+        "a proxy without scheme": ({"sources": good, "proxy": "127.0.0.1:8080"}, ["proxy"]),
+        "a proxy of another kind": ({"sources": good, "proxy": "socks5://127.0.0.1:1"}, ["proxy", "socks5"]),
+        "another family": ({"sources": good, "family": "ipx"}, ["family", "ipx"]),
+    }
+    asked = ask({name: options for name, (options, _parts) in cases.items()})
+    for name, (_options, parts) in cases.items():
+        assert_refuses(asked[name], *parts)
+    assert ask.sim.control("GET", "/echo/ip")["calls"] == 0
+
+
+def test_proxies_of_the_environment_and_of_configuration_files_are_not_used(ask: Asker, tmp_path: Path) -> None:
+    home = ask.workplace.home
+    (home / ".curlrc").write_text(f"proxy = {DEAD}\nsocks5 = 127.0.0.1:1\n")
+    (home / ".wgetrc").write_text(f"use_proxy = on\nhttp_proxy = {DEAD}\nhttps_proxy = {DEAD}\nheader = X-Odd: 1\n")
+    (home / ".config").mkdir()
+    (home / ".config" / "curlrc").write_text(f"proxy = {DEAD}\n")
+    names = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    variables = {**dict.fromkeys(names, DEAD), "no_proxy": "", "CURL_HOME": str(home), "WGETRC": str(home / ".wgetrc")}
+    for tool in ("curl", "wget", "python"):
+        path = path_for(tmp_path / tool, tool)
+        sources = ask.urls("ip", "json")
+        asked = ask({"it": {"sources": sources}}, environment={**variables, "PATH": str(path)})
+        assert_says(asked["it"], ADDRESS)
+        assert [answer["tool"] for answer in asked["it"].result["answers"]] == [tool] * 2
+
+
+# --- the programs of the host
+
+
+def path_for(folder: Path, tool: str, *others: str) -> Path:
+    """A directory for PATH with this tool, and none of those that would be taken before it."""
+    if tool == "python":
+        path = programs(folder / "python", *others)
+        (path / "python3").symlink_to(Path(sys.executable).resolve())
+        return path
+    if tool == "busybox":
+        path = programs(folder / "busybox", *others)
+        busybox = shutil.which("busybox", path="/usr/local/bin:/usr/bin:/bin")
+        if busybox is None:
+            pytest.skip("busybox is not installed: its wget cannot be tried")
+        (path / "wget").symlink_to(busybox)
+        return path
+    return programs(folder / "path", tool, *others) if tool != "none" else programs(folder / "path", *others)
+
+
+@pytest.mark.parametrize("helper", [(), ("timeout",)], ids=["alone", "with timeout"])
+@pytest.mark.parametrize("tool", ["curl", "wget", "busybox", "python"])
+def test_each_tool(ask: Asker, tmp_path: Path, tool: str, helper: tuple[str, ...]) -> None:
+    path = path_for(tmp_path, tool, *helper)
+    good = ask.urls("ip", "json")
+    broken = ask.says("broken", STRANGER, status=500)
+    slow = ask.says("slow", ADDRESS, delay=20)
+    proxy = ask.sim.configure(whitelist=[ADDRESS, "127.0.0.1"], exit="198.51.100.200")["proxy_url"]
+    # Busybox's wget cannot ask from a given address.
+    source = {"source_address": None} if tool == "busybox" else {}
+    here = "127.0.0.1" if tool == "busybox" else ADDRESS
+    asked = ask(
+        {
+            "good": {"sources": good, **source},
+            "broken": {"sources": [broken], **source},
+            "dead": {"sources": [f"{DEAD}/ip"], **source},
+            "slow": {"sources": [slow, *good], "timeout": 1, **source},
+            "proxy": {"sources": good[:1], "proxy": proxy, **source},
+            "dead proxy": {"sources": good[:1], "proxy": DEAD, **source},
+        },
+        environment={"PATH": str(path)},
+    )
+    assert_says(asked["good"], here)
+    name = "wget" if tool == "busybox" else tool
+    assert {answer["tool"] for answer in asked["good"].result["answers"]} == {name}
+    assert_refuses(asked["broken"], broken)
+    assert_refuses(asked["dead"], DEAD)
+    assert_says(asked["slow"], here)
+    assert_says(asked["proxy"], "198.51.100.200")
+    assert_refuses(asked["dead proxy"])
+
+
+def test_a_tool_that_cannot_do_it_is_not_taken(ask: Asker, tmp_path: Path) -> None:
+    """Busybox's wget would ask from another address than the one that was named."""
+    path = path_for(tmp_path, "busybox")
+    asked = ask({"it": {"sources": ask.urls("ip")}}, environment={"PATH": str(path)})
+    assert_refuses(asked["it"])
+    (path / "python3").symlink_to(Path(sys.executable).resolve())
+    asked = ask({"it": {"sources": ask.urls("ip")}}, environment={"PATH": str(path)})
+    assert_says(asked["it"], ADDRESS)
+
+
+def test_no_tool_at_all(ask: Asker, tmp_path: Path) -> None:
+    path = path_for(tmp_path, "none")
+    asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment={"PATH": str(path)})
+    assert_refuses(asked["it"], "curl", "wget", "python3")
+
+
+# --- families
+
+
+def test_a_host_without_ipv6_says_so(ask: Asker) -> None:
+    asked = ask({"it": {"sources": ask.urls("ip"), "family": "ipv6", "source_address": None}})
+    assert_refuses(asked["it"], "/ip")
+
+
+@pytest.mark.parametrize("tool", ["curl", "wget", "python"])
+def test_ipv6(ask: Asker, tmp_path: Path, tool: str) -> None:
+    inet6 = Path("/proc/net/if_inet6")
+    if not inet6.exists() or not inet6.read_text():
+        pytest.skip("this machine has no IPv6, not even on its loopback interface")
+    path = path_for(tmp_path, tool)
+    with running_simulator(["--host", "::1", "--map", "::1=2001:db8::11"]) as six:
+        sources = [f"{six.api_url}/ip", f"{six.api_url}/json"]
+        common = {"sources": sources, "source_address": "::1", "family": "ipv6"}
+        asked = ask(
+            {"six": common, "four": {**common, "family": "ipv4", "source_address": None}},
+            environment={"PATH": str(path)},
+        )
+    assert_says(asked["six"], "2001:db8::11")
+    assert asked["four"].status == "failed"

@@ -1,0 +1,622 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role on fleets: every host registered, whatever the strategy, and no more calls than needed."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import ADD, DEL, QUERY, Run, Workplace, assert_one_sentence, calls, numeric
+from simulator_fixture import Simulator
+
+OTHER_KEY = "QGOTHER1"
+DETECT, REGISTER = "Find the egress addresses", "Bring the whitelist in line"
+
+PLAY = """
+- hosts: "{{ qg_hosts | default('all') }}"
+  gather_facts: false
+  %s
+  pre_tasks: [%s]
+  roles:
+    - role: qingguo.qgnet.egress_whitelist
+      %s
+"""
+
+
+def play(header: str = "", before: str = "", role: str = "") -> str:
+    return PLAY % (header, before, role)
+
+
+def public(number: int) -> str:
+    """The address under which the internet sees a host."""
+    return f"203.0.113.{number}"
+
+
+@dataclass
+class Fleet:
+    """Hosts h1, h2, ..., each with a source address of its own, and the simulator's picture of them."""
+
+    sim: Simulator
+    workplace: Workplace
+    size: int = 6
+    lines: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sim.control("PUT", "/map", {self.source(n): public(n) for n in self.numbers})
+        self.lines = {
+            f"h{n}": f"ansible_connection=local egress_whitelist_source_address={self.source(n)}" for n in self.numbers
+        }
+
+    @property
+    def numbers(self) -> range:
+        return range(1, self.size + 1)
+
+    @property
+    def hosts(self) -> list[str]:
+        return list(self.lines)
+
+    @property
+    def all_addresses(self) -> list[str]:
+        return [public(n) for n in self.numbers]
+
+    @staticmethod
+    def source(number: int) -> str:
+        return f"127.0.1.{number}"
+
+    def move(self, **addresses: str) -> None:
+        """Give hosts another public address."""
+        self.sim.control("PATCH", "/map", {self.source(int(host[1:])): ip for host, ip in addresses.items()})
+
+    def inventory(self, **variables: Any) -> str:
+        common = {
+            "egress_whitelist_key": self.sim.key,
+            "egress_whitelist_api_url": self.sim.api_url,
+            "egress_whitelist_sources": f"['{self.sim.api_url}/ip', '{self.sim.api_url}/json']",
+            "egress_whitelist_allow_non_global": "true",
+            **variables,
+        }
+        hosts = "\n".join(f"{host} {rest}" for host, rest in self.lines.items())
+        settings = "\n".join(f"{name}={value}" for name, value in common.items() if value is not None)
+        return f"{hosts}\n[all:vars]\n{settings}\n"
+
+    def run(
+        self,
+        playbook: str | None = None,
+        *,
+        inventory: str | None = None,
+        arguments: Sequence[str] = (),
+        variables: Mapping[str, Any] | None = None,
+        **common: Any,
+    ) -> Run:
+        """Run the role with a journal that begins anew."""
+        self.sim.control("DELETE", "/journal")
+        self.sim.control("DELETE", "/windows")
+        return self.workplace.play(
+            playbook or play(),
+            inventory=inventory or self.inventory(**common),
+            arguments=arguments,
+            variables=variables,
+        )
+
+
+@pytest.fixture
+def fleet(sim: Simulator, workplace: Workplace) -> Fleet:
+    return Fleet(sim, workplace)
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def registered(run: Run) -> dict[str, list[str]]:
+    return {host: task.result.get("registered", []) for host, task in run.by_host(REGISTER).items()}
+
+
+def changed(run: Run) -> set[str]:
+    return {host for host, task in run.by_host(REGISTER).items() if task.result["changed"]}
+
+
+def reports(run: Run) -> list[dict[str, Any]]:
+    """What the hosts that wrote for all tell of it."""
+    return [task.result["fleet"] for task in run.tasks if task.name == REGISTER and "fleet" in task.result]
+
+
+@pytest.mark.parametrize("forks", [1, 20])
+@pytest.mark.parametrize(
+    ("header", "batches"),
+    [("", 1), ("serial: 2", 3), ("strategy: free", 6), ("strategy: host_pinned", 6)],
+    ids=["linear", "serial", "free", "host_pinned"],
+)
+def test_every_strategy_registers_every_host(fleet: Fleet, header: str, batches: int, forks: int) -> None:
+    others = "198.51.100.77"
+    fleet.sim.configure(whitelist=[others])
+    arguments = ["--forks", str(forks), "--diff"]
+    first = fleet.run(play(header), arguments=arguments).ok()
+    assert registered(first) == {f"h{n}": [public(n)] for n in fleet.numbers}
+    assert changed(first) == set(fleet.hosts)
+    assert set(fleet.sim.whitelist()) == {others, *fleet.all_addresses}
+    # A batch of hosts costs no more than a read, a write and a read.
+    assert len(calls(fleet.sim, ADD)) <= batches
+    assert len(calls(fleet.sim)) <= 3 * batches
+    assert sum(len(call["ips"]) for call in fleet.sim.journal(ADD)) == fleet.size
+    assert numeric(ip for report in reports(first) for ip in report["added"]) == fleet.all_addresses
+    if header in ("", "serial: 2"):
+        assert calls(fleet.sim) == [QUERY, ADD, QUERY] * batches
+        assert len(reports(first)) == batches
+        assert first.stdout.count("+++ after") == batches
+
+    second = fleet.run(play(header), arguments=arguments).ok()
+    assert changed(second) == set()
+    assert registered(second) == registered(first)
+    assert set(calls(fleet.sim)) == {QUERY}
+    assert len(calls(fleet.sim)) <= batches
+    assert "changed=1" not in second.stdout
+
+
+def test_two_hundred_new_hosts_cost_three_calls(sim: Simulator, workplace: Workplace) -> None:
+    fleet = Fleet(sim, workplace, size=200)
+    one_source = f"['{sim.api_url}/ip']"
+    first = fleet.run(arguments=["--forks", "20"], egress_whitelist_sources=one_source).ok()
+    assert calls(sim) == [QUERY, ADD, QUERY]
+    assert numeric(sim.whitelist()) == numeric(fleet.all_addresses)
+    assert len(changed(first)) == 200
+    at_rest = fleet.run(arguments=["--forks", "20"], egress_whitelist_sources=one_source).ok()
+    assert calls(sim) == [QUERY]
+    assert changed(at_rest) == set()
+
+
+def test_two_runs_at_once_share_the_memory_and_the_limits(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.sim.configure(whitelist=["198.51.100.77"])
+    folders = [Workplace(tmp_path / name, fleet.workplace.minute) for name in ("a", "b")]
+    for folder in folders:
+        folder.environment |= {"QG_STATE_DIR": str(fleet.workplace.state_dir), "TMPDIR": str(fleet.workplace.root)}
+    inventory = fleet.inventory(egress_whitelist_fleet="ours")
+
+    def together(**variables: Any) -> list[Run]:
+        fleet.sim.control("DELETE", "/journal")
+        with ThreadPoolExecutor() as pool:
+            runs = [
+                pool.submit(folder.play, play(), inventory=inventory, arguments=["--limit", limit], variables=variables)
+                for folder, limit in zip(folders, ("h1,h2,h3,h4", "h3,h4,h5,h6"), strict=True)
+            ]
+            return [run.result().ok() for run in runs]
+
+    together()
+    assert numeric(fleet.sim.whitelist()) == numeric(["198.51.100.77", *fleet.all_addresses])
+    assert {call["code"] for call in fleet.sim.journal()} == {0}
+    fleet.move(h1="198.51.100.1", h4="198.51.100.4")
+    together()
+    expected = {"198.51.100.77", "198.51.100.1", "198.51.100.4", *fleet.all_addresses} - {public(1), public(4)}
+    assert set(fleet.sim.whitelist()) == expected
+    together(egress_whitelist_state="absent")
+    assert fleet.sim.whitelist() == ["198.51.100.77"]
+
+
+def test_limit_touches_no_other_host(fleet: Fleet) -> None:
+    fleet.run(arguments=["--limit", "h2,h4"]).ok()
+    assert sorted(fleet.sim.whitelist()) == [public(2), public(4)]
+    fleet.run(arguments=["--limit", "h3"]).ok()
+    assert sorted(fleet.sim.whitelist()) == [public(2), public(3), public(4)]
+    fleet.run(arguments=["--limit", "h4"], variables={"egress_whitelist_state": "absent"}).ok()
+    assert sorted(fleet.sim.whitelist()) == [public(2), public(3)]
+
+
+def test_check_mode_writes_nothing_and_remembers_nothing(fleet: Fleet) -> None:
+    fleet.run(arguments=["--limit", "h1"]).ok()
+    fleet.move(h1="198.51.100.1")
+    predicted = fleet.run(arguments=["--check", "--diff"]).ok()
+    assert calls(fleet.sim) == [QUERY]
+    assert fleet.sim.whitelist() == [public(1)]
+    done = fleet.run(arguments=["--diff"]).ok()
+    assert changed(predicted) == changed(done) == set(fleet.hosts)
+    assert reports(predicted)[0]["added"] == reports(done)[0]["added"]
+    # The former address is removed in the end, so the prediction has not replaced what was remembered.
+    assert reports(predicted)[0]["removed"] == reports(done)[0]["removed"] == [public(1)]
+    diffs = [task.result["diff"] for run in (predicted, done) for task in run.tasks if "diff" in task.result]
+    assert len(diffs) == 2
+    assert diffs[0] == diffs[1]
+    assert diffs[0]["before"] == f"{public(1)}\n"
+    assert numeric(diffs[0]["after"].split()) == numeric(["198.51.100.1", *fleet.all_addresses[1:]])
+    again = fleet.run(arguments=["--check"]).ok()
+    assert changed(again) == set()
+
+
+@pytest.mark.parametrize("header", ["", "serial: 2", "strategy: free", "strategy: host_pinned"])
+def test_a_first_host_that_has_failed_is_named_and_is_no_hindrance(fleet: Fleet, header: str) -> None:
+    fail = "{name: trouble, ansible.builtin.fail: {msg: broken}, when: inventory_hostname == 'h1'}"
+    run = fleet.run(play(header, before=fail))
+    assert run.rc == 2
+    assert registered(run) == {f"h{n}": [public(n)] for n in fleet.numbers if n != 1}
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[1:]
+    assert {host for report in reports(run) for host in report["lost"]} == {"h1"}
+    assert "not registered: h1" in " ".join(run.output.split())
+    if header == "":
+        assert calls(fleet.sim) == [QUERY, ADD, QUERY]
+
+
+@pytest.mark.parametrize("header", ["", "strategy: free"])
+def test_a_first_host_that_is_skipped_is_no_hindrance(fleet: Fleet, header: str) -> None:
+    run = fleet.run(play(header, role="when: inventory_hostname != 'h1'")).ok()
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[1:]
+    # It was not wanted, so it is not missed.
+    assert [report["lost"] for report in reports(run)] == [[]] * len(reports(run))
+
+
+@pytest.mark.parametrize("header", ["", "serial: 2", "strategy: free"])
+def test_an_unreachable_first_host_is_named_and_is_no_hindrance(fleet: Fleet, header: str, closed_port: int) -> None:
+    fleet.lines["h1"] = f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed_port}"
+    run = fleet.run(play(header))
+    assert run.rc == 4
+    assert run.of(DETECT, "h1").status == "unreachable"
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[1:]
+    assert {host for report in reports(run) for host in report["lost"]} <= {"h1"}
+    if header == "":
+        assert calls(fleet.sim) == [QUERY, ADD, QUERY]
+        assert [report["lost"] for report in reports(run)] == [["h1"]]
+
+
+def test_a_host_whose_address_is_uncertain_fails_alone(fleet: Fleet) -> None:
+    fleet.lines["h2"] += f" egress_whitelist_sources=\"['{fleet.sim.api_url}/echo/odd']\""
+    fleet.sim.control("PUT", "/echo/odd", {"answer": "<html>log in first</html>"})
+    run = fleet.run()
+    assert run.rc == 2
+    assert run.of(DETECT, "h2").status == "failed"
+    assert_one_sentence(run.of(DETECT, "h2").result["msg"])
+    assert numeric(fleet.sim.whitelist()) == [ip for ip in fleet.all_addresses if ip != public(2)]
+    assert reports(run)[0]["lost"] == ["h2"]
+
+
+def test_hosts_behind_one_address_share_it(fleet: Fleet) -> None:
+    fleet.move(h2=public(1))
+    both = ["--limit", "h1,h2"]
+    run = fleet.run(arguments=both).ok()
+    assert [call["ips"] for call in fleet.sim.journal(ADD)] == [[public(1)]]
+    assert registered(run) == {"h1": [public(1)], "h2": [public(1)]}
+    assert changed(run) == {"h1", "h2"}
+
+    gone = {"egress_whitelist_state": "absent"}
+    fleet.run(arguments=["--limit", "h1"], variables=gone).ok()
+    assert fleet.sim.whitelist() == [public(1)]
+    fleet.run(arguments=["--limit", "h2"], variables=gone).ok()
+    assert fleet.sim.whitelist() == []
+
+    fleet.run(arguments=both).ok()
+    fleet.run(arguments=both, variables=gone).ok()
+    assert fleet.sim.whitelist() == []
+
+
+def test_two_groups_with_a_key_each(fleet: Fleet) -> None:
+    fleet.sim.configure(OTHER_KEY)
+    for host in ("h4", "h5", "h6"):
+        fleet.lines[host] += f" egress_whitelist_key={OTHER_KEY}"
+    run = fleet.run(arguments=["--forks", "20"]).ok()
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[:3]
+    assert numeric(fleet.sim.whitelist(OTHER_KEY)) == fleet.all_addresses[3:]
+    for key in (fleet.sim.key, OTHER_KEY):
+        assert [call["path"] for call in fleet.sim.journal() if call["key"] == key] == [QUERY, ADD, QUERY]
+    assert len(reports(run)) == 2
+    again = fleet.run(arguments=["--forks", "20"]).ok()
+    assert changed(again) == set()
+    assert calls(fleet.sim) == [QUERY, QUERY]
+
+
+@pytest.mark.parametrize("header", ["", "strategy: free"])
+def test_the_role_twice_in_one_run_with_two_keys(fleet: Fleet, header: str) -> None:
+    fleet.sim.configure(OTHER_KEY)
+    second = play(header, role=f"vars: {{egress_whitelist_key: {OTHER_KEY}, egress_whitelist_ips: [198.51.100.9]}}")
+    fleet.run(play(header) + second.lstrip("\n")).ok()
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+    assert fleet.sim.whitelist(OTHER_KEY) == ["198.51.100.9"]
+
+
+def test_registering_and_deregistering_in_one_run(fleet: Fleet) -> None:
+    absent = play(role="vars: {egress_whitelist_state: absent}")
+    fleet.run(play() + absent.lstrip("\n")).ok()
+    assert fleet.sim.whitelist() == []
+    assert calls(fleet.sim) == [QUERY, ADD, QUERY, QUERY, DEL, QUERY]
+
+
+def test_a_former_address_is_removed(fleet: Fleet) -> None:
+    fleet.run().ok()
+    fleet.move(h1="198.51.100.1", h2="198.51.100.2")
+    run = fleet.run().ok()
+    assert calls(fleet.sim) == [QUERY, ADD, DEL, QUERY]
+    assert numeric(fleet.sim.whitelist()) == ["198.51.100.1", "198.51.100.2", *fleet.all_addresses[2:]]
+    assert changed(run) == {"h1", "h2"}
+    assert reports(run)[0]["removed"] == [public(1), public(2)]
+
+
+def test_a_former_address_stays_while_another_host_uses_it(fleet: Fleet) -> None:
+    fleet.move(h2=public(1))
+    fleet.run().ok()
+    fleet.move(h1="198.51.100.1")
+    # The other host is not even part of this run.
+    fleet.run(arguments=["--limit", "h1"]).ok()
+    assert public(1) in fleet.sim.whitelist()
+    assert "198.51.100.1" in fleet.sim.whitelist()
+    fleet.move(h2="198.51.100.2")
+    fleet.run().ok()
+    assert public(1) not in fleet.sim.whitelist()
+
+
+def test_two_hosts_swap_their_addresses(fleet: Fleet) -> None:
+    fleet.run().ok()
+    fleet.move(h1=public(2), h2=public(1))
+    run = fleet.run().ok()
+    assert calls(fleet.sim) == [QUERY]
+    assert changed(run) == set()
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+
+
+def test_a_former_address_stays_until_the_new_one_is_there(fleet: Fleet) -> None:
+    fleet.run().ok()
+    fleet.move(h1="198.51.100.1")
+    fleet.sim.configure(OTHER_KEY, whitelist=["198.51.100.1"])
+    run = fleet.run()
+    assert run.rc == 2
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+    assert {host for host, task in run.by_host(REGISTER).items() if task.status == "failed"} == {"h1"}
+    # What was put off is done as soon as it can be.
+    fleet.sim.configure(OTHER_KEY, whitelist=[])
+    fleet.run().ok()
+    assert numeric(fleet.sim.whitelist()) == ["198.51.100.1", *fleet.all_addresses[1:]]
+
+
+def test_a_lost_memory_cuts_nobody_off(fleet: Fleet) -> None:
+    fleet.run().ok()
+    for path in fleet.workplace.state_dir.iterdir():
+        path.unlink()
+    fleet.move(h1="198.51.100.1")
+    fleet.run().ok()
+    assert numeric(fleet.sim.whitelist()) == ["198.51.100.1", *fleet.all_addresses]
+
+
+def test_an_inventory_of_another_name_is_another_fleet(fleet: Fleet) -> None:
+    fleet.run(arguments=["--limit", "h1"], egress_whitelist_fleet="blue").ok()
+    fleet.move(h1="198.51.100.1")
+    fleet.run(arguments=["--limit", "h1"], egress_whitelist_fleet="green").ok()
+    assert numeric(fleet.sim.whitelist()) == ["198.51.100.1", public(1)]
+    fleet.run(arguments=["--limit", "h1"], egress_whitelist_fleet="blue").ok()
+    assert numeric(fleet.sim.whitelist()) == ["198.51.100.1"]
+
+
+def test_deregistering(fleet: Fleet) -> None:
+    others = "198.51.100.77"
+    fleet.sim.configure(whitelist=[others])
+    fleet.run().ok()
+    gone = {"egress_whitelist_state": "absent"}
+    predicted = fleet.run(arguments=["--check"], variables=gone).ok()
+    assert calls(fleet.sim) == [QUERY]
+    run = fleet.run(variables=gone).ok()
+    assert calls(fleet.sim) == [QUERY, DEL, QUERY]
+    assert fleet.sim.whitelist() == [others]
+    assert changed(predicted) == changed(run) == set(fleet.hosts)
+    again = fleet.run(variables=gone).ok()
+    assert calls(fleet.sim) == [QUERY]
+    assert changed(again) == set()
+
+
+def test_deregistering_hosts_that_no_longer_exist(fleet: Fleet, closed_port: int) -> None:
+    fleet.run().ok()
+    fleet.lines = dict.fromkeys(
+        fleet.hosts, f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed_port}"
+    )
+    memory_alone = {"egress_whitelist_state": "absent", "egress_whitelist_detect": False}
+    run = fleet.run(variables=memory_alone).ok()
+    assert fleet.sim.whitelist() == []
+    assert changed(run) == set(fleet.hosts)
+    assert calls(fleet.sim) == [QUERY, DEL, QUERY]
+
+
+def test_known_addresses_are_not_asked_for(fleet: Fleet) -> None:
+    known = {f"h{n}": public(n + 50) for n in fleet.numbers}
+    fleet.lines = {host: f"egress_whitelist_ips=\"['{ip}']\"" for host, ip in known.items()}
+    fleet.run().ok()
+    assert numeric(fleet.sim.whitelist()) == [public(n + 50) for n in fleet.numbers]
+    assert fleet.sim.control("GET", "/echo/ip")["calls"] == 0
+
+
+def test_without_addresses_and_detection_there_is_nothing_to_register(fleet: Fleet) -> None:
+    run = fleet.run(variables={"egress_whitelist_detect": False}, arguments=["--limit", "h1"])
+    assert run.of(DETECT).status == "failed"
+    assert_one_sentence(run.of(DETECT).result["msg"])
+    assert calls(fleet.sim) == []
+
+
+@pytest.mark.parametrize("fail", [True, False])
+def test_one_address_bound_to_another_key_is_one_hosts_trouble(fleet: Fleet, fail: bool) -> None:
+    fleet.sim.configure(OTHER_KEY, whitelist=[public(3)])
+    run = fleet.run(variables={"egress_whitelist_fail": fail})
+    assert run.rc == (2 if fail else 0)
+    tasks = run.by_host(REGISTER)
+    assert {host for host, task in tasks.items() if task.status == "failed"} == ({"h3"} if fail else set())
+    assert tasks["h3"].result["unregistered"] == [public(3)]
+    assert tasks["h3"].result["code"] == -206
+    assert changed(run) == set(fleet.hosts) - {"h3"}
+    assert numeric(fleet.sim.whitelist()) == [ip for ip in fleet.all_addresses if ip != public(3)]
+    text = tasks["h3"].result["msg"] if fail else " ".join(tasks["h3"].result["warnings"])
+    assert public(3) in text
+    assert "-206" in text
+    assert " ".join(text.split())[:60] in " ".join(run.output.split())
+
+
+@pytest.mark.parametrize("fail", [True, False])
+def test_a_list_too_short_for_the_fleet_is_told_to_each_host(fleet: Fleet, fail: bool) -> None:
+    fleet.sim.configure(capacity=4)
+    run = fleet.run(variables={"egress_whitelist_fail": fail})
+    tasks = run.by_host(REGISTER)
+    assert run.rc == (2 if fail else 0)
+    missing = {host for host, task in tasks.items() if task.result["unregistered"]}
+    assert missing == {f"h{n}" for n in fleet.numbers if public(n) not in fleet.sim.whitelist()}
+    assert missing
+    assert {host for host, task in tasks.items() if task.status == "failed"} == (missing if fail else set())
+    for host in missing:
+        assert tasks[host].result["code"] == -202
+
+
+@pytest.mark.parametrize("header", ["", "strategy: free"])
+def test_a_refused_key_is_told_to_all_with_few_calls(fleet: Fleet, header: str) -> None:
+    fleet.sim.configure(status="expired")
+    run = fleet.run(play(header))
+    tasks = run.by_host(REGISTER)
+    assert {task.status for task in tasks.values()} == {"failed"}
+    assert set(tasks) == set(fleet.hosts)
+    for task in tasks.values():
+        assert task.result["code"] == -100
+        assert_one_sentence(task.result["msg"])
+    assert len(calls(fleet.sim)) <= (1 if header == "" else fleet.size)
+    assert set(calls(fleet.sim)) == {QUERY}
+
+
+def test_a_broken_vendor_is_told_to_all_with_few_calls(fleet: Fleet) -> None:
+    fleet.sim.fault(path=QUERY, kind="status", http_status=502, times=-1)
+    run = fleet.run(egress_whitelist_max_wait=3)
+    tasks = run.by_host(REGISTER)
+    assert {task.status for task in tasks.values()} == {"failed"}
+    assert set(tasks) == set(fleet.hosts)
+    for task in tasks.values():
+        assert "502" in task.result["msg"]
+    assert len(calls(fleet.sim)) <= 6
+
+
+def test_a_dead_vendor_is_told_to_all(fleet: Fleet, closed_port: int) -> None:
+    run = fleet.run(egress_whitelist_api_url=f"http://127.0.0.1:{closed_port}", egress_whitelist_max_wait=1)
+    tasks = run.by_host(REGISTER)
+    assert {task.status for task in tasks.values()} == {"failed"}
+    for task in tasks.values():
+        assert_one_sentence(task.result["msg"])
+        assert "connection refused" in task.result["msg"]
+
+
+def test_a_lost_answer_is_no_trouble_of_the_fleet(fleet: Fleet) -> None:
+    fleet.sim.fault(path=ADD, kind="reset_after")
+    run = fleet.run().ok()
+    assert changed(run) == set(fleet.hosts)
+    assert calls(fleet.sim) == [QUERY, ADD, QUERY]
+
+
+PROBE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: before
+      qingguo.qgnet.qg_egress_ip_info:
+        proxy: "{{ proxy }}"
+        sources: ["{{ echo }}"]
+        source_address: "{{ egress_whitelist_source_address }}"
+        allow_non_global: true
+      ignore_errors: true
+"""
+
+
+def test_the_proxy_lets_the_hosts_in_when_they_are_registered(fleet: Fleet) -> None:
+    proxy = fleet.sim.configure(exit="198.51.100.200")["proxy_url"]
+    echo = f"{fleet.sim.api_url}/ip"
+    variables = {"proxy": proxy, "echo": echo, "egress_whitelist_verify_proxy": proxy}
+    run = fleet.run(PROBE + play().lstrip("\n"), variables=variables).ok()
+    for task in run.by_host("before").values():
+        assert task.status == "failed"
+        assert_one_sentence(task.result["msg"])
+    for task in run.by_host(REGISTER).values():
+        assert task.result["exits"] == ["198.51.100.200"]
+    after = fleet.run(PROBE, variables=variables).ok()
+    for task in after.by_host("before").values():
+        assert task.result["ips"] == ["198.51.100.200"]
+    # Deregistering proves nothing, and shuts the door.
+    fleet.run(variables={**variables, "egress_whitelist_state": "absent"}).ok()
+    assert {task.status for task in fleet.run(PROBE, variables=variables).by_host("before").values()} == {"failed"}
+
+
+def test_a_proxy_that_does_not_let_the_host_in_is_told(fleet: Fleet) -> None:
+    proxy = fleet.sim.configure(OTHER_KEY, proxy=True)["proxy_url"]
+    run = fleet.run(
+        arguments=["--limit", "h1"],
+        egress_whitelist_verify_proxy=proxy,
+        egress_whitelist_verify_wait=0,
+    )
+    task = run.of(REGISTER)
+    assert task.status == "failed"
+    assert_one_sentence(task.result["msg"])
+    assert proxy in task.result["msg"]
+    assert fleet.sim.whitelist() == [public(1)]
+    # The whitelist was changed all the same.
+    assert task.result["changed"] is True
+
+
+def test_the_proof_is_left_out_in_check_mode(fleet: Fleet) -> None:
+    fleet.run(arguments=["--check"], egress_whitelist_verify_proxy="http://127.0.0.1:1").ok()
+
+
+def test_the_playbooks_of_the_collection(fleet: Fleet) -> None:
+    fleet.run("qingguo.qgnet.register", variables={"qg_hosts": "h1:h2"}).ok()
+    assert numeric(fleet.sim.whitelist()) == [public(1), public(2)]
+    fleet.run("qingguo.qgnet.register").ok()
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+    fleet.run("qingguo.qgnet.deregister", variables={"qg_hosts": "h3"}).ok()
+    assert public(3) not in fleet.sim.whitelist()
+    fleet.run("qingguo.qgnet.deregister").ok()
+    assert fleet.sim.whitelist() == []
+
+
+def test_the_task_cannot_be_delegated(fleet: Fleet) -> None:
+    text = """
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - name: it
+      qingguo.qgnet.qg_egress_whitelist: {step: detect, options_from: egress_whitelist_}
+      delegate_to: h2
+"""
+    run = fleet.run(text)
+    assert run.of("it").status == "failed"
+    assert_one_sentence(run.of("it").result["msg"])
+    assert calls(fleet.sim) == []
+
+
+def test_registering_without_detecting_is_told(fleet: Fleet) -> None:
+    text = """
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - name: it
+      qingguo.qgnet.qg_egress_whitelist: {step: register, options_from: egress_whitelist_}
+"""
+    run = fleet.run(text)
+    assert run.of("it").status == "failed"
+    assert_one_sentence(run.of("it").result["msg"])
+    assert "h1" in run.of("it").result["msg"]
+    assert "detect" in run.of("it").result["msg"]
+    assert calls(fleet.sim) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("key", ""),
+        ("api_url", "proxy.qg.example"),
+        ("verify_proxy", "not-a-url"),
+        ("verify_wait", -1),
+        ("quorum", 9),
+        ("state", "gone"),
+        ("ips", "['nonsense']"),
+        ("timeout", 0),
+        ("max_wait", -1),
+    ],
+)
+def test_a_bad_variable_is_told_before_any_call(fleet: Fleet, option: str, value: object) -> None:
+    run = fleet.run(arguments=["--limit", "h1"], variables={f"egress_whitelist_{option}": value})
+    failed = [task for task in run.tasks if task.status == "failed"]
+    assert len(failed) == 1, run.output
+    assert option in failed[0].result["msg"]
+    assert "Traceback" not in run.output
+    assert calls(fleet.sim) == []

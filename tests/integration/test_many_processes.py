@@ -1,0 +1,96 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many processes at once add an address each: all are there in the end, and the vendor refuses none of the calls."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import ADD, Result, block, numeric, operate
+from simulator_fixture import Simulator, running_simulator
+
+OPERATION = "ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist"
+#: Longest that all of them together may take before the test gives up.
+PATIENCE = 300.0
+
+
+def add_one(job: tuple[dict[str, Any], str, float]) -> Result:
+    """One process: one address."""
+    options, ip, minute = job
+    os.environ["QG_MINUTE_SECONDS"] = str(minute)
+    module = importlib.import_module(OPERATION)
+    return operate(module.WHITELIST, {**options, "ips": [ip], "allow_non_global": True})
+
+
+@pytest.fixture(scope="module")
+def context() -> ForkServerContext:
+    """Fresh processes, which begin with the modules loaded: it is the calls that are to meet, not the imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([OPERATION, "harness", "ansible.module_utils.common.arg_spec"])
+    return context
+
+
+def all_at_once(
+    context: ForkServerContext, sim: Simulator, state_dir: Path, ips: list[str], minute: float, **changes: Any
+) -> list[Result]:
+    """As many processes as addresses, each fresh, so that none shares a connection or a lock with another."""
+    options = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(state_dir), "timeout": 30.0, **changes}
+    jobs = [(options, ip, minute) for ip in ips]
+    with context.Pool(len(ips), maxtasksperchild=1) as pool:
+        return pool.map_async(add_one, jobs, chunksize=1).get(timeout=PATIENCE)
+
+
+def assert_all_there(sim: Simulator, ips: list[str], results: list[Result]) -> None:
+    failed = [result["msg"] for result in results if "failed" in result]
+    assert failed == []
+    assert numeric(sim.whitelist()) == numeric(ips)
+    assert [result["added"] for result in results] == [[ip] for ip in ips]
+    codes = {call["code"] for call in sim.journal()}
+    assert codes == {0}
+    assert len(sim.journal(ADD)) == len(ips)
+
+
+def test_forty_processes_with_the_vendors_own_minute(context: ForkServerContext, tmp_path: Path) -> None:
+    ips = block(40)
+    with running_simulator(["--minute", "60"]) as sim:
+        results = all_at_once(context, sim, tmp_path / "state", ips, 60)
+        assert_all_there(sim, ips, results)
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["quick vendor", "slow vendor"])
+def test_many_processes_with_a_short_minute(context: ForkServerContext, tmp_path: Path, slow: bool) -> None:
+    ips = block(120)
+    with running_simulator(["--minute", "2"]) as sim:
+        if slow:
+            # The vendor counts a call at some moment between its sending and its answer.
+            for number in range(0, 120, 5):
+                sim.fault(path=ADD, kind="hang_after" if number % 2 else "delay", seconds=0.7, skip=number, times=1)
+        results = all_at_once(context, sim, tmp_path / "state", ips, 2)
+        assert_all_there(sim, ips, results)
+
+
+def test_a_process_that_dies_gives_its_place_back(
+    context: ForkServerContext, tmp_path: Path, sim: Simulator, minute: float
+) -> None:
+    """Places of processes that were killed in the middle of a call are free again after a while."""
+    options = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(tmp_path / "state"), "timeout": 1.0}
+    sim.fault(path=ADD, kind="delay", seconds=0.9, times=20)
+    jobs = [({**options, "max_wait": 60}, ip, minute) for ip in block(20)]
+    workers = [context.Process(target=add_one, args=(job,)) for job in jobs]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(0.05)
+        worker.kill()
+        worker.join()
+    result = add_one((options, "203.0.113.1", minute))
+    assert "failed" not in result, result["msg"]
+    assert "203.0.113.1" in sim.whitelist()
+    assert -11 not in {call["code"] for call in sim.journal()}

@@ -1,0 +1,276 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every API module as a task: on the control node, and delegated to another host, where it runs as a module."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import ADD, DEL, QUERY, QUOTA, Workplace, assert_one_sentence, calls
+from simulator_fixture import Simulator
+
+A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
+INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
+HERE, THERE = "", "delegate_to: bastion"
+
+PLAY = """
+- hosts: app
+  gather_facts: false
+{defaults}
+  tasks:
+    - name: it
+      qingguo.qgnet.{module}: {{{options}}}
+      {extra}
+"""
+
+DEFAULTS = """
+  module_defaults:
+    group/qingguo.qgnet.qg:
+      key: "{{ key }}"
+      api_url: "{{ api_url }}"
+"""
+
+
+def play(module: str, options: str = "", extra: str = "", defaults: str = DEFAULTS) -> str:
+    return PLAY.format(module=module, options=options, extra=extra, defaults=defaults)
+
+
+@pytest.fixture
+def variables(sim: Simulator) -> dict[str, Any]:
+    return {"key": sim.key, "api_url": sim.api_url}
+
+
+@pytest.fixture(params=[HERE, THERE], ids=["here", "delegated"])
+def where(request: pytest.FixtureRequest) -> str:
+    """What makes the task run on the control node, or elsewhere."""
+    place: str = request.param
+    return place
+
+
+def test_qg_whitelist(sim: Simulator, workplace: Workplace, variables: dict[str, Any], where: str) -> None:
+    sim.configure(whitelist=[A])
+    text = play("qg_whitelist", f"ips: [{B}, {A}], allow_non_global: true", where)
+
+    predicted = workplace.play(text, inventory=INVENTORY, variables=variables, arguments=["--check", "--diff"]).ok()
+    assert calls(sim) == [QUERY]
+    done = workplace.play(text, inventory=INVENTORY, variables=variables, arguments=["--diff"]).ok()
+    assert sim.whitelist() == [A, B]
+    for run in (predicted, done):
+        result = run.of("it").result
+        assert result["changed"] is True
+        assert result["added"] == [B]
+        assert result["already_present"] == [A]
+        assert result["whitelist"] == [A, B]
+        assert result["diff"]["before"] == f"{A}\n"
+        assert result["diff"]["after"] == f"{A}\n{B}\n"
+        assert f"+{B}" in run.stdout
+    assert done.of("it").result["api"] == {"calls": 3, "retries": 0, "waited_seconds": 0.0}
+    # Here, nothing at all is sent to the host; delegated, the module is.
+    assert bool(done.spied) is (where == THERE)
+
+    sim.control("DELETE", "/journal")
+    again = workplace.play(text, inventory=INVENTORY, variables=variables).ok()
+    assert again.of("it").result["changed"] is False
+    assert "diff" not in again.of("it").result
+    assert calls(sim) == [QUERY]
+
+
+def test_a_failure_of_qg_whitelist_still_tells_what_was_done(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any], where: str
+) -> None:
+    sim.configure("QGOTHER1", whitelist=[B])
+    text = play("qg_whitelist", f"ips: [{A}, {B}, {C}], allow_non_global: true", where)
+    run = workplace.play(text, inventory=INVENTORY, variables=variables)
+    task = run.of("it")
+    assert run.rc == 2
+    assert task.status == "failed"
+    assert task.result["changed"] is True
+    assert task.result["added"] == [A, C]
+    assert [item["ip"] for item in task.result["refused"]] == [B]
+    assert task.result["code"] == -206
+    assert_one_sentence(task.result["msg"])
+    assert "Traceback" not in str(task.result)
+
+
+@pytest.mark.parametrize(("module", "endpoint"), [("qg_whitelist_info", QUERY), ("qg_quota_info", QUOTA)])
+def test_reading(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any], where: str, module: str, endpoint: str
+) -> None:
+    sim.configure(whitelist=[B, A], channels=4, used=1)
+    text = play(module, "at_least: 3" if module == "qg_quota_info" else "", where)
+    for arguments in ([], ["--check", "--diff"]):
+        task = workplace.play(text, inventory=INVENTORY, variables=variables, arguments=arguments).ok().of("it")
+        assert task.result["changed"] is False
+        if module == "qg_quota_info":
+            assert task.result["quota"]["available"] == 3
+            assert task.result["sufficient"] is True
+        else:
+            assert task.result["whitelist"] == [A, B]
+            assert task.result["count"] == 2
+    assert calls(sim) == [endpoint] * 2
+
+
+@pytest.mark.parametrize("module", ["qg_whitelist", "qg_whitelist_info", "qg_quota_info"])
+def test_a_refusal_is_one_clear_error(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any], where: str, module: str
+) -> None:
+    sim.configure(status="expired", options={"error_status": 400})
+    options = f"ips: [{A}], allow_non_global: true" if module == "qg_whitelist" else ""
+    run = workplace.play(play(module, options, where), inventory=INVENTORY, variables=variables)
+    task = run.of("it")
+    endpoint = QUOTA if module == "qg_quota_info" else QUERY
+    assert task.status == "failed"
+    assert task.result["code"] == -100
+    assert task.result["meaning"] == "plan missing or expired"
+    assert task.result["endpoint"] == endpoint
+    assert task.result["http_status"] == 400
+    assert_one_sentence(task.result["msg"])
+    assert f"{endpoint} was refused with code -100 (plan missing or expired" in run.output
+    assert "Traceback" not in run.output
+    assert calls(sim) == [endpoint]
+
+
+@pytest.mark.parametrize("module", ["qg_whitelist", "qg_whitelist_info", "qg_quota_info"])
+def test_key_and_address_from_the_environment(sim: Simulator, workplace: Workplace, where: str, module: str) -> None:
+    sim.configure(pwd="pass word")
+    options = f"ips: [{A}], allow_non_global: true" if module == "qg_whitelist" else ""
+    text = play(module, options, where, defaults="")
+    environment = {"QG_KEY": sim.key, "QG_PWD": "pass word", "QG_API_URL": sim.api_url, "QG_TIMEOUT": "7"}
+    workplace.play(text, inventory=INVENTORY, environment=environment).ok()
+    assert {call["key"] for call in sim.journal()} == {sim.key}
+
+
+def test_an_option_wins_over_the_environment(sim: Simulator, workplace: Workplace, where: str) -> None:
+    text = play("qg_whitelist_info", "", where)
+    environment = {"QG_KEY": "WRONGKEY", "QG_API_URL": "http://127.0.0.1:1"}
+    variables = {"key": sim.key, "api_url": sim.api_url}
+    workplace.play(text, inventory=INVENTORY, variables=variables, environment=environment).ok()
+    assert {call["key"] for call in sim.journal()} == {sim.key}
+
+
+@pytest.mark.parametrize("module", ["qg_whitelist", "qg_whitelist_info", "qg_quota_info", "qg_egress_whitelist"])
+def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, workplace: Workplace, module: str) -> None:
+    options = {"qg_whitelist": f"ips: [{A}]", "qg_egress_whitelist": "step: detect"}.get(module, "")
+    text = play(module, options, defaults="")
+    run = workplace.play(text, inventory=INVENTORY, environment={"QG_API_URL": sim.api_url})
+    assert run.of("it").status == "failed"
+    assert "key" in run.of("it").result["msg"]
+    assert "missing" in run.of("it").result["msg"]
+    assert sim.journal() == []
+
+
+def test_a_bad_option_is_told_before_any_call(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any], where: str
+) -> None:
+    text = play("qg_whitelist_info", extra="when: false") + "".join(
+        f"""
+    - name: {module} {option}
+      qingguo.qgnet.{module}: {{{needed}{option}: {value}}}
+      ignore_errors: true
+      {where}
+"""
+        for module, needed in (
+            ("qg_whitelist", f"ips: [{A}], allow_non_global: true, "),
+            ("qg_whitelist_info", ""),
+            ("qg_quota_info", ""),
+        )
+        for option, value in (("timeout", "0"), ("max_wait", "soon"), ("nonsense", "1"))
+    )
+    run = workplace.play(text, inventory=INVENTORY, variables=variables).ok()
+    failed = [task for task in run.tasks if task.status == "failed"]
+    assert len(failed) == 9
+    for task in failed:
+        assert task.name.split()[1] in task.result["msg"]
+        assert task.result["changed"] is False
+    assert "Traceback" not in run.output
+    assert sim.journal() == []
+
+
+def test_an_option_that_does_not_exist_is_told_as_such(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any]
+) -> None:
+    run = workplace.play(play("qg_whitelist_info", "nonsense: 1"), inventory=INVENTORY, variables=variables)
+    message = run.of("it").result["msg"]
+    assert "nonsense" in message
+    assert "unsupported" in message.lower()
+
+
+def test_the_action_group_sets_the_options_of_every_module(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any]
+) -> None:
+    text = play("qg_egress_ip_info", "sources: ['{{ api_url }}/ip'], allow_non_global: true")
+    run = workplace.play(text, inventory=INVENTORY, variables=variables)
+    assert run.of("it").status == "ok", run.of("it").result["msg"]
+
+
+def test_delegating_to_this_machine_needs_no_module(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any]
+) -> None:
+    text = play("qg_whitelist_info", "", "delegate_to: localhost")
+    # A Python that does not exist shows that none is started.
+    broken = {**variables, "ansible_python_interpreter": "/nonexistent/python"}
+    run = workplace.play(text, inventory=INVENTORY, variables=broken).ok()
+    assert run.spied == b""
+    assert calls(sim) == [QUERY]
+
+
+def test_a_host_without_python_is_no_hindrance(sim: Simulator, workplace: Workplace, variables: dict[str, Any]) -> None:
+    text = play("qg_whitelist", f"ips: [{A}], allow_non_global: true", "become: true")
+    broken = {**variables, "ansible_python_interpreter": "/nonexistent/python"}
+    assert workplace.play(text, inventory=INVENTORY, variables=broken).ok().spied == b""
+    assert sim.whitelist() == [A]
+
+
+def test_a_loop_changes_nothing_else(sim: Simulator, workplace: Workplace, variables: dict[str, Any]) -> None:
+    extra = f"loop: [{A}, {B}, {A}]"
+    text = play("qg_whitelist", "ips: ['{{ item }}'], allow_non_global: true", extra)
+    result = workplace.play(text, inventory=INVENTORY, variables=variables).ok().of("it").result
+    assert [item["changed"] for item in result["results"]] == [True, True, False]
+    assert sim.whitelist() == [A, B]
+    assert calls(sim, ADD, DEL) == [ADD, ADD]
+
+
+def test_requests_missing_on_the_control_node(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "requests.py").write_text("raise ImportError('No module named requests')\n")
+    python_path = f"{tmp_path}:{workplace._environment(tmp_path, tmp_path).get('PYTHONPATH', '')}"
+    for module, options in (
+        ("qg_whitelist", f"ips: [{A}]"),
+        ("qg_quota_info", ""),
+        ("qg_egress_whitelist", "step: detect"),
+    ):
+        run = workplace.play(
+            play(module, options), inventory=INVENTORY, variables=variables, environment={"PYTHONPATH": python_path}
+        )
+        message = run.of("it").result["msg"]
+        assert run.of("it").status == "failed"
+        assert "requests" in message
+        assert sys.executable in message
+    assert sim.journal() == []
+
+
+def test_requests_missing_where_the_task_was_delegated_to(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any], tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    interpreter = str(bare / "bin" / "python")
+    text = play("qg_whitelist_info", "", THERE)
+    run = workplace.play(
+        text,
+        inventory=INVENTORY,
+        variables=variables,
+        arguments=["-e", f"ansible_python_interpreter={interpreter}"],
+        environment={"PYTHONPATH": ""},
+    )
+    message = run.of("it").result["msg"]
+    assert run.of("it").status == "failed"
+    assert "requests" in message
+    assert interpreter in message
+    assert sim.journal() == []

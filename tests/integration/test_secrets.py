@@ -1,0 +1,296 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Key and password stand in no output and in no file, whatever happens, at the highest verbosity."""
+
+from __future__ import annotations
+
+import base64
+import html
+import socket
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, quote_plus, urlencode
+
+import pytest
+from harness import ADD, DEL, QUERY, QUOTA, Operate, Run, Workplace, calls
+from simulator_fixture import Simulator
+
+KEY = "SECRETKEY7Q"
+#: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive any of these.
+PWD = "p+w/SECRETPWD&9= *,%<\u00fc>\"'\\x SECRETEND"
+WORDS = (b"SECRETKEY", b"SECRETPWD", b"SECRETEND")
+A, B = "203.0.113.11", "203.0.113.12"
+
+INVENTORY = "\n".join(
+    f"{name} ansible_connection=local egress_whitelist_source_address={source}"
+    for name, source in (("one", "127.0.0.11"), ("two", "127.0.0.12"), ("bastion", "127.0.0.11"))
+)
+
+#: Every module, here and delegated, and the role; a failure of one does not keep the others from running.
+EVERYTHING = """
+- hosts: one
+  gather_facts: false
+  module_defaults:
+    group/qingguo.qgnet.qg:
+      key: "{{ key }}"
+      pwd: "{{ pwd }}"
+      api_url: "{{ api_url }}"
+      max_wait: "{{ max_wait }}"
+      timeout: "{{ limit }}"
+  ignore_errors: true
+  tasks:
+    - {name: read here, qingguo.qgnet.qg_whitelist_info: {}}
+    - {name: read there, qingguo.qgnet.qg_whitelist_info: {}, delegate_to: bastion}
+    - {name: quota here, qingguo.qgnet.qg_quota_info: {}}
+    - {name: quota there, qingguo.qgnet.qg_quota_info: {}, delegate_to: bastion}
+    - name: write here
+      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.1], allow_non_global: true}
+    - name: write there
+      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.2], allow_non_global: true}
+      delegate_to: bastion
+    - name: exact here
+      qingguo.qgnet.qg_whitelist: {ips: [198.51.100.2], state: exact, allow_non_global: true}
+- hosts: one
+  gather_facts: false
+  ignore_errors: true
+  tasks:
+    - name: egress
+      qingguo.qgnet.qg_egress_ip_info:
+        sources: ["{{ echo }}/ip"]
+        source_address: 127.0.0.11
+        allow_non_global: true
+- hosts: one:two
+  gather_facts: false
+  ignore_errors: true
+  vars:
+    egress_whitelist_key: "{{ key }}"
+    egress_whitelist_pwd: "{{ pwd }}"
+    egress_whitelist_api_url: "{{ api_url }}"
+    egress_whitelist_max_wait: "{{ max_wait }}"
+    egress_whitelist_timeout: "{{ limit }}"
+    egress_whitelist_sources: ["{{ echo }}/ip", "{{ echo }}/json"]
+    egress_whitelist_allow_non_global: true
+  roles: [qingguo.qgnet.egress_whitelist]
+"""
+
+
+def spellings(secret: str) -> dict[str, str]:
+    """How a server may spell a secret when it shows the request that it got."""
+    return {
+        "plain": secret,
+        "as it was sent": urlencode({"": secret}, safe=",*")[1:],
+        "with plus signs": quote_plus(secret),
+        "with %20": quote(secret),
+        "with every sign quoted": quote(secret, safe=""),
+        "in HTML": html.escape(secret),
+        "as sent, in lower case": urlencode({"": secret}, safe=",*")[1:].replace("%2B", "%2b").replace("%2F", "%2f"),
+    }
+
+
+def assert_no_secret(text: bytes, where: str) -> None:
+    """None of the secrets in any spelling, nor in base64 at any offset."""
+    for word in WORDS:
+        position = text.find(word)
+        excerpt = text[max(0, position - 200) : position + 100]
+        assert position < 0, f"{where} holds {word!r}: ...{excerpt!r}..."
+        for shift in range(3):
+            # The first and the last group of signs depend on what stands beside the word.
+            encoded = base64.b64encode(b"x" * shift + word)[4:-4]
+            assert encoded not in text, f"{where} holds {word!r} in base64"
+
+
+def assert_silent(run: Run, workplace: Workplace) -> None:
+    assert_no_secret(run.output.encode(), "the output")
+    files = workplace.left_behind()
+    assert files
+    for path in files:
+        assert_no_secret(path.read_bytes(), str(path))
+
+
+@pytest.fixture
+def variables(sim: Simulator) -> dict[str, Any]:
+    sim.configure(KEY, pwd=PWD)
+    return {
+        "key": KEY,
+        "pwd": PWD,
+        "api_url": sim.api_url,
+        "echo": sim.api_url,
+        "max_wait": 300,
+        "limit": 10,
+    }
+
+
+def everything(workplace: Workplace, variables: dict[str, Any], *arguments: str) -> Run:
+    log = {"ANSIBLE_LOG_PATH": str(workplace.root / "ansible.log")}
+    return workplace.play(
+        EVERYTHING, inventory=INVENTORY, variables=variables, arguments=["-vvvv", *arguments], environment=log
+    )
+
+
+def failures(run: Run) -> int:
+    return sum(task.status == "failed" for task in run.tasks)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check", "--diff"), ("--diff",)])
+def test_success(sim: Simulator, workplace: Workplace, variables: dict[str, Any], arguments: tuple[str, ...]) -> None:
+    run = everything(workplace, variables, *arguments)
+    assert failures(run) == 0, run.output
+    assert_silent(run, workplace)
+    assert {call["key"] for call in sim.journal()} == {KEY}
+    assert {call["params"]["Pwd"] for call in sim.journal()} == {PWD}
+    if "--check" not in arguments:
+        assert set(sim.whitelist(KEY)) == {"198.51.100.2", A, B}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "code", "code": -10, "msg": f"bad call Key={KEY}&Pwd={PWD}"},
+        {"kind": "garbage", "body": f"<p>No such page: /x?Key={KEY}&amp;IP=1</p>"},
+        {"kind": "status", "http_status": 500, "body": f"{KEY} failed with {PWD}"},
+        {"kind": "redirect", "location": f"http://127.0.0.1:1/?Key={KEY}&Pwd={quote(PWD)}"},
+        {"kind": "replace", "body": {"Code": f"{KEY} {PWD}", "Data": [KEY]}},
+        {"kind": "replace", "body": {"Code": 0, "Data": [KEY, PWD], "Total": 1, "Used": 1, "Available": 0, "K": KEY}},
+    ],
+    ids=lambda fault: f"{fault['kind']}-{fault.get('code', '')}",
+)
+def test_answers_that_repeat_what_was_sent(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any], fault: dict[str, Any]
+) -> None:
+    # In check mode only half of the calls are made; two kinds of answers are enough for these.
+    arguments = ("--check", "--diff") if fault["kind"] in ("garbage", "status") else ("--diff",)
+    for endpoint in (QUERY, ADD, DEL, QUOTA):
+        sim.fault(path=endpoint, times=-1, **fault)
+    run = everything(workplace, {**variables, "max_wait": 0}, *arguments)
+    assert calls(sim)
+    assert_silent(run, workplace)
+    if "Total" not in str(fault):
+        assert failures(run) >= 8, run.output
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"limit": 0}, {"limit": "soon"}, {"max_wait": "long"}, {"api_url": f"ftp://127.0.0.1/?Key={KEY}"}],
+    ids=str,
+)
+def test_bad_options(workplace: Workplace, variables: dict[str, Any], changes: dict[str, Any]) -> None:
+    run = everything(workplace, {**variables, **changes})
+    assert failures(run) >= 8, run.output
+    assert_silent(run, workplace)
+
+
+def test_wrong_password(sim: Simulator, workplace: Workplace, variables: dict[str, Any]) -> None:
+    sim.configure(KEY, pwd="another")
+    run = everything(workplace, variables)
+    assert failures(run) >= 8, run.output
+    assert_silent(run, workplace)
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def test_connection_refused(workplace: Workplace, variables: dict[str, Any], closed_port: int) -> None:
+    run = everything(workplace, {**variables, "api_url": f"http://127.0.0.1:{closed_port}", "max_wait": 0})
+    assert failures(run) >= 8, run.output
+    assert_silent(run, workplace)
+
+
+@pytest.mark.parametrize("kind", ["refuse", "reset_after", "truncate"])
+def test_connection_lost(sim: Simulator, workplace: Workplace, variables: dict[str, Any], kind: str) -> None:
+    for endpoint in (QUERY, ADD, DEL, QUOTA):
+        sim.fault(path=endpoint, kind=kind, times=-1)
+    run = everything(workplace, {**variables, "max_wait": 0})
+    assert failures(run) >= 8, run.output
+    assert_silent(run, workplace)
+
+
+def test_a_state_directory_that_cannot_be_used(workplace: Workplace, variables: dict[str, Any]) -> None:
+    workplace.state_dir.write_text("a file\n")
+    run = everything(workplace, variables)
+    assert failures(run) >= 8, run.output
+    assert_silent(run, workplace)
+
+
+@pytest.mark.parametrize("option", ["timeout: soon", "timeout: 0", "ips: [nonsense]", "state: nonsense", "nonsense: 1"])
+def test_a_mistake_beside_a_key_that_stands_in_the_playbook(
+    workplace: Workplace, variables: dict[str, Any], option: str
+) -> None:
+    """Ansible shows the place of a mistake in the playbook: not so the lines with the key."""
+    text = f"""
+- hosts: one
+  gather_facts: false
+  tasks:
+    - name: it
+      qingguo.qgnet.qg_whitelist:
+        api_url: "{variables["api_url"]}"
+        key: {KEY}
+        pwd: SECRETPWD
+        {option}
+        {"" if option.startswith("ips") else f"ips: [{A}]"}
+"""
+    run = workplace.play(text, inventory=INVENTORY, arguments=["-vvvv"])
+    assert run.of("it").status == "failed"
+    assert_silent(run, workplace)
+
+
+def test_secrets_of_the_environment(sim: Simulator, workplace: Workplace, variables: dict[str, Any]) -> None:
+    text = """
+- hosts: one
+  gather_facts: false
+  ignore_errors: true
+  tasks:
+    - {name: here, qingguo.qgnet.qg_whitelist_info: {}}
+    - {name: there, qingguo.qgnet.qg_whitelist_info: {}, delegate_to: bastion}
+    - {name: bad here, qingguo.qgnet.qg_whitelist_info: {max_wait: -1}}
+    - {name: bad there, qingguo.qgnet.qg_whitelist_info: {max_wait: -1}, delegate_to: bastion}
+"""
+    environment = {"QG_KEY": KEY, "QG_PWD": PWD, "QG_API_URL": sim.api_url}
+    run = workplace.play(text, inventory=INVENTORY, arguments=["-vvvv"], environment=environment)
+    assert [run.of(name).status for name in ("here", "there", "bad here", "bad there")] == ["ok", "ok"] + ["failed"] * 2
+    assert len(sim.journal()) == 2
+    assert_silent(run, workplace)
+
+
+def test_undelegated_nothing_of_the_key_is_sent_to_the_host(
+    sim: Simulator, workplace: Workplace, variables: dict[str, Any]
+) -> None:
+    text = EVERYTHING.replace("delegate_to: bastion", "delegate_to: localhost")
+    inventory = INVENTORY.replace("ansible_connection=local", "ansible_connection=qg_spy")
+    run = workplace.play(text, inventory=inventory, variables=variables)
+    assert failures(run) == 0, run.output
+    assert len(sim.journal()) > 10
+    assert_no_secret(run.spied, "what was sent to the host")
+    # Only the question for the egress address is sent, as a command: once by its own task, and once for each host.
+    kinds = [line.split()[1] for line in run.spied.decode().splitlines() if line.startswith("== ")]
+    assert kinds == ["command"] * 3
+
+
+def test_the_spy_sees_what_is_sent(workplace: Workplace, variables: dict[str, Any]) -> None:
+    text = """
+- hosts: one
+  gather_facts: false
+  tasks:
+    - {name: it, ansible.builtin.raw: "echo {{ key }}"}
+"""
+    inventory = INVENTORY.replace("ansible_connection=local", "ansible_connection=qg_spy")
+    run = workplace.play(text, inventory=inventory, variables=variables).ok()
+    with pytest.raises(AssertionError, match="SECRETKEY"):
+        assert_no_secret(run.spied, "what was sent to the host")
+    with pytest.raises(AssertionError, match="SECRETKEY"):
+        assert_silent(run, workplace)
+
+
+@pytest.mark.parametrize("spelling", spellings(PWD))
+@pytest.mark.parametrize("kind", ["garbage", "code"])
+def test_a_server_that_shows_the_request(whitelist_info: Operate, sim: Simulator, kind: str, spelling: str) -> None:
+    shown = f"GET /x?Key={KEY}&Pwd={spellings(PWD)[spelling]}"
+    fields = {"body": shown} if kind == "garbage" else {"code": -10, "msg": shown}
+    sim.fault(path=QUERY, kind=kind, times=-1, **fields)
+    result = whitelist_info(key=KEY, pwd=PWD, max_wait=0)
+    assert "GET /x" in result["msg"]
+    assert_no_secret(str(result).encode(), "the result")

@@ -1,0 +1,255 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Each code of the vendor's table is one clear error, and no call is repeated without a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+from harness import ADD, DEL, QUERY, QUOTA, Operate, Result, assert_one_sentence, calls
+from simulator_fixture import Simulator
+
+FIRST, SECOND, THIRD = "203.0.113.1", "203.0.113.2", "203.0.113.3"
+#: What the vendor's table says of each code that ends a call for good: one word of the meaning.
+FINAL = {
+    -10: "parameter",
+    -12: "blocked",
+    -13: "not authorised",
+    -14: "password",
+    -15: "permission",
+    -100: "expired",
+    -987: "not a documented code",
+}
+
+
+def assert_refusal(result: Result, code: int, endpoint: str, meaning: str = "") -> None:
+    """One error that names the code, what it means, and the call."""
+    assert result["failed"] is True
+    assert result["code"] == code
+    assert result["endpoint"] == endpoint
+    assert meaning in result["meaning"]
+    assert_one_sentence(result["msg"])
+    for part in (str(code), result["meaning"], endpoint):
+        assert part in result["msg"]
+
+
+@pytest.fixture(params=["whitelist", "whitelist_info", "quota_info"])
+def reader(request: pytest.FixtureRequest) -> tuple[Any, str]:
+    """A call of each module that begins with a read, and the endpoint that it reads."""
+    run: Operate = request.getfixturevalue(request.param)
+    if request.param == "whitelist":
+        return (lambda **changes: run([FIRST], **changes)), QUERY
+    return run, QUOTA if request.param == "quota_info" else QUERY
+
+
+@pytest.mark.parametrize("http_status", [200, 400])
+@pytest.mark.parametrize("code", FINAL)
+def test_a_final_code_of_a_read_is_one_call(
+    reader: tuple[Any, str], sim: Simulator, code: int, http_status: int
+) -> None:
+    run, endpoint = reader
+    sim.fault(path=endpoint, kind="code", code=code, http_status=http_status, times=-1)
+    result = run()
+    assert_refusal(result, code, endpoint, FINAL[code])
+    assert result["http_status"] == http_status
+    assert calls(sim) == [endpoint]
+    assert result["changed"] is False
+
+
+@pytest.mark.parametrize("http_status", [200, 400])
+@pytest.mark.parametrize("code", FINAL)
+@pytest.mark.parametrize("endpoint", [ADD, DEL])
+def test_a_final_code_of_a_write_is_one_call(
+    whitelist: Operate, sim: Simulator, endpoint: str, code: int, http_status: int
+) -> None:
+    sim.configure(whitelist=[FIRST])
+    sim.fault(path=endpoint, kind="code", code=code, http_status=http_status, times=-1)
+    result = whitelist([SECOND]) if endpoint == ADD else whitelist([FIRST], state="absent")
+    assert_refusal(result, code, endpoint, FINAL[code])
+    assert calls(sim, ADD, DEL) == [endpoint]
+    assert result["changed"] is False
+    assert result["added"] == result["removed"] == []
+    assert result["whitelist"] == sim.whitelist() == [FIRST]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"status": "blocked"}, -12),
+        ({"status": "unauthorised"}, -13),
+        ({"status": "no_permission"}, -15),
+        ({"status": "expired"}, -100),
+        ({"pwd": "right"}, -14),
+    ],
+)
+@pytest.mark.parametrize("error_status", [200, 400, 403])
+@pytest.mark.parametrize("msg", [True, False])
+def test_what_is_wrong_with_the_key_is_told_once(
+    reader: tuple[Any, str], sim: Simulator, fields: dict[str, Any], code: int, error_status: int, msg: bool
+) -> None:
+    sim.configure(**fields, options={"error_status": error_status, "msg": msg})
+    run, endpoint = reader
+    assert_refusal(run(pwd="wrong"), code, endpoint, FINAL[code])
+    assert calls(sim) == [endpoint]
+
+
+def test_an_unknown_key_is_told_once(reader: tuple[Any, str], sim: Simulator) -> None:
+    run, endpoint = reader
+    assert_refusal(run(key="NOSUCHKEY"), -100, endpoint, FINAL[-100])
+    assert calls(sim) == [endpoint]
+
+
+def test_the_right_password_opens(reader: tuple[Any, str], sim: Simulator) -> None:
+    sim.configure(pwd="a+b/c =&d")
+    run, _endpoint = reader
+    assert "failed" not in run(pwd="a+b/c =&d")
+    assert {call["params"]["Pwd"] for call in sim.journal()} == {"a+b/c =&d"}
+
+
+def test_an_unknown_error_of_a_read_is_tried_again(reader: tuple[Any, str], sim: Simulator) -> None:
+    run, endpoint = reader
+    sim.fault(path=endpoint, kind="code", code=-1, times=2)
+    result = run()
+    assert "failed" not in result
+    assert result["api"]["retries"] == 2
+
+
+def test_an_unknown_error_that_stays_is_told(reader: tuple[Any, str], sim: Simulator) -> None:
+    run, endpoint = reader
+    sim.fault(path=endpoint, kind="code", code=-1, times=-1)
+    assert_refusal(run(), -1, endpoint, "unknown error")
+    assert 2 <= len(calls(sim)) <= 6
+
+
+@pytest.mark.parametrize("endpoint", [ADD, DEL])
+def test_an_unknown_error_of_a_write_is_cured_by_looking_again(
+    whitelist: Operate, sim: Simulator, endpoint: str
+) -> None:
+    sim.configure(whitelist=[FIRST])
+    sim.fault(path=endpoint, kind="code", code=-1)
+    result = whitelist([SECOND]) if endpoint == ADD else whitelist([FIRST], state="absent")
+    assert "failed" not in result
+    # No write is repeated without a look at what the last one did.
+    assert calls(sim) == [QUERY, endpoint, QUERY, endpoint, QUERY]
+    assert result["whitelist"] == sim.whitelist() == ([FIRST, SECOND] if endpoint == ADD else [])
+
+
+@pytest.mark.parametrize("endpoint", [ADD, DEL])
+def test_an_unknown_error_of_a_write_that_stays_is_told(whitelist: Operate, sim: Simulator, endpoint: str) -> None:
+    sim.configure(whitelist=[FIRST])
+    sim.fault(path=endpoint, kind="code", code=-1, times=-1)
+    result = whitelist([SECOND]) if endpoint == ADD else whitelist([FIRST], state="absent")
+    assert result["failed"] is True
+    assert_one_sentence(result["msg"])
+    assert "-1 (unknown error" in result["msg"]
+    assert endpoint in result["msg"]
+    assert result["changed"] is False
+    assert 2 <= len(calls(sim, endpoint)) <= 6
+    assert result["whitelist"] == sim.whitelist() == [FIRST]
+
+
+@pytest.mark.parametrize("http_status", [200, 429])
+def test_too_many_requests_is_waited_for(reader: tuple[Any, str], sim: Simulator, http_status: int) -> None:
+    run, endpoint = reader
+    sim.fault(path=endpoint, kind="code", code=-11, http_status=http_status)
+    result = run()
+    assert "failed" not in result
+    first, second, *_rest = sim.journal(endpoint)
+    # The vendor's minute may have begun with the refused call, and ends no earlier than that.
+    assert second["at"] - first["at"] >= sim.state()["minute"]
+    assert result["api"]["waited_seconds"] > 0
+
+
+def test_too_many_requests_is_told_where_there_is_no_time_to_wait(reader: tuple[Any, str], sim: Simulator) -> None:
+    run, endpoint = reader
+    sim.fault(path=endpoint, kind="code", code=-11, times=-1)
+    result = run(max_wait=0)
+    assert result["failed"] is True
+    assert_one_sentence(result["msg"])
+    assert "max_wait" in result["msg"]
+    assert len(calls(sim)) == 1
+
+
+@pytest.mark.parametrize("endpoint", [ADD, DEL])
+def test_too_many_requests_of_a_write_is_waited_for(whitelist: Operate, sim: Simulator, endpoint: str) -> None:
+    sim.configure(whitelist=[FIRST])
+    sim.fault(path=endpoint, kind="code", code=-11)
+    result = whitelist([SECOND]) if endpoint == ADD else whitelist([FIRST], state="absent")
+    assert "failed" not in result
+    assert calls(sim) == [QUERY, endpoint, endpoint, QUERY]
+    assert sim.whitelist() == ([FIRST, SECOND] if endpoint == ADD else [])
+
+
+def test_others_who_use_the_same_key_do_not_make_it_fail(whitelist: Operate, sim: Simulator) -> None:
+    # Somebody whose calls are not counted here has used up the whole window.
+    for _call in range(20):
+        requests.get(sim.api_url + ADD, params={"Key": sim.key, "IP": THIRD}, timeout=5)
+    result = whitelist([FIRST, SECOND])
+    assert "failed" not in result
+    assert sim.whitelist() == [THIRD, FIRST, SECOND]
+    refused = [call for call in sim.journal(ADD) if call["code"] == -11]
+    assert len(refused) == 1
+
+
+def test_the_vendors_limit_is_kept_by_waiting(whitelist: Operate, sim: Simulator) -> None:
+    for number in range(25):
+        assert "failed" not in whitelist([f"203.0.113.{number + 1}"])
+    assert len(sim.whitelist()) == 25
+    assert [call["code"] for call in sim.journal()] == [0] * len(sim.journal())
+
+
+def test_the_vendors_text_is_shown_without_the_key(whitelist_info: Operate, sim: Simulator) -> None:
+    sim.fault(path=QUERY, kind="code", code=-10, msg=f"key {sim.key} is odd")
+    result = whitelist_info()
+    assert "is odd" in result["msg"]
+    assert sim.key not in str(result)
+
+
+def test_a_code_as_text_is_understood(reader: tuple[Any, str], sim: Simulator) -> None:
+    sim.configure(status="expired", options={"numbers": "string", "error_status": 400})
+    run, endpoint = reader
+    assert_refusal(run(), -100, endpoint)
+
+
+def test_quota(quota_info: Operate, sim: Simulator) -> None:
+    sim.configure(channels=10, used=4)
+    result = quota_info(at_least=6)
+    vendor = {"Code": 0, "Total": 10, "Available": 6, "Used": 4}
+    assert result["quota"] == {"total": 10, "available": 6, "used": 4, "vendor": vendor}
+    assert result["sufficient"] is True
+    assert result["changed"] is False
+    assert quota_info(at_least=7)["sufficient"] is False
+    assert quota_info()["sufficient"] is None
+    assert calls(sim) == [QUOTA] * 3
+
+
+def test_quota_with_numbers_as_text(quota_info: Operate, sim: Simulator) -> None:
+    sim.configure(channels=10, used=4, options={"numbers": "string"})
+    quota = quota_info(at_least=6)["quota"]
+    assert (quota["total"], quota["available"], quota["used"]) == (10, 6, 4)
+
+
+def test_whitelist_info(whitelist_info: Operate, sim: Simulator) -> None:
+    sim.configure(whitelist=["203.0.113.10", "203.0.113.9", "198.51.100.7"])
+    result = whitelist_info()
+    assert result["whitelist"] == ["198.51.100.7", "203.0.113.9", "203.0.113.10"]
+    assert result["count"] == 3
+    assert result["changed"] is False
+    assert result["api"]["calls"] == 1
+    assert calls(sim) == [QUERY]
+
+
+@pytest.mark.parametrize("empty_data", ["list", "null", "absent"])
+def test_an_empty_whitelist_in_all_its_forms(
+    whitelist: Operate, whitelist_info: Operate, sim: Simulator, empty_data: str
+) -> None:
+    sim.configure(options={"empty_data": empty_data})
+    assert whitelist_info()["whitelist"] == []
+    assert whitelist([FIRST], state="absent")["changed"] is False
+    assert calls(sim) == [QUERY, QUERY]
+    assert whitelist([FIRST])["added"] == [FIRST]
+    assert whitelist([FIRST], state="absent")["removed"] == [FIRST]
+    assert sim.whitelist() == []
