@@ -59,6 +59,15 @@ class Simulator:
         addresses: list[str] = self.state()["keys"][key or self.key]["whitelist"]
         return addresses
 
+    def leases(self, key: str | None = None) -> list[dict[str, Any]]:
+        """What a key holds, oldest first."""
+        leases: list[dict[str, Any]] = self.state()["keys"][key or self.key]["leases"]
+        return leases
+
+    def advance(self, seconds: float) -> None:
+        """Move the simulator's clock on."""
+        self.control("PUT", "/clock", {"advance": seconds})
+
     def journal(self, path: str | None = None) -> list[dict[str, Any]]:
         """The calls so far, to one path or to all."""
         calls: list[dict[str, Any]] = self.control("GET", "/journal")["calls"]

@@ -5,27 +5,28 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import ipaddress
 import json
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
 
-from .accounts import Vendor
-from .api import Simulator
+from .api import Api
 from .control import Control
+from .core import Core
 from .echo import Echo
-from .faults import FaultPlan
 from .forward import Forwarders, url
-from .journal import Journal
-from .limits import Windows
 from .wire import Protocol
+
+TICK = 0.2
+"""Seconds between two looks for leases that have ended."""
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -70,20 +71,34 @@ def parser() -> argparse.ArgumentParser:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, and a word when it listens."""
+    """uvicorn, a word when it listens, and what is done from time to time."""
 
-    def __init__(self, config: uvicorn.Config, ready: Mapping[str, object], ready_file: Path | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        tick: Callable[[], None],
+        ready: Mapping[str, object],
+        ready_file: Path | None,
+    ) -> None:
         super().__init__(config)
+        self._tick = tick
+        self._ticking: asyncio.Task[None] | None = None
         self._ready = ready
         self._ready_file = ready_file
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._ticking = asyncio.create_task(self._tick_on())
         if self._ready_file is not None:
             # Readers poll for the file, so it must never be seen half written.
             partial = self._ready_file.with_name(f"{self._ready_file.name}.{os.getpid()}")
             partial.write_text(json.dumps(self._ready), encoding="utf-8")
             partial.replace(self._ready_file)
+
+    async def _tick_on(self) -> None:
+        while not self.should_exit:
+            self._tick()
+            await asyncio.sleep(TICK)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -117,24 +132,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (options.tls_cert is None) != (options.tls_key is None):
         parser().error("--tls-cert and --tls-key belong together")
     keys: list[str] = list(dict.fromkeys(options.key or ["QGDEMO01"]))
-    vendor = Vendor(keys, dict(options.map))
-    forwarders = Forwarders(vendor, options.host)
+    core = Core(keys, dict(options.map), options.minute)
+    vendor = core.vendor
+    forwarders = vendor.lessor.doors = Forwarders(vendor, options.host)
     wanted = options.port
     try:
         listener = _listen(options.host, wanted)
         proxy: str | None = None
         if options.proxy_port is not None:
             wanted = options.proxy_port
-            proxy = vendor.first_proxies[keys[0]] = forwarders.open(keys[0], wanted)
+            proxy = vendor.first_proxies[keys[0]] = forwarders.open_proxy(keys[0], wanted)
             vendor.reset()
     except OSError as problem:
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
         print(f"Cannot listen on {options.host} port {wanted}: {reason}.", file=sys.stderr)
         return 1
-    simulator = Simulator(vendor, Windows(options.minute), FaultPlan(), Journal())
     echo = Echo(vendor)
     app = Starlette(
-        routes=[*Control(simulator, echo, forwarders).routes(), *echo.routes(), *simulator.routes()],
+        routes=[*Control(core, echo, forwarders).routes(), *echo.routes(), *Api(core).routes()],
     )
     # A slash too many is a wrong path for the vendor, not a reason to redirect.
     app.router.redirect_slashes = False
@@ -158,6 +173,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # uvicorn hands a signal on after its own shutdown; the process then ends as usual instead of by the signal.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    Server(config, ready, options.ready_file).run(sockets=[listener])
+    Server(config, vendor.settle, ready, options.ready_file).run(sockets=[listener])
     forwarders.keep_only(())
     return 0

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 OK = 0
+UNKNOWN = -1
 BAD_PARAMETER = -10
 TOO_MANY_CALLS = -11
 KEY_BLOCKED = -12
@@ -12,11 +13,16 @@ SOURCE_NOT_AUTHORISED = -13
 BAD_PWD = -14
 NO_PERMISSION = -15
 NO_PLAN = -100
+OVER_PLAN = -101
+NO_FREE_CHANNEL = -102
+NO_STOCK = -103
+ALLOCATION_FAILED = -104
+COUNT_LIMIT = -105
 WHITELIST_FULL = -202
 BOUND_ELSEWHERE = -206
 
 MESSAGES = {
-    -1: "未知错误",
+    UNKNOWN: "未知错误",
     BAD_PARAMETER: "参数不合法",
     TOO_MANY_CALLS: "请求过于频繁",
     KEY_BLOCKED: "Authkey被封禁",
@@ -24,6 +30,11 @@ MESSAGES = {
     BAD_PWD: "Pwd不合法",
     NO_PERMISSION: "Authkey对应的业务无此权限",
     NO_PLAN: "计划不存在或已过期",
+    OVER_PLAN: "申请的IP数超过套餐通道数",
+    NO_FREE_CHANNEL: "没有空闲通道",
+    NO_STOCK: "资源不足",
+    ALLOCATION_FAILED: "申请资源失败",
+    COUNT_LIMIT: "释放的IP数超过允许释放的IP数",
     WHITELIST_FULL: "白名单数量超出限制",
     BOUND_ELSEWHERE: "IP已被其他Key绑定",
 }
@@ -32,6 +43,9 @@ MESSAGES = {
 class Refusal(Exception):
     """The vendor says no, with one of its codes."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, text: str | None = None, done: bool = False) -> None:
         super().__init__(code)
         self.code = code
+        self.text = MESSAGES[code] if text is None else text
+        self.done = done
+        """Something was carried out all the same."""

@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .accounts import Invalid
-from .api import Simulator
+from . import checks
+from .checks import Invalid
+from .clock import beijing
+from .core import Core
 from .echo import Echo
 from .forward import Forwarders
 
@@ -41,8 +43,8 @@ def _texts(values: dict[str, Any]) -> dict[str, str]:
 
 
 class Control:
-    def __init__(self, simulator: Simulator, echo: Echo, forwarders: Forwarders) -> None:
-        self._sim = simulator
+    def __init__(self, core: Core, echo: Echo, forwarders: Forwarders) -> None:
+        self._core = core
         self._echo = echo
         self._forwarders = forwarders
 
@@ -56,6 +58,8 @@ class Control:
             ("DELETE", "/journal", self.clear_journal),
             ("GET", "/windows", self.get_windows),
             ("DELETE", "/windows", self.clear_windows),
+            ("GET", "/clock", self.get_clock),
+            ("PUT", "/clock", self.put_clock),
             ("GET", "/faults", self.get_faults),
             ("POST", "/faults", self.add_faults),
             ("DELETE", "/faults", self.clear_faults),
@@ -87,25 +91,24 @@ class Control:
         return {"ok": True}
 
     async def reset(self, request: Request) -> Any:
-        self._sim.vendor.reset()
-        self._forwarders.keep_only(self._sim.vendor.first_proxies)
-        self._sim.windows.clear()
-        self._sim.faults.clear()
-        self._sim.journal.clear()
+        self._core.reset()
+        self._forwarders.keep_only(self._core.vendor.first_proxies)
         self._echo.clear()
         return {"ok": True}
 
     async def state(self, request: Request) -> Any:
-        vendor = self._sim.vendor
-        keys = {name: account.describe() for name, account in vendor.accounts.items()}
-        return {"minute": self._sim.windows.minute, "keys": keys, "map": vendor.map}
+        vendor = self._core.vendor
+        vendor.settle()
+        now = self._core.clock.now()
+        keys = {name: account.describe(now) for name, account in vendor.accounts.items()}
+        return {"minute": self._core.windows.minute, "keys": keys, "map": vendor.map}
 
     async def put_key(self, request: Request) -> Any:
         values = await _object(request)
         wants_proxy = values.pop("proxy", False)
         if not isinstance(wants_proxy, bool):
             raise Invalid("proxy: true or false expected")
-        vendor = self._sim.vendor
+        vendor = self._core.vendor
         name = request.path_params["key"]
         new = name not in vendor.accounts
         account = vendor.account(name)
@@ -116,44 +119,58 @@ class Control:
                 del vendor.accounts[name]
             raise
         if wants_proxy and account.proxy_url is None:
-            account.proxy_url = self._forwarders.open(name)
-        return {"key": name, **account.describe()}
+            account.proxy_url = self._forwarders.open_proxy(name)
+        vendor.settle()
+        return {"key": name, **account.describe(self._core.clock.now())}
 
     async def get_journal(self, request: Request) -> Any:
         since = request.query_params.get("since", "0")
         if not since.isdigit():
             raise Invalid("since: a number expected")
-        return {"calls": self._sim.journal.select(request.query_params.get("path"), int(since))}
+        return {"calls": self._core.journal.select(request.query_params.get("path"), int(since))}
 
     async def clear_journal(self, request: Request) -> Any:
-        self._sim.journal.clear()
+        self._core.journal.clear()
         return {"ok": True}
 
     async def get_windows(self, request: Request) -> Any:
-        return self._sim.windows.describe()
+        return self._core.windows.describe()
 
     async def clear_windows(self, request: Request) -> Any:
-        self._sim.windows.clear()
+        self._core.windows.clear()
         return {"ok": True}
 
+    async def get_clock(self, request: Request) -> Any:
+        now = self._core.clock.now()
+        return {"now": now, "beijing": beijing(now)}
+
+    async def put_clock(self, request: Request) -> Any:
+        values = await _object(request)
+        seconds = values.get("advance")
+        if list(values) != ["advance"] or not checks.seconds(seconds):
+            raise Invalid('clock: {"advance": seconds} expected')
+        self._core.clock.advance(seconds)
+        self._core.vendor.settle()
+        return await self.get_clock(request)
+
     async def get_faults(self, request: Request) -> Any:
-        return {"faults": self._sim.faults.describe()}
+        return {"faults": self._core.faults.describe()}
 
     async def add_faults(self, request: Request) -> Any:
-        self._sim.faults.append(await _json(request))
+        self._core.faults.append(await _json(request))
         return await self.get_faults(request)
 
     async def clear_faults(self, request: Request) -> Any:
-        self._sim.faults.clear()
+        self._core.faults.clear()
         return {"ok": True}
 
     async def put_map(self, request: Request) -> Any:
-        self._sim.vendor.map = _texts(await _object(request))
-        return self._sim.vendor.map
+        self._core.vendor.map = _texts(await _object(request))
+        return self._core.vendor.map
 
     async def patch_map(self, request: Request) -> Any:
-        self._sim.vendor.map.update(_texts(await _object(request)))
-        return self._sim.vendor.map
+        self._core.vendor.map.update(_texts(await _object(request)))
+        return self._core.vendor.map
 
     async def get_echo(self, request: Request) -> Any:
         sources = self._echo.service(request.path_params["name"]).sources

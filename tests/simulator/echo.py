@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .accounts import Invalid, Vendor
 from .api import peer
+from .checks import Invalid
+from .vendor import Vendor
 
 BUILT_IN = ("ip", "json", "origin")
 

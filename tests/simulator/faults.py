@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .accounts import Invalid
-from .endpoints import BY_PATH
+from . import checks
+from .checks import Invalid
+from .endpoints import PATHS
 
 
 @dataclass(frozen=True)
@@ -41,46 +42,26 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def _whole(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
 def _code(value: object) -> bool:
-    return _whole(value, -(10**6), 10**6)
-
-
-def _count(value: object) -> bool:
-    return _whole(value, 0, 10**6)
+    return checks.whole(value, -(10**6))
 
 
 def _status(value: object) -> bool:
-    return _whole(value, 200, 599)
-
-
-def _seconds(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _texts(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+    return checks.whole(value, 200, 599)
 
 
 FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "code": (_code, "a number"),
-    "drop": (_count, "a number from 0"),
+    "drop": (checks.whole, "a number from 0"),
     "http_status": (_status, "an HTTP status from 200 to 599"),
-    "seconds": (_seconds, "seconds"),
-    "total": (_seconds, "seconds"),
-    "location": (_text, "text"),
-    "msg": (_text, "text"),
-    "body": (_text, "text"),
-    "headers": (_texts, "an object of texts"),
+    "seconds": (checks.seconds, "seconds"),
+    "total": (checks.seconds, "seconds"),
+    "location": (checks.text, "text"),
+    "msg": (checks.text, "text"),
+    "body": (checks.text, "text"),
+    "headers": (checks.table, "an object of texts"),
     "body_extra": (lambda value: isinstance(value, dict), "an object"),
-    "executed": (lambda value: isinstance(value, bool), "true or false"),
+    "executed": (checks.flag, "true or false"),
 }
 
 
@@ -95,6 +76,8 @@ def _check(kind: str, name: str, value: object) -> None:
 class Fault:
     path: str
     kind: str
+    method: str | None = None
+    """Only calls by this method; any when none is named."""
     times: int = 1
     skip: int = 0
     fields: dict[str, Any] = field(default_factory=dict)
@@ -105,15 +88,21 @@ class Fault:
             raise Invalid("a fault is an object")
         rest = dict(values)
         path, name = rest.pop("path", None), rest.pop("kind", None)
+        method = rest.pop("method", None)
         times, skip = rest.pop("times", 1), rest.pop("skip", 0)
         kind = KINDS.get(name) if isinstance(name, str) else None
         if kind is None:
             raise Invalid(f"fault kind {name!r} is none of {', '.join(KINDS)}")
-        if path not in BY_PATH:
-            raise Invalid(f"fault path {path!r} is none of {', '.join(BY_PATH)}")
-        if times != -1 and not (_count(times) and times):
+        endpoints = PATHS.get(path, ()) if isinstance(path, str) else ()
+        if not endpoints:
+            raise Invalid(f"fault path {path!r} is none of {', '.join(PATHS)}")
+        if method is not None:
+            endpoints = tuple(endpoint for endpoint in endpoints if method in endpoint.methods)
+            if not endpoints:
+                raise Invalid(f"fault method {method!r}: {path} does not take it")
+        if times != -1 and not (checks.whole(times) and times):
             raise Invalid("fault times: a number from 1, or -1 for always, expected")
-        if not _count(skip):
+        if not checks.whole(skip):
             raise Invalid("fault skip: a number from 0 expected")
         missing = [item for item in kind.required if item not in rest]
         if missing:
@@ -123,9 +112,9 @@ class Fault:
             raise Invalid(f"fault {name} has no field {', '.join(unknown)}")
         for item, value in rest.items():
             _check(str(name), item, value)
-        if name == "partial" and not BY_PATH[path].takes_addresses:
+        if name == "partial" and not any(endpoint.takes_addresses for endpoint in endpoints):
             raise Invalid(f"fault partial: {path} takes no addresses")
-        return cls(str(path), str(name), times, skip, rest)
+        return cls(str(path), str(name), method, times, skip, rest)
 
     @property
     def executes(self) -> bool:
@@ -135,7 +124,8 @@ class Fault:
         return self.fields.get(name, default)
 
     def describe(self) -> dict[str, Any]:
-        return {"path": self.path, "kind": self.kind, "times": self.times, "skip": self.skip, **self.fields}
+        only = {} if self.method is None else {"method": self.method}
+        return {"path": self.path, "kind": self.kind, **only, "times": self.times, "skip": self.skip, **self.fields}
 
 
 class FaultPlan:
@@ -147,10 +137,10 @@ class FaultPlan:
         items = values if isinstance(values, list) else [values]
         self._faults.extend([Fault.parse(item) for item in items])
 
-    def take(self, path: str) -> Fault | None:
-        """The fault for a call to this path, if one is due. The first in the list that is due wins."""
+    def take(self, path: str, method: str) -> Fault | None:
+        """The fault for a call to this path by this method, if one is due. The first in the list that is due wins."""
         for fault in self._faults:
-            if fault.path != path or fault.times == 0:
+            if fault.path != path or fault.times == 0 or fault.method not in (None, method):
                 continue
             if fault.skip > 0:
                 fault.skip -= 1

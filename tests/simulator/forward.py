@@ -9,13 +9,8 @@ protocol handler runs in threads of this process instead, where it sees the whit
 from __future__ import annotations
 
 import argparse
-import base64
-import ipaddress
-import secrets
 import socket
-import socketserver
 import tempfile
-import threading
 from collections.abc import Container
 from typing import Any
 
@@ -24,7 +19,10 @@ from proxy.http.exception import HttpRequestRejected
 from proxy.http.handler import HttpProtocolHandler
 from proxy.http.proxy import HttpProxyPlugin
 
-from .accounts import Vendor
+from .gate import Gate
+from .leases import Lease
+from .listeners import Address, Listeners
+from .vendor import Vendor
 
 
 def _base_flags() -> argparse.Namespace:
@@ -34,43 +32,6 @@ def _base_flags() -> argparse.Namespace:
         flags = FlagParser.initialize(options)
     flags.plugins = {b"HttpProtocolHandlerPlugin": [Forward]}
     return flags
-
-
-class Gate:
-    """Who may use the proxy of one key, and to where."""
-
-    def __init__(self, vendor: Vendor, key: str) -> None:
-        self._vendor = vendor
-        self._key = key
-
-    def admits(self, source: str, port: int, authorization: bytes | None) -> bool:
-        account = self._vendor.accounts.get(self._key)
-        if account is None:
-            return False
-        if self._vendor.public_address(source, port) in account.whitelist:
-            return True
-        if account.pwd is None or authorization is None:
-            return False
-        expected = base64.b64encode(f"{account.key}:{account.pwd}".encode())
-        scheme, given = authorization[:6], authorization[6:]
-        return scheme.lower() == b"basic " and secrets.compare_digest(given.strip(), expected)
-
-    @staticmethod
-    def reaches(host: str, own: str) -> bool:
-        """Loopback and the simulator's own address only. A name would need a look-up outside, so none is taken."""
-        if host == "localhost":
-            return True
-        try:
-            address = ipaddress.ip_address(host.strip("[]"))
-        except ValueError:
-            return False
-        return address.is_loopback or host == own
-
-    def register(self, local: tuple[str, int]) -> None:
-        self._vendor.through_proxy[local] = self._key
-
-    def forget(self, local: tuple[str, int]) -> None:
-        self._vendor.through_proxy.pop(local, None)
 
 
 class Forward(HttpProxyPlugin):
@@ -106,53 +67,48 @@ class Forward(HttpProxyPlugin):
         super().on_client_connection_close()
 
 
-class Forwarder(socketserver.ThreadingTCPServer):
-    """One listening proxy."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, host: str, port: int, flags: argparse.Namespace, gate: Gate) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.flags = argparse.Namespace(**vars(flags), gate=gate)
-        super().__init__((host, port), Connection)
-
-
-class Connection(socketserver.BaseRequestHandler):
-    server: Forwarder
-
-    def handle(self) -> None:
-        client = HttpProtocolHandler.create(self.request, self.client_address)
-        HttpProtocolHandler(client, flags=self.server.flags).run()
-
-
 class Forwarders:
-    """All listening proxies, by key."""
+    """All listening proxies: of keys, by their names, and of leases."""
 
     def __init__(self, vendor: Vendor, host: str) -> None:
         self._vendor = vendor
         self._host = host
+        self.host = reachable(host)
         self._flags: argparse.Namespace | None = None
-        self._open: dict[str, Forwarder] = {}
+        self._listeners: Listeners[str | Lease] = Listeners()
 
-    def open(self, key: str, port: int = 0) -> str:
-        """Start the proxy of a key; its URL."""
+    def _listen(self, name: str | Lease, gate: Gate, port: int) -> int:
         if self._flags is None:
             self._flags = _base_flags()
-        forwarder = self._open[key] = Forwarder(self._host, port, self._flags, Gate(self._vendor, key))
-        threading.Thread(target=forwarder.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return url("http", self._host, forwarder.server_address[1])
+        flags = argparse.Namespace(**vars(self._flags), gate=gate)
+
+        def serve(connection: socket.socket, address: Address) -> None:
+            HttpProtocolHandler(HttpProtocolHandler.create(connection, address), flags=flags).run()
+
+        return self._listeners.open(name, self._host, port, serve)
+
+    def open_proxy(self, key: str, port: int = 0) -> str:
+        """Start the proxy of a key; its URL."""
+        return url("http", self._host, self._listen(key, Gate(self._vendor, key), port))
+
+    def open(self, key: str, lease: Lease) -> int:
+        """Start the proxy of a lease; its port."""
+        return self._listen(lease, Gate(self._vendor, key, lease), 0)
+
+    def close(self, lease: Lease) -> None:
+        self._listeners.close(lease)
 
     def keep_only(self, keys: Container[str]) -> None:
-        """Stop the proxies of all other keys."""
-        for key in [key for key in self._open if key not in keys]:
-            forwarder = self._open.pop(key)
-            forwarder.shutdown()
-            forwarder.server_close()
+        """Stop the proxies of all other keys, and of all leases."""
+        for name in self._listeners.names():
+            if name not in keys:
+                self._listeners.close(name)
+
+
+def reachable(host: str) -> str:
+    """How a caller names a listener; one that listens everywhere is named by its loopback address."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
 
 
 def url(scheme: str, host: str, port: int) -> str:
-    """The URL of a listener; one that listens everywhere is named by its loopback address."""
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"{scheme}://{host}:{port}"
+    return f"{scheme}://{reachable(host)}:{port}"

@@ -4,36 +4,39 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
+
+from .clock import Clock
 
 
 @dataclass
 class Window:
     started: float
-    """Wall clock, for people."""
-    opened: float
-    """Monotonic clock, for the rule."""
+    seconds: float
     limit: int
     count: int = 0
 
 
 class Windows:
-    def __init__(self, minute: float) -> None:
+    def __init__(self, minute: float, clock: Clock) -> None:
         self.minute = minute
+        self._clock = clock
         self._windows: dict[tuple[str, str], Window] = {}
 
-    def admit(self, key: str, path: str, limit: int) -> bool:
-        """Count one call; false when the window is full. Refused calls are not counted."""
-        now = time.monotonic()
-        window = self._windows.get((key, path))
-        if window is None or now - window.opened >= self.minute:
-            window = self._windows[(key, path)] = Window(time.time(), now, limit)
+    def admit(self, key: str, name: str, limit: int, count: int = 1, seconds: float | None = None) -> bool:
+        """Count one call, or several of what is limited; false when the window has no room. Refused ones do not count.
+
+        A window lasts one of the vendor's minutes unless it is said how long.
+        """
+        now = self._clock.now()
+        window = self._windows.get((key, name))
+        if window is None or now - window.started >= window.seconds:
+            window = self._windows[(key, name)] = Window(now, self.minute if seconds is None else seconds, limit)
         window.limit = limit
-        if window.count >= limit:
+        if window.count + count > limit:
             return False
-        window.count += 1
+        window.count += count
         return True
 
     def clear(self) -> None:
@@ -41,10 +44,10 @@ class Windows:
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """The windows that are still open."""
-        now = time.monotonic()
+        now = self._clock.now()
         found: dict[str, dict[str, Any]] = {}
-        for (key, path), window in self._windows.items():
-            if now - window.opened < self.minute:
+        for (key, name), window in self._windows.items():
+            if now - window.started < window.seconds:
                 entry = {"started": window.started, "count": window.count, "limit": window.limit}
-                found.setdefault(key, {})[path] = entry
+                found.setdefault(key, {})[name] = entry
         return found

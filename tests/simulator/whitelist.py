@@ -4,40 +4,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from . import codes
-from .accounts import Account, Vendor
+from .calls import Answer, Call
 from .codes import Refusal
-
-Answer = dict[str, Any]
-
-
-@dataclass
-class Call:
-    """One call that has passed the checks common to all endpoints."""
-
-    vendor: Vendor
-    account: Account
-    params: Mapping[str, str]
-    drop: int = 0
-    """A fault: leave the last so many addresses undone."""
-
-    def addresses(self) -> list[str]:
-        """The addresses of ``IP``, each once, in the caller's order."""
-        found: dict[str, None] = {}
-        for text in self.params.get("IP", "").split(","):
-            try:
-                found[str(ipaddress.IPv4Address(text))] = None
-            except ValueError:
-                raise Refusal(codes.BAD_PARAMETER) from None
-        return list(found)
-
-    def kept(self, addresses: list[str]) -> list[str]:
-        return addresses[: max(0, len(addresses) - self.drop)]
 
 
 def add(call: Call) -> Answer:

@@ -43,6 +43,48 @@ def test_limit(sim: Simulator, call: Call, path: str, limit: int) -> None:
     assert (window["count"], window["limit"]) == (limit, limit)
 
 
+CHANNELS = 2
+
+
+@pytest.mark.parametrize(
+    ("plan", "path", "limit"),
+    [
+        ({}, "/allocate", CHANNELS * 5 + 10),
+        ({}, "/replace", CHANNELS * 5 + 10),
+        ({}, "/query", CHANNELS * 5 + 10),
+        ({}, "/release", CHANNELS * 5),
+        ({}, "/resources", 60),
+        ({"billing": "volume"}, "/allocate", 60),
+        ({"kind": "dynamic_shared"}, "/extract", 45),
+    ],
+)
+def test_limit_of_resources(sim: Simulator, call: Call, plan: dict[str, Any], path: str, limit: int) -> None:
+    sim.configure(plan={**plan, "channels": CHANNELS}, options={"lease_proxies": False})
+    answers = [call(path, TaskID="none")["Code"] for repeat in range(limit + 1)]
+    assert -11 not in answers[:-1]
+    assert answers[-1] == -11
+    assert sim.journal(path)[-1]["executed"] is False
+
+
+def test_limit_of_monopolies(sim: Simulator, http: requests.Session) -> None:
+    sim.configure(plan={"kind": "exclusive_occupancy", "channels": CHANNELS})
+    limits = {"GET": 60, "POST": CHANNELS * 5 + 10, "DELETE": CHANNELS * 5 + 10}
+    for method, limit in limits.items():
+        sent: dict[str, Any] = {"data" if method == "POST" else "params": {"Key": sim.key, "UUIDs": "none"}}
+        for repeat in range(limit + 1):
+            answer = http.request(method, f"{sim.api_url}/monopolies", timeout=10, **sent)
+            assert (answer.status_code == 400 and "频繁" in answer.json()["error"]) == (repeat == limit)
+    assert sim.control("GET", "/windows")[sim.key]["POST /monopolies"]["limit"] == CHANNELS * 5 + 10
+
+
+def test_the_clock_moves_windows_on(sim: Simulator, call: Call) -> None:
+    assert [call("/whitelist/add", IP=A)["Code"] for repeat in range(21)][-1] == -11
+    sim.advance(59)
+    assert call("/whitelist/add", IP=A)["Code"] == -11
+    sim.advance(1)
+    assert call("/whitelist/add", IP=A)["Code"] == 0
+
+
 def test_window_starts_with_the_first_call(short: Simulator, http: requests.Session) -> None:
     short.reset()
 

@@ -184,7 +184,7 @@ def test_other_methods(sim: Simulator, http: requests.Session, method: str) -> N
     assert sim.whitelist() == []
 
 
-@pytest.mark.parametrize("path", ["/", "/query", "/whitelist/add/", "/Whitelist/add", "/whitelist"])
+@pytest.mark.parametrize("path", ["/", "/list", "/query/", "/whitelist/add/", "/Whitelist/add", "/whitelist"])
 def test_unknown_path(sim: Simulator, http: requests.Session, path: str) -> None:
     answer = http.get(f"{sim.api_url}{path}?Key={sim.key}", allow_redirects=False, timeout=10)
     assert answer.status_code == 404

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All keys, and the picture of the network that the vendor sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from . import monopolies
+from .accounts import Account
+from .clock import Clock
+from .lessor import Lessor
+
+
+class Vendor:
+    """All keys, and the map from a caller's source address to its public one."""
+
+    def __init__(self, keys: Iterable[str], public: Mapping[str, str], clock: Clock, seed: int | None = None) -> None:
+        self._first_keys = list(keys)
+        self._first_map = dict(public)
+        self.clock = clock
+        self.lessor = Lessor(clock, seed)
+        self.accounts: dict[str, Account] = {}
+        self.map: dict[str, str] = {}
+        self.first_proxies: dict[str, str] = {}
+        """URL of each forward proxy that was there from the start, by key."""
+        self.through_proxy: dict[tuple[str, int], str] = {}
+        """Local end of each connection that a forward proxy holds, and the address that it leaves through."""
+        self.reset()
+
+    def reset(self) -> None:
+        self.accounts = {name: Account(name, proxy_url=self.first_proxies.get(name)) for name in self._first_keys}
+        self.map = dict(self._first_map)
+        self.lessor.reset()
+
+    def account(self, name: str) -> Account:
+        """The account for a control call, made when it is new."""
+        return self.accounts.setdefault(name, Account(name))
+
+    def owner(self, address: str) -> Account | None:
+        """The account that has this address on its whitelist."""
+        for account in self.accounts.values():
+            if address in account.whitelist:
+                return account
+        return None
+
+    def public_address(self, source: str, port: int) -> str:
+        """The address under which the vendor sees a connection."""
+        return self.through_proxy.get((source, port)) or self.map.get(source, source)
+
+    def settle(self) -> None:
+        """Bring every key's leases up to the present."""
+        for account in self.accounts.values():
+            self.lessor.settle(account)
+            monopolies.settle(self.lessor, account)

@@ -1,0 +1,129 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The vendor's core without the network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simulator.clock import Clock
+from simulator.core import Core, Lost
+
+KEY = {"Key": "QGDEMO01"}
+START = 1893456000.0
+
+
+@pytest.fixture
+def core() -> Core:
+    return Core(clock=Clock(START), seed=1)
+
+
+def held(core: Core) -> list[str]:
+    return [lease.ip for lease in core.vendor.accounts["QGDEMO01"].books.leases]
+
+
+def get(core: Core, path: str, **params: str) -> Any:
+    return core.handle("GET", path, {**KEY, **params})
+
+
+def test_calls(core: Core) -> None:
+    status, body = get(core, "/allocate", Num="2")
+    assert (status, body["Code"], body["Data"][0]["deadline"]) == (200, 0, "2030-01-02 08:00:00")
+    assert get(core, "/info/quota")[1]["Used"] == 2
+    assert core.handle("POST", "/release", {**KEY, "IP": "*"})[1]["Num"] == 2
+    assert core.handle("PUT", "/release", KEY) == (405, None)
+    assert get(core, "/nothing") == (404, None)
+    assert [entry["http_status"] for entry in core.journal.select()] == [200, 200, 200, 405, 404]
+
+
+def test_the_clock_stands_until_it_is_moved(core: Core) -> None:
+    get(core, "/allocate", KeepAlive="1")
+    core.clock.advance(59.9)
+    assert len(held(core)) == get(core, "/query")[1]["TotalNum"] == 1
+    core.clock.advance(0.1)
+    assert get(core, "/query")[1]["TotalNum"] == 0
+    assert (held(core), core.clock.now()) == ([], START + 60)
+
+
+def test_one_seed_one_story() -> None:
+    stories = []
+    for _ in range(2):
+        core = Core(clock=Clock(START), seed=7)
+        story = [get(core, "/allocate", Num="3"), get(core, "/replace"), get(core, "/query")]
+        core.reset()
+        again = [get(core, "/allocate", Num="3"), get(core, "/replace"), get(core, "/query")]
+        stories.append(story)
+        for one, two in zip(story, again, strict=True):
+            assert one[1].get("TaskID") == two[1].get("TaskID")
+    assert stories[0] == stories[1]
+
+
+@pytest.mark.parametrize(("kind", "executed"), [("refuse", False), ("reset_before", False), ("reset_after", True)])
+def test_lost_answers(core: Core, kind: str, executed: bool) -> None:
+    core.faults.append({"path": "/allocate", "kind": kind})
+    with pytest.raises(Lost) as lost:
+        get(core, "/allocate")
+    assert lost.value.executed is executed
+    assert len(held(core)) == executed
+    entry = core.journal.select()[0]
+    assert (entry["fault"], entry["executed"], entry["http_status"]) == (kind, executed, None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "body", "executed"),
+    [
+        ({"kind": "truncate"}, 200, None, True),
+        ({"kind": "garbage"}, 200, None, True),
+        ({"kind": "garbage", "body": "[1]", "executed": False}, 200, [1], False),
+        ({"kind": "status", "http_status": 502}, 502, None, False),
+        ({"kind": "status", "http_status": 400, "body": '{"error": "x"}'}, 400, {"error": "x"}, False),
+        ({"kind": "redirect", "location": "/"}, 302, None, False),
+        ({"kind": "replace", "body": {"Code": "0"}}, 200, {"Code": "0"}, False),
+        ({"kind": "code", "code": -1, "http_status": 500}, 500, {"Code": -1, "Msg": "未知错误"}, False),
+    ],
+)
+def test_spoilt_answers(core: Core, fault: dict[str, Any], status: int, body: Any, executed: bool) -> None:
+    core.faults.append({"path": "/allocate", **fault})
+    assert get(core, "/allocate") == (status, body)
+    assert len(held(core)) == executed
+
+
+def test_slow_answers_move_the_clock(core: Core) -> None:
+    core.faults.append([{"path": "/query", "kind": kind, "seconds": 5} for kind in ("delay", "hang_after")])
+    assert get(core, "/query")[1]["Code"] == get(core, "/query")[1]["Code"] == 0
+    assert core.clock.now() == START + 10
+
+
+def test_a_port_that_cannot_be_opened(core: Core) -> None:
+    class Stuck:
+        host = "127.0.0.1"
+        opened = 0
+
+        def open(self, key: str, lease: object) -> int:
+            self.opened += 1
+            if self.opened == 2:
+                raise OSError("too many")
+            return self.opened
+
+        def close(self, lease: object) -> None:
+            self.opened -= 1
+
+    core.vendor.lessor.doors = doors = Stuck()
+    assert get(core, "/allocate", Num="3")[1]["Code"] == -104
+    assert (held(core), doors.opened) == ([], 1)
+    assert get(core, "/info/quota")[1]["Used"] == 0
+    doors.opened = 0
+    get(core, "/allocate")
+    assert get(core, "/replace", Num="3")[1]["Code"] == -104
+    assert (held(core), core.journal.select("/replace")[0]["executed"]) == ([], True)
+
+
+def test_it_needs_no_library() -> None:
+    tests = str(Path(__file__).resolve().parents[2])
+    code = f"import sys; sys.path.insert(0, {tests!r}); import simulator.core; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=20)
+    assert {"starlette", "uvicorn", "proxy"}.isdisjoint(loaded.stdout.split())
