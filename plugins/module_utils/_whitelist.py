@@ -22,6 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     ExchangeError,
     OptionError,
     QgError,
+    WaitTooLong,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import backoff
@@ -195,13 +196,20 @@ class _Writer:
                 self._give_up(left)
                 return
             if stalls:
-                self._api.budget.wait(backoff(stalls - 1), "the change does not show in the whitelist", "/whitelist")
+                self._pause(backoff(stalls - 1), "the change does not show in the whitelist")
             todo = left
 
     def _rest(self) -> None:
         """Leave a server alone for as long as it asked for, before it is asked again."""
         if isinstance(self._last, ExchangeError) and self._last.retry_after:
-            self._api.budget.wait(self._last.retry_after, "the server asks for a rest", "/whitelist")
+            self._pause(self._last.retry_after, "the server asks for a rest")
+
+    def _pause(self, seconds: float, reason: str) -> None:
+        try:
+            self._api.budget.wait(seconds, reason, "/whitelist")
+        except WaitTooLong as too_long:
+            # Why there is something to wait for says more than that there is no time for it.
+            raise (self._last or too_long) from None
 
     def _write(self, todo: Plan) -> QgError | None:
         """One round of calls; the error that no further round can cure, if there was one."""

@@ -181,10 +181,10 @@ class Workplace:
         return Run(outcome.returncode, outcome.stdout, outcome.stderr, tasks, spied)
 
     def _environment(self, record: Path, spy: Path) -> dict[str, str]:
-        """Nothing of the caller's environment but where Python and Ansible find the collection."""
-        passed = ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH")
+        """Nothing of the caller's environment but where Ansible finds the collection, and what measures coverage."""
+        passed = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_WORKER_", "COVERAGE_", "PYTHONPATH", "QG_CHECKOUT")
         return {
-            **{name: os.environ[name] for name in passed if name in os.environ},
+            **{name: value for name, value in os.environ.items() if name.startswith(passed)},
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "HOME": str(self.home),
             "TMPDIR": str(self.root / "tmp"),

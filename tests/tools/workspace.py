@@ -54,6 +54,7 @@ def environment() -> dict[str, str]:
         "MYPY_CACHE_DIR": str(CACHE / "mypy"),
         "PATH": os.pathsep.join((str(PYTHONS), system_path())),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "QG_CHECKOUT": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "RUFF_CACHE_DIR": str(CACHE / "ruff"),
         "XDG_CACHE_HOME": str(CACHE / "xdg"),

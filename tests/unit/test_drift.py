@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ def pinned_core(age: str) -> str:
 
 def test_the_action_group_holds_every_module_once() -> None:
     assert load("meta/runtime.yml")["action_groups"]["qg"] == plugins("modules")
+
+
+@pytest.mark.parametrize("name", plugins("modules"))
+def test_every_module_documents_itself_under_its_own_name(name: str) -> None:
+    module = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{name}")
+    documentation = yaml.safe_load(module.DOCUMENTATION)
+    assert documentation["module"] == name
+    assert yaml.safe_load(module.EXAMPLES)
+    assert yaml.safe_load(module.RETURN)
 
 
 def test_every_action_has_a_module_that_documents_it() -> None:

@@ -250,6 +250,17 @@ def test_a_vendor_that_only_says_yes_is_not_believed() -> None:
     assert "1 addresses could not be removed: 203.0.113.4" in outcome.error.message
 
 
+@pytest.mark.parametrize("retry_after", [None, 30.0])
+def test_the_reason_is_told_where_there_is_no_time_to_try_again(retry_after: float | None) -> None:
+    class Broken(Vendor):
+        def _write(self, kind: str, batch: Sequence[str]) -> list[str]:
+            raise ExchangeError("HTTP 503", endpoint="/whitelist/add", executed=None, retry_after=retry_after)
+
+    outcome = run(Broken(set(), budget=Budget(0)), Wish("present", (POOL[0],)))
+    assert outcome.error is not None
+    assert outcome.error.message == "HTTP 503"
+
+
 def test_what_was_done_before_an_error_is_told() -> None:
     class Breaks(Vendor):
         def whitelist(self) -> list[str]:
