@@ -75,3 +75,24 @@ def test_execution_environments_get_what_the_modules_need() -> None:
     named = load("meta/execution-environment.yml")["dependencies"]["python"]
     lines = (ROOT / named).read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == ["requests>=2.28"]
+
+
+def floors() -> dict[str, int]:
+    """The floor of each file of the client, as CONTRIBUTING.md says it."""
+    rows = re.findall(r"^\| (\d) \| (`_[^|]+) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: int(floor) for floor, names in rows for name in re.findall(r"_[a-z_*]+", names)}
+
+
+def floor_of(name: str) -> int:
+    return floors()["_op_*" if name.startswith("_op_") else name]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "plugins" / "module_utils").glob("_*.py")), ids=lambda path: path.stem)
+def test_a_file_of_the_client_imports_from_no_higher_floor(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    imported = re.findall(r"^from ansible_collections\S+\.(_\w+) import", text, re.MULTILINE)
+    assert imported or floor_of(path.stem) in (0, 1)
+    for name in imported:
+        assert floor_of(name) <= floor_of(path.stem), f"{path.stem} imports {name}"
+    if "AnsibleModule" in re.sub(r'""".*?"""', "", text, flags=re.DOTALL):
+        assert path.stem == "_module"
