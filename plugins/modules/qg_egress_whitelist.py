@@ -83,7 +83,7 @@ attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: full
-    details: The host that wrote for all shows the diff.
+    details: The host that wrote for all shows the diff, and counts as changed when anything was.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.egress

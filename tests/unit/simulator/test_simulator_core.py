@@ -51,7 +51,7 @@ def test_the_clock_stands_until_it_is_moved(core: Core) -> None:
 
 def test_one_seed_one_story() -> None:
     stories = []
-    for _ in range(2):
+    for _story in range(2):
         core = Core(clock=Clock(START), seed=7)
         story = [get(core, "/allocate", Num="3"), get(core, "/replace"), get(core, "/query")]
         core.reset()

@@ -213,7 +213,7 @@ def test_release_of_absent_ones(sim: Simulator, call: Call) -> None:
 
 def test_dynamic_dedicated_releases_twice_its_channels_a_minute(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"channels": 2})
-    for _ in range(2):
+    for _round in range(2):
         call("/allocate", Num="2")
         assert call("/release", IP="*")["Num"] == 2
     (held,) = ips(call("/allocate"))
