@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import multiprocessing
 import os
+import time
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,16 @@ OPERATION = "ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelis
 PATIENCE = 300.0
 
 
-def add_one(job: tuple[dict[str, Any], str, float]) -> Result:
-    """One process: one address."""
-    options, ip, minute = job
+def add_one(options: dict[str, Any], ip: str, minute: float) -> Result:
+    """One address."""
     os.environ["QG_MINUTE_SECONDS"] = str(minute)
     module = importlib.import_module(OPERATION)
     return operate(module.WHITELIST, {**options, "ips": [ip], "allow_non_global": True})
+
+
+def process(options: dict[str, Any], ip: str, minute: float, answer: str) -> None:
+    """One process, which leaves its result in a file."""
+    Path(answer).write_text(json.dumps(add_one(options, ip, minute)), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +48,21 @@ def all_at_once(
 ) -> list[Result]:
     """As many processes as addresses, each fresh, so that none shares a connection or a lock with another."""
     options = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(state_dir), "timeout": 30.0, **changes}
-    jobs = [(options, ip, minute) for ip in ips]
-    with context.Pool(len(ips), maxtasksperchild=1) as pool:
-        return pool.map_async(add_one, jobs, chunksize=1).get(timeout=PATIENCE)
+    answers = [state_dir.with_name(f"{ip}.json") for ip in ips]
+    workers = [
+        context.Process(target=process, args=(options, ip, minute, str(answer)))
+        for ip, answer in zip(ips, answers, strict=True)
+    ]
+    for worker in workers:
+        worker.start()
+    give_up = time.monotonic() + PATIENCE
+    for worker in workers:
+        worker.join(max(0.1, give_up - time.monotonic()))
+    late = [worker for worker in workers if worker.exitcode is None]
+    for worker in late:
+        worker.kill()
+    assert [worker.exitcode for worker in workers] == [0] * len(workers)
+    return [json.loads(answer.read_text(encoding="utf-8")) for answer in answers]
 
 
 def assert_all_there(sim: Simulator, ips: list[str], results: list[Result]) -> None:
@@ -82,15 +100,14 @@ def test_a_process_that_dies_gives_its_place_back(
     """Places of processes that were killed in the middle of a call are free again after a while."""
     options = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(tmp_path / "state"), "timeout": 1.0}
     sim.fault(path=ADD, kind="delay", seconds=0.9, times=20)
-    jobs = [({**options, "max_wait": 60}, ip, minute) for ip in block(20)]
-    workers = [context.Process(target=add_one, args=(job,)) for job in jobs]
+    workers = [context.Process(target=add_one, args=({**options, "max_wait": 60}, ip, minute)) for ip in block(20)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(0.05)
         worker.kill()
         worker.join()
-    result = add_one((options, "203.0.113.1", minute))
+    result = add_one(options, "203.0.113.1", minute)
     assert "failed" not in result, result["msg"]
     assert "203.0.113.1" in sim.whitelist()
     assert -11 not in {call["code"] for call in sim.journal()}
