@@ -73,7 +73,8 @@ def _pytest(session: nox.Session, core: str, label: str) -> None:
     _install(session, f"core-{core}", "pytest", simulator=True)
     # The integration tests wait for simulators more than they compute.
     side_by_side = ("--numprocesses=3",) if label == "integration" else ()
-    command = ("pytest", *side_by_side, *(session.posargs or [f"tests/{label}"]))
+    temporary = f"--basetemp={workspace.CACHE / 'pytest-temporary'}"
+    command = ("pytest", temporary, *side_by_side, *(session.posargs or [f"tests/{label}"]))
     # Over a local connection Ansible would work in ~root, whatever HOME says.
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     if core != "newest":
