@@ -31,7 +31,16 @@ SANITY_PYTHON = {"oldest": "3.12", "newest": "3.13"}
 SANITY_TARGETS = {"oldest": ("3.10", "3.11", "3.12"), "newest": ("3.10", "3.11", "3.12", "3.13")}
 
 # What the molecule scenarios need beside Python packages, and the Debian package that has it.
-PROGRAMS = {"ip": "iproute2", "sshd": "openssh-server"}
+PROGRAMS = {
+    "curl": "curl",
+    "hostname": "hostname",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
+    "wget": "wget",
+}
+# What a host is asked with for its address, each of which the integration tests try.
+ASKING_PROGRAMS = {"busybox": "busybox", "curl": "curl", "wget": "wget"}
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|venv"
@@ -172,6 +181,7 @@ def sanity(session: nox.Session, core: str) -> None:
 )
 def integration(session: nox.Session, core: str) -> None:
     """Playbooks over HTTP against the simulator, measured on the newest ansible-core."""
+    _need_programs(session, ASKING_PROGRAMS)
     _pytest(session, core, "integration")
 
 
@@ -185,7 +195,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def molecule(session: nox.Session) -> None:
     """The role on hosts that are reached by SSH, each in a network namespace of its own."""
-    _need_programs(session)
+    _need_programs(session, PROGRAMS)
     root = os.geteuid() == 0
     namespaces = ["unshare", "--net", *(() if root else ("--user", "--map-root-user")), "true"]
     if subprocess.run(namespaces, capture_output=True, check=False).returncode != 0:
@@ -198,15 +208,15 @@ def molecule(session: nox.Session) -> None:
     session.run(*within, "molecule", "test", *(session.posargs or ["--all", "--report"]), external=not root)
 
 
-def _need_programs(session: nox.Session) -> None:
+def _need_programs(session: nox.Session, programs: dict[str, str]) -> None:
     path = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
-    packages = [package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)]
+    packages = [package for program, package in programs.items() if not shutil.which(program, path=path)]
     if not packages:
         return
-    if os.geteuid() != 0:
-        session.skip(f"needs programs that only root can install (Debian's packages {', '.join(packages)})")
-    if not shutil.which("apt-get"):
-        session.error(f"these programs are missing: {', '.join(packages)} (names of Debian's packages)")
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        session.error(
+            f"programs are missing; as root: apt-get install {' '.join(packages)} (names of Debian's packages)"
+        )
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     session.run("apt-get", "-qq", "update", external=True, env=quiet)
     session.run("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *packages, external=True, env=quiet)
