@@ -85,9 +85,7 @@ def main(hosts: int = 200, repetitions: int = 3) -> None:
         play: [statistics.median(column) for column in zip(*rows, strict=True)] for play, rows in results.items()
     }
     runs = 2 * (repetitions + 1)
-    print(
-        f"{hosts} hosts, 10 forks, median of {repetitions}; the vendor got {len(calls)} calls in {runs} role runs"
-    )
+    print(f"{hosts} hosts, 10 forks, median of {repetitions}; the vendor got {len(calls)} calls in {runs} role runs")
     print(f"{'play':45} {'wall':>6} {'cpu':>6} {'wall/floor':>11} {'cpu/floor':>10}")
     for play, (wall, cpu) in medians.items():
         print(f"{play:45} {wall:6.2f} {cpu:6.2f} {wall / medians[FLOOR][0]:11.2f} {cpu / medians[FLOOR][1]:10.2f}")

@@ -5,41 +5,27 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import multiprocessing
-import os
 import time
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import ADD, Result, block, numeric, operate
+from crowd import OPERATION, add_one, process
+from harness import ADD, Result, block, numeric
 from simulator_fixture import Simulator, running_simulator
 
-OPERATION = "ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist"
 #: Longest that all of them together may take before the test gives up.
 PATIENCE = 300.0
-
-
-def add_one(options: dict[str, Any], ip: str, minute: float) -> Result:
-    """One address."""
-    os.environ["QG_MINUTE_SECONDS"] = str(minute)
-    module = importlib.import_module(OPERATION)
-    return operate(module.WHITELIST, {**options, "ips": [ip], "allow_non_global": True})
-
-
-def process(options: dict[str, Any], ip: str, minute: float, answer: str) -> None:
-    """One process, which leaves its result in a file."""
-    Path(answer).write_text(json.dumps(add_one(options, ip, minute)), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def context() -> ForkServerContext:
     """Fresh processes, which begin with the modules loaded: it is the calls that are to meet, not the imports."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([OPERATION, "harness", "ansible.module_utils.common.arg_spec"])
+    context.set_forkserver_preload([OPERATION, "crowd", "ansible.module_utils.common.arg_spec"])
     return context
 
 
