@@ -45,7 +45,7 @@ fi
 
 temporary=${TMPDIR:-/tmp}
 ((${#temporary} <= 30)) || temporary=/tmp # the path of a socket must be short
-work=$(mktemp -d "$temporary/qg-demo.XXXXXX")
+work=$(mktemp -d "$temporary/qg-demo.XXXXXXXX")
 export QG_LAB_DIR=$work/lab QG_LAB_PYTHON=$python
 simulator=
 

@@ -18,7 +18,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import Operate, Result, Workplace, operate
+from harness import Operate, Playground, Result, operate
 from simulator_fixture import Simulator, sim, simulator, simulator_arguments
 
 __all__ = ["sim", "simulator", "simulator_arguments"]
@@ -103,8 +103,8 @@ def quota_info(common: dict[str, Any], haste: None) -> Operate:
 
 
 @pytest.fixture
-def workplace(minute: float) -> Iterator[Workplace]:
+def playground(minute: float) -> Iterator[Playground]:
     """A place to run playbooks."""
     # Not in pytest's directory, whose names are too long for the sockets that Ansible makes in it.
     with tempfile.TemporaryDirectory(prefix="qg-") as folder:
-        yield Workplace(Path(folder), minute)
+        yield Playground(Path(folder), minute)

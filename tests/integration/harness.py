@@ -107,7 +107,7 @@ class Run:
 
 
 @dataclass
-class Workplace:
+class Playground:
     """A directory of its own for playbooks: HOME, state directory, and all temporary files are inside."""
 
     root: Path

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Task, Workplace, assert_one_sentence, programs
+from harness import Playground, Task, assert_one_sentence, programs
 from simulator_fixture import Simulator, running_simulator
 
 SOURCE, ADDRESS = "127.0.0.11", "203.0.113.11"
@@ -28,9 +28,9 @@ Cases = Mapping[str, Mapping[str, Any]]
 class Asker:
     """Runs one playbook for several questions."""
 
-    def __init__(self, sim: Simulator, workplace: Workplace) -> None:
+    def __init__(self, sim: Simulator, playground: Playground) -> None:
         self.sim = sim
-        self.workplace = workplace
+        self.playground = playground
 
     def urls(self, *names: str) -> list[str]:
         return [f"{self.sim.api_url}/{name}" for name in names]
@@ -61,15 +61,15 @@ class Asker:
         ]
         text = json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}], indent=1)
         # Over a local connection, the host's environment is the one of ansible-playbook.
-        run = self.workplace.play(text, inventory=f"host {host}\n", arguments=arguments, environment=environment).ok()
+        run = self.playground.play(text, inventory=f"host {host}\n", arguments=arguments, environment=environment).ok()
         answered = {task.name: task for task in run.tasks}
         assert list(answered) == list(cases)
         return answered
 
 
 @pytest.fixture
-def ask(sim: Simulator, workplace: Workplace) -> Asker:
-    return Asker(sim, workplace)
+def ask(sim: Simulator, playground: Playground) -> Asker:
+    return Asker(sim, playground)
 
 
 def assert_says(task: Task, *ips: str) -> None:
@@ -312,7 +312,7 @@ def test_hostile_values_run_nothing(ask: Asker, tmp_path: Path, tool: str) -> No
             # A query that a source does not look at is no reason to doubt its answer.
             assert_says(task, ADDRESS)
     assert sum(task.status == "ok" for task in asked.values()) >= 5
-    left = [found for found in ask.workplace.root.rglob("*") if CANARY in found.name]
+    left = [found for found in ask.playground.root.rglob("*") if CANARY in found.name]
     assert left == []
 
 
@@ -359,7 +359,7 @@ def test_bad_values_are_told_before_the_host_is_asked(ask: Asker) -> None:
 
 
 def test_proxies_of_the_environment_and_of_configuration_files_are_not_used(ask: Asker, tmp_path: Path) -> None:
-    home = ask.workplace.home
+    home = ask.playground.home
     (home / ".curlrc").write_text(f"proxy = {DEAD}\nsocks5 = 127.0.0.1:1\n")
     (home / ".wgetrc").write_text(f"use_proxy = on\nhttp_proxy = {DEAD}\nhttps_proxy = {DEAD}\nheader = X-Odd: 1\n")
     (home / ".config").mkdir()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import ADD, DEL, QUERY, Run, Workplace, assert_one_sentence, calls, numeric
+from harness import ADD, DEL, QUERY, Playground, Run, assert_one_sentence, calls, numeric
 from simulator_fixture import Simulator
 
 OTHER_KEY = "QGOTHER1"
@@ -44,7 +44,7 @@ class Fleet:
     """Hosts h1, h2, ..., each with a source address of its own, and the simulator's picture of them."""
 
     sim: Simulator
-    workplace: Workplace
+    playground: Playground
     size: int = 6
     lines: dict[str, str] = field(default_factory=dict)
 
@@ -98,7 +98,7 @@ class Fleet:
         """Run the role with a journal that begins anew."""
         self.sim.control("DELETE", "/journal")
         self.sim.control("DELETE", "/windows")
-        return self.workplace.play(
+        return self.playground.play(
             playbook or play(),
             inventory=inventory or self.inventory(**common),
             arguments=arguments,
@@ -107,8 +107,8 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(sim: Simulator, workplace: Workplace) -> Fleet:
-    return Fleet(sim, workplace)
+def fleet(sim: Simulator, playground: Playground) -> Fleet:
+    return Fleet(sim, playground)
 
 
 @pytest.fixture
@@ -168,8 +168,8 @@ def test_every_strategy_registers_every_host(fleet: Fleet, header: str, batches:
     assert "changed=1" not in second.stdout
 
 
-def test_two_hundred_new_hosts_cost_three_calls(sim: Simulator, workplace: Workplace) -> None:
-    fleet = Fleet(sim, workplace, size=200)
+def test_two_hundred_new_hosts_cost_three_calls(sim: Simulator, playground: Playground) -> None:
+    fleet = Fleet(sim, playground, size=200)
     one_source = f"['{sim.api_url}/ip']"
     first = fleet.run(arguments=["--forks", "20"], egress_whitelist_sources=one_source).ok()
     assert calls(sim) == [QUERY, ADD, QUERY]
@@ -182,9 +182,9 @@ def test_two_hundred_new_hosts_cost_three_calls(sim: Simulator, workplace: Workp
 
 def test_two_runs_at_once_share_the_memory_and_the_limits(fleet: Fleet, tmp_path: Path) -> None:
     fleet.sim.configure(whitelist=["198.51.100.77"])
-    folders = [Workplace(tmp_path / name, fleet.workplace.minute) for name in ("a", "b")]
+    folders = [Playground(tmp_path / name, fleet.playground.minute) for name in ("a", "b")]
     for folder in folders:
-        folder.environment |= {"QG_STATE_DIR": str(fleet.workplace.state_dir), "TMPDIR": str(fleet.workplace.root)}
+        folder.environment |= {"QG_STATE_DIR": str(fleet.playground.state_dir), "TMPDIR": str(fleet.playground.root)}
     inventory = fleet.inventory(egress_whitelist_fleet="ours")
 
     def together(**variables: Any) -> list[Run]:
@@ -379,7 +379,7 @@ def test_a_former_address_stays_until_the_new_one_is_there(fleet: Fleet) -> None
 
 def test_a_lost_memory_cuts_nobody_off(fleet: Fleet) -> None:
     fleet.run().ok()
-    for path in fleet.workplace.state_dir.iterdir():
+    for path in fleet.playground.state_dir.iterdir():
         path.unlink()
     fleet.move(h1="198.51.100.1")
     fleet.run().ok()

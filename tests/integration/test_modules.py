@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import ADD, DEL, QUERY, QUOTA, Workplace, assert_one_sentence, calls
+from harness import ADD, DEL, QUERY, QUOTA, Playground, assert_one_sentence, calls
 from simulator_fixture import Simulator
 
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
@@ -52,13 +52,13 @@ def where(request: pytest.FixtureRequest) -> str:
     return place
 
 
-def test_qg_whitelist(sim: Simulator, workplace: Workplace, variables: dict[str, Any], where: str) -> None:
+def test_qg_whitelist(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
     sim.configure(whitelist=[A])
     text = play("qg_whitelist", f"ips: [{B}, {A}], allow_non_global: true", where)
 
-    predicted = workplace.play(text, inventory=INVENTORY, variables=variables, arguments=["--check", "--diff"]).ok()
+    predicted = playground.play(text, inventory=INVENTORY, variables=variables, arguments=["--check", "--diff"]).ok()
     assert calls(sim) == [QUERY]
-    done = workplace.play(text, inventory=INVENTORY, variables=variables, arguments=["--diff"]).ok()
+    done = playground.play(text, inventory=INVENTORY, variables=variables, arguments=["--diff"]).ok()
     assert sim.whitelist() == [A, B]
     for run in (predicted, done):
         result = run.of("it").result
@@ -74,18 +74,18 @@ def test_qg_whitelist(sim: Simulator, workplace: Workplace, variables: dict[str,
     assert bool(done.spied) is (where == THERE)
 
     sim.control("DELETE", "/journal")
-    again = workplace.play(text, inventory=INVENTORY, variables=variables).ok()
+    again = playground.play(text, inventory=INVENTORY, variables=variables).ok()
     assert again.of("it").result["changed"] is False
     assert "diff" not in again.of("it").result
     assert calls(sim) == [QUERY]
 
 
 def test_a_failure_of_qg_whitelist_still_tells_what_was_done(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any], where: str
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: str
 ) -> None:
     sim.configure("QGOTHER1", whitelist=[B])
     text = play("qg_whitelist", f"ips: [{A}, {B}, {C}], allow_non_global: true", where)
-    run = workplace.play(text, inventory=INVENTORY, variables=variables)
+    run = playground.play(text, inventory=INVENTORY, variables=variables)
     task = run.of("it")
     assert run.rc == 2
     assert task.status == "failed"
@@ -99,12 +99,12 @@ def test_a_failure_of_qg_whitelist_still_tells_what_was_done(
 
 @pytest.mark.parametrize(("module", "endpoint"), [("qg_whitelist_info", QUERY), ("qg_quota_info", QUOTA)])
 def test_reading(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any], where: str, module: str, endpoint: str
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str, endpoint: str
 ) -> None:
     sim.configure(whitelist=[B, A], channels=4, used=1)
     text = play(module, "at_least: 3" if module == "qg_quota_info" else "", where)
     for arguments in ([], ["--check", "--diff"]):
-        task = workplace.play(text, inventory=INVENTORY, variables=variables, arguments=arguments).ok().of("it")
+        task = playground.play(text, inventory=INVENTORY, variables=variables, arguments=arguments).ok().of("it")
         assert task.result["changed"] is False
         if module == "qg_quota_info":
             assert task.result["quota"]["available"] == 3
@@ -117,11 +117,11 @@ def test_reading(
 
 @pytest.mark.parametrize("module", ["qg_whitelist", "qg_whitelist_info", "qg_quota_info"])
 def test_a_refusal_is_one_clear_error(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any], where: str, module: str
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str
 ) -> None:
     sim.configure(status="expired", options={"error_status": 400})
     options = f"ips: [{A}], allow_non_global: true" if module == "qg_whitelist" else ""
-    run = workplace.play(play(module, options, where), inventory=INVENTORY, variables=variables)
+    run = playground.play(play(module, options, where), inventory=INVENTORY, variables=variables)
     task = run.of("it")
     endpoint = QUOTA if module == "qg_quota_info" else QUERY
     assert task.status == "failed"
@@ -136,28 +136,28 @@ def test_a_refusal_is_one_clear_error(
 
 
 @pytest.mark.parametrize("module", ["qg_whitelist", "qg_whitelist_info", "qg_quota_info"])
-def test_key_and_address_from_the_environment(sim: Simulator, workplace: Workplace, where: str, module: str) -> None:
+def test_key_and_address_from_the_environment(sim: Simulator, playground: Playground, where: str, module: str) -> None:
     sim.configure(pwd="pass word")
     options = f"ips: [{A}], allow_non_global: true" if module == "qg_whitelist" else ""
     text = play(module, options, where, defaults="")
     environment = {"QG_KEY": sim.key, "QG_PWD": "pass word", "QG_API_URL": sim.api_url, "QG_TIMEOUT": "7"}
-    workplace.play(text, inventory=INVENTORY, environment=environment).ok()
+    playground.play(text, inventory=INVENTORY, environment=environment).ok()
     assert {call["key"] for call in sim.journal()} == {sim.key}
 
 
-def test_an_option_wins_over_the_environment(sim: Simulator, workplace: Workplace, where: str) -> None:
+def test_an_option_wins_over_the_environment(sim: Simulator, playground: Playground, where: str) -> None:
     text = play("qg_whitelist_info", "", where)
     environment = {"QG_KEY": "WRONGKEY", "QG_API_URL": "http://127.0.0.1:1"}
     variables = {"key": sim.key, "api_url": sim.api_url}
-    workplace.play(text, inventory=INVENTORY, variables=variables, environment=environment).ok()
+    playground.play(text, inventory=INVENTORY, variables=variables, environment=environment).ok()
     assert {call["key"] for call in sim.journal()} == {sim.key}
 
 
 @pytest.mark.parametrize("module", ["qg_whitelist", "qg_whitelist_info", "qg_quota_info", "qg_egress_whitelist"])
-def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, workplace: Workplace, module: str) -> None:
+def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, playground: Playground, module: str) -> None:
     options = {"qg_whitelist": f"ips: [{A}]", "qg_egress_whitelist": "step: detect"}.get(module, "")
     text = play(module, options, defaults="")
-    run = workplace.play(text, inventory=INVENTORY, environment={"QG_API_URL": sim.api_url})
+    run = playground.play(text, inventory=INVENTORY, environment={"QG_API_URL": sim.api_url})
     assert run.of("it").status == "failed"
     assert "key" in run.of("it").result["msg"]
     assert "missing" in run.of("it").result["msg"]
@@ -165,7 +165,7 @@ def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, workplace: 
 
 
 def test_a_bad_option_is_told_before_any_call(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any], where: str
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: str
 ) -> None:
     text = play("qg_whitelist_info", extra="when: false") + "".join(
         f"""
@@ -181,7 +181,7 @@ def test_a_bad_option_is_told_before_any_call(
         )
         for option, value in (("timeout", "0"), ("max_wait", "soon"), ("nonsense", "1"))
     )
-    run = workplace.play(text, inventory=INVENTORY, variables=variables).ok()
+    run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
     failed = [task for task in run.tasks if task.status == "failed"]
     assert len(failed) == 9
     for task in failed:
@@ -192,60 +192,62 @@ def test_a_bad_option_is_told_before_any_call(
 
 
 def test_an_option_that_does_not_exist_is_told_as_such(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any]
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
-    run = workplace.play(play("qg_whitelist_info", "nonsense: 1"), inventory=INVENTORY, variables=variables)
+    run = playground.play(play("qg_whitelist_info", "nonsense: 1"), inventory=INVENTORY, variables=variables)
     message = run.of("it").result["msg"]
     assert "nonsense" in message
     assert "unsupported" in message.lower()
 
 
 def test_the_action_group_sets_the_options_of_every_module(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any]
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
     text = play("qg_egress_ip_info", "sources: ['{{ api_url }}/ip'], allow_non_global: true")
-    run = workplace.play(text, inventory=INVENTORY, variables=variables)
+    run = playground.play(text, inventory=INVENTORY, variables=variables)
     assert run.of("it").status == "ok", run.of("it").result["msg"]
 
 
 def test_delegating_to_this_machine_needs_no_module(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any]
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
     text = play("qg_whitelist_info", "", "delegate_to: localhost")
     # A Python that does not exist shows that none is started.
     broken = {**variables, "ansible_python_interpreter": "/nonexistent/python"}
-    run = workplace.play(text, inventory=INVENTORY, variables=broken).ok()
+    run = playground.play(text, inventory=INVENTORY, variables=broken).ok()
     assert run.spied == b""
     assert calls(sim) == [QUERY]
 
 
-def test_a_host_without_python_is_no_hindrance(sim: Simulator, workplace: Workplace, variables: dict[str, Any]) -> None:
+def test_a_host_without_python_is_no_hindrance(
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
+) -> None:
     text = play("qg_whitelist", f"ips: [{A}], allow_non_global: true", "become: true")
     broken = {**variables, "ansible_python_interpreter": "/nonexistent/python"}
-    assert workplace.play(text, inventory=INVENTORY, variables=broken).ok().spied == b""
+    assert playground.play(text, inventory=INVENTORY, variables=broken).ok().spied == b""
     assert sim.whitelist() == [A]
 
 
-def test_a_loop_changes_nothing_else(sim: Simulator, workplace: Workplace, variables: dict[str, Any]) -> None:
+def test_a_loop_changes_nothing_else(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     extra = f"loop: [{A}, {B}, {A}]"
     text = play("qg_whitelist", "ips: ['{{ item }}'], allow_non_global: true", extra)
-    result = workplace.play(text, inventory=INVENTORY, variables=variables).ok().of("it").result
+    result = playground.play(text, inventory=INVENTORY, variables=variables).ok().of("it").result
     assert [item["changed"] for item in result["results"]] == [True, True, False]
     assert sim.whitelist() == [A, B]
     assert calls(sim, ADD, DEL) == [ADD, ADD]
 
 
 def test_requests_missing_on_the_control_node(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any], tmp_path: Path
+    sim: Simulator, playground: Playground, variables: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "requests.py").write_text("raise ImportError('No module named requests')\n")
-    python_path = f"{tmp_path}:{workplace._environment(tmp_path, tmp_path).get('PYTHONPATH', '')}"
+    python_path = f"{tmp_path}:{playground._environment(tmp_path, tmp_path).get('PYTHONPATH', '')}"
     for module, options in (
         ("qg_whitelist", f"ips: [{A}]"),
         ("qg_quota_info", ""),
         ("qg_egress_whitelist", "step: detect"),
     ):
-        run = workplace.play(
+        run = playground.play(
             play(module, options), inventory=INVENTORY, variables=variables, environment={"PYTHONPATH": python_path}
         )
         message = run.of("it").result["msg"]
@@ -256,13 +258,13 @@ def test_requests_missing_on_the_control_node(
 
 
 def test_requests_missing_where_the_task_was_delegated_to(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any], tmp_path: Path
+    sim: Simulator, playground: Playground, variables: dict[str, Any], tmp_path: Path
 ) -> None:
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     interpreter = str(bare / "bin" / "python")
     text = play("qg_whitelist_info", "", THERE)
-    run = workplace.play(
+    run = playground.play(
         text,
         inventory=INVENTORY,
         variables=variables,

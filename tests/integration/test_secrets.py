@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from harness import ADD, DEL, QUERY, QUOTA, Operate, Run, Workplace, calls
+from harness import ADD, DEL, QUERY, QUOTA, Operate, Playground, Run, calls
 from simulator_fixture import Simulator
 
 KEY = "SECRETKEY7Q"
@@ -100,9 +100,9 @@ def assert_no_secret(text: bytes, where: str) -> None:
             assert encoded not in text, f"{where} holds {word!r} in base64"
 
 
-def assert_silent(run: Run, workplace: Workplace) -> None:
+def assert_silent(run: Run, playground: Playground) -> None:
     assert_no_secret(run.output.encode(), "the output")
-    files = workplace.left_behind()
+    files = playground.left_behind()
     assert files
     for path in files:
         assert_no_secret(path.read_bytes(), str(path))
@@ -121,9 +121,9 @@ def variables(sim: Simulator) -> dict[str, Any]:
     }
 
 
-def everything(workplace: Workplace, variables: dict[str, Any], *arguments: str) -> Run:
-    log = {"ANSIBLE_LOG_PATH": str(workplace.root / "ansible.log")}
-    return workplace.play(
+def everything(playground: Playground, variables: dict[str, Any], *arguments: str) -> Run:
+    log = {"ANSIBLE_LOG_PATH": str(playground.root / "ansible.log")}
+    return playground.play(
         EVERYTHING, inventory=INVENTORY, variables=variables, arguments=["-vvvv", *arguments], environment=log
     )
 
@@ -133,10 +133,10 @@ def failures(run: Run) -> int:
 
 
 @pytest.mark.parametrize("arguments", [(), ("--check", "--diff"), ("--diff",)])
-def test_success(sim: Simulator, workplace: Workplace, variables: dict[str, Any], arguments: tuple[str, ...]) -> None:
-    run = everything(workplace, variables, *arguments)
+def test_success(sim: Simulator, playground: Playground, variables: dict[str, Any], arguments: tuple[str, ...]) -> None:
+    run = everything(playground, variables, *arguments)
     assert failures(run) == 0, run.output
-    assert_silent(run, workplace)
+    assert_silent(run, playground)
     assert {call["key"] for call in sim.journal()} == {KEY}
     assert {call["params"]["Pwd"] for call in sim.journal()} == {PWD}
     if "--check" not in arguments:
@@ -156,15 +156,15 @@ def test_success(sim: Simulator, workplace: Workplace, variables: dict[str, Any]
     ids=lambda fault: f"{fault['kind']}-{fault.get('code', '')}",
 )
 def test_answers_that_repeat_what_was_sent(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any], fault: dict[str, Any]
+    sim: Simulator, playground: Playground, variables: dict[str, Any], fault: dict[str, Any]
 ) -> None:
     # In check mode only half of the calls are made; two kinds of answers are enough for these.
     arguments = ("--check", "--diff") if fault["kind"] in ("garbage", "status") else ("--diff",)
     for endpoint in (QUERY, ADD, DEL, QUOTA):
         sim.fault(path=endpoint, times=-1, **fault)
-    run = everything(workplace, {**variables, "max_wait": 0}, *arguments)
+    run = everything(playground, {**variables, "max_wait": 0}, *arguments)
     assert calls(sim)
-    assert_silent(run, workplace)
+    assert_silent(run, playground)
     if "Total" not in str(fault):
         assert failures(run) >= 8, run.output
 
@@ -174,17 +174,17 @@ def test_answers_that_repeat_what_was_sent(
     [{"limit": 0}, {"limit": "soon"}, {"max_wait": "long"}, {"api_url": f"ftp://127.0.0.1/?Key={KEY}"}],
     ids=str,
 )
-def test_bad_options(workplace: Workplace, variables: dict[str, Any], changes: dict[str, Any]) -> None:
-    run = everything(workplace, {**variables, **changes})
+def test_bad_options(playground: Playground, variables: dict[str, Any], changes: dict[str, Any]) -> None:
+    run = everything(playground, {**variables, **changes})
     assert failures(run) >= 8, run.output
-    assert_silent(run, workplace)
+    assert_silent(run, playground)
 
 
-def test_wrong_password(sim: Simulator, workplace: Workplace, variables: dict[str, Any]) -> None:
+def test_wrong_password(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     sim.configure(KEY, pwd="another")
-    run = everything(workplace, variables)
+    run = everything(playground, variables)
     assert failures(run) >= 8, run.output
-    assert_silent(run, workplace)
+    assert_silent(run, playground)
 
 
 @pytest.fixture
@@ -194,31 +194,31 @@ def closed_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-def test_connection_refused(workplace: Workplace, variables: dict[str, Any], closed_port: int) -> None:
-    run = everything(workplace, {**variables, "api_url": f"http://127.0.0.1:{closed_port}", "max_wait": 0})
+def test_connection_refused(playground: Playground, variables: dict[str, Any], closed_port: int) -> None:
+    run = everything(playground, {**variables, "api_url": f"http://127.0.0.1:{closed_port}", "max_wait": 0})
     assert failures(run) >= 8, run.output
-    assert_silent(run, workplace)
+    assert_silent(run, playground)
 
 
 @pytest.mark.parametrize("kind", ["refuse", "reset_after", "truncate"])
-def test_connection_lost(sim: Simulator, workplace: Workplace, variables: dict[str, Any], kind: str) -> None:
+def test_connection_lost(sim: Simulator, playground: Playground, variables: dict[str, Any], kind: str) -> None:
     for endpoint in (QUERY, ADD, DEL, QUOTA):
         sim.fault(path=endpoint, kind=kind, times=-1)
-    run = everything(workplace, {**variables, "max_wait": 0})
+    run = everything(playground, {**variables, "max_wait": 0})
     assert failures(run) >= 8, run.output
-    assert_silent(run, workplace)
+    assert_silent(run, playground)
 
 
-def test_a_state_directory_that_cannot_be_used(workplace: Workplace, variables: dict[str, Any]) -> None:
-    workplace.state_dir.write_text("a file\n")
-    run = everything(workplace, variables)
+def test_a_state_directory_that_cannot_be_used(playground: Playground, variables: dict[str, Any]) -> None:
+    playground.state_dir.write_text("a file\n")
+    run = everything(playground, variables)
     assert failures(run) >= 8, run.output
-    assert_silent(run, workplace)
+    assert_silent(run, playground)
 
 
 @pytest.mark.parametrize("option", ["timeout: soon", "timeout: 0", "ips: [nonsense]", "state: nonsense", "nonsense: 1"])
 def test_a_mistake_beside_a_key_that_stands_in_the_playbook(
-    workplace: Workplace, variables: dict[str, Any], option: str
+    playground: Playground, variables: dict[str, Any], option: str
 ) -> None:
     """Ansible shows the place of a mistake in the playbook: not so the lines with the key."""
     text = f"""
@@ -233,12 +233,12 @@ def test_a_mistake_beside_a_key_that_stands_in_the_playbook(
         {option}
         {"" if option.startswith("ips") else f"ips: [{A}]"}
 """
-    run = workplace.play(text, inventory=INVENTORY, arguments=["-vvvv"])
+    run = playground.play(text, inventory=INVENTORY, arguments=["-vvvv"])
     assert run.of("it").status == "failed"
-    assert_silent(run, workplace)
+    assert_silent(run, playground)
 
 
-def test_secrets_of_the_environment(sim: Simulator, workplace: Workplace, variables: dict[str, Any]) -> None:
+def test_secrets_of_the_environment(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     text = """
 - hosts: one
   gather_facts: false
@@ -250,18 +250,18 @@ def test_secrets_of_the_environment(sim: Simulator, workplace: Workplace, variab
     - {name: bad there, qingguo.qgnet.qg_whitelist_info: {max_wait: -1}, delegate_to: bastion}
 """
     environment = {"QG_KEY": KEY, "QG_PWD": PWD, "QG_API_URL": sim.api_url}
-    run = workplace.play(text, inventory=INVENTORY, arguments=["-vvvv"], environment=environment)
+    run = playground.play(text, inventory=INVENTORY, arguments=["-vvvv"], environment=environment)
     assert [run.of(name).status for name in ("here", "there", "bad here", "bad there")] == ["ok", "ok"] + ["failed"] * 2
     assert len(sim.journal()) == 2
-    assert_silent(run, workplace)
+    assert_silent(run, playground)
 
 
 def test_undelegated_nothing_of_the_key_is_sent_to_the_host(
-    sim: Simulator, workplace: Workplace, variables: dict[str, Any]
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
     text = EVERYTHING.replace("delegate_to: bastion", "delegate_to: localhost")
     inventory = INVENTORY.replace("ansible_connection=local", "ansible_connection=qg_spy")
-    run = workplace.play(text, inventory=inventory, variables=variables)
+    run = playground.play(text, inventory=inventory, variables=variables)
     assert failures(run) == 0, run.output
     assert len(sim.journal()) > 10
     assert_no_secret(run.spied, "what was sent to the host")
@@ -270,7 +270,7 @@ def test_undelegated_nothing_of_the_key_is_sent_to_the_host(
     assert kinds == ["command"] * 3
 
 
-def test_the_spy_sees_what_is_sent(workplace: Workplace, variables: dict[str, Any]) -> None:
+def test_the_spy_sees_what_is_sent(playground: Playground, variables: dict[str, Any]) -> None:
     text = """
 - hosts: one
   gather_facts: false
@@ -278,11 +278,11 @@ def test_the_spy_sees_what_is_sent(workplace: Workplace, variables: dict[str, An
     - {name: it, ansible.builtin.raw: "echo {{ key }}"}
 """
     inventory = INVENTORY.replace("ansible_connection=local", "ansible_connection=qg_spy")
-    run = workplace.play(text, inventory=inventory, variables=variables).ok()
+    run = playground.play(text, inventory=inventory, variables=variables).ok()
     with pytest.raises(AssertionError, match="SECRETKEY"):
         assert_no_secret(run.spied, "what was sent to the host")
     with pytest.raises(AssertionError, match="SECRETKEY"):
-        assert_silent(run, workplace)
+        assert_silent(run, playground)
 
 
 @pytest.mark.parametrize("spelling", spellings(PWD))
