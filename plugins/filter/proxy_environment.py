@@ -1,0 +1,89 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A lease as environment variables."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: proxy_environment
+short_description: Turn a proxy lease into the variables that programs read
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Returns the variables E(http_proxy), E(https_proxy) and E(no_proxy), each in lower and in upper case, for the
+    keyword C(environment) of a task, or for a file.
+  - The value is the C(proxy_url) of the lease, if it has one, which holds the key and its password. Otherwise it
+    is V(http://HOST:PORT), which works for callers that are on the whitelist.
+positional: no_proxy
+options:
+  _input:
+    description:
+      - A lease as the modules of the collection return it, or the text V(HOST:PORT). The host is an IPv4 address or a
+        name.
+    type: raw
+    required: true
+  no_proxy:
+    description:
+      - What is reached without the proxy, such as hosts, domains and networks, as a list or as text with commas.
+      - An empty list or text means that nothing is, whatever the host's own variables say.
+      - With V(none), the variables are left out, and those of the host stay as they are.
+    type: raw
+    default: localhost,127.0.0.1,::1
+notes:
+  - With C(-vvv), Ansible shows the environment of a task, even with C(no_log). A lease without C(proxy_url) has nothing
+    to hide.
+seealso:
+  - plugin: qingguo.qgnet.proxy_curl
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Install packages through a leased proxy
+  ansible.builtin.package:
+    name: git
+  environment: "{{ lease | qingguo.qgnet.proxy_environment }}"
+
+- name: Leave the hosts of the company alone
+  ansible.builtin.command: /opt/crawler/run
+  environment: "{{ lease | qingguo.qgnet.proxy_environment(no_proxy=['localhost', '.example.com', '192.0.2.0/24']) }}"
+  changed_when: true
+
+- name: Show the variables of a proxy that is known by its address
+  ansible.builtin.debug:
+    msg: "{{ '198.51.100.8:21504' | qingguo.qgnet.proxy_environment(no_proxy=none) }}"
+  # http_proxy, https_proxy, HTTP_PROXY and HTTPS_PROXY are http://198.51.100.8:21504
+"""
+
+RETURN = r"""
+_value:
+  description: Names and values of the variables. A secret, if the lease has C(proxy_url).
+  type: dict
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._endpoint import checked_list, endpoint, settled
+
+NAME = "proxy_environment"
+
+
+def proxy_environment(lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1") -> dict[str, str]:
+    """Return the variables that make programs use the lease."""
+    url = endpoint(NAME, lease).url
+    variables = {"http_proxy": url, "https_proxy": url}
+    no_proxy = settled(no_proxy)
+    if no_proxy is not None:
+        variables["no_proxy"] = ",".join(checked_list(NAME, "no_proxy", no_proxy))
+    return {**variables, **{name.upper(): value for name, value in variables.items()}}
+
+
+class FilterModule:
+    """What Ansible looks for."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
+        return {NAME: proxy_environment}

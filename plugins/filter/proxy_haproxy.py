@@ -1,0 +1,97 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Leases as servers of an HAProxy backend."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: proxy_haproxy
+short_description: Turn proxy leases into server lines of HAProxy
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Returns one line C(server NAME HOST:PORT OPTIONS) for each server, for a backend with C(mode tcp).
+  - The lines do not depend on the order of the leases. They are sorted, each server stands there once, and its name is
+    made of the prefix, its host and its port.
+  - HAProxy passes on what its clients say, and sends no credentials of its own, so C(proxy_url) is not used. The
+    whitelist has to hold the address of the host that runs HAProxy, or else each client has to send credentials.
+positional: prefix, options
+options:
+  _input:
+    description:
+      - Leases as the modules of the collection return them, texts V(HOST:PORT), or a single one of either. The host is
+        an IPv4 address or a name.
+      - An empty list gives empty text.
+    type: raw
+    required: true
+  prefix:
+    description: What each name begins with, of letters, digits and C(_.-).
+    type: str
+    default: qg
+  options:
+    description: What each line ends with, for example V(check inter 5s). Empty text adds nothing.
+    type: str
+    default: check
+seealso:
+  - plugin: qingguo.qgnet.proxy_squid
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Spread connections over all leases
+  ansible.builtin.blockinfile:
+    path: /etc/haproxy/haproxy.cfg
+    block: |
+      backend qg
+          mode tcp
+          balance roundrobin
+          {{ leases | qingguo.qgnet.proxy_haproxy(options='check inter 5s') | indent(4) }}
+    mode: "0644"
+  # backend qg
+  #     mode tcp
+  #     balance roundrobin
+  #     server qg-198.51.100.8-21504 198.51.100.8:21504 check inter 5s
+  #     server qg-198.51.100.9-30122 198.51.100.9:30122 check inter 5s
+"""
+
+RETURN = r"""
+_value:
+  description: The lines, without a newline at the end.
+  type: str
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._endpoint import (
+    checked_options,
+    endpoints,
+    kind,
+    refusal,
+    settled,
+)
+
+NAME = "proxy_haproxy"
+
+
+def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check") -> str:
+    """Return a server line for each server among the leases."""
+    prefix = settled(prefix)
+    if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z0-9_.-]{1,64}", prefix):
+        what = f"the prefix {prefix[:64]!r}" if isinstance(prefix, str) else f"a prefix that is {kind(prefix)}"
+        raise refusal(NAME, what, "give a prefix of letters, digits, '_', '.' and '-'")
+    extra = checked_options(NAME, options)
+    lines = (f"server {one.name(prefix)} {one.server} {extra}" for one in endpoints(NAME, leases))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+class FilterModule:
+    """What Ansible looks for."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
+        return {NAME: proxy_haproxy}

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Leases as parents of Squid."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: proxy_squid
+short_description: Turn proxy leases into cache_peer lines of Squid
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Returns one line C(cache_peer HOST parent PORT 0 no-query round-robin name=NAME) for each server.
+  - Where a lease has C(proxy_url), C(login=KEY:PASSWORD) is added, percent-encoded as Squid reads it, so that
+    Squid sends the credentials. Otherwise the whitelist has to hold the address of the host that runs Squid.
+  - The lines do not depend on the order of the leases. They are sorted, each server stands there once, and its name is
+    made of V(qg), its host and its port.
+positional: options
+options:
+  _input:
+    description:
+      - Leases as the modules of the collection return them, texts V(HOST:PORT), or a single one of either. The host is
+        an IPv4 address or a name.
+      - An empty list gives empty text.
+    type: raw
+    required: true
+  options:
+    description: What each line ends with, for example V(no-digest connect-timeout=5).
+    type: str
+    default: ""
+notes:
+  - Squid goes past its parents when it sees fit, for HTTPS among others, unless its configuration has
+    C(never_direct allow all).
+  - Keep the file from other users when the leases have C(proxy_url), and set C(no_log) for the task, whose diff would
+    show the password.
+seealso:
+  - plugin: qingguo.qgnet.proxy_haproxy
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Let Squid use all leases in turn
+  ansible.builtin.copy:
+    dest: /etc/squid/conf.d/qg.conf
+    content: |
+      {{ leases | qingguo.qgnet.proxy_squid(options='no-digest connect-timeout=5') }}
+      never_direct allow all
+    owner: root
+    group: proxy
+    mode: "0640"
+  no_log: true
+  # cache_peer 198.51.100.8 parent 21504 0 no-query round-robin name=qg-198.51.100.8-21504 no-digest connect-timeout=5
+  # cache_peer 198.51.100.9 parent 30122 0 no-query round-robin name=qg-198.51.100.9-30122 no-digest connect-timeout=5
+  # never_direct allow all
+"""
+
+RETURN = r"""
+_value:
+  description: The lines, without a newline at the end. A secret, if a lease has C(proxy_url).
+  type: str
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._endpoint import (
+    Endpoint,
+    checked_options,
+    endpoints,
+    refusal,
+)
+
+NAME = "proxy_squid"
+
+
+def proxy_squid(leases: Any, options: Any = "") -> str:
+    """Return a cache_peer line for each server among the leases."""
+    extra = checked_options(NAME, options)
+    return "\n".join(f"{_peer(one)} {extra}".rstrip() for one in endpoints(NAME, leases))
+
+
+def _peer(one: Endpoint) -> str:
+    peer = f"cache_peer {one.host} parent {one.port} 0 no-query round-robin name={one.name('qg')}"
+    if one.login is None:
+        return peer
+    # Squid decodes the text before it looks for its own words in it, so encoding would not hide them.
+    if one.login.startswith(("%2A", "NEGOTIATE")):
+        raise refusal(
+            NAME,
+            f"the proxy_url of {one.server!r}",
+            "its key begins with '*' or 'NEGOTIATE', which means something else to Squid",
+        )
+    return f"{peer} login={one.login}"
+
+
+class FilterModule:
+    """What Ansible looks for."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
+        return {NAME: proxy_squid}

@@ -1,0 +1,225 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the filters share: a lease, or the text host:port, as an endpoint that is safe in any configuration file.
+
+This file is private to the collection. Each refusal is one sentence that names filter, value and remedy; of a value
+that may hold a key or a password, it shows only what reads like an address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+
+from ansible.errors import AnsibleFilterError
+from jinja2 import Undefined
+
+LEASE = "give a lease as the modules return it, or text such as '198.51.100.8:21504'"
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_SERVER = re.compile(rf"({_LABEL}(?:\.{_LABEL})*):([0-9]{{1,9}})")
+# A name that ends so is taken for an address by some programs.
+_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# What RFC 3986 lets stand before the @ of a URL.
+_WORD = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
+_PROXY_URL = re.compile(rf"http://(?:({_WORD}+)(?::((?:{_WORD}|:)*))?@)?([^@/]+)/?")
+# A key has no dot, so what has one may be shown.
+_SHOWABLE = re.compile(rf"(?:https?://)?(?:{_LABEL}(?:\.{_LABEL})+|localhost)(?::[0-9]{{1,9}}(?![A-Za-z0-9]))?/?")
+_LONGEST_HOST = 253
+_LARGEST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a proxy listens, in characters that no configuration file gives a meaning to."""
+
+    host: str
+    port: int
+    url: str = field(repr=False)
+    #: KEY:PASSWORD with everything but letters, digits and -._~ percent-encoded.
+    login: str | None = field(repr=False)
+
+    @property
+    def server(self) -> str:
+        """Host and port as one text."""
+        return f"{self.host}:{self.port}"
+
+    def name(self, prefix: str) -> str:
+        """A name that depends on nothing but the server."""
+        return f"{prefix}-{self.host}-{self.port}"
+
+    def rank(self) -> tuple[bool, int, str, int]:
+        """The order in files: addresses by number, then names by letter."""
+        address = _address(self.host)
+        return address is None, 0 if address is None else int(address), self.host, self.port
+
+
+def refusal(name: str, what: str, remedy: str) -> AnsibleFilterError:
+    """The one sentence that the user reads."""
+    return AnsibleFilterError(f"{name} cannot use {what}: {remedy}.")
+
+
+def settled(value: Any) -> Any:
+    """The value with a vaulted text decrypted. What is undefined complains here, as it does elsewhere in Ansible."""
+    if isinstance(value, Undefined) or getattr(value, "__ENCRYPTED__", False):
+        return str(value)
+    return value
+
+
+def endpoint(name: str, value: Any, where: str = "") -> Endpoint:
+    """The endpoint of one lease."""
+    value = settled(value)
+    if isinstance(value, str):
+        return _parsed(name, value, None, where)
+    if not isinstance(value, Mapping):
+        remedy = f"{LEASE}, for example the first of a list with the filter first" if _is_list(value) else LEASE
+        raise refusal(name, f"{kind(value)}{where}", remedy)
+    server = settled(value.get("server"))
+    if server is None:
+        raise refusal(name, f"a dictionary without server{where}", LEASE)
+    if not isinstance(server, str):
+        raise refusal(name, f"a lease whose server is {kind(server)}{where}", LEASE)
+    url = settled(value.get("proxy_url"))
+    if url is not None and not isinstance(url, str):
+        raise refusal(
+            name,
+            f"a lease whose proxy_url is {kind(url)}{where}",
+            "give the proxy_url that the modules return, or none",
+        )
+    return _parsed(name, server, url, where)
+
+
+def endpoints(name: str, value: Any) -> list[Endpoint]:
+    """The endpoints of one lease or of several, each server once, in an order that the given one has no part in."""
+    value = settled(value)
+    if not _is_list(value):
+        return [endpoint(name, value)]
+    found: dict[str, Endpoint] = {}
+    for number, item in enumerate(value, start=1):
+        new = endpoint(name, item, f" (item {number})")
+        known = found.setdefault(new.server, new)
+        if known.login is None:
+            found[new.server] = new
+        elif new.login not in (None, known.login):
+            raise refusal(
+                name,
+                f"two leases of {new.server!r} with different credentials",
+                "give each server once, or with one key",
+            )
+    return sorted(found.values(), key=Endpoint.rank)
+
+
+def checked_options(name: str, value: Any) -> str:
+    """What a user adds to each line, as long as it stays on that line."""
+    value = settled(value)
+    if not isinstance(value, str):
+        raise refusal(name, f"options that are {kind(value)}", "give text such as 'weight 10'")
+    text = value.strip()
+    if not text.isprintable() or text.endswith("\\"):
+        # An option's own value may be a secret, as that of login is.
+        visible = re.sub(r"=\S*", "=...", text)[:60]
+        raise refusal(name, f"options={visible!r}", "give words on a single line, with no backslash at its end")
+    return text
+
+
+def checked_list(name: str, option: str, value: Any) -> list[str]:
+    """A list of words, or text with commas, as a list of words; each once."""
+    value = settled(value)
+    if not isinstance(value, str) and not _is_list(value):
+        raise refusal(name, f"{option} that is {kind(value)}", "give a list, or text with commas")
+    words: Iterable[Any] = value.split(",") if isinstance(value, str) else value
+    found: dict[str, None] = {}
+    for given in words:
+        word = settled(given)
+        if not isinstance(word, str):
+            raise refusal(name, f"{kind(word)} in {option}", "give a list of text")
+        for part in map(str.strip, word.split(",")):
+            if not part.isprintable() or " " in part:
+                what = f"{shown(part)} in {option}"
+                raise refusal(name, what, "give hosts, domains or networks with commas between them")
+            if part:
+                found[part] = None
+    return list(found)
+
+
+def kind(value: Any) -> str:
+    """What a value is that is no text, in the words of YAML."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, Mapping):
+        return "a dictionary"
+    return "a list" if _is_list(value) else f"a value of type {type(value).__name__}"
+
+
+def shown(text: str) -> str:
+    """The text, quoted, with dots in place of all that may be a secret."""
+    _before, at, rest = text.rpartition("@")
+    match = _SHOWABLE.match(rest)
+    if match is None or (at and match.end() != len(rest)):
+        return "'...'"
+    return f"'{'...@' if at else ''}{match[0]}{'' if match.end() == len(rest) else '...'}'"
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | None:
+    try:
+        return ipaddress.IPv4Address(host)
+    except ValueError:
+        return None
+
+
+def _parsed(name: str, server: str, url: str | None, where: str) -> Endpoint:
+    host, port = _host_and_port(name, server, where)
+    server = f"{host}:{port}"
+    if url is None:
+        return Endpoint(host, port, f"http://{server}", None)
+    match = _PROXY_URL.fullmatch(url)
+    if match is None:
+        raise refusal(
+            name,
+            f"the proxy_url of {server!r}{where}",
+            "give http://KEY:PASSWORD@HOST:PORT, with other characters than letters and digits percent-encoded",
+        )
+    user, password, other = match.groups()
+    if other.lower() != server:
+        raise refusal(
+            name,
+            f"a lease of {server!r} whose proxy_url leads elsewhere{where}",
+            "give the proxy_url of the same lease",
+        )
+    if user is None:
+        return Endpoint(host, port, url, None)
+    words = [unquote_to_bytes(word) for word in (user, password or "")]
+    if any(byte < 0x20 or byte == 0x7F for word in words for byte in word):
+        raise refusal(
+            name, f"the proxy_url of {server!r}{where}", "its key and password must not hold control characters"
+        )
+    return Endpoint(host, port, url, ":".join(quote(word, safe="") for word in words))
+
+
+def _host_and_port(name: str, server: str, where: str) -> tuple[str, int]:
+    match = _SERVER.fullmatch(server)
+    what = f"{shown(server)}{where}"
+    if match is None:
+        raise refusal(name, what, LEASE)
+    host, port = match[1].lower(), match[2]
+    if not 1 <= int(port) <= _LARGEST_PORT or port.startswith("0"):
+        raise refusal(name, what, f"the port must be a number from 1 to {_LARGEST_PORT}")
+    address = _address(host)
+    misread = _NUMERIC.fullmatch(host.rpartition(".")[2]) if address is None else address.is_unspecified
+    if misread or len(host) > _LONGEST_HOST:
+        raise refusal(name, what, "the host must be an IPv4 address or a name")
+    return host, int(port)

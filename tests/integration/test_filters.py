@@ -1,0 +1,166 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filters in plays: in templates, in ``environment``, and as a command that a shell runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
+from harness import Playground, Run
+from simulator_fixture import Simulator
+
+EXIT = "198.51.100.200"
+PASSWORD = "p@ss: w%rd'"
+QUOTED = "p%40ss%3A%20w%25rd%27"
+
+HAPROXY = """\
+backend qg
+    mode tcp
+    {{ leases | qingguo.qgnet.proxy_haproxy(options='check inter 5s') | indent(4) }}
+backend none
+    {{ [] | qingguo.qgnet.proxy_haproxy }}
+backend last
+    mode tcp
+"""
+
+SQUID = """\
+{{ leases | qingguo.qgnet.proxy_squid(options='no-digest') }}
+never_direct allow all
+"""
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  vars:
+    leases: "{{ given }}"
+  tasks:
+    - name: haproxy
+      ansible.builtin.template: {src: haproxy.j2, dest: haproxy.cfg, mode: "0600"}
+    - name: haproxy, in another order
+      ansible.builtin.template: {src: haproxy.j2, dest: haproxy.cfg, mode: "0600"}
+      vars:
+        leases: "{{ given | reverse | list }}"
+    - name: squid
+      ansible.builtin.template: {src: squid.j2, dest: squid.conf, mode: "0600"}
+      no_log: true
+    - name: squid, in another order
+      ansible.builtin.template: {src: squid.j2, dest: squid.conf, mode: "0600"}
+      vars:
+        leases: "{{ given | reverse | list }}"
+    - name: curl
+      ansible.builtin.shell: "{{ lease | qingguo.qgnet.proxy_curl(page) }}"
+      changed_when: false
+      environment: {no_proxy: "*"}
+    - name: curl without credentials
+      ansible.builtin.shell: "{{ lease.server | qingguo.qgnet.proxy_curl(page) }}"
+      changed_when: false
+      failed_when: false
+    - name: environment
+      ansible.builtin.command: {argv: [curl, --silent, "{{ page }}"]}
+      changed_when: false
+      environment: "{{ lease | qingguo.qgnet.proxy_environment(no_proxy=[]) }}"
+    - name: environment that leaves out this machine
+      ansible.builtin.command: {argv: [curl, --silent, "{{ page }}"]}
+      changed_when: false
+      environment: "{{ lease | qingguo.qgnet.proxy_environment }}"
+"""
+
+FAILING = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: it
+      ansible.builtin.debug:
+        msg: "{{ EXPRESSION }}"
+"""
+
+
+@pytest.fixture
+def lease(sim: Simulator) -> dict[str, Any]:
+    """A lease that the simulator's proxy stands in for, with credentials."""
+    sim.configure(whitelist=[], pwd=PASSWORD, exit=EXIT)
+    assert sim.proxy_url is not None
+    server = sim.proxy_url.removeprefix("http://").rstrip("/")
+    return {"ip": EXIT, "server": server, "task_id": "", "proxy_url": f"http://{sim.key}:{QUOTED}@{server}"}
+
+
+def test_the_filters_in_a_play(sim: Simulator, playground: Playground, lease: dict[str, Any]) -> None:
+    playground.write("haproxy.j2", HAPROXY)
+    playground.write("squid.j2", SQUID)
+    variables = {
+        "lease": lease,
+        "page": f"{sim.api_url}/ip",
+        "given": [lease, "tunnel.qg.example:3434", {"server": "198.51.100.8:21504"}, lease["server"]],
+    }
+    run = playground.play(PLAY, variables=variables).ok()
+    port = lease["server"].partition(":")[2]
+    assert (playground.root / "play" / "haproxy.cfg").read_text(encoding="utf-8") == (
+        "backend qg\n"
+        "    mode tcp\n"
+        f"    server qg-127.0.0.1-{port} 127.0.0.1:{port} check inter 5s\n"
+        "    server qg-198.51.100.8-21504 198.51.100.8:21504 check inter 5s\n"
+        "    server qg-tunnel.qg.example-3434 tunnel.qg.example:3434 check inter 5s\n"
+        "backend none\n"
+        "    \n"
+        "backend last\n"
+        "    mode tcp\n"
+    )
+    peer = "cache_peer {} parent {} 0 no-query round-robin name=qg-{}-{}"
+    assert (playground.root / "play" / "squid.conf").read_text(encoding="utf-8").splitlines() == [
+        f"{peer.format('127.0.0.1', port, '127.0.0.1', port)} login={sim.key}:{QUOTED} no-digest",
+        f"{peer.format('198.51.100.8', 21504, '198.51.100.8', 21504)} no-digest",
+        f"{peer.format('tunnel.qg.example', 3434, 'tunnel.qg.example', 3434)} no-digest",
+        "never_direct allow all",
+    ]
+    for name in ("haproxy", "squid"):
+        assert run.of(name).result["changed"] is True
+        assert run.of(f"{name}, in another order").result["changed"] is False
+    assert run.of("curl").result["stdout"] == EXIT
+    assert run.of("curl without credentials").result["rc"] == 22
+    assert run.of("environment").result["stdout"] == EXIT
+    assert run.of("environment that leaves out this machine").result["stdout"] == "127.0.0.1"
+
+
+def fail(playground: Playground, expression: str, variables: dict[str, Any]) -> Run:
+    run = playground.play(FAILING.replace("EXPRESSION", expression), variables=variables)
+    assert run.of("it").status == "failed"
+    return run
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "missing | qingguo.qgnet.proxy_squid",
+        "[lease.server, missing] | qingguo.qgnet.proxy_haproxy",
+        "{'server': missing} | qingguo.qgnet.proxy_environment",
+        "lease | qingguo.qgnet.proxy_curl(missing)",
+    ],
+)
+def test_what_is_undefined_is_told_as_elsewhere(playground: Playground, lease: dict[str, Any], expression: str) -> None:
+    assert "'missing' is undefined" in fail(playground, expression, {"lease": lease}).of("it").result["msg"]
+
+
+def test_a_refusal_is_read_by_the_user_and_holds_no_password(playground: Playground, lease: dict[str, Any]) -> None:
+    broken = {**lease, "server": "198.51.100.8:70000"}
+    run = fail(playground, "[broken] | qingguo.qgnet.proxy_squid", {"broken": broken})
+    sentence = "proxy_squid cannot use '198.51.100.8:70000' (item 1): the port must be a number from 1 to 65535."
+    assert sentence in run.of("it").result["msg"]
+    assert QUOTED not in run.output
+
+
+def test_a_vaulted_lease(playground: Playground, lease: dict[str, Any]) -> None:
+    vault = VaultLib([("default", VaultSecret(b"opened"))])
+    playground.write("password", "opened\n")
+    lines = vault.encrypt(lease["proxy_url"]).decode("ascii").splitlines()
+    playground.write(
+        "secret.yml",
+        f"lease:\n  server: {lease['server']}\n  proxy_url: !vault |\n" + "".join(f"    {line}\n" for line in lines),
+    )
+    run = playground.play(
+        FAILING.replace("EXPRESSION", "lease | qingguo.qgnet.proxy_environment"),
+        arguments=["--vault-password-file", "password", "--extra-vars", "@secret.yml"],
+    ).ok()
+    assert run.of("it").result["msg"]["https_proxy"] == lease["proxy_url"]
