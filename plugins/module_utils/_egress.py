@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import math
-import secrets
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,87 +19,17 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import USER_AGENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import Asking, ended, new_nonce, records, script
 
 #: Characters of an answer that travel back. An address has at most 45; the rest is for the error message.
 LONGEST_ANSWER = 300
 
-# Asks one URL with the standard library alone; http.client knows no proxy but the one it is told. The exit codes are
-# those of curl, where it has the like.
-_PYTHON = """
-import http.client, socket, sys, urllib.parse
-url, family, address, limit, proxy, agent = sys.argv[1:]
-socket.setdefaulttimeout(float(limit))
-kind = {"4": socket.AF_INET, "6": socket.AF_INET6}.get(family, 0)
-resolve = socket.getaddrinfo
-socket.getaddrinfo = lambda host, port, f=0, *rest, **named: resolve(host, port, kind, *rest, **named)
-target = urllib.parse.urlsplit(url)
-first = urllib.parse.urlsplit(proxy) if proxy else target
-tls = target.scheme == "https"
-make = http.client.HTTPSConnection if tls else http.client.HTTPConnection
-port = first.port or (80 if proxy else None)
-try:
-    connection = make(first.hostname, port, source_address=(address, 0) if address else None)
-    if proxy and tls:
-        connection.set_tunnel(target.hostname, target.port or 443)
-    path = (target.path or "/") + ("?" + target.query if target.query else "")
-    connection.request("GET", url if proxy and not tls else path, headers={"Host": target.netloc, "User-Agent": agent})
-    answer = connection.getresponse()
-    body = answer.read(4096)
-except socket.timeout:
-    sys.exit(28)
-except Exception:
-    sys.exit(7)
-if answer.status >= 400:
-    sys.exit(22)
-sys.stdout.write(body.decode("latin-1"))
-"""
-
-# One function per tool; $1 is the URL. Proxies of the environment and of configuration files are not to be used.
-_SCRIPT = r"""
-unset http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY
-LC_ALL=C; export LC_ALL
-nonce={nonce} family={family} address={address} limit={limit} agent={agent} proxy={proxy} python={python}
-has() {{ command -v "$1" >/dev/null 2>&1; }}
-ask_curl() {{
-  url=$1
-  if [ "$proxy" ]; then set -- -x "$proxy"; else set -- --noproxy '*'; fi
-  curl -q -g -f -s -m "$limit" --proto '=http,https' ${{family:+-$family}} ${{address:+--interface "$address"}} \
-    "$@" -A "$agent" -- "$url"
-}}
-ask_wget() {{
-  direct=--no-proxy
-  if [ "$proxy" ]; then
-    direct= http_proxy=$proxy https_proxy=$proxy
-    export http_proxy https_proxy
-  fi
-  # Without a home there is no configuration file of the user.
-  HOME=/nonexistent $total wget -q -O - -T "$limit" -U "$agent" ${{gnu:+-t 1 --max-redirect=0 $direct}} \
-    ${{family:+${{gnu:+-$family}}}} ${{address:+--bind-address="$address"}} "$1"
-}}
-ask_python() {{ $total "$python3" -c "$python" "$1" "$family" "$address" "$limit" "$proxy" "$agent"; }}
-tool=none gnu= total= python3=
-if has curl; then tool=curl
-else
-  if has timeout; then total="timeout $limit"; fi
-  if has wget; then
-    if wget --version >/dev/null 2>&1; then gnu=yes tool=wget
-    elif [ {plain} = yes ]; then tool=wget
-    fi
-  fi
-  for candidate in python3 /usr/libexec/platform-python; do
-    if [ "$tool" = none ] && has "$candidate"; then tool=python python3=$candidate; fi
-  done
-fi
-ask() {{
-  if [ "$tool" = none ]; then answer= code=127
-  else answer=$(ask_$tool "$2" 2>/dev/null </dev/null); code=$?
-  fi
-  printf '\n%s %s %s %s %.{longest}s\n%s.\n' "$nonce" "$1" "$tool" "$code" "$answer" "$nonce"
-}}
-{questions}
-wait
+_ASK = r"""
+ask() {
+  answer=$(ask_$tool "$2" 2>/dev/null </dev/null); code=$?
+  printf "\n%s %s %s %s %.${longest}s\n%s.\n" "$nonce" "$1" "$tool" "$code" "$answer" "$nonce"
+}
 """
 
 
@@ -163,26 +91,20 @@ def question_from(params: Mapping[str, Any]) -> Question:
 
 def command(question: Question) -> tuple[str, str]:
     """The shell command that asks, and the word that marks its records: no source can forge one."""
-    nonce = f"qg{secrets.token_hex(12)}"
+    nonce = new_nonce()
     calls = [
         f"ask {n} {shlex.quote(url)} &" for n, url in enumerate(question.sources) for _again in range(question.samples)
     ]
-    values = {
-        "nonce": nonce,
+    asking = Asking(
+        timeout=question.timeout,
         # Through a proxy, the family is that of the way to the proxy, which is not what was asked.
-        "family": "" if question.proxy else question.family[-1],
-        "address": question.source_address or "",
-        # Whole seconds: not every wget and timeout takes a fraction.
-        "limit": str(math.ceil(question.timeout)),
-        "agent": USER_AGENT,
-        "proxy": question.proxy or "",
-        "python": _PYTHON.strip(),
+        family="" if question.proxy else question.family[-1],
+        address=question.source_address or "",
+        proxy=question.proxy or "",
         # Busybox's wget does not check certificates and knows neither family nor source address.
-        "plain": "yes" if _needs_no_more_than_http(question) else "no",
-        "longest": str(LONGEST_ANSWER),
-    }
-    quoted = {name: value if name == "longest" else shlex.quote(value) for name, value in values.items()}
-    return _SCRIPT.format(questions="\n".join(calls), **quoted).strip(), nonce
+        plain=_needs_no_more_than_http(question),
+    )
+    return script(nonce, asking, _ASK, calls, longest=str(LONGEST_ANSWER)), nonce
 
 
 def _needs_no_more_than_http(question: Question) -> bool:
@@ -194,35 +116,20 @@ def _needs_no_more_than_http(question: Question) -> bool:
 
 
 def parse(output: str, nonce: str, question: Question) -> list[Reply]:
-    """The replies in what the command printed; a terminal's line ends and a login banner do no harm."""
-    replies: list[tuple[int, Reply]] = []
-    for record in output.replace("\r", "").split(f"\n{nonce} ")[1:]:
-        text, end, _rest = record.partition(f"\n{nonce}.")
-        index, tool, code, answer = [*text.split(" ", 3), ""][:4]
-        source = question.sources[int(index)]
-        error = None if end else "its answer was cut off"
-        if int(code):
-            error = _exit_code(tool, int(code))
-        replies.append((int(index), Reply(source, tool, None if error else answer.strip(), error)))
+    """The replies in what the command printed."""
+    replies = []
     # They come as the sources answer; they are told as the sources were named.
-    return [reply for _index, reply in sorted(replies, key=lambda numbered: numbered[0])]
+    for record in sorted(records(output, nonce), key=lambda record: record.number):
+        code, answer = [*record.text.split(" ", 1), ""][:2]
+        error = None if record.complete and code.isdigit() else "its answer was cut off"
+        if code.isdigit() and int(code):
+            error = ended(record.tool, int(code))
+        replies.append(Reply(question.sources[record.number], record.tool, None if error else answer.strip(), error))
+    return replies
 
 
-def _exit_code(tool: str, code: int) -> str:
-    if tool == "none":
-        return "the host has neither curl, nor GNU wget, nor python3"
-    known = {
-        "curl": {5: "the proxy's name is unknown", 6: "its name is unknown", 7: "no connection", 22: "an HTTP error"},
-        "wget": {4: "no connection", 5: "its certificate is not trusted", 8: "an HTTP error or a redirect"},
-        "python": {7: "no connection", 22: "an HTTP error"},
-    }
-    common = {28: "no answer in time", 35: "no TLS", 60: "its certificate is not trusted", 124: "no answer in time"}
-    words = known.get(tool, {}).get(code) or common.get(code) or "no answer"
-    return f"{words} ({tool} ended with {code})"
-
-
-def read_address(answer: str, family: str, allow_non_global: bool) -> str:
-    """The address that a source told, in canonical form; ValueError says what else it was."""
+def read_address(answer: str, family: str | None, allow_non_global: bool) -> str:
+    """The address that a source told, in canonical form, of this family or of any; ValueError says what else it was."""
     text = answer
     if answer.startswith("{"):
         try:
@@ -235,7 +142,7 @@ def read_address(answer: str, family: str, allow_non_global: bool) -> str:
     except ValueError:
         shown = one_line(answer)[:60]
         raise ValueError(f'said "{shown}", which is no address' if shown else "said nothing") from None
-    if address.version != (6 if family == "ipv6" else 4):
+    if family and address.version != (6 if family == "ipv6" else 4):
         raise ValueError(f"said {address}, which is not {family}")
     if not is_public(address) and not allow_non_global:
         raise ValueError(f"said {address}, which is no address of the public internet")

@@ -50,7 +50,13 @@ VENDOR_CODES: dict[int, VendorCode] = {
 }
 
 UNKNOWN = -1
+NOT_LEGAL = -10
 RATE_LIMITED = -11
+NO_PERMISSION = -15
+NO_FREE_CHANNEL = -102
+RESOURCES_SHORT = -103
+ALLOCATION_FAILED = -104
+COUNT_LIMIT = -105
 WHITELIST_FULL = -202
 BOUND_ELSEWHERE = -206
 
@@ -100,11 +106,38 @@ class ApiError(QgError):
         self.endpoint = endpoint
 
 
+class StatusError(ApiError):
+    """A refusal of the calls for exclusive occupancy, which tell it by HTTP status: 400 refused, 500 unknown error.
+
+    ``code`` is that status, as in the vendor's own client.
+    """
+
+    def __init__(self, status: int, endpoint: str, *, vendor_message: str | None = None) -> None:
+        meaning = "unknown error" if status >= 500 else "refused"
+        said = f', "{vendor_message}"' if vendor_message else ""
+        QgError.__init__(
+            self,
+            f"{endpoint} was refused with HTTP {status} ({meaning}{said}).",
+            code=status,
+            meaning=meaning,
+            endpoint=endpoint,
+            http_status=status,
+            vendor_message=vendor_message,
+        )
+        self.code = status
+        self.endpoint = endpoint
+
+
+class Uncertain(QgError):
+    """Whether a call was carried out cannot be told, and it may not simply be sent again."""
+
+
 class ExchangeError(QgError):
     """No usable answer came back.
 
     ``executed`` is False where the request surely never reached the vendor's service, and None where nobody can
-    tell. ``transient`` says whether trying again makes sense.
+    tell. ``over`` says whether the server has ended the exchange, so that nothing of it is still under way.
+    ``transient`` says whether trying again makes sense.
     """
 
     def __init__(
@@ -113,12 +146,14 @@ class ExchangeError(QgError):
         *,
         endpoint: str,
         executed: bool | None,
+        over: bool = True,
         transient: bool = True,
         http_status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message, endpoint=endpoint, http_status=http_status)
         self.executed = executed
+        self.over = over
         self.transient = transient
         self.http_status = http_status
         self.retry_after = retry_after

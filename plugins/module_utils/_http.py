@@ -87,13 +87,11 @@ class Transport:
         # An empty authentication keeps requests from sending what a .netrc holds for the vendor's host.
         self._session.auth = _no_authentication
 
-    def get(self, url: str, parameters: Mapping[str, str], endpoint: str) -> Answer:
-        """GET with the parameters in the query."""
-        return self._exchange("GET", f"{url}?{encode(parameters)}", None, endpoint)
-
-    def post(self, url: str, parameters: Mapping[str, str], endpoint: str) -> Answer:
-        """POST with the parameters in a form body."""
-        return self._exchange("POST", url, encode(parameters), endpoint)
+    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> Answer:
+        """One call; POST takes the parameters in a form body, every other method in the query."""
+        if method == "POST":
+            return self._exchange(method, url, encode(parameters), endpoint)
+        return self._exchange(method, f"{url}?{encode(parameters)}", None, endpoint)
 
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
         # requests limits each wait for bytes, not the sum of them, and not the look-up of the name. The exchange
@@ -154,6 +152,7 @@ class Transport:
             f"{endpoint}: no usable answer from {host}: {_in_words(causes, self.timeout)}.",
             endpoint=endpoint,
             executed=False if unsent else None,
+            over=bool(unsent) or not any("Timeout" in name for name in names),
         )
 
 

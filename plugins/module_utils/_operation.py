@@ -32,12 +32,15 @@ class Mode:
 class Operation:
     """Options, rules between them, and a function from validated options to a result.
 
-    The function raises QgError, or returns a result that may hold ``failed`` and ``msg``.
+    The function raises QgError, or returns a result that may hold ``failed`` and ``msg``. ``reveal`` adds what is
+    secret to a result that was redacted, and says whether it did: only the control node calls it, and hides the result
+    then.
     """
 
     spec: Spec
     run: Callable[[Mapping[str, Any], Mode], dict[str, Any]]
     rules: Mapping[str, Any] = field(default_factory=dict)
+    reveal: Callable[[dict[str, Any], Mapping[str, Any]], bool] = lambda _result, _params: False
 
 
 def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

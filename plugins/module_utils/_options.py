@@ -19,6 +19,7 @@ from ansible.module_utils.basic import env_fallback
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ISP_NUMBERS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import DEFAULT_STATE_DIR, State
@@ -39,6 +40,17 @@ PROXY_API_OPTIONS: Spec = {
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"},
     **STATE_OPTIONS,
+}
+#: Where leases are.
+PLACE_OPTIONS: Spec = {
+    "area_id": {"type": "int"},
+    "isp": {"type": "str", "choices": list(ISP_NUMBERS)},
+}
+#: What new leases are asked for with (doc fragment ``lease_terms``).
+TERMS_OPTIONS: Spec = {
+    **PLACE_OPTIONS,
+    "keep_alive": {"type": "int"},
+    "distinct": {"type": "bool", "default": False},
 }
 #: How a host is asked for its egress address (doc fragment ``egress``).
 EGRESS_OPTIONS: Spec = {

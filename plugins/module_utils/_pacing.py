@@ -84,8 +84,13 @@ class Pacer:
     minute: float = field(default_factory=minute_seconds)
     now: Callable[[], float] = time.time
 
-    def try_place(self, key: str, endpoint: str, limit: int, timeout: float) -> tuple[int | None, float]:
-        """A place for one call of at most ``timeout`` seconds: its number, or the seconds until one may be free."""
+    def try_place(
+        self, key: str, endpoint: str, limit: int, timeout: float, amount: int = 1
+    ) -> tuple[int | None, float]:
+        """A place for one call of at most ``timeout`` seconds: its number, or the seconds until one may be free.
+
+        ``amount`` is what the call counts for, where the vendor counts something else than calls.
+        """
         with self.state.transaction() as database:
             now = self.now()
             # Rows from far in the future are left from before the clock was set back.
@@ -98,24 +103,24 @@ class Pacer:
             if block:
                 return None, float(block[0]) - now
             taken, first = database.execute(
-                "SELECT count(*), min(frees) FROM calls WHERE key = ? AND endpoint = ?", (key, endpoint)
+                "SELECT total(amount), min(frees) FROM calls WHERE key = ? AND endpoint = ?", (key, endpoint)
             ).fetchone()
-            if taken >= limit:
+            if taken and taken + amount > limit:
                 return None, float(first) - now
             # A process that dies now keeps its place for as long as its call could have taken.
             row = database.execute(
-                "INSERT INTO calls (key, endpoint, frees) VALUES (?, ?, ?)",
-                (key, endpoint, now + timeout + self.minute + MARGIN),
+                "INSERT INTO calls (key, endpoint, frees, amount) VALUES (?, ?, ?, ?)",
+                (key, endpoint, now + timeout + self.minute + MARGIN, amount),
             )
             return row.lastrowid, 0.0
 
-    def take_place(self, key: str, endpoint: str, limit: int, timeout: float, budget: Budget) -> int:
+    def take_place(self, key: str, endpoint: str, limit: int, timeout: float, budget: Budget, amount: int = 1) -> int:
         """Wait for a place and take it; the number is for :meth:`answered`."""
         while True:
-            place, wait = self.try_place(key, endpoint, limit, timeout)
+            place, wait = self.try_place(key, endpoint, limit, timeout, amount)
             if place is not None:
                 return place
-            reason = f"the vendor's limit of {limit} calls a minute is used up"
+            reason = f"the vendor's limit of {limit} a minute is used up"
             # A call that is still on its way may free its place sooner, by as much as it may take.
             budget.require(wait - timeout, reason, endpoint)
             budget.wait(min(max(wait, 0.01), self.minute * LONGEST_NAP), reason, endpoint)
@@ -125,6 +130,13 @@ class Pacer:
         with self.state.transaction() as database:
             database.execute("UPDATE calls SET frees = ? WHERE id = ?", (self.now() + self.minute + MARGIN, place))
 
+    def used(self, key: str, endpoint: str) -> bool:
+        """Whether a call was made within the last minute."""
+        rows = self.state.rows(
+            "SELECT 1 FROM calls WHERE key = ? AND endpoint = ? AND frees > ? LIMIT 1", key, endpoint, self.now()
+        )
+        return bool(rows)
+
     def refused(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """The vendor refused for the rate: somebody else calls too. All processes rest, for a minute if not told."""
         until = self.now() + (self.minute + MARGIN if seconds is None else min(seconds, LONGEST_REST))
@@ -133,3 +145,16 @@ class Pacer:
                 "INSERT INTO blocks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
                 (key, endpoint, until),
             )
+
+    def learn_channels(self, key: str, channels: int) -> None:
+        """Keep how many channels the plan of a key has, since limits depend on them."""
+        with self.state.transaction() as database:
+            database.execute(
+                "INSERT INTO plans VALUES (?, ?) ON CONFLICT DO UPDATE SET channels = excluded.channels",
+                (key, channels),
+            )
+
+    def channels(self, key: str) -> int | None:
+        """How many channels the plan of a key had when the vendor last told, if it ever did."""
+        rows = self.state.rows("SELECT channels FROM plans WHERE key = ?", key)
+        return int(rows[0][0]) if rows else None

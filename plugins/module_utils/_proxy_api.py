@@ -9,14 +9,13 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import html
-import json
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._answers import Listener
+from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     RATE_LIMITED,
     UNKNOWN,
@@ -25,13 +24,21 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     QgError,
     WaitTooLong,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport, encode, retry_after
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport, encode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
+    ISP_NUMBERS,
+    Area,
+    Lease,
+    Monopoly,
     Quota,
     ShapeError,
     addresses,
-    as_int,
-    one_line,
+    all_leases,
+    areas,
+    idle_stock,
+    monopolies,
+    new_leases,
+    task_leases,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer, backoff
 
@@ -44,26 +51,8 @@ Reader = Callable[[dict[str, Any]], T]
 LONGEST_QUERY = 4000
 #: Tries of one call, waits for a turn not counted.
 MOST_TRIES = 6
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """What the vendor documents of one call.
-
-    ``per_minute`` is its limit per key; ``repeatable`` says whether a call whose answer was lost may simply be sent
-    again. Where it may not, the caller has to look first at what was done.
-    """
-
-    path: str
-    per_minute: int
-    repeatable: bool
-    doc: int
-
-
-WHITELIST_QUERY = Endpoint("/whitelist/query", 60, repeatable=True, doc=180)
-WHITELIST_ADD = Endpoint("/whitelist/add", 20, repeatable=False, doc=178)
-WHITELIST_DEL = Endpoint("/whitelist/del", 20, repeatable=False, doc=179)
-QUOTA = Endpoint("/info/quota", 60, repeatable=True, doc=181)
+#: Seconds between looks whether another run has let go of the key.
+LOCK_NAP = 0.2
 
 
 class FormRefused(QgError):
@@ -71,36 +60,127 @@ class FormRefused(QgError):
 
 
 class ProxyApi:
-    """The calls of one key. ``calls`` and ``retries`` count what was sent; ``budget.waited`` what was waited."""
+    """The calls of one key. ``calls`` and ``retries`` count what was sent; ``budget.waited`` what was waited.
+
+    A method raises ApiError for a refusal of the vendor, ExchangeError where no usable answer came, and WaitTooLong
+    where its turn does not come within the budget.
+    """
 
     def __init__(
         self, transport: Transport, pacer: Pacer, budget: Budget, *, api_url: str, key: str, pwd: str | None = None
     ) -> None:
         self.budget = budget
+        self.pacer = pacer
         self.calls = 0
         self.retries = 0
         self._transport = transport
-        self._pacer = pacer
         self._api_url = api_url.rstrip("/")
         self._credentials = {"Key": key, **({"Pwd": pwd} if pwd else {})}
-        self._pacing_key = pacer.state.digest("pacing", self._api_url, key)
+        self._listener = Listener(self._credentials.values())
+        #: The name of the key in the state directory.
+        self.key_digest = pacer.state.digest("pacing", self._api_url, key)
         self._forms = True
 
     def whitelist(self) -> list[str]:
         """All addresses on the key's whitelist, as the vendor writes them and in its order."""
-        return self._call(WHITELIST_QUERY, {}, addresses)
-
-    def quota(self) -> Quota:
-        """The plan's channels."""
-        return self._call(QUOTA, {}, Quota.from_answer)
+        return self._call(_endpoints.WHITELIST_QUERY, {}, addresses)
 
     def add(self, ips: Sequence[str]) -> list[str]:
         """Put addresses on the whitelist; the answer names those that the vendor says it added."""
-        return self._call(WHITELIST_ADD, {"IP": ",".join(ips)}, addresses)
+        return self._call(_endpoints.WHITELIST_ADD, {"IP": ",".join(ips)}, addresses)
 
     def remove(self, ips: Sequence[str]) -> list[str]:
         """Take addresses off the whitelist; the answer names those that the vendor says it removed."""
-        return self._call(WHITELIST_DEL, {"IP": ",".join(ips)}, addresses)
+        return self._call(_endpoints.WHITELIST_DEL, {"IP": ",".join(ips)}, addresses)
+
+    def quota(self) -> Quota:
+        """The plan's channels; of a plan by volume, the addresses that are left."""
+        quota = self._call(_endpoints.QUOTA, {}, Quota.from_answer)
+        self.pacer.learn_channels(self.key_digest, quota.total)
+        return quota
+
+    def leases(self, task_ids: Sequence[str] = ()) -> list[Lease]:
+        """What the key holds, of these tasks or of all."""
+        tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
+        return self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases)
+
+    def allocate(
+        self,
+        number: int,
+        *,
+        keep_alive: int | None = None,
+        area_id: int | None = None,
+        isp: str | None = None,
+        distinct: bool = False,
+    ) -> list[Lease]:
+        """Lease up to 100 addresses, for ``keep_alive`` minutes; the answer names them."""
+        parameters = _lease_parameters(number, keep_alive, area_id, isp, distinct)
+        return self._call(_endpoints.ALLOCATE, parameters, new_leases)
+
+    def replace(
+        self,
+        number: int,
+        *,
+        keep_alive: int | None = None,
+        area_id: int | None = None,
+        isp: str | None = None,
+        distinct: bool = False,
+    ) -> list[Lease]:
+        """Let the vendor give up so many leases of its own choice and lease as many anew; the answer names those."""
+        parameters = _lease_parameters(number, keep_alive, area_id, isp, distinct)
+        return self._call(_endpoints.REPLACE, parameters, new_leases)
+
+    def release(self, leases: Sequence[Lease], *, by_task: bool = False) -> None:
+        """Give leases up, named by their addresses or by their tasks, never both."""
+        names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
+        # The vendor counts the addresses as well as the calls.
+        limit = _endpoints.RELEASED_ADDRESSES.limit(self._channels)
+        with self._place(_endpoints.RELEASED_ADDRESSES.name, limit, len(leases)):
+            self._call(_endpoints.RELEASE, {"TaskID" if by_task else "IP": ",".join(names)}, lambda _body: None)
+
+    def release_batch(self) -> int:
+        """How many addresses may be released in one minute."""
+        return _endpoints.RELEASED_ADDRESSES.limit(self._channels)
+
+    def released_lately(self) -> bool:
+        """Whether a channel may be on its way to be free: something was given up from here within the last minute."""
+        names = (_endpoints.RELEASED_ADDRESSES.name, _endpoints.REPLACE.name)
+        return any(self.pacer.used(self.key_digest, name) for name in names)
+
+    def pool(
+        self, number: int | None, *, area_id: int | None = None, isp: str | None = None, pool: int | None = None
+    ) -> list[Lease]:
+        """Addresses of the shared pool, which take no channel."""
+        parameters = {"Num": number, "AreaId": area_id, "ISP": ISP_NUMBERS.get(isp or ""), "Pool": pool, "Detail": 1}
+        return self._call(_endpoints.EXTRACT, _texts(parameters), task_leases)
+
+    def areas(self, area_id: int | None = None, isp: str | None = None, available: bool | None = None) -> list[Area]:
+        """The areas that the vendor offers addresses in."""
+        status = None if available is None else int(available)
+        parameters = {"AreaId": area_id, "Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
+        return self._call(_endpoints.AREAS, _texts(parameters), areas)
+
+    def monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
+        """The exclusive-occupancy resources of the key, these or all."""
+        named = {"UUIDs": ",".join(uuids)} if uuids else {}
+        return self._call(_endpoints.MONOPOLIES, named, monopolies)
+
+    def idle_monopolies(self) -> list[Any]:
+        """What could be applied for, as the vendor tells it."""
+        return self._call(_endpoints.MONOPOLIES_IDLE, {}, idle_stock)
+
+    def apply_for_monopolies(self, number: int, *, area_code: int | None = None, isp: str | None = None) -> None:
+        """Apply for so many; what was given shows in the list, and its address some time later."""
+        parameters = {"Num": number, "AreaCode": area_code, "Operator": ISP_NUMBERS.get(isp or "")}
+        self._call(_endpoints.MONOPOLIES_APPLY, _texts(parameters), lambda _body: None)
+
+    def redial_monopolies(self, uuids: Sequence[str]) -> None:
+        """Give them new addresses; the list shows when that is done."""
+        self._call(_endpoints.MONOPOLIES_REDIAL, {"UUIDs": ",".join(uuids)}, lambda _body: None)
+
+    def release_monopolies(self, uuids: Sequence[str]) -> None:
+        """Give them up."""
+        self._call(_endpoints.MONOPOLIES_RELEASE, {"UUIDs": ",".join(uuids)}, lambda _body: None)
 
     def batches(self, ips: Sequence[str], most: int | None = None) -> list[list[str]]:
         """Split addresses into the fewest calls: one (by POST if it is long), or as many as fit a query each."""
@@ -112,16 +192,31 @@ class ProxyApi:
         size = max(1, min(size, most or size))
         return [list(ips[start : start + size]) for start in range(0, len(ips), size)]
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other run of this control node from changing what the key holds."""
+        while True:
+            with self.pacer.state.try_lock(f"leases.{self.key_digest}") as alone:
+                if alone:
+                    yield
+                    return
+            self.budget.wait(LOCK_NAP, "another run is changing what this key holds", _endpoints.ALLOCATE.path)
+
     def report(self) -> dict[str, Any]:
         """What the run cost: vendor calls, how many of them were retries, and seconds waited."""
         return {"calls": self.calls, "retries": self.retries, "waited_seconds": round(self.budget.waited, 1)}
+
+    @property
+    def _channels(self) -> int | None:
+        return self.pacer.channels(self.key_digest)
 
     def _call(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         """Send until there is an answer to read, or a reason to stop. The last error is the one that is raised."""
         tries = 0
         while True:
             try:
-                return self._in_turn(endpoint, parameters, read)
+                with self._place(endpoint.name, endpoint.limit(self._channels if endpoint.per_channel else None)):
+                    return self._once(endpoint, parameters, read)
             except (ApiError, ExchangeError) as problem:
                 tries += 1
                 if tries >= MOST_TRIES or not _may_be_sent_again(problem, endpoint):
@@ -132,37 +227,36 @@ class ProxyApi:
                     raise problem from None
             self.retries += 1
 
-    def _in_turn(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
-        """One call, when the vendor's limit allows it."""
-        place = self._pacer.take_place(
-            self._pacing_key, endpoint.path, endpoint.per_minute, self._transport.timeout, self.budget
-        )
+    @contextlib.contextmanager
+    def _place(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
+        """A place under the vendor's limit, from before the call until a minute after it."""
+        place = self.pacer.take_place(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
         try:
-            return self._once(endpoint, parameters, read)
+            yield
         finally:
-            self._pacer.answered(place)
+            self.pacer.answered(place)
 
     def _rest(self, problem: ApiError | ExchangeError, tries: int, endpoint: Endpoint) -> None:
         """Wait as long as the failure asks for; after a refusal for the rate, all who share the key do."""
         wanted = problem.retry_after if isinstance(problem, ExchangeError) else None
         if problem.details.get("code") == RATE_LIMITED or problem.details.get("http_status") == 429:
-            self._pacer.refused(self._pacing_key, endpoint.path, wanted)
+            self.pacer.refused(self.key_digest, endpoint.name, wanted)
         else:
-            self.budget.wait(backoff(tries - 1, wanted), "the last try failed", endpoint.path)
+            self.budget.wait(backoff(tries - 1, wanted), "the last try failed", endpoint.name)
 
     def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         everything = {**self._credentials, **parameters}
-        by_form = self._forms and len(encode(everything)) > LONGEST_QUERY
-        send = self._transport.post if by_form else self._transport.get
+        by_form = endpoint.method == "GET" and self._forms and len(encode(everything)) > LONGEST_QUERY
+        method = "POST" if by_form else endpoint.method
         self.calls += 1
         try:
-            answer = send(self._api_url + endpoint.path, everything, endpoint.path)
-            body = self._body(answer, endpoint.path)
+            answer = self._transport.send(method, self._api_url + endpoint.path, everything, endpoint.name)
+            body = self._listener.body(answer, endpoint)
             try:
                 return read(body)
             except ShapeError as problem:
                 raise ExchangeError(
-                    f"{endpoint.path}: the answer cannot be read: {problem}.", endpoint=endpoint.path, executed=None
+                    f"{endpoint.name}: the answer cannot be read: {problem}.", endpoint=endpoint.name, executed=None
                 ) from None
         except (ApiError, ExchangeError) as problem:
             if by_form and _refuses_forms(problem):
@@ -170,75 +264,31 @@ class ProxyApi:
                 raise FormRefused(problem.message, **problem.details) from None
             raise
 
-    def _body(self, answer: Answer, path: str) -> dict[str, Any]:
-        """The JSON of a success. The body counts whatever the status: refusals may come with 200 or 4xx."""
-        try:
-            body = json.loads(answer.text)
-            if not isinstance(body, dict):
-                raise ShapeError("no object")
-            code = as_int(body.get("Code"), "Code")
-        except (ValueError, RecursionError):
-            raise self._unusable(answer, path) from None
-        if code != 0:
-            message = body.get("Msg")
-            said = self._harmless(message)[:200] if isinstance(message, str) else ""
-            raise ApiError(code, path, vendor_message=said or None, http_status=answer.status)
-        if answer.status >= 400:
-            raise self._unusable(answer, path)
-        return body
 
-    def _unusable(self, answer: Answer, path: str) -> ExchangeError:
-        status = answer.status
-        if 300 <= status < 400:
-            why, executed, transient = "a redirect, which is not followed with a key; check api_url", False, False
-        elif status == 429:
-            why, executed, transient = "the answer of a server that wants fewer calls", False, True
-        elif status >= 500:
-            why, executed, transient = "the answer of a broken server", None, True
-        elif status >= 400:
-            why, executed, transient = "a refusal without the vendor's code; check api_url", False, False
-        else:
-            why, executed, transient = "an answer that is not the vendor's JSON", None, True
-        excerpt = self._harmless(answer.text)[:120]
-        return ExchangeError(
-            f"{path}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
-            endpoint=path,
-            executed=executed,
-            transient=transient,
-            http_status=status,
-            retry_after=retry_after(answer.headers),
-        )
-
-    def _harmless(self, text: str) -> str:
-        """What a server said, without a secret, whichever way it spells it; nothing where that cannot be made sure."""
-        for undo in _SPELLINGS:
-            text = undo(text)
-            for secret in self._credentials.values():
-                for spelling in (secret, secret.replace(" ", "+")):
-                    text = text.replace(spelling, "********")
-        plain = _letters(text)
-        if any(_letters(secret) in plain for secret in self._credentials.values()):
-            return ""
-        return one_line(text)
+def _texts(parameters: Mapping[str, object]) -> dict[str, str]:
+    """The parameters that have a value, as text."""
+    return {name: str(value) for name, value in parameters.items() if value is not None}
 
 
-def _without_escapes(text: str) -> str:
-    return re.sub(r"\\u([0-9a-fA-F]{4})|\\(.)", lambda match: match[2] or chr(int(match[1], 16)), text)
-
-
-#: The spellings in which a server may repeat what it was sent, undone one after the other: plain, URL, HTML, JSON.
-_SPELLINGS: tuple[Callable[[str], str], ...] = (str, unquote, html.unescape, _without_escapes)
-
-
-def _letters(text: str) -> str:
-    """Letters and digits alone: what most other spellings leave as it is."""
-    return "".join(filter(str.isalnum, text)).casefold()
+def _lease_parameters(
+    number: int, keep_alive: int | None, area_id: int | None, isp: str | None, distinct: bool
+) -> dict[str, str]:
+    return _texts(
+        {
+            "Num": number,
+            "KeepAlive": keep_alive,
+            "AreaId": area_id,
+            "Isp": ISP_NUMBERS.get(isp or ""),
+            "Detail": 1,
+            "Distinct": 1 if distinct else None,
+        }
+    )
 
 
 def _may_be_sent_again(problem: ApiError | ExchangeError, endpoint: Endpoint) -> bool:
     """Whether the same call may follow: it surely was not carried out, or doing it twice is no different from once."""
     if isinstance(problem, ApiError):
-        return problem.code == RATE_LIMITED or (problem.code == UNKNOWN and endpoint.repeatable)
+        return problem.code == RATE_LIMITED or (problem.code in (UNKNOWN, 500) and endpoint.repeatable)
     return problem.transient and (problem.executed is False or endpoint.repeatable)
 
 

@@ -23,20 +23,31 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import Optio
 
 DEFAULT_STATE_DIR = "~/.ansible/qgnet"
 
-# calls: a row per call whose place in the vendor's window is taken; it is free again at `frees` (Unix time).
+# calls: a row per call whose place in the vendor's window is taken; it is free again at `frees` (Unix time). It counts
+#   for `amount`.
 # blocks: an endpoint of a key that the vendor refused for its rate rests until `until`.
 # registrations: which host was registered with which address, so that a former one can be removed.
 # wishes: what each host of a running playbook wants; the verdict (JSON) comes from whoever wrote for all.
+# plans: how many channels the plan of a key has.
+# tasks: which area and provider a task of leases was asked for with, and for which other tasks (JSON) it stands in.
+# lifetimes: what a new lease had left at most, in seconds, by the keep_alive that it was asked for with.
+# lists: the leases that a key held a moment ago (JSON), for templates that ask once per host.
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, frees REAL);
+CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, frees REAL, amount INTEGER);
 CREATE INDEX IF NOT EXISTS calls_by_key ON calls (key, endpoint, frees);
 CREATE TABLE IF NOT EXISTS blocks (key TEXT, endpoint TEXT, until REAL, PRIMARY KEY (key, endpoint));
 CREATE TABLE IF NOT EXISTS registrations (
   key TEXT, fleet TEXT, host TEXT, ip TEXT, PRIMARY KEY (key, fleet, host, ip));
 CREATE TABLE IF NOT EXISTS wishes (
   run TEXT, host TEXT, key TEXT, fleet TEXT, state TEXT, ips TEXT, posted REAL, verdict TEXT, PRIMARY KEY (run, host));
+CREATE TABLE IF NOT EXISTS plans (key TEXT PRIMARY KEY, channels INTEGER);
+CREATE TABLE IF NOT EXISTS tasks (
+  key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
+CREATE TABLE IF NOT EXISTS lifetimes (
+  key TEXT, keep_alive INTEGER, seconds REAL, at REAL, PRIMARY KEY (key, keep_alive));
+CREATE TABLE IF NOT EXISTS lists (key TEXT PRIMARY KEY, at REAL, leases TEXT);
 """
-_VERSION = 1
+_VERSION = 2
 
 
 class State:
@@ -76,17 +87,24 @@ class State:
         return path.read_bytes()
 
     def _prepare(self) -> None:
-        if self._database.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+        if self._is_prepared():
             return
         # SQLite does not wait for its turn to change the journal mode, so only one process prepares at a time.
         with open(self.directory / "prepare.lock", "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            if self._is_prepared():
+                return
             os.chmod(self.directory / "state.sqlite3", 0o600)
             self._database.execute("PRAGMA journal_mode = WAL")
             with self.transaction() as database:
+                # No more than a minute of memory, in a shape that has changed.
+                database.execute("DROP TABLE IF EXISTS calls")
                 for statement in _SCHEMA.split(";"):
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _is_prepared(self) -> bool:
+        return bool(self._database.execute("PRAGMA user_version").fetchone()[0] == _VERSION)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -69,9 +69,12 @@ class ApiAction(QgAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         operation = self.operation
         if self.delegated_away():
-            arguments = {**_from_environment(operation.spec), **self._task.args}
-            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
-            return result
-        params = self.validated(operation.spec, dict(operation.rules))
-        result.update(redact(execute(operation, params, self.mode()), params, operation.spec))
+            params = {**_from_environment(operation.spec), **self._task.args}
+            result.update(self._execute_module(module_args=params, task_vars=task_vars))
+        else:
+            params = self.validated(operation.spec, dict(operation.rules))
+            result.update(redact(execute(operation, params, self.mode()), params, operation.spec))
+        if operation.reveal(result, params):
+            # Registered in full, but shown and logged by nobody.
+            result["_ansible_no_log"] = True
         return result

@@ -2,27 +2,44 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Floor 5: asking a host for its egress address over its connection.
+"""Floor 5: what runs on a host over its connection, as one shell command.
 
 This file is private to the collection.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import Question, Verdict, command, judge, parse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
 
 
-def ask(action: ActionBase, question: Question) -> Verdict:
-    """Run the one shell command on the host and judge what it prints."""
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed, and how it ended in words, should that not be enough."""
+
+    printed: str
+    end: str
+
+
+def run_on_host(action: ActionBase, script: str, otherwise: str) -> Outcome:
+    """Run a POSIX shell command on the host; ``otherwise`` says what is to be done where there is no such shell."""
     family = getattr(action._connection._shell, "SHELL_FAMILY", "sh")
     if family in ("powershell", "cmd"):
-        raise QgError("The host has no POSIX shell, so its egress address cannot be asked for: give the address.")
-    script, nonce = command(question)
+        raise QgError(f"The host has no POSIX shell, so {otherwise}.")
     outcome = action._low_level_execute_command(script, executable="/bin/sh")
-    replies = parse("\n" + outcome["stdout"], nonce, question)
+    heard = " ".join((outcome.get("stderr") or outcome["stdout"]).split())[-200:]
+    end = f"The host's shell ended with {outcome['rc']} and no answer: {heard or 'it printed nothing'}."
+    return Outcome(outcome["stdout"], end)
+
+
+def ask(action: ActionBase, question: Question) -> Verdict:
+    """Ask a host for its egress address, and judge what it says."""
+    script, nonce = command(question)
+    outcome = run_on_host(action, script, "its egress address cannot be asked for: give the address")
+    replies = parse(outcome.printed, nonce, question)
     if not replies:
-        heard = " ".join((outcome.get("stderr") or outcome["stdout"]).split())[-200:]
-        raise QgError(f"The host's shell ended with {outcome['rc']} and no answer: {heard or 'it printed nothing'}.")
+        raise QgError(outcome.end)
     return judge(replies, question)

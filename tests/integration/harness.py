@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from simulator_fixture import Simulator
 
 if TYPE_CHECKING:
@@ -214,3 +215,19 @@ def programs(directory: Path, *names: str) -> Path:
         assert target is not None, f"this test needs the program {name}"
         (directory / name).symlink_to(target)
     return directory
+
+
+def path_for(folder: Path, tool: str, *others: str) -> Path:
+    """A directory for PATH with this tool, and none of those that would be taken before it."""
+    if tool == "python":
+        path = programs(folder / "python", *others)
+        (path / "python3").symlink_to(Path(sys.executable).resolve())
+        return path
+    if tool == "busybox":
+        path = programs(folder / "busybox", *others)
+        busybox = shutil.which("busybox", path="/usr/local/bin:/usr/bin:/bin")
+        if busybox is None:
+            pytest.skip("busybox is not installed: its wget cannot be tried")
+        (path / "wget").symlink_to(busybox)
+        return path
+    return programs(folder / "path", tool, *others) if tool != "none" else programs(folder / "path", *others)

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Playground, Task, assert_one_sentence, programs
+from harness import Playground, Task, assert_one_sentence, path_for
 from simulator_fixture import Simulator, running_simulator
 
 SOURCE, ADDRESS = "127.0.0.11", "203.0.113.11"
@@ -375,22 +374,6 @@ def test_proxies_of_the_environment_and_of_configuration_files_are_not_used(ask:
 
 
 # --- the programs of the host
-
-
-def path_for(folder: Path, tool: str, *others: str) -> Path:
-    """A directory for PATH with this tool, and none of those that would be taken before it."""
-    if tool == "python":
-        path = programs(folder / "python", *others)
-        (path / "python3").symlink_to(Path(sys.executable).resolve())
-        return path
-    if tool == "busybox":
-        path = programs(folder / "busybox", *others)
-        busybox = shutil.which("busybox", path="/usr/local/bin:/usr/bin:/bin")
-        if busybox is None:
-            pytest.skip("busybox is not installed: its wget cannot be tried")
-        (path / "wget").symlink_to(busybox)
-        return path
-    return programs(folder / "path", tool, *others) if tool != "none" else programs(folder / "path", *others)
 
 
 @pytest.mark.parametrize("helper", [(), ("timeout",)], ids=["alone", "with timeout"])

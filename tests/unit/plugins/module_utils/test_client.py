@@ -92,7 +92,7 @@ def test_an_empty_list_has_three_forms(tmp_path: Path, body: str) -> None:
 @pytest.mark.parametrize("status", [200, 400])
 def test_each_documented_code_is_told_with_meaning_and_remedy(tmp_path: Path, code: int, status: int) -> None:
     api, transport = client(tmp_path, *[json_answer(f'{{"Code": {code}, "Msg": "text"}}', status)] * 9)
-    api._pacer.refused = lambda *_arguments: None
+    api.pacer.refused = lambda *_arguments: None
     with pytest.raises(ApiError) as caught:
         api.whitelist()
     details = caught.value.details
@@ -126,7 +126,7 @@ def test_an_undocumented_code_is_told_too(tmp_path: Path) -> None:
 )
 def test_no_message_quotes_a_secret(tmp_path: Path, answer: Answer) -> None:
     api, _transport = client(tmp_path, *[answer] * 9)
-    api._pacer.refused = lambda *_arguments: None
+    api.pacer.refused = lambda *_arguments: None
     with pytest.raises((ApiError, ExchangeError)) as caught:
         api.whitelist()
     shown = f"{caught.value.message} {caught.value.details} {caught.value!r}"
@@ -200,7 +200,7 @@ def test_retry_after_has_two_forms() -> None:
 def test_a_call_that_hangs_before_any_byte_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments: time.sleep(2))
     with pytest.raises(ExchangeError, match=r"no usable answer from nowhere.example: it took longer than 0.2 seconds"):
-        Transport(timeout=0.2).get("https://nowhere.example/x", {"Key": KEY}, "/x")
+        Transport(timeout=0.2).send("GET", "https://nowhere.example/x", {"Key": KEY}, "/x")
 
 
 def test_a_netrc_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(transport._session, "request", lambda *_arguments, **_options: Endless())
     monkeypatch.setattr(_http, "MAX_BODY", 200_000)
     with pytest.raises(ExchangeError, match="answer too large"):
-        transport.get("https://api.example/x", {}, "/x")
+        transport.send("GET", "https://api.example/x", {}, "/x")
 
 
 @pytest.mark.parametrize(

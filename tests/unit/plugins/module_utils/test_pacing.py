@@ -130,7 +130,7 @@ def test_waiting_stops_at_max_wait_with_a_sentence(tmp_path: Path) -> None:
     for _call in range(LIMIT):
         pacer.answered(pacer.take_place("key", "/x", LIMIT, 10, Budget(0)))
     budget = Budget(20, sleep=lambda seconds: setattr(clock, "now", clock.now + seconds))
-    with pytest.raises(WaitTooLong, match=r"/x: the vendor's limit of 5 calls a minute is used up.*max_wait"):
+    with pytest.raises(WaitTooLong, match=r"/x: the vendor's limit of 5 a minute is used up.*max_wait"):
         pacer.take_place("key", "/x", LIMIT, 10, budget)
     assert budget.waited <= 20
 

@@ -1,0 +1,310 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 3: the leases of a key, and the calls that change them without paying twice.
+
+This file is private to the collection. What is and what is not known of the calls: vendor docs 174 to 176 and 297.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+    ALLOCATION_FAILED,
+    COUNT_LIMIT,
+    NO_FREE_CHANNEL,
+    NO_PERMISSION,
+    NOT_LEGAL,
+    RESOURCES_SHORT,
+    UNKNOWN,
+    ApiError,
+    ExchangeError,
+    QgError,
+    Uncertain,
+    WaitTooLong,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import LeaseMemory, Origin
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import Terms, some
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import backoff
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+
+#: Seconds before each look at the list after a lost answer: the vendor's list may lag behind what was done.
+SETTLING = (0.0, 2.0, 3.0)
+#: Seconds between looks for a channel that is being freed, and for how long it is waited for. Clients of the vendor saw
+#: 3 to 6 seconds after a release and 30 after a failed replacement.
+FREEING_NAP, FREEING_LIMIT = 3.0, 45.0
+#: Times that a call is repeated after it surely, or very likely, did nothing.
+MOST_REPEATS = 3
+
+
+class Holder:
+    """The leases of a key, and the calls that change them. Use it under :meth:`ProxyApi.alone`.
+
+    ``held`` is what the key holds as far as is known. ``new`` are leases that came since the first look.
+    """
+
+    def __init__(self, api: ProxyApi, now: Callable[[], float] = time.time) -> None:
+        self.api = api
+        self.now = now
+        self.memory = LeaseMemory(api.pacer.state, api.key_digest, now)
+        self.held: dict[tuple[str, str, str], Lease] = {}
+        self.new: dict[tuple[str, str, str], Lease] = {}
+        self.before: tuple[Lease, ...] = ()
+
+    def first_look(self) -> None:
+        """Read what is held before anything is done."""
+        self.look()
+        self.before = tuple(self.held.values())
+        self.memory.still_held({lease.task_id for lease in self.before})
+
+    def look(self) -> None:
+        """Read what is held now."""
+        self.held = {lease.identity: lease for lease in self.api.leases()}
+
+    def gone(self, leases: Iterable[Lease]) -> list[Lease]:
+        """Those that are no longer held."""
+        return [lease for lease in leases if lease.identity not in self.held]
+
+    def room(self, wanted: int, *, wait: bool) -> Quota | None:
+        """The quota, with ``wait`` once it has room for so many more leases, or when it surely has not.
+
+        None where the vendor does not tell the quota of this plan.
+        """
+        until = self.now() + FREEING_LIMIT
+        while True:
+            try:
+                quota = self.api.quota()
+            except ApiError as problem:
+                if problem.code in (NO_PERMISSION, NOT_LEGAL):
+                    return None
+                raise
+            if quota.available >= wanted or not wait or not self.api.released_lately() or self.now() >= until:
+                return quota
+            try:
+                self._wait_for_channel()
+            except WaitTooLong:
+                return quota
+
+    def _wait_for_channel(self) -> None:
+        self.api.budget.wait(FREEING_NAP, "a released channel is not free yet", "/allocate")
+
+    def lease(self, number: int, terms: Terms, successor_of: Collection[str] = ()) -> None:
+        """Lease so many more. What was leased stands in ``new``, also where this raises.
+
+        A call whose answer was lost is not repeated before the list was read, and never while it may be under way.
+        """
+        origin = Origin(terms.area_id, terms.isp, frozenset(successor_of))
+        repeats, until, missing = 0, self.now() + FREEING_LIMIT, number
+        while missing > 0:
+            known = set(self.held)
+            last: QgError = QgError("The vendor reports success.")
+            try:
+                self._take(self.api.allocate(missing, **vars(terms)))
+                if self._adopt(known, missing, origin, terms) < missing:
+                    # Before anything is leased again, what the answer may have left out.
+                    self.look()
+            except ApiError as problem:
+                if problem.code == NO_FREE_CHANNEL and self.api.released_lately() and self.now() < until:
+                    self._wait_for_channel()
+                    continue
+                self._find_out(problem, problem.code in (UNKNOWN, ALLOCATION_FAILED), known, missing)
+                last = problem
+            except ExchangeError as problem:
+                self._find_out(problem, problem.executed is None, known, missing)
+                last = problem
+            fresh = self._adopt(known, missing, origin, terms)
+            missing -= fresh
+            repeats = 0 if fresh else repeats + 1
+            if repeats >= MOST_REPEATS:
+                raise QgError(
+                    f"{last.message} That was try {repeats}, and the list of leases shows nothing new.", **last.details
+                )
+
+    def _take(self, leases: Iterable[Lease]) -> None:
+        self.held.update({lease.identity: lease for lease in leases})
+        self.memory.changed()
+
+    def _adopt(self, known: Collection[tuple[str, str, str]], asked: int, origin: Origin, terms: Terms) -> int:
+        """Take what is new on the list for ours, and remember what it was asked for with."""
+        fresh = [lease for identity, lease in self.held.items() if identity not in known]
+        self.new.update({lease.identity: lease for lease in fresh})
+        tasks: dict[str, int] = {}
+        for lease in fresh:
+            tasks[lease.task_id] = tasks.get(lease.task_id, 0) + 1
+        # A task with more leases than were asked for is somebody else's.
+        self.memory.remember([task for task, size in tasks.items() if size <= asked], origin)
+        lived = [seconds for lease in fresh if (seconds := lease.remaining(self.now())) is not None]
+        if lived:
+            self.memory.saw_lifetime(terms.keep_alive, max(lived))
+        return len(fresh)
+
+    def _find_out(
+        self, problem: ApiError | ExchangeError, doubtful: bool, known: Collection[tuple[str, str, str]], asked: int
+    ) -> None:
+        """After a failure: return when the list shows something new, or when the call may be sent again."""
+        if not doubtful or (isinstance(problem, ExchangeError) and not problem.transient):
+            raise problem
+        self.memory.changed()
+        what = f"whether {asked} addresses were leased cannot be told"
+        try:
+            for pause in SETTLING:
+                if pause:
+                    self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
+                self.look()
+                if any(identity not in known for identity in self.held):
+                    return
+        except QgError as second:
+            raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
+        if isinstance(problem, ExchangeError) and not problem.over:
+            raise _uncertain(problem, what, "the list of leases shows nothing new so far.")
+
+    def release(self, leases: Collection[Lease]) -> None:
+        """Give leases up, and read back. Repeating is harmless here: a lease that is gone stays gone."""
+        if len(leases) > self.api.release_batch():
+            self.room(0, wait=False)
+        largest, repeats, rested = self.api.release_batch(), 0, False
+        while todo := [lease for lease in leases if lease.identity in self.held]:
+            problem: QgError | None = None
+            try:
+                self._release_once(todo, largest)
+            except (ApiError, ExchangeError, WaitTooLong) as found:
+                problem = found
+            self.look()
+            left = [lease for lease in todo if lease.identity in self.held]
+            if left and isinstance(problem, WaitTooLong):
+                raise _still_held(problem, left)
+            if len(left) < len(todo):
+                repeats = 0
+            elif isinstance(problem, ApiError) and problem.code == COUNT_LIMIT:
+                # Fewer at a time may still be allowed; for one alone, a minute of rest may help, once.
+                if largest > 1:
+                    largest = math.ceil(min(largest, len(todo)) / 2)
+                elif rested:
+                    raise _still_held(problem, left, _RELEASE_RULES)
+                else:
+                    rested = True
+                    self._rest_a_minute(problem, left)
+            else:
+                repeats += 1
+                if repeats > MOST_REPEATS or not _passing(problem):
+                    raise _still_held(problem or QgError("The vendor reports success."), left)
+                self.api.budget.wait(backoff(repeats - 1), "the release does not show in the list", "/release")
+
+    def _release_once(self, todo: Sequence[Lease], largest: int) -> None:
+        for batch, by_task in _batches(todo, list(self.held.values()), largest):
+            self.memory.changed()
+            self.api.release(batch, by_task=by_task)
+            # So that an error later on does not hide what was done; the look back has the last word.
+            for lease in batch:
+                self.held.pop(lease.identity, None)
+
+    def _rest_a_minute(self, problem: ApiError, left: Sequence[Lease]) -> None:
+        try:
+            self.api.budget.wait(self.api.pacer.minute, "the release limit is reached", "/release")
+        except WaitTooLong:
+            raise _still_held(problem, left, _RELEASE_RULES) from None
+
+    def replace(self, number: int, terms: Terms) -> None:
+        """Let the vendor swap so many leases of its own choice; afterwards as many are held as before.
+
+        What the list shows decides how far a failed call got: leases that are gone without a new one are leased anew.
+        """
+        old, repeats, origin = dict(self.held), 0, Origin(terms.area_id, terms.isp)
+        while True:
+            known = set(self.held)
+            fresh = [identity for identity in self.held if identity not in old]
+            lost = len(self.gone(old.values()))
+            if lost > len(fresh):
+                self.lease(lost - len(fresh), terms)
+                continue
+            left = number - lost
+            if left <= 0:
+                return
+            problem: ApiError | ExchangeError | None = None
+            try:
+                self._take(self.api.replace(left, **vars(terms)))
+                self._adopt(known, left, origin, terms)
+                self.look()
+            except (ApiError, ExchangeError) as found:
+                problem = found
+                self._after_failed_replace(found, known)
+            self._adopt(known, left, origin, terms)
+            if known == set(self.held):
+                repeats += 1
+                if repeats >= MOST_REPEATS or not _passing(problem):
+                    raise problem or QgError(
+                        "The vendor reports success, but the list of leases has not changed. Try again later.",
+                        endpoint="/replace",
+                    )
+
+    def _after_failed_replace(self, problem: ApiError | ExchangeError, known: Collection[tuple[str, str, str]]) -> None:
+        """Look until the list has changed; a refusal may come after the old leases were given up already."""
+        if isinstance(problem, ApiError) and problem.code not in _HALF_WAY:
+            raise problem
+        self.memory.changed()
+        what = "whether leases were replaced cannot be told"
+        lost = isinstance(problem, ExchangeError) and problem.executed is None
+        try:
+            for pause in SETTLING if lost or _passing(problem) else SETTLING[:1]:
+                if pause:
+                    self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
+                self.look()
+                if set(self.held) != set(known):
+                    return
+        except QgError as second:
+            raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
+        if isinstance(problem, ExchangeError) and not problem.over:
+            raise _uncertain(problem, what, "the list of leases has not changed so far.")
+
+
+#: Refusals of a replacement that may come when the old leases are gone already.
+_HALF_WAY = (UNKNOWN, NO_FREE_CHANNEL, RESOURCES_SHORT, ALLOCATION_FAILED, COUNT_LIMIT)
+_RELEASE_RULES = (
+    " A dynamic dedicated plan may release channels*2 addresses a minute; a static one 2 a week, each more than a day "
+    "after it was leased."
+)
+
+
+def _passing(problem: QgError | None) -> bool:
+    """Whether the same call may do better the next time."""
+    if isinstance(problem, ApiError):
+        return problem.code in (UNKNOWN, ALLOCATION_FAILED)
+    if isinstance(problem, ExchangeError):
+        return problem.transient and problem.executed is None
+    return problem is None
+
+
+def _uncertain(problem: QgError, what: str, why: str) -> Uncertain:
+    return Uncertain(
+        f"{problem.message} {what[0].upper()}{what[1:]}: {why} Look with "
+        "`ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before this is run again.",
+        **problem.details,
+    )
+
+
+def _still_held(problem: QgError, left: Sequence[Lease], rules: str = "") -> QgError:
+    return QgError(f"{problem.message} {len(left)} leases are still held: {some(left)}.{rules}", **problem.details)
+
+
+def _batches(todo: Sequence[Lease], held: Sequence[Lease], largest: int) -> list[tuple[list[Lease], bool]]:
+    """The calls that release: by address, or by task where an address alone would take another lease with it."""
+    chosen = {lease.identity for lease in todo}
+    kept_ips = {lease.ip for lease in held if lease.identity not in chosen}
+    kept_tasks = {lease.task_id for lease in held if lease.identity not in chosen}
+    shared = [lease for lease in todo if lease.ip in kept_ips]
+    stuck = [lease for lease in shared if lease.task_id in kept_tasks]
+    if stuck:
+        raise QgError(
+            f"{some(stuck)}: another lease that shall stay has the same address, and the vendor releases by address. "
+            "Release both.",
+            endpoint="/release",
+        )
+    tasks = dict.fromkeys(lease.task_id for lease in shared)
+    alone = [lease for lease in todo if lease.task_id not in tasks]
+    by_ip = [(alone[start : start + largest], False) for start in range(0, len(alone), largest)]
+    return by_ip + [([lease for lease in todo if lease.task_id == task], True) for task in tasks]

@@ -1,0 +1,217 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 3: what a task does with leases: hold as many as are wanted, give some up, swap some.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, ExchangeError, OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._holder import Holder
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
+    Plan,
+    Sorted,
+    Terms,
+    Wish,
+    names_of,
+    oldest_first,
+    plan,
+    some,
+    sort,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+
+#: Leases that one call can ask for (vendor doc 174).
+MOST_A_CALL = 100
+
+
+@dataclass
+class Outcome:
+    """What a run found, did and left. ``error`` is set where the wish was not reached; the rest is true even then.
+
+    ``allocated`` are all leases that are new since the first look, ``released`` those that this run gave up.
+    ``missing`` are how many the wish lacks in the end, or would lack without the calls that check mode leaves out.
+    """
+
+    before: tuple[Lease, ...] = ()
+    after: tuple[Lease, ...] = ()
+    leases: tuple[Lease, ...] = ()
+    allocated: tuple[Lease, ...] = ()
+    released: tuple[Lease, ...] = ()
+    missing: int = 0
+    quota: Quota | None = None
+    error: QgError | None = None
+
+
+def bring_about(api: ProxyApi, wish: Wish, *, check: bool = False, now: Callable[[], float] = time.time) -> Outcome:
+    """Hold what the wish wants: look, lease only what is missing, give up a surplus; with ``check`` look alone."""
+    with api.alone():
+        holder = Holder(api, now)
+        holder.first_look()
+        first = plan(_sorted(holder, wish), wish)
+        outcome = Outcome(holder.before, holder.before, first.keep, missing=first.missing)
+        if first.missing:
+            _check_lifetime(holder, wish)
+            outcome.quota = holder.room(first.missing - len(first.surplus), wait=not check)
+            _check_room(first, wish, outcome)
+        if check:
+            outcome.released = first.surplus
+        else:
+            _carry_out(holder, first, wish, outcome)
+        return outcome
+
+
+def _sorted(holder: Holder, wish: Wish) -> Sorted:
+    """Sort what is held; the vendor's names of areas are read only where a lease cannot be told without them."""
+    held, now, origins = list(holder.held.values()), holder.now(), holder.memory.origins()
+    found = sort(held, wish, now, origins, {})
+    doubtful = found.unsure or (found.unsure_stale if wish.exact else ())
+    if wish.terms.area_id is None or not doubtful or (len(found.fit) >= wish.count and not wish.exact):
+        return found
+    try:
+        return sort(held, wish, now, origins, names_of(holder.api.areas()))
+    except (ApiError, ExchangeError):
+        # The names are a help, not a need: without them the leases stay undetermined.
+        return found
+
+
+def _check_lifetime(holder: Holder, wish: Wish) -> None:
+    """Refuse a wish that new leases cannot meet, since it would be paid for at every run."""
+    seen = holder.memory.lifetime(wish.terms.keep_alive)
+    if wish.min_remaining and seen is not None and seen < wish.min_remaining * 60:
+        raise OptionError(
+            f"min_remaining={wish.min_remaining} cannot be met: the last new lease of this key had {seen / 60:.0f} "
+            "minutes left. Lower min_remaining, or raise keep_alive if the plan allows it."
+        )
+
+
+def _check_room(first: Plan, wish: Wish, outcome: Outcome) -> None:
+    """Refuse, before anything is written, a wish that the plan has no room for."""
+    quota = outcome.quota
+    free = None if quota is None else quota.available + len(first.surplus)
+    if quota is None or free is None or first.missing <= free:
+        return
+    raise QgError(
+        f"count={wish.count} needs {first.missing} more leases ({len(first.keep)} of the {len(outcome.before)} held "
+        f"ones match), but only {free} of the plan's {quota.total} channels can be had. Lower count, release leases "
+        "that are not needed, or buy channels.",
+        quota={"total": quota.total, "available": quota.available, "used": quota.used},
+        held=len(outcome.before),
+        missing=first.missing,
+    )
+
+
+def _carry_out(holder: Holder, first: Plan, wish: Wish, outcome: Outcome) -> None:
+    room = outcome.quota is None or outcome.quota.available >= first.missing
+    try:
+        # What is kept is never cut, and nothing is given up before its successor is there, if there is room for both.
+        if not room:
+            holder.release(first.surplus)
+        holder.lease(first.missing, wish.terms, wish.task_ids)
+        if room:
+            holder.release(first.surplus)
+        _check_new(holder, wish)
+    except QgError as problem:
+        outcome.error = problem
+    _conclude(holder, outcome, first.surplus)
+    held = holder.held
+    outcome.leases = tuple(
+        oldest_first(
+            lease
+            for lease in {lease.identity: lease for lease in (*first.keep, *holder.new.values())}.values()
+            if lease.identity in held
+        )
+    )
+    outcome.missing = max(0, wish.count - len(outcome.leases))
+
+
+def _check_new(holder: Holder, wish: Wish) -> None:
+    short = [
+        lease
+        for lease in holder.new.values()
+        if (left := lease.remaining(holder.now())) is not None and left < wish.min_remaining * 60
+    ]
+    if short:
+        raise QgError(
+            f"{len(short)} new leases have less than min_remaining={wish.min_remaining} minutes left: {some(short)}. "
+            "Lower min_remaining, or raise keep_alive if the plan allows it."
+        )
+
+
+def _conclude(holder: Holder, outcome: Outcome, given_up: Collection[Lease]) -> None:
+    outcome.after = tuple(holder.held.values())
+    outcome.allocated = tuple(oldest_first(holder.new.values()))
+    outcome.released = tuple(oldest_first(holder.gone(given_up)))
+
+
+def give_up(
+    api: ProxyApi, chosen: Callable[[Lease], bool], *, check: bool = False, now: Callable[[], float] = time.time
+) -> Outcome:
+    """Release the held leases that are ``chosen``."""
+    with api.alone():
+        holder = Holder(api, now)
+        holder.first_look()
+        leases = [lease for lease in holder.before if chosen(lease)]
+        outcome = Outcome(holder.before, holder.before, tuple(leases))
+        if check:
+            outcome.released = tuple(oldest_first(leases))
+            return outcome
+        try:
+            holder.release(leases)
+        except QgError as problem:
+            outcome.error = problem
+        _conclude(holder, outcome, leases)
+        return outcome
+
+
+def swap(
+    api: ProxyApi,
+    chosen: Callable[[Lease], bool] | None,
+    number: int | None,
+    terms: Terms,
+    *,
+    check: bool = False,
+    now: Callable[[], float] = time.time,
+) -> Outcome:
+    """Replace leases: the ``chosen`` ones, by release and allocation, or as many as ``number`` of the vendor's choice.
+
+    With neither, all. Afterwards the key holds as many as before.
+    """
+    with api.alone():
+        holder = Holder(api, now)
+        holder.first_look()
+        named = [lease for lease in holder.before if chosen(lease)] if chosen else list(holder.before)
+        count = len(named) if number is None else number
+        outcome = Outcome(holder.before, holder.before, missing=count)
+        if count > len(named):
+            raise OptionError(f"count={count} leases cannot be replaced: the key holds {len(named)}. Lower count.")
+        if check:
+            outcome.released = tuple(oldest_first(named)) if count == len(named) else ()
+            return outcome
+        try:
+            if chosen is None:
+                for start in range(0, count, MOST_A_CALL):
+                    holder.replace(min(MOST_A_CALL, count - start), terms)
+            else:
+                _swap_named(holder, named, terms)
+        except QgError as problem:
+            outcome.error = problem
+        _conclude(holder, outcome, holder.before)
+        outcome.missing = max(0, len(holder.before) - len(holder.held))
+        return outcome
+
+
+def _swap_named(holder: Holder, named: Collection[Lease], terms: Terms) -> None:
+    try:
+        holder.release(named)
+    finally:
+        # What is gone gets a successor, also where not all could be released.
+        holder.lease(len(holder.gone(named)), terms)

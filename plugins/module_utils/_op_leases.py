@@ -1,0 +1,247 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 5: the operations of qg_proxy_allocate, qg_proxy_release, qg_proxy_replace and qg_proxy_info.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import Terms, Wish, oldest_first
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import (
+    MOST_A_CALL,
+    Outcome,
+    bring_about,
+    give_up,
+    swap,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+    PROXY_API_OPTIONS,
+    TERMS_OPTIONS,
+    Spec,
+    proxy_api,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+
+#: Which leases are meant.
+_CHOICE: Spec = {
+    "ips": {"type": "list", "elements": "str"},
+    "task_ids": {"type": "list", "elements": "str"},
+    "all": {"type": "bool"},
+}
+_PROXY_URL: Spec = {"proxy_url": {"type": "bool", "default": False}}
+
+
+def lease_result(lease: Lease, now: float | None = None) -> dict[str, Any]:
+    """A lease as results show it."""
+    remaining = lease.remaining(time.time() if now is None else now)
+    return {
+        "ip": lease.ip,
+        "port": lease.port,
+        "server": lease.server,
+        "deadline": lease.deadline,
+        "expires_at": lease.expires.isoformat() if lease.expires else None,
+        "remaining_seconds": None if remaining is None else max(0, int(remaining)),
+        "region": lease.region,
+        "isp": lease.isp,
+        "task_id": lease.task_id or None,
+        "vendor": dict(lease.vendor),
+    }
+
+
+def lease_results(leases: Iterable[Lease]) -> list[dict[str, Any]]:
+    """Leases as results show them, oldest deadline first."""
+    return [lease_result(lease) for lease in oldest_first(leases)]
+
+
+def proxy_url(server: str, key: str, pwd: str) -> str:
+    """The URL of a proxy with the credentials that it takes; a secret."""
+    return f"http://{quote(key, safe='')}:{quote(pwd, safe='')}@{server}"
+
+
+def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
+    """Put ``proxy_url`` beside each lease, where it was asked for."""
+    # The options of a delegated task are as the playbook wrote them.
+    if not boolean(params.get("proxy_url") or False, strict=False) or not params.get("pwd"):
+        return False
+    for name in ("leases", "allocated", "pool"):
+        for lease in result.get(name) or []:
+            lease["proxy_url"] = proxy_url(lease["server"], str(params["key"]), str(params["pwd"]))
+    return True
+
+
+def check_proxy_url(params: Mapping[str, Any]) -> None:
+    """Refuse to make proxy URLs with half of the credentials."""
+    if params["proxy_url"] and not params["pwd"]:
+        raise OptionError(
+            "proxy_url needs pwd, the password that the proxies take together with the key: set pwd (environment "
+            "QG_PWD), or use server, for a host that is on the whitelist."
+        )
+
+
+def terms_from(params: Mapping[str, Any]) -> Terms:
+    """What new leases are asked for with."""
+    for name, most in (("keep_alive", 525600), ("area_id", 10**9)):
+        if params[name] is not None:
+            check_range(name, params[name], 1, most)
+    return Terms(params["keep_alive"], params["area_id"], params["isp"], params["distinct"])
+
+
+def wish_from(params: Mapping[str, Any]) -> Wish:
+    """The wish that the options of qg_proxy_allocate describe; every mistake in them is found here."""
+    check_range("count", params["count"], 1, MOST_A_CALL)
+    check_range("min_remaining", params["min_remaining"], 0, 525600)
+    terms = terms_from(params)
+    if terms.keep_alive is not None and terms.keep_alive <= params["min_remaining"]:
+        raise OptionError(
+            f"keep_alive={terms.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
+            "would not last long enough, and be paid for again at the next run."
+        )
+    check_proxy_url(params)
+    return Wish(
+        count=params["count"],
+        terms=terms,
+        min_remaining=params["min_remaining"],
+        task_ids=frozenset(_names("task_ids", params["task_ids"])),
+        exact=params["exact"],
+        undetermined=params["undetermined"],
+    )
+
+
+def _names(option: str, texts: Iterable[str] | None) -> list[str]:
+    names = [text.strip() for text in texts or ()]
+    wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set(",* ")), None)
+    if wrong is not None:
+        raise OptionError(f"{option} holds {wrong!r}: give one whole name in each entry of the list.")
+    return names
+
+
+def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
+    """Which leases the options name; None for all."""
+    if params["ips"] is not None:
+        ips = set(_names("ips", params["ips"]))
+        return lambda lease: lease.ip in ips or lease.server in ips
+    if params["task_ids"] is not None:
+        tasks = set(_names("task_ids", params["task_ids"]))
+        return lambda lease: lease.task_id in tasks
+    return None
+
+
+def _result(outcome: Outcome, api: ProxyApi, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
+    """An outcome as a task's result; ``changed`` is true when anything changed, also where the task fails."""
+    result: dict[str, Any] = {
+        "changed": bool(outcome.allocated or outcome.released or predicted),
+        "allocated": lease_results(outcome.allocated),
+        "released": lease_results(outcome.released),
+        "held": len(outcome.after),
+        "api": api.report(),
+    }
+    if mode.diff:
+        after = outcome.after
+        if mode.check:
+            gone = {lease.identity for lease in outcome.released}
+            after = tuple(lease for lease in after if lease.identity not in gone)
+        result["diff"] = {
+            "before_header": "leases",
+            "before": _lines(outcome.before),
+            "after_header": "leases",
+            "after": _lines(after) + "to be leased\n" * predicted,
+        }
+    if outcome.error:
+        result = {"failed": True, **result, **outcome.error.as_result()}
+    return result
+
+
+def _lines(leases: Iterable[Lease]) -> str:
+    lines = (f"{lease.server} {lease.ip} {lease.deadline}" for lease in oldest_first(leases))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    wish, api = wish_from(params), proxy_api(params)
+    outcome = bring_about(api, wish, check=mode.check)
+    predicted = outcome.missing if mode.check else 0
+    return {
+        "leases": lease_results(outcome.leases),
+        "count": len(outcome.leases),
+        "missing": outcome.missing,
+        **_result(outcome, api, mode, predicted=predicted),
+    }
+
+
+def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    chosen = _chosen(params)
+    if params["all"] is False:
+        raise OptionError("all=false names nothing to release: set all to true, or give ips or task_ids.")
+    api = proxy_api(params)
+    return _result(give_up(api, chosen or (lambda _lease: True), check=mode.check), api, mode)
+
+
+def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    chosen, terms, number = _chosen(params), terms_from(params), params["count"]
+    check_proxy_url(params)
+    if params["all"] is False:
+        raise OptionError("all=false names nothing to replace: set all to true, or give count, ips or task_ids.")
+    if number is not None:
+        check_range("count", number, 1, MOST_A_CALL)
+    api = proxy_api(params)
+    outcome = swap(api, chosen, number, terms, check=mode.check)
+    predicted = outcome.missing if mode.check else 0
+    return {
+        "leases": lease_results(outcome.after),
+        "method": "replace" if chosen is None else "release_and_allocate",
+        "missing": outcome.missing,
+        **_result(outcome, api, mode, predicted=predicted),
+    }
+
+
+def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    check_proxy_url(params)
+    names = _names("task_ids", params["task_ids"])
+    api = proxy_api(params)
+    leases = lease_results(api.leases(names))
+    return {"changed": False, "leases": leases, "count": len(leases), "api": api.report()}
+
+
+ALLOCATE = Operation(
+    spec={
+        "count": {"type": "int", "default": 1},
+        "min_remaining": {"type": "int", "default": 0},
+        "task_ids": {"type": "list", "elements": "str", "default": []},
+        "exact": {"type": "bool", "default": False},
+        "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
+        **TERMS_OPTIONS,
+        **_PROXY_URL,
+        **PROXY_API_OPTIONS,
+    },
+    run=_run_allocate,
+    reveal=reveal,
+)
+RELEASE = Operation(
+    spec={**_CHOICE, **PROXY_API_OPTIONS},
+    run=_run_release,
+    rules={"mutually_exclusive": [tuple(_CHOICE)], "required_one_of": [tuple(_CHOICE)]},
+)
+REPLACE = Operation(
+    spec={**_CHOICE, "count": {"type": "int"}, **TERMS_OPTIONS, **_PROXY_URL, **PROXY_API_OPTIONS},
+    run=_run_replace,
+    rules={"mutually_exclusive": [(*_CHOICE, "count")], "required_one_of": [(*_CHOICE, "count")]},
+    reveal=reveal,
+)
+INFO = Operation(
+    spec={"task_ids": {"type": "list", "elements": "str", "default": []}, **_PROXY_URL, **PROXY_API_OPTIONS},
+    run=_run_info,
+    reveal=reveal,
+)

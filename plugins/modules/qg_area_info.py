@@ -1,0 +1,122 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The areas that proxies are offered in."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_area_info
+short_description: Read the areas in which proxies are offered
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Reads the list of areas and providers of the plan behind a QG.net key.
+  - The shape of the vendor's answer is not documented. What can be read of a row stands in fields with fixed names,
+    and the row
+    itself in C(vendor).
+options:
+  available:
+    description: Only areas that have addresses to lease, or only those that have none. Without it, all.
+    type: bool
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.leases
+  - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.state_dir
+seealso:
+  - module: qingguo.qgnet.qg_proxy_allocate
+  - name: Vendor's page on areas
+    description: Document 177 of the vendor, in Chinese.
+    link: https://www.qg.net/doc/177.html
+"""
+
+EXAMPLES = r"""
+- name: See where mobile addresses can be had
+  qingguo.qgnet.qg_area_info:
+    key: "{{ vault_qg_key }}"
+    isp: mobile
+    available: true
+"""
+
+RETURN = r"""
+areas:
+  description: The areas, in the vendor's order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    area_id:
+      description: The number of the area, for O(area_id).
+      type: int
+      returned: always, null where it cannot be read
+    name:
+      description: The name of the area.
+      type: str
+      returned: always, null where it cannot be read
+    isp:
+      description: The provider.
+      type: str
+      returned: always, null where it cannot be read
+    available:
+      description: Whether there are addresses to lease.
+      type: bool
+      returned: always, null where it cannot be read
+    vendor:
+      description: The row as the vendor gives it.
+      type: dict
+      returned: always
+  sample:
+    - area_id: 350500
+      name: "\u798f\u5efa\u7701\u6cc9\u5dde\u5e02"
+      isp: telecom
+      available: true
+      vendor: {AreaId: 350500, Isp: 1, Status: 1}
+count:
+  description: How many these are.
+  returned: success
+  type: int
+  sample: 1
+api:
+  description: What the task cost, in calls, retries and seconds waited.
+  returned: success
+  type: dict
+  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+code:
+  description: The vendor's code.
+  returned: when the vendor refused
+  type: int
+  sample: -100
+meaning:
+  description: The meaning of the code.
+  returned: when the vendor refused
+  type: str
+  sample: plan missing or expired
+endpoint:
+  description: The path of the call that failed.
+  returned: on failure of a call
+  type: str
+  sample: /resources
+http_status:
+  description: The HTTP status of the answer.
+  returned: on failure of a call that was answered
+  type: int
+  sample: 200
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_stock import AREA_INFO
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(AREA_INFO)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The pool of a shared plan."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_proxy_pool_info
+short_description: Read addresses of the pool of a shared plan
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Reads proxies of the pool behind a QG.net key. They take no channel, and are not leased.
+  - Only dynamic shared plans that are billed by time have a pool. The vendor may give other addresses at each call.
+options:
+  count:
+    description: How many addresses are wanted, from 1 to 100. There may be fewer.
+    type: int
+    default: 1
+  pool:
+    description: Which pool. Without it, the vendor's default.
+    type: str
+    choices: [normal, enterprise]
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.leases
+  - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.state_dir
+seealso:
+  - module: qingguo.qgnet.qg_proxy_info
+  - module: qingguo.qgnet.qg_area_info
+"""
+
+EXAMPLES = r"""
+- name: See ten proxies of the pool
+  qingguo.qgnet.qg_proxy_pool_info:
+    key: "{{ vault_qg_key }}"
+    count: 10
+    isp: unicom
+"""
+
+RETURN = r"""
+pool:
+  description: The proxies, oldest deadline first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    ip:
+      description: The address that servers see the calls come from.
+      type: str
+      returned: always
+    port:
+      description: The port of the proxy.
+      type: int
+      returned: always
+    server:
+      description: Host and port to connect to. The host differs from C(ip) in the vendor's enterprise pool.
+      type: str
+      returned: always
+    deadline:
+      description: When the lease ends, as the vendor gives it.
+      type: str
+      returned: always, may be null
+    expires_at:
+      description: The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      type: str
+      returned: always, null where the deadline cannot be read
+    remaining_seconds:
+      description: Seconds until then, by the clock of the control node.
+      type: int
+      returned: always, null where the deadline cannot be read
+    region:
+      description: Area and provider, in the vendor's words.
+      type: str
+      returned: always, may be null
+    isp:
+      description: The provider that C(region) tells, as the option O(isp) names it.
+      type: str
+      returned: always, may be null
+    task_id:
+      description: The task, which is what one allocation leased.
+      type: str
+      returned: always, may be null
+    vendor:
+      description: The lease as the vendor gives it.
+      type: dict
+      returned: always
+    proxy_url:
+      description: URL of the proxy with its credentials. Secret.
+      type: str
+      returned: when O(proxy_url) is true
+  sample:
+    - ip: 192.0.2.10
+      port: 21504
+      server: 192.0.2.10:21504
+      deadline: "2030-01-02 03:04:05"
+      expires_at: "2030-01-02T03:04:05+08:00"
+      remaining_seconds: 86399
+      region: "\u798f\u5efa\u7701\u6cc9\u5dde\u5e02\u7535\u4fe1"
+      isp: telecom
+      task_id: Ab3dEf6hIj9kLm2n
+      vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
+count:
+  description: How many these are.
+  returned: success
+  type: int
+  sample: 1
+api:
+  description: What the task cost, in calls, retries and seconds waited.
+  returned: success
+  type: dict
+  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+code:
+  description: The vendor's code.
+  returned: when the vendor refused
+  type: int
+  sample: -15
+meaning:
+  description: The meaning of the code.
+  returned: when the vendor refused
+  type: str
+  sample: no permission
+endpoint:
+  description: The path of the call that failed.
+  returned: on failure of a call
+  type: str
+  sample: /extract
+http_status:
+  description: The HTTP status of the answer.
+  returned: on failure of a call that was answered
+  type: int
+  sample: 200
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_stock import POOL_INFO
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(POOL_INFO)
+
+
+if __name__ == "__main__":
+    main()

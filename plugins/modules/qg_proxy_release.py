@@ -1,0 +1,169 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Give leased proxies up."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_proxy_release
+short_description: Release proxy leases
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Releases leased proxies of a QG.net key, by address, by task, or all. Those that are not held are fine.
+  - The list of leases is read before and after. A lost answer is followed by another look.
+  - The vendor limits releases. A dynamic dedicated plan may release twice as many addresses a minute as it has
+    channels. A
+    shared plan never releases. A static plan releases leases that are older than a day, two a week.
+    Exclusive-occupancy
+    resources are released with M(qingguo.qgnet.qg_monopoly).
+  - The task waits for a limit per minute, as long as O(max_wait) allows. Then it fails, and tells what was released
+    and what
+    was not.
+attributes:
+  diff_mode:
+    description: Returns details on what has changed when in diff mode.
+    support: full
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.leases.choice
+  - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.state_dir
+seealso:
+  - module: qingguo.qgnet.qg_proxy_allocate
+  - module: qingguo.qgnet.qg_proxy_replace
+  - name: Vendor's page on release
+    description: Document 176 of the vendor, in Chinese.
+    link: https://www.qg.net/doc/176.html
+"""
+
+EXAMPLES = r"""
+- name: Give two proxies up
+  qingguo.qgnet.qg_proxy_release:
+    key: "{{ vault_qg_key }}"
+    ips: [192.0.2.10, 192.0.2.11]
+
+- name: Give up what one task leased, without waiting for any limit
+  qingguo.qgnet.qg_proxy_release:
+    key: "{{ vault_qg_key }}"
+    task_ids: [Ab3dEf6hIj9kLm2n]
+    max_wait: 0
+
+- name: Give all up at the end of the day
+  qingguo.qgnet.qg_proxy_release:
+    key: "{{ vault_qg_key }}"
+    all: true
+"""
+
+RETURN = r"""
+released:
+  description: Leases that the task released. In check mode, those that it would release.
+  returned: when the leases could be read
+  type: list
+  elements: dict
+  contains:
+    ip:
+      description: The address that servers see the calls come from.
+      type: str
+      returned: always
+    port:
+      description: The port of the proxy.
+      type: int
+      returned: always
+    server:
+      description: Host and port to connect to. The host differs from C(ip) in the vendor's enterprise pool.
+      type: str
+      returned: always
+    deadline:
+      description: When the lease ends, as the vendor gives it.
+      type: str
+      returned: always, may be null
+    expires_at:
+      description: The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      type: str
+      returned: always, null where the deadline cannot be read
+    remaining_seconds:
+      description: Seconds until then, by the clock of the control node.
+      type: int
+      returned: always, null where the deadline cannot be read
+    region:
+      description: Area and provider, in the vendor's words.
+      type: str
+      returned: always, may be null
+    isp:
+      description: The provider that C(region) tells, in English.
+      type: str
+      returned: always, may be null
+    task_id:
+      description: The task, which is what one allocation leased.
+      type: str
+      returned: always, may be null
+    vendor:
+      description: The lease as the vendor gives it.
+      type: dict
+      returned: always
+  sample:
+    - ip: 192.0.2.10
+      port: 21504
+      server: 192.0.2.10:21504
+      deadline: "2030-01-02 03:04:05"
+      expires_at: "2030-01-02T03:04:05+08:00"
+      remaining_seconds: 86399
+      region: "\u798f\u5efa\u7701\u6cc9\u5dde\u5e02\u7535\u4fe1"
+      isp: telecom
+      task_id: Ab3dEf6hIj9kLm2n
+      vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
+allocated:
+  description: Leases that somebody else added meanwhile. Each is as in RV(released).
+  returned: when the leases could be read
+  type: list
+  elements: dict
+  sample: []
+held:
+  description: How many leases the key holds after the task. In check mode, before it.
+  returned: when the leases could be read
+  type: int
+  sample: 0
+api:
+  description: What the task cost, in calls, retries and seconds waited.
+  returned: when the leases could be read
+  type: dict
+  sample: {calls: 3, retries: 0, waited_seconds: 0.0}
+code:
+  description: The vendor's code.
+  returned: when the vendor refused
+  type: int
+  sample: -105
+meaning:
+  description: The meaning of the code.
+  returned: when the vendor refused
+  type: str
+  sample: count limit reached
+endpoint:
+  description: The path of the call that failed.
+  returned: on failure of a call
+  type: str
+  sample: /release
+http_status:
+  description: The HTTP status of the answer.
+  returned: on failure of a call that was answered
+  type: int
+  sample: 200
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import RELEASE
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(RELEASE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The client on top of the simulator's core, in one process: no sockets, and a clock that moves instead of sleeping."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from simulator.core import Core, Lost
+
+KEY = "QGDEMO01"
+
+
+class InProcess(Transport):
+    """Hands each exchange to the simulator's core.
+
+    With ``late`` set to a path and seconds, the next call to it is not answered in time, and carried out so much later.
+    """
+
+    def __init__(self, core: Core, timeout: float = 10.0) -> None:
+        super().__init__(timeout=timeout)
+        self.core = core
+        self.late: tuple[str, float] | None = None
+        self.under_way: list[tuple[float, str, str, dict[str, str]]] = []
+
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+        parts = urlsplit(url)
+        parameters = dict(parse_qsl(form if form is not None else parts.query, keep_blank_values=True))
+        if self.late and self.late[0] == parts.path:
+            self.under_way.append((self.core.clock.now() + self.late[1], method, parts.path, parameters))
+            self.late = None
+            self.advance(self.timeout)
+            raise self._silence(endpoint)
+        began = self.core.clock.now()
+        try:
+            status, body = self.core.handle(method, parts.path, parameters)
+        except Lost as lost:
+            raise ExchangeError(f"{endpoint}: {lost}.", endpoint=endpoint, executed=None) from None
+        if self.core.clock.now() - began > self.timeout:
+            raise self._silence(endpoint)
+        return Answer(status, "<html>" if body is None else json.dumps(body), {})
+
+    @staticmethod
+    def _silence(endpoint: str) -> ExchangeError:
+        return ExchangeError(f"{endpoint}: no answer in time.", endpoint=endpoint, executed=None, over=False)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on, and let calls that are due be carried out on the way."""
+        end = self.core.clock.now() + seconds
+        for call in sorted(self.under_way, key=lambda waiting: waiting[0]):
+            moment, method, path, parameters = call
+            if moment <= end:
+                self.under_way.remove(call)
+                self.core.clock.advance(max(0.0, moment - self.core.clock.now()))
+                with contextlib.suppress(Lost):
+                    self.core.handle(method, path, parameters)
+        self.core.clock.advance(max(0.0, end - self.core.clock.now()))
+
+
+def client(core: Core, directory: Path, max_wait: float = 300.0, transport: InProcess | None = None) -> ProxyApi:
+    """A client of the core, whose runs share a state directory."""
+    transport = transport or InProcess(core)
+    pacer = Pacer(State(str(directory)), minute=60.0, now=core.clock.now)
+    budget = Budget(max_wait, sleep=transport.advance)
+    return ProxyApi(transport, pacer, budget, api_url="http://vendor.example", key=KEY)
+
+
+def configure(core: Core, **fields: Any) -> None:
+    """Alter the key's account."""
+    core.vendor.accounts[KEY].change(fields)
+
+
+def books(core: Core) -> Any:
+    """What the key holds and has paid for, now."""
+    core.vendor.settle()
+    return core.vendor.accounts[KEY].books
+
+
+def fault(core: Core, fields: Mapping[str, Any]) -> None:
+    """Plan a fault."""
+    core.faults.append([dict(fields)])
+
+
+def calls(core: Core, *paths: str) -> list[str]:
+    """The paths of the calls so far; of the given ones alone, if any are given."""
+    return [entry["path"] for entry in core.journal.select() if not paths or entry["path"] in paths]

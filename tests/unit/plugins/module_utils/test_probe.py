@@ -1,0 +1,466 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Trying proxies from a host: what is asked of whom, and what is made of what comes back."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._probe import (
+    Command,
+    Probe,
+    Proxy,
+    Reply,
+    commands,
+    judge,
+    parse,
+    probe_from,
+    too_few,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+URL = "https://echo.example/ip"
+ONE, TWO, THREE = "203.0.113.1:8001", "203.0.113.2:8002", "proxy.example:8003"
+EXIT, OTHER = "198.51.100.7", "198.51.100.8"
+
+
+def options(*proxies: Any, **changes: Any) -> dict[str, Any]:
+    defaults: dict[str, Any] = {
+        "proxies": list(proxies),
+        "url": URL,
+        "timeout": 10.0,
+        "parallel": 50,
+        "expect": "any",
+        "min_working": None,
+    }
+    return {**defaults, **changes}
+
+
+def probe(*servers: str, **changes: Any) -> Probe:
+    return Probe(**{"proxies": tuple(Proxy(server) for server in servers), "url": URL, **changes})
+
+
+def addresses(count: int) -> list[str]:
+    """The longest that an IPv4 proxy can be."""
+    return [f"203.{100 + n // 100}.{100 + n % 100}.100:{10000 + n}" for n in range(count)]
+
+
+# --- options
+
+
+@pytest.mark.parametrize(
+    ("entry", "server"),
+    [
+        (ONE, ONE),
+        (f"http://{ONE}", ONE),
+        (f"http://{ONE}/", ONE),
+        (f"  {ONE}\n", ONE),
+        ("Proxy.Example:80", "Proxy.Example:80"),
+        ("[2001:db8::1]:8080", "[2001:db8::1]:8080"),
+        ({"server": ONE, "ip": EXIT, "deadline": None}, ONE),
+        ({"server": f"http://{ONE}"}, ONE),
+    ],
+)
+def test_a_proxy_is_given_as_text_or_as_a_lease(entry: Any, server: str) -> None:
+    assert [proxy.server for proxy in probe_from(options(entry)).proxies] == [server]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("203.0.113.1", "entry 1, holds '203.0.113.1': give HOST:PORT"),
+        ("203.0.113.1:0", "entry 1, holds '203.0.113.1:0'"),
+        ("203.0.113.1:70000", "holds '203.0.113.1:70000'"),
+        ("203.0.113.1:", "holds '203.0.113.1:'"),
+        ("203.0.113.256:80", "holds '203.0.113.256:80'"),
+        ("203.0.113:80", "holds '203.0.113:80'"),
+        (":80", "holds ':80'"),
+        ("", "holds ''"),
+        ("-oProxy:80", "holds '-oProxy:80'"),
+        ("a b:80", "holds 'a b:80'"),
+        ("a\nb:80", "holds 'a b:80'"),
+        ("$(id):80", "holds '$(id):80'"),
+        ("socks5://203.0.113.1:80", "holds 'socks5://203.0.113.1:80'"),
+        ("https://203.0.113.1:80", "holds 'https://203.0.113.1:80'"),
+        ("\u212aroxy:80", "holds '\u212aroxy:80'"),
+        ("http://203.0.113.1:80/secret", "entry 1, is more or less than HOST and PORT"),
+        ("http://203.0.113.1:80/?Key=secret", "entry 1, is more or less than HOST and PORT"),
+        ("203.0.113.1:80:user:secret", "entry 1, is more or less than HOST and PORT"),
+        ("user:secret", "entry 1, is more or less than HOST and PORT"),
+        ("[2001:db8::1%eth0]:80", "entry 1, is more or less than HOST and PORT"),
+        ("[203.0.113.1]:80", "entry 1, holds '[203.0.113.1]:80'"),
+        ("2001:db8::1:80", "entry 1, is more or less than HOST and PORT"),
+        ("user:secret@203.0.113.1:80", "entry 1, holds a user name or a password: leave it out"),
+        ("http://secret@203.0.113.1:80", "entry 1, holds a user name or a password: leave it out"),
+        ("203.0.113.1:80@user:secret", "entry 1, holds a user name or a password: leave it out"),
+        ({"server": "user:secret@203.0.113.1:80"}, "entry 1, holds a user name or a password"),
+        ({"ip": EXIT}, "entry 1, is a lease without a server: leave out leases"),
+        ({"server": None}, "entry 1, is a lease without a server"),
+        ({"server": 5}, "entry 1, is a lease without a server"),
+        (8080, "entry 1, is neither text nor a lease: give HOST:PORT"),
+        (None, "entry 1, is neither text"),
+        ([ONE], "entry 1, is neither text"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_told_without_a_password(entry: Any, words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        probe_from(options(entry))
+    assert caught.value.message.startswith("proxies, ")
+    assert words in caught.value.message
+    assert "secret" not in caught.value.message
+    assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"url": "echo.example"}, "url 'echo.example' cannot be used"),
+        ({"url": "ftp://echo.example/"}, "url 'ftp://echo.example/' cannot be used"),
+        ({"url": "https://user:secret@echo.example/"}, "url holds a user name"),
+        ({"timeout": 0.5}, "timeout=0.5 is out of range: give a number from 1 to 300"),
+        ({"timeout": 301.0}, "timeout=301 is out of range"),
+        ({"timeout": float("nan")}, "timeout=nan is out of range"),
+        ({"parallel": 0}, "parallel=0 is out of range: give a number from 1 to 500"),
+        ({"parallel": 501}, "parallel=501 is out of range"),
+        ({"min_working": -1}, "min_working=-1 is out of range: give 0 or more"),
+    ],
+)
+def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        probe_from(options(ONE, **changes))
+    assert words in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+def test_the_address_of_a_lease_counts_only_where_it_is_asked_for() -> None:
+    lease = {"server": ONE, "ip": "no address"}
+    assert probe_from(options(lease)).proxies == (Proxy(ONE),)
+    with pytest.raises(OptionError, match="entry 1, is a lease whose ip 'no address' is no address"):
+        probe_from(options(lease, expect="lease"))
+    asked = probe_from(
+        options({"server": ONE, "ip": EXIT}, {"server": TWO, "ip": None}, {"server": THREE}, ONE, expect="lease")
+    )
+    assert asked.proxies == (Proxy(ONE, EXIT), Proxy(TWO), Proxy(THREE), Proxy(ONE))
+
+
+@given(st.text(max_size=60))
+def test_no_text_gets_past_that_a_shell_takes_for_more_than_a_word(text: str) -> None:
+    try:
+        (proxy,) = probe_from(options(text)).proxies
+    except OptionError:
+        return
+    host, _colon, port = proxy.server.rpartition(":")
+    assert host.strip("[]").replace(":", "").replace(".", "").replace("-", "").replace("_", "").isalnum()
+    assert not host.startswith("-")
+    assert port.isdigit()
+    assert proxy.server.isascii()
+
+
+# --- the command
+
+
+def test_no_proxy_means_no_command() -> None:
+    assert list(commands(probe())) == []
+
+
+def test_each_proxy_is_asked_once_for_all_its_names() -> None:
+    (command,) = commands(probe(ONE, TWO, ONE))
+    assert command.servers == (ONE, TWO)
+    assert command.script.count(ONE) == 1
+
+
+def test_as_many_lanes_as_may_ask_at_the_same_time() -> None:
+    (command,) = commands(probe(*addresses(7), parallel=3))
+    lanes = [line for line in command.script.splitlines() if line.startswith("{ probe ")]
+    assert [[int(job.split()[1]) for job in lane.split("; ")[:-1]] for lane in (lane[2:] for lane in lanes)] == [
+        [0, 3, 6],
+        [1, 4],
+        [2, 5],
+    ]
+    (command,) = commands(probe(*addresses(2), parallel=500))
+    assert command.script.count("{ probe ") == 2
+
+
+def handed_on(script: str, shells: int) -> str:
+    """A command as so many shells hand it on, each as one argument of the next."""
+    for _shell in range(shells):
+        script = f"/bin/sh -c {shlex.quote(script)}"
+    return script
+
+
+def test_500_proxies_fit_into_one_argument_also_where_another_user_asks() -> None:
+    (command,) = commands(probe(*addresses(500)))
+    # Over SSH all of it is one argument of the user's shell; becoming another user adds a shell.
+    assert len(handed_on(command.script, 2)) < 32 * 1024
+
+
+@pytest.mark.parametrize(
+    "servers",
+    [
+        addresses(5000),
+        [f"[2001:db8:1111:2222:3333:4444:5555:{n:x}]:65000" for n in range(0x1000, 0x1000 + 3000)],
+        [f"{'n' * 240}{n}:65000" for n in range(1000)],
+    ],
+    ids=["IPv4", "IPv6", "names"],
+)
+def test_a_list_that_is_too_long_for_one_command_goes_in_several(servers: list[str]) -> None:
+    found = list(commands(probe(*servers)))
+    assert 1 < len(found) < 8
+    assert [server for command in found for server in command.servers] == servers
+    assert len({command.nonce for command in found}) == len(found)
+    for command in found:
+        assert len(handed_on(command.script, 2)) < 128 * 1024
+
+
+hostile = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=40)
+
+
+@given(path=hostile, servers=st.lists(st.sampled_from([ONE, THREE, "[2001:db8::1]:80"]), min_size=1))
+def test_the_command_is_valid_shell_whatever_the_options_hold(path: str, servers: list[str]) -> None:
+    (command,) = commands(probe(*servers, url=f"https://echo.example/{path}"))
+    checked = subprocess.run(["/bin/sh", "-n"], input=command.script, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+# --- what comes back
+
+
+def heard(
+    tool: str, answer: str = "", *, code: int = 0, complaint: str = "", began: str = "-", end: str = "-"
+) -> Reply:
+    """The reply in a record of this content."""
+    command = Command("", "qgN", (ONE,))
+    found = parse(f"Welcome!\r\n\nqgN 0 {tool} {complaint}\nqgN: {code} {began} {end} {answer}\nqgN.\nbye", command)
+    assert list(found) == [ONE]
+    return found[ONE]
+
+
+def curl(answer: str, http: int = 200, connect: int = 0, *, code: int = 0) -> Reply:
+    return heard("curl", f"{answer}\nqgN; {http:03} {connect:03} 0.218445", code=code)
+
+
+def test_curl_tells_how_long_it_took() -> None:
+    assert curl(f"{EXIT}\n") == Reply("curl", EXIT, 0.218445)
+    assert curl(EXIT, 200, 200) == Reply("curl", EXIT, 0.218445)
+
+
+def test_python_tells_how_long_it_took_whatever_else_it_says() -> None:
+    reply = heard("python", EXIT, complaint="a warning\n200 0.218445")
+    assert reply == Reply("python", EXIT, 0.218445)
+
+
+@pytest.mark.parametrize(
+    ("began", "end", "seconds"),
+    [
+        ("1700000000250000000", "1700000000750000000", 0.5),
+        ("1700000000", "1700000002", 2.0),
+        ("1700000002", "1700000000", 0.0),
+        ("-", "-", None),
+        ("1700000000", "1700000000750000000", None),
+        ("1700000000N", "1700000001N", None),
+    ],
+)
+def test_for_wget_the_time_is_that_between_two_dates(began: str, end: str, seconds: float | None) -> None:
+    assert heard("wget", EXIT, began=began, end=end) == Reply("wget", EXIT, seconds)
+
+
+NOT_LISTED = "HTTP status 407): the host's egress address is not on the whitelist"
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (curl("", 407, code=22), NOT_LISTED),
+        (curl("", 0, 407, code=56), NOT_LISTED),
+        (heard("python", code=22, complaint="407 0.1"), NOT_LISTED),
+        (heard("python", code=56, complaint="407 0.1"), NOT_LISTED),
+        (heard("wget", code=8, complaint="http://x/:\n2026-01-01 00:00:00 ERROR 407: No.\n"), NOT_LISTED),
+        (heard("wget", code=1, complaint="wget: server returned error: HTTP/1.1 407 No"), NOT_LISTED),
+        (heard("wget", code=5, complaint="Proxy tunneling failed: Proxy Authentication Required\n"), NOT_LISTED),
+        (heard("wget", code=5, complaint="Proxy tunneling failed: No\n"), "the proxy opens no tunnel; perhaps"),
+        (curl("", 0, 503, code=56), "the proxy opens no tunnel (HTTP status 503)"),
+        (heard("python", code=56, complaint="503 0.1"), "the proxy opens no tunnel (HTTP status 503)"),
+        (curl("", 503, code=22), "HTTP status 503"),
+        (curl(EXIT, 302), "HTTP status 302"),
+        (heard("python", EXIT, complaint="302 0.1"), "HTTP status 302"),
+        (heard("wget", code=8, complaint="0 redirections exceeded."), "a redirect"),
+        (curl("", 0, code=7), "no connection, refused or unreachable (curl ended with 7)"),
+        (heard("python", code=7, complaint="0 0.1"), "no connection, refused or unreachable"),
+        (heard("wget", code=4, complaint="failed: Connection refused.\n"), "the connection was refused"),
+        (curl("", 0, code=28), "no answer in time"),
+        (heard("python", code=142), "no answer in time"),
+        (heard("wget", code=4, complaint="Read error (Connection timed out) in headers."), "no answer in time"),
+        (heard("wget", code=1, complaint="wget: download timed out"), "no answer in time"),
+        (heard("wget", code=124), "no answer in time"),
+        (curl("", 0, 200, code=60), "the echo service's certificate is not trusted"),
+        (heard("python", code=60, complaint="0 0.1"), "the echo service's certificate is not trusted"),
+        (heard("wget", code=5, complaint="ERROR: The certificate of 'x' is not trusted."), "service's certificate"),
+        (heard("wget", code=4, complaint="Unable to establish SSL connection."), "no TLS"),
+        (curl("", 0, code=5), "the proxy's name is unknown"),
+        (heard("wget", code=1, complaint="wget: bad address 'x'"), "the proxy's name is unknown"),
+        (curl("", 0, code=52), "an empty answer"),
+        (curl("", 0, code=99), "no answer (curl ended with 99)"),
+        (heard("wget", code=4), "no connection (wget ended with 4)"),
+    ],
+)
+def test_what_went_wrong_is_told_in_words(reply: Reply, words: str) -> None:
+    assert reply.answer is None
+    assert words in (reply.error or "")
+
+
+def test_a_cut_off_record_is_no_answer() -> None:
+    command = Command("", "qgN", (ONE, TWO, THREE))
+    found = parse(f"\nqgN 0 curl \nqgN: 0 - - {EXIT}", command)
+    assert found == {ONE: Reply("curl", error="its answer was cut off")}
+    assert parse("\nqgN 1 curl complaint with no end\nqgN.\n", command)[TWO].error == "its answer was cut off"
+    assert parse("\nqgN ", command) == {}
+
+
+def test_a_proxy_cannot_forge_the_record_of_another() -> None:
+    (command,) = commands(probe(ONE, TWO))
+    forged = f"\nqg 1 curl \nqg: 0 - - {OTHER}\nqg.\n"
+    printed = f"\n{command.nonce} 0 curl \n{command.nonce}: 0 - - {EXIT}{forged}\n{command.nonce}.\n"
+    found = parse(printed, command)
+    assert list(found) == [ONE]
+    with pytest.raises(KeyError):
+        judge(probe(ONE, TWO), found)
+
+
+@given(st.text())
+def test_parsing_survives_whatever_a_host_prints(noise: str) -> None:
+    assert parse(noise, Command("", "qg0123456789abcdef", (ONE,))) == {}
+
+
+@given(
+    answer=st.text(st.characters(codec="utf-8", exclude_characters="\r", exclude_categories=["Cs"]), max_size=200),
+    complaint=st.text(st.characters(codec="ascii", exclude_characters="\r"), max_size=200),
+    code=st.integers(0, 255),
+    tool=st.sampled_from(["curl", "wget", "python"]),
+)
+def test_a_reply_is_an_answer_or_a_reason(answer: str, complaint: str, code: int, tool: str) -> None:
+    reply = heard(tool, answer, code=code, complaint=complaint)
+    assert (reply.answer is None) != (reply.error is None)
+    if code:
+        assert reply.error
+    (check,) = judge(probe(ONE), {ONE: reply})["checks"]
+    assert check["ok"] == (check["error"] is None)
+    if check["ok"]:
+        assert check["exit_ip"]
+    else:
+        assert check["exit_ip"] is None
+        assert str(check["error"]).isprintable()
+
+
+# --- the judgement
+
+
+def test_the_result_keeps_the_order_and_ranks_those_that_work() -> None:
+    replies = {
+        ONE: Reply("curl", EXIT, 0.5),
+        TWO: Reply("curl", error="an empty answer (curl ended with 52)", seconds=0.1),
+        THREE: Reply("curl", f'{{"ip": "{OTHER}"}}', 0.2181111),
+    }
+    assert judge(probe(ONE, TWO, THREE), replies) == {
+        "checks": [
+            {"server": ONE, "exit_ip": EXIT, "latency_seconds": 0.5, "ok": True, "error": None, "tool": "curl"},
+            {
+                "server": TWO,
+                "exit_ip": None,
+                "latency_seconds": None,
+                "ok": False,
+                "error": "an empty answer (curl ended with 52)",
+                "tool": "curl",
+            },
+            {"server": THREE, "exit_ip": OTHER, "latency_seconds": 0.218111, "ok": True, "error": None, "tool": "curl"},
+        ],
+        "working": [THREE, ONE],
+        "failed_count": 1,
+        "fastest": THREE,
+    }
+
+
+def test_one_whose_time_is_not_known_comes_last() -> None:
+    replies = {ONE: Reply("wget", EXIT), TWO: Reply("wget", EXIT, 3.0), THREE: Reply("wget", EXIT)}
+    assert judge(probe(ONE, TWO, THREE), replies)["working"] == [TWO, ONE, THREE]
+
+
+def test_nothing_asked_is_nothing_found() -> None:
+    assert judge(probe(), {}) == {"checks": [], "working": [], "failed_count": 0, "fastest": None}
+
+
+def test_one_that_is_named_twice_is_told_twice_and_works_once() -> None:
+    result = judge(probe(ONE, ONE), {ONE: Reply("curl", EXIT, 0.5)})
+    assert len(result["checks"]) == 2
+    assert result["working"] == [ONE]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("<html>Log in", 'the echo service, or the proxy in its place, said "<html>Log in", which is no address'),
+        ("", "said nothing"),
+        (f"{EXIT} {OTHER}", "which is no address"),
+        ("\x1b[31m\x07", "which is no address"),
+    ],
+)
+def test_an_answer_that_is_no_address_is_an_error(answer: str, words: str) -> None:
+    (check,) = judge(probe(ONE), {ONE: Reply("curl", answer, 0.1)})["checks"]
+    assert words in check["error"]
+    assert check["latency_seconds"] is None
+
+
+def test_a_proxy_may_come_out_under_ipv6() -> None:
+    assert judge(probe(ONE), {ONE: Reply("curl", "2001:DB8::7", 0.1)})["checks"][0]["exit_ip"] == "2001:db8::7"
+
+
+def test_a_lease_that_comes_out_elsewhere_is_bad_where_that_is_asked_for() -> None:
+    asked = Probe((Proxy(ONE, EXIT), Proxy(TWO, EXIT), Proxy(THREE)), URL)
+    result = judge(asked, {server: Reply("curl", OTHER, 0.1) for server in (ONE, TWO, THREE)} | {TWO: Reply("c", EXIT)})
+    assert [check["ok"] for check in result["checks"]] == [False, True, True]
+    assert result["checks"][0]["error"] == f"it comes out at {OTHER}, not at {EXIT} as its lease says"
+    assert result["checks"][0]["exit_ip"] == OTHER
+    assert result["working"] == [THREE, TWO]
+
+
+def test_a_host_without_any_tool_can_check_nothing() -> None:
+    replies = {ONE: heard("none", code=127)}
+    with pytest.raises(QgError, match=r"neither curl, nor GNU wget, nor python3 \(a wget of busybox serves only for"):
+        judge(probe(ONE), replies)
+    with pytest.raises(QgError, match=r"nor python3\. Install one of them"):
+        judge(probe(ONE, url="http://echo.example/ip"), replies)
+
+
+def test_fewer_than_must_work_are_told_with_the_reasons() -> None:
+    asked = probe(ONE, TWO, THREE, THREE, min_working=2)
+    broken = Reply("curl", error="the connection broke (curl ended with 56)")
+    result = judge(asked, {ONE: Reply("curl", EXIT, 0.5), TWO: Reply("curl", error="no TLS"), THREE: broken})
+    assert too_few(asked, result) == (
+        "Only 1 of 3 proxies work, which is less than min_working=2: 2 x the connection broke (curl ended with 56); "
+        "1 x no TLS."
+    )
+    assert too_few(probe(ONE, min_working=1), result) is None
+    assert too_few(probe(ONE), judge(probe(), {})) is None
+    assert too_few(probe(min_working=0), judge(probe(), {})) is None
+    nothing = probe(min_working=1)
+    assert too_few(nothing, judge(nothing, {})) == "Only 0 of 0 proxies work, which is less than min_working=1."
+
+
+def test_a_record_is_short_enough_for_a_pipe_to_take_it_in_one_piece(tmp_path: Path) -> None:
+    """Whatever a proxy sends; longer ones would be printed in parts, between which others come."""
+    talkative = tmp_path / "curl"
+    talkative.write_text(f"#!/bin/sh\nprintf %s {'a' * 9000}\nprintf %s {'c' * 9000} >&2\n")
+    talkative.chmod(0o755)
+    (command,) = commands(probe(*addresses(20)))
+    ran = subprocess.run(
+        ["/bin/sh", "-c", command.script], env={"PATH": str(tmp_path)}, capture_output=True, check=True
+    )
+    assert len(ran.stdout) < 20 * 4096
+    found = parse(ran.stdout.decode(), command)
+    assert found == dict.fromkeys(command.servers, Reply("curl", error="its answer was cut off"))
