@@ -14,8 +14,8 @@ class ModuleDocFragment:
 options:
   state_dir:
     description:
-      - The directory in which the runs of one control node share the count of calls per minute, and what was registered
-        for which host. It is made with mode 0700, and must be on a local disk.
+      - The directory in which the runs of one control node share the count of calls per minute, what was registered for
+        which host, and what was applied for with which options. It is made with mode 0700, and must be on a local disk.
       - Keys are kept in it only as a salted digest.
       - If not set, the environment variable E(QG_STATE_DIR) is used before the default.
     type: path

@@ -47,7 +47,9 @@ class Listener:
         if code != 0:
             raise ApiError(code, endpoint.name, vendor_message=self._said(body, "Msg"), http_status=answer.status)
         if endpoint.by_status and answer.status in (400, 500) and "error" in body:
-            raise StatusError(answer.status, endpoint.name, vendor_message=self._said(body, "error"))
+            raise StatusError(
+                answer.status, endpoint.name, vendor_message=self._said(body, "error"), http_status=answer.status
+            )
         if answer.status >= 400:
             raise self._unusable(answer, endpoint.name)
         return body

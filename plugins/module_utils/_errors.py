@@ -93,10 +93,10 @@ class ApiError(QgError):
     """
 
     def __init__(self, code: int, endpoint: str, *, vendor_message: str | None = None, http_status: int | None = None):
-        known = VENDOR_CODES.get(code, VendorCode("not a documented code", "See the vendor's error table."))
+        known = self._known(code)
         said = f', "{vendor_message}"' if vendor_message else ""
         super().__init__(
-            f"{endpoint} was refused with code {code} ({known.meaning}{said}). {known.remedy}",
+            f"{endpoint} was refused with {self._number} {code} ({known.meaning}{said}). {known.remedy}",
             code=code,
             meaning=known.meaning,
             endpoint=endpoint,
@@ -105,6 +105,12 @@ class ApiError(QgError):
         self.code = code
         self.endpoint = endpoint
 
+    _number = "code"
+
+    @staticmethod
+    def _known(code: int) -> VendorCode:
+        return VENDOR_CODES.get(code, VendorCode("not a documented code", "See the vendor's error table."))
+
 
 class StatusError(ApiError):
     """A refusal of the calls for exclusive occupancy, which tell it by HTTP status: 400 refused, 500 unknown error.
@@ -112,20 +118,13 @@ class StatusError(ApiError):
     ``code`` is that status, as in the vendor's own client.
     """
 
-    def __init__(self, status: int, endpoint: str, *, vendor_message: str | None = None) -> None:
-        meaning = "unknown error" if status >= 500 else "refused"
-        said = f', "{vendor_message}"' if vendor_message else ""
-        QgError.__init__(
-            self,
-            f"{endpoint} was refused with HTTP {status} ({meaning}{said}).",
-            code=status,
-            meaning=meaning,
-            endpoint=endpoint,
-            http_status=status,
-            vendor_message=vendor_message,
-        )
-        self.code = status
-        self.endpoint = endpoint
+    _number = "HTTP"
+
+    @staticmethod
+    def _known(code: int) -> VendorCode:
+        if code >= 500:
+            return VendorCode("unknown error", "Try again later; ask the vendor's support if it stays.")
+        return VendorCode("refused", "Check the task's options, and the times that the vendor's rules ask for.")
 
 
 class Uncertain(QgError):

@@ -66,6 +66,18 @@ class Holder:
         """Read what is held now."""
         self.held = {lease.identity: lease for lease in self.api.leases()}
 
+    def glance(self, seconds: float) -> None:
+        """Take what was read so few seconds ago by whichever run, or read it for all that come after."""
+        leases = self.memory.recent(seconds)
+        if leases is None:
+            with self.api.alone("reading"):
+                # Somebody else may have read it while this run waited.
+                leases = self.memory.recent(seconds)
+                if leases is None:
+                    leases = self.api.leases()
+                    self.memory.saw(leases)
+        self.held = {lease.identity: lease for lease in leases}
+
     def gone(self, leases: Iterable[Lease]) -> list[Lease]:
         """Those that are no longer held."""
         return [lease for lease in leases if lease.identity not in self.held]

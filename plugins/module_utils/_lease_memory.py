@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 
-#: Seconds for which a task that is no longer held is remembered, and a lifetime is believed.
-_TASK_MEMORY, _LIFETIME_MEMORY = 86400.0, 30 * 86400.0
+#: Seconds for which a task that is no longer held is remembered, and a lifetime and the names of areas are believed.
+_TASK_MEMORY, _LIFETIME_MEMORY, _NAMES_MEMORY = 86400.0, 30 * 86400.0, 3600.0
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,25 @@ class LeaseMemory:
                 (self.key, keep_alive or 0, seconds, self.now()),
             )
 
+    def area_names(self) -> dict[str, int] | None:
+        """The names of areas with their numbers, if the vendor told them within the last hour."""
+        rows = self._young("SELECT names FROM areas WHERE key = ? AND at BETWEEN ? AND ?", _NAMES_MEMORY)
+        return json.loads(rows[0][0]) if rows else None
+
+    def saw_area_names(self, names: Mapping[str, int]) -> None:
+        """Keep them."""
+        with self.state.transaction() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO areas VALUES (?, ?, ?)", (self.key, self.now(), json.dumps(dict(names)))
+            )
+
+    def _young(self, query: str, seconds: float) -> list[tuple[Any, ...]]:
+        now = self.now()
+        return self.state.rows(query, self.key, now - seconds, now)
+
     def recent(self, seconds: float) -> list[Lease] | None:
         """The list of leases, if it was read so few seconds ago."""
-        rows = self.state.rows(
-            "SELECT leases FROM lists WHERE key = ? AND at BETWEEN ? AND ?",
-            self.key,
-            self.now() - seconds,
-            self.now(),
-        )
+        rows = self._young("SELECT leases FROM lists WHERE key = ? AND at BETWEEN ? AND ?", seconds)
         if not rows:
             return None
         return [Lease.from_item(item, task) for task, item in json.loads(rows[0][0])]

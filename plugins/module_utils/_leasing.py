@@ -56,12 +56,16 @@ def bring_about(api: ProxyApi, wish: Wish, *, check: bool = False, now: Callable
     with api.alone():
         holder = Holder(api, now)
         holder.first_look()
-        first = plan(_sorted(holder, wish), wish)
-        outcome = Outcome(holder.before, holder.before, first.keep, missing=first.missing)
+        first, quota = plan(_sorted(holder, wish), wish), None
         if first.missing:
             _check_lifetime(holder, wish)
-            outcome.quota = holder.room(first.missing - len(first.surplus), wait=not check)
-            _check_room(first, wish, outcome)
+            quota = holder.room(first.missing - len(first.surplus), wait=not check)
+            if quota and quota.used and not holder.held:
+                # A list without anything is not believed at once, where there should be something.
+                holder.first_look()
+                first = plan(_sorted(holder, wish), wish)
+        outcome = Outcome(holder.before, holder.before, first.keep, missing=first.missing, quota=quota)
+        _check_room(first, wish, outcome)
         if check:
             outcome.released = first.surplus
         else:
@@ -76,11 +80,22 @@ def _sorted(holder: Holder, wish: Wish) -> Sorted:
     doubtful = found.unsure or (found.unsure_stale if wish.exact else ())
     if wish.terms.area_id is None or not doubtful or (len(found.fit) >= wish.count and not wish.exact):
         return found
-    try:
-        return sort(held, wish, now, origins, names_of(holder.api.areas()))
-    except (ApiError, ExchangeError):
-        # The names are a help, not a need: without them the leases stay undetermined.
-        return found
+    names = holder.memory.area_names()
+    if names is None:
+        try:
+            names = names_of(holder.api.areas())
+        except (ApiError, ExchangeError):
+            # The names are a help, not a need: without them the leases stay undetermined.
+            return found
+        holder.memory.saw_area_names(names)
+    return sort(held, wish, now, origins, names)
+
+
+def find(api: ProxyApi, wish: Wish, *, max_age: float, now: Callable[[], float] = time.time) -> tuple[Lease, ...]:
+    """The held leases that match a wish, from a list that is at most ``max_age`` seconds old; changes nothing."""
+    holder = Holder(api, now)
+    holder.glance(max_age)
+    return plan(_sorted(holder, wish), wish).keep
 
 
 def _check_lifetime(holder: Holder, wish: Wish) -> None:

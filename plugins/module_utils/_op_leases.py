@@ -9,6 +9,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -16,12 +17,13 @@ from urllib.parse import quote
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import Terms, Wish, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import (
     MOST_A_CALL,
     Outcome,
     bring_about,
+    find,
     give_up,
     swap,
 )
@@ -213,6 +215,39 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     api = proxy_api(params)
     leases = lease_results(api.leases(names))
     return {"changed": False, "leases": leases, "count": len(leases), "api": api.report()}
+
+
+def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The leases that the options of the lookup describe, in the order of their deadlines or of ``spread``.
+
+    Raises QgError where there are too few of them.
+    """
+    least, most = params["at_least"], params["limit"]
+    check_range("at_least", least, 0, MOST_A_CALL)
+    check_range("min_remaining", params["min_remaining"], 0, 525600)
+    check_range("max_age", params["max_age"], 0, 3600)
+    if most is not None:
+        check_range("limit", most, 1, 10**6)
+    if params["area_id"] is not None:
+        check_range("area_id", params["area_id"], 1, 10**9)
+    check_proxy_url({**params, "proxy_url": params["form"] == "url"})
+    wish = Wish(
+        count=least,
+        terms=Terms(area_id=params["area_id"], isp=params["isp"]),
+        min_remaining=params["min_remaining"],
+        task_ids=frozenset(_names("task_ids", params["task_ids"])),
+        undetermined=params["undetermined"],
+    )
+    leases = find(proxy_api(params), wish, max_age=params["max_age"])
+    if len(leases) < least:
+        raise QgError(
+            f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "
+            "qingguo.qgnet.qg_proxy_allocate, or ask for less."
+        )
+    results = lease_results(leases)
+    if params["spread"]:
+        results.sort(key=lambda lease: hashlib.sha256(f"{params['spread']}\0{lease['server']}".encode()).digest())
+    return results[:most]
 
 
 ALLOCATE = Operation(

@@ -20,12 +20,17 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUEST
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import Spec
 
 
+def _silent(_text: str) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class Mode:
-    """How the task runs: as a prediction (``check``), with a ``diff``."""
+    """How the task runs: as a prediction (``check``), with a ``diff``; ``progress`` hears how far it is."""
 
     check: bool = False
     diff: bool = False
+    progress: Callable[[str], None] = _silent
 
 
 @dataclass(frozen=True)

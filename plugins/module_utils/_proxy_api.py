@@ -193,14 +193,14 @@ class ProxyApi:
         return [list(ips[start : start + size]) for start in range(0, len(ips), size)]
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep every other run of this control node from changing what the key holds."""
+    def alone(self, work: str = "changing") -> Iterator[None]:
+        """Keep every other run of this control node from changing (or else reading) what the key holds."""
         while True:
-            with self.pacer.state.try_lock(f"leases.{self.key_digest}") as alone:
+            with self.pacer.state.try_lock(f"{work}.{self.key_digest}") as alone:
                 if alone:
                     yield
                     return
-            self.budget.wait(LOCK_NAP, "another run is changing what this key holds", _endpoints.ALLOCATE.path)
+            self.budget.wait(LOCK_NAP, f"another run is {work} what this key holds", _endpoints.QUERY.path)
 
     def report(self) -> dict[str, Any]:
         """What the run cost: vendor calls, how many of them were retries, and seconds waited."""

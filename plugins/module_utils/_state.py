@@ -32,6 +32,8 @@ DEFAULT_STATE_DIR = "~/.ansible/qgnet"
 # tasks: which area and provider a task of leases was asked for with, and for which other tasks (JSON) it stands in.
 # lifetimes: what a new lease had left at most, in seconds, by the keep_alive that it was asked for with.
 # lists: the leases that a key held a moment ago (JSON), for templates that ask once per host.
+# monopolies: the area code and provider that an exclusive-occupancy resource was applied for with.
+# areas: the vendor's names of areas with their numbers (JSON).
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, frees REAL, amount INTEGER);
 CREATE INDEX IF NOT EXISTS calls_by_key ON calls (key, endpoint, frees);
@@ -46,6 +48,9 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE TABLE IF NOT EXISTS lifetimes (
   key TEXT, keep_alive INTEGER, seconds REAL, at REAL, PRIMARY KEY (key, keep_alive));
 CREATE TABLE IF NOT EXISTS lists (key TEXT PRIMARY KEY, at REAL, leases TEXT);
+CREATE TABLE IF NOT EXISTS monopolies (
+  key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
+CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
 """
 _VERSION = 2
 

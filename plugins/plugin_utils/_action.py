@@ -11,11 +11,13 @@ shipped to the host, so the key never leaves the control node, and the host need
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import Spec
 
@@ -40,8 +42,20 @@ class QgAction(ActionBase):
         return params
 
     def mode(self) -> Mode:
-        """Whether the task predicts, and whether it shows a diff."""
-        return Mode(check=bool(self._task.check_mode), diff=bool(self._task.diff))
+        """Whether the task predicts, and whether it shows a diff; what it tells on its way is shown."""
+        return Mode(check=bool(self._task.check_mode), diff=bool(self._task.diff), progress=self._teller())
+
+    def _teller(self) -> Callable[[str], None]:
+        """Shows a line whenever there is something new to tell."""
+        display, name, told = Display(), self._task.action.rpartition(".")[2], ""
+
+        def tell(text: str) -> None:
+            nonlocal told
+            if text != told and not self._task.no_log:
+                display.display(f"{name}: {text}")
+            told = text
+
+        return tell
 
     def delegated_away(self) -> bool:
         """Whether the task was delegated to a machine that is not this one."""

@@ -1,0 +1,130 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The proxies that a key holds, for templates."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: proxy
+short_description: The leased proxies of a key
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Returns the live proxy leases of a QG.net key that match, oldest deadline first. It never leases anything. That
+    is what
+    M(qingguo.qgnet.qg_proxy_allocate) does.
+  - The list is read once for all templates that ask within O(max_age) seconds, on whichever host.
+options:
+  _terms:
+    description: None are taken.
+  form:
+    description:
+      - What is returned of each lease.
+      - With V(server), host and port.
+      - With V(url), a URL with O(key) and O(pwd), which is a secret.
+      - With V(lease), a dictionary as M(qingguo.qgnet.qg_proxy_info) returns it.
+    type: str
+    choices: [server, url, lease]
+    default: server
+  area_id:
+    description: Only leases in this area, by the vendor's number.
+    type: int
+  isp:
+    description: Only leases of this provider.
+    type: str
+    choices: [telecom, mobile, unicom, bgp]
+  min_remaining:
+    description: Only leases with so many minutes left.
+    type: int
+    default: 0
+  task_ids:
+    description: Only leases of these tasks, and those that M(qingguo.qgnet.qg_proxy_allocate) leased for them.
+    type: list
+    elements: str
+    default: []
+  undetermined:
+    description: What to do with a lease of which nobody can tell whether it matches, as in
+      M(qingguo.qgnet.qg_proxy_allocate).
+    type: str
+    choices: [fail, ignore, match]
+    default: ignore
+  at_least:
+    description: How many leases must match. It is an error when there are fewer.
+    type: int
+    default: 1
+  limit:
+    description: How many are returned at most.
+    type: int
+  spread:
+    description:
+      - A text, such as the name of a host, that gives the list an order of its own. Each host then begins with
+        another
+        proxy, and keeps it for as long as that is leased.
+    type: str
+  max_age:
+    description: How many seconds old the list may be.
+    type: float
+    default: 10
+extends_documentation_fragment:
+  - qingguo.qgnet.proxy_api.plugin
+seealso:
+  - module: qingguo.qgnet.qg_proxy_allocate
+  - plugin: qingguo.qgnet.proxy_environment
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Fetch a page through a proxy, each host through one of its own
+  ansible.builtin.uri:
+    url: https://www.example.com/
+  environment: "{{ lookup('qingguo.qgnet.proxy', spread=inventory_hostname, limit=1) |
+    qingguo.qgnet.proxy_environment }}"
+
+- name: Write all proxies of an area into a file
+  ansible.builtin.copy:
+    content: "{{ query('qingguo.qgnet.proxy', area_id=350500, min_remaining=10) | join('\n') }}\n"
+    dest: /etc/crawler/proxies.txt
+    mode: "0644"
+"""
+
+RETURN = r"""
+_raw:
+  description: The leases, in the form that was asked for.
+  type: list
+  elements: raw
+"""
+
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import find_leases, proxy_url
+
+
+class LookupModule(LookupBase):
+    """Reads, and chooses."""
+
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
+        """The leases, in the form that was asked for."""
+        self.set_options(var_options=variables, direct=kwargs)
+        params = self.get_options()
+        if terms:
+            raise AnsibleLookupError(
+                "The lookup qingguo.qgnet.proxy takes no terms: use its options, such as area_id=350500."
+            )
+        if REQUESTS_IMPORT_ERROR is not None:
+            raise AnsibleLookupError("The lookup qingguo.qgnet.proxy needs requests in the Python that runs Ansible.")
+        try:
+            leases = find_leases(params)
+        except QgError as problem:
+            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {problem.message}") from None
+        if params["form"] == "lease":
+            return leases
+        if params["form"] == "url":
+            return [proxy_url(lease["server"], params["key"], params["pwd"]) for lease in leases]
+        return [lease["server"] for lease in leases]

@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading the exclusive-occupancy resources of a key."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_monopoly_info
+short_description: Read a key's exclusive-occupancy proxies, and what more there is
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Reads the exclusive-occupancy resources that a QG.net key holds, and the idle stock that it can apply for.
+options:
+  uuids:
+    description: The names of the resources to read. All of them where it is empty.
+    type: list
+    elements: str
+    default: []
+  idle:
+    description: Whether the vendor is asked for its idle stock as well.
+    type: bool
+    default: true
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.state_dir
+seealso:
+  - module: qingguo.qgnet.qg_monopoly
+"""
+
+EXAMPLES = r"""
+- name: Read the resources and the idle stock
+  qingguo.qgnet.qg_monopoly_info:
+    key: "{{ vault_qg_key }}"
+  register: found
+
+- name: Show what is online
+  ansible.builtin.debug:
+    msg: "{{ found.monopolies | selectattr('state', 'eq', 'online') | map(attribute='server') | list }}"
+
+- name: Look at one of them alone
+  qingguo.qgnet.qg_monopoly_info:
+    key: "{{ vault_qg_key }}"
+    uuids: ["xx_demo1-1:ppp10"]
+    idle: false
+"""
+
+RETURN = r"""
+monopolies:
+  description: The resources that the key holds, those in O(uuids) or all.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    uuid:
+      description: Its name.
+      type: str
+      returned: always
+    area:
+      description: The name of its area.
+      type: str
+      returned: always, may be null
+    area_code:
+      description: The code of the area that this control node applied for it with.
+      type: int
+      returned: always, may be null
+    isp:
+      description: Its provider, V(telecom), V(mobile), V(unicom) or V(bgp).
+      type: str
+      returned: always, may be null
+    state:
+      description: One of V(online), V(offline), V(redialling), V(queued), or the vendor's word where that is another.
+      type: str
+      returned: always
+    server:
+      description: What to connect to, C(address:port), while it is online.
+      type: str
+      returned: always, may be null
+    since:
+      description: When it was applied for, as ISO 8601.
+      type: str
+      returned: always, may be null
+    last_dialled:
+      description: When it was last dialled, as ISO 8601.
+      type: str
+      returned: always, may be null
+    releasable_from:
+      description: From when on the vendor releases it, as ISO 8601.
+      type: str
+      returned: always, may be null
+    vendor:
+      description: All fields as the vendor wrote them.
+      type: dict
+      returned: always
+  sample:
+    - uuid: xx_demo1-1:ppp10
+      area: 福建省泉州市
+      area_code: 350500
+      isp: telecom
+      state: online
+      server: 192.0.2.44:10800
+      since: "2030-01-01T08:00:00+08:00"
+      last_dialled: "2030-01-01T09:00:00+08:00"
+      releasable_from: "2030-01-01T20:00:00+08:00"
+      vendor:
+        uuid: xx_demo1-1:ppp10
+        area: 福建省泉州市
+        isp: 电信
+        state: 在线
+        monopolize_time: "2030-01-01 08:00:00"
+        last_dial_time: "2030-01-01 09:00:00"
+        ip: 192.0.2.44:10800
+        heartbeat: "2030-01-01 09:01:00"
+count:
+  description: How many there are in RV(monopolies).
+  returned: success
+  type: int
+  sample: 1
+not_held:
+  description: The names in O(uuids) that the key does not hold.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+idle:
+  description: The idle stock, as the vendor tells it. Its shape is not documented.
+  returned: success, empty where O(idle) is false
+  type: list
+  elements: raw
+  sample: [{area_code: 350500, area: 福建省泉州市, isp: 电信, num: 12}]
+api:
+  description: What the task cost, in calls, retries and seconds waited.
+  returned: success
+  type: dict
+  sample: {calls: 2, retries: 0, waited_seconds: 0.0}
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_monopoly import MONOPOLY_INFO
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(MONOPOLY_INFO)
+
+
+if __name__ == "__main__":
+    main()

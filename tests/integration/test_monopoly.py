@@ -1,0 +1,289 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Exclusive occupancy over HTTP: as tasks here and elsewhere, and with every kind of lost answer."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from harness import Operate, Playground, Result, assert_one_sentence, operate
+from simulator_fixture import Simulator
+
+LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
+INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
+HERE, THERE = "", "delegate_to: bastion"
+HOURS = 3600
+#: Seconds that a call may take where a fault is a matter of time, and a time that is surely longer.
+TIMEOUT, LONGER = 0.6, 1.2
+
+PLAY = """
+- hosts: {hosts}
+  gather_facts: false
+  module_defaults:
+    group/qingguo.qgnet.qg:
+      key: "{{{{ key }}}}"
+      api_url: "{{{{ api_url }}}}"
+  tasks:
+    - name: it
+      qingguo.qgnet.{module}: {{{options}}}
+      {extra}
+"""
+
+
+def play(options: str, extra: str = "", module: str = "qg_monopoly", hosts: str = "app") -> str:
+    return PLAY.format(options=options, extra=extra, module=module, hosts=hosts)
+
+
+@pytest.fixture
+def variables(sim: Simulator) -> dict[str, Any]:
+    sim.configure(
+        plan={"kind": "exclusive_occupancy", "channels": 6},
+        options={"lease_proxies": False, "dial_seconds": 0.2, "queue_seconds": 0.2},
+    )
+    return {"key": sim.key, "api_url": sim.api_url}
+
+
+@pytest.fixture(params=[HERE, THERE], ids=["here", "delegated"])
+def where(request: pytest.FixtureRequest) -> str:
+    """What makes the task run on the control node, or elsewhere."""
+    place: str = request.param
+    return place
+
+
+@pytest.fixture
+def monopoly(
+    common: dict[str, Any], variables: dict[str, Any], haste: None, monkeypatch: pytest.MonkeyPatch
+) -> Operate:
+    """qg_monopoly in this process, which is quick to look again."""
+    base = "ansible_collections.qingguo.qgnet.plugins.module_utils"
+    loops = importlib.import_module(f"{base}._monopolies")
+    for name, value in (("SETTLE", (0.05, 0.1)), ("PATIENCE", (0.05, 0.1)), ("FIRST_NAP", 0.1)):
+        monkeypatch.setattr(loops, name, value)
+    operation = importlib.import_module(f"{base}._op_monopoly").MONOPOLY
+    return lambda check=False, diff=False, **options: operate(operation, {**common, **options}, check=check, diff=diff)
+
+
+def held(sim: Simulator) -> list[str]:
+    return [monopoly["uuid"] for monopoly in sim.state()["keys"][sim.key]["monopolies"]]
+
+
+def writes(sim: Simulator) -> list[str]:
+    return [call["method"] for call in sim.journal() if call["method"] != "GET"]
+
+
+def forget(sim: Simulator) -> None:
+    sim.control("DELETE", "/journal")
+
+
+def test_hold(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
+    text = play("count: 2, area_code: 440100, isp: mobile", where)
+
+    def run(*arguments: str) -> Any:
+        return playground.play(text, inventory=INVENTORY, variables=variables, arguments=arguments).ok()
+
+    predicted = run("--check", "--diff")
+    result = predicted.of("it").result
+    assert (result["changed"], result["missing"], result["applied"]) == (True, 2, [])
+    assert "+2 to be applied for" in predicted.stdout
+    assert [call["path"] for call in sim.journal()] == [LIST, QUOTA, IDLE]
+    assert writes(sim) == []
+
+    done = run("--diff", "-vvvv")
+    result = done.of("it").result
+    assert result["changed"] is True
+    assert result["applied"] == held(sim)
+    assert {one["state"] for one in result["monopolies"]} == {"online"}
+    assert {(one["area_code"], one["isp"]) for one in result["monopolies"]} == {(440100, "mobile")}
+    assert all(one["since"].endswith("+08:00") for one in result["monopolies"])
+    assert f"+{held(sim)[0]}" in done.stdout
+    assert sim.key not in done.output
+    assert writes(sim) == ["POST"]
+    # Here, nothing at all is sent to the host; delegated, the module is, and nobody hears how far it is.
+    assert bool(done.spied) is (where == THERE)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("qg_monopoly: ")]
+    if where == HERE:
+        assert lines[0] == "qg_monopoly: 0 of 2 online, 2 queued"
+        assert lines[-1] == "qg_monopoly: 2 of 2 online"
+        assert len(lines) == len(set(lines))
+    else:
+        assert lines == []
+
+    forget(sim)
+    again = run()
+    assert again.of("it").result["changed"] is False
+    assert again.of("it").result["present"] == held(sim)
+    assert [(call["method"], call["path"]) for call in sim.journal()] == [("GET", LIST)]
+
+
+def test_redial(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
+    playground.play(play("count: 2"), inventory=INVENTORY, variables=variables).ok()
+    sim.advance(60)
+    forget(sim)
+    text = play("state: redialled, all: true", where)
+    predicted = playground.play(text, inventory=INVENTORY, variables=variables, arguments=["--check"]).ok().of("it")
+    assert predicted.result["changed"] is True
+    assert writes(sim) == []
+    result = playground.play(text, inventory=INVENTORY, variables=variables).ok().of("it").result
+    assert result["changed"] is True
+    assert [one["uuid"] for one in result["redialled"]] == held(sim)
+    for one in result["redialled"]:
+        assert one["server_before"]
+        assert one["server_after"]
+        assert one["server_before"] != one["server_after"]
+    assert writes(sim) == ["PUT"]
+
+
+def test_release(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
+    playground.play(play("count: 2"), inventory=INVENTORY, variables=variables).ok()
+    old = held(sim)
+    sim.advance(13 * HOURS)
+    playground.play(play("count: 3"), inventory=INVENTORY, variables=variables).ok()
+    (young,) = set(held(sim)) - set(old)
+    forget(sim)
+    text = play("state: absent, all: true", where)
+    run = playground.play(text, inventory=INVENTORY, variables=variables, arguments=["--check"])
+    assert run.of("it").status == "failed"
+    assert run.of("it").result["released"] == old
+    assert writes(sim) == []
+
+    run = playground.play(text, inventory=INVENTORY, variables=variables)
+    result = run.of("it").result
+    assert run.of("it").status == "failed"
+    assert (result["changed"], result["released"]) == (True, old)
+    assert [one["uuid"] for one in result["refused"]] == [young]
+    assert_one_sentence(result["msg"])
+    assert f"{young} (possible from {result['refused'][0]['possible_from']} on)" in result["msg"]
+    assert writes(sim) == ["DELETE"]
+
+    text = play(f"state: absent, uuids: ['{young}', '{old[0]}']", where)
+    sim.advance(13 * HOURS)
+    result = playground.play(text, inventory=INVENTORY, variables=variables).ok().of("it").result
+    assert (result["changed"], result["released"]) == (True, [young])
+    forget(sim)
+    again = playground.play(text, inventory=INVENTORY, variables=variables).ok().of("it").result
+    assert (again["changed"], again["released"]) == (False, [])
+    assert writes(sim) == []
+
+
+def test_info(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
+    playground.play(play("count: 2"), inventory=INVENTORY, variables=variables).ok()
+    forget(sim)
+    text = play("", where, "qg_monopoly_info")
+    for arguments in ([], ["--check"]):
+        run = playground.play(text, inventory=INVENTORY, variables=variables, arguments=arguments).ok()
+        result = run.of("it").result
+        assert result["changed"] is False
+        assert [one["uuid"] for one in result["monopolies"]] == held(sim)
+        assert result["idle"]
+    assert [call["path"] for call in sim.journal()] == [LIST, IDLE] * 2
+
+
+def test_many_hosts_at_once_hold_no_more_than_one_wish(
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
+) -> None:
+    inventory = "".join(f"app{number} ansible_connection=local\n" for number in range(4))
+    run = playground.play(play("count: 2", hosts="all"), inventory=inventory, variables=variables).ok()
+    assert len(held(sim)) == 2
+    assert writes(sim) == ["POST"]
+    results = [task.result for task in run.by_host("it").values()]
+    assert sorted(result["changed"] for result in results) == [False, False, False, True]
+    assert all(result["count"] == 2 for result in results)
+
+
+@pytest.mark.parametrize("module", ["qg_monopoly", "qg_monopoly_info"])
+def test_a_key_of_another_product(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str
+) -> None:
+    sim.configure(plan={"kind": "dynamic_dedicated"})
+    text = play("count: 1" if module == "qg_monopoly" else "", where, module)
+    task = playground.play(text, inventory=INVENTORY, variables=variables).of("it")
+    assert task.status == "failed"
+    assert (task.result["changed"], task.result["http_status"]) == (False, 400)
+    assert task.result["endpoint"] == LIST
+    assert_one_sentence(task.result["msg"])
+    assert writes(sim) == []
+
+
+def test_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
+    text = play("count: 0", f"ignore_errors: true\n      {where}") + "".join(
+        f"""
+    - name: {number}
+      qingguo.qgnet.qg_monopoly: {{{options}}}
+      ignore_errors: true
+      {where}
+"""
+        for number, options in enumerate(
+            ["state: absent", "count: many", "count: 1, isp: pigeon", "count: 1, max_wait: -1"]
+        )
+    )
+    run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
+    assert [task.status for task in run.tasks] == ["failed"] * 5
+    for task in run.tasks:
+        assert_one_sentence(task.result["msg"])
+    assert sim.journal() == []
+
+
+#: Answers to a write that say nothing, and whether the vendor did it.
+LOST: dict[str, tuple[bool, dict[str, Any]]] = {
+    "reset after": (True, {"kind": "reset_after"}),
+    "reset before": (False, {"kind": "reset_before"}),
+    "closed": (False, {"kind": "refuse"}),
+    "garbage": (True, {"kind": "garbage"}),
+    "garbage before": (False, {"kind": "garbage", "executed": False}),
+    "bad gateway after": (True, {"kind": "status", "http_status": 502, "executed": True}),
+    "unknown error": (False, {"kind": "code", "code": -1}),
+    "too late": (True, {"kind": "hang_after", "seconds": LONGER}),
+    "truncated": (True, {"kind": "truncate"}),
+}
+lost = pytest.mark.parametrize(("done", "fields"), LOST.values(), ids=LOST)
+
+
+@lost
+def test_a_lost_application(sim: Simulator, monopoly: Operate, done: bool, fields: dict[str, Any]) -> None:
+    sim.fault(path=LIST, method="POST", **fields)
+    result = monopoly(count=2, timeout=TIMEOUT)
+    assert "failed" not in result, result.get("msg")
+    assert result["applied"] == held(sim)
+    assert len(held(sim)) == 2
+    assert writes(sim) == ["POST"] * (1 if done else 2)
+    forget(sim)
+    assert monopoly(count=2)["changed"] is False
+    assert writes(sim) == []
+
+
+@lost
+def test_a_lost_release(sim: Simulator, monopoly: Operate, done: bool, fields: dict[str, Any]) -> None:
+    uuids = monopoly(count=2)["applied"]
+    sim.advance(13 * HOURS)
+    forget(sim)
+    sim.fault(path=LIST, method="DELETE", **fields)
+    result = monopoly(state="absent", all=True, timeout=TIMEOUT)
+    assert "failed" not in result, result.get("msg")
+    assert (result["released"], held(sim)) == (uuids, [])
+    assert writes(sim) == ["DELETE"] * (1 if done else 2)
+
+
+@lost
+def test_a_lost_redial(sim: Simulator, monopoly: Operate, done: bool, fields: dict[str, Any]) -> None:
+    uuids = monopoly(count=2)["applied"]
+    sim.advance(60)
+    forget(sim)
+    sim.fault(path=REDIAL, method="PUT", **fields)
+    result = monopoly(state="redialled", uuids=uuids, timeout=TIMEOUT)
+    assert "failed" not in result, result.get("msg")
+    assert [one["uuid"] for one in result["redialled"]] == uuids
+    assert all(one["server_before"] != one["server_after"] for one in result["redialled"])
+    assert writes(sim) == ["PUT"] * (1 if done else 2)
+
+
+@pytest.mark.parametrize("fields", [{"kind": "status", "http_status": 502}, {"kind": "delay", "seconds": LONGER}])
+def test_an_application_that_may_still_be_under_way(sim: Simulator, monopoly: Operate, fields: dict[str, Any]) -> None:
+    sim.fault(path=LIST, method="POST", **fields)
+    result: Result = monopoly(count=2, timeout=TIMEOUT, wait=False)
+    assert result["failed"]
+    assert_one_sentence(result["msg"])
+    assert "ansible localhost -m qingguo.qgnet.qg_monopoly_info" in result["msg"]
+    assert writes(sim) == ["POST"]
