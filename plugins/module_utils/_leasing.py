@@ -73,12 +73,16 @@ def bring_about(api: ProxyApi, wish: Wish, *, check: bool = False, now: Callable
         return outcome
 
 
-def _sorted(holder: Holder, wish: Wish) -> Sorted:
-    """Sort what is held; the vendor's names of areas are read only where a lease cannot be told without them."""
+def _sorted(holder: Holder, wish: Wish, *, all_of_them: bool = False) -> Sorted:
+    """Sort what is held; the vendor's names of areas are read only where a lease cannot be told without them.
+
+    A lease beyond what is wanted needs not be told, unless ``all_of_them`` are.
+    """
     held, now, origins = list(holder.held.values()), holder.now(), holder.memory.origins()
     found = sort(held, wish, now, origins, {})
     doubtful = found.unsure or (found.unsure_stale if wish.exact else ())
-    if wish.terms.area_id is None or not doubtful or (len(found.fit) >= wish.count and not wish.exact):
+    enough = len(found.fit) >= wish.count and not wish.exact and not all_of_them
+    if wish.terms.area_id is None or not doubtful or enough:
         return found
     names = holder.memory.area_names()
     if names is None:
@@ -95,7 +99,7 @@ def find(api: ProxyApi, wish: Wish, *, max_age: float, now: Callable[[], float] 
     """The held leases that match a wish, from a list that is at most ``max_age`` seconds old; changes nothing."""
     holder = Holder(api, now)
     holder.glance(max_age)
-    return plan(_sorted(holder, wish), wish).keep
+    return plan(_sorted(holder, wish, all_of_them=True), wish).keep
 
 
 def _check_lifetime(holder: Holder, wish: Wish) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.qingguo.qgnet.plugins.doc_fragments.proxy_api import ModuleDocFragment
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +58,19 @@ def test_every_module_says_that_it_is_in_the_group(name: str) -> None:
     fragments = yaml.safe_load(found[1]).get("extends_documentation_fragment", [])
     attributes = yaml.safe_load(found[1]).get("attributes", {})
     assert "action_group" in attributes or any("attributes" in fragment for fragment in fragments)
+
+
+def test_plugins_document_the_options_of_the_api_as_they_are_declared() -> None:
+    documented = yaml.safe_load(ModuleDocFragment.PLUGIN)["options"]
+    assert set(documented) == set(PROXY_API_OPTIONS)
+    for name, option in PROXY_API_OPTIONS.items():
+        told = documented[name]
+        assert {field: told.get(field) for field in ("type", "default", "required")} == {
+            field: option.get(field) for field in ("type", "default", "required")
+        }
+        assert [entry["name"] for entry in told.get("env", [])] == (
+            option["fallback"][1] if "fallback" in option else []
+        )
 
 
 def test_the_user_agent_tells_the_version_of_the_collection() -> None:

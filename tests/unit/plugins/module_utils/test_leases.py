@@ -1,0 +1,582 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which leases count, what has to change, and what is done when calls fail, without a network."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import (
+    ALLOCATE,
+    QUOTA,
+    RELEASE,
+    RELEASED_ADDRESSES,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, QgError, Uncertain, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import Origin
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
+    Sorted,
+    Terms,
+    Wish,
+    names_of,
+    oldest_first,
+    plan,
+    sort,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import bring_about, find, give_up, swap
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
+    BEIJING,
+    Area,
+    Lease,
+    ShapeError,
+    all_leases,
+    areas,
+    moment,
+    new_leases,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from in_process import KEY, InProcess, books, calls, client, configure, fault
+from simulator.clock import Clock
+from simulator.core import Core
+
+NOW = 1_800_000_000.0
+GUANGZHOU, QUANZHOU = 440100, 350500
+NAMES = {"广东省广州市": GUANGZHOU, "福建省泉州市": QUANZHOU, "福建省": 350000}
+WRITING = ("/allocate", "/release", "/replace")
+
+
+def lease(number: int, *, minutes: float | None = 60, region: str | None = None, task: str = "T") -> Lease:
+    expires = None if minutes is None else datetime.datetime.fromtimestamp(NOW + minutes * 60, BEIJING)
+    ip = f"192.0.2.{number}"
+    return Lease(ip, 8000, f"{ip}:8000", str(expires), expires, region, task, {})
+
+
+leases = st.lists(
+    st.builds(
+        lease,
+        st.integers(1, 250),
+        minutes=st.one_of(st.none(), st.integers(-5, 200)),
+        region=st.sampled_from([None, "广东省广州市电信", "福建省泉州市联通", "广东省广州市", "BGP"]),
+        task=st.sampled_from(["A", "B", "C"]),
+    ),
+    max_size=12,
+    unique_by=lambda one: one.identity,
+)
+wishes = st.builds(
+    Wish,
+    count=st.integers(1, 8),
+    terms=st.builds(Terms, area_id=st.sampled_from([None, GUANGZHOU]), isp=st.sampled_from([None, "telecom"])),
+    min_remaining=st.integers(0, 90),
+    task_ids=st.sampled_from([frozenset(), frozenset({"A"})]),
+    exact=st.booleans(),
+    undetermined=st.sampled_from(["fail", "ignore", "match"]),
+)
+origins = st.dictionaries(
+    st.sampled_from(["A", "B", "C"]),
+    st.builds(Origin, st.sampled_from([None, GUANGZHOU, QUANZHOU]), st.sampled_from([None, "telecom", "mobile"])),
+)
+
+
+@given(held=leases, wish=wishes, known=origins)
+def test_a_plan_reaches_the_wish_and_touches_no_more_than_it_must(
+    held: list[Lease], wish: Wish, known: dict[str, Origin]
+) -> None:
+    found = sort(held, wish, NOW, known, NAMES)
+    try:
+        made = plan(found, wish)
+    except QgError:
+        assert wish.undetermined == "fail"
+        assert found.unsure or found.unsure_stale
+        return
+    assert len(made.keep) + made.missing >= wish.count
+    assert made.missing <= wish.count
+    keep, surplus = ({one.identity for one in leases} for leases in (made.keep, made.surplus))
+    assert not keep & surplus
+    assert keep | surplus <= {one.identity for one in held}
+    if wish.exact:
+        assert len(made.keep) + made.missing == wish.count
+        latest = [one.expires for one in made.keep if one.expires]
+        assert all(one.expires <= least for one in made.surplus if one.expires for least in latest[:1])
+    else:
+        assert not made.surplus
+
+
+@given(held=leases, wish=wishes, known=origins)
+def test_every_lease_has_one_place_at_most(held: list[Lease], wish: Wish, known: dict[str, Origin]) -> None:
+    found = sort(held, wish, NOW, known, NAMES)
+    places = [*found.fit, *found.stale, *found.unsure, *found.unsure_stale]
+    assert len(places) == len({one.identity for one in places})
+    assert list(found.fit) == oldest_first(found.fit)
+
+
+@pytest.mark.parametrize(
+    ("one", "origin", "counts"),
+    [
+        (lease(1, region="广东省广州市电信"), Origin(QUANZHOU), False),
+        (lease(1, region="福建省泉州市电信"), Origin(GUANGZHOU), True),
+        (lease(1, region="广东省广州市电信"), None, True),
+        (lease(1, region="福建省泉州市电信"), None, False),
+        (lease(1, region="福建省厦门市电信"), None, False),
+        (lease(1, region="上海市电信"), None, None),
+        (lease(1), None, None),
+        (lease(1), Origin(None), None),
+    ],
+)
+def test_the_area_is_remembered_or_told_by_the_region_or_not_known(
+    one: Lease, origin: Origin | None, counts: bool | None
+) -> None:
+    found = sort([one], Wish(1, Terms(area_id=GUANGZHOU)), NOW, {"T": origin} if origin else {}, NAMES)
+    assert found == Sorted(
+        fit=(one,) if counts else (),
+        unsure=(one,) if counts is None else (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "known", "counts"),
+    [
+        ("A", {}, True),
+        ("B", {}, None),
+        ("B", {"B": Origin()}, False),
+        ("B", {"B": Origin(successor_of=frozenset({"A", "X"}))}, True),
+    ],
+)
+def test_a_task_is_one_of_those_named_or_stands_in_for_one(
+    task: str, known: dict[str, Origin], counts: bool | None
+) -> None:
+    one = lease(1, task=task)
+    found = sort([one], Wish(1, task_ids=frozenset({"A"})), NOW, known, {})
+    assert found == Sorted(fit=(one,) if counts else (), unsure=(one,) if counts is None else ())
+
+
+def test_a_lease_without_a_deadline_that_can_be_read_is_doubtful_where_time_matters() -> None:
+    one = lease(1, minutes=None)
+    assert sort([one], Wish(1), NOW, {}, {}).fit == (one,)
+    assert sort([one], Wish(1, min_remaining=1), NOW, {}, {}).unsure == (one,)
+
+
+def test_a_name_of_several_areas_tells_nothing() -> None:
+    rows = [
+        Area(1, "A", None, None, {}),
+        Area(2, "A", None, None, {}),
+        Area(3, "B", None, None, {}),
+        Area(None, "C", None, None, {}),
+    ]
+    assert names_of(rows) == {"B": 3}
+
+
+def test_limits_depend_on_channels_and_stay_below_that_of_plans_by_volume() -> None:
+    assert [ALLOCATE.limit(channels) for channels in (None, 1, 5, 1000)] == [15, 15, 35, 60]
+    assert [RELEASE.limit(channels) for channels in (None, 3)] == [5, 15]
+    assert [RELEASED_ADDRESSES.limit(channels) for channels in (None, 3)] == [2, 6]
+    assert QUOTA.limit(None) == 60
+
+
+@pytest.mark.parametrize("text", ["2030-01-02 03:04:05", " 2030-01-02 03:04:05 "])
+def test_times_are_those_of_beijing(text: str) -> None:
+    found = moment(text)
+    assert found is not None
+    assert found.isoformat() == "2030-01-02T03:04:05+08:00"
+
+
+@pytest.mark.parametrize("text", [None, "", "tomorrow", "2030-13-02 03:04:05", 7])
+def test_a_time_that_cannot_be_read_is_none(text: object) -> None:
+    assert moment(text) is None
+
+
+ITEM = {"IP": "192.0.2.10", "port": "21504", "deadline": "2030-01-02 03:04:05", "host": "198.51.100.8:21504"}
+
+
+@pytest.mark.parametrize(
+    ("change", "server", "port"),
+    [
+        ({}, "198.51.100.8:21504", 21504),
+        ({"host": None}, "192.0.2.10:21504", 21504),
+        ({"host": "", "port": 80}, "192.0.2.10:80", 80),
+    ],
+)
+def test_a_lease_is_reached_under_its_host(change: dict[str, Any], server: str, port: int) -> None:
+    found = Lease.from_item({**ITEM, **change}, "T")
+    assert (found.server, found.port, found.ip) == (server, port, "192.0.2.10")
+
+
+@pytest.mark.parametrize(
+    "change", [{"IP": None}, {"IP": " "}, {"IP": 7}, {"port": None}, {"port": "x"}, {"port": True}]
+)
+def test_half_a_lease_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ShapeError):
+        Lease.from_item({**ITEM, **change}, "T")
+
+
+@pytest.mark.parametrize("body", [{}, {"TaskList": None}, {"TaskList": []}, {"TaskList": [], "TotalNum": "0"}])
+def test_no_leases_have_several_forms(body: dict[str, Any]) -> None:
+    assert all_leases(body) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"TotalNum": 1},
+        {"TaskList": None, "TotalNum": "2"},
+        {"TaskList": {}},
+        {"TaskList": [7]},
+        {"TaskList": [{"TaskID": "T", "Data": [7]}]},
+        {"TotalNum": "many"},
+    ],
+)
+def test_a_list_that_contradicts_itself_is_not_believed(body: dict[str, Any]) -> None:
+    with pytest.raises(ShapeError):
+        all_leases(body)
+
+
+@pytest.mark.parametrize("body", [{"TaskID": "T"}, {"TaskID": "T", "Data": []}, {"Data": [ITEM]}])
+def test_a_success_that_names_nothing_is_not_believed(body: dict[str, Any]) -> None:
+    with pytest.raises(ShapeError):
+        new_leases(body)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"AreaId": 1, "Area": "x", "Isp": 2, "Status": 0}, (1, "x", "mobile", False)),
+        ({"area_code": "350500", "area_name": "x", "isp": "电信", "available": 3}, (350500, "x", "telecom", True)),
+        ({"something": 1}, (None, None, None, None)),
+        ({"AreaId": None, "Area": 7, "Isp": None, "Status": "on"}, (None, None, None, None)),
+    ],
+)
+def test_an_area_is_read_as_far_as_it_can_be(row: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    (found,) = areas({"Data": [row]})
+    assert (found.area_id, found.name, found.isp, found.available) == expected
+    assert found.vendor == row
+
+
+# What is done when calls fail.
+
+
+@pytest.fixture
+def core() -> Core:
+    return Core(clock=Clock(NOW), seed=1)
+
+
+@pytest.fixture
+def wire(core: Core) -> InProcess:
+    return InProcess(core)
+
+
+@pytest.fixture
+def hold(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
+    def run(count: int, max_wait: float = 300, node: str = "a", **wish: Any) -> Any:
+        api = client(core, tmp_path / node, max_wait, wire)
+        return bring_about(api, Wish(count, **wish), now=core.clock.now)
+
+    return run
+
+
+def paid(core: Core) -> int:
+    return len(books(core).paid)
+
+
+LOST = [
+    ({"kind": "reset_before"}, False),
+    ({"kind": "reset_after"}, True),
+    ({"kind": "truncate"}, True),
+    ({"kind": "garbage"}, True),
+    ({"kind": "garbage", "executed": False}, False),
+    ({"kind": "data_null"}, True),
+    ({"kind": "data_absent"}, True),
+    ({"kind": "status", "http_status": 500}, False),
+    ({"kind": "status", "http_status": 500, "executed": True}, True),
+    ({"kind": "status", "http_status": 502, "executed": True}, True),
+    ({"kind": "code", "code": -1}, False),
+    ({"kind": "code", "code": -104}, False),
+    ({"kind": "hang_after", "seconds": 20}, True),
+]
+
+
+@pytest.mark.parametrize(("kind", "executed"), LOST)
+def test_a_lost_answer_is_adopted_or_the_call_done_again(
+    core: Core, hold: Callable[..., Any], kind: dict[str, Any], executed: bool
+) -> None:
+    fault(core, {"path": "/allocate", **kind})
+    outcome = hold(3)
+    assert outcome.error is None
+    assert len(outcome.leases) == len(outcome.allocated) == 3
+    assert paid(core) == 3
+    assert calls(core, "/allocate") == ["/allocate"] * (1 if executed else 2)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"kind": "status", "http_status": 504},
+        {"kind": "status", "http_status": 502},
+        {"kind": "status", "http_status": 408},
+    ],
+)
+def test_what_may_be_under_way_is_not_done_again(core: Core, hold: Callable[..., Any], kind: dict[str, Any]) -> None:
+    fault(core, {"path": "/allocate", **kind})
+    outcome = hold(3)
+    assert calls(core, "/allocate") == ["/allocate"]
+    if kind["http_status"] == 408:
+        # A refusal without the vendor's code: surely not carried out, and no reason to try again.
+        assert not isinstance(outcome.error, Uncertain)
+    else:
+        assert isinstance(outcome.error, Uncertain)
+        assert "3 addresses were leased cannot be told" in outcome.error.message
+        assert "qg_proxy_info" in outcome.error.message
+
+
+def test_a_call_that_is_carried_out_late_is_told_as_uncertain_and_found_the_next_time(
+    core: Core, wire: InProcess, hold: Callable[..., Any]
+) -> None:
+    wire.late = ("/allocate", 30)
+    outcome = hold(2)
+    assert isinstance(outcome.error, Uncertain)
+    wire.advance(60)
+    again = hold(2)
+    assert (again.error, len(again.leases), again.allocated) == (None, 2, ())
+    assert paid(core) == 2
+
+
+def test_a_lost_answer_that_cannot_be_looked_after_is_uncertain(core: Core, hold: Callable[..., Any]) -> None:
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    fault(core, {"path": "/query", "kind": "reset_before", "skip": 1, "times": -1})
+    outcome = hold(2)
+    assert isinstance(outcome.error, Uncertain)
+    assert "the list of leases cannot be read" in outcome.error.message
+
+
+def test_without_time_to_look_again_a_lost_answer_is_uncertain(core: Core, hold: Callable[..., Any]) -> None:
+    fault(core, {"path": "/allocate", "kind": "reset_before"})
+    outcome = hold(2, max_wait=0)
+    assert isinstance(outcome.error, Uncertain)
+    assert paid(core) == 0
+
+
+def test_a_call_that_fails_again_and_again_is_given_up(core: Core, hold: Callable[..., Any]) -> None:
+    fault(core, {"path": "/allocate", "kind": "code", "code": -1, "times": -1})
+    outcome = hold(1)
+    assert outcome.error.details["code"] == -1
+    assert len(calls(core, "/allocate")) == 3
+
+
+def test_a_short_answer_is_completed_and_nothing_is_leased_beyond_the_wish(
+    core: Core, hold: Callable[..., Any]
+) -> None:
+    configure(core, options={"short_stock": "partial"})
+    for area in core.vendor.accounts[KEY].plan.stock:
+        area.available = 1
+    outcome = hold(4)
+    assert (outcome.error, len(outcome.leases), paid(core)) == (None, 4, 4)
+
+
+def test_what_was_leased_is_told_where_the_rest_fails(core: Core, hold: Callable[..., Any]) -> None:
+    configure(core, options={"short_stock": "partial"})
+    for place, area in enumerate(core.vendor.accounts[KEY].plan.stock):
+        area.available = int(place < 2)
+    outcome = hold(4)
+    assert (len(outcome.allocated), len(outcome.leases), outcome.missing) == (2, 2, 2)
+    assert outcome.error.details["code"] == -103
+
+
+def test_a_released_channel_is_waited_for(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    configure(core, plan={"channels": 2, "free_delay": 6})
+    hold(2)
+    give_up(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
+    outcome = hold(2)
+    assert (outcome.error, len(outcome.leases)) == (None, 2)
+
+
+def test_a_plan_without_room_is_refused_before_anything_is_written(core: Core, hold: Callable[..., Any]) -> None:
+    configure(core, plan={"channels": 3}, used=1)
+    with pytest.raises(QgError, match=r"count=3 needs 3 more leases .*only 2 of the plan's 3 channels"):
+        hold(3)
+    assert calls(core, *WRITING) == []
+
+
+def test_an_empty_list_is_looked_at_again_where_channels_are_in_use(core: Core, hold: Callable[..., Any]) -> None:
+    hold(2)
+    core.journal.clear()
+    fault(core, {"path": "/query", "kind": "replace", "body": {"Code": 0}})
+    outcome = hold(2)
+    assert (outcome.error, len(outcome.leases), paid(core)) == (None, 2, 2)
+    assert calls(core) == ["/query", "/info/quota", "/query"]
+
+
+def test_min_remaining_that_the_plan_cannot_meet_is_paid_for_once_at_most(core: Core, hold: Callable[..., Any]) -> None:
+    configure(core, plan={"kind": "dynamic_shared", "lifetime": 10})
+    outcome = hold(1, min_remaining=20)
+    assert "less than min_remaining=20 minutes left" in outcome.error.message
+    assert len(outcome.allocated) == 1
+    with pytest.raises(QgError, match="min_remaining=20 cannot be met"):
+        hold(1, min_remaining=20)
+    assert paid(core) == 1
+
+
+def test_exact_gives_up_what_ends_first_and_what_ends_too_soon(core: Core, hold: Callable[..., Any]) -> None:
+    hold(1, terms=Terms(keep_alive=30))
+    hold(2, terms=Terms(keep_alive=60))
+    hold(4, terms=Terms(keep_alive=120))
+    outcome = hold(2, min_remaining=45, exact=True)
+    assert outcome.error is None
+    assert len(outcome.leases) == len(books(core).leases) == 2
+    assert {one.expires.timestamp() for one in outcome.leases if one.expires} == {NOW + 7200}
+
+
+def test_exact_makes_room_first_where_there_is_none(core: Core, hold: Callable[..., Any]) -> None:
+    configure(core, plan={"channels": 2, "free_delay": 5})
+    hold(2, terms=Terms(keep_alive=10))
+    outcome = hold(2, min_remaining=30, exact=True)
+    assert (outcome.error, len(outcome.leases), len(outcome.released)) == (None, 2, 2)
+    writing = calls(core, *WRITING)
+    assert writing[:2] == ["/allocate", "/release"]
+    assert set(writing[2:]) == {"/allocate"}
+
+
+def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Core, wire: InProcess, tmp_path: Path) -> None:
+    api = client(core, tmp_path / "a", 300, wire)
+    with api.alone(), pytest.raises(WaitTooLong, match="another run is changing"):
+        bring_about(client(core, tmp_path / "a", 0, wire), Wish(1), now=core.clock.now)
+    assert calls(core) == []
+
+
+def test_names_of_areas_are_read_once_an_hour(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    hold(3, node="elsewhere")
+    wish = Wish(0, Terms(area_id=GUANGZHOU))
+    for _again in range(3):
+        find(client(core, tmp_path / "a", 300, wire), wish, max_age=0, now=core.clock.now)
+    assert calls(core, "/resources") == ["/resources"]
+    wire.advance(3601)
+    find(client(core, tmp_path / "a", 300, wire), wish, max_age=0, now=core.clock.now)
+    assert calls(core, "/resources") == ["/resources"] * 2
+
+
+@pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
+def test_leases_whose_area_nobody_tells(core: Core, hold: Callable[..., Any], undetermined: str) -> None:
+    hold(1, node="elsewhere")
+    fault(core, {"path": "/resources", "kind": "code", "code": -15, "times": -1})
+    wish = {"terms": Terms(area_id=GUANGZHOU), "undetermined": undetermined}
+    if undetermined == "fail":
+        with pytest.raises(QgError, match="1 held leases may be what is wanted"):
+            hold(1, **wish)
+    else:
+        assert len(hold(1, **wish).leases) == 1
+    assert paid(core) == (2 if undetermined == "ignore" else 1)
+
+
+@pytest.mark.parametrize(("kind", "executed"), [row for row in LOST if row[0].get("code") != -104])
+def test_a_lost_replacement_is_adopted_or_done_again(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, kind: dict[str, Any], executed: bool
+) -> None:
+    hold(3)
+    fault(core, {"path": "/replace", **kind})
+    outcome = swap(client(core, tmp_path / "a", 300, wire), None, 2, Terms(), now=core.clock.now)
+    assert outcome.error is None
+    assert (len(outcome.allocated), len(outcome.released), len(books(core).leases)) == (2, 2, 3)
+    assert paid(core) == 5
+    assert len(calls(core, "/replace")) == (1 if executed else 2)
+
+
+def test_leases_that_a_refused_replacement_lost_are_leased_anew(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    configure(core, options={"replace_failure": "drop"}, plan={"free_delay": 20})
+    hold(3)
+    stock = core.vendor.accounts[KEY].plan.stock
+    left = [area.available for area in stock]
+    for area in stock:
+        area.available = 0
+    api = client(core, tmp_path / "a", 300, wire)
+    pause = api.budget.sleep
+
+    def nap(seconds: float) -> None:
+        # Stock comes back while the client waits.
+        for area, available in zip(stock, left, strict=True):
+            area.available = max(area.available, available)
+        pause(seconds)
+
+    api.budget.sleep = nap
+    outcome = swap(api, None, 2, Terms(), now=core.clock.now)
+    # The stock of the leases that were dropped serves at once, or the run says what is gone.
+    assert len(outcome.released) >= 2
+    assert outcome.error is None or outcome.missing == len(outcome.released) - len(outcome.allocated)
+    assert len(books(core).leases) == 3 - outcome.missing
+
+
+def test_more_than_are_held_cannot_be_replaced(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    hold(1)
+    with pytest.raises(QgError, match="count=2 leases cannot be replaced: the key holds 1"):
+        swap(client(core, tmp_path / "a", 300, wire), None, 2, Terms(), now=core.clock.now)
+    assert calls(core, "/replace") == []
+
+
+def test_named_leases_are_released_and_leased_anew_as_far_as_the_limit_lets(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    configure(core, plan={"kind": "static_dedicated"})
+    hold(4)
+    wire.advance(2 * 86400)
+    outcome = swap(client(core, tmp_path / "a", 300, wire), lambda _lease: True, None, Terms(), now=core.clock.now)
+    assert outcome.error is not None
+    assert "2 leases are still held" in outcome.error.message
+    assert (len(outcome.released), len(outcome.allocated), len(books(core).leases)) == (2, 2, 4)
+
+
+def test_an_address_that_is_leased_twice_is_released_by_its_task(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    hold(1)
+    hold(2)
+    first, second = books(core).leases
+    second.ip = first.ip
+    outcome = give_up(
+        client(core, tmp_path / "a", 300, wire), lambda one: one.task_id == first.task_id, now=core.clock.now
+    )
+    assert outcome.error is None
+    assert books(core).leases == [second]
+    (sent,) = core.journal.select("/release")
+    assert sent["params"] == {"TaskID": first.task_id}
+
+
+def test_an_address_that_cannot_be_released_alone_is_left(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    hold(2)
+    first, second = books(core).leases
+    second.ip = first.ip
+    outcome = give_up(client(core, tmp_path / "a", 300, wire), lambda one: one.port == first.port, now=core.clock.now)
+    if first.port == second.port:
+        pytest.fail("the simulator gave one port twice")
+    assert "Release both" in outcome.error.message
+    assert calls(core, "/release") == []
+
+
+def test_a_refusal_of_the_quota_means_that_it_is_not_known(core: Core, hold: Callable[..., Any]) -> None:
+    configure(core, plan={"billing": "volume", "balance": 2}, options={"volume_quota": "refuse"})
+    assert hold(2).error is None
+    outcome = hold(3)
+    assert isinstance(outcome.error, ApiError)
+    assert outcome.error.code == -105
+
+
+def test_a_refused_call_for_the_quota_stops_the_run(core: Core, hold: Callable[..., Any]) -> None:
+    fault(core, {"path": "/info/quota", "kind": "code", "code": -12})
+    with pytest.raises(ApiError):
+        hold(1)
+    assert calls(core, *WRITING) == []
