@@ -46,7 +46,7 @@ class Listener:
             raise self._unusable(answer, endpoint.name) from None
         if code != 0:
             raise ApiError(code, endpoint.name, vendor_message=self._said(body, "Msg"), http_status=answer.status)
-        if endpoint.by_status and answer.status in (400, 500) and "error" in body:
+        if endpoint.by_status and answer.status in (200, 400, 500) and body.get("error") and not body.get("data"):
             raise StatusError(
                 answer.status, endpoint.name, vendor_message=self._said(body, "error"), http_status=answer.status
             )

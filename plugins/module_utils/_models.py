@@ -232,7 +232,9 @@ class Monopoly:
 
 
 def monopolies(body: Mapping[str, Any]) -> list[Monopoly]:
-    """The resources in ``data``."""
+    """The resources in ``data``, which is there in every success, though perhaps as null."""
+    if "data" not in body:
+        raise ShapeError("data is missing")
     return [Monopoly.from_item(item) for item in objects(body.get("data"), "data")]
 
 

@@ -23,9 +23,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     ApiError,
     ExchangeError,
     OptionError,
+    StatusError,
+    WaitTooLong,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport, encode, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
+    Lease,
     Quota,
     ShapeError,
     addresses,
@@ -355,3 +358,41 @@ def test_nothing_of_this_needs_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("HOME", str(tmp_path))
     State("~/.ansible/qgnet")
     assert os.path.isdir(tmp_path / ".ansible" / "qgnet")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (json_answer('{"error": "wrong"}', 400), StatusError),
+        (json_answer('{"error": "wrong"}'), StatusError),
+        (json_answer('{"data": null, "error": "wrong"}'), StatusError),
+        (json_answer('{"Code": -14}'), ApiError),
+        (json_answer("{}"), ExchangeError),
+        (json_answer('{"data": {}}'), ExchangeError),
+        (json_answer('{"data": [{"uuid": ""}]}'), ExchangeError),
+        (json_answer("no", 404), ExchangeError),
+    ],
+)
+def test_calls_that_answer_by_status_are_refused_or_unreadable(
+    tmp_path: Path, answer: Answer, error: type[Exception]
+) -> None:
+    api, _transport = client(tmp_path, *[answer] * 6)
+    with pytest.raises(error) as caught:
+        api.monopolies()
+    assert type(caught.value) is error
+
+
+def test_an_unknown_error_by_status_is_tried_again_where_that_is_harmless(tmp_path: Path) -> None:
+    api, transport = client(tmp_path, json_answer('{"error": "?"}', 500), json_answer('{"data": null}'))
+    assert api.monopolies() == []
+    assert len(transport.sent) == 2
+
+
+def test_a_released_address_counts_beside_its_call(tmp_path: Path) -> None:
+    api, _transport = client(tmp_path, *[json_answer('{"Code": 0}')] * 2)
+    leases = [Lease.from_item({"IP": f"192.0.2.{n}", "port": 1}, "T") for n in range(2)]
+    api.budget.max_wait = 0
+    api.release(leases)
+    # Without the channels known, the plan is taken for the smallest.
+    with pytest.raises(WaitTooLong, match="limit of 2 a minute"):
+        api.release(leases)
