@@ -379,7 +379,7 @@ def test_calls_that_answer_by_status_are_refused_or_unreadable(
     api, _transport = client(tmp_path, *[answer] * 6)
     with pytest.raises(error) as caught:
         api.monopolies()
-    assert type(caught.value) is error
+    assert caught.value.__class__ is error
 
 
 def test_an_unknown_error_by_status_is_tried_again_where_that_is_harmless(tmp_path: Path) -> None:
