@@ -64,7 +64,7 @@ class Listener:
             why, executed, transient = "a redirect, which is not followed with a key; check api_url", False, False
         elif status == 429:
             why, executed, transient = "the answer of a server that wants fewer calls", False, True
-        elif status >= 500:
+        elif status >= 500 or status in _GAVE_UP_WAITING:
             why, executed, transient = "the answer of a broken server", None, True
         elif status >= 400:
             why, executed, transient = "a refusal without the vendor's code; check api_url", False, False

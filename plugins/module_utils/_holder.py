@@ -9,6 +9,7 @@ This file is private to the collection. What is and what is not known of the cal
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -28,7 +29,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     WaitTooLong,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import LeaseMemory, Origin
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import Terms, some
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import Terms, oldest_first, some
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease, Quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import backoff
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
@@ -38,6 +39,8 @@ SETTLING = (0.0, 2.0, 3.0)
 #: Seconds between looks for a channel that is being freed, and for how long it is waited for. Clients of the vendor saw
 #: 3 to 6 seconds after a release and 30 after a failed replacement.
 FREEING_NAP, FREEING_LIMIT = 3.0, 45.0
+#: Why it cannot be told where max_wait is used up.
+NO_TIME = "the list of leases shows nothing so far, and max_wait leaves no time to look again."
 #: Times that a call is repeated after it surely, or very likely, did nothing.
 MOST_REPEATS = 3
 
@@ -55,6 +58,8 @@ class Holder:
         self.held: dict[tuple[str, str, str], Lease] = {}
         self.new: dict[tuple[str, str, str], Lease] = {}
         self.before: tuple[Lease, ...] = ()
+        #: Whether a release may still be carried out, which would hit a new lease of the same address.
+        self.release_under_way = False
 
     def first_look(self) -> None:
         """Read what is held before anything is done."""
@@ -111,6 +116,8 @@ class Holder:
         A call whose answer was lost is not repeated before the list was read, and never while it may be under way.
         """
         origin = Origin(terms.area_id, terms.isp, frozenset(successor_of))
+        if self.release_under_way:
+            terms = dataclasses.replace(terms, distinct=True)
         repeats, until, missing = 0, self.now() + FREEING_LIMIT, number
         while missing > 0:
             known = set(self.held)
@@ -170,6 +177,8 @@ class Holder:
                 self.look()
                 if any(identity not in known for identity in self.held):
                     return
+        except WaitTooLong:
+            raise _uncertain(problem, what, NO_TIME) from None
         except QgError as second:
             raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
         if isinstance(problem, ExchangeError) and not problem.over:
@@ -179,14 +188,16 @@ class Holder:
         """Give leases up, and read back. Repeating is harmless here: a lease that is gone stays gone."""
         if len(leases) > self.api.release_batch():
             self.room(0, wait=False)
-        largest, repeats, rested = self.api.release_batch(), 0, False
+        # Where the vendor refuses young leases, the old ones come first.
+        leases, largest, repeats, rested = oldest_first(leases), self.api.release_batch(), 0, False
         while todo := [lease for lease in leases if lease.identity in self.held]:
             problem: QgError | None = None
             try:
                 self._release_once(todo, largest)
             except (ApiError, ExchangeError, WaitTooLong) as found:
                 problem = found
-            self.look()
+                self.release_under_way |= isinstance(found, ExchangeError) and not found.over
+            self._look_back(problem, f"whether {len(todo)} leases were released cannot be told")
             left = [lease for lease in todo if lease.identity in self.held]
             if left and isinstance(problem, WaitTooLong):
                 raise _still_held(problem, left)
@@ -194,7 +205,7 @@ class Holder:
                 repeats = 0
             elif isinstance(problem, ApiError) and problem.code == COUNT_LIMIT:
                 # Fewer at a time may still be allowed; for one alone, a minute of rest may help, once.
-                if largest > 1:
+                if min(largest, len(todo)) > 1:
                     largest = math.ceil(min(largest, len(todo)) / 2)
                 elif rested:
                     raise _still_held(problem, left, _RELEASE_RULES)
@@ -204,8 +215,18 @@ class Holder:
             else:
                 repeats += 1
                 if repeats > MOST_REPEATS or not _passing(problem):
-                    raise _still_held(problem or QgError("The vendor reports success."), left)
+                    refused = isinstance(problem, ApiError) and problem.code == NO_PERMISSION
+                    rules = _RELEASE_RULES if refused else ""
+                    raise _still_held(problem or QgError("The vendor reports success."), left, rules)
                 self.api.budget.wait(backoff(repeats - 1), "the release does not show in the list", "/release")
+
+    def _look_back(self, problem: QgError | None, what: str) -> None:
+        """Read what a call did. Where that cannot be read, nobody can tell."""
+        try:
+            self.look()
+        except QgError as second:
+            first = problem or QgError("The vendor reports success.", **second.details)
+            raise _uncertain(first, what, f"the list of leases cannot be read: {second.message}") from None
 
     def _release_once(self, todo: Sequence[Lease], largest: int) -> None:
         for batch, by_task in _batches(todo, list(self.held.values()), largest):
@@ -241,10 +262,11 @@ class Holder:
             try:
                 self._take(self.api.replace(left, **vars(terms)))
                 self._adopt(known, left, origin, terms)
-                self.look()
             except (ApiError, ExchangeError) as found:
                 problem = found
                 self._after_failed_replace(found, known)
+            else:
+                self._look_back(None, "which leases were replaced cannot be told")
             self._adopt(known, left, origin, terms)
             if known == set(self.held):
                 repeats += 1
@@ -268,6 +290,8 @@ class Holder:
                 self.look()
                 if set(self.held) != set(known):
                     return
+        except WaitTooLong:
+            raise _uncertain(problem, what, NO_TIME) from None
         except QgError as second:
             raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
         if isinstance(problem, ExchangeError) and not problem.over:
@@ -278,7 +302,7 @@ class Holder:
 _HALF_WAY = (UNKNOWN, NO_FREE_CHANNEL, RESOURCES_SHORT, ALLOCATION_FAILED, COUNT_LIMIT)
 _RELEASE_RULES = (
     " A dynamic dedicated plan may release channels*2 addresses a minute; a static one 2 a week, each more than a day "
-    "after it was leased."
+    "after it was leased; a shared one never releases."
 )
 
 

@@ -71,9 +71,15 @@ def _in_area(lease: Lease, area_id: int, origin: Origin, names: Mapping[str, int
     """Whether a lease is in an area: remembered, or told by its region, or not known."""
     if origin.area_id is not None:
         return origin.area_id == area_id
-    named = [name for name in names if name in (lease.region or "")]
-    # The longest name is the nearest: a province contains its cities.
-    return names[max(named, key=len)] == area_id if named else None
+    region = lease.region or ""
+    wanted = [name for name, number in names.items() if number == area_id]
+    if any(name in region for name in wanted):
+        return True
+    # A province contains its cities: a lease that only the province is told of may be in the city.
+    named = [name for name in names if name in region]
+    if not wanted or not named or any(name in city for city in wanted for name in named):
+        return None
+    return False
 
 
 def _of_kind(lease: Lease, wish: Wish, origins: Mapping[str, Origin], names: Mapping[str, int]) -> bool | None:

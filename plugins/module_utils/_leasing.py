@@ -10,10 +10,16 @@ This file is private to the collection.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, ExchangeError, OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+    ApiError,
+    ExchangeError,
+    OptionError,
+    QgError,
+    Uncertain,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._holder import Holder
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
     Plan,
@@ -133,7 +139,7 @@ def _carry_out(holder: Holder, first: Plan, wish: Wish, outcome: Outcome) -> Non
     try:
         # What is kept is never cut, and nothing is given up before its successor is there, if there is room for both.
         if not room:
-            holder.release(first.surplus)
+            _make_room(holder, first.surplus)
         holder.lease(first.missing, wish.terms, wish.task_ids)
         if room:
             holder.release(first.surplus)
@@ -150,6 +156,23 @@ def _carry_out(holder: Holder, first: Plan, wish: Wish, outcome: Outcome) -> Non
         )
     )
     outcome.missing = max(0, wish.count - len(outcome.leases))
+
+
+def _make_room(holder: Holder, surplus: Sequence[Lease]) -> None:
+    """Give leases up for the sake of their channels: one alone first, since a plan by volume gets nothing back for it.
+
+    The vendor does not tell which plans those are.
+    """
+    least = holder.room(0, wait=False)
+    holder.release(surplus[:1])
+    quota = holder.room(least.available + 1 if least else 0, wait=True)
+    if least and quota and quota.available <= least.available:
+        raise QgError(
+            f"{some(surplus[:1])} was released, but no channel came free for it, so the other leases were kept. A plan "
+            f"that is billed by volume pays for every new lease: it has {quota.available} left.",
+            quota={"total": quota.total, "available": quota.available, "used": quota.used},
+        )
+    holder.release(surplus[1:])
 
 
 def _check_new(holder: Holder, wish: Wish) -> None:
@@ -231,6 +254,11 @@ def swap(
 def _swap_named(holder: Holder, named: Collection[Lease], terms: Terms) -> None:
     try:
         holder.release(named)
-    finally:
+    except Uncertain:
+        # What is gone is not known: a successor could be one too many.
+        raise
+    except QgError:
         # What is gone gets a successor, also where not all could be released.
         holder.lease(len(holder.gone(named)), terms)
+        raise
+    holder.lease(len(holder.gone(named)), terms)

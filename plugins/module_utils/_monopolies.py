@@ -103,7 +103,7 @@ class Outcome:
     applied: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
     redialled: list[Redial] = field(default_factory=list)
-    skipped: list[Monopoly] = field(default_factory=list)
+    left_alone: list[Monopoly] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     undetermined: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -562,7 +562,7 @@ class _Redialling(_Run):
                 f'look with "{LOOK}".'
             )
         outcome.before = [one for one in self.held if uuids is None or one.uuid in uuids]
-        outcome.skipped = [one for one in outcome.before if one.state in ON_THE_WAY]
+        outcome.left_alone = [one for one in outcome.before if one.state in ON_THE_WAY]
         self._before = {one.uuid: one for one in outcome.before if one.state not in ON_THE_WAY}
 
     def redial(self, check: bool) -> None:
@@ -620,7 +620,7 @@ class _Redialling(_Run):
     def wait_online(self, wait: bool) -> None:
         """Look, or wait until each is online again under an address that is the new one; then tell what was refused."""
         sent = [one.uuid for one in self.outcome.redialled]
-        all_of_them = [*sent, *(one.uuid for one in self.outcome.skipped)]
+        all_of_them = [*sent, *(one.uuid for one in self.outcome.left_alone)]
 
         def pending() -> list[str]:
             self._all_moved(sent)

@@ -75,6 +75,9 @@ def proxy_url(server: str, key: str, pwd: str) -> str:
 
 def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
     """Put ``proxy_url`` beside each lease, where it was asked for."""
+    # A hidden result would hide the reason of a failure, too.
+    if result.get("failed"):
+        return False
     # The options of a delegated task are as the playbook wrote them.
     if not boolean(params.get("proxy_url") or False, strict=False) or not params.get("pwd"):
         return False

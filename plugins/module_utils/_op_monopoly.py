@@ -110,7 +110,7 @@ def result_of(outcome: Outcome, api: ProxyApi, mode: Mode, state: str) -> dict[s
         "redialled": [
             {"uuid": one.uuid, "server_before": one.before, "server_after": one.after} for one in outcome.redialled
         ],
-        "skipped": [monopoly.uuid for monopoly in outcome.skipped],
+        "left_alone": [monopoly.uuid for monopoly in outcome.left_alone],
         "refused": [_refusal(refused) for refused in outcome.refused],
         "offline": [monopoly.uuid for monopoly in outcome.after if monopoly.state == "offline"],
         "undetermined": outcome.undetermined,

@@ -256,7 +256,7 @@ redialled:
       type: str
       returned: always, null as long as it is not online
   sample: []
-skipped:
+left_alone:
   description: The names of those that O(state=redialled) left alone, as they were queued or being redialled.
   returned: when the list could be read
   type: list

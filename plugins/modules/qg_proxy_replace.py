@@ -122,7 +122,7 @@ leases:
     proxy_url:
       description: URL of the proxy with its credentials. Secret.
       type: str
-      returned: when O(proxy_url) is true
+      returned: when O(proxy_url) is true and the task succeeds
   sample:
     - ip: 192.0.2.10
       port: 21504

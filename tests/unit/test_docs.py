@@ -4,18 +4,35 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.action.qg_egress_whitelist import SPEC
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import VENDOR_CODES
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "plugins"))
+
+from in_process import KEY, InProcess, books, client, configure
+from simulator.clock import Clock
+from simulator.core import Core
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "egress_whitelist"
 GUIDES = sorted(path.stem for path in (ROOT / "docs" / "docsite" / "rst").glob("*.rst"))
 PREFIX = "egress_whitelist_"
+PLUGINS = "ansible_collections.qingguo.qgnet.plugins"
 Blocks = list[tuple[str, str]]
 
 
@@ -64,10 +81,34 @@ def test_the_readme_of_the_role_lists_every_variable_in_order() -> None:
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_the_readme_lists_every_module(readme: str) -> None:
+@pytest.mark.parametrize(
+    ("directory", "pattern"),
+    [("modules", r"(qg_\w+)"), ("filter", r"qingguo\.qgnet\.(proxy_\w+)"), ("lookup", r"qingguo\.qgnet\.(proxy)")],
+)
+def test_the_readme_lists_every_plugin(readme: str, directory: str, pattern: str) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
-    listed = re.findall(r"^\| `(qg_\w+)` \|", text, re.MULTILINE)
-    assert sorted(listed) == sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+    listed = re.findall(rf"^\| `{pattern}` \|", text, re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "plugins" / directory).glob("*.py"))
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_each_guide_is_linked(guide: str) -> None:
+    sections = yaml.safe_load((ROOT / "docs" / "docsite" / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
+    assert guide in [name for section in sections for name in section["toctree"]]
+    assert f"(docs/docsite/rst/{guide}.rst)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"(docs/zh-CN/{guide}.md)" in (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_links_between_guides_lead_somewhere(guide: str) -> None:
+    english = (ROOT / "docs" / "docsite" / "rst" / f"{guide}.rst").read_text(encoding="utf-8")
+    label = r"ansible_collections\.qingguo\.qgnet\.docsite\.(\w+)"
+    assert re.findall(rf"^\.\. _{label}:$", english, re.MULTILINE) == [guide]
+    named = re.findall(rf":ref:`{label}`", english)
+    assert set(named) <= set(GUIDES)
+    chinese = (ROOT / "docs" / "zh-CN" / f"{guide}.md").read_text(encoding="utf-8")
+    assert f"(../docsite/rst/{guide}.rst)" in chinese
+    assert re.findall(r"\((\w+)\.md\)", chinese) == named
 
 
 @pytest.mark.parametrize("guide", ["README", *GUIDES])
@@ -87,3 +128,244 @@ def test_the_examples_are_yaml(guide: str) -> None:
     for kind, body in (markdown(ROOT / "README.md") if guide == "README" else restructured(page))[1]:
         if kind == "yaml":
             assert yaml.safe_load(body)
+
+
+# The coverage of the vendor's API: rows of cells, by the headings of their tables.
+
+Rows = list[dict[str, str]]
+#: A call, a parameter or nothing, and a module that sends it.
+Sent = tuple[str, str, str]
+COVERAGE = ROOT / "docs" / "docsite" / "rst" / "api_coverage.rst"
+
+
+def table_rows(text: str) -> Rows:
+    """The rows of all list-tables."""
+    found: Rows = []
+    for body in re.findall(r"^\.\. list-table::\n   :header-rows: 1\n\n((?:   .*\n?)+)", text, re.MULTILINE):
+        lines = re.sub(r"\n {7}(?! )", " ", body.rstrip("\n"))
+        rows = [
+            re.split(r"\n     -(?: |$)", row, flags=re.MULTILINE) for row in re.split(r"^   \* - ", lines, flags=re.M)
+        ]
+        head, *others = ([cell.strip() for cell in row] for row in rows[1:])
+        found += [dict(zip(head, row, strict=True)) for row in others]
+    return found
+
+
+def codes(cell: str) -> list[str]:
+    """What is set in code."""
+    return re.findall(r"``(.+?)``", cell)
+
+
+def coverage() -> Rows:
+    return table_rows(COVERAGE.read_text(encoding="utf-8"))
+
+
+def unused(row: dict[str, str]) -> bool:
+    return row.get("option", "").startswith("not used")
+
+
+def documented_options(module: str) -> dict[str, Any]:
+    """The options in a module's documentation, with those of its fragments."""
+    documentation = yaml.safe_load(importlib.import_module(f"{PLUGINS}.modules.{module}").DOCUMENTATION)
+    options: dict[str, Any] = dict(documentation.get("options", {}))
+    for fragment in documentation.get("extends_documentation_fragment", []):
+        name, _dot, part = fragment.removeprefix("qingguo.qgnet.").partition(".")
+        source = importlib.import_module(f"{PLUGINS}.doc_fragments.{name}").ModuleDocFragment
+        options |= yaml.safe_load(getattr(source, part.upper() or "DOCUMENTATION")).get("options", {})
+    return options
+
+
+def test_the_coverage_names_tests_that_exist() -> None:
+    named = {test for row in coverage() for test in codes(row["tests"])}
+    missing = []
+    for test in sorted(named):
+        path, _colons, function = test.partition("::")
+        file = ROOT / "tests" / path
+        tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
+        if function not in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]:
+            missing.append(test)
+    assert not missing
+
+
+def test_each_row_of_the_coverage_has_a_test_or_is_not_used() -> None:
+    assert [row for row in coverage() if not codes(row["tests"]) and not unused(row)] == []
+
+
+def test_the_coverage_has_each_call() -> None:
+    called = {value for value in vars(_endpoints).values() if isinstance(value, _endpoints.Endpoint)}
+    # That one is a limit, and not a call.
+    called.remove(_endpoints.RELEASED_ADDRESSES)
+    rows = [row for row in coverage() if "call" in row]
+    assert {call for row in rows for call in codes(row["call"])} == {endpoint.name for endpoint in called}
+
+
+def test_the_coverage_names_options_that_exist() -> None:
+    wrong = []
+    for row in coverage():
+        modules = codes(row.get("module", ""))
+        known = [documented_options(module) for module in modules] or [PROXY_API_OPTIONS]
+        for text in codes(row.get("option", "")):
+            option, _equals, value = text.partition("=")
+            fits = [option in options and (not value or value in options[option]["choices"]) for options in known]
+            # What begins with a capital is the vendor's.
+            if option.islower() and not all(fits):
+                wrong.append((text, modules))
+    assert not wrong
+
+
+def test_the_coverage_has_each_code() -> None:
+    told = {row["code"]: row["meaning"] for row in coverage() if "code" in row}
+    assert {code: told.get(str(code)) for code in VENDOR_CODES} == {
+        code: known.meaning for code, known in VENDOR_CODES.items()
+    }
+
+
+def test_the_chinese_coverage_has_the_same_rows() -> None:
+    text = (ROOT / "docs" / "zh-CN" / "api_coverage.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    chinese = [re.findall("`(.+?)`", line) for line in lines]
+    english = [[code for cell in row.values() for code in codes(cell)] for row in coverage()]
+    assert [row for row in chinese if row] == english
+
+
+class Recorder(InProcess):
+    """Keeps which parameters each call had."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.sent: set[tuple[str, str]] = set()
+
+    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> Any:
+        """Keep them, and go on."""
+        self.sent |= {(endpoint, name) for name in parameters if name not in ("Key", "Pwd")} or {(endpoint, "")}
+        return super().send(method, url, parameters, endpoint)
+
+
+class Desk:
+    """Runs modules in this process, with the simulator's core for a vendor."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        self.patch = monkeypatch
+        self.sent: set[Sent] = set()
+        self.begin("dynamic_dedicated")
+
+    def begin(self, kind: str) -> None:
+        """Another vendor, and a control node that remembers nothing."""
+        self.core = Core(clock=Clock(time.time()), seed=1)
+        configure(self.core, plan={"kind": kind, "channels": 20})
+        self.forget()
+
+    def forget(self) -> None:
+        self.directory = self.directory / "x"
+
+    def run(self, module: str, **options: Any) -> dict[str, Any]:
+        operation = importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule.operation
+        validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({"key": KEY, **options})
+        assert not validation.error_messages
+        wire = Recorder(self.core)
+        home = sys.modules[operation.run.__module__]
+        self.patch.setattr(home, "proxy_api", lambda _params: client(self.core, self.directory, 300, wire))
+        result = execute(operation, validation.validated_parameters, Mode())
+        assert "failed" not in result, result
+        self.sent |= {(call, parameter, module) for call, parameter in wire.sent}
+        return result
+
+
+TERMS = {"keep_alive": 60, "area_id": 440100, "isp": "mobile", "distinct": True}
+
+
+def lease_and_look(desk: Desk) -> None:
+    found = desk.run("qg_proxy_allocate", count=4, **TERMS)["leases"]
+    desk.run("qg_proxy_info", task_ids=[found[0]["task_id"]])
+    desk.run("qg_quota_info")
+    desk.run("qg_area_info", area_id=440100, isp="mobile", available=True)
+    desk.forget()
+    desk.run("qg_proxy_allocate", count=5, area_id=440100)
+    desk.run("qg_proxy_allocate", count=4, exact=True)
+
+
+def give_up_and_swap(desk: Desk) -> None:
+    desk.run("qg_proxy_allocate", count=4)
+    desk.run("qg_proxy_replace", all=True, **TERMS)
+    ips = [lease["ip"] for lease in desk.run("qg_proxy_info")["leases"]]
+    desk.forget()
+    desk.run("qg_proxy_replace", ips=ips, **TERMS)
+    desk.forget()
+    desk.run("qg_proxy_release", all=True)
+
+
+@pytest.mark.parametrize("module", ["qg_proxy_allocate", "qg_proxy_release", "qg_proxy_replace"])
+def test_an_address_that_is_leased_twice_is_named_by_its_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    twins(Desk(tmp_path, monkeypatch), module)
+
+
+def twins(desk: Desk, module: str) -> None:
+    """Two leases with one address, of which the one that ends first goes."""
+    desk.begin("dynamic_dedicated")
+    task = desk.run("qg_proxy_allocate", count=1, keep_alive=5)["leases"][0]["task_id"]
+    desk.run("qg_proxy_allocate", count=3)
+    held = books(desk.core).leases
+    held[0].ip = held[1].ip
+    desk.sent = set()
+    desk.run(module, **({"count": 2, "exact": True} if module == "qg_proxy_allocate" else {"task_ids": [task]}))
+    assert ("/release", "TaskID", module) in desk.sent
+    assert ("/release", "IP", module) not in desk.sent
+
+
+def look_into_the_pool(desk: Desk) -> None:
+    desk.begin("dynamic_shared")
+    desk.run("qg_proxy_pool_info", count=2, area_id=440100, isp="mobile", pool="normal")
+
+
+def manage_the_whitelist(desk: Desk) -> None:
+    desk.run("qg_whitelist", ips=["203.0.113.5"], allow_non_global=True)
+    desk.run("qg_whitelist", ips=["203.0.113.5"], state="absent")
+    desk.run("qg_whitelist_info")
+
+
+def hold_monopolies(desk: Desk) -> None:
+    desk.begin("exclusive_occupancy")
+    held = desk.run("qg_monopoly", count=2, area_code=440100, isp="mobile")["monopolies"]
+    desk.run("qg_monopoly_info", uuids=[held[0]["uuid"]])
+    desk.forget()
+    desk.run("qg_monopoly", count=3, area_code=440100)
+    desk.core.clock.advance(13 * 3600)
+    desk.run("qg_monopoly", state="redialled", all=True)
+    desk.run("qg_monopoly", state="absent", all=True)
+
+
+STORIES: list[Callable[[Desk], None]] = [
+    lease_and_look,
+    give_up_and_swap,
+    look_into_the_pool,
+    manage_the_whitelist,
+    hold_monopolies,
+]
+
+
+def test_each_parameter_is_sent_by_the_modules_that_the_table_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: set[Sent] = set()
+    for number, story in enumerate(STORIES):
+        desk = Desk(tmp_path / str(number), monkeypatch)
+        story(desk)
+        sent |= desk.sent
+    for module in ("qg_proxy_allocate", "qg_proxy_release", "qg_proxy_replace"):
+        desk = Desk(tmp_path / module, monkeypatch)
+        twins(desk, module)
+        sent |= desk.sent
+    told = {
+        (call, parameter, module)
+        for row in coverage()
+        if "call" in row and not unused(row)
+        for call in codes(row["call"])
+        for parameter in codes(row["parameter"]) or [""]
+        for module in codes(row["module"])
+        # It calls as qg_whitelist does, from its own action plugin.
+        if module != "qg_egress_whitelist"
+    }
+    assert told == sent

@@ -111,3 +111,11 @@ def test_a_file_of_the_client_imports_from_no_higher_floor(path: Path) -> None:
         assert floor_of(name) <= floor_of(path.stem), f"{path.stem} imports {name}"
     if "AnsibleModule" in re.sub(r'""".*?"""', "", text, flags=re.DOTALL):
         assert path.stem == "_module"
+
+
+@pytest.mark.parametrize("name", plugins("modules"))
+def test_no_result_has_a_name_that_means_something_to_ansible(name: str) -> None:
+    module = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{name}")
+    reserved = {"skipped", "failed", "unreachable", "exception", "warnings", "deprecations", "invocation", "results"}
+    # Those that are used as Ansible means them need no documentation.
+    assert not reserved & set(yaml.safe_load(module.RETURN))

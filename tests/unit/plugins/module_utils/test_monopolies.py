@@ -823,7 +823,7 @@ def test_what_is_queued_or_being_redialled_is_left_alone(bench: Bench) -> None:
     bench.core.journal.clear()
     outcome = good(bench.redial())
     assert [one.uuid for one in outcome.redialled] == first
-    assert [one.uuid for one in outcome.skipped] == bench.uuids[1:]
+    assert [one.uuid for one in outcome.left_alone] == bench.uuids[1:]
     assert {one.state for one in outcome.after} == {"online"}
     assert bench.calls("PUT", REDIAL)[0]["params"]["UUIDs"] == first[0]
 

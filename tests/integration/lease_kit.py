@@ -1,0 +1,150 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of the modules for leases share: a key, the operations on it, and the vendor's books beside it."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+from harness import Result, assert_one_sentence, calls, operate
+from simulator_fixture import Simulator
+
+COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
+ALLOCATE, RELEASE, REPLACE = "/allocate", "/release", "/replace"
+LIST, POOL, AREAS = "/query", "/extract", "/resources"
+WRITES = (ALLOCATE, RELEASE, REPLACE)
+#: The operations, by what the tests call them.
+OPERATIONS = {
+    "allocate": ("_op_leases", "ALLOCATE"),
+    "release": ("_op_leases", "RELEASE"),
+    "replace": ("_op_leases", "REPLACE"),
+    "info": ("_op_leases", "INFO"),
+    "pool": ("_op_stock", "POOL_INFO"),
+    "areas": ("_op_stock", "AREA_INFO"),
+    "quota": ("_op_quota", "QUOTA_INFO"),
+}
+#: Waits of this process that are shorter than those of users, in seconds.
+SETTLING, FREEING_NAP = (0.0, 0.05, 0.05), 0.2
+#: The command that a message names where nobody can tell what was done.
+LOOK = "ansible localhost -m qingguo.qgnet.qg_proxy_info"
+#: An address and its task: what tells one paid lease from every other.
+Paid = tuple[str, str]
+
+
+def named(leases: list[dict[str, Any]]) -> set[Paid]:
+    """The leases of a result, or of the simulator's books."""
+    return {(lease["ip"], lease["task_id"]) for lease in leases}
+
+
+@dataclass(frozen=True)
+class Books:
+    """What a key has ever been given, and what it holds, by the vendor."""
+
+    paid: set[Paid]
+    held: set[Paid]
+
+
+@dataclass
+class Shop:
+    """One key: the operations on it, and what the vendor knows of it."""
+
+    sim: Simulator
+    options: dict[str, Any]
+    start: Books = field(default_factory=lambda: Books(set(), set()))
+
+    def __call__(self, name: str, *, check: bool = False, diff: bool = False, **changes: Any) -> Result:
+        """Run an operation in this process."""
+        module, constant = OPERATIONS[name]
+        operation = getattr(importlib.import_module(f"{COLLECTION}.{module}"), constant)
+        return operate(operation, {**self.options, **changes}, check=check, diff=diff)
+
+    def books(self) -> Books:
+        state = self.sim.state()["keys"][self.sim.key]
+        return Books(named(state["paid"]), named(state["leases"]))
+
+    def hold(self, *numbers: int, **parameters: Any) -> list[dict[str, Any]]:
+        """Lease past the collection, one task for each number, and let nobody but the vendor know."""
+        for number in numbers:
+            answer = requests.get(
+                self.sim.api_url + ALLOCATE, params={"Key": self.sim.key, "Num": number, **parameters}, timeout=5
+            ).json()
+            assert answer["Code"] == 0, answer
+        self.begin()
+        return self.sim.leases()
+
+    def learn_channels(self) -> None:
+        """Let the client know how many channels the plan has, as a task that reads the quota does."""
+        assert "failed" not in self("quota")
+
+    def begin(self) -> None:
+        """From here on it counts: an empty journal, and the books as they are."""
+        self.sim.control("DELETE", "/journal")
+        self.sim.control("DELETE", "/windows")
+        self.start = self.books()
+
+    def writes(self) -> list[str]:
+        """The paths of the writing calls since then."""
+        return calls(self.sim, *WRITES)
+
+    def at_rest(self) -> None:
+        """Wait until the vendor has carried out every call, also those that nobody waits for any more."""
+        give_up = time.monotonic() + 10
+        while any(call["fault"] == "delay" and not call["executed"] for call in self.sim.journal()):
+            assert time.monotonic() < give_up, "a delayed call is still not carried out"
+            time.sleep(0.05)
+
+    def assert_untouched(self) -> None:
+        """Nothing was leased, and nothing given up."""
+        assert self.books() == self.start
+
+    def assert_told(self, result: Result) -> None:
+        """The result tells what the books tell: whatever was leased and released is named, or said to be unknown."""
+        self.at_rest()
+        now = self.books()
+        fresh, gone = now.paid - self.start.paid, self.start.held - now.held
+        told, released = named(result.get("allocated", [])), named(result.get("released", []))
+        if "failed" in result:
+            assert_one_sentence(result["msg"])
+        if "cannot be told" in result.get("msg", ""):
+            assert LOOK in result["msg"]
+            assert told <= fresh
+            assert released <= gone
+        else:
+            assert told == fresh, (told, fresh, result.get("msg"))
+            assert released == gone, (released, gone, result.get("msg"))
+            assert result["changed"] is bool(fresh or gone)
+        assert result["changed"] or not (told or released)
+
+
+def assert_refusal(result: Result, code: int, endpoint: str, meaning: str = "") -> None:
+    """One error that names the code, what it means, and the call."""
+    assert result["failed"] is True
+    assert result["code"] == code
+    assert result["endpoint"] == endpoint
+    assert meaning in result["meaning"]
+    assert_one_sentence(result["msg"])
+    for part in (str(code), result["meaning"], endpoint):
+        assert part in result["msg"]
+
+
+def planned(sim: Simulator, path: str, name: str, fields: Mapping[str, Any], times: int = 1, skip: int = 0) -> None:
+    """Plan a fault that a table names; the table may give its kind, where the name is another one."""
+    sim.fault(path=path, times=times, skip=skip, **{"kind": name, **fields})
+
+
+@pytest.fixture(name="shop")
+def shop_fixture(sim: Simulator, common: dict[str, Any], haste: None, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """The session's key, with operations that wait briefly."""
+    holder = importlib.import_module(f"{COLLECTION}._holder")
+    monkeypatch.setattr(holder, "SETTLING", SETTLING)
+    monkeypatch.setattr(holder, "FREEING_NAP", FREEING_NAP)
+    # The client's own waits between tries are shortened already; these are the ones between releases.
+    monkeypatch.setattr(holder, "backoff", importlib.import_module(f"{COLLECTION}._proxy_api").backoff)
+    return Shop(sim, {**common, "max_wait": 60.0})

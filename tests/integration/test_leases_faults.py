@@ -1,0 +1,479 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever goes wrong on the way: no lease is paid for twice, and none that no result or error names."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import QUOTA, Result, calls
+from lease_crowd import process
+from lease_kit import ALLOCATE, LIST, LOOK, RELEASE, REPLACE, WRITES, Shop, named, planned, shop_fixture
+from simulator_fixture import Simulator
+
+__all__ = ["shop_fixture"]
+
+#: Seconds that a call may take where a fault is a matter of time, and a time that is surely longer.
+TIMEOUT, LONGER = 0.6, 1.2
+TIMED = ("hang_after", "trickle", "delay")
+
+#: Faults after which the vendor has done what it was told, and those after which it has not.
+DONE: dict[str, dict[str, Any]] = {
+    "reset_after": {},
+    "hang_after": {"seconds": LONGER},
+    "truncate": {},
+    "garbage": {},
+    "garbage with the look of JSON": {"kind": "garbage", "body": '{"Code": 0, "Data": [{"IP": "203.0'},
+    "trickle": {"seconds": 0.1},
+    "server error after the work": {"kind": "status", "http_status": 500, "executed": True},
+    "bad gateway after the work": {"kind": "status", "http_status": 502, "executed": True},
+    "gateway timeout after the work": {"kind": "status", "http_status": 504, "executed": True},
+    "success with a wrong status": {"kind": "status", "http_status": 500, "body": '{"Code":0}', "executed": True},
+    "no object": {"kind": "replace", "body": [], "executed": True},
+    "no code": {"kind": "replace", "body": {"Data": []}, "executed": True},
+    "null": {"kind": "replace", "body": None, "executed": True},
+    "unknown error after the work": {"kind": "replace", "body": {"Code": -1}, "executed": True},
+}
+#: The same, but only as an answer to a call that leases.
+REFUSED: dict[str, dict[str, Any]] = {
+    "allocation failed after the work": {"kind": "replace", "body": {"Code": -104}, "executed": True},
+}
+UNDONE: dict[str, dict[str, Any]] = {
+    "refuse": {},
+    "reset_before": {},
+    "garbage before the work": {"kind": "garbage", "executed": False},
+    "server error": {"kind": "status", "http_status": 500},
+    "unavailable": {"kind": "status", "http_status": 503},
+    "too many requests": {"kind": "status", "http_status": 429, "headers": {"Retry-After": "0"}},
+    "empty answer": {"kind": "status", "http_status": 200, "body": ""},
+}
+#: Faults after which nothing was done, but the call may be under way still: a server between gave up waiting.
+UNDER_WAY: dict[str, dict[str, Any]] = {
+    "bad gateway": {"kind": "status", "http_status": 502},
+    "gateway timeout": {"kind": "status", "http_status": 504},
+    "request timeout": {"kind": "status", "http_status": 408},
+    "delay": {"seconds": LONGER},
+}
+#: Faults that no repetition cures.
+HOPELESS: dict[str, dict[str, Any]] = {
+    "not found": {"kind": "status", "http_status": 404},
+    "forbidden": {"kind": "status", "http_status": 403},
+    "redirect": {"location": "http://127.0.0.1:1/elsewhere"},
+}
+#: Answers of a success that are not as documented. What was done shows in the list.
+ODD: dict[str, dict[str, Any]] = {
+    "data_null": {},
+    "data_absent": {},
+    "strings": {},
+    "names no lease": {"kind": "replace", "body": {"Code": 0, "TaskID": "X1", "Num": 2, "Data": []}, "executed": True},
+    "data is text": {"kind": "replace", "body": {"Code": 0, "TaskID": "X1", "Data": "203.0.113.4"}, "executed": True},
+    "data holds numbers": {"kind": "replace", "body": {"Code": 0, "TaskID": "X1", "Data": [1]}, "executed": True},
+    "slow": {"kind": "delay", "seconds": 0.1},
+}
+#: Answers of a read that lie about what is held.
+LIES: dict[str, dict[str, Any]] = {"data_null": {}, "data_absent": {}}
+
+#: The wishes of a key with 8 channels that holds a task of two leases and a task of one: options, leases that the
+#: vendor gives for them, leases that go, leases in the end, and the writing calls.
+WISHES: dict[str, tuple[str, dict[str, Any], int, int, int, list[str]]] = {
+    "more": ("allocate", {"count": 5}, 2, 0, 5, [ALLOCATE]),
+    "exact": ("allocate", {"count": 2, "exact": True}, 0, 1, 2, [RELEASE]),
+    "release": ("release", {"all": True}, 0, 3, 0, [RELEASE]),
+    "rotate": ("replace", {"count": 2}, 2, 2, 3, [REPLACE]),
+    "rotate all": ("replace", {"all": True}, 3, 3, 3, [REPLACE]),
+    "swap": ("replace", {}, 1, 1, 3, [RELEASE, ALLOCATE]),
+}
+CHANNELS = 8
+#: Every wish with each of its writing calls.
+WRITTEN = [pytest.param(wish, path, id=f"{wish}-{path[1:]}") for wish, row in WISHES.items() for path in row[5]]
+
+
+def cases(*tables: dict[str, dict[str, Any]]) -> list[Any]:
+    return [pytest.param(kind, fields, id=kind) for table in tables for kind, fields in table.items()]
+
+
+def prepare(shop: Shop) -> None:
+    shop.sim.configure(channels=CHANNELS)
+    shop.hold(2, 1)
+    shop.learn_channels()
+    shop.begin()
+
+
+def run(shop: Shop, wish: str, kind: str = "", **changes: Any) -> Result:
+    """The wish, with a time limit that its fault passes, and an end to its waits."""
+    name, options, *_numbers = WISHES[wish]
+    if wish == "swap":
+        options = {"ips": [shop.sim.leases()[0]["ip"]]}
+    limit = TIMEOUT if kind in TIMED else 5.0
+    result = shop(name, **{"timeout": limit, **options, **changes})
+    shop.at_rest()
+    return result
+
+
+def assert_reached(shop: Shop, result: Result, wish: str) -> None:
+    """The wish is fulfilled, for no more than it costs, and the result tells what the books tell."""
+    _name, _options, leased, released, left, _paths = WISHES[wish]
+    assert "failed" not in result, result["msg"]
+    shop.assert_told(result)
+    assert len(result["allocated"]) == leased
+    assert len(result["released"]) == released
+    assert len(shop.sim.leases()) == left
+    if "leases" in result:
+        assert named(result["leases"]) == named(shop.sim.leases())
+        assert result["missing"] == 0
+    assert len(shop.books().paid - shop.start.paid) == leased
+
+
+def assert_stopped(shop: Shop, result: Result, wish: str) -> None:
+    """One clear error, true to the books, and never more leases than the wish."""
+    assert result["failed"] is True
+    shop.assert_told(result)
+    assert_not_too_many(shop, wish)
+
+
+def assert_not_too_many(shop: Shop, wish: str) -> None:
+    """No more than the wish was paid for, and no more is held."""
+    _name, _options, leased, _released, left, _paths = WISHES[wish]
+    assert len(shop.books().paid - shop.start.paid) <= leased
+    assert len(shop.sim.leases()) <= max(left, len(shop.start.held))
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_without_a_fault(shop: Shop, wish: str) -> None:
+    prepare(shop)
+    result = run(shop, wish)
+    assert_reached(shop, result, wish)
+    assert shop.writes() == WISHES[wish][5]
+
+
+@pytest.mark.parametrize(("wish", "path"), WRITTEN)
+@pytest.mark.parametrize(("kind", "fields"), cases(DONE, REFUSED, ODD))
+def test_a_write_that_was_done_is_not_sent_again(
+    shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str
+) -> None:
+    prepare(shop)
+    planned(shop.sim, path, kind, fields)
+    result = run(shop, wish, kind)
+    assert_reached(shop, result, wish)
+    assert calls(shop.sim, path) == [path]
+
+
+@pytest.mark.parametrize(("wish", "path"), WRITTEN)
+@pytest.mark.parametrize(("kind", "fields"), cases(UNDONE))
+def test_a_write_that_was_not_done_is_sent_again(
+    shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str
+) -> None:
+    prepare(shop)
+    planned(shop.sim, path, kind, fields)
+    result = run(shop, wish, kind)
+    assert_reached(shop, result, wish)
+    assert len([call for call in shop.sim.journal(path) if call["executed"]]) == 1
+
+
+@pytest.mark.parametrize("wish", [wish for wish in WISHES if wish not in ("exact", "release")])
+@pytest.mark.parametrize(("kind", "fields"), cases(UNDER_WAY))
+def test_a_lease_that_may_be_under_way_is_not_sent_again(
+    shop: Shop, kind: str, fields: dict[str, Any], wish: str
+) -> None:
+    """Where the list shows nothing, nobody can tell: the error says so, and names the command to look."""
+    prepare(shop)
+    path = WISHES[wish][5][-1]
+    planned(shop.sim, path, kind, fields)
+    result = run(shop, wish, kind)
+    assert_stopped(shop, result, wish)
+    assert "cannot be told" in result["msg"]
+    assert LOOK in result["msg"]
+    assert path in result["msg"]
+    assert result["endpoint"] == path
+    assert calls(shop.sim, path) == [path]
+    # A later run finds what there is, and pays for no more than what is missing.
+    shop.begin()
+    later = shop("allocate", count=5)
+    assert "failed" not in later, later["msg"]
+    shop.assert_told(later)
+    assert len(shop.sim.leases()) == 5
+
+
+@pytest.mark.parametrize("wish", ["exact", "release"])
+@pytest.mark.parametrize(("kind", "fields"), cases(UNDER_WAY))
+def test_a_release_may_be_sent_again_while_it_is_under_way(
+    shop: Shop, kind: str, fields: dict[str, Any], wish: str
+) -> None:
+    prepare(shop)
+    planned(shop.sim, RELEASE, kind, fields)
+    assert_reached(shop, run(shop, wish, kind), wish)
+
+
+@pytest.mark.parametrize(("wish", "path"), WRITTEN)
+@pytest.mark.parametrize(("kind", "fields"), cases(UNDONE, HOPELESS))
+def test_a_write_that_is_never_done_is_told(
+    shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str
+) -> None:
+    prepare(shop)
+    planned(shop.sim, path, kind, fields, times=-1)
+    result = run(shop, wish, kind, max_wait=5)
+    assert_stopped(shop, result, wish)
+    assert path in result["msg"]
+    assert len(calls(shop.sim, path)) <= (1 if fields in HOPELESS.values() else 6)
+    assert shop.books().paid == shop.start.paid
+    # What was given up for a successor that does not come is told as missing.
+    if wish == "swap":
+        assert result["missing"] == len(result["released"])
+    elif wish != "release":
+        assert result["released"] == []
+
+
+@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize(("kind", "fields"), cases(DONE))
+def test_writes_whose_answers_are_always_lost_still_succeed(
+    shop: Shop, kind: str, fields: dict[str, Any], wish: str
+) -> None:
+    if kind in TIMED and wish != "swap":
+        # One that has both kinds of writes is enough of those that take their time.
+        wish = "swap"
+    prepare(shop)
+    for path in WRITES:
+        planned(shop.sim, path, kind, fields, times=-1)
+    result = run(shop, wish, kind)
+    assert_reached(shop, result, wish)
+    assert shop.writes() == WISHES[wish][5]
+
+
+@pytest.mark.parametrize("drop", [1, 2])
+@pytest.mark.parametrize(("wish", "path"), WRITTEN)
+def test_what_a_partial_success_left_out_is_made_up_for(shop: Shop, wish: str, path: str, drop: int) -> None:
+    prepare(shop)
+    shop.sim.fault(path=path, kind="partial", drop=drop)
+    result = run(shop, wish)
+    assert_reached(shop, result, wish)
+
+
+@pytest.mark.parametrize(("wish", "path"), WRITTEN)
+def test_a_partial_success_that_stays_is_told(shop: Shop, wish: str, path: str) -> None:
+    prepare(shop)
+    shop.sim.fault(path=path, kind="partial", drop=100, times=-1)
+    result = run(shop, wish, max_wait=5)
+    if path == REPLACE:
+        # The old ones go, and each gets a successor by an allocation of its own.
+        assert_reached(shop, result, wish)
+    else:
+        assert_stopped(shop, result, wish)
+        assert len(calls(shop.sim, path)) <= 6
+
+
+@pytest.mark.parametrize("path", [LIST, QUOTA])
+@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize(("kind", "fields"), cases(DONE, UNDONE, UNDER_WAY, LIES))
+def test_a_first_read_that_fails_once_is_repeated(
+    shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str
+) -> None:
+    prepare(shop)
+    planned(shop.sim, path, kind, fields)
+    assert_reached(shop, run(shop, wish, kind), wish)
+
+
+@pytest.mark.parametrize("path", [LIST, QUOTA])
+@pytest.mark.parametrize(("kind", "fields"), cases(UNDONE, HOPELESS))
+def test_a_first_read_that_always_fails_stops_before_any_write(
+    shop: Shop, kind: str, fields: dict[str, Any], path: str
+) -> None:
+    prepare(shop)
+    planned(shop.sim, path, kind, fields, times=-1)
+    result = run(shop, "more", kind)
+    assert_stopped(shop, result, "more")
+    assert result["endpoint"] == path
+    assert result["changed"] is False
+    assert shop.writes() == []
+    shop.assert_untouched()
+
+
+@pytest.mark.parametrize("lost", ["", "reset_after", "reset_before"])
+@pytest.mark.parametrize(("wish", "path"), WRITTEN)
+@pytest.mark.parametrize(("kind", "fields"), cases(DONE, UNDONE, LIES))
+def test_a_later_read_that_fails_once_is_repeated(
+    shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str, lost: str
+) -> None:
+    """The list after a write, whose own answer may be lost as well."""
+    if kind in TIMED and lost:
+        kind, fields = "reset_after", {}
+    prepare(shop)
+    if lost:
+        shop.sim.fault(path=path, kind=lost)
+    planned(shop.sim, LIST, kind, fields, skip=1)
+    assert_reached(shop, run(shop, wish, kind), wish)
+
+
+@pytest.mark.parametrize("lost", ["", "reset_after", "reset_before", "partial"])
+@pytest.mark.parametrize(("wish", "path"), WRITTEN)
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    cases(
+        {"refuse": {}, "unknown error": {"kind": "code", "code": -1}, "expired": {"kind": "code", "code": -100}}, LIES
+    ),
+)
+def test_a_write_that_cannot_be_verified_is_told_with_what_is_known(
+    shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str, lost: str
+) -> None:
+    """The list cannot be read after the write: what was acknowledged is named, and the rest is said to be unknown."""
+    prepare(shop)
+    if lost:
+        shop.sim.fault(path=path, kind=lost, **({"drop": 1} if lost == "partial" else {}))
+    planned(shop.sim, LIST, kind, fields, times=-1, skip=1)
+    result = run(shop, wish, kind)
+    if "failed" not in result:
+        assert_reached(shop, result, wish)
+    elif (lost, path) == ("partial", RELEASE):
+        # The vendor acknowledged what it has not done: the error says that it could not be verified.
+        assert LOOK in result["msg"]
+        assert_not_too_many(shop, wish)
+    else:
+        assert_stopped(shop, result, wish)
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_somebody_else_gives_up_what_is_held_in_between(shop: Shop, wish: str) -> None:
+    """The list that is read first is the one of a moment ago: another lease is on it that is gone."""
+    prepare(shop)
+    stale = {
+        "Code": 0,
+        "TaskNum": 1,
+        "TotalNum": 1,
+        "TaskList": [
+            {
+                "TaskID": "GoneLongAgo",
+                "Num": 1,
+                "Data": [
+                    {"IP": "203.0.113.9", "port": "1", "host": "203.0.113.9:1", "deadline": "2099-01-01 00:00:00"}
+                ],
+            }
+        ],
+    }
+    shop.sim.fault(path=LIST, kind="replace", body=stale)
+    result = run(shop, wish)
+    if "failed" in result:
+        assert "Traceback" not in result["msg"]
+    assert len(shop.sim.leases()) <= CHANNELS
+    assert named(result.get("allocated", [])) >= shop.books().paid - shop.start.paid
+
+
+@pytest.mark.parametrize("name", ["allocate", "release", "replace"])
+@pytest.mark.parametrize("empty_tasks", ["list", "null", "absent"])
+def test_an_empty_list_in_all_its_forms(shop: Shop, name: str, empty_tasks: str) -> None:
+    shop.sim.configure(options={"empty_tasks": empty_tasks})
+    options: dict[str, Any] = {"count": 1} if name == "allocate" else {"all": True}
+    result = shop(name, **options)
+    assert "failed" not in result, result["msg"]
+    shop.assert_told(result)
+    assert result["changed"] is (name == "allocate")
+    assert shop.writes() == ([ALLOCATE] if name == "allocate" else [])
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "hang_after", "delay"])
+def test_without_time_to_wait_a_lost_answer_is_unknown_or_adopted(shop: Shop, kind: str) -> None:
+    prepare(shop)
+    planned(shop.sim, ALLOCATE, kind, {} if kind == "reset_after" else {"seconds": LONGER})
+    result = run(shop, "more", kind if kind != "reset_after" else "", max_wait=0)
+    if kind == "delay":
+        assert_stopped(shop, result, "more")
+        assert LOOK in result["msg"]
+    else:
+        assert_reached(shop, result, "more")
+
+
+def test_a_replacement_whose_list_shows_nothing_is_not_repeated_blindly(shop: Shop) -> None:
+    """The vendor reports success and names new leases, but its list stays what it was."""
+    prepare(shop)
+    body = {
+        "Code": 0,
+        "TaskID": "NeverListed",
+        "Num": 1,
+        "Data": [{"IP": "203.0.113.9", "port": "1", "host": "203.0.113.9:1", "deadline": "2099-01-01 00:00:00"}],
+    }
+    shop.sim.fault(path=REPLACE, kind="replace", body=body, times=-1)
+    result = shop("replace", count=1)
+    assert result["failed"] is True
+    assert len(calls(shop.sim, REPLACE)) <= 3
+    shop.assert_untouched()
+
+
+def test_a_delayed_release_does_not_take_the_successor(shop: Shop) -> None:
+    """A release that is carried out late must not hit a new lease that the vendor gave the same address."""
+    prepare(shop)
+    shop.sim.configure(options={"address_reuse": "first"})
+    planned(shop.sim, RELEASE, "delay", {"seconds": LONGER})
+    result = run(shop, "swap", "delay")
+    assert result["missing"] == 0
+    assert named(result["leases"]) == named(shop.sim.leases())
+
+
+# Two at the same time
+
+
+def at_once(
+    shop: Shop, jobs: list[tuple[str, dict[str, Any]]], state_dir: Path, minute: float, folder: Path
+) -> list[Result]:
+    """Each job in a fresh process; all start together."""
+    context = multiprocessing.get_context("spawn")
+    folder.mkdir()
+    gate = folder / "gate"
+    workers, answers = [], []
+    for number, (name, options) in enumerate(jobs):
+        answer = folder / f"{number}.json"
+        answers.append(answer)
+        everything = {**shop.options, "state_dir": str(state_dir), "timeout": 10.0, **options}
+        workers.append(context.Process(target=process, args=(name, everything, minute, str(answer), str(gate))))
+    for worker in workers:
+        worker.start()
+    give_up = time.monotonic() + 60
+    while len(list(folder.glob("*.ready"))) < len(jobs) and time.monotonic() < give_up:
+        time.sleep(0.02)
+    gate.touch()
+    for worker in workers:
+        worker.join(max(0.1, give_up - time.monotonic()))
+    for worker in workers:
+        if worker.exitcode is None:
+            worker.kill()
+    assert [worker.exitcode for worker in workers] == [0] * len(jobs)
+    return [json.loads(answer.read_text(encoding="utf-8")) for answer in answers]
+
+
+@pytest.mark.parametrize("kind", ["", "delay", "hang_after", "reset_after"])
+def test_runs_at_the_same_time_lease_once(shop: Shop, sim: Simulator, minute: float, tmp_path: Path, kind: str) -> None:
+    shop.sim.configure(channels=20)
+    shop.begin()
+    if kind:
+        planned(sim, ALLOCATE, kind, {} if kind == "reset_after" else {"seconds": 0.4})
+    results = at_once(shop, [("allocate", {"count": 3})] * 3, tmp_path / "shared", minute, tmp_path / "answers")
+    assert [result.get("msg") for result in results] == [None] * 3
+    assert sorted(len(result["allocated"]) for result in results) == [0, 0, 3]
+    assert sorted(result["changed"] for result in results) == [False, False, True]
+    assert len(shop.books().paid) == 3
+    for result in results:
+        assert named(result["leases"]) == named(sim.leases())
+
+
+def test_different_wishes_at_the_same_time_pay_for_the_largest(shop: Shop, minute: float, tmp_path: Path) -> None:
+    shop.sim.configure(channels=20)
+    jobs = [("allocate", {"count": count}) for count in (2, 5, 4)]
+    results = at_once(shop, jobs, tmp_path / "shared", minute, tmp_path / "answers")
+    assert [result.get("msg") for result in results] == [None] * 3
+    assert len(shop.books().paid) == 5
+    assert sum(len(result["allocated"]) for result in results) == 5
+
+
+def test_a_run_waits_for_another_no_longer_than_it_may(shop: Shop, minute: float, tmp_path: Path) -> None:
+    shop.sim.configure(channels=20)
+    shop.sim.fault(path=ALLOCATE, kind="delay", seconds=2.5)
+    jobs: list[tuple[str, dict[str, Any]]] = [("allocate", {"count": 3, "max_wait": 0.5})] * 2
+    results = at_once(shop, jobs, tmp_path / "shared", minute, tmp_path / "answers")
+    stopped = [result for result in results if "failed" in result]
+    assert len(stopped) == 1
+    assert "another run" in stopped[0]["msg"]
+    assert stopped[0]["changed"] is False
+    assert len(shop.books().paid) == 3

@@ -1,0 +1,805 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules for leases as their documentation promises them: as tasks, here and delegated, and option by option."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from harness import QUOTA, Playground, Result, Run, Task, assert_one_sentence, calls
+from lease_kit import ALLOCATE, AREAS, LIST, POOL, RELEASE, REPLACE, Shop, named, shop_fixture
+
+__all__ = ["shop_fixture"]
+
+INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
+HERE, THERE = "", "delegate_to: bastion"
+PLAY = """
+- hosts: app
+  gather_facts: false
+  module_defaults:
+    group/qingguo.qgnet.qg:
+      key: "{{{{ key }}}}"
+      api_url: "{{{{ api_url }}}}"
+  tasks:
+    - name: it
+      qingguo.qgnet.{module}: {{{options}}}
+      register: it
+      {extra}
+"""
+QUANZHOU, HUAIAN = 350500, 320800
+#: The vendor's numbers of the providers.
+ISPS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
+
+
+class Stage:
+    """Plays one task against the simulator, here or delegated."""
+
+    def __init__(self, shop: Shop, playground: Playground, extra: str) -> None:
+        self.shop = shop
+        self.sim = shop.sim
+        self.playground = playground
+        self.extra = extra
+
+    def run(self, module: str, options: str = "", *arguments: str, more: str = "", **variables: Any) -> Run:
+        text = PLAY.format(module=module, options=options, extra=self.extra) + more
+        everything = {"key": self.sim.key, "api_url": self.sim.api_url, **variables}
+        log = {"ANSIBLE_LOG_PATH": str(self.playground.root / "ansible.log")}
+        return self.playground.play(
+            text, inventory=INVENTORY, variables=everything, arguments=arguments, environment=log
+        )
+
+    def task(self, module: str, options: str = "", *arguments: str) -> Task:
+        return self.run(module, options, *arguments).of("it")
+
+    def predicted(self, module: str, options: str = "") -> Result:
+        """What check mode says; that it writes nothing is asserted here."""
+        before = self.shop.books()
+        run = self.run(module, options, "--check", "--diff").ok()
+        assert self.shop.writes() == []
+        assert self.shop.books() == before
+        assert "to be leased" in run.stdout or "-" in run.stdout
+        return run.of("it").result
+
+
+@pytest.fixture(params=[HERE, THERE], ids=["here", "delegated"])
+def stage(request: pytest.FixtureRequest, shop: Shop, playground: Playground) -> Stage:
+    return Stage(shop, playground, request.param)
+
+
+@pytest.fixture
+def here(shop: Shop, playground: Playground) -> Stage:
+    return Stage(shop, playground, HERE)
+
+
+def assert_described(lease: dict[str, Any], held: dict[str, Any]) -> None:
+    """Every documented field of a lease, as the vendor's books have it."""
+    assert lease["ip"] == held["ip"]
+    assert lease["port"] == int(held["port"])
+    assert lease["server"] == held["host"]
+    assert lease["deadline"] == held["deadline"]
+    moment = datetime.datetime.fromisoformat(lease["expires_at"])
+    assert moment.utcoffset() == datetime.timedelta(hours=8)
+    assert moment.timestamp() == int(held["ends"])
+    assert 0 < lease["remaining_seconds"] <= held["ends"]
+    assert lease["region"] == held["area"] + held["isp_name"]
+    assert ISPS[lease["isp"]] == held["isp"]
+    assert lease["task_id"] == held["task_id"]
+    assert lease["vendor"]["IP"] == held["ip"]
+    assert "proxy_url" not in lease
+
+
+def assert_fields(leases: list[dict[str, Any]], held: list[dict[str, Any]]) -> None:
+    by_name = {(lease["ip"], lease["task_id"]): lease for lease in held}
+    assert len(leases) == len(by_name) == len(held)
+    for lease in leases:
+        assert_described(lease, by_name[(lease["ip"], lease["task_id"])])
+    assert [lease["deadline"] for lease in leases] == sorted(lease["deadline"] for lease in leases)
+
+
+# As tasks
+
+
+def test_qg_proxy_allocate(stage: Stage) -> None:
+    old = stage.shop.hold(1, KeepAlive=30)
+    options = "count: 3, keep_alive: 120"
+    expected = stage.predicted("qg_proxy_allocate", options)
+    assert expected["changed"] is True
+    assert (expected["missing"], expected["count"]) == (2, 1)
+    assert named(expected["leases"]) == named(old)
+    assert expected["allocated"] == []
+    assert expected["diff"]["after"] == expected["diff"]["before"] + "to be leased\n" * 2
+    assert calls(stage.sim) == [LIST, QUOTA]
+
+    stage.shop.begin()
+    run = stage.run("qg_proxy_allocate", options, "--diff").ok()
+    done = run.of("it").result
+    stage.shop.assert_told(done)
+    assert calls(stage.sim) == [LIST, QUOTA, ALLOCATE]
+    assert stage.sim.journal(ALLOCATE)[0]["params"] == {"Num": "2", "KeepAlive": "120", "Detail": "1"}
+    assert_fields(done["leases"], stage.sim.leases())
+    assert (done["count"], done["missing"], done["held"], len(done["allocated"])) == (3, 0, 3, 2)
+    assert done["api"] == {"calls": 3, "retries": 0, "waited_seconds": 0.0}
+    for lease in done["allocated"]:
+        assert f"+{lease['server']}" in run.stdout
+    # Here, nothing at all is sent to the host; delegated, the module is.
+    assert bool(run.spied) is (stage.extra == THERE)
+
+    stage.shop.begin()
+    again = stage.task("qg_proxy_allocate", options).result
+    assert again["changed"] is False
+    assert named(again["leases"]) == named(done["leases"])
+    assert again["allocated"] == again["released"] == []
+    assert calls(stage.sim) == [LIST]
+    assert stage.task("qg_proxy_allocate", options, "--check").result["changed"] is False
+
+
+def test_qg_proxy_release(stage: Stage) -> None:
+    held = stage.shop.hold(2, 1)
+    options = f"ips: [{held[0]['ip']}, '{held[2]['host']}', 203.0.113.200]"
+    expected = stage.predicted("qg_proxy_release", options)
+    assert expected["changed"] is True
+    assert named(expected["released"]) == named([held[0], held[2]])
+    assert expected["held"] == 3
+    assert expected["diff"]["after"].count("\n") == 1
+    assert calls(stage.sim) == [LIST]
+
+    stage.shop.begin()
+    run = stage.run("qg_proxy_release", options, "--diff").ok()
+    done = run.of("it").result
+    stage.shop.assert_told(done)
+    assert calls(stage.sim) == [LIST, RELEASE, LIST]
+    assert set(stage.sim.journal(RELEASE)[0]["ips"]) == {held[0]["ip"], held[2]["ip"]}
+    assert done["held"] == 1
+    assert_fields(done["released"], [held[0], held[2]])
+    assert f"-{held[0]['host']}" in run.stdout
+
+    stage.shop.begin()
+    again = stage.task("qg_proxy_release", options).result
+    assert again["changed"] is False
+    assert again["released"] == []
+    assert calls(stage.sim) == [LIST]
+    stage.shop.assert_told(stage.task("qg_proxy_release", "all: true").result)
+    stage.shop.begin()
+    assert stage.task("qg_proxy_release", "all: true").result["changed"] is False
+    assert calls(stage.sim) == [LIST]
+
+
+@pytest.mark.parametrize("way", ["count", "all", "ips", "task_ids"])
+def test_qg_proxy_replace(stage: Stage, way: str) -> None:
+    held = stage.shop.hold(2, 1)
+    options, replaced = {
+        "count": ("count: 2", 2),
+        "all": ("all: true", 3),
+        "ips": (f"ips: [{held[1]['ip']}]", 1),
+        "task_ids": (f"task_ids: [{held[0]['task_id']}]", 2),
+    }[way]
+    options += ", isp: telecom, keep_alive: 90, distinct: true"
+    expected = stage.predicted("qg_proxy_replace", options)
+    assert expected["changed"] is True
+    assert expected["missing"] == replaced
+    # Which leases the vendor gives up is its own choice: only all of them, or those that are named, can be told.
+    assert len(expected["released"]) == (0 if way == "count" else replaced)
+
+    stage.shop.begin()
+    done = stage.run("qg_proxy_replace", options, "--diff").ok().of("it").result
+    stage.shop.assert_told(done)
+    by_vendor = way in ("count", "all")
+    assert done["method"] == ("replace" if by_vendor else "release_and_allocate")
+    assert stage.shop.writes() == ([REPLACE] if by_vendor else [RELEASE, ALLOCATE])
+    wanted = {"Num": str(replaced), "KeepAlive": "90", "Isp": "1", "Detail": "1", "Distinct": "1"}
+    assert stage.sim.journal(REPLACE if by_vendor else ALLOCATE)[0]["params"] == wanted
+    assert (len(done["allocated"]), len(done["released"])) == (replaced, replaced)
+    assert (done["held"], done["missing"]) == (3, 0)
+    assert_fields(done["leases"], stage.sim.leases())
+    if not by_vendor:
+        assert {lease["ip"] for lease in done["released"]} == {
+            lease["ip"] for lease in held if lease["ip"] == held[1]["ip"] or way == "task_ids"
+        } - ({held[2]["ip"]} if way == "task_ids" else set())
+
+
+def test_qg_proxy_info(stage: Stage) -> None:
+    held = stage.shop.hold(2, 1)
+    for arguments in ([], ["--check", "--diff"]):
+        result = stage.run("qg_proxy_info", "", *arguments).ok().of("it").result
+        assert result["changed"] is False
+        assert result["count"] == 3
+        assert_fields(result["leases"], held)
+    only = stage.task("qg_proxy_info", f"task_ids: [{held[2]['task_id']}, NoSuchTask]").result
+    assert_fields(only["leases"], held[2:])
+    assert [call["params"] for call in stage.sim.journal()] == [
+        {"Detail": "1"},
+        {"Detail": "1"},
+        {"TaskID": f"{held[2]['task_id']},NoSuchTask", "Detail": "1"},
+    ]
+    stage.shop.assert_untouched()
+
+
+def test_qg_proxy_pool_info(stage: Stage) -> None:
+    stage.sim.configure(plan={"kind": "dynamic_shared"})
+    for arguments in ([], ["--check"]):
+        result = stage.run("qg_proxy_pool_info", "count: 3, isp: unicom, pool: enterprise", *arguments).ok()
+        pool = result.of("it").result
+        assert pool["changed"] is False
+        assert pool["count"] == len(pool["pool"]) == 3
+        seen = {lease["ip"]: lease for lease in stage.sim.state()["keys"][stage.sim.key]["pool"]}
+        for lease in pool["pool"]:
+            assert lease["server"] == seen[lease["ip"]]["host"]
+            assert lease["isp"] == "unicom"
+            assert lease["task_id"] is None
+    assert [call["params"] for call in stage.sim.journal()] == [
+        {"Num": "3", "ISP": "3", "Pool": "2", "Detail": "1"}
+    ] * 2
+    assert stage.shop.books().held == set()
+
+
+def test_qg_area_info(stage: Stage) -> None:
+    stock = [
+        {"area_id": QUANZHOU, "area": "福建省泉州市", "isp": 1, "available": 0},
+        {"area_id": HUAIAN, "area": "江苏省淮安市", "isp": 2, "available": 9},
+    ]
+    stage.sim.configure(plan={"stock": {"areas": stock}})
+    for arguments in ([], ["--check"]):
+        result = stage.run("qg_area_info", "", *arguments).ok().of("it").result
+        assert result["changed"] is False
+        assert result["count"] == 2
+        fields = [(area["area_id"], area["name"], area["isp"], area["available"]) for area in result["areas"]]
+        assert fields == [(QUANZHOU, "福建省泉州市", "telecom", False), (HUAIAN, "江苏省淮安市", "mobile", True)]
+        assert result["areas"][0]["vendor"]["AreaId"] == QUANZHOU
+    only = stage.task("qg_area_info", f"available: true, isp: mobile, area_id: {HUAIAN}").result
+    assert [area["area_id"] for area in only["areas"]] == [HUAIAN]
+    assert stage.sim.journal()[-1]["params"] == {"AreaId": str(HUAIAN), "Isp": "2", "Status": "1"}
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("qg_proxy_allocate", "count: 2"),
+        ("qg_proxy_release", "all: true"),
+        ("qg_proxy_replace", "all: true"),
+        ("qg_proxy_info", ""),
+        ("qg_proxy_pool_info", ""),
+        ("qg_area_info", ""),
+    ],
+)
+def test_a_refusal_is_one_clear_error(stage: Stage, module: str, options: str) -> None:
+    stage.sim.configure(status="expired", options={"error_status": 400})
+    run = stage.run(module, options)
+    task = run.of("it")
+    assert (run.rc, task.status) == (2, "failed")
+    assert task.result["code"] == -100
+    assert task.result["meaning"] == "plan missing or expired"
+    assert task.result["http_status"] == 400
+    assert task.result["endpoint"] in (LIST, POOL, AREAS)
+    assert_one_sentence(task.result["msg"])
+    assert "was refused with code -100 (plan missing or expired" in run.output
+    assert "Traceback" not in run.output
+
+
+def test_a_failure_tells_what_was_paid_for(stage: Stage) -> None:
+    """The leases are there, but what is left of them is less than was wanted: they are named, and the task fails."""
+    stage.sim.configure(plan={"kind": "dynamic_shared"})
+    run = stage.run("qg_proxy_allocate", "count: 2, min_remaining: 30")
+    task = run.of("it")
+    assert task.status == "failed"
+    stage.shop.assert_told(task.result)
+    assert len(task.result["allocated"]) == 2
+    assert task.result["changed"] is True
+    assert "min_remaining=30" in task.result["msg"]
+    # It is not paid for again and again: the second run knows how long such a lease lasts.
+    stage.shop.begin()
+    again = stage.task("qg_proxy_allocate", "count: 2, min_remaining: 30")
+    assert again.status == "failed"
+    assert "min_remaining=30 cannot be met" in again.result["msg"]
+    assert stage.shop.writes() == []
+
+
+# Parameters
+
+
+@pytest.mark.parametrize("name", ["allocate", "replace"])
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [
+        pytest.param({}, {}, id="none"),
+        pytest.param({"keep_alive": 7}, {"KeepAlive": "7"}, id="KeepAlive"),
+        pytest.param({"area_id": HUAIAN}, {"AreaId": str(HUAIAN)}, id="AreaId"),
+        pytest.param({"distinct": True}, {"Distinct": "1"}, id="Distinct"),
+        *(pytest.param({"isp": isp}, {"Isp": str(number)}, id=f"Isp {isp}") for isp, number in ISPS.items()),
+    ],
+)
+def test_parameters_of_new_leases(shop: Shop, name: str, options: dict[str, Any], parameters: dict[str, str]) -> None:
+    row = {"area_id": HUAIAN, "area": "江苏省淮安市", "available": 20}
+    shop.sim.configure(plan={"stock": {"areas": [{**row, "isp": number} for number in ISPS.values()]}})
+    if name == "replace":
+        shop.hold(2)
+    result = shop(name, count=2, **options)
+    assert "failed" not in result, result["msg"]
+    [call] = shop.sim.journal(f"/{name}")
+    assert call["params"] == {"Num": "2", "Detail": "1", **parameters}
+    shop.assert_told(result)
+
+
+def test_distinct_leases_are_not_those_of_before(shop: Shop) -> None:
+    shop.sim.configure(options={"address_reuse": "first"})
+    old = shop.hold(2)
+    assert "failed" not in shop("release", all=True)
+    result = shop("allocate", count=2, distinct=True)
+    assert not {lease["ip"] for lease in result["leases"]} & {lease["ip"] for lease in old}
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_hundred_are_one_call(shop: Shop, count: int) -> None:
+    shop.sim.configure(channels=100, options={"lease_proxies": False})
+    result = shop("allocate", count=count)
+    assert "failed" not in result, result["msg"]
+    assert calls(shop.sim) == [LIST, QUOTA, ALLOCATE]
+    assert result["count"] == len(shop.sim.leases()) == count
+    assert shop("allocate", count=count)["changed"] is False
+
+
+def test_more_than_a_hundred_are_replaced_in_the_fewest_calls(shop: Shop) -> None:
+    shop.sim.configure(channels=150, options={"lease_proxies": False})
+    shop.hold(100, 50)
+    result = shop("replace", all=True)
+    assert "failed" not in result, result["msg"]
+    shop.assert_told(result)
+    assert [call["params"]["Num"] for call in shop.sim.journal(REPLACE)] == ["100", "50"]
+    assert len(shop.sim.leases()) == result["held"] == 150
+
+
+def test_a_long_list_is_released_in_the_fewest_calls(shop: Shop) -> None:
+    shop.sim.configure(channels=30, options={"lease_proxies": False})
+    held = shop.hold(30)
+    result = shop("release", ips=[lease["ip"] for lease in held])
+    assert "failed" not in result, result["msg"]
+    assert len(shop.sim.journal(RELEASE)) == 1
+    assert shop.sim.leases() == []
+
+
+# Which leases count
+
+
+def test_exact_releases_the_surplus_oldest_deadline_first(shop: Shop) -> None:
+    shop.hold(1, KeepAlive=60)
+    shop.hold(1, KeepAlive=10)
+    held = shop.hold(1, KeepAlive=30)
+    assert shop("allocate", count=1)["changed"] is False
+    expected = shop("allocate", count=1, exact=True, check=True)
+    assert named(expected["released"]) == named([held[1], held[2]])
+    assert shop.writes() == []
+    result = shop("allocate", count=1, exact=True)
+    shop.assert_told(result)
+    assert named(result["released"]) == named([held[1], held[2]])
+    assert named(result["leases"]) == named([held[0]])
+    assert shop.writes() == [RELEASE]
+    again = shop("allocate", count=1, exact=True)
+    assert again["changed"] is False
+    assert shop.writes() == [RELEASE]
+
+
+@pytest.mark.parametrize(("channels", "writes"), [(5, [ALLOCATE, RELEASE]), (2, [RELEASE, RELEASE, ALLOCATE])])
+def test_exact_gives_nothing_up_before_its_successor_is_there_if_there_is_room(
+    shop: Shop, channels: int, writes: list[str]
+) -> None:
+    shop.sim.configure(channels=channels)
+    old = shop.hold(2, KeepAlive=10)
+    result = shop("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)
+    assert "failed" not in result, result["msg"]
+    shop.assert_told(result)
+    assert named(result["released"]) == named(old)
+    assert shop.writes() == writes
+    assert len(shop.sim.leases()) == result["count"] == 2
+    assert shop("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)["changed"] is False
+
+
+def test_exact_leaves_other_kinds_alone(shop: Shop) -> None:
+    shop.sim.configure(channels=10)
+    other = shop.hold(2, AreaId=HUAIAN)
+    shop.hold(3, AreaId=QUANZHOU)
+    result = shop("allocate", count=1, exact=True, area_id=QUANZHOU)
+    assert "failed" not in result, result["msg"]
+    shop.assert_told(result)
+    assert len(result["released"]) == 2
+    assert named(other) <= named(shop.sim.leases())
+    assert len(shop.sim.leases()) == 3
+
+
+def test_min_remaining_counts_only_leases_that_last(shop: Shop) -> None:
+    shop.hold(1, KeepAlive=5)
+    shop.hold(1, KeepAlive=120)
+    result = shop("allocate", count=2, min_remaining=30, keep_alive=60)
+    assert "failed" not in result, result["msg"]
+    shop.assert_told(result)
+    assert result["count"] == 2
+    assert len(result["allocated"]) == 1
+    assert min(lease["remaining_seconds"] for lease in result["leases"]) >= 1800
+    assert shop("allocate", count=2, min_remaining=30, keep_alive=60)["changed"] is False
+    assert shop.writes() == [ALLOCATE]
+
+
+def test_task_ids_are_followed_to_their_successors(shop: Shop) -> None:
+    shop.sim.configure(channels=10)
+    held = shop.hold(1, 2)
+    wish: dict[str, Any] = {"count": 3, "task_ids": [held[0]["task_id"]], "undetermined": "ignore"}
+    result = shop("allocate", **wish)
+    assert "failed" not in result, result["msg"]
+    shop.assert_told(result)
+    assert len(result["allocated"]) == 2
+    assert named(held[:1]) <= named(result["leases"])
+    # The new lease has another task; the second run knows it all the same.
+    again = shop("allocate", **wish)
+    assert again["changed"] is False
+    assert named(again["leases"]) == named(result["leases"])
+    assert shop.writes() == [ALLOCATE]
+    # What is left of it when the first one is gone still counts.
+    shop("release", ips=[held[0]["ip"]])
+    third = shop("allocate", **{**wish, "count": 2})
+    assert third["changed"] is False
+
+
+@pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
+def test_task_ids_that_nobody_remembers(shop: Shop, undetermined: str) -> None:
+    shop.sim.configure(channels=10)
+    held = shop.hold(1, 1)
+    result = shop("allocate", count=2, task_ids=[held[0]["task_id"]], undetermined=undetermined)
+    shop.assert_told(result)
+    assert ("failed" in result) is (undetermined == "fail")
+    assert len(shop.writes()) == (1 if undetermined == "ignore" else 0)
+    if undetermined == "fail":
+        assert held[1]["ip"] in result["msg"]
+        assert "undetermined=match" in result["msg"]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["remembered", "state lost"])
+@pytest.mark.parametrize(
+    "terms", [{"area_id": QUANZHOU}, {"isp": "mobile"}, {"area_id": HUAIAN, "isp": "unicom"}], ids=str
+)
+def test_area_and_provider_are_told_by_memory_or_by_the_region(shop: Shop, terms: dict[str, Any], lost: bool) -> None:
+    shop.sim.configure(channels=10)
+    first = shop("allocate", count=2, **terms)
+    assert "failed" not in first, first["msg"]
+    if lost:
+        shutil.rmtree(shop.options["state_dir"])
+    shop.begin()
+    again = shop("allocate", count=2, **terms)
+    assert again["changed"] is False
+    assert named(again["leases"]) == named(first["leases"])
+    assert shop.writes() == []
+    assert (AREAS in calls(shop.sim)) is (lost and "area_id" in terms)
+    # Another kind is another wish.
+    other = shop("allocate", count=1, area_id=440100, isp="telecom")
+    assert "failed" not in other, other["msg"]
+    assert len(other["allocated"]) == 1
+
+
+@pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "code", "code": -15}, {"kind": "status", "http_status": 404}, {"kind": "refuse"}, {"kind": "data_null"}],
+    ids=lambda fault: str(fault["kind"]),
+)
+def test_areas_that_cannot_be_read_leave_it_to_the_option(shop: Shop, fault: dict[str, Any], undetermined: str) -> None:
+    shop.sim.configure(channels=10)
+    held = shop.hold(2, AreaId=QUANZHOU)
+    shop.sim.fault(path=AREAS, times=-1, **fault)
+    result = shop("allocate", count=2, area_id=QUANZHOU, undetermined=undetermined)
+    shop.assert_told(result)
+    if undetermined == "fail":
+        assert result["failed"] is True
+        assert "undetermined=match" in result["msg"]
+        assert held[0]["ip"] in result["msg"]
+    assert len(result.get("allocated", [])) == (2 if undetermined == "ignore" else 0)
+    assert len(shop.books().paid) == (4 if undetermined == "ignore" else 2)
+
+
+@pytest.mark.parametrize("wanted", [350000, QUANZHOU])
+def test_a_province_and_its_city_are_not_taken_for_strangers(shop: Shop, wanted: int) -> None:
+    """The vendor's names nest. A lease of the city is in the province, and one of the province may be in the city."""
+    province = {"area_id": 350000, "area": "福建省", "isp": 1, "available": 9}
+    city = {"area_id": QUANZHOU, "area": "福建省泉州市", "isp": 1, "available": 9}
+    shop.sim.configure(channels=10, plan={"stock": {"areas": [province, city]}})
+    shop.hold(1, AreaId=QUANZHOU if wanted == 350000 else 350000)
+    result = shop("allocate", count=1, area_id=wanted)
+    # It counts, or nobody can tell; in neither case is another one paid for without a word.
+    assert shop.writes() == []
+    shop.assert_told(result)
+    shop.assert_untouched()
+
+
+# Limits
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param({"count": 6}, ["count=6", "4 more", "only 3", "5 channels", "2 held"], id="over the quota"),
+        pytest.param({"count": 5, "min_remaining": 60}, ["count=5", "5 more", "only 3"], id="stale ones do not count"),
+        pytest.param({"count": 101}, ["count=101", "100"], id="over a hundred"),
+        pytest.param({"count": 100}, ["count=100", "98 more", "only 3"], id="a hundred"),
+    ],
+)
+def test_a_wish_that_is_too_large_fails_before_the_first_write(
+    shop: Shop, options: dict[str, Any], words: list[str], check: bool
+) -> None:
+    shop.hold(2, KeepAlive=5)
+    result = shop("allocate", check=check, **options)
+    assert result["failed"] is True
+    assert result["changed"] is False
+    assert_one_sentence(result["msg"])
+    for word in words:
+        assert word in result["msg"]
+    if options["count"] <= 100:
+        assert result["quota"] == {"total": 5, "available": 3, "used": 2}
+    assert shop.writes() == []
+    shop.assert_untouched()
+
+
+@pytest.mark.parametrize("volume_quota", ["balance", "refuse"])
+@pytest.mark.parametrize("wanted", [3, 4])
+def test_a_plan_by_volume(shop: Shop, volume_quota: str, wanted: int) -> None:
+    shop.sim.configure(plan={"billing": "volume", "balance": 3}, options={"volume_quota": volume_quota})
+    shop.begin()
+    result = shop("allocate", count=wanted)
+    shop.assert_told(result)
+    if wanted > 3:
+        assert result["failed"] is True
+        shop.assert_untouched()
+        assert shop.writes() == ([] if volume_quota == "balance" else [ALLOCATE])
+        assert result.get("code") == (None if volume_quota == "balance" else -105)
+    else:
+        assert "failed" not in result, result["msg"]
+        assert shop("allocate", count=3)["changed"] is False
+        assert len(shop.books().paid) == 3
+
+
+@pytest.mark.parametrize(("volume_quota", "given_up"), [("balance", 1), ("refuse", 0)])
+def test_a_plan_by_volume_gives_next_to_nothing_up_for_what_it_cannot_pay(
+    shop: Shop, volume_quota: str, given_up: int
+) -> None:
+    """A release gives no balance back, which shows by the first one at the latest."""
+    shop.sim.configure(plan={"billing": "volume", "balance": 2}, options={"volume_quota": volume_quota})
+    shop.hold(2, KeepAlive=10)
+    result = shop("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)
+    assert result["failed"] is True
+    shop.assert_told(result)
+    assert len(result["released"]) == given_up
+    assert len(shop.books().held) == 2 - given_up
+    assert len(shop.books().paid) == 2
+
+
+# Proxies
+
+
+def through(server: str, url: str) -> str:
+    """What an echo service says to a call through a proxy."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(url, proxies={"http": server}, timeout=5).text.strip()
+
+
+def test_a_leased_proxy_works(stage: Stage) -> None:
+    stage.sim.configure(whitelist=["127.0.0.1"])
+    leases = stage.task("qg_proxy_allocate", "count: 2").result["leases"]
+    for lease in leases:
+        assert through(f"http://{lease['server']}", f"{stage.sim.api_url}/ip") == lease["ip"]
+
+
+def test_a_proxy_of_the_pool_works(here: Stage) -> None:
+    here.sim.configure(plan={"kind": "dynamic_shared"}, whitelist=["127.0.0.1"])
+    [lease] = here.task("qg_proxy_pool_info").result["pool"]
+    assert through(f"http://{lease['server']}", f"{here.sim.api_url}/ip") == lease["ip"]
+
+
+def test_the_enterprise_pool_is_reached_by_another_host(shop: Shop) -> None:
+    shop.sim.configure(plan={"enterprise_pool": True}, options={"lease_host": "address"})
+    result = shop("allocate", count=2)
+    for lease in result["leases"]:
+        assert lease["server"] == f"203.0.113.254:{lease['port']}"
+        assert lease["ip"] != "203.0.113.254"
+    assert shop("allocate", count=2)["changed"] is False
+    by_server = shop("release", ips=[result["leases"][0]["server"]])
+    assert named(by_server["released"]) == named(result["leases"][:1])
+
+
+PWD = "p+w/SECRETPWD&9=SECRETEND"
+#: The URL goes to curl through its standard input: a command line, and an environment, are shown at -vvvv.
+USE = """
+    - name: use
+      ansible.builtin.command:
+        argv: [curl, -q, -sS, --noproxy, "", --config, "-"]
+        stdin: |
+          proxy = "{{ it[field][0].proxy_url }}"
+          url = "{{ api_url }}/ip"
+      no_log: true
+      register: used
+    - name: exit
+      ansible.builtin.debug:
+        msg: "{{ used.stdout }}"
+"""
+URLS = [
+    pytest.param("qg_proxy_allocate", "count: 1", "leases", "dynamic_dedicated", id="allocate"),
+    pytest.param("qg_proxy_replace", "all: true", "leases", "dynamic_dedicated", id="replace"),
+    pytest.param("qg_proxy_info", "", "leases", "dynamic_dedicated", id="info"),
+    pytest.param("qg_proxy_pool_info", "", "pool", "dynamic_shared", id="pool"),
+]
+
+
+def assert_silent(run: Run, stage: Stage) -> None:
+    """Neither key nor password in what a person sees, nor in any file."""
+    secrets = ("SECRETPWD", "SECRETEND", stage.sim.key)
+    for secret in secrets:
+        assert secret not in run.output
+        for path in stage.playground.left_behind():
+            # What was sent to the host that the task was delegated to holds the options, as it has to.
+            if not path.name.startswith(("record", "spy")):
+                assert secret.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(("module", "options", "field", "kind"), URLS)
+def test_a_proxy_url_is_a_secret_that_works(stage: Stage, module: str, options: str, field: str, kind: str) -> None:
+    stage.sim.configure(plan={"kind": kind})
+    held = stage.shop.hold(1)
+    stage.sim.configure(pwd=PWD)
+    sep = ", " if options else ""
+    text = f"{options}{sep}proxy_url: true, pwd: '{{{{ pwd }}}}'"
+    run = stage.run(module, text, "-vvvv", "--diff", more=USE, pwd=PWD, field=field).ok()
+    assert_silent(run, stage)
+    exit_ip = run.of("exit").result["msg"].strip()
+    if module in ("qg_proxy_allocate", "qg_proxy_info"):
+        assert exit_ip == held[0]["ip"]
+    else:
+        assert exit_ip.startswith(("198.51.100.", "192.0.2."))
+        assert exit_ip != "127.0.0.1"
+
+
+@pytest.mark.parametrize(("module", "options", "field", "kind"), URLS[:1])
+def test_a_proxy_url_in_a_loop_is_a_secret_too(stage: Stage, module: str, options: str, field: str, kind: str) -> None:
+    stage.extra += "\n      loop: [1, 2]"
+    stage.sim.configure(pwd=PWD)
+    text = f"{options}, proxy_url: true, pwd: '{{{{ pwd }}}}'"
+    assert_silent(stage.run(module, text, "-vvvv", "--diff", pwd=PWD).ok(), stage)
+
+
+@pytest.mark.parametrize(("module", "options", "field", "kind"), URLS)
+def test_a_failure_is_told_also_with_proxy_url(stage: Stage, module: str, options: str, field: str, kind: str) -> None:
+    """Hidden is what holds a secret. The reason of a failure holds none, and has to be seen."""
+    stage.sim.configure(pwd=PWD, status="expired")
+    sep = ", " if options else ""
+    run = stage.run(module, f"{options}{sep}proxy_url: true, pwd: '{{{{ pwd }}}}'", "-vvvv", pwd=PWD)
+    assert run.rc == 2
+    assert "was refused with code -100 (plan missing or expired" in run.output
+    assert_silent(run, stage)
+
+
+def test_an_unknown_outcome_is_told_also_with_proxy_url(here: Stage) -> None:
+    """Whoever has to look whether something was paid for must be told so, and keep what is known out of sight."""
+    here.sim.configure(pwd=PWD)
+    here.sim.fault(path=ALLOCATE, kind="status", http_status=502)
+    run = here.run("qg_proxy_allocate", "count: 1, proxy_url: true, pwd: '{{ pwd }}'", "-vvvv", pwd=PWD)
+    assert run.rc == 2
+    assert "cannot be told" in run.output
+    assert_silent(run, here)
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("allocate", {"count": 0}, ["count=0", "from 1 to 100"]),
+        ("allocate", {"count": -3}, ["count=-3"]),
+        ("allocate", {"count": "many"}, ["count", "int"]),
+        ("allocate", {"count": 1, "min_remaining": -1}, ["min_remaining=-1"]),
+        ("allocate", {"count": 1, "keep_alive": 0}, ["keep_alive=0"]),
+        ("allocate", {"count": 1, "keep_alive": 30, "min_remaining": 30}, ["keep_alive=30", "min_remaining=30"]),
+        ("allocate", {"count": 1, "area_id": 0}, ["area_id=0"]),
+        ("allocate", {"count": 1, "area_id": "beijing"}, ["area_id", "int"]),
+        ("allocate", {"count": 1, "isp": "telekom"}, ["isp", "telecom", "telekom"]),
+        ("allocate", {"count": 1, "undetermined": "maybe"}, ["undetermined", "maybe"]),
+        ("allocate", {"count": 1, "task_ids": ["a,b"]}, ["task_ids", "a,b"]),
+        ("allocate", {"count": 1, "task_ids": [""]}, ["task_ids"]),
+        ("allocate", {"count": 1, "proxy_url": True}, ["proxy_url", "pwd"]),
+        ("release", {}, ["ips", "task_ids", "all"]),
+        ("release", {"all": False}, ["all=false"]),
+        ("release", {"all": True, "ips": ["203.0.113.1"]}, ["ips", "all", "mutually exclusive"]),
+        ("release", {"ips": ["*"]}, ["ips", "*"]),
+        ("release", {"ips": ["203.0.113.1,203.0.113.2 "]}, ["ips", "203.0.113.2"]),
+        ("release", {"task_ids": ["*"]}, ["task_ids", "*"]),
+        ("replace", {}, ["count", "ips", "task_ids", "all"]),
+        ("replace", {"all": False}, ["all=false"]),
+        ("replace", {"count": 0}, ["count=0"]),
+        ("replace", {"count": 101}, ["count=101"]),
+        ("replace", {"count": 1, "all": True}, ["count", "all", "mutually exclusive"]),
+        ("replace", {"all": True, "keep_alive": -1}, ["keep_alive=-1"]),
+        ("replace", {"all": True, "proxy_url": True}, ["proxy_url", "pwd"]),
+        ("info", {"task_ids": ["a b"]}, ["task_ids", "a b"]),
+        ("info", {"proxy_url": True}, ["proxy_url", "pwd"]),
+        ("pool", {"count": 101}, ["count=101"]),
+        ("pool", {"pool": "premium"}, ["pool", "premium"]),
+        ("pool", {"area_id": -5}, ["area_id=-5"]),
+        ("areas", {"area_id": 0}, ["area_id=0"]),
+        ("areas", {"available": "perhaps"}, ["available", "perhaps"]),
+    ],
+)
+def test_a_bad_option_is_one_sentence_before_any_call(
+    shop: Shop, name: str, options: dict[str, Any], words: list[str]
+) -> None:
+    result = shop(name, **options)
+    assert result["failed"] is True
+    assert result["changed"] is False
+    assert_one_sentence(result["msg"])
+    for word in words:
+        assert word in result["msg"]
+    assert calls(shop.sim) == []
+
+
+@pytest.mark.parametrize("name", ["release", "replace"])
+@pytest.mark.parametrize("choice", ["ips", "task_ids"])
+def test_an_empty_list_names_nothing(shop: Shop, name: str, choice: str) -> None:
+    """A playbook that computes the list may find nothing; that is not everything."""
+    shop.hold(2)
+    options: dict[str, Any] = {choice: []}
+    result = shop(name, **options)
+    assert "failed" not in result, result["msg"]
+    assert result["changed"] is False
+    assert shop.writes() == []
+    shop.assert_untouched()
+
+
+def test_more_than_is_held_cannot_be_replaced(shop: Shop) -> None:
+    shop.hold(2)
+    result = shop("replace", count=3)
+    assert result["failed"] is True
+    for word in ("count=3", "holds 2"):
+        assert word in result["msg"]
+    assert shop.writes() == []
+
+
+def test_a_lease_that_ends_is_leased_anew(shop: Shop) -> None:
+    shop.hold(1, KeepAlive=1)
+    shop.hold(1, KeepAlive=600)
+    assert shop("allocate", count=2)["changed"] is False
+    shop.sim.advance(61)
+    shop.begin()
+    result = shop("allocate", count=2)
+    shop.assert_told(result)
+    assert len(result["allocated"]) == 1
+
+
+@pytest.mark.parametrize("min_remaining", [0, 1])
+def test_what_the_vendor_lists_counts_unless_it_must_last(shop: Shop, min_remaining: int) -> None:
+    """The vendor states no zone for its times: a deadline is a reason to pay again only where it is asked for."""
+    shop.hold(1)
+    body = requests.get(shop.sim.api_url + LIST, params={"Key": shop.sim.key}, timeout=5).json()
+    body["TaskList"][0]["Data"][0]["deadline"] = "2001-01-01 00:00:00"
+    shop.sim.fault(path=LIST, kind="replace", body=body)
+    result = shop("allocate", count=1, min_remaining=min_remaining)
+    assert "failed" not in result, result["msg"]
+    assert len(result["allocated"]) == min_remaining
+    assert result["count"] == 1
+
+
+def test_key_and_address_from_the_environment(stage: Stage) -> None:
+    stage.sim.configure(pwd="pass word")
+    text = PLAY.format(module="qg_proxy_allocate", options="count: 1", extra=stage.extra)
+    text = text[: text.index("  module_defaults")] + text[text.index("  tasks:") :]
+    environment = {"QG_KEY": stage.sim.key, "QG_PWD": "pass word", "QG_API_URL": stage.sim.api_url}
+    stage.playground.play(text, inventory=INVENTORY, environment=environment).ok()
+    assert len(stage.sim.leases()) == 1
+
+
+def test_state_of_the_runs_is_found_in_its_directory(stage: Stage, tmp_path: Path) -> None:
+    directory = tmp_path / "somewhere"
+    stage.run("qg_proxy_allocate", f"count: 1, area_id: {QUANZHOU}, state_dir: {directory}").ok()
+    assert {path.name for path in directory.iterdir()} >= {"salt", "state.sqlite3"}
+    assert directory.stat().st_mode & 0o777 == 0o700
+    for path in directory.iterdir():
+        assert stage.sim.key.encode() not in path.read_bytes()

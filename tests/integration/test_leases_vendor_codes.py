@@ -1,0 +1,265 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Each code of the vendor's table, on each call for leases that may be answered with it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from harness import QUOTA, assert_one_sentence, calls
+from lease_kit import (
+    ALLOCATE,
+    AREAS,
+    COLLECTION,
+    LIST,
+    POOL,
+    RELEASE,
+    REPLACE,
+    Shop,
+    assert_refusal,
+    shop_fixture,
+)
+
+__all__ = ["shop_fixture"]
+
+#: Codes that end a call for good, on whatever call, and a word of their meaning.
+COMMON = {
+    -10: "parameter",
+    -12: "blocked",
+    -13: "not authorised",
+    -14: "password",
+    -15: "permission",
+    -100: "expired",
+}
+#: Codes of the calls that lease.
+LEASING = {
+    -101: "more than the plan's channels",
+    -102: "no free channel",
+    -103: "resources short",
+    -105: "count limit",
+}
+#: Each call: the operation that makes it, what the vendor holds before, and the codes that end it.
+CALLS: dict[str, tuple[str, dict[str, Any], dict[int, str]]] = {
+    LIST: ("info", {}, COMMON),
+    QUOTA: ("allocate", {"count": 2}, {code: word for code, word in COMMON.items() if code not in (-10, -15)}),
+    ALLOCATE: ("allocate", {"count": 2}, {**COMMON, **LEASING}),
+    RELEASE: ("release", {"all": True}, COMMON),
+    REPLACE: ("replace", {"count": 1}, {**COMMON, **LEASING}),
+    POOL: ("pool", {}, {**COMMON, -103: "resources short"}),
+    AREAS: ("areas", {}, COMMON),
+}
+#: The calls that each operation makes before the one that fails.
+BEFORE = {QUOTA: [LIST], ALLOCATE: [LIST, QUOTA], RELEASE: [LIST], REPLACE: [LIST]}
+#: A call that changes something is sent so often where it surely or very likely did nothing.
+REPEATS = importlib.import_module(f"{COLLECTION}._holder").MOST_REPEATS
+TRIES = importlib.import_module(f"{COLLECTION}._proxy_api").MOST_TRIES
+#: The minute of a client whose refusals are planned, in seconds.
+SHORT_MINUTE = "0.3"
+WRITTEN = {ALLOCATE: REPEATS, REPLACE: REPEATS, RELEASE: REPEATS + 1}
+
+
+def prepare(shop: Shop, endpoint: str) -> None:
+    """A key that holds one lease, of a plan that has the call."""
+    if endpoint == POOL:
+        shop.sim.configure(plan={"kind": "dynamic_shared"})
+    shop.hold(1)
+
+
+@pytest.mark.parametrize("http_status", [200, 400])
+@pytest.mark.parametrize(
+    ("endpoint", "code"), [(endpoint, code) for endpoint, (_name, _options, codes) in CALLS.items() for code in codes]
+)
+def test_a_final_code_is_one_call(shop: Shop, endpoint: str, code: int, http_status: int) -> None:
+    name, options, codes = CALLS[endpoint]
+    prepare(shop, endpoint)
+    shop.sim.fault(path=endpoint, kind="code", code=code, http_status=http_status, times=-1)
+    result = shop(name, **options)
+    assert_refusal(result, code, endpoint, codes[code])
+    assert result["http_status"] == http_status
+    assert result["changed"] is False
+    made = calls(shop.sim)
+    assert made[: len(BEFORE.get(endpoint, [])) + 1] == [*BEFORE.get(endpoint, []), endpoint]
+    assert made.count(endpoint) == 1
+    shop.assert_untouched()
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        pytest.param({"status": "blocked"}, -12, id="-12"),
+        pytest.param({"status": "unauthorised"}, -13, id="-13"),
+        pytest.param({"status": "no_permission"}, -15, id="-15"),
+        pytest.param({"status": "expired"}, -100, id="-100"),
+        pytest.param({"pwd": "right"}, -14, id="-14"),
+    ],
+)
+@pytest.mark.parametrize("name", ["allocate", "release", "replace", "info", "pool", "areas"])
+def test_what_is_wrong_with_the_key_is_told_by_the_first_call(
+    shop: Shop, name: str, fields: dict[str, Any], code: int
+) -> None:
+    shop.hold(1)
+    shop.sim.configure(**fields, options={"error_status": 400})
+    needed: dict[str, dict[str, Any]] = {"allocate": {"count": 2}, "release": {"all": True}, "replace": {"all": True}}
+    endpoint = {"pool": POOL, "areas": AREAS}.get(name, LIST)
+    assert_refusal(shop(name, pwd="wrong", **needed.get(name, {})), code, endpoint, COMMON[code])
+    assert calls(shop.sim) == [endpoint]
+    shop.assert_untouched()
+
+
+@pytest.mark.parametrize("code", [-10, -15])
+def test_a_plan_without_a_quota_is_no_hindrance(shop: Shop, code: int) -> None:
+    shop.sim.fault(path=QUOTA, kind="code", code=code, times=-1)
+    result = shop("allocate", count=2)
+    shop.assert_told(result)
+    assert calls(shop.sim) == [LIST, QUOTA, ALLOCATE]
+    assert len(result["allocated"]) == 2
+
+
+@pytest.mark.parametrize("code", [-1, -104])
+@pytest.mark.parametrize("endpoint", [ALLOCATE, REPLACE])
+def test_a_lease_that_failed_is_tried_again_after_a_look(shop: Shop, endpoint: str, code: int) -> None:
+    name, options, _codes = CALLS[endpoint]
+    prepare(shop, endpoint)
+    shop.sim.fault(path=endpoint, kind="code", code=code, times=2)
+    result = shop(name, **options)
+    assert "failed" not in result, result["msg"]
+    shop.assert_told(result)
+    assert len(result["allocated"]) == 1
+    made = calls(shop.sim)
+    assert made.count(endpoint) == 3
+    # Between two tries, the list is always read.
+    assert all(made[place + 1] == LIST for place, path in enumerate(made[:-1]) if path == endpoint)
+
+
+@pytest.mark.parametrize("code", [-1, -104])
+@pytest.mark.parametrize("endpoint", [ALLOCATE, REPLACE, RELEASE])
+def test_a_failure_that_stays_is_told(shop: Shop, endpoint: str, code: int) -> None:
+    name, options, _codes = CALLS[endpoint]
+    prepare(shop, endpoint)
+    shop.sim.fault(path=endpoint, kind="code", code=code, times=-1)
+    result = shop(name, **options)
+    assert_refusal(result, code, endpoint, {-1: "unknown error", -104: "allocation failed"}[code])
+    assert result["changed"] is False
+    assert shop.writes() == [endpoint] * WRITTEN[endpoint]
+    shop.assert_told(result)
+    shop.assert_untouched()
+
+
+@pytest.mark.parametrize("code", [-1])
+@pytest.mark.parametrize("endpoint", [LIST, QUOTA, POOL, AREAS])
+def test_a_read_is_tried_again_and_in_the_end_told(shop: Shop, endpoint: str, code: int) -> None:
+    name, options, _codes = CALLS[endpoint]
+    prepare(shop, endpoint)
+    shop.sim.fault(path=endpoint, kind="code", code=code, times=2)
+    good = shop(name, **options)
+    assert "failed" not in good, good["msg"]
+    assert good["api"]["retries"] == 2
+    shop.begin()
+    shop.sim.fault(path=endpoint, kind="code", code=code, times=-1)
+    result = shop(name, **{**options, **({"count": 3} if name == "allocate" else {})})
+    assert_refusal(result, code, endpoint, "unknown error")
+    assert calls(shop.sim, endpoint) == [endpoint] * TRIES
+    shop.assert_untouched()
+
+
+@pytest.mark.parametrize("code", [-11])
+@pytest.mark.parametrize("endpoint", CALLS)
+def test_too_many_requests_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch, endpoint: str, code: int) -> None:
+    name, options, _codes = CALLS[endpoint]
+    monkeypatch.setenv("QG_MINUTE_SECONDS", SHORT_MINUTE)
+    prepare(shop, endpoint)
+    shop.sim.fault(path=endpoint, kind="code", code=code)
+    result = shop(name, **options)
+    assert "failed" not in result, result["msg"]
+    first, second, *_rest = shop.sim.journal(endpoint)
+    # The vendor's minute may have begun with the refused call, and ends no earlier than that.
+    assert second["at"] - first["at"] >= float(SHORT_MINUTE)
+    assert result["api"]["waited_seconds"] > 0
+    if endpoint in WRITTEN:
+        shop.assert_told(result)
+
+
+@pytest.mark.parametrize("code", [-11])
+@pytest.mark.parametrize("endpoint", CALLS)
+def test_too_many_requests_is_told_where_there_is_no_time_to_wait(shop: Shop, endpoint: str, code: int) -> None:
+    name, options, _codes = CALLS[endpoint]
+    prepare(shop, endpoint)
+    shop.sim.fault(path=endpoint, kind="code", code=code, times=-1)
+    result = shop(name, max_wait=0, **options)
+    assert result["failed"] is True
+    assert_one_sentence(result["msg"])
+    assert "max_wait" in result["msg"]
+    assert endpoint in result["msg"]
+    assert calls(shop.sim, endpoint) == [endpoint]
+    shop.assert_untouched()
+
+
+@pytest.mark.parametrize("code", [-11])
+def test_too_many_requests_that_stay_are_told(shop: Shop, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    monkeypatch.setenv("QG_MINUTE_SECONDS", SHORT_MINUTE)
+    shop.sim.fault(path=ALLOCATE, kind="code", code=code, times=-1)
+    result = shop("allocate", count=1)
+    assert_refusal(result, code, ALLOCATE, "too many requests")
+    assert shop.writes() == [ALLOCATE] * TRIES
+    shop.assert_untouched()
+
+
+@pytest.mark.parametrize(
+    ("code", "prepared", "options"),
+    [
+        pytest.param(-101, {"channels": 2}, {"count": 3}, id="-101"),
+        pytest.param(-102, {"channels": 2, "used": 1}, {"count": 2}, id="-102"),
+        pytest.param(-105, {"plan": {"billing": "volume", "balance": 1}}, {"count": 2}, id="-105"),
+    ],
+)
+def test_a_plan_that_is_too_small_refuses_where_its_quota_is_not_told(
+    shop: Shop, code: int, prepared: dict[str, Any], options: dict[str, Any]
+) -> None:
+    shop.sim.configure(**prepared)
+    shop.begin()
+    shop.sim.fault(path=QUOTA, kind="code", code=-15, times=-1)
+    result = shop("allocate", **options)
+    assert_refusal(result, code, ALLOCATE)
+    assert shop.writes() == [ALLOCATE]
+    shop.assert_untouched()
+
+
+@pytest.mark.parametrize("name", ["allocate", "replace"])
+@pytest.mark.parametrize("code", [-103])
+def test_an_area_without_stock_is_told(shop: Shop, name: str, code: int) -> None:
+    shop.hold(1)
+    stock = {"areas": [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]}
+    shop.sim.configure(plan={"stock": stock})
+    options: dict[str, Any] = {"undetermined": "ignore"} if name == "allocate" else {}
+    result = shop(name, count=1, area_id=350500, isp="mobile", **options)
+    assert_refusal(result, code, ALLOCATE if name == "allocate" else REPLACE, "resources short")
+    shop.assert_told(result)
+    shop.assert_untouched()
+
+
+@pytest.mark.parametrize("code", [-103, -104])
+def test_a_replacement_that_is_refused_when_the_old_leases_are_gone(shop: Shop, code: int) -> None:
+    """The vendor gives up the old leases, and then has nothing new: their channels are filled, or it is told."""
+    shop.hold(2)
+    shop.sim.configure(options={"replace_failure": "drop"})
+    stock = [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]
+    shop.sim.configure(plan={"stock": {"areas": stock}})
+    if code == -104:
+        # The vendor's own code comes late; what it did shows all the same.
+        shop.sim.fault(path=REPLACE, kind="replace", body={"Code": code}, executed=True)
+    result = shop("replace", all=True)
+    assert_refusal(result, -103, ALLOCATE, "resources short")
+    shop.assert_told(result)
+    assert result["missing"] == len(result["released"]) == 2
+    assert result["changed"] is True
+
+
+def test_a_code_as_text_is_understood(shop: Shop) -> None:
+    shop.hold(1)
+    shop.sim.configure(channels=2, options={"numbers": "string", "error_status": 400})
+    assert len(shop("allocate", count=2)["allocated"]) == 1
+    shop.sim.configure(status="expired")
+    assert_refusal(shop("info"), -100, LIST)
