@@ -32,13 +32,18 @@ class Simulator:
 
     def __init__(self, ready: dict[str, Any], verify: bool | str) -> None:
         self.api_url: str = ready["api_url"]
+        self.account_url: str = ready["account_url"]
         self.control_url: str = ready["control_url"]
         self.proxy_url: str | None = ready["proxy_url"]
         self.pid: int = ready["pid"]
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = verify
-        self.key: str = next(iter(self.state()["keys"]))
+        state = self.state()
+        self.key: str = next(iter(state["keys"]))
+        agent = next(iter(state["agents"].values()))
+        self.app_id: str = agent["appid"]
+        self.app_key: str = agent["appkey"]
 
     def control(self, method: str, path: str, json: Any = None) -> Any:
         """One control call, for example ``control("PUT", "/keys/QGDEMO01", {"capacity": 3})``."""
@@ -80,6 +85,11 @@ class Simulator:
     def configure(self, key: str | None = None, **fields: Any) -> dict[str, Any]:
         """Create or alter a key, the first one when none is named."""
         answer: dict[str, Any] = self.control("PUT", f"/keys/{key or self.key}", fields)
+        return answer
+
+    def agent(self, appid: str | None = None, **fields: Any) -> dict[str, Any]:
+        """Create or alter an agent, the first one when none is named; all that it has, its instances too."""
+        answer: dict[str, Any] = self.control("PUT", f"/agents/{appid or self.app_id}", fields)
         return answer
 
 

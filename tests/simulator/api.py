@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -13,8 +14,8 @@ from starlette.routing import Route
 
 from . import wire
 from .core import Core, Received
-from .endpoints import PATHS
 from .faults import Fault
+from .paths import PATHS, reads_body
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HTML_ERROR = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>simulated</body></html>"
@@ -55,7 +56,8 @@ class Api:
         if fault is not None and fault.kind == "delay":
             await asyncio.sleep(fault.get("seconds"))
         reply = self._core.respond(taken, fault)
-        if reply.status == 405:
+        request.scope[wire.DATE] = partial(self._core.date, taken)
+        if reply.no_method:
             entry.http_status = 405
             return html(405, "Method Not Allowed")
         response: Response = JSONResponse(reply.body, reply.status)
@@ -72,8 +74,9 @@ class Api:
             text = (await request.body()).decode("utf-8", "replace")
             if request.headers.get("content-type", "").split(";")[0].strip().lower() == FORM:
                 form = dict(parse_qsl(text, keep_blank_values=True))
-        params, origin = (form, "body") if request.method == "POST" else (query, "query")
-        if request.method == "POST":
+        from_body = reads_body(request.method, request.url.path)
+        params, origin = (form, "body") if from_body else (query, "query")
+        if from_body:
             named = self._core.vendor.accounts.get(form.get("Key", query.get("Key", "")))
             if named is not None and named.options.post == "ignore_body":
                 params, origin = query, "query"

@@ -18,12 +18,15 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
+from .agents import DEFAULT
 from .api import Api
+from .clock import http_date
 from .control import Control
 from .core import Core
 from .echo import Echo
 from .forward import Forwarders, url
-from .wire import Protocol
+from .services import PREFIX
+from .wire import Dated, Protocol
 
 TICK = 0.2
 """Seconds between two looks for leases that have ended."""
@@ -41,6 +44,13 @@ def _pair(text: str) -> tuple[str, str]:
     return source, public
 
 
+def _agent(text: str) -> tuple[str, str]:
+    appid, _colon, appkey = text.partition(":")
+    if not (appid and appkey):
+        raise argparse.ArgumentTypeError(f"{text!r} is not APPID:APPKEY")
+    return appid, appkey
+
+
 def _minute(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < 86400:
@@ -56,12 +66,13 @@ def _port(text: str) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="simulator", description="QG.net proxy API simulator, for tests.")
+    result = argparse.ArgumentParser(prog="simulator", description="QG.net simulator, for tests.")
     add = result.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     add("--port", type=_port, default=8080, help="port, 0 picks a free one (default %(default)s)")
     add("--minute", type=_minute, default=60.0, help="seconds that a minute of the vendor lasts (default 60)")
     add("--key", action="append", help="a key that exists, may be repeated (default QGDEMO01)")
+    add("--agent", action="append", type=_agent, metavar="APPID:APPKEY", help="may be repeated (default qgdemo01's)")
     add("--proxy-port", type=_port, help="port of a forward proxy for the first key, 0 picks a free one")
     add("--map", action="append", type=_pair, default=[], metavar="SOURCE=PUBLIC", help="may be repeated")
     add("--tls-cert", type=Path, help="certificate file, for HTTPS")
@@ -110,10 +121,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _instructions(api: str, key: str, minute: float, proxy: str | None) -> list[str]:
+def _instructions(api: str, key: str, agent: tuple[str, str], minute: float, proxy: str | None) -> list[str]:
     lines = [
         f"The simulator listens on {api} (stop it with Ctrl-C). Point the modules at it:",
         f"  export QG_API_URL={api} QG_KEY={key}",
+        f"  export QG_ACCOUNT_URL={api}{PREFIX} QG_APP_ID={agent[0]} QG_APP_KEY={agent[1]}",
     ]
     if minute != 60:
         lines.append(f"  export QG_MINUTE_SECONDS={minute:g}")
@@ -132,7 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (options.tls_cert is None) != (options.tls_key is None):
         parser().error("--tls-cert and --tls-key belong together")
     keys: list[str] = list(dict.fromkeys(options.key or ["QGDEMO01"]))
-    core = Core(keys, dict(options.map), options.minute)
+    agents: list[tuple[str, str]] = list(dict(options.agent or DEFAULT).items())
+    core = Core(keys, dict(options.map), options.minute, agents=agents)
     vendor = core.vendor
     forwarders = vendor.lessor.doors = Forwarders(vendor, options.host)
     wanted = options.port
@@ -154,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A slash too many is a wrong path for the vendor, not a reason to redirect.
     app.router.redirect_slashes = False
     config = uvicorn.Config(
-        app,
+        Dated(app, lambda: http_date(core.clock.now())),
         http=Protocol,
         ws="none",
         lifespan="off",
@@ -162,14 +175,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
         ssl_certfile=options.tls_cert,
         ssl_keyfile=options.tls_key,
     )
     api = url("https" if options.tls_cert else "http", options.host, listener.getsockname()[1])
-    ready = {"api_url": api, "control_url": f"{api}/_sim", "proxy_url": proxy, "pid": os.getpid()}
-    print("\n".join(_instructions(api, keys[0], options.minute, proxy)), flush=True)
+    ready = {
+        "api_url": api,
+        "account_url": f"{api}{PREFIX}",
+        "control_url": f"{api}/_sim",
+        "proxy_url": proxy,
+        "pid": os.getpid(),
+    }
+    print("\n".join(_instructions(api, keys[0], agents[0], options.minute, proxy)), flush=True)
     # uvicorn hands a signal on after its own shutdown; the process then ends as usual instead of by the signal.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

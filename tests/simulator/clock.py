@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
+from email.utils import formatdate
 
 BEIJING = timezone(timedelta(hours=8))
 
@@ -13,6 +14,11 @@ BEIJING = timezone(timedelta(hours=8))
 def beijing(moment: float) -> str:
     """A moment as the vendor writes it: Beijing time that does not say so."""
     return datetime.fromtimestamp(moment, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def http_date(moment: float) -> str:
+    """A moment as the Date header has it."""
+    return formatdate(moment, usegmt=True)
 
 
 class Clock:

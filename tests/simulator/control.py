@@ -54,6 +54,8 @@ class Control:
             ("POST", "/reset", self.reset),
             ("GET", "/state", self.state),
             ("PUT", "/keys/{key}", self.put_key),
+            ("GET", "/agents/{appid}", self.get_agent),
+            ("PUT", "/agents/{appid}", self.put_agent),
             ("GET", "/journal", self.get_journal),
             ("DELETE", "/journal", self.clear_journal),
             ("GET", "/windows", self.get_windows),
@@ -101,7 +103,12 @@ class Control:
         vendor.settle()
         now = self._core.clock.now()
         keys = {name: account.describe(now) for name, account in vendor.accounts.items()}
-        return {"minute": self._core.windows.minute, "keys": keys, "map": vendor.map}
+        return {
+            "minute": self._core.windows.minute,
+            "keys": keys,
+            "map": vendor.map,
+            "agents": self._core.agents.describe(),
+        }
 
     async def put_key(self, request: Request) -> Any:
         values = await _object(request)
@@ -122,6 +129,15 @@ class Control:
             account.proxy_url = self._forwarders.open_proxy(name)
         vendor.settle()
         return {"key": name, **account.describe(self._core.clock.now())}
+
+    async def get_agent(self, request: Request) -> Any:
+        agent = self._core.agents.by_appid.get(request.path_params["appid"])
+        if agent is None:
+            raise Invalid("no such agent")
+        return agent.describe()
+
+    async def put_agent(self, request: Request) -> Any:
+        return self._core.agents.put(request.path_params["appid"], await _object(request)).describe()
 
     async def get_journal(self, request: Request) -> Any:
         since = request.query_params.get("since", "0")

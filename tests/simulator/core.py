@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor itself, without the network: the common checks in their order, the operations, the shape of answers.
+"""The vendor itself, without the network: which desk has a call, and what faults do to it.
 
 The HTTP side hands its calls in here. Tests that want many calls and no sockets use ``Core.handle``.
 """
@@ -8,20 +8,21 @@ The HTTP side hands its calls in here. Tests that want many calls and no sockets
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from . import codes
-from .accounts import STATUS_CODES, Account
-from .calls import Answer, Call
-from .clock import Clock
-from .codes import Refusal
-from .endpoints import PATHS, Endpoint, find
+from . import agents as agency
+from . import services
+from .account_desk import AccountDesk
+from .agents import Agents
+from .clock import Clock, http_date
+from .desks import Desk, Taken, name_of
 from .faults import Fault, FaultPlan
 from .journal import Entry, Journal
+from .key_desk import KeyDesk
 from .limits import Windows
-from .options import Options
-from .shape import Reply, code_of, parsed, refused, shaped
+from .paths import PATHS, reads_body
+from .shape import Reply, code_of, parsed
 from .vendor import Vendor
 
 
@@ -48,15 +49,6 @@ class Received:
     user_agent: str = ""
 
 
-@dataclass
-class Taken:
-    """A call in the journal, and the key that it names."""
-
-    entry: Entry
-    account: Account | None
-    options: Options = field(default_factory=Options)
-
-
 class Core:
     def __init__(
         self,
@@ -65,16 +57,23 @@ class Core:
         minute: float = 60.0,
         clock: Clock | None = None,
         seed: int | None = None,
+        agents: Iterable[tuple[str, str]] = agency.DEFAULT,
     ) -> None:
         self.clock = Clock() if clock is None else clock
         self.vendor = Vendor(keys, public or {}, self.clock, seed)
+        self.agents = Agents(agents)
         self.windows = Windows(minute, self.clock)
         self.faults = FaultPlan()
         self.journal = Journal()
+        self.headers: dict[str, str] = {}
+        """Those of the last answer of ``handle``."""
+        self._key_desk = KeyDesk(self.vendor, self.windows)
+        self._account_desk = AccountDesk(self.agents, self.clock)
 
     def reset(self) -> None:
         self.clock.reset()
         self.vendor.reset()
+        self.agents.reset()
         self.windows.clear()
         self.faults.clear()
         self.journal.clear()
@@ -84,8 +83,9 @@ class Core:
 
         Planned faults meet it as they would on the network, but that no time passes except on the clock.
         """
+        self.headers = {}
         fault = self.faults.take(path, method)
-        taken = self.take(Received(method, path, params, "body" if method == "POST" else "query"))
+        taken = self.take(Received(method, path, params, "body" if reads_body(method, path) else "query"))
         entry = taken.entry
         if path not in PATHS:
             entry.http_status = 404
@@ -94,7 +94,7 @@ class Core:
         if fault is not None and fault.kind == "delay":
             self.clock.advance(fault.get("seconds"))
         reply = self.respond(taken, fault)
-        if fault is not None and reply.status != 405:
+        if fault is not None and not reply.no_method:
             if fault.kind in ("refuse", "reset_before", "reset_after"):
                 raise Lost(fault.kind, entry.executed)
             if fault.kind in ("hang_after", "trickle"):
@@ -102,13 +102,17 @@ class Core:
             elif fault.kind in ("truncate", "garbage", "status", "redirect"):
                 status = {"status": fault.get("http_status"), "redirect": 302}.get(fault.kind, 200)
                 reply = Reply(status, parsed(fault.get("body", "")))
+        date = self.date(taken)
+        self.headers = {} if date is None else {"Date": date}
+        if fault is not None:
+            self.headers.update(fault.get("headers", {}))
         entry.http_status = reply.status
         return reply.status, reply.body
 
     def take(self, call: Received) -> Taken:
-        """Write a call into the journal, and find its key."""
-        key = call.params.get("Key")
-        rest = {name: value for name, value in call.params.items() if name != "Key"}
+        """Write a call into the journal, and find its caller."""
+        desk = self._desk(call.path)
+        key, rest = name_of(call.params, desk.caller)
         entry = Entry(
             seq=self.journal.next_seq(),
             at=self.clock.now(),
@@ -124,23 +128,20 @@ class Core:
             ips=rest["IP"].split(",") if rest.get("IP") else [],
         )
         self.journal.append(entry)
-        account = self.vendor.accounts.get(key) if key else None
-        return Taken(entry, account, account.options) if account else Taken(entry, None)
+        return desk.receive(entry)
 
     def respond(self, taken: Taken, fault: Fault | None) -> Reply:
         """Carry out a call unless its fault forbids that, and answer it, with those faults that change the JSON."""
-        entry, options = taken.entry, taken.options
+        entry, desk = taken.entry, self._desk(taken.entry.path)
         reply = Reply(200, None)
-        rest = any(endpoint.rest for endpoint in PATHS[entry.path])
         if fault is None or fault.executes:
-            endpoint = find(entry.method, entry.path)
-            if endpoint is None or (entry.method == "POST" and options.post == "refuse" and not rest):
+            answer = desk.perform(taken, fault)
+            if answer is None:
                 return Reply(405, None)
-            reply = self._perform(endpoint, taken, fault)
+            reply = answer
         if fault is not None and fault.kind == "code":
-            code = entry.code = fault.get("code")
-            message = fault.get("msg", codes.MESSAGES.get(code, ""))
-            reply = refused(code, message, options.msg or "msg" in fault.fields, rest)
+            entry.code = fault.get("code")
+            reply = desk.refuse(taken, fault)
             reply.body.update(fault.get("body_extra", {}))
             reply.status = fault.get("http_status", reply.status)
         elif fault is not None and fault.kind == "replace":
@@ -148,34 +149,10 @@ class Core:
             entry.code = code_of(reply.body)
         return reply
 
-    def _perform(self, endpoint: Endpoint, taken: Taken, fault: Fault | None) -> Reply:
-        self.vendor.settle()
-        entry, options = taken.entry, taken.options
-        try:
-            answer = self._answer(endpoint, taken, fault.get("drop", 0) if fault else 0)
-        except Refusal as refusal:
-            entry.code, entry.executed = refusal.code, refusal.done
-            reply = refused(refusal.code, refusal.text, options.msg, endpoint.rest)
-            if not endpoint.rest:
-                reply.status = options.error_status
-        else:
-            entry.code, entry.executed = codes.OK, True
-            reply = Reply(200, answer)
-        return shaped(reply, options, fault.kind if fault else None)
+    def date(self, taken: Taken) -> str | None:
+        """The Date header of an answer that is sent now."""
+        date = taken.agent.options.date if taken.agent else True
+        return http_date(self.clock.now()) if date is True else date or None
 
-    def _answer(self, endpoint: Endpoint, taken: Taken, drop: int) -> Answer:
-        """The common checks in the vendor's order, then the operation."""
-        account, params = taken.account, taken.entry.params
-        if not taken.entry.key:
-            raise Refusal(codes.BAD_PARAMETER)
-        if account is None:
-            raise Refusal(codes.NO_PLAN)
-        if account.pwd is not None and params.get("Pwd") != account.pwd:
-            raise Refusal(codes.BAD_PWD)
-        if STATUS_CODES[account.status] != codes.OK:
-            raise Refusal(STATUS_CODES[account.status])
-        if not endpoint.belongs_to(account.plan):
-            raise Refusal(codes.NO_PERMISSION)
-        if not self.windows.admit(account.key, endpoint.window, endpoint.limit(account)):
-            raise Refusal(codes.TOO_MANY_CALLS)
-        return endpoint.operation(Call(self.vendor, self.windows, account, params, drop))
+    def _desk(self, path: str) -> Desk:
+        return self._account_desk if services.belongs(path) else self._key_desk

@@ -25,9 +25,13 @@ class Entry:
     user_agent: str
     ips: list[str]
     http_status: int | None = None
-    code: int | None = None
+    code: int | str | None = None
     executed: bool = False
     fault: str | None = None
+    refusal: str | None = None
+    """Why an account call was refused, whatever code its agent has for that."""
+    request_id: str | None = None
+    """Of an account call."""
 
 
 class Journal:

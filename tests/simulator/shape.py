@@ -18,6 +18,10 @@ class Reply:
     body: Any
     """The JSON, or None where there is none."""
 
+    @property
+    def no_method(self) -> bool:
+        return self.status == 405 and self.body is None
+
 
 def as_strings(value: Any) -> Any:
     """The same answer with every number as text."""

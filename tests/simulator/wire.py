@@ -7,13 +7,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+DATE = "simulator.date"
+"""In a call's scope: what tells the Date header of its answer, or that there is none."""
 _transports: dict[tuple[str, int], asyncio.Transport] = {}
 
 
@@ -29,6 +31,25 @@ class Protocol(H11Protocol):
         if self.client is not None:
             _transports.pop(self.client, None)
         super().connection_lost(exc)
+
+
+class Dated:
+    """Gives answers the Date header of the simulator's clock, which the server's own would contradict."""
+
+    def __init__(self, app: ASGIApp, date: Callable[[], str]) -> None:
+        self._app = app
+        self._date = date
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.setdefault("headers", [])
+                date: str | None = scope.get(DATE, self._date)()
+                if date is not None and all(name.lower() != b"date" for name, value in headers):
+                    message["headers"] = [(b"date", date.encode("latin-1", "replace")), *headers]
+            await send(message)
+
+        await self._app(scope, receive, dated)
 
 
 async def _end(scope: Scope, receive: Receive, abruptly: bool) -> None:

@@ -1,0 +1,589 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account calls: signature, data, options, faults, over HTTP and without it."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pytest
+import requests
+from simulator import cli, cloud_data
+from simulator.clock import Clock
+from simulator.core import Core, Lost
+from simulator.signature import sign
+from simulator_fixture import Simulator, running_simulator
+
+START = 1700000000.0
+APPID, APPKEY, DOMAIN = "qgdemo01", "0123456789abcdef0123", "www.qg.net"
+BALANCE, DETAIL = "/api/merchant/getBalance", "/api/cloud-business/getDetail"
+PRICE, PACKAGES = "/api/cloud-business/packageOrderPrice", "/api/cloud-product/packageList"
+LINES, PROXY = "/api/physical-product/lineList", "/api/proxyip/resourceView"
+ORDER = {"package_no": "1111", "system_no": "1", "duration": "1m"}
+ACCOUNT_CALLS: dict[str, dict[str, str]] = {
+    BALANCE: {},
+    DETAIL: {},
+    PRICE: ORDER,
+    PACKAGES: {"productId": "104"},
+    LINES: {"productId": "115"},
+    PROXY: {"productId": "117", "resource_no": "demo0001"},
+}
+Ask = Callable[..., Any]
+
+
+def signed(now: float, appid: str = APPID, appkey: str = APPKEY, domain: str = DOMAIN) -> dict[str, str]:
+    """The common parameters; the digest is computed here, so that the simulator's own is not its only witness."""
+    moment = str(int(now))
+    digest = hashlib.md5(f"{appid}{domain}{moment}{appkey}".encode()).hexdigest()
+    return {"appid": appid, "domain": domain, "time": moment, "sign": digest}
+
+
+@pytest.fixture
+def core() -> Core:
+    return Core(clock=Clock(START), seed=1)
+
+
+@pytest.fixture
+def ask(core: Core) -> Ask:
+    """One account call without the network; its answer's JSON."""
+
+    def get(path: str, **params: str) -> Any:
+        return core.handle("GET", path, {**signed(core.clock.now()), **params})[1]
+
+    return get
+
+
+@pytest.fixture
+def call(sim: Simulator, http: requests.Session) -> Ask:
+    """One account call over HTTP; its response."""
+
+    def get(path: str, **params: str) -> requests.Response:
+        return http.get(sim.api_url + path, params={**signed(time.time()), **params}, timeout=10)
+
+    return get
+
+
+def alter(core: Core, **fields: Any) -> None:
+    core.agents.put(APPID, fields)
+
+
+def refusal(core: Core) -> str | None:
+    reason: str | None = core.journal.select()[-1]["refusal"]
+    return reason
+
+
+# The signature.
+
+
+def test_the_vector_of_the_facts(core: Core) -> None:
+    digest = "ad958eb5e4d73bc42bc2405599287116"
+    assert sign(APPID, DOMAIN, "1700000000", APPKEY) == digest
+    params = {"appid": APPID, "domain": DOMAIN, "time": "1700000000", "sign": digest}
+    answer = {"result": True, "data": "12.34", "msg": None}
+    assert core.handle("GET", BALANCE, params) == (200, answer)
+    # Other parameters are not signed, and a call may be sent again.
+    assert core.handle("POST", BALANCE, {**params, "more": "x"}) == (200, answer)
+
+
+def test_a_fraction_of_a_second_is_taken(core: Core) -> None:
+    moment = "1700000000.123"
+    params = {"appid": APPID, "domain": DOMAIN, "time": moment, "sign": sign(APPID, DOMAIN, moment, APPKEY)}
+    assert core.handle("GET", BALANCE, params)[1]["result"] is True
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"appid": None}, "missing_parameter"),
+        ({"domain": None}, "missing_parameter"),
+        ({"time": None}, "missing_parameter"),
+        ({"sign": None}, "missing_parameter"),
+        ({"sign": ""}, "missing_parameter"),
+        ({"appid": "nobody"}, "unknown_appid"),
+        ({"domain": "qg.net"}, "wrong_domain"),
+        ({"time": "now"}, "bad_parameter"),
+        ({"time": "1e9"}, "bad_parameter"),
+        ({"time": "1699999699"}, "stale_time"),
+        ({"time": "1700000301"}, "future_time"),
+        ({"time": "1700000000000"}, "bad_parameter"),
+        ({"sign": "0" * 32}, "wrong_sign"),
+        ({"sign": "AD958EB5E4D73BC42BC2405599287116"}, "wrong_sign"),
+        ({"time": "1700000001"}, "wrong_sign"),
+    ],
+)
+def test_refused_signatures(core: Core, changes: dict[str, str | None], kind: str) -> None:
+    params = {name: value for name, value in {**signed(START), **changes}.items() if value is not None}
+    status, body = core.handle("GET", BALANCE, params)
+    assert (status, body["result"], body["data"]) == (200, False, None)
+    assert body["msg"]
+    entry = core.journal.select()[-1]
+    assert (entry["refusal"], entry["executed"], entry["code"]) == (kind, False, None)
+    body = core.handle("GET", DETAIL, params)[1]
+    assert (list(body), body["Data"]) == (["RequestId", "Code", "Message", "Data"], None)
+    assert body["Code"] not in (0, 200)
+
+
+@pytest.mark.parametrize("off", [-300, 300])
+def test_tolerance(core: Core, off: int) -> None:
+    assert core.handle("GET", BALANCE, signed(START + off))[1]["result"] is True
+    alter(core, tolerance=10)
+    assert core.handle("GET", BALANCE, signed(START + off))[1]["result"] is False
+    assert core.handle("GET", BALANCE, signed(START + off / 30))[1]["result"] is True
+
+
+def test_agents_have_their_own_key_and_domain(core: Core) -> None:
+    core.agents.put("other", {"appkey": "k2", "domain": "reseller.example", "balance": "-3.50"})
+    alter(core, appkey="new")
+    assert core.handle("GET", BALANCE, signed(START))[1]["result"] is False
+    assert core.handle("GET", BALANCE, signed(START, appkey="new"))[1]["data"] == "12.34"
+    other = signed(START, "other", "k2", "reseller.example")
+    assert core.handle("GET", BALANCE, other)[1]["data"] == "-3.50"
+    # It sees what is on sale, and owns nothing.
+    assert core.handle("GET", DETAIL, other)[1]["Data"] == {}
+    assert len(core.handle("GET", PACKAGES, {**other, "productId": "104"})[1]["Data"]) == 2
+    core.reset()
+    assert list(core.agents.by_appid) == [APPID]
+    assert core.handle("GET", BALANCE, signed(START))[1]["result"] is True
+
+
+# What the vendor's pages show.
+
+
+def test_details_as_shown(ask: Ask) -> None:
+    body = ask(DETAIL)
+    assert (body["Code"], body["Message"]) == (0, "返回内容")
+    assert list(body["Data"]) == ["1"]
+    shown = body["Data"]["1"]
+    names = (
+        "Suid line_no area_no spec_no spec_name Host_id Host_name Ip Local_ip Run_status Order_status System_type "
+        "Systemdisks Harddisks_type Harddiks Bandwidth Defense System_no System_name Buy_time End_time "
+        "Business_password Login_password"
+    )
+    assert list(shown) == names.split()
+    assert all(isinstance(value, str) for value in shown.values())
+    assert (shown["Suid"], shown["Harddiks"], shown["Defense"]) == ("12154545", "20", "")
+    assert ask(DETAIL, suid="12154545", productId="104")["Data"] == body["Data"]
+
+
+def test_other_calls_as_shown(ask: Ask) -> None:
+    price = ask(PRICE, **ORDER)
+    assert (price["Code"], price["Data"]) == (0, {"OriginalPrice": "60", "TotalPrice": "50"})
+    packages = ask(PACKAGES, productId="104", load_rate="1")
+    assert (packages["Code"], list(packages["Data"])) == (0, ["1", "2"])
+    first = packages["Data"]["1"]
+    assert (first["Area_id"], first["Cpu"], first["Upgrade_status"], first["Package_no"]) == (342, "1", "", "1111")
+    assert (first["Basic_price"], first["Halfyear_rate"], first["Year_rate"]) == ("2079.65", "0.53", "1")
+    lines = ask(LINES, productId="115")
+    assert (lines["Code"], len(lines["Data"])) == ("200", 1)
+    line = lines["Data"][0]
+    assert (line["id"], line["name"], line["introurl"]) == (14, "山东枣庄线路", None)
+    assert line["bondSpecs"] == [11, 12, 15, 16, 17]
+    plan = ask(PROXY, resource_no="demo0001", productId="117")
+    assert plan["Code"] == 200
+    names = "Authkey Number Connect Buy_time End_time Order_status Type Ip_type Resource_available Tunnel_url"
+    assert list(plan["Data"]) == names.split()
+
+
+def test_every_answer_has_a_request_id_that_the_journal_knows(core: Core, ask: Ask) -> None:
+    ids = [ask(DETAIL)["RequestId"], ask(DETAIL, suid="9")["RequestId"]]
+    assert ids == [entry["request_id"] for entry in core.journal.select()]
+    assert len(set(ids)) == 2
+    assert [len(part) for part in ids[0].split("-")] == [8, 4, 4, 4, 12]
+
+
+# Parameters.
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "kind"),
+    [
+        (DETAIL, {"suid": "9"}, "unknown_suid"),
+        (DETAIL, {"suid": "12154545", "productId": "113"}, "unknown_suid"),
+        (DETAIL, {"productId": "9"}, "unknown_product"),
+        (DETAIL, {"productId": "x"}, "bad_parameter"),
+        (DETAIL, {"limit": "51"}, "bad_parameter"),
+        (DETAIL, {"limit": "0"}, "bad_parameter"),
+        (DETAIL, {"offset": "-1"}, "bad_parameter"),
+        (PRICE, {**ORDER, "package_no": "9"}, "unknown_package"),
+        (PRICE, {**ORDER, "system_no": "9"}, "unknown_system"),
+        (PRICE, {**ORDER, "duration": "1"}, "bad_duration"),
+        (PRICE, {**ORDER, "duration": "10m"}, "bad_duration"),
+        (PRICE, {**ORDER, "productId": "9"}, "unknown_product"),
+        (PRICE, {"package_no": "1111", "system_no": "1"}, "missing_parameter"),
+        (PACKAGES, {}, "missing_parameter"),
+        (PACKAGES, {"productId": "9"}, "unknown_product"),
+        (PACKAGES, {"productId": "104", "load_rate": "2"}, "bad_parameter"),
+        (PACKAGES, {"productId": "104", "line_no": "ap-beijing", "area_no": "ap-shanghai-1"}, "area_not_in_line"),
+        (LINES, {}, "missing_parameter"),
+        (LINES, {"productId": "9"}, "unknown_product"),
+        (PROXY, {"productId": "117"}, "missing_parameter"),
+        (PROXY, {"resource_no": "demo0001"}, "missing_parameter"),
+        (PROXY, {"resource_no": "x", "productId": "117"}, "unknown_resource"),
+        (PROXY, {"resource_no": "demo0001", "productId": "104"}, "unknown_resource"),
+    ],
+)
+def test_refused_parameters(core: Core, ask: Ask, path: str, params: dict[str, str], kind: str) -> None:
+    body = ask(path, **params)
+    assert (refusal(core), body["Data"]) == (kind, None)
+    assert body["Code"] not in (0, 200, "200")
+    assert body["Message"]
+
+
+def test_filters_of_packages(core: Core, ask: Ask) -> None:
+    shown = [row.described() for row in cloud_data.packages()]
+    elsewhere = [{**shown[0], "Line_no": "l2", "Area_no": "l2-1", "Package_no": "3"}]
+    alter(core, packages=[*shown, *elsewhere, {**elsewhere[0], "productId": 300}])
+
+    def numbers(**params: str) -> list[str]:
+        return [row["Package_no"] for row in ask(PACKAGES, **{"productId": "104", **params})["Data"].values()]
+
+    assert numbers() == ["1111", "2222", "3"]
+    assert numbers(line_no="l2") == numbers(area_no="l2-1") == numbers(line_no="l2", area_no="l2-1") == ["3"]
+    assert numbers(line_no="nowhere") == numbers(productId="113") == []
+    assert numbers(productId="300") == ["3"]
+    assert "productId" not in ask(PACKAGES, productId="300")["Data"]["1"]
+    assert not set(cloud_data.RATES) & set(ask(PACKAGES, productId="104")["Data"]["1"])
+    alter(core, options={"rates": "always"})
+    assert set(cloud_data.RATES) < set(ask(PACKAGES, productId="104")["Data"]["1"])
+
+
+def test_prices(core: Core, ask: Ask) -> None:
+    assert ask(PRICE, **{**ORDER, "duration": "12m"})["Data"] == {"OriginalPrice": "720", "TotalPrice": "600"}
+    week = {"OriginalPrice": 7.5, "TotalPrice": 7}
+    alter(core, prices={"p": {"OriginalPrice": "9.90", "TotalPrice": 3}, "q": {"1w": week}}, systems=["s"])
+    order = {"package_no": "p", "system_no": "s", "duration": "3m"}
+    assert ask(PRICE, **order)["Data"] == {"OriginalPrice": "29.70", "TotalPrice": 9}
+    assert ask(PRICE, **{**order, "package_no": "q", "duration": "1w"})["Data"] == week
+    ask(PRICE, **{**order, "package_no": "q"})
+    assert refusal(core) == "bad_duration"
+
+
+# Many instances.
+
+
+def test_pages(core: Core, ask: Ask) -> None:
+    alter(core, instances=120)
+    pages = [ask(DETAIL, productId="104", offset=str(offset))["Data"] for offset in (0, 50, 100, 150)]
+    assert [len(page) for page in pages] == [50, 50, 20, 0]
+    assert [next(iter(page)) for page in pages[:3]] == ["1", "1", "1"]
+    suids = [row["Suid"] for page in pages for row in page.values()]
+    assert len(set(suids)) == 120
+    assert [row["Suid"] for row in ask(DETAIL, offset="7", limit="2")["Data"].values()] == suids[7:9]
+    assert ask(DETAIL, suid=suids[77], offset="5")["Data"]["1"]["Suid"] == suids[77]
+    alter(core, options={"numbering": "total"})
+    assert list(ask(DETAIL, offset="100")["Data"]) == [str(number) for number in range(101, 121)]
+    alter(core, options={"numbering": "page", "map_order": "text"})
+    assert list(ask(DETAIL, limit="11")["Data"])[:3] == ["1", "10", "11"]
+    alter(core, options={"over_limit": "clamp", "max_limit": 20})
+    assert len(ask(DETAIL, limit="1000")["Data"]) == len(ask(DETAIL)["Data"]) == 20
+
+
+def test_generated_instances(core: Core) -> None:
+    alter(core, instances={"104": 900, "113": 300})
+    rows = [row.values for row in core.agents.by_appid[APPID].instances]
+    again = Core(clock=Clock(0.0))
+    again.agents.put(APPID, {"instances": 300})
+    assert [row.values for row in again.agents.by_appid[APPID].instances] == rows[:300]
+    assert {row["Run_status"] for row in rows} == {"-4", "-1", "0", "1", "2", "3", "4", "5", "6"}
+    assert {row["Order_status"] for row in rows} == {"-4", "-3", "0", "1", "2", "3"}
+    systems = {row["System_name"].split()[0].lower() for row in rows}
+    assert systems == {"windows", "centos", "ubuntu", "debian"}
+    assert len({row["line_no"] for row in rows}) >= 4
+    assert all(row["area_no"].startswith(row["line_no"]) for row in rows)
+    addresses = [row[name] for row in rows for name in ("Ip", "Local_ip") if row[name]]
+    assert len(set(addresses)) == len(addresses)
+    assert all(ipaddress.ip_address(address) in ipaddress.ip_network("198.18.0.0/15") for address in addresses)
+    assert 50 < sum(not row["Ip"] for row in rows) < 500
+    dial_up = [row for row in rows if row["Adsl_name"]]
+    assert len(dial_up) > 100
+    assert all(row["Adsl_password"] == f"secret-adsl-{row['Suid']}" for row in dial_up)
+    assert all(row["Login_password"] == f"secret-login-{row['Suid']}" for row in rows)
+    assert all(isinstance(value, str) for row in rows for value in row.values())
+
+
+def test_instances_of_a_brand(core: Core, ask: Ask) -> None:
+    alter(core, instances=[{"Suid": "a"}, {"Suid": "b", "productId": 113}])
+    assert ask(DETAIL, productId="104")["Data"] == {"1": {"Suid": "a"}}
+    assert ask(DETAIL, productId="113")["Data"] == {"1": {"Suid": "b"}}
+    assert len(ask(DETAIL)["Data"]) == 2
+    alter(core, options={"brand": "required"})
+    ask(DETAIL)
+    assert refusal(core) == "missing_parameter"
+    assert ask(DETAIL, suid="b")["Data"] == {"1": {"Suid": "b"}}
+
+
+# Options.
+
+
+def test_codes_messages_and_statuses_of_failures(core: Core) -> None:
+    tables = {
+        "codes": {"wrong_sign": "SIGN_ERROR", "*": -7},
+        "messages": {"wrong_sign": "不对"},
+        "statuses": {"wrong_sign": 403, "*": 400},
+    }
+    alter(core, options=tables)
+    wrong = {**signed(START), "sign": "x"}
+    status, body = core.handle("GET", DETAIL, wrong)
+    assert (status, body["Code"], body["Message"]) == (403, "SIGN_ERROR", "不对")
+    assert core.handle("GET", BALANCE, wrong) == (403, {"result": False, "data": None, "msg": "不对"})
+    status, body = core.handle("GET", DETAIL, {**signed(START), "suid": "9"})
+    assert (status, body["Code"], body["Message"]) == (400, -7, "业务不存在 9")
+    alter(core, options={"code_style": "string", "codes": {}, "failure_data": "absent"})
+    body = core.handle("GET", DETAIL, wrong)[1]
+    assert isinstance(body["Code"], str)
+    assert "Data" not in body
+
+
+@pytest.mark.parametrize(
+    ("options", "codes"),
+    [
+        ({}, [0, 0, 0, "200", 200]),
+        ({"code_style": "string"}, ["0", "0", "0", "200", "200"]),
+        ({"code_style": "int"}, [0, 0, 0, 200, 200]),
+        ({"success_code": 200}, [200] * 5),
+        ({"success_code": "0"}, ["0"] * 5),
+    ],
+)
+def test_codes_of_success(core: Core, ask: Ask, options: dict[str, Any], codes: list[Any]) -> None:
+    alter(core, options=options)
+    assert [ask(path, **params)["Code"] for path, params in ACCOUNT_CALLS.items() if path != BALANCE] == codes
+
+
+def test_balance_in_the_common_envelope(core: Core, ask: Ask) -> None:
+    alter(core, options={"balance_envelope": "common", "numbers": "int"})
+    body = ask(BALANCE)
+    assert (body["Code"], body["Data"]) == (0, 12.34)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("same", {}), ("object", {}), ("list", []), ("null", None), ("absent", ...)]
+)
+def test_empty_lists(core: Core, ask: Ask, value: str, expected: Any) -> None:
+    alter(core, instances=[], lines=[], options={"empty_data": value})
+    assert ask(DETAIL).get("Data", ...) == expected
+    assert ask(LINES, productId="115").get("Data", ...) == ([] if value == "same" else expected)
+
+
+def test_shape_of_data(core: Core, ask: Ask) -> None:
+    alter(core, options={"spelling": "table", "empty": "null", "numbers": "int"})
+    shown = ask(DETAIL)["Data"]["1"]
+    assert {"Line_no", "Area_no", "Spec_no", "Spec_name"} < set(shown)
+    assert (shown["Defense"], shown["Run_status"], shown["Harddiks"], shown["Suid"]) == (None, 1, 20, "12154545")
+    package = ask(PACKAGES, productId="104")["Data"]["1"]
+    assert (package["package_no"], package["Cpu"], package["Upgrade_status"]) == ("1111", 1, None)
+    assert ask(LINES, productId="115")["Data"][0]["bindspecs"] == [11, 12, 15, 16, 17]
+    assert ask(PRICE, **ORDER)["Data"] == {"OriginalPrice": 60, "TotalPrice": 50}
+    alter(core, options={"spelling": "lower", "empty": "absent", "numbers": "string", "lists": "array"})
+    shown = ask(DETAIL)["Data"][0]
+    assert (shown["suid"], shown["run_status"], "defense" in shown) == ("12154545", "1", False)
+    assert ask(LINES, productId="115")["Data"][0]["bondspecs"] == ["11", "12", "15", "16", "17"]
+    assert ask(PROXY, productId="117", resource_no="demo0001")["Data"]["number"] == "10000"
+    alter(core, options={"lists": "map"})
+    assert list(ask(LINES, productId="115")["Data"]) == ["1"]
+
+
+# Over HTTP.
+
+
+def test_get_and_post_read_the_url(sim: Simulator, http: requests.Session) -> None:
+    url, params = f"{sim.account_url}/cloud-business/getDetail", {**signed(time.time()), "suid": "12154545"}
+    got, posted = (
+        http.get(url, params=params, timeout=10),
+        http.post(url, params=params, data={"suid": "9"}, timeout=10),
+    )
+    assert got.json()["Data"] == posted.json()["Data"] != {}
+    assert http.post(url, data=params, timeout=10).json()["Data"] is None
+    assert [item["param_source"] for item in sim.journal(DETAIL)] == ["query"] * 3
+    assert http.put(url, params=params, timeout=10).status_code == 405
+    sim.agent(options={"post": "refuse"})
+    assert http.post(url, params=params, timeout=10).status_code == 405
+
+
+def test_journal(sim: Simulator, call: Ask, http: requests.Session) -> None:
+    call(DETAIL, suid="12154545")
+    http.get(f"{sim.account_url}/nothing", params={"appid": "x"}, timeout=10)
+    http.get(sim.api_url + LINES, timeout=10)
+    first, second, third = sim.journal()
+    assert (first["path"], first["key"], first["executed"], first["code"]) == (DETAIL, sim.app_id, True, 0)
+    assert list(first["params"]) == ["domain", "time", "sign", "suid"]
+    assert (second["path"], second["key"], second["http_status"]) == ("/api/nothing", "x", 404)
+    assert (third["key"], third["refusal"]) == (None, "missing_parameter")
+
+
+def test_date_header(sim: Simulator, call: Ask, http: requests.Session) -> None:
+    def date() -> str | None:
+        dates = call(BALANCE).raw.headers.getlist("Date")
+        assert len(dates) < 2
+        return dates[0] if dates else None
+
+    def ahead(text: str | None) -> float:
+        return parsedate_to_datetime(str(text)).timestamp() - time.time()
+
+    assert abs(ahead(date())) < 3
+    sim.advance(4000)
+    assert abs(ahead(date()) - 4000) < 3
+    assert sim.journal()[-1]["refusal"] == "stale_time"
+    assert abs(ahead(http.get(f"{sim.api_url}/ip", timeout=10).headers["Date"]) - 4000) < 3
+    sim.agent(options={"date": False})
+    assert date() is None
+    sim.agent(options={"date": "yesterday"})
+    assert date() == "yesterday"
+    own = {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}
+    sim.fault(path=BALANCE, kind="status", http_status=503, headers=own)
+    assert date() == own["Date"]
+
+
+def test_date_without_the_network(core: Core, ask: Ask) -> None:
+    ask(BALANCE)
+    assert core.headers == {"Date": "Tue, 14 Nov 2023 22:13:20 GMT"}
+    alter(core, options={"date": False})
+    ask(BALANCE)
+    assert core.headers == {}
+
+
+def test_control(sim: Simulator, call: Ask, http: requests.Session) -> None:
+    assert (sim.app_id, sim.app_key, sim.account_url) == (APPID, APPKEY, f"{sim.api_url}/api")
+    told = sim.agent(balance="0.01", instances=1000)
+    assert (told["balance"], len(told["instances"])) == ("0.01", 1000)
+    assert told["instances"][0]["productId"] == 104
+    assert sim.control("GET", f"/agents/{APPID}") == told
+    assert call(BALANCE).json()["data"] == "0.01"
+    sim.agent("other", appkey="k", instances=told["instances"][:3])
+    agents = sim.state()["agents"]
+    assert [(name, agent["instances"]) for name, agent in agents.items()] == [(APPID, 1000), ("other", 3)]
+    sim.reset()
+    assert {name: agent["instances"] for name, agent in sim.state()["agents"].items()} == {APPID: 1}
+    assert http.get(f"{sim.control_url}/agents/other", timeout=10).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"appkey": ""},
+        {"balance": 1},
+        {"tolerance": -1},
+        {"instances": -1},
+        {"instances": 10**6},
+        {"instances": True},
+        {"instances": {"x": 1}},
+        {"instances": {"104": 40000, "113": 40000}},
+        {"instances": ["x"]},
+        {"packages": [{"productId": "104"}]},
+        {"lines": {}},
+        {"prices": {"1": 5}},
+        {"proxy_plans": {"x": {"productId": "117"}}},
+        {"systems": [1]},
+        {"options": []},
+        {"options": {"numbering": "x"}},
+        {"options": {"nothing": 1}},
+        {"options": {"codes": {"nothing": 1}}},
+        {"options": {"codes": {"*": 1.5}}},
+        {"options": {"messages": {"*": 1}}},
+        {"options": {"statuses": {"*": 99}}},
+        {"options": {"success_code": None}},
+        {"options": {"date": 1}},
+        {"options": {"max_limit": 0}},
+        {"nothing": 1},
+    ],
+)
+def test_wrong_control_calls(core: Core, fields: dict[str, Any]) -> None:
+    before = json.dumps(core.agents.by_appid[APPID].describe())
+    with pytest.raises(ValueError, match=r"expected|known|none of|no such field"):
+        core.agents.put(APPID, {"balance": "5", **fields})
+    assert json.dumps(core.agents.by_appid[APPID].describe()) == before
+    with pytest.raises(ValueError, match="appkey"):
+        core.agents.put("new", {})
+    assert list(core.agents.by_appid) == [APPID]
+
+
+def test_agents_of_the_command_line(http: requests.Session) -> None:
+    with running_simulator(["--agent", "one:k1", "--agent", "two:k2"]) as own:
+        assert (own.app_id, own.app_key, list(own.state()["agents"])) == ("one", "k1", ["one", "two"])
+        params = signed(time.time(), "two", "k2")
+        assert http.get(own.api_url + BALANCE, params=params, timeout=10).json()["data"] == "12.34"
+
+
+def test_printed_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = cli._instructions("http://127.0.0.1:8080", "K", ("one", "k1"), 60, None)
+    assert "  export QG_ACCOUNT_URL=http://127.0.0.1:8080/api QG_APP_ID=one QG_APP_KEY=k1" in lines
+    for wrong in ("one", ":k1", "one:"):
+        with pytest.raises(SystemExit):
+            cli.parser().parse_args(["--agent", wrong])
+        assert "is not APPID:APPKEY" in capsys.readouterr().err
+
+
+# Faults.
+
+
+@pytest.mark.parametrize(("kind", "executed"), [("refuse", False), ("reset_before", False), ("reset_after", True)])
+def test_lost_answers(sim: Simulator, call: Ask, core: Core, ask: Ask, kind: str, executed: bool) -> None:
+    sim.fault(path=BALANCE, kind=kind)
+    with pytest.raises(requests.ConnectionError):
+        call(BALANCE)
+    entry = sim.journal()[-1]
+    assert (entry["fault"], entry["executed"], entry["http_status"]) == (kind, executed, None)
+    core.faults.append({"path": BALANCE, "kind": kind})
+    with pytest.raises(Lost):
+        ask(BALANCE)
+    assert core.journal.select()[-1]["executed"] is executed
+
+
+def test_faults_of_the_way(sim: Simulator, call: Ask) -> None:
+    sim.fault(path=DETAIL, kind="truncate")
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        call(DETAIL)
+    sim.fault(path=DETAIL, kind="garbage")
+    assert call(DETAIL).text.startswith("<html>")
+    sim.fault(path=DETAIL, kind="status", http_status=502)
+    assert call(DETAIL).status_code == 502
+    sim.fault(path=DETAIL, kind="redirect", location="/ip")
+    assert call(DETAIL).text == "127.0.0.1\n"
+    for kind in ("delay", "hang_after"):
+        sim.fault(path=DETAIL, kind=kind, seconds=0.3)
+        start = time.monotonic()
+        assert call(DETAIL).json()["Code"] == 0
+        assert time.monotonic() - start >= 0.3
+    sim.fault(path=DETAIL, kind="trickle", seconds=0.001, total=0.2)
+    assert call(DETAIL).json()["Code"] == 0
+    assert [item["fault"] for item in sim.journal()] == [
+        *("truncate", "garbage", "status", "redirect", "delay", "hang_after", "trickle")
+    ]
+
+
+def test_faults_of_the_answer(core: Core, ask: Ask) -> None:
+    for path, params in ACCOUNT_CALLS.items():
+        name = "data" if path == BALANCE else "Data"
+        core.faults.append([{"path": path, "kind": kind} for kind in ("data_null", "data_absent", "strings")])
+        assert ask(path, **params)[name] is None
+        assert name not in ask(path, **params)
+        body = ask(path, **params)
+        assert body.get("result", True) is True
+        assert not any(isinstance(value, int) for value in body.values() if value is not True)
+        core.faults.append({"path": path, "kind": "replace", "body": [1]})
+        assert ask(path, **params) == [1]
+
+
+def test_planned_codes(core: Core, ask: Ask) -> None:
+    core.faults.append({"path": DETAIL, "kind": "code", "code": 51, "msg": "维护中", "http_status": 500})
+    status, body = core.handle("GET", DETAIL, signed(START))
+    assert (status, body["Code"], body["Message"], body["Data"]) == (500, 51, "维护中", None)
+    core.faults.append({"path": DETAIL, "kind": "code", "code": "BUSY", "body_extra": {"more": 1}})
+    body = ask(DETAIL)
+    assert (body["Code"], body["Message"], body["more"]) == ("BUSY", "系统繁忙", 1)
+    entry = core.journal.select()[-1]
+    assert (entry["code"], entry["executed"], entry["request_id"]) == ("BUSY", False, body["RequestId"])
+    core.faults.append({"path": BALANCE, "kind": "code", "code": 1})
+    assert ask(BALANCE) == {"result": False, "data": None, "msg": "系统繁忙"}
+    with pytest.raises(ValueError, match="takes no addresses"):
+        core.faults.append({"path": DETAIL, "kind": "partial", "drop": 1})
+
+
+def test_there_is_no_rate_limit_and_no_word_of_it_in_the_windows(core: Core, ask: Ask) -> None:
+    assert all(ask(BALANCE)["result"] for repeat in range(200))
+    assert core.windows.describe() == {}
