@@ -58,6 +58,14 @@ def encode(parameters: Mapping[str, str]) -> str:
     return urlencode(parameters, safe=",*")
 
 
+def service_of(url: str) -> str:
+    """The service at an address, the same for every spelling of it: HTTP and HTTPS lead to the same one."""
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = f":{parts.port}" if parts.port not in (None, default) else ""
+    return f"{(parts.hostname or '').rstrip('.')}{port}{parts.path.rstrip('/')}"
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a ``Retry-After`` header asks for (a number of seconds or an HTTP date)."""
     value = headers.get("Retry-After", "").strip()
@@ -74,10 +82,19 @@ class Transport:
     """Exchanges over one ``requests`` session.
 
     ``timeout`` is the most that one exchange may take, in seconds, from the look-up of the name to the last byte.
+    ``url_option`` is what the user calls the address in the options.
     """
 
-    def __init__(self, *, timeout: float, validate_certs: bool = True, ca_path: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        validate_certs: bool = True,
+        ca_path: str | None = None,
+        url_option: str = "api_url",
+    ) -> None:
         self.timeout = timeout
+        self.url_option = url_option
         self._verify: bool | str = (ca_path or True) if validate_certs else False
         if not validate_certs:
             # The user said so; a warning at each call says nothing new.
@@ -134,7 +151,7 @@ class Transport:
                 reason = getattr(cause, "verify_message", "no reason given")
                 return ExchangeError(
                     f"{endpoint}: the certificate of {host} is not trusted ({reason}). "
-                    "Set ca_path to the right authority, or check api_url.",
+                    f"Set ca_path to the right authority, or check {self.url_option}.",
                     endpoint=endpoint,
                     executed=False,
                     transient=False,
@@ -142,7 +159,7 @@ class Transport:
         names = {type(cause).__name__ for cause in causes}
         if names & {"InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"}:
             return ExchangeError(
-                f"{endpoint}: the address {host!r} of api_url cannot be used.",
+                f"{endpoint}: the address {host!r} of {self.url_option} cannot be used.",
                 endpoint=endpoint,
                 executed=False,
                 transient=False,

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import Board, HostWish, Memory, Verdict, fleet_plan
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import service_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import change
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, redact
@@ -25,7 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Ou
 def board_for(params: Mapping[str, Any], run: str) -> tuple[Board, Memory]:
     """The board and the memory that belong to a task's options."""
     state = State(params["state_dir"])
-    key = state.digest("fleet", params["api_url"].rstrip("/"), params["key"])
+    key = state.digest("fleet", service_of(params["api_url"]), params["key"])
     return (
         Board(state, run, key, params["fleet"], params["state"]),
         Memory(state, key, params["fleet"]),

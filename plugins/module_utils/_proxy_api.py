@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._answers import Listener
+from ansible_collections.qingguo.qgnet.plugins.module_utils._client import Client, T
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     RATE_LIMITED,
-    UNKNOWN,
     ApiError,
     ExchangeError,
     QgError,
-    WaitTooLong,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport, encode
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport, encode, service_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     ISP_NUMBERS,
     Area,
@@ -40,17 +39,14 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     new_leases,
     task_leases,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer, backoff
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
 
-T = TypeVar("T")
 #: How an answer's JSON becomes what the caller gets; raises ShapeError.
 Reader = Callable[[dict[str, Any]], T]
 
 #: Longest query, in characters, that is sent by GET. The vendor wants POST "when the parameters are too long"
 #: without a figure; servers commonly take a request line of 8 kB.
 LONGEST_QUERY = 4000
-#: Tries of one call, waits for a turn not counted.
-MOST_TRIES = 6
 #: Seconds between looks whether another run has let go of the key.
 LOCK_NAP = 0.2
 
@@ -59,8 +55,8 @@ class FormRefused(QgError):
     """The call was sent by POST and refused, though the same key was served by GET before."""
 
 
-class ProxyApi:
-    """The calls of one key. ``calls`` and ``retries`` count what was sent; ``budget.waited`` what was waited.
+class ProxyApi(Client):
+    """The calls of one key.
 
     A method raises ApiError for a refusal of the vendor, ExchangeError where no usable answer came, and WaitTooLong
     where its turn does not come within the budget.
@@ -69,16 +65,13 @@ class ProxyApi:
     def __init__(
         self, transport: Transport, pacer: Pacer, budget: Budget, *, api_url: str, key: str, pwd: str | None = None
     ) -> None:
-        self.budget = budget
+        super().__init__(transport, budget)
         self.pacer = pacer
-        self.calls = 0
-        self.retries = 0
-        self._transport = transport
         self._api_url = api_url.rstrip("/")
         self._credentials = {"Key": key, **({"Pwd": pwd} if pwd else {})}
         self._listener = Listener(self._credentials.values())
         #: The name of the key in the state directory.
-        self.key_digest = pacer.state.digest("pacing", self._api_url, key)
+        self.key_digest = pacer.state.digest("pacing", service_of(api_url), key)
         self._forms = True
 
     def whitelist(self) -> list[str]:
@@ -202,30 +195,16 @@ class ProxyApi:
                     return
             self.budget.wait(LOCK_NAP, f"another run is {work} what this key holds", _endpoints.QUERY.path)
 
-    def report(self) -> dict[str, Any]:
-        """What the run cost: vendor calls, how many of them were retries, and seconds waited."""
-        return {"calls": self.calls, "retries": self.retries, "waited_seconds": round(self.budget.waited, 1)}
-
     @property
     def _channels(self) -> int | None:
         return self.pacer.channels(self.key_digest)
 
     def _call(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
-        """Send until there is an answer to read, or a reason to stop. The last error is the one that is raised."""
-        tries = 0
-        while True:
-            try:
-                with self._place(endpoint.name, endpoint.limit(self._channels if endpoint.per_channel else None)):
-                    return self._once(endpoint, parameters, read)
-            except (ApiError, ExchangeError) as problem:
-                tries += 1
-                if tries >= MOST_TRIES or not _may_be_sent_again(problem, endpoint):
-                    raise
-                try:
-                    self._rest(problem, tries, endpoint)
-                except WaitTooLong:
-                    raise problem from None
-            self.retries += 1
+        def attempt() -> T:
+            with self._place(endpoint.name, endpoint.limit(self._channels if endpoint.per_channel else None)):
+                return self._once(endpoint, parameters, read)
+
+        return self._persist(endpoint.name, attempt, repeatable=endpoint.repeatable)
 
     @contextlib.contextmanager
     def _place(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
@@ -236,13 +215,13 @@ class ProxyApi:
         finally:
             self.pacer.answered(place)
 
-    def _rest(self, problem: ApiError | ExchangeError, tries: int, endpoint: Endpoint) -> None:
-        """Wait as long as the failure asks for; after a refusal for the rate, all who share the key do."""
-        wanted = problem.retry_after if isinstance(problem, ExchangeError) else None
+    def _rest(self, problem: ApiError | ExchangeError, tries: int, name: str) -> None:
+        """After a refusal for the rate, all who share the key wait."""
         if problem.details.get("code") == RATE_LIMITED or problem.details.get("http_status") == 429:
-            self.pacer.refused(self.key_digest, endpoint.name, wanted)
+            wanted = problem.retry_after if isinstance(problem, ExchangeError) else None
+            self.pacer.refused(self.key_digest, name, wanted)
         else:
-            self.budget.wait(backoff(tries - 1, wanted), "the last try failed", endpoint.name)
+            super()._rest(problem, tries, name)
 
     def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         everything = {**self._credentials, **parameters}
@@ -283,13 +262,6 @@ def _lease_parameters(
             "Distinct": 1 if distinct else None,
         }
     )
-
-
-def _may_be_sent_again(problem: ApiError | ExchangeError, endpoint: Endpoint) -> bool:
-    """Whether the same call may follow: it surely was not carried out, or doing it twice is no different from once."""
-    if isinstance(problem, ApiError):
-        return problem.code == RATE_LIMITED or (problem.code in (UNKNOWN, 500) and endpoint.repeatable)
-    return problem.transient and (problem.executed is False or endpoint.repeatable)
 
 
 def _refuses_forms(problem: ApiError | ExchangeError) -> bool:

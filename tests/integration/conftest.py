@@ -67,7 +67,7 @@ def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
         # A wait that the vendor asked for stays what it is.
         return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
 
-    for module in ("_proxy_api", "_whitelist"):
+    for module in ("_client", "_whitelist"):
         monkeypatch.setattr(importlib.import_module(f"{COLLECTION}.{module}"), "backoff", shorter)
 
 

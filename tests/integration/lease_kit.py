@@ -146,5 +146,5 @@ def shop_fixture(sim: Simulator, common: dict[str, Any], haste: None, monkeypatc
     monkeypatch.setattr(holder, "SETTLING", SETTLING)
     monkeypatch.setattr(holder, "FREEING_NAP", FREEING_NAP)
     # The client's own waits between tries are shortened already; these are the ones between releases.
-    monkeypatch.setattr(holder, "backoff", importlib.import_module(f"{COLLECTION}._proxy_api").backoff)
+    monkeypatch.setattr(holder, "backoff", importlib.import_module(f"{COLLECTION}._client").backoff)
     return Shop(sim, {**common, "max_wait": 60.0})

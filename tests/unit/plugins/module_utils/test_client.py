@@ -26,7 +26,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     StatusError,
     WaitTooLong,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport, encode, retry_after
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import (
+    Answer,
+    Transport,
+    encode,
+    retry_after,
+    service_of,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     Lease,
     Quota,
@@ -396,3 +402,20 @@ def test_a_released_address_counts_beside_its_call(tmp_path: Path) -> None:
     # Without the channels known, the plan is taken for the smallest.
     with pytest.raises(WaitTooLong, match="limit of 2 a minute"):
         api.release(leases)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.example", "http://api.example/", "https://API.example:443", "http://api.example.:80"]
+)
+def test_every_spelling_of_an_address_is_the_same_service(url: str) -> None:
+    assert service_of(url) == "api.example"
+
+
+def test_other_ports_and_paths_are_other_services() -> None:
+    urls = ["http://api.example", "http://api.example:443", "http://api.example:8080", "http://api.example/v2/"]
+    assert len({service_of(url) for url in urls}) == len(urls)
+
+
+def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:
+    urls = ["https://api.example", "http://API.example:80/"]
+    assert len({proxy_api(options(tmp_path, api_url=url)).key_digest for url in urls}) == 1

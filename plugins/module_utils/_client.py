@@ -1,0 +1,72 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 2: what the clients of the vendor's APIs share: tries, what they cost, and when to stop.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+    RATE_LIMITED,
+    UNKNOWN,
+    ApiError,
+    ExchangeError,
+    WaitTooLong,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, backoff
+
+T = TypeVar("T")
+#: Tries of one call, waits for a turn not counted.
+MOST_TRIES = 6
+
+
+class Client:
+    """``calls`` and ``retries`` count what was sent; ``budget.waited`` what was waited."""
+
+    def __init__(self, transport: Transport, budget: Budget) -> None:
+        self.budget = budget
+        self.calls = 0
+        self.retries = 0
+        self._transport = transport
+
+    def report(self) -> dict[str, Any]:
+        """What the run cost: vendor calls, how many of them were retries, and seconds waited."""
+        return {"calls": self.calls, "retries": self.retries, "waited_seconds": round(self.budget.waited, 1)}
+
+    def _persist(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
+        """Try until there is an answer to read, or a reason to stop. The last error is the one that is raised.
+
+        ``repeatable`` says that to carry the call out twice is no different from once.
+        """
+        tries = 0
+        while True:
+            try:
+                return attempt()
+            except (ApiError, ExchangeError) as problem:
+                tries += 1
+                if tries >= MOST_TRIES or not _may_be_sent_again(problem, repeatable):
+                    raise
+                try:
+                    self._rest(problem, tries, name)
+                except WaitTooLong:
+                    raise problem from None
+            self.retries += 1
+
+    def _rest(self, problem: ApiError | ExchangeError, tries: int, name: str) -> None:
+        """Wait as long as the failure asks for."""
+        wanted = problem.retry_after if isinstance(problem, ExchangeError) else None
+        self.budget.wait(backoff(tries - 1, wanted), "the last try failed", name)
+
+
+def _may_be_sent_again(problem: ApiError | ExchangeError, repeatable: bool) -> bool:
+    """Whether the same call may follow: it surely was not carried out, or doing it twice is no different from once."""
+    if isinstance(problem, ApiError):
+        return problem.code == RATE_LIMITED or (problem.code in (UNKNOWN, 500) and repeatable)
+    return problem.transient and (problem.executed is False or repeatable)
