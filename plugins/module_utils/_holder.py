@@ -29,13 +29,15 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     WaitTooLong,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import LeaseMemory, Origin
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import Terms, oldest_first, some
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import MOST_A_CALL, Terms, oldest_first, some
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease, Quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import backoff
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
 
 #: Seconds before each look at the list after a lost answer: the vendor's list may lag behind what was done.
 SETTLING = (0.0, 2.0, 3.0)
+#: The same where the list shows nothing, but fewer channels are free than it accounts for.
+LAGGING = (0.0, 5.0, 10.0, 20.0)
 #: Seconds between looks for a channel that is being freed, and for how long it is waited for. Clients of the vendor saw
 #: 3 to 6 seconds after a release and 30 after a failed replacement.
 FREEING_NAP, FREEING_LIMIT = 3.0, 45.0
@@ -60,6 +62,8 @@ class Holder:
         self.before: tuple[Lease, ...] = ()
         #: Whether a release may still be carried out, which would hit a new lease of the same address.
         self.release_under_way = False
+        #: Channels that are free or carry a lease on the list, as the quota told when it was last asked for room.
+        self._accounted: int | None = None
 
     def first_look(self) -> None:
         """Read what is held before anything is done."""
@@ -94,18 +98,26 @@ class Holder:
         """
         until = self.now() + FREEING_LIMIT
         while True:
-            try:
-                quota = self.api.quota()
-            except ApiError as problem:
-                if problem.code in (NO_PERMISSION, NOT_LEGAL):
-                    return None
-                raise
-            if quota.available >= wanted or not wait or not self.api.released_lately() or self.now() >= until:
+            quota = self._quota()
+            if quota is None:
+                return None
+            self._accounted = quota.available + len(self.held)
+            # No channel that comes free makes room for more than there are beside those that are held.
+            hopeless = wanted > quota.total - len(self.held) or not self.api.released_lately() or self.now() >= until
+            if quota.available >= wanted or not wait or hopeless:
                 return quota
             try:
                 self._wait_for_channel()
             except WaitTooLong:
                 return quota
+
+    def _quota(self) -> Quota | None:
+        try:
+            return self.api.quota()
+        except ApiError as problem:
+            if problem.code in (NO_PERMISSION, NOT_LEGAL):
+                return None
+            raise
 
     def _wait_for_channel(self) -> None:
         self.api.budget.wait(FREEING_NAP, "a released channel is not free yet", "/allocate")
@@ -118,27 +130,30 @@ class Holder:
         origin = Origin(terms.area_id, terms.isp, frozenset(successor_of))
         if self.release_under_way:
             terms = dataclasses.replace(terms, distinct=True)
-        repeats, until, missing = 0, self.now() + FREEING_LIMIT, number
+        repeats, until, missing, lost = 0, self.now() + FREEING_LIMIT, number, False
         while missing > 0:
-            known = set(self.held)
+            known, asked = set(self.held), min(missing, MOST_A_CALL)
             last: QgError = QgError("The vendor reports success.")
             try:
-                self._take(self.api.allocate(missing, **vars(terms)))
-                if self._adopt(known, missing, origin, terms) < missing:
+                self._take(self.api.allocate(asked, **vars(terms)))
+                if self._adopt(known, asked, origin, terms) < asked:
                     # Before anything is leased again, what the answer may have left out.
                     self.look()
             except ApiError as problem:
                 if problem.code == NO_FREE_CHANNEL and self.api.released_lately() and self.now() < until:
                     self._wait_for_channel()
                     continue
-                self._find_out(problem, problem.code in (UNKNOWN, ALLOCATION_FAILED), known, missing)
-                last = problem
+                if lost and problem.code in _MAY_FOLLOW:
+                    what = f"whether {asked} addresses were leased cannot be told"
+                    raise _uncertain(problem, what, "an earlier try whose answer was lost may be why.") from None
+                self._find_out(problem, problem.code in (UNKNOWN, ALLOCATION_FAILED), known, asked)
+                last, lost = problem, lost or problem.code == UNKNOWN
             except ExchangeError as problem:
-                self._find_out(problem, problem.executed is None, known, missing)
-                last = problem
-            fresh = self._adopt(known, missing, origin, terms)
+                self._find_out(problem, problem.executed is None, known, asked)
+                last, lost = problem, lost or problem.executed is None
+            fresh = self._adopt(known, asked, origin, terms)
             missing -= fresh
-            repeats = 0 if fresh else repeats + 1
+            repeats, lost = (0, False) if fresh else (repeats + 1, lost)
             if repeats >= MOST_REPEATS:
                 raise QgError(
                     f"{last.message} That was try {repeats}, and the list of leases shows nothing new.", **last.details
@@ -177,12 +192,34 @@ class Holder:
                 self.look()
                 if any(identity not in known for identity in self.held):
                     return
+            hidden = self._may_hide(known)
         except WaitTooLong:
             raise _uncertain(problem, what, NO_TIME) from None
         except QgError as second:
             raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
+        if hidden:
+            raise _uncertain(problem, what, "the quota has fewer free channels than the list of leases accounts for.")
         if isinstance(problem, ExchangeError) and not problem.over:
             raise _uncertain(problem, what, "the list of leases shows nothing new so far.")
+
+    def _may_hide(self, known: Collection[tuple[str, str, str]]) -> bool:
+        """Whether there may be leases that the list does not show, because channels are taken that it knows nothing of.
+
+        False as soon as the list shows something new, or all channels are accounted for.
+        """
+        for pause in LAGGING:
+            if pause:
+                self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
+            quota = self._quota()
+            if quota is None:
+                return False
+            if pause:
+                self.look()
+            accounted = quota.total if self._accounted is None else self._accounted
+            fresh = any(identity not in known for identity in self.held)
+            if fresh or quota.available + len(self.held) >= accounted:
+                return False
+        return True
 
     def release(self, leases: Collection[Lease]) -> None:
         """Give leases up, and read back. Repeating is harmless here: a lease that is gone stays gone."""
@@ -298,6 +335,8 @@ class Holder:
             raise _uncertain(problem, what, "the list of leases has not changed so far.")
 
 
+#: Refusals of an allocation that one before it may be the reason of, where nobody heard its answer.
+_MAY_FOLLOW = (NO_FREE_CHANNEL, RESOURCES_SHORT, COUNT_LIMIT)
 #: Refusals of a replacement that may come when the old leases are gone already.
 _HALF_WAY = (UNKNOWN, NO_FREE_CHANNEL, RESOURCES_SHORT, ALLOCATION_FAILED, COUNT_LIMIT)
 _RELEASE_RULES = (

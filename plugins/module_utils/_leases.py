@@ -17,6 +17,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgErr
 from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import Origin
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Area, Lease
 
+#: Leases that one call can ask for (vendor doc 174).
+MOST_A_CALL = 100
+
 
 @dataclass(frozen=True)
 class Terms:

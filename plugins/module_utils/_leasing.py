@@ -22,6 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._holder import Holder
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
+    MOST_A_CALL,
     Plan,
     Sorted,
     Terms,
@@ -34,9 +35,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease, Quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-
-#: Leases that one call can ask for (vendor doc 174).
-MOST_A_CALL = 100
 
 
 @dataclass
@@ -135,13 +133,13 @@ def _check_room(first: Plan, wish: Wish, outcome: Outcome) -> None:
 
 
 def _carry_out(holder: Holder, first: Plan, wish: Wish, outcome: Outcome) -> None:
-    room = outcome.quota is None or outcome.quota.available >= first.missing
+    # What is kept is never cut, and nothing is given up before its successor is there, if there is room for both.
+    short = outcome.quota if outcome.quota and outcome.quota.available < first.missing else None
     try:
-        # What is kept is never cut, and nothing is given up before its successor is there, if there is room for both.
-        if not room:
-            _make_room(holder, first.surplus)
+        if short:
+            _make_room(holder, first.surplus, short.available)
         holder.lease(first.missing, wish.terms, wish.task_ids)
-        if room:
+        if not short:
             holder.release(first.surplus)
         _check_new(holder, wish)
     except QgError as problem:
@@ -158,15 +156,14 @@ def _carry_out(holder: Holder, first: Plan, wish: Wish, outcome: Outcome) -> Non
     outcome.missing = max(0, wish.count - len(outcome.leases))
 
 
-def _make_room(holder: Holder, surplus: Sequence[Lease]) -> None:
+def _make_room(holder: Holder, surplus: Sequence[Lease], available: int) -> None:
     """Give leases up for the sake of their channels: one alone first, since a plan by volume gets nothing back for it.
 
     The vendor does not tell which plans those are.
     """
-    least = holder.room(0, wait=False)
     holder.release(surplus[:1])
-    quota = holder.room(least.available + 1 if least else 0, wait=True)
-    if least and quota and quota.available <= least.available:
+    quota = holder.room(available + 1, wait=True)
+    if quota and quota.available <= available:
         raise QgError(
             f"{some(surplus[:1])} was released, but no channel came free for it, so the other leases were kept. A plan "
             f"that is billed by volume pays for every new lease: it has {quota.available} left.",
@@ -251,14 +248,43 @@ def swap(
         return outcome
 
 
-def _swap_named(holder: Holder, named: Collection[Lease], terms: Terms) -> None:
+def _swap_named(holder: Holder, named: Sequence[Lease], terms: Terms) -> None:
+    """Release, and lease as many anew: one alone first, so that the others are kept where no successor can be had.
+
+    It is the oldest, since a vendor that refuses young leases may let that one go.
+    """
+    named = oldest_first(named)
+    first, rest = named[:1], named[1:]
+    quota = holder.room(0, wait=False) if rest else None
+    _renew(holder, first, terms)
+    if quota and quota.available < len(named):
+        _check_returned(holder, first, rest, quota.available)
+    _renew(holder, rest, terms)
+
+
+def _check_returned(holder: Holder, first: Sequence[Lease], rest: Sequence[Lease], available: int) -> None:
+    """Refuse to give the others up where the first got its successor from what was left, and not from its own channel.
+
+    A plan by volume gets nothing back for a release, and the vendor does not tell which plans those are.
+    """
+    quota = holder.room(available, wait=True)
+    if quota and quota.available < min(available, len(rest)):
+        raise QgError(
+            f"{some(first)} was replaced, but its channel did not come free, so the other {len(rest)} leases were "
+            f"kept. A plan that is billed by volume pays for every new lease: it has {quota.available} left.",
+            quota={"total": quota.total, "available": quota.available, "used": quota.used},
+        )
+
+
+def _renew(holder: Holder, leases: Sequence[Lease], terms: Terms) -> None:
+    """Release these, and lease as many anew as are gone."""
     try:
-        holder.release(named)
+        holder.release(leases)
     except Uncertain:
         # What is gone is not known: a successor could be one too many.
         raise
     except QgError:
         # What is gone gets a successor, also where not all could be released.
-        holder.lease(len(holder.gone(named)), terms)
+        holder.lease(len(holder.gone(leases)), terms)
         raise
-    holder.lease(len(holder.gone(named)), terms)
+    holder.lease(len(holder.gone(leases)), terms)

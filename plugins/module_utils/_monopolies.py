@@ -49,7 +49,7 @@ REST = 11.0
 MOST_TRIES = 3
 #: Seconds between looks at the list, after an answer that was lost, for what was done all the same.
 SETTLE = (2.0, 3.0)
-#: The same after an application that was accepted: more patience, since what does not show is paid for.
+#: The same after an application, accepted or lost: more patience, since what does not show yet would be paid for twice.
 PATIENCE = (2.0, 3.0, 5.0, 10.0)
 #: Seconds between looks while resources come online: the first, how it grows, and the longest.
 FIRST_NAP, GROWTH, LONGEST_NAP = 1.0, 1.5, 5.0
@@ -365,7 +365,7 @@ class _Holding(_Run):
             outcome.accepted = problem is None
             if problem is not None and number == 1 and not _doubtful(problem):
                 raise self._not_applied(problem)
-            trouble = self.look_for(shows, PATIENCE if problem is None else SETTLE, endpoint)
+            trouble = self.look_for(shows, PATIENCE, endpoint)
             if problem is None or outcome.applied:
                 break
             # A server that has not ended the exchange may carry it out yet; and a refusal that follows a lost answer

@@ -18,9 +18,8 @@ from urllib.parse import quote
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import Terms, Wish, oldest_first
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import MOST_A_CALL, Terms, Wish, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import (
-    MOST_A_CALL,
     Outcome,
     bring_about,
     find,

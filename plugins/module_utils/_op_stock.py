@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import MOST_A_CALL
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import MOST_A_CALL
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Area
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import check_proxy_url, lease_results, reveal
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation

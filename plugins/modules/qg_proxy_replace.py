@@ -15,17 +15,14 @@ author:
   - The qingguo.qgnet authors (@qingguo)
 description:
   - Gives leased proxies of a QG.net key up and leases as many others, so that their addresses change. The key holds
-    as many as
-    before in the end.
+    as many as before in the end.
   - With O(count) or O(all), the vendor's own replacement is called. It takes a number alone, and which leases it
-    gives up is the
-    vendor's choice. Only dynamic dedicated plans have it.
+    gives up is the vendor's choice. Only dynamic dedicated plans have it.
   - The vendor cannot replace leases that are named. With O(ips) or O(task_ids), they are released, their channels
-    waited for,
-    and as many leased anew. The limits of M(qingguo.qgnet.qg_proxy_release) hold.
+    waited for, and as many leased anew. The one that ends first goes alone at first, and the others are kept where it
+    gets no successor. The limits of M(qingguo.qgnet.qg_proxy_release) hold.
   - A lost answer is never followed by a blind repetition. The list of leases is read again, and decides how far the
-    call got.
-    Leases that are gone without a successor are leased anew.
+    call got. Leases that are gone without a successor are leased anew.
 options:
   count:
     description: How many leases are replaced, from 1 to 100, of the vendor's choice.

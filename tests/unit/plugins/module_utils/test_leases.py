@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _monopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import (
     ALLOCATE,
     QUOTA,
@@ -578,3 +579,264 @@ def test_a_refused_call_for_the_quota_stops_the_run(core: Core, hold: Callable[.
     with pytest.raises(ApiError):
         hold(1)
     assert calls(core, *WRITING) == []
+
+
+# One alone first.
+
+
+@pytest.fixture
+def exchange(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
+    """Replace all leases, as if each were named."""
+
+    def run(max_wait: float = 300) -> Any:
+        core.journal.clear()
+        return swap(
+            client(core, tmp_path / "a", max_wait, wire), lambda _lease: True, None, Terms(), now=core.clock.now
+        )
+
+    return run
+
+
+def test_making_room_asks_for_the_quota_once_before_and_once_after(core: Core, hold: Callable[..., Any]) -> None:
+    configure(core, plan={"channels": 2})
+    hold(2, terms=Terms(keep_alive=10))
+    core.journal.clear()
+    assert hold(2, min_remaining=30, exact=True).error is None
+    assert calls(core) == [
+        *("/query", "/info/quota"),
+        *("/release", "/query", "/info/quota"),
+        *("/release", "/query", "/allocate"),
+    ]
+
+
+def test_named_leases_are_swapped_one_alone_first(
+    core: Core, hold: Callable[..., Any], exchange: Callable[..., Any]
+) -> None:
+    hold(3)
+    outcome = exchange()
+    assert (outcome.error, len(outcome.released), len(outcome.allocated)) == (None, 3, 3)
+    assert calls(core, *WRITING) == ["/release", "/allocate"] * 2
+    assert [len(call["params"]["IP"].split(",")) for call in core.journal.select("/release")] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "refusal", [{"kind": "code", "code": -103}, {"kind": "code", "code": -12}, {"kind": "status", "http_status": 504}]
+)
+def test_named_leases_are_kept_where_the_first_gets_no_successor(
+    core: Core, hold: Callable[..., Any], exchange: Callable[..., Any], refusal: dict[str, Any]
+) -> None:
+    hold(4)
+    fault(core, {"path": "/allocate", "times": -1, **refusal})
+    outcome = exchange()
+    assert outcome.error is not None
+    assert (len(outcome.released), outcome.missing, len(books(core).leases)) == (1, 1, 3)
+    assert calls(core, *WRITING) == ["/release", "/allocate"]
+
+
+def test_named_leases_that_are_too_young_do_not_keep_the_old_ones(
+    core: Core, wire: InProcess, hold: Callable[..., Any], exchange: Callable[..., Any]
+) -> None:
+    configure(core, plan={"kind": "static_dedicated"})
+    hold(2)
+    wire.advance(2 * 86400)
+    hold(3)
+    # The vendor promises no order.
+    books(core).leases.reverse()
+    old = {one.ip for one in books(core).leases[1:]}
+    outcome = exchange()
+    assert "1 leases are still held" in outcome.error.message
+    assert {one.ip for one in outcome.released} == old
+    assert (len(outcome.allocated), outcome.missing) == (2, 0)
+
+
+@pytest.mark.parametrize(("left", "swapped"), [(0, 0), (1, 1), (3, 1), (5, 5)])
+def test_a_plan_by_volume_swaps_named_leases_only_as_far_as_it_has_successors(
+    core: Core, hold: Callable[..., Any], exchange: Callable[..., Any], left: int, swapped: int
+) -> None:
+    configure(core, plan={"billing": "volume", "balance": 5 + left})
+    hold(5)
+    outcome = exchange()
+    assert len(outcome.allocated) == swapped
+    assert len(books(core).leases) == 5 - outcome.missing
+    # Never more than the one that was tried.
+    assert outcome.missing == (1 if left == 0 else 0)
+    assert (outcome.error is None) is (left == 5)
+    if left in (1, 3):
+        assert "the other 4 leases were kept" in outcome.error.message
+        assert f"it has {left - 1} left" in outcome.error.message
+        assert outcome.error.details["quota"]["available"] == left - 1
+
+
+@pytest.mark.parametrize("used", [0, 2])
+def test_named_leases_whose_channels_free_late_are_all_swapped(
+    core: Core, hold: Callable[..., Any], exchange: Callable[..., Any], used: int
+) -> None:
+    configure(core, plan={"channels": 6, "free_delay": 6}, used=used)
+    hold(4)
+    outcome = exchange()
+    assert (outcome.error, len(outcome.released), len(outcome.allocated)) == (None, 4, 4)
+
+
+def test_more_than_a_hundred_named_leases_are_leased_anew_in_calls_of_a_hundred(
+    core: Core, wire: InProcess, hold: Callable[..., Any], exchange: Callable[..., Any], tmp_path: Path
+) -> None:
+    configure(core, plan={"channels": 150})
+    hold(100)
+    client(core, tmp_path / "b", 300, wire).allocate(50)
+    outcome = exchange(max_wait=3600)
+    assert (outcome.error, outcome.missing) == (None, 0)
+    assert len(outcome.released) == len(outcome.allocated) == len(books(core).leases) == 150
+    assert [call["params"]["Num"] for call in core.journal.select("/allocate")] == ["1", "100", "49"]
+
+
+@pytest.mark.parametrize("shown", [1, 2])
+def test_what_an_answer_leaves_out_is_found_on_the_list_and_not_leased_again(
+    core: Core, wire: InProcess, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, shown: int
+) -> None:
+    handle = core.handle
+
+    def terse(method: str, path: str, parameters: dict[str, str]) -> Any:
+        status, body = handle(method, path, parameters)
+        if path == "/allocate" and body:
+            body = {**body, "Num": shown, "Data": body["Data"][:shown]}
+        return status, body
+
+    monkeypatch.setattr(core, "handle", terse)
+    outcome = hold(3)
+    assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 3)
+    assert calls(core, *WRITING) == ["/allocate"]
+
+
+@pytest.mark.parametrize("wanted", [4, 9])
+def test_more_than_the_plan_can_ever_give_is_not_waited_for(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, wanted: int
+) -> None:
+    configure(core, plan={"channels": 3})
+    hold(3)
+    give_up(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
+    core.journal.clear()
+    began = core.clock.now()
+    with pytest.raises(QgError, match=f"count={wanted} needs {wanted} more leases .*only 3 of the plan's 3 channels"):
+        hold(wanted)
+    assert calls(core) == ["/query", "/info/quota"]
+    assert core.clock.now() == began
+
+
+@pytest.mark.parametrize("late", [0.0, 8.0, 18.0])
+def test_an_application_that_shows_late_is_not_made_again_after_a_lost_answer(
+    core: Core, wire: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: float
+) -> None:
+    """The vendor carries it out some time after its answer, so the list of resources may show it late."""
+    configure(core, plan={"kind": "exclusive_occupancy", "channels": 9})
+    handle = core.handle
+
+    def slow(method: str, path: str, parameters: dict[str, str]) -> Any:
+        status, body = handle(method, path, parameters)
+        if (method, path) == ("GET", "/monopolies") and body:
+            shown = [
+                one
+                for one, row in zip(body["data"], core.vendor.accounts[KEY].books.monopolies, strict=True)
+                if row.since + late <= core.clock.now()
+            ]
+            body = {"data": shown}
+        return status, body
+
+    monkeypatch.setattr(core, "handle", slow)
+    fault(core, {"path": "/monopolies", "method": "POST", "kind": "reset_after"})
+    outcome = _monopolies.hold(client(core, tmp_path / "a", 300, wire), _monopolies.Wish(2))
+    assert [call["method"] for call in core.journal.select("/monopolies")].count("POST") == 1
+    assert (outcome.error, len(outcome.applied), len(books(core).monopolies)) == (None, 2, 2)
+
+
+@pytest.mark.parametrize("plan", [{"channels": 5}, {"billing": "volume", "balance": 5}])
+def test_a_refusal_after_a_lost_answer_may_be_due_to_what_that_one_did(
+    core: Core, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, plan: dict[str, Any]
+) -> None:
+    """The list lags behind for longer than it is looked at, and the second try finds the channels taken."""
+    configure(core, plan=plan)
+    handle = core.handle
+
+    def slow(method: str, path: str, parameters: dict[str, str]) -> Any:
+        status, body = handle(method, path, parameters)
+        return status, {"Code": 0, "TaskList": []} if path == "/query" else body
+
+    monkeypatch.setattr(core, "handle", slow)
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(3)
+    assert isinstance(outcome.error, Uncertain)
+    assert paid(core) == 3
+    assert "qg_proxy_info" in outcome.error.message
+
+
+@pytest.fixture
+def lagging(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let the list show leases only so many seconds after they were paid for."""
+    handle = core.handle
+
+    def lag(seconds: float) -> None:
+        def slow(method: str, path: str, parameters: dict[str, str]) -> Any:
+            status, body = handle(method, path, parameters)
+            if path == "/query" and body:
+                seen = {one.ip for one in books(core).leases if one.at + seconds <= core.clock.now()}
+                tasks = [
+                    {**task, "Data": [item for item in task["Data"] if item["IP"] in seen]} for task in body["TaskList"]
+                ]
+                tasks = [{**task, "Num": len(task["Data"])} for task in tasks if task["Data"]]
+                total = sum(task["Num"] for task in tasks)
+                body = {**body, "TaskList": tasks, "TaskNum": len(tasks), "TotalNum": total}
+            return status, body
+
+        monkeypatch.setattr(core, "handle", slow)
+
+    return lag
+
+
+@pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}])
+@pytest.mark.parametrize("seconds", [3.0, 8.0, 30.0])
+def test_leases_that_the_list_shows_late_are_adopted_since_the_quota_tells_of_them(
+    core: Core,
+    hold: Callable[..., Any],
+    lagging: Callable[[float], None],
+    plan: dict[str, Any],
+    seconds: float,
+) -> None:
+    configure(core, plan=plan)
+    lagging(seconds)
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(3)
+    assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 3)
+    assert calls(core, *WRITING) == ["/allocate"]
+
+
+def test_leases_that_the_list_does_not_show_are_not_leased_again(
+    core: Core, hold: Callable[..., Any], lagging: Callable[[float], None]
+) -> None:
+    configure(core, plan={"channels": 9})
+    lagging(3600)
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(3)
+    assert isinstance(outcome.error, Uncertain)
+    assert "fewer free channels than the list of leases accounts for" in outcome.error.message
+    assert paid(core) == 3
+
+
+def test_a_call_that_was_lost_on_its_way_there_is_made_again_at_once(core: Core, hold: Callable[..., Any]) -> None:
+    configure(core, plan={"channels": 9})
+    fault(core, {"path": "/allocate", "kind": "reset_before"})
+    began = core.clock.now()
+    outcome = hold(3)
+    assert (outcome.error, paid(core)) == (None, 3)
+    # The looks at the list, and no more.
+    assert core.clock.now() - began < 6
+
+
+def test_a_swap_whose_answer_was_lost_is_told_by_the_quota_too(
+    core: Core, hold: Callable[..., Any], exchange: Callable[..., Any], lagging: Callable[[float], None]
+) -> None:
+    configure(core, plan={"channels": 9, "free_delay": 6})
+    hold(1)
+    lagging(20)
+    core.clock.advance(30)
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = exchange()
+    assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 1, 2)
