@@ -15,6 +15,7 @@ attributes:
   action_group:
     description: Use C(group/qingguo.qgnet.qg) in C(module_defaults) to set options for the modules of the collection.
     support: full
+    details: Each module takes of them what its API needs; the others are ignored.
     membership:
       - qingguo.qgnet.qg
   check_mode:
@@ -40,6 +41,17 @@ attributes:
 
     INFO = r"""
 attributes:
+  diff_mode:
+    description: Returns details on what has changed when in diff mode.
+    support: N/A
+    details: Changes nothing.
+"""
+
+    FACTS = r"""
+attributes:
+  facts:
+    description: Action returns an C(ansible_facts) dictionary that will update existing host facts.
+    support: full
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: N/A

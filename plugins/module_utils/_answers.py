@@ -9,15 +9,24 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import email.utils
 import html
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._account_endpoints import AccountEndpoint
+from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models import SECRET_MARKS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, ExchangeError, StatusError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+    AccountError,
+    ApiError,
+    ExchangeError,
+    StatusError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._fields import Item
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError, as_int, one_line
 
@@ -28,6 +37,9 @@ _GAVE_UP_WAITING = (408, 502, 504)
 class Listener:
     """Reads the answers to the calls of one key. Whatever it quotes is free of ``secrets``."""
 
+    #: What the user calls the address in the options.
+    url_option = "api_url"
+
     def __init__(self, secrets: Collection[str]) -> None:
         self._secrets = tuple(secrets)
 
@@ -37,9 +49,7 @@ class Listener:
         Raises ApiError or StatusError for a refusal, ExchangeError for what is none of the vendor's answers.
         """
         try:
-            body = json.loads(answer.text)
-            if not isinstance(body, dict):
-                raise ShapeError("no object")
+            body = _object(answer)
             # The calls that answer by status share the host, and what guards it, with those that do not.
             code = 0 if endpoint.by_status and "Code" not in body else as_int(body.get("Code"), "Code")
         except (ValueError, RecursionError):
@@ -54,23 +64,23 @@ class Listener:
             raise self._unusable(answer, endpoint.name)
         return body
 
-    def _said(self, body: dict[str, Any], name: str) -> str | None:
+    def _said(self, body: Mapping[str, Any], name: str) -> str | None:
         message = body.get(name)
         return (self.harmless(message)[:200] if isinstance(message, str) else "") or None
 
     def _unusable(self, answer: Answer, name: str) -> ExchangeError:
-        status = answer.status
+        status, option = answer.status, self.url_option
         if 300 <= status < 400:
-            why, executed, transient = "a redirect, which is not followed with a key; check api_url", False, False
+            why, executed, transient = f"a redirect, which is not followed with a key; check {option}", False, False
         elif status == 429:
             why, executed, transient = "the answer of a server that wants fewer calls", False, True
         elif status >= 500 or status in _GAVE_UP_WAITING:
             why, executed, transient = "the answer of a broken server", None, True
         elif status >= 400:
-            why, executed, transient = "a refusal without the vendor's code; check api_url", False, False
+            why, executed, transient = f"a refusal without the vendor's code; check {option}", False, False
         else:
             why, executed, transient = "an answer that is not the vendor's JSON", None, True
-        excerpt = self.harmless(answer.text)[:120]
+        excerpt = self._beginning(answer.text)[:120]
         return ExchangeError(
             f"{name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
             endpoint=name,
@@ -80,6 +90,9 @@ class Listener:
             http_status=status,
             retry_after=retry_after(answer.headers),
         )
+
+    def _beginning(self, text: str) -> str:
+        return self.harmless(text)
 
     def harmless(self, text: str) -> str:
         """What a server said, without a secret, whichever way it spells it; nothing where that cannot be made sure."""
@@ -92,6 +105,72 @@ class Listener:
         if any(_letters(secret) in plain for secret in self._secrets):
             return ""
         return one_line(text)
+
+
+class AccountListener(Listener):
+    """Reads the answers of the account API. ``clock`` is the time that the call was signed with."""
+
+    url_option = "account_url"
+
+    def __init__(self, secrets: Collection[str], clock: float) -> None:
+        super().__init__(secrets)
+        self._clock = clock
+
+    def data(self, answer: Answer, endpoint: AccountEndpoint, asked: str) -> Any:
+        """What a success carries; ``asked`` says in words what the call was about.
+
+        Raises AccountError for a refusal: anything but the codes 0 and 200, or, of a call by result, a result that is
+        not true; a code there is taken for one. The vendor's table of codes (doc 251) is not public, so what it says is
+        all that there is.
+        """
+        try:
+            body = Item(_object(answer), "the answer")
+            by_result = endpoint.by_result and body.value("Code") is None
+            code = body.word("result") if by_result else body.text("Code")
+        except (ValueError, RecursionError):
+            raise self._unusable(answer, endpoint.path) from None
+        # The JSON of a broken server, or of one that sends elsewhere, is no word of the vendor.
+        if code is None or answer.status >= 500 or answer.status == 429 or 300 <= answer.status < 400:
+            raise self._unusable(answer, endpoint.path)
+        good = code.casefold() in ("true", "1") if by_result else body.whole("Code") in (0, 200)
+        if good and answer.status < 300:
+            return body.value("data")
+        raise AccountError(
+            endpoint.path,
+            code=None if by_result else self.harmless(code)[:80],
+            said=self._words(body, "msg" if by_result else "Message"),
+            request_id=self._words(body, "RequestId"),
+            http_status=answer.status,
+            asked=asked,
+            ahead=self._ahead(answer),
+        )
+
+    def _beginning(self, text: str) -> str:
+        # What cannot be read may all the same hold the passwords of machines.
+        return _MARK.split(self.harmless(text), maxsplit=1)[0]
+
+    def _words(self, body: Item, name: str) -> str | None:
+        return self._said({name: body.value(name)}, name)
+
+    def _ahead(self, answer: Answer) -> float | None:
+        """Seconds by which the clock here is ahead of the vendor's, if its answer tells the time."""
+        try:
+            vendor = email.utils.parsedate_to_datetime(answer.headers.get("Date", ""))
+        except (TypeError, ValueError):
+            return None
+        return self._clock - vendor.timestamp()
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    """The JSON object of an answer; raises ValueError or RecursionError where it is none."""
+    body = json.loads(answer.text)
+    if not isinstance(body, dict):
+        raise ShapeError("no object")
+    return body
+
+
+#: The name of a key whose value is secret, however the vendor spells it.
+_MARK = re.compile("|".join(r"[\W_]*".join(mark) for mark in SECRET_MARKS), re.IGNORECASE)
 
 
 def _without_escapes(text: str) -> str:

@@ -17,8 +17,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import Optio
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public
 
 
-def check_url(option: str, url: str) -> str:
-    """Refuse what is not a plain HTTP(S) address of a service."""
+def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> str:
+    """Refuse what is not a plain HTTP(S) address of a service, such as the example."""
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -27,7 +27,7 @@ def check_url(option: str, url: str) -> str:
     if not valid or not url.isprintable() or " " in url:
         # The value is not quoted as a whole: somebody may have pasted a complete call with its key.
         raise OptionError(
-            f"{option} {url.partition('?')[0]!r} cannot be used: give scheme and host, such as https://proxy.qg.net."
+            f"{option} {url.partition('?')[0]!r} cannot be used: give scheme and host, such as {example}."
         )
     return url
 
@@ -35,8 +35,19 @@ def check_url(option: str, url: str) -> str:
 def check_range(option: str, value: float, least: float, most: float) -> float:
     """Refuse a number outside its range."""
     if not least <= value <= most:
-        raise OptionError(f"{option}={value:g} is out of range: give a number from {least:g} to {most:g}.")
+        told, low, high = (
+            f"{number:.15g}" if isinstance(number, float) else str(number) for number in (value, least, most)
+        )
+        raise OptionError(f"{option}={told} is out of range: give a number from {low} to {high}.")
     return value
+
+
+def check_word(option: str, text: str) -> str:
+    """Refuse what is no name of one word, as the vendor's numbers of packages and services are."""
+    word = text.strip()
+    if not word or not word.isprintable() or set(word) & set(" ,*"):
+        raise OptionError(f"{option}={text!r} cannot be used: give one whole name, as the vendor writes it.")
+    return word
 
 
 def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> tuple[str, ...]:

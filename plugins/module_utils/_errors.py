@@ -127,6 +127,54 @@ class StatusError(ApiError):
         return VendorCode("refused", "Check the task's options, and the times that the vendor's rules ask for.")
 
 
+#: Seconds that the clocks of both sides may be apart before that is taken for the reason of a refusal.
+CLOCKS_APART = 60
+
+
+class AccountError(QgError):
+    """The account API answered, and the answer is a refusal. Its codes are not public: its own words are shown.
+
+    ``code`` is as the vendor wrote it, None where the call has none. ``ahead`` are the seconds by which the clock here
+    is ahead of the vendor's, None where the answer did not tell.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        code: str | None,
+        said: str | None,
+        request_id: str | None,
+        http_status: int,
+        asked: str,
+        ahead: float | None,
+    ) -> None:
+        number = "" if code is None else f" with code {code}"
+        words = f' ("{said}")' if said else ""
+        super().__init__(
+            f"{endpoint} was refused{number}{words}. {_account_remedy(asked, ahead)}",
+            code=code,
+            meaning=said,
+            endpoint=endpoint,
+            request_id=request_id,
+            http_status=http_status,
+        )
+
+
+def _account_remedy(asked: str, ahead: float | None) -> str:
+    if ahead is not None and abs(ahead) > CLOCKS_APART:
+        side = "ahead of" if ahead > 0 else "behind"
+        return (
+            f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
+            f"time: set the clock. It was asked for {asked}."
+        )
+    clock = "" if ahead is not None else ", and whether the clock of this machine is right"
+    return (
+        f"It was asked for {asked}: check that. Where the vendor speaks of the signature, check app_id, app_key and "
+        f"domain{clock}."
+    )
+
+
 class Uncertain(QgError):
     """Whether a call was carried out cannot be told, and it may not simply be sent again."""
 

@@ -39,13 +39,14 @@ class Operation:
 
     The function raises QgError, or returns a result that may hold ``failed`` and ``msg``. ``reveal`` adds what is
     secret to a result that was redacted, and says whether it did: only the control node calls it, and hides the result
-    then.
+    then. ``secret_option`` names the option, of type bool, with which the result itself holds secrets.
     """
 
     spec: Spec
     run: Callable[[Mapping[str, Any], Mode], dict[str, Any]]
     rules: Mapping[str, Any] = field(default_factory=dict)
     reveal: Callable[[dict[str, Any], Mapping[str, Any]], bool] = lambda _result, _params: False
+    secret_option: str | None = None
 
 
 def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

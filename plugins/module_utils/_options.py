@@ -10,18 +10,21 @@ This file is private to the collection.
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import env_fallback
+from ansible_collections.qingguo.qgnet.plugins.module_utils._account_api import AccountApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ISP_NUMBERS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._signing import Identity
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import DEFAULT_STATE_DIR, State
 
 Spec = dict[str, dict[str, Any]]
@@ -30,16 +33,32 @@ Spec = dict[str, dict[str, Any]]
 STATE_OPTIONS: Spec = {
     "state_dir": {"type": "path", "default": DEFAULT_STATE_DIR, "fallback": (env_fallback, ["QG_STATE_DIR"])},
 }
+#: How any of the vendor's APIs is called.
+TRANSPORT_OPTIONS: Spec = {
+    "timeout": {"type": "float", "default": 10.0, "fallback": (env_fallback, ["QG_TIMEOUT"])},
+    "max_wait": {"type": "float", "default": 300.0},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
+}
 #: How the classic proxy API is reached (doc fragment ``proxy_api``).
 PROXY_API_OPTIONS: Spec = {
     "key": {"type": "str", "required": True, "no_log": True, "fallback": (env_fallback, ["QG_KEY"])},
     "pwd": {"type": "str", "no_log": True, "fallback": (env_fallback, ["QG_PWD"])},
     "api_url": {"type": "str", "default": "https://proxy.qg.net", "fallback": (env_fallback, ["QG_API_URL"])},
-    "timeout": {"type": "float", "default": 10.0, "fallback": (env_fallback, ["QG_TIMEOUT"])},
-    "max_wait": {"type": "float", "default": 300.0},
-    "validate_certs": {"type": "bool", "default": True},
-    "ca_path": {"type": "path"},
+    **TRANSPORT_OPTIONS,
     **STATE_OPTIONS,
+}
+#: How the account API is reached (doc fragment ``account_api``).
+ACCOUNT_API_OPTIONS: Spec = {
+    "app_id": {"type": "str", "required": True, "fallback": (env_fallback, ["QG_APP_ID"])},
+    "app_key": {"type": "str", "required": True, "no_log": True, "fallback": (env_fallback, ["QG_APP_KEY"])},
+    "account_url": {
+        "type": "str",
+        "default": "https://www.qg.net/api",
+        "fallback": (env_fallback, ["QG_ACCOUNT_URL"]),
+    },
+    "domain": {"type": "str", "default": "www.qg.net", "fallback": (env_fallback, ["QG_DOMAIN"])},
+    **TRANSPORT_OPTIONS,
 }
 #: Where leases are.
 PLACE_OPTIONS: Spec = {
@@ -78,21 +97,52 @@ def check_authorities(path: str) -> None:
         ) from None
 
 
-def proxy_api(params: Mapping[str, Any]) -> ProxyApi:
-    """The client that the options of :data:`PROXY_API_OPTIONS` describe."""
-    if not params["key"].strip():
-        raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
-    url = check_url("api_url", params["api_url"])
+def _address(option: str, params: Mapping[str, Any], spec: Spec) -> str:
+    """The address of an API, with nothing in it that could be a secret."""
+    url = check_url(option, params[option], spec[option]["default"])
     parts = urlsplit(url)
     if parts.query or parts.fragment or parts.username:
-        raise OptionError(f"api_url must hold no more than scheme, host and path: {parts.scheme}://{parts.hostname}.")
+        raise OptionError(f"{option} must hold no more than scheme, host and path: {parts.scheme}://{parts.hostname}.")
+    return url
+
+
+def _transport(params: Mapping[str, Any], url_option: str) -> tuple[Transport, Budget]:
+    """What the options of :data:`TRANSPORT_OPTIONS` describe."""
     if params["ca_path"]:
         check_authorities(params["ca_path"])
     transport = Transport(
         timeout=check_range("timeout", params["timeout"], 0.1, 600),
         validate_certs=params["validate_certs"],
         ca_path=params["ca_path"],
+        url_option=url_option,
     )
-    budget = Budget(check_range("max_wait", params["max_wait"], 0, 86400))
+    return transport, Budget(check_range("max_wait", params["max_wait"], 0, 86400))
+
+
+def proxy_api(params: Mapping[str, Any]) -> ProxyApi:
+    """The client that the options of :data:`PROXY_API_OPTIONS` describe."""
+    if not params["key"].strip():
+        raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
+    url = _address("api_url", params, PROXY_API_OPTIONS)
+    transport, budget = _transport(params, "api_url")
     pacer = Pacer(State(params["state_dir"]))
     return ProxyApi(transport, pacer, budget, api_url=url, key=params["key"], pwd=params["pwd"])
+
+
+def account_api(params: Mapping[str, Any]) -> AccountApi:
+    """The client that the options of :data:`ACCOUNT_API_OPTIONS` describe."""
+    for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
+        if not params[option].strip():
+            raise OptionError(
+                f"{option} is empty: give {what} of the vendor's page Agent in the option {option} or the environment "
+                f"QG_{option.upper()}."
+            )
+    domain = params["domain"].strip()
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
+        raise OptionError(
+            f"domain={params['domain']!r} is no host name: give the site that the account lives on, such as www.qg.net."
+        )
+    url = _address("account_url", params, ACCOUNT_API_OPTIONS)
+    transport, budget = _transport(params, "account_url")
+    identity = Identity(params["app_id"].strip(), params["app_key"].strip(), domain)
+    return AccountApi(transport, budget, account_url=url, identity=identity)

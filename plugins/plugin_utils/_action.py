@@ -11,16 +11,23 @@ shipped to the host, so the key never leaves the control node, and the host need
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute, redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import Spec
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+    ACCOUNT_API_OPTIONS,
+    PROXY_API_OPTIONS,
+    Spec,
+)
 
+#: Defaults for the action group may name these, and reach modules of the vendor's other API, too.
+_OF_THE_GROUP = {*PROXY_API_OPTIONS, *ACCOUNT_API_OPTIONS}
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -31,9 +38,13 @@ class QgAction(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
+    def given(self, spec: Spec) -> dict[str, Any]:
+        """The task's options, without what defaults for the action group set for other modules alone."""
+        return {name: value for name, value in self._task.args.items() if name in spec or name not in _OF_THE_GROUP}
+
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
         """The task's options by the same rules that a module has."""
-        validation = ArgumentSpecValidator(spec, **(rules or {})).validate(self._task.args)
+        validation = ArgumentSpecValidator(spec, **(rules or {})).validate(self.given(spec))
         if validation.unsupported_parameters:
             raise AnsibleActionFail(f"Unsupported parameters: {'; '.join(validation.error_messages)}")
         if validation.error_messages:
@@ -73,6 +84,12 @@ def _from_environment(spec: Spec) -> dict[str, str]:
     return {name: os.environ[variable] for name, variable in named.items() if variable in os.environ}
 
 
+def _holds_secrets(operation: Operation, params: Mapping[str, Any]) -> bool:
+    """Whether the operation's own result is secret; the options of a delegated task are as the playbook wrote them."""
+    wanted = params.get(operation.secret_option) if operation.secret_option else False
+    return bool(boolean(wanted or False, strict=False))
+
+
 class ApiAction(QgAction):
     """Runs an operation here; a task that is delegated to another host runs there, as the module of the same name."""
 
@@ -83,12 +100,18 @@ class ApiAction(QgAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         operation = self.operation
         if self.delegated_away():
-            params = {**_from_environment(operation.spec), **self._task.args}
+            params = {**_from_environment(operation.spec), **self.given(operation.spec)}
+            if _holds_secrets(operation, params) and not self._task.no_log:
+                # The connection shows at -vvv what comes back over it.
+                raise AnsibleActionFail(
+                    f"{operation.secret_option} in a task that is delegated needs no_log: set no_log=true on the task, "
+                    "or run it on the control node."
+                )
             result.update(self._execute_module(module_args=params, task_vars=task_vars))
         else:
             params = self.validated(operation.spec, dict(operation.rules))
             result.update(redact(execute(operation, params, self.mode()), params, operation.spec))
-        if operation.reveal(result, params):
+        if operation.reveal(result, params) or (_holds_secrets(operation, params) and not result.get("failed")):
             # Registered in full, but shown and logged by nobody.
             result["_ansible_no_log"] = True
         return result

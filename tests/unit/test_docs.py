@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
 import sys
 import time
@@ -17,10 +18,15 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.action.qg_egress_whitelist import SPEC
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _account_endpoints, _endpoints, _options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import VENDOR_CODES
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+    ACCOUNT_API_OPTIONS,
+    PROXY_API_OPTIONS,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "plugins"))
 
@@ -135,6 +141,9 @@ def test_the_examples_are_yaml(guide: str) -> None:
 Rows = list[dict[str, str]]
 #: A call, a parameter or nothing, and a module that sends it.
 Sent = tuple[str, str, str]
+ACCOUNT_PATHS = {
+    value.path for value in vars(_account_endpoints).values() if isinstance(value, _account_endpoints.AccountEndpoint)
+}
 COVERAGE = ROOT / "docs" / "docsite" / "rst" / "api_coverage.rst"
 
 
@@ -196,14 +205,15 @@ def test_the_coverage_has_each_call() -> None:
     # That one is a limit, and not a call.
     called.remove(_endpoints.RELEASED_ADDRESSES)
     rows = [row for row in coverage() if "call" in row]
-    assert {call for row in rows for call in codes(row["call"])} == {endpoint.name for endpoint in called}
+    names = {endpoint.name for endpoint in called} | ACCOUNT_PATHS
+    assert {call for row in rows for call in codes(row["call"])} == names
 
 
 def test_the_coverage_names_options_that_exist() -> None:
     wrong = []
     for row in coverage():
         modules = codes(row.get("module", ""))
-        known = [documented_options(module) for module in modules] or [PROXY_API_OPTIONS]
+        known = [documented_options(module) for module in modules] or [PROXY_API_OPTIONS | ACCOUNT_API_OPTIONS]
         for text in codes(row.get("option", "")):
             option, _equals, value = text.partition("=")
             fits = [option in options and (not value or value in options[option]["choices"]) for options in known]
@@ -358,14 +368,65 @@ def test_each_parameter_is_sent_by_the_modules_that_the_table_names(
         desk = Desk(tmp_path / module, monkeypatch)
         twins(desk, module)
         sent |= desk.sent
-    told = {
+    assert told_to_send(lambda call: call not in ACCOUNT_PATHS) == sent
+
+
+def told_to_send(counts: Callable[[str], bool]) -> set[Sent]:
+    """What the tables say of the calls that count."""
+    return {
         (call, parameter, module)
         for row in coverage()
         if "call" in row and not unused(row)
         for call in codes(row["call"])
+        if counts(call)
         for parameter in codes(row["parameter"]) or [""]
         for module in codes(row["module"])
         # It calls as qg_whitelist does, from its own action plugin.
         if module != "qg_egress_whitelist"
     }
-    assert told == sent
+
+
+class AccountRecorder(Transport):
+    """The simulator's core for a vendor of accounts; keeps which parameters each call had."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=10)
+        self.core = Core(clock=Clock(time.time()), seed=1)
+        self.sent: set[tuple[str, str]] = set()
+
+    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> Answer:
+        """Keep them, and hand the call in."""
+        common = {"appid", "domain", "time", "sign"}
+        assert common <= set(parameters)
+        self.sent |= {(endpoint, name) for name in set(parameters) - common} or {(endpoint, "")}
+        status, body = self.core.handle(method, f"/api{endpoint}", parameters)
+        return Answer(status, json.dumps(body), {})
+
+
+ORDER = {"package_no": "1111", "system_no": "1", "duration": "1m", "product_id": 104}
+ACCOUNT_TASKS: list[tuple[str, dict[str, Any]]] = [
+    ("qg_balance_info", {}),
+    ("qg_cloud_instance_info", {"product_id": 104}),
+    ("qg_cloud_instance_info", {"suid": "12154545"}),
+    ("qg_cloud_line_info", {"product_id": 115}),
+    ("qg_cloud_package_facts", {**ORDER, "line_no": "ap-beijing", "area_no": "ap-beijing-1"}),
+    ("qg_cloud_price_info", ORDER),
+    ("qg_proxy_plan_info", {"resource_no": "demo0001", "product_id": 117}),
+]
+
+
+def test_each_parameter_of_an_account_is_sent_by_the_modules_that_the_table_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: set[Sent] = set()
+    for module, task in ACCOUNT_TASKS:
+        operation = importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule.operation
+        credentials = {"app_id": "qgdemo01", "app_key": "0123456789abcdef0123"}
+        validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({**credentials, **task})
+        assert not validation.error_messages
+        wire = AccountRecorder()
+        monkeypatch.setattr(_options, "_transport", lambda *_arguments, wire=wire: (wire, Budget(0)))
+        result = execute(operation, validation.validated_parameters, Mode())
+        assert "failed" not in result, result
+        sent |= {(call, parameter, module) for call, parameter in wire.sent}
+    assert told_to_send(lambda call: call in ACCOUNT_PATHS) == sent

@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.qingguo.qgnet.plugins.doc_fragments.proxy_api import ModuleDocFragment
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.doc_fragments import account_api, proxy_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+    ACCOUNT_API_OPTIONS,
+    PROXY_API_OPTIONS,
+    Spec,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +54,17 @@ def test_every_action_has_a_module_that_documents_it() -> None:
     assert set(plugins("action")) <= set(plugins("modules"))
 
 
+@pytest.mark.parametrize("name", plugins("inventory"))
+def test_every_inventory_documents_itself_under_its_own_name(name: str) -> None:
+    plugin = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.inventory.{name}")
+    documentation = yaml.safe_load(plugin.DOCUMENTATION)
+    full_name = f"qingguo.qgnet.{name}"
+    assert documentation["name"] == name
+    assert full_name == plugin.InventoryModule.NAME
+    assert documentation["options"]["plugin"]["choices"] == [full_name]
+    assert {example["plugin"] for example in yaml.safe_load_all(plugin.EXAMPLES)} == {full_name}
+
+
 @pytest.mark.parametrize("name", plugins("modules"))
 def test_every_module_says_that_it_is_in_the_group(name: str) -> None:
     text = (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
@@ -60,10 +75,18 @@ def test_every_module_says_that_it_is_in_the_group(name: str) -> None:
     assert "action_group" in attributes or any("attributes" in fragment for fragment in fragments)
 
 
-def test_plugins_document_the_options_of_the_api_as_they_are_declared() -> None:
-    documented = yaml.safe_load(ModuleDocFragment.PLUGIN)["options"]
-    assert set(documented) == set(PROXY_API_OPTIONS)
-    for name, option in PROXY_API_OPTIONS.items():
+@pytest.mark.parametrize(
+    ("fragment", "declared"),
+    [
+        (proxy_api.ModuleDocFragment, PROXY_API_OPTIONS),
+        (account_api.ModuleDocFragment, ACCOUNT_API_OPTIONS),
+    ],
+    ids=["proxy_api", "account_api"],
+)
+def test_plugins_document_the_options_of_the_api_as_they_are_declared(fragment: Any, declared: Spec) -> None:
+    documented = yaml.safe_load(fragment.PLUGIN)["options"]
+    assert set(documented) == set(declared)
+    for name, option in declared.items():
         told = documented[name]
         assert {field: told.get(field) for field in ("type", "default", "required")} == {
             field: option.get(field) for field in ("type", "default", "required")

@@ -943,7 +943,7 @@ def execute_with(
         ({}, "count is missing: state=present needs the number of resources to hold."),
         ({"count": 0}, "count=0 is out of range: give a number from 1 to 100."),
         ({"count": 101}, "count=101 is out of range: give a number from 1 to 100."),
-        ({"count": 1, "area_code": 0}, "area_code=0 is out of range: give a number from 1 to 1e+09."),
+        ({"count": 1, "area_code": 0}, "area_code=0 is out of range: give a number from 1 to 999999999."),
         ({"count": 1, "uuids": ["a"]}, "uuids goes with state=absent or state=redialled alone: leave it out."),
         ({"count": 1, "all": True}, "all goes with state=absent or state=redialled alone: leave it out."),
         ({"state": "absent"}, "uuids is missing: state=absent needs the names of resources, or all=true."),

@@ -1,0 +1,294 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The instances of an account."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_cloud_instance_info
+short_description: Read the cloud instances of an account
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Reads the instances that an account has in QG.net's cloud, or one of them. The vendor calls them services.
+  - The vendor tells 50 at a time; all pages are read.
+  - The vendor's answer holds the passwords of each instance. They are dropped unless O(include_secrets) is true.
+options:
+  product_id:
+    description:
+      - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor lists them.
+      - Without it, none is sent, and it is the vendor who decides which instances are meant.
+    type: int
+  suid:
+    description: Only the instance that the vendor calls by this.
+    type: str
+  include_secrets:
+    description:
+      - Whether the instances hold their passwords.
+      - The result is then hidden from output and logs, as with C(no_log). What it was registered as holds it in full.
+      - A task that is delegated to another host must set C(no_log) itself, or is refused.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.account_api
+seealso:
+  - module: qingguo.qgnet.qg_cloud_package_facts
+  - name: Vendor's page on brand numbers
+    description: Document 2662 of the vendor, in Chinese.
+    link: https://www.qg.net/doc/2662.html
+"""
+
+EXAMPLES = r"""
+- name: Read all instances of a brand
+  qingguo.qgnet.qg_cloud_instance_info:
+    app_id: "{{ vault_qg_app_id }}"
+    app_key: "{{ vault_qg_app_key }}"
+    product_id: 104
+  register: cloud
+
+- name: Show the addresses of those that run
+  ansible.builtin.debug:
+    msg: "{{ cloud.instances | selectattr('run_status', 'eq', 'running') | map(attribute='ip') | select | list }}"
+
+- name: Read the password of one
+  qingguo.qgnet.qg_cloud_instance_info:
+    app_id: "{{ vault_qg_app_id }}"
+    app_key: "{{ vault_qg_app_key }}"
+    suid: "12154545"
+    include_secrets: true
+  register: secret
+
+- name: Reach it with that
+  ansible.builtin.add_host:
+    name: "{{ secret.instances[0].ip }}"
+    ansible_password: "{{ secret.instances[0].login_password }}"
+  no_log: true
+"""
+
+RETURN = r"""
+instances:
+  description: The instances.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    suid:
+      description: What the vendor calls the instance by (I(Suid)); O(suid) takes it.
+      type: str
+      returned: always
+    line_no:
+      description: The line (I(Line_no)).
+      type: str
+      returned: always, may be null
+    area_no:
+      description: The area (I(Area_no)).
+      type: str
+      returned: always, may be null
+    spec_no:
+      description: The specification (I(Spec_no)).
+      type: str
+      returned: always, may be null
+    spec_name:
+      description: Its name (I(Spec_name)).
+      type: str
+      returned: always, may be null
+    host_id:
+      description: The number of the machine that it runs on (I(Host_id)).
+      type: int
+      returned: always, may be null
+    host_name:
+      description: The name of that machine (I(Host_name)); it is not the instance's own.
+      type: str
+      returned: always, may be null
+    ip:
+      description: The public address (I(Ip)).
+      type: str
+      returned: always, may be null
+    local_ip:
+      description: The private address (I(Local_ip)).
+      type: str
+      returned: always, may be null
+    run_status:
+      description:
+        - What the machine does (I(Run_status)), as a word; one of V(stopped), V(powered_off), V(provisioning),
+          V(running), V(starting), V(stopping), V(rebooting), V(reinstalling), V(resetting_password), or V(unknown) for
+          any other number.
+      type: str
+      returned: always, may be null
+    run_status_code:
+      description:
+        - The same as the vendor's number, in the order of these words -4, -1, 0, 1, 2, 3, 4, 5, 6.
+      type: int
+      returned: always, may be null
+    order_status:
+      description:
+        - The state of what was bought (I(Order_status)), as a word; one of V(locked), V(failed), V(provisioning),
+          V(normal), V(transferring), V(expired), or V(unknown) for any other number.
+      type: str
+      returned: always, may be null
+    order_status_code:
+      description: The same as the vendor's number, in the order of these words -4, -3, 0, 1, 2, 3.
+      type: int
+      returned: always, may be null
+    system_disk_type:
+      description: Kind of the system disk (I(System_type)).
+      type: str
+      returned: always, may be null
+    system_disk:
+      description: Size of the system disk (I(Systemdisks)), in gigabytes as in the vendor's packages.
+      type: int
+      returned: always, may be null
+    data_disk_type:
+      description: Kind of the data disk (I(Harddisks_type)).
+      type: str
+      returned: always, may be null
+    data_disk:
+      description:
+        - Size of the data disk (I(Harddiks), as the vendor spells it), in gigabytes as in the vendor's packages.
+      type: int
+      returned: always, may be null
+    bandwidth:
+      description: Bandwidth (I(Bandwidth)), in megabits per second as in the vendor's packages.
+      type: int
+      returned: always, may be null
+    defense:
+      description:
+        - Protection against attacks (I(Defense)), in gigabits per second as in the vendor's packages.
+      type: int
+      returned: always, may be null
+    system_no:
+      description: The system image (I(System_no)).
+      type: str
+      returned: always, may be null
+    system_name:
+      description: Its name (I(System_name)).
+      type: str
+      returned: always, may be null
+    os_family:
+      description:
+        - V(windows) or V(linux), which the collection reads from C(system_name); null where that does not tell.
+      type: str
+      returned: always, may be null
+    adsl_name:
+      description: User name of the dial-up line (I(Adsl_name)).
+      type: str
+      returned: always, may be null
+    buy_time:
+      description: When it was bought, as the vendor gives it (I(Buy_time)).
+      type: str
+      returned: always, may be null
+    buy_time_iso:
+      description:
+        - The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      type: str
+      returned: always, may be null
+    end_time:
+      description: When it ends, as the vendor gives it (I(End_time)).
+      type: str
+      returned: always, may be null
+    end_time_iso:
+      description: The same in ISO 8601.
+      type: str
+      returned: always, may be null
+    adsl_password:
+      description: Password of the dial-up line (I(Adsl_password)). Secret.
+      type: str
+      returned: with O(include_secrets=true), may be null
+    business_password:
+      description: Password of the instance's panel (I(Business_password)). Secret.
+      type: str
+      returned: with O(include_secrets=true), may be null
+    login_password:
+      description: Password of the system (I(Login_password)). Secret.
+      type: str
+      returned: with O(include_secrets=true), may be null
+    vendor:
+      description:
+        - The instance as the vendor gives it, without its passwords unless O(include_secrets) is true.
+      type: dict
+      returned: always
+  sample:
+    - suid: "12154545"
+      line_no: ap-shanghai
+      area_no: ap-shanghai-1
+      spec_no: s1.small
+      spec_name: "\u6807\u51c6\u578b"
+      host_id: 1
+      host_name: "1"
+      ip: 198.51.100.20
+      local_ip: 192.0.2.20
+      run_status: running
+      run_status_code: 1
+      order_status: normal
+      order_status_code: 1
+      system_disk_type: null
+      system_disk: 40
+      data_disk_type: null
+      data_disk: 20
+      bandwidth: 1
+      defense: null
+      system_no: img-win2012
+      system_name: windows 2012
+      os_family: windows
+      adsl_name: null
+      buy_time: "2030-03-05 16:00:00"
+      buy_time_iso: "2030-03-05T16:00:00+08:00"
+      end_time: "2030-04-05 16:00:00"
+      end_time_iso: "2030-04-05T16:00:00+08:00"
+      vendor: {Suid: "12154545", line_no: ap-shanghai, Ip: 198.51.100.20, Run_status: "1", Harddiks: "20", Defense: ""}
+count:
+  description: How many these are.
+  returned: success
+  type: int
+  sample: 1
+api:
+  description: What the task cost, in calls, retries and seconds waited.
+  returned: success
+  type: dict
+  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+code:
+  description:
+    - The vendor's code, as text. Its table of codes is not public.
+  returned: when the vendor refused
+  type: str
+  sample: "404"
+meaning:
+  description: What the vendor said, mostly in Chinese.
+  returned: when the vendor refused and said why
+  type: str
+  sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
+request_id:
+  description: The vendor's number of the call, for questions to its support.
+  returned: when the vendor refused and gave one
+  type: str
+  sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
+endpoint:
+  description: The path of the call that failed.
+  returned: on failure of a call
+  type: str
+  sample: /cloud-business/getDetail
+http_status:
+  description: The HTTP status of the answer.
+  returned: on failure of a call that was answered
+  type: int
+  sample: 200
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_cloud import INSTANCE_INFO
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(INSTANCE_INFO)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lines of physical servers."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_cloud_line_info
+short_description: Read the lines on which a brand has physical servers
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Reads the lines of a brand of QG.net's physical servers. A line is a data centre and its connection to the internet.
+options:
+  product_id:
+    description:
+      - The vendor's number of the brand (I(productId)), such as 115. Document 2662 of the vendor lists them.
+    type: int
+    required: true
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.account_api
+seealso:
+  - module: qingguo.qgnet.qg_cloud_package_facts
+  - name: Vendor's page on brand numbers
+    description: Document 2662 of the vendor, in Chinese.
+    link: https://www.qg.net/doc/2662.html
+"""
+
+EXAMPLES = r"""
+- name: Read the lines
+  qingguo.qgnet.qg_cloud_line_info:
+    app_id: "{{ vault_qg_app_id }}"
+    app_key: "{{ vault_qg_app_key }}"
+    product_id: 115
+  register: physical
+
+- name: Show those where servers can be bought
+  ansible.builtin.debug:
+    msg: "{{ physical.lines | selectattr('buy_status', 'eq', 1) | map(attribute='code') | join(', ') }}"
+"""
+
+RETURN = r"""
+lines:
+  description: The lines of the brand.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The vendor's number of the line (I(id)).
+      type: int
+      returned: always, may be null
+    super_id:
+      description:
+        - The number of the line above it (I(superid)), which only the example of the vendor's page has.
+      type: int
+      returned: always, may be null
+    name:
+      description: Its name (I(name)).
+      type: str
+      returned: always, may be null
+    code:
+      description: Its short name (I(code)).
+      type: str
+      returned: always, may be null
+    auto_id:
+      description: I(autoid), which the vendor does not describe.
+      type: int
+      returned: always, may be null
+    description:
+      description: Its description (I(description)).
+      type: str
+      returned: always, may be null
+    address:
+      description: Where servers are sent to (I(address)).
+      type: str
+      returned: always, may be null
+    intro_url:
+      description: A page about it (I(introurl)).
+      type: str
+      returned: always, may be null
+    sort_id:
+      description: Its place in the vendor's order (I(sortid)).
+      type: int
+      returned: always, may be null
+    buy_status:
+      description:
+        - Whether servers can be bought there (I(buystatus)). The vendor does not say what the numbers mean; its example
+          has 1.
+      type: int
+      returned: always, may be null
+    renew_status:
+      description: The same for renewals (I(renewstatus)).
+      type: int
+      returned: always, may be null
+    upgrade_status:
+      description: The same for upgrades (I(upgradestatus)).
+      type: int
+      returned: always, may be null
+    defense_status:
+      description: The same for protection against attacks (I(defensestatus)).
+      type: int
+      returned: always, may be null
+    brand_id:
+      description: The brand (I(brandid)), as in O(product_id).
+      type: int
+      returned: always, may be null
+    enabled:
+      description:
+        - Whether the line is available (I(enabled)). The vendor does not say what the numbers mean; its example has 6.
+      type: int
+      returned: always, may be null
+    created_at:
+      description: When it was added, as the vendor gives it (I(createdat)).
+      type: str
+      returned: always, may be null
+    created_at_iso:
+      description:
+        - The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      type: str
+      returned: always, may be null
+    updated_at:
+      description: When it was last changed, as the vendor gives it (I(updatedat)).
+      type: str
+      returned: always, may be null
+    updated_at_iso:
+      description:
+        - The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      type: str
+      returned: always, may be null
+    deleted_at:
+      description: When it was removed, as the vendor gives it (I(deletedat)).
+      type: str
+      returned: always, may be null
+    deleted_at_iso:
+      description:
+        - The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      type: str
+      returned: always, may be null
+    spec_ids:
+      description:
+        - Numbers of the specifications that are offered there (I(bindspecs) in the table of the vendor's page,
+          I(bondSpecs) in its example).
+      type: list
+      elements: int
+      returned: always
+    vendor:
+      description: The line as the vendor gives it.
+      type: dict
+      returned: always
+  sample:
+    - id: 14
+      super_id: 0
+      name: "\u5c71\u4e1c\u67a3\u5e84\u7ebf\u8def"
+      code: sdzz
+      auto_id: 6
+      description: "\u5c71\u4e1c\u67a3\u5e84"
+      address: "\u5929\u5bab\u5929\u548c\u53f7"
+      intro_url: null
+      sort_id: 0
+      buy_status: 1
+      renew_status: 1
+      upgrade_status: 1
+      defense_status: 1
+      brand_id: 115
+      enabled: 6
+      created_at: "2021-07-01 17:00:45"
+      created_at_iso: "2021-07-01T17:00:45+08:00"
+      updated_at: "2021-08-13 23:30:55"
+      updated_at_iso: "2021-08-13T23:30:55+08:00"
+      deleted_at: null
+      deleted_at_iso: null
+      spec_ids: [11, 12, 15, 16, 17]
+      vendor: {id: 14, superid: 0, code: sdzz, introurl: null, bondSpecs: [11, 12, 15, 16, 17]}
+count:
+  description: How many these are.
+  returned: success
+  type: int
+  sample: 1
+api:
+  description: What the task cost, in calls, retries and seconds waited.
+  returned: success
+  type: dict
+  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+code:
+  description:
+    - The vendor's code, as text. Its table of codes is not public.
+  returned: when the vendor refused
+  type: str
+  sample: "404"
+meaning:
+  description: What the vendor said, mostly in Chinese.
+  returned: when the vendor refused and said why
+  type: str
+  sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
+request_id:
+  description: The vendor's number of the call, for questions to its support.
+  returned: when the vendor refused and gave one
+  type: str
+  sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
+endpoint:
+  description: The path of the call that failed.
+  returned: on failure of a call
+  type: str
+  sample: /physical-product/lineList
+http_status:
+  description: The HTTP status of the answer.
+  returned: on failure of a call that was answered
+  type: int
+  sample: 200
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_cloud import LINE_INFO
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(LINE_INFO)
+
+
+if __name__ == "__main__":
+    main()

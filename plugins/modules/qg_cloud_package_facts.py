@@ -1,0 +1,389 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The packages of a brand."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_cloud_package_facts
+short_description: Read which cloud packages can be bought, and at what price
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Reads the packages of a brand of QG.net's cloud, as facts and as a result, the cheapest first.
+  - With O(package_no), O(system_no) and O(duration), it also reads what an order would cost. Nothing is ever bought.
+options:
+  product_id:
+    description:
+      - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor lists them.
+    type: int
+    required: true
+  line_no:
+    description: Only packages of this line.
+    type: str
+  area_no:
+    description: Only packages of this area. Beside O(line_no), it must be one of that line's, or the vendor refuses.
+    type: str
+  min_cpu:
+    description: Only packages with at least so many processors.
+    type: int
+  min_memory:
+    description: Only packages with at least so much memory, in gigabytes.
+    type: float
+  min_system_disk:
+    description: Only packages whose system disk has at least so many gigabytes.
+    type: int
+  min_data_disk:
+    description: Only packages whose data disk has at least so many gigabytes.
+    type: int
+  min_bandwidth:
+    description: Only packages with at least so many megabits per second.
+    type: int
+  max_price:
+    description: Only packages that cost at most so many yuan. One without a price is not among them.
+    type: float
+  buyable:
+    description:
+      - Only packages that can be bought now, or with V(false) only those that cannot.
+      - One of which the vendor does not tell counts as one that cannot.
+    type: bool
+  load_rate:
+    description: Whether the vendor tells the rates by duration, too.
+    type: bool
+    default: false
+  package_no:
+    description: The package whose price for an order is read.
+    type: str
+  system_no:
+    description: The system image of that order.
+    type: str
+  duration:
+    description: For how long, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m) for months.
+    type: str
+  brand:
+    description:
+      - Whose packages these are. Those of V(tencent), V(alibaba), V(huawei), V(qianhai) and V(telecom) are sold for one
+        to nine, 12, 24 and 36 months only. With another O(duration), the task fails before any call.
+      - For V(qingguo) (the vendor's own cloud), V(desktop) and V(other), as without the option, the vendor alone knows.
+    type: str
+    choices: [tencent, alibaba, huawei, qianhai, telecom, qingguo, desktop, other]
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.attributes.facts
+  - qingguo.qgnet.account_api
+seealso:
+  - module: qingguo.qgnet.qg_cloud_price_info
+  - module: qingguo.qgnet.qg_cloud_instance_info
+  - module: qingguo.qgnet.qg_balance_info
+  - name: Vendor's page on brand numbers
+    description: Document 2662 of the vendor, in Chinese.
+    link: https://www.qg.net/doc/2662.html
+"""
+
+EXAMPLES = r"""
+- name: Find packages of at least two processors and four gigabytes
+  qingguo.qgnet.qg_cloud_package_facts:
+    app_id: "{{ vault_qg_app_id }}"
+    app_key: "{{ vault_qg_app_key }}"
+    product_id: 104
+    line_no: ap-beijing
+    min_cpu: 2
+    min_memory: 4
+    buyable: true
+  run_once: true
+
+- name: Show the cheapest
+  ansible.builtin.debug:
+    msg: "{{ qg_cloud_packages[0].package_no }} at {{ qg_cloud_packages[0].user_price }} yuan"
+  when: qg_cloud_packages | length > 0
+
+- name: Read what three months of a package would cost
+  qingguo.qgnet.qg_cloud_package_facts:
+    app_id: "{{ vault_qg_app_id }}"
+    app_key: "{{ vault_qg_app_key }}"
+    product_id: 104
+    brand: tencent
+    package_no: "1111"
+    system_no: img-ubuntu22
+    duration: 3m
+  register: offer
+
+- name: Stop where that is too much
+  ansible.builtin.assert:
+    that: offer.order_price.total_amount <= 200
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: Facts that are added to the host.
+  returned: success
+  type: dict
+  contains:
+    qg_cloud_packages:
+      description: The same as RV(packages).
+      type: list
+      elements: dict
+      returned: always
+  sample: {qg_cloud_packages: []}
+packages:
+  description: The packages that the options want, the cheapest first; those without a price are last.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    package_no:
+      description: What the vendor calls the package by (I(package_no)); O(package_no) takes it.
+      type: str
+      returned: always, may be null
+    line_no:
+      description: The line (I(Line_no)).
+      type: str
+      returned: always, may be null
+    line_name:
+      description: Its name (I(Line_name)).
+      type: str
+      returned: always, may be null
+    area_id:
+      description: The number of the area (I(Area_id)).
+      type: int
+      returned: always, may be null
+    area_no:
+      description: What O(area_no) calls the area (I(Area_no)).
+      type: str
+      returned: always, may be null
+    area_name:
+      description: Its name (I(Area_name)).
+      type: str
+      returned: always, may be null
+    group_id:
+      description: The group of specifications (I(Group_id)).
+      type: str
+      returned: always, may be null
+    group_name:
+      description: Its name (I(Group_name)).
+      type: str
+      returned: always, may be null
+    spec_no:
+      description: The specification (I(Spec_no)).
+      type: str
+      returned: always, may be null
+    spec_name:
+      description: Its name (I(Spec_name)).
+      type: str
+      returned: always, may be null
+    cpu:
+      description: Processors (I(Cpu)).
+      type: int
+      returned: always, may be null
+    memory:
+      description: Memory (I(Memory)). The vendor states no unit; its packages are of gigabytes.
+      type: float
+      returned: always, may be null
+    system_disk:
+      description: Size of the system disk in gigabytes (I(Systemdisk)).
+      type: int
+      returned: always, may be null
+    data_disk:
+      description: Size of the data disk in gigabytes (I(Datadisk)).
+      type: int
+      returned: always, may be null
+    bandwidth:
+      description: Bandwidth in megabits per second (I(Bandwidth), which the vendor counts in M).
+      type: int
+      returned: always, may be null
+    ip_count:
+      description: Number of IP addresses (I(Ip)).
+      type: int
+      returned: always, may be null
+    defense:
+      description:
+        - Protection against attacks, in gigabits per second (I(Defense), which the vendor counts in G).
+      type: int
+      returned: always, may be null
+    trial_time:
+      description: For how long it may be tried (I(Trial_time)), in the vendor's words.
+      type: str
+      returned: always, may be null
+    buyable:
+      description: Whether it can be bought (I(Buy_status) is 1).
+      type: bool
+      returned: always, may be null
+    enabled:
+      description: Whether the specification is on offer (I(Status) is 1).
+      type: bool
+      returned: always, may be null
+    upgradable:
+      description: Whether it can be upgraded (I(Upgrade_status) is 1).
+      type: bool
+      returned: always, may be null
+    basic_price:
+      description: The list price in yuan (I(Basic_price)), to the digit as the vendor writes it.
+      type: str
+      returned: always, may be null
+    user_price:
+      description:
+        - The price for this account in yuan (I(User_price)), to the digit as the vendor writes it.
+      type: str
+      returned: always, may be null
+    price:
+      description:
+        - The price for this account as a number, or the list price where there is no other. The list is in its order.
+      type: float
+      returned: always, may be null
+    day_rate:
+      description:
+        - What a day costs, as a part of the price (I(Day_rate)). Rates are told with O(load_rate=true).
+      type: str
+      returned: always, may be null
+    week_rate:
+      description: The same for a week (I(Week_rate)).
+      type: str
+      returned: always, may be null
+    month_rate:
+      description: The same for a month (I(Month_rate)).
+      type: str
+      returned: always, may be null
+    quarter_rate:
+      description: The same for a quarter (I(Quarter_rate)).
+      type: str
+      returned: always, may be null
+    halfyear_rate:
+      description: The same for half a year (I(Halfyear_rate)).
+      type: str
+      returned: always, may be null
+    year_rate:
+      description: The same for a year (I(Year_rate)).
+      type: str
+      returned: always, may be null
+    vendor:
+      description: The package as the vendor gives it.
+      type: dict
+      returned: always
+  sample:
+    - package_no: "1111"
+      line_no: ap-beijing
+      line_name: "\u5317\u4eac"
+      area_id: 342
+      area_no: ap-beijing-1
+      area_name: "\u5317\u4eac\u4e00\u533a"
+      group_id: S1
+      group_name: "\u6807\u51c6\u578bS1"
+      spec_no: S1.SMALL2
+      spec_name: "\u6807\u51c6\u578bS1"
+      cpu: 1
+      memory: 2.0
+      system_disk: 40
+      data_disk: 20
+      bandwidth: 1
+      ip_count: 1
+      defense: 0
+      trial_time: null
+      buyable: true
+      enabled: true
+      upgradable: null
+      basic_price: "2079.65"
+      user_price: "2079.65"
+      price: 2079.65
+      day_rate: "0.01"
+      week_rate: "0.02"
+      month_rate: "0.1"
+      quarter_rate: "0.301"
+      halfyear_rate: "0.53"
+      year_rate: "1"
+      vendor: {Package_no: "1111", Line_no: ap-beijing, Cpu: "1", Memory: "2", Buy_status: 1, Upgrade_status: ""}
+count:
+  description: How many these are.
+  returned: success
+  type: int
+  sample: 1
+order_price:
+  description: What the order would cost; null without O(package_no).
+  returned: success
+  type: dict
+  contains:
+    package_no:
+      description: What was asked for, as in O(package_no).
+      type: str
+      returned: always
+    system_no:
+      description: What was asked for, as in O(system_no).
+      type: str
+      returned: always
+    duration:
+      description: What was asked for, as in O(duration).
+      type: str
+      returned: always
+    original_price:
+      description:
+        - The price without any discount (I(OriginalPrice)), in yuan, to the digit as the vendor writes it.
+      type: str
+      returned: always
+    original_amount:
+      description: The same as a number.
+      type: float
+      returned: always
+    total_price:
+      description:
+        - What would have to be paid (I(TotalPrice)), in yuan, to the digit as the vendor writes it.
+      type: str
+      returned: always
+    total_amount:
+      description: The same as a number.
+      type: float
+      returned: always
+    vendor:
+      description: The prices as the vendor gives them.
+      type: dict
+      returned: always
+  sample:
+    {package_no: "1111", system_no: "1", duration: 3m, original_price: "180", original_amount: 180.0,
+      total_price: "150", total_amount: 150.0, vendor: {OriginalPrice: "180", TotalPrice: "150"}}
+api:
+  description: What the task cost, in calls, retries and seconds waited.
+  returned: success
+  type: dict
+  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+code:
+  description:
+    - The vendor's code, as text. Its table of codes is not public.
+  returned: when the vendor refused
+  type: str
+  sample: "404"
+meaning:
+  description: What the vendor said, mostly in Chinese.
+  returned: when the vendor refused and said why
+  type: str
+  sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
+request_id:
+  description: The vendor's number of the call, for questions to its support.
+  returned: when the vendor refused and gave one
+  type: str
+  sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
+endpoint:
+  description: The path of the call that failed.
+  returned: on failure of a call
+  type: str
+  sample: /cloud-product/packageList
+http_status:
+  description: The HTTP status of the answer.
+  returned: on failure of a call that was answered
+  type: int
+  sample: 200
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_cloud import PACKAGE_FACTS
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(PACKAGE_FACTS)
+
+
+if __name__ == "__main__":
+    main()

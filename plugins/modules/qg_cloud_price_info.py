@@ -1,0 +1,161 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The price of an order."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_cloud_price_info
+short_description: Read what an order of a cloud package would cost
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Reads the price of an order of QG.net's cloud, in yuan. Nothing is bought.
+options:
+  package_no:
+    description: The package. M(qingguo.qgnet.qg_cloud_package_facts) lists what is offered.
+    type: str
+    required: true
+  system_no:
+    description: The system image.
+    type: str
+    required: true
+  duration:
+    description: For how long, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m) for months.
+    type: str
+    required: true
+  brand:
+    description:
+      - Whose packages these are. Those of V(tencent), V(alibaba), V(huawei), V(qianhai) and V(telecom) are sold for one
+        to nine, 12, 24 and 36 months only. With another O(duration), the task fails before any call.
+      - For V(qingguo) (the vendor's own cloud), V(desktop) and V(other), as without the option, the vendor alone knows.
+    type: str
+    choices: [tencent, alibaba, huawei, qianhai, telecom, qingguo, desktop, other]
+  product_id:
+    description:
+      - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor lists them.
+      - The vendor's page on prices asks for none; without the option, none is sent.
+    type: int
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.account_api
+seealso:
+  - module: qingguo.qgnet.qg_cloud_package_facts
+  - module: qingguo.qgnet.qg_balance_info
+  - name: Vendor's page on the common parameters
+    description: Document 250 of the vendor, in Chinese.
+    link: https://www.qg.net/doc/250.html
+"""
+
+EXAMPLES = r"""
+- name: Read what three months would cost
+  qingguo.qgnet.qg_cloud_price_info:
+    app_id: "{{ vault_qg_app_id }}"
+    app_key: "{{ vault_qg_app_key }}"
+    package_no: "1111"
+    system_no: img-ubuntu22
+    duration: 3m
+    brand: tencent
+  register: offer
+
+- name: See whether the account can pay that
+  qingguo.qgnet.qg_balance_info:
+    app_id: "{{ vault_qg_app_id }}"
+    app_key: "{{ vault_qg_app_key }}"
+    at_least: "{{ offer.price.total_price }}"
+  register: account
+"""
+
+RETURN = r"""
+price:
+  description: What the order would cost.
+  returned: success
+  type: dict
+  contains:
+    package_no:
+      description: What was asked for, as in O(package_no).
+      type: str
+      returned: always
+    system_no:
+      description: What was asked for, as in O(system_no).
+      type: str
+      returned: always
+    duration:
+      description: What was asked for, as in O(duration).
+      type: str
+      returned: always
+    original_price:
+      description:
+        - The price without any discount (I(OriginalPrice)), in yuan, to the digit as the vendor writes it.
+      type: str
+      returned: always
+    original_amount:
+      description: The same as a number.
+      type: float
+      returned: always
+    total_price:
+      description:
+        - What would have to be paid (I(TotalPrice)), in yuan, to the digit as the vendor writes it.
+      type: str
+      returned: always
+    total_amount:
+      description: The same as a number.
+      type: float
+      returned: always
+    vendor:
+      description: The prices as the vendor gives them.
+      type: dict
+      returned: always
+  sample:
+    {package_no: "1111", system_no: "1", duration: 3m, original_price: "180", original_amount: 180.0,
+      total_price: "150", total_amount: 150.0, vendor: {OriginalPrice: "180", TotalPrice: "150"}}
+api:
+  description: What the task cost, in calls, retries and seconds waited.
+  returned: success
+  type: dict
+  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+code:
+  description:
+    - The vendor's code, as text. Its table of codes is not public.
+  returned: when the vendor refused
+  type: str
+  sample: "404"
+meaning:
+  description: What the vendor said, mostly in Chinese.
+  returned: when the vendor refused and said why
+  type: str
+  sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
+request_id:
+  description: The vendor's number of the call, for questions to its support.
+  returned: when the vendor refused and gave one
+  type: str
+  sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
+endpoint:
+  description: The path of the call that failed.
+  returned: on failure of a call
+  type: str
+  sample: /cloud-business/packageOrderPrice
+http_status:
+  description: The HTTP status of the answer.
+  returned: on failure of a call that was answered
+  type: int
+  sample: 200
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_cloud import PRICE_INFO
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(PRICE_INFO)
+
+
+if __name__ == "__main__":
+    main()

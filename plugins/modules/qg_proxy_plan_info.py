@@ -1,0 +1,227 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A proxy service that is billed by volume."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_proxy_plan_info
+short_description: Read what is left of a proxy service that is billed by volume
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Reads a proxy service of an account that is billed by the number of addresses.
+  - It is read with the account's credentials. For the channels behind a product's key there is
+    M(qingguo.qgnet.qg_quota_info).
+  - The vendor's answer holds the key of the service. It is dropped unless O(include_secrets) is true.
+options:
+  resource_no:
+    description: What the vendor calls the service by.
+    type: str
+    required: true
+  product_id:
+    description:
+      - The vendor's number of the brand (I(productId)), such as 117. Document 2662 of the vendor lists them.
+    type: int
+    required: true
+  at_least:
+    description: How many addresses are needed. The answer is in RV(sufficient); the task does not fail.
+    type: int
+  include_secrets:
+    description:
+      - Whether the result holds the key of the service.
+      - The result is then hidden from output and logs, as with C(no_log). What it was registered as holds it in full.
+      - A task that is delegated to another host must set C(no_log) itself, or is refused.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+  - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.account_api
+seealso:
+  - module: qingguo.qgnet.qg_quota_info
+  - module: qingguo.qgnet.qg_balance_info
+  - name: Vendor's page on brand numbers
+    description: Document 2662 of the vendor, in Chinese.
+    link: https://www.qg.net/doc/2662.html
+"""
+
+EXAMPLES = r"""
+- name: See whether a thousand addresses are left
+  qingguo.qgnet.qg_proxy_plan_info:
+    app_id: "{{ vault_qg_app_id }}"
+    app_key: "{{ vault_qg_app_key }}"
+    resource_no: demo0001
+    product_id: 117
+    at_least: 1000
+  register: proxies
+
+- name: Stop when they are not
+  ansible.builtin.fail:
+    msg: "Only {{ proxies.plan.available }} of {{ proxies.plan.total }} addresses are left."
+  when: not proxies.sufficient
+
+- name: Read the key of the service
+  qingguo.qgnet.qg_proxy_plan_info:
+    app_id: "{{ vault_qg_app_id }}"
+    app_key: "{{ vault_qg_app_key }}"
+    resource_no: demo0001
+    product_id: 117
+    include_secrets: true
+  register: service
+
+- name: See which addresses it may be used from
+  qingguo.qgnet.qg_whitelist_info:
+    key: "{{ service.plan.authkey }}"
+"""
+
+RETURN = r"""
+plan:
+  description: The service.
+  returned: success
+  type: dict
+  contains:
+    total:
+      description: Addresses that were bought (I(Number)).
+      type: int
+      returned: always, may be null
+    available:
+      description: How many of these are left (I(Resource_available)).
+      type: int
+      returned: always, may be null
+    connect:
+      description: I(Connect), which the vendor does not describe, as text.
+      type: str
+      returned: always, may be null
+    buy_time:
+      description: When it was bought, as the vendor gives it (I(Buy_time)).
+      type: str
+      returned: always, may be null
+    buy_time_iso:
+      description:
+        - The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      type: str
+      returned: always, may be null
+    end_time:
+      description: When it ends, as the vendor gives it (I(End_time)).
+      type: str
+      returned: always, may be null
+    end_time_iso:
+      description: The same in ISO 8601.
+      type: str
+      returned: always, may be null
+    order_status:
+      description:
+        - The state of what was bought (I(Order_status)), as a word; one of V(locked), V(upgrade_failed),
+          V(renewal_failed), V(opening_failed), V(void), V(normal), V(expired), or V(unknown) for any other number.
+      type: str
+      returned: always, may be null
+    order_status_code:
+      description:
+        - The same as the vendor's number, in the order of these words -7, -6, -5, -4, -1, 1, 3. It is not the scale of
+          cloud instances.
+      type: int
+      returned: always, may be null
+    type:
+      description:
+        - Who shares the addresses (I(Type)), as a word; one of V(dedicated), V(shared), V(exclusive_occupancy), or
+          V(unknown) for any other number.
+      type: str
+      returned: always, may be null
+    type_code:
+      description: The same as the vendor's number, in the order of these words 1, 2, 3.
+      type: int
+      returned: always, may be null
+    ip_type:
+      description:
+        - How addresses are given (I(Ip_type)), as a word; one of V(static), V(dynamic), V(tunnel), or V(unknown) for
+          any other number.
+      type: str
+      returned: always, may be null
+    ip_type_code:
+      description: The same as the vendor's number, in the order of these words 1, 2, 3.
+      type: int
+      returned: always, may be null
+    tunnel_url:
+      description: Host and port of the tunnel (I(Tunnel_url)).
+      type: str
+      returned: always, may be null
+    authkey:
+      description:
+        - The key of the service (I(Authkey)), which O(qingguo.qgnet.qg_proxy_allocate#module:key) takes. Secret.
+      type: str
+      returned: with O(include_secrets=true), may be null
+    vendor:
+      description: The service as the vendor gives it, without its key unless O(include_secrets) is true.
+      type: dict
+      returned: always
+  sample:
+    total: 10000
+    available: 9800
+    connect: "100"
+    buy_time: "2030-01-01 00:00:00"
+    buy_time_iso: "2030-01-01T00:00:00+08:00"
+    end_time: "2030-02-01 00:00:00"
+    end_time_iso: "2030-02-01T00:00:00+08:00"
+    order_status: normal
+    order_status_code: 1
+    type: shared
+    type_code: 2
+    ip_type: tunnel
+    ip_type_code: 3
+    tunnel_url: tunnel.example:3434
+    vendor: {Number: 10000, Resource_available: 9800, Order_status: 1, Type: 2, Ip_type: 3}
+sufficient:
+  description: Whether at least O(at_least) addresses are left; null without O(at_least), or where nobody tells.
+  returned: success
+  type: bool
+  sample: true
+api:
+  description: What the task cost, in calls, retries and seconds waited.
+  returned: success
+  type: dict
+  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+code:
+  description:
+    - The vendor's code, as text. Its table of codes is not public.
+  returned: when the vendor refused
+  type: str
+  sample: "404"
+meaning:
+  description: What the vendor said, mostly in Chinese.
+  returned: when the vendor refused and said why
+  type: str
+  sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
+request_id:
+  description: The vendor's number of the call, for questions to its support.
+  returned: when the vendor refused and gave one
+  type: str
+  sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
+endpoint:
+  description: The path of the call that failed.
+  returned: on failure of a call
+  type: str
+  sample: /proxyip/resourceView
+http_status:
+  description: The HTTP status of the answer.
+  returned: on failure of a call that was answered
+  type: int
+  sample: 200
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_account import PROXY_PLAN_INFO
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(PROXY_PLAN_INFO)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,562 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules for accounts over HTTP: as tasks on both sides, examples, filters, prices, pages, and every shape."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import Any
+
+import pytest
+import vendor_pages as pages
+import yaml
+from account_kit import (
+    BALANCE,
+    INSTANCE,
+    INSTANCES,
+    LINES,
+    MODULES,
+    OPERATIONS,
+    PACKAGES,
+    PASSWORDS,
+    PLAN,
+    PRICE,
+    RATES,
+    Account,
+    account_fixture,
+    plain,
+    signature,
+)
+from harness import Playground, calls
+from simulator_fixture import Simulator
+
+__all__ = ["account_fixture"]
+
+INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
+DEFAULTS = """
+  module_defaults:
+    group/qingguo.qgnet.qg:
+      app_id: "{{ app_id }}"
+      app_key: "{{ app_key }}"
+      account_url: "{{ account_url }}"
+"""
+WITHOUT_RATES = {**pages.PACKAGE, **dict.fromkeys(RATES)}
+
+
+def play(tasks: dict[str, tuple[str, dict[str, Any]]], extra: dict[str, Any], defaults: str = DEFAULTS) -> str:
+    """A playbook with a task for each name: its module, and its options."""
+    listed = [{"name": name, f"qingguo.qgnet.{module}": options, **extra} for name, (module, options) in tasks.items()]
+    return f"\n- hosts: app\n  gather_facts: false{defaults}  tasks: {yaml.safe_dump(listed, default_flow_style=True)}"
+
+
+EVERY = {name: (MODULES[name], options) for name, (_home, _operation, _path, options) in OPERATIONS.items()}
+ORDER = [f"/api{path}" for _home, _operation, path, _options in OPERATIONS.values()]
+
+
+@pytest.fixture
+def variables(sim: Simulator) -> dict[str, Any]:
+    return {"app_id": sim.app_id, "app_key": sim.app_key, "account_url": sim.account_url}
+
+
+@pytest.fixture(params=[{}, {"delegate_to": "bastion"}], ids=["here", "delegated"])
+def where(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What makes a task run on the control node, or elsewhere."""
+    place: dict[str, Any] = request.param
+    return place
+
+
+# --- as tasks
+
+
+@pytest.mark.parametrize("arguments", [[], ["--check", "--diff"]], ids=["run", "check"])
+def test_each_module_as_a_task(
+    sim: Simulator,
+    playground: Playground,
+    variables: dict[str, Any],
+    where: dict[str, Any],
+    arguments: list[str],
+) -> None:
+    before = int(time.time())
+    run = playground.play(play(EVERY, where), inventory=INVENTORY, variables=variables, arguments=arguments).ok()
+    results = {name: run.of(name).result for name in EVERY}
+    assert {name: result["changed"] for name, result in results.items()} == dict.fromkeys(EVERY, False)
+    assert {str(result["api"]) for result in results.values()} == {
+        str({"calls": 1, "retries": 0, "waited_seconds": 0.0})
+    }
+    assert (results["balance"]["balance"], results["balance"]["amount"]) == ("12.34", 12.34)
+    assert results["plan"]["plan"] == pages.PLAN
+    assert plain(results["packages"]["packages"][0]) == plain(WITHOUT_RATES)
+    assert results["packages"]["ansible_facts"] == {"qg_cloud_packages": results["packages"]["packages"]}
+    assert results["price"]["price"] == {
+        **pages.PRICE,
+        "package_no": "1",
+        "system_no": "1",
+        "duration": "1m",
+    }
+    assert results["lines"]["lines"] == [pages.LINE]
+    assert results["instances"]["instances"] == [INSTANCE]
+    # The same is read in check mode, there is nothing to predict.
+    assert calls(sim) == ORDER
+    for call in sim.journal():
+        assert (call["method"], call["key"], call["refusal"]) == ("GET", sim.app_id, None)
+        assert call["user_agent"].startswith("ansible-qingguo.qgnet/")
+        assert before <= int(call["params"]["time"]) <= time.time()
+        assert call["params"]["sign"] == signature(sim, call["params"]["time"])
+    assert sim.app_key not in str(sim.journal())
+    # Here, nothing at all is sent to the host; delegated, the module is.
+    assert bool(run.spied) is bool(where)
+
+
+def test_one_set_of_defaults_serves_both_apis(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
+) -> None:
+    defaults = f"""{DEFAULTS.rstrip()}
+      domain: www.qg.net
+      key: "{{{{ key }}}}"
+      pwd: unused
+      api_url: "{{{{ api_url }}}}"
+      state_dir: "{{{{ state_dir }}}}"
+"""
+    tasks = {
+        "balance": ("qg_balance_info", {}),
+        "quota": ("qg_quota_info", {}),
+        "egress": ("qg_egress_ip_info", {"sources": [f"{sim.api_url}/ip"], "allow_non_global": True}),
+        "check": ("qg_proxy_check", {"proxies": []}),
+    }
+    more = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(playground.state_dir)}
+    text = play(tasks, where, defaults=defaults)
+    run = playground.play(text, inventory=INVENTORY, variables={**variables, **more}).ok()
+    assert run.of("balance").result["balance"] == "12.34"
+    assert run.of("quota").result["quota"]["total"] == 5
+
+
+def test_an_option_that_no_module_has_is_told_as_such(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
+) -> None:
+    text = play({"it": ("qg_balance_info", {"nonsense": 1})}, where)
+    message = playground.play(text, inventory=INVENTORY, variables=variables).of("it").result["msg"]
+    assert "nonsense" in message
+    assert "unsupported" in message.lower()
+    assert sim.journal() == []
+
+
+def test_the_facts_are_there_for_the_tasks_that_follow(
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
+) -> None:
+    text = play({"it": ("qg_cloud_package_facts", {"product_id": 104, "min_cpu": 2})}, {})
+    text += """
+- hosts: app
+  gather_facts: false
+  tasks:
+    - {name: fact, ansible.builtin.debug: {msg: "{{ qg_cloud_packages | map(attribute='package_no') }}"}}
+    - {name: dict, ansible.builtin.debug: {msg: "{{ ansible_facts.qg_cloud_packages | length }}"}}
+"""
+    run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
+    assert run.of("fact").result["msg"] == ["2222"]
+    assert int(run.of("dict").result["msg"]) == 1
+
+
+def test_credentials_from_the_environment(sim: Simulator, playground: Playground, where: dict[str, Any]) -> None:
+    sim.agent(domain="reseller.example")
+    environment = {
+        "QG_APP_ID": sim.app_id,
+        "QG_APP_KEY": sim.app_key,
+        "QG_ACCOUNT_URL": sim.account_url,
+        "QG_DOMAIN": "reseller.example",
+        "QG_TIMEOUT": "7",
+    }
+    text = play(EVERY, where, defaults="\n")
+    playground.play(text, inventory=INVENTORY, environment=environment).ok()
+    assert calls(sim) == ORDER
+    assert {call["params"]["domain"] for call in sim.journal()} == {"reseller.example"}
+
+
+def test_an_option_wins_over_the_environment(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
+) -> None:
+    environment = {"QG_APP_ID": "x", "QG_APP_KEY": "y", "QG_ACCOUNT_URL": "http://127.0.0.1:1", "QG_DOMAIN": "z"}
+    text = play({"it": ("qg_balance_info", {"domain": "www.qg.net"})}, where)
+    playground.play(text, inventory=INVENTORY, variables=variables, environment=environment).ok()
+    assert {call["key"] for call in sim.journal()} == {sim.app_id}
+
+
+@pytest.mark.parametrize("missing", ["app_id", "app_key"])
+def test_without_credentials_a_task_says_what_is_missing(
+    sim: Simulator, playground: Playground, where: dict[str, Any], missing: str
+) -> None:
+    environment = {"QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
+    del environment[f"QG_{missing.upper()}"]
+    text = play(EVERY, {**where, "ignore_errors": True}, defaults="\n")
+    run = playground.play(text, inventory=INVENTORY, environment=environment).ok()
+    for name in EVERY:
+        assert run.of(name).status == "failed"
+        assert run.of(name).result["msg"] == f"missing required arguments: {missing}"
+    assert sim.journal() == []
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_examples_in_the_documentation_run(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], name: str
+) -> None:
+    sim.agent(balance="500.00")
+    module = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{MODULES[name]}")
+    tasks = yaml.safe_load(module.EXAMPLES)
+    text = f"""
+- hosts: app
+  gather_facts: false
+  module_defaults:
+    group/qingguo.qgnet.qg: {{account_url: "{{{{ account_url }}}}", api_url: "{{{{ api_url }}}}"}}
+  tasks: {yaml.safe_dump(tasks, default_flow_style=True)}
+"""
+    vault = {"vault_qg_app_id": sim.app_id, "vault_qg_app_key": sim.app_key, "api_url": sim.api_url}
+    run = playground.play(text, inventory=INVENTORY, variables={**variables, **vault}).ok()
+    made = [task.name for task in run.tasks if task.status == "ok"]
+    stopping = [task["name"] for task in tasks if "ansible.builtin.fail" in task]
+    # A package of two processors and four gigabytes is none of the vendor's examples.
+    assert made == [task["name"] for task in tasks if task["name"] not in (*stopping, "Show the cheapest")]
+    assert f"/api{OPERATIONS[name][2]}" in calls(sim)
+
+
+def test_a_refusal_is_one_clear_error(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
+) -> None:
+    sim.agent(options={"codes": {"*": "E7"}, "statuses": {"*": 403}})
+    text = play(EVERY, {**where, "ignore_errors": True})
+    run = playground.play(text, inventory=INVENTORY, variables={**variables, "app_key": "wrong"}).ok()
+    for name in EVERY:
+        task = run.of(name)
+        assert task.status == "failed"
+        assert task.result["changed"] is False
+        assert task.result["meaning"] == "签名错误"
+        assert task.result["http_status"] == 403
+        assert task.result.get("code") == (None if name == "balance" else "E7")
+        assert "check app_id, app_key and domain" in task.result["msg"]
+    assert calls(sim) == ORDER
+    assert "Traceback" not in run.output
+    assert "wrong" not in run.output.replace("wrong_", "")
+
+
+# --- the examples of the vendor's pages
+
+
+def test_the_example_of_each_page(account: Account) -> None:
+    account.sim.agent(options={"rates": "always"})
+    assert account.good("balance")["balance"] == "12.34"
+    result = account.good("packages")
+    assert (result["count"], result["order_price"]) == (2, None)
+    assert [plain(row) for row in result["packages"]] == [
+        plain(pages.PACKAGE),
+        {**plain(pages.PACKAGE), "package_no": "2222", "area_id": 343, "spec_no": "S1.MEDIUM2", "cpu": 2},
+    ]
+    assert [row["vendor"] for row in result["packages"]] == list(pages.PACKAGES.values())
+    assert account.good("lines")["lines"] == [pages.LINE]
+    assert account.good("plan")["plan"] == pages.PLAN
+    assert {**account.good("price")["price"]} == {
+        **pages.PRICE,
+        "package_no": "1",
+        "system_no": "1",
+        "duration": "1m",
+    }
+    result = account.good("instances")
+    assert (result["instances"], result["count"]) == ([INSTANCE], 1)
+
+
+def test_the_secrets_of_the_pages(account: Account) -> None:
+    (row,) = account.good("instances", include_secrets=True)["instances"]
+    assert plain(row) == {
+        **plain(INSTANCE),
+        "adsl_password": None,
+        "business_password": PASSWORDS["Business_password"],
+        "login_password": PASSWORDS["Login_password"],
+    }
+    assert row["vendor"] == {**INSTANCE["vendor"], **PASSWORDS}
+    plan = account.good("plan", include_secrets=True)["plan"]
+    assert (plan["authkey"], plan["vendor"]) == ("QGDEMO01", pages.PROXY_PLAN)
+
+
+SHAPES: list[dict[str, Any]] = [
+    {"success_code": 0},
+    {"success_code": 200},
+    {"success_code": "0"},
+    {"success_code": "200"},
+    {"code_style": "string"},
+    {"code_style": "int"},
+    {"balance_envelope": "common"},
+    {"balance_envelope": "common", "success_code": "200"},
+    {"numbering": "total"},
+    {"map_order": "text"},
+    {"lists": "map"},
+    {"lists": "array"},
+    {"empty": "null"},
+    {"empty": "absent"},
+    {"numbers": "int"},
+    {"numbers": "string"},
+    {"spelling": "table"},
+    {"spelling": "lower"},
+    {"spelling": "lower", "numbers": "string", "empty": "absent", "lists": "array", "code_style": "string"},
+    {"date": False},
+    {"date": "yesterday"},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_same_rows_come_in_every_shape(account: Account, shape: dict[str, Any]) -> None:
+    account.sim.agent(options={"rates": "always", **shape})
+    assert account.good("balance")["amount"] == 12.34
+    packages = account.good("packages")["packages"]
+    # A server that sends numbers has no trailing zeros to keep, and these prices have none.
+    assert plain(packages[0]) == plain(pages.PACKAGE)
+    assert [row["package_no"] for row in packages] == ["1111", "2222"]
+    assert [plain(row) for row in account.good("lines")["lines"]] == [plain(pages.LINE)]
+    assert [plain(row) for row in account.good("instances")["instances"]] == [plain(INSTANCE)]
+    assert plain(account.good("plan")["plan"]) == plain(pages.PLAN)
+    price = account.good("price")["price"]
+    assert (price["original_amount"], price["total_amount"]) == (60.0, 50.0)
+
+
+@pytest.mark.parametrize("shape", [{}, {"map_order": "text"}, {"numbering": "total"}, {"lists": "array"}], ids=str)
+def test_the_order_is_that_of_the_vendor(account: Account, shape: dict[str, Any]) -> None:
+    account.sim.agent(instances=120, options=shape)
+    found = [row["suid"] for row in account.good("instances")["instances"]]
+    assert found == [f"104{number:06d}" for number in range(1, 121)]
+
+
+@pytest.mark.parametrize("empty", ["same", "object", "list", "null", "absent"])
+def test_an_empty_list_comes_in_every_shape(account: Account, empty: str) -> None:
+    account.sim.agent(instances=0, packages=[], lines=[], options={"empty_data": empty})
+    assert account.good("instances")["instances"] == []
+    assert account.good("lines")["lines"] == []
+    result = account.good("packages")
+    assert (result["packages"], result["count"], result["ansible_facts"]) == ([], 0, {"qg_cloud_packages": []})
+
+
+# --- packages
+
+
+def on_sale() -> list[dict[str, Any]]:
+    places = {"a": ("ap-x", "ap-x-1"), "b": ("ap-x", "ap-x-2"), "c": ("ap-y", "ap-y-1")}
+    rows = [
+        ("p1", "a", "1", "1", "40", "0", "1", 1, "100.50", "90.00"),
+        ("p2", "a", "2", "4", "40", "100", "5", 1, "300", ""),
+        ("p3", "b", "2", "0.5", "20", "", "5", 0, "20", "9.90"),
+        ("p4", "b", "8", "16", "100", "500", "100", 1, "2000", "1999.99"),
+        ("p5", "c", "4", "8", "80", "200", "20", "", "", ""),
+    ]
+    names = ("Cpu", "Memory", "Systemdisk", "Datadisk", "Bandwidth", "Buy_status", "Basic_price", "User_price")
+    return [
+        {
+            "Package_no": number,
+            "Line_no": places[place][0],
+            "Area_no": places[place][1],
+            **dict(zip(names, values, strict=True)),
+        }
+        for number, place, *values in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({}, ["p3", "p1", "p2", "p4", "p5"]),
+        ({"line_no": "ap-x"}, ["p3", "p1", "p2", "p4"]),
+        ({"area_no": "ap-x-2"}, ["p3", "p4"]),
+        ({"line_no": "ap-x", "area_no": "ap-x-1"}, ["p1", "p2"]),
+        ({"line_no": " ap-y "}, ["p5"]),
+        ({"line_no": "ap-z"}, []),
+        ({"min_cpu": 2}, ["p3", "p2", "p4", "p5"]),
+        ({"min_memory": 0.5}, ["p3", "p1", "p2", "p4", "p5"]),
+        ({"min_memory": 1.5}, ["p2", "p4", "p5"]),
+        ({"min_system_disk": 80}, ["p4", "p5"]),
+        ({"min_data_disk": 0}, ["p1", "p2", "p4", "p5"]),
+        ({"min_data_disk": 200}, ["p4", "p5"]),
+        ({"min_bandwidth": 20}, ["p4", "p5"]),
+        ({"max_price": 90}, ["p3", "p1"]),
+        ({"max_price": 89.99}, ["p3"]),
+        ({"max_price": 300}, ["p3", "p1", "p2"]),
+        ({"buyable": True}, ["p1", "p2", "p4"]),
+        ({"buyable": False}, ["p3", "p5"]),
+        ({"line_no": "ap-x", "min_cpu": 2, "max_price": 500.0, "buyable": True}, ["p2"]),
+        ({"min_cpu": 64}, []),
+    ],
+    ids=str,
+)
+def test_the_packages_that_are_wanted(account: Account, options: dict[str, Any], found: list[str]) -> None:
+    account.sim.agent(packages=on_sale())
+    result = account.good("packages", **options)
+    assert [row["package_no"] for row in result["packages"]] == found
+    assert result["count"] == len(found)
+    assert calls(account.sim) == [f"/api{PACKAGES}"]
+    # Lines and areas are the vendor's to choose; the rest is not.
+    sent = {name: options[name].strip() for name in ("line_no", "area_no") if name in options}
+    assert account.asked() == [{"productId": "104", "load_rate": "0", **sent}]
+
+
+@pytest.mark.parametrize(("wanted", "sent"), [(True, "1"), (False, "0")])
+def test_rates_are_told_where_they_are_asked_for(account: Account, wanted: bool, sent: str) -> None:
+    first = account.good("packages", load_rate=wanted)["packages"][0]
+    assert plain(first) == plain(pages.PACKAGE if wanted else WITHOUT_RATES)
+    assert account.asked()[0]["load_rate"] == sent
+
+
+def test_packages_of_another_brand(account: Account) -> None:
+    account.sim.agent(packages=[{"productId": 113, "Package_no": "p9"}, {"Package_no": "p8"}])
+    assert [row["package_no"] for row in account.good("packages", product_id=113)["packages"]] == ["p9"]
+
+
+def test_the_price_of_an_order_beside_the_packages(account: Account) -> None:
+    order = {"package_no": "1111", "system_no": "img-ubuntu22", "duration": "3m", "brand": "tencent"}
+    result = account.good("packages", min_cpu=2, **order)
+    assert [row["package_no"] for row in result["packages"]] == ["2222"]
+    assert result["order_price"] == {
+        "package_no": "1111",
+        "system_no": "img-ubuntu22",
+        "duration": "3m",
+        "original_price": "180",
+        "original_amount": 180.0,
+        "total_price": "150",
+        "total_amount": 150.0,
+        "vendor": {"OriginalPrice": "180", "TotalPrice": "150"},
+    }
+    assert result["api"]["calls"] == 2
+    assert calls(account.sim) == [f"/api{PACKAGES}", f"/api{PRICE}"]
+    assert account.asked()[1] == {
+        "productId": "104",
+        "package_no": "1111",
+        "system_no": "img-ubuntu22",
+        "duration": "3m",
+    }
+
+
+@pytest.mark.parametrize("duration", ["1w", "2s", "5d"])
+def test_a_brand_that_sells_other_durations(account: Account, duration: str) -> None:
+    account.sim.agent(prices={"1": {duration: {"OriginalPrice": 7, "TotalPrice": "6.50"}}})
+    price = account.good("price", duration=duration, brand="qingguo")["price"]
+    assert (price["original_price"], price["total_price"], price["total_amount"]) == ("7", "6.50", 6.5)
+    # The vendor's page asks for no brand.
+    assert account.asked() == [{"package_no": "1", "system_no": "1", "duration": duration}]
+    account.good("price", duration=duration, product_id=104)
+    assert account.asked()[1]["productId"] == "104"
+
+
+# --- balance and plans
+
+
+@pytest.mark.parametrize(
+    ("balance", "at_least", "sufficient"),
+    [
+        ("12.34", None, None),
+        ("12.34", 12.34, True),
+        ("12.34", 12.35, False),
+        ("12.34", 0, True),
+        ("0.30", 0.3, True),
+        ("-5.00", 0, False),
+        ("100000000.01", 100000000.01, True),
+        ("100000000.00", 100000000.01, False),
+    ],
+)
+def test_whether_the_balance_suffices_is_exact(
+    account: Account, balance: str, at_least: float | None, sufficient: bool | None
+) -> None:
+    account.sim.agent(balance=balance)
+    result = account.good("balance", at_least=at_least)
+    assert (result["balance"], result["amount"], result["sufficient"]) == (balance, float(balance), sufficient)
+
+
+@pytest.mark.parametrize(("at_least", "sufficient"), [(None, None), (9800, True), (9801, False), (0, True)])
+def test_whether_a_plan_suffices(account: Account, at_least: int | None, sufficient: bool | None) -> None:
+    assert account.good("plan", at_least=at_least)["sufficient"] is sufficient
+    assert account.asked() == [{"resource_no": "demo0001", "productId": "117"}]
+
+
+def test_a_plan_of_which_the_vendor_does_not_tell_what_is_left(account: Account) -> None:
+    account.sim.agent(proxy_plans={"x": {"Number": "10", "Resource_available": "", "Order_status": "-7"}})
+    result = account.good("plan", resource_no="x", at_least=1)
+    assert (result["sufficient"], result["plan"]["available"], result["plan"]["order_status"]) == (None, None, "locked")
+
+
+# --- instances
+
+
+@pytest.mark.parametrize(("number", "pages_read"), [(0, 1), (1, 1), (49, 1), (50, 2), (51, 2), (990, 20), (1000, 21)])
+def test_all_instances_are_read_by_pages(account: Account, number: int, pages_read: int) -> None:
+    account.sim.agent(instances=number)
+    result = account.good("instances")
+    owned = account.sim.control("GET", f"/agents/{account.sim.app_id}")["instances"]
+    assert [row["suid"] for row in result["instances"]] == [row["Suid"] for row in owned]
+    assert result["count"] == len(owned) == number
+    # The vendor does not tell how many there are: only a page that is not full shows that it is the last.
+    assert account.asked() == [
+        {"productId": "104", "offset": str(50 * page), "limit": "50"} for page in range(pages_read)
+    ]
+    assert result["api"]["calls"] == pages_read
+
+
+def test_a_thousand_instances_are_what_the_vendor_has(account: Account) -> None:
+    account.sim.agent(instances=1000)
+    rows = {row["suid"]: row for row in account.good("instances", include_secrets=True)["instances"]}
+    owned = account.sim.control("GET", f"/agents/{account.sim.app_id}")["instances"]
+    assert len(rows) == 1000
+    for vendor in owned:
+        row = rows[vendor["Suid"]]
+        texts = ("line_no", "area_no", "spec_no", "Host_name", "Ip", "Local_ip", "System_name", "Adsl_name", "End_time")
+        secrets = ("Adsl_password", "Business_password", "Login_password")
+        assert {name: row[name.lower()] for name in texts + secrets} == {
+            name: vendor[name] or None for name in texts + secrets
+        }
+        assert row["run_status_code"] == int(vendor["Run_status"])
+        assert row["order_status_code"] == int(vendor["Order_status"])
+        assert row["bandwidth"] == int(vendor["Bandwidth"])
+        assert row["os_family"] == ("windows" if "windows" in vendor["System_name"].lower() else "linux")
+    words = {row["run_status"] for row in rows.values()}
+    assert words >= {"running", "stopped", "powered_off", "provisioning", "resetting_password"}
+    assert "unknown" not in words | {row["order_status"] for row in rows.values()}
+
+
+def test_without_a_brand_the_vendor_decides(account: Account) -> None:
+    account.sim.agent(instances={"104": 60, "113": 70})
+    assert account.good("instances", product_id=None)["count"] == 130
+    assert {"productId" in asked for asked in account.asked()} == {False}
+    account.sim.control("DELETE", "/journal")
+    assert account.good("instances", product_id=113)["count"] == 70
+    assert {asked["productId"] for asked in account.asked()} == {"113"}
+
+
+def test_one_instance(account: Account) -> None:
+    account.sim.agent(instances=120)
+    result = account.good("instances", product_id=None, suid=" 104000077 ")
+    assert [row["suid"] for row in result["instances"]] == ["104000077"]
+    assert account.asked() == [{"suid": "104000077", "offset": "0", "limit": "50"}]
+
+
+def test_a_domain_of_a_reseller(account: Account) -> None:
+    account.sim.agent(domain="reseller.example")
+    account.good("balance", domain="reseller.example")
+    (call,) = account.sim.journal()
+    assert call["params"]["sign"] == signature(account.sim, call["params"]["time"], "reseller.example")
+
+
+def test_a_second_account(account: Account) -> None:
+    account.sim.agent("other", appkey="another key of 20 c+", balance="99.00")
+    result = account.good("balance", app_id="other", app_key="another key of 20 c+")
+    assert result["balance"] == "99.00"
+
+
+def test_check_mode_reads_the_same(account: Account) -> None:
+    for name, (_home, _operation, path, _options) in OPERATIONS.items():
+        seen, predicted = account(name), account(name, check=True)
+        assert seen == predicted, name
+        assert "diff" not in predicted
+        assert calls(account.sim, f"/api{path}") == [f"/api{path}"] * 2
+
+
+def test_each_call_is_one_of_the_table() -> None:
+    assert {path for _home, _operation, path, _options in OPERATIONS.values()} == {
+        BALANCE,
+        INSTANCES,
+        LINES,
+        PACKAGES,
+        PLAN,
+        PRICE,
+    }
