@@ -1,0 +1,327 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The services of the vendor's cloud, as hosts."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: qg_cloud
+short_description: The servers of a QG.net account as an inventory
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Reads the services of an account (cloud servers, dial-up VPS and the like) and makes each of them a host, with an
+    address, variables and groups.
+  - The name of the inventory file must end in C(qg_cloud.yml) or C(qg_cloud.yaml). Let it begin with the line
+    C(plugin), because Ansible may show the first line of a file that it cannot use.
+  - Every variable of a host is what the vendor tells, and is never evaluated as a template.
+  - A service without an address is no host. One warning tells how many there are, with the reason of the first ones.
+    With C(-v), all are listed.
+options:
+  plugin:
+    description: The name of this plugin.
+    type: str
+    required: true
+    choices: [qingguo.qgnet.qg_cloud]
+  product_ids:
+    description:
+      - Which brands of the vendor to list, by number, such as V(104). Each of them is asked for by itself, in pages of
+        50 services, one call a page.
+      - By default all services of the account are listed, and nothing tells their brand.
+    type: list
+    elements: int
+    default: []
+  filters:
+    description:
+      - Only services that fit all of these. A key is one of the variables listed in the notes, without prefix. Its
+        value is what the service must have, or a list of which it must have one.
+      - Upper and lower case are the same. Text may hold V(*) and V(?) as in file names. V(null) stands for a service of
+        which the vendor does not tell it.
+    type: dict
+    default: {}
+  conditions:
+    description:
+      - Only services for which all of these Jinja2 expressions are true. They know the variables of the host.
+      - An expression that cannot be evaluated, or is neither true nor false, is an error.
+    type: list
+    elements: str
+    default: []
+  hostnames:
+    description:
+      - What a host is called. The first of these that gives a usable name is taken, and the number of the service if
+        none does.
+      - An entry is one of the variables listed in the notes, without prefix, or a template in double braces that knows
+        the variables of the host. Mind that C(host_name) is the name of the physical machine, which many services
+        share.
+      - A usable name consists of letters, digits, C(.), C(-) and C(_). Names that mean something to Ansible, such as
+        C(localhost), are not used.
+      - Of several services with the same name, the one with the smallest number gets it. The number of the service
+        is appended to the name of each other one, with a warning.
+    type: list
+    elements: str
+    default: [suid]
+  connect_with:
+    description: Which address becomes C(ansible_host), the V(public) one (C(ip)) or the V(local) one (C(local_ip)).
+    type: str
+    choices: [public, local]
+    default: public
+  include_secrets:
+    description:
+      - Whether hosts have the passwords that the vendor tells, as C(adsl_password), C(business_password) and
+        C(login_password).
+      - Then anything that shows the variables of a host shows them. The cache holds them too, and its files may be
+        readable for everybody. Keep O(cache_connection) in a directory that is yours alone.
+    type: bool
+    default: false
+  vars_prefix:
+    description: What the names of the variables begin with.
+    type: str
+    default: qg_
+  default_groups:
+    description:
+      - Which groups are made of the services. An empty list switches them off.
+      - V(product) is there only with O(product_ids). V(status) is the state of the machine, V(order) that of the order.
+        V(os) is C(linux), C(windows) or C(unknown), by the name of the system image, and V(system) is that name.
+    type: list
+    elements: str
+    choices: [product, line, area, status, order, os, system]
+    default: [product, line, area, status, order, os, system]
+  group_prefix:
+    description:
+      - What the names of the default groups begin with. The kind of the group and its value follow, as in
+        C(qg_line_ap_shanghai).
+      - Upper case becomes lower case, and each run of signs that no group name may have becomes one C(_).
+    type: str
+    default: qg_
+notes:
+  - Host variables are, with O(vars_prefix) before each, C(product_id), C(suid), C(line_no), C(area_no), C(spec_no),
+    C(spec_name), C(host_id), C(host_name), C(ip), C(local_ip), C(run_status), C(run_status_code), C(order_status),
+    C(order_status_code), C(system_disk_type), C(system_disk), C(data_disk_type), C(data_disk), C(bandwidth),
+    C(defense), C(system_no), C(system_name), C(os_family), C(adsl_name), C(buy_time), C(buy_time_iso), C(end_time) and
+    C(end_time_iso). Each host has them all, null where the vendor tells nothing. They are documented with
+    M(qingguo.qgnet.qg_cloud_instance_info).
+  - All options but O(compose), O(groups), O(keyed_groups), O(conditions) and O(hostnames) may be templates, such as
+    C({{ lookup('env', 'NAME') }}), which know the extra variables. Values may be encrypted with Ansible Vault.
+  - Ansible goes on with a warning if an inventory cannot be read, unless C(any_unparsed_is_failed) is set in its
+    configuration, or E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) in the environment.
+  - In JSON, C(ansible-inventory --list) marks text that is no template with C(__ansible_unsafe), in newer releases of
+    Ansible all that the vendor tells. With C(--yaml) it does not.
+  - Ansible shows the lines of a file that is no valid YAML. Keep O(app_key) in the environment, in a template, or
+    encrypted.
+  - How a host is reached depends on its system. Set that for a group, such as C(ansible_connection) in
+    C(group_vars/qg_os_windows.yml), or with O(compose).
+  - The cache holds what the vendor tells, not what is made of it. Files with the same account, brands and
+    O(include_secrets) share it, whatever their other options are. It needs O(cache_plugin), such as
+    V(ansible.builtin.jsonfile), to last longer than a run.
+extends_documentation_fragment:
+  - qingguo.qgnet.account_api.plugin
+  - constructed
+  - inventory_cache
+seealso:
+  - module: qingguo.qgnet.qg_cloud_instance_info
+"""
+
+EXAMPLES = r"""
+# production.qg_cloud.yml, with QG_APP_ID and QG_APP_KEY in the environment: all services, by number.
+plugin: qingguo.qgnet.qg_cloud
+
+---
+# Servers that run and are paid, and an answer that is kept for an hour.
+plugin: qingguo.qgnet.qg_cloud
+app_id: "{{ lookup('ansible.builtin.env', 'COMPANY_QG_ID') }}"
+app_key: "{{ lookup('ansible.builtin.file', '/run/secrets/qg_app_key') }}"
+product_ids: [104]
+filters:
+  run_status: running
+  order_status: normal
+  line_no: [ap-shanghai, ap-beijing]
+  system_name: ["CentOS*", "Ubuntu*"]
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/qg_inventory
+cache_timeout: 3600
+
+---
+# Names of one's own, the local network, and how Windows and Linux are reached.
+plugin: qingguo.qgnet.qg_cloud
+hostnames:
+  - "{{ qg_area_no }}-{{ qg_suid }}"
+connect_with: local
+conditions:
+  - qg_bandwidth is not none and qg_bandwidth >= 5
+default_groups: [os, area]
+group_prefix: ""
+keyed_groups:
+  - key: qg_spec_no
+    prefix: spec
+groups:
+  fast: qg_bandwidth >= 10
+compose:
+  ansible_connection: "'winrm' if qg_os_family == 'windows' else 'ssh'"
+  ansible_user: "'Administrator' if qg_os_family == 'windows' else 'root'"
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible import template
+from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _instances
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._instances import Row
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import account_api
+
+#: Options that are evaluated for each host, and not when the file is read.
+_FOR_EACH_HOST = ("compose", "groups", "keyed_groups", "conditions", "hostnames")
+
+
+def _untrusted(variables: Row) -> Row:
+    """The vendor's text, which is never a template. Since ansible-core 2.19 no text is, unless its source is trusted.
+
+    Before that, text with a brace is marked; other text becomes no template, whatever it is joined with.
+    """
+    if hasattr(template, "trust_as_template"):
+        return variables
+    from ansible.utils.unsafe_proxy import wrap_var
+
+    return {name: wrap_var(value) if "{" in str(value) else value for name, value in variables.items()}
+
+
+def _sentence(problem: Exception) -> str:
+    text = " ".join(str(problem).split())
+    first, _, second = text.partition(". ")  # Older releases of Ansible say it twice.
+    return first if first == second else text
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+    """Reads, or takes from the cache, and makes hosts."""
+
+    NAME = "qingguo.qgnet.qg_cloud"
+
+    def verify_file(self, path: str) -> bool:
+        """Whether the file is named as one for this plugin."""
+        return bool(super().verify_file(path)) and path.endswith(("qg_cloud.yml", "qg_cloud.yaml"))
+
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
+        """Fill the inventory."""
+        super().parse(inventory, loader, path, cache)
+        try:
+            self._read_config_data(path)
+            self._populate(cache)
+        except QgError as problem:
+            raise AnsibleParserError(f"{self.NAME}: {problem.message}") from None
+
+    def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
+        """Ansible calls this once it has read the file: evaluate what that holds before the types are looked at."""
+        if direct is not None:
+            told = _instances.check_config(self._evaluated(direct), self.option_definitions)
+            _instances.check_required(told, self.option_definitions, os.environ)
+            # What is evaluated later must stay as it was read, with the trust that it has.
+            direct = {**told, **{name: direct[name] for name in _FOR_EACH_HOST if name in direct}}
+        super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
+
+    def _evaluated(self, config: Mapping[str, Any]) -> Row:
+        self.templar.available_variables = self._vars
+        return {
+            name: value if name in _FOR_EACH_HOST else self._evaluate(value, f"The option {name}")
+            for name, value in config.items()
+        }
+
+    def _evaluate(self, value: Any, what: str) -> Any:
+        try:
+            return self.templar.template(value)
+        except AnsibleError as problem:
+            raise OptionError(f"{what} cannot be evaluated: {_sentence(problem)}") from None
+
+    def _rows(self, cache: bool) -> list[Row]:
+        """The services, from the cache if it is wanted and has them."""
+        products = _instances.check_products(self.get_option("product_ids"))
+        secrets = self.get_option("include_secrets")
+        key = f"{self.NAME}_{_instances.cache_key(self.get_options(), products)}"
+        if self.get_option("cache") and cache:
+            try:
+                rows = self._cache[key]
+            except KeyError:
+                rows = None
+            if _instances.is_collected(rows):
+                return list(rows)
+        if REQUESTS_IMPORT_ERROR is not None:
+            raise OptionError("This inventory needs requests in the Python that runs Ansible: install it there.")
+        api = account_api(self.get_options())
+        rows = _instances.collect(products, lambda product: api.instances(product, include_secrets=secrets))
+        self.display.vv(f"{self.NAME}: {len(rows)} services, {api.calls} calls of the vendor")
+        if self.get_option("cache"):
+            self._cache[key] = rows
+        return rows
+
+    def _populate(self, cache: bool) -> None:
+        """Make the hosts; all of the file's own mistakes are told before the first one is made."""
+        group_prefix = _instances.check_prefix("group_prefix", self.get_option("group_prefix"))
+        for name, row, variables in list(self._hosts(cache)):
+            self.inventory.add_host(name)
+            for variable, value in variables.items():
+                self.inventory.set_variable(name, variable, value)
+            for group in _instances.group_names(row, self.get_option("default_groups"), group_prefix):
+                self.inventory.add_child(self.inventory.add_group(group), name)
+            self._construct(name)
+
+    def _hosts(self, cache: bool) -> Iterator[tuple[str, Row, Row]]:
+        """Name, service and variables of each host."""
+        filters = _instances.check_filters(self.get_option("filters"))
+        prefix = _instances.check_prefix("vars_prefix", self.get_option("vars_prefix"))
+        _instances.check_hostnames(self.get_option("hostnames"))
+        column = _instances.ADDRESSES[self.get_option("connect_with")]
+        rows, names, left_out = self._rows(cache), _instances.Names(), []
+        for row in rows:
+            variables = _untrusted(_instances.variables(row, prefix))
+            if not _instances.matches(row, filters) or not self._is_wanted(row["suid"], variables):
+                continue
+            address, reason = _instances.address(row, column)
+            name = names.give(row["suid"], self._called(row, variables)) if address else None
+            if name is None:
+                left_out.append((row["suid"], reason or "nothing that can be a name"))
+            else:
+                yield name, row, {**variables, "ansible_host": address}
+        self._warn(left_out, len(rows), "left out")
+        self._warn(names.doubles, len(rows), "named otherwise, because another one has the name")
+
+    def _is_wanted(self, suid: str, variables: Row) -> bool:
+        for condition in self.get_option("conditions"):
+            try:
+                result = self._compose(condition, variables)
+            except AnsibleError as problem:
+                told = f"conditions: {condition} cannot be evaluated for {suid}: {_sentence(problem)}"
+                raise OptionError(told) from None
+            if not isinstance(result, bool):
+                raise OptionError(f"conditions: {condition} is neither true nor false for {suid}: write a comparison.")
+            if not result:
+                return False
+        return True
+
+    def _called(self, row: Row, variables: Row) -> Iterator[Any]:
+        for each in self.get_option("hostnames"):
+            if _instances.is_template(each):
+                self.templar.available_variables = variables
+                yield self._evaluate(each, f"hostnames: {each}")
+            else:
+                yield row[each]
+
+    def _construct(self, name: str) -> None:
+        """What the options of ``constructed`` make of a host."""
+        strict, host = self.get_option("strict"), self.inventory.get_host(name)
+        self._set_composite_vars(self.get_option("compose"), host.get_vars(), name, strict=strict)
+        self._add_host_to_composed_groups(self.get_option("groups"), host.get_vars(), name, strict=strict)
+        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), host.get_vars(), name, strict=strict)
+
+    def _warn(self, services: list[tuple[str, str]], total: int, what: str) -> None:
+        if services:
+            told = f"{len(services)} of {total} services {what}: {_instances.some(services)}."
+            self.display.warning(f"{self.NAME}: {told}")
+        for suid, told in services:
+            self.display.v(f"{self.NAME}: {_instances.printable(suid)}: {_instances.printable(told)}")

@@ -1,0 +1,393 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which services become hosts, under which names, and in which groups."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+from ansible.inventory.group import to_safe_group_name
+from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import DOCUMENTATION
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _account_models as models
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _instances
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._instances import (
+    COLUMNS,
+    GROUPS,
+    SECRET_COLUMNS,
+    Names,
+    address,
+    cache_key,
+    check_config,
+    check_filters,
+    check_hostnames,
+    check_prefix,
+    check_products,
+    check_required,
+    collect,
+    group_names,
+    is_collected,
+    is_name,
+    is_template,
+    matches,
+    printable,
+    some,
+    variables,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+DEFINITIONS = yaml.safe_load(DOCUMENTATION)["options"]
+ANYTHING = st.text(max_size=12)
+#: Names that are often equal, and some that are none.
+NAMES = st.sampled_from(["web", "web_2", "web_2_2", "", "a b", "{{ x }}", "localhost", "-x", "数据"]) | ANYTHING
+SUIDS = st.lists(st.from_regex(r"[0-9]{1,3}|s[a-z]-[0-9]|,,", fullmatch=True), unique=True, max_size=12)
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    vendor = {
+        "Suid": "104000001",
+        "line_no": "ap-shanghai",
+        "area_no": "ap-shanghai-1",
+        "Ip": "198.51.100.7",
+        "Local_ip": "",
+        "Run_status": "1",
+        "Order_status": "1",
+        "Bandwidth": "5",
+        "System_name": "CentOS 7.9 64位",
+        "Login_password": "secret",
+    }
+    return {"product_id": None, **models.instances([vendor])[0], **changes}
+
+
+# --- options
+
+
+def test_options_have_their_types() -> None:
+    config = {
+        "product_ids": ["104", 113],
+        "include_secrets": "yes",
+        "hostnames": "suid,ip",
+        "filters": None,
+        "vars_prefix": "",
+    }
+    assert check_config(config, DEFINITIONS) == {
+        "product_ids": [104, 113],
+        "include_secrets": True,
+        "hostnames": ["suid", "ip"],
+        "vars_prefix": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"product_id": 1}, "product_id is no option of this plugin: did you mean product_ids?"),
+        ({"zzz": 1}, "zzz is no option of this plugin: use some of plugin, product_ids, "),
+        ({"product_ids": ["one"]}, "product_ids cannot be used in the inventory file: give a list of whole numbers."),
+        ({"product_ids": {}}, "product_ids cannot be used in the inventory file: give a list of whole numbers."),
+        ({"filters": []}, "filters cannot be used in the inventory file: give a dictionary."),
+        ({"conditions": [True]}, "conditions cannot be used in the inventory file: give a list of texts."),
+        ({"vars_prefix": ["secret"]}, "vars_prefix cannot be used in the inventory file: give text."),
+        (
+            {"connect_with": "both"},
+            "connect_with='both' cannot be used in the inventory file: give some of public, local.",
+        ),
+        (
+            {"include_secrets": "maybe"},
+            "include_secrets='maybe' cannot be used in the inventory file: give true or false.",
+        ),
+        (
+            {"default_groups": ["lines"]},
+            "default_groups cannot be used in the inventory file: give some of product, line, ",
+        ),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_with_its_remedy(config: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        check_config(config, DEFINITIONS)
+    assert caught.value.message.startswith(sentence)
+
+
+@pytest.mark.parametrize("kind", ["boolean", "bool"])
+def test_either_word_for_truth_is_known(kind: str) -> None:
+    assert check_config({"it": "no"}, {"it": {"type": kind}}) == {"it": False}
+
+
+def test_an_option_without_a_type_is_text() -> None:
+    assert check_config({"it": 5}, {"it": {}}) == {"it": "5"}
+
+
+def test_what_is_missing_may_stand_in_the_environment() -> None:
+    definitions = {"app_id": {"required": True, "env": [{"name": "QG_APP_ID"}]}, "other": {}}
+    check_required({"app_id": "x"}, definitions, {})
+    check_required({}, definitions, {"QG_APP_ID": "x"})
+    with pytest.raises(
+        OptionError, match="app_id is missing: give it in the inventory file or the environment QG_APP_ID"
+    ):
+        check_required({}, definitions, {"QG_APP_ID": ""})
+
+
+def test_brands() -> None:
+    assert check_products([]) == (None,)
+    assert check_products([104, 113, 104]) == (104, 113)
+    with pytest.raises(OptionError, match="product_ids=0 is out of range"):
+        check_products([0])
+
+
+def test_prefixes() -> None:
+    assert [check_prefix("vars_prefix", text) for text in ("", "qg_", "_Q9")] == ["", "qg_", "_Q9"]
+    for text in ("a b", "9", "qg-", "数", "{{"):
+        with pytest.raises(OptionError, match="vars_prefix="):
+            check_prefix("vars_prefix", text)
+
+
+def test_names_of_hosts_come_from_columns_or_templates() -> None:
+    assert check_hostnames(["suid", "x-{{ qg_suid }}", "{% if true %}a{% endif %}"])
+    assert not is_template("suid")
+    with pytest.raises(OptionError, match="hostnames holds 'name': use a template in double braces, or some of"):
+        check_hostnames(["suid", "name"])
+    with pytest.raises(OptionError, match="hostnames is empty"):
+        check_hostnames([])
+
+
+# --- filters
+
+
+@pytest.mark.parametrize(
+    ("filters", "fits"),
+    [
+        ({}, True),
+        ({"line_no": "ap-shanghai"}, True),
+        ({"line_no": "AP-SHANG*"}, True),
+        ({"line_no": ["ap-beijing", "ap-shanghai"]}, True),
+        ({"line_no": "ap-beijing"}, False),
+        ({"line_no": "ap-shanghai", "run_status": ["stopped"]}, False),
+        ({"run_status": "running", "order_status": "normal", "os_family": "linux"}, True),
+        ({"run_status_code": 1, "bandwidth": [5, 10]}, True),
+        ({"bandwidth": 50}, False),
+        ({"system_name": ["windows*", "centos*64?"]}, True),
+        ({"local_ip": None}, True),
+        ({"local_ip": "*"}, False),
+        ({"local_ip": ["198.*", None]}, True),
+        ({"ip": None}, False),
+        ({"product_id": None}, True),
+    ],
+)
+def test_filters(filters: dict[str, Any], fits: bool) -> None:
+    assert matches(row(), check_filters(filters)) is fits
+
+
+@pytest.mark.parametrize(
+    ("filters", "sentence"),
+    [
+        ({"lineno": "x"}, "filters holds 'lineno', which nothing is known of: use some of product_id, suid"),
+        ({"login_password": "x"}, "filters holds 'login_password', which nothing is known of"),
+        ({"line_no": []}, "filters.line_no cannot be used: give one value, or a list of values."),
+        ({"line_no": {"a": "b"}}, "filters.line_no cannot be used"),
+        ({"line_no": [["a"]]}, "filters.line_no cannot be used"),
+        ({"run_status": "runing"}, "filters.run_status holds 'runing', which it never is: use stopped, powered_off"),
+        ({"os_family": ["linux", "bsd*"]}, r"filters.os_family holds 'bsd\*', which it never is: use linux, windows."),
+    ],
+)
+def test_a_filter_that_can_never_fit_is_refused(filters: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        check_filters(filters)
+
+
+@pytest.mark.parametrize("words", [models.RUN_STATUS, models.ORDER_STATUS])
+def test_every_word_for_a_state_can_be_filtered(words: dict[int, str]) -> None:
+    name = "run_status" if words is models.RUN_STATUS else "order_status"
+    for code, word in words.items():
+        vendor = {"Suid": "1", name: str(code)}
+        assert matches({"product_id": None, **models.instances([vendor])[0]}, check_filters({name: word}))
+
+
+@given(value=ANYTHING, patterns=st.lists(ANYTHING | st.none(), min_size=1, max_size=3))
+def test_a_filter_of_the_value_itself_fits(value: str, patterns: list[str | None]) -> None:
+    literal = re.sub(r"([*?[])", r"[\1]", value)
+    assert matches(row(spec_name=value), check_filters({"spec_name": [*patterns, literal]}))
+
+
+# --- addresses
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"ip": None}, "no ip, running"),
+        ({"ip": None, "run_status": "provisioning", "order_status": "failed"}, "no ip, provisioning, failed"),
+        ({"ip": None, "run_status": None, "order_status": None}, "no ip"),
+        ({"ip": "-oProxyCommand=x"}, "ip '-oProxyCommand=x' is no address"),
+        ({"ip": "198.51.100.7,198.51.100.8"}, "ip '198.51.100.7,198.51.100.8' is no address"),
+        ({"ip": "\u6ca1\u6709"}, "ip '\\u6ca1\\u6709' is no address"),
+        ({"ip": "0.0.0.0"}, "ip 0.0.0.0 is no address of a host"),
+        ({"ip": "224.0.0.1"}, "ip 224.0.0.1 is no address of a host"),
+    ],
+)
+def test_why_a_service_is_no_host(changes: dict[str, Any], reason: str) -> None:
+    assert address(row(**changes), "ip") == (None, reason)
+
+
+def test_either_address() -> None:
+    assert address(row(), "ip") == ("198.51.100.7", "")
+    assert address(row(), "local_ip") == (None, "no local_ip, running")
+    assert address(row(local_ip="2001:DB8::1"), "local_ip") == ("2001:db8::1", "")
+
+
+@given(ANYTHING)
+def test_an_address_is_never_anything_else(text: str) -> None:
+    found, reason = address(row(ip=text), "ip")
+    assert bool(found) is not bool(reason)
+    assert found is None or re.fullmatch(r"[0-9a-f.:]+", found)
+
+
+def test_an_address_brings_no_text_along() -> None:
+    assert address(row(ip="2001:db8::1%{{ lookup('pipe', 'id') }}"), "ip") == ("2001:db8::1", "")
+
+
+# --- groups
+
+
+def test_groups() -> None:
+    assert group_names(row(product_id=104, system_name="Windows Server 2019 数据中心版 64位"), GROUPS, "qg_") == [
+        "qg_product_104",
+        "qg_line_ap_shanghai",
+        "qg_area_ap_shanghai_1",
+        "qg_status_running",
+        "qg_order_normal",
+        "qg_os_linux",
+        "qg_system_windows_server_2019_数据中心版_64位",
+    ]
+    assert group_names(row(), ["area", "os"], "") == ["area_ap_shanghai_1", "os_linux"]
+    assert group_names(row(), [], "qg_") == []
+
+
+def test_what_the_vendor_does_not_tell_makes_no_group_but_for_the_system() -> None:
+    bare = {"product_id": None, **models.instances([{"Suid": "1"}])[0]}
+    assert group_names(bare, GROUPS, "qg_") == ["qg_os_unknown"]
+    assert group_names(row(line_no="-- --"), ["line"], "qg_") == []
+
+
+@given(values=st.lists(ANYTHING, min_size=4, max_size=4), prefix=st.sampled_from(["", "qg_", "_"]))
+def test_a_group_is_named_as_ansible_wants_it(values: list[str], prefix: str) -> None:
+    columns = dict(zip(("line_no", "area_no", "system_name", "run_status"), values, strict=True))
+    for name in group_names(row(**columns), GROUPS, prefix):
+        assert to_safe_group_name(name, force=True, silent=True) == name
+
+
+# --- names
+
+
+def test_the_first_candidate_that_can_be_a_name() -> None:
+    names = Names()
+    assert names.give("1", [None, "", "a b", "{{ x }}", "localhost", "web.example"]) == "web.example"
+    assert names.give("2", [7]) == "7"
+    assert names.give("3", ["x:y"]) == "3"
+    assert names.give("4", [" padded "]) == "padded"
+    assert names.give(",,", ["x:y"]) is None
+    assert names.doubles == []
+
+
+def test_a_second_one_of_a_name_gets_its_number() -> None:
+    names = Names()
+    assert [names.give(suid, ["node"]) for suid in ("1", "2", "2/x")] == ["node", "node_2", "node_2_x"]
+    assert names.doubles == [("2", "node_2"), ("2/x", "node_2_x")]
+    assert names.give("9", ["node_2"]) == "node_2_9"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "all", "Localhost", "127.0.0.1", "ungrouped", "a b", "a:b", "a,b", "!a", "-a", ".a", "a*", "a[1]", "a\n"],
+)
+def test_what_means_something_else_to_ansible_is_no_name(text: str) -> None:
+    assert not is_name(text)
+
+
+@given(SUIDS, st.data())
+def test_each_host_has_a_name_of_its_own(suids: list[str], data: st.DataObject) -> None:
+    names = Names()
+    given_names = [names.give(suid, data.draw(st.lists(NAMES, max_size=2))) for suid in suids]
+    usable = [name for name in given_names if name is not None]
+    assert len(set(usable)) == len(usable)
+    assert all(is_name(name) for name in usable)
+    assert all(name is not None for suid, name in zip(suids, given_names, strict=True) if is_name(suid))
+    assert {suid for suid, _name in names.doubles} <= set(suids)
+
+
+# --- rows
+
+
+def test_services_are_collected_once_in_the_order_of_their_numbers() -> None:
+    told = {104: ["20", "3"], 113: ["100", "3"]}
+    rows = collect([104, 113], lambda product: [{"suid": suid, "vendor": {}} for suid in told[product or 0]])
+    assert rows == [
+        {"product_id": 104, "suid": "3"},
+        {"product_id": 104, "suid": "20"},
+        {"product_id": 113, "suid": "100"},
+    ]
+
+
+def test_what_is_collected_is_known_again() -> None:
+    rows = collect([None], lambda _product: models.instances([{"Suid": "1"}]))
+    assert is_collected(rows)
+    assert is_collected([])
+    for other in (None, {}, "x", [1], [{"suid": "1"}], [{**rows[0]} | {"ip": ""}, {}]):
+        assert not is_collected(other)
+
+
+def test_variables_have_no_secret_unless_it_is_there() -> None:
+    vendor = [{"Suid": "1", "Login_password": "x"}]
+    told = collect([None], lambda _product: models.instances(vendor))[0]
+    assert set(variables(told, "qg_")) == {f"qg_{name}" for name in COLUMNS}
+    told = collect([None], lambda _product: models.instances(vendor, include_secrets=True))[0]
+    assert set(variables(told, "")) == {*COLUMNS, *SECRET_COLUMNS}
+    assert variables(told, "")["login_password"] == "x"
+
+
+def test_the_name_in_the_cache() -> None:
+    params = {
+        "account_url": "https://a.example",
+        "domain": "d",
+        "app_id": "x",
+        "include_secrets": False,
+        "app_key": "k",
+    }
+    key = cache_key(params, [None])
+    others = [
+        *(cache_key({**params, name: "other"}, [None]) for name in ("account_url", "domain", "app_id")),
+        cache_key({**params, "include_secrets": True}, [None]),
+        cache_key(params, [104]),
+        cache_key(params, [104, 113]),
+    ]
+    assert len({key, *others}) == 7
+    assert cache_key({**params, "app_key": "other", "filters": {"ip": None}}, [None]) == key
+    assert re.fullmatch("[0-9a-f]{20}", key)
+
+
+# --- words
+
+
+def test_a_warning_names_the_first_ones() -> None:
+    items = [(str(number), "no ip") for number in range(7)]
+    assert some(items[:2]) == "0 (no ip), 1 (no ip)"
+    assert some(items).endswith("4 (no ip) and 2 more, all with -v")
+    assert printable("\x1b[31m数") == "'\\x1b[31m\\u6570'"
+    assert some([("\n", "x")]) == "'\\n' (x)"
+
+
+def test_the_documentation_lists_the_variables() -> None:
+    notes = " ".join(yaml.safe_load(DOCUMENTATION)["notes"][0].split())
+    listed = re.findall(r"C\((\w+)\)", notes)
+    assert listed == list(COLUMNS)
+    for name in SECRET_COLUMNS:
+        assert f"C({name})" in str(DEFINITIONS["include_secrets"]["description"])
+
+
+def test_the_documentation_offers_what_there_is() -> None:
+    assert DEFINITIONS["default_groups"]["choices"] == DEFINITIONS["default_groups"]["default"] == list(GROUPS)
+    assert DEFINITIONS["connect_with"]["choices"] == list(_instances.ADDRESSES)
