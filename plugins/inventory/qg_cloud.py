@@ -125,33 +125,24 @@ seealso:
 """
 
 EXAMPLES = r"""
-# production.qg_cloud.yml, with QG_APP_ID and QG_APP_KEY in the environment: all services, by number.
-plugin: qingguo.qgnet.qg_cloud
-
----
-# Servers that run and are paid, and an answer that is kept for an hour.
+# production.qg_cloud.yml. With QG_APP_ID and QG_APP_KEY in the environment, the first line alone is enough.
 plugin: qingguo.qgnet.qg_cloud
 app_id: "{{ lookup('ansible.builtin.env', 'COMPANY_QG_ID') }}"
 app_key: "{{ lookup('ansible.builtin.file', '/run/secrets/qg_app_key') }}"
+# Servers of one brand that run and are paid.
 product_ids: [104]
 filters:
   run_status: running
   order_status: normal
   line_no: [ap-shanghai, ap-beijing]
-  system_name: ["CentOS*", "Ubuntu*"]
-cache: true
-cache_plugin: ansible.builtin.jsonfile
-cache_connection: ~/.cache/qg_inventory
-cache_timeout: 3600
-
----
-# Names of one's own, the local network, and how Windows and Linux are reached.
-plugin: qingguo.qgnet.qg_cloud
+  system_name: ["CentOS*", "Ubuntu*", "Windows*"]
+conditions:
+  - qg_bandwidth is not none and qg_bandwidth >= 5
+# Names of one's own, and the local network.
 hostnames:
   - "{{ qg_area_no }}-{{ qg_suid }}"
 connect_with: local
-conditions:
-  - qg_bandwidth is not none and qg_bandwidth >= 5
+# Groups, and how Windows and Linux are reached.
 default_groups: [os, area]
 group_prefix: ""
 keyed_groups:
@@ -162,6 +153,11 @@ groups:
 compose:
   ansible_connection: "'winrm' if qg_os_family == 'windows' else 'ssh'"
   ansible_user: "'Administrator' if qg_os_family == 'windows' else 'root'"
+# An answer that is kept for an hour.
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/qg_inventory
+cache_timeout: 3600
 """
 
 import os
@@ -195,7 +191,7 @@ def _untrusted(variables: Row) -> Row:
 
 def _sentence(problem: Exception) -> str:
     text = " ".join(str(problem).split())
-    first, _, second = text.partition(". ")  # Older releases of Ansible say it twice.
+    first, _dot, second = text.partition(". ")  # Older releases of Ansible say it twice.
     return first if first == second else text
 
 
