@@ -6,11 +6,7 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import ansible.errors
@@ -19,15 +15,17 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses, check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import question_from
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import HostWish
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import board_for, register
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, register
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Board, run_id
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
 
@@ -102,11 +100,10 @@ class ActionModule(QgAction):
         answers: list[dict[str, Any]] = []
         only_global = params["state"] == "present" and not params["allow_non_global"]
         ips = check_addresses("ips", params["ips"], only_global=only_global)
-        board, _memory = board_for(params, _run_id())
-        host = variables["inventory_hostname"]
+        board, run, host = self._board(params), run_id(), variables["inventory_hostname"]
         if not ips and params["detect"]:
             question = question_from(params)
-            board.withdraw(host)
+            board.withdraw(run, host)
             try:
                 verdict = ask(self, question)
             except QgError as problem:
@@ -116,22 +113,23 @@ class ActionModule(QgAction):
             ips, answers = tuple(verdict.ips), verdict.answers
         elif not ips and params["state"] == "present":
             raise OptionError("ips is empty and detect is false: there is no address to register.")
-        board.post(HostWish(host, ips))
+        board.post(host_entry(params, run, host, ips))
         return {"changed": False, "ips": list(ips), "answers": answers}
 
     def _register(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        host = variables["inventory_hostname"]
-        board, memory = board_for(params, _run_id())
-        if not params["fail"] and host not in board.hosts():
+        board, run, host = self._board(params), run_id(), variables["inventory_hostname"]
+        entry = board.of_host(run, host)
+        if entry is None:
+            if params["fail"]:
+                raise QgError(f"No egress address of {host} was put down in this run: run the step detect first.")
             text = f"No egress address of {host} is known, and therefore none was registered."
             return {"changed": False, "ips": [], "registered": [], "unregistered": [], "stale": [], "warnings": [text]}
-        verdict, wrote = register(board, memory, host, params, self.mode())
-        diff = verdict.get("fleet", {}).pop("diff", None)
-        if diff is not None:
-            verdict["diff"] = diff
-        if wrote:
-            lost = _lost(variables, board.hosts())
-            verdict["fleet"] = {**verdict.get("fleet", {}), "lost": lost}
+        verdict = register(board, entry, params, self.mode())
+        if "fleet" in verdict:
+            if "diff" in verdict["fleet"]:
+                verdict["diff"] = verdict["fleet"].pop("diff")
+            lost = _lost(variables, board.hosts(run))
+            verdict["fleet"]["lost"] = lost
             if lost:
                 verdict["warnings"] = [
                     f"Failed or unreachable before, and therefore not registered: {', '.join(lost)}."
@@ -146,6 +144,9 @@ class ActionModule(QgAction):
                 # What was done to the whitelist is told all the same.
                 verdict.update({**problem.as_result(), "failed": True})
         return verdict
+
+    def _board(self, params: dict[str, Any]) -> Board:
+        return board_for(params, State(params["state_dir"]), check=self.mode().check)
 
     def _prove(self, params: dict[str, Any]) -> list[str]:
         """Ask an echo service through the proxy until it answers: the vendor needs a moment after a change."""
@@ -193,17 +194,3 @@ def _lost(variables: dict[str, Any], known: set[str]) -> list[str]:
     """Hosts of the play that dropped out of it before they were registered."""
     alive = set(variables.get("ansible_play_hosts") or ())
     return sorted(host for host in variables.get("ansible_play_hosts_all") or () if host not in alive | known)
-
-
-@functools.cache
-def _run_id() -> str:
-    """The run of Ansible that this worker belongs to: the process that made it, and when that was started."""
-    parent = os.getppid()
-    try:
-        # Fields after the name, which may hold blanks; the start is field 22 of the line (proc(5)).
-        started = Path(f"/proc/{parent}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    except OSError:
-        started = subprocess.run(
-            ["ps", "-o", "lstart=", "-p", str(parent)], capture_output=True, text=True, check=False
-        ).stdout.strip()
-    return f"{parent} {started}"

@@ -2,35 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Floor 3: one read and one write for all hosts of a play, and the memory of what was registered for each.
+"""Floor 3: the memory of what was registered for each host, and what it means for a write for many hosts at once.
 
 This file is private to the collection.
 
-Every host of a play puts its wish on a board in the state directory of the control node. The first of them that
-comes to register takes a lock and writes for all wishes of the same key on the board; the others find their verdict
-there. It makes no difference how the play goes through its hosts, or which host is first, was skipped or has failed:
-whoever finds the lock free and no verdict does the work, and a writer that dies frees the lock.
-
-The memory stands on the control node as well, since only there is it known which other hosts use the same address.
+The memory stands on the control node, since only there is it known which other hosts use the same address.
 Where it is lost, registering cuts nobody off: former addresses then stay on the whitelist. Deregistering a host then
 takes along the address that it has, even if a host that is no longer remembered shares it.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-
-#: Seconds between two looks at the board while another host writes.
-POLL = 0.05
-#: Seconds after which a wish on the board is of no use to anybody: no play takes longer from one task to the next.
-WISH_LIFE = 86400
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Outcome
 
 
 @dataclass(frozen=True)
@@ -39,78 +29,6 @@ class HostWish:
 
     host: str
     ips: tuple[str, ...]
-
-
-#: What came of a wish, as it is kept on the board: JSON with ``ips``, ``changed`` and the like.
-Verdict = dict[str, Any]
-#: Writes for all the wishes given, and returns a verdict for each host.
-Writer = Callable[[list[HostWish]], dict[str, Verdict]]
-
-
-class Board:
-    """The wishes of the hosts of one run of Ansible for one key, fleet and state."""
-
-    def __init__(self, state: State, run: str, key: str, fleet: str, wanted: str) -> None:
-        self._state = state
-        self._run = run
-        self._group = (run, key, fleet, wanted)
-        self._lock = f"whitelist-{key}"
-
-    def post(self, wish: HostWish) -> None:
-        """Put down a host's wish, in place of any former one."""
-        _run, key, fleet, wanted = self._group
-        with self._state.transaction() as database:
-            database.execute("DELETE FROM wishes WHERE posted < ?", (time.time() - WISH_LIFE,))
-            database.execute(
-                "INSERT OR REPLACE INTO wishes VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-                (self._run, wish.host, key, fleet, wanted, json.dumps(wish.ips), time.time()),
-            )
-
-    def withdraw(self, host: str) -> None:
-        """Forget a host's wish: nothing is known of its addresses."""
-        with self._state.transaction() as database:
-            database.execute("DELETE FROM wishes WHERE run = ? AND host = ?", (self._run, host))
-
-    def verdict(self, host: str) -> Verdict | None:
-        """What came of a host's wish, if anything did yet."""
-        rows = self._rows("host = ?", host)
-        if not rows:
-            raise QgError(f"No egress address of {host} was put down in this run: run the step detect first.")
-        return json.loads(rows[0][2]) if rows[0][2] is not None else None
-
-    def settle(self, host: str, write: Writer, longest: float) -> tuple[Verdict, bool]:
-        """The verdict for a host, and whether it was this call that wrote; waits at most ``longest`` seconds."""
-        give_up = time.monotonic() + longest
-        while time.monotonic() < give_up:
-            verdict = self.verdict(host)
-            if verdict is not None:
-                return verdict, False
-            with self._state.try_lock(self._lock) as mine:
-                if mine and self.verdict(host) is None:
-                    return self._write(write)[host], True
-            time.sleep(POLL)
-        raise QgError(
-            f"Another process has been writing to the same whitelist for {longest:.0f} seconds: run again later."
-        )
-
-    def hosts(self) -> set[str]:
-        """All hosts of this run that put down a wish, for whichever key."""
-        return {row[0] for row in self._state.rows("SELECT host FROM wishes WHERE run = ?", self._run)}
-
-    def _write(self, write: Writer) -> dict[str, Verdict]:
-        wishes = [HostWish(host, tuple(json.loads(ips))) for host, ips, _verdict in self._rows("verdict IS NULL")]
-        verdicts = write(wishes)
-        with self._state.transaction() as database:
-            database.executemany(
-                "UPDATE wishes SET verdict = ? WHERE run = ? AND host = ?",
-                [(json.dumps(verdict), self._run, host) for host, verdict in verdicts.items()],
-            )
-        return verdicts
-
-    def _rows(self, condition: str, *values: str) -> list[tuple[Any, ...]]:
-        mine = "run = ? AND key = ? AND fleet = ? AND state = ?"
-        query = f"SELECT host, ips, verdict FROM wishes WHERE {mine} AND {condition}"
-        return self._state.rows(query, *self._group, *values)
 
 
 class Memory:
@@ -144,6 +62,14 @@ class Memory:
                     [(self._key, self._fleet, host, ip) for ip in sorted(ips)],
                 )
 
+    def forget_all_but(self, whitelist: Collection[str]) -> None:
+        """Forget, for all fleets, what does not stand on the whitelist: there is nothing of it left to be removed."""
+        rows = self._state.rows("SELECT DISTINCT ip FROM registrations WHERE key = ?", self._key)
+        gone = [(self._key, ip) for (ip,) in rows if ip not in whitelist]
+        if gone:
+            with self._state.transaction() as database:
+                database.executemany("DELETE FROM registrations WHERE key = ? AND ip = ?", gone)
+
 
 @dataclass(frozen=True)
 class FleetPlan:
@@ -154,7 +80,7 @@ class FleetPlan:
 
 
 def fleet_plan(
-    state: str, wishes: Collection[HostWish], remembered: dict[str, set[str]], used_by_others: Collection[str]
+    state: str, wishes: Collection[HostWish], remembered: Mapping[str, set[str]], used_by_others: Collection[str]
 ) -> FleetPlan:
     """Registering adds the addresses of the hosts and drops their former ones; deregistering drops both.
 
@@ -165,3 +91,29 @@ def fleet_plan(
     if state == "absent":
         return FleetPlan((), tuple(sorted((current | former) - set(used_by_others))))
     return FleetPlan(tuple(sorted(current)), tuple(sorted(former - current - set(used_by_others))))
+
+
+def host_verdict(ips: Collection[str], former: Collection[str], outcome: Outcome) -> dict[str, Any]:
+    """One host's part of an outcome; ``unregistered`` and ``stale`` hold what is not as it should be.
+
+    Where that is the host's own trouble, ``lacks`` is true, and ``msg`` and the like tell why.
+    """
+    own, wish = set(ips), outcome.wish
+    wanted, unwanted = (set(), own.union(former)) if wish.state == "absent" else (own, set(former) - own)
+    unwanted &= {*wish.replaces, *(wish.ips if wish.state == "absent" else ())}
+    missing, stale = wanted - outcome.after, unwanted & outcome.after
+    verdict: dict[str, Any] = {
+        "changed": bool(wanted & set(outcome.added) or unwanted & set(outcome.removed)),
+        "ips": list(ips),
+        "registered": numeric_order(wanted & outcome.after),
+        "unregistered": numeric_order(missing),
+        "stale": numeric_order(stale),
+    }
+    # Former addresses also stay while another host's address is refused: that is no fault of this one.
+    if missing or (stale and not outcome.refused):
+        wrong = numeric_order(missing or stale)
+        reason = next((outcome.refused[ip] for ip in wrong if ip in outcome.refused), outcome.error)
+        reason = reason or QgError("the whitelist does not show the change.")
+        text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {reason.message}"
+        verdict.update({**reason.as_result(), "msg": text, "lacks": True})
+    return verdict

@@ -9,16 +9,17 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses, check_range
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import numeric_order
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import Turn, board_for, decoded, result_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, proxy_api
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Outcome, Wish, bring_about
+from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Entry
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
 
 
 def wish_from(params: Mapping[str, Any]) -> Wish:
@@ -45,48 +46,18 @@ def wish_from(params: Mapping[str, Any]) -> Wish:
     )
 
 
-def change(api: ProxyApi, wish: Wish, mode: Mode) -> tuple[Outcome, dict[str, Any]]:
-    """Bring the wish about: what happened, and the same as a task's result."""
-    outcome = bring_about(api, wish, check=mode.check)
-    return outcome, result_of(outcome, api, mode)
-
-
-def result_of(outcome: Outcome, api: ProxyApi, mode: Mode) -> dict[str, Any]:
-    """An outcome as a task's result; ``changed`` is true when anything changed, also where the task fails."""
-    result: dict[str, Any] = {
-        "changed": bool(outcome.added or outcome.removed),
-        "added": outcome.added,
-        "removed": outcome.removed,
-        "already_present": [] if outcome.wish.state == "absent" else list(outcome.first.settled),
-        "refused": [refusal(ip, outcome.refused[ip]) for ip in numeric_order(outcome.refused)],
-        "whitelist": numeric_order(outcome.after),
-        "count": len(outcome.after),
-        "api": api.report(),
-    }
-    if mode.diff:
-        result["diff"] = {
-            "before_header": "whitelist",
-            "before": _lines(outcome.before),
-            "after_header": "whitelist",
-            "after": _lines(outcome.after),
-        }
-    if outcome.error:
-        result = {"failed": True, **result, **outcome.error.as_result()}
-    return result
-
-
-def refusal(ip: str, problem: QgError) -> dict[str, Any]:
-    """Why one address is not on the list."""
-    return {"ip": ip, "code": problem.details.get("code"), "reason": problem.message}
-
-
-def _lines(ips: Collection[str]) -> str:
-    return "".join(f"{ip}\n" for ip in numeric_order(ips))
-
-
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     wish = wish_from(params)
-    return change(proxy_api(params), wish, mode)[1]
+    api = proxy_api(params)
+    board = board_for(params, api.pacer.state, check=mode.check)
+    entry = Entry(wish, params["max_wait"], params["timeout"])
+    turn = Turn(board, entry, params, mode, api)
+    with board.settle(entry, turn.write) as verdict:
+        if verdict is not None:
+            turn.outcome = decoded(verdict, wish, board.whitelist_for(entry), check=mode.check)
+    if turn.outcome is None:
+        raise turn.problem or QgError("The whitelist was not looked at.")
+    return result_of(turn.outcome, turn.cost, diff=mode.diff)
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

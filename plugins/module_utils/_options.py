@@ -119,13 +119,13 @@ def _transport(params: Mapping[str, Any], url_option: str) -> tuple[Transport, B
     return transport, Budget(check_range("max_wait", params["max_wait"], 0, 86400))
 
 
-def proxy_api(params: Mapping[str, Any]) -> ProxyApi:
-    """The client that the options of :data:`PROXY_API_OPTIONS` describe."""
+def proxy_api(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
+    """The client that the options of :data:`PROXY_API_OPTIONS` describe; ``state`` is what is open of ``state_dir``."""
     if not params["key"].strip():
         raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
     url = _address("api_url", params, PROXY_API_OPTIONS)
     transport, budget = _transport(params, "api_url")
-    pacer = Pacer(State(params["state_dir"]))
+    pacer = Pacer(state or State(params["state_dir"]))
     return ProxyApi(transport, pacer, budget, api_url=url, key=params["key"], pwd=params["pwd"])
 
 

@@ -15,6 +15,7 @@ import hashlib
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,16 @@ from typing import Any
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 
 DEFAULT_STATE_DIR = "~/.ansible/qgnet"
+#: Seconds for which a lock that nobody holds is not taken for one that was left behind.
+YOUNG = 60
 
 # calls: a row per call whose place in the vendor's window is taken; it is free again at `frees` (Unix time). It counts
 #   for `amount`.
 # blocks: an endpoint of a key that the vendor refused for its rate rests until `until`.
 # registrations: which host was registered with which address, so that a former one can be removed.
-# wishes: what each host of a running playbook wants; the verdict (JSON) comes from whoever wrote for all.
+# wishes: what hosts of running playbooks and waiting tasks want of a whitelist; the verdict (JSON) comes from whoever
+#   wrote for all.
+# rounds: the whitelist after such a write (JSON), for as long as a task that waited for it has not read it.
 # plans: how many channels the plan of a key has.
 # tasks: which area and provider a task of leases was asked for with, and for which other tasks (JSON) it stands in.
 # lifetimes: what a new lease had left at most, in seconds, by the keep_alive that it was asked for with.
@@ -41,7 +46,12 @@ CREATE TABLE IF NOT EXISTS blocks (key TEXT, endpoint TEXT, until REAL, PRIMARY 
 CREATE TABLE IF NOT EXISTS registrations (
   key TEXT, fleet TEXT, host TEXT, ip TEXT, PRIMARY KEY (key, fleet, host, ip));
 CREATE TABLE IF NOT EXISTS wishes (
-  run TEXT, host TEXT, key TEXT, fleet TEXT, state TEXT, ips TEXT, posted REAL, verdict TEXT, PRIMARY KEY (run, host));
+  id TEXT PRIMARY KEY, run TEXT, host TEXT, fleet TEXT, key TEXT, terms TEXT, wish TEXT, max_wait REAL, timeout REAL,
+  seen TEXT, waiter TEXT, posted REAL, verdict TEXT, round TEXT);
+CREATE INDEX IF NOT EXISTS wishes_by_age ON wishes (posted);
+CREATE INDEX IF NOT EXISTS wishes_undecided ON wishes (key, terms) WHERE verdict IS NULL;
+CREATE INDEX IF NOT EXISTS wishes_by_round ON wishes (round) WHERE round IS NOT NULL;
+CREATE TABLE IF NOT EXISTS rounds (id TEXT PRIMARY KEY, whitelist TEXT);
 CREATE TABLE IF NOT EXISTS plans (key TEXT PRIMARY KEY, channels INTEGER);
 CREATE TABLE IF NOT EXISTS tasks (
   key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
@@ -52,7 +62,7 @@ CREATE TABLE IF NOT EXISTS monopolies (
   key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
 CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
 """
-_VERSION = 2
+_VERSION = 3
 
 
 class State:
@@ -102,8 +112,9 @@ class State:
             os.chmod(self.directory / "state.sqlite3", 0o600)
             self._database.execute("PRAGMA journal_mode = WAL")
             with self.transaction() as database:
-                # No more than a minute of memory, in a shape that has changed.
+                # No more than the memory of what runs at this moment, in shapes that have changed.
                 database.execute("DROP TABLE IF EXISTS calls")
+                database.execute("DROP TABLE IF EXISTS wishes")
                 for statement in _SCHEMA.split(";"):
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {_VERSION}")
@@ -131,15 +142,41 @@ class State:
         return hashlib.blake2b("\0".join(parts).encode(), key=self._salt, digest_size=16).hexdigest()
 
     @contextlib.contextmanager
-    def try_lock(self, name: str) -> Iterator[bool]:
-        """Hold the lock ``name`` if nobody else does; the kernel frees it when the holder dies."""
-        with open(self.directory / f"{name}.lock", "ab") as file:
+    def try_lock(self, name: str, *, wait: bool = False) -> Iterator[bool]:
+        """Hold the lock ``name`` if nobody else does, or wait for it; the kernel frees it when the holder dies."""
+        with open(self._lock_file(name), "ab") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield False
                 return
             yield True
+
+    def is_held(self, name: str) -> bool:
+        """Whether somebody who lives holds the lock ``name``."""
+        try:
+            with open(self._lock_file(name), "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
+
+    def drop_lock(self, name: str) -> None:
+        """Remove a lock that nobody will ask for again."""
+        self._lock_file(name).unlink(missing_ok=True)
+
+    def drop_free_locks(self, prefix: str) -> None:
+        """Remove the locks of this kind whose holders have died."""
+        for path in self.directory.glob(f"{prefix}*.lock"):
+            with contextlib.suppress(FileNotFoundError):
+                # A young one may be about to be held.
+                if time.time() - path.stat().st_mtime > YOUNG and not self.is_held(path.stem):
+                    path.unlink()
+
+    def _lock_file(self, name: str) -> Path:
+        return self.directory / f"{name}.lock"
 
     def close(self) -> None:
         """Let go of the database."""

@@ -11,7 +11,7 @@ This file is private to the collection. What is and what is not known of the ven
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
@@ -30,6 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import Fo
 
 #: Rounds that change nothing before the run gives up.
 MOST_STALLS = 3
+_NOT_SHOWN = "The vendor reports success, but the whitelist does not show the change."
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Wish:
 
     ``present`` and ``absent`` speak of ``ips`` alone; ``exact`` means these and no others. ``replaces`` are removed
     once ``ips`` are on the list. ``keep`` are never removed. ``capacity`` is the size of the list, where it is known.
+    ``divisible`` says that some of ``ips`` are better than none, since they belong to different tasks.
     """
 
     state: str
@@ -46,6 +48,12 @@ class Wish:
     replaces: tuple[str, ...] = ()
     max_removals: int | None = None
     capacity: int | None = None
+    divisible: bool = False
+
+    @property
+    def solitary(self) -> bool:
+        """Whether it depends on the whole list, so that no other wish may be brought about at the same time."""
+        return self.state == "exact" or self.capacity is not None or bool(self.replaces)
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,10 @@ def _some(ips: Collection[str]) -> str:
 
 @dataclass
 class Outcome:
-    """What a run found, did and left. ``error`` is set where the wish was not reached; the rest is true even then."""
+    """What a run found, did and left. ``error`` is set where the wish was not reached; the rest is true even then.
+
+    ``after`` is ``confirmed`` when it was read, and not only put together from what the vendor acknowledged.
+    """
 
     wish: Wish
     before: frozenset[str]
@@ -122,6 +133,7 @@ class Outcome:
     first: Plan
     refused: dict[str, QgError] = field(default_factory=dict)
     error: QgError | None = None
+    confirmed: bool = True
 
     @property
     def added(self) -> list[str]:
@@ -134,8 +146,17 @@ class Outcome:
         return numeric_order((self.before - self.after) & set(self.first.remove))
 
 
-def bring_about(api: ProxyApi, wish: Wish, *, check: bool = False) -> Outcome:
-    """Read, plan, write only the difference, read back; with ``check``, read and plan alone."""
+def _silent(_outcome: Outcome) -> None:
+    """Tell nobody."""
+
+
+def bring_about(
+    api: ProxyApi, wish: Wish, *, check: bool = False, announce: Callable[[Outcome], None] = _silent
+) -> Outcome:
+    """Read, plan, write only the difference, read back; with ``check``, read and plan alone.
+
+    ``announce`` hears what was found, before anything is written.
+    """
     before = frozenset(api.whitelist())
     first = plan(before, wish)
     guard(first, wish)
@@ -143,8 +164,84 @@ def bring_about(api: ProxyApi, wish: Wish, *, check: bool = False) -> Outcome:
     if check:
         outcome.after = before.union(first.add).difference(first.remove)
     elif first.changes:
+        announce(outcome)
         _Writer(api, wish, outcome).run()
     return outcome
+
+
+def company(wishes: Sequence[Wish]) -> list[int]:
+    """Which of these wishes may be brought about together with the first of them, and in one go."""
+    first = wishes[0]
+    if first.solitary:
+        return [0]
+    return [n for n, wish in enumerate(wishes) if wish.state == first.state and not wish.solitary]
+
+
+def joined(wishes: Sequence[Wish]) -> Wish:
+    """One wish for all of those that may be brought about together."""
+    if len(wishes) == 1:
+        return wishes[0]
+    state = wishes[0].state
+    ips = {ip: None for wish in wishes for ip in wish.ips if state == "present" or ip not in wish.keep}
+    return Wish(state, tuple(ips), divisible=True)
+
+
+def shares(
+    outcome: Outcome, wishes: Sequence[Wish], seen: Sequence[Collection[str]], *, check: bool = False
+) -> list[Outcome]:
+    """What came of each of the wishes that were joined, as if they had been brought about one after the other.
+
+    ``seen`` are, for each wish, addresses that somebody found to be in need of change for it and may have changed,
+    before he died or gave up. What was changed is told once: to the first who wanted it.
+    """
+    if len(wishes) == 1 and not seen[0]:
+        return [outcome]
+    told: set[str] = set()
+    parts = []
+    for wish, earlier in zip(wishes, seen, strict=True):
+        found = plan(outcome.before, wish)
+        if check:
+            after = outcome.before.union(found.add).difference(found.remove)
+            parts.append(Outcome(wish, outcome.before, after, found))
+            continue
+        wanted = set() if wish.state == "absent" else set(wish.ips)
+        added = (wanted & {*found.add, *earlier} & outcome.after) - told
+        removed = {*found.remove, *earlier} - wanted - set(wish.keep) - outcome.after - told
+        told |= added | removed
+        before = (outcome.after - added) | removed
+        part = Outcome(wish, before, outcome.after, plan(before, wish), confirmed=outcome.confirmed)
+        part.refused = {ip: problem for ip, problem in outcome.refused.items() if ip in wish.ips}
+        left = plan(part.after, wish)
+        if left.changes if outcome.confirmed else found.changes:
+            part.error = outcome.error if len(wishes) == 1 else _own_error(part, left, outcome.error)
+        parts.append(part)
+    return parts
+
+
+def _own_error(part: Outcome, left: Plan, whole: QgError | None) -> QgError:
+    """Why one of several wishes was not reached."""
+    full = next((why for why in part.refused.values() if why.details.get("code") == WHITELIST_FULL), None)
+    if full:
+        return _full(full, part.after, left.add)
+    if part.refused and set(left.add) <= set(part.refused):
+        return _refusal(part)
+    return whole or QgError(_NOT_SHOWN)
+
+
+def _refusal(outcome: Outcome) -> QgError:
+    refused = numeric_order(outcome.refused)
+    reasons = " ".join(sorted({problem.message for problem in outcome.refused.values()}))
+    return QgError(
+        f"{len(refused)} of {len(outcome.wish.ips)} addresses were refused: {_some(refused)}. {reasons}",
+        code=next(iter(outcome.refused.values())).details.get("code"),
+    )
+
+
+def _full(reason: QgError, have: Collection[str], missing: Collection[str]) -> QgError:
+    return QgError(
+        f"{reason.message} It holds {len(have)} addresses and needs {len(missing)} more slots for {_some(missing)}.",
+        **reason.details,
+    )
 
 
 class _Writer:
@@ -170,21 +267,18 @@ class _Writer:
             outcome.error = problem
             return
         if outcome.refused:
-            refused = numeric_order(outcome.refused)
-            reasons = " ".join(sorted({problem.message for problem in outcome.refused.values()}))
-            outcome.error = QgError(
-                f"{len(refused)} of {len(self._wish.ips)} addresses were refused: {_some(refused)}. {reasons}",
-                code=next(iter(outcome.refused.values())).details.get("code"),
-            )
+            outcome.error = _refusal(outcome)
 
     def _rounds(self) -> None:
         outcome, stalls = self._outcome, 0
         todo = outcome.first
         while todo.changes:
             sent_alone = self._largest
+            outcome.confirmed = False
             final = self._write(todo)
             self._rest()
             outcome.after = frozenset(self._api.whitelist())
+            outcome.confirmed = True
             left = plan(outcome.after, self._wish, outcome.refused)
             guard(left, self._wish)
             moved = len(left.add) + len(left.remove) < len(todo.add) + len(todo.remove) or self._largest != sent_alone
@@ -253,27 +347,29 @@ class _Writer:
             if len(batch) == 1:
                 self._outcome.refused[batch[0]] = problem
             else:
-                self._largest = min(self._largest or len(batch), math.ceil(len(batch) / 2))
+                self._halve(batch)
             return True
         code = problem.details.get("code")
+        if code == WHITELIST_FULL and adding and self._wish.divisible and len(batch) > 1:
+            self._halve(batch)
+            return True
         if code == WHITELIST_FULL and adding and todo.remove and not self._remove_first:
             # What is replaced goes first only where it surely makes room enough; else it would go for nothing.
             self._remove_first = self._wish.state == "exact" or len(todo.remove) >= len(todo.add)
             return self._remove_first
         return code == UNKNOWN
 
+    def _halve(self, batch: Collection[str]) -> None:
+        self._largest = min(self._largest or len(batch), math.ceil(len(batch) / 2))
+
     def _verdict(self, final: QgError, left: Plan) -> QgError:
         if final.details.get("code") != WHITELIST_FULL:
             return final
         self._outcome.refused.update(dict.fromkeys(left.add, final))
-        have, missing = len(self._outcome.after), len(left.add)
-        return QgError(
-            f"{final.message} It holds {have} addresses and needs {missing} more slots for {_some(left.add)}.",
-            **final.details,
-        )
+        return _full(final, self._outcome.after, left.add)
 
     def _give_up(self, left: Plan) -> None:
-        reason = self._last or QgError("The vendor reports success, but the whitelist does not show the change.")
+        reason = self._last or QgError(_NOT_SHOWN)
         self._outcome.refused.update(dict.fromkeys(left.add, reason))
         if left.remove:
             raise QgError(f"{len(left.remove)} addresses could not be removed: {_some(left.remove)}. {reason.message}")

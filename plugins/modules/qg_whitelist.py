@@ -17,6 +17,8 @@ description:
   - Adds egress addresses to the whitelist of a QG.net key, removes them, or makes it hold these and no others.
   - The whitelist is read first, only the difference is sent, in as few calls as possible, and it is read again.
   - A lost or garbled answer is followed by another look at the whitelist, never by a blind repetition.
+  - Tasks of one control node that wait for the same key are served together, with one write for all of them. Each has a
+    result of its own.
 options:
   ips:
     description:
@@ -113,7 +115,7 @@ removed:
   elements: str
   sample: []
 already_present:
-  description: Addresses of O(ips) that were on the whitelist before.
+  description: Addresses of O(ips) that were on the whitelist before, or were added for another task that has them too.
   returned: when the whitelist could be read
   type: list
   elements: str
@@ -149,7 +151,7 @@ count:
   type: int
   sample: 2
 api:
-  description: What the task cost.
+  description: What the task cost. Where another task wrote for this one, that is no call.
   returned: when the whitelist could be read
   type: dict
   contains:
@@ -162,7 +164,7 @@ api:
       type: int
       returned: always
     waited_seconds:
-      description: Seconds spent waiting for a turn or between tries.
+      description: Seconds spent waiting for a turn, or for a task that writes for this one, and between tries.
       type: float
       returned: always
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}

@@ -8,12 +8,25 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harness import Result, operate
 
-OPERATION = "ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist"
+CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
+OPERATION = f"{CLIENT}._op_whitelist"
+#: When a writer may be killed: the function that he is in, and whether that is before or after it has done its work.
+MOMENTS = {
+    "before the list is read": ("_proxy_api", "ProxyApi.whitelist", False),
+    "before anything is announced": ("_turns", "Board.announce", False),
+    "before the addresses are sent": ("_proxy_api", "ProxyApi.add", False),
+    "when the vendor has added them": ("_proxy_api", "ProxyApi.add", True),
+    "before the verdicts are made": ("_op_turns", "shares", False),
+    "before the verdicts are kept": ("_op_turns", "Turn.write", True),
+    "when the verdicts are kept": ("_turns", "Board._write", True),
+}
 
 
 def add_one(options: dict[str, Any], ip: str, minute: float) -> Result:
@@ -26,3 +39,25 @@ def add_one(options: dict[str, Any], ip: str, minute: float) -> Result:
 def process(options: dict[str, Any], ip: str, minute: float, answer: str) -> None:
     """One process, which leaves its result in a file."""
     Path(answer).write_text(json.dumps(add_one(options, ip, minute)), encoding="utf-8")
+
+
+def mortal(options: dict[str, Any], ip: str, minute: float, answer: str, moment: str, grave: str) -> None:
+    """One process of which one is killed at a moment: the first that comes to it."""
+    module, path, after = MOMENTS[moment]
+    owner: Any = importlib.import_module(f"{CLIENT}.{module}")
+    *classes, name = path.split(".")
+    for part in classes:
+        owner = getattr(owner, part)
+    living: Callable[..., Any] = getattr(owner, name)
+
+    def dying(*arguments: Any, **named: Any) -> Any:
+        done = living(*arguments, **named) if after else None
+        try:
+            with open(grave, "x", encoding="ascii") as file:
+                file.write(ip)
+        except FileExistsError:
+            return done if after else living(*arguments, **named)
+        return os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, dying)
+    process(options, ip, minute, answer)

@@ -18,7 +18,15 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import FormRefused
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Outcome, Wish, bring_about, plan
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import (
+    Outcome,
+    Wish,
+    bring_about,
+    company,
+    joined,
+    plan,
+    shares,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -272,3 +280,106 @@ def test_what_was_done_before_an_error_is_told() -> None:
     outcome = run(vendor, Wish("present", (POOL[0],)))
     assert outcome.added == [POOL[0]]
     assert isinstance(outcome.error, QgError)
+
+
+few = st.lists(st.sampled_from(POOL[:8]), unique=True, max_size=4).map(tuple)
+crowd = st.lists(st.tuples(few, few), min_size=2, max_size=5)
+
+
+def together(vendor: Vendor, wishes: Sequence[Wish], **options: bool) -> list[Outcome]:
+    outcome = bring_about(vendor, joined(wishes), **options)
+    return shares(outcome, wishes, [()] * len(wishes), **options)
+
+
+@given(current=few, parts=crowd, state=st.sampled_from(["present", "absent"]))
+def test_wishes_that_are_joined_come_out_as_if_one_had_followed_the_other(
+    current: tuple[str, ...], parts: list[tuple[tuple[str, ...], tuple[str, ...]]], state: str
+) -> None:
+    wishes = [Wish(state, own, keep=keep) for own, keep in parts]
+    assert company(wishes) == list(range(len(wishes)))
+    alone, at_once = Vendor(set(current)), Vendor(set(current))
+    expected = [bring_about(alone, wish) for wish in wishes]
+    found = together(at_once, wishes)
+    assert at_once.whitelist_now == alone.whitelist_now
+    assert len(at_once.calls) <= 3
+    for one, same in zip(found, expected, strict=True):
+        assert (one.added, one.removed) == (same.added, same.removed)
+        assert state == "absent" or one.first.settled == same.first.settled
+        assert one.error is None
+        assert one.after == at_once.whitelist_now
+        assert one.before == (one.after - set(one.added)) | set(one.removed)
+
+
+@given(current=few, parts=crowd, state=st.sampled_from(["present", "absent"]))
+def test_predictions_that_are_joined_know_nothing_of_each_other(
+    current: tuple[str, ...], parts: list[tuple[tuple[str, ...], tuple[str, ...]]], state: str
+) -> None:
+    wishes = [Wish(state, own, keep=keep) for own, keep in parts]
+    vendor = Vendor(set(current))
+    found = together(vendor, wishes, check=True)
+    assert vendor.calls == [("query", ())]
+    for one, wish in zip(found, wishes, strict=True):
+        same = bring_about(Vendor(set(current)), wish, check=True)
+        assert (one.before, one.after, one.first) == (same.before, same.after, same.first)
+
+
+@given(
+    current=few,
+    parts=st.lists(few, min_size=2, max_size=5),
+    bound=st.frozensets(st.sampled_from(POOL[:8]), max_size=3),
+    capacity=st.integers(2, 20),
+    script=st.lists(st.sampled_from(["before", "after", "garbage_after", "unknown", "partial", "none"]), max_size=3),
+)
+def test_what_befalls_one_wish_is_told_to_no_other(
+    current: tuple[str, ...],
+    parts: list[tuple[str, ...]],
+    bound: frozenset[str],
+    capacity: int,
+    script: list[str],
+) -> None:
+    bound -= set(current)
+    faults = bool(script)
+    vendor = Vendor(set(current), script, max(capacity, len(current)), bound)
+    wishes = [Wish("present", own) for own in parts]
+    found = together(vendor, wishes)
+    added = [ip for one in found for ip in one.added]
+    assert sorted(added) == sorted(vendor.whitelist_now - set(current)), "each change is told, and told once"
+    fits = len({*current}.union(*parts) - bound) <= vendor.capacity
+    for one, wish in zip(found, wishes, strict=True):
+        missing = set(wish.ips) - vendor.whitelist_now
+        assert (one.error is not None) == bool(missing)
+        if missing and not faults:
+            assert missing == set(one.refused)
+            assert all(ip in str(one.error) for ip in missing)
+        assert set(one.refused) <= set(wish.ips)
+        if fits and not faults:
+            assert missing == set(wish.ips) & bound
+    if not fits and not faults:
+        assert len(vendor.whitelist_now) == vendor.capacity, "what fits is there"
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [Wish("exact", ("1",)), Wish("present", ("1",), capacity=5), Wish("present", ("1",), replaces=("2",))],
+    ids=["exact", "capacity", "replaces"],
+)
+def test_a_wish_that_depends_on_the_whole_list_has_a_turn_of_its_own(wish: Wish) -> None:
+    others = [Wish("present", ("3",)), Wish("absent", ("3",)), Wish("present", ("4",), keep=("9",))]
+    assert company([wish, *others]) == [0]
+    assert company([others[0], wish, *others[1:]]) == [0, 3]
+    assert company([others[1], wish, *others]) == [0, 3]
+
+
+@given(current=few, wanted=few, seen=few, kept=few, state=st.sampled_from(["present", "absent"]))
+def test_what_a_dead_writer_did_is_told_by_his_successor(
+    current: tuple[str, ...], wanted: tuple[str, ...], seen: tuple[str, ...], kept: tuple[str, ...], state: str
+) -> None:
+    wish = Wish(state, wanted, keep=kept)
+    vendor = Vendor(set(current))
+    # He found these in need of change, and changed them or did not come to it.
+    found = shares(bring_about(vendor, wish), [wish], [set(seen) & set(wanted) - set(kept)])[0]
+    need = set(wanted) - set(current) if state == "present" else (set(wanted) & set(current)) - set(kept)
+    expected = need | (set(seen) & set(wanted) - set(kept))
+    assert {*found.added, *found.removed} == expected
+    assert found.error is None
+    assert not set(found.first.settled) & expected

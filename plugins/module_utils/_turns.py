@@ -1,0 +1,284 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 3: whose turn it is to write to a whitelist, and for whom else.
+
+This file is private to the collection.
+
+Only one process of a control node writes to the whitelist of a key at a time: it holds a lock that the kernel frees
+when it dies. Whoever has to wait puts his wish on a board in the state directory. When the turn comes to somebody, he
+writes for all who wait, and leaves each a verdict. The hosts of a play are on the board before they wait, so that the
+first of them writes for all.
+
+Each who waits holds a lock of his own, so that nobody takes the wish of a dead process for a living one's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
+
+#: Seconds between two looks at the board while another process writes: at first, and at most.
+SHORTEST_NAP, LONGEST_NAP = 0.02, 0.2
+#: Seconds by which the waiting for a writer who rests may be counted wrong.
+GRACE = 1.0
+#: Seconds after which a wish on the board is of no use to anybody: no play takes longer from one task to the next.
+WISH_LIFE = 86400
+#: Wishes on the board, of runs whose end cannot be seen from here; the oldest go first.
+MOST_WISHES = 100_000
+
+#: What came of a wish, as it is kept on the board: JSON with ``changed`` and the like.
+Verdict = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A wish, and who has it: a host of a run of Ansible and its fleet, or else a task that speaks for itself.
+
+    ``seen`` are addresses that a former writer found to be in need of change for it.
+    """
+
+    wish: Wish
+    max_wait: float
+    timeout: float
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    run: str = ""
+    host: str = ""
+    fleet: str = ""
+    seen: tuple[str, ...] = ()
+
+
+@dataclass
+class Work:
+    """What a writer leaves: a verdict for each entry that was decided, and the whitelist that he read last."""
+
+    verdicts: dict[str, Verdict]
+    whitelist: list[str] = field(default_factory=list)
+
+
+#: Writes for an entry, the first, and for as many of the others as go with it.
+Writer = Callable[[list[Entry]], Work]
+
+_DROP_READ_LISTS = "DELETE FROM rounds WHERE id NOT IN (SELECT round FROM wishes WHERE round IS NOT NULL)"
+_COLUMNS = "id, run, host, fleet, wish, max_wait, timeout, seen, waiter"
+
+
+class Board:
+    """The wishes for one key of all who would reach it in the same way; predictions have a board of their own."""
+
+    def __init__(self, state: State, key: str, terms: str = "", *, check: bool = False) -> None:
+        self.state = state
+        self.key = key
+        self._terms = f"{terms} {check}"
+        self._lock = f"whitelist-{key}{'-check' if check else ''}"
+        #: Seconds that the last turn was waited for; of them, those in which the writer had to wait as well.
+        self.waited = self.rested = 0.0
+
+    def post(self, entry: Entry, waiter: str | None = None) -> None:
+        """Put down a wish, in place of any former one."""
+        # No others than these options have those who share a turn.
+        wish = json.dumps([entry.wish.state, entry.wish.ips, entry.wish.keep])
+        row = (entry.id, entry.run, entry.host, entry.fleet, self.key, self._terms, wish, entry.max_wait, entry.timeout)
+        with self.state.transaction() as database:
+            database.execute("DELETE FROM wishes WHERE posted < ?", (time.time() - WISH_LIFE,))
+            database.execute(
+                "INSERT OR REPLACE INTO wishes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL, NULL)",
+                (*row, waiter, time.time()),
+            )
+
+    def withdraw(self, run: str, host: str) -> None:
+        """Forget a host's wish: nothing is known of its addresses."""
+        with self.state.transaction() as database:
+            database.execute("DELETE FROM wishes WHERE id = ?", (f"{run}/{host}",))
+
+    def of_host(self, run: str, host: str) -> Entry | None:
+        """What a host wishes, if it has put down anything for this key."""
+        rows = self._rows("id = ?", f"{run}/{host}")
+        return rows[0][0] if rows else None
+
+    def hosts(self, run: str) -> set[str]:
+        """All hosts of a run that put down a wish, for whichever key."""
+        return {row[0] for row in self.state.rows("SELECT host FROM wishes WHERE run = ?", run)}
+
+    def verdict(self, entry: Entry) -> Verdict | None:
+        """What came of a wish, if anything did yet."""
+        rows = self.state.rows("SELECT verdict FROM wishes WHERE id = ?", entry.id)
+        return json.loads(rows[0][0]) if rows and rows[0][0] is not None else None
+
+    def whitelist_for(self, entry: Entry) -> list[str]:
+        """The whitelist as the writer who brought a verdict read it last."""
+        query = "SELECT whitelist FROM rounds JOIN wishes ON rounds.id = wishes.round WHERE wishes.id = ?"
+        return [ip for (text,) in self.state.rows(query, entry.id) for ip in json.loads(text)]
+
+    @contextlib.contextmanager
+    def settle(self, entry: Entry, write: Writer) -> Iterator[Verdict | None]:
+        """The verdict that another process leaves; None where this one had the turn, and has written.
+
+        The wish of a task that speaks for itself is on the board only as long as this lasts.
+        """
+        with contextlib.ExitStack() as stack:
+            yield self._settled(entry, write, stack)
+
+    def _settled(self, entry: Entry, write: Writer, stack: contextlib.ExitStack) -> Verdict | None:
+        began, nap = time.monotonic(), SHORTEST_NAP
+        # The writer's calls take time, however little he may wait.
+        longest = entry.max_wait + 60 + 10 * entry.timeout
+        posted, waits = bool(entry.run), False
+        while True:
+            self.waited = time.monotonic() - began
+            verdict = self.verdict(entry) if posted else None
+            if verdict is not None:
+                return verdict
+            with self.state.try_lock(self._lock) as mine:
+                if mine:
+                    # Another writer may have come to it before he let go of the lock.
+                    verdict = self.verdict(entry) if posted else None
+                    if verdict is None:
+                        self._write(entry, write, tidy=posted)
+                    return verdict
+            if not waits:
+                waits = True
+                if not entry.wish.solitary:
+                    stack.enter_context(self._waiting(entry))
+                    posted = True
+                continue
+            if self.rested > entry.max_wait + GRACE:
+                raise WaitTooLong(
+                    "Another process writes to the same whitelist and waits for its turn under the vendor's limits; "
+                    f"that takes longer than max_wait ({entry.max_wait:g} seconds). Raise max_wait or run again later."
+                )
+            if time.monotonic() - began > longest:
+                raise QgError(
+                    f"Other processes have been writing to the same whitelist for {longest:.0f} seconds: run again "
+                    "later."
+                )
+            nap = min(nap * 1.2, LONGEST_NAP)
+            time.sleep(nap)
+            if self.state.is_held(f"{self._lock}-rest"):
+                self.rested += nap
+
+    def rest(self, seconds: float, sleep: Callable[[float], None]) -> None:
+        """Sleep as a writer, so that those who wait know that it is not the vendor's work that takes the time."""
+        with self.state.try_lock(f"{self._lock}-rest", wait=True):
+            sleep(seconds)
+
+    def announce(self, seen: Mapping[str, Collection[str]]) -> None:
+        """Keep what is about to be changed for whom: should the writer die, the next one knows whose change it was."""
+        with self.state.transaction() as database:
+            database.executemany(
+                "UPDATE wishes SET seen = ? WHERE id = ?", [(json.dumps(sorted(ips)), id) for id, ips in seen.items()]
+            )
+
+    @contextlib.contextmanager
+    def _waiting(self, entry: Entry) -> Iterator[None]:
+        waiter = f"waiting.{secrets.token_hex(8)}"
+        with self.state.try_lock(waiter):
+            try:
+                if entry.run:
+                    with self.state.transaction() as database:
+                        database.execute("UPDATE wishes SET waiter = ? WHERE id = ?", (waiter, entry.id))
+                else:
+                    self.post(entry, waiter)
+                yield
+            finally:
+                self.state.drop_lock(waiter)
+                if not entry.run:
+                    with self.state.transaction() as database:
+                        database.execute("DELETE FROM wishes WHERE id = ?", (entry.id,))
+                        database.execute(_DROP_READ_LISTS)
+
+    def _write(self, entry: Entry, write: Writer, tidy: bool) -> None:
+        others = [] if entry.wish.solitary else self._company(entry)
+        own = [other for other in others if other.id == entry.id]
+        others = [other for other in others if other.id != entry.id]
+        work = write([*(own or [entry]), *others])
+        if not (others or tidy):
+            return
+        round_, single = secrets.token_hex(8), {other.id for other in others if not other.run}
+        decided = [
+            (json.dumps(verdict), round_ if name in single else None, name) for name, verdict in work.verdicts.items()
+        ]
+        with self.state.transaction() as database:
+            database.executemany("UPDATE wishes SET verdict = ?, round = ? WHERE id = ?", decided)
+            if single:
+                database.execute("INSERT INTO rounds VALUES (?, ?)", (round_, json.dumps(work.whitelist)))
+        self._tidy_up()
+
+    def _company(self, entry: Entry) -> list[Entry]:
+        """All who wait, those of the same run and fleet also before they do, and the entry itself as it is kept."""
+        return [
+            other
+            for other, waiter in self._rows("key = ? AND terms = ? AND verdict IS NULL", self.key, self._terms)
+            if other.id == entry.id
+            or (entry.run and (entry.run, entry.fleet) == (other.run, other.fleet))
+            or (waiter and self.state.is_held(waiter))
+        ]
+
+    def _rows(self, condition: str, *values: str) -> list[tuple[Entry, str | None]]:
+        rows = self.state.rows(f"SELECT {_COLUMNS} FROM wishes WHERE {condition} ORDER BY posted", *values)
+        found = []
+        for name, run, host, fleet, wish, max_wait, timeout, seen, waiter in rows:
+            state, ips, keep = json.loads(wish)
+            wanted = Wish(state, tuple(ips), tuple(keep))
+            earlier = tuple(json.loads(seen or "[]"))
+            found.append((Entry(wanted, max_wait, timeout, name, run, host, fleet, earlier), waiter))
+        return found
+
+    def _tidy_up(self) -> None:
+        """Forget what nobody will come back for: wishes of the dead, and the lists that went with verdicts."""
+        waiters = self.state.rows("SELECT waiter FROM wishes WHERE waiter IS NOT NULL AND run = ''")
+        runs = self.state.rows("SELECT DISTINCT run FROM wishes WHERE run != ''")
+        dead = [row for row in waiters if not self.state.is_held(row[0])]
+        over = [row for row in runs if has_ended(row[0])]
+        with self.state.transaction() as database:
+            database.executemany("DELETE FROM wishes WHERE waiter = ?", dead)
+            database.executemany("DELETE FROM wishes WHERE run = ?", over)
+            database.execute("DELETE FROM wishes WHERE rowid <= (SELECT max(rowid) FROM wishes) - ?", (MOST_WISHES,))
+            database.execute(_DROP_READ_LISTS)
+        self.state.drop_free_locks("waiting.")
+
+
+def run_id() -> str:
+    """The run of Ansible that this worker belongs to: the process that made it, and when and where that was started."""
+    parent = os.getppid()
+    return f"{parent} {_start_of(parent)} {_world()}"
+
+
+def has_ended(run: str) -> bool:
+    """Whether a run is surely over. Of one in another container, that cannot be seen."""
+    process, start, world = [*run.split(" ", 2), "", ""][:3]
+    return world == _world() and process.isdigit() and _start_of(int(process)) != start
+
+
+def _start_of(process: int) -> str:
+    try:
+        # Fields after the name, which may hold blanks; the start is field 22 of the line (proc(5)).
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except OSError:
+        if os.path.exists("/proc/self/stat"):
+            return ""
+    command = ["ps", "-o", "lstart=", "-p", str(process)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return "-".join(said.split())
+
+
+def _world() -> str:
+    """Where process numbers mean what they mean here: one machine since its start, and one container on it."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return os.uname().nodename

@@ -1,0 +1,353 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many who want to write at once: one of them writes for all who wait, and each is told what came of his own wish."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crowd import CLIENT, MOMENTS, OPERATION, add_one, mortal
+from harness import ADD, DEL, QUERY, Operate, Playground, Result, assert_one_sentence, block, calls, numeric
+from simulator_fixture import Simulator, running_simulator
+from test_fleet import REGISTER, Fleet, play, reports
+
+OTHER_KEY = "QGOTHER1"
+
+
+@dataclass
+class Crowd:
+    """Tasks that all come while somebody else has the turn, which is then free for the first of them."""
+
+    directory: Path
+    options: dict[str, Any]
+    tasks: list[Callable[[], Result]] = field(default_factory=list)
+
+    def state(self) -> Any:
+        return importlib.import_module(f"{CLIENT}._state").State(str(self.directory))
+
+    @contextlib.contextmanager
+    def holding(self, expected: int) -> Iterator[None]:
+        """Have the turn until so many are on the board."""
+        turns, whitelist = (importlib.import_module(f"{CLIENT}.{name}") for name in ("_turns", "_whitelist"))
+        board_for = importlib.import_module(f"{CLIENT}._op_turns").board_for
+        params = {"pwd": None, "validate_certs": True, "ca_path": None, **self.options}
+        held = threading.Event()
+
+        def write(_entries: Sequence[Any]) -> Any:
+            held.set()
+            query = "SELECT count(*) FROM wishes WHERE waiter IS NOT NULL"
+            wait_for(lambda: self.state().rows(query)[0][0] >= expected)
+            return turns.Work({})
+
+        def hold() -> None:
+            entry = turns.Entry(whitelist.Wish("present", ()), 5, 5)
+            with board_for(params, self.state(), check=False).settle(entry, write):
+                pass
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        assert held.wait(20)
+        yield
+        holder.join()
+
+    def run(self, expected: int | None = None) -> list[Result]:
+        """All tasks; so many of them are expected to be on the board before the first of them has the turn."""
+        with (
+            ThreadPoolExecutor(len(self.tasks)) as pool,
+            self.holding(len(self.tasks) if expected is None else expected),
+        ):
+            results = [pool.submit(task) for task in self.tasks]
+        return [result.result() for result in results]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def crowd(common: dict[str, Any], tmp_path: Path) -> Crowd:
+    return Crowd(tmp_path / "state", {**common, "timeout": 10.0})
+
+
+def left_over(crowd: Crowd) -> int:
+    """What is kept for those who wait, in the database and beside it."""
+    count = sum(crowd.state().rows(f"SELECT count(*) FROM {table}")[0][0] for table in ("wishes", "rounds"))
+    return int(count) + len(list(crowd.directory.glob("waiting.*")))
+
+
+def assert_diff(result: Result) -> None:
+    before, after = (set(result["diff"][side].split()) for side in ("before", "after"))
+    assert (after - before, before - after) == (set(result["added"]), set(result["removed"]))
+    assert after == set(result["whitelist"])
+
+
+def test_forty_that_wait_cost_one_round(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+    ips = block(40)
+    sim.configure(whitelist=["198.51.100.77", *ips[:10]])
+    crowd.tasks = [partial(whitelist, [ip], diff=ip in ips[5:15]) for ip in ips]
+    results = crowd.run()
+    assert calls(sim) == [QUERY, ADD, QUERY]
+    assert [result["added"] for result in results] == [[]] * 10 + [[ip] for ip in ips[10:]]
+    assert [result["already_present"] for result in results] == [[ip] for ip in ips[:10]] + [[]] * 30
+    assert [result["changed"] for result in results] == [False] * 10 + [True] * 30
+    assert sum(result["api"]["calls"] for result in results) == 3, "what was called is told once"
+    for ip, result in zip(ips, results, strict=True):
+        assert "failed" not in result
+        assert result["whitelist"] == numeric(["198.51.100.77", *ips])
+        assert ("diff" in result) == (ip in ips[5:15])
+        if "diff" in result:
+            assert_diff(result)
+    assert left_over(crowd) == 0
+
+
+def test_an_address_that_many_want_is_added_by_one(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+    crowd.tasks = [partial(whitelist, ["203.0.113.1"])] * 12
+    results = crowd.run()
+    assert calls(sim) == [QUERY, ADD, QUERY]
+    assert sorted(result["changed"] for result in results) == [False] * 11 + [True]
+    assert sorted(len(result["already_present"]) for result in results) == [0] + [1] * 11
+
+
+def test_the_address_of_another_key_is_the_trouble_of_one(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+    ips = block(20)
+    sim.configure(OTHER_KEY, whitelist=[ips[7]])
+    crowd.tasks = [partial(whitelist, [ip]) for ip in ips]
+    results = crowd.run()
+    assert [ip for ip, result in zip(ips, results, strict=True) if "failed" in result] == [ips[7]]
+    assert results[7]["code"] == -206
+    assert [refusal["ip"] for refusal in results[7]["refused"]] == [ips[7]]
+    assert ips[7] in results[7]["msg"]
+    assert results[7]["changed"] is False
+    assert [result["added"] for n, result in enumerate(results) if n != 7] == [[ip] for ip in ips if ip != ips[7]]
+    assert all(result["refused"] == [] for n, result in enumerate(results) if n != 7)
+    assert len(calls(sim, ADD)) <= 10
+
+
+@pytest.mark.parametrize("overflow", ["refuse", "partial"])
+def test_a_list_that_is_too_short_takes_what_fits(
+    whitelist: Operate, sim: Simulator, crowd: Crowd, overflow: str
+) -> None:
+    ips = block(16)
+    sim.configure(capacity=9, whitelist=ips[:3], options={"overflow": overflow})
+    crowd.tasks = [partial(whitelist, [ip]) for ip in ips]
+    results = crowd.run()
+    there = set(sim.whitelist())
+    assert len(there) == 9
+    for ip, result in zip(ips, results, strict=True):
+        assert ("failed" in result) == (ip not in there)
+        assert result["added"] == ([ip] if ip in there and ip not in ips[:3] else [])
+        if ip not in there and overflow == "refuse":
+            assert result["code"] == -202
+            assert f"needs 1 more slots for {ip}" in result["msg"]
+            assert_one_sentence(result["msg"])
+    assert len(calls(sim, ADD)) <= 12
+
+
+def test_predictions_are_never_mixed_with_writes(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+    ips = block(12)
+    crowd.tasks = [partial(whitelist, [ip], check=ip in ips[6:], diff=True) for ip in ips]
+    results = crowd.run(expected=6)
+    assert sim.whitelist() == sim.journal(ADD)[0]["ips"]
+    assert numeric(sim.whitelist()) == ips[:6]
+    assert len(calls(sim, ADD)) == 1
+    assert [result["added"] for result in results] == [[ip] for ip in ips]
+    for ip, result in zip(ips[6:], results[6:], strict=True):
+        assert ip in result["whitelist"]
+        assert not set(result["whitelist"]) & set(ips[6:]) - {ip}, "nobody else's prediction is in it"
+        assert_diff(result)
+
+
+def test_present_beside_absent(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+    ips = block(20)
+    sim.configure(whitelist=ips[10:])
+    crowd.tasks = [partial(whitelist, [ip]) for ip in ips[:10]]
+    crowd.tasks += [partial(whitelist, [ip], state="absent") for ip in ips[10:]]
+    results = crowd.run()
+    assert numeric(sim.whitelist()) == ips[:10]
+    assert sorted(calls(sim, ADD, DEL)) == [ADD, DEL]
+    assert [result["added"] + result["removed"] for result in results] == [[ip] for ip in ips]
+    assert all(result["changed"] for result in results)
+    assert left_over(crowd) == 0
+
+
+def test_contradictory_wishes_take_turns(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+    ip, other = block(2)
+    sim.configure(whitelist=[other])
+    crowd.tasks = [partial(whitelist, [ip], state=state, diff=True) for state in ("present", "absent")] * 3
+    results = crowd.run()
+    # One of the two rounds was the last, and each of them is told as it was.
+    added = sum(len(result["added"]) for result in results)
+    removed = sum(len(result["removed"]) for result in results)
+    assert (added, removed) in ((1, 1), (1, 0))
+    assert (ip in sim.whitelist()) == (added > removed)
+    assert other in sim.whitelist()
+    for result in results:
+        assert_diff(result)
+
+
+def test_wishes_for_the_whole_list_take_turns(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+    sim.configure(whitelist=["198.51.100.1", "198.51.100.2"])
+    crowd.tasks = [
+        partial(whitelist, ["203.0.113.1"], capacity=9),
+        partial(whitelist, ["203.0.113.2"], replaces=["198.51.100.1"]),
+        partial(whitelist, ["203.0.113.3"], capacity=1),
+        *[partial(whitelist, [f"203.0.113.{n}"]) for n in (4, 5, 6)],
+    ]
+    results = crowd.run(expected=3)
+    assert numeric(sim.whitelist()) == ["198.51.100.2", *(f"203.0.113.{n}" for n in (1, 2, 4, 5, 6))]
+    assert ["failed" in result for result in results] == [False, False, True, False, False, False]
+    assert results[1]["removed"] == ["198.51.100.1"]
+    assert results[2]["code"] == -202
+    assert sorted(len(call["ips"]) for call in sim.journal(ADD)) == [1, 1, 3]
+    crowd.tasks = [partial(whitelist, ["203.0.113.9"], state="exact") for _again in range(3)]
+    assert sorted(result["changed"] for result in crowd.run(expected=0)) == [False, False, True]
+    assert sim.whitelist() == ["203.0.113.9"]
+
+
+def test_only_who_has_the_same_password_is_written_for(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+    ips = block(6)
+    sim.configure(pwd="right")
+    crowd.tasks = [partial(whitelist, [ip], pwd="right" if n % 2 else "wrong") for n, ip in enumerate(ips)]
+    results = crowd.run()
+    assert [result.get("code") for result in results] == [-14, None] * 3
+    assert numeric(sim.whitelist()) == ips[1::2]
+    assert len(calls(sim, ADD)) == 1
+
+
+def test_a_refused_key_is_asked_with_once(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+    sim.configure(status="expired")
+    crowd.tasks = [partial(whitelist, [ip]) for ip in block(10)]
+    results = crowd.run()
+    assert calls(sim) == [QUERY]
+    assert {result["code"] for result in results} == {-100}
+    for result in results:
+        assert result["failed"] is True
+        assert_one_sentence(result["msg"])
+
+
+def test_who_has_less_patience_fails_alone(whitelist: Operate, sim: Simulator, crowd: Crowd, minute: float) -> None:
+    used = partial(whitelist, max_wait=0)
+    for ip in block(20):
+        assert "failed" not in used([ip])
+    crowd.tasks = [partial(whitelist, [f"203.0.113.{n}"], max_wait=0 if n % 2 else 60) for n in range(1, 11)]
+    results = crowd.run()
+    late = [result for n, result in enumerate(results, 1) if n % 2 == 0]
+    assert all("failed" not in result for result in late)
+    assert [result["added"] for result in late] == [[f"203.0.113.{n}"] for n in range(2, 11, 2)]
+    for n, result in enumerate(results, 1):
+        # Who waits for a patient writer gives up when that one has to rest, or finds that he has come in time.
+        assert ("failed" in result) == (f"203.0.113.{n}" not in sim.whitelist())
+        if "failed" in result:
+            assert "max_wait" in result["msg"]
+    assert len(calls(sim, ADD)) - 20 <= 2
+    assert -11 not in {call["code"] for call in sim.journal()}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_writer_who_is_killed_takes_nobody_along(sim: Simulator, crowd: Crowd, minute: float, moment: str) -> None:
+    ips = block(9)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([OPERATION, "crowd", "ansible.module_utils.common.arg_spec"])
+    grave, answers = crowd.directory.with_name("grave"), [crowd.directory.with_name(ip) for ip in ips]
+    with crowd.holding(len(ips)):
+        workers = [
+            context.Process(target=mortal, args=(crowd.options, ip, minute, str(answer), moment, str(grave)))
+            for ip, answer in zip(ips, answers, strict=True)
+        ]
+        for worker in workers:
+            worker.start()
+    for worker in workers:
+        worker.join(60)
+    dead = grave.read_text(encoding="ascii")
+    assert {ip: worker.exitcode for ip, worker in zip(ips, workers, strict=True)} == {**dict.fromkeys(ips, 0), dead: -9}
+    sent = MOMENTS[moment][2] or moment in ("before the verdicts are made",)
+    assert (dead in sim.whitelist()) == sent, "nobody takes the wish of a dead process for his own"
+    assert set(sim.whitelist()) >= set(ips) - {dead}
+    for ip, answer in zip(ips, answers, strict=True):
+        if ip != dead:
+            result = json.loads(answer.read_text(encoding="utf-8"))
+            assert result["added"] == [ip]
+            assert result["changed"] is True
+            assert result["already_present"] == []
+    assert calls(sim, ADD) == [ADD], "what the dead one has sent is not sent again"
+    crowd.tasks = [partial(add_one, crowd.options, ip, minute) for ip in ips]
+    assert sum(result["changed"] for result in crowd.run()) == (not sent)
+    assert left_over(crowd) == 1, "the lock of the dead one, which is too young to be taken for left behind"
+
+
+def test_role_and_tasks_of_several_runs_share_a_turn(sim: Simulator, playground: Playground, tmp_path: Path) -> None:
+    fleet = Fleet(sim, playground, size=4)
+    crowd = Crowd(playground.state_dir, {"key": sim.key, "api_url": sim.api_url})
+    folders = [Playground(tmp_path / name, playground.minute) for name in ("a", "b", "c")]
+    for folder in folders:
+        folder.environment |= {"QG_STATE_DIR": str(playground.state_dir), "TMPDIR": str(playground.root)}
+    single = f"""
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - name: it
+      qingguo.qgnet.qg_whitelist:
+        key: {sim.key}
+        api_url: {sim.api_url}
+        ips: [203.0.113.50]
+        allow_non_global: true
+"""
+    inventory = fleet.inventory(egress_whitelist_fleet="ours")
+    crowd.tasks = [
+        partial(folders[0].play, play(), inventory=inventory, arguments=["--limit", "h1,h2", "--diff"]),
+        partial(folders[1].play, play(), inventory=inventory, arguments=["--limit", "h3,h4", "--diff"]),
+        partial(folders[2].play, single, inventory=inventory),
+    ]
+    # All five hosts and tasks wait: a run has more forks than hosts.
+    first, second, third = (run.ok() for run in crowd.run(expected=5))
+    assert calls(sim) == [QUERY, ADD, QUERY]
+    assert numeric(sim.whitelist()) == [*fleet.all_addresses, "203.0.113.50"]
+    assert third.of("it").result["added"] == ["203.0.113.50"]
+    for run, hosts in ((first, [1, 2]), (second, [3, 4])):
+        own = [f"203.0.113.{n}" for n in hosts]
+        assert [report["added"] for report in reports(run)] == [own], "each run tells once what was done for it"
+        assert {host: task.result["registered"] for host, task in run.by_host(REGISTER).items()} == {
+            f"h{n}": [f"203.0.113.{n}"] for n in hosts
+        }
+        assert run.stdout.count("+++ after") == 1
+    sim.control("DELETE", "/journal")
+    crowd.tasks = crowd.tasks[:2]
+    gone = {"egress_whitelist_state": "absent"}
+    crowd.tasks = [partial(task, variables=gone) for task in crowd.tasks]
+    for run in crowd.run(expected=4):
+        run.ok()
+    assert sim.whitelist() == ["203.0.113.50"], "each run remembers its own"
+
+
+@pytest.mark.parametrize("strategy", ["free", "host_pinned"])
+def test_a_strategy_without_steps_costs_a_round_per_wave(playground: Playground, strategy: str) -> None:
+    """With the vendor's own limits, 200 hosts and 50 forks."""
+    with running_simulator(["--minute", "60"]) as sim:
+        playground.environment["QG_MINUTE_SECONDS"] = "60"
+        fleet = Fleet(sim, playground, size=200)
+        one_source = f"['{sim.api_url}/ip']"
+        forks = ["--forks", "50"]
+        fleet.run(play(f"strategy: {strategy}"), arguments=forks, egress_whitelist_sources=one_source).ok()
+        assert numeric(sim.whitelist()) == numeric(fleet.all_addresses)
+        waves = len(calls(sim, ADD))
+        assert calls(sim) == [QUERY, ADD, QUERY] * waves
+        assert sum(len(call["ips"]) for call in sim.journal(ADD)) == 200
+        assert waves <= 20, "no more than the vendor takes in a minute"
+        assert {call["code"] for call in sim.journal()} == {0}
+        print(f"waves: {waves}")

@@ -1,0 +1,338 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whose turn it is to write, for whom else, and what is left of those who die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _turns
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import (
+    Board,
+    Entry,
+    Verdict,
+    Work,
+    has_ended,
+    run_id,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
+
+
+def board(directory: Path, key: str = "k", terms: str = "", *, check: bool = False) -> Board:
+    return Board(State(str(directory)), key, terms, check=check)
+
+
+def host(name: str, run: str = "run", fleet: str = "f", state: str = "present", max_wait: float = 5) -> Entry:
+    return Entry(Wish(state, (f"ip-{name}",)), max_wait, 1, id=f"{run}/{name}", run=run, host=name, fleet=fleet)
+
+
+def task(name: str, state: str = "present", max_wait: float = 5) -> Entry:
+    return Entry(Wish(state, (name,)), max_wait, 1)
+
+
+def work(entries: list[Entry]) -> Work:
+    return Work({entry.id: {"ips": list(entry.wish.ips)} for entry in entries}, ["the", "list"])
+
+
+def settle(mine: Board, entry: Entry, write: Callable[[list[Entry]], Work] = work) -> Verdict | None:
+    with mine.settle(entry, write) as verdict:
+        return verdict
+
+
+class Recorder:
+    """A writer who remembers for whom."""
+
+    def __init__(self) -> None:
+        self.rounds: list[list[str]] = []
+
+    def __call__(self, entries: list[Entry]) -> Work:
+        self.rounds.append([entry.host or entry.wish.ips[0] for entry in entries])
+        return work(entries)
+
+
+def rows(directory: Path, table: str = "wishes") -> int:
+    count: int = State(str(directory)).rows(f"SELECT count(*) FROM {table}")[0][0]
+    return count
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+def test_the_first_host_writes_for_all_and_the_others_find_their_verdict(tmp_path: Path) -> None:
+    write = Recorder()
+    mine = board(tmp_path)
+    for name in "abc":
+        mine.post(host(name))
+    assert settle(mine, host("b"), write) is None
+    assert settle(mine, host("a"), write) == {"ips": ["ip-a"]}
+    assert settle(mine, host("c"), write) == {"ips": ["ip-c"]}
+    assert [sorted(names) for names in write.rounds] == [["a", "b", "c"]]
+    assert write.rounds[0][0] == "b", "the writer comes first"
+    assert mine.hosts("run") == {"a", "b", "c"}
+
+
+def test_a_host_that_comes_later_writes_again_for_itself_alone(tmp_path: Path) -> None:
+    write = Recorder()
+    mine = board(tmp_path)
+    for name in "aba":
+        mine.post(host(name))
+        settle(mine, host(name), write)
+    assert write.rounds == [["a"], ["b"], ["a"]]
+
+
+def test_other_runs_and_fleets_that_do_not_wait_are_none_of_its_business(tmp_path: Path) -> None:
+    write = Recorder()
+    mine = board(tmp_path)
+    mine.post(host("a"))
+    mine.post(host("b", run="other"))
+    mine.post(host("c", fleet="other"))
+    for n, other in enumerate([board(tmp_path, key="x"), board(tmp_path, terms="x"), board(tmp_path, check=True)]):
+        other.post(host(f"d{n}"))
+    settle(mine, host("a"), write)
+    assert write.rounds == [["a"]]
+
+
+def test_a_single_task_leaves_nothing_behind_and_writes_nothing_down(tmp_path: Path) -> None:
+    mine = board(tmp_path)
+    before = State(str(tmp_path)).rows("PRAGMA data_version")
+    assert settle(mine, task("1")) is None
+    assert State(str(tmp_path)).rows("PRAGMA data_version") == before
+    assert rows(tmp_path) == 0
+
+
+def waiting_behind(directory: Path, *boards: tuple[Board, Entry], write: Recorder) -> dict[str, Verdict | None]:
+    """The verdicts of entries that wait in threads while another one writes; then one of them writes for the rest."""
+    verdicts: dict[str, Verdict | None] = {}
+    lists: dict[str, list[str]] = {}
+
+    def wait(terms: tuple[Board, Entry]) -> None:
+        mine = Board(State(str(directory)), terms[0].key, check=terms[0]._lock.endswith("check"))
+        mine._terms = terms[0]._terms
+        with mine.settle(terms[1], write) as verdict:
+            verdicts[terms[1].id] = verdict
+            lists[terms[1].id] = mine.whitelist_for(terms[1])
+
+    threads = [threading.Thread(target=wait, args=(pair,)) for pair in boards]
+
+    def hold(entries: list[Entry]) -> Work:
+        for thread in threads:
+            thread.start()
+        expected = sum(not entry.wish.solitary for _board, entry in boards)
+        held = "SELECT count(*) FROM wishes WHERE waiter IS NOT NULL"
+        wait_for(lambda: bool(State(str(directory)).rows(held)[0][0] == expected))
+        return work(entries)
+
+    settle(board(directory), task("holder"), hold)
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    for entry_id, verdict in verdicts.items():
+        if verdict is not None and "/" not in entry_id:
+            assert lists[entry_id] == ["the", "list"]
+    return verdicts
+
+
+def test_all_who_wait_are_written_for_at_once_hosts_and_tasks_alike(tmp_path: Path) -> None:
+    write = Recorder()
+    mine = board(tmp_path)
+    for entry in (host("a"), host("b", run="other", fleet="x"), host("idle", run="third")):
+        mine.post(entry)
+    entries = [host("a"), host("b", run="other", fleet="x"), *(task(str(n)) for n in range(6))]
+    verdicts = waiting_behind(tmp_path, *((mine, entry) for entry in entries), write=write)
+    assert [sorted(names) for names in write.rounds] == [["0", "1", "2", "3", "4", "5", "a", "b"]]
+    assert sum(verdict is None for verdict in verdicts.values()) == 1
+    assert all(verdicts[entry.id] in (None, {"ips": list(entry.wish.ips)}) for entry in entries)
+    # The hosts stay as long as their run; of the tasks and their locks nothing stays.
+    assert rows(tmp_path) == 3
+    assert list(tmp_path.glob("waiting.*")) == []
+
+
+def test_what_must_not_be_mixed_has_a_turn_of_its_own(tmp_path: Path) -> None:
+    write = Recorder()
+    mine, other = board(tmp_path), board(tmp_path, terms="other")
+    alone = Entry(Wish("exact", ("exact",)), 5, 1)
+    waiting_behind(tmp_path, (mine, task("1")), (mine, task("2")), (other, task("3")), (mine, alone), write=write)
+    assert sorted(sorted(names) for names in write.rounds) == [["1", "2"], ["3"], ["exact"]]
+
+
+def test_whom_the_writer_leaves_undecided_has_a_turn_of_his_own(tmp_path: Path) -> None:
+    class Alone(Recorder):
+        def __call__(self, entries: list[Entry]) -> Work:
+            return super().__call__(entries[:1])
+
+    write = Alone()
+    waiting_behind(tmp_path, *((board(tmp_path), task(str(n))) for n in range(4)), write=write)
+    assert sorted(write.rounds) == [["0"], ["1"], ["2"], ["3"]]
+
+
+def test_predictions_do_not_wait_for_writers(tmp_path: Path) -> None:
+    def hold(entries: list[Entry]) -> Work:
+        assert settle(board(tmp_path, check=True), task("1", max_wait=0)) is None
+        return work(entries)
+
+    settle(board(tmp_path), task("holder"), hold)
+
+
+def _die(directory: str, name: str, record: str, at: str) -> None:
+    mine = board(Path(directory))
+
+    def write(entries: list[Entry]) -> Work:
+        with open(record, "a", encoding="ascii") as file:
+            file.write(" ".join(sorted(entry.host for entry in entries)) + "\n")
+        mine.announce({entry.id: [*entry.wish.ips, *entry.seen] for entry in entries})
+        time.sleep(0.2)
+        if at == "write":
+            os._exit(9)
+        return work(entries)
+
+    assert settle(mine, host(name, max_wait=30), write) in (None, {"ips": [f"ip-{name}"]})
+
+
+def test_processes_that_come_together_write_once_and_survive_a_writer_that_dies(tmp_path: Path) -> None:
+    names = [f"h{n}" for n in range(12)]
+    for name in names:
+        board(tmp_path).post(host(name))
+    context = multiprocessing.get_context("fork")
+    record = tmp_path / "record"
+    first = context.Process(target=_die, args=(str(tmp_path), "h0", str(record), "write"))
+    first.start()
+    first.join(10)
+    assert first.exitcode == 9
+    known = board(tmp_path).of_host("run", "h3")
+    assert known is not None
+    assert known.seen == ("ip-h3",), "the next writer knows whose change it was"
+    others = [context.Process(target=_die, args=(str(tmp_path), name, str(record), "never")) for name in names]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join(30)
+        assert other.exitcode == 0
+    rounds = record.read_text(encoding="ascii").splitlines()
+    assert len(rounds) == 2, "one that died, and one that wrote for all"
+    assert set(rounds[1].split()) == set(names)
+
+
+def _wait(directory: str, ready: str) -> None:
+    Path(ready).touch()
+    settle(board(Path(directory)), task("dead", max_wait=60))
+
+
+def test_the_wish_of_a_process_that_was_killed_while_it_waited_is_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = multiprocessing.get_context("fork")
+    write = Recorder()
+    state = tmp_path / "state"
+    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._state.YOUNG", -1)
+
+    def hold(entries: list[Entry]) -> Work:
+        waiter = context.Process(target=_wait, args=(str(state), str(tmp_path / "ready")))
+        waiter.start()
+        wait_for(lambda: rows(state) == 1)
+        waiter.kill()
+        waiter.join(10)
+        return work(entries)
+
+    settle(board(state), task("holder"), hold)
+    assert rows(state) == 1
+    assert len(list(state.glob("waiting.*"))) == 1
+    mine = board(state)
+    mine.post(host("a"))
+    settle(mine, host("a"), write)
+    assert write.rounds == [["a"]]
+    assert rows(state) == 1, "that of the host"
+    assert list(state.glob("waiting.*")) == []
+
+
+def test_waiting_for_a_writer_who_rests_ends_with_max_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_turns, "GRACE", 0.1)
+    mine = board(tmp_path)
+
+    def hold(entries: list[Entry]) -> Work:
+        def patient_sleep(_seconds: float) -> None:
+            waiter = board(tmp_path)
+            with pytest.raises(WaitTooLong, match=r"max_wait \(0\.2 seconds\)"):
+                settle(waiter, task("1", max_wait=0.2))
+            assert waiter.rested > 0.2
+
+        mine.rest(1, patient_sleep)
+        return work(entries)
+
+    settle(mine, task("holder"), hold)
+    assert rows(tmp_path) == 0
+
+
+def test_waiting_for_a_writer_who_works_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_turns, "GRACE", 0.0)
+    others = [(board(tmp_path), task(str(n), max_wait=0)) for n in range(3)]
+    verdicts = waiting_behind(tmp_path, *others, write=Recorder())
+    assert len(verdicts) == 3
+
+
+def test_waiting_for_writers_who_never_end_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter(range(0, 100_000, 50))
+    with State(str(tmp_path)).try_lock("whitelist-k") as held:
+        assert held
+        monkeypatch.setattr(time, "monotonic", lambda: float(next(moments)))
+        with pytest.raises(QgError, match="writing to the same whitelist for 75 seconds"):
+            settle(board(tmp_path), task("1"))
+
+
+def test_old_wishes_are_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = board(tmp_path)
+    mine.post(host("a"))
+    later = time.time() + 90000
+    monkeypatch.setattr(time, "time", lambda: later)
+    mine.post(host("b"))
+    assert mine.hosts("run") == {"b"}
+
+
+def test_the_board_has_a_size_that_it_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_turns, "MOST_WISHES", 20)
+    for n in range(10):
+        # Runs in containers: from here, nobody can see whether they are over.
+        mine, run = board(tmp_path), f"{n} 1 elsewhere"
+        for name in "abcdef":
+            mine.post(host(name, run=run))
+        settle(mine, host("a", run=run))
+        assert rows(tmp_path) <= 20
+    assert mine.hosts(run) == set("abcdef")
+
+
+def test_runs_that_are_over_are_seen_to_be(tmp_path: Path) -> None:
+    own = run_id()
+    assert not has_ended(own)
+    process, start, world = own.split(" ", 2)
+    assert has_ended(f"{process} {start}0 {world}"), "the number was given to another process"
+    assert has_ended(f"99999999 {start} {world}")
+    assert not has_ended(f"99999999 {start} another-container"), "that cannot be seen from here"
+    mine = board(tmp_path)
+    mine.post(host("a", run=own))
+    mine.post(host("b", run=f"99999999 {start} {world}"))
+    settle(mine, host("a", run=own))
+    assert (mine.hosts(own), rows(tmp_path)) == ({"a"}, 1)
+
+
+def test_runs_are_told_apart_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_arguments: object, **_named: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    monkeypatch.setattr(os.path, "exists", lambda _path: False)
+    own = run_id()
+    assert own.split()[0] == str(os.getppid())
+    assert not has_ended(own)
+    assert has_ended(f"99999999 x {own.split(' ', 2)[2]}")
