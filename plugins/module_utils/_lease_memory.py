@@ -48,7 +48,7 @@ class LeaseMemory:
     def remember(self, tasks: Collection[str], origin: Origin) -> None:
         """Keep the origin of new tasks; those that ended long ago are forgotten."""
         with self.state.transaction() as database:
-            database.execute("DELETE FROM tasks WHERE key = ? AND at < ?", (self.key, self.now() - _TASK_MEMORY))
+            database.execute("DELETE FROM tasks WHERE at < ?", (self.now() - _TASK_MEMORY,))
             database.executemany(
                 "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?)",
                 [
@@ -77,6 +77,7 @@ class LeaseMemory:
     def saw_lifetime(self, keep_alive: int | None, seconds: float) -> None:
         """Keep it."""
         with self.state.transaction() as database:
+            database.execute("DELETE FROM lifetimes WHERE at < ?", (self.now() - _LIFETIME_MEMORY,))
             database.execute(
                 "INSERT OR REPLACE INTO lifetimes VALUES (?, ?, ?, ?)",
                 (self.key, keep_alive or 0, seconds, self.now()),
@@ -90,6 +91,7 @@ class LeaseMemory:
     def saw_area_names(self, names: Mapping[str, int]) -> None:
         """Keep them."""
         with self.state.transaction() as database:
+            database.execute("DELETE FROM areas WHERE at < ?", (self.now() - _NAMES_MEMORY,))
             database.execute(
                 "INSERT OR REPLACE INTO areas VALUES (?, ?, ?)", (self.key, self.now(), json.dumps(dict(names)))
             )
@@ -109,6 +111,7 @@ class LeaseMemory:
         """Keep the list of leases."""
         text = json.dumps([[lease.task_id, dict(lease.vendor)] for lease in leases])
         with self.state.transaction() as database:
+            database.execute("DELETE FROM lists WHERE at < ?", (self.now() - _TASK_MEMORY,))
             database.execute("INSERT OR REPLACE INTO lists VALUES (?, ?, ?)", (self.key, self.now(), text))
 
     def changed(self) -> None:

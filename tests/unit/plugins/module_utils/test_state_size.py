@@ -1,0 +1,160 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state directory does not grow with the runs that use it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import LeaseMemory, Origin
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, register
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Entry
+
+TABLES = (
+    "calls",
+    "blocks",
+    "registrations",
+    "wishes",
+    "rounds",
+    "plans",
+    "tasks",
+    "lifetimes",
+    "lists",
+    "monopolies",
+    "areas",
+)
+HOSTS = 3
+
+
+@dataclass
+class Vendor:
+    """The newest addresses are on the list; older ones were removed by hand."""
+
+    pacer: Pacer
+    now: set[str]
+    budget: Budget = field(default_factory=lambda: Budget(0))
+
+    def whitelist(self) -> list[str]:
+        self.budget.wait(0, "", "")
+        return sorted(self.now)
+
+    def add(self, batch: Sequence[str]) -> list[str]:
+        self.now.clear()
+        self.now.update(batch)
+        return list(batch)
+
+    def batches(self, ips: Sequence[str], _most: int | None = None) -> list[list[str]]:
+        return [list(ips)] if ips else []
+
+    def report(self) -> dict[str, Any]:
+        return {"calls": 1, "retries": 0, "waited_seconds": 0.0}
+
+
+@dataclass
+class Clock:
+    now: float = field(default_factory=time.time)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
+    """What a run keeps: hosts that are new each time, their addresses, calls, and a lease."""
+    state = State(params["state_dir"])
+    run = f"{99_999_000 + number} 1 {WORLD}"
+    for host in range(HOSTS):
+        ip = f"198.18.{number % 250}.{host}"
+        entry = host_entry(params, run, f"i-{number}-{host}", (ip,))
+        board_for(params, state, check=False).post(entry)
+    verdict = register(board_for(params, state, check=False), entry, params, Mode())
+    assert "failed" not in verdict
+    if number % 10 == 0:
+        # A process that was killed while it waited.
+        board_for(params, state, check=False).post(Entry(entry.wish, 1, 1), waiter=f"waiting.{number}")
+        (state.directory / f"waiting.{number}.lock").touch()
+    if number % 7 == 0:
+        assert "failed" not in execute(WHITELIST, {**params, "ips": [ip]}, Mode())
+    pacer = Pacer(state, 60, clock)
+    place, _wait = pacer.try_place("key", "/whitelist/query", 60, 10)
+    assert place is not None
+    pacer.answered(place)
+    memory = LeaseMemory(state, "key", clock)
+    memory.remember([f"task-{number}"], Origin())
+    memory.saw_lifetime(number % 5, 300)
+    # Another key each time: what is kept of it is kept for as long as it is of use.
+    other = LeaseMemory(state, f"key-{number}", clock)
+    other.remember(["task"], Origin())
+    other.saw_lifetime(5, 300)
+    other.saw([])
+    other.saw_area_names({"area": 1})
+    state.close()
+
+
+WORLD = "here"
+
+
+def size(directory: Path) -> tuple[int, int]:
+    """Bytes and files."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files), len(files)
+
+
+def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, state_dir, standing = Clock(), tmp_path / "state", set[str]()
+    params: dict[str, Any] = {
+        "key": "k",
+        "pwd": None,
+        "api_url": "http://192.0.2.1",
+        "timeout": 1.0,
+        "max_wait": 1.0,
+        "validate_certs": True,
+        "ca_path": None,
+        "state_dir": str(state_dir),
+        "fleet": "f",
+        "fail": True,
+        "state": "present",
+        "keep": [],
+        "replaces": [],
+        "max_removals": 10,
+        "capacity": None,
+        "allow_non_global": True,
+    }
+
+    def vendor(_params: Any, state: State | None = None) -> Vendor:
+        return Vendor(Pacer(state or State(str(state_dir)), 60, clock), standing)
+
+    for module in ("_op_turns", "_op_whitelist"):
+        monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", vendor)
+    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._turns._world", lambda: WORLD)
+    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._state.YOUNG", -1)
+    # A minute passes between two runs, also for what is kept by the time of day.
+    monkeypatch.setattr(time, "time", clock)
+    after: list[tuple[int, int]] = []
+    for number in range(2500):
+        one_run(number, params, clock)
+        clock.now += 60
+        if number in (1599, 2499):
+            after.append(size(state_dir))
+            state = State(str(state_dir))
+            rows = {table: state.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
+            state.close()
+            assert rows["registrations"] <= HOSTS, "what no longer stands on the whitelist is forgotten"
+            assert rows["wishes"] <= HOSTS + 1, "only those of the last run"
+            assert rows["tasks"] <= 2 * 24 * 60 + 2, "those of a day"
+            assert rows["lists"] <= 24 * 60 + 1
+            assert rows["areas"] <= 61, "those of an hour"
+            assert sum(rows[name] for name in ("calls", "blocks", "rounds", "plans", "monopolies")) <= 5, rows
+    (early, few), (late, files) = after
+    assert late - early < 0.1 * early, "nothing has grown but the memory of lifetimes, which ends after a month"
+    assert few == files <= 8
