@@ -118,7 +118,7 @@ class ActionModule(QgAction):
 
     def _register(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         board, run, host = self._board(params), run_id(), variables["inventory_hostname"]
-        entry = board.of_host(run, host)
+        entry = board.of_host(run, host, params["fleet"], params["state"])
         if entry is None:
             if params["fail"]:
                 raise QgError(f"No egress address of {host} was put down in this run: run the step detect first.")

@@ -150,8 +150,10 @@ class Turn:
         for part, own in zip(parts, outcomes, strict=True):
             fleet = part.entries[0].fleet
             told = self._tell_hosts(part, own) if fleet else {part.entries[0].id: encoded(own)}
-            undecided = own.error and {entry.id for entry in part.entries if self._gives_up_before(entry, own.error)}
-            verdicts.update({id: it for id, it in told.items() if not (undecided and id in undecided and _wants(it))})
+            for entry in part.entries:
+                left = own.error and _wants(told[entry.id]) and self._gives_up_before(entry, own.error)
+                if not left:
+                    verdicts[entry.id] = told[entry.id]
         if outcome.confirmed and not self._mode.check and any(part.remembered for part in parts):
             self._memory("").forget_all_but(outcome.after)
         verdicts = redact(verdicts, self._params, PROXY_API_OPTIONS)

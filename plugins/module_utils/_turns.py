@@ -24,7 +24,6 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, WaitTooLong
@@ -104,10 +103,10 @@ class Board:
         with self.state.transaction() as database:
             database.execute("DELETE FROM wishes WHERE id = ?", (f"{run}/{host}",))
 
-    def of_host(self, run: str, host: str) -> Entry | None:
-        """What a host wishes, if it has put down anything for this key."""
-        rows = self._rows("id = ?", f"{run}/{host}")
-        return rows[0][0] if rows else None
+    def of_host(self, run: str, host: str, fleet: str, state: str) -> Entry | None:
+        """What a host wishes, if it has put down anything for this key, fleet and state."""
+        rows = self._rows("id = ? AND key = ? AND fleet = ?", f"{run}/{host}", self.key, fleet)
+        return next((entry for entry, _waiter in rows if entry.wish.state == state), None)
 
     def hosts(self, run: str) -> set[str]:
         """All hosts of a run that put down a wish, for whichever key."""
@@ -179,7 +178,7 @@ class Board:
         """Keep what is about to be changed for whom: should the writer die, the next one knows whose change it was."""
         with self.state.transaction() as database:
             database.executemany(
-                "UPDATE wishes SET seen = ? WHERE id = ?", [(json.dumps(sorted(ips)), id) for id, ips in seen.items()]
+                "UPDATE wishes SET seen = ? WHERE id = ?", [(json.dumps(sorted(ips)), of) for of, ips in seen.items()]
             )
 
     @contextlib.contextmanager
@@ -266,7 +265,8 @@ def has_ended(run: str) -> bool:
 def _start_of(process: int) -> str:
     try:
         # Fields after the name, which may hold blanks; the start is field 22 of the line (proc(5)).
-        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[19].decode()
     except OSError:
         if os.path.exists("/proc/self/stat"):
             return ""
@@ -278,7 +278,7 @@ def _start_of(process: int) -> str:
 def _world() -> str:
     """Where process numbers mean what they mean here: one machine since its start, and one container on it."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return f"{file.read().strip().decode()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return os.uname().nodename

@@ -84,6 +84,17 @@ def test_the_first_host_writes_for_all_and_the_others_find_their_verdict(tmp_pat
     assert mine.hosts("run") == {"a", "b", "c"}
 
 
+def test_a_host_has_put_down_no_more_than_what_it_has_put_down(tmp_path: Path) -> None:
+    mine = board(tmp_path)
+    mine.post(host("a"))
+    assert mine.of_host("run", "a", "f", "present") == host("a")
+    for run, fleet, state in (("x", "f", "present"), ("run", "x", "present"), ("run", "f", "absent")):
+        assert mine.of_host(run, "a", fleet, state) is None
+    assert board(tmp_path, key="x").of_host("run", "a", "f", "present") is None
+    mine.withdraw("run", "a")
+    assert mine.of_host("run", "a", "f", "present") is None
+
+
 def test_a_host_that_comes_later_writes_again_for_itself_alone(tmp_path: Path) -> None:
     write = Recorder()
     mine = board(tmp_path)
@@ -211,7 +222,7 @@ def test_processes_that_come_together_write_once_and_survive_a_writer_that_dies(
     first.start()
     first.join(10)
     assert first.exitcode == 9
-    known = board(tmp_path).of_host("run", "h3")
+    known = board(tmp_path).of_host("run", "h3", "f", "present")
     assert known is not None
     assert known.seen == ("ip-h3",), "the next writer knows whose change it was"
     others = [context.Process(target=_die, args=(str(tmp_path), name, str(record), "never")) for name in names]
@@ -327,10 +338,10 @@ def test_runs_that_are_over_are_seen_to_be(tmp_path: Path) -> None:
 
 
 def test_runs_are_told_apart_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_arguments: object, **_named: object) -> str:
+    def missing(*_arguments: object, **_named: object) -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr(Path, "read_text", missing)
+    monkeypatch.setattr(_turns, "open", missing, raising=False)
     monkeypatch.setattr(os.path, "exists", lambda _path: False)
     own = run_id()
     assert own.split()[0] == str(os.getppid())
