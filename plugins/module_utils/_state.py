@@ -71,7 +71,8 @@ class State:
     def __init__(self, directory: str) -> None:
         self.directory = Path(directory).expanduser()
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.directory.is_dir():
+                self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = self.directory.stat()
             if status.st_uid != os.geteuid() or status.st_mode & 0o022:
                 raise PermissionError("it belongs to, or can be written by, another user")
@@ -89,16 +90,17 @@ class State:
 
     def _read_salt(self) -> bytes:
         path = self.directory / "salt"
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            return file.read()
         with contextlib.suppress(FileExistsError):
             # Written beside and linked into place, so that no other process ever reads half of it.
             draft = self.directory / f"salt.{os.getpid()}.{secrets.token_hex(4)}"
-            if not path.exists():
-                draft.touch(mode=0o600)
-                draft.write_bytes(secrets.token_bytes(32))
-                try:
-                    os.link(draft, path)
-                finally:
-                    draft.unlink()
+            draft.touch(mode=0o600)
+            draft.write_bytes(secrets.token_bytes(32))
+            try:
+                os.link(draft, path)
+            finally:
+                draft.unlink()
         return path.read_bytes()
 
     def _prepare(self) -> None:

@@ -44,7 +44,7 @@ class QgAction(ActionBase):
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
         """The task's options by the same rules that a module has."""
-        validation = ArgumentSpecValidator(spec, **(rules or {})).validate(self.given(spec))
+        validation = ArgumentSpecValidator(spec, **(rules or {})).validate(_plain(self.given(spec)))
         if validation.unsupported_parameters:
             raise AnsibleActionFail(f"Unsupported parameters: {'; '.join(validation.error_messages)}")
         if validation.error_messages:
@@ -72,6 +72,15 @@ class QgAction(ActionBase):
         """Whether the task was delegated to a machine that is not this one."""
         target = self._task.delegate_to
         return bool(target) and not (target in _HERE and self._connection.transport == "local")
+
+
+def _plain(value: Any) -> Any:
+    """The value without what ansible-core marks it with: the validator copies its input, and marks are slow to copy."""
+    if isinstance(value, dict):
+        return {_plain(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def _from_environment(spec: Spec) -> dict[str, str]:
