@@ -497,7 +497,8 @@ MISTAKES: list[tuple[Options, str]] = [
 def test_a_mistake_is_one_sentence(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("2"), service("3")])
     files = [
-        cloud.file({"max_wait": 0, **options}, f"{number}.qg_cloud.yml") for number, (options, _told) in enumerate(MISTAKES)
+        cloud.file({"max_wait": 0, **options}, f"{number}.qg_cloud.yml")
+        for number, (options, _told) in enumerate(MISTAKES)
     ]
     more = [argument for file in files[1:] for argument in ("-i", str(file))]
     told = cloud.refused({"max_wait": 0, **MISTAKES[0][0]}, "-vvvv", *more)
