@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._logs import keep_queries_out
 from ansible_collections.qingguo.qgnet.plugins.module_utils._version import VERSION
 
 try:
@@ -93,6 +94,8 @@ class Transport:
         ca_path: str | None = None,
         url_option: str = "api_url",
     ) -> None:
+        # A process may log what the HTTP library has to say: Ansible's own log is one, with ANSIBLE_LOG_PATH.
+        keep_queries_out()
         self.timeout = timeout
         self.url_option = url_option
         self._verify: bool | str = (ca_path or True) if validate_certs else False

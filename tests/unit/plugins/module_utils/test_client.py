@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 import os
 import socket
 import ssl
 import stat
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -419,3 +421,23 @@ def test_other_ports_and_paths_are_other_services() -> None:
 def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:
     urls = ["https://api.example", "http://API.example:80/"]
     assert len({proxy_api(options(tmp_path, api_url=url)).key_digest for url in urls}) == 1
+
+
+def test_a_server_with_strange_headers_brings_no_key_into_a_log(caplog: pytest.LogCaptureFixture) -> None:
+    """urllib3 warns of headers that it cannot read, and quotes the URL with its query."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno header at all\r\n\r\n{}"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection = server.accept()[0]
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        with caplog.at_level(logging.DEBUG):
+            port = server.getsockname()[1]
+            Transport(timeout=5).send("GET", f"http://127.0.0.1:{port}/x", {"Key": KEY}, "/x")
+    assert KEY not in caplog.text
+    # Other lines of the library are still there.
+    assert "Starting new HTTP connection" in caplog.text
