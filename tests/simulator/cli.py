@@ -25,6 +25,7 @@ from .control import Control
 from .core import Core
 from .echo import Echo
 from .forward import Forwarders, url
+from .page import Page
 from .services import PREFIX
 from .wire import Dated, Protocol
 
@@ -132,6 +133,7 @@ def _instructions(api: str, key: str, agent: tuple[str, str], minute: float, pro
     lines += [
         "Sources for the egress module:",
         f"  {api}/ip  {api}/json  {api}/origin  {api}/echo/NAME",
+        f"Page:  {api}/_sim/",
         f"Control:  curl {api}/_sim/state",
     ]
     if proxy is not None:
@@ -162,7 +164,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     echo = Echo(vendor)
     app = Starlette(
-        routes=[*Control(core, echo, forwarders).routes(), *echo.routes(), *Api(core).routes()],
+        routes=[
+            *Page(core, echo).routes(),
+            *Control(core, echo, forwarders).routes(),
+            *echo.routes(),
+            *Api(core).routes(),
+        ],
     )
     # A slash too many is a wrong path for the vendor, not a reason to redirect.
     app.router.redirect_slashes = False

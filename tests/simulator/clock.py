@@ -35,6 +35,11 @@ class Clock:
         passed = 0.0 if self._still else time.monotonic() - self._began
         return self._start + passed + self._ahead
 
+    @property
+    def ahead(self) -> float:
+        """Seconds that it was moved on by."""
+        return self._ahead
+
     def advance(self, seconds: float) -> None:
         self._ahead += seconds
 

@@ -69,6 +69,10 @@ class Echo:
     def service(self, name: str) -> Service:
         return self._services.setdefault(name, Service())
 
+    def services(self) -> dict[str, Service]:
+        """Those that were asked or overridden."""
+        return dict(self._services)
+
     def clear(self) -> None:
         self._services.clear()
 

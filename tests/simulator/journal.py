@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 
@@ -49,6 +50,11 @@ class Journal:
     def clear(self) -> None:
         # Numbers go on after a clear, so that an old "since" never hides a new call.
         self._entries.clear()
+
+    def latest(self, count: int, path: str = "") -> tuple[list[Entry], int]:
+        """The newest calls whose path holds a text, newest first, and how many calls there are at all."""
+        fitting = (entry for entry in reversed(self._entries) if path in entry.path)
+        return list(islice(fitting, count)), len(self._entries)
 
     def select(self, path: str | None = None, since: int = 0) -> list[dict[str, Any]]:
         return [asdict(entry) for entry in self._entries if entry.seq > since and (path is None or entry.path == path)]

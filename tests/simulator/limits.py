@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from .clock import Clock
@@ -48,6 +48,5 @@ class Windows:
         found: dict[str, dict[str, Any]] = {}
         for (key, name), window in self._windows.items():
             if now - window.started < window.seconds:
-                entry = {"started": window.started, "count": window.count, "limit": window.limit}
-                found.setdefault(key, {})[name] = entry
+                found.setdefault(key, {})[name] = asdict(window)
         return found

@@ -1,0 +1,331 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page of the simulator as somebody sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from browser_page import Page
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+from simulator_fixture import Simulator
+
+HOSTILE = '<img src=x onerror="window.hit=1">'
+Call = Callable[..., requests.Response]
+
+
+@pytest.fixture(scope="session")
+def simulator_arguments() -> list[str]:
+    """A minute that does not end while a test looks."""
+    return ["--proxy-port", "0", "--map", "127.0.0.1=203.0.113.1"]
+
+
+@pytest.fixture
+def call(sim: Simulator) -> Call:
+    """One vendor call by GET with the first key."""
+
+    def get(path: str, agent: str = "test", **params: str) -> requests.Response:
+        session = requests.Session()
+        session.trust_env = False
+        address, headers = sim.api_url + path, {"User-Agent": agent}
+        return session.get(address, params={"Key": sim.key, **params}, headers=headers, timeout=10)
+
+    return get
+
+
+def crowd(sim: Simulator, call: Call) -> None:
+    """Something of all that the page can show."""
+    sim.configure(whitelist=[f"203.0.113.{number}" for number in range(1, 31)])
+    sim.configure("MONO0001", plan={"kind": "exclusive_occupancy", "channels": 4})
+    sim.agent("another-account-with-a-long-name", appkey="k", instances=1000)
+    call("/allocate", Num="3", KeepAlive="30", agent="ansible-httpget/2.19 qingguo.qgnet/0.1.0 " + "x" * 80)
+    call("/whitelist/del", IP="203.0.113.30")
+    call("/whitelist/add", IP=",".join(f"198.51.100.{number}" for number in range(1, 25)))
+    for _ in range(18):
+        call("/whitelist/query")
+    requests.post(f"{sim.api_url}/monopolies", {"Key": "MONO0001", "Num": "2", "AreaCode": "440100"}, timeout=10)
+    call("/ip")
+    call("/echo/first")
+    sim.control("PUT", "/echo/first", {"answer": "not an address", "status": 503})
+    sim.fault(path="/allocate", kind="code", code=-101, msg="no channel is free")
+    sim.fault(path="/whitelist/add", kind="status", http_status=502, times=-1, skip=2, headers={"Retry-After": "1"})
+    sim.fault(path="/info/quota", kind="reset_after")
+    with pytest.raises(requests.RequestException):
+        call("/info/quota")
+    call("/api/merchant/getBalance")
+    call("/nowhere")
+
+
+def seconds_left(page: Page) -> int:
+    found: str = page.run("return document.querySelector('#keys td[data-label=Left]').innerText")
+    return int(found.removesuffix(" s"))
+
+
+def test_it_shows_what_the_state_is(live: Page, sim: Simulator, call: Call) -> None:
+    live.shows("#keys", sim.key, "ok", "dynamic dedicated", "0 of 5 channels", "Whitelist (0 of 256)", "No leases")
+    live.shows("#windows", "No window is open")
+    live.shows("#faults", "No fault")
+    live.shows("#journal", "No calls yet")
+    live.shows("#agents", sim.app_id, "12.34", "1")
+    live.shows("#echo", "Nobody")
+    live.shows("#map", "127.0.0.1", "203.0.113.1")
+    assert live.text("#address") == sim.api_url
+    assert live.browser.title == "QG.net simulator"
+    crowd(sim, call)
+    held = sim.leases()
+    live.shows("#keys", "3 of 5 channels", "Whitelist (53 of 256)", "203.0.113.1", "Leases (3)", held[0]["ip"])
+    live.shows("#keys", held[2]["host"], held[2]["deadline"])
+    live.shows("#keys", "MONO0001", "exclusive occupancy", "Monopolies (2)", "ppp")
+    live.shows("#windows", sim.key, "/allocate", "1 of 35", "/whitelist/query", "18 of 60", "MONO0001")
+    live.shows("#faults", "/allocate", "code", "-101", "/whitelist/add", "status", "502", "always", "2")
+    live.shows("#echo", "ip", "127.0.0.1 \u00d7 1", "first", "not an address", "503")
+    live.shows("#agents", "another-account-with-a-long-name", "0.00", "1000")
+    live.shows("#journal", "/nowhere", "HTTP 404", "/api/merchant/getBalance", "missing_parameter")
+    live.shows("#journal", "/info/quota", "no answer", "fault reset_after", "done", "/allocate", "Num=3")
+    assert 1790 < seconds_left(live) <= 1800
+
+
+def test_it_goes_on_by_itself(live: Page, sim: Simulator, call: Call) -> None:
+    call("/allocate", Num="1", KeepAlive="30")
+    live.shows("#keys", "Leases (1)")
+    before = seconds_left(live)
+    live.until(lambda: seconds_left(live) < before, "the lease gets no older")
+    live.run("window.kept = document.querySelector('#journal tbody tr'); getSelection().selectAllChildren(window.kept)")
+    call("/whitelist/add", IP="203.0.113.5")
+    live.shows("#keys", "203.0.113.5")
+    live.shows("#journal", "/whitelist/add", "IP=203.0.113.5", "/allocate")
+    # What has not changed is the same element, and selected text stays selected.
+    assert live.run("return window.kept === document.querySelectorAll('#journal tbody tr')[1]")
+    assert "/allocate" in live.run("return String(getSelection())")
+    sim.advance(1800)
+    live.shows("#keys", "No leases")
+    live.shows("#ahead", "1800 s ahead")
+    assert [entry["path"] for entry in sim.journal()] == ["/allocate", "/whitelist/add"]
+
+
+def test_a_fault_that_is_planned_on_it(live: Page, sim: Simulator, call: Call) -> None:
+    find = live.browser.find_element
+    Select(find(By.ID, "plan-path")).select_by_value("/whitelist/add")
+    Select(find(By.ID, "plan-kind")).select_by_value("code")
+    find(By.ID, "field-code").send_keys("-1")
+    find(By.ID, "field-msg").send_keys("busy")
+    find(By.CSS_SELECTOR, "#plan button[type=submit]").click()
+    live.shows("#plan-said", "Planned")
+    live.shows("#faults", "/whitelist/add", "code", "-1", "busy")
+    assert call("/whitelist/add", IP="203.0.113.5").json()["Code"] == -1
+    live.shows("#journal", "/whitelist/add", "code -1", "fault code", "not done")
+    live.shows("#faults", "No fault")
+    assert call("/whitelist/add", IP="203.0.113.5").json()["Code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "fields", "planned"),
+    [
+        ("/monopolies", "reset_after", {"plan-method": "POST", "plan-times": "-1"}, {"method": "POST", "times": -1}),
+        ("/query", "status", {"field-http_status": "502", "field-headers": '{"A": "b"}', "field-executed": "true"}, {}),
+        ("/query", "replace", {"field-body": "[1]", "plan-skip": "3"}, {"body": [1], "skip": 3}),
+        ("/query", "trickle", {"field-seconds": "0.5"}, {"seconds": 0.5}),
+        ("/api/merchant/getBalance", "code", {"field-code": "E7"}, {"code": "E7"}),
+    ],
+)
+def test_every_kind_of_field(
+    live: Page, sim: Simulator, path: str, kind: str, fields: dict[str, str], planned: dict[str, Any]
+) -> None:
+    for name, text in {"plan-path": path, "plan-kind": kind, **fields}.items():
+        field = live.browser.find_element(By.ID, name)
+        if field.tag_name == "select":
+            Select(field).select_by_value(text)
+        else:
+            field.clear()
+            field.send_keys(text)
+    live.browser.find_element(By.CSS_SELECTOR, "#plan button[type=submit]").click()
+    live.shows("#plan-said", "Planned")
+    expected = planned or {"http_status": 502, "headers": {"A": "b"}, "executed": True}
+    assert sim.control("GET", "/faults")["faults"] == [{"path": path, "kind": kind, "times": 1, "skip": 0, **expected}]
+    live.browser.find_element(By.ID, "clear-faults").click()
+    live.shows("#plan-said", "Cleared")
+    live.shows("#faults", "No fault")
+    assert sim.control("GET", "/faults") == {"faults": []}
+
+
+def test_a_wrong_fault_is_told(live: Page, sim: Simulator) -> None:
+    Select(live.browser.find_element(By.ID, "plan-path")).select_by_value("/whitelist/query")
+    Select(live.browser.find_element(By.ID, "plan-kind")).select_by_value("partial")
+    live.browser.find_element(By.ID, "field-drop").send_keys("1")
+    live.browser.find_element(By.CSS_SELECTOR, "#plan button[type=submit]").click()
+    live.shows("#plan-said", "takes no addresses")
+    # Chromium itself writes an answer of 400 on the console.
+    assert all("400" in complaint for complaint in live.console())
+    Select(live.browser.find_element(By.ID, "plan-kind")).select_by_value("replace")
+    live.browser.find_element(By.ID, "field-body").send_keys("[")
+    live.browser.find_element(By.CSS_SELECTOR, "#plan button[type=submit]").click()
+    live.shows("#plan-said", "body: JSON expected")
+    assert sim.control("GET", "/faults") == {"faults": []}
+
+
+def test_reset_and_the_clock(live: Page, sim: Simulator, call: Call) -> None:
+    call("/whitelist/add", IP="203.0.113.5")
+    by = live.browser.find_element(By.ID, "advance-by")
+    by.clear()
+    by.send_keys("2")
+    Select(live.browser.find_element(By.ID, "advance-unit")).select_by_visible_text("hours")
+    live.browser.find_element(By.CSS_SELECTOR, "#advance button").click()
+    live.shows("#ahead", "7200 s ahead")
+    live.shows("#clock", sim.control("GET", "/clock")["beijing"][:13])
+    live.browser.find_element(By.ID, "reset").click()
+    live.browser.switch_to.alert.dismiss()
+    assert sim.whitelist() == ["203.0.113.5"]
+    live.browser.find_element(By.ID, "reset").click()
+    live.browser.switch_to.alert.accept()
+    live.shows("#reset-said", "Reset")
+    live.shows("#journal", "No calls yet")
+    live.shows("#ahead", "Real time")
+    assert sim.whitelist() == []
+
+
+def test_the_journal_can_be_filtered_and_cleared(live: Page, call: Call) -> None:
+    call("/query")
+    for number in range(205):
+        call("/whitelist/query", Number=str(number))
+    live.shows("#journal", "200 of 206 calls", "Number=204")
+    assert live.run("return document.querySelectorAll('#journal tbody tr').length") == 200
+    live.browser.find_element(By.ID, "filter-path").send_keys("/query")
+    live.shows("#journal", "200 of 206 calls, newest first; filtered")
+    live.browser.find_element(By.ID, "filter-path").clear()
+    live.browser.find_element(By.ID, "filter-path").send_keys("/nothing")
+    live.shows("#journal", "No call has such a path")
+    live.browser.find_element(By.ID, "clear-journal").click()
+    live.shows("#journal", "No calls yet")
+
+
+def test_text_of_callers_is_inert(live: Page, sim: Simulator, call: Call) -> None:
+    sim.configure(HOSTILE, whitelist=[HOSTILE], exit=HOSTILE)
+    sim.agent(HOSTILE, appkey="k", balance=HOSTILE, domain=HOSTILE)
+    sim.control("PUT", f"/echo/{HOSTILE}", {"answer": HOSTILE})
+    sim.control("PATCH", "/map", {HOSTILE: HOSTILE})
+    sim.fault(path="/query", kind="garbage", body=HOSTILE)
+    call(f"/{HOSTILE}</td></table><script>window.hit=1</script>", agent=HOSTILE, Key=HOSTILE, **{HOSTILE: HOSTILE})
+    for place in ("#keys", "#faults", "#agents", "#echo", "#map", "#journal"):
+        live.shows(place, HOSTILE)
+    live.shows("#journal", f"GET /{HOSTILE}</td></table><script>window.hit=1</script>", f"{HOSTILE}={HOSTILE}", HOSTILE)
+    live.shot("simulator-hostile")
+    assert live.run("return document.querySelectorAll('main img, main script').length") == 0
+    assert live.run("return typeof window.hit") == "undefined"
+    # Even a program that wanted to could not make HTML of it.
+    refused = "try { document.body.innerHTML = arguments[0]; return 'taken' } catch (e) { return e.name }"
+    assert live.run(refused, HOSTILE) == "TypeError"
+    assert all("Trusted" in complaint for complaint in live.console())
+
+
+def looks(page: Page) -> int:
+    """How often the page has asked so far."""
+    asked: int = page.run("return performance.getEntriesByType('resource').filter(e => e.name.includes('live')).length")
+    return asked
+
+
+def test_it_rests_while_paused_and_while_nobody_sees_it(live: Page, call: Call) -> None:
+    pause = live.browser.find_element(By.ID, "pause")
+    pause.click()
+    live.shows("#live", "Paused")
+    assert pause.get_attribute("aria-pressed") == "true"
+    time.sleep(0.5)
+    asked = looks(live)
+    call("/whitelist/add", IP="203.0.113.5")
+    time.sleep(2.5)
+    assert looks(live) == asked
+    assert "203.0.113.5" not in live.text("#keys")
+    pause.click()
+    live.shows("#keys", "203.0.113.5")
+    window = live.browser.execute_cdp_cmd("Browser.getWindowForTarget", {})["windowId"]
+    minimized = {"windowId": window, "bounds": {"windowState": "minimized"}}
+    live.browser.execute_cdp_cmd("Browser.setWindowBounds", minimized)
+    live.until(lambda: live.run("return document.hidden"), "the page is still seen")
+    time.sleep(0.5)
+    asked = looks(live)
+    time.sleep(2.5)
+    assert looks(live) == asked
+    live.browser.execute_cdp_cmd("Browser.setWindowBounds", {"windowId": window, "bounds": {"windowState": "normal"}})
+    live.until(lambda: looks(live) > asked, "it does not go on")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_it_fits_the_screen(page: Page, sim: Simulator, call: Call, width: int, scheme: str) -> None:
+    crowd(sim, call)
+    page.open(f"{sim.control_url}/", width, scheme)
+    page.shows("#journal", "/nowhere")
+    page.until(lambda: page.run("return document.querySelectorAll('#plan-kind option').length"), "no kinds of fault")
+    assert page.run("return innerWidth") == width
+    assert page.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    page.shot(f"simulator-{width}-{scheme}")
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_text_without_an_end_fits_as_well(page: Page, sim: Simulator, call: Call, width: int) -> None:
+    endless = "W" * 400
+    sim.configure(endless, whitelist=[endless], exit=endless, proxy=True)
+    sim.agent(endless, appkey="k", balance=endless, domain=endless)
+    sim.control("PUT", f"/echo/{endless}", {"answer": endless, "headers": {endless: endless}})
+    sim.control("PATCH", "/map", {endless: endless})
+    sim.fault(path="/query", kind="status", http_status=502, body=endless, headers={endless: endless})
+    call(f"/{endless}", agent=endless, Key=endless, **{endless: endless})
+    call("/whitelist/query", agent=endless, Key=endless)
+    page.open(f"{sim.control_url}/", width)
+    page.shows("#journal", "WWW")
+    page.shot(f"simulator-endless-{width}")
+    assert page.run("return document.documentElement.scrollWidth") == width
+
+
+def test_it_can_be_used_without_a_mouse_and_without_eyes(live: Page, sim: Simulator, call: Call) -> None:
+    crowd(sim, call)
+    live.shows("#journal", "/nowhere")
+    missing = """
+        const wrong = [];
+        for (const node of document.querySelectorAll("input, select, textarea"))
+            if (!node.labels.length) wrong.push(node.id);
+        for (const node of document.querySelectorAll("button")) if (!node.innerText.trim()) wrong.push(node.id);
+        for (const node of document.querySelectorAll("table"))
+            if (!node.caption?.innerText.trim()) wrong.push("table");
+        for (const node of document.querySelectorAll("section, article, [aria-labelledby]"))
+            for (const id of (node.getAttribute("aria-labelledby") ?? "none").split(" "))
+                if (!document.getElementById(id)?.innerText.trim()) wrong.push(`label ${id}`);
+        const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+        wrong.push(...ids.filter((id, at) => ids.indexOf(id) !== at));
+        return wrong;
+    """
+    assert live.run(missing) == []
+    assert live.run("return document.documentElement.lang") == "en"
+    assert live.run("return [...document.querySelectorAll('header, main, h1')].map((node) => node.tagName)") == [
+        "HEADER",
+        "H1",
+        "MAIN",
+    ]
+    reached = []
+    for _ in range(40):
+        live.browser.switch_to.active_element.send_keys("\ue004")
+        reached.append(live.run("return document.activeElement.id || document.activeElement.innerText"))
+        time.sleep(0.03)
+    for name in ("pause", "reset", "advance-by", "plan-path", "plan-kind", "clear-faults", "filter-path"):
+        assert name in reached
+    # A look in between takes the focus away from nothing.
+    live.browser.find_element(By.ID, "filter-path").send_keys("/query")
+    before = looks(live)
+    live.until(lambda: looks(live) > before + 1, "it does not go on")
+    assert live.run("return document.activeElement.id") == "filter-path"
+
+
+def test_an_end_of_the_simulator_is_told_and_so_is_its_return(live: Page, sim: Simulator) -> None:
+    cut = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    live.browser.execute_cdp_cmd("Network.enable", {})
+    live.browser.execute_cdp_cmd("Network.emulateNetworkConditions", cut)
+    live.shows("#live", "No answer")
+    open_again = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    live.browser.execute_cdp_cmd("Network.emulateNetworkConditions", open_again)
+    live.shows("#live", "Live")
+    # Chromium itself writes it on the console.
+    assert all("ERR_INTERNET_DISCONNECTED" in complaint for complaint in live.console())

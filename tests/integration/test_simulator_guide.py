@@ -1,0 +1,65 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guide to the simulator lets a user save and run in CI, taken from the guide."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from simulator_fixture import PROGRAM, Simulator
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "docsite" / "rst" / "simulator.rst"
+INSTALLED = "~/.ansible/collections/ansible_collections/qingguo/qgnet/tests"
+
+
+def examples(language: str, word: str) -> list[str]:
+    """The examples of the guide that have a word in them."""
+    text = GUIDE.read_text(encoding="utf-8")
+    found = re.findall(rf"^\.\. code-block:: {language}\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+    return [re.sub("^   ", "", body, flags=re.MULTILINE).strip() + "\n" for body in found if word in body]
+
+
+def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a program as in CI, with the simulator of this checkout."""
+    (playbook,) = examples("yaml", "hosts: localhost")
+    (directory / "register.yml").write_text(playbook, encoding="utf-8")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "SIMULATOR": str(PROGRAM), "ANSIBLE_NOCOLOR": "1"}
+    return subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, timeout=240, check=False)
+
+
+def test_the_script(tmp_path: Path) -> None:
+    (script,) = examples("shell", "#!/bin/sh")
+    (tmp_path / "ci.sh").write_text(script, encoding="utf-8")
+    done = run(tmp_path, "sh", "ci.sh")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("All is well.\n")
+
+
+def test_the_script_fails_where_a_playbook_does(tmp_path: Path) -> None:
+    (script,) = examples("shell", "#!/bin/sh")
+    (tmp_path / "ci.sh").write_text(script.replace("203.0.113.5", "203.0.113.6", 1), encoding="utf-8")
+    done = run(tmp_path, "sh", "ci.sh")
+    assert done.returncode != 0
+    assert "The second run" not in done.stdout
+
+
+def test_the_test(tmp_path: Path) -> None:
+    (test,) = examples("python", "running_simulator")
+    assert INSTALLED in test
+    (tmp_path / "test_playbooks.py").write_text(test.replace(INSTALLED, str(PROGRAM.parent)), encoding="utf-8")
+    done = run(tmp_path, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", ".")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize("commands", examples("shell", "S=http"))
+def test_the_control_calls(sim: Simulator, commands: str) -> None:
+    commands = commands.replace("http://127.0.0.1:8080", sim.api_url).replace("curl ", "curl -sSf --noproxy '*' ")
+    subprocess.run(["sh", "-ec", commands], check=True, timeout=60)
+    assert sim.control("GET", "/health") == {"ok": True}

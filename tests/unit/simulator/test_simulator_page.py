@@ -1,0 +1,198 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page over HTTP: what is served, under which policy, and that looking at it changes nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from simulator.core import Core
+from simulator.echo import Echo
+from simulator.live import CALLS, ITEMS, LETTERS, view
+from simulator_fixture import PROGRAM, Simulator, running_simulator
+
+Call = Callable[..., Any]
+HOSTILE = '<img src=x onerror="alert(1)">'
+
+
+def policy_of(response: requests.Response) -> dict[str, str]:
+    parts = response.headers["Content-Security-Policy"].split("; ")
+    return dict(part.split(" ", 1) for part in parts)
+
+
+def live(sim: Simulator, path: str = "") -> Any:
+    return sim.control("GET", f"/live?path={path}")
+
+
+def test_the_document(sim: Simulator, http: requests.Session) -> None:
+    page = http.get(f"{sim.control_url}/", timeout=10)
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.text.startswith("<!DOCTYPE html>")
+    assert '<html lang="en">' in page.text
+    assert "<title>QG.net simulator</title>" in page.text
+    assert http.head(f"{sim.control_url}/", timeout=10).status_code == 200
+    assert sim.journal() == []
+
+
+def test_its_policy_allows_what_is_in_it_and_nothing_else(sim: Simulator, http: requests.Session) -> None:
+    page = http.get(f"{sim.control_url}/", timeout=10)
+    policy = policy_of(page)
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
+    assert (policy["connect-src"], policy["img-src"]) == ("'self'", "data:")
+    assert (policy["require-trusted-types-for"], policy["trusted-types"]) == ("'script'", "'none'")
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    for element in ("script", "style"):
+        [text] = re.findall(rf"<{element}>(.*?)</{element}>", page.text, re.DOTALL)
+        assert len(text) > 1000
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert policy[f"{element}-src"] == f"'sha256-{digest}'"
+    assert not re.search(r"<[^>]+\s(on\w+|style)=", page.text)
+
+
+def test_nothing_in_it_comes_from_outside(sim: Simulator, http: requests.Session) -> None:
+    page = http.get(f"{sim.control_url}/", timeout=10).text
+    # The name of a kind of picture is no address.
+    assert set(re.findall(r"\w+://[^'\"\s)]+", page)) == {"http://www.w3.org/2000/svg"}
+    fetched = re.findall(r"<(?:script|img|link|iframe)\b[^>]*(?:src|href)=\"([^\"]+)", page)
+    assert [address[:5] for address in fetched] == ["data:"]
+    assert not re.search(r"url\(|@import|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", page)
+
+
+def test_its_address(sim: Simulator, http: requests.Session) -> None:
+    led = http.get(sim.control_url, timeout=10, allow_redirects=False)
+    assert (led.status_code, led.headers["Location"]) == (307, "/_sim/")
+    assert http.post(f"{sim.control_url}/", timeout=10).status_code == 404
+    assert http.get(f"{sim.control_url}/page.js", timeout=10).status_code == 404
+    assert sim.journal() == []
+
+
+def test_the_instructions_name_it(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    read_text = Path.read_text
+    logs: list[str] = []
+
+    def keep(path: Path, *arguments: Any, **named: Any) -> str:
+        if path.name == "ready.json":
+            logs.append(read_text(path.with_name("log")))
+        return read_text(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "read_text", keep)
+    with running_simulator() as one:
+        assert f"Page:  {one.api_url}/_sim/\n" in logs[0]
+
+
+def test_a_look_is_no_call(sim: Simulator, http: requests.Session, call: Call) -> None:
+    call("/whitelist/add", IP="203.0.113.5")
+    sim.fault(path="/query", kind="refuse")
+    before, journal = sim.state(), sim.journal()
+    for _ in range(5):
+        live(sim)
+        sim.control("GET", "/choices")
+        http.get(f"{sim.control_url}/", timeout=10)
+    assert (sim.state(), sim.journal()) == (before, journal)
+    assert live(sim)["faults"]["items"] == [{"path": "/query", "kind": "refuse", "times": 1, "skip": 0}]
+
+
+def test_what_it_shows(sim: Simulator, http: requests.Session, call: Call) -> None:
+    sim.configure(whitelist=["203.0.113.5"])
+    call("/allocate", Num="2", KeepAlive="30", Pwd="hidden")
+    sim.control("PUT", "/echo/ip", {"answer": "x", "status": 503})
+    http.get(f"{sim.api_url}/ip", timeout=10)
+    sim.advance(100)
+    sim.control("DELETE", "/windows")
+    call("/query")
+    shown = live(sim)
+    [key] = shown["keys"]["items"]
+    assert (key["key"], key["whitelist"]) == (sim.key, {"count": 1, "items": ["203.0.113.5"]})
+    assert [lease["ip"] for lease in key["leases"]["items"]] == [lease["ip"] for lease in sim.leases()]
+    assert all(1680 < lease["left"] <= 1700 for lease in key["leases"]["items"])
+    assert (shown["ahead"], key["busy"]) == (100, 2)
+    [window] = shown["windows"]["items"]
+    assert (window["key"], window["call"], window["count"], window["limit"]) == (sim.key, "/query", 1, 35)
+    assert 0 < window["left"] <= shown["minute"]
+    assert [entry["path"] for entry in shown["journal"]["items"]] == ["/query", "/allocate"]
+    assert shown["journal"]["items"][1]["params"] == "Num=2  KeepAlive=30  Pwd=…"
+    assert shown["agents"]["items"] == [
+        {"appid": sim.app_id, "balance": "12.34", "instances": 1, "domain": "www.qg.net"}
+    ]
+    assert shown["echo"]["items"] == [
+        {
+            "name": "ip",
+            "calls": 1,
+            "sources": [{"source": "127.0.0.1", "calls": 1}],
+            "override": {"answer": "x", "status": 503},
+        }
+    ]
+    assert {"source": "127.0.0.11", "public": "203.0.113.11"} in shown["map"]["items"]
+
+
+def test_monopolies_and_channels_that_become_free(sim: Simulator, http: requests.Session, call: Call) -> None:
+    sim.configure(plan={"free_delay": 30})
+    call("/allocate", Num="1")
+    call("/release", IP="*")
+    [key] = live(sim)["keys"]["items"]
+    assert key["freeing"]["count"] == 1
+    assert 25 < key["freeing"]["items"][0] <= 30
+    sim.configure("MONO0001", plan={"kind": "exclusive_occupancy"}, options={"queue_seconds": 0, "dial_seconds": 0})
+    form = {"Key": "MONO0001", "Num": "1", "AreaCode": "440100"}
+    http.post(f"{sim.api_url}/monopolies", form, timeout=10).raise_for_status()
+    held = live(sim)["keys"]["items"][1]["monopolies"]["items"]
+    assert [(entry["state"], entry["uuid"]) for entry in held] == [("在线", held[0]["uuid"])]
+
+
+def test_the_newest_calls_with_a_part_of_a_path(sim: Simulator, call: Call) -> None:
+    call("/query")
+    for number in range(CALLS + 5):
+        call("/whitelist/query", Number=str(number))
+    shown = live(sim)["journal"]
+    assert (shown["count"], len(shown["items"])) == (CALLS + 6, CALLS)
+    assert shown["items"][0]["params"] == f"Number={CALLS + 4}"
+    assert len(live(sim, "list/q")["journal"]["items"]) == CALLS
+    assert live(sim, "/nothing")["journal"] == {"count": CALLS + 6, "items": []}
+    sim.control("DELETE", "/journal")
+    assert live(sim)["journal"] == {"count": 0, "items": []}
+
+
+def test_what_can_be_long_is_cut() -> None:
+    core = Core()
+    core.vendor.accounts["QGDEMO01"].change({"whitelist": [f"10.0.{n // 256}.{n % 256}" for n in range(ITEMS + 700)]})
+    core.handle("GET", "/" + "p" * 5000, {"Key": "k" * 5000, **{f"{n}": "v" * 500 for n in range(1000)}})
+    shown = view(core, Echo(core.vendor))
+    whitelist = shown["keys"]["items"][0]["whitelist"]
+    assert (whitelist["count"], len(whitelist["items"])) == (ITEMS + 700, ITEMS)
+    [entry] = shown["journal"]["items"]
+    assert max(len(entry[name]) for name in ("path", "key", "params")) == LETTERS + 1
+
+
+def test_text_of_callers_is_passed_on_as_json(sim: Simulator, http: requests.Session) -> None:
+    agent = {"User-Agent": HOSTILE}
+    http.get(f"{sim.api_url}/{HOSTILE}", params={"Key": HOSTILE, "a": HOSTILE}, headers=agent, timeout=10)
+    sim.configure(HOSTILE, whitelist=[HOSTILE])
+    [entry] = live(sim)["journal"]["items"]
+    assert (entry["path"], entry["key"], entry["user_agent"]) == (f"/{HOSTILE}", HOSTILE, HOSTILE)
+    answer = http.get(f"{sim.control_url}/live", timeout=10)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert HOSTILE not in http.get(f"{sim.control_url}/", timeout=10).text
+
+
+def test_the_choices_for_a_fault_can_be_planned(sim: Simulator) -> None:
+    choices = sim.control("GET", "/choices")
+    assert choices["paths"]["/monopolies"] == ["DELETE", "GET", "POST"]
+    values = {"code": -1, "seconds": 1, "http_status": 502, "drop": 1, "location": "/", "body": "x"}
+    for name, kind in choices["kinds"].items():
+        needed = {field: values[field] for field in kind["required"]}
+        for path in choices["paths"]:
+            if name != "partial" or path == "/whitelist/add":
+                sim.fault(path=path, kind=name, **needed)
+
+
+def test_its_files_are_beside_the_program() -> None:
+    assert {path.name for path in PROGRAM.glob("page.*")} == {"page.css", "page.html", "page.js", "page.py"}
