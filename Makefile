@@ -9,7 +9,7 @@ REST := -- $(ARGS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint unit sanity integration coverage molecule simulator demo build clean
+.PHONY: help test lint unit sanity docs galaxy integration eda runner browser coverage molecule matrix simulator demo build release hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -18,9 +18,9 @@ help: ## show this list
 	@tests/tools/bootstrap.sh $(PYTHON)
 
 test: .venv/.ready ## everything below up to molecule
-	@$(RUN) lint unit sanity integration coverage molecule
+	@$(RUN) lint unit sanity docs galaxy quickstart integration eda runner browser coverage molecule
 
-lint: .venv/.ready ## style, types, documentation, changelog, licences
+lint: .venv/.ready ## style, types, documentation, examples, changelog, licences (ARGS="ruff mypy": these alone)
 	@$(RUN) lint $(REST)
 
 unit: .venv/.ready ## unit tests on the newest and the oldest ansible-core
@@ -29,14 +29,32 @@ unit: .venv/.ready ## unit tests on the newest and the oldest ansible-core
 sanity: .venv/.ready ## ansible-test sanity on the newest and the oldest ansible-core
 	@$(RUN) sanity $(REST)
 
+docs: .venv/.ready ## the site of the documentation, in .cache/docs/html; warnings and dead links are errors
+	@$(RUN) docs
+
+galaxy: .venv/.ready ## the archive: its content, galaxy-importer, and the quick start of the READMEs from it
+	@$(RUN) galaxy quickstart
+
 integration: .venv/.ready ## playbooks over HTTP against the simulator
 	@$(RUN) integration $(REST)
+
+eda: .venv/.ready ## the event source and the rulebooks under ansible-rulebook (needs Java)
+	@$(RUN) eda $(REST)
+
+runner: .venv/.ready ## jobs in slices, as AWX makes them, under ansible-runner
+	@$(RUN) runner $(REST)
+
+browser: .venv/.ready ## the page of the simulator in a real browser (Chromium and ChromeDriver)
+	@$(RUN) browser $(REST)
 
 coverage: .venv/.ready ## share of plugins/ that the last unit and integration runs have gone through
 	@$(RUN) coverage
 
 molecule: .venv/.ready ## the role on hosts reached by SSH (root, or user namespaces)
 	@$(RUN) molecule $(REST)
+
+matrix: .venv/.ready ## unit and integration tests on every supported ansible-core; writes the table of the READMEs
+	@$(RUN) matrix support $(REST)
 
 simulator: .venv/.ready ## the simulator of the vendor in the foreground (ARGS="--help" lists its options)
 	@$(RUN) simulator $(REST)
@@ -46,6 +64,12 @@ demo: .venv/.ready ## the whole story on this machine, against the simulator
 
 build: .venv/.ready ## the archive of the collection, in dist/
 	@$(RUN) build
+
+release: .venv/.ready ## VERSION=x.y.z: version, changelog, commit, tag and archive
+	@$(RUN) release -- $(VERSION)
+
+hooks: .venv/.ready ## let git call the linters before each commit
+	@$(RUN) hooks $(REST)
 
 clean: ## remove all that the other targets have made
 	rm -rf .venv .nox .cache dist .ansible

@@ -26,9 +26,30 @@ SIMULATOR_REQUIREMENTS = ROOT / "tests" / "simulator" / "requirements.txt"
 NEWEST_PYTHON = "3.13"
 OLDEST_PYTHON = "3.10"
 
+# Every series of ansible-core that is supported, and the Python that "make matrix" tests it on: the oldest that the
+# series runs on, and for the newest series the newest. Its release is pinned in tests/requirements/core-NAME.txt.
+MATRIX = {
+    "oldest": OLDEST_PYTHON,
+    "2.17": "3.10",
+    "2.18": "3.11",
+    "2.19": "3.11",
+    "2.20": "3.12",
+    "newest": NEWEST_PYTHON,
+}
+
 # ansible-test runs on one of the Pythons of its own core; the compile and import tests run on all that both support.
 SANITY_PYTHON = {"oldest": "3.12", "newest": "3.13"}
 SANITY_TARGETS = {"oldest": ("3.10", "3.11", "3.12"), "newest": ("3.10", "3.11", "3.12", "3.13")}
+
+# Where the vendor's faults and codes meet the client, in the process of the tests: ansible-core has no part in that,
+# and unit tests run the same code on the oldest Python.
+WITHOUT_ANSIBLE = (
+    "test_account_faults",
+    "test_faults",
+    "test_leases_faults",
+    "test_leases_vendor_codes",
+    "test_vendor_codes",
+)
 
 # What the molecule scenarios need beside Python packages, and the Debian package that has it.
 PROGRAMS = {
@@ -47,18 +68,35 @@ nox.options.default_venv_backend = "uv|venv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "unit", "sanity", "integration", "coverage", "molecule"]
+nox.options.sessions = [
+    "lint",
+    "unit",
+    "sanity",
+    "docs",
+    "galaxy",
+    "quickstart",
+    "integration",
+    "eda",
+    "runner",
+    "browser",
+    "coverage",
+    "molecule",
+]
 
 
 # The hosts of the lab hide the home of the caller from what runs on them, so its sessions keep it.
 CALLERS_HOME = os.environ.get("HOME", str(Path.home()))
 
 
+def _uv() -> str:
+    return shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
+
+
 def _prepare() -> None:
     os.environ.update(workspace.environment())
     workspace.prepare_home()
     workspace.link_collection()
-    present = pythons.link_all(shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv")
+    present = pythons.link_all(_uv())
     if absent := pythons.missing(present):
         print(
             f"noxfile: Python {', '.join(absent)} was not found on PATH or in pyenv, and uv could not install it; "
@@ -79,11 +117,13 @@ def _install(session: nox.Session, *names: str, simulator: bool = False) -> None
 
 def _pytest(session: nox.Session, core: str, label: str) -> None:
     """Run pytest; on the newest core with coverage, in its processes and in those that these start."""
-    _install(session, f"core-{core}", "pytest", simulator=True)
+    _install(session, f"core-{core}", "pytest", "client", simulator=True)
     # The integration tests wait for simulators more than they compute.
     side_by_side = ("--numprocesses=3",) if label == "integration" else ()
     temporary = f"--basetemp={workspace.CACHE / 'pytest-temporary'}"
-    command = ("pytest", temporary, *side_by_side, *(session.posargs or [f"tests/{label}"]))
+    left_out = WITHOUT_ANSIBLE if (label, core) == ("integration", "oldest") else ()
+    tests = [f"tests/{label}", *(f"--ignore=tests/{label}/{name}.py" for name in left_out)]
+    command = ("pytest", temporary, *side_by_side, *(session.posargs or tests))
     # Over a local connection Ansible would work in ~root, whatever HOME says.
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     if core != "newest":
@@ -105,10 +145,11 @@ def _pytest(session: nox.Session, core: str, label: str) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def lint(session: nox.Session) -> None:
-    """Style, types, documentation, changelog and licences."""
-    _install(session, "core-newest", "lint", "pytest", "coverage", "bootstrap", simulator=True)
+    """Style, types, documentation, examples, changelog and licences; names of programs as arguments run these alone."""
+    names = ("core-newest", "lint", "antsibull", "shellcheck", "pytest", "client", "coverage", "bootstrap")
+    _install(session, *names, simulator=True)
     scripts = [str(name) for name in workspace.collection_files() if _is_shell(ROOT / name)]
-    commands = (
+    commands = [
         ("ruff", "check"),
         ("ruff", "format", "--check"),
         ("mypy",),
@@ -118,13 +159,18 @@ def lint(session: nox.Session) -> None:
         ("antsibull-changelog", "lint"),
         ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "."),
         ("ansible-lint", "--offline", "--profile", "production", "--strict"),
-    )
+        ("python", "tests/tools/examples.py"),
+    ]
+    if unknown := set(session.posargs) - {command[0] for command in commands}:
+        session.error(f"no part of lint: {', '.join(sorted(unknown))}")
     failed = []
     for command in commands:
+        if session.posargs and command[0] not in session.posargs:
+            continue
         try:
             session.run(*command)
         except CommandFailed:
-            failed.append(command[0])
+            failed.append(Path(command[-1]).stem if command[0] == "python" else command[0])
     if failed:
         session.error(f"failed: {', '.join(failed)}")
 
@@ -159,7 +205,8 @@ def unit(session: nox.Session, core: str) -> None:
 )
 def sanity(session: nox.Session, core: str) -> None:
     """ansible-test sanity, with no ignore line and no test left out."""
-    _install(session, f"core-{core}", "sanity")
+    # ansible-test brings the other tools of its sanity tests itself.
+    _install(session, f"core-{core}", "shellcheck")
     session.run(
         "python",
         "tests/tools/sanity.py",
@@ -186,6 +233,76 @@ def integration(session: nox.Session, core: str) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def eda(session: nox.Session) -> None:
+    """The event source and the rulebooks under ansible-rulebook."""
+    _need_programs(session, {"java": "openjdk-21-jre-headless"})
+    _pytest_with(session, "eda")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def runner(session: nox.Session) -> None:
+    """Jobs in slices, as AWX makes them, under ansible-runner."""
+    _pytest_with(session, "runner")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def browser(session: nox.Session) -> None:
+    """The page of the simulator in a real browser."""
+    chromium = {} if shutil.which("google-chrome") else {"chromium": "chromium"}
+    _need_programs(session, {**chromium, "chromedriver": "chromium-driver"})
+    _pytest_with(session, "browser")
+
+
+def _pytest_with(session: nox.Session, name: str) -> None:
+    """Run the tests that have a folder and requirements of their own, on the newest core."""
+    _install(session, "core-newest", name, "pytest", "client", simulator=True)
+    session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
+    temporary = f"--basetemp={workspace.CACHE / f'pytest-temporary-{name}'}"
+    session.run("pytest", temporary, *(session.posargs or [f"tests/{name}"]))
+
+
+@nox.session(python=NEWEST_PYTHON)
+def docs(session: nox.Session) -> None:
+    """The site of the documentation, in both languages; a warning or a link to nowhere is an error."""
+    _install(session, "core-newest", "antsibull", "docs")
+    session.run("python", "tests/tools/docsite.py")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def galaxy(session: nox.Session) -> None:
+    """The archive of the collection: what it holds, and whether Galaxy would take it without a warning."""
+    _install(session, "core-newest", "lint", "galaxy")
+    session.run("python", "tests/tools/archive.py", str(_build(session, workspace.CACHE / "galaxy")))
+
+
+@nox.session(python=NEWEST_PYTHON, reuse_venv=False)
+@nox.parametrize("readme", [nox.param("README.md", id="en"), nox.param("README.zh-CN.md", id="zh-CN")])
+def quickstart(session: nox.Session, readme: str) -> None:
+    """What the READMEs say first, with the archive in an empty home, where nothing but ansible-core is installed."""
+    _install(session, "core-newest")
+    archive = _build(session, workspace.CACHE / "galaxy")
+    session.run("python", "tests/tools/quickstart.py", _uv(), str(archive), readme)
+
+
+@nox.session
+@nox.parametrize("python,core", [nox.param(python, core, id=f"core-{core}") for core, python in MATRIX.items()])
+def matrix(session: nox.Session, core: str) -> None:
+    """Unit and integration tests on each supported ansible-core; paths as arguments run these alone."""
+    _need_programs(session, ASKING_PROGRAMS)
+    _install(session, f"core-{core}", "pytest", "client", simulator=True)
+    session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
+    paths = session.posargs or ["tests/unit", "tests/integration"]
+    session.run("python", "tests/tools/support.py", "run", core, *paths)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def support(session: nox.Session) -> None:
+    """The table of the READMEs that tells what the last "make matrix" ran."""
+    _install(session, "core-newest")
+    session.run("python", "tests/tools/support.py", "write")
+
+
+@nox.session(python=NEWEST_PYTHON)
 def coverage(session: nox.Session) -> None:
     """What the unit and integration tests together leave out of plugins/."""
     _install(session, "coverage")
@@ -202,7 +319,7 @@ def molecule(session: nox.Session) -> None:
         if not root:
             session.skip("needs root here: as root it also runs the role on SSH hosts in network namespaces")
         session.error("this root may not make network namespaces (a container without CAP_SYS_ADMIN?)")
-    _install(session, "core-newest", "molecule", simulator=True)
+    _install(session, "core-newest", "molecule", "client", simulator=True)
     session.env["HOME"] = CALLERS_HOME
     within = () if root else ("bash", "tests/lab/lab.sh", "rootless")
     session.run(*within, "molecule", "test", *(session.posargs or ["--all", "--report"]), external=not root)
@@ -232,7 +349,7 @@ def simulator(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def demo(session: nox.Session) -> None:
     """The whole story on one machine: hosts that the proxy refuses, the role, hosts that it lets in."""
-    _install(session, "core-newest", "demo", simulator=True)
+    _install(session, "core-newest", "client", simulator=True)
     session.env["HOME"] = CALLERS_HOME
     session.run("bash", "tests/demo/demo.sh", *session.posargs, external=True)
 
@@ -241,6 +358,27 @@ def demo(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """The archive of the collection, in dist/."""
     _install(session, "core-newest")
-    copy = workspace.copy_collection("build")
-    session.run("ansible-galaxy", "collection", "build", "--force", "--output-path", str(ROOT / "dist"), str(copy))
-    workspace.drop_copy("build")
+    _build(session, ROOT / "dist")
+
+
+def _build(session: nox.Session, target: Path) -> Path:
+    copy = workspace.copy_collection(f"build-{os.getpid()}")
+    session.run("ansible-galaxy", "collection", "build", "--force", "--output-path", str(target), str(copy))
+    workspace.drop_copy(f"build-{os.getpid()}")
+    return target / f"{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz"
+
+
+@nox.session(python=NEWEST_PYTHON)
+def release(session: nox.Session) -> None:
+    """A release: version, changelog, commit, tag and archive."""
+    _install(session, "core-newest", "lint")
+    # who commits is written there
+    session.run("python", "tests/tools/release.py", *session.posargs, env={"HOME": CALLERS_HOME})
+    _build(session, ROOT / "dist")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def hooks(session: nox.Session) -> None:
+    """Let git call the linters before each commit; an argument such as "run --all-files" goes to pre-commit instead."""
+    _install(session, "hooks")
+    session.run("pre-commit", *(session.posargs or ["install"]))

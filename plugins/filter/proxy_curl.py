@@ -41,7 +41,9 @@ seealso:
 
 EXAMPLES = r"""
 - name: See where the proxy comes out
-  ansible.builtin.shell: "{{ lease | qingguo.qgnet.proxy_curl('https://d.qg.net/ip') }}"
+  ansible.builtin.command:
+    cmd: "{{ lease | qingguo.qgnet.proxy_curl('https://d.qg.net/ip') }}"
+    expand_argument_vars: false # a dollar sign in a password stays one
   register: exit_address
   changed_when: false
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,14 @@ def prepare_home() -> None:
         lines.append(f"{key} = " + "\n    ".join(value.split("\n")))
     target.touch(mode=0o600)
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def version() -> str:
+    """Return the version of the collection."""
+    found = re.search(r"^version: (\S+)$", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    if not found:
+        raise ValueError("galaxy.yml has no version")
+    return found[1]
 
 
 def link_collection() -> None:

@@ -1,0 +1,214 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jobs as AWX runs them: one inventory cut into slices, each run by ansible-runner in a place that shares nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from simulator_fixture import Simulator
+
+BIN = Path(sys.executable).parent
+ADD, QUERY = "/whitelist/add", "/whitelist/query"
+#: The vendor's limits, calls a minute.
+LIMITS = {ADD: 20, QUERY: 60}
+REFUSED = -11
+#: Longest that all jobs together may take; hanging ones are a failure, not a wait.
+PATIENCE = 240.0
+
+
+def source(number: int) -> str:
+    """The loopback address that a host asks from."""
+    return f"127.0.{1 + number // 250}.{number % 250 + 1}"
+
+
+def public(number: int) -> str:
+    """The address under which the internet sees a host."""
+    return f"198.18.{number // 250}.{number % 250 + 1}"
+
+
+def sliced(hosts: Sequence[int], number: int, count: int) -> list[int]:
+    """Slice ``number`` (from 1) of ``count``, cut as AWX does: every ``count``-th host."""
+    return list(hosts[number - 1 :: count])
+
+
+def play(serial: int = 0) -> str:
+    """A playbook of a project: the role for all hosts of the job, in batches of this size if one is given."""
+    content: dict[str, Any] = {"name": "Let hosts use the proxies", "hosts": "all", "gather_facts": False}
+    if serial:
+        content["serial"] = serial
+    return yaml.safe_dump([{**content, "roles": ["qingguo.qgnet.egress_whitelist"]}], sort_keys=False)
+
+
+@dataclass
+class Job:
+    """One run of ansible-runner: its home and its private data directory are its own, and so is what it remembers."""
+
+    folder: Path
+    hosts: list[int]
+    started: float = 0.0
+    ended: float = 0.0
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def private(self) -> Path:
+        return self.folder / "runner"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def prepare(self, playbook: str, sim: Simulator, variables: Mapping[str, str], collections: str) -> None:
+        """Put down what AWX puts into a private data directory."""
+        self.home.mkdir(parents=True)
+        lines = [f"host{n:03} ansible_connection=local egress_whitelist_source_address={source(n)}" for n in self.hosts]
+        settings = {
+            # The simulator's public addresses are from a range for tests.
+            "egress_whitelist_allow_non_global": True,
+            "egress_whitelist_sources": [f"{sim.api_url}/ip", f"{sim.api_url}/json"],
+            "ansible_python_interpreter": sys.executable,
+        }
+        environment = {
+            "HOME": str(self.home),
+            "ANSIBLE_HOME": str(self.home / ".ansible"),
+            # Over a local connection Ansible would work in the home of the user, whatever HOME says.
+            "ANSIBLE_REMOTE_TEMP": str(self.home / "remote"),
+            "ANSIBLE_COLLECTIONS_PATH": collections,
+            "QG_API_URL": sim.api_url,
+            **variables,
+        }
+        for name, text in {
+            "inventory/hosts": "\n".join(lines) + "\n",
+            "project/register.yml": playbook,
+            "env/envvars": json.dumps(environment),
+            "env/extravars": json.dumps(settings),
+        }.items():
+            path = self.private / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+    def start(self) -> None:
+        """Let ansible-runner begin."""
+        environment = {
+            "PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.home),
+            "LC_ALL": "C.UTF-8",
+            "TMPDIR": str(self.folder),
+        }
+        command = [str(BIN / "ansible-runner"), "run", str(self.private), "--playbook", "register.yml"]
+        self.started = time.monotonic()
+        with (self.folder / "output").open("wb") as output:
+            self.process = subprocess.Popen(
+                [*command, "--ident", "job"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def running(self) -> bool:
+        """Whether it goes on; notes when it ended."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            return True
+        self.ended = self.ended or time.monotonic()
+        return False
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.started
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "output").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def rc(self) -> int:
+        """What ansible-playbook ended with, as ansible-runner tells it."""
+        told = self.private / "artifacts" / "job" / "rc"
+        return int(told.read_text(encoding="utf-8")) if told.exists() else -1
+
+    def costs(self) -> list[dict[str, Any]]:
+        """What each write of this job cost, from the events that ansible-runner keeps, as AWX shows them."""
+        found = []
+        for path in sorted((self.private / "artifacts" / "job" / "job_events").glob("*.json")):
+            event = json.loads(path.read_text(encoding="utf-8"))
+            result = event.get("event_data", {}).get("res", {})
+            if isinstance(result, dict) and "api" in result.get("fleet", {}):
+                found.append(result["fleet"]["api"])
+        return found
+
+
+def run_all(jobs: Sequence[Job]) -> None:
+    """Run all jobs at the same time, and stop those that take too long."""
+    try:
+        for job in jobs:
+            job.start()
+        give_up = time.monotonic() + PATIENCE
+        # Each is looked at each time, since a job notes when it ended.
+        while sum(job.running() for job in jobs):
+            assert time.monotonic() < give_up, f"some jobs are not done after {PATIENCE:.0f} seconds"
+            time.sleep(0.05)
+    finally:
+        for job in jobs:
+            if job.process is not None and job.process.poll() is None:
+                # ansible-runner then ends the playbook as well.
+                job.process.terminate()
+                job.process.wait(30)
+
+
+def refusals(journal: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The calls that the vendor refused for their rate."""
+    return [call for call in journal if call["code"] == REFUSED]
+
+
+def retries(journal: Sequence[Mapping[str, Any]], path: str = ADD) -> list[float]:
+    """When each refused call to a path was sent again, in seconds since the first refusal.
+
+    Nobody but the sender knows which call repeats which, but a call names its addresses.
+    """
+    first: dict[tuple[str, ...], float] = {}
+    found = []
+    for call in journal:
+        name = tuple(call["ips"])
+        if call["path"] != path:
+            continue
+        if name in first:
+            found.append(call["at"])
+        if call["code"] == REFUSED:
+            first[name] = call["at"]
+        else:
+            first.pop(name, None)
+    return [at - min(call["at"] for call in refusals(journal)) for at in sorted(found)] if found else []
+
+
+def busiest(moments: Sequence[float], seconds: float) -> int:
+    """The most moments within any span of so many seconds."""
+    return max((sum(begin <= moment < begin + seconds for moment in moments) for begin in moments), default=0)
+
+
+def story(title: str, jobs: Sequence[Job], journal: Sequence[Mapping[str, Any]]) -> str:
+    """What a person wants to see: calls, refusals and seconds."""
+    calls = Counter(call["path"] for call in journal)
+    again = retries(journal)
+    waits = [cost["waited_seconds"] for job in jobs for cost in job.costs()]
+    lines = [
+        f"{title}: {len(jobs)} jobs, {sum(len(job.hosts) for job in jobs)} hosts",
+        f"  calls: {', '.join(f'{count} {path}' for path, count in sorted(calls.items()))}",
+        f"  refused with {REFUSED}: {len(refusals(journal))}",
+        f"  seconds of the jobs: {' '.join(f'{job.seconds:.1f}' for job in jobs)}",
+        f"  seconds waited: {' '.join(f'{wait:.1f}' for wait in waits if wait) or 'none'}",
+    ]
+    if again:
+        lines.append(f"  sent again, seconds after the first refusal: {' '.join(f'{at:.1f}' for at in again)}")
+        lines.append(f"  most of these within one second: {busiest(again, 1.0)}")
+    return "\n".join(lines)

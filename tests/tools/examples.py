@@ -1,0 +1,284 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check every YAML example of the documents: guides and READMEs in both languages, and EXAMPLES of modules and plugins.
+
+Each is written into a playbook, a file of variables or what else it is, below .cache/examples. ansible-playbook checks
+the syntax of the playbooks, ansible-lint checks everything under its production profile, and the options that an
+example gives to a module or an inventory plugin of the collection must be documented ones. What is found is told by the
+line of the document.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import workspace
+import yaml
+
+ROOT = workspace.ROOT
+TARGET = workspace.CACHE / "examples"
+COLLECTION = f"{workspace.NAMESPACE}.{workspace.NAME}"
+PLUGINS = ("cache", "callback", "filter", "inventory", "lookup", "modules", "test", "vars")
+#: Where ansible-lint expects what kind of file.
+FOLDERS = {
+    "playbook": "playbooks",
+    "tasks": "playbooks",
+    "variables": "vars",
+    "inventory": "inventory",
+    "rulebook": "extensions/eda/rulebooks",
+    "requirements": "other",
+    "pipeline": "other",
+}
+_FENCE = re.compile(r"^(?P<indent> *)```(?:yaml|yml|yaml\+jinja)\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_DIRECTIVE = re.compile(
+    r"^(?P<indent> *)\.\. code-block:: (?:yaml|yaml\+jinja)\n(?: +:\S.*\n)*\n(?P<body>(?:(?P=indent)   .*\n|\n)+)",
+    re.MULTILINE,
+)
+_PLAY = {"hosts", "import_playbook", "ansible.builtin.import_playbook"}
+_ERROR = re.compile(r"(?P<file>[\w./-]+\.yml)(?:': line |:)(?P<line>\d+)")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One block of YAML in a document."""
+
+    source: Path
+    line: int
+    text: str
+
+    @property
+    def kind(self) -> str:
+        """What the block is."""
+        return kind_of(self.content)
+
+    @property
+    def content(self) -> Any:
+        """What the block says."""
+        return yaml.safe_load(self.text)
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}"
+
+
+def kind_of(content: Any) -> str:
+    """Tell what a piece of YAML is, or raise ValueError."""
+    if isinstance(content, list) and content and all(isinstance(entry, dict) for entry in content):
+        if all("rules" in entry and "sources" in entry for entry in content):
+            return "rulebook"
+        plays = [bool(_PLAY & set(entry)) for entry in content]
+        if all(plays):
+            return "playbook"
+        if not any(plays):
+            return "tasks"
+    elif isinstance(content, dict) and content:
+        if "plugin" in content or set(content) == {"all"}:
+            return "inventory"
+        if "collections" in content:
+            return "requirements"
+        return "pipeline" if {"jobs", "stages", "steps"} & set(content) else "variables"
+    raise ValueError("is no playbook, no tasks, and nothing else that is known")
+
+
+def dedent(body: str, indent: int) -> str:
+    """Take so many spaces from each line."""
+    return "".join(line[indent:] if line.strip() else "\n" for line in body.splitlines(keepends=True)).rstrip() + "\n"
+
+
+def blocks(pattern: re.Pattern[str], text: str, deeper: int) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each block of a document."""
+    for match in pattern.finditer(text):
+        yield text.count("\n", 0, match.start("body")) + 1, dedent(match["body"], len(match["indent"]) + deeper)
+
+
+def documents(text: str, line: int) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each document in a block, which three dashes part."""
+    for part in re.split(r"^---$", text, flags=re.MULTILINE):
+        if part.strip() and yaml.safe_load(part) is not None:
+            yield line, part
+        line += part.count("\n")
+
+
+def examples_of(path: Path) -> Iterator[Example]:
+    """Yield the examples of a file of the checkout."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    found: Iterable[tuple[int, str]] = ()
+    if path.suffix == ".md":
+        found = blocks(_FENCE, text, 0)
+    elif path.suffix == ".rst":
+        found = blocks(_DIRECTIVE, text, 3)
+    elif path.parts[:1] == ("plugins",) and path.parts[1] in PLUGINS:
+        for node in ast.parse(text).body:
+            named = isinstance(node, ast.Assign) and [ast.unparse(name) for name in node.targets] == ["EXAMPLES"]
+            if named and isinstance(node, ast.Assign):
+                found = [(node.value.lineno, ast.literal_eval(node.value))]
+    for line, block in found:
+        for place, part in documents(block, line):
+            yield Example(path, place, part)
+
+
+def collect() -> list[Example]:
+    """Return all examples."""
+    names = [path for path in workspace.collection_files() if path.suffix in (".md", ".rst", ".py")]
+    return [example for path in names for example in examples_of(path)]
+
+
+class Writer:
+    """Writes examples to where ansible-lint knows what they are, and remembers which line came from where."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.lines: dict[str, list[str]] = {}
+        self.origins: dict[tuple[str, int], str] = {}
+
+    def add(self, example: Example) -> None:
+        """Write an example; those of one document that are played share a playbook."""
+        kind = example.kind
+        stem = re.sub(r"\W+", "_", str(example.source.with_suffix(""))).strip("_").lower()
+        if kind in ("playbook", "tasks"):
+            name = f"{FOLDERS[kind]}/{stem}.yml"
+        else:
+            name = f"{FOLDERS[kind]}/{stem}_{example.line}.yml"
+        lines = self.lines.setdefault(name, ["---"])
+        if len(lines) > 1:
+            lines.append("")
+        if kind == "tasks":
+            lines += [f"- name: Tasks of line {example.line}", "  hosts: localhost"]
+            lines += ["  gather_facts: false", "  tasks:"]
+        text = example.text.rstrip("\n").split("\n")
+        while text and not text[0].strip():
+            text.pop(0)
+        first = example.line + example.text.split("\n").index(text[0])
+        for number, line in enumerate(text):
+            lines.append(f"    {line}".rstrip() if kind == "tasks" else line)
+            self.origins[name, len(lines)] = f"{example.source}:{first + number}"
+
+    def write(self) -> None:
+        """Put the files down."""
+        shutil.rmtree(self.target, ignore_errors=True)
+        for name, lines in self.lines.items():
+            path = self.target / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        # ansible-lint takes the nearest one for the project
+        for name in (".ansible-lint", ".yamllint"):
+            lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if not line.startswith(("exclude_paths", "ignore-from-file", "  - "))]
+            (self.target / name).write_text("\n".join(kept) + "\n", encoding="utf-8")
+
+    def translate(self, output: str) -> str:
+        """Name the document instead of the file that was written."""
+
+        def origin(match: re.Match[str]) -> str:
+            name = match["file"].removeprefix(f"{self.target}/")
+            return self.origins.get((name, int(match["line"])), match[0])
+
+        return _ERROR.sub(origin, output)
+
+
+def documented_event_source(name: str) -> dict[str, Any]:
+    """Return the options of an event source, which ansible-doc does not know."""
+    path = ROOT / "extensions" / "eda" / "plugins" / "event_source" / f"{name}.py"
+    for node in ast.parse(path.read_text(encoding="utf-8")).body if path.exists() else ():
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DOCUMENTATION":
+            options: dict[str, Any] = yaml.safe_load(ast.literal_eval(node.value))["options"]
+            return options
+    return {}
+
+
+def documented(kind: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the options of plugins of the collection, by full name."""
+    wanted = sorted({name for name in names if name.startswith(f"{COLLECTION}.")})
+    if not wanted:
+        return {}
+    if kind == "event source":
+        return {name: documented_event_source(name.rpartition(".")[2]) for name in wanted}
+    command = ["ansible-doc", "--json", "--type", kind, *wanted]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {name: entry["doc"].get("options", {}) for name, entry in json.loads(shown).items()}
+
+
+def calls(content: Any, kind: str = "module") -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the tasks and event sources of the collection that a piece of YAML has, with their options."""
+    if isinstance(content, list):
+        for entry in content:
+            yield from calls(entry, kind)
+    elif isinstance(content, dict):
+        for name, value in content.items():
+            if str(name).startswith(f"{COLLECTION}."):
+                yield kind, str(name), value if isinstance(value, dict) else {}
+            else:
+                yield from calls(value, "event source" if name == "sources" and "rules" in content else kind)
+
+
+def wrong_options(examples: Iterable[Example]) -> Iterator[str]:
+    """Tell which options, and which choices, are not documented."""
+    used = [(example, *call) for example in examples for call in calls(example.content)]
+    used += [
+        (example, "inventory", example.content["plugin"], example.content)
+        for example in examples
+        if example.kind == "inventory" and "plugin" in example.content
+    ]
+    names: dict[str, list[str]] = {}
+    for _example, kind, name, _options in used:
+        names.setdefault(kind, []).append(name)
+    known = {kind: documented(kind, wanted) for kind, wanted in names.items()}
+    for example, kind, name, options in used:
+        if not known[kind].get(name):
+            yield f"{example}: there is no {kind} {name}"
+            continue
+        for option, value in options.items():
+            told = known[kind][name].get(option)
+            if told is None:
+                yield f"{example}: {name} has no option {option}"
+            elif "choices" in told and isinstance(value, str) and "{{" not in value and value not in told["choices"]:
+                yield f"{example}: {option} of {name} cannot be {value}"
+
+
+def run(writer: Writer, command: list[str]) -> bool:
+    """Run a check, pass on what it says in terms of the documents, and return whether all was well."""
+    done = subprocess.run(command, cwd=writer.target, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(writer.translate(done.stdout + done.stderr), file=sys.stderr)
+    return done.returncode == 0
+
+
+def main() -> int:
+    """Check all, and return the exit code."""
+    examples = collect()
+    writer = Writer(TARGET)
+    wrong = []
+    sound = []
+    for example in examples:
+        try:
+            writer.add(example)
+            sound.append(example)
+        except (ValueError, yaml.YAMLError) as problem:
+            wrong.append(f"{example}: {problem}")
+    wrong += wrong_options(sound)
+    writer.write()
+    played = sorted(name for name in writer.lines if name.startswith("playbooks/"))
+    passed = [
+        run(writer, ["ansible-playbook", "--inventory", "localhost,", "--syntax-check", *played]),
+        run(writer, ["ansible-lint", "--offline", "--profile", "production", "--strict", "--format", "pep8", "-q"]),
+    ]
+    for reason in wrong:
+        print(f"examples: {reason}", file=sys.stderr)
+    kinds = Counter(example.kind for example in sound)
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    sources = len({example.source for example in examples})
+    print(f"examples: {len(examples)} examples in {sources} documents ({told})")
+    return 1 if wrong or not all(passed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

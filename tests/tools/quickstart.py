@@ -1,0 +1,238 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Do what the quick start of a README says, word for word, with the archive of the collection and no checkout.
+
+usage: quickstart.py UV ARCHIVE README
+
+The home is empty, and the Python that calls this has ansible-core and nothing else. Only pip is another: uv stands for
+it. The simulator and the playbook run in a network namespace of their own where that is allowed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import workspace
+
+ROOT = workspace.ROOT
+HEADINGS = ("## Quick start\n", "## 快速开始\n")
+PORTS = (3128, 8080)
+#: The address that the quick start gives to this machine.
+REGISTERED = "203.0.113.5"
+_BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+# Ansible's own words for a run without an inventory, which the quick start is.
+_NO_INVENTORY = re.compile(
+    r"^\[WARNING\]: (?:No inventory was parsed|provided hosts list is empty).*(?:\n(?=\S).*)*\n", re.M
+)
+_FILE = re.compile(r"`(\w+\.yml)`")
+_PIP = re.compile(r"^python3 -m pip install ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A block of the quick start: a file to save, a program that goes on running, or commands."""
+
+    kind: str
+    text: str
+    name: str = ""
+
+
+def steps(text: str) -> list[Step]:
+    """Return what the quick start of a README says, as far as it needs no account."""
+    heading = next((heading for heading in HEADINGS if heading in text), None)
+    if heading is None:
+        raise ValueError("there is no quick start")
+    section = re.split(r"^## ", text.split(heading, 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    found = []
+    end = 0
+    for match in _BLOCK.finditer(section):
+        before, end = section[end : match.start()], match.end()
+        body = match["body"]
+        if match["kind"] in ("yaml", "yml"):
+            names = _FILE.findall(before)
+            if not names:
+                raise ValueError(f"under which name is this saved? {body[:60]!r}")
+            found.append(Step("file", body, names[-1]))
+        elif "tests/simulator " in body:
+            found.append(Step("server", body))
+        elif "read -rs QG_KEY" not in body and not body.startswith("make "):
+            found.append(Step("install" if "ansible-galaxy" in body else "commands", body))
+    if [step.kind for step in found] != ["install", "server", "file", "commands"]:
+        kinds = [step.kind for step in found]
+        raise ValueError(f"not an installation, a simulator, a playbook and its run, but {kinds}")
+    return found
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return the environment of somebody who has just logged in."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"))
+    quiet = {"ANSIBLE_NOCOLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {"HOME": str(home), "LC_ALL": "C.UTF-8", "PATH": path, **quiet}
+
+
+def shell(text: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run commands as they stand."""
+    return subprocess.run(
+        ["bash", "-euc", text],
+        cwd=folder,
+        env=environment(folder / "home") | more,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def install(text: str, uv: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run commands with uv in the place of pip, and with the versions that are tested."""
+    with_uv = shlex.join([uv, "pip", "install", "--quiet", "--python", sys.executable])
+    tested = shlex.join(["--constraint", str(ROOT / "tests" / "requirements" / "client.txt")])
+    settings = {name: value for name, value in os.environ.items() if name.startswith("UV_") or name == "SSL_CERT_FILE"}
+    return shell(_PIP.sub(lambda _: f"{with_uv} {tested} ", text), folder, **settings)
+
+
+def loopback() -> None:
+    """Bring up the loopback device of a new network namespace."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sh14x", b"lo", 0x1 | 0x40)
+        # SIOCSIFFLAGS with IFF_UP and IFF_RUNNING
+        fcntl.ioctl(control.fileno(), 0x8914, request)
+
+
+def own_network() -> list[str]:
+    """Return the words before a command that give it a network of its own, if that can be had."""
+    command = ["unshare", "--net", *(() if os.geteuid() == 0 else ("--user", "--map-root-user"))]
+    allowed = shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True, check=False)
+    return command if allowed and allowed.returncode == 0 else []
+
+
+def listens(port: int) -> bool:
+    """Tell whether somebody listens on a port of this machine."""
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+def play(folder: Path, readme: Path) -> list[str]:
+    """Start the simulator, run the playbook twice, and return what is wrong."""
+    _install, server, file, commands = steps(readme.read_text(encoding="utf-8"))
+    (folder / file.name).write_text(file.text, encoding="utf-8")
+    log = folder / "simulator.log"
+    if any(map(listens, PORTS)):
+        return [f"a port of {PORTS} is in use"]
+    with log.open("wb") as output:
+        simulator = subprocess.Popen(
+            ["bash", "-euc", server.text],
+            cwd=folder,
+            env=environment(folder / "home"),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        end = time.monotonic() + 20
+        while not all(map(listens, PORTS)):
+            if simulator.poll() is not None or time.monotonic() > end:
+                return [f"the simulator does not listen: {log.read_text(encoding='utf-8', errors='replace')}"]
+            time.sleep(0.1)
+        wrong = []
+        for expected in ("changed=1", "changed=0"):
+            run = shell(commands.text, folder)
+            shown = _NO_INVENTORY.sub("", run.stdout + run.stderr)
+            if run.returncode or expected not in shown:
+                wrong.append(f"the playbook ended with {run.returncode} and without {expected}:\n{shown}")
+            elif "WARNING" in shown or "DEPRECATION" in shown:
+                wrong.append(f"the playbook warns:\n{shown}")
+            elif expected == "changed=1" and f"+{REGISTERED}" not in shown.replace(" ", ""):
+                wrong.append(f"the diff does not show {REGISTERED}:\n{shown}")
+        return wrong
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(simulator.pid, signal.SIGTERM)
+        simulator.wait()
+
+
+def documented(folder: Path) -> list[str]:
+    """Ask ansible-doc for every plugin of the installed collection, and return what is wrong."""
+    wrong = []
+    kinds = {"module": "modules", "filter": "filter", "lookup": "lookup", "inventory": "inventory"}
+    for kind, directory in kinds.items():
+        there = {path.stem for path in (ROOT / "plugins" / directory).glob("*.py") if not path.stem.startswith("_")}
+        listed = shell(f"ansible-doc --json --type {kind} --list qingguo.qgnet", folder)
+        found = {name.rpartition(".")[2] for name in json.loads(listed.stdout or "{}")}
+        wrong += [f"ansible-doc does not list the {kind} {name}" for name in sorted(there - found)]
+        full_names = " ".join(f"qingguo.qgnet.{name}" for name in sorted(there))
+        shown = shell(f"ansible-doc --type {kind} {full_names}", folder)
+        if shown.returncode or "WARNING" in shown.stderr:
+            wrong.append(f"ansible-doc --type {kind}: {shown.stderr}")
+    shown = shell("ansible-doc --type role qingguo.qgnet.egress_whitelist", folder)
+    if shown.returncode or "egress_whitelist_key" not in shown.stdout:
+        wrong.append(f"ansible-doc --type role: {shown.stderr}")
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        checked = shell(f"ansible-playbook --inventory localhost, --syntax-check qingguo.qgnet.{path.stem}", folder)
+        if checked.returncode:
+            wrong.append(f"the playbook {path.stem} has no sound syntax: {checked.stderr}")
+    return wrong
+
+
+def broken_links(folder: Path) -> list[str]:
+    """Return which links of the installed READMEs lead nowhere."""
+    home = folder / "home" / ".ansible" / "collections" / "ansible_collections" / workspace.NAMESPACE / workspace.NAME
+    wrong = []
+    for path in sorted([*home.glob("*.md"), *home.glob("roles/*/*.md"), *home.glob("docs/**/*.md")]):
+        for target in re.findall(r"\]\(([^)\s#]+)", path.read_text(encoding="utf-8")):
+            if "://" not in target and not (path.parent / target).exists():
+                wrong.append(f"{path.relative_to(home)} of the archive links to {target}, which is not in it")
+    return wrong
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Install, play, and return the exit code."""
+    if arguments[0] == "--play":
+        if arguments[1] == "alone":
+            loopback()
+        wrong = play(Path(arguments[2]), Path(arguments[3]))
+        for reason in wrong:
+            print(f"quickstart: {reason}", file=sys.stderr)
+        return 1 if wrong else 0
+    uv, archive, readme = arguments[0], Path(arguments[1]), Path(arguments[2])
+    folder = workspace.CACHE / "quickstart"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "home").mkdir(parents=True)
+    shutil.copy2(archive, folder / archive.name)
+    first, *_others = steps(readme.read_text(encoding="utf-8"))
+    installed = install(first.text, uv, folder)
+    wrong = [f"the installation ended with {installed.returncode}:\n{installed.stdout}{installed.stderr}"]
+    if installed.returncode == 0:
+        wrong = [*documented(folder), *broken_links(folder)]
+        apart = own_network()
+        mode = "alone" if apart else "shared"
+        inner = subprocess.run(
+            [*apart, sys.executable, __file__, "--play", mode, str(folder), str(readme)], check=False
+        )
+        if inner.returncode:
+            wrong.append(f"the quick start of {readme.name} fails")
+    for reason in wrong:
+        print(f"quickstart: {reason}", file=sys.stderr)
+    if not wrong:
+        print(f"quickstart: {readme.name} works as it stands, from {archive.name}, without a checkout")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,216 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the tests on one ansible-core and note what was run; make the table of the READMEs of these notes.
+
+usage: support.py run CORE PATH [PATH ...]   run pytest, and note the result in .cache/matrix
+       support.py write                      make docs/support_matrix.yml of the notes, and the tables of it
+       support.py render                     make the tables of docs/support_matrix.yml again
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import workspace
+
+ROOT = workspace.ROOT
+NOTES = workspace.CACHE / "matrix"
+RESULT = ROOT / "docs" / "support_matrix.yml"
+REQUIREMENTS = ROOT / "tests" / "requirements"
+PARTS = ("unit", "integration")
+BEGIN = "<!-- support matrix: begin; made by make matrix -->"
+END = "<!-- support matrix: end -->"
+#: These look at what only comes of the whole run.
+AFTERWARDS = (
+    "tests/unit/test_house.py::test_the_support_table_is_made_of_what_was_run",
+    "tests/unit/test_house.py::test_what_was_run_is_every_supported_core",
+)
+#: Of each README, the head of the table, and the words of its cells.
+WORDS = {
+    "README.md": (
+        ("ansible-core", "Python", "unit tests", "integration tests"),
+        {
+            "all": "{passed} passed",
+            "some": "{passed} passed, of {files}",
+            "skipped": ", {skipped} skipped",
+            "failed": ", **{failed} failed**",
+            "none": "not run",
+            "and": ", ",
+        },
+    ),
+    "README.zh-CN.md": (
+        ("ansible-core", "Python", "单元测试", "集成测试"),
+        {
+            "all": "{passed} 个通过",
+            "some": "{passed} 个通过\N{FULLWIDTH LEFT PARENTHESIS}仅 {files}\N{FULLWIDTH RIGHT PARENTHESIS}",
+            "skipped": "\N{FULLWIDTH COMMA}{skipped} 个跳过",
+            "failed": "\N{FULLWIDTH COMMA}**{failed} 个失败**",
+            "none": "未运行",
+            "and": "、",
+        },
+    ),
+}
+HEADER = """\
+---
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# What "make matrix" has run, and what came of it. Nobody writes this by hand.
+"""
+
+
+def pinned() -> list[str]:
+    """Return the releases of ansible-core that are tested, oldest first."""
+    found = []
+    for path in REQUIREMENTS.glob("core-*.txt"):
+        found += re.findall(r"^ansible-core==(\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
+
+
+def tested_files(part: str) -> set[str]:
+    """Return the test files of a part of the tests."""
+    return {str(path.relative_to(ROOT)) for path in (ROOT / "tests" / part).rglob("test_*.py")}
+
+
+def read_report(report: Path) -> dict[str, dict[str, Any]]:
+    """Count what pytest reports: passed, failed and skipped tests of each part, and the files that were left out."""
+    counts: dict[str, Counter[str]] = {part: Counter() for part in PARTS}
+    ran: dict[str, set[str]] = {part: set() for part in PARTS}
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        words = case.get("classname", "").split(".")
+        part = words[1] if words[0] == "tests" and len(words) > 2 else ""
+        if part not in counts:
+            raise ValueError(f"the test {case.get('classname')} belongs to no part")
+        tags = {child.tag for child in case}
+        outcome = "failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"
+        counts[part][outcome] += 1
+        # A class may stand behind the module.
+        places = ["/".join(words[:length]) + ".py" for length in range(len(words), 1, -1)]
+        ran[part].add(next(place for place in places if (ROOT / place).is_file()))
+    result: dict[str, dict[str, Any]] = {}
+    for part in PARTS:
+        result[part] = {outcome: counts[part][outcome] for outcome in ("passed", "skipped", "failed")}
+        left_out = tested_files(part) - ran[part]
+        if ran[part] and left_out:
+            result[part]["files"] = sorted(Path(name).stem for name in ran[part])
+    return result
+
+
+def run(core: str, paths: Sequence[str]) -> int:
+    """Run the tests with this Python's ansible-core, note the result, and return the exit code."""
+    NOTES.mkdir(parents=True, exist_ok=True)
+    report = NOTES / f"{core}.xml"
+    note = NOTES / f"{core}.json"
+    for old in (report, note):
+        old.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", f"--basetemp={NOTES / f'temporary-{core}'}", f"--junit-xml={report}"]
+    command += ["--numprocesses=3", *(f"--deselect={name}" for name in AFTERWARDS), *paths]
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if report.exists():
+        shown = subprocess.run(
+            [sys.executable, "-c", "import ansible.release; print(ansible.release.__version__)"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        noted = {"core": shown.stdout.strip(), "python": platform.python_version(), **read_report(report)}
+        note.write_text(json.dumps(noted), encoding="utf-8")
+        print(f"matrix: {noted}")
+    return code
+
+
+def cell(told: dict[str, Any], words: dict[str, str]) -> str:
+    """Return what a table says of one part of the tests."""
+    if not sum(told[outcome] for outcome in ("passed", "skipped", "failed")):
+        return words["none"]
+    files = words["and"].join(f"`{name}`" for name in told.get("files", ()))
+    text = words["some" if files else "all"].format(passed=told["passed"], files=files)
+    for outcome in ("skipped", "failed"):
+        if told[outcome]:
+            text += words[outcome].format(**told)
+    return text
+
+
+def table(result: dict[str, Any], readme: str) -> str:
+    """Return the table of a README; nothing where nothing was run."""
+    if not result["cores"]:
+        return ""
+    head, words = WORDS[readme]
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    for entry in result["cores"]:
+        parts = [cell(entry[part], words) for part in PARTS]
+        lines.append(f"| {' | '.join([entry['core'], entry['python'], *parts])} |")
+    return "\n".join(lines)
+
+
+def replaced(text: str, made: str) -> str:
+    """Return a README with another table between its marks."""
+    before, begin, rest = text.partition(BEGIN)
+    _old, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError("the marks of the table are missing")
+    shown = f"\n{made}\n\n" if made else ""
+    return f"{before}{BEGIN}\n{shown}{END}{after}"
+
+
+def load() -> dict[str, Any]:
+    """Return the result of the last run."""
+    import yaml
+
+    result: dict[str, Any] = yaml.safe_load(RESULT.read_text(encoding="utf-8"))
+    return result
+
+
+def render(readmes: Iterable[str] = tuple(WORDS)) -> None:
+    """Write the tables."""
+    result = load()
+    for name in readmes:
+        path = ROOT / name
+        path.write_text(replaced(path.read_text(encoding="utf-8"), table(result, name)), encoding="utf-8")
+
+
+def write() -> int:
+    """Make the result of the notes, and the tables of it."""
+    import yaml
+
+    noted = [json.loads(path.read_text(encoding="utf-8")) for path in NOTES.glob("*.json")]
+    by_core = {entry["core"]: entry for entry in noted}
+    missing = [core for core in pinned() if core not in by_core]
+    if missing:
+        print(f"matrix: nothing was run on ansible-core {', '.join(missing)}", file=sys.stderr)
+        return 1
+    result = {"cores": [by_core[core] for core in pinned()]}
+    text = yaml.safe_dump(result, sort_keys=False, default_flow_style=False, indent=2)
+    # yamllint wants entries of a list indented
+    text = re.sub(r"^(?=[- ])", "  ", text, flags=re.MULTILINE)
+    RESULT.write_text(HEADER + text, encoding="utf-8")
+    render()
+    failed = [entry["core"] for entry in result["cores"] if any(entry[part]["failed"] for part in PARTS)]
+    print(f"matrix: {len(result['cores'])} releases of ansible-core; failures on: {', '.join(failed) or 'none'}")
+    return 1 if failed else 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what is asked, and return the exit code."""
+    if arguments[:1] == ["run"]:
+        return run(arguments[1], arguments[2:])
+    if arguments == ["render"]:
+        render()
+        return 0
+    if arguments == ["write"]:
+        return write()
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,318 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the benchmark makes of its figures: medians, computed times, tables and the chart. Nothing is timed here."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from benchmarks import bench, figures, parts, report
+from benchmarks.chart import COLOURS, HEIGHT, LABELS, WIDTH, chart, scale, spread, style
+from benchmarks.figures import Figures, middle, ratio, scaled, seconds_by_the_limit, words_of
+from benchmarks.report import WORDS, Table, replaced, tables
+from benchmarks.stage import Stage as RealStage
+from benchmarks.ways import CURL, URI, WAYS
+
+RECAP = """\
+PLAY RECAP *********************************************************************
+host0                      : ok=2    changed=1    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
+host1                      : ok=0    changed=0    unreachable=0    failed=1    skipped=0    rescued=0    ignored=0
+host2                      : ok=0    changed=0    unreachable=1    failed=0    skipped=0    rescued=0    ignored=0
+"""
+
+
+def way(name: str, hosts: int, seconds: float, **changes: Any) -> dict[str, Any]:
+    """A row of the results."""
+    counts = {"calls": 2 * hosts, "registered": hosts, "refused": 0, "unnoticed": 0}
+    fields = {} if name in ("ping", "raw") else counts
+    return Figures(**{"way": name, "hosts": hosts, "seconds": seconds, **fields, **changes}).row()
+
+
+def results() -> dict[str, Any]:
+    """Results as they are after a full run."""
+    rows = [way(one.name, hosts, hosts / 10) for hosts in (10, 200) for one in WAYS]
+    rows.append(way("uri", 1000, 400, computed=True, refused=None, unnoticed=None))
+    part = {"date": "2026-11-25"}
+    return {
+        "machine": "2 x processor",
+        "versions": {"qingguo.qgnet": "0.1.0", "Python": "3.13.5", "ansible-core": "2.21.5", "requests": "2.34.2"},
+        "fleet": {**part, "rows": rows},
+        "ssh": {**part, "rows": [way(one.name, 50, 5) for one in WAYS]},
+        "task": {
+            **part,
+            "rows": [{"way": "qg_whitelist", "play": 0.6, "task": 0.1}, {"way": "uri", "play": 0.8, "task": 0.3}],
+        },
+        "addresses": {**part, "rows": [{"addresses": n, "play": 0.5 + n / 1e5, "task": 0.1} for n in (1, 10000)]},
+        "free": {**part, "rows": [way("module", 50, 3.0, queries=3, adds=1)]},
+        "paced": {**part, "rows": [{"minutes": 5, "adds": 100, "limit": 100, "refused": 0}]},
+    }
+
+
+def test_hosts_that_a_recap_tells_as_lost() -> None:
+    assert figures.failed_hosts(RECAP) == {"host1", "host2"}
+
+
+def test_calls_are_counted_by_what_they_are() -> None:
+    journal = [
+        {"path": "/whitelist/query", "code": 0},
+        {"path": "/whitelist/add", "code": -11},
+        {"path": "/whitelist/add", "code": 0},
+    ]
+    assert figures.counted(journal) == {"calls": 3, "queries": 1, "adds": 2, "refused": 1}
+
+
+@pytest.mark.parametrize(("seconds", "told"), [([3.0, 1.0, 2.0], 2.0), ([1.0, 2.0], 1.5), ([4.0], 4.0)])
+def test_the_middle_of_several_runs(seconds: list[float], told: float) -> None:
+    row = middle([Figures("uri", 10, one, calls=int(one)) for one in seconds])
+    assert (row.seconds, row.runs) == (told, len(seconds))
+    assert row.calls in [int(one) for one in seconds]
+
+
+@pytest.mark.parametrize(("hosts", "minutes"), [(1, 0), (20, 0), (21, 1), (50, 2), (200, 9), (1000, 49)])
+def test_what_the_limit_makes_of_one_add_for_each_host(hosts: int, minutes: int) -> None:
+    assert seconds_by_the_limit(hosts) == 60 * minutes
+
+
+def test_a_run_that_would_take_too_long_is_computed_from_a_smaller_one() -> None:
+    row = scaled(Figures("uri", 200, 80.0, registered=40, refused=3), 1000)
+    assert (row.seconds, row.computed, row.runs) == (400.0, True, 0)
+    # 400 seconds are six minutes and the begin of a seventh.
+    assert (row.calls, row.registered) == (2000, 140)
+    assert (row.refused, row.unnoticed) == (None, None)
+
+
+def test_a_computed_run_of_what_registers_nobody_tells_of_time_alone() -> None:
+    assert scaled(Figures("ping", 200, 30.0), 1000).registered is None
+
+
+def test_a_computed_run_registers_no_more_than_there_are() -> None:
+    assert scaled(Figures("uri_throttle", 10, 60.0, registered=10), 40).registered == 40
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.5, "0.5 s"),
+        (9.94, "9.9 s"),
+        (59.6, "60 s"),
+        (150, "2.5 min"),
+        (180, "3 min"),
+        (2940, "49 min"),
+        (9000, "2.5 h"),
+    ],
+)
+def test_a_time_as_people_say_it(seconds: float, words: str) -> None:
+    assert words_of(seconds) == words
+
+
+def test_a_ratio_is_of_measured_runs_over_as_many_hosts() -> None:
+    rows = [way("rest", 10, 1), way("ping", 10, 4), way("rest", 200, 5), way("ping", 200, 20, computed=True)]
+    assert ratio(rows, "rest", "ping", 10) == 0.25
+    assert ratio(rows, "rest", "ping", 200) is None
+    assert ratio(rows, "rest", "raw", 10) is None
+
+
+def test_a_table_in_both_forms() -> None:
+    table = Table(["a", "b"], [["`x`", ""], ["1", "2"]])
+    assert table.markdown() == "| a | b |\n| --- | --- |\n| `x` |  |\n| 1 | 2 |"
+    assert table.restructured().split("\n") == [
+        ".. list-table::",
+        "   :header-rows: 1",
+        "",
+        "   * - a",
+        "     - b",
+        "   * - ``x``",
+        "     -",
+        "   * - 1",
+        "     - 2",
+    ]
+
+
+def test_both_languages_have_the_same_words() -> None:
+    assert set(WORDS["en"]) == set(WORDS["zh-CN"])
+    for name, words in WORDS["en"].items():
+        assert words.count("{}") == WORDS["zh-CN"][name].count("{}"), name
+
+
+def numbers(table: Table) -> list[list[list[str]]]:
+    """The numbers of each cell."""
+    return [[re.findall(r"\d[\d.,]*", cell) for cell in row] for row in table.rows]
+
+
+def test_both_languages_have_the_same_numbers() -> None:
+    english, chinese = (tables(results(), language) for language in ("en", "zh-CN"))
+    assert list(english) == list(chinese)
+    for name in english:
+        if name != "ratios":
+            assert numbers(english[name]) == numbers(chinese[name]), name
+    values = [[row[-1] for row in made["ratios"].rows] for made in (english, chinese)]
+    assert values[0] == values[1]
+
+
+def test_what_is_computed_is_marked() -> None:
+    made = tables(results(), "en")
+    rows = {row[0]: row for row in made["seconds"].rows}
+    assert rows["`uri` per host"] == ["`uri` per host", "1.0 s", "20 s", "6.7 min (computed)"]
+    last = made["outcome"].rows[-1]
+    assert last == [
+        "1,000",
+        "`uri` per host",
+        "at most 2,000",
+        "at most 1,000 / 1,000",
+        "unknown",
+        "unknown",
+        "49 min (computed)",
+    ]
+
+
+def test_a_play_that_registered_all_needed_no_more_than_its_own_time() -> None:
+    rows = [way("uri", 50, 20, registered=20), way("role", 50, 2)]
+    told = [row[-1] for row in report.outcome(rows, WORDS["en"]).rows]
+    assert told == ["2 min (computed)", "2.0 s"]
+
+
+def test_the_ratios_are_those_that_are_asked_for() -> None:
+    told = dict(report.ratios(results(), WORDS["en"]))
+    assert told["the role at rest over 200 hosts, by a bare `ping` of them"] == 1
+    assert told["`qg_whitelist` without a change, by `uri` for the same GET"] == pytest.approx(0.75)
+    assert told["10,000 addresses in one call, by one address"] == pytest.approx(0.6 / 0.50001)
+    assert told["paced adds in 5 minutes, by the vendor's limit"] == 1
+
+
+@pytest.mark.parametrize("restructured", [True, False])
+def test_a_table_goes_between_its_marks_and_nowhere_else(restructured: bool) -> None:
+    begin, end = report.marks("x", restructured)
+    text = f"before\n\n{begin}\n\nold\n\n{end}\n\nafter\n"
+    once = replaced(text, {"x": Table(["a"], [["1\\2"]])}, restructured)
+    assert once.startswith(f"before\n\n{begin}\n\n")
+    assert once.endswith(f"\n\n{end}\n\nafter\n")
+    assert "old" not in once
+    assert "1\\2" in once
+    assert replaced(once, {"x": Table(["a"], [["1\\2"]])}, restructured) == once
+    with pytest.raises(ValueError, match="the marks of the table y are missing"):
+        replaced(text, {"y": Table(["a"], [])}, restructured)
+
+
+@pytest.mark.parametrize("language", list(bench.GUIDES))
+def test_the_guide_has_a_place_for_every_table(language: str) -> None:
+    path = bench.GUIDES[language]
+    assert replaced(path.read_text(encoding="utf-8"), tables(results(), language), path.suffix == ".rst")
+
+
+@pytest.mark.parametrize("path", [*bench.GUIDES.values(), bench.CHART], ids=lambda path: str(path.name))
+def test_the_documents_are_made_of_what_was_measured(path: Path) -> None:
+    assert bench.documents(bench.load())[path] == path.read_text(encoding="utf-8"), "run: bench.py --render"
+
+
+def test_the_chart_is_sound_and_holds_every_way() -> None:
+    root = ElementTree.fromstring(chart(results()["fleet"]["rows"], "a <note>\nof two lines"))
+    texts = [node.text or "" for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a <note>", "of two lines"} <= set(texts)
+    for label in LABELS.values():
+        assert any(text.startswith(label) for text in texts), label
+    for node in root.iter():
+        for name, limit in (("x", WIDTH), ("cx", WIDTH), ("x2", WIDTH), ("y", HEIGHT), ("cy", HEIGHT), ("y2", HEIGHT)):
+            assert 0 <= float(node.get(name, 0)) <= limit
+    classes = [node.get("class", "") for node in root.iter()]
+    assert "way uri guess" in classes
+    assert "ring uri" in classes
+
+
+def test_the_chart_of_one_size_alone_is_sound() -> None:
+    rows = [row for row in results()["fleet"]["rows"] if row["hosts"] == 10]
+    assert ElementTree.fromstring(chart(rows, "")).tag.endswith("svg")
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of WCAG."""
+    parts_of = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts_of]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("name", list(COLOURS))
+def test_each_way_stands_out_from_both_backgrounds(name: str) -> None:
+    light, dark = COLOURS[name]
+    for colour, page in ((light, "#ffffff"), (dark, "#0d1117")):
+        assert page in style()
+        brighter, darker = sorted((luminance(colour), luminance(page)), reverse=True)
+        # WCAG asks for 3 for graphics, and for large or bold text.
+        assert (brighter + 0.05) / (darker + 0.05) >= 3
+
+
+def test_labels_are_moved_apart_and_stay_inside() -> None:
+    places = spread([100, 101, 102, 300], 20, 0, 310)
+    assert places == [100, 120, 140, 300]
+    places = spread([300, 305, 308], 20, 0, 310)
+    assert places == [270, 290, 310]
+
+
+def test_a_logarithmic_scale() -> None:
+    assert scale(10, 1, 100, 0, 200) == pytest.approx(100)
+
+
+def test_each_way_has_words_a_colour_and_a_label() -> None:
+    for one in WAYS:
+        assert one.name in WORDS["en"]
+        assert one.name in COLOURS
+        assert one.name in LABELS
+
+
+def test_what_is_compared_asks_the_vendor_as_he_documents() -> None:
+    for text in (URI, CURL):
+        assert "/whitelist/query?Key=" in text
+        assert "/whitelist/add?Key={{ bench_key }}&IP={{ bench_ip }}" in text
+    assert (URI % {"throttle": "      throttle: 1\n"}).count("throttle: 1") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes"),
+    [
+        ([], parts.Sizes()),
+        (["--quick"], parts.Sizes.quick()),
+        (["--hosts", "20", "--repeat", "1"], parts.Sizes(hosts=(20,), free_hosts=(20,), repeat=1)),
+    ],
+)
+def test_sizes_can_be_chosen(given: list[str], sizes: parts.Sizes) -> None:
+    assert bench.sizes_of(bench.arguments(given)) == sizes
+
+
+def test_what_is_missing_is_told_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ANSIBLE_COLLECTIONS_PATH", raising=False)
+    assert bench.main(["--only", "task"]) == 2
+    assert "missing: " in capsys.readouterr().err
+
+
+class Stage:
+    """Hosts whose runs take as long as they are told to."""
+
+    def __init__(self, hosts: int, seconds: dict[str, float]) -> None:
+        self.hosts = [str(number) for number in range(hosts)]
+        self.seconds = seconds
+        self.measured: list[str] = []
+
+    def measure(self, one: Any) -> Figures:
+        """One run."""
+        self.measured.append(one.name)
+        return Figures(one.name, len(self.hosts), self.seconds[one.name], registered=len(self.hosts), refused=0)
+
+
+def test_long_runs_are_computed_or_made_once_and_the_others_in_turn() -> None:
+    ways = [one for one in WAYS if one.name in ("role", "uri", "curl")]
+    stage = Stage(200, {"role": 5.0, "curl": 50.0})
+    known = {"uri": Figures("uri", 50, 60.0, registered=20)}
+    rows = parts.in_turn(cast(RealStage, stage), ways, 3, known)
+    assert stage.measured == ["role", "curl", "role", "role"]
+    assert [(row.way, row.computed, row.runs) for row in rows] == [
+        ("role", False, 3),
+        ("uri", True, 0),
+        ("curl", False, 1),
+    ]
+    assert set(known) == {"role", "uri", "curl"}
+    assert known["uri"].hosts == 50

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The support table tells what was run, and nothing more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import support
+
+ALL = {"passed": 3, "skipped": 0, "failed": 0}
+SOME = {"passed": 1, "skipped": 1, "failed": 2, "files": ["test_a", "test_b"]}
+NONE = {"passed": 0, "skipped": 0, "failed": 0}
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (ALL, "3 passed"),
+        (SOME, "1 passed, of `test_a`, `test_b`, 1 skipped, **2 failed**"),
+        (NONE, "not run"),
+    ],
+)
+def test_what_a_cell_says(told: dict[str, Any], text: str) -> None:
+    assert support.cell(told, support.WORDS["README.md"][1]) == text
+
+
+def test_a_table_has_a_row_for_each_core() -> None:
+    result = {"cores": [{"core": "2.16.1", "python": "3.10.1", "unit": ALL, "integration": NONE}]}
+    assert support.table(result, "README.md").splitlines()[2:] == ["| 2.16.1 | 3.10.1 | 3 passed | not run |"]
+
+
+def test_only_what_stands_between_the_marks_is_replaced() -> None:
+    text = f"a\n{support.BEGIN}\nold\n{support.END}\nb\n"
+    assert support.replaced(text, "new") == f"a\n{support.BEGIN}\n\nnew\n\n{support.END}\nb\n"
+    with pytest.raises(ValueError, match="marks"):
+        support.replaced("a\n", "new")
+
+
+def test_the_report_of_pytest_is_counted_by_part(tmp_path: Path) -> None:
+    cases = [
+        ('classname="tests.unit.tools.test_support" name="a"', ""),
+        ('classname="tests.unit.tools.test_support.SomeClass" name="b"', "<skipped/>"),
+        ('classname="tests.integration.test_modules" name="c"', "<failure/>"),
+    ]
+    report = tmp_path / "x.xml"
+    body = "".join(f"<testcase {attributes}>{child}</testcase>" for attributes, child in cases)
+    report.write_text(f"<testsuites><testsuite>{body}</testsuite></testsuites>", encoding="utf-8")
+    found = support.read_report(report)
+    assert found["unit"] == {"passed": 1, "skipped": 1, "failed": 0, "files": ["test_support"]}
+    assert found["integration"] == {"passed": 0, "skipped": 0, "failed": 1, "files": ["test_modules"]}
+
+
+def test_every_series_is_pinned() -> None:
+    series = [version.rsplit(".", 1)[0] for version in support.pinned()]
+    assert series == [f"2.{number}" for number in range(16, 16 + len(series))]
