@@ -355,6 +355,14 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def bench(session: nox.Session) -> None:
+    """The role beside what people write without it; a full run writes the tables and the chart of the guide."""
+    _need_programs(session, PROGRAMS)
+    _install(session, "core-newest", "pytest", "client", simulator=True)
+    session.run("python", "tests/benchmarks/bench.py", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
 def build(session: nox.Session) -> None:
     """The archive of the collection, in dist/."""
     _install(session, "core-newest")

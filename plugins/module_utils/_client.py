@@ -46,11 +46,18 @@ class Client:
         ``repeatable`` says that to carry the call out twice is no different from once.
         """
         tries = 0
+        last: ApiError | ExchangeError | None = None
         while True:
             try:
                 return attempt()
+            except WaitTooLong:
+                if last is None:
+                    raise
+                # Why there was something to wait for says more than that there is no time for it.
+                raise last from None
             except (ApiError, ExchangeError) as problem:
-                tries += 1
+                last = problem
+                tries += self._counts(problem)
                 if tries >= MOST_TRIES or not _may_be_sent_again(problem, repeatable):
                     raise
                 try:
@@ -58,6 +65,10 @@ class Client:
                 except WaitTooLong:
                     raise problem from None
             self.retries += 1
+
+    def _counts(self, problem: ApiError | ExchangeError) -> bool:
+        """Whether a failure is one of the tries that a call has."""
+        return True
 
     def _rest(self, problem: ApiError | ExchangeError, tries: int, name: str) -> None:
         """Wait as long as the failure asks for."""

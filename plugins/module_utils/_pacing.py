@@ -27,6 +27,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 MARGIN = 0.1
 #: Seconds that an endpoint rests at most when the vendor asks for a rest, and that any call may take.
 LONGEST_REST = 3600
+#: The share of a rest that is added to it at most, by chance: whoever was refused with us, on a control node that
+#: shares no count with this one, is not to come back in the same second.
+SPREAD = 1 / 6
 #: No sleep is longer than this part of a minute: another process may have freed its place early.
 LONGEST_NAP = 1 / 12
 
@@ -94,7 +97,7 @@ class Pacer:
         with self.state.transaction() as database:
             now = self.now()
             # Rows from far in the future are left from before the clock was set back.
-            latest = now + self.minute + LONGEST_REST
+            latest = now + 2 * self.minute + LONGEST_REST
             database.execute("DELETE FROM calls WHERE frees <= ? OR frees > ?", (now, latest))
             database.execute("DELETE FROM blocks WHERE until <= ? OR until > ?", (now, latest))
             block = database.execute(
@@ -139,7 +142,8 @@ class Pacer:
 
     def refused(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """The vendor refused for the rate: somebody else calls too. All processes rest, for a minute if not told."""
-        until = self.now() + (self.minute + MARGIN if seconds is None else min(seconds, LONGEST_REST))
+        rest = self.minute + MARGIN if seconds is None else min(seconds, LONGEST_REST)
+        until = self.now() + rest + random.uniform(0, min(rest, self.minute) * SPREAD)
         with self.state.transaction() as database:
             database.execute(
                 "INSERT INTO blocks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",

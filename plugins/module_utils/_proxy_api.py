@@ -215,11 +215,14 @@ class ProxyApi(Client):
         finally:
             self.pacer.answered(place)
 
+    def _counts(self, problem: ApiError | ExchangeError) -> bool:
+        """A refusal for the rate costs a minute each time, so that max_wait ends these tries, and nothing else does."""
+        return not _for_the_rate(problem) or _wanted_rest(problem) is not None
+
     def _rest(self, problem: ApiError | ExchangeError, tries: int, name: str) -> None:
         """After a refusal for the rate, all who share the key wait."""
-        if problem.details.get("code") == RATE_LIMITED or problem.details.get("http_status") == 429:
-            wanted = problem.retry_after if isinstance(problem, ExchangeError) else None
-            self.pacer.refused(self.key_digest, name, wanted)
+        if _for_the_rate(problem):
+            self.pacer.refused(self.key_digest, name, _wanted_rest(problem))
         else:
             super()._rest(problem, tries, name)
 
@@ -242,6 +245,16 @@ class ProxyApi(Client):
                 self._forms = False
                 raise FormRefused(problem.message, **problem.details) from None
             raise
+
+
+def _for_the_rate(problem: ApiError | ExchangeError) -> bool:
+    """Whether the vendor refused a call because there were too many."""
+    return problem.details.get("code") == RATE_LIMITED or problem.details.get("http_status") == 429
+
+
+def _wanted_rest(problem: ApiError | ExchangeError) -> float | None:
+    """How long the server asked to be left alone, if it did."""
+    return problem.retry_after if isinstance(problem, ExchangeError) else None
 
 
 def _texts(parameters: Mapping[str, object]) -> dict[str, str]:

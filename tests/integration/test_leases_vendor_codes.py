@@ -201,9 +201,11 @@ def test_too_many_requests_is_told_where_there_is_no_time_to_wait(shop: Shop, en
 def test_too_many_requests_that_stay_are_told(shop: Shop, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", SHORT_MINUTE)
     shop.sim.fault(path=ALLOCATE, kind="code", code=code, times=-1)
-    result = shop("allocate", count=1)
+    # Long enough for more of them than the tries that other failures have.
+    result = shop("allocate", count=1, max_wait=3 * TRIES)
     assert_refusal(result, code, ALLOCATE, "too many requests")
-    assert shop.writes() == [ALLOCATE] * TRIES
+    assert set(shop.writes()) == {ALLOCATE}
+    assert len(shop.writes()) > TRIES
     shop.assert_untouched()
 
 

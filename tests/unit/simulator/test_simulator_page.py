@@ -7,16 +7,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import subprocess
+import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 from simulator.core import Core
 from simulator.echo import Echo
 from simulator.live import CALLS, ITEMS, LETTERS, view
-from simulator_fixture import PROGRAM, Simulator, running_simulator
+from simulator_fixture import PROGRAM, Simulator
 
 Call = Callable[..., Any]
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -75,25 +75,21 @@ def test_its_address(sim: Simulator, http: requests.Session) -> None:
     assert sim.journal() == []
 
 
-def test_the_instructions_name_it(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    read_text = Path.read_text
-    logs: list[str] = []
-
-    def keep(path: Path, *arguments: Any, **named: Any) -> str:
-        if path.name == "ready.json":
-            logs.append(read_text(path.with_name("log")))
-        return read_text(path, *arguments, **named)
-
-    monkeypatch.setattr(Path, "read_text", keep)
-    with running_simulator() as one:
-        assert f"Page:  {one.api_url}/_sim/\n" in logs[0]
+def test_the_instructions_name_it() -> None:
+    command = [sys.executable, str(PROGRAM), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline() for _line in range(6)]
+        process.terminate()
+    api = re.findall(r"QG_API_URL=(\S+)", "".join(told))[0]
+    assert f"Page:  {api}/_sim/\n" in told
 
 
 def test_a_look_is_no_call(sim: Simulator, http: requests.Session, call: Call) -> None:
     call("/whitelist/add", IP="203.0.113.5")
     sim.fault(path="/query", kind="refuse")
     before, journal = sim.state(), sim.journal()
-    for _ in range(5):
+    for _look in range(5):
         live(sim)
         sim.control("GET", "/choices")
         http.get(f"{sim.control_url}/", timeout=10)

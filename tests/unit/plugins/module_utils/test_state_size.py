@@ -156,5 +156,6 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
             assert rows["areas"] <= 61, "those of an hour"
             assert sum(rows[name] for name in ("calls", "blocks", "rounds", "plans", "monopolies")) <= 5, rows
     (early, few), (late, files) = after
-    assert late - early < 0.1 * early, "nothing has grown but the memory of lifetimes, which ends after a month"
+    # Each run leaves a lifetime, of less than 80 bytes, for a month.
+    assert late - early < 0.1 * early + 80 * 900, "nothing else has grown"
     assert few == files <= 8

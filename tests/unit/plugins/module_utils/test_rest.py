@@ -1,0 +1,67 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What follows refusals for the rate, where somebody uses the key who shares no count with this control node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, ExchangeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+
+REFUSED, FINE = Answer(200, '{"Code": -11}', {}), Answer(200, '{"Code": 0, "Data": []}', {})
+
+
+class Vendor(Transport):
+    """Refuses so many calls, and counts them; time passes only while somebody waits."""
+
+    def __init__(self, refusals: int, refusal: Answer = REFUSED) -> None:
+        super().__init__(timeout=10)
+        self.refusals = refusals
+        self.refusal = refusal
+        self.calls = 0
+        self.now = 1000.0
+
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+        self.calls += 1
+        return self.refusal if self.calls <= self.refusals else FINE
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+def control_node(directory: Path, vendor: Vendor, max_wait: float) -> ProxyApi:
+    pacer = Pacer(State(str(directory)), minute=60, now=lambda: vendor.now)
+    return ProxyApi(vendor, pacer, Budget(max_wait, sleep=vendor.sleep), api_url="https://api.example", key="KEY")
+
+
+@pytest.mark.parametrize("refusals", [1, 6, 10])
+def test_refusals_for_the_rate_end_with_max_wait_and_not_with_a_number_of_tries(tmp_path: Path, refusals: int) -> None:
+    vendor = Vendor(refusals)
+    api = control_node(tmp_path, vendor, 900)
+    assert api.whitelist() == []
+    assert (vendor.calls, api.retries) == (refusals + 1, refusals)
+    assert vendor.now - 1000 >= 60 * refusals
+
+
+def test_a_run_without_time_left_tells_why_it_had_to_wait(tmp_path: Path) -> None:
+    vendor = Vendor(99)
+    api = control_node(tmp_path, vendor, 300)
+    with pytest.raises(ApiError, match="too many requests") as caught:
+        api.whitelist()
+    assert caught.value.code == -11
+    assert api.budget.waited <= 300
+    assert vendor.calls == 5
+
+
+def test_a_server_that_asks_for_no_rest_is_not_flooded(tmp_path: Path) -> None:
+    vendor = Vendor(99, Answer(429, "", {"Retry-After": "0"}))
+    with pytest.raises(ExchangeError, match="429"):
+        control_node(tmp_path, vendor, 300).whitelist()
+    assert vendor.calls == 6
