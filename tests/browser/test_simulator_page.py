@@ -46,7 +46,7 @@ def crowd(sim: Simulator, call: Call) -> None:
     call("/allocate", Num="3", KeepAlive="30", agent="ansible-httpget/2.19 qingguo.qgnet/0.1.0 " + "x" * 80)
     call("/whitelist/del", IP="203.0.113.30")
     call("/whitelist/add", IP=",".join(f"198.51.100.{number}" for number in range(1, 25)))
-    for _ in range(18):
+    for _turn in range(18):
         call("/whitelist/query")
     requests.post(f"{sim.api_url}/monopolies", {"Key": "MONO0001", "Num": "2", "AreaCode": "440100"}, timeout=10)
     call("/ip")
@@ -306,7 +306,7 @@ def test_it_can_be_used_without_a_mouse_and_without_eyes(live: Page, sim: Simula
         "MAIN",
     ]
     reached = []
-    for _ in range(40):
+    for _turn in range(40):
         live.browser.switch_to.active_element.send_keys("\ue004")
         reached.append(live.run("return document.activeElement.id || document.activeElement.innerText"))
         time.sleep(0.03)
