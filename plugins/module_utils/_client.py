@@ -50,11 +50,9 @@ class Client:
         while True:
             try:
                 return attempt()
-            except WaitTooLong:
-                if last is None:
-                    raise
+            except WaitTooLong as late:
                 # Why there was something to wait for says more than that there is no time for it.
-                raise last from None
+                raise last or late from None
             except (ApiError, ExchangeError) as problem:
                 last = problem
                 tries += self._counts(problem)

@@ -320,19 +320,21 @@ class Holder:
         self.memory.changed()
         what = "whether leases were replaced cannot be told"
         lost = isinstance(problem, ExchangeError) and problem.executed is None
+        under_way = isinstance(problem, ExchangeError) and not problem.over
         try:
             for pause in SETTLING if lost or _passing(problem) else SETTLING[:1]:
                 if pause:
                     self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
                 self.look()
-                if set(self.held) != set(known):
+                # While the call may be under way, a lease that is gone may have ended by itself: only new ones tell.
+                if (not under_way and set(self.held) != set(known)) or any(one not in known for one in self.held):
                     return
         except WaitTooLong:
             raise _uncertain(problem, what, NO_TIME) from None
         except QgError as second:
             raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
-        if isinstance(problem, ExchangeError) and not problem.over:
-            raise _uncertain(problem, what, "the list of leases has not changed so far.")
+        if under_way:
+            raise _uncertain(problem, what, "the list of leases shows nothing new so far.")
 
 
 #: Refusals of an allocation that one before it may be the reason of, where nobody heard its answer.

@@ -20,7 +20,6 @@ import contextlib
 import json
 import os
 import secrets
-import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -270,9 +269,11 @@ def _start_of(process: int) -> str:
     except OSError:
         if os.path.exists("/proc/self/stat"):
             return ""
-    command = ["ps", "-o", "lstart=", "-p", str(process)]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return "-".join(said.split())
+    # Where no start is told, the session and the group that it belongs to have to do.
+    try:
+        return f"{os.getsid(process)}-{os.getpgid(process)}"
+    except (OSError, OverflowError):
+        return ""
 
 
 def _world() -> str:

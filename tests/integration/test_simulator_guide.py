@@ -53,7 +53,9 @@ def test_the_test(tmp_path: Path) -> None:
     (test,) = examples("python", "running_simulator")
     assert INSTALLED in test
     (tmp_path / "test_playbooks.py").write_text(test.replace(INSTALLED, str(PROGRAM.parent)), encoding="utf-8")
-    done = run(tmp_path, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", ".")
+    # The temporary directory may be inside a checkout, whose settings are not meant.
+    alone = ("-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=.")
+    done = run(tmp_path, sys.executable, "-m", "pytest", "-q", *alone, ".")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
 

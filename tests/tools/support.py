@@ -21,6 +21,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import workspace
+import yaml
 
 ROOT = workspace.ROOT
 NOTES = workspace.CACHE / "matrix"
@@ -162,10 +163,16 @@ def replaced(text: str, made: str) -> str:
     return f"{before}{BEGIN}\n{shown}{END}{after}"
 
 
+class Indented(yaml.SafeDumper):
+    """Indents the entries of a list, as yamllint wants it."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Never leave the indentation out."""
+        super().increase_indent(flow, False)
+
+
 def load() -> dict[str, Any]:
     """Return the result of the last run."""
-    import yaml
-
     result: dict[str, Any] = yaml.safe_load(RESULT.read_text(encoding="utf-8"))
     return result
 
@@ -180,8 +187,6 @@ def render(readmes: Iterable[str] = tuple(WORDS)) -> None:
 
 def write() -> int:
     """Make the result of the notes, and the tables of it."""
-    import yaml
-
     noted = [json.loads(path.read_text(encoding="utf-8")) for path in NOTES.glob("*.json")]
     by_core = {entry["core"]: entry for entry in noted}
     missing = [core for core in pinned() if core not in by_core]
@@ -189,10 +194,7 @@ def write() -> int:
         print(f"matrix: nothing was run on ansible-core {', '.join(missing)}", file=sys.stderr)
         return 1
     result = {"cores": [by_core[core] for core in pinned()]}
-    text = yaml.safe_dump(result, sort_keys=False, default_flow_style=False, indent=2)
-    # yamllint wants entries of a list indented
-    text = re.sub(r"^(?=[- ])", "  ", text, flags=re.MULTILINE)
-    RESULT.write_text(HEADER + text, encoding="utf-8")
+    RESULT.write_text(HEADER + yaml.dump(result, Dumper=Indented, sort_keys=False), encoding="utf-8")
     render()
     failed = [entry["core"] for entry in result["cores"] if any(entry[part]["failed"] for part in PARTS)]
     print(f"matrix: {len(result['cores'])} releases of ansible-core; failures on: {', '.join(failed) or 'none'}")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,29 @@ def test_the_report_of_pytest_is_counted_by_part(tmp_path: Path) -> None:
     found = support.read_report(report)
     assert found["unit"] == {"passed": 1, "skipped": 1, "failed": 0, "files": ["test_support"]}
     assert found["integration"] == {"passed": 0, "skipped": 0, "failed": 1, "files": ["test_modules"]}
+
+
+def test_notes_become_the_result_and_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(support, "ROOT", tmp_path)
+    monkeypatch.setattr(support, "NOTES", tmp_path)
+    monkeypatch.setattr(support, "RESULT", tmp_path / "result.yml")
+    monkeypatch.setattr(support, "pinned", lambda: ["2.16.1", "2.17.1"])
+    for name in support.WORDS:
+        (tmp_path / name).write_text(f"{support.BEGIN}\n{support.END}\n", encoding="utf-8")
+    (tmp_path / "a.json").write_text(
+        json.dumps({"core": "2.17.1", "python": "3.10.1", "unit": ALL, "integration": SOME})
+    )
+    assert support.write() == 1
+    assert not (tmp_path / "result.yml").exists(), "2.16.1 has not been run"
+    (tmp_path / "b.json").write_text(
+        json.dumps({"core": "2.16.1", "python": "3.10.1", "unit": ALL, "integration": NONE})
+    )
+    assert support.write() == 1
+    text = (tmp_path / "result.yml").read_text(encoding="utf-8")
+    assert "cores:\n  - core: 2.16.1\n" in text
+    assert "      files:\n        - test_a\n        - test_b\n" in text
+    for name in support.WORDS:
+        assert support.table(support.load(), name) in (tmp_path / name).read_text(encoding="utf-8")
 
 
 def test_every_series_is_pinned() -> None:

@@ -840,3 +840,18 @@ def test_a_swap_whose_answer_was_lost_is_told_by_the_quota_too(
     fault(core, {"path": "/allocate", "kind": "reset_after"})
     outcome = exchange()
     assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 1, 2)
+
+
+@pytest.mark.parametrize(("late", "told"), [(11, True), (30, False)])
+def test_a_lease_that_ends_while_a_replacement_is_under_way_is_not_replaced_twice(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, late: int, told: bool
+) -> None:
+    configure(core, plan={"channels": 1})
+    hold(1, terms=Terms(keep_alive=5))
+    wire.advance(299)
+    wire.late = ("/replace", late)
+    outcome = swap(client(core, tmp_path / "a", 300, wire), None, None, Terms(), now=core.clock.now)
+    assert isinstance(outcome.error, Uncertain) is not told
+    assert len(outcome.allocated) == told
+    wire.advance(60)
+    assert paid(core) == 2
