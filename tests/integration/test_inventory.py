@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -556,7 +557,8 @@ def test_options_may_be_templates(cloud: Cloud) -> None:
 
 
 def encrypted(playground: Playground, text: str, password: Path) -> str:
-    from ansible.constants import DEFAULT_VAULT_ID_MATCH  # noqa: F401  (Ansible is set up by this)
+    # Ansible is set up by it.
+    importlib.import_module("ansible.constants")
     from ansible.parsing.vault import VaultLib, VaultSecret
 
     secret = VaultSecret(password.read_bytes().strip())
