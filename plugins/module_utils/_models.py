@@ -121,6 +121,21 @@ class Lease:
         """Seconds left, where the deadline can be read."""
         return None if self.expires is None else self.expires.timestamp() - now
 
+    def described(self, now: float) -> dict[str, Any]:
+        """What results and events tell of it: the time that is left in whole seconds, and never less than none."""
+        remaining = self.remaining(now)
+        return {
+            "ip": self.ip,
+            "port": self.port,
+            "server": self.server,
+            "deadline": self.deadline,
+            "expires_at": self.expires.isoformat() if self.expires else None,
+            "remaining_seconds": None if remaining is None else max(0, int(remaining)),
+            "region": self.region,
+            "isp": self.isp,
+            "task_id": self.task_id or None,
+        }
+
 
 _LEASE_TEXTS = ("host", "deadline", "region")
 

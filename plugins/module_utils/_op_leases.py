@@ -45,26 +45,10 @@ _CHOICE: Spec = {
 _PROXY_URL: Spec = {"proxy_url": {"type": "bool", "default": False}}
 
 
-def lease_result(lease: Lease, now: float | None = None) -> dict[str, Any]:
-    """A lease as results show it."""
-    remaining = lease.remaining(time.time() if now is None else now)
-    return {
-        "ip": lease.ip,
-        "port": lease.port,
-        "server": lease.server,
-        "deadline": lease.deadline,
-        "expires_at": lease.expires.isoformat() if lease.expires else None,
-        "remaining_seconds": None if remaining is None else max(0, int(remaining)),
-        "region": lease.region,
-        "isp": lease.isp,
-        "task_id": lease.task_id or None,
-        "vendor": dict(lease.vendor),
-    }
-
-
 def lease_results(leases: Iterable[Lease]) -> list[dict[str, Any]]:
     """Leases as results show them, oldest deadline first."""
-    return [lease_result(lease) for lease in oldest_first(leases)]
+    now = time.time()
+    return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
 
 
 def proxy_url(server: str, key: str, pwd: str) -> str:

@@ -174,10 +174,11 @@ def saw_leases(known: Known, rules: Rules, leases: Collection[Lease], now: float
     }
     told = [lease for lease in held.values() if (lease.identity, lease.deadline) in near - known.expiring]
     events = [
-        _event("lease_gone", {**_lease(lease, now), "expired": _has_ended(lease, now)}) for lease in oldest_first(gone)
+        _event("lease_gone", {**lease.described(now), "expired": _has_ended(lease, now)})
+        for lease in oldest_first(gone)
     ]
-    events += [_event("lease_new", _lease(lease, now)) for lease in oldest_first(new)]
-    events += [_event("lease_expiring", _lease(lease, now)) for lease in oldest_first(told)]
+    events += [_event("lease_new", lease.described(now)) for lease in oldest_first(new)]
+    events += [_event("lease_expiring", lease.described(now)) for lease in oldest_first(told)]
     return dataclasses.replace(known, held=held, expiring=frozenset(near)), events
 
 
@@ -190,21 +191,6 @@ def _has_ended(lease: Lease, now: float) -> bool | None:
     """Whether it ended by itself; None where its deadline cannot be read."""
     remaining = lease.remaining(now)
     return None if remaining is None else remaining <= 0
-
-
-def _lease(lease: Lease, now: float) -> Event:
-    remaining = lease.remaining(now)
-    return {
-        "ip": lease.ip,
-        "port": lease.port,
-        "server": lease.server,
-        "deadline": lease.deadline,
-        "expires_at": lease.expires.isoformat() if lease.expires else None,
-        "remaining_seconds": None if remaining is None else max(0, int(remaining)),
-        "region": lease.region,
-        "isp": lease.isp,
-        "task_id": lease.task_id or None,
-    }
 
 
 def saw_whitelist(known: Known, rules: Rules, ips: Collection[str]) -> Step:
