@@ -26,11 +26,28 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import Asking
 LONGEST_ANSWER = 300
 
 _ASK = r"""
-ask() {
-  answer=$(ask_$tool "$2" 2>/dev/null </dev/null); code=$?
-  printf "\n%s %s %s %s %.${longest}s\n%s.\n" "$nonce" "$1" "$tool" "$code" "$answer" "$nonce"
-}
+say() { printf "\n%s %s %s %s %.${longest}s\n%s.\n" "$nonce" "$1" "$tool" "$2" "$3" "$nonce"; }
+ask() { answer=$(ask_$tool "$2" 2>/dev/null </dev/null); say "$1" $? "$answer"; }
 """
+
+# One curl for all sources, since its start is most of what a question costs. Each answer comes through a pipe of its
+# own, so that no source can meddle with what another one said, and with curl's code for it on a last line.
+# A curl that is too old for this (7.75), or that cannot open a pipe by its name, leaves the rest to "ask".
+_TOGETHER = r"""
+end_lines() {
+  for n in $numbers; do
+    code=${codes#*" $n:"}
+    case $code in "$codes") return 1 ;; esac
+    code=${code%% *}
+    case $code in '' | 23 | *[!0-9]*) return 1 ;; esac
+    printf '\n%s' "$code" >&$((n + 3))
+  done
+}
+all_at_once() { run_curl -Z --parallel-immediate -w '%{urlnum}:%{exitcode} ' "$@" 2>/dev/null </dev/null; }
+say_last() { say "$1" "${2##*"$line_feed"}" "${2%"$line_feed"*}" >&9; }
+"""
+#: Answers that there are pipes for: a shell need not know a descriptor of two digits, and one is for the records.
+_MOST_TOGETHER = 6
 
 
 @dataclass(frozen=True)
@@ -92,9 +109,13 @@ def question_from(params: Mapping[str, Any]) -> Question:
 def command(question: Question) -> tuple[str, str]:
     """The shell command that asks, and the word that marks its records: no source can forge one."""
     nonce = new_nonce()
-    calls = [
-        f"ask {n} {shlex.quote(url)} &" for n, url in enumerate(question.sources) for _again in range(question.samples)
-    ]
+    urls = [shlex.quote(url) for url in question.sources]
+    calls = [f"ask {n} {url} &" for n, url in enumerate(urls) for _again in range(question.samples)]
+    functions = _ASK
+    # Samples need connections of their own, which curl would share.
+    if question.samples == 1 and 1 < len(urls) <= _MOST_TOGETHER:
+        functions += _TOGETHER + _together(urls)
+        calls = ["if [ $tool != curl ] || ! together 9>&1; then", *calls, "fi"]
     asking = Asking(
         timeout=question.timeout,
         # Through a proxy, the family is that of the way to the proxy, which is not what was asked.
@@ -104,7 +125,21 @@ def command(question: Question) -> tuple[str, str]:
         # Busybox's wget does not check certificates and knows neither family nor source address.
         plain=_needs_no_more_than_http(question),
     )
-    return script(nonce, asking, _ASK, calls, longest=str(LONGEST_ANSWER)), nonce
+    settings = {
+        "longest": str(LONGEST_ANSWER),
+        "line_feed": "\n",
+        "numbers": " ".join(map(str, range(len(urls)))),
+    }
+    return script(nonce, asking, functions, calls, **settings), nonce
+
+
+def _together(urls: Sequence[str]) -> str:
+    """The shell function that asks all at once: a subshell in another for each answer, that reads its pipe."""
+    outputs = " ".join(f"-o /dev/fd/{n + 3} {url}" for n, url in enumerate(urls))
+    lines = [f'codes=" $(all_at_once {outputs})"', "end_lines"]
+    for n in range(len(urls)):
+        lines = ["answer=$(", f"exec {n + 3}>&1", *lines, ") || exit 1", f'say_last {n} "$answer"']
+    return "\n".join(["together() (", *lines, ")"])
 
 
 def _needs_no_more_than_http(question: Question) -> bool:

@@ -83,12 +83,12 @@ LC_ALL=C; export LC_ALL
 _TOOLS = r"""
 has() { command -v "$1" >/dev/null 2>&1; }
 ask_none() { return 127; }
-ask_curl() {
-  url=$1
-  if [ "$proxy" ]; then set -- -x "$proxy"; else set -- --noproxy '*'; fi
-  curl -q -g -f -s -m "$limit" --max-filesize 1048576 --proto '=http,https' ${report:+-w "$report"} \
-    ${family:+-$family} ${address:+--interface "$address"} "$@" -A "$agent" -- "$url"
+run_curl() {
+  if [ "$proxy" ]; then set -- -x "$proxy" "$@"; else set -- --noproxy '*' "$@"; fi
+  curl -q -g -f -s -m "$limit" --max-filesize 1048576 --proto '=http,https' \
+    ${family:+-$family} ${address:+--interface "$address"} -A "$agent" "$@"
 }
+ask_curl() { run_curl ${report:+-w "$report"} -- "$1"; }
 ask_wget() {
   url=$1 quiet=-q
   if [ "$proxy" ]; then

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -422,6 +423,65 @@ def test_no_tool_at_all(ask: Asker, tmp_path: Path) -> None:
     path = path_for(tmp_path, "none")
     asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment={"PATH": str(path)})
     assert_refuses(asked["it"], "curl", "wget", "python3")
+
+
+#: What curl is on some hosts, as a shell script around the real one, for calls that are for several sources.
+CURLS = {
+    "new": "",
+    "before 7.66": 'echo "curl: option -Z: is unknown" >&2; exit 2',
+    "before 7.75": "set -- \"$@\" -w ': '",
+    "no pipe by name": "printf '0:23 1:23 '; exit 23",
+    "one pipe by name": "printf '0:0 1:23 '; exit 23",
+    "killed": "printf '0:0 '; kill -9 $$",
+}
+
+
+@pytest.mark.parametrize("kind", CURLS)
+def test_one_curl_asks_all_sources_where_it_can(ask: Asker, tmp_path: Path, kind: str) -> None:
+    path = path_for(tmp_path, "none")
+    log, script = tmp_path / "starts", path / "curl"
+    script.write_text(
+        f"""#!/bin/sh
+echo start >>{log}
+case " $* " in *" -Z "*)
+  {CURLS[kind] or ":"} ;;
+esac
+exec {shutil.which("curl")} "$@"
+"""
+    )
+    script.chmod(0o700)
+    asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment={"PATH": str(path)})
+    assert_says(asked["it"], ADDRESS)
+    assert [answer["tool"] for answer in asked["it"].result["answers"]] == ["curl"] * 2
+    assert len(log.read_text().split()) == (1 if kind == "new" else 3)
+
+
+def test_sources_that_one_curl_asks_do_not_get_into_each_others_way(ask: Asker) -> None:
+    good = ask.urls("ip", "json")
+    odd = {
+        "lines": f"{ADDRESS}\n0\n\n22\n0",
+        "more than a pipe holds": "x" * 200_000,
+        "nothing": "",
+        "an open record": f'{{"ip":"{STRANGER}","x":',
+    }
+    others = {
+        "refused": {"sources": [f"{DEAD}/ip", *good]},
+        "an error": {"sources": [good[0], ask.says("bad", STRANGER, status=500), good[1]]},
+        "six": {"sources": [f"{url}?{n}" for url in good for n in range(3)], "quorum": 6},
+        "more than there are pipes for": {"sources": [f"{url}?{n}" for url in good for n in range(5)], "quorum": 10},
+        "late": {"sources": [ask.says("late", ADDRESS, delay=1), *good], "quorum": 3},
+    }
+    wrong = {
+        name: {"sources": [good[0], ask.says(f"odd{n}", text), good[1]]} for n, (name, text) in enumerate(odd.items())
+    }
+    asked = ask({**wrong, **others})
+    for name in wrong:
+        assert_refuses(asked[name], "/echo/odd")
+        ips = [answer["ip"] for answer in asked[name].result["answers"]]
+        assert ips == [ADDRESS, None, ADDRESS], name
+    for name in others:
+        assert_says(asked[name], ADDRESS)
+    assert [answer["ip"] for answer in asked["an error"].result["answers"]] == [ADDRESS, None, ADDRESS]
 
 
 # --- families
