@@ -37,7 +37,7 @@ def register(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode) 
     The verdict has ``fleet`` where it is this host that tells what was done for all hosts of the run.
     """
     turn = Turn(board, entry, params, mode)
-    with board.settle(entry, turn.write) as told:
+    with board.settle(entry, turn.write, turn.patience) as told:
         verdict = {"fleet": {}, **turn.verdict} if told is None else told
     if verdict.pop("lacks", False):
         verdict["failed"] = params["fail"]

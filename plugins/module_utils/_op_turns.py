@@ -129,6 +129,14 @@ class Turn:
             report, waited = self._api.report(), waited + self._api.budget.waited - self._charged
         return {**report, "waited_seconds": round(waited, 1)}
 
+    def patience(self) -> float:
+        """Seconds for which to let others come before a change, so that the vendor's limit lasts for all of them."""
+        if self._mode.check:
+            return 0.0
+        self._api = self._api or proxy_api(self._params, self._board.state)
+        longest: float = self._params["max_wait"]
+        return min(self._api.whitelist_spacing(), longest)
+
     def write(self, entries: list[Entry]) -> Work:
         """Bring the whitelist in line for the first entry, and for all of the others that may go with it."""
         parts = self._together(entries)

@@ -52,7 +52,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     board = board_for(params, api.pacer.state, check=mode.check)
     entry = Entry(wish, params["max_wait"], params["timeout"])
     turn = Turn(board, entry, params, mode, api)
-    with board.settle(entry, turn.write) as verdict:
+    with board.settle(entry, turn.write, turn.patience) as verdict:
         if verdict is not None:
             turn.outcome = decoded(verdict, wish, board.whitelist_for(entry), check=mode.check)
     if turn.outcome is None:

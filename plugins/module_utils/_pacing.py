@@ -140,6 +140,15 @@ class Pacer:
         )
         return bool(rows)
 
+    def spacing(self, key: str, endpoint: str, limit: int) -> float:
+        """Seconds by which to put off a call that could do the work of later ones as well.
+
+        None while half of the minute's places are free; from there it grows to what keeps to the limit for good.
+        """
+        query = "SELECT total(amount) FROM calls WHERE key = ? AND endpoint = ? AND frees > ?"
+        share = float(self.state.rows(query, key, endpoint, self.now())[0][0]) / limit
+        return min(max(2 * share - 1, 0.0), 1.0) * self.minute / limit
+
     def refused(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """The vendor refused for the rate: somebody else calls too. All processes rest, for a minute if not told."""
         rest = self.minute + MARGIN if seconds is None else min(seconds, LONGEST_REST)

@@ -86,6 +86,11 @@ class ProxyApi(Client):
         """Take addresses off the whitelist; the answer names those that the vendor says it removed."""
         return self._call(_endpoints.WHITELIST_DEL, {"IP": ",".join(ips)}, addresses)
 
+    def whitelist_spacing(self) -> float:
+        """Seconds by which to put off a change of the whitelist, so that it is made for more at once."""
+        calls = (_endpoints.WHITELIST_QUERY, _endpoints.WHITELIST_ADD, _endpoints.WHITELIST_DEL)
+        return max(self.pacer.spacing(self.key_digest, call.name, call.per_minute) for call in calls)
+
     def quota(self) -> Quota:
         """The plan's channels; of a plan by volume, the addresses that are left."""
         quota = self._call(_endpoints.QUOTA, {}, Quota.from_answer)

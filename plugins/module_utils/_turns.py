@@ -122,15 +122,20 @@ class Board:
         return [ip for (text,) in self.state.rows(query, entry.id) for ip in json.loads(text)]
 
     @contextlib.contextmanager
-    def settle(self, entry: Entry, write: Writer) -> Iterator[Verdict | None]:
+    def settle(
+        self, entry: Entry, write: Writer, patience: Callable[[], float] = lambda: 0.0
+    ) -> Iterator[Verdict | None]:
         """The verdict that another process leaves; None where this one had the turn, and has written.
 
-        The wish of a task that speaks for itself is on the board only as long as this lasts.
+        ``patience`` tells for how many seconds to let more come where some wait already. The wish of a task that speaks
+        for itself is on the board only as long as this lasts.
         """
         with contextlib.ExitStack() as stack:
-            yield self._settled(entry, write, stack)
+            yield self._settled(entry, write, patience, stack)
 
-    def _settled(self, entry: Entry, write: Writer, stack: contextlib.ExitStack) -> Verdict | None:
+    def _settled(
+        self, entry: Entry, write: Writer, patience: Callable[[], float], stack: contextlib.ExitStack
+    ) -> Verdict | None:
         began, nap = time.monotonic(), SHORTEST_NAP
         # The writer's calls take time, however little he may wait.
         longest = entry.max_wait + 60 + 10 * entry.timeout
@@ -145,6 +150,10 @@ class Board:
                     # Another writer may have come to it before he let go of the lock.
                     verdict = self.verdict(entry) if posted else None
                     if verdict is None:
+                        if self._others_wait(entry):
+                            seconds = patience()
+                            time.sleep(seconds)
+                            self.waited += seconds
                         self._write(entry, write, tidy=posted)
                     return verdict
             if not waits:
@@ -214,6 +223,12 @@ class Board:
             if single:
                 database.execute("INSERT INTO rounds VALUES (?, ?)", (round_, json.dumps(work.whitelist)))
         self._tidy_up()
+
+    def _others_wait(self, entry: Entry) -> bool:
+        query = (
+            "SELECT 1 FROM wishes WHERE key = ? AND terms = ? AND verdict IS NULL AND waiter IS NOT NULL AND id != ?"
+        )
+        return not entry.wish.solitary and bool(self.state.rows(query, self.key, self._terms, entry.id))
 
     def _company(self, entry: Entry) -> list[Entry]:
         """All who wait, those of the same run and fleet also before they do, and the entry itself as it is kept."""

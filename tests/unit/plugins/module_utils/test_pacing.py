@@ -83,6 +83,19 @@ def test_many_processes_share_one_limit(tmp_path: Path) -> None:
     assert most_in_a_window(arrivals, 0.5) <= LIMIT
 
 
+@pytest.mark.parametrize(("taken", "spacing"), [(0, 0), (2, 0), (3, 0.2), (4, 0.6), (5, 1)])
+def test_calls_are_spaced_as_the_places_of_the_minute_run_out(taken: int, spacing: float, tmp_path: Path) -> None:
+    clock = Clock()
+    pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
+    places = [pacer.take_place("key", "/x", LIMIT, 10, Budget(0)) for _call in range(taken)]
+    for place in places:
+        pacer.answered(place)
+    assert pacer.spacing("key", "/x", LIMIT) == pytest.approx(spacing * MINUTE / LIMIT)
+    assert pacer.spacing("other", "/x", LIMIT) == pacer.spacing("key", "/y", LIMIT) == 0
+    clock.now += MINUTE + 1
+    assert pacer.spacing("key", "/x", LIMIT) == 0
+
+
 def test_a_refusal_lets_all_rest_for_a_minute(tmp_path: Path) -> None:
     clock = Clock()
     pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)

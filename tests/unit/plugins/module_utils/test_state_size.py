@@ -45,6 +45,9 @@ class Vendor:
     now: set[str]
     budget: Budget = field(default_factory=lambda: Budget(0))
 
+    def whitelist_spacing(self) -> float:
+        return 0.0
+
     def whitelist(self) -> list[str]:
         self.budget.wait(0, "", "")
         return sorted(self.now)

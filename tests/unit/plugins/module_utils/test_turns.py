@@ -171,6 +171,48 @@ def test_all_who_wait_are_written_for_at_once_hosts_and_tasks_alike(tmp_path: Pa
     assert list(tmp_path.glob("waiting.*")) == []
 
 
+def test_who_has_patience_writes_also_for_those_who_come_a_little_later(tmp_path: Path) -> None:
+    write, asked = Recorder(), threading.Event()
+    waited: dict[str, float] = {}
+
+    def patience() -> float:
+        asked.set()
+        return 0.5
+
+    def come(name: str) -> None:
+        mine = board(tmp_path)
+        with mine.settle(task(name), write, patience) as verdict:
+            if verdict is None:
+                waited[name] = mine.waited
+
+    def come_later() -> None:
+        if asked.wait(20):
+            come("late")
+
+    threads = [*(threading.Thread(target=come, args=(name,)) for name in "ab"), threading.Thread(target=come_later)]
+    with State(str(tmp_path)).try_lock("whitelist-k"):
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: rows(tmp_path) == 2)
+    for thread in threads:
+        thread.join(20)
+    assert [sorted(names) for names in write.rounds] == [["a", "b", "late"]]
+    assert [seconds >= 0.5 for seconds in waited.values()] == [True]
+
+
+def test_patience_is_for_those_who_have_company(tmp_path: Path) -> None:
+    def patience() -> float:
+        raise AssertionError("nobody else waits")
+
+    write, mine = Recorder(), board(tmp_path)
+    for name in "ab":
+        mine.post(host(name))
+    for entry in (task("1"), host("a"), host("b")):
+        with mine.settle(entry, write, patience):
+            pass
+    assert write.rounds == [["1"], ["a", "b"]]
+
+
 def test_what_must_not_be_mixed_has_a_turn_of_its_own(tmp_path: Path) -> None:
     write = Recorder()
     mine, other = board(tmp_path), board(tmp_path, terms="other")
