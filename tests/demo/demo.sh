@@ -17,7 +17,10 @@ fail() {
     exit 1
 }
 
-heading() { printf '\n== %s\n' "$*"; }
+bold='' plain=''
+if [[ -t 1 && -z ${NO_COLOR:-} ]]; then bold=$'\e[1m' plain=$'\e[0m'; fi
+
+heading() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
 
 command -v ansible-playbook >/dev/null || fail "ansible-playbook is not on the PATH; start the demo with 'make demo'."
 command -v curl >/dev/null || fail "curl is missing; on Debian or Ubuntu: apt-get install curl."
@@ -180,7 +183,7 @@ egress_whitelist_sources: ["$url/ip", "$url/json", "$url/echo/another"]
 egress_whitelist_allow_non_global: true # the simulator's addresses come from a range for documentation
 VARS
 export ANSIBLE_CONFIG=$work/ansible.cfg QG_KEY=$key QG_API_URL=$url QG_STATE_DIR=$work/state
-if [[ -t 1 ]]; then export ANSIBLE_FORCE_COLOR=true; fi
+[[ -z $bold ]] || export ANSIBLE_FORCE_COLOR=true
 
 heading "Before: the proxy refuses every host"
 try_proxy 407
