@@ -9,7 +9,7 @@ REST := -- $(ARGS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint unit sanity docs galaxy integration eda runner browser coverage molecule matrix simulator demo bench build release hooks clean
+.PHONY: help test lint unit sanity docs galaxy integration eda runner browser coverage molecule matrix simulator demo picture bench build release hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -61,6 +61,9 @@ simulator: .venv/.ready ## the simulator of the vendor in the foreground (ARGS="
 
 demo: .venv/.ready ## the whole story on this machine, against the simulator
 	@$(RUN) demo $(REST)
+
+picture: .venv/.ready ## docs/demo.svg, the picture of the READMEs: what make demo says in a terminal
+	@$(RUN) picture
 
 bench: .venv/.ready ## the role beside what people write without it (25 minutes; ARGS="--quick": two)
 	@$(RUN) bench $(REST)

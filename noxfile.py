@@ -355,6 +355,14 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def picture(session: nox.Session) -> None:
+    """The picture of the READMEs: what the demo says in a terminal."""
+    _install(session, "core-newest", "client", "picture", simulator=True)
+    session.env["HOME"] = CALLERS_HOME
+    session.run("python", "tests/demo/picture.py")
+
+
+@nox.session(python=NEWEST_PYTHON)
 def bench(session: nox.Session) -> None:
     """The role beside what people write without it; a full run writes the tables and the chart of the guide."""
     _need_programs(session, PROGRAMS)

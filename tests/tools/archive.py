@@ -61,6 +61,8 @@ WANTED = (
     "LICENSE",
     "README*.md",
     "SECURITY.md",
+    "docs/benchmarks.svg",
+    "docs/demo.svg",
     "docs/docsite/*",
     "docs/zh-CN/*",
     "extensions/eda/*",
