@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import gettext
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from markupsafe import Markup
 from sphinx.search.en import SearchEnglish
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ smartquotes_action = "D"
 
 html_theme = "furo"
 html_title = "qingguo.qgnet"
+templates_path = [str(HERE / "templates")]
 html_static_path = [str(HERE / "static")]
 html_css_files = ["site.css"]
 html_favicon = str(HERE / "static" / "icon.svg")
@@ -125,6 +128,42 @@ var splitQuery = (query) =>
         return found
 
 
+#: What the theme says. It brings no translations, and Sphinx's have none of these.
+CHINESE = {
+    "Back to top": "返回顶部",
+    "Home": "首页",
+    "Next": "下一页",
+    "On this page": "本页目录",
+    "Previous": "上一页",
+    "Skip to content": "跳到正文",
+    # Labels, which it does not have translated at all
+    "Auto light/dark, in dark mode": "自动配色 (当前为深色)",
+    "Auto light/dark, in light mode": "自动配色 (当前为浅色)",
+    "Contents": "目录",
+    "Dark mode": "深色",
+    "Expand": "展开",
+    "Light mode": "浅色",
+    "Menu": "菜单",
+    "Toggle Light / Dark / Auto color theme": "切换浅色、深色或自动",
+    "Toggle site navigation sidebar": "显示或隐藏导航",
+    "Toggle table of contents sidebar": "显示或隐藏本页目录",
+}
+LABEL = re.compile(r'(?<=<title>)[^<]+(?=</title>)|(?<=aria-label=")[^"]+(?=")')
+
+
+class ChineseTheme(gettext.NullTranslations):
+    """Knows the words of the theme; Sphinx asks it for those that it does not know itself."""
+
+    def gettext(self, message: str) -> str:
+        """Return the message in Chinese."""
+        return CHINESE.get(message, message)
+
+
+def labelled(body: str) -> str:
+    """Return the body of a page with the labels of the theme in Chinese; templates/page.html asks for it."""
+    return Markup(LABEL.sub(lambda label: CHINESE.get(label[0], label[0]), body))
+
+
 def twin(language: str, page: str) -> str:
     """Return the page of the other language, relative to the root of this one."""
     if language == "en":
@@ -135,6 +174,7 @@ def twin(language: str, page: str) -> str:
 
 def switch_of_language(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
     """Put the link to the same page in the other language above the page."""
+    context["labelled"] = labelled if app.config.language == "zh_CN" else Markup
     if "body" not in context:
         return
     language = "en" if app.config.language == "en" else "zh-CN"
@@ -147,6 +187,8 @@ def switch_of_language(app: Sphinx, page: str, template: str, context: dict[str,
 def setup(app: Sphinx) -> dict[str, bool]:
     """Join what is above to Sphinx."""
     app.add_search_language(SearchChinese)
+    if app.config.language == "zh_CN":
+        app.translator.add_fallback(ChineseTheme())
     app.connect("missing-reference", ansible_itself)
     app.connect("html-page-context", switch_of_language)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
