@@ -196,10 +196,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "proxy_url": proxy,
         "pid": os.getpid(),
     }
-    print("\n".join(_instructions(api, keys[0], agents[0], options.minute, proxy)), flush=True)
-    # uvicorn hands a signal on after its own shutdown; the process then ends as usual instead of by the signal.
+    server = Server(config, vendor.settle, ready, options.ready_file)
+
+    def stop(_number: int, _frame: object) -> None:
+        server.should_exit = True
+
+    # uvicorn has its own handlers only once it serves. It hands a signal on after its own shutdown; the process then
+    # ends as usual instead of by the signal.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    Server(config, vendor.settle, ready, options.ready_file).run(sockets=[listener])
+        signal.signal(number, stop)
+    print("\n".join(_instructions(api, keys[0], agents[0], options.minute, proxy)), flush=True)
+    server.run(sockets=[listener])
     forwarders.keep_only(())
     return 0

@@ -81,6 +81,11 @@ def test_the_instructions_name_it() -> None:
         assert process.stdout is not None
         told = [process.stdout.readline() for _line in range(6)]
         process.terminate()
+        try:
+            # Also when it had no more time than to tell where it is.
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
     api = re.findall(r"QG_API_URL=(\S+)", "".join(told))[0]
     assert f"Page:  {api}/_sim/\n" in told
 

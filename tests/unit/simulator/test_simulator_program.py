@@ -57,6 +57,21 @@ def test_it_says_how_to_use_it_and_stops_on_a_signal(tmp_path: Path, number: sig
     assert list(tmp_path.iterdir()) == [ready]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_it_serves_stops_it_too(number: signal.Signals) -> None:
+    early = (
+        "import os, runpy, sys, uvicorn\n"
+        "run = uvicorn.Server.run\n"
+        f"uvicorn.Server.run = lambda *rest, **named: (os.kill(os.getpid(), {number.value}), run(*rest, **named))\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", early, str(PROGRAM), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "QG_API_URL=" in done.stdout
+
+
 def test_it_stops_while_a_call_hangs() -> None:
     with running_simulator() as one:
         one.fault(path="/info/quota", kind="delay", seconds=60)
