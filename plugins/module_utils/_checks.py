@@ -42,6 +42,11 @@ def check_range(option: str, value: float, least: float, most: float) -> float:
     return value
 
 
+def check_at_least(wanted: float | None) -> float | None:
+    """Refuse a threshold that no plan and no account can have."""
+    return None if wanted is None else check_range("at_least", wanted, 0, 1_000_000_000)
+
+
 def check_word(option: str, text: str) -> str:
     """Refuse what is no name of one word, as the vendor's numbers of packages and services are."""
     word = text.strip()

@@ -13,7 +13,7 @@ import decimal
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_word
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_at_least, check_range, check_word
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import ACCOUNT_API_OPTIONS, Spec, account_api
 
@@ -29,9 +29,7 @@ def check_product(params: Mapping[str, Any]) -> None:
 
 
 def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    wanted = params["at_least"]
-    if wanted is not None:
-        check_range("at_least", wanted, 0, 1_000_000_000)
+    wanted = check_at_least(params["at_least"])
     api = account_api(params)
     balance = api.balance()
     return {
@@ -46,9 +44,7 @@ def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 def _run_proxy_plan(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_product(params)
-    resource_no, wanted = check_word("resource_no", params["resource_no"]), params["at_least"]
-    if wanted is not None:
-        check_range("at_least", wanted, 0, 1_000_000_000)
+    resource_no, wanted = check_word("resource_no", params["resource_no"]), check_at_least(params["at_least"])
     api = account_api(params)
     plan = api.proxy_plan(resource_no, params["product_id"], include_secrets=params["include_secrets"])
     available = plan["available"]

@@ -12,15 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_at_least
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, proxy_api
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    wanted = params["at_least"]
-    if wanted is not None:
-        check_range("at_least", wanted, 0, 1_000_000_000)
+    wanted = check_at_least(params["at_least"])
     api = proxy_api(params)
     quota = api.quota()
     return {
