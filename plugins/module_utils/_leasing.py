@@ -126,7 +126,7 @@ def _check_room(first: Plan, wish: Wish, outcome: Outcome) -> None:
         f"count={wish.count} needs {first.missing} more leases ({len(first.keep)} of the {len(outcome.before)} held "
         f"ones match), but only {free} of the plan's {quota.total} channels can be had. Lower count, release leases "
         "that are not needed, or buy channels.",
-        quota={"total": quota.total, "available": quota.available, "used": quota.used},
+        quota=quota.described(),
         held=len(outcome.before),
         missing=first.missing,
     )
@@ -167,7 +167,7 @@ def _make_room(holder: Holder, surplus: Sequence[Lease], available: int) -> None
         raise QgError(
             f"{some(surplus[:1])} was released, but no channel came free for it, so the other leases were kept. A plan "
             f"that is billed by volume pays for every new lease: it has {quota.available} left.",
-            quota={"total": quota.total, "available": quota.available, "used": quota.used},
+            quota=quota.described(),
         )
     holder.release(surplus[1:])
 
@@ -272,7 +272,7 @@ def _check_returned(holder: Holder, first: Sequence[Lease], rest: Sequence[Lease
         raise QgError(
             f"{some(first)} was replaced, but its channel did not come free, so the other {len(rest)} leases were "
             f"kept. A plan that is billed by volume pays for every new lease: it has {quota.available} left.",
-            quota={"total": quota.total, "available": quota.available, "used": quota.used},
+            quota=quota.described(),
         )
 
 

@@ -45,6 +45,10 @@ class Quota:
         total, available, used = (as_int(body.get(name), name) for name in ("Total", "Available", "Used"))
         return cls(total, available, used, body)
 
+    def described(self) -> dict[str, int]:
+        """What results and failures tell of it."""
+        return {"total": self.total, "available": self.available, "used": self.used}
+
 
 #: The vendor states no zone; its clients take the time to be that of Beijing.
 BEIJING = datetime.timezone(datetime.timedelta(hours=8))

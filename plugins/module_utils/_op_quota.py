@@ -23,7 +23,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     quota = api.quota()
     return {
         "changed": False,
-        "quota": {"total": quota.total, "available": quota.available, "used": quota.used, "vendor": dict(quota.vendor)},
+        "quota": {**quota.described(), "vendor": dict(quota.vendor)},
         "sufficient": None if wanted is None else quota.available >= wanted,
         "api": api.report(),
     }
