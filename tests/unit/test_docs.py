@@ -28,8 +28,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent / "plugins"))
 
+from documents import Rows, codes, documented_options, table_rows
 from in_process import KEY, InProcess, books, client, configure
 from simulator.clock import Clock
 from simulator.core import Core
@@ -138,7 +140,6 @@ def test_the_examples_are_yaml(guide: str) -> None:
 
 # The coverage of the vendor's API: rows of cells, by the headings of their tables.
 
-Rows = list[dict[str, str]]
 #: A call, a parameter or nothing, and a module that sends it.
 Sent = tuple[str, str, str]
 ACCOUNT_PATHS = {
@@ -147,41 +148,12 @@ ACCOUNT_PATHS = {
 COVERAGE = ROOT / "docs" / "docsite" / "rst" / "api_coverage.rst"
 
 
-def table_rows(text: str) -> Rows:
-    """The rows of all list-tables."""
-    found: Rows = []
-    for body in re.findall(r"^\.\. list-table::\n   :header-rows: 1\n\n((?:   .*\n?)+)", text, re.MULTILINE):
-        lines = re.sub(r"\n {7}(?! )", " ", body.rstrip("\n"))
-        rows = [
-            re.split(r"\n     -(?: |$)", row, flags=re.MULTILINE) for row in re.split(r"^   \* - ", lines, flags=re.M)
-        ]
-        head, *others = ([cell.strip() for cell in row] for row in rows[1:])
-        found += [dict(zip(head, row, strict=True)) for row in others]
-    return found
-
-
-def codes(cell: str) -> list[str]:
-    """What is set in code."""
-    return re.findall(r"``(.+?)``", cell)
-
-
 def coverage() -> Rows:
     return table_rows(COVERAGE.read_text(encoding="utf-8"))
 
 
 def unused(row: dict[str, str]) -> bool:
     return row.get("option", "").startswith("not used")
-
-
-def documented_options(module: str) -> dict[str, Any]:
-    """The options in a module's documentation, with those of its fragments."""
-    documentation = yaml.safe_load(importlib.import_module(f"{PLUGINS}.modules.{module}").DOCUMENTATION)
-    options: dict[str, Any] = dict(documentation.get("options", {}))
-    for fragment in documentation.get("extends_documentation_fragment", []):
-        name, _dot, part = fragment.removeprefix("qingguo.qgnet.").partition(".")
-        source = importlib.import_module(f"{PLUGINS}.doc_fragments.{name}").ModuleDocFragment
-        options |= yaml.safe_load(getattr(source, part.upper() or "DOCUMENTATION")).get("options", {})
-    return options
 
 
 def test_the_coverage_names_tests_that_exist() -> None:

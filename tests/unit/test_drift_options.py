@@ -1,0 +1,390 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the documentation of modules, inventory, lookup and event source says of an option is what the code takes.
+
+What the code takes is seen by running it, or read from the specification that it is validated with.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible import constants
+from ansible.inventory.data import InventoryData
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.qingguo.qgnet.extensions.eda.plugins.event_source import qg_watch
+from ansible_collections.qingguo.qgnet.plugins.inventory import qg_cloud
+from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _account_models, _op_leases, _op_watch
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Operation
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+    ACCOUNT_API_OPTIONS,
+    PROXY_API_OPTIONS,
+    Spec,
+    account_api,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import polls_left_out
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from documents import PLUGINS, alike, documented_options, running_text, with_fragments
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+Told = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("QG_")]:
+        monkeypatch.delenv(name)
+    # What a default is must not depend on what is in the home of the caller.
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def text_of(option: Told) -> str:
+    described = option["description"]
+    return " ".join(described if isinstance(described, list) else [described])
+
+
+def variables(option: Told) -> list[str]:
+    """The environment variables that a description names."""
+    return list(dict.fromkeys(re.findall(r"\bQG_[A-Z_]+", text_of(option))))
+
+
+def fallback(option: Told) -> list[str]:
+    """The environment variables that an option of a specification is read from."""
+    return list(option["fallback"][1]) if "fallback" in option else []
+
+
+# Modules
+
+
+def spec_of(module: str) -> Spec:
+    """What the module's action validates its options with."""
+    action = importlib.import_module(f"{PLUGINS}.action.{module}")
+    operation: Operation | None = getattr(action.ActionModule, "operation", None)
+    return operation.spec if operation else action.SPEC
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_documents_the_options_that_it_takes(module: str) -> None:
+    told, taken = documented_options(module), spec_of(module)
+    assert set(told) == set(taken)
+    fields = {"type": "str", "required": False, "choices": None, "elements": None}
+    assert {name: {field: told[name].get(field, other) for field, other in fields.items()} for name in told} == {
+        name: {field: taken[name].get(field, other) for field, other in fields.items()} for name in told
+    }
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_documents_the_default_and_the_environment_of_what_it_uses(module: str) -> None:
+    taken = spec_of(module)
+    # Some accept what defaults for the action group set for the others.
+    told = {
+        name: option
+        for name, option in documented_options(module).items()
+        if not text_of(option).startswith("Not used")
+    }
+    assert {name: (option.get("default"), variables(option)) for name, option in told.items()} == {
+        name: (taken[name].get("default"), fallback(taken[name])) for name in told
+    }
+
+
+# The inventory. Ansible takes an option's type, default and environment from the documentation itself; what can drift
+# is whether the plugin knows the option, and whether it can use what Ansible hands to it.
+
+
+CREDENTIALS = {"app_id": "qgdemo01", "app_key": "0123456789abcdef0123"}
+SERVICES = [
+    {
+        "Suid": f"10400000{number}",
+        "line_no": "ap-shanghai",
+        "area_no": "ap-shanghai-1",
+        "Ip": f"198.51.100.{number}",
+        "Local_ip": f"192.0.2.{number}",
+        "Run_status": str(number),
+        "Order_status": "1",
+        "System_name": "CentOS 7.9",
+        "Login_password": "secret",
+    }
+    for number in (1, 2)
+]
+#: For each of the inventory's own options something that makes another inventory than its default.
+CHANGES: dict[str, Any] = {
+    "product_ids": [104],
+    "filters": {"suid": "104000001"},
+    "conditions": ["qg_run_status_code == 1"],
+    "hostnames": ["ip"],
+    "connect_with": "local",
+    "include_secrets": True,
+    "vars_prefix": "cloud_",
+    "default_groups": [],
+    "group_prefix": "cloud_",
+}
+INVENTORY = yaml.safe_load(qg_cloud.DOCUMENTATION)
+NAME = qg_cloud.InventoryModule.NAME
+OWN = {name: option for name, option in INVENTORY["options"].items() if name != "plugin"}
+
+
+class Reads(dict[str, Any]):
+    """Options that remember which of them were read."""
+
+    def __init__(self, options: dict[str, Any], names: set[str]) -> None:
+        super().__init__(options)
+        self.names = names
+
+    def __getitem__(self, name: str) -> Any:
+        """Read one."""
+        self.names.add(name)
+        return super().__getitem__(name)
+
+
+class Cloud:
+    """The plugin as Ansible loads it, with a vendor that has two services."""
+
+    calls = 1
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        constants.config.initialize_plugin_configuration_definitions("inventory", NAME, with_fragments(INVENTORY))
+        self.plugin = qg_cloud.InventoryModule()
+        self.plugin._load_name, self.plugin._redirected_names = NAME, []
+        #: The options that were read, and those that the client was made of last.
+        self.names: set[str] = set()
+        self.given = Reads({}, self.names)
+        self._get_option, self._get_options = self.plugin.get_option, self.plugin.get_options
+        monkeypatch.setattr(self.plugin, "get_option", self.get_option)
+        monkeypatch.setattr(self.plugin, "get_options", self.get_options)
+        monkeypatch.setattr(qg_cloud, "account_api", self.connect)
+
+    def get_option(self, option: str, **more: Any) -> Any:
+        """Read one."""
+        self.names.add(option)
+        return self._get_option(option, **more)
+
+    def get_options(self) -> Reads:
+        """Hand all of them over, of which each is read or not."""
+        names = set(self.names)
+        options = self._get_options()
+        # Ansible reads each of them for that.
+        self.names.intersection_update(names)
+        return Reads(options, self.names)
+
+    def connect(self, options: Reads) -> Cloud:
+        """Stand in for the client, after the real one has been made of the options."""
+        account_api(options)
+        self.given = options
+        return self
+
+    def instances(self, product: int | None, *, include_secrets: bool) -> list[dict[str, Any]]:
+        """What the vendor has, whatever the product."""
+        return _account_models.instances(SERVICES, include_secrets=include_secrets)
+
+    def read(self, **options: Any) -> dict[str, Any]:
+        """Hosts with their variables and groups, of a file with these options."""
+        path = self.directory / "site.qg_cloud.yml"
+        path.write_text(yaml.safe_dump({"plugin": NAME, **options}), encoding="utf-8")
+        inventory = InventoryData()
+        self.plugin.parse(inventory, DataLoader(), str(path))
+        return {
+            name: (host.get_vars(), sorted(group.name for group in host.get_groups()))
+            for name, host in inventory.hosts.items()
+        }
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    return Cloud(tmp_path, monkeypatch)
+
+
+def test_the_inventory_reads_the_options_that_it_documents_and_no_others(cloud: Cloud) -> None:
+    assert len(cloud.read(**CREDENTIALS)) == len(SERVICES)
+    documented = with_fragments(INVENTORY)
+    assert cloud.names <= set(documented)
+    # Ansible itself looks at the name of the plugin, and takes care of the cache.
+    assert {*OWN, *ACCOUNT_API_OPTIONS} <= cloud.names
+
+
+def test_the_inventory_is_given_the_defaults_that_it_documents(cloud: Cloud) -> None:
+    default = cloud.read(**CREDENTIALS)
+    assert {name: cloud.given[name] for name in OWN} == {name: option["default"] for name, option in OWN.items()}
+    assert [name for name, option in OWN.items() if not isinstance(cloud.given[name], type(option["default"]))] == []
+    shared = {name: option for name, option in ACCOUNT_API_OPTIONS.items() if name not in CREDENTIALS}
+    assert {name: cloud.given[name] for name in shared} == {
+        name: option.get("default") for name, option in shared.items()
+    }
+    for name, option in OWN.items():
+        assert cloud.read(**CREDENTIALS, **{name: option["default"]}) == default
+
+
+def test_each_option_of_the_inventory_changes_something(cloud: Cloud) -> None:
+    assert set(CHANGES) == set(OWN)
+    default = cloud.read(**CREDENTIALS)
+    for name, value in CHANGES.items():
+        changed = cloud.read(**CREDENTIALS, **{name: value})
+        assert changed
+        assert changed != default, name
+
+
+@pytest.mark.parametrize("name", sorted(name for name, option in OWN.items() if "choices" in option))
+def test_each_choice_of_the_inventory_is_another_one(cloud: Cloud, name: str) -> None:
+    listed = OWN[name]["type"] == "list"
+    made = [
+        cloud.read(**CREDENTIALS, product_ids=[104], **{name: [choice] if listed else choice})
+        for choice in OWN[name]["choices"]
+    ]
+    assert all(one not in made[:number] for number, one in enumerate(made))
+
+
+def test_the_inventory_reads_the_environment_as_modules_do(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {name: variable for name, option in ACCOUNT_API_OPTIONS.items() for variable in fallback(option)}
+    values = {"account_url": "https://reseller.example/api", "timeout": "7.5"}
+    for name, variable in named.items():
+        monkeypatch.setenv(variable, values.setdefault(name, f"other.{name.replace('_', '-')}"))
+    cloud.read()
+    assert {name: str(cloud.given[name]) for name in named} == values
+
+
+# The lookup, whose options Ansible takes from the documentation in the same way.
+
+
+def test_the_lookup_reads_the_options_that_it_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    documented = with_fragments(yaml.safe_load(proxy.DOCUMENTATION))
+    # Ansible hands the terms over by themselves.
+    del documented["_terms"]
+    constants.config.initialize_plugin_configuration_definitions("lookup", "qingguo.qgnet.proxy", documented)
+    lookup = proxy.LookupModule()
+    lookup._load_name = "qingguo.qgnet.proxy"
+    names: set[str] = set()
+    own = lookup.get_options
+    monkeypatch.setattr(lookup, "get_options", lambda: Reads(own(), names))
+
+    def find(api: Any, wish: Any, **_more: Any) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr(_op_leases, "find", find)
+    result = lookup.run([], {}, key="QGDEMO01", pwd="secret", at_least=0, form="url", state_dir=str(tmp_path / "state"))
+    assert result == []
+    assert names == set(documented)
+
+
+# The event source
+
+
+WATCH: dict[str, Told] = yaml.safe_load(qg_watch.DOCUMENTATION)["options"]
+#: Something of each type that no default is.
+OTHERS = {"str": "https://other.example", "float": "7.5", "path": "/elsewhere"}
+
+
+def test_the_event_source_documents_the_options_that_it_takes() -> None:
+    taken = _op_watch.SPEC
+    assert set(WATCH) == set(_op_watch.options_from({})) == set(taken)
+    fields = ("type", "elements", "choices")
+    assert {name: [option.get(field) for field in fields] for name, option in WATCH.items()} == {
+        name: [option.get(field) for field in fields] for name, option in taken.items()
+    }
+
+
+def test_the_event_source_documents_the_defaults_that_it_has() -> None:
+    left_out = _op_watch.options_from({})
+    # Also one that is needed is left out without an error here: what needs it tells so.
+    assert not [name for name, option in WATCH.items() if option.get("required")]
+    assert {name for name, value in left_out.items() if value is not None} == {
+        name for name, option in WATCH.items() if "default" in option
+    }
+    given = {name: option["default"] for name, option in WATCH.items() if "default" in option}
+    assert _op_watch.options_from(given) == left_out
+
+
+@pytest.mark.parametrize("name", WATCH)
+def test_the_event_source_documents_the_environment_that_it_reads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = variables(WATCH[name])
+    assert named == fallback(_op_watch.SPEC[name])
+    for variable in named:
+        value = OTHERS[WATCH[name]["type"]]
+        monkeypatch.setenv(variable, value)
+        assert str(_op_watch.options_from({})[name]) == value
+
+
+def refuses(**options: Any) -> bool:
+    try:
+        _op_watch.rules_from(_op_watch.options_from({"whitelist": True, **options}))
+    except OptionError:
+        return True
+    return False
+
+
+def test_the_event_source_documents_the_least_interval() -> None:
+    told = re.search(r"The least is (\d+)\.", text_of(WATCH["interval"]))
+    assert told
+    least = int(told[1])
+    assert refuses(interval=least - 0.01)
+    assert not refuses(interval=least)
+
+
+def told_by(guide: str, pattern: str) -> tuple[str, ...]:
+    """The groups of the only match in a guide, whose lines may end anywhere."""
+    text = running_text((ROOT / guide).read_text(encoding="utf-8"))
+    found = list(re.finditer(pattern, text))
+    assert len(found) == 1, f"{guide}: {len(found)} times {pattern}"
+    return found[0].groups()
+
+
+#: Sentences of the guide in both languages, with what they tell.
+EVENTS = {
+    "docs/docsite/rst/events.rst": {
+        "options": r"has to be set\. The others are `interval` \((\d+) seconds\), (.+?)\. A wrong",
+        "least": r"`interval` is at least (\d+) seconds",
+        "rest": r"at most (\d+) minutes or one interval apart",
+    },
+    "docs/zh-CN/events.md": {
+        "options": r"此外还有 `interval`\((\d+) 秒\),(.+?)。选项有错时",
+        "least": r"`interval` 至少为 (\d+) 秒",
+        "rest": r"最长相隔 (\d+) 分钟或一个间隔",
+    },
+}
+
+
+@pytest.mark.parametrize("guide", EVENTS)
+def test_the_guide_tells_what_can_be_watched(guide: str) -> None:
+    text = alike((ROOT / guide).read_text(encoding="utf-8"))
+    of_table = re.findall(r"^(?:   \* -|\|) `(\w+)(: true)?`", text, re.MULTILINE)
+    told = {name: "bool" if flag else None for name, flag in of_table if name in WATCH}
+    assert list(told) == list(_op_watch.WATCHED)
+    assert {name for name, kind in told.items() if kind} == {
+        name for name, option in _op_watch.WATCHED.items() if option["type"] == "bool"
+    }
+
+
+@pytest.mark.parametrize("guide", EVENTS)
+def test_the_guide_tells_the_other_options_of_the_event_source(guide: str) -> None:
+    interval, prose = told_by(guide, EVENTS[guide]["options"])
+    assert float(interval) == _op_watch.options_from({})["interval"]
+    words = re.findall(r"`(\w+)`", prose)
+    named = [word for word in words if not word.startswith("QG_")]
+    account = [name for name in ACCOUNT_API_OPTIONS if name not in PROXY_API_OPTIONS]
+    in_order = [*PROXY_API_OPTIONS, "balance_below", *account]
+    # The two languages put what an option is for before or after it.
+    assert sorted(named) == sorted(in_order)
+    assert [name for name in named if name != "balance_below"] == [name for name in in_order if name != "balance_below"]
+    assert {"interval", *named, *_op_watch.WATCHED} == set(WATCH)
+    read = {variable for option in _op_watch.SPEC.values() for variable in fallback(option)}
+    assert {word for word in words if word.startswith("QG_")} <= read
+
+
+@pytest.mark.parametrize("guide", EVENTS)
+def test_the_guide_tells_how_often_the_event_source_looks(guide: str) -> None:
+    (least,), (minutes,) = told_by(guide, EVENTS[guide]["least"]), told_by(guide, EVENTS[guide]["rest"])
+    assert refuses(interval=int(least) - 0.01)
+    assert not refuses(interval=int(least))
+    # After a failure that lasts, with an interval of a second, as many polls are left out as the guide has seconds.
+    assert polls_left_out(100, 1.0) == int(minutes) * 60 - 1
