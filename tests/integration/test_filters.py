@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from harness import Playground, Run
 from simulator_fixture import Simulator
@@ -122,6 +128,45 @@ def test_the_filters_in_a_play(sim: Simulator, playground: Playground, lease: di
     assert run.of("curl without credentials").result["rc"] == 22
     assert run.of("environment").result["stdout"] == EXIT
     assert run.of("environment that leaves out this machine").result["stdout"] == "127.0.0.1"
+
+
+def documented() -> str:
+    filter_of_curl = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.filter.proxy_curl")
+    return str(filter_of_curl.EXAMPLES)
+
+
+def told_in_the_guide() -> str:
+    guide = Path(__file__).resolve().parents[2] / "docs" / "docsite" / "rst" / "proxies.rst"
+    blocks = re.findall(
+        r"^\.\. code-block:: yaml\n\n((?:   .*\n|\n)+)", guide.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    (block,) = (block for block in blocks if "proxy_curl" in block)
+    return str(block)
+
+
+@pytest.mark.parametrize("example", [documented, told_in_the_guide])
+def test_the_example_of_a_command_line_takes_any_password(
+    sim: Simulator, playground: Playground, lease: dict[str, Any], example: Callable[[], str]
+) -> None:
+    # A variable whose value is a word, too.
+    password = "p$LC_ALL word"
+    sim.configure(pwd=password)
+    task = yaml.safe_load(example().replace("https://d.qg.net/ip", f"{sim.api_url}/ip"))[0]
+    urls = {
+        "as the modules return it": quote(password, safe=""),
+        "as somebody may write it": quote(password, safe="$"),
+    }
+    tasks = [
+        {**task, "name": name, "vars": {"lease": {**lease, "proxy_url": f"http://{sim.key}:{word}@{lease['server']}"}}}
+        for name, word in urls.items()
+    ]
+    command = {**task["ansible.builtin.command"], "expand_argument_vars": True}
+    # Without what the example says, the password is another one.
+    tasks.append({**tasks[-1], "name": "expanded", "ansible.builtin.command": command, "ignore_errors": True})
+    run = playground.play(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}])).ok()
+    assert {name: run.of(name).result["stdout"] for name in urls} == dict.fromkeys(urls, EXIT)
+    assert run.of("expanded").status == "failed"
+    assert "407" in run.of("expanded").result["stderr"]
 
 
 def fail(playground: Playground, expression: str, variables: dict[str, Any]) -> Run:
