@@ -134,11 +134,15 @@ def test_a_code_tells_which_area_lies_in_which(code: int, wanted: int, verdict: 
 
 
 @given(st.integers(1, 999999), st.integers(1, 999999))
-def test_of_two_areas_at_most_one_lies_in_the_other(one: int, two: int) -> None:
-    if one != two and inside(one, two):
-        assert inside(two, one) is None
-    if inside(one, two) is False:
-        assert inside(two, one) is False
+def test_areas_apart_are_so_from_both_sides(one: int, two: int) -> None:
+    assert (inside(one, two) is False) == (inside(two, one) is False)
+
+
+@given(st.integers(100000, 999999), st.sampled_from([100, 10000]))
+def test_of_two_areas_at_most_one_lies_in_the_other(part: int, size: int) -> None:
+    whole = part // size * size
+    assert inside(part, whole) is True
+    assert inside(whole, part) is (True if part == whole else None)
 
 
 IDLE_ROWS = [
