@@ -32,6 +32,9 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
 #: What the template of an omitted value raises from ansible-core 2.19 on; before, it is the value of "omit".
 _OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
 
+#: Where module_defaults may set options of this module, the one that wins last.
+_DEFAULTS_OF = ("group/qingguo.qgnet.qg", "qingguo.qgnet.qg_egress_whitelist")
+
 SPEC: Spec = {
     "step": {"type": "str", "choices": ["detect", "register"], "required": True},
     "options_from": {"type": "str"},
@@ -81,19 +84,28 @@ class ActionModule(QgAction):
         """Options that the task leaves out are taken from the variables that it names.
 
         For a fleet this is much cheaper than to write each of them into the task as a template: only those are
-        evaluated that somebody set.
+        evaluated that somebody set. They say more of a host than the defaults of a play do.
         """
         arguments = self._task.args
         prefix = arguments.get("options_from")
+        defaults = self._defaults() if prefix else {}
         for option in SPEC if prefix else ():
             name = f"{prefix}{option}"
-            if option not in arguments and name in variables:
+            if name in variables and arguments.get(option) == defaults.get(option):
                 try:
                     value = self._templar.template(variables[name])
                 except _OMITTED:
                     continue
                 if value is not None and value != variables.get("omit"):
                     arguments[option] = value
+
+    def _defaults(self) -> dict[str, Any]:
+        """What module_defaults set for this module; Ansible has put it into the task's options already."""
+        merged: dict[str, Any] = {}
+        for entry in self._task.module_defaults or ():
+            merged.update(entry)
+        found = {name: self._templar.template(merged[name]) for name in _DEFAULTS_OF if merged.get(name)}
+        return {option: value for options in found.values() for option, value in options.items()}
 
     def _detect(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         _check(params)

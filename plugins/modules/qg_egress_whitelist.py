@@ -33,7 +33,8 @@ options:
   options_from:
     description:
       - The beginning of the names of variables. Options that the task leaves out are taken from the variables that are
-        named so, as the role does it with V(egress_whitelist_). Options of the task win.
+        named so, as the role does it with V(egress_whitelist_). Options of the task win over them, and they win over
+        C(module_defaults).
     type: str
   state:
     description: Whether the addresses shall be on the whitelist.

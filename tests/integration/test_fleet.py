@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -313,6 +314,22 @@ def test_two_groups_with_a_key_each(fleet: Fleet) -> None:
     again = fleet.run(arguments=["--forks", "20"]).ok()
     assert changed(again) == set()
     assert calls(fleet.sim) == [QUERY, QUERY]
+
+
+def test_the_key_of_a_host_wins_over_the_defaults_of_the_group(fleet: Fleet) -> None:
+    fleet.sim.configure(OTHER_KEY)
+    for host in ("h4", "h5", "h6"):
+        fleet.lines[host] += f" egress_whitelist_key={OTHER_KEY}"
+    defaults = {
+        "group/qingguo.qgnet.qg": {"key": "{{ common }}", "app_id": "unused", "timeout": 9},
+        "qingguo.qgnet.qg_egress_whitelist": {"timeout": 8},
+        "ansible.builtin.uri": {"key": "unused"},
+    }
+    header = f"module_defaults: {json.dumps(defaults)}"
+    # The other half has but the defaults.
+    fleet.run(play(header), variables={"common": fleet.sim.key}, egress_whitelist_key=None).ok()
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[:3]
+    assert numeric(fleet.sim.whitelist(OTHER_KEY)) == fleet.all_addresses[3:]
 
 
 @pytest.mark.parametrize("header", ["", "strategy: free"])
