@@ -111,11 +111,11 @@ def command(question: Question) -> tuple[str, str]:
     nonce = new_nonce()
     urls = [shlex.quote(url) for url in question.sources]
     calls = [f"ask {n} {url} &" for n, url in enumerate(urls) for _again in range(question.samples)]
-    functions = _ASK
+    functions, unless = _ASK, "false"
     # Samples need connections of their own, which curl would share.
     if question.samples == 1 and 1 < len(urls) <= _MOST_TOGETHER:
         functions += _TOGETHER + _together(urls)
-        calls = ["if [ $tool != curl ] || ! together 9>&1; then", *calls, "fi"]
+        unless = "[ $tool = curl ] && together 9>&1"
     asking = Asking(
         timeout=question.timeout,
         # Through a proxy, the family is that of the way to the proxy, which is not what was asked.
@@ -130,7 +130,7 @@ def command(question: Question) -> tuple[str, str]:
         "line_feed": "\n",
         "numbers": " ".join(map(str, range(len(urls)))),
     }
-    return script(nonce, asking, functions, calls, **settings), nonce
+    return script(nonce, asking, functions, calls, unless=unless, **settings), nonce
 
 
 def _together(urls: Sequence[str]) -> str:
@@ -138,8 +138,10 @@ def _together(urls: Sequence[str]) -> str:
     outputs = " ".join(f"-o /dev/fd/{n + 3} {url}" for n, url in enumerate(urls))
     lines = [f'codes=" $(all_at_once {outputs})"', "end_lines"]
     for n in range(len(urls)):
-        lines = ["answer=$(", f"exec {n + 3}>&1", *lines, ") || exit 1", f'say_last {n} "$answer"']
-    return "\n".join(["together() (", *lines, ")"])
+        outermost = n == len(urls) - 1
+        give_up = ") || return 1" if outermost else ") || exit 1"
+        lines = ["answer=$(", f"exec {n + 3}>&1", *lines, give_up, f'say_last {n} "$answer"']
+    return "\n".join(["together() {", *lines, "}"])
 
 
 def _needs_no_more_than_http(question: Question) -> bool:

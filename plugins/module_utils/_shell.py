@@ -85,7 +85,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 ask_none() { return 127; }
 run_curl() {
   if [ "$proxy" ]; then set -- -x "$proxy" "$@"; else set -- --noproxy '*' "$@"; fi
-  curl -q -g -f -s -m "$limit" --max-filesize 1048576 --proto '=http,https' \
+  exec curl -q -g -f -s -m "$limit" --max-filesize 1048576 --proto '=http,https' \
     ${family:+-$family} ${address:+--interface "$address"} -A "$agent" "$@"
 }
 ask_curl() { run_curl ${report:+-w "$report"} -- "$1"; }
@@ -150,8 +150,13 @@ def new_nonce() -> str:
     return f"qg{secrets.token_hex(12)}"
 
 
-def script(nonce: str, asking: Asking, functions: str, jobs: Iterable[str], **variables: str) -> str:
-    """The command: settings, tools, the caller's functions, and its jobs, which may run in the background."""
+def script(
+    nonce: str, asking: Asking, functions: str, jobs: Iterable[str], *, unless: str = "false", **variables: str
+) -> str:
+    """The command: settings, tools, the caller's functions, and its jobs, which may run in the background.
+
+    There is nothing left to do for them when ``unless``, which prints records as well, succeeds.
+    """
     settings = {
         "nonce": nonce,
         # Whole seconds: not every wget and timeout takes a fraction.
@@ -171,12 +176,14 @@ def script(nonce: str, asking: Asking, functions: str, jobs: Iterable[str], **va
             *(f"{name}={shlex.quote(value)}" for name, value in settings.items()),
             _TOOLS.strip(),
             functions.strip(),
+            f"{unless} || {{",
             # Collected, since on a terminal some shells print a record in parts, between which others come.
             "records=$(",
             *jobs,
             "wait",
             ")",
             r"""printf '%s\n' "$records" """.strip(),
+            "}",
         ]
     )
 
