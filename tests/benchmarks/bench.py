@@ -17,7 +17,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import workspace
+
+sys.path.insert(0, str(workspace.COLLECTIONS))
+
 from benchmarks.chart import chart
 from benchmarks.parts import PARTS, Sizes, say
 from benchmarks.report import Table, names, plain, replaced, tables
@@ -67,13 +70,14 @@ def versions() -> dict[str, str]:
     return found | {name: importlib.metadata.version(name) for name in ("ansible-core", "requests")}
 
 
-def measure(wanted: Sequence[str], sizes: Sizes) -> dict[str, Any]:
-    """Run the parts."""
+def measure(wanted: Sequence[str], sizes: Sizes, keep: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
+    """Run the parts; each is kept as soon as it is done, lest a later one that fails take it along."""
     results: dict[str, Any] = {"machine": machine(), "versions": versions()}
     for name in wanted:
         start = time.monotonic()
         results[name] = {"date": time.strftime("%Y-%m-%d"), "rows": PARTS[name](sizes)}
         say(f"the part {name} took {time.monotonic() - start:.0f} seconds")
+        keep(results)
     return results
 
 
@@ -100,8 +104,9 @@ def documents(results: Mapping[str, Any]) -> dict[Path, str]:
     return made
 
 
-def write(results: Mapping[str, Any]) -> None:
-    """Write the results and the documents."""
+def write(new: Mapping[str, Any]) -> None:
+    """Write the results, those of other parts included, and the documents."""
+    results = {**load(), **new}
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for path, text in documents(results).items():
         path.write_text(text, encoding="utf-8")
@@ -157,7 +162,7 @@ def main(given: Sequence[str] | None = None) -> int:
     """Measure, show and write; the exit code."""
     options = arguments(given)
     if options.render:
-        write(load())
+        write({})
         return 0
     wanted = [name for name in PARTS if name in (options.only or PARTS) and (name != LONG or options.only)]
     if options.paced and LONG not in wanted:
@@ -166,15 +171,14 @@ def main(given: Sequence[str] | None = None) -> int:
         print(f"bench: missing: {', '.join(lacking)}", file=sys.stderr)
         return 2
     start = time.monotonic()
+    whole = not (options.only or options.quick or options.hosts or options.repeat)
+    keep = write if options.write or whole else lambda _results: None
     try:
-        results = measure(wanted, sizes_of(options))
+        results = measure(wanted, sizes_of(options), keep)
     except Broken as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 1
     show(tables(results, "en"))
-    whole = not (options.only or options.quick or options.hosts or options.repeat)
-    if options.write or whole:
-        write({**load(), **results})
     say(f"all of it took {(time.monotonic() - start) / 60:.1f} minutes")
     return 0
 

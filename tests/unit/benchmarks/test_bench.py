@@ -289,6 +289,17 @@ def test_what_is_missing_is_told_before_anything_is_measured(
     assert "missing: " in capsys.readouterr().err
 
 
+def test_a_part_is_kept_although_a_later_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_sizes: parts.Sizes) -> parts.Rows:
+        raise RuntimeError("it fails")
+
+    kept: list[dict[str, Any]] = []
+    monkeypatch.setattr(bench, "PARTS", {"one": lambda _sizes: [{"row": 1}], "two": fail})
+    with pytest.raises(RuntimeError, match="it fails"):
+        bench.measure(["one", "two"], parts.Sizes.quick(), lambda found: kept.append(dict(found)))
+    assert [found["one"]["rows"] for found in kept] == [[{"row": 1}]]
+
+
 class Stage:
     """Hosts whose runs take as long as they are told to."""
 
