@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from workspace import CACHE, PYTHONS, system_path
+from workspace import CACHE, PYTHONS, make_link, system_path
 
 REQUIRED = ("3.10", "3.11", "3.12", "3.13")
 OPTIONAL = ("3.14",)
@@ -71,9 +71,10 @@ def link_all(uv: str) -> dict[str, Path]:
             result[version] = path
         if path and link.is_symlink() and link.readlink() == path:
             continue
-        link.unlink(missing_ok=True)
         if path:
-            link.symlink_to(path)
+            make_link(link, path)
+        else:
+            link.unlink(missing_ok=True)
     return result
 
 

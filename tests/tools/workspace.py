@@ -132,13 +132,19 @@ def version() -> str:
     return found[1]
 
 
+def make_link(link: Path, target: str | Path) -> None:
+    """Make a symbolic link, or let it lead elsewhere; several sessions may do so at the same time."""
+    new = link.with_name(f".{link.name}-{os.getpid()}")
+    new.symlink_to(target)
+    new.replace(link)
+
+
 def link_collection() -> None:
     """Make the checkout visible as ansible_collections/qingguo/qgnet."""
     link = COLLECTIONS / "ansible_collections" / NAMESPACE / NAME
     link.parent.mkdir(parents=True, exist_ok=True)
     if not (link.is_symlink() and link.resolve() == ROOT):
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.path.relpath(ROOT, link.parent))
+        make_link(link, os.path.relpath(ROOT, link.parent))
 
 
 def collection_files() -> list[Path]:
