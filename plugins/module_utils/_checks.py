@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, packed
 
 
 def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> str:
@@ -59,15 +59,15 @@ def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> 
     """IPv4 addresses in canonical form, each once; the vendor's whitelist knows neither IPv6 nor networks."""
     found: dict[str, None] = {}
     for text in texts:
-        try:
-            address = ipaddress.IPv4Address(text.strip())
-        except ValueError:
+        address = text.strip()
+        number = packed(address)
+        if number is None:
             hint = "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
-            raise OptionError(f"{option} holds {text!r}: {hint}.") from None
-        if only_global and not is_public(address):
+            raise OptionError(f"{option} holds {text!r}: {hint}.")
+        if only_global and not is_public(ipaddress.IPv4Address(number)):
             raise OptionError(
                 f"{option} holds {address}, which is no address of the public internet, so the vendor can never see "
                 "it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
             )
-        found[str(address)] = None
+        found[address] = None
     return tuple(found)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -287,14 +288,22 @@ def one_line(text: str) -> str:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
+def packed(text: str, family: int = socket.AF_INET) -> bytes | None:
+    """An address in its one canonical form as bytes, which sort by number; None for any other text."""
+    try:
+        return socket.inet_pton(family, text)
+    except (OSError, ValueError):
+        return None
+
+
 def numeric_order(ips: Iterable[str]) -> list[str]:
     """Sort addresses by number; text that is no address comes last, so that nothing the vendor lists is lost."""
 
-    def rank(text: str) -> tuple[int, int, str]:
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            return (9, 0, text)
-        return (address.version, int(address), text)
+    def rank(text: str) -> tuple[int, bytes, str]:
+        for place, family in enumerate((socket.AF_INET, socket.AF_INET6)):
+            number = packed(text, family)
+            if number is not None:
+                return place, number, text
+        return 9, b"", text
 
     return sorted(ips, key=rank)

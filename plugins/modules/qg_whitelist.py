@@ -99,6 +99,11 @@ EXAMPLES = r"""
     state: exact
     keep: [198.51.100.20]
     max_removals: 3
+
+- name: Keep a long list in a file with one address on each line
+  qingguo.qgnet.qg_whitelist:
+    key: "{{ vault_qg_key }}"
+    ips: "{{ lookup('ansible.builtin.file', 'addresses.txt').splitlines() }}"
 """
 
 RETURN = r"""

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.figures import ADDS, MINUTE, Figures, counted, middle, scaled, words_of
 from benchmarks.stage import CAPACITY, Broken, Stage, local, public, ssh
-from benchmarks.ways import EMPTY, GET, LIST, MODULE, REST, ROLE, WAYS, Way
+from benchmarks.ways import EMPTY, FROM_FILE, GET, LIST, MODULE, REST, ROLE, WAYS, Way
 
 Rows = list[dict[str, Any]]
 #: Seconds beyond which a run is computed instead.
@@ -130,23 +130,27 @@ def task(sizes: Sizes) -> Rows:
 
 
 def addresses(sizes: Sizes) -> Rows:
-    """One call of qg_whitelist for more and more addresses, all of which are there."""
+    """One call of qg_whitelist for more and more addresses, all of which are there: from a file, and in a variable."""
 
-    def run(stage: Stage, count: int) -> float:
+    def run(stage: Stage, count: int, filed: bool) -> float:
         ips = [public(number) for number in range(count)]
         stage.sim.configure(whitelist=ips)
-        return _ran(stage, LIST, 1, bench_ips=ips)
+        (stage.folder / "ips.txt").write_text("".join(f"{ip}\n" for ip in ips), encoding="utf-8")
+        return _ran(stage, LIST, 1, bench_ips=FROM_FILE if filed else ips)
 
     rows: Rows = []
     with local(1) as stage:
         stage.reset()
         plays: dict[str, Callable[[], float]] = {"empty": lambda: _ran(stage, EMPTY, 0)}
-        plays |= {str(count): partial(run, stage, count) for count in sizes.addresses}
+        for count in sizes.addresses:
+            plays[f"{count} filed"] = partial(run, stage, count, filed=True)
+            plays[f"{count} in a variable"] = partial(run, stage, count, filed=False)
         found = repeated(2 * sizes.repeat - 1, **plays)
     for count in sizes.addresses:
-        seconds = found[str(count)]
-        say(f"{count} addresses: {seconds:.2f} s")
-        rows.append({"addresses": count, "play": round(seconds, 3), "task": round(seconds - found["empty"], 3)})
+        filed, variable = found[f"{count} filed"], found[f"{count} in a variable"]
+        say(f"{count} addresses: {filed:.2f} s, in a variable {variable:.2f} s")
+        told = {"play": filed, "task": filed - found["empty"], "variable": variable}
+        rows.append({"addresses": count, **{name: round(seconds, 3) for name, seconds in told.items()}})
     return rows
 
 

@@ -44,10 +44,12 @@ WORDS: dict[str, dict[str, str]] = {
         "rest_raw": 'the role at rest over {} hosts, by a bare `raw: "true"`',
         "role_uri": "the role over {} new hosts, by `uri` per host",
         "task_uri": "`qg_whitelist` without a change, by `uri` for the same GET",
-        "list": "{} addresses in one call, by one address",
+        "list": "{} addresses from a file in one call, by one address",
+        "list_variable": "{} addresses of a variable in one call, by one address",
         "paced": "paced adds in {} minutes, by the vendor's limit",
         "play": "whole play",
         "task": "less a play without tasks",
+        "variable": "whole play, addresses in a variable",
         "addresses": "addresses",
         "minutes": "minutes",
         "limit": "vendor's limit",
@@ -84,10 +86,12 @@ WORDS: dict[str, dict[str, str]] = {
         "rest_raw": '{} 台主机无变化时的 role / 仅 `raw: "true"`',
         "role_uri": "{} 台新主机的 role / 每台主机用 `uri`",
         "task_uri": "无变化的 `qg_whitelist` / 同一 GET 的 `uri`",
-        "list": "一次调用 {} 个地址 / 1 个地址",
+        "list": "一次调用 {} 个地址 / 1 个地址, 地址来自文件",
+        "list_variable": "一次调用 {} 个地址 / 1 个地址, 地址在变量中",
         "paced": "{} 分钟内按限额排队的添加 / 厂商限额",
         "play": "整个 play",
         "task": "减去没有任务的 play",
+        "variable": "整个 play, 地址在变量中",
         "addresses": "地址数",
         "minutes": "分钟",
         "limit": "厂商限额",
@@ -185,8 +189,9 @@ def task(rows: Rows, words: Mapping[str, str]) -> Table:
 
 def addresses(rows: Rows, words: Mapping[str, str]) -> Table:
     """Many addresses in one call."""
-    lines = [[f"{row['addresses']:,}", f"{row['play']:.2f} s", f"{row['task']:.2f} s"] for row in rows]
-    return Table([words["addresses"], words["play"], words["task"]], lines)
+    columns = ("play", "task", "variable")
+    lines = [[f"{row['addresses']:,}", *(f"{row[name]:.2f} s" for name in columns)] for row in rows]
+    return Table([words["addresses"], *(words[name] for name in columns)], lines)
 
 
 def paced(rows: Rows, words: Mapping[str, str]) -> Table:
@@ -213,7 +218,8 @@ def ratios(results: Results, words: Mapping[str, str]) -> list[tuple[str, float]
         found.append((words["task_uri"], one["qg_whitelist"] / one["uri"]))
     lists = results.get("addresses", {}).get("rows", [])
     found += [
-        (words["list"].format(f"{row['addresses']:,}"), row["play"] / lists[0]["play"])
+        (words[name].format(f"{row['addresses']:,}"), row[column] / lists[0][column])
+        for name, column in (("list", "play"), ("list_variable", "variable"))
         for row in lists[1:]
         if lists[0]["addresses"] == 1
     ]

@@ -92,3 +92,5 @@ LIST = (
         allow_non_global: true
 """
 )
+#: What that list may be: the lines of a file that stands beside the play.
+FROM_FILE = "{{ lookup('ansible.builtin.file', 'ips.txt').splitlines() }}"

@@ -46,7 +46,12 @@ def results() -> dict[str, Any]:
             **part,
             "rows": [{"way": "qg_whitelist", "play": 0.6, "task": 0.1}, {"way": "uri", "play": 0.8, "task": 0.3}],
         },
-        "addresses": {**part, "rows": [{"addresses": n, "play": 0.5 + n / 1e5, "task": 0.1} for n in (1, 10000)]},
+        "addresses": {
+            **part,
+            "rows": [
+                {"addresses": n, "play": 0.5 + n / 1e5, "task": 0.1, "variable": 0.5 + n / 5e4} for n in (1, 10000)
+            ],
+        },
         "free": {**part, "rows": [way("module", 50, 3.0, queries=3, adds=1)]},
         "paced": {**part, "rows": [{"minutes": 5, "adds": 100, "limit": 100, "refused": 0}]},
     }
@@ -179,7 +184,8 @@ def test_the_ratios_are_those_that_are_asked_for() -> None:
     told = dict(report.ratios(results(), WORDS["en"]))
     assert told["the role at rest over 200 hosts, by a bare `ping` of them"] == 1
     assert told["`qg_whitelist` without a change, by `uri` for the same GET"] == pytest.approx(0.75)
-    assert told["10,000 addresses in one call, by one address"] == pytest.approx(0.6 / 0.50001)
+    assert told["10,000 addresses from a file in one call, by one address"] == pytest.approx(0.6 / 0.50001)
+    assert told["10,000 addresses of a variable in one call, by one address"] == pytest.approx(0.7 / 0.50002)
     assert told["paced adds in 5 minutes, by the vendor's limit"] == 1
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import email.utils
+import ipaddress
 import logging
 import os
 import socket
@@ -42,6 +43,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     addresses,
     as_int,
     numeric_order,
+    packed,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import proxy_api
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
@@ -312,6 +314,24 @@ def test_numbers_may_come_as_text() -> None:
 def test_addresses_of_the_vendor_are_kept_whatever_they_are() -> None:
     listed = addresses({"Data": ["9.9.9.9 ", "odd entry", "10.0.0.1"]})
     assert numeric_order(listed) == ["9.9.9.9", "10.0.0.1", "odd entry"]
+
+
+@given(st.lists(st.ip_addresses(v=4) | st.ip_addresses(v=6), max_size=20))
+def test_addresses_are_sorted_by_number(listed: list[ipaddress.IPv4Address | ipaddress.IPv6Address]) -> None:
+    wanted = [str(address) for address in sorted(listed, key=lambda address: (address.version, int(address)))]
+    assert numeric_order([*map(str, listed), "odd\0entry"]) == [*wanted, "odd\0entry"]
+
+
+@given(
+    st.text("0123456789.:x \0\N{FULLWIDTH DIGIT ONE}", max_size=16)
+    | st.lists(st.integers(0, 300).map(str) | st.just("01"), min_size=3, max_size=5).map(".".join)
+)
+def test_an_address_is_what_the_standard_library_takes_for_one(text: str) -> None:
+    try:
+        wanted = ipaddress.IPv4Address(text).packed
+    except ValueError:
+        wanted = None
+    assert packed(text) == wanted
 
 
 def test_the_state_directory_is_private(tmp_path: Path) -> None:
