@@ -143,7 +143,7 @@ class Pacer:
     def spacing(self, key: str, endpoint: str, limit: int) -> float:
         """Seconds by which to put off a call that could do the work of later ones as well.
 
-        None while half of the minute's places are free; from there it grows to what keeps to the limit for good.
+        0 while half of the minute's places are free; from there it grows to what keeps to the limit for good.
         """
         query = "SELECT total(amount) FROM calls WHERE key = ? AND endpoint = ? AND frees > ?"
         share = float(self.state.rows(query, key, endpoint, self.now())[0][0]) / limit

@@ -14,7 +14,7 @@ from simulator_fixture import Simulator
 OLD = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
 NEW = ["203.0.113.4", "203.0.113.5"]
 #: Seconds that a call may take where a fault is a matter of time, and a time that is surely longer.
-TIMEOUT, LONGER = 0.6, 1.2
+TIMEOUT, LONGER = 0.6, 2.4
 TIMED = ("hang_after", "trickle", "delay")
 
 #: Faults after which the vendor has done what it was told, and those after which it has not.

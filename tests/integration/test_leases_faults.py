@@ -20,7 +20,7 @@ from simulator_fixture import Simulator
 __all__ = ["shop_fixture"]
 
 #: Seconds that a call may take where a fault is a matter of time, and a time that is surely longer.
-TIMEOUT, LONGER = 0.6, 1.2
+TIMEOUT, LONGER = 0.6, 2.4
 TIMED = ("hang_after", "trickle", "delay")
 
 #: Faults after which the vendor has done what it was told, and those after which it has not.

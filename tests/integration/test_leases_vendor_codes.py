@@ -232,7 +232,7 @@ def test_a_plan_that_is_too_small_refuses_where_its_quota_is_not_told(
 @pytest.mark.parametrize("name", ["allocate", "replace"])
 @pytest.mark.parametrize("code", [-103])
 def test_an_area_without_stock_is_told(shop: Shop, name: str, code: int) -> None:
-    shop.hold(1)
+    shop.hold(1, AreaId=320800)
     stock = {"areas": [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]}
     shop.sim.configure(plan={"stock": stock})
     options: dict[str, Any] = {"undetermined": "ignore"} if name == "allocate" else {}

@@ -17,7 +17,7 @@ INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
 HERE, THERE = "", "delegate_to: bastion"
 HOURS = 3600
 #: Seconds that a call may take where a fault is a matter of time, and a time that is surely longer.
-TIMEOUT, LONGER = 0.6, 1.2
+TIMEOUT, LONGER = 0.6, 2.4
 
 PLAY = """
 - hosts: {hosts}
