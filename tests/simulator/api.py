@@ -16,6 +16,7 @@ from . import wire
 from .core import Core, Received
 from .faults import Fault
 from .paths import PATHS, reads_body
+from .vendor import Ends
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HTML_ERROR = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>simulated</body></html>"
@@ -26,9 +27,10 @@ def html(status: int, reason: str) -> Response:
     return HTMLResponse(HTML_ERROR.format(f"{status} {reason}"), status_code=status)
 
 
-def peer(request: Request) -> tuple[str, int]:
-    """The caller's address and port."""
-    return (request.client.host, request.client.port) if request.client else ("", 0)
+def ends_of(request: Request) -> Ends:
+    """Those of the connection that a request came by."""
+    caller, called = request.scope.get("client"), request.scope.get("server")
+    return tuple(caller or ("", 0)), tuple(called or ("", 0))
 
 
 class Api:
@@ -80,15 +82,13 @@ class Api:
             named = self._core.vendor.accounts.get(form.get("Key", query.get("Key", "")))
             if named is not None and named.options.post == "ignore_body":
                 params, origin = query, "query"
-        source, port = peer(request)
         return Received(
             method=request.method,
             path=request.url.path,
             params=params,
             origin=origin,
             query_length=len(request.url.query),
-            source=source,
-            port=port,
+            ends=ends_of(request),
             user_agent=request.headers.get("user-agent", ""),
         )
 

@@ -23,7 +23,7 @@ from .key_desk import KeyDesk
 from .limits import Windows
 from .paths import PATHS, reads_body
 from .shape import Reply, code_of, parsed
-from .vendor import Vendor
+from .vendor import Ends, Vendor
 
 
 class Lost(Exception):
@@ -44,8 +44,7 @@ class Received:
     params: Mapping[str, str]
     origin: str = "query"
     query_length: int = 0
-    source: str = "127.0.0.1"
-    port: int = 0
+    ends: Ends = (("127.0.0.1", 0), ("", 0))
     user_agent: str = ""
 
 
@@ -122,8 +121,8 @@ class Core:
             params=rest,
             param_source=call.origin,
             query_length=call.query_length,
-            source=call.source,
-            public=self.vendor.public_address(call.source, call.port),
+            source=call.ends[0][0],
+            public=self.vendor.public_address(call.ends),
             user_agent=call.user_agent,
             ips=rest["IP"].split(",") if rest.get("IP") else [],
         )

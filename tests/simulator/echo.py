@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .api import peer
+from .api import ends_of
 from .checks import Invalid
 from .vendor import Vendor
 
@@ -83,8 +83,8 @@ class Echo:
     async def serve(self, request: Request) -> Response:
         name = request.path_params.get("name", request.url.path[1:])
         service = self.service(name)
-        source, port = peer(request)
-        service.sources.append(source)
+        ends = ends_of(request)
+        service.sources.append(ends[0][0])
         text, status, headers = service.next_answer(), service.status, dict(service.headers)
         if service.delay:
             await asyncio.sleep(service.delay)
@@ -92,7 +92,7 @@ class Echo:
         if request.url.path in ("/json", "/origin"):
             media = "application/json"
         if text is None:
-            address = self._vendor.public_address(source, port)
+            address = self._vendor.public_address(ends)
             if request.url.path == "/json":
                 return JSONResponse({"ip": address}, status, headers)
             if request.url.path == "/origin":

@@ -22,7 +22,7 @@ from proxy.http.proxy import HttpProxyPlugin
 from .gate import Gate
 from .leases import Lease
 from .listeners import Address, Listeners
-from .vendor import Vendor
+from .vendor import Ends, Vendor
 
 
 def _base_flags() -> argparse.Namespace:
@@ -40,31 +40,35 @@ class Forward(HttpProxyPlugin):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gate: Gate = self.flags.gate
-        self._local: tuple[str, int] | None = None
+        self._onward: Ends | None = None
 
     def connect_upstream(self) -> None:
-        source, port = self.client.addr or ("", 0)
+        own = _end(self.client.connection.getsockname())
         header = b"proxy-authorization"
         authorization = self.request.header(header) if self.request.has_header(header) else None
-        if not self._gate.admits(source, port, authorization):
+        if not self._gate.admits((self.client.addr or ("", 0), own), authorization):
             challenge = {b"Proxy-Authenticate": b'Basic realm="proxy"'}
             raise HttpRequestRejected(407, b"Proxy Authentication Required", challenge, b"not on the whitelist\n")
-        own = self.client.connection.getsockname()[0]
-        if not self._gate.reaches((self.request.host or b"").decode("ascii", "replace"), own):
+        if not self._gate.reaches((self.request.host or b"").decode("ascii", "replace"), own[0]):
             raise HttpRequestRejected(403, b"Forbidden", {}, b"this test proxy reaches its own machine only\n")
         if not self.request.is_https_tunnel:
             # One request per connection, so that each is judged by the whitelist of its own moment.
             self.request.add_header(b"Connection", b"close")
         super().connect_upstream()
         if self.upstream is not None:
-            address = self.upstream.connection.getsockname()
-            self._local = (address[0], address[1])
-            self._gate.register(self._local)
+            connection = self.upstream.connection
+            self._onward = _end(connection.getsockname()), _end(connection.getpeername())
+            self._gate.register(self._onward)
 
     def on_client_connection_close(self) -> None:
-        if self._local is not None:
-            self._gate.forget(self._local)
+        if self._onward is not None:
+            self._gate.forget(self._onward)
         super().on_client_connection_close()
+
+
+def _end(name: tuple[Any, ...]) -> Address:
+    """The first two parts of what a socket is bound or connected to; IPv6 has more."""
+    return name[0], name[1]
 
 
 class Forwarders:

@@ -9,7 +9,7 @@ import ipaddress
 import secrets
 
 from .leases import Lease
-from .vendor import Vendor
+from .vendor import Ends, Vendor
 
 
 class Gate:
@@ -20,13 +20,13 @@ class Gate:
         self._key = key
         self._lease = lease
 
-    def admits(self, source: str, port: int, authorization: bytes | None) -> bool:
+    def admits(self, ends: Ends, authorization: bytes | None) -> bool:
         account = self._vendor.accounts.get(self._key)
         if account is None:
             return False
         if self._lease is not None and not self._lease.runs(self._vendor.clock.now()):
             return False
-        if self._vendor.public_address(source, port) in account.whitelist:
+        if self._vendor.public_address(ends) in account.whitelist:
             return True
         if account.pwd is None or authorization is None:
             return False
@@ -45,12 +45,12 @@ class Gate:
             return False
         return address.is_loopback or host == own
 
-    def register(self, local: tuple[str, int]) -> None:
+    def register(self, onward: Ends) -> None:
         account = self._vendor.accounts.get(self._key)
         if self._lease is not None:
-            self._vendor.through_proxy[local] = self._lease.ip
+            self._vendor.through_proxy[onward] = self._lease.ip
         elif account is not None:
-            self._vendor.through_proxy[local] = account.exit
+            self._vendor.through_proxy[onward] = account.exit
 
-    def forget(self, local: tuple[str, int]) -> None:
-        self._vendor.through_proxy.pop(local, None)
+    def forget(self, onward: Ends) -> None:
+        self._vendor.through_proxy.pop(onward, None)

@@ -11,6 +11,9 @@ from .accounts import Account
 from .clock import Clock
 from .lessor import Lessor
 
+Ends = tuple[tuple[str, int], tuple[str, int]]
+"""Those of a connection: the caller's and the called one. Two connections may well have the former in common."""
+
 
 class Vendor:
     """All keys, and the map from a caller's source address to its public one."""
@@ -24,8 +27,8 @@ class Vendor:
         self.map: dict[str, str] = {}
         self.first_proxies: dict[str, str] = {}
         """URL of each forward proxy that was there from the start, by key."""
-        self.through_proxy: dict[tuple[str, int], str] = {}
-        """Local end of each connection that a forward proxy holds, and the address that it leaves through."""
+        self.through_proxy: dict[Ends, str] = {}
+        """Each connection that a forward proxy holds, and the address that it leaves through."""
         self.reset()
 
     def reset(self) -> None:
@@ -44,9 +47,10 @@ class Vendor:
                 return account
         return None
 
-    def public_address(self, source: str, port: int) -> str:
+    def public_address(self, ends: Ends) -> str:
         """The address under which the vendor sees a connection."""
-        return self.through_proxy.get((source, port)) or self.map.get(source, source)
+        source = ends[0][0]
+        return self.through_proxy.get(ends) or self.map.get(source, source)
 
     def settle(self) -> None:
         """Bring every key's leases up to the present."""

@@ -15,6 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from requests.adapters import HTTPAdapter
+from simulator.clock import Clock
+from simulator.gate import Gate
+from simulator.vendor import Vendor
 from simulator_fixture import Simulator, running_simulator
 
 SOURCE, PUBLIC, EXIT = "127.0.0.11", "203.0.113.11", "198.51.100.1"
@@ -203,3 +206,15 @@ def test_tls(tmp_path: Path) -> None:
         tls.fault(path="/info/quota", kind="truncate")
         with pytest.raises(requests.RequestException):
             session.get(f"{tls.api_url}/info/quota?Key={tls.key}", timeout=10)
+
+
+def test_a_caller_is_not_taken_for_the_proxy_that_used_its_port_elsewhere() -> None:
+    vendor = Vendor(["K"], {}, Clock(0))
+    vendor.account("K").whitelist.append("127.0.0.1")
+    gate, caller = Gate(vendor, "K"), ("127.0.0.1", 40000)
+    onward, other = (caller, ("127.0.0.1", 8080)), (caller, ("127.0.0.1", 9090))
+    gate.register(onward)
+    assert [vendor.public_address(ends) for ends in (onward, other)] == [EXIT, "127.0.0.1"]
+    assert [gate.admits(ends, None) for ends in (onward, other)] == [False, True]
+    gate.forget(onward)
+    assert gate.admits(onward, None)

@@ -52,9 +52,9 @@ def test_dynamic_shared(sim: Simulator, call: Call) -> None:
     assert call("/allocate", Num="2", KeepAlive="60")["Num"] == 2
     for path in ("/release", "/replace"):
         assert call(path, IP="*")["Code"] == -15
-    sim.advance(179)
+    sim.advance(150)
     assert call("/info/quota")["Used"] == 2
-    sim.advance(1)
+    sim.advance(30)
     assert (call("/info/quota")["Used"], call("/query")["TotalNum"]) == (0, 0)
 
 
