@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import workspace
-from demo.story import cut
+from demo.story import STORY, cut
 
 DEMO = Path(__file__).resolve().parent / "demo.sh"
 PICTURE = workspace.ROOT / "docs" / "demo.svg"
@@ -102,7 +102,7 @@ def draw(output: str) -> str:
         highlight=False,
     )
     shown = [Text("$ make demo")]
-    for number in cut([line.plain for line in lines]):
+    for number in cut([line.plain for line in lines], STORY):
         shown.append(Text("...", style="dim") if number is None else lines[number])
     for line in shown:
         line.no_wrap, line.overflow = True, "ellipsis"

@@ -30,7 +30,7 @@ STORY: Mapping[str, Mapping[str, int]] = {
 }
 
 
-def cut(lines: Sequence[str], story: Mapping[str, Mapping[str, int]] = STORY) -> list[int | None]:
+def cut(lines: Sequence[str], story: Mapping[str, Mapping[str, int]]) -> list[int | None]:
     """Return the numbers of the lines that are shown, and None for each place where some are left out."""
     missing = {(heading, pattern): count for heading, patterns in story.items() for pattern, count in patterns.items()}
     shown: list[int | None] = []
