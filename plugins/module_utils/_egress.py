@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, numeric_order, one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import Asking, ended, new_nonce, records, script
 
 #: Characters of an answer that travel back. An address has at most 45; the rest is for the error message.
@@ -236,7 +236,7 @@ def judge(replies: Sequence[Reply], question: Question) -> Verdict:
             f"{_list(silent or ['no source answered'])}. Name sources that the host can reach, or lower quorum.",
             answers=answers,
         )
-    return Verdict(sorted(told, key=lambda ip: int(ipaddress.ip_address(ip))), answers)
+    return Verdict(numeric_order(told), answers)
 
 
 def _list(parts: Collection[str]) -> str:

@@ -43,7 +43,7 @@ class Forward(HttpProxyPlugin):
         self._onward: Ends | None = None
 
     def connect_upstream(self) -> None:
-        own = _end(self.client.connection.getsockname())
+        own = self.client.connection.getsockname()[:2]
         header = b"proxy-authorization"
         authorization = self.request.header(header) if self.request.has_header(header) else None
         if not self._gate.admits((self.client.addr or ("", 0), own), authorization):
@@ -57,18 +57,13 @@ class Forward(HttpProxyPlugin):
         super().connect_upstream()
         if self.upstream is not None:
             connection = self.upstream.connection
-            self._onward = _end(connection.getsockname()), _end(connection.getpeername())
+            self._onward = connection.getsockname()[:2], connection.getpeername()[:2]
             self._gate.register(self._onward)
 
     def on_client_connection_close(self) -> None:
         if self._onward is not None:
             self._gate.forget(self._onward)
         super().on_client_connection_close()
-
-
-def _end(name: tuple[Any, ...]) -> Address:
-    """The first two parts of what a socket is bound or connected to; IPv6 has more."""
-    return name[0], name[1]
 
 
 class Forwarders:
