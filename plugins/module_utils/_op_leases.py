@@ -9,6 +9,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -35,6 +36,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
     proxy_api,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 
 #: Which leases are meant.
 _CHOICE: Spec = {
@@ -224,7 +226,9 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         task_ids=frozenset(_names("task_ids", params["task_ids"])),
         undetermined=params["undetermined"],
     )
-    leases = find(proxy_api(params), wish, max_age=params["max_age"])
+    # Templates may be evaluated in the process that Ansible's workers are made from.
+    with contextlib.closing(State(params["state_dir"])) as state:
+        leases = find(proxy_api(params, state), wish, max_age=params["max_age"])
     if len(leases) < least:
         raise QgError(
             f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "

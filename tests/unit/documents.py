@@ -8,9 +8,11 @@ import importlib
 import re
 import unicodedata
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import yaml
+from ansible import constants
 
 PLUGINS = "ansible_collections.qingguo.qgnet.plugins"
 #: The cells of a row, by the headings of its table.
@@ -52,6 +54,18 @@ def alike(text: str) -> str:
 def running_text(text: str) -> str:
     """The same without its line breaks, for sentences."""
     return re.sub(r"\s+", " ", alike(text))
+
+
+def lookup_of(plugin: ModuleType) -> tuple[Any, set[str]]:
+    """A lookup of the collection as Ansible makes it, and the names of the options that are documented."""
+    documented = with_fragments(yaml.safe_load(plugin.DOCUMENTATION))
+    # Ansible hands the terms over by themselves.
+    del documented["_terms"]
+    name = f"qingguo.qgnet.{plugin.__name__.rpartition('.')[2]}"
+    constants.config.initialize_plugin_configuration_definitions("lookup", name, documented)
+    lookup = plugin.LookupModule()
+    lookup._load_name = name
+    return lookup, set(documented)
 
 
 def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:

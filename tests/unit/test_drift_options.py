@@ -35,7 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import polls_
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from documents import PLUGINS, alike, documented_options, running_text, with_fragments
+from documents import PLUGINS, alike, documented_options, lookup_of, running_text, with_fragments
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
@@ -258,12 +258,7 @@ def test_the_inventory_reads_the_environment_as_modules_do(cloud: Cloud, monkeyp
 
 
 def test_the_lookup_reads_the_options_that_it_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    documented = with_fragments(yaml.safe_load(proxy.DOCUMENTATION))
-    # Ansible hands the terms over by themselves.
-    del documented["_terms"]
-    constants.config.initialize_plugin_configuration_definitions("lookup", "qingguo.qgnet.proxy", documented)
-    lookup = proxy.LookupModule()
-    lookup._load_name = "qingguo.qgnet.proxy"
+    lookup, documented = lookup_of(proxy)
     names: set[str] = set()
     own = lookup.get_options
     monkeypatch.setattr(lookup, "get_options", lambda: Reads(own(), names))

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A lookup may be evaluated in the process that Ansible's workers are made from, which must not keep the state open.
+
+SQLite does not work in a child of a process that has the same file open: it then waits for a lock that nobody holds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _op_leases
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from documents import lookup_of
+
+
+def opened(directory: Path) -> list[str]:
+    """Files below a directory that this process has open."""
+    descriptors = Path("/proc/self/fd")
+    paths = []
+    for name in os.listdir(descriptors):
+        # The directory that is being listed is itself closed by then.
+        if os.path.lexists(descriptors / name):
+            paths.append(os.readlink(descriptors / name))
+    return [path for path in paths if path.startswith(str(directory))]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "options"),
+    [(proxy, {"key": "QGDEMO01", "at_least": 0})],
+    ids=["proxy"],
+)
+def test_nothing_stays_open(
+    plugin: Any, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookup, _names = lookup_of(plugin)
+    during: list[str] = []
+
+    def find(api: Any, _wish: Any, **_more: Any) -> tuple[()]:
+        api.pacer.state.rows("SELECT 1")
+        during.extend(opened(tmp_path))
+        return ()
+
+    monkeypatch.setattr(_op_leases, "find", find)
+    lookup.run([], {}, state_dir=str(tmp_path), **options)
+    assert opened(tmp_path) == []
+    assert bool(during) == (plugin is proxy)
