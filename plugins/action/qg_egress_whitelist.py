@@ -16,7 +16,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import question_from
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, register
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
@@ -34,6 +34,9 @@ _OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
 
 #: Where module_defaults may set options of this module, the one that wins last.
 _DEFAULTS_OF = ("group/qingguo.qgnet.qg", "qingguo.qgnet.qg_egress_whitelist")
+
+#: The strategy in which all hosts are through with a task before the next one begins.
+_IN_STEP = ("linear", "ansible.builtin.linear", "ansible.legacy.linear")
 
 SPEC: Spec = {
     "step": {"type": "str", "choices": ["detect", "register"], "required": True},
@@ -125,8 +128,13 @@ class ActionModule(QgAction):
             ips, answers = tuple(verdict.ips), verdict.answers
         elif not ips and params["state"] == "present":
             raise OptionError("ips is empty and detect is false: there is no address to register.")
-        board.post(host_entry(params, run, host, ips))
-        return {"changed": False, "ips": list(ips), "answers": answers}
+        registered = put_down(board, host_entry(params, run, host, ips), params, self.mode(), self._task_in_step())
+        return {"changed": False, "ips": list(ips), "answers": answers, "registered": registered}
+
+    def _task_in_step(self) -> str | None:
+        """This task, the same for all hosts, where each host is through with it before any goes on to the next."""
+        in_step = self._task.get_play().strategy in _IN_STEP
+        return str(self._task._uuid) if in_step else None
 
     def _register(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         board, run, host = self._board(params), run_id(), variables["inventory_hostname"]

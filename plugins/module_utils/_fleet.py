@@ -39,6 +39,11 @@ class Memory:
         self._key = key
         self._fleet = fleet
 
+    def of_host(self, host: str) -> set[str]:
+        """The addresses of one host."""
+        query = "SELECT ip FROM registrations WHERE key = ? AND fleet = ? AND host = ?"
+        return {ip for (ip,) in self._state.rows(query, self._key, self._fleet, host)}
+
     def recall(self, hosts: Collection[str]) -> tuple[dict[str, set[str]], set[str]]:
         """The addresses of each of these hosts, and all addresses of any other host, of any fleet."""
         mine: dict[str, set[str]] = {host: set() for host in hosts}

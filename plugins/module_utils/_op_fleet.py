@@ -2,20 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Floor 5: the operation of qg_egress_whitelist, step register.
+"""Floor 5: the two steps of qg_egress_whitelist: a host puts down its wish, and hears what came of it.
 
 This file is private to the collection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import Turn
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import Memory, host_verdict
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import Turn, fleet_result
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode
-from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Board, Entry, Verdict
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import proxy_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import (
+    Board,
+    Entry,
+    Verdict,
+    added,
+    is_at_rest,
+    is_busy,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Outcome, Wish, plan
 
 
 def host_entry(params: Mapping[str, Any], run: str, host: str, ips: tuple[str, ...]) -> Entry:
@@ -31,6 +41,58 @@ def host_entry(params: Mapping[str, Any], run: str, host: str, ips: tuple[str, .
     )
 
 
+def put_down(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode, task: str | None) -> list[str]:
+    """Put a host's wish on the board. Returns its addresses where nothing is left to be done for it.
+
+    That is so where an earlier run has registered it with just these addresses, and they stand on the whitelist as
+    ``task`` has read it: the first host of the task reads for all. Without a ``task``, all is left to :func:`register`.
+    """
+    memory = Memory(board.state, board.key, entry.fleet)
+    known = entry.wish.state == "present" and memory.of_host(entry.host) == set(entry.wish.ips)
+    if not (task and known and not params["verify_proxy"]):
+        board.post(entry)
+        return []
+    whitelist = board.reading(task)
+    # As soon as there is something to be written, whoever writes reads for all.
+    if whitelist is None and not is_busy(board.state, entry.run):
+        with board.reader() as quiet:
+            whitelist = board.reading(task)
+            if whitelist is None and quiet and not is_busy(board.state, entry.run):
+                whitelist = _read(board, entry.run, params, mode, task)
+                # While no other host can get here: where reading failed, it is not tried again for each of them.
+                return _post(board, entry, whitelist)
+    return _post(board, entry, whitelist)
+
+
+def _read(board: Board, run: str, params: Mapping[str, Any], mode: Mode, task: str) -> list[str] | None:
+    """The whitelist, read without a wait; None where that fails, which the second step then tells."""
+    try:
+        api = proxy_api({**params, "max_wait": 0.0}, board.state)
+        whitelist = api.whitelist()
+    except QgError:
+        return None
+    board.keep_reading(run, task, whitelist, api.report())
+    if not mode.check:
+        Memory(board.state, board.key, "").forget_all_but(whitelist)
+    board.tidy_up()
+    return whitelist
+
+
+def _post(board: Board, entry: Entry, whitelist: Collection[str] | None) -> list[str]:
+    verdict = host_verdict(entry.wish.ips, (), _unchanged(entry.wish, whitelist or ()))
+    if whitelist is None or verdict["unregistered"]:
+        board.post(entry)
+        return []
+    board.post(entry, verdict=verdict)
+    registered: list[str] = verdict["registered"]
+    return registered
+
+
+def _unchanged(wish: Wish, whitelist: Collection[str]) -> Outcome:
+    found = frozenset(whitelist)
+    return Outcome(wish, found, found, plan(found, wish))
+
+
 def register(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode) -> Verdict:
     """Bring the whitelist in line for all whose turn it is, and tell a host what came of its wish.
 
@@ -39,6 +101,12 @@ def register(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode) 
     turn = Turn(board, entry, params, mode)
     with board.settle(entry, turn.write, turn.patience) as told:
         verdict = {"fleet": {}, **turn.verdict} if told is None else told
+    if told is None or is_at_rest(board.state, entry.run):
+        readings = board.take_readings(entry.run)
+        if readings and told is not None:
+            verdict["fleet"] = fleet_result(_unchanged(entry.wish, readings[0]), readings[1], diff=False)
+        elif readings and "api" in verdict["fleet"]:
+            verdict["fleet"]["api"] = added(verdict["fleet"]["api"], readings[1])
     if verdict.pop("lacks", False):
         verdict["failed"] = params["fail"]
     if not mode.diff:

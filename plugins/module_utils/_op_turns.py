@@ -70,6 +70,12 @@ def result_of(outcome: Outcome, cost: Mapping[str, Any], *, diff: bool) -> dict[
     return result
 
 
+def fleet_result(outcome: Outcome, cost: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
+    """What one host tells for all hosts of its run."""
+    whole = result_of(outcome, cost, diff=diff)
+    return {name: whole[name] for name in ("added", "removed", "refused", "count", "api", "diff") if name in whole}
+
+
 def _lines(ips: Collection[str]) -> str:
     return "".join(f"{ip}\n" for ip in numeric_order(ips))
 
@@ -201,6 +207,7 @@ class Turn:
         return Memory(self._board.state, self._board.key, fleet)
 
     def _announce(self, found: Outcome, parts: list[_Part]) -> None:
+        self._board.drop_readings()
         changes = {*found.first.add, *found.first.remove}
         entries = [(part, entry) for part in parts for entry in part.entries]
         if len(entries) > 1:
@@ -219,9 +226,9 @@ class Turn:
         # One host of each run shows what was done for all: the diff and the cost stand once in the output.
         speaker = part.entries[0].id
         own = speaker == self._entry.id
-        whole = result_of(outcome, self.cost if own else NOTHING, diff=self._mode.diff or not own)
-        shown = {name: whole[name] for name in ("added", "removed", "refused", "count", "api", "diff") if name in whole}
-        verdicts[speaker] = {**verdicts[speaker], "changed": whole["changed"], "fleet": shown}
+        shown = fleet_result(outcome, self.cost if own else NOTHING, diff=self._mode.diff or not own)
+        changed = bool(outcome.added or outcome.removed)
+        verdicts[speaker] = {**verdicts[speaker], "changed": changed, "fleet": shown}
         if outcome.error and not any(map(_wants, verdicts.values())):
             verdicts[speaker].update({**outcome.error.as_result(), "failed": True})
         return verdicts

@@ -31,8 +31,10 @@ YOUNG = 60
 # blocks: an endpoint of a key that the vendor refused for its rate rests until `until`.
 # registrations: which host was registered with which address, so that a former one can be removed.
 # wishes: what hosts of running playbooks and waiting tasks want of a whitelist; the verdict (JSON) comes from whoever
-#   wrote for all.
+#   wrote for all. Where `idle`, nothing had to be done for the wish when it was put down.
 # rounds: the whitelist after such a write (JSON), for as long as a task that waited for it has not read it.
+# readings: the whitelist (JSON) as a task read it for all of its hosts, for as long as it is `fresh`; and what that
+#   cost (JSON), for as long as that is not `told`.
 # plans: how many channels the plan of a key has.
 # tasks: which area and provider a task of leases was asked for with, and for which other tasks (JSON) it stands in.
 # lifetimes: what a new lease had left at most, in seconds, by the keep_alive that it was asked for with.
@@ -47,11 +49,14 @@ CREATE TABLE IF NOT EXISTS registrations (
   key TEXT, fleet TEXT, host TEXT, ip TEXT, PRIMARY KEY (key, fleet, host, ip));
 CREATE TABLE IF NOT EXISTS wishes (
   id TEXT PRIMARY KEY, run TEXT, host TEXT, fleet TEXT, key TEXT, terms TEXT, wish TEXT, max_wait REAL, timeout REAL,
-  seen TEXT, waiter TEXT, posted REAL, verdict TEXT, round TEXT);
+  seen TEXT, waiter TEXT, posted REAL, verdict TEXT, round TEXT, idle INTEGER);
 CREATE INDEX IF NOT EXISTS wishes_by_age ON wishes (posted);
 CREATE INDEX IF NOT EXISTS wishes_undecided ON wishes (key, terms) WHERE verdict IS NULL;
+CREATE INDEX IF NOT EXISTS wishes_not_idle ON wishes (run) WHERE NOT idle;
 CREATE INDEX IF NOT EXISTS wishes_by_round ON wishes (round) WHERE round IS NOT NULL;
 CREATE TABLE IF NOT EXISTS rounds (id TEXT PRIMARY KEY, whitelist TEXT);
+CREATE TABLE IF NOT EXISTS readings (
+  key TEXT, run TEXT, task TEXT, at REAL, whitelist TEXT, cost TEXT, fresh INTEGER, told INTEGER);
 CREATE TABLE IF NOT EXISTS plans (key TEXT PRIMARY KEY, channels INTEGER);
 CREATE TABLE IF NOT EXISTS tasks (
   key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
@@ -62,7 +67,7 @@ CREATE TABLE IF NOT EXISTS monopolies (
   key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
 CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
 """
-_VERSION = 3
+_VERSION = 4
 
 
 class State:
@@ -182,5 +187,8 @@ class State:
         return self.directory / f"{name}.lock"
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database.
+
+        A process that has children must do so before: SQLite does not work in a child of a process that has it open.
+        """
         self._database.close()

@@ -17,6 +17,7 @@ Each who waits holds a lock of his own, so that nobody takes the wish of a dead 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -35,6 +36,10 @@ SHORTEST_NAP, LONGEST_NAP = 0.02, 0.2
 GRACE = 1.0
 #: Seconds after which a wish on the board is of no use to anybody: no play takes longer from one task to the next.
 WISH_LIFE = 86400
+#: Seconds for which a task believes what it has read of the whitelist for its first hosts.
+FRESH = 60.0
+#: Seconds after which nobody asks any more for what was read.
+READING_LIFE = 3600.0
 #: Wishes on the board, of runs whose end cannot be seen from here; the oldest go first.
 MOST_WISHES = 100_000
 
@@ -85,16 +90,17 @@ class Board:
         #: Seconds that the last turn was waited for; of them, those in which the writer had to wait as well.
         self.waited = self.rested = 0.0
 
-    def post(self, entry: Entry, waiter: str | None = None) -> None:
-        """Put down a wish, in place of any former one."""
+    def post(self, entry: Entry, waiter: str | None = None, verdict: Verdict | None = None) -> None:
+        """Put down a wish, in place of any former one; where nothing has to be done for it, with its verdict."""
         # No others than these options have those who share a turn.
         wish = json.dumps([entry.wish.state, entry.wish.ips, entry.wish.keep])
         row = (entry.id, entry.run, entry.host, entry.fleet, self.key, self._terms, wish, entry.max_wait, entry.timeout)
+        text = None if verdict is None else json.dumps(verdict)
         with self.state.transaction() as database:
             database.execute("DELETE FROM wishes WHERE posted < ?", (time.time() - WISH_LIFE,))
             database.execute(
-                "INSERT OR REPLACE INTO wishes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL, NULL)",
-                (*row, waiter, time.time()),
+                "INSERT OR REPLACE INTO wishes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, NULL, ?)",
+                (*row, waiter, time.time(), text, verdict is not None),
             )
 
     def withdraw(self, run: str, host: str) -> None:
@@ -110,6 +116,53 @@ class Board:
     def hosts(self, run: str) -> set[str]:
         """All hosts of a run that put down a wish, for whichever key."""
         return {row[0] for row in self.state.rows("SELECT host FROM wishes WHERE run = ?", run)}
+
+    def reading(self, task: str) -> list[str] | None:
+        """The whitelist, if this task read it a moment ago and nobody here has written since."""
+        now = time.time()
+        query = "SELECT whitelist FROM readings WHERE key = ? AND task = ? AND fresh AND at BETWEEN ? AND ? LIMIT 1"
+        rows = self.state.rows(query, self.key, task, now - FRESH, now)
+        return json.loads(rows[0][0]) if rows else None
+
+    def keep_reading(self, run: str, task: str, whitelist: Collection[str], cost: Mapping[str, float]) -> None:
+        """Keep the whitelist for the other hosts of a task, and what it cost to read it."""
+        now, row = time.time(), (self.key, run, task, json.dumps(sorted(whitelist)), json.dumps(dict(cost)))
+        with self.state.transaction() as database:
+            database.execute("DELETE FROM readings WHERE at < ?", (now - READING_LIFE,))
+            database.execute("UPDATE readings SET fresh = 0 WHERE key = ? AND task = ?", (self.key, task))
+            database.execute(
+                "INSERT INTO readings (key, run, task, whitelist, cost, at, fresh, told) "
+                "VALUES (?, ?, ?, ?, ?, ?, 1, 0)",
+                (*row, now),
+            )
+
+    def drop_readings(self) -> None:
+        """What was read is no longer to be believed: the whitelist is about to be changed."""
+        with self.state.transaction() as database:
+            database.execute("UPDATE readings SET fresh = 0 WHERE key = ? AND fresh", (self.key,))
+
+    def take_readings(self, run: str) -> tuple[list[str], dict[str, float]] | None:
+        """The whitelist as a run read it last, and the cost of all that it read, of other keys too; told once."""
+        untold = "run = ? AND NOT told"
+        if not self.state.rows(f"SELECT 1 FROM readings WHERE key = ? AND {untold} LIMIT 1", self.key, run):
+            return None
+        with self.state.transaction() as database:
+            rows = database.execute(
+                f"SELECT whitelist, cost FROM readings WHERE {untold} ORDER BY key = ?, at", (run, self.key)
+            ).fetchall()
+            database.execute(f"UPDATE readings SET told = 1 WHERE {untold}", (run,))
+        if not rows:
+            return None
+        return json.loads(rows[-1][0]), functools.reduce(added, [json.loads(cost) for _whitelist, cost in rows])
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[bool]:
+        """Wait for others who read for their hosts, and keep them out; False while somebody writes."""
+        with (
+            self.state.try_lock(f"reading-{self.key}", wait=True),
+            self.state.try_lock(f"whitelist-{self.key}") as quiet,
+        ):
+            yield quiet
 
     def verdict(self, entry: Entry) -> Verdict | None:
         """What came of a wish, if anything did yet."""
@@ -222,7 +275,7 @@ class Board:
             database.executemany("UPDATE wishes SET verdict = ?, round = ? WHERE id = ?", decided)
             if single:
                 database.execute("INSERT INTO rounds VALUES (?, ?)", (round_, json.dumps(work.whitelist)))
-        self._tidy_up()
+        self.tidy_up()
 
     def _others_wait(self, entry: Entry) -> bool:
         query = (
@@ -250,7 +303,7 @@ class Board:
             found.append((Entry(wanted, max_wait, timeout, name, run, host, fleet, earlier), waiter))
         return found
 
-    def _tidy_up(self) -> None:
+    def tidy_up(self) -> None:
         """Forget what nobody will come back for: wishes of the dead, and the lists that went with verdicts."""
         waiters = self.state.rows("SELECT waiter FROM wishes WHERE waiter IS NOT NULL AND run = ''")
         runs = self.state.rows("SELECT DISTINCT run FROM wishes WHERE run != ''")
@@ -258,16 +311,32 @@ class Board:
         over = [row for row in runs if has_ended(row[0])]
         with self.state.transaction() as database:
             database.executemany("DELETE FROM wishes WHERE waiter = ?", dead)
+            database.executemany("DELETE FROM readings WHERE run = ?", over)
             database.executemany("DELETE FROM wishes WHERE run = ?", over)
             database.execute("DELETE FROM wishes WHERE rowid <= (SELECT max(rowid) FROM wishes) - ?", (MOST_WISHES,))
             database.execute(_DROP_READ_LISTS)
         self.state.drop_free_locks("waiting.")
 
 
-def run_id() -> str:
-    """The run of Ansible that this worker belongs to: the process that made it, and when and where that was started."""
-    parent = os.getppid()
-    return f"{parent} {_start_of(parent)} {_world()}"
+def run_id(process: int | None = None) -> str:
+    """A run of Ansible: its process, here the one that made this worker, and when and where that was started."""
+    process = os.getppid() if process is None else process
+    return f"{process} {_start_of(process)} {_world()}"
+
+
+def is_busy(state: State, run: str) -> bool:
+    """Whether something has, or had, to be done for a host of a run. Nothing that is done changes that."""
+    return bool(state.rows("SELECT 1 FROM wishes WHERE run = ? AND NOT idle LIMIT 1", run))
+
+
+def is_at_rest(state: State, run: str) -> bool:
+    """Whether hosts of a run have put down wishes, and nothing has to be done for any of them."""
+    return not is_busy(state, run) and bool(state.rows("SELECT 1 FROM wishes WHERE run = ? LIMIT 1", run))
+
+
+def added(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """Two costs together."""
+    return {name: round(one.get(name, 0) + other.get(name, 0), 1) for name in {**one, **other}}
 
 
 def has_ended(run: str) -> bool:

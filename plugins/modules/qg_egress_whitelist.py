@@ -18,6 +18,9 @@ description:
     M(qingguo.qgnet.qg_egress_ip_info), and puts them down on the control node. The task with O(step=register) brings
     the whitelist in line. The first host that comes to it reads and writes for all hosts of the same key that are put
     down, and each host gets its own result.
+  - Hosts that were registered with the same addresses before, and still stand on the whitelist, are told so by the
+    first of the two tasks. The first such host reads the whitelist for all. Where that is so for all hosts, the second
+    task is left to one host, if its C(run_once) is P(qingguo.qgnet.egress_at_rest#lookup), as in the example.
   - It is right under any strategy and C(serial), with C(--limit), and whichever host is skipped, has failed or is
     unreachable.
   - The control node remembers which host was registered with which addresses. When they have changed, the former ones
@@ -94,6 +97,8 @@ notes:
   - Cannot be delegated. Where only another host reaches the API, use M(qingguo.qgnet.qg_egress_ip_info) and delegate
     M(qingguo.qgnet.qg_whitelist).
 seealso:
+  - plugin: qingguo.qgnet.egress_at_rest
+    plugin_type: lookup
   - module: qingguo.qgnet.qg_egress_ip_info
   - module: qingguo.qgnet.qg_whitelist
 """
@@ -111,6 +116,8 @@ EXAMPLES = r"""
     - name: Register them
       qingguo.qgnet.qg_egress_whitelist:
         step: register
+      # By one host alone, where there is nothing to be done for any of them.
+      run_once: "{{ lookup('qingguo.qgnet.egress_at_rest') | bool }}"
 """
 
 RETURN = r"""
@@ -127,8 +134,8 @@ answers:
   elements: dict
   sample: []
 registered:
-  description: Those of them that are on the whitelist.
-  returned: with O(step=register)
+  description: Those of them that are on the whitelist. With O(step=detect), no more than those that need nothing more.
+  returned: success
   type: list
   elements: str
   sample: [203.0.113.5]
@@ -152,7 +159,8 @@ exits:
   sample: [198.51.100.1]
 fleet:
   description: What was done for all hosts at once.
-  returned: with O(step=register), for the host that wrote; after a failure only RV(fleet.lost) may be in it
+  returned: with O(step=register), for the host that wrote or, at rest, speaks for all; after a failure only
+    RV(fleet.lost) may be in it
   type: dict
   contains:
     added:
@@ -175,7 +183,7 @@ fleet:
       type: int
       returned: when the whitelist could be read
     api:
-      description: What it cost, in calls, retries and seconds waited.
+      description: What it cost, in calls, retries and seconds waited, with what the first task has read.
       type: dict
       returned: when the whitelist could be read
     lost:

@@ -120,7 +120,10 @@ def closed_port() -> Iterator[int]:
 
 
 def registered(run: Run) -> dict[str, list[str]]:
-    return {host: task.result.get("registered", []) for host, task in run.by_host(REGISTER).items()}
+    """What each host was told of itself: where nothing had to be done for it, the first task did that already."""
+    at_once = {host: task.result.get("registered") for host, task in run.by_host(DETECT).items()}
+    told = {host: task.result.get("registered", []) for host, task in run.by_host(REGISTER).items()}
+    return {host: ips for host, ips in at_once.items() if ips} | told
 
 
 def changed(run: Run) -> set[str]:
@@ -179,6 +182,167 @@ def test_two_hundred_new_hosts_cost_three_calls(sim: Simulator, playground: Play
     at_rest = fleet.run(arguments=["--forks", "20"], egress_whitelist_sources=one_source).ok()
     assert calls(sim) == [QUERY]
     assert changed(at_rest) == set()
+
+
+def api_calls(run: Run) -> int:
+    """The calls that the hosts that tell of all say were made."""
+    return sum(report["api"]["calls"] for report in reports(run))
+
+
+@pytest.mark.parametrize("mode", [[], ["--check"], ["--diff"]], ids=["", "check", "diff"])
+def test_of_a_fleet_at_rest_one_host_speaks_for_all(fleet: Fleet, mode: list[str]) -> None:
+    fleet.run().ok()
+    for _ in range(2):
+        run = fleet.run(arguments=mode).ok()
+        assert registered(run) == {f"h{n}": [public(n)] for n in fleet.numbers}
+        assert {host: task.result["registered"] for host, task in run.by_host(DETECT).items()} == registered(run)
+        assert calls(fleet.sim) == [QUERY]
+        assert len(run.by_host(REGISTER)) == 1
+        (report,) = reports(run)
+        assert report == {
+            "added": [],
+            "removed": [],
+            "refused": [],
+            "count": fleet.size,
+            "lost": [],
+            "api": {"calls": 1, "retries": 0, "waited_seconds": 0.0},
+        }
+        assert "run_once" not in run.output
+
+
+def test_one_host_speaks_for_all_keys_of_a_run_at_rest(fleet: Fleet) -> None:
+    fleet.sim.configure(OTHER_KEY)
+    for number in (2, 4):
+        fleet.lines[f"h{number}"] += f" egress_whitelist_key={OTHER_KEY}"
+    fleet.run().ok()
+    run = fleet.run().ok()
+    assert calls(fleet.sim) == [QUERY] * 2
+    assert len(run.by_host(REGISTER)) == 1
+    assert [(report["count"], report["api"]["calls"]) for report in reports(run)] == [(4, 2)]
+    assert registered(run) == {f"h{n}": [public(n)] for n in fleet.numbers}
+
+
+def test_batches_at_rest_read_once_for_as_long_as_a_reading_is_fresh(fleet: Fleet) -> None:
+    fleet.run().ok()
+    run = fleet.run(play("serial: 2")).ok()
+    assert calls(fleet.sim) == [QUERY]
+    assert api_calls(run) == 1
+    assert len(registered(run)) == fleet.size
+
+
+@pytest.mark.parametrize("host", ["h1", "h6"])
+@pytest.mark.parametrize("what", ["moved", "removed by somebody", "new"])
+@pytest.mark.parametrize("header", ["", "serial: 3"])
+def test_as_soon_as_one_host_needs_a_write_each_is_told_by_the_second_task(
+    fleet: Fleet, what: str, host: str, header: str
+) -> None:
+    number = int(host[1:])
+    fleet.run(arguments=["--limit", f"all,!{host}"] if what == "new" else []).ok()
+    wanted = fleet.all_addresses
+    if what == "moved":
+        fleet.move(**{host: "198.51.100.9"})
+        wanted = ["198.51.100.9", *(ip for ip in wanted if ip != public(number))]
+    elif what == "removed by somebody":
+        fleet.sim.configure(whitelist=[ip for ip in wanted if ip != public(number)])
+    run = fleet.run(play(header)).ok()
+    assert numeric(fleet.sim.whitelist()) == numeric(wanted)
+    assert changed(run) - writers(run) <= {host}
+    assert host in changed(run)
+    assert numeric(ip for ips in registered(run).values() for ip in ips) == numeric(wanted)
+    # One reading more than the write itself needs, for those that came before it was seen to be needed.
+    batches = 2 if header else 1
+    assert len(calls(fleet.sim, ADD)) == 1
+    assert len(calls(fleet.sim, QUERY)) <= 2 + batches
+    assert api_calls(run) == len(calls(fleet.sim))
+    assert [ip for report in reports(run) for ip in report["added"]] == [
+        ip for ip in wanted if ip not in fleet.all_addresses or ip == public(number)
+    ]
+    if not header:
+        assert set(run.by_host(REGISTER)) == set(fleet.hosts)
+    again = fleet.run(play(header)).ok()
+    assert (changed(again), calls(fleet.sim)) == (set(), [QUERY])
+
+
+def test_what_is_taken_away_within_a_run_is_seen_when_the_role_comes_again(fleet: Fleet) -> None:
+    fleet.run().ok()
+    between = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: somebody removes an address by other means
+      ansible.builtin.uri:
+        url: "{{ address }}"
+"""
+    address = f"{fleet.sim.api_url}{DEL}?Key={fleet.sim.key}&IP={public(2)}"
+    run = fleet.run(play() + between + play(), variables={"address": address}).ok()
+    assert calls(fleet.sim) == [QUERY, DEL, QUERY, QUERY, ADD, QUERY]
+    assert "h2" in changed(run)
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+
+
+def test_where_the_reading_for_all_fails_it_is_not_repeated_for_each(fleet: Fleet) -> None:
+    fleet.run().ok()
+    fleet.sim.fault(path=QUERY, kind="status", http_status=502, times=1)
+    run = fleet.run(arguments=["--forks", "6"]).ok()
+    assert calls(fleet.sim) == [QUERY, QUERY]
+    assert set(run.by_host(REGISTER)) == set(fleet.hosts)
+    assert changed(run) == set()
+
+
+def test_trouble_at_rest_is_told_to_every_host(fleet: Fleet) -> None:
+    fleet.run().ok()
+    fleet.sim.configure(status="expired")
+    run = fleet.run(arguments=["--forks", "6"])
+    tasks = run.by_host(REGISTER)
+    assert {host: (task.status, task.result["code"]) for host, task in tasks.items()} == dict.fromkeys(
+        fleet.hosts, ("failed", -100)
+    )
+    assert calls(fleet.sim) == [QUERY, QUERY]
+
+
+def test_a_host_that_has_failed_is_named_at_rest_as_well(fleet: Fleet) -> None:
+    fleet.run().ok()
+    fail = "{name: trouble, ansible.builtin.fail: {msg: broken}, when: inventory_hostname == 'h1'}"
+    run = fleet.run(play(before=fail))
+    assert run.rc == 2
+    assert calls(fleet.sim) == [QUERY]
+    assert [report["lost"] for report in reports(run)] == [["h1"]]
+    assert "not registered: h1" in " ".join(run.output.split())
+    assert len(run.by_host(REGISTER)) == 1
+
+
+@pytest.mark.parametrize("state_dir", ["{{ playbook_dir }}/own", "{{ omit }}"])
+def test_at_rest_wherever_the_state_is_kept(fleet: Fleet, state_dir: str) -> None:
+    variables = {"egress_whitelist_state_dir": state_dir}
+    fleet.run(variables=variables).ok()
+    run = fleet.run(variables=variables).ok()
+    assert calls(fleet.sim) == [QUERY]
+    assert len(run.by_host(REGISTER)) == 1
+    assert len(registered(run)) == fleet.size
+    own = fleet.playground.root / "play" / "own"
+    assert own.is_dir() == (state_dir == "{{ playbook_dir }}/own")
+    assert [path.name for path in (fleet.playground.root / "play").iterdir() if path.is_dir() and path != own] == []
+
+
+def test_where_the_lookup_cannot_find_the_state_all_is_right_but_slower(fleet: Fleet) -> None:
+    defaults = {"group/qingguo.qgnet.qg": {"state_dir": str(fleet.playground.root / "elsewhere")}}
+    header = f"module_defaults: {json.dumps(defaults)}"
+    fleet.run(play(header)).ok()
+    run = fleet.run(play(header)).ok()
+    assert calls(fleet.sim) == [QUERY]
+    assert set(run.by_host(REGISTER)) == set(fleet.hosts)
+    assert len(reports(run)) == 1
+    assert api_calls(run) == 1
+
+
+@pytest.mark.parametrize("header", ["strategy: free", "strategy: host_pinned"])
+def test_without_steps_each_host_speaks_for_itself(fleet: Fleet, header: str) -> None:
+    fleet.run().ok()
+    run = fleet.run(play() + play(header)).ok()
+    second = [task.host for task in run.tasks if task.name == REGISTER]
+    assert sorted(second) == sorted(["h1", *fleet.hosts])
+    assert "run_once" not in run.output
+    assert changed(run) == set()
 
 
 def test_two_runs_at_once_share_the_memory_and_the_limits(fleet: Fleet, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def test_the_memory_tells_own_addresses_from_those_of_others(tmp_path: Path) -> 
     assert here.recall({"a", "b", "new"}) == ({"a": {"1"}, "b": {"1", "2"}, "new": set()}, {"3"})
     here.note([("a", ["5"]), ("b", [])])
     assert here.recall({"a", "b"}) == ({"a": {"5"}, "b": set()}, {"3"})
+    assert (here.of_host("a"), there.of_host("a"), here.of_host("new")) == ({"5"}, {"3"}, set())
 
 
 def test_what_no_longer_stands_on_the_whitelist_is_forgotten(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import LeaseMemory, Origin
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, register
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
@@ -27,6 +28,7 @@ TABLES = (
     "registrations",
     "wishes",
     "rounds",
+    "readings",
     "plans",
     "tasks",
     "lifetimes",
@@ -82,6 +84,12 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
         board_for(params, state, check=False).post(entry)
     verdict = register(board_for(params, state, check=False), entry, params, Mode())
     assert "failed" not in verdict
+    # The next run finds all at rest.
+    board, run = board_for(params, state, check=False), f"{99_990_000 + number} 1 {WORLD}"
+    for host in range(HOSTS):
+        entry = host_entry(params, run, f"i-{number}-{host}", (f"198.18.{number % 250}.{host}",))
+        assert put_down(board, entry, params, Mode(), f"task-{number}")
+    assert "fleet" in register(board, entry, params, Mode())
     if number % 10 == 0:
         # A process that was killed while it waited.
         board_for(params, state, check=False).post(Entry(entry.wish, 1, 1), waiter=f"waiting.{number}")
@@ -109,6 +117,8 @@ WORLD = "here"
 
 def size(directory: Path) -> tuple[int, int]:
     """Bytes and files."""
+    # A connection that is not yet let go of keeps its log beside the database.
+    gc.collect()
     files = [path for path in directory.rglob("*") if path.is_file()]
     return sum(path.stat().st_size for path in files), len(files)
 
@@ -125,6 +135,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
         "ca_path": None,
         "state_dir": str(state_dir),
         "fleet": "f",
+        "verify_proxy": None,
         "fail": True,
         "state": "present",
         "keep": [],
@@ -137,7 +148,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
     def vendor(_params: Any, state: State | None = None) -> Vendor:
         return Vendor(Pacer(state or State(str(state_dir)), 60, clock), standing)
 
-    for module in ("_op_turns", "_op_whitelist"):
+    for module in ("_op_turns", "_op_fleet", "_op_whitelist"):
         monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", vendor)
     monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._turns._world", lambda: WORLD)
     monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._state.YOUNG", -1)
@@ -157,8 +168,10 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
             assert rows["tasks"] <= 2 * 24 * 60 + 2, "those of a day"
             assert rows["lists"] <= 24 * 60 + 1
             assert rows["areas"] <= 61, "those of an hour"
-            assert sum(rows[name] for name in ("calls", "blocks", "rounds", "plans", "monopolies")) <= 5, rows
+            assert sum(rows[name] for name in ("calls", "blocks", "rounds", "readings", "plans", "monopolies")) <= 5, (
+                rows
+            )
     (early, few), (late, files) = after
     # Each run leaves a lifetime, of less than 80 bytes, for a month.
     assert late - early < 0.1 * early + 80 * 900, "nothing else has grown"
-    assert few == files <= 8
+    assert few == files <= 9

@@ -22,6 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import (
     Verdict,
     Work,
     has_ended,
+    is_at_rest,
     run_id,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
@@ -342,6 +343,98 @@ def test_waiting_for_writers_who_never_end_has_an_end(tmp_path: Path, monkeypatc
         monkeypatch.setattr(time, "monotonic", lambda: float(next(moments)))
         with pytest.raises(QgError, match="writing to the same whitelist for 75 seconds"):
             settle(board(tmp_path), task("1"))
+
+
+COST = {"calls": 1, "retries": 0, "waited_seconds": 0.5}
+
+
+def test_a_run_is_at_rest_when_nothing_had_to_be_done_for_any_of_its_hosts(tmp_path: Path) -> None:
+    mine = board(tmp_path)
+    mine.post(task("1"), waiter="somebody")
+    assert not is_at_rest(mine.state, "run"), "nothing is known of it"
+    for name in "ab":
+        mine.post(host(name), verdict={"ips": [name]})
+        assert is_at_rest(mine.state, "run")
+        assert settle(mine, host(name), lambda _entries: pytest.fail("there is nothing to write")) == {"ips": [name]}
+    mine.post(host("x", run="another"))
+    assert is_at_rest(mine.state, "run")
+    mine.post(host("c"))
+    assert not is_at_rest(mine.state, "run")
+    settle(mine, host("c"))
+    assert mine.verdict(host("c")) is not None
+    # Ansible asks for each host anew, and must not be told otherwise while one task is under way.
+    assert not is_at_rest(mine.state, "run")
+    # The role comes again, and this time all is well.
+    mine.post(host("c"), verdict={"ips": ["c"]})
+    assert is_at_rest(mine.state, "run")
+
+
+def test_a_reading_is_for_the_hosts_of_one_task_and_does_not_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    mine, other = board(tmp_path), board(tmp_path, key="other")
+    assert mine.reading("t") is None
+    mine.keep_reading("run", "t", {"b", "a"}, COST)
+    assert mine.reading("t") == ["a", "b"]
+    assert mine.reading("another task") is None
+    assert other.reading("t") is None
+    now += _turns.FRESH - 1
+    assert mine.reading("t") == ["a", "b"]
+    now += 2
+    assert mine.reading("t") is None
+    mine.keep_reading("run", "t", {"c"}, COST)
+    assert mine.reading("t") == ["c"]
+    now -= 10
+    assert mine.reading("t") is None, "the clock was set back"
+    now += 10
+    other.drop_readings()
+    assert mine.reading("t") == ["c"]
+    board(tmp_path).drop_readings()
+    assert mine.reading("t") is None, "somebody writes"
+    mine.keep_reading("run", "t", {"d"}, COST)
+    now += _turns.READING_LIFE + 1
+    mine.keep_reading("run", "u", set(), COST)
+    assert rows(tmp_path, "readings") == 1
+
+
+def test_what_the_readings_of_a_run_cost_is_told_once(tmp_path: Path) -> None:
+    mine = board(tmp_path)
+    assert mine.take_readings("run") is None
+    mine.keep_reading("run", "t", {"a"}, COST)
+    mine.keep_reading("another", "t", {"x"}, COST)
+    mine.keep_reading("run", "t", {"b"}, COST)
+    for key in ("a key before", "the key after"):
+        board(tmp_path, key=key).keep_reading("run", "t", {"of another key"}, COST)
+    assert board(tmp_path, key="third").take_readings("run") is None
+    assert mine.take_readings("run") == (["b"], {"calls": 4, "retries": 0, "waited_seconds": 2.0})
+    assert mine.take_readings("run") is None
+    assert mine.reading("t") == ["b"], "it is still of use"
+    # A run that is over will not ask.
+    over = f"99999999 {run_id().split(' ', 1)[1]}"
+    mine.keep_reading(over, "t", {"y"}, COST)
+    mine.post(host("a", run=over))
+    mine.tidy_up()
+    assert mine.take_readings(over) is None
+
+
+def test_nobody_reads_for_others_while_somebody_writes(tmp_path: Path) -> None:
+    mine, reads = board(tmp_path), threading.Event()
+    with mine.reader() as quiet:
+        assert quiet
+        thread = threading.Thread(target=lambda: reads.set() if board(tmp_path).reader().__enter__() else None)
+        with mine.state.try_lock("whitelist-k") as free:
+            assert not free, "a writer waits for a reader"
+        thread.start()
+        assert not reads.wait(0.2), "so does another reader"
+    assert reads.wait(20)
+    thread.join(20)
+    with board(tmp_path, key="other").state.try_lock("whitelist-other"):
+        with board(tmp_path, key="other").reader() as quiet:
+            assert not quiet
+        with board(tmp_path, key="other", check=True).reader() as quiet:
+            assert not quiet, "a prediction is not made while somebody writes, either"
 
 
 def test_old_wishes_are_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
