@@ -192,7 +192,7 @@ def api_calls(run: Run) -> int:
 @pytest.mark.parametrize("mode", [[], ["--check"], ["--diff"]], ids=["", "check", "diff"])
 def test_of_a_fleet_at_rest_one_host_speaks_for_all(fleet: Fleet, mode: list[str]) -> None:
     fleet.run().ok()
-    for _ in range(2):
+    for _turn in range(2):
         run = fleet.run(arguments=mode).ok()
         assert registered(run) == {f"h{n}": [public(n)] for n in fleet.numbers}
         assert {host: task.result["registered"] for host, task in run.by_host(DETECT).items()} == registered(run)
