@@ -86,7 +86,8 @@ class Board:
         self.state = state
         self.key = key
         self._terms = f"{terms} {check}"
-        self._lock = f"whitelist-{key}{'-check' if check else ''}"
+        self._writing = f"whitelist-{key}"
+        self._lock = f"{self._writing}{'-check' if check else ''}"
         #: Seconds that the last turn was waited for; of them, those in which the writer had to wait as well.
         self.waited = self.rested = 0.0
 
@@ -160,7 +161,7 @@ class Board:
         """Wait for others who read for their hosts, and keep them out; False while somebody writes."""
         with (
             self.state.try_lock(f"reading-{self.key}", wait=True),
-            self.state.try_lock(f"whitelist-{self.key}") as quiet,
+            self.state.try_lock(self._writing) as quiet,
         ):
             yield quiet
 
