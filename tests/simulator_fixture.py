@@ -73,6 +73,10 @@ class Simulator:
         """Move the simulator's clock on."""
         self.control("PUT", "/clock", {"advance": seconds})
 
+    def hold_clock(self, held: bool = True) -> None:
+        """Let the simulator's clock stand still, or run on: what must fit into a minute then does on any machine."""
+        self.control("PUT", "/clock", {"running": not held})
+
     def journal(self, path: str | None = None) -> list[dict[str, Any]]:
         """The calls so far, to one path or to all."""
         calls: list[dict[str, Any]] = self.control("GET", "/journal")["calls"]

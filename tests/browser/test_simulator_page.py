@@ -177,6 +177,13 @@ def test_reset_and_the_clock(live: Page, sim: Simulator, call: Call) -> None:
     live.browser.find_element(By.CSS_SELECTOR, "#advance button").click()
     live.shows("#ahead", "7200 s ahead")
     live.shows("#clock", sim.control("GET", "/clock")["beijing"][:13])
+    live.browser.find_element(By.ID, "hold").click()
+    live.shows("#ahead", "Stands still")
+    held = sim.control("GET", "/clock")
+    assert held["running"] is False
+    live.browser.find_element(By.ID, "hold").click()
+    live.shows("#ahead", " s ahead")
+    assert sim.control("GET", "/clock")["running"] is True
     live.browser.find_element(By.ID, "reset").click()
     live.browser.switch_to.alert.dismiss()
     assert sim.whitelist() == ["203.0.113.5"]

@@ -157,14 +157,17 @@ class Control:
         return {"ok": True}
 
     async def get_clock(self, request: Request) -> Any:
-        now = self._core.clock.now()
-        return {"now": now, "beijing": beijing(now)}
+        clock = self._core.clock
+        return {"now": clock.now(), "beijing": beijing(clock.now()), "running": clock.running}
 
     async def put_clock(self, request: Request) -> Any:
         values = await _object(request)
-        seconds = values.get("advance")
-        if list(values) != ["advance"] or not checks.seconds(seconds):
-            raise Invalid('clock: {"advance": seconds} expected')
+        seconds, running = values.get("advance", 0), values.get("running")
+        known = bool(values) and values.keys() <= {"advance", "running"}
+        if not known or not checks.seconds(seconds) or not isinstance(values.get("running", True), bool):
+            raise Invalid('clock: {"advance": seconds} or {"running": true or false} expected')
+        if running is not None:
+            self._core.clock.run(running)
         self._core.clock.advance(seconds)
         self._core.vendor.settle()
         return await self.get_clock(request)

@@ -50,6 +50,7 @@ def view(core: Core, echo: Echo, path: str = "") -> dict[str, Any]:
         "now": now,
         "beijing": beijing(now),
         "ahead": core.clock.ahead,
+        "running": core.clock.running,
         "minute": core.windows.minute,
         "keys": _some([_key(account, now) for account in core.vendor.accounts.values()]),
         "windows": _some(_windows(core, now)),

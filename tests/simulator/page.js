@@ -283,9 +283,16 @@
     return [found];
   }
 
+  function pace(running, ahead) {
+    if (!running) return "Stands still";
+    if (!ahead) return "Real time";
+    return `${Math.abs(ahead)} s ${ahead > 0 ? "ahead of" : "behind"} the real time`;
+  }
+
   function render(shown, filter) {
     find("clock").textContent = shown.beijing;
-    find("ahead").textContent = shown.ahead ? `${Math.round(shown.ahead)} s ahead of the real time` : "Real time";
+    find("ahead").textContent = pace(shown.running, Math.round(shown.ahead));
+    find("hold").setAttribute("aria-pressed", String(!shown.running));
     show("keys", shown.keys.count ? [shown.keys.items.map(keyCard), more(shown.keys)].flat() : ["No key."]);
     show("windows", windows(shown.windows, shown.minute));
     show("faults", faults(shown.faults));
@@ -452,6 +459,10 @@
     event.preventDefault();
     const advance = Number(find("advance-by").value) * Number(find("advance-unit").value);
     void act("advance-said", "Moved on.", "PUT", "clock", { advance });
+  });
+  find("hold").addEventListener("click", () => {
+    const running = find("hold").getAttribute("aria-pressed") === "true";
+    void act("advance-said", running ? "Runs on." : "Held.", "PUT", "clock", { running });
   });
   find("filter").addEventListener("submit", (event) => event.preventDefault());
   find("filter-path").addEventListener("input", () => void poll());

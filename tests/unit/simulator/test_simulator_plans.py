@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -166,9 +167,41 @@ def test_wrong_plans(sim: Simulator, http: requests.Session, plan: object) -> No
     assert sim.state()["keys"] == before["keys"]
 
 
-@pytest.mark.parametrize("values", [{}, {"advance": -1}, {"advance": "1"}, {"advance": 1e300}, {"back": 1}, []])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"advance": -1},
+        {"advance": "1"},
+        {"advance": 1e300},
+        {"back": 1},
+        {"running": 0},
+        {"running": None},
+        {"running": True, "back": 1},
+        [],
+    ],
+)
 def test_wrong_clock_calls(sim: Simulator, http: requests.Session, values: object) -> None:
     assert http.put(f"{sim.control_url}/clock", json=values, timeout=10).status_code == 400
+
+
+def test_a_clock_that_is_held(sim: Simulator) -> None:
+    sim.hold_clock()
+    held = sim.control("GET", "/clock")
+    time.sleep(0.05)
+    assert sim.control("GET", "/clock") == {**held, "running": False}
+    sim.hold_clock()
+    assert sim.control("PUT", "/clock", {"advance": 60})["now"] == held["now"] + 60
+    sim.hold_clock(False)
+    on = sim.control("GET", "/clock")
+    assert on["running"] is True
+    # It runs on from where it stood, not from where it would be by now.
+    assert held["now"] + 60 <= on["now"] < held["now"] + 70
+    time.sleep(0.05)
+    assert sim.control("GET", "/clock")["now"] > on["now"]
+    sim.hold_clock()
+    sim.reset()
+    assert sim.control("GET", "/clock")["running"] is True
 
 
 def test_clock(sim: Simulator) -> None:
