@@ -43,6 +43,8 @@ LAGGING = (0.0, 5.0, 10.0, 20.0)
 FREEING_NAP, FREEING_LIMIT = 3.0, 45.0
 #: Why it cannot be told where max_wait is used up.
 NO_TIME = "the list of leases shows nothing so far, and max_wait leaves no time to look again."
+#: The same where the quota tells of more than the list.
+HIDDEN = "the quota has fewer free channels than the list of leases accounts for."
 #: Times that a call is repeated after it surely, or very likely, did nothing.
 MOST_REPEATS = 3
 
@@ -186,21 +188,30 @@ class Holder:
         self.memory.changed()
         what = f"whether {asked} addresses were leased cannot be told"
         try:
-            for pause in SETTLING:
-                if pause:
-                    self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
-                self.look()
-                if any(identity not in known for identity in self.held):
-                    return
+            if self._shows(known, SETTLING):
+                return
             hidden = self._may_hide(known)
         except WaitTooLong:
             raise _uncertain(problem, what, NO_TIME) from None
         except QgError as second:
             raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
         if hidden:
-            raise _uncertain(problem, what, "the quota has fewer free channels than the list of leases accounts for.")
+            raise _uncertain(problem, what, HIDDEN)
         if isinstance(problem, ExchangeError) and not problem.over:
             raise _uncertain(problem, what, "the list of leases shows nothing new so far.")
+
+    def _shows(self, known: Collection[tuple[str, str, str]], pauses: Iterable[float], *, less: bool = False) -> bool:
+        """Read the list after each of the pauses until it shows something new, or with ``less`` until it is another."""
+        for pause in pauses:
+            if pause:
+                self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
+            self.look()
+            if self._is_new(known) or (less and self.held.keys() != set(known)):
+                return True
+        return False
+
+    def _is_new(self, known: Collection[tuple[str, str, str]]) -> bool:
+        return any(identity not in known for identity in self.held)
 
     def _may_hide(self, known: Collection[tuple[str, str, str]]) -> bool:
         """Whether there may be leases that the list does not show, because channels are taken that it knows nothing of.
@@ -208,16 +219,15 @@ class Holder:
         False as soon as the list shows something new, or all channels are accounted for.
         """
         for pause in LAGGING:
-            if pause:
-                self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
+            if pause and self._shows(known, [pause]):
+                return False
             quota = self._quota()
             if quota is None:
+                # Nothing but the list can tell then, and it has its time to do so.
+                self._shows(known, LAGGING[1:])
                 return False
-            if pause:
-                self.look()
             accounted = quota.total if self._accounted is None else self._accounted
-            fresh = any(identity not in known for identity in self.held)
-            if fresh or quota.available + len(self.held) >= accounted:
+            if quota.available + len(self.held) >= accounted:
                 return False
         return True
 
@@ -292,7 +302,8 @@ class Holder:
             if lost > len(fresh):
                 self.lease(lost - len(fresh), terms)
                 continue
-            left = number - lost
+            # Each new one stands for an old one, also for one that the list still has.
+            left = number - max(lost, len(fresh))
             if left <= 0:
                 return
             problem: ApiError | ExchangeError | None = None
@@ -301,40 +312,43 @@ class Holder:
                 self._adopt(known, left, origin, terms)
             except (ApiError, ExchangeError) as found:
                 problem = found
-                self._after_failed_replace(found, known)
-            else:
-                self._look_back(None, "which leases were replaced cannot be told")
+            self._after_replace(problem, known)
             self._adopt(known, left, origin, terms)
-            if known == set(self.held):
+            if problem and known == set(self.held):
                 repeats += 1
                 if repeats >= MOST_REPEATS or not _passing(problem):
-                    raise problem or QgError(
-                        "The vendor reports success, but the list of leases has not changed. Try again later.",
-                        endpoint="/replace",
-                    )
+                    raise problem
 
-    def _after_failed_replace(self, problem: ApiError | ExchangeError, known: Collection[tuple[str, str, str]]) -> None:
-        """Look until the list has changed; a refusal may come after the old leases were given up already."""
+    def _after_replace(self, problem: ApiError | ExchangeError | None, known: Collection[tuple[str, str, str]]) -> None:
+        """Look how far it got: an answer names only the new leases, and a refusal may come when the old ones are gone.
+
+        Return when the list shows something new, or when what is missing may be leased, or replaced, again.
+        """
         if isinstance(problem, ApiError) and problem.code not in _HALF_WAY:
             raise problem
         self.memory.changed()
+        told = problem or QgError("The vendor reports success.", endpoint="/replace")
         what = "whether leases were replaced cannot be told"
-        lost = isinstance(problem, ExchangeError) and problem.executed is None
+        doubtful = _passing(problem) or (isinstance(problem, ExchangeError) and problem.executed is None)
         under_way = isinstance(problem, ExchangeError) and not problem.over
+        hidden = False
         try:
-            for pause in SETTLING if lost or _passing(problem) else SETTLING[:1]:
-                if pause:
-                    self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
-                self.look()
-                # While the call may be under way, a lease that is gone may have ended by itself: only new ones tell.
-                if (not under_way and set(self.held) != set(known)) or any(one not in known for one in self.held):
-                    return
+            if self._shows(known, SETTLING if doubtful else SETTLING[:1]):
+                return
+            # While the call may be under way, a lease that is gone may have ended by itself: only new ones tell.
+            if doubtful and not under_way:
+                # No quota tells of a swap that the list does not show at all, so the list has more time.
+                gone = self.held.keys() != set(known) or self._shows(known, LAGGING[1:], less=True)
+                hidden = gone and not self._is_new(known) and self._may_hide(known)
         except WaitTooLong:
-            raise _uncertain(problem, what, NO_TIME) from None
+            raise _uncertain(told, what, NO_TIME) from None
         except QgError as second:
-            raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
-        if under_way:
-            raise _uncertain(problem, what, "the list of leases shows nothing new so far.")
+            raise _uncertain(told, what, f"the list of leases cannot be read: {second.message}") from None
+        if hidden:
+            raise _uncertain(told, what, HIDDEN)
+        # Never asked for again: what has succeeded, and what may still be under way.
+        if under_way or (problem is None and self.held.keys() == set(known)):
+            raise _uncertain(told, what, "the list of leases shows nothing new so far.")
 
 
 #: Refusals of an allocation that one before it may be the reason of, where nobody heard its answer.

@@ -143,7 +143,7 @@ def saw_quota(known: Known, rules: Rules, quota: Quota) -> Step:
     # A plan may have no more channels than the threshold and its margin: all free is as well as it can be.
     recovered_at = max(below, min(below + max(1, math.ceil(below * MARGIN)), quota.total))
     low = quota.available < (recovered_at if known.quota_low else below)
-    data = {"available": quota.available, "used": quota.used, "total": quota.total, "below": below}
+    data = {**quota.described(), "below": below}
     return dataclasses.replace(known, quota_low=low), _crossing(QUOTA, known.quota_low, low, data)
 
 

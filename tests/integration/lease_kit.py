@@ -31,7 +31,7 @@ OPERATIONS = {
     "quota": ("_op_quota", "QUOTA_INFO"),
 }
 #: Waits of this process that are shorter than those of users, in seconds.
-SETTLING, FREEING_NAP = (0.0, 0.05, 0.05), 0.2
+SETTLING, LAGGING, FREEING_NAP = (0.0, 0.05, 0.05), (0.0, 0.05, 0.1, 0.1), 0.2
 #: The command that a message names where nobody can tell what was done.
 LOOK = "ansible localhost -m qingguo.qgnet.qg_proxy_info"
 #: An address and its task: what tells one paid lease from every other.
@@ -144,6 +144,7 @@ def shop_fixture(sim: Simulator, common: dict[str, Any], haste: None, monkeypatc
     """The session's key, with operations that wait briefly."""
     holder = importlib.import_module(f"{COLLECTION}._holder")
     monkeypatch.setattr(holder, "SETTLING", SETTLING)
+    monkeypatch.setattr(holder, "LAGGING", LAGGING)
     monkeypatch.setattr(holder, "FREEING_NAP", FREEING_NAP)
     # The client's own waits between tries are shortened already; these are the ones between releases.
     monkeypatch.setattr(holder, "backoff", importlib.import_module(f"{COLLECTION}._client").backoff)

@@ -226,7 +226,7 @@ def test_without_time_to_wait_there_is_one_try(account: Account, kind: str) -> N
 
 def test_a_slow_answer_is_left_in_time_and_asked_for_again(account: Account) -> None:
     account.fault("lines", kind="hang_after", seconds=1.5)
-    assert account.good("lines", timeout=0.5)["api"]["retries"] == 1
+    assert account.good("lines", timeout=0.5)["api"]["retries"] >= 1
     account.fault("lines", kind="trickle", seconds=0.1, times=-1)
     result = account.refused("lines", timeout=0.5, max_wait=0)
     assert "longer than 0.5 seconds" in result["msg"]

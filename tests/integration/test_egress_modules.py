@@ -210,7 +210,7 @@ def test_silent_sources(ask: Asker) -> None:
             "one other": {"sources": [dead, broken, good[0]]},
             "one other is enough": {"sources": [dead, broken, good[0]], "quorum": 1},
             "no other": {"sources": [dead, broken, missing]},
-            "a slow one": {"sources": [slow, *good], "timeout": 1},
+            "a slow one": {"sources": [slow, *good], "timeout": 4},
             "slow alone": {"sources": [slow], "timeout": 1},
         }
     )
@@ -393,7 +393,8 @@ def test_each_tool(ask: Asker, tmp_path: Path, tool: str, helper: tuple[str, ...
             "good": {"sources": good, **source},
             "broken": {"sources": [broken], **source},
             "dead": {"sources": [f"{DEAD}/ip"], **source},
-            "slow": {"sources": [slow, *good], "timeout": 1, **source},
+            # Enough for an interpreter to start on a machine that has much else to do.
+            "slow": {"sources": [slow, *good], "timeout": 4, **source},
             "proxy": {"sources": good[:1], "proxy": proxy, **source},
             "dead proxy": {"sources": good[:1], "proxy": DEAD, **source},
         },

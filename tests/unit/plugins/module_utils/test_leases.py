@@ -820,6 +820,18 @@ def test_leases_that_the_list_does_not_show_are_not_leased_again(
     assert paid(core) == 3
 
 
+@pytest.mark.parametrize("seconds", [8.0, 30.0])
+def test_leases_that_the_list_shows_late_are_adopted_where_no_quota_tells_of_them(
+    core: Core, hold: Callable[..., Any], lagging: Callable[[float], None], seconds: float
+) -> None:
+    fault(core, {"path": "/info/quota", "kind": "code", "code": -15, "times": -1})
+    lagging(seconds)
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(3)
+    assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 3)
+    assert calls(core, *WRITING) == ["/allocate"]
+
+
 def test_a_call_that_was_lost_on_its_way_there_is_made_again_at_once(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, plan={"channels": 9})
     fault(core, {"path": "/allocate", "kind": "reset_before"})
@@ -840,6 +852,139 @@ def test_a_swap_whose_answer_was_lost_is_told_by_the_quota_too(
     fault(core, {"path": "/allocate", "kind": "reset_after"})
     outcome = exchange()
     assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 1, 2)
+
+
+@pytest.fixture
+def rotate(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
+    """Let the vendor replace all leases by a call that a fault may meet, such as the loss of its answer."""
+
+    def run(kind: str = "reset_after") -> Any:
+        core.clock.advance(600)
+        core.journal.clear()
+        if kind:
+            fault(core, {"path": "/replace", "kind": kind})
+        return swap(client(core, tmp_path / "a", 300, wire), None, None, Terms(), now=core.clock.now)
+
+    return run
+
+
+@pytest.mark.parametrize("kind", ["", "reset_after"])
+@pytest.mark.parametrize("seconds", [3.0, 8.0, 30.0])
+@pytest.mark.parametrize("plan", [{"channels": 9}, {"channels": 3}, {"billing": "volume", "balance": 9}])
+def test_a_replacement_whose_new_leases_show_late_is_paid_for_once(
+    core: Core,
+    hold: Callable[..., Any],
+    rotate: Callable[..., Any],
+    lagging: Callable[[float], None],
+    plan: dict[str, Any],
+    seconds: float,
+    kind: str,
+) -> None:
+    """The list leaves the old ones out at once, and has the new ones later."""
+    configure(core, plan=plan)
+    hold(3)
+    lagging(seconds)
+    outcome = rotate(kind)
+    assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, 3, 3)
+    assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
+
+
+@pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}])
+def test_a_replacement_whose_new_leases_the_list_does_not_show_is_told(
+    core: Core,
+    hold: Callable[..., Any],
+    rotate: Callable[..., Any],
+    lagging: Callable[[float], None],
+    plan: dict[str, Any],
+) -> None:
+    configure(core, plan=plan)
+    hold(3)
+    core.clock.advance(3600 - 600)
+    lagging(3600)
+    outcome = rotate()
+    assert isinstance(outcome.error, Uncertain)
+    assert "the quota has fewer free channels than the list of leases accounts for" in outcome.error.message
+    assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
+
+
+@pytest.mark.parametrize("kind", ["", "reset_after"])
+@pytest.mark.parametrize("seconds", [3.0, 8.0, 30.0])
+def test_a_replacement_that_shows_late_is_not_asked_for_again(
+    core: Core,
+    hold: Callable[..., Any],
+    rotate: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    kind: str,
+) -> None:
+    """The list is what it was for so long, old leases and all."""
+    hold(3)
+    handle, lists = core.handle, dict[float, Any]()
+
+    def slow(method: str, path: str, parameters: dict[str, str]) -> Any:
+        answer, now = handle(method, path, parameters), core.clock.now()
+        if path == "/query":
+            lists.setdefault(now, answer)
+            old = [seen for at, seen in lists.items() if at <= now - seconds]
+            answer = old[-1] if old else lists[min(lists)]
+        return answer
+
+    monkeypatch.setattr(core, "handle", slow)
+    outcome = rotate(kind)
+    assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, 3, 3)
+    assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
+
+
+@pytest.mark.parametrize("kind", ["", "reset_after"])
+def test_a_replacement_whose_old_leases_stay_on_the_list_for_a_while_is_not_asked_for_again(
+    core: Core, hold: Callable[..., Any], rotate: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    hold(3)
+    handle = core.handle
+    old = handle("GET", "/query", {"Key": "QGDEMO01", "Detail": "1"})[1]["TaskList"]
+
+    def both(method: str, path: str, parameters: dict[str, str]) -> Any:
+        status, body = handle(method, path, parameters)
+        if path == "/query" and core.journal.select("/replace"):
+            tasks = [*body["TaskList"], *old]
+            body = {**body, "TaskList": tasks, "TaskNum": len(tasks), "TotalNum": body["TotalNum"] + 3}
+        return status, body
+
+    monkeypatch.setattr(core, "handle", both)
+    outcome = rotate(kind)
+    assert (outcome.error, len(outcome.allocated)) == (None, 3)
+    assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [({"channels": 9}, False), ({"channels": 3}, False), ({"billing": "volume", "balance": 9}, True)],
+)
+def test_a_replacement_that_was_lost_half_way_is_made_up_for_where_the_quota_tells_of_it(
+    core: Core,
+    hold: Callable[..., Any],
+    rotate: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    plan: dict[str, Any],
+    told: bool,
+) -> None:
+    """The old leases are gone. Where their channels are free, nothing was leased in their place; else nobody knows."""
+    configure(core, plan=plan)
+    hold(3)
+    handle = core.handle
+
+    def half(method: str, path: str, parameters: dict[str, str]) -> Any:
+        if path == "/replace":
+            held = ",".join(one.ip for one in books(core).leases)
+            handle(method, "/release", {"Key": parameters["Key"], "IP": held})
+        return handle(method, path, parameters)
+
+    monkeypatch.setattr(core, "handle", half)
+    outcome = rotate("reset_before")
+    assert isinstance(outcome.error, Uncertain) is told
+    assert len(outcome.released) == 3
+    assert (len(outcome.allocated), outcome.missing, paid(core)) == ((0, 3, 3) if told else (3, 0, 6))
+    assert calls(core, *WRITING) == ["/release", "/replace", *([] if told else ["/allocate"])]
 
 
 @pytest.mark.parametrize(("late", "told"), [(11, True), (30, False)])
