@@ -30,7 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     Uncertain,
     WaitTooLong,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import BEIJING, Area, Monopoly, moment
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import BEIJING, Area, Monopoly, Quota, moment
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match import (
     Asked,
     Matcher,
@@ -231,9 +231,11 @@ class _Run:
             nap = min(nap * GROWTH, LONGEST_NAP)
 
 
-def _uncertain(problem: QgError | None, what: str, trouble: QgError | None) -> Uncertain:
+def _uncertain(
+    problem: QgError | None, what: str, trouble: QgError | None, sign: str = "the list shows no sign of it"
+) -> Uncertain:
     said = problem.message if problem else "The vendor accepted the call."
-    why = f"since the list cannot be looked at: {trouble.message}" if trouble else "and the list shows no sign of it."
+    why = f"since the list cannot be looked at: {trouble.message}" if trouble else f"and {sign}."
     return Uncertain(
         f'{said} Whether {what} cannot be told, {why} Look with "{LOOK}" before running the task again.',
         **(problem or trouble or QgError("")).details,
@@ -266,6 +268,7 @@ class _Holding(_Run):
         self._wish = wish
         self._matcher = Matcher(wish, {})
         self._rows: list[Any] | None = None
+        self._used = 0
         self.looked = False
 
     @property
@@ -297,8 +300,8 @@ class _Holding(_Run):
                 f"be told whether they match: {some(outcome.undetermined)}. Set undetermined to match if they count, "
                 "or to ignore if more shall be paid for."
             )
-        used = self._check_quota()
-        if not self.held and (used or matcher.asked):
+        self._check_quota()
+        if not self.held and (self._used or matcher.asked):
             # A list without anything is not believed at once, where there should be something.
             self.look()
             if self.held:
@@ -318,22 +321,39 @@ class _Holding(_Run):
                 self._rows = []
         return self._rows
 
-    def _check_quota(self) -> int:
-        """Refuse more than the plan has free; how much of it is in use, as far as that is told."""
+    def _quota(self) -> Quota | None:
+        """The quota, if the vendor tells it of this plan."""
         try:
-            quota = self.api.quota()
+            return self.api.quota()
         except ApiError as problem:
             if problem.code in NO_QUOTA:
-                return 0
+                return None
             raise
-        missing = self.outcome.missing
+
+    def _check_quota(self) -> None:
+        """Refuse more than the plan has free, and keep how much of it is in use."""
+        quota, missing = self._quota(), self.outcome.missing
+        if quota is None:
+            return
+        self._used = quota.used
         # A plan of no channels at all is one whose quota counts something else.
         if quota.total and missing > quota.available:
             raise QgError(
                 f"{missing} more resources are needed to hold {self._wish.count}, and the plan has {quota.available} "
                 f"of {quota.total} free. Ask for less, release some, or extend the plan."
             )
-        return quota.used
+
+    def _look_on(self, shows: Callable[[], bool], problem: QgError, what: str, endpoint: str) -> None:
+        """Look for longer where the quota has more in use than before, and repeat nothing if that does not help."""
+        try:
+            quota = self._quota()
+        except (ApiError, ExchangeError, WaitTooLong) as second:
+            raise _uncertain(problem, what, None, f"the quota cannot be read: {second.message.rstrip('.')}") from None
+        if quota is None or quota.used <= self._used:
+            return
+        trouble = self.look_for(shows, PATIENCE, endpoint)
+        if not self.outcome.applied:
+            raise _uncertain(problem, what, trouble, "the quota has more in use than before")
 
     def _check_stock(self) -> None:
         """Warn where the idle stock can be read and is too small."""
@@ -373,6 +393,9 @@ class _Holding(_Run):
             over = not isinstance(problem, ExchangeError) or problem.over
             if trouble or not over or not _doubtful(problem) or number == MOST_TRIES:
                 raise _uncertain(problem, what, trouble)
+            self._look_on(shows, problem, what, endpoint)
+            if outcome.applied:
+                break
         self._adopt()
         if len(outcome.applied) < missing:
             raise self._too_few(problem, trouble)

@@ -478,6 +478,39 @@ def test_an_application_that_may_still_be_under_way_is_not_repeated(bench: Bench
     assert outcome.error.details["http_status"] == fields["http_status"]
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(15.0, False), (30.0, False), (60.0, True)])
+def test_an_application_that_the_list_shows_late_is_not_repeated(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds: float, told: bool
+) -> None:
+    good(bench.hold(1))
+    handle, old = bench.core.handle, list(bench.uuids)
+    until = bench.core.clock.now() + seconds
+
+    def slow(method: str, path: str, parameters: dict[str, str]) -> Any:
+        status, body = handle(method, path, parameters)
+        if (method, path) == ("GET", LIST) and bench.core.clock.now() < until:
+            body = {**body, "data": [row for row in body["data"] if row["uuid"] in old]}
+        return status, body
+
+    monkeypatch.setattr(bench.core, "handle", slow)
+    bench.core.journal.clear()
+    bench.fault("POST", "reset_after")
+    outcome = bench.hold(3)
+    assert bench.writes() == ["POST"]
+    assert len(bench.uuids) == 3
+    assert isinstance(outcome.error, Uncertain) is told
+    assert not told or "the quota has more in use than before" in words(outcome)
+
+
+def test_a_lost_application_and_then_no_quota(bench: Bench) -> None:
+    bench.fault("POST", "reset_before")
+    bench.fault("GET", "status", path=QUOTA, http_status=503, skip=1, times=-1)
+    outcome = bench.hold(2)
+    assert isinstance(outcome.error, Uncertain)
+    assert "cannot be told, and the quota cannot be read: /info/quota: HTTP 503" in words(outcome)
+    assert bench.writes() == ["POST"]
+
+
 def test_after_three_lost_applications_it_stops(bench: Bench) -> None:
     bench.fault("POST", "reset_before", times=-1)
     outcome = bench.hold(2)
