@@ -124,7 +124,8 @@ class ActionModule(QgAction):
             except QgError as problem:
                 if params["fail"]:
                     raise
-                return {"changed": False, "ips": [], "warnings": [problem.message], **problem.details}
+                nothing = {"changed": False, "ips": [], "answers": [], "registered": []}
+                return {**nothing, "warnings": [problem.message], **problem.details}
             ips, answers = tuple(verdict.ips), verdict.answers
         elif not ips and params["state"] == "present":
             raise OptionError("ips is empty and detect is false: there is no address to register.")

@@ -455,6 +455,24 @@ def test_a_host_whose_address_is_uncertain_fails_alone(fleet: Fleet) -> None:
     assert reports(run)[0]["lost"] == ["h2"]
 
 
+def test_a_host_whose_address_is_uncertain_may_be_left_out(fleet: Fleet) -> None:
+    odd = f"{fleet.sim.api_url}/echo/odd"
+    fleet.lines["h2"] += f" egress_whitelist_sources=\"['{odd}']\" egress_whitelist_fail=false"
+    fleet.sim.control("PUT", "/echo/odd", {"answer": "<html>log in first</html>"})
+    run = fleet.run().ok()
+    found = run.of(DETECT, "h2").result
+    assert (found["ips"], found["registered"]) == ([], [])
+    assert [answer["source"] for answer in found["answers"]] == [odd]
+    assert_one_sentence(found["warnings"][0])
+    assert "No egress address of h2 is known" in run.of(REGISTER, "h2").result["warnings"][0]
+    assert numeric(fleet.sim.whitelist()) == [ip for ip in fleet.all_addresses if ip != public(2)]
+    assert [report["lost"] for report in reports(run)] == [[]]
+    # It keeps nobody from being at rest.
+    again = fleet.run().ok()
+    assert calls(fleet.sim) == [QUERY]
+    assert (len(again.by_host(DETECT)), len(again.by_host(REGISTER))) == (fleet.size, 1)
+
+
 def test_hosts_behind_one_address_share_it(fleet: Fleet) -> None:
     fleet.move(h2=public(1))
     both = ["--limit", "h1,h2"]
