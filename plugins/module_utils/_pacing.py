@@ -143,11 +143,11 @@ class Pacer:
     def spacing(self, key: str, endpoint: str, limit: int) -> float:
         """Seconds by which to put off a call that could do the work of later ones as well.
 
-        0 while half of the minute's places are free; from there it grows to what keeps to the limit for good.
+        It grows with the minute's places that are taken; from half of them on it is what keeps to the limit for good.
         """
         query = "SELECT total(amount) FROM calls WHERE key = ? AND endpoint = ? AND frees > ?"
         share = float(self.state.rows(query, key, endpoint, self.now())[0][0]) / limit
-        return min(max(2 * share - 1, 0.0), 1.0) * self.minute / limit
+        return min(2 * share, 1.0) * self.minute / limit
 
     def refused(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """The vendor refused for the rate: somebody else calls too. All processes rest, for a minute if not told."""

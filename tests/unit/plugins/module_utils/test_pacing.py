@@ -83,7 +83,7 @@ def test_many_processes_share_one_limit(tmp_path: Path) -> None:
     assert most_in_a_window(arrivals, 0.5) <= LIMIT
 
 
-@pytest.mark.parametrize(("taken", "spacing"), [(0, 0), (2, 0), (3, 0.2), (4, 0.6), (5, 1)])
+@pytest.mark.parametrize(("taken", "spacing"), [(0, 0), (1, 0.4), (2, 0.8), (3, 1), (5, 1)])
 def test_calls_are_spaced_as_the_places_of_the_minute_run_out(taken: int, spacing: float, tmp_path: Path) -> None:
     clock = Clock()
     pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
