@@ -9,6 +9,7 @@ This file is private to the collection. What is and what is not known of the cal
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -239,12 +240,13 @@ class Holder:
         leases, largest, repeats, rested = oldest_first(leases), self.api.release_batch(), 0, False
         while todo := [lease for lease in leases if lease.identity in self.held]:
             problem: QgError | None = None
+            known = set(self.held)
             try:
                 self._release_once(todo, largest)
             except (ApiError, ExchangeError, WaitTooLong) as found:
                 problem = found
                 self.release_under_way |= isinstance(found, ExchangeError) and not found.over
-            self._look_back(problem, f"whether {len(todo)} leases were released cannot be told")
+            self._look_back(problem, known, f"whether {len(todo)} leases were released cannot be told")
             left = [lease for lease in todo if lease.identity in self.held]
             if left and isinstance(problem, WaitTooLong):
                 raise _still_held(problem, left)
@@ -267,10 +269,11 @@ class Holder:
                     raise _still_held(problem or QgError("The vendor reports success."), left, rules)
                 self.api.budget.wait(backoff(repeats - 1), "the release does not show in the list", "/release")
 
-    def _look_back(self, problem: QgError | None, what: str) -> None:
-        """Read what a call did. Where that cannot be read, nobody can tell."""
+    def _look_back(self, problem: QgError | None, known: Collection[tuple[str, str, str]], what: str) -> None:
+        """Read what a release did, after a success for a while. Where that cannot be read, nobody can tell."""
         try:
-            self.look()
+            with contextlib.suppress(WaitTooLong):
+                self._shows(known, SETTLING[:1] if problem else SETTLING, less=True)
         except QgError as second:
             first = problem or QgError("The vendor reports success.", **second.details)
             raise _uncertain(first, what, f"the list of leases cannot be read: {second.message}") from None

@@ -907,29 +907,56 @@ def test_a_replacement_whose_new_leases_the_list_does_not_show_is_told(
     assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
 
 
+@pytest.fixture
+def frozen(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let the list be what it was so many seconds ago, the leases that are gone and all."""
+
+    def freeze(seconds: float) -> None:
+        handle, lists = core.handle, dict[float, Any]()
+
+        def slow(method: str, path: str, parameters: dict[str, str]) -> Any:
+            answer, now = handle(method, path, parameters), core.clock.now()
+            if path == "/query":
+                lists.setdefault(now, answer)
+                old = [seen for at, seen in lists.items() if at <= now - seconds]
+                answer = old[-1] if old else lists[min(lists)]
+            return answer
+
+        monkeypatch.setattr(core, "handle", slow)
+
+    return freeze
+
+
+@pytest.mark.parametrize(("seconds", "calls_made"), [(3.0, 1), (8.0, 2)])
+def test_a_release_that_shows_late_is_waited_for(
+    core: Core,
+    hold: Callable[..., Any],
+    frozen: Callable[[float], None],
+    wire: InProcess,
+    tmp_path: Path,
+    seconds: float,
+    calls_made: int,
+) -> None:
+    hold(3)
+    core.journal.clear()
+    frozen(seconds)
+    outcome = give_up(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
+    assert (outcome.error, len(outcome.released), outcome.after) == (None, 3, ())
+    assert calls(core, *WRITING) == ["/release"] * calls_made
+
+
 @pytest.mark.parametrize("kind", ["", "reset_after"])
 @pytest.mark.parametrize("seconds", [3.0, 8.0, 30.0])
 def test_a_replacement_that_shows_late_is_not_asked_for_again(
     core: Core,
     hold: Callable[..., Any],
     rotate: Callable[..., Any],
-    monkeypatch: pytest.MonkeyPatch,
+    frozen: Callable[[float], None],
     seconds: float,
     kind: str,
 ) -> None:
-    """The list is what it was for so long, old leases and all."""
     hold(3)
-    handle, lists = core.handle, dict[float, Any]()
-
-    def slow(method: str, path: str, parameters: dict[str, str]) -> Any:
-        answer, now = handle(method, path, parameters), core.clock.now()
-        if path == "/query":
-            lists.setdefault(now, answer)
-            old = [seen for at, seen in lists.items() if at <= now - seconds]
-            answer = old[-1] if old else lists[min(lists)]
-        return answer
-
-    monkeypatch.setattr(core, "handle", slow)
+    frozen(seconds)
     outcome = rotate(kind)
     assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, 3, 3)
     assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
