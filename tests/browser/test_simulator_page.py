@@ -179,10 +179,12 @@ def test_reset_and_the_clock(live: Page, sim: Simulator, call: Call) -> None:
     live.shows("#clock", sim.control("GET", "/clock")["beijing"][:13])
     live.browser.find_element(By.ID, "hold").click()
     live.shows("#ahead", "Stands still")
+    live.shows("#hold", "Run on")
     held = sim.control("GET", "/clock")
     assert held["running"] is False
     live.browser.find_element(By.ID, "hold").click()
     live.shows("#ahead", " s ahead")
+    live.shows("#hold", "Hold still")
     assert sim.control("GET", "/clock")["running"] is True
     live.browser.find_element(By.ID, "reset").click()
     live.browser.switch_to.alert.dismiss()

@@ -157,8 +157,8 @@ class Control:
         return {"ok": True}
 
     async def get_clock(self, request: Request) -> Any:
-        clock = self._core.clock
-        return {"now": clock.now(), "beijing": beijing(clock.now()), "running": clock.running}
+        clock, now = self._core.clock, self._core.clock.now()
+        return {"now": now, "beijing": beijing(now), "running": clock.running}
 
     async def put_clock(self, request: Request) -> Any:
         values = await _object(request)

@@ -292,7 +292,8 @@
   function render(shown, filter) {
     find("clock").textContent = shown.beijing;
     find("ahead").textContent = pace(shown.running, Math.round(shown.ahead));
-    find("hold").setAttribute("aria-pressed", String(!shown.running));
+    still = !shown.running;
+    find("hold").textContent = still ? "Run on" : "Hold still";
     show("keys", shown.keys.count ? [shown.keys.items.map(keyCard), more(shown.keys)].flat() : ["No key."]);
     show("windows", windows(shown.windows, shown.minute));
     show("faults", faults(shown.faults));
@@ -314,6 +315,7 @@
 
   let timer = 0;
   let paused = false;
+  let still = false;
   let busy = false;
   let again = false;
   let failures = 0;
@@ -461,8 +463,7 @@
     void act("advance-said", "Moved on.", "PUT", "clock", { advance });
   });
   find("hold").addEventListener("click", () => {
-    const running = find("hold").getAttribute("aria-pressed") === "true";
-    void act("advance-said", running ? "Runs on." : "Held.", "PUT", "clock", { running });
+    void act("advance-said", still ? "Runs on." : "Held.", "PUT", "clock", { running: still });
   });
   find("filter").addEventListener("submit", (event) => event.preventDefault());
   find("filter-path").addEventListener("input", () => void poll());
