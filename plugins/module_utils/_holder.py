@@ -272,8 +272,9 @@ class Holder:
     def _look_back(self, problem: QgError | None, known: Collection[tuple[str, str, str]], what: str) -> None:
         """Read what a release did, after a success for a while. Where that cannot be read, nobody can tell."""
         try:
-            with contextlib.suppress(WaitTooLong):
-                self._shows(known, SETTLING[:1] if problem else SETTLING, less=True)
+            if not self._shows(known, SETTLING[:1], less=True) and problem is None:
+                with contextlib.suppress(WaitTooLong):
+                    self._shows(known, SETTLING[1:], less=True)
         except QgError as second:
             first = problem or QgError("The vendor reports success.", **second.details)
             raise _uncertain(first, what, f"the list of leases cannot be read: {second.message}") from None

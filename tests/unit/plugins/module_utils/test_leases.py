@@ -945,6 +945,26 @@ def test_a_release_that_shows_late_is_waited_for(
     assert calls(core, *WRITING) == ["/release"] * calls_made
 
 
+def test_a_release_is_not_believed_where_no_time_is_left_to_read_the_list(
+    core: Core, hold: Callable[..., Any], wire: InProcess, tmp_path: Path
+) -> None:
+    hold(3)
+    core.clock.advance(120)
+    api, reads = client(core, tmp_path / "a", 0, wire), 0
+    with pytest.raises(WaitTooLong):
+        while True:
+            api.leases()
+            reads += 1
+    core.clock.advance(120)
+    for _read in range(reads - 1):
+        api.leases()
+    core.journal.clear()
+    outcome = give_up(api, lambda _lease: True, now=core.clock.now)
+    assert calls(core) == ["/query", "/release"]
+    assert isinstance(outcome.error, Uncertain)
+    assert "the list of leases cannot be read" in outcome.error.message
+
+
 @pytest.mark.parametrize("kind", ["", "reset_after"])
 @pytest.mark.parametrize("seconds", [3.0, 8.0, 30.0])
 def test_a_replacement_that_shows_late_is_not_asked_for_again(
