@@ -13,7 +13,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     ALLOCATION_FAILED,
@@ -44,6 +44,8 @@ LAGGING = (0.0, 5.0, 10.0, 20.0)
 FREEING_NAP, FREEING_LIMIT = 3.0, 45.0
 #: Why it cannot be told where max_wait is used up.
 NO_TIME = "the list of leases shows nothing so far, and max_wait leaves no time to look again."
+#: The same where the call may still be carried out, or the list may still lag behind.
+NOTHING_NEW = "the list of leases shows nothing new so far."
 #: The same where the quota tells of more than the list.
 HIDDEN = "the quota has fewer free channels than the list of leases accounts for."
 #: Times that a call is repeated after it surely, or very likely, did nothing.
@@ -115,12 +117,7 @@ class Holder:
                 return quota
 
     def _quota(self) -> Quota | None:
-        try:
-            return self.api.quota()
-        except ApiError as problem:
-            if problem.code in (NO_PERMISSION, NOT_LEGAL):
-                return None
-            raise
+        return self.api.quota_unless(NO_PERMISSION, NOT_LEGAL)
 
     def _wait_for_channel(self) -> None:
         self.api.budget.wait(FREEING_NAP, "a released channel is not free yet", "/allocate")
@@ -188,18 +185,14 @@ class Holder:
             raise problem
         self.memory.changed()
         what = f"whether {asked} addresses were leased cannot be told"
-        try:
+        with _unless_read(problem, what):
             if self._shows(known, SETTLING):
                 return
             hidden = self._may_hide(known)
-        except WaitTooLong:
-            raise _uncertain(problem, what, NO_TIME) from None
-        except QgError as second:
-            raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
         if hidden:
             raise _uncertain(problem, what, HIDDEN)
         if isinstance(problem, ExchangeError) and not problem.over:
-            raise _uncertain(problem, what, "the list of leases shows nothing new so far.")
+            raise _uncertain(problem, what, NOTHING_NEW)
 
     def _shows(self, known: Collection[tuple[str, str, str]], pauses: Iterable[float], *, less: bool = False) -> bool:
         """Read the list after each of the pauses until it shows something new, or with ``less`` until it is another."""
@@ -336,7 +329,7 @@ class Holder:
         doubtful = _passing(problem) or (isinstance(problem, ExchangeError) and problem.executed is None)
         under_way = isinstance(problem, ExchangeError) and not problem.over
         hidden = False
-        try:
+        with _unless_read(told, what):
             if self._shows(known, SETTLING if doubtful else SETTLING[:1]):
                 return
             # While the call may be under way, a lease that is gone may have ended by itself: only new ones tell.
@@ -344,15 +337,11 @@ class Holder:
                 # No quota tells of a swap that the list does not show at all, so the list has more time.
                 gone = self.held.keys() != set(known) or self._shows(known, LAGGING[1:], less=True)
                 hidden = gone and not self._is_new(known) and self._may_hide(known)
-        except WaitTooLong:
-            raise _uncertain(told, what, NO_TIME) from None
-        except QgError as second:
-            raise _uncertain(told, what, f"the list of leases cannot be read: {second.message}") from None
         if hidden:
             raise _uncertain(told, what, HIDDEN)
         # Never asked for again: what has succeeded, and what may still be under way.
         if under_way or (problem is None and self.held.keys() == set(known)):
-            raise _uncertain(told, what, "the list of leases shows nothing new so far.")
+            raise _uncertain(told, what, NOTHING_NEW)
 
 
 #: Refusals of an allocation that one before it may be the reason of, where nobody heard its answer.
@@ -372,6 +361,17 @@ def _passing(problem: QgError | None) -> bool:
     if isinstance(problem, ExchangeError):
         return problem.transient and problem.executed is None
     return problem is None
+
+
+@contextlib.contextmanager
+def _unless_read(problem: QgError, what: str) -> Iterator[None]:
+    """After a failure: where the list cannot be read until it tells what was done, nobody can."""
+    try:
+        yield
+    except WaitTooLong:
+        raise _uncertain(problem, what, NO_TIME) from None
+    except QgError as second:
+        raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
 
 
 def _uncertain(problem: QgError, what: str, why: str) -> Uncertain:

@@ -30,7 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     Uncertain,
     WaitTooLong,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import BEIJING, Area, Monopoly, Quota, moment
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import BEIJING, Area, Monopoly, moment
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match import (
     Asked,
     Matcher,
@@ -321,18 +321,9 @@ class _Holding(_Run):
                 self._rows = []
         return self._rows
 
-    def _quota(self) -> Quota | None:
-        """The quota, if the vendor tells it of this plan."""
-        try:
-            return self.api.quota()
-        except ApiError as problem:
-            if problem.code in NO_QUOTA:
-                return None
-            raise
-
     def _check_quota(self) -> None:
         """Refuse more than the plan has free, and keep how much of it is in use."""
-        quota, missing = self._quota(), self.outcome.missing
+        quota, missing = self.api.quota_unless(*NO_QUOTA), self.outcome.missing
         if quota is None:
             return
         self._used = quota.used
@@ -346,7 +337,7 @@ class _Holding(_Run):
     def _look_on(self, shows: Callable[[], bool], problem: QgError, what: str, endpoint: str) -> None:
         """Look for longer where the quota has more in use than before, and repeat nothing if that does not help."""
         try:
-            quota = self._quota()
+            quota = self.api.quota_unless(*NO_QUOTA)
         except (ApiError, ExchangeError, WaitTooLong) as second:
             raise _uncertain(problem, what, None, f"the quota cannot be read: {second.message.rstrip('.')}") from None
         if quota is None or quota.used <= self._used:

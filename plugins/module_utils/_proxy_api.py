@@ -97,6 +97,15 @@ class ProxyApi(Client):
         self.pacer.learn_channels(self.key_digest, quota.total)
         return quota
 
+    def quota_unless(self, *refusals: int) -> Quota | None:
+        """The same; None where the vendor refuses with one of these codes, as it does for plans that have none."""
+        try:
+            return self.quota()
+        except ApiError as problem:
+            if problem.code in refusals:
+                return None
+            raise
+
     def leases(self, task_ids: Sequence[str] = ()) -> list[Lease]:
         """What the key holds, of these tasks or of all."""
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}

@@ -162,13 +162,12 @@ class Control:
 
     async def put_clock(self, request: Request) -> Any:
         values = await _object(request)
-        seconds, running = values.get("advance", 0), values.get("running")
-        known = bool(values) and values.keys() <= {"advance", "running"}
-        if not known or not checks.seconds(seconds) or not isinstance(values.get("running", True), bool):
+        clock, known = self._core.clock, bool(values) and values.keys() <= {"advance", "running"}
+        seconds, running = values.get("advance", 0), values.get("running", clock.running)
+        if not known or not checks.seconds(seconds) or not isinstance(running, bool):
             raise Invalid('clock: {"advance": seconds} or {"running": true or false} expected')
-        if running is not None:
-            self._core.clock.run(running)
-        self._core.clock.advance(seconds)
+        clock.run(running)
+        clock.advance(seconds)
         self._core.vendor.settle()
         return await self.get_clock(request)
 

@@ -988,7 +988,7 @@ def test_a_replacement_whose_old_leases_stay_on_the_list_for_a_while_is_not_aske
 ) -> None:
     hold(3)
     handle = core.handle
-    old = handle("GET", "/query", {"Key": "QGDEMO01", "Detail": "1"})[1]["TaskList"]
+    old = handle("GET", "/query", {"Key": KEY, "Detail": "1"})[1]["TaskList"]
 
     def both(method: str, path: str, parameters: dict[str, str]) -> Any:
         status, body = handle(method, path, parameters)
