@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import paid_calls, reported
 
 DEFAULT_STATE_DIR = "~/.ansible/qgnet"
 #: Seconds for which a lock that nobody holds is not taken for one that was left behind.
@@ -67,7 +68,7 @@ CREATE TABLE IF NOT EXISTS monopolies (
   key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
 CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
 """
-_VERSION = 4
+_VERSION = 5
 
 
 class State:
@@ -123,7 +124,7 @@ class State:
                 # No more than the memory of what runs at this moment, in shapes that have changed.
                 database.execute("DROP TABLE IF EXISTS calls")
                 database.execute("DROP TABLE IF EXISTS wishes")
-                for statement in _SCHEMA.split(";"):
+                for statement in (_SCHEMA + reported.SCHEMA + paid_calls.SCHEMA).split(";"):
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {_VERSION}")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import checks, codes
 from .checks import Invalid
+from .lag import History, Listed
 from .leases import Books
 from .options import Options
 from .plans import Plan
@@ -52,11 +53,23 @@ class Account:
     proxy_url: str | None = None
     plan: Plan = field(default_factory=Plan)
     books: Books = field(default_factory=Books)
+    history: History = field(default_factory=History)
 
     @property
     def busy(self) -> int:
         """Channels in use."""
         return self.used + self.books.busy
+
+    def record(self, now: float) -> None:
+        """Keep what the lists hold now, for lists that lag behind."""
+        self.history.record(now, self.options.list_lag, self._listed())
+
+    def listed(self, now: float) -> Listed:
+        """What the lists show now."""
+        return self.history.at(now - self.options.list_lag) or self._listed()
+
+    def _listed(self) -> Listed:
+        return Listed(tuple(self.whitelist), tuple(self.books.leases), tuple(self.books.monopolies))
 
     def change(self, values: Mapping[str, Any]) -> None:
         """Apply the fields of a control call; nothing is changed when one of them is wrong."""

@@ -17,7 +17,7 @@ def query(call: Call) -> Answer:
     everything = call.params.get("TaskID", "*") == "*"
     wanted = [] if everything else call.words("TaskID")
     tasks: dict[str, list[Lease]] = {}
-    for lease in call.account.books.leases:
+    for lease in call.account.listed(call.now).leases:
         if everything or lease.task_id in wanted:
             tasks.setdefault(lease.task_id, []).append(lease)
     listed = [

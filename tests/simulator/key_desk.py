@@ -45,6 +45,8 @@ class KeyDesk:
         else:
             entry.code, entry.executed = codes.OK, True
             reply = Reply(200, answer)
+        if taken.account:
+            taken.account.record(self._vendor.clock.now())
         return shaped(reply, options, fault.kind if fault else None)
 
     def refuse(self, taken: Taken, fault: Fault) -> Reply:

@@ -29,7 +29,7 @@ def _named(call: Call) -> list[Monopoly]:
 def listing(call: Call) -> Answer:
     everything = "UUIDs" not in call.params
     wanted = [] if everything else call.words("UUIDs")
-    found = [item for item in call.account.books.monopolies if everything or item.uuid in wanted]
+    found = [item for item in call.account.listed(call.now).monopolies if everything or item.uuid in wanted]
     return {"data": [monopoly.item(call.now) for monopoly in found]}
 
 

@@ -38,6 +38,7 @@ OTHERS: dict[str, tuple[Callable[[object], bool], str]] = {
     "error_status": (lambda value: checks.whole(value, 200, 599), "an HTTP status from 200 to 599"),
     "dial_seconds": SECONDS,
     "queue_seconds": SECONDS,
+    "list_lag": SECONDS,
 }
 
 
@@ -65,6 +66,7 @@ class Options:
     queue_seconds: float = 1.0
     lease_host: str = "loopback"
     lease_proxies: bool = True
+    list_lag: float = 0.0
 
     def change(self, values: Mapping[str, Any]) -> None:
         for name, value in values.items():

@@ -57,3 +57,4 @@ class Vendor:
         for account in self.accounts.values():
             self.lessor.settle(account)
             monopolies.settle(self.lessor, account)
+            account.record(self.clock.now())

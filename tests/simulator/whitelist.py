@@ -41,4 +41,4 @@ def delete(call: Call) -> Answer:
 
 
 def query(call: Call) -> Answer:
-    return {"Code": codes.OK, "Data": list(call.account.whitelist)}
+    return {"Code": codes.OK, "Data": list(call.account.listed(call.now).whitelist)}

@@ -1,0 +1,114 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The calls that cost money and whose result is not known yet, recorded before they are sent.
+
+This file is private to the collection. A process may end, or be ended, between the call and the moment at which its
+result is known. The record is what keeps the next run from paying again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .reported import LIST_LAG
+
+if TYPE_CHECKING:
+    from .._state import State
+
+#: Seconds after which a call whose result nothing has shown is no longer considered: the list decides then.
+UNRESOLVED_TTL = 3600.0
+
+#: A row per call: ``known`` (JSON) names the resources that were held before, ``request`` (JSON) is what was asked for,
+#: and ``in_use`` is what the quota counted before. ``sent`` and ``timeout`` are seconds.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS paid_calls (
+  id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, wanted INTEGER, known TEXT, request TEXT, in_use INTEGER,
+  sent REAL, timeout REAL);
+"""
+
+
+@dataclass(frozen=True)
+class PaidCall:
+    """A paid call that asked for ``wanted`` resources beside those that are ``known``.
+
+    ``in_use`` is the figure of the quota before the call, None where the plan has no quota.
+    """
+
+    id: int
+    endpoint: str
+    wanted: int
+    known: frozenset[str]
+    request: Mapping[str, Any]
+    in_use: int | None
+    sent: float
+    timeout: float
+
+    def age(self, now: float) -> float:
+        """Seconds since the call was sent; none where the clock was set back."""
+        return max(0.0, now - self.sent)
+
+    def settles_in(self, now: float) -> float:
+        """Seconds until the call can no longer be under way and the list must show its effect."""
+        return self.timeout + LIST_LAG - self.age(now)
+
+
+class PaidCalls:
+    """The unresolved paid calls of one key."""
+
+    def __init__(self, state: State, key: str, now: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._key = key
+        self._now = now
+
+    def record(
+        self,
+        endpoint: str,
+        *,
+        wanted: int,
+        known: Collection[str],
+        request: Mapping[str, Any],
+        in_use: int | None,
+        timeout: float,
+    ) -> int:
+        """Record a call that is about to be sent; returns its number."""
+        with self._state.transaction() as database:
+            row = database.execute(
+                "INSERT INTO paid_calls (key, endpoint, wanted, known, request, in_use, sent, timeout) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self._key,
+                    endpoint,
+                    wanted,
+                    json.dumps(sorted(known)),
+                    json.dumps(dict(request)),
+                    in_use,
+                    self._now(),
+                    timeout,
+                ),
+            )
+            return int(row.lastrowid or 0)
+
+    def resolve(self, *numbers: int) -> None:
+        """Forget calls whose result is known."""
+        with self._state.transaction() as database:
+            database.executemany("DELETE FROM paid_calls WHERE id = ?", [(number,) for number in numbers])
+
+    def unresolved(self, *endpoints: str) -> list[PaidCall]:
+        """The calls to these endpoints whose result is not known, the earliest first."""
+        marks = ", ".join("?" * len(endpoints))
+        rows = self._state.rows(
+            "SELECT id, endpoint, wanted, known, request, in_use, sent, timeout FROM paid_calls "
+            f"WHERE key = ? AND endpoint IN ({marks}) ORDER BY id",
+            self._key,
+            *endpoints,
+        )
+        return [
+            PaidCall(number, endpoint, wanted, frozenset(json.loads(known)), json.loads(request), in_use, sent, timeout)
+            for number, endpoint, wanted, known, request, in_use, sent, timeout in rows
+        ]

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the vendor reported to this control node, for as long as a list of the vendor may lag behind it.
+
+This file is private to the collection. Whether the vendor's lists lag at all is not documented, and clients wait for
+them: so what a response reported counts beside the list, whichever process received it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .._state import State
+
+#: Seconds for which a list of the vendor may lag behind what the vendor has reported or done.
+LIST_LAG = 60.0
+
+#: The kinds of resources that are reported.
+LEASES, MONOPOLIES, WHITELIST = "leases", "monopolies", "whitelist"
+
+#: A row per resource of a key that a response reported: ``present`` says whether it is held since ``at`` (Unix time)
+#: or given up; ``item`` (JSON) is what the response had of it.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS reported (
+  key TEXT, resource TEXT, name TEXT, present INTEGER, item TEXT, at REAL, PRIMARY KEY (key, resource, name));
+"""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a list does not show yet: ``missing`` resources with their items, and resources that are ``gone``."""
+
+    missing: Mapping[str, Any]
+    gone: frozenset[str]
+
+
+class ReportedChanges:
+    """The reported changes of one kind of resource of one key."""
+
+    def __init__(self, state: State, key: str, resource: str, now: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._key = key
+        self._resource = resource
+        self._now = now
+
+    def record(self, present: Mapping[str, Any] | None = None, gone: Collection[str] = ()) -> None:
+        """Keep what a response reported: resources that are held now, with their items, and resources that are not."""
+        now = self._now()
+        rows = [(name, 1, json.dumps(item)) for name, item in (present or {}).items()]
+        rows += [(name, 0, "null") for name in gone]
+        with self._state.transaction() as database:
+            database.execute("DELETE FROM reported WHERE at NOT BETWEEN ? AND ?", (now - LIST_LAG, now))
+            database.executemany(
+                "INSERT OR REPLACE INTO reported (name, present, item, key, resource, at) VALUES (?, ?, ?, ?, ?, ?)",
+                [(*row, self._key, self._resource, now) for row in rows],
+            )
+
+    def forget(self, names: Collection[str]) -> None:
+        """Believe the list again for these resources."""
+        with self._state.transaction() as database:
+            database.executemany(
+                "DELETE FROM reported WHERE key = ? AND resource = ? AND name = ?",
+                [(self._key, self._resource, name) for name in names],
+            )
+
+    def correct(self, listed: Collection[str]) -> Correction:
+        """Compare a list with what was reported. A report that the list has caught up with counts no more."""
+        now = self._now()
+        rows = self._state.rows(
+            "SELECT name, present, item FROM reported WHERE key = ? AND resource = ? AND at BETWEEN ? AND ?",
+            self._key,
+            self._resource,
+            now - LIST_LAG,
+            now,
+        )
+        if not rows:
+            return Correction({}, frozenset())
+        shown = set(listed)
+        if caught_up := [name for name, present, _item in rows if bool(present) == (name in shown)]:
+            self.forget(caught_up)
+        return Correction(
+            {name: json.loads(item) for name, present, item in rows if present and name not in shown},
+            frozenset(name for name, present, _item in rows if not present and name in shown),
+        )

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists that show changes late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from simulator.clock import Clock
+from simulator.core import Core
+
+KEY = "QGDEMO01"
+
+
+@pytest.fixture
+def core() -> Core:
+    return Core(clock=Clock(1_800_000_000.0), seed=1)
+
+
+def send(core: Core, path: str, method: str = "GET", **params: str) -> Any:
+    status, body = core.handle(method, path, {"Key": KEY, **params})
+    assert status == 200
+    return body
+
+
+def test_a_lagging_list_shows_leases_and_addresses_late_and_the_quota_does_not_lag(core: Core) -> None:
+    send(core, "/whitelist/add", IP="203.0.113.5")
+    core.vendor.accounts[KEY].change({"options": {"list_lag": 3}})
+    send(core, "/allocate", Num="2")
+    send(core, "/whitelist/add", IP="203.0.113.6")
+    core.clock.advance(2.9)
+    send(core, "/whitelist/del", IP="203.0.113.5")
+    assert send(core, "/query")["TotalNum"] == 0
+    assert send(core, "/whitelist/query")["Data"] == ["203.0.113.5"]
+    assert send(core, "/info/quota")["Used"] == 2
+    core.clock.advance(0.2)
+    assert send(core, "/query")["TotalNum"] == 2
+    assert send(core, "/whitelist/query")["Data"] == ["203.0.113.5", "203.0.113.6"]
+    core.clock.advance(3)
+    assert send(core, "/whitelist/query")["Data"] == ["203.0.113.6"]
+
+
+def test_a_lagging_list_shows_monopolies_late(core: Core) -> None:
+    core.vendor.accounts[KEY].change({"plan": {"kind": "exclusive_occupancy"}, "options": {"list_lag": 3}})
+    send(core, "/monopolies", "POST", Num="1")
+    assert send(core, "/monopolies")["data"] == []
+    core.clock.advance(3)
+    assert len(send(core, "/monopolies")["data"]) == 1
+
+
+def test_a_list_without_lag_shows_a_change_at_once(core: Core) -> None:
+    core.vendor.accounts[KEY].change({"options": {"list_lag": 3}})
+    send(core, "/allocate", Num="1")
+    core.vendor.accounts[KEY].change({"options": {"list_lag": 0}})
+    assert send(core, "/query")["TotalNum"] == 1
