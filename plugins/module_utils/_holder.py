@@ -13,8 +13,12 @@ import contextlib
 import dataclasses
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     ALLOCATION_FAILED,
     COUNT_LIMIT,
@@ -34,11 +38,19 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import MOST_
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease, Quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import backoff
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import (
+    UNRESOLVED_TTL,
+    PaidCall,
+    PaidCalls,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 
 #: Seconds before each look at the list after a lost answer: the vendor's list may lag behind what was done.
 SETTLING = (0.0, 2.0, 3.0)
-#: The same where the list shows nothing, but fewer channels are free than it accounts for.
-LAGGING = (0.0, 5.0, 10.0, 20.0)
+#: The same where nothing but the list can tell, or where the quota tells of more: as long as the list may lag.
+LAGGING = (0.0, 5.0, 10.0, 20.0, 25.0)
+#: Seconds between looks at the list for the result of a call of an earlier run.
+POLL_INTERVAL = 5.0
 #: Seconds between looks for a channel that is being freed, and for how long it is waited for. Clients of the vendor saw
 #: 3 to 6 seconds after a release and 30 after a failed replacement.
 FREEING_NAP, FREEING_LIMIT = 3.0, 45.0
@@ -65,20 +77,143 @@ class Holder:
         self.held: dict[tuple[str, str, str], Lease] = {}
         self.new: dict[tuple[str, str, str], Lease] = {}
         self.before: tuple[Lease, ...] = ()
+        self.calls = PaidCalls(api.pacer.state, api.key_digest, now)
+        #: The numbers of the recorded calls of this run whose result is not known, and of what they are a part of.
+        self._unresolved: dict[str, list[int]] = {_ALLOCATE: [], _RELEASE: []}
+        self._unfinished: list[int] = []
+        self._continued: list[int] = []
         #: Whether a release may still be carried out, which would hit a new lease of the same address.
         self.release_under_way = False
         #: Channels that are free or carry a lease on the list, as the quota told when it was last asked for room.
         self._accounted: int | None = None
 
-    def first_look(self) -> None:
-        """Read what is held before anything is done."""
+    def first_look(self, *, wait: bool = True) -> None:
+        """Read what is held before anything is done, with ``wait`` once earlier runs have nothing under way."""
         self.look()
         self.before = tuple(self.held.values())
-        self.memory.still_held({lease.task_id for lease in self.before})
+        for call in self.calls.unresolved(_ALLOCATE, _REPLACE, _RELEASE):
+            self._settle(call, wait)
+        self.memory.still_held({lease.task_id for lease in self.held.values()})
 
-    def look(self) -> None:
-        """Read what is held now."""
-        self.held = {lease.identity: lease for lease in self.api.leases()}
+    def look(self, doubted: Collection[str] = ()) -> None:
+        """Read what is held now. Of ``doubted`` leases, whose release was reported, the list alone is believed."""
+        self.held = {lease.identity: lease for lease in self.api.leases(doubted=doubted)}
+
+    def _settle(self, call: PaidCall, wait: bool) -> None:
+        """Find out what became of a call of an earlier run, which ended before that was known."""
+        doubted = call.known if call.endpoint == _RELEASE else ()
+        if doubted:
+            self.look(doubted)
+        while not self._shows_result(call) and (left := call.settles_in(self.now())) > 0:
+            if not wait:
+                return
+            try:
+                self.api.budget.wait(min(POLL_INTERVAL, left), "a call of an earlier run is under way", call.endpoint)
+            except WaitTooLong:
+                raise _uncertain(*_interrupted(call, self.now()), NO_TIME) from None
+            self.look(doubted)
+        if doubted:
+            # The list has had its time, and decides.
+            self.api.forget_leases(doubted)
+        fresh = [lease for lease in self.held.values() if lease.name not in call.known]
+        young = call.age(self.now()) < UNRESOLVED_TTL
+        if young and not self._shows_result(call) and self._quota_shows_unlisted(call.in_use):
+            raise _uncertain(*_interrupted(call, self.now()), HIDDEN)
+        if call.endpoint != _RELEASE and not call.finished:
+            known = self.memory.origins()
+            self._remember_origin([one for one in fresh if one.task_id not in known], call.wanted, _origin(call))
+            first = {lease.identity for lease in self.before}
+            self.new.update({lease.identity: lease for lease in fresh if lease.identity not in first})
+        if call.endpoint == _REPLACE and young and not call.finished:
+            # A run that asks for the same continues it, and does not pay again.
+            self.calls.rename(call.id, _CONTINUE)
+        else:
+            self.calls.resolve(call.id)
+
+    def record_swap(self, named: Sequence[Lease], terms: Terms) -> None:
+        """Keep which leases are about to be replaced one by one, for a later run that has to continue."""
+        request = {"terms": vars(terms), "named": [[lease.task_id, dict(lease.vendor)] for lease in named]}
+        known = [lease.name for lease in self.held.values()]
+        number = self.calls.record(_SWAP, wanted=len(named), known=known, request=request, in_use=None, timeout=0)
+        self._continued.append(number)
+
+    def interrupted_swaps(self, chosen: Callable[[Lease], bool], terms: Terms) -> tuple[int, frozenset[str]]:
+        """What runs that replaced such leases, and were interrupted, have left: the number of successors that are
+        missing, and the names of those that are there.
+        """
+        missing, successors = 0, frozenset[str]()
+        for call in self._recent(_SWAP):
+            named = [Lease.from_item(item, task) for task, item in call.request["named"]]
+            mine = [lease for lease in named if chosen(lease) and (lease.remaining(self.now()) or 1) > 0]
+            if mine and call.request["terms"] == vars(terms):
+                fresh = {lease.name for lease in self.held.values()} - call.known
+                missing += max(0, len(self.gone(mine)) - len(fresh))
+                successors |= fresh
+                self._continued.append(call.id)
+        return missing, successors
+
+    def finish(self) -> None:
+        """What this run, and those that it has continued, were to replace is replaced."""
+        self.calls.finish(*self._unfinished)
+        self.calls.resolve(*self._continued)
+        self._unfinished.clear()
+        self._continued.clear()
+
+    def _recent(self, endpoint: str) -> list[PaidCall]:
+        """What earlier runs have begun and a later one may continue."""
+        calls = self.calls.unresolved(endpoint)
+        self.calls.resolve(*(call.id for call in calls if call.age(self.now()) >= UNRESOLVED_TTL))
+        return [call for call in calls if call.age(self.now()) < UNRESOLVED_TTL]
+
+    def _shows_result(self, call: PaidCall) -> bool:
+        names = {lease.name for lease in self.held.values()}
+        if call.endpoint == _RELEASE:
+            return names.isdisjoint(call.known)
+        fresh = len(names - call.known) >= call.wanted
+        if fresh and call.endpoint == _REPLACE:
+            if call.known & names and self._replaced_all(call.wanted, call.known):
+                self.look()
+                names = {lease.name for lease in self.held.values()}
+            return len(call.known - names) >= min(call.wanted, len(call.known))
+        return fresh
+
+    def _replaced_all(self, number: int, known: Collection[str]) -> bool:
+        """After a replacement: whether all known leases are gone. Of some, the vendor does not say which."""
+        if number < len(known):
+            return False
+        self.api.report_released(known)
+        return True
+
+    def _quota_shows_unlisted(self, accounted: int | None) -> bool:
+        """Whether channels are taken that the list knows nothing of."""
+        quota = None if accounted is None else self._quota()
+        return quota is not None and quota.available + len(self.held) < (accounted or 0)
+
+    @contextlib.contextmanager
+    def _recorded(self, endpoint: str, wanted: int, known: Collection[str], request: dict[str, Any]) -> Iterator[None]:
+        """Keep a call in the state store from the moment that it is sent until its result is known."""
+        number = self.calls.record(
+            endpoint,
+            wanted=wanted,
+            known=known,
+            request=request,
+            in_use=self._accounted,
+            timeout=self.api.timeout,
+        )
+        open_calls = self._unfinished if endpoint == _REPLACE else self._unresolved[endpoint]
+        open_calls.append(number)
+        try:
+            yield
+        except (ApiError, ExchangeError) as error:
+            if not _may_be_executed(error):
+                open_calls.remove(number)
+                self.calls.resolve(number)
+            raise
+
+    def _resolve(self, endpoint: str) -> None:
+        """What all recorded calls of this run to an endpoint have done is known."""
+        self.calls.resolve(*self._unresolved[endpoint])
+        self._unresolved[endpoint].clear()
 
     def glance(self, seconds: float) -> None:
         """Take what was read so few seconds ago by whichever run, or read it for all that come after."""
@@ -128,14 +263,18 @@ class Holder:
         A call whose answer was lost is not repeated before the list was read, and never while it may be under way.
         """
         origin = Origin(terms.area_id, terms.isp, frozenset(successor_of))
+        request = {"origin": {**vars(origin), "successor_of": sorted(successor_of)}}
         if self.release_under_way:
             terms = dataclasses.replace(terms, distinct=True)
         repeats, until, missing, lost = 0, self.now() + FREEING_LIMIT, number, False
         while missing > 0:
             known, asked = set(self.held), min(missing, MOST_A_CALL)
+            names = [lease.name for lease in self.held.values()]
+            sending = partial(self._recorded, _ALLOCATE, asked, names, request)
             last: QgError = QgError("The vendor reports success.")
             try:
-                self._take(self.api.allocate(asked, **vars(terms)))
+                self._take(self.api.allocate(asked, **vars(terms), sending=sending))
+                self._resolve(_ALLOCATE)
                 if self._adopt(known, asked, origin, terms) < asked:
                     # Before anything is leased again, what the answer may have left out.
                     self.look()
@@ -146,12 +285,14 @@ class Holder:
                 if lost and problem.code in _MAY_FOLLOW:
                     what = f"whether {asked} addresses were leased cannot be told"
                     raise _uncertain(problem, what, "an earlier try whose answer was lost may be why.") from None
-                self._find_out(problem, problem.code in (UNKNOWN, ALLOCATION_FAILED), known, asked)
+                self._find_out(problem, _may_be_executed(problem), known, asked)
                 last, lost = problem, lost or problem.code == UNKNOWN
             except ExchangeError as problem:
-                self._find_out(problem, problem.executed is None, known, asked)
+                self._find_out(problem, _may_be_executed(problem), known, asked)
                 last, lost = problem, lost or problem.executed is None
             fresh = self._adopt(known, asked, origin, terms)
+            if fresh:
+                self._resolve(_ALLOCATE)
             missing -= fresh
             repeats, lost = (0, False) if fresh else (repeats + 1, lost)
             if repeats >= MOST_REPEATS:
@@ -167,15 +308,16 @@ class Holder:
         """Take what is new on the list for ours, and remember what it was asked for with."""
         fresh = [lease for identity, lease in self.held.items() if identity not in known]
         self.new.update({lease.identity: lease for lease in fresh})
-        tasks: dict[str, int] = {}
-        for lease in fresh:
-            tasks[lease.task_id] = tasks.get(lease.task_id, 0) + 1
-        # A task with more leases than were asked for is somebody else's.
-        self.memory.remember([task for task, size in tasks.items() if size <= asked], origin)
+        self._remember_origin(fresh, asked, origin)
         lived = [seconds for lease in fresh if (seconds := lease.remaining(self.now())) is not None]
         if lived:
             self.memory.saw_lifetime(terms.keep_alive, max(lived))
         return len(fresh)
+
+    def _remember_origin(self, fresh: Iterable[Lease], asked: int, origin: Origin) -> None:
+        tasks = Counter(lease.task_id for lease in fresh)
+        # A task with more leases than were asked for is somebody else's.
+        self.memory.remember([task for task, size in tasks.items() if size <= asked], origin)
 
     def _find_out(
         self, problem: ApiError | ExchangeError, doubtful: bool, known: Collection[tuple[str, str, str]], asked: int
@@ -231,15 +373,21 @@ class Holder:
             self.room(0, wait=False)
         # Where the vendor refuses young leases, the old ones come first.
         leases, largest, repeats, rested = oldest_first(leases), self.api.release_batch(), 0, False
+        reported: dict[str, float] = {}
+        verified = True
         while todo := [lease for lease in leases if lease.identity in self.held]:
             problem: QgError | None = None
-            known = set(self.held)
             try:
-                self._release_once(todo, largest)
+                self._release_once(todo, largest, reported)
             except (ApiError, ExchangeError, WaitTooLong) as found:
                 problem = found
                 self.release_under_way |= isinstance(found, ExchangeError) and not found.over
-            self._look_back(problem, known, f"whether {len(todo)} leases were released cannot be told")
+            verified &= self._look_back(problem, [lease.name for lease in todo if lease.name in reported], len(todo))
+            recent = {name for name, at in reported.items() if self.now() - at < LIST_LAG}
+            if problem and all(lease.name in recent for lease in todo if lease.identity in self.held):
+                # What the list still shows was reported as released: the refusal, or the wait, is about that.
+                verified = False
+                self.look()
             left = [lease for lease in todo if lease.identity in self.held]
             if left and isinstance(problem, WaitTooLong):
                 raise _still_held(problem, left)
@@ -261,24 +409,41 @@ class Holder:
                     rules = _RELEASE_RULES if refused else ""
                     raise _still_held(problem or QgError("The vendor reports success."), left, rules)
                 self.api.budget.wait(backoff(repeats - 1), "the release does not show in the list", "/release")
+        if verified and not self.release_under_way:
+            self._resolve(_RELEASE)
 
-    def _look_back(self, problem: QgError | None, known: Collection[tuple[str, str, str]], what: str) -> None:
-        """Read what a release did, after a success for a while. Where that cannot be read, nobody can tell."""
+    def _look_back(self, problem: QgError | None, reported: Collection[str], number: int) -> bool:
+        """Read what a release did; what was reported as released is waited for, as long as the list may lag.
+
+        Returns whether the list shows it, or whether the report has to do, since there is no time to wait.
+        """
+        what = f"whether {number} leases were released cannot be told"
         try:
-            if not self._shows(known, SETTLING[:1], less=True) and problem is None:
-                with contextlib.suppress(WaitTooLong):
-                    self._shows(known, SETTLING[1:], less=True)
+            self.look(doubted=reported)
+            try:
+                for pause in LAGGING[1:] if problem is None else ():
+                    if {lease.name for lease in self.held.values()}.isdisjoint(reported):
+                        break
+                    self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
+                    self.look(doubted=reported)
+            except WaitTooLong:
+                self.look()
+                return False
+            return True
         except QgError as second:
             first = problem or QgError("The vendor reports success.", **second.details)
             raise _uncertain(first, what, f"the list of leases cannot be read: {second.message}") from None
 
-    def _release_once(self, todo: Sequence[Lease], largest: int) -> None:
+    def _release_once(self, todo: Sequence[Lease], largest: int, reported: dict[str, float]) -> None:
+        """Send the calls, and keep the names of leases that were reported as released, and when."""
         for batch, by_task in _batches(todo, list(self.held.values()), largest):
             self.memory.changed()
-            self.api.release(batch, by_task=by_task)
+            sending = partial(self._recorded, _RELEASE, 0, [lease.name for lease in batch], {})
+            released = self.api.release(batch, by_task=by_task, sending=sending)
             # So that an error later on does not hide what was done; the look back has the last word.
-            for lease in batch:
+            for lease in released:
                 self.held.pop(lease.identity, None)
+                reported[lease.name] = self.now()
 
     def _rest_a_minute(self, problem: ApiError, left: Sequence[Lease]) -> None:
         try:
@@ -286,35 +451,69 @@ class Holder:
         except WaitTooLong:
             raise _still_held(problem, left, _RELEASE_RULES) from None
 
-    def replace(self, number: int, terms: Terms) -> None:
-        """Let the vendor swap so many leases of its own choice; afterwards as many are held as before.
+    def replace(self, count: int, number: int | None, terms: Terms) -> None:
+        """Let the vendor replace ``count`` leases of its own choice; afterwards as many are held as before.
+
+        ``number`` is what the user asked for, None for all. A run that was interrupted is continued.
+        """
+        request = {"number": number, "terms": vars(terms), "count": count}
+        earlier = [
+            call
+            for call in self._recent(_CONTINUE)
+            if (call.request["number"], call.request["terms"]) == (number, vars(terms))
+        ]
+        self._continued += [call.id for call in earlier]
+        if earlier:
+            request["count"] = count = earlier[0].request["count"]
+        for start in range(0, count, MOST_A_CALL):
+            known = [call.known for call in earlier if call.request["start"] == start]
+            old = known[0] if known else frozenset(lease.name for lease in self.held.values())
+            self._replace_batch(min(MOST_A_CALL, count - start), terms, old, {**request, "start": start})
+
+    def _replace_batch(self, number: int, terms: Terms, old: frozenset[str], request: dict[str, Any]) -> None:
+        """Replace up to 100 of the ``old`` leases.
 
         What the list shows decides how far a failed call got: leases that are gone without a new one are leased anew.
         """
-        old, repeats, origin = dict(self.held), 0, Origin(terms.area_id, terms.isp)
+        origin = Origin(terms.area_id, terms.isp)
+        request = {**request, "origin": {**vars(origin), "successor_of": []}}
+        repeats = 0
         while True:
-            known = set(self.held)
-            fresh = [identity for identity in self.held if identity not in old]
-            lost = len(self.gone(old.values()))
-            if lost > len(fresh):
-                self.lease(lost - len(fresh), terms)
+            known, names = set(self.held), {lease.name for lease in self.held.values()}
+            fresh, lost = len(names - old), len(old - names)
+            if lost > fresh:
+                self.lease(lost - fresh, terms)
                 continue
             # Each new one stands for an old one, also for one that the list still has.
-            left = number - max(lost, len(fresh))
+            left = number - max(lost, fresh)
             if left <= 0:
                 return
             problem: ApiError | ExchangeError | None = None
+            sending = partial(self._recorded, _REPLACE, number, old, request)
             try:
-                self._take(self.api.replace(left, **vars(terms)))
+                self._take(self.api.replace(left, **vars(terms), sending=sending))
+                self._replaced_all(left, names)
                 self._adopt(known, left, origin, terms)
             except (ApiError, ExchangeError) as found:
                 problem = found
+            if problem is None:
+                self._wait_until_gone(known, left)
             self._after_replace(problem, known)
             self._adopt(known, left, origin, terms)
             if problem and known == set(self.held):
                 repeats += 1
                 if repeats >= MOST_REPEATS or not _passing(problem):
                     raise problem
+
+    def _wait_until_gone(self, known: Collection[tuple[str, str, str]], number: int) -> None:
+        """After a success, wait until the list shows that N leases are gone, as long as it may lag."""
+        with contextlib.suppress(QgError):
+            for pause in LAGGING:
+                if pause:
+                    self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
+                self.look()
+                if len(set(known) - self.held.keys()) >= number:
+                    return
 
     def _after_replace(self, problem: ApiError | ExchangeError | None, known: Collection[tuple[str, str, str]]) -> None:
         """Look how far it got: an answer names only the new leases, and a refusal may come when the old ones are gone.
@@ -344,6 +543,11 @@ class Holder:
             raise _uncertain(told, what, NOTHING_NEW)
 
 
+#: What the state store calls a replacement by release and allocation.
+_SWAP = "release and allocate"
+#: The same of a replacement whose result is known, and that a run which asks for the same continues.
+_CONTINUE = "replace, interrupted"
+_ALLOCATE, _REPLACE, _RELEASE = _endpoints.ALLOCATE.name, _endpoints.REPLACE.name, _endpoints.RELEASE.name
 #: Refusals of an allocation that one before it may be the reason of, where nobody heard its answer.
 _MAY_FOLLOW = (NO_FREE_CHANNEL, RESOURCES_SHORT, COUNT_LIMIT)
 #: Refusals of a replacement that may come when the old leases are gone already.
@@ -352,6 +556,32 @@ _RELEASE_RULES = (
     " A dynamic dedicated plan may release channels*2 addresses a minute; a static one 2 a week, each more than a day "
     "after it was leased; a shared one never releases."
 )
+
+
+def _origin(call: PaidCall) -> Origin:
+    origin = call.request["origin"]
+    return Origin(origin["area_id"], origin["isp"], frozenset(origin["successor_of"]))
+
+
+def _may_be_executed(problem: ApiError | ExchangeError) -> bool:
+    """Whether the vendor may have carried out the call that failed."""
+    if isinstance(problem, ApiError):
+        return problem.code in (UNKNOWN, ALLOCATION_FAILED)
+    return problem.executed is None
+
+
+def _interrupted(call: PaidCall, now: float) -> tuple[QgError, str]:
+    """What is known of a call of an earlier run, and what is not."""
+    what = (
+        f"{len(call.known)} leases were released"
+        if call.endpoint == _RELEASE
+        else f"{call.wanted} addresses were leased"
+    )
+    problem = QgError(
+        f"An earlier run sent {call.endpoint} {call.age(now):.0f} seconds ago and ended before its result was known.",
+        endpoint=call.endpoint,
+    )
+    return problem, f"whether {what} cannot be told"
 
 
 def _passing(problem: QgError | None) -> bool:

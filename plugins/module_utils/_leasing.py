@@ -22,7 +22,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._holder import Holder
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
-    MOST_A_CALL,
     Plan,
     Sorted,
     Terms,
@@ -59,14 +58,14 @@ def bring_about(api: ProxyApi, wish: Wish, *, check: bool = False, now: Callable
     """Hold what the wish wants: look, lease only what is missing, give up a surplus; with ``check`` look alone."""
     with api.alone():
         holder = Holder(api, now)
-        holder.first_look()
+        holder.first_look(wait=not check)
         first, quota = plan(_sorted(holder, wish), wish), None
         if first.missing:
             _check_lifetime(holder, wish)
             quota = holder.room(first.missing - len(first.surplus), wait=not check)
             if quota and quota.used and not holder.held:
                 # A list without anything is not believed at once, where there should be something.
-                holder.first_look()
+                holder.first_look(wait=not check)
                 first = plan(_sorted(holder, wish), wish)
         outcome = Outcome(holder.before, holder.before, first.keep, missing=first.missing, quota=quota)
         _check_room(first, wish, outcome)
@@ -197,8 +196,8 @@ def give_up(
     """Release the held leases that are ``chosen``."""
     with api.alone():
         holder = Holder(api, now)
-        holder.first_look()
-        leases = [lease for lease in holder.before if chosen(lease)]
+        holder.first_look(wait=not check)
+        leases = [lease for lease in holder.held.values() if chosen(lease)]
         outcome = Outcome(holder.before, holder.before, tuple(leases))
         if check:
             outcome.released = tuple(oldest_first(leases))
@@ -226,21 +225,26 @@ def swap(
     """
     with api.alone():
         holder = Holder(api, now)
-        holder.first_look()
-        named = [lease for lease in holder.before if chosen(lease)] if chosen else list(holder.before)
-        count = len(named) if number is None else number
+        holder.first_look(wait=not check)
+        owed, successors = holder.interrupted_swaps(chosen, terms) if chosen else (0, frozenset[str]())
+        held = [lease for lease in holder.held.values() if lease.name not in successors]
+        named = [lease for lease in held if chosen(lease)] if chosen else held
+        count = len(named) + owed if number is None else number
         outcome = Outcome(holder.before, holder.before, missing=count)
-        if count > len(named):
+        if count > len(named) + owed:
             raise OptionError(f"count={count} leases cannot be replaced: the key holds {len(named)}. Lower count.")
         if check:
             outcome.released = tuple(oldest_first(named)) if count == len(named) else ()
             return outcome
         try:
             if chosen is None:
-                for start in range(0, count, MOST_A_CALL):
-                    holder.replace(min(MOST_A_CALL, count - start), terms)
+                holder.replace(count, number, terms)
             else:
-                _swap_named(holder, named, terms)
+                holder.lease(owed, terms)
+                if named:
+                    holder.record_swap(named, terms)
+                    _swap_named(holder, named, terms)
+            holder.finish()
         except QgError as problem:
             outcome.error = problem
         _conclude(holder, outcome, holder.before)

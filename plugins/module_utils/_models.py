@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import json
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -117,6 +118,11 @@ class Lease:
         return self.task_id, self.ip, self.server
 
     @property
+    def name(self) -> str:
+        """The identity as text."""
+        return json.dumps(self.identity)
+
+    @property
     def isp(self) -> str | None:
         """The provider that the region ends with."""
         ends = (name for sign, name in PROVIDERS.items() if (self.region or "").upper().endswith(sign))
@@ -158,6 +164,12 @@ def new_leases(body: Mapping[str, Any]) -> list[Lease]:
     if not leases or not leases[0].task_id:
         raise ShapeError("it reports success, but names no leases")
     return leases
+
+
+def released_addresses(body: Mapping[str, Any]) -> list[str] | None:
+    """The addresses that a release reports; None where it reports a success alone."""
+    data = body.get("Data")
+    return data if isinstance(data, list) and all(isinstance(item, str) for item in data) else None
 
 
 def all_leases(body: Mapping[str, Any]) -> list[Lease]:

@@ -10,7 +10,8 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
@@ -37,12 +38,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     idle_stock,
     monopolies,
     new_leases,
+    released_addresses,
     task_leases,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LEASES, ReportedChanges
 
 #: How an answer's JSON becomes what the caller gets; raises ShapeError.
 Reader = Callable[[dict[str, Any]], T]
+#: Entered around each request of a call, from the moment that it is sent.
+Sending = Callable[[], contextlib.AbstractContextManager[None]]
 
 #: Longest query, in characters, that is sent by GET. The vendor wants POST "when the parameters are too long"
 #: without a figure; servers commonly take a request line of 8 kB.
@@ -73,6 +78,7 @@ class ProxyApi(Client):
         #: The name of the key in the state directory.
         self.key_digest = pacer.state.digest("pacing", service_of(api_url), key)
         self._forms = True
+        self._reported_leases = ReportedChanges(pacer.state, self.key_digest, LEASES, pacer.now)
 
     def whitelist(self) -> list[str]:
         """All addresses on the key's whitelist, as the vendor writes them and in its order."""
@@ -106,10 +112,24 @@ class ProxyApi(Client):
                 return None
             raise
 
-    def leases(self, task_ids: Sequence[str] = ()) -> list[Lease]:
-        """What the key holds, of these tasks or of all."""
+    def leases(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
+        """What the key holds, of these tasks or of all: the vendor's list, with what it does not show yet.
+
+        Of ``doubted`` leases (names), whose release was reported, the list alone is believed.
+        """
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
-        return self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases)
+        listed = self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases)
+        late = self._reported_leases.correct(
+            {lease.name for lease in listed},
+            lambda name: not task_ids or json.loads(name)[0] in task_ids,
+        )
+        gone = late.gone.difference(doubted)
+        missing = [Lease.from_item(item, task) for task, item in late.missing.values()]
+        now = self.pacer.now()
+        return [
+            *(lease for lease in listed if lease.name not in gone),
+            *(lease for lease in missing if (lease.remaining(now) or 1) > 0),
+        ]
 
     def allocate(
         self,
@@ -119,10 +139,11 @@ class ProxyApi(Client):
         area_id: int | None = None,
         isp: str | None = None,
         distinct: bool = False,
+        sending: Sending = contextlib.nullcontext,
     ) -> list[Lease]:
-        """Lease up to 100 addresses, for ``keep_alive`` minutes; the answer names them."""
+        """Lease up to 100 addresses, for ``keep_alive`` minutes; the response names them."""
         parameters = _lease_parameters(number, keep_alive, area_id, isp, distinct)
-        return self._call(_endpoints.ALLOCATE, parameters, new_leases)
+        return self._report(self._call(_endpoints.ALLOCATE, parameters, new_leases, sending))
 
     def replace(
         self,
@@ -132,18 +153,40 @@ class ProxyApi(Client):
         area_id: int | None = None,
         isp: str | None = None,
         distinct: bool = False,
+        sending: Sending = contextlib.nullcontext,
     ) -> list[Lease]:
-        """Let the vendor give up so many leases of its own choice and lease as many anew; the answer names those."""
+        """Let the vendor release N leases of its own choice and lease as many anew; the response names those."""
         parameters = _lease_parameters(number, keep_alive, area_id, isp, distinct)
-        return self._call(_endpoints.REPLACE, parameters, new_leases)
+        return self._report(self._call(_endpoints.REPLACE, parameters, new_leases, sending))
 
-    def release(self, leases: Sequence[Lease], *, by_task: bool = False) -> None:
-        """Give leases up, named by their addresses or by their tasks, never both."""
+    def forget_leases(self, names: Collection[str]) -> None:
+        """Believe the list alone of these leases."""
+        self._reported_leases.forget(names)
+
+    def report_released(self, names: Collection[str]) -> None:
+        """Keep that these leases are gone, whatever the list shows."""
+        self._reported_leases.record(gone=names)
+
+    def _report(self, leases: list[Lease]) -> list[Lease]:
+        self._reported_leases.record({lease.name: [lease.task_id, dict(lease.vendor)] for lease in leases})
+        return leases
+
+    def release(
+        self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
+    ) -> list[Lease]:
+        """Release leases, named by their addresses or by their tasks, never both; returns those reported as released.
+
+        The response may name them; where it reports a success alone, it is taken for all.
+        """
         names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
         # The vendor counts the addresses as well as the calls.
         limit = _endpoints.RELEASED_ADDRESSES.limit(self._channels)
         with self._place(_endpoints.RELEASED_ADDRESSES.name, limit, len(leases)):
-            self._call(_endpoints.RELEASE, {"TaskID" if by_task else "IP": ",".join(names)}, lambda _body: None)
+            parameters = {"TaskID" if by_task else "IP": ",".join(names)}
+            reported = self._call(_endpoints.RELEASE, parameters, released_addresses, sending)
+        released = [lease for lease in leases if reported is None or lease.ip in reported]
+        self._reported_leases.record(gone=[lease.name for lease in released])
+        return released
 
     def release_batch(self) -> int:
         """How many addresses may be released in one minute."""
@@ -210,12 +253,24 @@ class ProxyApi(Client):
             self.budget.wait(LOCK_NAP, f"another run is {work} what this key holds", _endpoints.QUERY.path)
 
     @property
+    def timeout(self) -> float:
+        """Seconds that one call may take."""
+        return self._transport.timeout
+
+    @property
     def _channels(self) -> int | None:
         return self.pacer.channels(self.key_digest)
 
-    def _call(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+    def _call(
+        self,
+        endpoint: Endpoint,
+        parameters: Mapping[str, str],
+        read: Reader[T],
+        sending: Sending = contextlib.nullcontext,
+    ) -> T:
         def attempt() -> T:
-            with self._place(endpoint.name, endpoint.limit(self._channels if endpoint.per_channel else None)):
+            limit = endpoint.limit(self._channels if endpoint.per_channel else None)
+            with self._place(endpoint.name, limit), sending():
                 return self._once(endpoint, parameters, read)
 
         return self._persist(endpoint.name, attempt, repeatable=endpoint.repeatable)

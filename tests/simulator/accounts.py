@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from . import checks, codes
@@ -65,8 +65,9 @@ class Account:
         self.history.record(now, self.options.list_lag, self._listed())
 
     def listed(self, now: float) -> Listed:
-        """What the lists show now."""
-        return self.history.at(now - self.options.list_lag) or self._listed()
+        """What the lists show now. No list shows a lease after its deadline."""
+        shown = self.history.at(now - self.options.list_lag) or self._listed()
+        return replace(shown, leases=tuple(lease for lease in shown.leases if lease.ends > now))
 
     def _listed(self) -> Listed:
         return Listed(tuple(self.whitelist), tuple(self.books.leases), tuple(self.books.monopolies))

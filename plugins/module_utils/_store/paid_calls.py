@@ -21,15 +21,18 @@ from .reported import LIST_LAG
 if TYPE_CHECKING:
     from .._state import State
 
+#: Seconds within which a call that was sent is carried out, if it ever is and its timeout is not longer.
+UNDER_WAY = 30.0
 #: Seconds after which a call whose result nothing has shown is no longer considered: the list decides then.
-UNRESOLVED_TTL = 3600.0
+UNRESOLVED_TTL = 600.0
 
 #: A row per call: ``known`` (JSON) names the resources that were held before, ``request`` (JSON) is what was asked for,
-#: and ``in_use`` is what the quota counted before. ``sent`` and ``timeout`` are seconds.
+#: and ``in_use`` is what the quota counted before. ``sent`` and ``timeout`` are seconds. A call is ``finished`` where
+#: its run has reported the result, which the list may still lag behind.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS paid_calls (
   id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, wanted INTEGER, known TEXT, request TEXT, in_use INTEGER,
-  sent REAL, timeout REAL);
+  sent REAL, timeout REAL, finished INTEGER DEFAULT 0);
 """
 
 
@@ -48,6 +51,7 @@ class PaidCall:
     in_use: int | None
     sent: float
     timeout: float
+    finished: bool
 
     def age(self, now: float) -> float:
         """Seconds since the call was sent; none where the clock was set back."""
@@ -55,7 +59,7 @@ class PaidCall:
 
     def settles_in(self, now: float) -> float:
         """Seconds until the call can no longer be under way and the list must show its effect."""
-        return self.timeout + LIST_LAG - self.age(now)
+        return max(self.timeout, UNDER_WAY) + LIST_LAG - self.age(now)
 
 
 class PaidCalls:
@@ -96,19 +100,43 @@ class PaidCalls:
 
     def resolve(self, *numbers: int) -> None:
         """Forget calls whose result is known."""
+        if not numbers:
+            return
         with self._state.transaction() as database:
             database.executemany("DELETE FROM paid_calls WHERE id = ?", [(number,) for number in numbers])
+
+    def finish(self, *numbers: int) -> None:
+        """The result of these calls was reported; whether the list shows it is for a later run to see."""
+        if not numbers:
+            return
+        with self._state.transaction() as database:
+            database.executemany("UPDATE paid_calls SET finished = 1 WHERE id = ?", [(number,) for number in numbers])
+
+    def rename(self, number: int, endpoint: str) -> None:
+        """Keep a call under another name than that of the endpoint."""
+        with self._state.transaction() as database:
+            database.execute("UPDATE paid_calls SET endpoint = ? WHERE id = ?", (endpoint, number))
 
     def unresolved(self, *endpoints: str) -> list[PaidCall]:
         """The calls to these endpoints whose result is not known, the earliest first."""
         marks = ", ".join("?" * len(endpoints))
         rows = self._state.rows(
-            "SELECT id, endpoint, wanted, known, request, in_use, sent, timeout FROM paid_calls "
+            "SELECT id, endpoint, wanted, known, request, in_use, sent, timeout, finished FROM paid_calls "
             f"WHERE key = ? AND endpoint IN ({marks}) ORDER BY id",
             self._key,
             *endpoints,
         )
         return [
-            PaidCall(number, endpoint, wanted, frozenset(json.loads(known)), json.loads(request), in_use, sent, timeout)
-            for number, endpoint, wanted, known, request, in_use, sent, timeout in rows
+            PaidCall(
+                id=number,
+                endpoint=endpoint,
+                wanted=wanted,
+                known=frozenset(json.loads(known)),
+                request=json.loads(request),
+                in_use=in_use,
+                sent=sent,
+                timeout=timeout,
+                finished=bool(finished),
+            )
+            for number, endpoint, wanted, known, request, in_use, sent, timeout, finished in rows
         ]

@@ -70,8 +70,11 @@ class ReportedChanges:
                 [(self._key, self._resource, name) for name in names],
             )
 
-    def correct(self, listed: Collection[str]) -> Correction:
-        """Compare a list with what was reported. A report that the list has caught up with counts no more."""
+    def correct(self, listed: Collection[str], concerns: Callable[[str], bool] = lambda _name: True) -> Correction:
+        """Compare a list with what was reported. A report that the list has caught up with counts no more.
+
+        ``concerns`` says which names are of interest, where the list is one of a part.
+        """
         now = self._now()
         rows = self._state.rows(
             "SELECT name, present, item FROM reported WHERE key = ? AND resource = ? AND at BETWEEN ? AND ?",
@@ -80,6 +83,7 @@ class ReportedChanges:
             now - LIST_LAG,
             now,
         )
+        rows = [row for row in rows if concerns(row[0])]
         if not rows:
             return Correction({}, frozenset())
         shown = set(listed)

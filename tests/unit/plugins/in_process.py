@@ -20,33 +20,54 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 from simulator.core import Core, Lost
 
 KEY = "QGDEMO01"
+#: When a call is carried out, its method, path and parameters.
+LateCall = tuple[float, str, str, dict[str, str]]
+
+
+class Killed(BaseException):
+    """The process that makes the calls is killed."""
 
 
 class InProcess(Transport):
     """Hands each exchange to the simulator's core.
 
     With ``late`` set to a path and seconds, the next call to it is not answered in time, and carried out so much later.
+    With ``killed_in`` set to a number of steps, the process is killed after them: before a request is sent, before its
+    response is read, or during a pause.
     """
 
     def __init__(self, core: Core, timeout: float = 10.0) -> None:
         super().__init__(timeout=timeout)
         self.core = core
         self.late: tuple[str, float] | None = None
-        self.under_way: list[tuple[float, str, str, dict[str, str]]] = []
+        self.under_way: list[LateCall] = []
+        self.killed_in: int | None = None
+
+    def step(self) -> None:
+        """One step of the process."""
+        if self.killed_in is not None:
+            self.killed_in -= 1
+            if self.killed_in < 0:
+                self.killed_in = None
+                raise Killed
 
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
         parts = urlsplit(url)
         parameters = dict(parse_qsl(form if form is not None else parts.query, keep_blank_values=True))
+        self.step()
         if self.late and self.late[0] == parts.path:
             self.under_way.append((self.core.clock.now() + self.late[1], method, parts.path, parameters))
             self.late = None
+            self.step()
             self.advance(self.timeout)
             raise self._silence(endpoint)
         began = self.core.clock.now()
         try:
             status, body = self.core.handle(method, parts.path, parameters)
         except Lost as lost:
+            self.step()
             raise ExchangeError(f"{endpoint}: {lost}.", endpoint=endpoint, executed=None) from None
+        self.step()
         if self.core.clock.now() - began > self.timeout:
             raise self._silence(endpoint)
         return Answer(status, "<html>" if body is None else json.dumps(body), {})
@@ -59,13 +80,16 @@ class InProcess(Transport):
         """Move the clock on, and let calls that are due be carried out on the way."""
         end = self.core.clock.now() + seconds
         for call in sorted(self.under_way, key=lambda waiting: waiting[0]):
-            moment, method, path, parameters = call
-            if moment <= end:
+            if call[0] <= end:
                 self.under_way.remove(call)
-                self.core.clock.advance(max(0.0, moment - self.core.clock.now()))
-                with contextlib.suppress(Lost):
-                    self.core.handle(method, path, parameters)
+                self.core.clock.advance(max(0.0, call[0] - self.core.clock.now()))
+                self.carry_out_late(call)
         self.core.clock.advance(max(0.0, end - self.core.clock.now()))
+
+    def carry_out_late(self, call: LateCall) -> None:
+        """Carry out a call that is no longer waited for."""
+        with contextlib.suppress(Lost):
+            self.core.handle(*call[1:])
 
 
 def client(core: Core, directory: Path, max_wait: float = 300.0, transport: InProcess | None = None) -> ProxyApi:

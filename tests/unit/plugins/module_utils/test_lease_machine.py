@@ -4,11 +4,13 @@
 """Whatever happens on the way: no lease is paid for that nobody is told of, and none beyond what was wanted.
 
 A machine of Hypothesis lets two control nodes and the vendor do what they may do, in any order, with calls that fail
-before or after they are carried out, answers that never come, calls that are carried out late, and leases that end.
+before or after they are carried out, responses that never come, calls that are carried out late, lists that show
+changes late, processes that are killed at any step, and leases that end.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -23,12 +25,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import Terms
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import Outcome, bring_about, give_up, swap
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from in_process import KEY, InProcess, books, calls, client, configure, fault
+from in_process import KEY, InProcess, Killed, LateCall, books, calls, client, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
 
@@ -74,6 +77,28 @@ PLANS = (
 )
 
 
+class Wire(InProcess):
+    """Keeps account of what calls do that are carried out late."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.effects: list[tuple[LateCall, list[dict[str, Any]], set[str]]] = []
+
+    def carry_out_late(self, call: LateCall) -> None:
+        before, paid = {lease.ip for lease in books(self.core).leases}, len(books(self.core).paid)
+        super().carry_out_late(call)
+        gone = before - {lease.ip for lease in books(self.core).leases}
+        self.effects.append((call, books(self.core).paid[paid:], gone))
+
+    def late_paid(self, calls: list[LateCall]) -> list[dict[str, Any]]:
+        """What these calls have paid for."""
+        return [lease for call, paid, _gone in self.effects if call in calls for lease in paid]
+
+    def late_released(self, calls: list[LateCall]) -> set[str]:
+        """The addresses that these calls have released or replaced."""
+        return {ip for call, _paid, gone in self.effects if call in calls for ip in gone}
+
+
 class Market(RuleBasedStateMachine):
     """Two control nodes with one key, and the vendor."""
 
@@ -81,7 +106,8 @@ class Market(RuleBasedStateMachine):
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
         self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
-        self.wire = InProcess(self.core)
+        self.wire = Wire(self.core)
+        self.waiting: list[LateCall] = []
 
     def teardown(self) -> None:
         for node in self.directory.iterdir():
@@ -105,6 +131,7 @@ class Market(RuleBasedStateMachine):
                 "address_reuse": st.sampled_from(["last", "first"]),
                 "empty_tasks": st.sampled_from(["list", "null", "absent"]),
                 "error_status": st.sampled_from([200, 400]),
+                "list_lag": st.sampled_from([0, 0, 3, 20, 50]),
             }
         ),
     )
@@ -124,10 +151,14 @@ class Market(RuleBasedStateMachine):
     def a_call_will_be_late(self, path: str, seconds: int) -> None:
         self.wire.late = (path, seconds)
 
+    @rule(steps=st.integers(0, 14))
+    def the_process_will_be_killed(self, steps: int) -> None:
+        self.wire.killed_in = steps
+
     @rule()
     def all_is_well_again(self) -> None:
         self.core.faults.clear()
-        self.wire.late = None
+        self.wire.late = self.wire.killed_in = None
 
     @rule(seconds=st.sampled_from([1, 61, 299, 1801, 90000]))
     def time_passes(self, seconds: int) -> None:
@@ -161,17 +192,20 @@ class Market(RuleBasedStateMachine):
         undetermined: str,
         max_wait: int,
     ) -> None:
+        node = self.use(node)
         wish = Wish(count, terms, min_remaining, exact=exact, undetermined=undetermined)
         before = self.matching(wish)
         outcome = self.run(node, check, max_wait, lambda api: bring_about(api, wish, check=check, now=self.now))
-        paid = len(self.paid)
-        assert paid <= max(0, count - len(before)) + self.ended(before), "leased beyond the wish"
+        released = self.wire.late_released(self.waiting)
+        known = sum(lease.ip not in released for lease in before) + self.late_matching(wish)
+        assert len(self.paid) <= max(0, count - known) + self.ended(before), "leased beyond the wish"
         if outcome is None or outcome.error or check:
             return
         # What had enough time left when the task began counts, however long the task had to wait.
-        assert len(self.matching(wish, self.began)) >= count
+        ended = self.ended(before)
+        assert len(self.matching(wish, self.began)) >= count - ended
         if exact:
-            assert len(self.matching(Wish(count, terms))) == count
+            assert count - ended <= len(self.matching(Wish(count, terms))) <= count
 
     @rule(
         node=st.integers(0, 1),
@@ -180,6 +214,7 @@ class Market(RuleBasedStateMachine):
         max_wait=st.sampled_from([300, 0]),
     )
     def release(self, node: int, share: set[int], check: bool, max_wait: int) -> None:
+        node = self.use(node)
         held = books(self.core).leases
         ips = {lease.ip for number, lease in enumerate(held) if number in share}
         outcome = self.run(
@@ -187,9 +222,8 @@ class Market(RuleBasedStateMachine):
         )
         left = {lease.ip for lease in books(self.core).leases}
         assert not self.paid
-        assert {lease.ip for lease in held if lease.ends > self.now() and lease.ip not in ips} <= left, (
-            "too many released"
-        )
+        kept = {lease.ip for lease in held if lease.ends > self.now() and lease.ip not in ips}
+        assert kept <= left | self.wire.late_released(self.waiting), "too many released"
         if outcome and not outcome.error and not check:
             assert not left & ips
 
@@ -201,6 +235,7 @@ class Market(RuleBasedStateMachine):
         check=RARELY,
     )
     def replace(self, node: int, number: int | None, named: set[int] | None, terms: Terms, check: bool) -> None:
+        node = self.use(node)
         held = list(books(self.core).leases)
         ips = {lease.ip for place, lease in enumerate(held) if place in (named or ())}
 
@@ -209,23 +244,46 @@ class Market(RuleBasedStateMachine):
 
         if named is not None:
             number = None
-        outcome = self.run(
-            node,
-            check,
-            300,
-            lambda api: swap(api, chosen if named is not None else None, number, terms, check=check, now=self.now),
-        )
         most = number if number is not None else len(ips) if named is not None else len(held)
+        since, waiting, again = len(books(self.core).paid), list(self.wire.under_way), True
+        while again:
+            outcome = self.run(
+                node,
+                check,
+                300,
+                lambda api: swap(api, chosen if named is not None else None, number, terms, check=check, now=self.now),
+            )
+            # A user whose run was killed starts it again.
+            again = self.killed
+        earlier = self.wire.late_paid(waiting)
+        if number is None and named is None:
+            most += len(earlier)
+        paid = [lease for lease in books(self.core).paid[since:] if lease not in earlier]
         # Twice what was asked for is paid only where the vendor lost it in between, or it ended by itself.
-        assert len(self.paid) <= most + self.ended(held), "leased beyond the wish"
+        assert len(paid) <= most + self.ended(held), "leased beyond the wish"
         if outcome and not outcome.error and not check:
-            assert len(books(self.core).leases) >= len(held) - self.ended(held)
+            assert len(books(self.core).leases) >= len(held) - self.ended(held) - len(self.wire.late_released(waiting))
 
     # What holds always.
 
     @invariant()
     def count_the_step(self) -> None:
         self.steps += 1
+
+    def use(self, node: int) -> int:
+        """Work on this control node, unless the other one has to find out first what became of its calls.
+
+        What the vendor has reported to the other one has to show by itself.
+        """
+        if node != self.last_node and not self.unresolved():
+            self.wire.advance(131)
+            self.last_node = node
+        return self.last_node
+
+    def unresolved(self) -> bool:
+        """Whether the control node that was used last has recorded calls whose result is not known."""
+        with contextlib.closing(State(str(self.directory / str(self.last_node)))) as state:
+            return bool(state.rows("SELECT 1 FROM paid_calls LIMIT 1"))
 
     def run(self, node: int, check: bool, max_wait: int, task: Callable[[ProxyApi], Outcome]) -> Outcome | None:
         """One task of a user; another that begins in one of its pauses has to keep away."""
@@ -236,29 +294,35 @@ class Market(RuleBasedStateMachine):
 
         def nap(seconds: float) -> None:
             self.intrude(node)
+            self.wire.step()
             pause(seconds)
 
         api.budget.sleep = nap
-        outcome, error = None, None
+        outcome, error, self.killed = None, None, False
+        self.waiting = list(self.wire.under_way)
         try:
             outcome = task(api)
             error = outcome.error
         except QgError as problem:
             error = problem
-        self.paid = books(self.core).paid[since:]
+        except Killed:
+            self.killed = True
+        earlier = self.wire.late_paid(self.waiting)
+        self.paid = [lease for lease in books(self.core).paid[since:] if lease not in earlier]
         if check:
-            assert calls(self.core, *WRITING)[written:] == [], "check mode wrote"
-        if error is None or not isinstance(error, Uncertain):
+            late = sum(call not in self.wire.under_way for call in self.waiting)
+            assert len(calls(self.core, *WRITING)) - written == late, "check mode wrote"
+        if not self.killed and not isinstance(error, Uncertain):
             named = {(lease.ip, lease.task_id) for lease in outcome.allocated} if outcome else set()
             assert {(lease["ip"], lease["task_id"]) for lease in self.paid} <= named, "paid for, and nobody is told"
-        else:
-            # The message asks to wait a minute, and to look.
-            self.wire.advance(61)
-        # A release may still be under way when another one has done its work: nobody can call it back.
-        assert {path for _moment, _method, path, _parameters in self.wire.under_way} <= {"/release"}
-        if self.wire.under_way:
-            self.wire.advance(61)
+            # A release may still be under way when another one has done its work: nobody can call it back.
+            assert {call[2] for call in self.wire.under_way if call not in self.waiting} <= {"/release"}
         return outcome
+
+    def late_matching(self, wish: Wish) -> int:
+        """How many leases that count for a wish came from a call of an earlier run, during this one."""
+        late = {(lease["ip"], lease["task_id"]) for lease in self.wire.late_paid(self.waiting)}
+        return sum((lease.ip, lease.task_id) in late for lease in self.matching(wish))
 
     def intrude(self, node: int) -> None:
         """A second run on the same control node; it has no time to wait for the first."""
@@ -271,7 +335,8 @@ class Market(RuleBasedStateMachine):
         self.intruding = False
         assert len(calls(self.core, *WRITING)) == written
 
-    intruding = False
+    intruding = killed = False
+    last_node = 0
     began = 0.0
     steps = 0
 
