@@ -393,17 +393,21 @@ def test_a_wrong_option_ends_it_before_any_call(sim: Simulator, watching: Callab
     assert sim.journal() == []
 
 
+def quota_of(total: str) -> str:
+    return '{"Code": 0, "Available": 9, "Used": 0, "Total": ' + total + "}"
+
+
 HOSTILE = {
-    "number beyond 64 bits": '{"Code": 0, "Total": %d, "Available": 1, "Used": 1}' % 10**30,
-    "number of 5,000 digits": '{"Code": 0, "Total": %s, "Available": 1, "Used": 1}' % ("9" * 5000),
-    "code of 5,000 digits": '{"Code": "%s"}' % ("9" * 5000),
-    "superscript digit": '{"Code": 0, "Total": "\u00b2", "Available": 1, "Used": 1}',
-    "number that is none": '{"Code": 0, "Total": NaN, "Available": 1, "Used": 1}',
-    "infinite number": '{"Code": 0, "Total": 1e999, "Available": 1, "Used": 1}',
-    "900 lists": '{"Code": 0, "Total": 9, "Available": 9, "Used": 0, "x": %s1%s}' % ("[" * 900, "]" * 900),
+    "number beyond 64 bits": quota_of(str(10**30)),
+    "number of 5,000 digits": quota_of("9" * 5000),
+    "code of 5,000 digits": '{"Code": "' + "9" * 5000 + '"}',
+    "superscript digit": quota_of('"\u00b2"'),
+    "number that is none": quota_of("NaN"),
+    "infinite number": quota_of("1e999"),
+    "900 lists": quota_of('9, "x": ' + "[" * 900 + "]" * 900),
     "half a surrogate pair": '{"Code": -10, "Msg": "\\ud800"}',
     "a field named twice": '{"Code": 0, "Code": -12, "Total": 9, "Available": 9, "Used": 0}',
-    "entity of 5,000 digits": "&#%s;" % ("9" * 5000),
+    "entity of 5,000 digits": "&#" + "9" * 5000 + ";",
 }
 
 
