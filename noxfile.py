@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -122,7 +123,9 @@ def _pytest(session: nox.Session, core: str, label: str) -> None:
     side_by_side = ("--numprocesses=3",) if label == "integration" else ()
     temporary = f"--basetemp={workspace.CACHE / 'pytest-temporary'}"
     left_out = WITHOUT_ANSIBLE if (label, core) == ("integration", "oldest") else ()
-    tests = [f"tests/{label}", *(f"--ignore=tests/{label}/{name}.py" for name in left_out)]
+    # The fuzzer makes few inputs here, always the same.
+    fuzzer = ["tests/fuzz"] if label == "unit" else []
+    tests = [f"tests/{label}", *fuzzer, *(f"--ignore=tests/{label}/{name}.py" for name in left_out)]
     command = ("pytest", temporary, *side_by_side, *(session.posargs or tests))
     # Over a local connection Ansible would work in ~root, whatever HOME says.
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
@@ -230,6 +233,17 @@ def integration(session: nox.Session, core: str) -> None:
     """Playbooks over HTTP against the simulator, measured on the newest ansible-core."""
     _need_programs(session, ASKING_PROGRAMS)
     _pytest(session, core, "integration")
+
+
+@nox.session(python=NEWEST_PYTHON)
+def fuzz(session: nox.Session) -> None:
+    """100,000 inputs for the readers of foreign text; --hypothesis-seed=N repeats a run, which says its seed."""
+    _install(session, "core-newest", "pytest", "client", simulator=True)
+    session.env.setdefault("QG_FUZZ_INPUTS", os.environ.get("QG_FUZZ_INPUTS", "100000"))
+    seeded = any(word.startswith("--hypothesis-seed") for word in session.posargs)
+    seed = () if seeded else (f"--hypothesis-seed={secrets.randbelow(2**32)}",)
+    temporary = f"--basetemp={workspace.CACHE / 'pytest-temporary-fuzz'}"
+    session.run("pytest", temporary, "tests/fuzz", *seed, *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import question_from
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import EGRESS_OPTIONS, PROXY_API_OPTIONS, Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
@@ -31,8 +30,8 @@ class ActionModule(QgAction):
         """The addresses, and who told them."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         params = self.validated(SPEC)
-        try:
-            verdict = ask(self, question_from(params))
-        except QgError as problem:
-            return {**result, "failed": True, "changed": False, **problem.as_result()}
-        return {**result, "changed": False, "ips": verdict.ips, "ip": verdict.ips[0], "answers": verdict.answers}
+        return {**result, **self.guarded(lambda: self._ask(params))}
+
+    def _ask(self, params: dict[str, Any]) -> dict[str, Any]:
+        verdict = ask(self, question_from(params))
+        return {"changed": False, "ips": verdict.ips, "ip": verdict.ips[0], "answers": verdict.answers}

@@ -77,11 +77,8 @@ class ActionModule(QgAction):
             )
         params["fleet"] = params["fleet"] or _fleet(variables)
         step = self._detect if params["step"] == "detect" else self._register
-        try:
-            own = step(params, variables)
-        except QgError as problem:
-            own = {"failed": True, "changed": False, **problem.as_result()}
-        return {**result, **redact(own, params, SPEC)}
+        own = self.guarded(lambda: step(params, variables))
+        return {**result, **self.guarded(lambda: redact(own, params, SPEC))}
 
     def _adopt_variables(self, variables: dict[str, Any]) -> None:
         """Options that the task leaves out are taken from the variables that it names.

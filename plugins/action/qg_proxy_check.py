@@ -41,14 +41,14 @@ class ActionModule(QgAction):
         """What each proxy did, and which of them work."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         params = self.validated(SPEC)
-        try:
-            probe = probe_from(params)
-            found = judge(probe, self._ask(probe))
-        except QgError as problem:
-            return {**result, "failed": True, "changed": False, **problem.as_result()}
+        return {**result, **self.guarded(lambda: self._check(params))}
+
+    def _check(self, params: dict[str, Any]) -> dict[str, Any]:
+        probe = probe_from(params)
+        found = judge(probe, self._ask(probe))
         complaint = too_few(probe, found)
         failure = {"failed": True, "msg": complaint} if complaint else {}
-        return {**result, "changed": False, **found, **failure}
+        return {"changed": False, **found, **failure}
 
     def _ask(self, probe: Probe) -> dict[str, Reply]:
         replies: dict[str, Reply] = {}

@@ -168,7 +168,7 @@ from ansible import template
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _instances
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._instances import Row
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import account_api
@@ -212,6 +212,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._populate(cache)
         except QgError as problem:
             raise AnsibleParserError(f"{self.NAME}: {problem.message}") from None
+        except AnsibleError:
+            raise
+        except Exception as problem:
+            unexpected = UnexpectedError(problem, self.NAME)
+            self.display.vvv(unexpected.traceback)
+            raise AnsibleParserError(unexpected.message) from None
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """Ansible calls this once it has read the file: evaluate what that holds before the types are looked at."""

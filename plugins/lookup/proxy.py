@@ -99,9 +99,10 @@ _raw:
 
 from typing import Any
 
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible.utils.display import Display
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import find_leases, proxy_url
 
@@ -123,6 +124,12 @@ class LookupModule(LookupBase):
             leases = find_leases(params)
         except QgError as problem:
             raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {problem.message}") from None
+        except AnsibleError:
+            raise
+        except Exception as problem:
+            unexpected = UnexpectedError(problem, "The lookup qingguo.qgnet.proxy failed")
+            Display().vvv(unexpected.traceback)
+            raise AnsibleLookupError(unexpected.message) from None
         if params["form"] == "lease":
             return leases
         if params["form"] == "url":

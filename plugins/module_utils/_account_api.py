@@ -26,8 +26,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models impo
     proxy_plan,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._answers import AccountListener
-from ansible_collections.qingguo.qgnet.plugins.module_utils._client import Client, T
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._client import Client, T, unreadable
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
@@ -119,9 +119,10 @@ class AccountApi(Client):
         self.calls += 1
         answer = self._transport.send("GET", self._account_url + endpoint.path, {**parameters, **signed}, endpoint.path)
         listener = AccountListener((self._identity.app_key, signed["sign"]), now)
-        data = listener.data(answer, endpoint, self._asked(parameters))
         try:
-            return read(data)
+            return read(listener.data(answer, endpoint, self._asked(parameters)))
+        except QgError:
+            raise
         except ShapeError as problem:
             # The vendor says that this is its answer: another try would bring the same.
             raise ExchangeError(
@@ -130,6 +131,8 @@ class AccountApi(Client):
                 executed=None,
                 transient=False,
             ) from None
+        except Exception as problem:
+            raise unreadable(problem, endpoint.path) from problem
 
     def _asked(self, parameters: Mapping[str, str]) -> str:
         named = {**parameters, "domain": self._identity.domain, "appid": self._identity.app_id}

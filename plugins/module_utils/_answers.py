@@ -9,9 +9,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import email.utils
 import html
-import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -19,6 +17,7 @@ from urllib.parse import unquote
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_endpoints import AccountEndpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models import SECRET_MARKS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import http_time, parse_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     AccountError,
@@ -52,7 +51,7 @@ class Listener:
             body = _object(answer)
             # The calls that answer by status share the host, and what guards it, with those that do not.
             code = 0 if endpoint.by_status and "Code" not in body else as_int(body.get("Code"), "Code")
-        except (ValueError, RecursionError):
+        except ShapeError:
             raise self._unusable(answer, endpoint.name) from None
         if code != 0:
             raise ApiError(code, endpoint.name, vendor_message=self._said(body, "Msg"), http_status=answer.status)
@@ -127,7 +126,7 @@ class AccountListener(Listener):
             body = Item(_object(answer), "the answer")
             by_result = endpoint.by_result and body.value("Code") is None
             code = body.word("result") if by_result else body.text("Code")
-        except (ValueError, RecursionError):
+        except ShapeError:
             raise self._unusable(answer, endpoint.path) from None
         # The JSON of a broken server, or of one that sends elsewhere, is no word of the vendor.
         if code is None or answer.status >= 500 or answer.status == 429 or 300 <= answer.status < 400:
@@ -154,16 +153,13 @@ class AccountListener(Listener):
 
     def _ahead(self, answer: Answer) -> float | None:
         """Seconds by which the clock here is ahead of the vendor's, if its answer tells the time."""
-        try:
-            vendor = email.utils.parsedate_to_datetime(answer.headers.get("Date", ""))
-        except (TypeError, ValueError):
-            return None
-        return self._clock - vendor.timestamp()
+        vendor = http_time(answer.headers.get("Date", ""))
+        return None if vendor is None else self._clock - vendor
 
 
 def _object(answer: Answer) -> dict[str, Any]:
-    """The JSON object of an answer; raises ValueError or RecursionError where it is none."""
-    body = json.loads(answer.text)
+    """The JSON object of an answer; raises ShapeError if it is none."""
+    body = parse_json(answer.text)
     if not isinstance(body, dict):
         raise ShapeError("no object")
     return body
@@ -177,8 +173,14 @@ def _without_escapes(text: str) -> str:
     return re.sub(r"\\u([0-9a-fA-F]{4})|\\(.)", lambda match: match[2] or chr(int(match[1], 16)), text)
 
 
+def _without_entities(text: str) -> str:
+    # Python refuses to convert a number of thousands of digits; Unicode has seven at most.
+    text = re.sub(r"&#([xX]?)0+(?=[0-9a-fA-F])", r"&#\1", text)
+    return html.unescape(re.sub(r"&#[xX]?[0-9a-fA-F]{8,};?", "\ufffd", text))
+
+
 #: The spellings in which a server may repeat what it was sent, undone one after the other: plain, URL, HTML, JSON.
-_SPELLINGS: tuple[Callable[[str], str], ...] = (str, unquote, html.unescape, _without_escapes)
+_SPELLINGS: tuple[Callable[[str], str], ...] = (str, unquote, _without_entities, _without_escapes)
 
 
 def _letters(text: str) -> str:

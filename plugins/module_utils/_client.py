@@ -17,6 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     UNKNOWN,
     ApiError,
     ExchangeError,
+    UnexpectedError,
     WaitTooLong,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
@@ -72,6 +73,17 @@ class Client:
         """Wait as long as the failure asks for."""
         wanted = problem.retry_after if isinstance(problem, ExchangeError) else None
         self.budget.wait(backoff(tries - 1, wanted), "the last try failed", name)
+
+
+def unreadable(problem: Exception, endpoint: str) -> ExchangeError:
+    """The error for a response that a reader failed on: whether the call was carried out is unknown."""
+    cause = UnexpectedError(problem, endpoint).cause
+    return ExchangeError(
+        f"{endpoint}: the answer cannot be read: {cause}. This is a defect of the collection.",
+        endpoint=endpoint,
+        executed=None,
+        transient=False,
+    )
 
 
 def _may_be_sent_again(problem: ApiError | ExchangeError, repeatable: bool) -> bool:

@@ -11,12 +11,12 @@ shell and one of curl, wget or Python. The judgement is strict, since a wrong ad
 from __future__ import annotations
 
 import ipaddress
-import json
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import integer, parse_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, numeric_order, one_line
@@ -158,9 +158,12 @@ def parse(output: str, nonce: str, question: Question) -> list[Reply]:
     # They come as the sources answer; they are told as the sources were named.
     for record in sorted(records(output, nonce), key=lambda record: record.number):
         code, answer = [*record.text.split(" ", 1), ""][:2]
-        error = None if record.complete and code.isdigit() else "its answer was cut off"
-        if code.isdigit() and int(code):
-            error = ended(record.tool, int(code))
+        if not 0 <= record.number < len(question.sources):
+            continue
+        ended_with = integer(code)
+        error = None if record.complete and ended_with is not None else "its answer was cut off"
+        if ended_with:
+            error = ended(record.tool, ended_with)
         replies.append(Reply(question.sources[record.number], record.tool, None if error else answer.strip(), error))
     return replies
 
@@ -170,7 +173,7 @@ def read_address(answer: str, family: str | None, allow_non_global: bool) -> str
     text = answer
     if answer.startswith("{"):
         try:
-            fields = {str(name).lower(): value for name, value in json.loads(answer).items()}
+            fields = {str(name).lower(): value for name, value in parse_json(answer).items()}
         except ValueError:
             fields = {}
         text = next((str(fields[name]) for name in ("ip", "origin", "address", "query") if fields.get(name)), "")

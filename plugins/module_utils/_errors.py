@@ -9,6 +9,8 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import os
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +78,33 @@ class QgError(Exception):
         """The failure as keys of a task's result, without those that are unknown."""
         known = {name: value for name, value in self.details.items() if value is not None}
         return {"msg": self.message, **known}
+
+
+class UnexpectedError(QgError):
+    """A defect of the collection: an exception that no code expected.
+
+    The message names the class of the exception and the line that it comes from, and ``traceback`` the lines that led
+    there. The text of the exception is in neither: it may hold a secret or foreign text.
+    """
+
+    def __init__(self, cause: BaseException, doing: str, **details: Any) -> None:
+        frames = traceback.extract_tb(cause.__traceback__)
+        place = f" at {os.path.basename(frames[-1].filename)}, line {frames[-1].lineno}" if frames else ""
+        self.cause = f"unexpected {type(cause).__name__}{place}"
+        super().__init__(
+            f"{doing}: {self.cause}. This is a defect of the collection: report it with what -vvv shows.", **details
+        )
+        self.traceback = "".join(
+            [
+                "Traceback (most recent call last):\n",
+                *traceback.format_list(frames),
+                f"{type(cause).__name__}: (its text is not shown, as it may hold a secret)\n",
+            ]
+        )
+
+    def as_result(self) -> dict[str, Any]:
+        """The failure with the traceback, which Ansible shows only from verbosity 3 on."""
+        return {**super().as_result(), "exception": self.traceback}
 
 
 class OptionError(QgError):

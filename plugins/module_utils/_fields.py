@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import exact_number, integer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError, moment
 
 
@@ -62,12 +63,7 @@ class Item:
     def decimal(self, *names: str) -> decimal.Decimal | None:
         """An exact number, also from text; None where it cannot be read."""
         text = self.text(*names)
-        try:
-            number = None if text is None else decimal.Decimal(text)
-        except decimal.InvalidOperation:
-            return None
-        # Beyond that there is no float of it, and nothing that the vendor sells.
-        return number if number is not None and number.is_finite() and number.adjusted() < 300 else None
+        return None if text is None else exact_number(text)
 
     def number(self, *names: str) -> float | None:
         """A number, also from text; None where it cannot be read."""
@@ -123,8 +119,9 @@ def items(data: object, what: str) -> list[Item]:
     if data in (None, "", [], {}):
         return []
     if isinstance(data, Mapping):
-        if all(name.isdecimal() for name in data):
-            return [Item(data[name], what) for name in sorted(data, key=int)]
+        numbers = {name: integer(name) for name in data}
+        if None not in numbers.values():
+            return [Item(data[name], what) for name in sorted(data, key=lambda name: (numbers[name] or 0, name))]
         return [Item(data, what)]
     if not isinstance(data, Sequence) or isinstance(data, str):
         raise ShapeError("Data is neither a list nor an object")

@@ -10,7 +10,6 @@ a URL with its query, nor the text of an exception of the HTTP library, which do
 
 from __future__ import annotations
 
-import email.utils
 import errno
 import os
 import queue
@@ -18,31 +17,40 @@ import re
 import ssl
 import threading
 import time
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import (
+    REQUESTS_IMPORT_ERROR as REQUESTS_IMPORT_ERROR,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import (
+    LimitedSession,
+    ResponseTooLarge,
+    read_body,
+    without_certificate_warnings,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import http_delay
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._logs import keep_queries_out
 from ansible_collections.qingguo.qgnet.plugins.module_utils._version import VERSION
 
-try:
-    import requests
-    import urllib3
-except ImportError:
-    REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
-else:
-    REQUESTS_IMPORT_ERROR = None
-
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
 #: More than any answer of the vendor: a list of 10,000 addresses has 200 kB.
 MAX_BODY = 8 * 1024 * 1024
+#: The same with headers, chunk sizes and trailers.
+MAX_BYTES = 2 * MAX_BODY
+#: Seconds that the waiting side gives the exchange to report its own deadline, which says more of what was reached.
+GRACE = 0.2
+#: What OpenSSL calls the bytes of a server that does not speak TLS.
+_NOT_TLS = frozenset(
+    ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+)
 
 
-class AnswerTooLarge(Exception):
-    """More came than any answer of the vendor has."""
+class UnwantedEncoding(Exception):
+    """The body is compressed, which was not asked for: a few bytes of it may stand for gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +77,7 @@ def service_of(url: str) -> str:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a ``Retry-After`` header asks for (a number of seconds or an HTTP date)."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, moment.timestamp() - time.time())
+    return http_delay(headers.get("Retry-After", ""), time.time())
 
 
 class Transport:
@@ -101,11 +102,15 @@ class Transport:
         self._verify: bool | str = (ca_path or True) if validate_certs else False
         if not validate_certs:
             # The user said so; a warning at each call says nothing new.
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = USER_AGENT
+            without_certificate_warnings()
+        self._session = self._new_session()
+
+    def _new_session(self) -> LimitedSession:
+        session = LimitedSession(MAX_BYTES)
+        session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
         # An empty authentication keeps requests from sending what a .netrc holds for the vendor's host.
-        self._session.auth = _no_authentication
+        session.auth = _no_authentication
+        return session
 
     def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> Answer:
         """One call; POST takes the parameters in a form body, every other method in the query."""
@@ -114,21 +119,34 @@ class Transport:
         return self._exchange(method, f"{url}?{encode(parameters)}", None, endpoint)
 
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
-        # requests limits each wait for bytes, not the sum of them, and not the look-up of the name. The exchange
+        # The session keeps the deadline by itself but for the look-up of the name, which nothing can end. The exchange
         # therefore runs in a thread of its own, and this one stops waiting when the time is over.
         outcome: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
-        threading.Thread(target=self._attempt, args=(method, url, form, outcome), daemon=True).start()
+        session = self._session
+        session.limits.start(self.timeout)
+        work = (session, method, url, form, outcome)
+        threading.Thread(target=self._attempt, args=work, daemon=True).start()
         try:
-            result = outcome.get(timeout=self.timeout)
+            result = outcome.get(timeout=self.timeout + GRACE)
         except queue.Empty:
             result = TimeoutError()
+            session.limits.cut()
+            # Whoever still works with the old session closes it.
+            self._session = self._new_session()
         if isinstance(result, Answer):
             return result
-        raise self._explain(result, urlsplit(url).netloc.rpartition("@")[2], endpoint)
+        raise self._explain(result, urlsplit(url).netloc.rpartition("@")[2], endpoint, session.limits.is_sent)
 
-    def _attempt(self, method: str, url: str, form: str | None, outcome: queue.SimpleQueue[Answer | Exception]) -> None:
+    def _attempt(
+        self,
+        session: LimitedSession,
+        method: str,
+        url: str,
+        form: str | None,
+        outcome: queue.SimpleQueue[Answer | Exception],
+    ) -> None:
         try:
-            with self._session.request(
+            with session.request(
                 method,
                 url,
                 data=form,
@@ -138,17 +156,28 @@ class Transport:
                 verify=self._verify,
                 stream=True,
             ) as response:
-                body = b""
-                for chunk in response.iter_content(65536):
-                    body += chunk
-                    if len(body) > MAX_BODY:
-                        raise AnswerTooLarge
-                outcome.put(Answer(response.status_code, body.decode("utf-8", "replace"), response.headers))
+                if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+                    raise UnwantedEncoding
+                body = read_body(response, MAX_BODY)
+                result: Answer | Exception = Answer(
+                    response.status_code, body.decode("utf-8", "replace"), response.headers
+                )
         except Exception as problem:  # whatever it was, the waiting side must hear of it
-            outcome.put(problem)
+            result = problem
+        if session.limits.is_cut:
+            session.close()
+        outcome.put(result)
 
-    def _explain(self, problem: Exception, host: str, endpoint: str) -> ExchangeError:
+    def _explain(self, problem: Exception, host: str, endpoint: str, sent: bool = True) -> ExchangeError:
         causes = list(_causes(problem))
+        if any(isinstance(cause, UnwantedEncoding) for cause in causes):
+            return ExchangeError(
+                f"{endpoint}: {host} sent a compressed answer, which was not asked for. Check {self.url_option}, and "
+                "what stands between this machine and the server.",
+                endpoint=endpoint,
+                executed=None,
+                transient=False,
+            )
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 reason = getattr(cause, "verify_message", "no reason given")
@@ -167,7 +196,20 @@ class Transport:
                 executed=False,
                 transient=False,
             )
-        unsent = names & {"ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "NameResolutionError"}
+        if not sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
+            return ExchangeError(
+                f"{endpoint}: {host} does not speak TLS, which https in {self.url_option} asks for. Check scheme and "
+                f"port of {self.url_option}.",
+                endpoint=endpoint,
+                executed=False,
+                transient=False,
+            )
+        unsent = not sent or names & {
+            "ConnectTimeout",
+            "ConnectTimeoutError",
+            "NewConnectionError",
+            "NameResolutionError",
+        }
         return ExchangeError(
             f"{endpoint}: no usable answer from {host}: {_in_words(causes, self.timeout)}.",
             endpoint=endpoint,
@@ -193,8 +235,14 @@ def _causes(problem: BaseException) -> Iterator[BaseException]:
 
 def _in_words(causes: list[BaseException], timeout: float) -> str:
     for cause in reversed(causes):
+        if isinstance(cause, ssl.SSLError):
+            # Its number is one of OpenSSL, and not of the operating system.
+            reason = cause.reason if isinstance(cause.reason, str) else ""
+            return f"TLS failed ({reason.replace('_', ' ').lower() or type(cause).__name__})"
         if isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
             return os.strerror(cause.errno).lower()
+    if any(isinstance(cause, ResponseTooLarge) for cause in causes):
+        return "its answer is larger than any of the vendor's"
     names = [type(cause).__name__ for cause in causes]
     if any("Timeout" in name for name in names):
         return f"it took longer than {timeout:g} seconds"

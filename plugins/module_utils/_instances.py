@@ -54,6 +54,8 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }
 #: The column of each kind of address.
 ADDRESSES = {"public": "ip", "local": "local_ip"}
+#: Characters of a name, as of a name in the DNS.
+_MAX_NAME = 253
 #: Names that mean something else to Ansible.
 _TAKEN = frozenset({"all", "ungrouped", "localhost", "127.0.0.1"})
 #: What to give for an option of a type.
@@ -224,7 +226,7 @@ def group_names(row: Row, kinds: Iterable[str], prefix: str) -> list[str]:
 
 def is_name(text: str) -> bool:
     """Whether a host can be called so: with letters, digits, dots, hyphens and underscores, as patterns mean others."""
-    return bool(re.fullmatch(r"\w[\w.-]*", text)) and text.casefold() not in _TAKEN
+    return len(text) <= _MAX_NAME and bool(re.fullmatch(r"\w[\w.-]*", text)) and text.casefold() not in _TAKEN
 
 
 class Names:

@@ -17,19 +17,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
-class ShapeError(ValueError):
-    """The answer is JSON, but not of the documented shape."""
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError as ShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import integer, parse_time
 
 
 def as_int(value: object, name: str) -> int:
     """An integer that the vendor may have sent as text (``"3"``)."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
+    number = integer(value)
+    if number is None:
         raise ShapeError(f"{name} is not a number")
-    try:
-        return int(value)
-    except ValueError:
-        raise ShapeError(f"{name} is not a number") from None
+    return number
 
 
 @dataclass(frozen=True)
@@ -62,10 +59,7 @@ ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 
 def moment(text: object) -> datetime.datetime | None:
     """A time of the vendor (``2030-01-02 03:04:05``, Beijing time); None where there is none that can be read."""
-    try:
-        return datetime.datetime.strptime(str(text).strip(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
-    except ValueError:
-        return None
+    return parse_time(text, BEIJING)
 
 
 def objects(value: object, name: str) -> list[Mapping[str, Any]]:
@@ -202,7 +196,8 @@ class Area:
         fields = {name.replace("_", "").lower(): value for name, value in item.items()}
 
         def number(*names: str) -> int | None:
-            return next((int(fields[name]) for name in names if str(fields.get(name)).isdecimal()), None)
+            found = (integer(fields.get(name)) for name in names)
+            return next((value for value in found if value is not None and value >= 0), None)
 
         status = number("status", "available")
         name = next((fields[name] for name in ("areaname", "area", "name") if isinstance(fields.get(name), str)), None)

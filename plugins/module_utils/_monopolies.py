@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import integer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     NO_PERMISSION,
     NOT_LEGAL,
@@ -351,12 +352,12 @@ class _Holding(_Run):
         wish, left = self._wish, 0
         for row in self._idle():
             fields = {str(name).lower(): value for name, value in row.items()} if isinstance(row, dict) else {}
-            number = next((str(fields[name]) for name in ("num", "count", "number") if name in fields), "")
+            number = next((integer(fields[name]) for name in ("num", "count", "number") if name in fields), None)
             area = Area.from_item(fields)
-            if not number.isdecimal() or area.area_id is None or area.isp is None:
+            if number is None or number < 0 or area.area_id is None or area.isp is None:
                 return
             here = wish.area_code is None or inside(area.area_id, wish.area_code)
-            left += int(number) if here and wish.isp in (None, area.isp) else 0
+            left += number if here and wish.isp in (None, area.isp) else 0
         if left < self.outcome.missing:
             self.outcome.warnings.append(
                 f"{self.outcome.missing} resources would be applied for, and the vendor's idle stock shows {left}."

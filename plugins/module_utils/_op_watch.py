@@ -33,6 +33,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     ExchangeError,
     OptionError,
     QgError,
+    UnexpectedError,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
@@ -53,6 +54,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import (
     Known,
     Rules,
     Seen,
+    Step,
     polls_left_out,
     step,
 )
@@ -240,7 +242,10 @@ def prepare(params: Params, rules: Rules, nap: Nap) -> None:
 
 
 def look(params: Params, things: Collection[str], nap: Nap) -> Seen:
-    """One poll: a call for each thing, or none where its turn does not come within max_wait."""
+    """One poll: a call for each thing, or none where its turn does not come within max_wait.
+
+    Whatever goes wrong is a failure of that thing in this poll, never the end of the event source.
+    """
     seen: dict[str, Any] = {}
     failed: dict[str, QgError] = {}
     for thing in things:
@@ -253,7 +258,39 @@ def look(params: Params, things: Collection[str], nap: Nap) -> Seen:
                 f"state_dir {params['state_dir']} cannot be used: {problem}. Make room on its disk, or set state_dir "
                 "(environment QG_STATE_DIR) to a directory on another one."
             )
+        except Exception as problem:
+            failed[thing] = _unexpected(thing, problem)
     return Seen(**seen, failed=failed)
+
+
+def _unexpected(thing: str, problem: Exception) -> UnexpectedError:
+    error = UnexpectedError(problem, f"The poll of {thing} was not completed")
+    logger.debug("%s", error.traceback)
+    return error
+
+
+def _news(known: Known, rules: Rules, seen: Seen, params: Params, now: float) -> Step:
+    """What is known after a poll, and its events without secrets. What cannot be judged counts as a failure."""
+    try:
+        return _redacted(step(known, rules, seen, now), params)
+    except Exception:
+        # One after the other, so that one thing that cannot be judged does not hide the others.
+        events: list[dict[str, Any]] = []
+        for thing in (*seen.failed, *seen.things):
+            failed = {thing: seen.failed[thing]} if thing in seen.failed else {}
+            part = Seen(failed=failed) if failed else Seen(**{thing: getattr(seen, thing)})
+            try:
+                known, more = _redacted(step(known, rules, part, now), params)
+            except Exception as problem:
+                part = Seen(failed={thing: _unexpected(thing, problem)})
+                known, more = _redacted(step(known, rules, part, now), params)
+            events += more
+        return known, events
+
+
+def _redacted(news: Step, params: Params) -> Step:
+    known, events = news
+    return known, [redact(event, params, SPEC) for event in events]
 
 
 async def in_thread(work: Callable[[], T]) -> T:
@@ -301,12 +338,18 @@ async def watch(
         while True:
             due = [thing for thing in rules.things if not resting.get(thing)]
             resting = {thing: polls - 1 for thing, polls in resting.items() if polls}
-            seen = await in_thread(functools.partial(look, params, due, nap)) if due else Seen()
-            known, events = step(known, rules, seen, time.time())
-            for event in (redact(event, params, SPEC) for event in events):
+            try:
+                seen = await in_thread(functools.partial(look, params, due, nap)) if due else Seen()
+            except Exception as problem:  # such as no thread for it
+                seen = Seen(failed={thing: _unexpected(thing, problem) for thing in due})
+            known, events = _news(known, rules, seen, params, time.time())
+            for event in events:
                 _log(event)
                 await queue.put(event)
-            resting |= {thing: polls_left_out(known.failing[thing].times, params["interval"]) for thing in seen.failed}
+            failing = known.failing.items()
+            resting |= {
+                thing: polls_left_out(state.times, params["interval"]) for thing, state in failing if thing in due
+            }
             await pause(params["interval"] * random.uniform(1 - JITTER, 1 + JITTER))
     finally:
         stopped.set()

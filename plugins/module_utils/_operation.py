@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import Spec
 
@@ -51,13 +51,23 @@ class Operation:
 
 
 def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    """Run an operation; the one place where an error becomes a failed result."""
+    """Run an operation."""
     if REQUESTS_IMPORT_ERROR is not None:
         return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
+    return guarded(lambda: operation.run(params, mode))
+
+
+def guarded(work: Callable[[], dict[str, Any]], passed_on: tuple[type[Exception], ...] = ()) -> dict[str, Any]:
+    """The result of the work, or a failed result for any exception but those that are ``passed_on``."""
     try:
-        return operation.run(params, mode)
+        return work()
     except QgError as problem:
         return {"failed": True, "changed": False, **problem.as_result()}
+    except passed_on:
+        raise
+    except Exception as problem:
+        unexpected = UnexpectedError(problem, "The task was not completed")
+        return {"failed": True, "changed": False, **unexpected.as_result()}
 
 
 def redact(result: dict[str, Any], params: Mapping[str, Any], spec: Spec) -> dict[str, Any]:

@@ -96,10 +96,13 @@ class Pacer:
         """
         with self.state.transaction() as database:
             now = self.now()
-            # Rows from far in the future are left from before the clock was set back.
-            latest = now + 2 * self.minute + LONGEST_REST
-            database.execute("DELETE FROM calls WHERE frees <= ? OR frees > ?", (now, latest))
-            database.execute("DELETE FROM blocks WHERE until <= ? OR until > ?", (now, latest))
+            # A row that was written in the future is from before the clock was set back. How long ago that was is
+            # unknown, so it counts as written now: the wait is never longer than it was when the row was written.
+            earlier = (now, now, now)
+            database.execute("UPDATE calls SET frees = ? + frees - written, written = ? WHERE written > ?", earlier)
+            database.execute("UPDATE blocks SET until = ? + until - written, written = ? WHERE written > ?", earlier)
+            database.execute("DELETE FROM calls WHERE frees <= ?", (now,))
+            database.execute("DELETE FROM blocks WHERE until <= ?", (now,))
             block = database.execute(
                 "SELECT until FROM blocks WHERE key = ? AND endpoint = ?", (key, endpoint)
             ).fetchone()
@@ -112,8 +115,8 @@ class Pacer:
                 return None, float(first) - now
             # A process that dies now keeps its place for as long as its call could have taken.
             row = database.execute(
-                "INSERT INTO calls (key, endpoint, frees, amount) VALUES (?, ?, ?, ?)",
-                (key, endpoint, now + timeout + self.minute + MARGIN, amount),
+                "INSERT INTO calls (key, endpoint, frees, amount, written) VALUES (?, ?, ?, ?, ?)",
+                (key, endpoint, now + timeout + self.minute + MARGIN, amount, now),
             )
             return row.lastrowid, 0.0
 
@@ -131,7 +134,9 @@ class Pacer:
     def answered(self, place: int) -> None:
         """The call came back: its place is free one minute from now."""
         with self.state.transaction() as database:
-            database.execute("UPDATE calls SET frees = ? WHERE id = ?", (self.now() + self.minute + MARGIN, place))
+            now = self.now()
+            row = (now + self.minute + MARGIN, now, place)
+            database.execute("UPDATE calls SET frees = ?, written = ? WHERE id = ?", row)
 
     def used(self, key: str, endpoint: str) -> bool:
         """Whether a call was made within the last minute."""
@@ -152,11 +157,16 @@ class Pacer:
     def refused(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """The vendor refused for the rate: somebody else calls too. All processes rest, for a minute if not told."""
         rest = self.minute + MARGIN if seconds is None else min(seconds, LONGEST_REST)
-        until = self.now() + rest + random.uniform(0, min(rest, self.minute) * SPREAD)
+        now = self.now()
+        until = now + rest + random.uniform(0, min(rest, self.minute) * SPREAD)
         with self.state.transaction() as database:
+            # A block from before the clock was set back does not outlive what this refusal asks for.
+            outdated = "DELETE FROM blocks WHERE key = ? AND endpoint = ? AND written > ?"
+            database.execute(outdated, (key, endpoint, now))
             database.execute(
-                "INSERT INTO blocks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
-                (key, endpoint, until),
+                "INSERT INTO blocks (key, endpoint, until, written) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "until = max(until, excluded.until), written = excluded.written",
+                (key, endpoint, until, now),
             )
 
     def learn_channels(self, key: str, channels: int) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import duration, integer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
@@ -226,38 +227,51 @@ def _command(probe: Probe, servers: Sequence[str]) -> Command:
 
 def parse(output: str, command: Command) -> dict[str, Reply]:
     """The replies in what the command printed, by proxy."""
-    return {command.servers[record.number]: _reply(record, command.nonce) for record in records(output, command.nonce)}
+    return {
+        command.servers[record.number]: _reply(record, command.nonce)
+        for record in records(output, command.nonce)
+        if 0 <= record.number < len(command.servers)
+    }
 
 
 def _reply(record: Record, nonce: str) -> Reply:
     complaint, _mark, told = f"\n{record.text}".partition(f"\n{nonce}: ")
     code, began, end, answer = [*told.split(" ", 3), "", "", ""][:4]
-    if not record.complete or not code.isdigit():
+    ended_with = integer(code)
+    if not record.complete or ended_with is None:
         return Reply(record.tool, error="its answer was cut off")
     tunnel, status, seconds = False, 0, None
     if record.tool == "curl":
         answer, _mark, report = answer.rpartition(f"\n{nonce}; ")
-        if numbers := re.fullmatch(r"(\d{3}) (\d{3}) ([0-9.]+)", report):
-            status, connect, seconds = int(numbers[1]), int(numbers[2]), float(numbers[3])
+        if numbers := re.fullmatch(r"([0-9]{3}) ([0-9]{3}) ([0-9.]+)", report):
+            status, connect, seconds = int(numbers[1]), int(numbers[2]), duration(numbers[3])
             if connect and not 200 <= connect < 300:
                 tunnel, status = True, connect
     elif record.tool == "python":
-        if numbers := re.search(r"(\d+) (\d+\.\d+)\s*$", complaint):
-            tunnel, status, seconds = code == "56", int(numbers[1]), float(numbers[2])
+        if numbers := re.search(r"(?<![0-9])([0-9]{1,3}) ([0-9.]{1,20})\s*$", complaint):
+            tunnel, status, seconds = ended_with == 56, int(numbers[1]), duration(numbers[2])
     else:
         seconds = _seconds(began, end)
-        if numbers := re.search(r"(?:ERROR|HTTP/1\.[01]) (\d{3})\b", complaint):
+        if numbers := re.search(r"(?:ERROR|HTTP/1\.[01]) ([0-9]{3})\b", complaint):
             status = int(numbers[1])
-    error = _reason(record.tool, int(code), status, tunnel, complaint)
+    error = _reason(record.tool, ended_with, status, tunnel, complaint)
     return Reply(record.tool, None if error else answer.strip(), seconds, error)
 
 
 def _seconds(began: str, end: str) -> float | None:
     """The time between two moments, in nanoseconds or in seconds as their length tells; None where date is missing."""
-    if not (began.isdigit() and end.isdigit() and len(began) == len(end)):
+    first, last = _nanoseconds(began), _nanoseconds(end)
+    if first is None or last is None or len(began) != len(end):
         return None
     # The host's clock may have been set back meanwhile.
-    return max(0.0, (int(end) - int(began)) / (1e9 if len(end) > 12 else 1))
+    return max(0.0, (last - first) / 1e9)
+
+
+def _nanoseconds(time: str) -> int | None:
+    """A Unix time of the program date in nanoseconds, also if it printed seconds; None if it printed neither."""
+    if not re.fullmatch(r"[0-9]{1,20}", time):
+        return None
+    return int(time) if len(time) > 12 else int(time) * 10**9
 
 
 def _reason(tool: str, code: int, status: int, tunnel: bool, complaint: str) -> str | None:

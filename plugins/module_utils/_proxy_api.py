@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._answers import Listener
-from ansible_collections.qingguo.qgnet.plugins.module_utils._client import Client, T
+from ansible_collections.qingguo.qgnet.plugins.module_utils._client import Client, T, unreadable
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     RATE_LIMITED,
@@ -302,13 +302,16 @@ class ProxyApi(Client):
         self.calls += 1
         try:
             answer = self._transport.send(method, self._api_url + endpoint.path, everything, endpoint.name)
-            body = self._listener.body(answer, endpoint)
             try:
-                return read(body)
+                return read(self._listener.body(answer, endpoint))
+            except QgError:
+                raise
             except ShapeError as problem:
                 raise ExchangeError(
                     f"{endpoint.name}: the answer cannot be read: {problem}.", endpoint=endpoint.name, executed=None
                 ) from None
+            except Exception as problem:
+                raise unreadable(problem, endpoint.name) from problem
         except (ApiError, ExchangeError) as problem:
             if by_form and _refuses_forms(problem):
                 self._forms = False

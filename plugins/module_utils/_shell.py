@@ -20,6 +20,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import integer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import USER_AGENT
 
 # Asks one URL with the standard library alone; http.client knows no proxy but the one it is told. The exit codes are
@@ -120,6 +121,11 @@ else
 fi
 """
 
+#: What a record can name as the tool.
+_TOOL_NAMES = ("curl", "wget", "python", "none")
+#: Characters of a record; what is longer was not printed by the script.
+MAX_RECORD = 8192
+
 #: What no tool means, for whoever has to install one.
 NO_TOOL = "the host has neither curl, nor GNU wget, nor python3"
 
@@ -194,8 +200,9 @@ def records(output: str, nonce: str) -> list[Record]:
     for part in f"\n{output}".replace("\r", "").split(f"\n{nonce} ")[1:]:
         text, end, _rest = part.partition(f"\n{nonce}.")
         number, tool, said = [*text.split(" ", 2), "", ""][:3]
-        if number.isdigit():
-            found.append(Record(int(number), tool, said, bool(end)))
+        count = integer(number)
+        if count is not None and tool in _TOOL_NAMES:
+            found.append(Record(count, tool, said[:MAX_RECORD], bool(end) and len(said) <= MAX_RECORD))
     return found
 
 

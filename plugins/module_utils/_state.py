@@ -28,8 +28,8 @@ DEFAULT_STATE_DIR = "~/.ansible/qgnet"
 YOUNG = 60
 
 # calls: a row per call whose place in the vendor's window is taken; it is free again at `frees` (Unix time). It counts
-#   for `amount`.
-# blocks: an endpoint of a key that the vendor refused for its rate rests until `until`.
+#   for `amount`. `written` is the Unix time of the row, which shows that the clock was set back since.
+# blocks: an endpoint of a key that the vendor refused for its rate rests until `until`; `written` as above.
 # registrations: which host was registered with which address, so that a former one can be removed.
 # wishes: what hosts of running playbooks and waiting tasks want of a whitelist; the verdict (JSON) comes from whoever
 #   wrote for all. Where `idle`, nothing had to be done for the wish when it was put down.
@@ -43,9 +43,11 @@ YOUNG = 60
 # monopolies: the area code and provider that an exclusive-occupancy resource was applied for with.
 # areas: the vendor's names of areas with their numbers (JSON).
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, frees REAL, amount INTEGER);
+CREATE TABLE IF NOT EXISTS calls (
+  id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, frees REAL, amount INTEGER, written REAL);
 CREATE INDEX IF NOT EXISTS calls_by_key ON calls (key, endpoint, frees);
-CREATE TABLE IF NOT EXISTS blocks (key TEXT, endpoint TEXT, until REAL, PRIMARY KEY (key, endpoint));
+CREATE TABLE IF NOT EXISTS blocks (
+  key TEXT, endpoint TEXT, until REAL, written REAL, PRIMARY KEY (key, endpoint));
 CREATE TABLE IF NOT EXISTS registrations (
   key TEXT, fleet TEXT, host TEXT, ip TEXT, PRIMARY KEY (key, fleet, host, ip));
 CREATE TABLE IF NOT EXISTS wishes (
@@ -123,6 +125,7 @@ class State:
             with self.transaction() as database:
                 # No more than the memory of what runs at this moment, in shapes that have changed.
                 database.execute("DROP TABLE IF EXISTS calls")
+                database.execute("DROP TABLE IF EXISTS blocks")
                 database.execute("DROP TABLE IF EXISTS wishes")
                 for statement in (_SCHEMA + reported.SCHEMA + paid_calls.SCHEMA).split(";"):
                     database.execute(statement)

@@ -14,12 +14,18 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute, redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import (
+    Mode,
+    Operation,
+    execute,
+    guarded,
+    redact,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
@@ -51,6 +57,10 @@ class QgAction(ActionBase):
             raise AnsibleActionFail("; ".join(validation.error_messages))
         params: dict[str, Any] = validation.validated_parameters
         return params
+
+    def guarded(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result of the work, or a failed result; Ansible's own errors, such as of the connection, pass."""
+        return guarded(work, (AnsibleError,))
 
     def mode(self) -> Mode:
         """Whether the task predicts, and whether it shows a diff; what it tells on its way is shown."""
@@ -119,7 +129,7 @@ class ApiAction(QgAction):
             result.update(self._execute_module(module_args=params, task_vars=task_vars))
         else:
             params = self.validated(operation.spec, dict(operation.rules))
-            result.update(redact(execute(operation, params, self.mode()), params, operation.spec))
+            result.update(self.guarded(lambda: redact(execute(operation, params, self.mode()), params, operation.spec)))
         if operation.reveal(result, params) or (_holds_secrets(operation, params) and not result.get("failed")):
             # Registered in full, but shown and logged by nobody.
             result["_ansible_no_log"] = True

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import itertools
 import json
@@ -390,6 +391,93 @@ def test_a_wrong_option_ends_it_before_any_call(sim: Simulator, watching: Callab
         watching(story, quota_below=0)
     assert type(caught.value).__name__ == "OptionError"
     assert sim.journal() == []
+
+
+def quota_of(total: str) -> str:
+    return '{"Code": 0, "Available": 9, "Used": 0, "Total": ' + total + "}"
+
+
+HOSTILE = {
+    "number beyond 64 bits": quota_of(str(10**30)),
+    "number of 5,000 digits": quota_of("9" * 5000),
+    "code of 5,000 digits": '{"Code": "' + "9" * 5000 + '"}',
+    "superscript digit": quota_of('"\u00b2"'),
+    "number that is none": quota_of("NaN"),
+    "infinite number": quota_of("1e999"),
+    "900 lists": quota_of('9, "x": ' + "[" * 900 + "]" * 900),
+    "half a surrogate pair": '{"Code": -10, "Msg": "\\ud800"}',
+    "a field named twice": '{"Code": 0, "Code": -12, "Total": 9, "Available": 9, "Used": 0}',
+    "entity of 5,000 digits": "&#" + "9" * 5000 + ";",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_response_ends_the_event_source(sim: Simulator, watching: Callable[..., None], name: str) -> None:
+    sim.fault(path=QUOTA, kind="garbage", body=HOSTILE[name])
+
+    async def story(watcher: Watcher) -> None:
+        event = await watcher.event("watch_failed")
+        assert (event["watched"], event["endpoint"]) == ("quota", QUOTA)
+        assert_one_sentence(event["msg"])
+        assert event["msg"].isprintable()
+        assert "defect" not in event["msg"]
+        assert (await watcher.event("watch_recovered"))["failures"] == 1
+
+    watching(story, quota_below=1)
+
+
+@pytest.mark.parametrize("place", ["LOOKS", "step", "in_thread"])
+def test_no_defect_of_its_own_ends_the_event_source(
+    sim: Simulator, watching: Callable[..., None], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    watched = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._op_watch")
+    before, failures = getattr(watched, place), iter(range(4))
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        fine = before["quota"] if place == "LOOKS" else before
+        if getattr(arguments[0], "func", None) is watched.prepare or next(failures, None) is None:
+            return fine(*arguments, **named)
+        if place == "step" and arguments[2].failed:
+            return fine(*arguments, **named)
+        raise OverflowError(f"Python int too large: {sim.key}")
+
+    monkeypatch.setattr(watched, place, {**before, "quota": broken} if place == "LOOKS" else broken)
+
+    async def story(watcher: Watcher) -> None:
+        event = await watcher.event("watch_failed")
+        assert event["watched"] == "quota"
+        assert "unexpected OverflowError at test_eda.py, line" in event["msg"]
+        assert sim.key not in str(event)
+        await watcher.event("watch_recovered")
+        await watcher.polls(QUOTA)
+
+    watching(story, quota_below=1)
+
+
+def test_threads_and_descriptors_do_not_grow_over_20_timed_out_polls(
+    sim: Simulator, common_args: dict[str, Any]
+) -> None:
+    watched = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._op_watch")
+    params = watched.options_from({**common_args, "quota_below": 1, "timeout": 0.2})
+    sim.fault(path=QUOTA, kind="trickle", seconds=0.05, times=-1)
+
+    def poll() -> None:
+        assert "longer than 0.2 seconds" in watched.look(params, ["quota"], time.sleep).failed["quota"].message
+
+    def settled(threads: int, descriptors: int) -> bool:
+        end = time.monotonic() + 20
+        while threading.active_count() > threads or len(os.listdir("/proc/self/fd")) > descriptors:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    poll()
+    gc.collect()
+    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for _poll in range(20):
+        poll()
+    assert settled(threads, descriptors)
 
 
 def test_it_ends_at_once_when_it_is_cancelled_in_the_middle_of_a_call(

@@ -221,10 +221,17 @@ def test_a_broken_disk_is_a_failure_and_not_the_end(vendor: Vendor) -> None:
     assert "database or disk is full" in events[0]["msg"]
 
 
-def test_a_mistake_in_the_code_is_not_hidden(vendor: Vendor) -> None:
-    vendor.answers = {"quota": [ZeroDivisionError()]}
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(_op_watch.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
+def test_a_defect_of_the_code_is_a_failure_that_names_its_place_and_not_the_end(
+    vendor: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    vendor.answers = {"quota": [ZeroDivisionError(KEY), ZeroDivisionError(KEY), quota(5)]}
+    events = watch(vendor, 4, quota_below=1)
+    assert [event["type"] for event in events] == ["watch_failed", "watch_recovered"]
+    assert "unexpected ZeroDivisionError at test_watch_loop.py, line" in events[0]["msg"]
+    assert vendor.polls_of("quota") == [0, 1, 3]
+    assert "in look" in caplog.text
+    assert KEY not in f"{events}{caplog.text}"
 
 
 def test_the_interval_strays_by_a_tenth(vendor: Vendor) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.parameters import remove_values
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute, guarded, redact
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -56,3 +57,32 @@ def test_what_is_no_secret_stays() -> None:
     result = {"msg": "198.51.100.8 is on the list"}
     assert redact(result, {"key": "198", "pwd": "", "ip": "198.51.100.8"}, SPEC) != result
     assert redact(result, {"key": "199", "pwd": "", "ip": "198.51.100.8"}, SPEC) == result
+
+
+def test_an_unexpected_exception_is_a_failed_result_without_its_text() -> None:
+    def run(params: Any, mode: Mode) -> dict[str, Any]:
+        raise OverflowError(f"Python int too large: {params['key']}")
+
+    result = execute(Operation(spec=SPEC, run=run), {"key": "SECRET"}, Mode())
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert "unexpected OverflowError at test_operation.py, line" in result["msg"]
+    assert "Traceback" not in result["msg"]
+    # What a defect is found with, which Ansible shows at -vvv.
+    assert "in run" in result["exception"]
+    assert "SECRET" not in repr(result)
+
+
+def test_an_error_that_ansible_knows_what_to_do_with_passes() -> None:
+    def work() -> dict[str, Any]:
+        raise ConnectionError("unreachable")
+
+    with pytest.raises(ConnectionError):
+        guarded(work, (ConnectionError,))
+    assert guarded(work)["failed"] is True
+
+
+def test_a_failure_of_the_user_has_no_traceback() -> None:
+    def work() -> dict[str, Any]:
+        raise OptionError("ip is wrong: give another.")
+
+    assert guarded(work) == {"failed": True, "changed": False, "msg": "ip is wrong: give another."}

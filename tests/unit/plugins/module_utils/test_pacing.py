@@ -136,15 +136,24 @@ def test_a_rest_is_as_long_as_the_vendor_wants_within_reason(tmp_path: Path) -> 
     assert 3600 <= pacer.try_place("key", "/x", LIMIT, 10)[1] <= 3610.01
 
 
-def test_a_clock_that_was_set_back_blocks_nobody(tmp_path: Path) -> None:
+@pytest.mark.parametrize("back", [30, 50 * 60, 86400])
+def test_after_a_clock_was_set_back_no_wait_is_longer_than_before(tmp_path: Path, back: float) -> None:
     clock = Clock()
     pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
     for _call in range(LIMIT):
         pacer.answered(pacer.take_place("key", "/x", LIMIT, 10, Budget(0)))
-    pacer.refused("key", "/y")
-    clock.now -= 86400
-    assert pacer.try_place("key", "/x", LIMIT, 10)[0] is not None
-    assert pacer.try_place("key", "/y", LIMIT, 10)[0] is not None
+        # The process of this call died before the answer.
+        pacer.take_place("key", "/y", LIMIT, 10, Budget(0))
+    pacer.refused("key", "/z")
+    pacer.refused("key", "/long", 600)
+    clock.now -= back
+    waits = [pacer.try_place("key", endpoint, LIMIT, 10)[1] for endpoint in ("/x", "/y", "/z", "/long")]
+    assert waits == pytest.approx([60.1, 70.1, 65.1, 605], abs=5.1)
+    # And the minute that follows is one of the new clock.
+    clock.now += 70.2
+    assert [pacer.try_place("key", endpoint, LIMIT, 10)[0] is None for endpoint in ("/x", "/y", "/z", "/long")] == [
+        *(False, False, False, True)
+    ]
 
 
 def test_waiting_stops_at_max_wait_with_a_sentence(tmp_path: Path) -> None:

@@ -1,0 +1,231 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 0: a session of ``requests`` whose exchanges end at a deadline and after a number of bytes.
+
+This file is private to the collection. ``requests`` limits each wait for bytes, but neither the sum of the waits nor
+the bytes before, between and after the body: a server can send headers, chunk sizes and trailers without end. Here
+every read of the connection, of plain HTTP and of TLS alike, first looks at the limits of the exchange.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import socket
+import threading
+import time
+import traceback
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+try:
+    import requests
+    import urllib3
+except ImportError:
+    REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
+else:
+    REQUESTS_IMPORT_ERROR = None
+
+if TYPE_CHECKING or REQUESTS_IMPORT_ERROR is None:
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+    from urllib3.connection import HTTPConnection
+else:
+    Session = HTTPAdapter = HTTPConnection = object
+
+
+class ResponseTooLarge(Exception):
+    """The server sent more than any response has."""
+
+
+class Limits:
+    """The limits of the exchange that is under way; one object per session."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._end = 0.0
+        self._bytes_left = 0
+        self._sent = False
+        self.is_cut = False
+        self.connection: weakref.ref[HTTPConnection] | None = None
+
+    def start(self, timeout: float) -> None:
+        """Begin an exchange, which may take so many seconds."""
+        self._end = time.monotonic() + timeout
+        self._bytes_left = self._max_bytes
+        self._sent = False
+
+    def remaining(self) -> float:
+        """Seconds left; raises TimeoutError if there are none."""
+        seconds = self._end - time.monotonic()
+        if self.is_cut or seconds <= 0:
+            raise TimeoutError
+        return seconds
+
+    def count(self, size: int) -> None:
+        """Count bytes that arrived; raises ResponseTooLarge if there were too many."""
+        self._bytes_left -= size
+        if self._bytes_left < 0:
+            raise ResponseTooLarge
+
+    def begin_to_send(self) -> None:
+        """Called before the first byte of a request goes out; raises TimeoutError if it is too late for that."""
+        with self._lock:
+            self.remaining()
+            self._sent = True
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether anything of the request may have gone out."""
+        with self._lock:
+            return self._sent
+
+    def cut(self) -> None:
+        """End the exchange from another thread: nothing more is sent or read, and whoever waits for bytes wakes up."""
+        with self._lock:
+            self.is_cut = True
+        connection = self.connection and self.connection()
+        channel = connection.sock if connection else None
+        if isinstance(channel, socket.socket):
+            # Not the method of a TLS socket, which would first take TLS off it under the feet of the reader.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(channel, socket.SHUT_RDWR)
+
+
+class _LimitedReader(io.RawIOBase):
+    """Reads from a connection within the limits of the exchange."""
+
+    def __init__(self, channel: socket.socket, limits: Limits) -> None:
+        self._channel = channel
+        self._limits = limits
+        # Unbuffered, and counted by the socket as one that must be closed before the socket is.
+        self._raw: Any = channel.makefile("rb", 0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._channel.settimeout(self._limits.remaining())
+        size: int | None = self._raw.readinto(buffer)
+        self._limits.count(size or 0)
+        return size
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
+
+
+class _LimitedResponse(http.client.HTTPResponse):
+    """A response that is read within the limits of the exchange, from the status line to the trailers."""
+
+    limits: ClassVar[Limits]
+
+    def __init__(self, channel: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(channel, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_LimitedReader(channel, self.limits))
+
+
+class _SocketOptions:
+    """Socket options; urllib3 reads them before it connects to each of the addresses of a name."""
+
+    def __init__(self, options: Any, limits: Limits) -> None:
+        self._options = tuple(options or ())
+        self._limits = limits
+
+    def __iter__(self) -> Iterator[Any]:
+        self._limits.remaining()
+        return iter(self._options)
+
+
+class _LimitedConnection(HTTPConnection):
+    """Connects, sends and receives within the limits of the exchange."""
+
+    limits: ClassVar[Limits]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.socket_options = cast(Any, _SocketOptions(self.socket_options, self.limits))
+
+    def _new_conn(self) -> socket.socket:
+        self.timeout = self.limits.remaining()
+        channel = super()._new_conn()
+        # For the handshake of TLS, which comes next.
+        channel.settimeout(self.limits.remaining())
+        return channel
+
+    def send(self, data: Any) -> None:
+        """Send a part of a request."""
+        if self.sock is None:
+            self.connect()
+        self.limits.connection = weakref.ref(self)
+        self.limits.begin_to_send()
+        super().send(data)
+
+
+def _limited(pool: Any, limits: Limits) -> Any:
+    """The same class of connection pools, whose connections keep the limits."""
+    if issubclass(pool.ConnectionCls, _LimitedConnection):
+        return pool
+    response = type("LimitedResponse", (_LimitedResponse,), {"limits": limits})
+    names = {"limits": limits, "response_class": response}
+    connection = type("LimitedConnection", (_LimitedConnection, pool.ConnectionCls), names)
+    return type("LimitedPool", (pool,), {"ConnectionCls": connection})
+
+
+class _LimitedAdapter(HTTPAdapter):
+    """Gives the limits to every connection, also to those through an HTTP or SOCKS proxy of the environment."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self._limit(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """The pools of connections through a proxy."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        self._limit(manager)
+        return manager
+
+    def _limit(self, manager: Any) -> None:
+        pools = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: _limited(pool, self._limits) for scheme, pool in pools.items()}
+
+
+class LimitedSession(Session):
+    """A session that keeps ``limits`` and follows no redirect."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self.limits = Limits(max_bytes)
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _LimitedAdapter(self.limits))
+
+    def get_redirect_target(self, resp: Any) -> str | None:
+        """Nowhere: requests reads, and decodes, the whole body of a redirect even if it is not to follow it."""
+        return None
+
+
+def without_certificate_warnings() -> None:
+    """Keep urllib3 from warning at each call that the certificate is not checked."""
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+
+def read_body(response: requests.Response, max_bytes: int) -> bytes:
+    """The body as it was sent; raises ResponseTooLarge."""
+    body = b""
+    for chunk in cast(urllib3.HTTPResponse, response.raw).stream(65536, decode_content=False):
+        body += chunk
+        if len(body) > max_bytes:
+            raise ResponseTooLarge
+    return body

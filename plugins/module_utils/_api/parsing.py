@@ -1,0 +1,174 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Floor 0: the one place where foreign text becomes JSON, numbers and times, bounded in size, depth and digits.
+
+This file is private to the collection. Foreign text is what a vendor, a proxy or a host sends. Whatever it is, a reader
+returns a value that the rest of the collection can store, compare and print, or it refuses: the readers that return
+``None`` for unreadable text never raise, and :func:`parse_json` raises only :class:`ShapeError`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import email.utils
+import json
+import math
+import re
+from typing import Any
+
+#: Characters of a JSON text. The longest response of the vendor, a list of 10,000 addresses, has 200,000.
+MAX_CHARACTERS = 8 * 1024 * 1024
+#: Levels of lists and objects in each other. The vendor uses four; Python's own functions give up at about 1,000.
+MAX_DEPTH = 32
+#: Characters of a number in a JSON text. Python refuses to convert more than 4,300 digits.
+MAX_NUMBER = 64
+#: Digits of an integer that is calculated with or stored: SQLite takes 64 bits.
+MAX_DIGITS = 18
+#: Characters of a time.
+MAX_TIME = 64
+#: Seconds that a server can ask to wait: 30 years.
+MAX_SECONDS = 10**9
+
+_INTEGER = re.compile(rf"[+-]?[0-9]{{1,{MAX_DIGITS}}}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+#: An escape of JSON: a pair of surrogates, a lone one, or any other.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+_HIGH_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class ShapeError(ValueError):
+    """The text is not JSON, or it is JSON that is not of the documented shape."""
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text from elsewhere; raises ShapeError if it is not JSON or exceeds a limit of this file.
+
+    The value has no NaN or infinity, no number that Python cannot print, no half of a surrogate pair, and no object
+    that names a field twice: readers of such an object do not agree on what it says.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise ShapeError("it is too long")
+    try:
+        value = _DECODER.decode(_without_lone_surrogates(text))
+    except ShapeError:
+        raise
+    except RecursionError:
+        raise ShapeError("it is nested too deep") from None
+    except ValueError:
+        raise ShapeError("it is not JSON") from None
+    _check_depth(value)
+    return value
+
+
+def integer(value: object) -> int | None:
+    """An integer, also from text such as ``"3"``; None for anything else, and for more than MAX_DIGITS digits."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if abs(value) < 10**MAX_DIGITS else None
+    text = value.strip() if isinstance(value, str) and len(value) <= MAX_NUMBER else ""
+    return int(text) if _INTEGER.fullmatch(text) else None
+
+
+def exact_number(text: str) -> decimal.Decimal | None:
+    """A decimal number of which there is a float; None for anything else."""
+    if not _DECIMAL.fullmatch(text):
+        return None
+    number = decimal.Decimal(text)
+    return number if number.adjusted() < 300 else None
+
+
+def duration(text: str) -> float | None:
+    """Seconds as programs print them, such as ``0.25``; None for anything else."""
+    return float(text) if _SECONDS.fullmatch(text) else None
+
+
+def parse_time(value: object, zone: datetime.timezone) -> datetime.datetime | None:
+    """A time such as ``2030-01-02 03:04:05`` in this time zone; None for anything else."""
+    text = value.strip() if isinstance(value, str) and len(value) <= MAX_TIME else ""
+    if not text.isascii():
+        return None
+    try:
+        return datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone)
+    except ValueError:
+        return None
+
+
+def http_time(text: str) -> float | None:
+    """The Unix time of an HTTP date; None for anything else."""
+    if len(text) > MAX_TIME or not text.isascii():
+        return None
+    try:
+        time = email.utils.parsedate_to_datetime(text)
+        # Without a zone Python would take the local one, in which the years 1 and 9999 are out of range.
+        return (time if time.tzinfo else time.replace(tzinfo=datetime.timezone.utc)).timestamp()
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+
+
+def http_delay(text: str, now: float) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for, a number of seconds or an HTTP date; None for anything else."""
+    text = text.strip()
+    if re.fullmatch(r"[0-9]+", text):
+        digits = text.lstrip("0")
+        return float(digits or 0) if len(digits) <= len(str(MAX_SECONDS)) - 1 else float(MAX_SECONDS)
+    time = http_time(text)
+    return None if time is None else min(max(0.0, time - now), float(MAX_SECONDS))
+
+
+def _parse_int(text: str) -> int:
+    if len(text) > MAX_NUMBER:
+        raise ShapeError("a number in it is too long")
+    return int(text)
+
+
+def _parse_float(text: str) -> float:
+    number = float(text) if len(text) <= MAX_NUMBER else math.inf
+    if not math.isfinite(number):
+        raise ShapeError("a number in it is too large or too long")
+    return number
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ShapeError(f"{text} is not a number of JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ShapeError("an object in it names a field twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant
+)
+
+
+def _without_lone_surrogates(text: str) -> str:
+    """Text that can be encoded, with U+FFFD for each half of a surrogate pair, as it is or as an escape of JSON."""
+    if not text.isascii():
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if _HIGH_ESCAPE.search(text):
+        text = _ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], text)
+    return text
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _depth in range(MAX_DEPTH + 1):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, (dict, list))
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+        if not level:
+            return
+    raise ShapeError("it is nested too deep")

@@ -1,0 +1,350 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every reader of foreign text, with text that it was not made for: a value, or an error of the collection.
+
+What a reader returns must be of use to the rest of the collection, too: it is printed, stored and compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.common.parameters import remove_values
+from ansible_collections.qingguo.qgnet.plugins.module_utils import (
+    _account_endpoints,
+    _account_models,
+    _egress,
+    _endpoints,
+    _instances,
+    _models,
+    _probe,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._account_endpoints import AccountEndpoint
+from ansible_collections.qingguo.qgnet.plugins.module_utils._answers import AccountListener, Listener
+from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, retry_after
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import oldest_first
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease, Quota, ShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_cloud import select_packages
+from fuzz.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+LEASE = {
+    "IP": "203.0.113.5",
+    "port": "21504",
+    "host": "203.0.113.5:21504",
+    "deadline": "2030-01-02 03:04:05",
+    "region": "福建省泉州市电信",
+}
+MONOPOLY = {
+    "uuid": "a1",
+    "area": "福建省",
+    "isp": "电信",
+    "state": "在线",
+    "ip": "203.0.113.5:10800",
+    "monopolize_time": "2030-01-02 03:04:05",
+    "last_dial_time": "2030-01-02 03:04:05",
+}
+#: For each call of the proxy API a valid response, and what reads it.
+CLASSIC: dict[str, tuple[Endpoint, Any, Callable[[Any], Any]]] = {
+    "quota": (_endpoints.QUOTA, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, Quota.from_answer),
+    "whitelist": (_endpoints.WHITELIST_QUERY, {"Code": 0, "Data": ["203.0.113.5"]}, _models.addresses),
+    "leases": (
+        _endpoints.QUERY,
+        {"Code": 0, "TotalNum": 1, "TaskList": [{"TaskID": "T1", "Data": [LEASE]}]},
+        _models.all_leases,
+    ),
+    "allocate": (_endpoints.ALLOCATE, {"Code": 0, "TaskID": "T1", "Num": 1, "Data": [LEASE]}, _models.new_leases),
+    "extract": (_endpoints.EXTRACT, {"Code": 0, "Data": [LEASE]}, _models.task_leases),
+    "areas": (
+        _endpoints.AREAS,
+        {"Code": 0, "Data": [{"AreaId": "350500", "Area": "泉州", "Isp": "1", "Status": 1}]},
+        _models.areas,
+    ),
+    "monopolies": (_endpoints.MONOPOLIES, {"data": [MONOPOLY]}, _models.monopolies),
+    "idle": (
+        _endpoints.MONOPOLIES_IDLE,
+        {"data": [{"AreaCode": 350500, "Isp": "电信", "Num": 3}]},
+        _models.idle_stock,
+    ),
+    "refusal": (_endpoints.MONOPOLIES_REDIAL, {"error": "busy", "Code": -10, "Msg": "no"}, dict),
+}
+INSTANCE = {
+    "Suid": "S1",
+    "Line_no": "L1",
+    "Ip": "203.0.113.5",
+    "Local_ip": "192.0.2.1",
+    "Host_id": "7",
+    "Run_status": 1,
+    "Order_status": "1",
+    "System_name": "Debian 13",
+    "Systemdisk": 40,
+    "Buy_time": "2030-01-02 03:04:05",
+    "Login_password": "p",
+}
+PACKAGE = {
+    "Package_no": "P1",
+    "Area_id": 3,
+    "Cpu": "2",
+    "Memory": "1.5",
+    "Systemdisk": 40,
+    "Basic_price": "12.50",
+    "User_price": "10",
+    "Buy_status": 1,
+    "Day_rate": "0.9",
+}
+LINE = {"Id": 1, "Name": "n", "Buy_status": 1, "Created_at": "2030-01-02 03:04:05", "bindspecs": ["1", 2]}
+PLAN = {
+    "Resource_no": "R1",
+    "Order_status": 1,
+    "Type": "1",
+    "Ip_type": 2,
+    "Authkey": "k",
+    "End_time": "2030-01-02 03:04:05",
+}
+PRICE = {"OriginalPrice": "12.50", "TotalPrice": 10.5}
+#: The same for the account API.
+ACCOUNT: dict[str, tuple[AccountEndpoint, Any, Callable[[Any], Any]]] = {
+    "balance": (_account_endpoints.BALANCE, {"result": True, "data": "12.34"}, _account_models.balance),
+    "instances": (
+        _account_endpoints.INSTANCES,
+        {"Code": 0, "data": {"1": INSTANCE, "2": INSTANCE}},
+        _account_models.instances,
+    ),
+    "packages": (_account_endpoints.PACKAGES, {"Code": "200", "data": [PACKAGE]}, _account_models.packages),
+    "lines": (_account_endpoints.LINES, {"Code": 0, "data": [LINE]}, _account_models.lines),
+    "plan": (_account_endpoints.PROXY_PLAN, {"Code": 0, "data": PLAN}, _account_models.proxy_plan),
+    "price": (_account_endpoints.ORDER_PRICE, {"Code": 0, "data": [PRICE]}, _account_models.order_price),
+    "refusal": (_account_endpoints.LINES, {"Code": 4001, "Message": "no", "RequestId": "r"}, _account_models.lines),
+}
+NOW = 1_900_000_000.0
+NONCE = "qg" + "0" * 24
+DATABASE = sqlite3.connect(":memory:")
+
+statuses = st.sampled_from([200, 200, 200, 200, 302, 400, 401, 404, 408, 429, 500, 502, 504])
+times = (
+    texts
+    | st.datetimes().map(lambda time: f"{time:%a, %d %b} {time.year:04} {time:%H:%M:%S} GMT")
+    | st.builds(
+        "{}, {} {} {} {}:{}:{} {}".format,
+        *(st.sampled_from(["Mon", "Fri", "Xyz", ""]), st.integers(-1, 99)),
+        *(st.sampled_from(["Jan", "Dec", "Xyz", ""]), st.sampled_from([0, 1, 69, 1970, 9999, 10000, 10**30])),
+        *(st.integers(-1, 99), st.integers(-1, 99), st.integers(-1, 10**20)),
+        st.sampled_from(["GMT", "", "-0000", "+0800", "+9999", "+" + "9" * 30, "-" + "9" * 5000, "EST", "\xb2"]),
+    )
+)
+headers = st.fixed_dictionaries({}, optional={"Retry-After": mangled(times), "Date": mangled(times)})
+
+
+@st.composite
+def responses(draw: st.DrawFn, shapes: dict[str, Any]) -> tuple[str, str, int, dict[str, str]]:
+    """The name of a call, and a text, status and headers in place of its response."""
+    name = draw(st.sampled_from(sorted(shapes)))
+    text = draw(mangled(bent(shapes[name][1]).map(written)))
+    return name, text, draw(statuses), draw(headers)
+
+
+def assert_usable(value: Any) -> None:
+    """Whether all that a task does with a value can be done with it."""
+    text = json.dumps(value, allow_nan=False)
+    text.encode()
+    remove_values(value, {"not in it"})
+    for each in leaves(value):
+        if isinstance(each, str):
+            each.encode()
+        assert not isinstance(each, float) or math.isfinite(each)
+
+
+def leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [leaf for pair in value.items() for each in pair for leaf in leaves(each)]
+    return [leaf for each in value for leaf in leaves(each)] if isinstance(value, list) else [value]
+
+
+def assert_sentence(problem: QgError) -> None:
+    assert_usable(problem.as_result())
+    assert problem.message.isprintable()
+    assert "defect" not in problem.message
+
+
+def use_proxy_api(value: Any) -> None:
+    """What the collection does with what it read."""
+    if isinstance(value, Quota):
+        DATABASE.execute("SELECT ?, ?, ?", (value.total, value.available, value.used))
+        assert_usable(value.described())
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, Lease):
+            assert_usable(each.described(NOW))
+            DATABASE.execute("SELECT ?, ?", (each.port, each.remaining(NOW)))
+        if isinstance(each, _models.Area):
+            DATABASE.execute("SELECT ?", (each.area_id,))
+        vendor = getattr(each, "vendor", each)
+        assert_usable(dict(vendor) if isinstance(vendor, dict) else vendor)
+    if isinstance(value, list) and value and isinstance(value[0], Lease):
+        oldest_first(value)
+
+
+Response = tuple[str, str, int, dict[str, str]]
+
+
+@given(responses(CLASSIC))
+def test_responses_of_the_proxy_api(response: Response) -> None:
+    hear_proxy_api(*response)
+
+
+def hear_proxy_api(name: str, text: str, status: int, told: dict[str, str]) -> None:
+    endpoint, _shape, read = CLASSIC[name]
+    try:
+        body = Listener(["SECRET1", "SECRET2"]).body(Answer(status, text, told), endpoint)
+        with contextlib.suppress(ShapeError):
+            use_proxy_api(read(body))
+    except QgError as problem:
+        assert_sentence(problem)
+
+
+@given(responses(ACCOUNT))
+def test_responses_of_the_account_api(response: Response) -> None:
+    hear_account_api(*response)
+
+
+def hear_account_api(name: str, text: str, status: int, told: dict[str, str]) -> None:
+    endpoint, _shape, read = ACCOUNT[name]
+    try:
+        data = AccountListener(["SECRET1"], NOW).data(Answer(status, text, told), endpoint, "x=1")
+        with contextlib.suppress(ShapeError):
+            value = read(data)
+            use_account_api(name, value)
+            if name == "instances":
+                _account_models.instances(data, include_secrets=True)
+    except QgError as problem:
+        assert_sentence(problem)
+
+
+def use_account_api(name: str, value: Any) -> None:
+    if name == "balance":
+        assert math.isfinite(float(value.exact))
+        return
+    assert_usable(value)
+    if name == "packages":
+        least = {f"min_{one}": 1 for one in ("cpu", "memory", "system_disk", "data_disk", "bandwidth")}
+        select_packages(value, {**dict.fromkeys(least), "max_price": 11.0, "buyable": None})
+    if name == "instances":
+        names = _instances.Names()
+        for row in _instances.collect([None], lambda _product: value):
+            _instances.matches(row, _instances.check_filters({"ip": "203.*", "end_time": None}))
+            _instances.address(row, "ip")
+            _instances.group_names(row, _instances.GROUPS, "qg_")
+            names.give(row["suid"], [row["host_name"], row["ip"]])
+            assert _instances.printable(row["suid"]).isprintable()
+        _instances.some(names.doubles)
+
+
+QUESTION = _egress.Question(("https://a.example", "https://b.example"), quorum=2, samples=2)
+COMMAND = _probe.Command("", NONCE, ("192.0.2.1:8080", "192.0.2.2:8080", "192.0.2.3:8080"))
+PROBE = _probe.Probe(tuple(_probe.Proxy(server, "203.0.113.5") for server in COMMAND.servers), "http://echo.example")
+
+answers = texts | mangled(
+    bent({"ip": "203.0.113.5", "origin": "203.0.113.5, 203.0.113.6", "query": "x"}).map(written)
+    | st.sampled_from(["203.0.113.5", "198.51.100.7\n", "2001:db8::1"])
+)
+counts = st.sampled_from(["0", "1", "2", "3", "-1", "99", "\N{SUPERSCRIPT TWO}", "9" * 5000, "", "1_0", "\udcff"])
+tools = st.sampled_from(["curl", "wget", "python", "none", "", "x" * 5000, "\x1b[2J"])
+codes = st.sampled_from(["0", "0", "0", "7", "22", "28", "56", "-5", "\N{SUPERSCRIPT TWO}", "9" * 5000, "x", ""])
+clocks = st.sampled_from(
+    ["-", "1900000000", "1900000001", "1900000000123456789", "9" * 5000, "9" * 13, "\N{SUPERSCRIPT TWO}", "N", ""]
+)
+durations = st.sampled_from(["0.25", "1.2.3", "...", "", "9" * 5000, "1e5", "-1", "nan", "0." + "1" * 5000, "12"])
+noise = st.sampled_from(["", "\n", "Last login: today\r\n", f"\n{NONCE} ", f"\n{NONCE}.", f"\n{NONCE}: 0 "]) | texts
+
+
+def listed(records: list[str]) -> str:
+    return "\n".join(records)
+
+
+egress_records = st.lists(
+    mangled(st.builds((f"\n{NONCE} {{}} {{}} {{}} {{}}\n{NONCE}.\n{{}}").format, counts, tools, codes, answers, noise)),
+    max_size=5,
+).map(listed)
+
+
+@given(egress_records)
+def test_records_of_a_host_that_was_asked_for_its_egress_address(output: str) -> None:
+    replies = _egress.parse(output, NONCE, QUESTION)
+    with contextlib.suppress(QgError):
+        assert_usable(_egress.judge(replies, QUESTION).answers)
+
+
+reports = st.builds(
+    (f"\n{NONCE}; {{}} {{}} {{}}").format, *[st.sampled_from(["200", "000", "407", "\xb2\xb2\xb2"])] * 2, durations
+)
+complaints = st.builds("{} {}".format, st.sampled_from(["200", "0", "502", "9" * 5000, "\xb2"]), durations) | texts
+probe_records = st.lists(
+    mangled(
+        st.builds(
+            (f"\n{NONCE} {{}} {{}} {{}}\n{NONCE}: {{}} {{}} {{}} {{}}{{}}\n{NONCE}.\n{{}}").format,
+            *(counts, tools, complaints, codes, clocks, clocks, answers, reports | st.just(""), noise),
+        )
+    ),
+    max_size=5,
+).map(listed)
+
+
+@given(probe_records)
+@example(f'\n{NONCE} 0 curl \n{NONCE}: 0 - - {{"a": {"[" * 1900}\n{NONCE}; 200 200 0.1\n{NONCE}.\n')
+@example(f"\n{NONCE} 0 curl \n{NONCE}: 0 - - 203.0.113.5\n{NONCE}; 200 200 1.2.3\n{NONCE}.\n")
+@example(f"\n{NONCE} 0 python 200 {'9' * 5000}.1\n{NONCE}: 0 - - 203.0.113.5\n{NONCE}.\n")
+@example(f"\n{NONCE} 0 wget \n{NONCE}: 0 {'9' * 5000} {'9' * 5000} 203.0.113.5\n{NONCE}.\n")
+@example(f"\n{NONCE} 99 curl \n{NONCE}: \N{SUPERSCRIPT TWO} - - 203.0.113.5\n{NONCE}.\n")
+def test_records_of_a_host_that_tried_proxies(output: str) -> None:
+    found = _probe.parse(output, COMMAND)
+    replies = dict.fromkeys(COMMAND.servers, _probe.Reply(error="no answer")) | found
+    with contextlib.suppress(QgError):
+        assert_usable(_probe.judge(PROBE, replies))
+
+
+@given(answers, st.sampled_from([None, "ipv4", "ipv6"]), st.booleans())
+def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non_global: bool) -> None:
+    refusal = None
+    try:
+        assert _egress.read_address(answer, family, allow_non_global).isascii()
+    except ValueError as problem:
+        refusal = problem
+    if refusal is not None:
+        # Not one of its relatives, such as the one of a codec.
+        assert type(refusal) is ValueError
+        assert str(refusal).isprintable()
+        assert len(str(refusal)) < 200
+
+
+@given(headers)
+@example({"Retry-After": "9" * 5000, "Date": "Fri, 31 Dec 9999 23:59:59"})
+@example({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -0000", "Date": "Mon, 01 Jan 0001 00:00:00 -0000"})
+def test_headers(told: dict[str, str]) -> None:
+    wait = retry_after(told)
+    assert wait is None or 0 <= wait <= 10**9
+    ahead = AccountListener([], NOW)._ahead(Answer(200, "", told))
+    assert ahead is None or math.isfinite(ahead)
+
+
+def test_each_hostile_value_in_each_place_of_each_response() -> None:
+    """What the audit found, one by one: the seeds of the fuzzer."""
+    for name, (_endpoint, shape, _read) in CLASSIC.items():
+        for text in poisoned(shape):
+            hear_proxy_api(name, text, 200, {})
+    for name, (_endpoint, shape, _read) in ACCOUNT.items():
+        for text in poisoned(shape):
+            hear_account_api(name, text, 200, {})
+
+
+def poisoned(shape: Any) -> list[str]:
+    text = json.dumps(shape)
+    places = sorted({json.dumps(leaf) for leaf in leaves(shape)})
+    return [text.replace(place, raw, 1) for place in places for raw in (*HOSTILE_JSON, *map(json.dumps, HOSTILE_TEXTS))]
