@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import question_from
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import EGRESS_OPTIONS, PROXY_API_OPTIONS, Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
@@ -34,5 +35,6 @@ class ActionModule(QgAction):
         try:
             verdict = ask(self, question_from(params))
         except QgError as problem:
-            return {**result, "failed": True, "changed": False, **problem.as_result()}
-        return {**result, "changed": False, "ips": verdict.ips, "ip": verdict.ips[0], "answers": verdict.answers}
+            return {**result, **redact({"failed": True, "changed": False, **problem.as_result()}, params, SPEC)}
+        found = {"changed": False, "ips": verdict.ips, "ip": verdict.ips[0], "answers": verdict.answers}
+        return {**result, **redact(found, params, SPEC)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, Spec
 from ansible_collections.qingguo.qgnet.plugins.module_utils._probe import (
     Probe,
@@ -45,10 +46,10 @@ class ActionModule(QgAction):
             probe = probe_from(params)
             found = judge(probe, self._ask(probe))
         except QgError as problem:
-            return {**result, "failed": True, "changed": False, **problem.as_result()}
+            return {**result, **redact({"failed": True, "changed": False, **problem.as_result()}, params, SPEC)}
         complaint = too_few(probe, found)
         failure = {"failed": True, "msg": complaint} if complaint else {}
-        return {**result, "changed": False, **found, **failure}
+        return {**result, **redact({"changed": False, **found, **failure}, params, SPEC)}
 
     def _ask(self, probe: Probe) -> dict[str, Reply]:
         replies: dict[str, Reply] = {}

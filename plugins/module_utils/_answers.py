@@ -10,15 +10,15 @@ This file is private to the collection.
 from __future__ import annotations
 
 import email.utils
-import html
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_endpoints import AccountEndpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models import SECRET_MARKS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.redaction import Redactor
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     AccountError,
@@ -28,7 +28,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._fields import Item
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, retry_after
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError, as_int, one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError, as_int
 
 #: Statuses of a server that stopped waiting for another: that one may still be at work.
 _GAVE_UP_WAITING = (408, 502, 504)
@@ -40,8 +40,8 @@ class Listener:
     #: What the user calls the address in the options.
     url_option = "api_url"
 
-    def __init__(self, secrets: Collection[str]) -> None:
-        self._secrets = tuple(secrets)
+    def __init__(self, secrets: Collection[str], *, for_one_call: Collection[str] = ()) -> None:
+        self.redactor = Redactor(secrets, for_one_call=for_one_call)
 
     def body(self, answer: Answer, endpoint: Endpoint) -> dict[str, Any]:
         """The JSON of a success; the body counts whatever the status, since refusals come with 200 or 4xx.
@@ -96,15 +96,8 @@ class Listener:
 
     def harmless(self, text: str) -> str:
         """What a server said, without a secret, whichever way it spells it; nothing where that cannot be made sure."""
-        for undo in _SPELLINGS:
-            text = undo(text)
-            for secret in self._secrets:
-                for spelling in (secret, secret.replace(" ", "+")):
-                    text = text.replace(spelling, "********")
-        plain = _letters(text)
-        if any(_letters(secret) in plain for secret in self._secrets):
-            return ""
-        return one_line(text)
+        text = self.redactor.text(text)
+        return "" if self.redactor.holds_letters(text) else one_line(text)
 
 
 class AccountListener(Listener):
@@ -112,8 +105,8 @@ class AccountListener(Listener):
 
     url_option = "account_url"
 
-    def __init__(self, secrets: Collection[str], clock: float) -> None:
-        super().__init__(secrets)
+    def __init__(self, secrets: Collection[str], clock: float, *, for_one_call: Collection[str] = ()) -> None:
+        super().__init__(secrets, for_one_call=for_one_call)
         self._clock = clock
 
     def data(self, answer: Answer, endpoint: AccountEndpoint, asked: str) -> Any:
@@ -163,24 +156,17 @@ class AccountListener(Listener):
 
 def _object(answer: Answer) -> dict[str, Any]:
     """The JSON object of an answer; raises ValueError or RecursionError where it is none."""
-    body = json.loads(answer.text)
+    body: dict[str, Any] = json.loads(answer.text)
     if not isinstance(body, dict):
         raise ShapeError("no object")
+    if _HALF_A_SIGN.search(answer.text):
+        # Half of a surrogate pair alone is no text: no file and no database takes it.
+        body = json.loads(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
     return body
 
 
 #: The name of a key whose value is secret, however the vendor spells it.
 _MARK = re.compile("|".join(r"[\W_]*".join(mark) for mark in SECRET_MARKS), re.IGNORECASE)
 
-
-def _without_escapes(text: str) -> str:
-    return re.sub(r"\\u([0-9a-fA-F]{4})|\\(.)", lambda match: match[2] or chr(int(match[1], 16)), text)
-
-
-#: The spellings in which a server may repeat what it was sent, undone one after the other: plain, URL, HTML, JSON.
-_SPELLINGS: tuple[Callable[[str], str], ...] = (str, unquote, html.unescape, _without_escapes)
-
-
-def _letters(text: str) -> str:
-    """Letters and digits alone: what most other spellings leave as it is."""
-    return "".join(filter(str.isalnum, text)).casefold()
+#: An escape of half of a pair, whether the other half stands beside it or not.
+_HALF_A_SIGN = re.compile(r"\\u[dD][89a-fA-F]")
