@@ -315,9 +315,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _construct(self, name: str) -> None:
         """What the options of ``constructed`` make of a host."""
         strict, host = self.get_option("strict"), self.inventory.get_host(name)
-        self._set_composite_vars(self.get_option("compose"), host.get_vars(), name, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), host.get_vars(), name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), host.get_vars(), name, strict=strict)
+        try:
+            self._set_composite_vars(self.get_option("compose"), host.get_vars(), name, strict=strict)
+            self._add_host_to_composed_groups(self.get_option("groups"), host.get_vars(), name, strict=strict)
+            self._add_host_to_keyed_groups(self.get_option("keyed_groups"), host.get_vars(), name, strict=strict)
+        except AnsibleError as problem:
+            # It may quote what the vendor tells.
+            raise QgError(_sentence(problem)) from None
 
     def _warn(self, services: list[tuple[str, str]], total: int, what: str) -> None:
         if services:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
@@ -109,7 +110,14 @@ class ProxyApi(Client):
     def leases(self, task_ids: Sequence[str] = ()) -> list[Lease]:
         """What the key holds, of these tasks or of all."""
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
-        return self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases)
+        leases = self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases)
+        return [replace(lease, vendor=self._without_secrets(lease.vendor)) for lease in leases]
+
+    def _without_secrets(self, vendor: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The vendor's fields as they may be kept in the state directory: what names the lease stays as it is."""
+        cleaned: Mapping[str, Any] = self._listener.redactor.tree({"vendor": vendor})["vendor"]
+        named = {name: vendor[name] for name in ("IP", "port", "host") if name in vendor}
+        return vendor if cleaned is vendor else {**cleaned, **named}
 
     def allocate(
         self,

@@ -170,7 +170,7 @@ def test_the_example_of_curl_takes_any_password(
 def test_no_process_of_the_host_has_the_password_among_its_arguments(
     sim: Simulator, playground: Playground, lease: dict[str, Any]
 ) -> None:
-    """Each process of the task is started by this curl, or is its parent: they write down what a host's users can read."""
+    """This curl writes down what all users of a host can read: its arguments and those of its parent."""
     folder = playground.root / "bin"
     folder.mkdir()
     spy = folder / "curl"
