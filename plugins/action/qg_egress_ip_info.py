@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import EGRESS_OPTIONS, PROXY_API_OPTIONS, Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
@@ -30,7 +31,7 @@ class ActionModule(QgAction):
         """The addresses, and who told them."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         params = self.validated(SPEC)
-        return {**result, **self.guarded(lambda: self._ask(params))}
+        return {**result, **redact(self.guarded(lambda: self._ask(params)), params, SPEC)}
 
     def _ask(self, params: dict[str, Any]) -> dict[str, Any]:
         verdict = ask(self, question_from(params))

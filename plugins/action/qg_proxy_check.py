@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, Spec
 from ansible_collections.qingguo.qgnet.plugins.module_utils._probe import (
     Probe,
@@ -41,7 +42,7 @@ class ActionModule(QgAction):
         """What each proxy did, and which of them work."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         params = self.validated(SPEC)
-        return {**result, **self.guarded(lambda: self._check(params))}
+        return {**result, **redact(self.guarded(lambda: self._check(params)), params, SPEC)}
 
     def _check(self, params: dict[str, Any]) -> dict[str, Any]:
         probe = probe_from(params)

@@ -16,6 +16,8 @@ options:
     description:
       - Echo services, which answer with the address that a call comes from, as text or as JSON with V(ip) or V(origin).
       - All are asked at the same time, each directly, whatever proxy the host's environment names.
+      - A URL must not hold a user name or a password. Results and messages show it without its query, but other users
+        of the host can read all of it in the list of processes.
     type: list
     elements: str
     default:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: proxy_curl
-short_description: Turn a proxy lease into a command line of curl
+short_description: Turn a proxy lease into a command line or a configuration of curl
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Returns one line for a POSIX shell that gets an address with C(curl) through the lease, and fails when the server or
-    the proxy answers with an error.
+  - Returns what makes C(curl) get an address through the lease, and fail when the server or the proxy answers with an
+    error. It is one line for a POSIX shell, or with O(form=config) text for the standard input of C(curl --config -).
   - The proxy is used for every address, whatever the variable E(no_proxy) says, and the address is taken as it is, with
     its brackets and braces.
   - The proxy is the C(proxy_url) of the lease, if it has one, which holds the key and its password. Otherwise it
     is V(http://HOST:PORT), which works for callers that are on the whitelist.
-positional: url
+  - Every user of a host can read the arguments of its processes. A lease with C(proxy_url) is therefore refused
+    without O(form=config).
+positional: url, form
 options:
   _input:
     description:
@@ -28,22 +30,30 @@ options:
     type: raw
     required: true
   url:
-    description: What to get, with C(http) or C(https).
+    description:
+      - What to get, with C(http) or C(https).
+      - A user name and a password in it are possible only with O(form=config).
     type: str
     required: true
-notes:
-  - Other users of a host may see the arguments of its processes. Where that matters, use
-    P(qingguo.qgnet.proxy_environment#filter) for a lease with C(proxy_url), and set C(no_log).
+  form:
+    description:
+      - With V(line), the filter returns a command line.
+      - With V(config), it returns a configuration of C(curl), which keeps credentials off the command line. Give it to
+        C(curl --config -) as standard input, and set C(no_log) if the lease has C(proxy_url).
+    type: str
+    choices: [line, config]
+    default: line
 seealso:
   - plugin: qingguo.qgnet.proxy_environment
     plugin_type: filter
 """
 
 EXAMPLES = r"""
-- name: See where the proxy comes out
+- name: Show the exit address of a proxy that takes a password
   ansible.builtin.command:
-    cmd: "{{ lease | qingguo.qgnet.proxy_curl('https://d.qg.net/ip') }}"
-    expand_argument_vars: false # a dollar sign in a password stays one
+    argv: [curl, --config, "-"]
+    stdin: "{{ lease | qingguo.qgnet.proxy_curl('https://d.qg.net/ip', form='config') }}"
+  no_log: true
   register: exit_address
   changed_when: false
 
@@ -55,7 +65,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The command line, quoted for a POSIX shell. A secret, if the lease has C(proxy_url).
+  description:
+    - With O(form=line), the command line, quoted for a POSIX shell.
+    - With O(form=config), the lines of the configuration. A secret, if the lease has C(proxy_url).
   type: str
 """
 
@@ -64,17 +76,38 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._endpoint import endpoint, kind, refusal, settled, shown
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._endpoint import endpoint, kind, refusal, settled
 
 NAME = "proxy_curl"
+_FLAGS = ("fail", "silent", "show-error", "globoff")
 
 
-def proxy_curl(lease: Any, url: Any) -> str:
-    """Return the line that gets the URL through the lease."""
-    proxy = endpoint(NAME, lease).url
-    # An empty --noproxy, since curl would obey the variable no_proxy, and show another exit than that of the lease.
-    options = ("--fail", "--silent", "--show-error", "--globoff", "--noproxy", "", "--proxy", proxy)
-    return shlex.join(("curl", *options, _checked(settled(url))))
+def proxy_curl(lease: Any, url: Any, form: Any = "line") -> str:
+    """Return what gets the URL through the lease."""
+    proxy, url, form = endpoint(NAME, lease), _checked(settled(url)), settled(form)
+    # An empty noproxy, since curl would obey the variable no_proxy, and show another exit than that of the lease.
+    if form == "config":
+        lines = (*_FLAGS, 'noproxy = ""', f'proxy = "{proxy.url}"', f"url = {_quoted(url)}")
+        return "".join(f"{line}\n" for line in lines)
+    if form != "line":
+        raise refusal(NAME, f"a form that is {describe(form)}", "give 'line' or 'config'")
+    if proxy.login is not None or "@" in urlsplit(url).netloc:
+        what = (
+            f"the proxy_url of {proxy.server!r}" if proxy.login is not None else "a url with a user name or a password"
+        )
+        raise refusal(
+            NAME,
+            f"{what} in a command line, which every user of a host can read",
+            "give form='config', and pass the result to curl --config - as standard input",
+        )
+    return shlex.join(("curl", *(f"--{flag}" for flag in _FLAGS), "--noproxy", "", "--proxy", proxy.url, url))
+
+
+def _quoted(url: str) -> str:
+    """Text in quotes as curl reads it in a configuration."""
+    escaped = url.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _checked(url: Any) -> str:
@@ -86,7 +119,9 @@ def _checked(url: Any) -> str:
     except ValueError:
         valid = False
     if not valid or not url.isprintable() or " " in url:
-        raise refusal(NAME, f"url={shown(url)}", "give scheme and host without spaces, such as 'https://d.qg.net/ip'")
+        raise refusal(
+            NAME, f"url={describe(url)}", "give scheme and host without spaces, such as 'https://d.qg.net/ip'"
+        )
     return url
 
 

@@ -33,8 +33,9 @@ options:
     type: raw
     default: localhost,127.0.0.1,::1
 notes:
-  - With C(-vvv), Ansible shows the environment of a task, even with C(no_log). A lease without C(proxy_url) has nothing
-    to hide.
+  - With C(-vvv), Ansible shows the environment of a task, even with C(no_log). It also writes it into the command that
+    starts a module, which other users of the host can read while the module runs. A lease without C(proxy_url) has
+    nothing to hide.
 seealso:
   - plugin: qingguo.qgnet.proxy_curl
     plugin_type: filter

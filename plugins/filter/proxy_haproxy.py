@@ -67,6 +67,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quote_word
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._endpoint import (
     checked_options,
     endpoints,
@@ -82,7 +83,9 @@ def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check") -> st
     """Return a server line for each server among the leases."""
     prefix = settled(prefix)
     if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z0-9_.-]{1,64}", prefix):
-        what = f"the prefix {prefix[:64]!r}" if isinstance(prefix, str) else f"a prefix that is {kind(prefix)}"
+        what = (
+            f"the prefix {quote_word(prefix[:64])}" if isinstance(prefix, str) else f"a prefix that is {kind(prefix)}"
+        )
         raise refusal(NAME, what, "give a prefix of letters, digits, '_', '.' and '-'")
     extra = checked_options(NAME, options)
     lines = (f"server {one.name(prefix)} {one.server} {extra}" for one in endpoints(NAME, leases))

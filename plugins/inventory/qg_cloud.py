@@ -168,10 +168,12 @@ from ansible import template
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _instances
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._instances import Row
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import account_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import ACCOUNT_API_OPTIONS, account_api
 
 #: Options that are evaluated for each host, and not when the file is read.
 _FOR_EACH_HOST = ("compose", "groups", "keyed_groups", "conditions", "hostnames")
@@ -257,6 +259,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise OptionError("This inventory needs requests in the Python that runs Ansible: install it there.")
         api = account_api(self.get_options())
         rows = _instances.collect(products, lambda product: api.instances(product, include_secrets=secrets))
+        told: dict[str, list[Row]] = redact({"rows": rows}, self.get_options(), ACCOUNT_API_OPTIONS)
+        rows = told["rows"]
         self.display.vv(f"{self.NAME}: {len(rows)} services, {api.calls} calls of the vendor")
         if self.get_option("cache"):
             self._cache[key] = rows
@@ -317,13 +321,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _construct(self, name: str) -> None:
         """What the options of ``constructed`` make of a host."""
         strict, host = self.get_option("strict"), self.inventory.get_host(name)
-        self._set_composite_vars(self.get_option("compose"), host.get_vars(), name, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), host.get_vars(), name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), host.get_vars(), name, strict=strict)
+        try:
+            self._set_composite_vars(self.get_option("compose"), host.get_vars(), name, strict=strict)
+            self._add_host_to_composed_groups(self.get_option("groups"), host.get_vars(), name, strict=strict)
+            self._add_host_to_keyed_groups(self.get_option("keyed_groups"), host.get_vars(), name, strict=strict)
+        except AnsibleError as problem:
+            # It may quote what the vendor tells.
+            raise QgError(_sentence(problem)) from None
 
     def _warn(self, services: list[tuple[str, str]], total: int, what: str) -> None:
         if services:
             told = f"{len(services)} of {total} services {what}: {_instances.some(services)}."
             self.display.warning(f"{self.NAME}: {told}")
         for suid, told in services:
-            self.display.v(f"{self.NAME}: {_instances.printable(suid)}: {_instances.printable(told)}")
+            self.display.v(f"{self.NAME}: {one_line(f'{suid}: {told}')}")

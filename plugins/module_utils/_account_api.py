@@ -118,7 +118,7 @@ class AccountApi(Client):
         signed = self._identity.signed(now)
         self.calls += 1
         answer = self._transport.send("GET", self._account_url + endpoint.path, {**parameters, **signed}, endpoint.path)
-        listener = AccountListener((self._identity.app_key, signed["sign"]), now)
+        listener = AccountListener((self._identity.app_key,), now, for_one_call=(signed["sign"],))
         try:
             return read(listener.data(answer, endpoint, self._asked(parameters)))
         except QgError:

@@ -9,15 +9,15 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_endpoints import AccountEndpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models import SECRET_MARKS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import http_time, parse_json
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.redaction import Redactor
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     AccountError,
@@ -27,7 +27,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._fields import Item
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, retry_after
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError, as_int, one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError, as_int
 
 #: Statuses of a server that stopped waiting for another: that one may still be at work.
 _GAVE_UP_WAITING = (408, 502, 504)
@@ -39,8 +39,8 @@ class Listener:
     #: What the user calls the address in the options.
     url_option = "api_url"
 
-    def __init__(self, secrets: Collection[str]) -> None:
-        self._secrets = tuple(secrets)
+    def __init__(self, secrets: Collection[str], *, for_one_call: Collection[str] = ()) -> None:
+        self.redactor = Redactor(secrets, for_one_call=for_one_call)
 
     def body(self, answer: Answer, endpoint: Endpoint) -> dict[str, Any]:
         """The JSON of a success; the body counts whatever the status, since refusals come with 200 or 4xx.
@@ -95,15 +95,8 @@ class Listener:
 
     def harmless(self, text: str) -> str:
         """What a server said, without a secret, whichever way it spells it; nothing where that cannot be made sure."""
-        for undo in _SPELLINGS:
-            text = undo(text)
-            for secret in self._secrets:
-                for spelling in (secret, secret.replace(" ", "+")):
-                    text = text.replace(spelling, "********")
-        plain = _letters(text)
-        if any(_letters(secret) in plain for secret in self._secrets):
-            return ""
-        return one_line(text)
+        text = self.redactor.text(text)
+        return "" if self.redactor.holds_letters(text) else one_line(text)
 
 
 class AccountListener(Listener):
@@ -111,8 +104,8 @@ class AccountListener(Listener):
 
     url_option = "account_url"
 
-    def __init__(self, secrets: Collection[str], clock: float) -> None:
-        super().__init__(secrets)
+    def __init__(self, secrets: Collection[str], clock: float, *, for_one_call: Collection[str] = ()) -> None:
+        super().__init__(secrets, for_one_call=for_one_call)
         self._clock = clock
 
     def data(self, answer: Answer, endpoint: AccountEndpoint, asked: str) -> Any:
@@ -168,21 +161,3 @@ def _object(answer: Answer) -> dict[str, Any]:
 #: The name of a key whose value is secret, however the vendor spells it.
 _MARK = re.compile("|".join(r"[\W_]*".join(mark) for mark in SECRET_MARKS), re.IGNORECASE)
 
-
-def _without_escapes(text: str) -> str:
-    return re.sub(r"\\u([0-9a-fA-F]{4})|\\(.)", lambda match: match[2] or chr(int(match[1], 16)), text)
-
-
-def _without_entities(text: str) -> str:
-    # Python refuses to convert a number of thousands of digits; Unicode has seven at most.
-    text = re.sub(r"&#([xX]?)0+(?=[0-9a-fA-F])", r"&#\1", text)
-    return html.unescape(re.sub(r"&#[xX]?[0-9a-fA-F]{8,};?", "\ufffd", text))
-
-
-#: The spellings in which a server may repeat what it was sent, undone one after the other: plain, URL, HTML, JSON.
-_SPELLINGS: tuple[Callable[[str], str], ...] = (str, unquote, _without_entities, _without_escapes)
-
-
-def _letters(text: str) -> str:
-    """Letters and digits alone: what most other spellings leave as it is."""
-    return "".join(filter(str.isalnum, text)).casefold()

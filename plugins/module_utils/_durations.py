@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quote_word
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 
 _MONTHS = (*(f"{number}m" for number in range(1, 10)), "12m", "24m", "36m")
@@ -34,8 +35,8 @@ def check_duration(text: str, brand: str | None) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,3}[sdwm]", duration):
         hint = " The vendor writes hours with s." if duration.endswith("h") else ""
         raise OptionError(
-            f"duration={text!r} is no duration: give a number and s (hours), d (days), w (weeks) or m (months), such "
-            f"as 1m.{hint}"
+            f"duration={quote_word(text)} is no duration: give a number and s (hours), d (days), w (weeks) or m "
+            f"(months), such as 1m.{hint}"
         )
     sold = BRANDS.get(brand or "")
     if sold and duration not in sold:

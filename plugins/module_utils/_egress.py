@@ -10,14 +10,15 @@ shell and one of curl, wget or Python. The judgement is strict, since a wrong ad
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import integer, parse_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, numeric_order, one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import Asking, ended, new_nonce, records, script
@@ -76,7 +77,7 @@ class Reply:
 
 def question_from(params: Mapping[str, Any]) -> Question:
     """The question that the options describe; every mistake in them is found here, before the host is asked."""
-    sources = tuple(dict.fromkeys(check_url("sources", url) for url in params["sources"]))
+    sources = tuple(dict.fromkeys(check_url(f"sources, entry {n},", url) for n, url in enumerate(params["sources"], 1)))
     if not sources:
         raise OptionError("sources is empty: name at least one echo service.")
     quorum = min(2, len(sources)) if params["quorum"] is None else params["quorum"]
@@ -86,14 +87,14 @@ def question_from(params: Mapping[str, Any]) -> Question:
     family, address = params.get("family") or "ipv4", params["source_address"]
     if address:
         try:
-            right = ipaddress.ip_address(address).version == (6 if family == "ipv6" else 4)
+            right = parse_address(address).version == (6 if family == "ipv6" else 4)
         except ValueError:
             right = False
         if not right:
-            raise OptionError(f"source_address {address!r} is not an {family} address of the host.")
+            raise OptionError(f"source_address {describe(address)} is not an {family} address of the host.")
     proxy = params.get("proxy")
-    if proxy and "@" in check_url("proxy", proxy):
-        raise OptionError("proxy holds a user name: leave it out, the whitelist is what lets the host in.")
+    if proxy:
+        check_url("proxy", proxy)
     return Question(
         sources=sources,
         quorum=quorum,
@@ -178,7 +179,7 @@ def read_address(answer: str, family: str | None, allow_non_global: bool) -> str
             fields = {}
         text = next((str(fields[name]) for name in ("ip", "origin", "address", "query") if fields.get(name)), "")
     try:
-        address = ipaddress.ip_address(text.strip())
+        address = parse_address(text.strip())
     except ValueError:
         shown = one_line(answer)[:60]
         raise ValueError(f'said "{shown}", which is no address' if shown else "said nothing") from None
@@ -205,7 +206,7 @@ def judge(replies: Sequence[Reply], question: Question) -> Verdict:
     told: dict[str, set[str]] = {}
     wrong, silent = [], []
     answers: list[dict[str, Any]] = []
-    for reply in replies:
+    for reply in _labelled(replies, question):
         ip, error = None, reply.error
         if reply.error is not None:
             silent.append(f"{reply.source}: {reply.error}")
@@ -240,6 +241,16 @@ def judge(replies: Sequence[Reply], question: Question) -> Verdict:
             answers=answers,
         )
     return Verdict(numeric_order(told), answers)
+
+
+def _labelled(replies: Sequence[Reply], question: Question) -> list[Reply]:
+    """The replies with sources as messages and results name them: without the query, which may hold a token."""
+    labels: dict[str, str] = {}
+    for url in question.sources:
+        label = url.partition("?")[0] + ("?..." if "?" in url else "")
+        # Each keeps a name of its own, since it is counted by it.
+        labels[url] = f"{label} ({len(labels) + 1})" if label in labels.values() else label
+    return [replace(reply, source=labels[reply.source]) for reply in replies]
 
 
 def _list(parts: Collection[str]) -> str:

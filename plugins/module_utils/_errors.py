@@ -14,6 +14,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
+
 
 @dataclass(frozen=True)
 class VendorCode:
@@ -66,12 +68,13 @@ BOUND_ELSEWHERE = -206
 class QgError(Exception):
     """A failure that the user reads: one sentence, and structured details beside it.
 
-    No instance ever holds a key, a password, or a URL with its query.
+    No instance ever holds a key, a password, or a URL with its query. What is foreign in the message is made fit to be
+    shown here, for every way in which it is shown.
     """
 
     def __init__(self, message: str, **details: Any) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = one_line(message)
+        super().__init__(self.message)
         self.details = details
 
     def as_result(self) -> dict[str, Any]:

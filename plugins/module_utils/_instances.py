@@ -13,7 +13,6 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import hashlib
-import ipaddress
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -27,6 +26,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models impo
     instances,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, quote_word
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 
 Row = dict[str, Any]
@@ -91,7 +92,8 @@ def _typed(option: str, value: Any, definitions: Mapping[str, Mapping[str, Any]]
         choices = f"some of {', '.join(spec['choices'])}" if "choices" in spec else ""
         parts = f" of {_PARTS[spec['elements']]}" if "elements" in spec else ""
         wanted = choices or _MEANT[spec.get("type", "str")] + parts
-        shown = f"={value!r}" if isinstance(value, str) and (choices or spec.get("type") != "str") else ""
+        is_shown = isinstance(value, str) and "@" not in value and (choices or spec.get("type") != "str")
+        shown = f"={value!r}" if is_shown else ""
         raise OptionError(f"{option}{shown} cannot be used in the inventory file: give {wanted}.")
     return validation.validated_parameters[option]
 
@@ -121,7 +123,9 @@ def check_products(numbers: Iterable[int]) -> tuple[int | None, ...]:
 def check_prefix(option: str, text: str) -> str:
     """Refuse what no name of a variable or of a group begins with."""
     if text and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
-        raise OptionError(f"{option}={text!r} cannot be used: give letters, digits and underscores, such as qg_.")
+        raise OptionError(
+            f"{option}={quote_word(text)} cannot be used: give letters, digits and underscores, such as qg_."
+        )
     return text
 
 
@@ -132,7 +136,8 @@ def check_filters(filters: Mapping[str, Any]) -> dict[str, tuple[str | None, ...
 
 def _patterns(column: str, wanted: Any) -> tuple[str | None, ...]:
     if column not in COLUMNS:
-        raise OptionError(f"filters holds {column!r}, which nothing is known of: use some of {', '.join(COLUMNS)}.")
+        name = quote_word(str(column))
+        raise OptionError(f"filters holds {name}, which nothing is known of: use some of {', '.join(COLUMNS)}.")
     values = wanted if isinstance(wanted, (list, tuple)) else [wanted]
     if not values or any(value is not None and not isinstance(value, (str, int, float)) for value in values):
         raise OptionError(f"filters.{column} cannot be used: give one value, or a list of values.")
@@ -140,7 +145,8 @@ def _patterns(column: str, wanted: Any) -> tuple[str | None, ...]:
     words = _WORDS.get(column)
     for pattern in patterns:
         if words and pattern is not None and not fnmatch.filter(words, pattern):
-            raise OptionError(f"filters.{column} holds {pattern!r}, which it never is: use {', '.join(words)}.")
+            name = quote_word(pattern)
+            raise OptionError(f"filters.{column} holds {name}, which it never is: use {', '.join(words)}.")
     return patterns
 
 
@@ -151,7 +157,7 @@ def check_hostnames(preferences: Sequence[str]) -> Sequence[str]:
     for each in preferences:
         if not is_template(each) and each not in COLUMNS:
             raise OptionError(
-                f"hostnames holds {each!r}: use a template in double braces, or some of {', '.join(COLUMNS)}."
+                f"hostnames holds {quote_word(each)}: use a template in double braces, or some of {', '.join(COLUMNS)}."
             )
     return preferences
 
@@ -206,8 +212,7 @@ def address(row: Row, column: str) -> tuple[str | None, str]:
     if told is None:
         return None, f"no {column}, {state}" if state else f"no {column}"
     try:
-        # The scope of an IPv6 address, behind a percent sign, may be any text.
-        parsed = ipaddress.ip_address(told.partition("%")[0])
+        parsed = parse_address(told)
     except ValueError:
         return None, f"{column} {told!a} is no address"
     if parsed.is_unspecified or parsed.is_multicast:
@@ -254,11 +259,6 @@ class Names:
 
 def some(items: Sequence[tuple[str, str]]) -> str:
     """The first services with what is to be said of them, and how many more there are."""
-    shown = ", ".join(f"{printable(suid)} ({printable(what)})" for suid, what in items[:_NAMED])
+    shown = ", ".join(f"{one_line(suid)} ({one_line(what)})" for suid, what in items[:_NAMED])
     more = len(items) - _NAMED
     return f"{shown} and {more} more, all with -v" if more > 0 else shown
-
-
-def printable(text: str) -> str:
-    """Text of the vendor for a terminal."""
-    return text if text.isprintable() else ascii(text)

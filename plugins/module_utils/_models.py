@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError as ShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import integer, parse_time
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line as one_line
 
 
 def as_int(value: object, name: str) -> int:
@@ -288,11 +289,6 @@ def addresses(body: Mapping[str, Any]) -> list[str]:
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether a host can be seen under this address on the internet."""
     return address.is_global and not address.is_multicast
-
-
-def one_line(text: str) -> str:
-    """Text of a stranger, fit to stand in a message: no line breaks, no control characters."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def packed(text: str, family: int = socket.AF_INET) -> bytes | None:

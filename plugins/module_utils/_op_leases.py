@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, quote_word
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import MOST_A_CALL, Terms, Wish, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import (
@@ -28,7 +29,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import (
     swap,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
     PROXY_API_OPTIONS,
     TERMS_OPTIONS,
@@ -114,7 +115,7 @@ def _names(option: str, texts: Iterable[str] | None) -> list[str]:
     names = [text.strip() for text in texts or ()]
     wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set(",* ")), None)
     if wrong is not None:
-        raise OptionError(f"{option} holds {wrong!r}: give one whole name in each entry of the list.")
+        raise OptionError(f"{option} holds {quote_word(wrong)}: give one whole name in each entry of the list.")
     return names
 
 
@@ -156,7 +157,7 @@ def _result(outcome: Outcome, api: ProxyApi, mode: Mode, *, predicted: int = 0) 
 
 def _lines(leases: Iterable[Lease]) -> str:
     lines = (f"{lease.server} {lease.ip} {lease.deadline}" for lease in oldest_first(leases))
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{one_line(line)}\n" for line in lines)
 
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -234,7 +235,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
             f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "
             "qingguo.qgnet.qg_proxy_allocate, or ask for less."
         )
-    results = lease_results(leases)
+    results: list[dict[str, Any]] = redact({"leases": lease_results(leases)}, params, PROXY_API_OPTIONS)["leases"]
     if params["spread"]:
         results.sort(key=lambda lease: hashlib.sha256(f"{params['spread']}\0{lease['server']}".encode()).digest())
     return results[:most]

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, quote_word
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ISP_NUMBERS, Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import (
@@ -39,7 +40,9 @@ def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
     for text in texts:
         uuid = text.strip()
         if not uuid or "," in uuid or not uuid.isprintable():
-            raise OptionError(f"uuids holds {text!r}: give each name as an item, as qg_monopoly_info tells it.")
+            raise OptionError(
+                f"uuids holds {quote_word(text)}: give each name as an item, as qg_monopoly_info tells it."
+            )
         found[uuid] = None
     return tuple(found)
 
@@ -133,7 +136,7 @@ def _diff(outcome: Outcome, mode: Mode, state: str) -> dict[str, str]:
         after[one.uuid] = f" {one.after or '(new)'}"
     if mode.check and outcome.missing and not outcome.error:
         after[f"{outcome.missing} to be applied for"] = ""
-    texts = ["".join(f"{uuid}{server}\n" for uuid, server in side.items()) for side in (before, after)]
+    texts = ["".join(f"{one_line(uuid + server)}\n" for uuid, server in side.items()) for side in (before, after)]
     return {"before_header": "monopolies", "before": texts[0], "after_header": "monopolies", "after": texts[1]}
 
 

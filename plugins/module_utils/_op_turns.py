@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     RATE_LIMITED,
     ExchangeError,
@@ -77,7 +78,7 @@ def fleet_result(outcome: Outcome, cost: Mapping[str, Any], *, diff: bool) -> di
 
 
 def _lines(ips: Collection[str]) -> str:
-    return "".join(f"{ip}\n" for ip in numeric_order(ips))
+    return "".join(f"{one_line(ip)}\n" for ip in numeric_order(ips))
 
 
 def board_for(params: Mapping[str, Any], state: State, *, check: bool) -> Board:
@@ -170,7 +171,7 @@ class Turn:
                     verdicts[entry.id] = told[entry.id]
         if outcome.confirmed and not self._mode.check and any(part.remembered for part in parts):
             self._memory("").forget_all_but(outcome.after)
-        verdicts = redact(verdicts, self._params, PROXY_API_OPTIONS)
+        verdicts = {name: redact(verdict, self._params, PROXY_API_OPTIONS) for name, verdict in verdicts.items()}
         self.verdict = verdicts[self._entry.id]
         return Work(verdicts, sorted(outcome.before if self._mode.check else outcome.after))
 

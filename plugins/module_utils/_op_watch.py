@@ -129,7 +129,7 @@ def _value(name: str, value: object, option: Mapping[str, Any]) -> Any:
     try:
         return read(value)
     except (TypeError, ValueError):
-        shown = "" if option.get("no_log") else f"={value!r}"
+        shown = "" if option.get("no_log") or "@" in repr(value) else f"={value!r}"
         instead = f", or set the environment variable {option['fallback'][1][0]}" if "fallback" in option else ""
         raise OptionError(f"{name}{shown} cannot be used: give {wanted}{instead}.") from None
 

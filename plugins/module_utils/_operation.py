@@ -9,13 +9,14 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import json
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
-from ansible.module_utils.common.parameters import remove_values
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.redaction import Redactor
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, visible_everywhere
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import Spec
@@ -54,7 +55,7 @@ def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict
     """Run an operation."""
     if REQUESTS_IMPORT_ERROR is not None:
         return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
-    return guarded(lambda: operation.run(params, mode))
+    return redact(guarded(lambda: operation.run(params, mode)), params, operation.spec)
 
 
 def guarded(work: Callable[[], dict[str, Any]], passed_on: tuple[type[Exception], ...] = ()) -> dict[str, Any]:
@@ -71,12 +72,21 @@ def guarded(work: Callable[[], dict[str, Any]], passed_on: tuple[type[Exception]
 
 
 def redact(result: dict[str, Any], params: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
-    """The result without any value of an option marked ``no_log``, as AnsibleModule does it."""
-    secrets = {params[name] for name, option in spec.items() if option.get("no_log") and params.get(name)}
-    # JSON writes each sign of a text by itself, so a secret that is anywhere in the result is in its JSON, too; to
-    # look there first costs a long list of addresses next to nothing.
-    text = json.dumps(result)
-    if not any(json.dumps(secret)[1:-1] in text for secret in secrets):
-        return result
-    cleaned: dict[str, Any] = remove_values(result, secrets)
+    """The result without any value of an option marked ``no_log``, in whatever spelling, and fit to be shown.
+
+    This is done for actions and modules alike, for values and names. Messages are on one line, and no text holds
+    anything that a terminal obeys.
+    """
+    secrets = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
+    cleaned: dict[str, Any] = visible_everywhere(_redactor(frozenset(secrets)).tree(result))
+    if isinstance(cleaned.get("msg"), str):
+        cleaned["msg"] = one_line(cleaned["msg"])
+    if cleaned.get("warnings"):
+        cleaned["warnings"] = [one_line(str(text)) for text in cleaned["warnings"]]
     return cleaned
+
+
+@functools.lru_cache(maxsize=8)
+def _redactor(secrets: frozenset[str]) -> Redactor:
+    """What a fleet needs for each host is made once."""
+    return Redactor(secrets)

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from ansible.module_utils.basic import env_fallback
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_api import AccountApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ISP_NUMBERS
@@ -101,7 +102,7 @@ def _address(option: str, params: Mapping[str, Any], spec: Spec) -> str:
     """The address of an API, with nothing in it that could be a secret."""
     url = check_url(option, params[option], spec[option]["default"])
     parts = urlsplit(url)
-    if parts.query or parts.fragment or parts.username:
+    if parts.query or parts.fragment:
         raise OptionError(f"{option} must hold no more than scheme, host and path: {parts.scheme}://{parts.hostname}.")
     return url
 
@@ -140,7 +141,7 @@ def account_api(params: Mapping[str, Any]) -> AccountApi:
     domain = params["domain"].strip()
     if not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
         raise OptionError(
-            f"domain={params['domain']!r} is no host name: give the site that the account lives on, such as www.qg.net."
+            f"domain={describe(domain)} is no host name: give the site that the account lives on, such as www.qg.net."
         )
     url = _address("account_url", params, ACCOUNT_API_OPTIONS)
     transport, budget = _transport(params, "account_url")

@@ -11,7 +11,6 @@ Nothing but their addresses goes to it, so what would let somebody else in is re
 from __future__ import annotations
 
 import collections
-import ipaddress
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +20,10 @@ from urllib.parse import urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import duration, integer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import read_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import (
     NO_TOOL,
     Asking,
@@ -126,8 +126,7 @@ def probe_from(params: Mapping[str, Any]) -> Probe:
     """What the options ask for; every mistake in them is found here, before the host is asked."""
     leased = params["expect"] == "lease"
     proxies = tuple(_proxy(number, entry, leased) for number, entry in enumerate(params["proxies"], 1))
-    if "@" in urlsplit(check_url("url", params["url"])).netloc:
-        raise OptionError("url holds a user name: leave it out, since every proxy would see it.")
+    check_url("url", params["url"])
     least = params["min_working"]
     if least is not None and least < 0:
         raise OptionError(f"min_working={least} is out of range: give 0 or more.")
@@ -149,10 +148,10 @@ def _proxy(number: int, entry: object, leased: bool) -> Proxy:
                 "give the others as the modules return them."
             )
         try:
-            exit_ip = str(ipaddress.ip_address(str(told))) if told else None
+            exit_ip = str(parse_address(str(told))) if told else None
         except ValueError:
             raise OptionError(
-                f"proxies, entry {number}, is a lease whose ip {str(told)!r} is no address: give the lease as the "
+                f"proxies, entry {number}, is a lease whose ip {describe(told)} is no address: give the lease as the "
                 "modules return it."
             ) from None
         return Proxy(_server(number, server), exit_ip)
@@ -179,19 +178,18 @@ def _server(number: int, text: str) -> str:
         good = False
     if not good:
         # Lists of proxies are also sold as HOST:PORT:USER:PASSWORD, and a password is not to be quoted.
-        harmless = re.fullmatch(r"(?:\w+://)?[^:@/?#]*(?::\d*)?/?", text.strip())
-        shown = f"holds {one_line(text)[:80]!r}" if harmless else "is more or less than HOST and PORT"
         raise OptionError(
-            f"proxies, entry {number}, {shown}: give HOST:PORT, http://HOST:PORT, or a lease as the modules return it."
+            f"proxies, entry {number}, holds {describe(text)}: give HOST:PORT, http://HOST:PORT, or a "
+            "lease as the modules return it."
         )
     return server
 
 
 def _is_host(host: str, server: str) -> bool:
     if server.startswith("["):
-        return "%" not in host and ipaddress.ip_address(host).version == 6
+        return parse_address(host).version == 6
     if re.fullmatch(r"[0-9.]+", host):
-        return ipaddress.ip_address(host).version == 4
+        return parse_address(host).version == 4
     return len(host) < 254 and bool(re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", host))
 
 

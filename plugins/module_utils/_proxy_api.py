@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
@@ -118,7 +119,8 @@ class ProxyApi(Client):
         Of ``doubted`` leases (names), whose release was reported, the list alone is believed.
         """
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
-        listed = self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases)
+        found = self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases)
+        listed = [replace(lease, vendor=self._without_secrets(lease.vendor)) for lease in found]
         late = self._reported_leases.correct(
             {lease.name for lease in listed},
             lambda name: not task_ids or json.loads(name)[0] in task_ids,
@@ -130,6 +132,12 @@ class ProxyApi(Client):
             *(lease for lease in listed if lease.name not in gone),
             *(lease for lease in missing if (lease.remaining(now) or 1) > 0),
         ]
+
+    def _without_secrets(self, vendor: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The vendor's fields as they may be kept in the state directory: what names the lease stays as it is."""
+        cleaned: Mapping[str, Any] = self._listener.redactor.tree({"vendor": vendor})["vendor"]
+        named = {name: vendor[name] for name in ("IP", "port", "host") if name in vendor}
+        return vendor if cleaned is vendor else {**cleaned, **named}
 
     def allocate(
         self,

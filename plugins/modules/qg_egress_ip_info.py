@@ -106,7 +106,7 @@ answers:
   elements: dict
   contains:
     source:
-      description: The echo service.
+      description: The echo service, without its query.
       type: str
       returned: always
     tool:

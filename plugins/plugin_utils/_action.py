@@ -19,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import (
     Mode,
     Operation,
@@ -54,7 +55,9 @@ class QgAction(ActionBase):
         if validation.unsupported_parameters:
             raise AnsibleActionFail(f"Unsupported parameters: {'; '.join(validation.error_messages)}")
         if validation.error_messages:
-            raise AnsibleActionFail("; ".join(validation.error_messages))
+            # They quote values, which may be those of other options, as where a template is mistyped.
+            told = redact({"msg": "; ".join(validation.error_messages)}, self._task.args, spec)
+            raise AnsibleActionFail(told["msg"])
         params: dict[str, Any] = validation.validated_parameters
         return params
 
@@ -73,7 +76,7 @@ class QgAction(ActionBase):
         def tell(text: str) -> None:
             nonlocal told
             if text != told and not self._task.no_log:
-                display.display(f"{name}: {text}")
+                display.display(f"{name}: {one_line(text)}")
             told = text
 
         return tell

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
 from jinja2 import Undefined
 
 LEASE = "give a lease as the modules return it, or text such as '198.51.100.8:21504'"
@@ -29,8 +30,6 @@ _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # What RFC 3986 lets stand before the @ of a URL.
 _WORD = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
 _PROXY_URL = re.compile(rf"http://(?:({_WORD}+)(?::((?:{_WORD}|:)*))?@)?([^@/]+)/?")
-# A key has no dot, so what has one may be shown.
-_SHOWABLE = re.compile(rf"(?:https?://)?(?:{_LABEL}(?:\.{_LABEL})+|localhost)(?::[0-9]{{1,9}}(?![A-Za-z0-9]))?/?")
 _LONGEST_HOST = 253
 _LARGEST_PORT = 65535
 
@@ -123,7 +122,7 @@ def checked_options(name: str, value: Any) -> str:
     text = value.strip()
     if not text.isprintable() or text.endswith("\\"):
         # An option's own value may be a secret, as that of login is.
-        visible = re.sub(r"=\S*", "=...", text)[:60]
+        visible = re.sub(r"\S*[@:]\S*", "...", re.sub(r"=\S*", "=...", text))[:60]
         raise refusal(name, f"options={visible!r}", "give words on a single line, with no backslash at its end")
     return text
 
@@ -141,7 +140,7 @@ def checked_list(name: str, option: str, value: Any) -> list[str]:
             raise refusal(name, f"{kind(word)} in {option}", "give a list of text")
         for part in map(str.strip, word.split(",")):
             if not part.isprintable() or " " in part:
-                what = f"{shown(part)} in {option}"
+                what = f"{describe(part)} in {option}"
                 raise refusal(name, what, "give hosts, domains or networks with commas between them")
             if part:
                 found[part] = None
@@ -159,15 +158,6 @@ def kind(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a dictionary"
     return "a list" if _is_list(value) else f"a value of type {type(value).__name__}"
-
-
-def shown(text: str) -> str:
-    """The text, quoted, with dots in place of all that may be a secret."""
-    _before, at, rest = text.rpartition("@")
-    match = _SHOWABLE.match(rest)
-    if match is None or (at and match.end() != len(rest)):
-        return "'...'"
-    return f"'{'...@' if at else ''}{match[0]}{'' if match.end() == len(rest) else '...'}'"
 
 
 def _is_list(value: Any) -> bool:
@@ -212,7 +202,7 @@ def _parsed(name: str, server: str, url: str | None, where: str) -> Endpoint:
 
 def _host_and_port(name: str, server: str, where: str) -> tuple[str, int]:
     match = _SERVER.fullmatch(server)
-    what = f"{shown(server)}{where}"
+    what = f"{describe(server)}{where}"
     if match is None:
         raise refusal(name, what, LEASE)
     host, port = match[1].lower(), match[2]

@@ -469,7 +469,7 @@ MISTAKES: list[tuple[Options, str]] = [
     ({"app_ky": "SECRET"}, "app_ky is no option of this plugin: did you mean app_key?"),
     ({"timeout": "soon"}, "timeout='soon' cannot be used in the inventory file: give a number."),
     ({"timeout": 0}, "timeout=0 is out of range"),
-    ({"account_url": "ftp://x/?SECRET"}, "account_url 'ftp://x/' cannot be used"),
+    ({"account_url": "ftp://x/?SECRET"}, "account_url '...' cannot be used"),
     ({"product_ids": [0]}, "product_ids=0 is out of range"),
     ({"include_secrets": "maybe"}, "include_secrets='maybe' cannot be used"),
     ({"filters": {"run_status": "runing"}}, "filters.run_status holds 'runing', which it never is: use stopped"),

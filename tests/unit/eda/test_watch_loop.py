@@ -338,8 +338,8 @@ ACCOUNT = {"balance_below": 1, "app_id": "agent", "app_key": APP_KEY}
         ({**ACCOUNT, "balance_below": 0}, "balance_below=0 is out of range: give a number from 0.01 to 1000000000."),
         ({**ACCOUNT, "app_id": ""}, "app_id is empty: give the appid"),
         ({**ACCOUNT, "app_key": None}, "app_key is empty: give the appkey"),
-        ({**ACCOUNT, "domain": "no domain"}, "domain='no domain' is no host name"),
-        ({**ACCOUNT, "account_url": "ftp://x"}, "account_url 'ftp://x' cannot be used"),
+        ({**ACCOUNT, "domain": "no domain"}, "domain='...' is no host name"),
+        ({**ACCOUNT, "account_url": "ftp://x"}, "account_url '...' cannot be used"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence_before_any_call(

@@ -42,7 +42,7 @@ haproxy = filter_of("proxy_haproxy")
 squid = filter_of("proxy_squid")
 #: Each filter as a function of the lease alone.
 ALL: dict[str, Callable[[Any], Any]] = {
-    "proxy_curl": lambda lease: curl(lease, PAGE),
+    "proxy_curl": lambda lease: curl(lease, PAGE, "config"),
     "proxy_environment": environment,
     "proxy_haproxy": haproxy,
     "proxy_squid": squid,
@@ -109,7 +109,7 @@ def test_what_the_filters_make_with_credentials() -> None:
     url = "http://QGDEMO01:p%40ss%25@Tunnel.QG.example:3434/"
     lease = lease_of("Tunnel.QG.example:3434", url)
     assert {environment(lease)[name] for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")} == {url}
-    assert shlex.split(curl(lease, PAGE))[-3:] == ["--proxy", url, PAGE]
+    assert f'\nproxy = "{url}"\n' in curl(lease, PAGE, "config")
     assert haproxy(lease) == "server qg-tunnel.qg.example-3434 tunnel.qg.example:3434 check"
     assert squid(lease, "no-digest") == (
         "cache_peer tunnel.qg.example parent 3434 0 no-query round-robin name=qg-tunnel.qg.example-3434 "
@@ -194,6 +194,7 @@ def test_a_server_with_two_different_credentials_is_refused() -> None:
 @given(leases, st.sampled_from(["http", "https"]), names, st.text(VISIBLE, max_size=40))
 def test_a_shell_reads_what_was_meant(lease: Any, scheme: str, host: str, rest: str) -> None:
     url = f"{scheme}://{host}/{rest}"
+    lease = lease if isinstance(lease, str) else {**lease, "proxy_url": None}
     arguments = shlex.split(curl(lease, url))
     assert arguments[0] == "curl"
     assert arguments[-1] == url
@@ -201,6 +202,29 @@ def test_a_shell_reads_what_was_meant(lease: Any, scheme: str, host: str, rest: 
     parts = urlsplit(arguments[-2])
     assert f"{parts.hostname}:{parts.port}" == (lease if isinstance(lease, str) else lease["server"])
     assert arguments[-5:-3] == ["--noproxy", ""]
+
+
+@pytest.mark.parametrize("url", [PAGE, f"http://me:{SECRET}@d.qg.net/ip"])
+def test_a_command_line_of_curl_holds_no_credentials(url: str) -> None:
+    lease = with_login(EXAMPLE, "QGDEMO01", SECRET) if url == PAGE else EXAMPLE
+    message = refused(lambda: curl(lease, url))
+    assert message.endswith("give form='config', and pass the result to curl --config - as standard input.")
+    assert SECRET not in message
+    assert SECRET in curl(lease, url, "config")
+
+
+@given(leases, st.sampled_from(["http", "https"]), names, st.text(VISIBLE, max_size=40))
+def test_curl_reads_in_a_configuration_what_was_meant(lease: Any, scheme: str, host: str, rest: str) -> None:
+    url = f"{scheme}://{host}/{rest}"
+    lines = curl(lease, url, "config").splitlines()
+    assert lines[:5] == ["fail", "silent", "show-error", "globoff", 'noproxy = ""']
+    proxy, page = (re.fullmatch(r'(?:proxy|url) = "((?:[^"\\]|\\["\\])*)"', line) for line in lines[5:])
+    assert proxy
+    assert page
+    assert re.sub(r"\\(.)", r"\1", page[1]) == url
+    assert f"@{proxy[1].removeprefix('http://')}".rstrip("/").endswith(
+        f"@{lease if isinstance(lease, str) else lease['server']}"
+    )
 
 
 @given(unsafe)
@@ -235,8 +259,8 @@ def test_no_proxy_url_adds_a_word_or_a_line_to_a_file(userinfo: str) -> None:
         except AnsibleFilterError:
             continue
         text = made["http_proxy"] if isinstance(made, dict) else made
-        assert len(text.splitlines()) == 1
-        assert len(text.split(" ")) == {"proxy_squid": 9, "proxy_curl": 10, "proxy_haproxy": 4}.get(name, 1)
+        assert len(text.splitlines()) == {"proxy_curl": 7}.get(name, 1)
+        assert len(text.split(" ")) == {"proxy_squid": 9, "proxy_curl": 7, "proxy_haproxy": 4}.get(name, 1)
 
 
 @given(unsafe)
@@ -383,7 +407,7 @@ def test_what_squid_takes_for_a_word_of_its_own_is_refused(user: str) -> None:
         (f"http://QGDEMO01:a@{SECRET}.b/c", "'...'"),
         ("http://198.51.100.8:21504", "'http://198.51.100.8:21504'"),
         ("localhost", "'localhost'"),
-        ("198.51.100.8:21504\nserver evil", "'198.51.100.8:21504...'"),
+        ("198.51.100.8:21504\nserver evil", "'198.51.100.8...'"),
         ("198.51.100.8:21x", "'198.51.100.8...'"),
     ],
 )
@@ -394,17 +418,17 @@ def test_a_refusal_shows_no_more_than_an_address(name: str, text: str, visible: 
 @pytest.mark.parametrize(
     ("url", "visible"),
     [
-        ("", "'...'"),
+        ("", "''"),
         ("d.qg.net/ip", "'d.qg.net/...'"),
-        ("ftp://d.qg.net/ip", "'...'"),
+        ("ftp://d.qg.net/ip", "'ftp://d.qg.net/...'"),
         ("--output=/etc/passwd", "'...'"),
         ("https://", "'...'"),
         ("https://d.qg.net:0/", "'https://d.qg.net:0/'"),
         ("https://d.qg.net:99999/", "'https://d.qg.net:99999/'"),
         (f"https://d.qg.net/ip?Key={SECRET} x", "'https://d.qg.net/...'"),
         (f"https://me:{SECRET}@d.qg.net /ip", "'...'"),
-        (f"https://me:{SECRET} @d.qg.net", "'...@d.qg.net'"),
-        ("https://d.qg.net/\n", "'https://d.qg.net/...'"),
+        (f"https://me:{SECRET} @d.qg.net", "'...'"),
+        ("https://d.qg.net/\n", "'https://d.qg.net/'"),
         ("https://[::1/", "'...'"),
     ],
 )
@@ -417,10 +441,12 @@ def test_a_bad_url_is_refused(url: str, visible: str) -> None:
     ("make", "words_of_message"),
     [
         (lambda: curl(EXAMPLE, None), "a url that is null"),
+        (lambda: curl(EXAMPLE, PAGE, "lines"), "a form that is '...'"),
+        (lambda: curl(EXAMPLE, PAGE, None), "a form that is '...'"),
         (lambda: environment(EXAMPLE, 5), "no_proxy that is a number"),
         (lambda: environment(EXAMPLE, {"a": 1}), "no_proxy that is a dictionary"),
         (lambda: environment(EXAMPLE, [None]), "null in no_proxy"),
-        (lambda: environment(EXAMPLE, "a.example b.example"), "'a.example...' in no_proxy"),
+        (lambda: environment(EXAMPLE, "a.example b.example"), "'...' in no_proxy"),
         (lambda: environment(EXAMPLE, [f"http://me:{SECRET}@a.example b"]), "'...' in no_proxy"),
         (lambda: haproxy(EXAMPLE, prefix="a b"), "the prefix 'a b'"),
         (lambda: haproxy(EXAMPLE, prefix=""), "the prefix ''"),

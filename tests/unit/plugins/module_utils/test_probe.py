@@ -78,25 +78,25 @@ def test_a_proxy_is_given_as_text_or_as_a_lease(entry: Any, server: str) -> None
         ("203.0.113.1", "entry 1, holds '203.0.113.1': give HOST:PORT"),
         ("203.0.113.1:0", "entry 1, holds '203.0.113.1:0'"),
         ("203.0.113.1:70000", "holds '203.0.113.1:70000'"),
-        ("203.0.113.1:", "holds '203.0.113.1:'"),
+        ("203.0.113.1:", "holds '203.0.113.1...'"),
         ("203.0.113.256:80", "holds '203.0.113.256:80'"),
-        ("203.0.113:80", "holds '203.0.113:80'"),
-        (":80", "holds ':80'"),
+        ("203.0.113:80", "holds '...'"),
+        (":80", "holds '...'"),
         ("", "holds ''"),
-        ("-oProxy:80", "holds '-oProxy:80'"),
-        ("a b:80", "holds 'a b:80'"),
-        ("a\nb:80", "holds 'a b:80'"),
-        ("$(id):80", "holds '$(id):80'"),
+        ("-oProxy:80", "holds '...'"),
+        ("a b:80", "holds '...'"),
+        ("a\nb:80", "holds '...'"),
+        ("$(id):80", "holds '...'"),
         ("socks5://203.0.113.1:80", "holds 'socks5://203.0.113.1:80'"),
         ("https://203.0.113.1:80", "holds 'https://203.0.113.1:80'"),
-        ("\u212aroxy:80", "holds '\u212aroxy:80'"),
-        ("http://203.0.113.1:80/secret", "entry 1, is more or less than HOST and PORT"),
-        ("http://203.0.113.1:80/?Key=secret", "entry 1, is more or less than HOST and PORT"),
-        ("203.0.113.1:80:user:secret", "entry 1, is more or less than HOST and PORT"),
-        ("user:secret", "entry 1, is more or less than HOST and PORT"),
-        ("[2001:db8::1%eth0]:80", "entry 1, is more or less than HOST and PORT"),
-        ("[203.0.113.1]:80", "entry 1, holds '[203.0.113.1]:80'"),
-        ("2001:db8::1:80", "entry 1, is more or less than HOST and PORT"),
+        ("\u212aroxy:80", "holds '...'"),
+        ("http://203.0.113.1:80/secret", "entry 1, holds 'http://203.0.113.1:80/...': give HOST:PORT"),
+        ("http://203.0.113.1:80/?Key=secret", "entry 1, holds 'http://203.0.113.1:80/...'"),
+        ("203.0.113.1:80:user:secret", "entry 1, holds '203.0.113.1...'"),
+        ("user:secret", "entry 1, holds '...'"),
+        ("[2001:db8::1%eth0]:80", "entry 1, holds '...'"),
+        ("[203.0.113.1]:80", "entry 1, holds '...'"),
+        ("2001:db8::1:80", "entry 1, holds '2001:db8::1:80'"),
         ("user:secret@203.0.113.1:80", "entry 1, holds a user name or a password: leave it out"),
         ("http://secret@203.0.113.1:80", "entry 1, holds a user name or a password: leave it out"),
         ("203.0.113.1:80@user:secret", "entry 1, holds a user name or a password: leave it out"),
@@ -142,7 +142,7 @@ def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: 
 def test_the_address_of_a_lease_counts_only_where_it_is_asked_for() -> None:
     lease = {"server": ONE, "ip": "no address"}
     assert probe_from(options(lease)).proxies == (Proxy(ONE),)
-    with pytest.raises(OptionError, match="entry 1, is a lease whose ip 'no address' is no address"):
+    with pytest.raises(OptionError, match=r"entry 1, is a lease whose ip '\.\.\.' is no address"):
         probe_from(options(lease, expect="lease"))
     asked = probe_from(
         options({"server": ONE, "ip": EXIT}, {"server": TWO, "ip": None}, {"server": THREE}, ONE, expect="lease")

@@ -1,0 +1,245 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Layer core: secrets removed from whatever a server may repeat them in, in every spelling.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+try:
+    from ansible.module_utils import secrets as _masker
+except ImportError:
+    # Before ansible-core 2.22.
+    _masker = None
+
+#: What replaces a secret inside a text, and a value that is a secret as a whole.
+MASK = "********"
+MASKED_VALUE = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+#: Spellings inside spellings that are undone. A text that needs more is not shown.
+_MOST_ROUNDS = 8
+#: Secrets with fewer bytes are not looked for in base64 and hexadecimal, where they would be anywhere.
+_LEAST_ENCODED = 6
+#: A name of the collection's own, which no secret may change.
+_OWN_NAME = re.compile(r"[a-z][a-z_]*")
+#: Below these names, all other names are the vendor's.
+_FOREIGN_BELOW = frozenset({"vendor", "idle"})
+#: All signs that an escape begins with.
+_ESCAPE_SIGNS = "%&\\"
+_PERCENT = re.compile(r"(?:%(?:25)*[0-9A-Fa-f]{2})+")
+_ENTITY = re.compile(
+    r"&(?:amp;|#0*38;|#[xX]0*26;)*(#0*[0-9]{1,8};?|#[xX]0*[0-9A-Fa-f]{1,8};?|[A-Za-z][A-Za-z0-9]{1,31};?)"
+)
+_PAIR = re.compile(r"\\+u([dD][89abAB][0-9A-Fa-f]{2})\\+u([dD][c-fC-F][0-9A-Fa-f]{2})")
+_BACKSLASH = re.compile(
+    r"\\+(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})|([^\\]))"
+)
+#: Levels of lists and objects in a result. What lies deeper is not looked at, and not shown where a secret may be.
+_MOST_LEVELS = 100
+
+
+class Redactor:
+    """Finds and masks secrets, however they are spelled: plain, percent-encoded, as HTML, as JSON, as base64, as
+    hexadecimal digits, in part, in either case, and in each other.
+    """
+
+    def __init__(self, secrets: Iterable[str], *, for_one_call: Iterable[str] = ()) -> None:
+        """Take secrets, which are also registered with ansible-core where it masks what it shows, and those of one call
+        alone, such as its signature.
+        """
+        lasting = _forms(secrets)
+        register(lasting)
+        self.secrets = tuple(sorted(lasting | _forms(for_one_call)))
+        # A server may show a layer less than the secret itself seems to have.
+        plain = {*self.secrets, *(form for form in map(undone, self.secrets) if len(form) > 2)}
+        encoded = {form for secret in self.secrets for form in _base64_forms(secret)}
+        hexadecimal = {secret.encode("utf-8", "replace").hex() for secret in self.secrets if _is_long(secret)}
+        self._plain = _folded(plain | hexadecimal)
+        self._encoded = _folded(encoded)
+        patterns = [_pattern(form, {"+": "[ +]", " ": "[ +]"}) for form in _longest_first(plain | hexadecimal)]
+        patterns += [_pattern(form, {"+": "[ +-]", "/": "[/_]"}) for form in _longest_first(encoded)]
+        self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+
+    def text(self, text: str) -> str:
+        """The text without secrets; a text that has none, or a plain one, is otherwise as it was."""
+        if self._pattern is None or not text:
+            return text
+        best = current = self._masked(text)
+        for _round in range(_MOST_ROUNDS):
+            decoded = decode(current)
+            if decoded == current:
+                return best
+            current = self._masked(decoded)
+            if current != decoded:
+                best = current
+        # Nothing that is meant to be read is written like this.
+        return MASK
+
+    def tree(self, value: Any) -> Any:
+        """A result without secrets, in its values and its names; the same object if it holds none."""
+        if self._pattern is None or not self._may_be_in(value):
+            return value
+        return self._tree(value)
+
+    def holds_letters(self, text: str) -> bool:
+        """Whether the letters and digits of a secret are in the text, whatever stands between them."""
+        plain = _letters(text)
+        return any(_letters(secret) in plain for secret in self.secrets)
+
+    def _masked(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self._pattern and self._may_hold(text) else text
+
+    def _may_hold(self, text: str) -> bool:
+        """Rule out a text at the cost of a few searches in C."""
+        folded = _fold(text)
+        if any(form in folded for form in self._plain):
+            return True
+        folded = folded.translate(_BASE64)
+        return any(form in folded for form in self._encoded)
+
+    def _may_be_in(self, value: Any) -> bool:
+        """Rule out almost all results that hold no secret without a look at each text in them."""
+        everything = "\n".join(_texts(value))
+        return any(sign in everything for sign in _ESCAPE_SIGNS) or self._may_hold(everything)
+
+    def _tree(self, value: Any, levels: int = _MOST_LEVELS, *, foreign: bool = False) -> Any:
+        if isinstance(value, str):
+            # As Ansible does it: what is a secret as a whole says so.
+            return MASKED_VALUE if value in self.secrets else self.text(value)
+        if value is None or isinstance(value, bool):
+            return value
+        if levels and isinstance(value, Mapping):
+            return self._mapping(value, levels - 1, foreign=foreign)
+        if levels and isinstance(value, (list, tuple)):
+            return [self._tree(item, levels - 1, foreign=foreign) for item in value]
+        if not isinstance(value, (int, float)):
+            return MASKED_VALUE
+        written = str(value)
+        return value if self.text(written) == written else MASKED_VALUE
+
+    def _mapping(self, value: Mapping[Any, Any], levels: int, *, foreign: bool) -> dict[Any, Any]:
+        cleaned: dict[Any, Any] = {}
+        for name, item in value.items():
+            kept = name
+            if isinstance(name, str) and (foreign or not _OWN_NAME.fullmatch(name)):
+                kept = self.text(name)
+                # Names that were different stay different.
+                while kept != name and (kept in cleaned or kept in value):
+                    kept += "*"
+            cleaned[kept] = self._tree(item, levels, foreign=foreign or name in _FOREIGN_BELOW)
+        return cleaned
+
+
+def register(secrets: Iterable[str]) -> None:
+    """Let ansible-core mask secrets in all that it shows, where it can."""
+    if _masker is not None:
+        for secret in secrets:
+            _masker.register_secret(secret)
+
+
+def decode(text: str) -> str:
+    """Undo one layer of each spelling."""
+    if "%" in text:
+        text = _PERCENT.sub(_from_percent, text)
+    if "&" in text:
+        text = _ENTITY.sub(lambda match: html.unescape(f"&{match[1]}"), text)
+    if "\\" in text:
+        text = _PAIR.sub(_from_pair, text)
+        text = _BACKSLASH.sub(_from_backslash, text)
+    return text
+
+
+def undone(text: str) -> str:
+    """Undo all layers, which are few in anything that is meant to be read."""
+    for _round in range(_MOST_ROUNDS):
+        before, text = text, decode(text)
+        if text == before:
+            break
+    return text
+
+
+def _from_percent(match: re.Match[str]) -> str:
+    return unquote_to_bytes(re.sub("%(?:25)+(?=[0-9A-Fa-f]{2})", "%", match[0])).decode("utf-8", "replace")
+
+
+def _from_pair(match: re.Match[str]) -> str:
+    return chr(0x10000 + ((int(match[1], 16) & 0x3FF) << 10) + (int(match[2], 16) & 0x3FF))
+
+
+def _from_backslash(match: re.Match[str]) -> str:
+    if match[6]:
+        return match[6]
+    if match[5]:
+        return chr(int(match[5], 8))
+    number = int(match[1] or match[2] or match[3] or match[4], 16)
+    return chr(number) if number <= 0x10FFFF else ""
+
+
+def _forms(secrets: Iterable[str]) -> set[str]:
+    """Secrets as they are given and as they are sent, which may be without blanks around them."""
+    return {form for secret in secrets for form in (secret, secret.strip()) if form}
+
+
+def _is_long(secret: str) -> bool:
+    return len(secret.encode("utf-8", "replace")) >= _LEAST_ENCODED
+
+
+def _base64_forms(secret: str) -> Iterator[str]:
+    """The signs of base64 that depend on nothing beside the secret, wherever it begins."""
+    raw = secret.encode("utf-8", "replace")
+    for shift in range(3) if _is_long(secret) else ():
+        encoded = base64.b64encode(b"\0" * shift + raw).decode()
+        yield encoded[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6]
+
+
+#: The other alphabet of base64, folded.
+_BASE64 = str.maketrans("-_", " /")
+
+
+def _fold(text: str) -> str:
+    return text.casefold().replace("+", " ")
+
+
+def _folded(forms: Iterable[str]) -> tuple[str, ...]:
+    return tuple({_fold(form) for form in forms})
+
+
+def _longest_first(forms: Iterable[str]) -> list[str]:
+    return sorted(forms, key=lambda form: (-len(form), form))
+
+
+def _pattern(form: str, others: Mapping[str, str]) -> str:
+    return "".join(others.get(sign) or re.escape(sign) for sign in form)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a structure, names included; a list of texts as one."""
+    rest = [value]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            yield from map(str, value)
+            rest += value.values()
+        elif isinstance(value, (list, tuple)):
+            try:
+                yield "\n".join(value)
+            except TypeError:
+                rest += value
+        elif value is not None and not isinstance(value, bool):
+            yield str(value)
+
+
+def _letters(text: str) -> str:
+    """Letters and digits alone: what most other spellings leave as it is."""
+    return "".join(filter(str.isalnum, text)).casefold()

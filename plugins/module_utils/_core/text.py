@@ -1,0 +1,115 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Layer core: foreign text made fit to be shown, and values of options quoted without a credential.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+#: Characters that a terminal obeys, or that hide or reorder what stands beside them: controls, bidirectional and
+#: zero-width signs, fillers, lone surrogates.
+_UNSEEN = (
+    "\u034f\u061c\u06dd\u070f\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+#: What one_line() escapes, once blanks and line breaks have become one blank.
+_INVISIBLE = re.compile(rf"[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u0890\u0891{_UNSEEN}]")
+#: What visible() escapes: the same, without tabs and line breaks.
+_DANGEROUS = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u0890\u0891{_UNSEEN}]")
+
+#: A name of a host has at most 253 characters.
+_LONGEST = 290
+#: Quotes a value that may hold a credential.
+HIDDEN = "'...'"
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_IPV4 = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
+_END = r"(?=[/?#]|\Z)"
+#: Scheme, host and port, with nothing behind them but a path. A key has no dot, and a password seldom ends like a
+#: top-level domain.
+_ADDRESS = re.compile(
+    rf"(?:[A-Za-z][A-Za-z0-9+.-]{{0,15}}://)?"
+    rf"(?:{_IPV4}(?:(?::[0-9]{{1,5}})?{_END}|(?![A-Za-z0-9_.-]))"
+    rf"|(?:(?:{_LABEL}\.)+[A-Za-z][A-Za-z-]*[A-Za-z]|localhost)(?::[0-9]{{1,5}})?{_END})/?",
+    re.ASCII,
+)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return ascii(match[0])[1:-1]
+
+
+def one_line(text: str) -> str:
+    """Foreign text for a message: on one line, and without anything that a terminal obeys or that hides other text."""
+    line = _INVISIBLE.sub(_escaped, " ".join(text.split()))
+    # What Unicode has no sign for yet is not shown either.
+    return line if line.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+
+
+def visible(text: str) -> str:
+    """Foreign text for a result: as it is, with escapes for what a terminal obeys or that hides other text."""
+    return _DANGEROUS.sub(_escaped, text)
+
+
+def is_visible(text: str) -> bool:
+    """Whether visible() would return the text as it is."""
+    return _DANGEROUS.search(text) is None
+
+
+def visible_everywhere(value: Any, levels: int = 100) -> Any:
+    """Any structure of a result with visible() applied to all texts and names in it, to so many levels."""
+    if isinstance(value, str):
+        return value if is_visible(value) else visible(value)
+    if not isinstance(value, (Mapping, list, tuple)):
+        return value
+    if not levels:
+        return "(nested too deep)"
+    if isinstance(value, Mapping):
+        return {visible_everywhere(name): visible_everywhere(item, levels - 1) for name, item in value.items()}
+    return [visible_everywhere(item, levels - 1) for item in value]
+
+
+def describe(value: object) -> str:
+    """Quote what an option that takes an address or URL holds, with dots in place of all that may be a credential.
+
+    Scheme, host and port are shown where they parse cleanly. Nothing that has an ``@`` is shown, however that is
+    written, except for an IPv4 address at its end.
+    """
+    text = str(value).strip()
+    if not text or _is_network(text):
+        return f"'{text}'"
+    start, at, rest = text.rpartition("@")
+    match = _ADDRESS.match(rest)
+    if match is None or match.end() > _LONGEST or _may_hide_login(start + rest):
+        return HIDDEN
+    if at:
+        whole = match.end() == len(rest) and re.fullmatch(rf"{_IPV4}(?::[0-9]{{1,5}})?/?", rest, re.ASCII)
+        return f"'...@{rest}'" if whole else HIDDEN
+    return f"'{match[0]}{'' if match.end() == len(rest) else '...'}'"
+
+
+def quote_word(text: str) -> str:
+    """Quote what an option that takes a name holds; what reads like a URL or a login, as describe() does."""
+    return describe(text) if re.search(r"[@:/?%&\\]", text) else repr(text)
+
+
+def _is_network(text: str) -> bool:
+    """Whether this is an address or a network, and so no credential."""
+    try:
+        ipaddress.ip_interface(text)
+    except ValueError:
+        return False
+    return "%" not in text and not text.isdigit()
+
+
+def _may_hide_login(text: str) -> bool:
+    """Whether an ``@`` may be in the text in another spelling; then where its host begins is anybody's guess."""
+    return not text.isascii() or bool(re.search("%(?:25)*40|&|\\\\", text, re.IGNORECASE))

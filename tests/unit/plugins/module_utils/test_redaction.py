@@ -1,0 +1,212 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Secrets are found in any spelling, at any place of a result, and nothing else is changed."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core import redaction
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.redaction import MASK, Redactor, undone
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+KEY = "QGDEMO01"
+PWD = "p+w/S3CR&T %<\u00fc>\"'\\x\U0001f511end"
+#: Signs that some spelling writes differently, and some that none does.
+SIGNS = "abXY09 +%&;/\\\"'<>=#-_.\u00fc\u9752\U0001f511"
+SECRETS = st.text(SIGNS, min_size=6, max_size=14).filter(lambda text: text.strip() == text)
+QUIET = st.text("mnop ,:", max_size=8)
+
+
+def percent(text: str, pick: Callable[[], bool]) -> str:
+    return "".join(quote(sign, safe="") if pick() else sign for sign in text)
+
+
+def percent_all(text: str, pick: Callable[[], bool]) -> str:
+    return "".join(f"%{byte:02{'x' if pick() else 'X'}}" for byte in text.encode())
+
+
+def entities(text: str, pick: Callable[[], bool]) -> str:
+    def spell(sign: str) -> str:
+        return f"&#{ord(sign)};" if pick() else f"&#x{ord(sign):x};" if pick() else html.escape(sign)
+
+    return "".join(map(spell, text))
+
+
+def escapes(text: str, pick: Callable[[], bool]) -> str:
+    def spell(sign: str) -> str:
+        return json.dumps(sign)[1:-1] if ord(sign) > 0xFFFF or not pick() else f"\\u{ord(sign):04X}"
+
+    return "".join(map(spell, text))
+
+
+#: One layer of a spelling. What is left as it is must not change what the layer means: hence all of % is quoted first.
+LAYERS: dict[str, Callable[[str, Callable[[], bool]], str]] = {
+    "percent, in part": lambda text, pick: percent(text.replace("%", "%25"), pick) if "%" not in text else quote(text),
+    "percent, every sign": percent_all,
+    "as in a form": lambda text, pick: quote_plus(text),
+    "as HTML": entities,
+    "as JSON": escapes,
+    "as JSON, in ASCII": lambda text, pick: json.dumps(text)[1:-1],
+}
+
+
+@st.composite
+def spelled(draw: st.DrawFn, secret: str) -> str:
+    """The secret in up to three spellings, one in another, among other text."""
+    chance = random.Random(draw(st.integers(0, 2**32)))
+    text = secret
+    for name in draw(st.lists(st.sampled_from(sorted(LAYERS)), max_size=3)):
+        text = LAYERS[name](text, lambda: chance.random() < 0.5)
+    return draw(QUIET) + text + draw(QUIET)
+
+
+@st.composite
+def results(draw: st.DrawFn) -> tuple[str, Any]:
+    """A secret, and a result that holds it once, as a name or a value, at any depth."""
+    secret = draw(SECRETS)
+    text = draw(spelled(secret))
+    value: Any = draw(st.sampled_from([text, {f"N{text}": 1}, [text], {"N": [text]}]))
+    for layer in draw(st.lists(st.sampled_from(["list", "dict", "vendor"]), max_size=4)):
+        value = [draw(QUIET), value, 7] if layer == "list" else {"other": None, layer: value}
+    return secret, value
+
+
+def all_texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for name, item in value.items() for text in (name, *all_texts(item))]
+    return [text for item in value for text in all_texts(item)] if isinstance(value, list) else [str(value)]
+
+
+@given(results())
+@example(("a%41b c&", {"x": "a%2541b%20c%26"}))
+@example(("\\x00ff", "\\\\x00ff"))
+@settings(max_examples=600, deadline=None)
+def test_a_secret_is_found_in_every_spelling_and_at_every_place(case: tuple[str, Any]) -> None:
+    secret, result = case
+    for text in all_texts(Redactor([secret]).tree(result)):
+        for form in (secret, undone(secret)):
+            assert form.replace("+", " ") not in undone(text).replace("+", " ")
+
+
+@given(st.text(SIGNS, min_size=6, max_size=14), st.binary(max_size=7), st.binary(max_size=7), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_a_secret_is_found_in_base64_at_every_offset(secret: str, before: bytes, after: bytes, url_safe: bool) -> None:
+    encode = base64.urlsafe_b64encode if url_safe else base64.b64encode
+    text = encode(before + secret.encode() + after).decode()
+    cleaned = Redactor([secret]).tree({"vendor": {"header": f"Basic {text}"}})["vendor"]["header"]
+    assert MASK in cleaned
+    assert text not in cleaned
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY.lower(),
+        KEY.encode().hex(),
+        f"key%3D{KEY[:3]}%25252545{KEY[4:]}",
+        "".join(f"\\{ord(sign):03o}" for sign in KEY),
+        f"<a href='?Key=&#81;{KEY[1:]}&amp;Pwd='>",
+        f"<a href='?Key=&amp;amp;#81;{KEY[1:]}'>",
+    ],
+)
+def test_other_spellings_of_the_key(text: str) -> None:
+    cleaned = Redactor([KEY]).text(text)
+    assert MASK in cleaned
+    assert KEY.casefold() not in undone(cleaned).casefold()
+
+
+def test_the_rest_of_a_text_stays_readable() -> None:
+    redactor = Redactor([KEY, PWD])
+    assert redactor.text(f"no such key: {KEY}!") == f"no such key: {MASK}!"
+    assert redactor.text(f"GET /x?Key={KEY}&Pwd={quote(PWD, safe='')}&Num=1") == f"GET /x?Key={MASK}&Pwd={MASK}&Num=1"
+    assert redactor.text("100% of 5 &amp; more \\n") == "100% of 5 &amp; more \\n"
+
+
+def test_names_of_the_collection_stay_and_those_of_the_vendor_do_not() -> None:
+    result = {
+        "server": "x",
+        "changed": True,
+        "vendor": {"server": 1, "a server": {"server": 2}},
+        "idle": [{"server": 3}],
+    }
+    assert Redactor(["server"]).tree(result) == {
+        "server": "x",
+        "changed": True,
+        "vendor": {MASK: 1, f"a {MASK}": {MASK: 2}},
+        "idle": [{MASK: 3}],
+    }
+
+
+def test_names_that_become_the_same_are_all_kept() -> None:
+    result = {"vendor": {KEY: 1, KEY.lower(): 2, MASK: 3, "k": 4}}
+    assert sorted(Redactor([KEY]).tree(result)["vendor"].values()) == [1, 2, 3, 4]
+
+
+def test_blanks_around_a_secret_are_not_sent_and_not_looked_for() -> None:
+    assert Redactor([f" {KEY}\n"]).tree([KEY, f"x{KEY}x"]) == [redaction.MASKED_VALUE, f"x{MASK}x"]
+
+
+def test_a_result_without_secrets_is_the_same_object() -> None:
+    result = {"msg": "fine", "ips": ["198.51.100.1"], "n": 1.5, "none": None}
+    assert Redactor([KEY, PWD]).tree(result) is result
+    assert Redactor([]).tree(result) is result
+
+
+def test_what_is_nested_too_deep_is_masked_where_a_secret_may_be() -> None:
+    deep: Any = KEY
+    for _level in range(3000):
+        deep = [deep]
+    assert KEY not in repr(Redactor([KEY]).tree({"vendor": deep, "msg": KEY}))
+
+
+def test_spellings_that_never_end_are_masked_as_a_whole() -> None:
+    text = KEY
+    for _layer in range(12):
+        text = (
+            entities(percent_all(text, lambda: True), lambda: True)[: 10**6] if len(text) < 10**5 else f"%26amp;{text}"
+        )
+    assert KEY not in undone(Redactor([KEY]).text(text))
+
+
+def test_ten_thousand_addresses_cost_next_to_nothing() -> None:
+    """The same order as to write them as JSON once, which Ansible does several times; measured against that."""
+    ips = [f"198.18.{number // 250}.{number % 250}" for number in range(10_000)]
+    result = {"whitelist": ips, "diff": {"before": "".join(f"{ip}\n" for ip in ips), "after": ""}, "api": {"calls": 2}}
+    redactor = Redactor([KEY, PWD])
+
+    def fastest(work: Callable[[], object]) -> float:
+        times = []
+        for _again in range(7):
+            began = time.process_time()
+            work()
+            times.append(time.process_time() - began)
+        return min(times)
+
+    assert fastest(lambda: redactor.tree(result)) < 10 * fastest(lambda: json.dumps(result))
+
+
+def test_secrets_are_registered_with_a_core_that_masks_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: list[str] = []
+
+    class Masker:
+        """As ansible.module_utils.secrets of ansible-core 2.22."""
+
+        @staticmethod
+        def register_secret(value: str, /) -> str:
+            registered.append(value)
+            return value
+
+    monkeypatch.setattr(redaction, "_masker", Masker)
+    Redactor([KEY, "", PWD], for_one_call=["5f4dcc3b5aa765d61d8327deb882cf99"])
+    assert sorted(registered) == sorted([KEY, PWD])

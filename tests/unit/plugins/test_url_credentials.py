@@ -1,0 +1,301 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""No option quotes the credentials of a URL that is mistyped, or that does not belong there.
+
+The options come from the specifications and the documentation, so that a new one is tried without a change here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+import yaml
+from ansible import constants
+from ansible.errors import AnsibleError
+from ansible.inventory.data import InventoryData
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.qingguo.qgnet.plugins.inventory import qg_cloud
+from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _op_watch
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._options import Spec
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from documents import PLUGINS, lookup_of, with_fragments
+
+ROOT = Path(__file__).resolve().parents[3]
+USER, WORD = "QKEY7LOGIN", "HUSH7WORD"
+#: What a person types who means http://USER:WORD@192.0.2.8:3128, or has it from elsewhere.
+MISTYPED = [
+    url.replace("USER", USER).replace("WORD", WORD)
+    for url in (
+        "USER:WORD@192.0.2.8:3128",
+        "USER:WORD@proxy.example",
+        "socks5://USER:WORD@192.0.2.8:3128",
+        "socks5h://USER:WORD@proxy",
+        "ftp://USER:WORD@proxy.example/",
+        "http:/USER:WORD@proxy.example",
+        "http//USER:WORD@proxy.example",
+        "http:USER:WORD@proxy.example",
+        "//USER:WORD@proxy.example",
+        "htpp://USER:WORD@proxy.example:3128",
+        "http://USER:WORD@192.0.2.8:port",
+        "http://USER:WORD@192.0.2.8:99999",
+        "http://USER:WORD@192.0.2.8:",
+        "http://USER:WORD@192.0.2.8 :3128",
+        "http://USER: WORD@192.0.2.8:3128",
+        "http:// USER:WORD@192.0.2.8:3128",
+        "http://USER:WORD@",
+        "http://:WORD@proxy.example",
+        "http://USER@proxy.example",
+        "http://USER:a/WORD@proxy.example",
+        "http://USER:a?WORD@proxy.example",
+        "http://USER:a#WORD@proxy.example",
+        "http://USER:a@WORD@proxy.example",
+        "http://USER:a@WORD.b",
+        "http://USER:a%WORD@proxy.example",
+        "http://USER%3AWORD%40proxy.example",
+        "http://USER:WORD%2540proxy.example",
+        "http://USER:WORD\uff20proxy.example",
+        "http://USER:WORD",
+        "USER:WORD",
+        "192.0.2.8:3128:USER:WORD",
+        "proxy.example:3128:USER:WORD",
+        "http://proxy.example:3128:USER:WORD",
+        "http://USER:WORD@proxy.example\n",
+        "http://USER:WORD\\@proxy.example",
+        "http://USER:WORD@[::1",
+        "https://USER:WORD@proxy.example:3128",
+    )
+]
+#: What every option of these names holds while another one is tried.
+VALID: dict[str, Any] = {
+    "key": "QGDEMO01",
+    "pwd": "pass-of-demo",
+    "app_id": "agent",
+    "app_key": "key-of-agent",
+    "product_id": 1,
+    "resource_no": "demo1",
+    "package_no": "1",
+    "system_no": "1",
+    "duration": "1m",
+    "ips": ["8.8.8.8"],
+    "proxies": ["192.0.2.8:3128"],
+    "step": "detect",
+}
+#: The same for single modules, which want one of several.
+CHOICES: dict[str, dict[str, Any]] = {
+    "qg_proxy_release": {"all": True},
+    "qg_proxy_replace": {"all": True},
+    "qg_monopoly": {"count": 1},
+}
+#: With these, an option is looked at that would otherwise be left out.
+BESIDE: dict[str, dict[str, Any]] = {
+    "uuids": {"state": "absent", "count": None},
+    "keep": {"state": "exact"},
+    "sources": {"ips": None},
+    "source_address": {"ips": None},
+    "ips": {"all": None},
+    "task_ids": {"all": None},
+    "max_age": {},
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("QG_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def exchange(_self: Transport, _method: str, _url: str, _form: str | None, endpoint: str) -> None:
+        raise ExchangeError(f"{endpoint}: there is no network.", endpoint=endpoint, executed=False, transient=False)
+
+    monkeypatch.setattr(Transport, "_exchange", exchange)
+
+
+def takes_text(option: dict[str, Any]) -> bool:
+    """Whether a URL can be given to an option; of those with choices Ansible itself says what was wrong."""
+    kind = option.get("elements") if option.get("type") == "list" else option.get("type", "str")
+    return kind in ("str", "raw", None) and not option.get("choices") and not option.get("no_log")
+
+
+def filled(option: dict[str, Any], url: str) -> Any:
+    return [url] if option.get("type") == "list" else url
+
+
+def quoted(texts: object) -> bool:
+    """Whether a credential is in a message or result, as it was typed or percent-encoded."""
+    text = unquote(texts if isinstance(texts, str) else json.dumps(texts, default=str)).upper()
+    return USER in text or WORD in text
+
+
+def complaint(work: Callable[[], object]) -> object:
+    """What the user is shown: the result, or the message of the exception."""
+    try:
+        return work()
+    except (AnsibleError, QgError) as problem:
+        return str(problem)
+
+
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "action").glob("qg_*.py"))
+
+
+def run_action(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Run the action of a module in this process, for a host whose shell prints nothing."""
+    module = importlib.import_module(f"{PLUGINS}.action.{name}")
+    task = SimpleNamespace(
+        args={option: value for option, value in options.items() if value is not None},
+        action=f"qingguo.qgnet.{name}",
+        async_val=0,
+        check_mode=False,
+        diff=False,
+        no_log=False,
+        delegate_to=None,
+        module_defaults=[],
+        get_play=lambda: SimpleNamespace(strategy="linear"),
+        _uuid="task",
+    )
+    shell = SimpleNamespace(tmpdir=None, SHELL_FAMILY="sh")
+    connection = SimpleNamespace(_shell=shell, transport="local")
+    action = module.ActionModule(task, connection, SimpleNamespace(), None, None, None)
+    action._low_level_execute_command = lambda _command, **_named: {"rc": 1, "stdout": "", "stderr": "no shell"}
+    action.cleanup = lambda force=False: None
+    result: dict[str, Any] = action.run(None, {"inventory_hostname": "web1"})
+    return result
+
+
+def spec_of(name: str) -> Spec:
+    action = importlib.import_module(f"{PLUGINS}.action.{name}")
+    operation = getattr(action.ActionModule, "operation", None)
+    return operation.spec if operation else action.SPEC
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> None:
+    spec = spec_of(name)
+    valid = {option: value for option, value in VALID.items() if option in spec and not name.endswith("_info")}
+    valid |= {option: VALID[option] for option, told in spec.items() if told.get("required")}
+    valid |= CHOICES.get(name, {})
+    # No call waits for its turn.
+    valid |= {option: value for option, value in (("state_dir", str(tmp_path)), ("max_wait", 0)) if option in spec}
+    # These two are names that are shown nowhere but as they are looked up.
+    names = [option for option, told in spec.items() if takes_text(told) and option not in ("fleet", "options_from")]
+    assert {"api_url", "account_url"} & set(names)
+    for option in names:
+        beside = {other: value for other, value in BESIDE.get(option, {}).items() if other in spec}
+        for url in MISTYPED:
+            options = {**valid, **beside, option: filled(spec[option], url)}
+            told = complaint(lambda options=options: run_action(name, options))
+            assert "missing required" not in str(told), told
+            assert not quoted(told), f"{option}: {told}"
+
+
+def test_a_list_in_place_of_a_url_is_not_quoted_either(tmp_path: Path) -> None:
+    options = {"key": "QGDEMO01", "state_dir": str(tmp_path), "api_url": [MISTYPED[0]]}
+    told = complaint(lambda: run_action("qg_whitelist_info", options))
+    assert "api_url" in str(told)
+    assert not quoted(told)
+
+
+def read_inventory(path: Path, options: dict[str, Any]) -> object:
+    path.write_text(yaml.safe_dump({"plugin": qg_cloud.InventoryModule.NAME, **options}), encoding="utf-8")
+    plugin = qg_cloud.InventoryModule()
+    plugin._load_name = qg_cloud.InventoryModule.NAME
+    plugin.parse(InventoryData(), DataLoader(), str(path))
+    return None
+
+
+def test_no_option_of_the_inventory_quotes_credentials(tmp_path: Path) -> None:
+    documented = with_fragments(yaml.safe_load(qg_cloud.DOCUMENTATION))
+    constants.config.initialize_plugin_configuration_definitions("inventory", qg_cloud.InventoryModule.NAME, documented)
+    own = set(yaml.safe_load(qg_cloud.DOCUMENTATION)["options"]) | {"account_url", "domain"}
+    # What is evaluated for each host is an expression of the user's own, and shown.
+    names = [
+        option
+        for option, told in documented.items()
+        if option in own and takes_text(told) and option not in ("plugin", "conditions", "app_key")
+    ]
+    assert {"account_url", "domain", "vars_prefix"} <= set(names)
+    for option in names:
+        for url in MISTYPED:
+            options = {"app_id": "agent", "app_key": "key-of-agent", option: filled(documented[option], url)}
+            told = complaint(lambda options=options: read_inventory(tmp_path / "x.qg_cloud.yml", options))
+            assert told is not None
+            assert not quoted(told), f"{option}: {told}"
+
+
+def test_no_option_of_the_lookup_quotes_credentials(tmp_path: Path) -> None:
+    lookup, _names = lookup_of(proxy)
+    documented = with_fragments(yaml.safe_load(proxy.DOCUMENTATION))
+    names = [option for option, told in documented.items() if takes_text(told) and option not in ("_terms", "spread")]
+    assert {"api_url", "task_ids"} <= set(names)
+    for option in set(names) - {"key", "pwd"}:
+        for url in MISTYPED:
+            common = {"key": "QGDEMO01", "state_dir": str(tmp_path), "max_wait": 0}
+            options = {**common, option: filled(documented[option], url)}
+            told = complaint(lambda options=options: lookup.run([], {}, **options))
+            assert not quoted(told), f"{option}: {told}"
+
+
+def test_no_option_of_the_event_source_quotes_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class StoppedError(QgError):
+        """Raised in place of the first wait."""
+
+    async def pause(_seconds: float) -> None:
+        raise StoppedError("the test is over")
+
+    def run(options: dict[str, Any]) -> list[Any]:
+        async def scene() -> list[Any]:
+            queue: asyncio.Queue[Any] = asyncio.Queue()
+            try:
+                await _op_watch.watch(queue, options, pause)
+            except QgError as problem:
+                return [str(problem), *(queue.get_nowait() for _number in range(queue.qsize()))]
+            return []
+
+        return asyncio.run(scene())
+
+    common: dict[str, Any] = {"key": "QGDEMO01", "app_id": "agent", "app_key": "key-of-agent", "max_wait": 0}
+    common |= {"quota_below": 1, "balance_below": 1}
+    # Any type: a rulebook may hand over text for all of them.
+    names = [name for name, told in _op_watch.SPEC.items() if told["type"] != "path" and not told.get("no_log")]
+    for option in names:
+        for url in MISTYPED if option in ("api_url", "account_url", "domain", "expected") else MISTYPED[:2]:
+            options = {**common, "state_dir": str(tmp_path), option: filled(_op_watch.SPEC[option], url)}
+            assert not quoted(run(options)), option
+
+
+FILTERS = sorted(path.stem for path in (ROOT / "plugins" / "filter").glob("proxy_*.py"))
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_no_argument_of_a_filter_quotes_credentials(name: str) -> None:
+    made = importlib.import_module(f"{PLUGINS}.filter.{name}").FilterModule().filters()[name]
+    arguments = list(inspect.signature(made).parameters)
+    valid: dict[str, Any] = {arguments[0]: "192.0.2.8:3128"}
+    valid |= {"url": "https://d.qg.net/ip"} if "url" in arguments else {}
+
+    def cases(url: str) -> Iterator[dict[str, Any]]:
+        yield from ({**valid, argument: value} for argument in arguments for value in (url, [url], {"a": url}))
+        yield from ({**valid, arguments[0]: {"server": server, "proxy_url": url}} for server in (url, "192.0.2.8:3128"))
+
+    for url in MISTYPED:
+        for case in cases(url):
+            told = complaint(lambda case=case: made(**case))
+            # What a filter makes may well hold credentials; what it refuses may not.
+            if isinstance(told, str) and told.startswith(f"{name} cannot use"):
+                assert not quoted(told), f"{case}: {told}"
