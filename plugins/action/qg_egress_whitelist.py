@@ -42,7 +42,7 @@ SPEC: Spec = {
     "step": {"type": "str", "choices": ["detect", "register"], "required": True},
     "options_from": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "ips": {"type": "list", "elements": "str", "default": []},
+    "ips": {"type": "list", "elements": "str"},
     "detect": {"type": "bool", "default": True},
     "fleet": {"type": "str"},
     "fail": {"type": "bool", "default": True},
@@ -83,6 +83,10 @@ class ActionModule(QgAction):
             own = {"failed": True, "changed": False, **problem.as_result()}
         return {**result, **redact(own, params, SPEC)}
 
+    def selectors(self) -> tuple[str, ...]:
+        """Without addresses the host is asked, or all that is remembered for it removed."""
+        return ("ips",)
+
     def _adopt_variables(self, variables: dict[str, Any]) -> None:
         """Options that the task leaves out are taken from the variables that it names.
 
@@ -99,7 +103,8 @@ class ActionModule(QgAction):
                     value = self._templar.template(variables[name])
                 except _OMITTED:
                     continue
-                if value is not None and value != variables.get("omit"):
+                # A variable that is null is not set, but for an option that selects.
+                if option in self.selectors() if value is None else value != variables.get("omit"):
                     arguments[option] = value
 
     def _defaults(self) -> dict[str, Any]:
@@ -114,7 +119,7 @@ class ActionModule(QgAction):
         _check(params)
         answers: list[dict[str, Any]] = []
         only_global = params["state"] == "present" and not params["allow_non_global"]
-        ips = check_addresses("ips", params["ips"], only_global=only_global)
+        ips = check_addresses("ips", params["ips"] or (), only_global=only_global)
         board, run, host = self._board(params), run_id(), variables["inventory_hostname"]
         if not ips and params["detect"]:
             question = question_from(params)
@@ -128,7 +133,9 @@ class ActionModule(QgAction):
                 return {**nothing, "warnings": [problem.message], **problem.details}
             ips, answers = tuple(verdict.ips), verdict.answers
         elif not ips and params["state"] == "present":
-            raise OptionError("ips is empty and detect is false: there is no address to register.")
+            raise OptionError(
+                "ips is missing and detect is false: give the host's addresses in ips, or set detect to true."
+            )
         registered = put_down(board, host_entry(params, run, host, ips), params, self.mode(), self._task_in_step())
         return {"changed": False, "ips": list(ips), "answers": answers, "registered": registered}
 

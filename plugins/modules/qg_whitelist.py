@@ -36,10 +36,11 @@ options:
     choices: [present, absent, exact]
     default: present
   keep:
-    description: Addresses that are never removed, whatever the other options say.
+    description:
+      - Addresses that are never removed, whatever the other options say.
+      - Must not be empty. If there are none, leave it out.
     type: list
     elements: str
-    default: []
   replaces:
     description: With O(state=present), addresses that are removed once all of O(ips) stand on the whitelist,
       or before where there is no room for both and they make enough of it.

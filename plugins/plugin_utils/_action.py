@@ -19,6 +19,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
     ACCOUNT_API_OPTIONS,
@@ -38,8 +40,20 @@ class QgAction(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
+    def selectors(self) -> tuple[str, ...]:
+        """The options that select what the task concerns: given as null or empty they are refused."""
+        return ()
+
     def given(self, spec: Spec) -> dict[str, Any]:
-        """The task's options, without what defaults for the action group set for other modules alone."""
+        """The task's options, without what defaults for the action group set for other modules alone.
+
+        Both the validation here and a delegated module take the options from here, so that an empty selector gets to
+        neither.
+        """
+        try:
+            check_selectors(self.selectors(), self._task.args)
+        except OptionError as error:
+            raise AnsibleActionFail(error.message) from None
         return {name: value for name, value in self._task.args.items() if name in spec or name not in _OF_THE_GROUP}
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -103,6 +117,10 @@ class ApiAction(QgAction):
     """Runs an operation here; a task that is delegated to another host runs there, as the module of the same name."""
 
     operation: ClassVar[Operation]
+
+    def selectors(self) -> tuple[str, ...]:
+        """Those of the operation."""
+        return self.operation.selectors
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result of the operation."""
