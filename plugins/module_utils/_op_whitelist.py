@@ -73,6 +73,7 @@ WHITELIST = Operation(
         "keep": {"type": "list", "elements": "str"},
         "replaces": {"type": "list", "elements": "str", "default": []},
         "max_removals": {"type": "int", "default": 10},
+        "allow_partial": {"type": "bool", "default": False},
         "capacity": {"type": "int"},
         "allow_non_global": {"type": "bool", "default": False},
         **PROXY_API_OPTIONS,

@@ -31,7 +31,8 @@ options:
     description:
       - With V(present), O(ips) are added, and nothing else is touched but O(replaces).
       - With V(absent), O(ips) are removed.
-      - With V(exact), O(ips) are added and all others are removed, except O(keep).
+      - With V(exact), O(ips) are added and all others are removed, except O(keep). A run that sees only part of its
+        hosts is refused, see O(allow_partial).
     type: str
     choices: [present, absent, exact]
     default: present
@@ -51,6 +52,15 @@ options:
     description: With O(state=exact), the task fails before it writes anything when it would remove more than this.
     type: int
     default: 10
+  allow_partial:
+    description:
+      - With O(state=exact), whether the task may run although the run sees only part of its hosts. If O(ips) is built
+        from the hosts of the play, the addresses of the others would be removed.
+      - A run sees only part of its hosts with C(--limit), in a C(serial) batch, and after a host of the play has failed
+        or was unreachable. Without this option, the task then fails before any call.
+      - Set it if O(ips) does not depend on the hosts of the run.
+    type: bool
+    default: false
   capacity:
     description:
       - How many addresses the whitelist of this key holds at most, if you know it. The API does not tell.

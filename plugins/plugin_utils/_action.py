@@ -122,10 +122,14 @@ class ApiAction(QgAction):
         """Those of the operation."""
         return self.operation.selectors
 
+    def check_run(self, variables: Mapping[str, Any]) -> None:
+        """Refuse what this run must not do; called on the control node before anything else, also if delegated."""
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result of the operation."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         operation = self.operation
+        self.check_run(task_vars or {})
         if self.delegated_away():
             params = {**_from_environment(operation.spec), **self.given(operation.spec)}
             if _holds_secrets(operation, params) and not self._task.no_log:
