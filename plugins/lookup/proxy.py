@@ -99,6 +99,8 @@ _raw:
   elements: raw
 """
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
@@ -107,6 +109,14 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import LOOKUP_SELECTORS, find_leases, proxy_url
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import DEFAULT_STATE_DIR, resolve_directory
+
+
+def _check_state_dir(given: Mapping[str, Any]) -> None:
+    """Refuse a state_dir that names no directory, before Ansible makes a path in the current directory of it."""
+    directory = given.get("state_dir", os.environ.get("QG_STATE_DIR", DEFAULT_STATE_DIR))
+    if isinstance(directory, str):
+        resolve_directory(directory)
 
 
 class LookupModule(LookupBase):
@@ -116,6 +126,7 @@ class LookupModule(LookupBase):
         """The leases, in the form that was asked for."""
         try:
             check_selectors(LOOKUP_SELECTORS, kwargs, how="")
+            _check_state_dir(kwargs)
         except QgError as problem:
             raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {problem.message}") from None
         self.set_options(var_options=variables, direct=kwargs)

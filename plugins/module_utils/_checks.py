@@ -57,6 +57,12 @@ def _is_blank(value: Any) -> bool:
     return isinstance(value, list | tuple | dict | set) and all(map(_is_blank, value))
 
 
+def check_path(option: str, path: str) -> None:
+    """Refuse a path that the operating system and Ansible would answer with an exception."""
+    if "\0" in path:
+        raise OptionError(f"{option} {path!r} cannot be used: it holds a NUL character. Give another path.")
+
+
 def check_range(option: str, value: float, least: float, most: float) -> float:
     """Refuse a number outside its range."""
     if not least <= value <= most:

@@ -19,7 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_path, check_selectors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
@@ -47,11 +47,14 @@ class QgAction(ActionBase):
     def given(self, spec: Spec) -> dict[str, Any]:
         """The task's options, without what defaults for the action group set for other modules alone.
 
-        Both the validation here and a delegated module take the options from here, so that an empty selector gets to
-        neither.
+        Both the validation here and a delegated module take the options from here, so that neither gets what Ansible
+        would misread: an empty selector, or a path that it answers with an exception.
         """
         try:
             check_selectors(self.selectors(), self._task.args)
+            for name, value in self._task.args.items():
+                if isinstance(value, str) and spec.get(name, {}).get("type") == "path":
+                    check_path(name, value)
         except OptionError as error:
             raise AnsibleActionFail(error.message) from None
         return {name: value for name, value in self._task.args.items() if name in spec or name not in _OF_THE_GROUP}
