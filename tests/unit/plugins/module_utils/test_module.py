@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import json
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -92,3 +95,39 @@ def test_every_optional_option_that_names_something_is_a_selector(name: str) -> 
     optional = {option for option, spec in operation.spec.items() if not spec.get("required")}
     assert NAMES & optional <= set(operation.selectors) <= optional
     assert [option for option in operation.selectors if operation.spec[option].get("default")] == []
+
+
+# Python on a host that a task is delegated to
+
+
+def test_a_python_that_is_too_old_is_told_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Path(str(_module.__file__)).read_text(encoding="utf-8")
+    monkeypatch.setattr(sys, "hexversion", 0x030912F0)
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18, "final", 0))
+    with pytest.raises(SystemExit) as end:
+        exec(compile(source, str(_module.__file__), "exec"), {"__name__": "_module"})
+    assert end.value.code == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["failed"] is True
+    assert result["msg"] == (
+        f"qingguo.qgnet needs Python 3.10 or newer on the host that the task is delegated to, but {sys.executable} is "
+        "Python 3.9: set ansible_python_interpreter of that host to a newer one, or run the task on the control node."
+    )
+
+
+MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
+RUN_THERE = [path for path in MODULES if "run_module" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", [*RUN_THERE, Path(str(_module.__file__))], ids=lambda path: path.stem)
+def test_what_runs_before_the_check_is_read_by_the_oldest_python(path: Path) -> None:
+    assert ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("path", RUN_THERE, ids=lambda path: path.stem)
+def test_a_module_imports_the_check_before_the_rest_of_the_collection(path: Path) -> None:
+    imports = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
+    own = [node.module for node in imports if str(node.module).startswith(PLUGINS)]
+    assert own[0] == f"{PLUGINS}.module_utils._module"
