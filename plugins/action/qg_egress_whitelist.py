@@ -13,7 +13,7 @@ import ansible.errors
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses, check_range, check_url
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import Question, question_from
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
@@ -23,6 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
+    check_proxy_api,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Board, run_id
@@ -42,7 +43,7 @@ SPEC: Spec = {
     "step": {"type": "str", "choices": ["detect", "register"], "required": True},
     "options_from": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "ips": {"type": "list", "elements": "str", "default": []},
+    "ips": {"type": "list", "elements": "str"},
     "detect": {"type": "bool", "default": True},
     "fleet": {"type": "str"},
     "fail": {"type": "bool", "default": True},
@@ -77,8 +78,17 @@ class ActionModule(QgAction):
             )
         params["fleet"] = params["fleet"] or _fleet(variables)
         step = self._detect if params["step"] == "detect" else self._register
-        own = self.guarded(lambda: step(params, variables))
+
+        def checked() -> dict[str, Any]:
+            _check(params)
+            return step(params, variables)
+
+        own = self.guarded(checked)
         return {**result, **self.guarded(lambda: redact(own, params, SPEC))}
+
+    def selectors(self) -> tuple[str, ...]:
+        """Without addresses the host is asked, or all that is remembered for it removed."""
+        return ("ips",)
 
     def _adopt_variables(self, variables: dict[str, Any]) -> None:
         """Options that the task leaves out are taken from the variables that it names.
@@ -96,7 +106,8 @@ class ActionModule(QgAction):
                     value = self._templar.template(variables[name])
                 except _OMITTED:
                     continue
-                if value is not None and value != variables.get("omit"):
+                # A variable that is null is not set, but for an option that selects.
+                if option in self.selectors() if value is None else value != variables.get("omit"):
                     arguments[option] = value
 
     def _defaults(self) -> dict[str, Any]:
@@ -108,10 +119,8 @@ class ActionModule(QgAction):
         return {option: value for options in found.values() for option, value in options.items()}
 
     def _detect(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        _check(params)
         answers: list[dict[str, Any]] = []
-        only_global = params["state"] == "present" and not params["allow_non_global"]
-        ips = check_addresses("ips", params["ips"], only_global=only_global)
+        ips = _known_addresses(params)
         board, run, host = self._board(params), run_id(), variables["inventory_hostname"]
         if not ips and params["detect"]:
             question = question_from(params)
@@ -124,8 +133,6 @@ class ActionModule(QgAction):
                 nothing = {"changed": False, "ips": [], "answers": [], "registered": []}
                 return {**nothing, "warnings": [problem.message], **problem.details}
             ips, answers = tuple(verdict.ips), verdict.answers
-        elif not ips and params["state"] == "present":
-            raise OptionError("ips is empty and detect is false: there is no address to register.")
         registered = put_down(board, host_entry(params, run, host, ips), params, self.mode(), self._task_in_step())
         return {"changed": False, "ips": list(ips), "answers": answers, "registered": registered}
 
@@ -168,16 +175,7 @@ class ActionModule(QgAction):
 
     def _prove(self, params: dict[str, Any]) -> list[str]:
         """Ask an echo service through the proxy until it answers: the vendor needs a moment after a change."""
-        question = question_from(
-            {
-                **params,
-                "sources": [params["verify_url"] or params["sources"][0]],
-                "quorum": 1,
-                "samples": 1,
-                "family": None,
-                "proxy": params["verify_proxy"],
-            }
-        )
+        question = _proof(params)
         give_up = time.monotonic() + params["verify_wait"]
         while True:
             try:
@@ -193,14 +191,43 @@ class ActionModule(QgAction):
 
 
 def _check(params: dict[str, Any]) -> None:
-    """Find mistakes in the options that only the later step uses, before any host is asked."""
-    if not params["key"].strip():
-        raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
-    check_url("api_url", params["api_url"])
+    """Find every mistake in the options, whichever step uses them, before a host or the vendor is asked."""
+    check_proxy_api(params)
+    if not _known_addresses(params):
+        if params["detect"]:
+            question_from(params)
+        elif params["state"] == "present":
+            raise OptionError(
+                "ips is missing and detect is false: give the host's addresses in ips, or set detect to true."
+            )
     for option in ("verify_proxy", "verify_url"):
         if params[option]:
             check_url(option, params[option])
     check_range("verify_wait", params["verify_wait"], 0, 600)
+    if params["verify_proxy"]:
+        if "@" in params["verify_proxy"]:
+            raise OptionError("verify_proxy holds a user name: leave it out, the whitelist is what lets the host in.")
+        _proof(params)
+
+
+def _known_addresses(params: dict[str, Any]) -> tuple[str, ...]:
+    """The addresses of the host that its options give."""
+    only_global = params["state"] == "present" and not params["allow_non_global"]
+    return check_addresses("ips", params["ips"] or (), only_global=only_global)
+
+
+def _proof(params: dict[str, Any]) -> Question:
+    """The question that a host asks through ``verify_proxy``."""
+    return question_from(
+        {
+            **params,
+            "sources": [params["verify_url"]] if params["verify_url"] else params["sources"][:1],
+            "quorum": 1,
+            "samples": 1,
+            "family": None,
+            "proxy": params["verify_proxy"],
+        }
+    )
 
 
 def _fleet(variables: dict[str, Any]) -> str:

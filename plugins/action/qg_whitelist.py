@@ -6,11 +6,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import why_partial
 
 
 class ActionModule(ApiAction):
     """Runs the operation in the worker process."""
 
     operation = WHITELIST
+
+    def check_run(self, variables: Mapping[str, Any]) -> None:
+        """Refuse state=exact in a run that sees only part of its hosts, unless allow_partial is set."""
+        options = self._task.args
+        if options.get("state") != "exact" or boolean(options.get("allow_partial") or False, strict=False):
+            return
+        reason = why_partial(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
+        if reason:
+            raise AnsibleActionFail(
+                f"state=exact is refused in a run that sees only part of its hosts ({reason}), because it would remove "
+                "the addresses of the others: run it for all hosts, or set allow_partial=true if ips is complete "
+                "nevertheless."
+            )

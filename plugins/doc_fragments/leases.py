@@ -63,14 +63,14 @@ options:
     CHOICE = r"""
 options:
   ips:
-    description: The leases with these exit addresses (C(ip)) or servers (C(server)).
+    description: The leases with these exit addresses (C(ip)) or servers (C(server)). Must not be empty.
     type: list
     elements: str
   task_ids:
-    description: The leases of these tasks. A task is what one allocation leased.
+    description: The leases of these tasks. A task is what one allocation leased. Must not be empty.
     type: list
     elements: str
   all:
-    description: All leases that the key holds. Must be V(true) where it is given.
+    description: All leases that the key holds. Must be V(true) where it is given. Nothing else means all.
     type: bool
 """

@@ -41,10 +41,12 @@ options:
     type: int
     default: 0
   task_ids:
-    description: Only leases of these tasks, and those that M(qingguo.qgnet.qg_proxy_allocate) leased for them.
+    description:
+      - Only leases of these tasks, and those that M(qingguo.qgnet.qg_proxy_allocate) leased for them. Without it,
+        leases of all tasks.
+      - Must not be empty, nor must O(area_id) or O(isp) be V(none).
     type: list
     elements: str
-    default: []
   undetermined:
     description: What to do with a lease of which nobody can tell whether it matches, as in
       M(qingguo.qgnet.qg_proxy_allocate).
@@ -97,14 +99,25 @@ _raw:
   elements: raw
 """
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_selectors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import find_leases, proxy_url
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import LOOKUP_SELECTORS, find_leases, proxy_url
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import DEFAULT_STATE_DIR, resolve_directory
+
+
+def _check_state_dir(given: Mapping[str, Any]) -> None:
+    """Refuse a state_dir that names no directory, before Ansible makes a path in the current directory of it."""
+    directory = given.get("state_dir", os.environ.get("QG_STATE_DIR", DEFAULT_STATE_DIR))
+    if isinstance(directory, str):
+        resolve_directory(directory)
 
 
 class LookupModule(LookupBase):
@@ -112,6 +125,11 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         """The leases, in the form that was asked for."""
+        try:
+            check_selectors(LOOKUP_SELECTORS, kwargs, how="")
+            _check_state_dir(kwargs)
+        except QgError as problem:
+            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {problem.message}") from None
         self.set_options(var_options=variables, direct=kwargs)
         params = self.get_options()
         if terms:

@@ -160,4 +160,3 @@ def _object(answer: Answer) -> dict[str, Any]:
 
 #: The name of a key whose value is secret, however the vendor spells it.
 _MARK = re.compile("|".join(r"[\W_]*".join(mark) for mark in SECRET_MARKS), re.IGNORECASE)
-

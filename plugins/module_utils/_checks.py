@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, quote_word
@@ -37,6 +38,36 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
 def _is_host(name: str) -> bool:
     """Whether this may be a name or an address; names in other scripts are taken as they are."""
     return bool(re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+", name))
+
+
+def check_selectors(
+    selectors: Iterable[str], given: Mapping[str, Any], how: str = ", in a template with default(omit)"
+) -> None:
+    """Refuse an option that selects and was given as null or empty; ``given`` holds the options as the user wrote them.
+
+    Ansible's validators do not tell null from an omitted option, so this must come before them. ``how`` says how to
+    leave an option out.
+    """
+    for option in selectors:
+        if option in given and _is_blank(given[option]):
+            value = "null" if given[option] is None else f"empty ({given[option]!r})"
+            name_all = ", or set all=true if all are meant" if "all" in selectors else ""
+            raise OptionError(
+                f"{option} is {value}, which never means all: give a value, or leave the option out{how}{name_all}."
+            )
+
+
+def _is_blank(value: Any) -> bool:
+    """Whether a value is null, blank text, or a list or dictionary of nothing else."""
+    if value is None or isinstance(value, str):
+        return not (value or "").strip()
+    return isinstance(value, list | tuple | dict | set) and all(map(_is_blank, value))
+
+
+def check_path(option: str, path: str) -> None:
+    """Refuse a path that the operating system and Ansible would answer with an exception."""
+    if "\0" in path:
+        raise OptionError(f"{option} {path!r} cannot be used: it holds a NUL character. Give another path.")
 
 
 def check_range(option: str, value: float, least: float, most: float) -> float:

@@ -130,4 +130,5 @@ INSTANCE_INFO = Operation(
     spec={"product_id": {"type": "int"}, "suid": {"type": "str"}, **SECRETS, **ACCOUNT_API_OPTIONS},
     run=_run_instances,
     secret_option="include_secrets",
+    selectors=("suid",),
 )

@@ -31,6 +31,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import (
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+    PLACE_OPTIONS,
     PROXY_API_OPTIONS,
     TERMS_OPTIONS,
     Spec,
@@ -120,7 +121,9 @@ def _names(option: str, texts: Iterable[str] | None) -> list[str]:
 
 
 def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
-    """Which leases the options name; None for all."""
+    """Which leases the options name; None for all, which is said by all=true alone, or for a number in count."""
+    if not params["all"] and all(params.get(option) is None for option in ("ips", "task_ids", "count")):
+        raise OptionError("No lease is named: give ips or task_ids, or set all=true if all are meant.")
     if params["ips"] is not None:
         ips = set(_names("ips", params["ips"]))
         return lambda lease: lease.ip in ips or lease.server in ips
@@ -173,18 +176,18 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    chosen = _chosen(params)
     if params["all"] is False:
         raise OptionError("all=false names nothing to release: set all to true, or give ips or task_ids.")
+    chosen = _chosen(params)
     api = proxy_api(params)
     return _result(give_up(api, chosen or (lambda _lease: True), check=mode.check), api, mode)
 
 
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    chosen, terms, number = _chosen(params), terms_from(params), params["count"]
-    check_proxy_url(params)
     if params["all"] is False:
         raise OptionError("all=false names nothing to replace: set all to true, or give count, ips or task_ids.")
+    chosen, terms, number = _chosen(params), terms_from(params), params["count"]
+    check_proxy_url(params)
     if number is not None:
         check_range("count", number, 1, MOST_A_CALL)
     api = proxy_api(params)
@@ -204,6 +207,10 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     api = proxy_api(params)
     leases = lease_results(api.leases(names))
     return {"changed": False, "leases": leases, "count": len(leases), "api": api.report()}
+
+
+#: The options of the lookup that select leases.
+LOOKUP_SELECTORS = ("task_ids", *PLACE_OPTIONS)
 
 
 def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -245,7 +252,7 @@ ALLOCATE = Operation(
     spec={
         "count": {"type": "int", "default": 1},
         "min_remaining": {"type": "int", "default": 0},
-        "task_ids": {"type": "list", "elements": "str", "default": []},
+        "task_ids": {"type": "list", "elements": "str"},
         "exact": {"type": "bool", "default": False},
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         **TERMS_OPTIONS,
@@ -254,20 +261,25 @@ ALLOCATE = Operation(
     },
     run=_run_allocate,
     reveal=reveal,
+    # With exact, what is not selected by these may be released.
+    selectors=("task_ids", *PLACE_OPTIONS),
 )
 RELEASE = Operation(
     spec={**_CHOICE, **PROXY_API_OPTIONS},
     run=_run_release,
     rules={"mutually_exclusive": [tuple(_CHOICE)], "required_one_of": [tuple(_CHOICE)]},
+    selectors=tuple(_CHOICE),
 )
 REPLACE = Operation(
     spec={**_CHOICE, "count": {"type": "int"}, **TERMS_OPTIONS, **_PROXY_URL, **PROXY_API_OPTIONS},
     run=_run_replace,
     rules={"mutually_exclusive": [(*_CHOICE, "count")], "required_one_of": [(*_CHOICE, "count")]},
     reveal=reveal,
+    selectors=(*_CHOICE, "count"),
 )
 INFO = Operation(
-    spec={"task_ids": {"type": "list", "elements": "str", "default": []}, **_PROXY_URL, **PROXY_API_OPTIONS},
+    spec={"task_ids": {"type": "list", "elements": "str"}, **_PROXY_URL, **PROXY_API_OPTIONS},
     run=_run_info,
     reveal=reveal,
+    selectors=("task_ids",),
 )

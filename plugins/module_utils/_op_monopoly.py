@@ -157,7 +157,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    uuids = check_uuids(params["uuids"])
+    uuids = check_uuids(params["uuids"] or ())
     api = proxy_api(params)
     held = api.monopolies(uuids)
     asked = recall(api)
@@ -185,12 +185,14 @@ MONOPOLY = Operation(
         **PROXY_API_OPTIONS,
     },
     run=_run,
+    selectors=("uuids", "all"),
 )
 MONOPOLY_INFO = Operation(
     spec={
-        "uuids": {"type": "list", "elements": "str", "default": []},
+        "uuids": {"type": "list", "elements": "str"},
         "idle": {"type": "bool", "default": True},
         **PROXY_API_OPTIONS,
     },
     run=_run_info,
+    selectors=("uuids",),
 )

@@ -39,7 +39,7 @@ def wish_from(params: Mapping[str, Any]) -> Wish:
     return Wish(
         state=state,
         ips=ips,
-        keep=check_addresses("keep", params["keep"], only_global=False),
+        keep=check_addresses("keep", params["keep"] or (), only_global=False),
         replaces=check_addresses("replaces", params["replaces"], only_global=False),
         max_removals=params["max_removals"] if state == "exact" else None,
         capacity=params["capacity"],
@@ -70,13 +70,16 @@ WHITELIST = Operation(
     spec={
         "ips": {"type": "list", "elements": "str", "required": True},
         "state": {"type": "str", "choices": ["present", "absent", "exact"], "default": "present"},
-        "keep": {"type": "list", "elements": "str", "default": []},
+        "keep": {"type": "list", "elements": "str"},
         "replaces": {"type": "list", "elements": "str", "default": []},
         "max_removals": {"type": "int", "default": 10},
+        "allow_partial": {"type": "bool", "default": False},
         "capacity": {"type": "int"},
         "allow_non_global": {"type": "bool", "default": False},
         **PROXY_API_OPTIONS,
     },
     run=_run,
+    # It selects what is spared.
+    selectors=("keep",),
 )
 WHITELIST_INFO = Operation(spec=PROXY_API_OPTIONS, run=_run_info)

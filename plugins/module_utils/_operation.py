@@ -41,7 +41,8 @@ class Operation:
 
     The function raises QgError, or returns a result that may hold ``failed`` and ``msg``. ``reveal`` adds what is
     secret to a result that was redacted, and says whether it did: only the control node calls it, and hides the result
-    then. ``secret_option`` names the option, of type bool, with which the result itself holds secrets.
+    then. ``secret_option`` names the option, of type bool, with which the result itself holds secrets. ``selectors``
+    are the options that select what the operation concerns: given as null or empty, they are refused on either side.
     """
 
     spec: Spec
@@ -49,6 +50,7 @@ class Operation:
     rules: Mapping[str, Any] = field(default_factory=dict)
     reveal: Callable[[dict[str, Any], Mapping[str, Any]], bool] = lambda _result, _params: False
     secret_option: str | None = None
+    selectors: tuple[str, ...] = ()
 
 
 def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

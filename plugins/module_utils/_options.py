@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import env_fallback
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_api import AccountApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_path, check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
@@ -88,6 +88,7 @@ EGRESS_OPTIONS: Spec = {
 
 def check_authorities(path: str) -> None:
     """Refuse a ca_path that cannot be used, before the HTTP library does it without a word of what is wrong."""
+    check_path("ca_path", path)
     try:
         directory = os.path.isdir(path)
         ssl.create_default_context(cafile=None if directory else path, capath=path if directory else None)
@@ -107,24 +108,37 @@ def _address(option: str, params: Mapping[str, Any], spec: Spec) -> str:
     return url
 
 
-def _transport(params: Mapping[str, Any], url_option: str) -> tuple[Transport, Budget]:
-    """What the options of :data:`TRANSPORT_OPTIONS` describe."""
+def _check_transport(params: Mapping[str, Any]) -> None:
+    """Find every mistake in the options of :data:`TRANSPORT_OPTIONS`."""
     if params["ca_path"]:
         check_authorities(params["ca_path"])
+    check_range("timeout", params["timeout"], 0.1, 600)
+    check_range("max_wait", params["max_wait"], 0, 86400)
+
+
+def _transport(params: Mapping[str, Any], url_option: str) -> tuple[Transport, Budget]:
+    """What the options of :data:`TRANSPORT_OPTIONS` describe."""
     transport = Transport(
-        timeout=check_range("timeout", params["timeout"], 0.1, 600),
+        timeout=params["timeout"],
         validate_certs=params["validate_certs"],
         ca_path=params["ca_path"],
         url_option=url_option,
     )
-    return transport, Budget(check_range("max_wait", params["max_wait"], 0, 86400))
+    return transport, Budget(params["max_wait"])
+
+
+def check_proxy_api(params: Mapping[str, Any]) -> str:
+    """Find every mistake in the options of :data:`PROXY_API_OPTIONS` but ``state_dir``; returns the API's address."""
+    if not params["key"].strip():
+        raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
+    url = _address("api_url", params, PROXY_API_OPTIONS)
+    _check_transport(params)
+    return url
 
 
 def proxy_api(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
     """The client that the options of :data:`PROXY_API_OPTIONS` describe; ``state`` is what is open of ``state_dir``."""
-    if not params["key"].strip():
-        raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
-    url = _address("api_url", params, PROXY_API_OPTIONS)
+    url = check_proxy_api(params)
     transport, budget = _transport(params, "api_url")
     pacer = Pacer(state or State(params["state_dir"]))
     return ProxyApi(transport, pacer, budget, api_url=url, key=params["key"], pwd=params["pwd"])
@@ -144,6 +158,7 @@ def account_api(params: Mapping[str, Any]) -> AccountApi:
             f"domain={describe(domain)} is no host name: give the site that the account lives on, such as www.qg.net."
         )
     url = _address("account_url", params, ACCOUNT_API_OPTIONS)
+    _check_transport(params)
     transport, budget = _transport(params, "account_url")
     identity = Identity(params["app_id"].strip(), params["app_key"].strip(), domain)
     return AccountApi(transport, budget, account_url=url, identity=identity)

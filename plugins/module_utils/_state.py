@@ -20,10 +20,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_path
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import paid_calls, reported
 
 DEFAULT_STATE_DIR = "~/.ansible/qgnet"
+_FIX = "Set state_dir (environment QG_STATE_DIR) to a directory on a local disk that this user owns."
 #: Seconds for which a lock that nobody holds is not taken for one that was left behind.
 YOUNG = 60
 
@@ -73,11 +75,22 @@ CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
 _VERSION = 5
 
 
+def resolve_directory(directory: str) -> Path:
+    """The path of a state directory; refuses a text that names none, since it must not be the current directory."""
+    if not directory.strip():
+        raise OptionError(f"state_dir {directory!r} cannot be used: it is empty. {_FIX}")
+    check_path("state_dir", directory)
+    try:
+        return Path(directory).expanduser()
+    except RuntimeError:
+        raise OptionError(f"state_dir {directory} cannot be used: the home directory is not known. {_FIX}") from None
+
+
 class State:
     """The state directory: created with mode 0700, and refused when others own it or may write to it."""
 
     def __init__(self, directory: str) -> None:
-        self.directory = Path(directory).expanduser()
+        self.directory = resolve_directory(directory)
         try:
             if not self.directory.is_dir():
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,10 +104,7 @@ class State:
             self._prepare()
         except (OSError, sqlite3.Error) as problem:
             reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else problem
-            raise OptionError(
-                f"state_dir {self.directory} cannot be used: {reason}. Set state_dir (environment QG_STATE_DIR) to a "
-                "directory on a local disk that this user owns."
-            ) from None
+            raise OptionError(f"state_dir {self.directory} cannot be used: {reason}. {_FIX}") from None
 
     def _read_salt(self) -> bytes:
         path = self.directory / "salt"

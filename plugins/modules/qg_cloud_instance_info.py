@@ -24,7 +24,7 @@ options:
       - Without it, none is sent, and it is the vendor who decides which instances are meant.
     type: int
   suid:
-    description: Only the instance that the vendor calls by this.
+    description: Only the instance that the vendor calls by this. Without it, all of them. Must not be empty.
     type: str
   include_secrets:
     description:

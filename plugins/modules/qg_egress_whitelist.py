@@ -45,10 +45,11 @@ options:
     choices: [present, absent]
     default: present
   ips:
-    description: The host's egress addresses, where they are known. The host is then not asked.
+    description:
+      - The host's egress addresses, where they are known. The host is then not asked.
+      - Must not be empty. A host whose addresses are not known leaves it out.
     type: list
     elements: str
-    default: []
   detect:
     description:
       - Whether a host is asked whose O(ips) are not given.

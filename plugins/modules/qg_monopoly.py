@@ -60,7 +60,7 @@ options:
     default: fail
   uuids:
     description:
-      - The names of resources, as M(qingguo.qgnet.qg_monopoly_info) tells them. May be empty.
+      - The names of resources, as M(qingguo.qgnet.qg_monopoly_info) tells them. Must not be empty.
       - With O(state=absent) or O(state=redialled), either this or O(all) is needed.
     type: list
     elements: str

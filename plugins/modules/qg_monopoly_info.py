@@ -17,10 +17,11 @@ description:
   - Reads the exclusive-occupancy resources that a QG.net key holds, and the idle stock that it can apply for.
 options:
   uuids:
-    description: The names of the resources to read. All of them where it is empty.
+    description:
+      - The names of the resources to read. Without it, all of them.
+      - Must not be empty.
     type: list
     elements: str
-    default: []
   idle:
     description: Whether the vendor is asked for its idle stock as well.
     type: bool

@@ -35,16 +35,19 @@ options:
     type: int
     default: 0
   task_ids:
-    description: Only leases of these tasks count, and those that this module leased for the same tasks before.
+    description:
+      - Only leases of these tasks count, and those that this module leased for the same tasks before. Without it,
+        leases of all tasks.
+      - Must not be empty.
     type: list
     elements: str
-    default: []
   exact:
     description:
       - Whether leases of the same kind beyond O(count) are released, oldest deadline first.
       - Leases of another area, provider or task than the options name are never released. With no such option, all
         leases of
-        the key are of the same kind.
+        the key are of the same kind. So O(area_id), O(isp) and O(task_ids) must not be null. Leave them out, in a
+        template with C(default(omit)).
     type: bool
     default: false
   undetermined:

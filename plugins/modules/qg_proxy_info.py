@@ -17,10 +17,11 @@ description:
   - Reads the leases of a QG.net key. It never leases anything.
 options:
   task_ids:
-    description: Only the leases of these tasks. A task is what one allocation leased.
+    description:
+      - Only the leases of these tasks. A task is what one allocation leased. Without it, all leases.
+      - Must not be empty.
     type: list
     elements: str
-    default: []
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node

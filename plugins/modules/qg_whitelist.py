@@ -31,15 +31,17 @@ options:
     description:
       - With V(present), O(ips) are added, and nothing else is touched but O(replaces).
       - With V(absent), O(ips) are removed.
-      - With V(exact), O(ips) are added and all others are removed, except O(keep).
+      - With V(exact), O(ips) are added and all others are removed, except O(keep). A run that sees only part of its
+        hosts is refused, see O(allow_partial).
     type: str
     choices: [present, absent, exact]
     default: present
   keep:
-    description: Addresses that are never removed, whatever the other options say.
+    description:
+      - Addresses that are never removed, whatever the other options say.
+      - Must not be empty. If there are none, leave it out.
     type: list
     elements: str
-    default: []
   replaces:
     description: With O(state=present), addresses that are removed once all of O(ips) stand on the whitelist,
       or before where there is no room for both and they make enough of it.
@@ -50,6 +52,15 @@ options:
     description: With O(state=exact), the task fails before it writes anything when it would remove more than this.
     type: int
     default: 10
+  allow_partial:
+    description:
+      - With O(state=exact), whether the task may run although the run sees only part of its hosts. If O(ips) is built
+        from the hosts of the play, the addresses of the others would be removed.
+      - A run sees only part of its hosts with C(--limit), in a C(serial) batch, and after a host of the play has failed
+        or was unreachable. Without this option, the task then fails before any call.
+      - Set it if O(ips) does not depend on the hosts of the run.
+    type: bool
+    default: false
   capacity:
     description:
       - How many addresses the whitelist of this key holds at most, if you know it. The API does not tell.

@@ -19,7 +19,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_path, check_selectors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import (
     Mode,
     Operation,
@@ -45,8 +47,23 @@ class QgAction(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
+    def selectors(self) -> tuple[str, ...]:
+        """The options that select what the task concerns: given as null or empty they are refused."""
+        return ()
+
     def given(self, spec: Spec) -> dict[str, Any]:
-        """The task's options, without what defaults for the action group set for other modules alone."""
+        """The task's options, without what defaults for the action group set for other modules alone.
+
+        Both the validation here and a delegated module take the options from here, so that neither gets what Ansible
+        would misread: an empty selector, or a path that it answers with an exception.
+        """
+        try:
+            check_selectors(self.selectors(), self._task.args)
+            for name, value in self._task.args.items():
+                if isinstance(value, str) and spec.get(name, {}).get("type") == "path":
+                    check_path(name, value)
+        except OptionError as error:
+            raise AnsibleActionFail(error.message) from None
         return {name: value for name, value in self._task.args.items() if name in spec or name not in _OF_THE_GROUP}
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -117,10 +134,18 @@ class ApiAction(QgAction):
 
     operation: ClassVar[Operation]
 
+    def selectors(self) -> tuple[str, ...]:
+        """Those of the operation."""
+        return self.operation.selectors
+
+    def check_run(self, variables: Mapping[str, Any]) -> None:
+        """Refuse what this run must not do; called on the control node before anything else, also if delegated."""
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result of the operation."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         operation = self.operation
+        self.check_run(task_vars or {})
         if self.delegated_away():
             params = {**_from_environment(operation.spec), **self.given(operation.spec)}
             if _holds_secrets(operation, params) and not self._task.no_log:

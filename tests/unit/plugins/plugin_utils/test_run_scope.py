@@ -1,0 +1,47 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which part of its hosts a run sees."""
+
+from __future__ import annotations
+
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import why_partial
+from hypothesis import given
+from hypothesis import strategies as st
+
+HOSTS = [f"w{number}" for number in range(8)]
+
+
+def variables(all_hosts: list[str], hosts: list[str], batch: list[str]) -> dict[str, list[str]]:
+    return {"ansible_play_hosts_all": all_hosts, "ansible_play_hosts": hosts, "ansible_play_batch": batch}
+
+
+@given(st.sets(st.sampled_from(HOSTS)), st.sets(st.sampled_from(HOSTS)))
+def test_a_run_is_partial_exactly_if_a_host_is_missing(failed: set[str], later: set[str]) -> None:
+    hosts = [host for host in HOSTS if host not in failed]
+    batch = [host for host in hosts if host not in later]
+    reason = why_partial(None, variables(HOSTS, hosts, batch))
+    assert (reason is None) is (batch == HOSTS)
+
+
+def test_the_limit_is_named_first() -> None:
+    assert why_partial("w1,w2", variables(["w1", "w2"], ["w2"], ["w2"])) == "it is limited with --limit w1,w2"
+
+
+def test_a_limit_to_all_hosts_is_no_limit() -> None:
+    for limit in ("all", " * ", "", None):
+        assert why_partial(limit, variables(HOSTS, HOSTS, HOSTS)) is None
+
+
+def test_many_failed_hosts_are_named_in_part() -> None:
+    reason = why_partial(None, variables(HOSTS, [], []))
+    assert reason == "w0, w1, w2, w3, w4 and 3 more failed, were unreachable or ended before"
+    assert why_partial(None, variables(HOSTS, HOSTS[1:], HOSTS[1:])) == "w0 failed, was unreachable or ended before"
+
+
+def test_a_batch_is_told_by_its_size() -> None:
+    assert why_partial(None, variables(HOSTS, HOSTS, HOSTS[:2])) == "a serial batch has 2 of the play's 8 hosts"
+
+
+def test_a_task_outside_of_a_play_has_no_hosts_to_miss() -> None:
+    assert why_partial(None, {}) is None
