@@ -77,7 +77,8 @@ sys.exit(code)
 # Neither the environment nor the user's configuration files say how a URL is asked for.
 _ALONE = """
 unset http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY
-unset CURL_HOME WGETRC SYSTEM_WGETRC WGET2RC SYSTEM_WGET2RC WGET2_PLUGINS WGET2_PLUGIN_DIRS XDG_CONFIG_HOME XDG_DATA_HOME
+unset CURL_HOME WGETRC SYSTEM_WGETRC WGET2RC SYSTEM_WGET2RC WGET2_PLUGINS WGET2_PLUGIN_DIRS
+unset XDG_CONFIG_HOME XDG_DATA_HOME
 LC_ALL=C; export LC_ALL
 """
 
@@ -106,7 +107,7 @@ ask_wget() {
     if [ "$report" ]; then quiet=-nv; fi
   else set --
   fi
-  # Without a home there is no configuration file of the user. wget2 makes one that does not exist, but cannot make this.
+  # Without a home there is no configuration file of the user, and wget2 cannot make this one.
   HOME=/dev/null $total wget $no_config $quiet -O - -T "$limit" -U "$agent" "$@" "$url"
 }
 ask_python() { $total "$python3" -I -c "$python" "$1" "$family" "$address" "$limit" "$proxy" "$agent"; }

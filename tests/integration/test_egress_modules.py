@@ -293,8 +293,8 @@ def forging_host(folder: Path, body: str) -> dict[str, str]:
 
 def test_a_compromised_host_cannot_claim_more_addresses_than_samples(ask: Asker, tmp_path: Path) -> None:
     forged = {
-        "many answers of each source": "i=2; while [ $i -le 255 ]; do for n in 0 1 2 3; do record $n curl 192.0.2.$i; done; "
-        "i=$((i+1)); done",
+        "many answers of each source": "i=2; while [ $i -le 255 ]; do "
+        "for n in 0 1 2 3; do record $n curl 192.0.2.$i; done; i=$((i+1)); done",
         "two answers of some sources": "record 0 curl 192.0.2.2; record 1 curl 192.0.2.2",
         "one answer of each source": "answer() { echo 192.0.2.$(($1 / 2)); }",
     }
