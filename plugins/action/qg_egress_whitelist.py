@@ -45,6 +45,7 @@ SPEC: Spec = {
     "ips": {"type": "list", "elements": "str", "default": []},
     "detect": {"type": "bool", "default": True},
     "fleet": {"type": "str"},
+    "max_removals": {"type": "int", "default": 10},
     "fail": {"type": "bool", "default": True},
     "verify_proxy": {"type": "str"},
     "verify_url": {"type": "str"},
@@ -116,7 +117,8 @@ class ActionModule(QgAction):
         only_global = params["state"] == "present" and not params["allow_non_global"]
         ips = check_addresses("ips", params["ips"], only_global=only_global)
         board, run, host = self._board(params), run_id(), variables["inventory_hostname"]
-        if not ips and params["detect"]:
+        detected = not ips and params["detect"]
+        if detected:
             question = question_from(params)
             board.withdraw(run, host)
             try:
@@ -129,7 +131,8 @@ class ActionModule(QgAction):
             ips, answers = tuple(verdict.ips), verdict.answers
         elif not ips and params["state"] == "present":
             raise OptionError("ips is empty and detect is false: there is no address to register.")
-        registered = put_down(board, host_entry(params, run, host, ips), params, self.mode(), self._task_in_step())
+        entry = host_entry(params, run, host, ips, detected=detected)
+        registered = put_down(board, entry, params, self.mode(), self._task_in_step())
         return {"changed": False, "ips": list(ips), "answers": answers, "registered": registered}
 
     def _task_in_step(self) -> str | None:
@@ -204,6 +207,8 @@ def _check(params: dict[str, Any]) -> None:
         if params[option]:
             check_url(option, params[option])
     check_range("verify_wait", params["verify_wait"], 0, 600)
+    if params["max_removals"] < 0:
+        raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
 
 
 def _fleet(variables: dict[str, Any]) -> str:

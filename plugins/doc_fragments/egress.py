@@ -31,6 +31,7 @@ options:
     description:
       - How often each source is asked. A host that leaves through several addresses in turn shows them all only when it
         asks often enough.
+      - A host may have at most this many egress addresses. If the sources report more, the task fails.
     type: int
     default: 1
   source_address:

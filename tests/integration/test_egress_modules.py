@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Playground, Task, assert_one_sentence, path_for, programs
+from harness import Playground, Task, assert_one_sentence, path_for
+from other_hosts import forging_path, reached_by_ssh
 from simulator_fixture import Simulator, running_simulator
 
 SOURCE, ADDRESS = "127.0.0.11", "203.0.113.11"
@@ -268,29 +269,6 @@ def test_a_source_cannot_forge_a_record(ask: Asker) -> None:
         assert told == [None, ADDRESS, ADDRESS]
 
 
-#: A curl that answers for all sources, and prints records of its own with the nonce of its shell's command line.
-FORGING_CURL = """#!/bin/sh
-nonce=$(tr '\\0' '\\n' </proc/$PPID/cmdline | grep -o 'nonce=qg[0-9a-f]*' | head -n 1)
-nonce=${nonce#nonce=}
-record() { printf '\\n%%s %%s %%s 0 %%s\\n%%s.\\n' "$nonce" "$1" "$2" "$3" "$nonce" >&9; }
-answer() { echo 192.0.2.1; }
-%s
-number=0
-while [ $# -gt 0 ]; do
-  if [ "$1" = -o ]; then answer $number >"$2"; printf '%%s:0 ' $number; number=$((number+1)); fi
-  shift
-done
-"""
-
-
-def forging_host(folder: Path, body: str) -> dict[str, str]:
-    """The environment of a host whose curl runs this before it answers."""
-    path = programs(folder / "forged", "tr", "grep", "head")
-    (path / "curl").write_text(FORGING_CURL % body)
-    (path / "curl").chmod(0o700)
-    return {"PATH": str(path)}
-
-
 def test_a_compromised_host_cannot_claim_more_addresses_than_samples(ask: Asker, tmp_path: Path) -> None:
     forged = {
         "many answers of each source": "i=2; while [ $i -le 255 ]; do "
@@ -299,10 +277,12 @@ def test_a_compromised_host_cannot_claim_more_addresses_than_samples(ask: Asker,
         "one answer of each source": "answer() { echo 192.0.2.$(($1 / 2)); }",
     }
     sources = [f"{url}?{n}" for n in range(2) for url in ask.urls("ip", "json")]
-    honest = ask({"it": {"sources": sources, "quorum": 2}}, environment=forging_host(tmp_path / "honest", ""))
+    honest = ask(
+        {"it": {"sources": sources, "quorum": 2}}, environment={"PATH": str(forging_path(tmp_path / "honest", ""))}
+    )
     assert_says(honest["it"], "192.0.2.1")
     for name, body in forged.items():
-        environment = forging_host(tmp_path / name, body)
+        environment = {"PATH": str(forging_path(tmp_path / name, body))}
         asked = ask({name: {"sources": sources, "quorum": 2}}, environment=environment)
         assert_refuses(asked[name], "samples=1")
         assert len(asked[name].result.get("answers", [])) <= len(sources)
@@ -312,7 +292,7 @@ def test_answers_of_sources_and_tools_that_do_not_exist_are_not_read(ask: Asker,
     numbers = ["7", "99999999999999999999", "-1", "0x1", "\u00b2", "1.0"]
     lines = [f"record {number} curl {STRANGER}" for number in numbers]
     lines += [f"record 0 '\x1b[31m' {STRANGER}", f"record 1 wget9 {STRANGER}"]
-    environment = forging_host(tmp_path, "\n".join(lines))
+    environment = {"PATH": str(forging_path(tmp_path, "\n".join(lines)))}
     asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment=environment)
     assert_says(asked["it"], "192.0.2.1")
     assert [answer["tool"] for answer in asked["it"].result["answers"]] == ["curl"] * 2
@@ -506,11 +486,6 @@ def test_wget2_writes_nothing_on_the_host(ask: Asker, tmp_path: Path) -> None:
 #: and backslashes. All of them are in the command, the sources bring more.
 @pytest.mark.parametrize("shell", ["tcsh", "fish"])
 def test_a_host_whose_login_shell_is_not_a_posix_shell(ask: Asker, tmp_path: Path, shell: str) -> None:
-    ssh = tmp_path / "ssh"
-    # As sshd does it: the last word is the command, for the shell of the user who logs in.
-    ssh.write_text(f'#!/bin/sh\nfor last; do :; done\nexec {shutil.which(shell)} -c "$last"\n')
-    ssh.chmod(0o700)
-    host = f"ansible_connection=ssh ansible_host=192.0.2.1 ansible_ssh_executable={ssh}"
     good = ask.urls("ip", "json")
     odd = "?a='b'&c=!!&d=\\\\e\\n&f=%21$HOME`id`&g=~{x,y}*"
     asked = ask(
@@ -519,7 +494,7 @@ def test_a_host_whose_login_shell_is_not_a_posix_shell(ask: Asker, tmp_path: Pat
             "odd": {"sources": [f"{url}{odd}" for url in good]},
             "two samples": {"sources": good, "samples": 2},
         },
-        host=host,
+        host=reached_by_ssh(tmp_path, shell=shell),
     )
     for task in asked.values():
         assert_says(task, ADDRESS)
