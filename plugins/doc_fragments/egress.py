@@ -15,7 +15,8 @@ options:
   sources:
     description:
       - Echo services, which answer with the address that a call comes from, as text or as JSON with V(ip) or V(origin).
-      - All are asked at the same time, each directly, whatever proxy the host's environment names.
+      - All are asked at the same time, each directly, whatever proxies the host's environment and the
+        configuration files of its programs name.
     type: list
     elements: str
     default:
