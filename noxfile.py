@@ -61,8 +61,16 @@ PROGRAMS = {
     "sshd": "openssh-server",
     "wget": "wget",
 }
-# What a host is asked with for its address, each of which the integration tests try.
-ASKING_PROGRAMS = {"busybox": "busybox", "curl": "curl", "wget": "wget"}
+# What a host is asked with for its address, and login shells that read a command in ways of their own. The integration
+# tests try each of them.
+ASKING_PROGRAMS = {
+    "busybox": "busybox",
+    "curl": "curl",
+    "fish": "fish",
+    "tcsh": "tcsh",
+    "wget": "wget",
+    "wget2": "wget2",
+}
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|venv"

@@ -46,6 +46,7 @@ SPEC: Spec = {
     "ips": {"type": "list", "elements": "str"},
     "detect": {"type": "bool", "default": True},
     "fleet": {"type": "str"},
+    "max_removals": {"type": "int", "default": 10},
     "fail": {"type": "bool", "default": True},
     "verify_proxy": {"type": "str"},
     "verify_url": {"type": "str"},
@@ -122,7 +123,8 @@ class ActionModule(QgAction):
         answers: list[dict[str, Any]] = []
         ips = _known_addresses(params)
         board, run, host = self._board(params), run_id(), variables["inventory_hostname"]
-        if not ips and params["detect"]:
+        detected = not ips and params["detect"]
+        if detected:
             question = question_from(params)
             board.withdraw(run, host)
             try:
@@ -133,7 +135,8 @@ class ActionModule(QgAction):
                 nothing = {"changed": False, "ips": [], "answers": [], "registered": []}
                 return {**nothing, "warnings": [problem.message], **problem.details}
             ips, answers = tuple(verdict.ips), verdict.answers
-        registered = put_down(board, host_entry(params, run, host, ips), params, self.mode(), self._task_in_step())
+        entry = host_entry(params, run, host, ips, detected=detected)
+        registered = put_down(board, entry, params, self.mode(), self._task_in_step())
         return {"changed": False, "ips": list(ips), "answers": answers, "registered": registered}
 
     def _task_in_step(self) -> str | None:
@@ -204,6 +207,8 @@ def _check(params: dict[str, Any]) -> None:
         if params[option]:
             check_url(option, params[option])
     check_range("verify_wait", params["verify_wait"], 0, 600)
+    if params["max_removals"] < 0:
+        raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
     if params["verify_proxy"]:
         if "@" in params["verify_proxy"]:
             raise OptionError("verify_proxy holds a user name: leave it out, the whitelist is what lets the host in.")

@@ -15,7 +15,8 @@ options:
   sources:
     description:
       - Echo services, which answer with the address that a call comes from, as text or as JSON with V(ip) or V(origin).
-      - All are asked at the same time, each directly, whatever proxy the host's environment names.
+      - All are asked at the same time, each directly, whatever proxies the host's environment and the
+        configuration files of its programs name.
       - A URL must not hold a user name or a password. Results and messages show it without its query, but other users
         of the host can read all of it in the list of processes.
     type: list
@@ -33,6 +34,7 @@ options:
     description:
       - How often each source is asked. A host that leaves through several addresses in turn shows them all only when it
         asks often enough.
+      - A host may have at most this many egress addresses. If the sources report more, the task fails.
     type: int
     default: 1
   source_address:

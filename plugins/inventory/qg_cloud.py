@@ -18,8 +18,8 @@ description:
   - The name of the inventory file must end in C(qg_cloud.yml) or C(qg_cloud.yaml). Let it begin with the line
     C(plugin), because Ansible may show the first line of a file that it cannot use.
   - Every variable of a host is what the vendor tells, and is never evaluated as a template.
-  - A service without an address is no host. One warning tells how many there are, with the reason of the first ones.
-    With C(-v), all are listed.
+  - A service without an address, or with one that O(allow_non_global) does not allow, is no host. One warning tells how
+    many there are, with the reason of the first ones. With C(-v), all are listed.
 options:
   plugin:
     description: The name of this plugin.
@@ -57,7 +57,7 @@ options:
         the variables of the host. Mind that C(host_name) is the name of the physical machine, which many services
         share.
       - A usable name consists of letters, digits, C(.), C(-) and C(_). Names that mean something to Ansible, such as
-        C(localhost), are not used.
+        C(all), and names of the control node, such as C(localhost), are not used.
       - Of several services with the same name, the one with the smallest number gets it. The number of the service
         is appended to the name of each other one, with a warning.
     type: list
@@ -68,6 +68,16 @@ options:
     type: str
     choices: [public, local]
     default: public
+  allow_non_global:
+    description:
+      - With O(connect_with=public), whether an C(ip) may become C(ansible_host) that is no address of the public
+        internet, such as V(10.0.0.5). It would be looked for in the network of the control node. Of use with a
+        simulator, and where the control node is in the vendor's network.
+      - With O(connect_with=local), such addresses are always allowed.
+      - Addresses that no remote host can have (loopback, link-local, multicast, reserved and unspecified ones) never
+        become C(ansible_host).
+    type: bool
+    default: false
   include_secrets:
     description:
       - Whether hosts have the passwords that the vendor tells, as C(adsl_password), C(business_password) and
@@ -111,6 +121,7 @@ notes:
     Ansible all that the vendor tells. With C(--yaml) it does not.
   - Ansible shows the lines of a file that is no valid YAML. Keep O(app_key) in the environment, in a template, or
     encrypted.
+  - An C(ansible_host) that O(compose) sets is not checked like the one that the plugin sets.
   - How a host is reached depends on its system. Set that for a group, such as C(ansible_connection) in
     C(group_vars/qg_os_windows.yml), or with O(compose).
   - The cache holds what the vendor tells, not what is made of it. Files with the same account, brands and
@@ -283,12 +294,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         prefix = _instances.check_prefix("vars_prefix", self.get_option("vars_prefix"))
         _instances.check_hostnames(self.get_option("hostnames"))
         column = _instances.ADDRESSES[self.get_option("connect_with")]
+        only_global = column == "ip" and not self.get_option("allow_non_global")
         rows, names, left_out = self._rows(cache), _instances.Names(), []
         for row in rows:
             variables = _untrusted(_instances.variables(row, prefix))
             if not _instances.matches(row, filters) or not self._is_wanted(row["suid"], variables):
                 continue
-            address, reason = _instances.address(row, column)
+            address, reason = _instances.address(row, column, only_global=only_global)
             name = names.give(row["suid"], self._called(row, variables)) if address else None
             if name is None:
                 left_out.append((row["suid"], reason or "nothing that can be a name"))

@@ -6,22 +6,33 @@
 
 This file is private to the collection. The question is one POSIX shell command, so that a host needs nothing but a
 shell and one of curl, wget or Python. The judgement is strict, since a wrong address would let a stranger in.
+
+A host can print whatever it likes, also the answers of sources that it did not ask. It can therefore claim no more
+addresses than ``samples``, and no more answers than it was asked for are accepted.
 """
 
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import integer, parse_json
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import parse_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, numeric_order, one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import Asking, ended, new_nonce, records, script
+from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import (
+    Asking,
+    ended,
+    exit_code,
+    new_nonce,
+    records,
+    script,
+)
 
 #: Characters of an answer that travel back. An address has at most 45; the rest is for the error message.
 LONGEST_ANSWER = 300
@@ -125,6 +136,7 @@ def command(question: Question) -> tuple[str, str]:
         proxy=question.proxy or "",
         # Busybox's wget does not check certificates and knows neither family nor source address.
         plain=_needs_no_more_than_http(question),
+        secure=not all(url.startswith("http://") for url in question.sources),
     )
     settings = {
         "longest": str(LONGEST_ANSWER),
@@ -154,17 +166,25 @@ def _needs_no_more_than_http(question: Question) -> bool:
 
 
 def parse(output: str, nonce: str, question: Question) -> list[Reply]:
-    """The replies in what the command printed."""
+    """The replies in what the command printed; QgError if there are more of a source than were asked for."""
     replies = []
+    found = records(output, nonce, len(question.sources))
+    for number, count in Counter(record.number for record in found).items():
+        if count > question.samples:
+            raise QgError(
+                f"The host printed {count} answers of source {number + 1}, although samples={question.samples} is how "
+                "often it was asked: none of its addresses is accepted. Check its shell, curl, wget and python3."
+            )
     # They come as the sources answer; they are told as the sources were named.
-    for record in sorted(records(output, nonce), key=lambda record: record.number):
-        code, answer = [*record.text.split(" ", 1), ""][:2]
-        if not 0 <= record.number < len(question.sources):
-            continue
-        ended_with = integer(code)
-        error = None if record.complete and ended_with is not None else "its answer was cut off"
-        if ended_with:
-            error = ended(record.tool, ended_with)
+    for record in sorted(found, key=lambda record: record.number):
+        text, answer = [*record.text.split(" ", 1), ""][:2]
+        code = exit_code(text)
+        error = None if record.complete and code is not None else "its answer was cut off"
+        if code:
+            error = ended(record.tool, code)
+        elif not error and record.tool == "wget" and not answer.strip():
+            # wget2 ends with 0 also when it gave up.
+            error = "no answer (wget printed nothing)"
         replies.append(Reply(question.sources[record.number], record.tool, None if error else answer.strip(), error))
     return replies
 
@@ -201,7 +221,8 @@ class Verdict:
 def judge(replies: Sequence[Reply], question: Question) -> Verdict:
     """Believe an address that ``quorum`` sources told; anything else that was said is an error.
 
-    A source that gave no answer is no contradiction, as long as the others are enough.
+    A source that gave no answer is no contradiction, as long as the others are enough. More addresses than ``samples``
+    are an error as well, so that this is all that a compromised host can claim.
     """
     told: dict[str, set[str]] = {}
     wrong, silent = [], []
@@ -238,6 +259,13 @@ def judge(replies: Sequence[Reply], question: Question) -> Verdict:
         raise QgError(
             f"Only {count} of the {question.quorum} sources that are needed told an egress address: "
             f"{_list(silent or ['no source answered'])}. Name sources that the host can reach, or lower quorum.",
+            answers=answers,
+        )
+    if len(told) > question.samples:
+        raise QgError(
+            f"The host reports {len(told)} egress addresses, but samples={question.samples} allows only "
+            f"{question.samples}: {', '.join(numeric_order(told)[:10])}{' and more' if len(told) > 10 else ''}. If it "
+            "leaves through several addresses, raise samples to their number.",
             answers=answers,
         )
     return Verdict(numeric_order(told), answers)

@@ -25,10 +25,14 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Ou
 
 @dataclass(frozen=True)
 class HostWish:
-    """What one host wants: its addresses present, or absent, on the whitelist of one key."""
+    """What one host wants: its addresses present, or absent, on the whitelist of one key.
+
+    ``detected`` says that the host itself reported them, rather than the user.
+    """
 
     host: str
     ips: tuple[str, ...]
+    detected: bool = False
 
 
 class Memory:
@@ -78,10 +82,14 @@ class Memory:
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """What is to be asked of the whitelist for many hosts at once."""
+    """What is to be asked of the whitelist for many hosts at once.
+
+    ``unconfirmed`` are those of the obsolete addresses that a host reported, and that are remembered for none of them.
+    """
 
     ips: tuple[str, ...]
     obsolete: tuple[str, ...]
+    unconfirmed: tuple[str, ...] = ()
 
 
 def fleet_plan(
@@ -94,7 +102,9 @@ def fleet_plan(
     current = {ip for wish in wishes for ip in wish.ips}
     former = {ip for wish in wishes for ip in remembered.get(wish.host, ())}
     if state == "absent":
-        return FleetPlan((), tuple(sorted((current | former) - set(used_by_others))))
+        obsolete = (current | former) - set(used_by_others)
+        named = {ip for wish in wishes if not wish.detected for ip in wish.ips}
+        return FleetPlan((), tuple(sorted(obsolete)), tuple(sorted(obsolete - former - named)))
     return FleetPlan(tuple(sorted(current)), tuple(sorted(former - current - set(used_by_others))))
 
 
@@ -118,7 +128,18 @@ def host_verdict(ips: Collection[str], former: Collection[str], outcome: Outcome
     if missing or (stale and not outcome.refused):
         wrong = numeric_order(missing or stale)
         reason = next((outcome.refused[ip] for ip in wrong if ip in outcome.refused), outcome.error)
+        if not set(outcome.first.withheld).isdisjoint(wrong):
+            reason = _too_many(outcome)
         reason = reason or QgError("the whitelist does not show the change.")
         text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {reason.message}"
         verdict.update({**reason.as_result(), "msg": text, "lacks": True})
     return verdict
+
+
+def _too_many(outcome: Outcome) -> QgError:
+    """Why addresses that only hosts report stay on the whitelist."""
+    return QgError(
+        f"{len(outcome.first.withheld)} addresses on the whitelist are reported by hosts but are not remembered for "
+        f"them, more than max_removals={outcome.wish.max_removals}. Check these hosts, then raise max_removals or give "
+        "the addresses in ips."
+    )

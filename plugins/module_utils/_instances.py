@@ -13,8 +13,11 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import hashlib
+import ipaddress
 import json
 import re
+import socket
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,8 +32,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, quote_word
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public
 
 Row = dict[str, Any]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _EMPTY = instances([{"suid": "-"}], include_secrets=True)[0]
 _PUBLIC = instances([{"suid": "-"}])[0]
 #: What a host has a variable for: the brand that was asked for, and all that the vendor tells of a service.
@@ -58,7 +63,9 @@ ADDRESSES = {"public": "ip", "local": "local_ip"}
 #: Characters of a name, as of a name in the DNS.
 _MAX_NAME = 253
 #: Names that mean something else to Ansible.
-_TAKEN = frozenset({"all", "ungrouped", "localhost", "127.0.0.1"})
+_TAKEN = frozenset({"all", "ungrouped", "_meta"})
+#: Names of this machine, with any domain.
+_THIS_MACHINE = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback", "loopback"})
 #: What to give for an option of a type.
 _MEANT = {
     "str": "text",
@@ -205,8 +212,8 @@ def variables(row: Row, prefix: str) -> Row:
     return {prefix + name: row[name] for name in (*COLUMNS, *SECRET_COLUMNS) if name in row}
 
 
-def address(row: Row, column: str) -> tuple[str | None, str]:
-    """Where a host is reached, or None and the reason."""
+def address(row: Row, column: str, *, only_global: bool = False) -> tuple[str | None, str]:
+    """Where a host is reached, or None and the reason; never this machine or one that no service can be."""
     told = row[column]
     state = ", ".join(row[name] for name in ("run_status", "order_status") if row[name] not in (None, "normal"))
     if told is None:
@@ -215,9 +222,24 @@ def address(row: Row, column: str) -> tuple[str | None, str]:
         parsed = parse_address(told)
     except ValueError:
         return None, f"{column} {told!a} is no address"
-    if parsed.is_unspecified or parsed.is_multicast:
-        return None, f"{column} {told} is no address of a host"
+    if not _is_remote(parsed):
+        return None, f"{column} {told} is no address of a remote host"
+    if only_global and not is_public(_embedded(parsed)):
+        return None, f"{column} {told} is no address of the public internet, see allow_non_global"
     return str(parsed), ""
+
+
+def _embedded(parsed: Address) -> Address:
+    """The IPv4 address that an IPv6 address of the form ::ffff:192.0.2.1 stands for."""
+    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, ipaddress.IPv6Address) else parsed
+
+
+def _is_remote(parsed: Address) -> bool:
+    """Whether another machine can have this address and be reached by it from any other network."""
+    ip = _embedded(parsed)
+    if ip.is_loopback or ip.is_unspecified or ip.is_link_local or ip.is_multicast or ip.is_reserved:
+        return False
+    return ip.packed[0] != 0 if isinstance(ip, ipaddress.IPv4Address) else not ip.is_site_local
 
 
 def group_names(row: Row, kinds: Iterable[str], prefix: str) -> list[str]:
@@ -230,8 +252,21 @@ def group_names(row: Row, kinds: Iterable[str], prefix: str) -> list[str]:
 
 
 def is_name(text: str) -> bool:
-    """Whether a host can be called so: with letters, digits, dots, hyphens and underscores, as patterns mean others."""
-    return len(text) <= _MAX_NAME and bool(re.fullmatch(r"\w[\w.-]*", text)) and text.casefold() not in _TAKEN
+    """Whether a host can be called so: with letters, digits, dots, hyphens and underscores, as patterns mean others.
+
+    A name of this machine, in whatever form, is none.
+    """
+    name = unicodedata.normalize("NFKC", text).casefold().strip(".")
+    labels = name.split(".")
+    if len(text) > _MAX_NAME or not re.fullmatch(r"\w[\w.-]*", text):
+        return False
+    if name in _TAKEN or _THIS_MACHINE.intersection((labels[0], labels[-1])):
+        return False
+    try:
+        # Some programs take shorter forms such as 127.1 for addresses, too.
+        return len(labels) == 1 or _is_remote(ipaddress.IPv4Address(socket.inet_aton(name)))
+    except (OSError, ValueError):
+        return True
 
 
 class Names:

@@ -28,10 +28,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import (
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Outcome, Wish, plan
 
 
-def host_entry(params: Mapping[str, Any], run: str, host: str, ips: tuple[str, ...]) -> Entry:
-    """What a host puts down: it has one entry in a run."""
+def host_entry(
+    params: Mapping[str, Any], run: str, host: str, ips: tuple[str, ...], *, detected: bool = False
+) -> Entry:
+    """What a host puts down: it has one entry in a run.
+
+    Its wish has ``max_removals`` if it is to remove addresses that the host itself reported.
+    """
+    limit = params["max_removals"] if detected and params["state"] == "absent" else None
     return Entry(
-        Wish(params["state"], ips),
+        Wish(params["state"], ips, max_removals=limit),
         params["max_wait"],
         params["timeout"],
         id=f"{run}/{host}",

@@ -186,9 +186,10 @@ class Turn:
         return api
 
     def _together(self, entries: list[Entry]) -> list[_Part]:
-        groups: dict[tuple[str, str], list[Entry]] = {}
+        # Hosts of one run may be registered and others deregistered.
+        groups: dict[tuple[str, str, str], list[Entry]] = {}
         for entry in entries:
-            groups.setdefault((entry.run or entry.id, entry.fleet), []).append(entry)
+            groups.setdefault((entry.run or entry.id, entry.fleet, entry.wish.state), []).append(entry)
         parts = [self._hosts(group) if group[0].fleet else _Part(group, group[0].wish, {}) for group in groups.values()]
         together: list[_Part] = []
         for n in company([part.wish for part in parts]):
@@ -198,10 +199,15 @@ class Turn:
 
     def _hosts(self, entries: list[Entry]) -> _Part:
         state = entries[0].wish.state
-        wishes = [HostWish(entry.host, entry.wish.ips) for entry in entries]
+        limits = [entry.wish.max_removals for entry in entries if entry.wish.max_removals is not None]
+        wishes = [HostWish(entry.host, entry.wish.ips, entry.wish.max_removals is not None) for entry in entries]
         remembered, used_by_others = self._memory(entries[0].fleet).recall({wish.host for wish in wishes})
         plan = fleet_plan(state, wishes, remembered, used_by_others)
-        wish = Wish("absent", plan.obsolete) if state == "absent" else Wish("present", plan.ips, replaces=plan.obsolete)
+        if state == "absent":
+            limit = min(limits, default=None)
+            wish = Wish("absent", plan.obsolete, max_removals=limit, unconfirmed=plan.unconfirmed)
+        else:
+            wish = Wish("present", plan.ips, replaces=plan.obsolete)
         return _Part(entries, wish, remembered)
 
     def _memory(self, fleet: str) -> Memory:
@@ -221,9 +227,13 @@ class Turn:
             entry.id: host_verdict(entry.wish.ips, part.remembered[entry.host], outcome) for entry in part.entries
         }
         if not self._mode.check:
-            # What stands on the whitelist for a host, be it wanted or not, is what a later run may have to remove.
-            told = [(entry.host, verdicts[entry.id]) for entry in part.entries]
-            self._memory(part.entries[0].fleet).note((host, it["registered"] + it["stale"]) for host, it in told)
+            # What is on the whitelist for a host, be it wanted or not, is what a later run may have to remove. What
+            # could not be removed counts only if it was remembered before, and not because the host reported it.
+            noted = []
+            for entry in part.entries:
+                verdict, former = verdicts[entry.id], part.remembered[entry.host]
+                noted.append((entry.host, verdict["registered"] + [ip for ip in verdict["stale"] if ip in former]))
+            self._memory(part.entries[0].fleet).note(noted)
         # One host of each run shows what was done for all: the diff and the cost stand once in the output.
         speaker = part.entries[0].id
         own = speaker == self._entry.id

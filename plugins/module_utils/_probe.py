@@ -74,6 +74,7 @@ _COMPLAINTS = {
     "authentication required": _NOT_LISTED,
     "proxy tunneling failed": "the proxy opens no tunnel; perhaps the host is not on the whitelist of the proxy's key",
     "connection refused": "the connection was refused",
+    "failed to connect": "no connection, refused or unreachable",
     "timed out": "no answer in time",
     "unable to resolve": "the proxy's name is unknown",
     "bad address": "the proxy's name is unknown",
@@ -218,18 +219,16 @@ def _command(probe: Probe, servers: Sequence[str]) -> Command:
     # Lanes side by side, so that one slow proxy holds up those behind it alone.
     lanes = ["{ " + "".join(jobs[start :: probe.parallel]) + "} &" for start in range(min(probe.parallel, len(jobs)))]
     # Busybox's wget does not check certificates.
-    asking = Asking(timeout=probe.timeout, plain=probe.url.startswith("http://"))
+    plain = probe.url.startswith("http://")
+    asking = Asking(timeout=probe.timeout, plain=plain, secure=not plain)
     report = rf"\n{nonce}; %{{http_code}} %{{http_connect}} %{{time_total}}"
     return Command(script(nonce, asking, _PROBE, lanes, echo_url=probe.url, report=report), nonce, tuple(servers))
 
 
 def parse(output: str, command: Command) -> dict[str, Reply]:
     """The replies in what the command printed, by proxy."""
-    return {
-        command.servers[record.number]: _reply(record, command.nonce)
-        for record in records(output, command.nonce)
-        if 0 <= record.number < len(command.servers)
-    }
+    found = records(output, command.nonce, len(command.servers))
+    return {command.servers[record.number]: _reply(record, command.nonce) for record in found}
 
 
 def _reply(record: Record, nonce: str) -> Reply:
@@ -253,6 +252,9 @@ def _reply(record: Record, nonce: str) -> Reply:
         if numbers := re.search(r"(?:ERROR|HTTP/1\.[01]) ([0-9]{3})\b", complaint):
             status = int(numbers[1])
     error = _reason(record.tool, ended_with, status, tunnel, complaint)
+    if not error and record.tool == "wget" and not answer.strip():
+        # wget2 ends with 0 also when it gave up.
+        error = "no answer (wget printed nothing)"
     return Reply(record.tool, None if error else answer.strip(), seconds, error)
 
 
@@ -287,6 +289,9 @@ def _reason(tool: str, code: int, status: int, tunnel: bool, complaint: str) -> 
         for sign, words in _COMPLAINTS.items():
             if sign in said:
                 return words
+        # wget2 does not say it in words.
+        if code == 6:
+            return _NOT_LISTED
     return ended(tool, code, _ECHO)
 
 

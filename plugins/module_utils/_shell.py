@@ -9,12 +9,14 @@ brings a shell function that calls ``ask_$tool URL`` and prints a record::
 
     (line feed) NONCE (blank) NUMBER (blank) TOOL (blank) TEXT (line feed) NONCE.
 
-No answer can forge a record: the nonce is new for each command, and nobody but the host and this side knows it.
+No answer can forge a record: the nonce is new for each command, and nobody but the host and this side knows it. The
+host itself can print any record, so what reads them bounds their number.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import secrets
 import shlex
 from collections.abc import Iterable
@@ -75,7 +77,9 @@ sys.exit(code)
 
 # Neither the environment nor the user's configuration files say how a URL is asked for.
 _ALONE = """
-unset http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY WGETRC
+unset http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY
+unset CURL_HOME WGETRC SYSTEM_WGETRC WGET2RC SYSTEM_WGET2RC WGET2_PLUGINS WGET2_PLUGIN_DIRS
+unset XDG_CONFIG_HOME XDG_DATA_HOME
 LC_ALL=C; export LC_ALL
 """
 
@@ -93,7 +97,9 @@ ask_curl() { run_curl ${report:+-w "$report"} -- "$1"; }
 ask_wget() {
   url=$1 quiet=-q
   if [ "$proxy" ]; then
-    set -- -e use_proxy=on -e "http_proxy=$proxy" -e "https_proxy=$proxy" -e no_proxy=
+    set -- -e "http_proxy=$proxy" -e "https_proxy=$proxy"
+    # A configuration file may say otherwise where it cannot be left out; wget2 knows neither.
+    if [ ! "$no_config" ]; then set -- -e use_proxy=on -e no_proxy= "$@"; fi
     http_proxy=$proxy; export http_proxy
   else set -- --no-proxy
   fi
@@ -102,16 +108,22 @@ ask_wget() {
     if [ "$report" ]; then quiet=-nv; fi
   else set --
   fi
-  # Without a home there is no configuration file of the user.
-  HOME=/nonexistent $total wget $quiet -O - -T "$limit" -U "$agent" "$@" "$url"
+  # Without a home there is no configuration file of the user, and wget2 cannot make this one.
+  HOME=/dev/null $total wget $no_config $quiet -O - -T "$limit" -U "$agent" "$@" "$url"
 }
 ask_python() { $total "$python3" -I -c "$python" "$1" "$family" "$address" "$limit" "$proxy" "$agent"; }
-tool=none gnu= total= python3=
+tool=none gnu= no_config= total= python3=
 if has curl; then tool=curl
 else
   if has timeout; then total="timeout $limit"; fi
   if has wget; then
-    if wget --version >/dev/null 2>&1; then gnu=yes tool=wget
+    # GNU wget knows --no-config since 1.16. What wget2 shows of an HTTPS URL behind a proxy may be the proxy's own.
+    if version=$(wget --no-config --version 2>/dev/null); then
+      case $proxy$report:$secure:$version in
+        ?*:yes:*Wget2*) ;;
+        *) gnu=yes tool=wget no_config=--no-config ;;
+      esac
+    elif wget --version >/dev/null 2>&1; then gnu=yes tool=wget
     elif [ "$plain" ]; then tool=wget
     fi
   fi
@@ -121,10 +133,15 @@ else
 fi
 """
 
-#: What a record can name as the tool.
-_TOOL_NAMES = ("curl", "wget", "python", "none")
+#: The tools that a record can name.
+_TOOL_NAMES = frozenset({"curl", "wget", "python", "none"})
 #: Characters of a record; what is longer was not printed by the script.
 MAX_RECORD = 8192
+#: What stands for bytes that not every shell leaves alone between single quotes, in the escapes of "printf %b".
+_ENCODED = {
+    **{octet: f"\\0{octet:03o}" for octet in range(256) if not 32 <= octet < 127 or chr(octet) in "\\'!"},
+    ord("\n"): "\\n",
+}
 
 #: What no tool means, for whoever has to install one.
 NO_TOOL = "the host has neither curl, nor GNU wget, nor python3"
@@ -132,13 +149,17 @@ NO_TOOL = "the host has neither curl, nor GNU wget, nor python3"
 
 @dataclass(frozen=True)
 class Asking:
-    """How URLs are asked for. ``family`` is "4", "6" or "" for any; ``plain`` says that busybox's wget will do."""
+    """How URLs are asked for. ``family`` is "4", "6" or "" for any; ``plain`` says that busybox's wget will do.
+
+    ``secure`` says that there is an HTTPS URL among them.
+    """
 
     timeout: float
     family: str = ""
     address: str = ""
     proxy: str = ""
     plain: bool = False
+    secure: bool = True
 
 
 @dataclass(frozen=True)
@@ -171,6 +192,7 @@ def script(
         "address": asking.address,
         "proxy": asking.proxy,
         "plain": "yes" if asking.plain else "",
+        "secure": "yes" if asking.secure else "",
         "agent": USER_AGENT,
         "python": _PYTHON.strip(),
         "report": "",
@@ -194,16 +216,34 @@ def script(
     )
 
 
-def records(output: str, nonce: str) -> list[Record]:
-    """The records in what the command printed; a terminal's line ends and a login banner do no harm."""
+def single_line(command: str) -> str:
+    """The same POSIX shell command on one line, for ``/bin/sh -c`` by whatever shell a user logs in with.
+
+    In single quotes, csh and tcsh take no line feed and expand what follows an exclamation mark, and fish removes
+    backslashes. The command is therefore decoded by the printf of the POSIX shell.
+    """
+    encoded = "".join(_ENCODED.get(octet) or chr(octet) for octet in command.encode(errors="surrogateescape"))
+    return f"""eval "$(printf %b '{encoded}')" """.strip()
+
+
+def records(output: str, nonce: str, count: int) -> list[Record]:
+    """The records in what the command printed, for questions 0 to ``count`` - 1.
+
+    A terminal's line ends and a login banner do no harm, and neither do records for which there was no question.
+    """
     found = []
     for part in f"\n{output}".replace("\r", "").split(f"\n{nonce} ")[1:]:
         text, end, _rest = part.partition(f"\n{nonce}.")
         number, tool, said = [*text.split(" ", 2), "", ""][:3]
-        count = integer(number)
-        if count is not None and tool in _TOOL_NAMES:
-            found.append(Record(count, tool, said[:MAX_RECORD], bool(end) and len(said) <= MAX_RECORD))
+        place = integer(number)
+        if tool in _TOOL_NAMES and place is not None and 0 <= place < count:
+            found.append(Record(place, tool, said[:MAX_RECORD], bool(end) and len(said) <= MAX_RECORD))
     return found
+
+
+def exit_code(text: str) -> int | None:
+    """The exit code that a host printed; None for any other text."""
+    return int(text) if re.fullmatch("[0-9]{1,3}", text) else None
 
 
 def ended(tool: str, code: int, whose: str = "its") -> str:
@@ -224,7 +264,12 @@ def ended(tool: str, code: int, whose: str = "its") -> str:
         60: untrusted,
         63: "far too long an answer",
     }
-    wget = {4: "no connection", 5: untrusted, 8: "an HTTP error or a redirect"}
+    wget = {
+        4: "no connection",
+        5: untrusted,
+        6: "a user name and a password are asked for",
+        8: "an HTTP error or a redirect",
+    }
     # By the program timeout, and by SIGALRM.
     stopped = {124: late, 142: late}
     words = {**(wget if tool == "wget" else curl), **stopped}.get(code, "no answer")

@@ -94,7 +94,7 @@ class Board:
     def post(self, entry: Entry, waiter: str | None = None, verdict: Verdict | None = None) -> None:
         """Put down a wish, in place of any former one; where nothing has to be done for it, with its verdict."""
         # No others than these options have those who share a turn.
-        wish = json.dumps([entry.wish.state, entry.wish.ips, entry.wish.keep])
+        wish = json.dumps([entry.wish.state, entry.wish.ips, entry.wish.keep, entry.wish.max_removals])
         row = (entry.id, entry.run, entry.host, entry.fleet, self.key, self._terms, wish, entry.max_wait, entry.timeout)
         text = None if verdict is None else json.dumps(verdict)
         with self.state.transaction() as database:
@@ -298,8 +298,8 @@ class Board:
         rows = self.state.rows(f"SELECT {_COLUMNS} FROM wishes WHERE {condition} ORDER BY posted", *values)
         found = []
         for name, run, host, fleet, wish, max_wait, timeout, seen, waiter in rows:
-            state, ips, keep = json.loads(wish)
-            wanted = Wish(state, tuple(ips), tuple(keep))
+            state, ips, keep, max_removals = json.loads(wish)
+            wanted = Wish(state, tuple(ips), tuple(keep), max_removals=max_removals)
             earlier = tuple(json.loads(seen or "[]"))
             found.append((Entry(wanted, max_wait, timeout, name, run, host, fleet, earlier), waiter))
         return found

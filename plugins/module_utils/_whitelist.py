@@ -40,6 +40,8 @@ class Wish:
     ``present`` and ``absent`` speak of ``ips`` alone; ``exact`` means these and no others. ``replaces`` are removed
     once ``ips`` are on the list. ``keep`` are never removed. ``capacity`` is the size of the list, where it is known.
     ``divisible`` says that some of ``ips`` are better than none, since they belong to different tasks.
+    ``unconfirmed`` are those of the ``ips`` of ``absent`` for which there is only a host's word. If more than
+    ``max_removals`` of them are on the list, all of them stay.
     """
 
     state: str
@@ -49,21 +51,26 @@ class Wish:
     max_removals: int | None = None
     capacity: int | None = None
     divisible: bool = False
+    unconfirmed: tuple[str, ...] = ()
 
     @property
     def solitary(self) -> bool:
         """Whether it depends on the whole list, so that no other wish may be brought about at the same time."""
-        return self.state == "exact" or self.capacity is not None or bool(self.replaces)
+        return self.state == "exact" or self.capacity is not None or bool(self.replaces or self.unconfirmed)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The changes that lead from a list to a wish; each tuple in numeric order."""
+    """The changes that lead from a list to a wish; each tuple in numeric order.
+
+    ``withheld`` are addresses that stay because too many of them would be removed.
+    """
 
     add: tuple[str, ...]
     remove: tuple[str, ...]
     settled: tuple[str, ...]
     size: int
+    withheld: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -78,9 +85,13 @@ class Plan:
 def plan(current: Collection[str], wish: Wish, refused: Collection[str] = ()) -> Plan:
     """The difference between ``current`` and the wish, without addresses that the vendor has ``refused``."""
     have, wanted, keep = set(current), set(wish.ips), set(wish.keep)
+    withheld: set[str] = set()
     if wish.state == "absent":
         add: set[str] = set()
-        remove = have & wanted
+        unconfirmed = have & set(wish.unconfirmed) - keep
+        if wish.max_removals is not None and len(unconfirmed) > wish.max_removals:
+            withheld = unconfirmed
+        remove = have & wanted - withheld
         settled = wanted - have
     else:
         add = wanted - have - set(refused)
@@ -96,12 +107,13 @@ def plan(current: Collection[str], wish: Wish, refused: Collection[str] = ()) ->
         remove=tuple(numeric_order(remove)),
         settled=tuple(numeric_order(settled)),
         size=len(have | add) - len(remove),
+        withheld=tuple(numeric_order(withheld)),
     )
 
 
 def guard(first: Plan, wish: Wish) -> None:
     """Refuse, before anything is written, a plan that removes too much or cannot fit."""
-    if wish.max_removals is not None and len(first.remove) > wish.max_removals:
+    if wish.state == "exact" and wish.max_removals is not None and len(first.remove) > wish.max_removals:
         raise OptionError(
             f"state=exact would remove {len(first.remove)} addresses, more than max_removals={wish.max_removals}: "
             f"{_some(first.remove)}. Add those that shall stay to ips or keep, or raise max_removals."

@@ -26,6 +26,8 @@ description:
   - The control node remembers which host was registered with which addresses. When they have changed, the former ones
     are removed, unless another host still uses them. Where the memory is lost, former addresses stay on the whitelist,
     and a host that is deregistered takes along an address that it shares with hosts that are no longer remembered.
+  - A host can claim at most O(samples) addresses in a run, whatever it prints. It never removes an address that another
+    host is remembered with, whichever inventory that host is in.
   - The role C(qingguo.qgnet.egress_whitelist) is made of these two tasks.
 options:
   step:
@@ -63,6 +65,14 @@ options:
       - The default is made of the inventory sources of the run. Name the fleet where their paths differ from run
         to run, as in AWX.
     type: str
+  max_removals:
+    description:
+      - With O(state=absent), the most addresses that one write may remove although they are remembered for none of its
+        hosts and only the hosts report them. If there are more on the whitelist, all of them stay, and the hosts that
+        report them fail. A compromised host can report addresses that are not its own.
+      - Addresses that are remembered for the hosts, and those given in O(ips), are removed without a limit.
+    type: int
+    default: 10
   fail:
     description:
       - Whether a host fails whose addresses could not be found, registered or removed. With V(false) it is warned of,

@@ -90,6 +90,7 @@ extends_documentation_fragment:
 notes:
   - The command does not see the task's C(environment).
   - The C(wget) of busybox does not check certificates, and therefore serves only for a O(url) with V(http).
+    The same holds for wget2, which takes what a proxy says for the answer of an HTTPS service.
 seealso:
   - module: qingguo.qgnet.qg_egress_ip_info
   - module: qingguo.qgnet.qg_egress_whitelist

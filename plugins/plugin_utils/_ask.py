@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import Question, Verdict, command, judge, parse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import single_line
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def run_on_host(action: ActionBase, script: str, otherwise: str) -> Outcome:
     family = getattr(action._connection._shell, "SHELL_FAMILY", "sh")
     if family in ("powershell", "cmd"):
         raise QgError(f"The host has no POSIX shell, so {otherwise}.")
-    outcome = action._low_level_execute_command(script, executable="/bin/sh")
+    outcome = action._low_level_execute_command(single_line(script), executable="/bin/sh")
     heard = one_line(outcome.get("stderr") or outcome["stdout"])[-200:]
     end = f"The host's shell ended with {outcome['rc']} and no answer: {heard or 'it printed nothing'}."
     return Outcome(outcome["stdout"], end)

@@ -230,4 +230,10 @@ def path_for(folder: Path, tool: str, *others: str) -> Path:
             pytest.skip("busybox is not installed: its wget cannot be tried")
         (path / "wget").symlink_to(busybox)
         return path
+    if tool == "wget2":
+        # Some systems have it under the name of its ancestor.
+        path = programs(folder / "wget2", *others)
+        wget2 = programs(folder / "wget2-itself", "wget2") / "wget2"
+        (path / "wget").symlink_to(wget2.resolve())
+        return path
     return programs(folder / "path", tool, *others) if tool != "none" else programs(folder / "path", *others)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from harness import Playground, Task, assert_one_sentence, path_for
+from other_hosts import forging_path, reached_by_ssh
 from simulator_fixture import Simulator, running_simulator
 
 SOURCE, ADDRESS = "127.0.0.11", "203.0.113.11"
@@ -191,11 +192,13 @@ def test_a_contradiction_is_an_error_that_says_who_said_what(ask: Asker) -> None
             "one against two": {"sources": [*good, stranger]},
             "quorum of three": {"sources": [*good, stranger], "quorum": 3},
             "each is believed": {"sources": [*good, stranger], "quorum": 1},
+            "each is believed, and there may be two": {"sources": [*good, stranger], "quorum": 1, "samples": 2},
         }
     )
     for name in ("one against one", "one against two", "quorum of three"):
         assert_refuses(asked[name], STRANGER, stranger, ADDRESS)
-    assert_says(asked["each is believed"], ADDRESS, STRANGER)
+    assert_refuses(asked["each is believed"], STRANGER, ADDRESS, "samples=1")
+    assert_says(asked["each is believed, and there may be two"], ADDRESS, STRANGER)
 
 
 def test_silent_sources(ask: Asker) -> None:
@@ -264,6 +267,35 @@ def test_a_source_cannot_forge_a_record(ask: Asker) -> None:
         assert_refuses(task, "/echo/forged")
         told = [answer["ip"] for answer in task.result["answers"]]
         assert told == [None, ADDRESS, ADDRESS]
+
+
+def test_a_compromised_host_cannot_claim_more_addresses_than_samples(ask: Asker, tmp_path: Path) -> None:
+    forged = {
+        "many answers of each source": "i=2; while [ $i -le 255 ]; do "
+        "for n in 0 1 2 3; do record $n curl 192.0.2.$i; done; i=$((i+1)); done",
+        "two answers of some sources": "record 0 curl 192.0.2.2; record 1 curl 192.0.2.2",
+        "one answer of each source": "answer() { echo 192.0.2.$(($1 / 2)); }",
+    }
+    sources = [f"{url}?{n}" for n in range(2) for url in ask.urls("ip", "json")]
+    honest = ask(
+        {"it": {"sources": sources, "quorum": 2}}, environment={"PATH": str(forging_path(tmp_path / "honest", ""))}
+    )
+    assert_says(honest["it"], "192.0.2.1")
+    for name, body in forged.items():
+        environment = {"PATH": str(forging_path(tmp_path / name, body))}
+        asked = ask({name: {"sources": sources, "quorum": 2}}, environment=environment)
+        assert_refuses(asked[name], "samples=1")
+        assert len(asked[name].result.get("answers", [])) <= len(sources)
+
+
+def test_answers_of_sources_and_tools_that_do_not_exist_are_not_read(ask: Asker, tmp_path: Path) -> None:
+    numbers = ["7", "99999999999999999999", "-1", "0x1", "\u00b2", "1.0"]
+    lines = [f"record {number} curl {STRANGER}" for number in numbers]
+    lines += [f"record 0 '\x1b[31m' {STRANGER}", f"record 1 wget9 {STRANGER}"]
+    environment = {"PATH": str(forging_path(tmp_path, "\n".join(lines)))}
+    asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment=environment)
+    assert_says(asked["it"], "192.0.2.1")
+    assert [answer["tool"] for answer in asked["it"].result["answers"]] == ["curl"] * 2
 
 
 # --- values that somebody may use to run a command on the host
@@ -358,27 +390,41 @@ def test_bad_values_are_told_before_the_host_is_asked(ask: Asker) -> None:
     assert ask.sim.control("GET", "/echo/ip")["calls"] == 0
 
 
+#: What spoils an answer: a proxy that is not there, and the headers of the response before it.
+WGETRC = f"use_proxy = on\nhttp_proxy = {DEAD}\nhttps_proxy = {DEAD}\nsave_headers = on\n"
+
+
 def test_proxies_of_the_environment_and_of_configuration_files_are_not_used(ask: Asker, tmp_path: Path) -> None:
     home = ask.playground.home
     (home / ".curlrc").write_text(f"proxy = {DEAD}\nsocks5 = 127.0.0.1:1\n")
-    (home / ".wgetrc").write_text(f"use_proxy = on\nhttp_proxy = {DEAD}\nhttps_proxy = {DEAD}\nheader = X-Odd: 1\n")
+    (home / ".wgetrc").write_text(WGETRC)
     (home / ".config").mkdir()
     (home / ".config" / "curlrc").write_text(f"proxy = {DEAD}\n")
+    (home / ".config" / "wget").mkdir()
+    (home / ".config" / "wget" / "wget2rc").write_text(WGETRC)
+    (home / ".netrc").write_text("default login somebody password word\n")
     names = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-    variables = {**dict.fromkeys(names, DEAD), "no_proxy": "", "CURL_HOME": str(home), "WGETRC": str(home / ".wgetrc")}
-    for tool in ("curl", "wget", "python"):
+    files = ("WGETRC", "SYSTEM_WGETRC", "WGET2RC", "SYSTEM_WGET2RC")
+    variables = {
+        **dict.fromkeys(names, DEAD),
+        **dict.fromkeys(files, str(home / ".wgetrc")),
+        "no_proxy": "",
+        "CURL_HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+    }
+    for tool in ("curl", "wget", "wget2", "python"):
         path = path_for(tmp_path / tool, tool)
         sources = ask.urls("ip", "json")
         asked = ask({"it": {"sources": sources}}, environment={**variables, "PATH": str(path)})
         assert_says(asked["it"], ADDRESS)
-        assert [answer["tool"] for answer in asked["it"].result["answers"]] == [tool] * 2
+        assert {answer["tool"] for answer in asked["it"].result["answers"]} == {tool.rstrip("2")}
 
 
 # --- the programs of the host
 
 
 @pytest.mark.parametrize("helper", [(), ("timeout",)], ids=["alone", "with timeout"])
-@pytest.mark.parametrize("tool", ["curl", "wget", "busybox", "python"])
+@pytest.mark.parametrize("tool", ["curl", "wget", "wget2", "busybox", "python"])
 def test_each_tool(ask: Asker, tmp_path: Path, tool: str, helper: tuple[str, ...]) -> None:
     path = path_for(tmp_path, tool, *helper)
     good = ask.urls("ip", "json")
@@ -401,7 +447,7 @@ def test_each_tool(ask: Asker, tmp_path: Path, tool: str, helper: tuple[str, ...
         environment={"PATH": str(path)},
     )
     assert_says(asked["good"], here)
-    name = "wget" if tool == "busybox" else tool
+    name = "wget" if tool in ("busybox", "wget2") else tool
     assert {answer["tool"] for answer in asked["good"].result["answers"]} == {name}
     assert_refuses(asked["broken"], broken)
     assert_refuses(asked["dead"], DEAD)
@@ -424,6 +470,35 @@ def test_no_tool_at_all(ask: Asker, tmp_path: Path) -> None:
     path = path_for(tmp_path, "none")
     asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment={"PATH": str(path)})
     assert_refuses(asked["it"], "curl", "wget", "python3")
+
+
+def test_wget2_writes_nothing_on_the_host(ask: Asker, tmp_path: Path) -> None:
+    """Without a home it would make one, as root even at the top of the file system."""
+    path, home = path_for(tmp_path, "wget2"), tmp_path / "nothing" / "here"
+    environment = {"PATH": str(path), "XDG_DATA_HOME": str(home), "XDG_CACHE_HOME": str(home)}
+    before = set(Path("/").iterdir())
+    assert_says(ask({"it": {"sources": ask.urls("ip", "json")}}, environment=environment)["it"], ADDRESS)
+    assert not home.parent.exists()
+    assert set(Path("/").iterdir()) == before
+
+
+#: How csh, tcsh and fish differ from a POSIX shell in what they make of a quoted command: line feeds, exclamation marks
+#: and backslashes. All of them are in the command, the sources bring more.
+@pytest.mark.parametrize("shell", ["tcsh", "fish"])
+def test_a_host_whose_login_shell_is_not_a_posix_shell(ask: Asker, tmp_path: Path, shell: str) -> None:
+    good = ask.urls("ip", "json")
+    odd = "?a='b'&c=!!&d=\\\\e\\n&f=%21$HOME`id`&g=~{x,y}*"
+    asked = ask(
+        {
+            "plain": {"sources": good},
+            "odd": {"sources": [f"{url}{odd}" for url in good]},
+            "two samples": {"sources": good, "samples": 2},
+        },
+        host=reached_by_ssh(tmp_path, shell=shell),
+    )
+    for task in asked.values():
+        assert_says(task, ADDRESS)
+        assert all(answer["error"] is None for answer in task.result["answers"])
 
 
 #: What curl is on some hosts, as a shell script around the real one, for calls that are for several sources.

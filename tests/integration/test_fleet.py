@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from harness import ADD, DEL, QUERY, Playground, Run, assert_one_sentence, calls, numeric
+from other_hosts import forging_path, reached_by_ssh
 from simulator_fixture import Simulator
 
 OTHER_KEY = "QGOTHER1"
@@ -635,6 +636,102 @@ def test_deregistering_hosts_that_no_longer_exist(fleet: Fleet, closed_port: int
     assert calls(fleet.sim) == [QUERY, DEL, QUERY]
 
 
+# --- what a compromised host can do
+
+
+ABSENT = {"egress_whitelist_state": "absent"}
+OFFICE = "198.51.100.77"
+
+
+def compromise(fleet: Fleet, folder: Path, host: str, body: str) -> None:
+    """From now on, the curl of this host says what it likes."""
+    fleet.lines[host] = reached_by_ssh(folder, path=forging_path(folder, body))
+
+
+def test_a_compromised_host_cannot_fill_the_whitelist(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.sim.configure(capacity=20)
+    forged = "i=1; while [ $i -le 255 ]; do record 0 curl 192.0.2.$i; record 1 curl 192.0.2.$i; i=$((i+1)); done"
+    compromise(fleet, tmp_path, "h6", forged)
+    run = fleet.run()
+    assert run.rc == 2
+    assert {host for host, task in run.by_host(DETECT).items() if task.status == "failed"} == {"h6"}
+    assert "samples=1" in run.by_host(DETECT)["h6"].result["msg"]
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[:5]
+
+
+@pytest.mark.parametrize("other", ["in the same inventory", "in another inventory"])
+def test_a_compromised_host_does_not_remove_what_another_host_is_remembered_with(
+    fleet: Fleet, tmp_path: Path, other: str
+) -> None:
+    fleet.run(egress_whitelist_fleet="blue").ok()
+    compromise(fleet, tmp_path, "h6", f"answer() {{ echo {public(1)}; }}")
+    name = "blue" if other == "in the same inventory" else "green"
+    run = fleet.run(variables=ABSENT, arguments=["--limit", "h6"], egress_whitelist_fleet=name).ok()
+    left = fleet.all_addresses[:5] if name == "blue" else fleet.all_addresses
+    assert numeric(fleet.sim.whitelist()) == left
+    assert changed(run) == ({"h6"} if name == "blue" else set())
+
+
+def test_hosts_remove_no_more_than_max_removals_that_is_not_remembered_for_them(fleet: Fleet) -> None:
+    fleet.sim.configure(whitelist=fleet.all_addresses)
+    fleet.run(arguments=["--limit", "h1,h2,h3"]).ok()
+    two = {**ABSENT, "egress_whitelist_max_removals": 2}
+    for arguments in (["--check"], [], []):
+        run = fleet.run(variables=two, arguments=arguments)
+        assert run.rc == 2
+        failed = {host: task.result for host, task in run.by_host(REGISTER).items() if task.status == "failed"}
+        assert set(failed) == {"h4", "h5", "h6"}
+        for host, result in failed.items():
+            assert_one_sentence(result["msg"])
+            assert "3 addresses" in result["msg"]
+            assert "max_removals=2" in result["msg"]
+            assert result["stale"] == [public(int(host[1:]))]
+        # What is remembered for the others goes all the same, however much it is.
+        assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[0 if arguments else 3 :]
+    fleet.run(variables={**ABSENT, "egress_whitelist_max_removals": 3}).ok()
+    assert fleet.sim.whitelist() == []
+    # Of what is not on the whitelist nothing has to be removed.
+    fleet.run(variables={**ABSENT, "egress_whitelist_max_removals": 0}).ok()
+
+
+def test_max_removals_does_not_limit_what_is_remembered_or_named(fleet: Fleet) -> None:
+    none = {**ABSENT, "egress_whitelist_max_removals": 0}
+    fleet.run(arguments=["--limit", "h1,h2,h3"]).ok()
+    fleet.run(variables=none, arguments=["--limit", "h1,h2,h3"]).ok()
+    assert fleet.sim.whitelist() == []
+    fleet.sim.configure(whitelist=[OFFICE])
+    fleet.run(variables={**none, "egress_whitelist_ips": [OFFICE]}, arguments=["--limit", "h1"]).ok()
+    assert fleet.sim.whitelist() == []
+
+
+def test_a_host_that_could_not_remove_an_address_is_not_remembered_with_it(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.sim.configure(whitelist=[OFFICE])
+    fleet.sim.fault(path=DEL, kind="code", code=-999, times=-1)
+    compromise(fleet, tmp_path, "h6", f"answer() {{ echo {OFFICE}; }}")
+    run = fleet.run(variables=ABSENT, arguments=["--limit", "h6"])
+    assert run.of(REGISTER).status == "failed"
+    fleet.sim.control("DELETE", "/faults")
+    memory_alone = {**ABSENT, "egress_whitelist_detect": False}
+    fleet.run(variables=memory_alone, arguments=["--limit", "h6"]).ok()
+    assert fleet.sim.whitelist() == [OFFICE]
+
+
+@pytest.mark.parametrize("first", ["present", "absent"])
+def test_hosts_of_one_run_that_are_registered_and_hosts_that_are_deregistered(fleet: Fleet, first: str) -> None:
+    fleet.run(arguments=["--limit", "h3,h4"]).ok()
+    fleet.move(h5=public(3))
+    wanted = {"h1": first, "h3": "absent", "h4": "absent", "h5": "present", "h6": "present"}
+    if first == "absent":
+        fleet.sim.configure(whitelist=[public(1), public(3), public(4)])
+    for host, state in wanted.items():
+        fleet.lines[host] += f" egress_whitelist_state={state}"
+    run = fleet.run(arguments=["--limit", ",".join(wanted)]).ok()
+    here = [public(1)] if first == "present" else []
+    assert numeric(fleet.sim.whitelist()) == [*here, public(3), public(6)]
+    assert registered(run)["h6"] == [public(6)]
+    assert registered(run)["h3"] == []
+
+
 def test_known_addresses_are_not_asked_for(fleet: Fleet) -> None:
     known = {f"h{n}": public(n + 50) for n in fleet.numbers}
     fleet.lines = {host: f"egress_whitelist_ips=\"['{ip}']\"" for host, ip in known.items()}
@@ -828,6 +925,7 @@ def test_registering_without_detecting_is_told(fleet: Fleet) -> None:
         ("ips", "['nonsense']"),
         ("timeout", 0),
         ("max_wait", -1),
+        ("max_removals", -1),
     ],
 )
 def test_a_bad_variable_is_told_before_any_call(fleet: Fleet, option: str, value: object) -> None:

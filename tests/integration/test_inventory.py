@@ -72,7 +72,9 @@ class Cloud:
 
     def file(self, options: Options | str, name: str = "site.qg_cloud.yml") -> Path:
         text = options if isinstance(options, str) else yaml.safe_dump(dict(options), allow_unicode=True)
-        return self.playground.write(name, PLUGIN + text if options else PLUGIN)
+        # Of the addresses that tests may use, none is public.
+        allowed = "" if "allow_non_global" in text else "allow_non_global: true\n"
+        return self.playground.write(name, PLUGIN + allowed + (text if options else ""))
 
     def run(
         self, options: Options | str, *arguments: str, name: str = "site.qg_cloud.yml", **environment: str
@@ -237,6 +239,21 @@ def test_the_local_address(cloud: Cloud) -> None:
     assert list(found["hosts"]) == ["1"]
     assert found["hosts"]["1"]["ansible_host"] == found["hosts"]["1"]["cloud_local_ip"] == "192.0.2.1"
     assert "1 of 2 services left out: 2 (no local_ip, running)." in found["stderr"]
+
+
+def test_the_vendor_leads_ansible_neither_to_this_machine_nor_into_its_network(cloud: Cloud) -> None:
+    odd = {"2": "127.0.0.1", "3": "169.254.169.254", "4": "::ffff:127.0.0.1", "5": "localhost", "6": "0.0.0.0"}
+    services = [service("1", Ip="8.8.4.4", Local_ip="10.0.0.1"), service("7", Ip="10.0.0.7", Local_ip="10.0.0.7")]
+    services += [service(suid, Ip=ip, Local_ip=ip, Host_name="localhost") for suid, ip in odd.items()]
+    cloud.sim.agent(instances=services)
+    found = cloud.listed({"allow_non_global": False, "hostnames": ["host_name", "suid"]}, "-v")
+    assert {name: host["ansible_host"] for name, host in found["hosts"].items()} == {"node-1": "8.8.4.4"}
+    for suid, ip in {**odd, "7": "10.0.0.7"}.items():
+        assert re.search(rf"\b{suid}: ip '?{re.escape(ip)}'? is no address", found["output"]), found["output"]
+    for options in ({"allow_non_global": True}, {"allow_non_global": False, "connect_with": "local"}):
+        found = cloud.listed({**options, "hostnames": ["host_name", "suid"]})
+        assert sorted(found["hosts"]) == ["node-1", "node-1_7"]
+        assert "5 of 7 services left out: 2 (" in found["stderr"]
 
 
 def test_hosts_without_an_address_are_told_in_one_warning(cloud: Cloud) -> None:

@@ -429,6 +429,33 @@ def test_each_tool(check: Checker, tmp_path: Path, tool: str, helpers: tuple[str
     assert ["no answer in time" in one["error"] for one in checks(asked["hanging"])] == [True] * 3
 
 
+def test_wget2_checks_proxies_over_http_alone(check: Checker, tmp_path: Path) -> None:
+    """Behind a proxy it shows what the proxy says in place of an HTTPS service."""
+    path = path_for(tmp_path, "wget2")
+    leases = check.lease(2)
+    check.sim.configure("OTHER001", proxy=True)
+    stranger = check.sim.state()["keys"]["OTHER001"]["proxy_url"]
+    with pit(1) as hanging, proxy_that_says(said(b"x", "503 Busy")) as busy, proxy_that_says(said(b"8.8.4.4")) as liar:
+        asked = check(
+            {
+                "good": {"proxies": leases, "expect": "lease"},
+                "not listed": {"proxies": [stranger]},
+                "dead": {"proxies": [DEAD]},
+                "busy": {"proxies": [busy]},
+                "hanging": {"proxies": hanging.servers, "timeout": 1},
+                "over HTTPS": {"proxies": [liar], "url": "https://192.0.2.1/ip"},
+            },
+            environment={"PATH": str(path)},
+        )
+    found = checks(asked["good"])
+    assert [(one["exit_ip"], one["tool"]) for one in found] == [(lease["ip"], "wget") for lease in leases]
+    assert "is not on the whitelist" in error_of(asked["not listed"])
+    assert "refused" in error_of(asked["dead"])
+    assert "HTTP error" in error_of(asked["busy"])
+    assert "no answer" in error_of(asked["hanging"])
+    assert_refuses(asked["over HTTPS"], "curl", "python3")
+
+
 def test_no_tool_at_all(check: Checker, tmp_path: Path) -> None:
     asked = check({"it": {"proxies": [DEAD]}}, environment={"PATH": str(path_for(tmp_path, "none"))})
     assert_refuses(asked["it"], "curl", "wget", "python3")
@@ -508,14 +535,14 @@ def test_an_echo_service_behind_tls(
     url = f"{secure.api_url}/echo/tls"
     secure.control("PUT", "/echo/tls", {"answer": STRANGER})
     path = path_for(tmp_path, tool)
-    system = tmp_path / "wgetrc"
-    system.write_text(f"ca_certificate = {authority['ca']}\n")
-    # Settings of the whole host: which authorities it trusts.
-    trusting = {
-        "CURL_CA_BUNDLE": str(authority["ca"]),
-        "SSL_CERT_FILE": str(authority["ca"]),
-        "SYSTEM_WGETRC": str(system),
-    }
+    # Settings of the whole host: which authorities it trusts. Debian's wget knows only those of the system.
+    trusting = {"CURL_CA_BUNDLE": str(authority["ca"]), "SSL_CERT_FILE": str(authority["ca"])}
+    if tool == "wget":
+        real = (path / "wget").resolve()
+        (path / "wget").unlink()
+        (path / "wget").write_text(f'#!/bin/sh\nexec {real} ${{TRUSTED:+--ca-certificate="$TRUSTED"}} "$@"\n')
+        (path / "wget").chmod(0o700)
+        trusting["TRUSTED"] = str(authority["ca"])
     cases = {"good": {"proxies": leases, "url": url}, "not listed": {"proxies": [stranger], "url": url}}
     with proxy_that_says(said(b"", "503 Busy")) as busy, proxy_that_says(said(STRANGER.encode())) as liar:
         cases |= {"busy": {"proxies": [busy], "url": url}, "liar": {"proxies": [liar], "url": url}}

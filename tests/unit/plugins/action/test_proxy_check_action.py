@@ -25,7 +25,8 @@ class Host(qg_proxy_check.ActionModule):
         self._connection = SimpleNamespace(_shell=SimpleNamespace(SHELL_FAMILY=shell))
 
     def _low_level_execute_command(self, cmd: str, **_named: Any) -> dict[str, Any]:
-        nonce = cmd.partition("\nnonce=")[2].partition("\n")[0]
+        # The command is one line, with its line feeds as printf takes them.
+        nonce = cmd.partition("\\nnonce=")[2].partition("\\n")[0]
         return {"rc": self.rc, "stdout": self.printed.replace("NONCE", nonce), "stderr": "sh: Cannot fork\n"}
 
 

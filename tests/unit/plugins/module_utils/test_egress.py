@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from typing import Any
 
@@ -19,6 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import (
     read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import single_line
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,8 +68,48 @@ def test_a_contradiction_is_an_error_that_says_who_said_what(answers: tuple[str 
 
 
 def test_several_exits_are_believed_when_enough_sources_saw_each() -> None:
-    verdict = judge(said(PUBLIC, OTHER, PUBLIC, OTHER, PUBLIC, OTHER), question())
+    verdict = judge(said(PUBLIC, OTHER, PUBLIC, OTHER, PUBLIC, OTHER), question(samples=2))
     assert verdict.ips == [OTHER, PUBLIC]
+
+
+def test_more_addresses_than_samples_are_an_error_though_enough_sources_told_each() -> None:
+    with pytest.raises(
+        QgError, match=r"reports 2 egress addresses, but samples=1 allows only 1: 1\.1\.1\.1, 8\.8\.4\.4"
+    ):
+        judge(said(PUBLIC, OTHER, PUBLIC, OTHER, PUBLIC, OTHER), question())
+
+
+records = st.lists(
+    st.tuples(
+        st.one_of(st.integers(-1, 5).map(str), st.sampled_from(["\u00b2", "9" * 5000, "", "0 0"])),
+        st.sampled_from(["curl", "wget", "python", "none", "\x1b[2J", "{{ x }}"]),
+        st.one_of(st.integers(0, 300).map(str), st.sampled_from(["\u00b2", "9" * 5000, "x"])),
+        st.one_of(st.sampled_from([PUBLIC, OTHER, "9.9.9.9"]), st.text(max_size=20)),
+    ),
+    max_size=20,
+)
+
+
+@given(records, st.integers(1, 3), st.integers(1, 3))
+def test_whatever_a_host_prints_it_claims_no_more_addresses_than_samples(
+    printed: list[tuple[str, str, str, str]], samples: int, quorum: int
+) -> None:
+    asked = question(samples=samples, quorum=quorum)
+    output = "".join(f"\nqgN {number} {tool} {code} {text}\nqgN." for number, tool, code, text in printed)
+    try:
+        replies = parse(output, "qgN", asked)
+        assert {reply.tool for reply in replies} <= {"curl", "wget", "python", "none"}
+        verdict = judge(replies, asked)
+    except QgError:
+        return
+    assert 1 <= len(verdict.ips) <= samples
+    assert len(verdict.answers) <= samples * len(SOURCES)
+
+
+def test_more_answers_of_a_source_than_it_was_asked_for_are_refused() -> None:
+    output = "".join(f"\nqgN 1 curl 0 8.8.4.{n}\nqgN." for n in range(256))
+    with pytest.raises(QgError, match="printed 256 answers of source 2, although samples=3"):
+        parse(output, "qgN", question(samples=3))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +217,26 @@ def test_the_command_is_valid_shell_whatever_the_options_hold(path: str, address
     script, _nonce = command(asked)
     checked = subprocess.run(["/bin/sh", "-n"], input=script, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_a_command_on_one_line_does_the_same(text: str) -> None:
+    line = single_line(f"printf %s {shlex.quote(text)}\nprintf end")
+    assert line.isprintable()
+    assert line.isascii()
+    # What csh expands, and what fish removes before a quote or before another one.
+    assert "!" not in line
+    assert "\\\\" not in line
+    assert "\\'" not in line
+    ran = subprocess.run(["/bin/sh", "-c", line], capture_output=True, check=False)
+    assert (ran.stdout, ran.stderr) == (f"{text}end".encode(), b"")
+
+
+def test_the_command_is_short_enough_for_a_word_of_csh() -> None:
+    script, _nonce = command(question(sources=tuple(f"https://{'n' * 40}{n}.example/ip" for n in range(6))))
+    # Over SSH, as another user.
+    quoted = shlex.quote("/bin/sh -c " + shlex.quote(single_line(script)))
+    assert len(quoted) < 8192
 
 
 def options(**changes: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ hosts = st.dictionaries(st.sampled_from("abcdef"), addresses, min_size=1)
 def test_no_address_is_dropped_that_a_host_still_uses(
     wanted: dict[str, list[str]], remembered: dict[str, list[str]], others: set[str], state: str
 ) -> None:
-    wishes = [HostWish(host, tuple(ips)) for host, ips in wanted.items()]
+    wishes = [HostWish(host, tuple(ips), detected=host < "d") for host, ips in wanted.items()]
     made = fleet_plan(state, wishes, {host: set(ips) for host, ips in remembered.items()}, others)
     current = {ip for ips in wanted.values() for ip in ips}
     former = {ip for host in wanted for ip in remembered.get(host, ())}
@@ -33,6 +33,13 @@ def test_no_address_is_dropped_that_a_host_still_uses(
     else:
         assert made.ips == ()
         assert set(made.obsolete) == (former | current) - others
+        # Neither remembered for any of these hosts nor given by the user.
+        assert set(made.unconfirmed) == {
+            ip
+            for host, ips in wanted.items()
+            for ip in ips
+            if ip not in others | former and all(host < "d" for host, named in wanted.items() if ip in named)
+        }
 
 
 def test_the_memory_tells_own_addresses_from_those_of_others(tmp_path: Path) -> None:

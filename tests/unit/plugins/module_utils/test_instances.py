@@ -224,8 +224,11 @@ def test_a_filter_of_the_value_itself_fits(value: str, patterns: list[str | None
         ({"ip": "-oProxyCommand=x"}, "ip '-oProxyCommand=x' is no address"),
         ({"ip": "198.51.100.7,198.51.100.8"}, "ip '198.51.100.7,198.51.100.8' is no address"),
         ({"ip": "\u6ca1\u6709"}, "ip '\\u6ca1\\u6709' is no address"),
-        ({"ip": "0.0.0.0"}, "ip 0.0.0.0 is no address of a host"),
-        ({"ip": "224.0.0.1"}, "ip 224.0.0.1 is no address of a host"),
+        ({"ip": "0.0.0.0"}, "ip 0.0.0.0 is no address of a remote host"),
+        ({"ip": "224.0.0.1"}, "ip 224.0.0.1 is no address of a remote host"),
+        ({"ip": "localhost"}, "ip 'localhost' is no address"),
+        ({"ip": "127.1"}, "ip '127.1' is no address"),
+        ({"ip": "2130706433"}, "ip '2130706433' is no address"),
     ],
 )
 def test_why_a_service_is_no_host(changes: dict[str, Any], reason: str) -> None:
@@ -236,6 +239,44 @@ def test_either_address() -> None:
     assert address(row(), "ip") == ("198.51.100.7", "")
     assert address(row(), "local_ip") == (None, "no local_ip, running")
     assert address(row(local_ip="2001:DB8::1"), "local_ip") == ("2001:db8::1", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.0.0.1",
+        "127.255.255.254",
+        "0.0.0.1",
+        "169.254.169.254",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "::ffff:0.0.0.0",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "64:ff9b::7f00:1",
+    ],
+)
+def test_no_host_is_reached_at_an_address_that_no_remote_machine_can_have(text: str) -> None:
+    for column in ("ip", "local_ip"):
+        assert address(row(**{column: text}), column) == (None, f"{column} {text} is no address of a remote host")
+
+
+@pytest.mark.parametrize("text", ["10.0.0.5", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "::ffff:10.0.0.5"])
+def test_a_private_address_is_not_taken_for_a_public_one(text: str) -> None:
+    reason = f"ip {text} is no address of the public internet, see allow_non_global"
+    assert address(row(ip=text), "ip", only_global=True) == (None, reason)
+    assert address(row(local_ip=text), "local_ip")[0] is not None
+
+
+@pytest.mark.parametrize("text", ["8.8.4.4", "2001:4860:4860::8888", "::ffff:8.8.4.4"])
+def test_a_public_address_is_taken(text: str) -> None:
+    assert address(row(ip=text), "ip", only_global=True)[0] is not None
 
 
 @given(ANYTHING)
@@ -290,6 +331,38 @@ def test_the_first_candidate_that_can_be_a_name() -> None:
     assert names.give("4", [" padded "]) == "padded"
     assert names.give(",,", ["x:y"]) is None
     assert names.doubles == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "localhost",
+        "LocalHost",
+        "localhost.",
+        "localhost.localdomain",
+        "web.localhost",
+        "ip6-localhost",
+        "\uff4c\uff4f\uff43\uff41\uff4c\uff48\uff4f\uff53\uff54",
+        "127.0.0.1",
+        "127.0.0.53",
+        "127.1",
+        "0x7f.1",
+        "0.0.0.0",
+        "169.254.169.254",
+        "all",
+        "All",
+        "ungrouped",
+        "_meta",
+    ],
+)
+def test_a_name_of_this_machine_or_of_ansible_is_no_name_of_a_host(text: str) -> None:
+    assert not is_name(text)
+    assert Names().give("104000001", [text]) == "104000001"
+
+
+@pytest.mark.parametrize("text", ["104000001", "1", "10.0.0.5", "mylocalhost", "localhost-1", "all-1", "1.2"])
+def test_other_names_are_taken_though_they_look_alike(text: str) -> None:
+    assert is_name(text)
 
 
 def test_a_second_one_of_a_name_gets_its_number() -> None:

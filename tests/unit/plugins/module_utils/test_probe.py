@@ -23,6 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._probe import (
     probe_from,
     too_few,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import single_line
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -190,6 +191,7 @@ def test_as_many_lanes_as_may_ask_at_the_same_time() -> None:
 
 def handed_on(script: str, shells: int) -> str:
     """A command as so many shells hand it on, each as one argument of the next."""
+    script = single_line(script)
     for _shell in range(shells):
         script = f"/bin/sh -c {shlex.quote(script)}"
     return script

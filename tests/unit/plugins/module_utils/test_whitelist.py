@@ -122,6 +122,23 @@ def test_a_plan_changes_the_least_that_fulfils_the_wish(
     assert not plan(after, wish).changes, "a second run would change something"
 
 
+@given(current=ips, wanted=ips, unconfirmed=ips, limit=st.integers(0, 4), script=faults)
+def test_addresses_that_only_hosts_report_are_removed_up_to_a_limit_or_not_at_all(
+    current: tuple[str, ...], wanted: tuple[str, ...], unconfirmed: tuple[str, ...], limit: int, script: list[str]
+) -> None:
+    doubtful = set(wanted) & set(unconfirmed)
+    wish = Wish("absent", wanted, max_removals=limit, unconfirmed=tuple(doubtful))
+    vendor = Vendor(set(current), script=list(script))
+    outcome = run(vendor, wish)
+    listed = doubtful & set(current)
+    withheld = listed if len(listed) > limit else set()
+    assert set(outcome.first.withheld) == withheld
+    assert withheld | (set(current) - set(wanted)) <= vendor.whitelist_now
+    if not script:
+        assert vendor.whitelist_now & set(wanted) == withheld
+        assert outcome.error is None
+
+
 def test_plans_are_in_numeric_order() -> None:
     made = plan(["9.9.9.9", "100.1.1.1"], Wish("exact", ("20.0.0.1", "3.0.0.1")))
     assert made.add == ("3.0.0.1", "20.0.0.1")
@@ -360,8 +377,13 @@ def test_what_befalls_one_wish_is_told_to_no_other(
 
 @pytest.mark.parametrize(
     "wish",
-    [Wish("exact", ("1",)), Wish("present", ("1",), capacity=5), Wish("present", ("1",), replaces=("2",))],
-    ids=["exact", "capacity", "replaces"],
+    [
+        Wish("exact", ("1",)),
+        Wish("present", ("1",), capacity=5),
+        Wish("present", ("1",), replaces=("2",)),
+        Wish("absent", ("1",), unconfirmed=("1",)),
+    ],
+    ids=["exact", "capacity", "replaces", "unconfirmed"],
 )
 def test_a_wish_that_depends_on_the_whole_list_has_a_turn_of_its_own(wish: Wish) -> None:
     others = [Wish("present", ("3",)), Wish("absent", ("3",)), Wish("present", ("4",), keep=("9",))]
