@@ -51,7 +51,8 @@ WITHOUT_ANSIBLE = (
     "test_vendor_codes",
 )
 
-# What the molecule scenarios need beside Python packages, and the Debian package that has it.
+# What a session needs beside Python packages, and the Debian package that has it: first the hosts of the lab, which
+# molecule and the benchmarks use.
 PROGRAMS = {
     "curl": "curl",
     "hostname": "hostname",
@@ -60,12 +61,13 @@ PROGRAMS = {
     "sshd": "openssh-server",
     "wget": "wget",
 }
-# What a host is asked with for its address, each of which the integration tests try.
-ASKING_PROGRAMS = {"busybox": "busybox", "curl": "curl", "wget": "wget"}
+# The integration tests ask a host for its address with each of the first three, and have hosts that SSH does not reach.
+INTEGRATION_PROGRAMS = {"busybox": "busybox", "curl": "curl", "wget": "wget", "ssh": "openssh-client"}
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|venv"
-nox.options.download_python = "never"
+# A session whose Python is not on this machine has uv install it; the others install none.
+nox.options.download_python = "auto"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
 nox.options.sessions = [
@@ -96,13 +98,8 @@ def _prepare() -> None:
     os.environ.update(workspace.environment())
     workspace.prepare_home()
     workspace.link_collection()
-    present = pythons.link_all(_uv())
-    if absent := pythons.missing(present):
-        print(
-            f"noxfile: Python {', '.join(absent)} was not found on PATH or in pyenv, and uv could not install it; "
-            "the sessions that need it will fail",
-            file=sys.stderr,
-        )
+    os.environ.setdefault("UV_PYTHON_INSTALL_DIR", str(pythons.INSTALLED_BY_UV))
+    pythons.link_present()
 
 
 _prepare()
@@ -148,6 +145,8 @@ def lint(session: nox.Session) -> None:
     """Style, types, documentation, examples, changelog and licences; names of programs as arguments run these alone."""
     names = ("core-newest", "lint", "antsibull", "shellcheck", "pytest", "client", "coverage", "bootstrap")
     _install(session, *names, simulator=True)
+    # On every machine the same, whether or not it has the library that reuse would prefer.
+    session.env["REUSE_ENCODING_MODULE"] = "chardet"
     scripts = [str(name) for name in workspace.collection_files() if _is_shell(ROOT / name)]
     commands = [
         ("ruff", "check"),
@@ -205,6 +204,10 @@ def unit(session: nox.Session, core: str) -> None:
 )
 def sanity(session: nox.Session, core: str) -> None:
     """ansible-test sanity, with no ignore line and no test left out."""
+    optional = pythons.OPTIONAL if core == "newest" else ()
+    absent = pythons.provide((*SANITY_TARGETS[core], *optional), _uv())
+    if lacking := [version for version in absent if version not in optional]:
+        session.error(f"Python {', '.join(lacking)} was not found on PATH or in pyenv, and uv could not install it")
     # ansible-test brings the other tools of its sanity tests itself.
     _install(session, f"core-{core}", "shellcheck")
     session.run(
@@ -213,7 +216,7 @@ def sanity(session: nox.Session, core: str) -> None:
         f"--label=sanity-{core}",
         f"--pip={sys.executable}",
         *("--need", *SANITY_TARGETS[core]),
-        *("--want", *(pythons.OPTIONAL if core == "newest" else ())),
+        *("--want", *optional),
         *session.posargs,
     )
 
@@ -228,7 +231,7 @@ def sanity(session: nox.Session, core: str) -> None:
 )
 def integration(session: nox.Session, core: str) -> None:
     """Playbooks over HTTP against the simulator, measured on the newest ansible-core."""
-    _need_programs(session, ASKING_PROGRAMS)
+    _need_programs(session, INTEGRATION_PROGRAMS)
     _pytest(session, core, "integration")
 
 
@@ -288,7 +291,7 @@ def quickstart(session: nox.Session, readme: str) -> None:
 @nox.parametrize("python,core", [nox.param(python, core, id=f"core-{core}") for core, python in MATRIX.items()])
 def matrix(session: nox.Session, core: str) -> None:
     """Unit and integration tests on each supported ansible-core; paths as arguments run these alone."""
-    _need_programs(session, ASKING_PROGRAMS)
+    _need_programs(session, INTEGRATION_PROGRAMS)
     _install(session, f"core-{core}", "pytest", "client", simulator=True)
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     paths = session.posargs or ["tests/unit", "tests/integration"]
