@@ -337,9 +337,11 @@ def _need_programs(session: nox.Session, programs: dict[str, str]) -> None:
         session.error(
             f"programs are missing; as root: apt-get install {' '.join(packages)} (names of Debian's packages)"
         )
+    # Their output, hundreds of lines, is shown only if they fail.
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    session.run("apt-get", "-qq", "update", external=True, env=quiet)
-    session.run("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *packages, external=True, env=quiet)
+    install = ("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *packages)
+    session.run("apt-get", "-qq", "update", external=True, env=quiet, silent=True)
+    session.run(*install, external=True, env=quiet, silent=True)
 
 
 @nox.session(python=NEWEST_PYTHON)
