@@ -40,8 +40,8 @@ _LEFT_OUT = re.compile(r"skipping|skipped|not found|could not be found|disabled 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _VERSIONED = re.compile(r"(?P<test>[a-z-]+)-python-(?P<python>\d+\.\d+)")
 _NOTHING_TO_READ = "No tests applicable."
-# The collection has no PowerShell.
-_EXPECTED_EMPTY = ("pslint",)
+# The collection has no __init__.py, no PowerShell, and nothing that runs on Python 2, for which the boilerplate is.
+_EXPECTED_EMPTY = ("empty-init", "future-import-boilerplate", "metaclass-boilerplate", "pslint")
 # The tests that run once on each Python.
 _ON_EACH_PYTHON = ("compile", "import")
 

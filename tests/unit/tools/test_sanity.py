@@ -48,7 +48,9 @@ def test_a_python_that_did_not_run_is_wrong() -> None:
     assert sanity.judge(LINES, results, PYTHONS, []) == ["the test import did not run on Python 3.13"]
 
 
-@pytest.mark.parametrize("name", ["pslint-python-3.13", "pslint", "import-python-3.9", "compile-python-2.7"])
+@pytest.mark.parametrize(
+    "name", ["pslint-python-3.13", "empty-init-python-3.13", "import-python-3.9", "compile-python-2.7"]
+)
 def test_a_test_may_have_nothing_to_read_where_the_collection_has_nothing(name: str) -> None:
     assert sanity.judge(LINES, RAN | {name: EMPTY}, PYTHONS, []) == []
 
