@@ -52,7 +52,8 @@ WITHOUT_ANSIBLE = (
     "test_vendor_codes",
 )
 
-# What the molecule scenarios need beside Python packages, and the Debian package that has it.
+# What a session needs beside Python packages, and the Debian package that has it: first the hosts of the lab, which
+# molecule and the benchmarks use.
 PROGRAMS = {
     "curl": "curl",
     "hostname": "hostname",
@@ -61,12 +62,13 @@ PROGRAMS = {
     "sshd": "openssh-server",
     "wget": "wget",
 }
-# What a host is asked with for its address, and login shells that read a command in ways of their own. The integration
-# tests try each of them.
-ASKING_PROGRAMS = {
+# The integration tests ask a host for its address with curl, wget, wget2 and what busybox has, through login shells that
+# read a command in ways of their own, and have hosts that SSH does not reach.
+INTEGRATION_PROGRAMS = {
     "busybox": "busybox",
     "curl": "curl",
     "fish": "fish",
+    "ssh": "openssh-client",
     "tcsh": "tcsh",
     "wget": "wget",
     "wget2": "wget2",
@@ -74,7 +76,8 @@ ASKING_PROGRAMS = {
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|venv"
-nox.options.download_python = "never"
+# A session whose Python is not on this machine has uv install it; the others install none.
+nox.options.download_python = "auto"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
 nox.options.sessions = [
@@ -105,13 +108,8 @@ def _prepare() -> None:
     os.environ.update(workspace.environment())
     workspace.prepare_home()
     workspace.link_collection()
-    present = pythons.link_all(_uv())
-    if absent := pythons.missing(present):
-        print(
-            f"noxfile: Python {', '.join(absent)} was not found on PATH or in pyenv, and uv could not install it; "
-            "the sessions that need it will fail",
-            file=sys.stderr,
-        )
+    os.environ.setdefault("UV_PYTHON_INSTALL_DIR", str(pythons.INSTALLED_BY_UV))
+    pythons.link_present()
 
 
 _prepare()
@@ -159,6 +157,8 @@ def lint(session: nox.Session) -> None:
     """Style, types, documentation, examples, changelog and licences; names of programs as arguments run these alone."""
     names = ("core-newest", "lint", "antsibull", "shellcheck", "pytest", "client", "coverage", "bootstrap")
     _install(session, *names, simulator=True)
+    # On every machine the same, whether or not it has the library that reuse would prefer.
+    session.env["REUSE_ENCODING_MODULE"] = "chardet"
     scripts = [str(name) for name in workspace.collection_files() if _is_shell(ROOT / name)]
     commands = [
         ("ruff", "check"),
@@ -216,6 +216,10 @@ def unit(session: nox.Session, core: str) -> None:
 )
 def sanity(session: nox.Session, core: str) -> None:
     """ansible-test sanity, with no ignore line and no test left out."""
+    optional = pythons.OPTIONAL if core == "newest" else ()
+    absent = pythons.provide((*SANITY_TARGETS[core], *optional), _uv())
+    if lacking := [version for version in absent if version not in optional]:
+        session.error(f"Python {', '.join(lacking)} was not found on PATH or in pyenv, and uv could not install it")
     # ansible-test brings the other tools of its sanity tests itself.
     _install(session, f"core-{core}", "shellcheck")
     session.run(
@@ -224,7 +228,7 @@ def sanity(session: nox.Session, core: str) -> None:
         f"--label=sanity-{core}",
         f"--pip={sys.executable}",
         *("--need", *SANITY_TARGETS[core]),
-        *("--want", *(pythons.OPTIONAL if core == "newest" else ())),
+        *("--want", *optional),
         *session.posargs,
     )
 
@@ -239,7 +243,7 @@ def sanity(session: nox.Session, core: str) -> None:
 )
 def integration(session: nox.Session, core: str) -> None:
     """Playbooks over HTTP against the simulator, measured on the newest ansible-core."""
-    _need_programs(session, ASKING_PROGRAMS)
+    _need_programs(session, INTEGRATION_PROGRAMS)
     _pytest(session, core, "integration")
 
 
@@ -310,7 +314,7 @@ def quickstart(session: nox.Session, readme: str) -> None:
 @nox.parametrize("python,core", [nox.param(python, core, id=f"core-{core}") for core, python in MATRIX.items()])
 def matrix(session: nox.Session, core: str) -> None:
     """Unit and integration tests on each supported ansible-core; paths as arguments run these alone."""
-    _need_programs(session, ASKING_PROGRAMS)
+    _need_programs(session, INTEGRATION_PROGRAMS)
     _install(session, f"core-{core}", "pytest", "client", simulator=True)
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     paths = session.posargs or ["tests/unit", "tests/integration"]
@@ -356,9 +360,11 @@ def _need_programs(session: nox.Session, programs: dict[str, str]) -> None:
         session.error(
             f"programs are missing; as root: apt-get install {' '.join(packages)} (names of Debian's packages)"
         )
+    # Their output, hundreds of lines, is shown only if they fail.
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    session.run("apt-get", "-qq", "update", external=True, env=quiet)
-    session.run("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *packages, external=True, env=quiet)
+    install = ("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *packages)
+    session.run("apt-get", "-qq", "update", external=True, env=quiet, silent=True)
+    session.run(*install, external=True, env=quiet, silent=True)
 
 
 @nox.session(python=NEWEST_PYTHON)

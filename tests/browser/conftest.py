@@ -33,6 +33,8 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
     "--no-proxy-server",
+    # Names of other sites, which lead to this machine.
+    "--host-resolver-rules=MAP *.example 127.0.0.1",
     "--lang=en",
 )
 

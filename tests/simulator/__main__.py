@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,6 +12,22 @@ if not __package__:
     # Started by directory: put the package's parent, not its inside, on the path.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from simulator.cli import main
+
+def _lacking(package: str) -> str:
+    requirements = Path(__file__).resolve().with_name("requirements.txt")
+    install = shlex.join([sys.executable, "-m", "pip", "install", "-r", str(requirements)])
+    return (
+        f"The simulator needs the package {package}, which {sys.executable} does not have. Install what it needs, best "
+        f"in a virtual environment: {install}"
+    )
+
+
+try:
+    from simulator.cli import main
+except ModuleNotFoundError as error:
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "simulator") or package in sys.stdlib_module_names:
+        raise
+    sys.exit(_lacking(package))
 
 sys.exit(main())

@@ -9,10 +9,12 @@ import asyncio
 import ipaddress
 import json
 import os
+import re
 import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -25,6 +27,7 @@ from .control import Control
 from .core import Core
 from .echo import Echo
 from .forward import Forwarders, url
+from .origins import SameOrigin, is_loopback
 from .page import Page
 from .services import PREFIX
 from .wire import Dated, Protocol
@@ -43,6 +46,14 @@ def _pair(text: str) -> tuple[str, str]:
     except ValueError as problem:
         raise argparse.ArgumentTypeError(str(problem)) from None
     return source, public
+
+
+def _host(text: str) -> str:
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(text))
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a host name nor an address (give no port)")
+    return text
 
 
 def _agent(text: str) -> tuple[str, str]:
@@ -70,6 +81,14 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="simulator", description="QG.net simulator, for tests.")
     add = result.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    add(
+        "--allow-host",
+        action="append",
+        type=_host,
+        default=[],
+        metavar="NAME",
+        help="another name or address of the simulator that control calls may use; may be repeated",
+    )
     add("--port", type=_port, default=8080, help="port, 0 picks a free one (default %(default)s)")
     add("--minute", type=_minute, default=60.0, help="seconds that a minute of the vendor lasts (default 60)")
     add("--key", action="append", help="a key that exists, may be repeated (default QGDEMO01)")
@@ -120,6 +139,13 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.bind((host, port))
     listener.listen(512)
     return listener
+
+
+def _warning(address: str, port: int) -> str:
+    return (
+        f"Warning: the simulator listens on {address} and has no login: anyone who can reach its port {port} can "
+        "control it and, through its proxies, reach what listens on loopback here."
+    )
 
 
 def _instructions(api: str, key: str, agent: tuple[str, str], minute: float, proxy: str | None) -> list[str]:
@@ -174,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A slash too many is a wrong path for the vendor, not a reason to redirect.
     app.router.redirect_slashes = False
     config = uvicorn.Config(
-        Dated(app, lambda: http_date(core.clock.now())),
+        Dated(SameOrigin(app, [options.host, *options.allow_host]), lambda: http_date(core.clock.now())),
         http=Protocol,
         ws="none",
         lifespan="off",
@@ -188,7 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ssl_certfile=options.tls_cert,
         ssl_keyfile=options.tls_key,
     )
-    api = url("https" if options.tls_cert else "http", options.host, listener.getsockname()[1])
+    address, port = listener.getsockname()[:2]
+    api = url("https" if options.tls_cert else "http", options.host, port)
     ready = {
         "api_url": api,
         "account_url": f"{api}{PREFIX}",
@@ -205,6 +232,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # ends as usual instead of by the signal.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    if not is_loopback(address):
+        print(_warning(address, port), file=sys.stderr, flush=True)
     print("\n".join(_instructions(api, keys[0], agents[0], options.minute, proxy)), flush=True)
     server.run(sockets=[listener])
     forwarders.keep_only(())

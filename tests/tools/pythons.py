@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the Python versions that the tests need, or have uv install them, and link them into one directory."""
+"""Find the Pythons of this machine, have uv install those that a session lacks, and link them into one directory."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from workspace import CACHE, PYTHONS, make_link, system_path
@@ -16,7 +16,7 @@ OPTIONAL = ("3.14",)
 
 # Taken at the start: later, HOME is that of the tests.
 _PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-_INSTALLED_BY_UV = CACHE / "uv-python"
+INSTALLED_BY_UV = CACHE / "uv-python"
 # An interpreter counts if it has what Ansible needs; a pyenv shim answers with the program that it stands for.
 _PROBE = (
     "import ssl, sqlite3, sys, termios, venv;"
@@ -29,7 +29,7 @@ def _candidates(version: str) -> Iterator[Path]:
     for entry in system_path().split(os.pathsep):
         if Path(entry) != PYTHONS:
             yield Path(entry) / name
-    for base in (_PYENV / "versions", _INSTALLED_BY_UV):
+    for base in (_PYENV / "versions", INSTALLED_BY_UV):
         yield from sorted(base.glob(f"*/bin/{name}"), reverse=True)
 
 
@@ -50,8 +50,8 @@ def find(version: str) -> Path | None:
 
 def _install(version: str, uv: str) -> Path | None:
     # Retries would cost a machine without access to uv's downloads 12 seconds for each version.
-    own = {"UV_PYTHON_INSTALL_DIR": str(_INSTALLED_BY_UV), "UV_HTTP_RETRIES": "0", "UV_PYTHON_INSTALL_BIN": "0"}
-    print(f"pythons: Python {version} is not here; asking uv to install it into {_INSTALLED_BY_UV.name}", flush=True)
+    own = {"UV_PYTHON_INSTALL_DIR": str(INSTALLED_BY_UV), "UV_HTTP_RETRIES": "0", "UV_PYTHON_INSTALL_BIN": "0"}
+    print(f"pythons: Python {version} is not here; asking uv to install it into {INSTALLED_BY_UV.name}", flush=True)
     command = [uv, "--quiet", "python", "install", version]
     try:
         subprocess.run(command, env=os.environ | own, capture_output=True, timeout=300, check=True)
@@ -60,24 +60,28 @@ def _install(version: str, uv: str) -> Path | None:
     return find(version)
 
 
-def link_all(uv: str) -> dict[str, Path]:
-    """Find or install every version and link it into one directory; return those that are there."""
+def _link(version: str, path: Path | None) -> None:
+    link = PYTHONS / f"python{version}"
+    if path is None:
+        link.unlink(missing_ok=True)
+    elif not (link.is_symlink() and link.readlink() == path):
+        make_link(link, path)
+
+
+def link_present() -> None:
+    """Link every version that is on this machine into one directory, and install none."""
     PYTHONS.mkdir(parents=True, exist_ok=True)
-    result = {}
     for version in REQUIRED + OPTIONAL:
-        link = PYTHONS / f"python{version}"
+        _link(version, find(version))
+
+
+def provide(versions: Iterable[str], uv: str) -> list[str]:
+    """Link these versions, have uv install those that are not here, and return those that could not be had."""
+    PYTHONS.mkdir(parents=True, exist_ok=True)
+    absent = []
+    for version in versions:
         path = find(version) or _install(version, uv)
-        if path:
-            result[version] = path
-        if path and link.is_symlink() and link.readlink() == path:
-            continue
-        if path:
-            make_link(link, path)
-        else:
-            link.unlink(missing_ok=True)
-    return result
-
-
-def missing(present: dict[str, Path]) -> list[str]:
-    """Return the versions that the tests cannot do without and that are not there."""
-    return [version for version in REQUIRED if version not in present]
+        _link(version, path)
+        if path is None:
+            absent.append(version)
+    return absent

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run ansible-test's sanity tests on a copy of the collection, and fail if any of them was left out.
 
-ansible-test itself ends with 0 when a Python or a program is missing, after a warning that is easily overlooked.
+ansible-test itself ends with 0 when a Python or a program is missing, after a warning that is easily overlooked. If it
+finds nothing for a test to read, it does not even warn; only its JUnit files show that.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import argparse
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import workspace
 
@@ -35,8 +37,13 @@ runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
 
 _LEFT_OUT = re.compile(r"skipping|skipped|not found|could not be found|disabled by default", re.IGNORECASE)
-_RAN = re.compile(r'Running sanity test "(?P<test>[a-z-]+)" on Python (?P<python>\d+\.\d+)')
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_VERSIONED = re.compile(r"(?P<test>[a-z-]+)-python-(?P<python>\d+\.\d+)")
+_NOTHING_TO_READ = "No tests applicable."
+# The collection has no __init__.py, no PowerShell, and nothing that runs on Python 2, for which the boilerplate is.
+_EXPECTED_EMPTY = ("empty-init", "future-import-boilerplate", "metaclass-boilerplate", "pslint")
+# The tests that run once on each Python.
+_ON_EACH_PYTHON = ("compile", "import")
 
 
 def seed_pip(pip: Sequence[str]) -> None:
@@ -53,39 +60,63 @@ def seed_pip(pip: Sequence[str]) -> None:
         script.write_text(_STAND_IN.format(wheel=f"pip-{version}-py3-none-any.whl"), encoding="utf-8")
 
 
+def read_results(folder: Path) -> dict[str, str | None]:
+    """Return each test of the JUnit files, and why it was left out if it was."""
+    results = {}
+    for path in sorted(folder.glob("*.xml")):
+        for case in ElementTree.parse(path).iter("testcase"):
+            skipped = case.find("skipped")
+            results[case.attrib["name"]] = None if skipped is None else (skipped.text or "")
+    return results
+
+
 def accepted_skips(absent: Iterable[str]) -> set[str]:
-    """Return the only lines about left out tests that are in order: an optional Python that is not on this machine."""
+    """Return the only reasons to leave out a test that are in order: an optional Python that is not on this machine."""
     return {
-        f'WARNING: Skipping sanity test "{test}" on Python {version} because it could not be found.'
+        f'Skipping sanity test "{test}" on Python {version} because it could not be found.'
         for version in absent
-        for test in ("compile", "import")
+        for test in _ON_EACH_PYTHON
     }
 
 
-def judge(lines: Iterable[str], required: Iterable[str], absent: Iterable[str]) -> list[str]:
-    """Return what is wrong with the output of a run that ended with 0."""
+def _is_expected(name: str, reason: str, required: Sequence[str], accepted: set[str]) -> bool:
+    if reason != _NOTHING_TO_READ:
+        return reason in accepted
+    match = _VERSIONED.fullmatch(name)
+    test, version = (match["test"], match["python"]) if match else (name, "")
+    # Nothing is there to read for a Python that the collection does not support.
+    return test in _EXPECTED_EMPTY or (test in _ON_EACH_PYTHON and version not in required)
+
+
+def judge(
+    lines: Iterable[str], results: Mapping[str, str | None], required: Sequence[str], absent: Iterable[str]
+) -> list[str]:
+    """Return what is wrong with the output and the results of a run that ended with 0."""
     accepted = accepted_skips(absent)
-    ran: set[tuple[str, str]] = set()
-    wrong = []
-    for line in lines:
-        if match := _RAN.search(line):
-            ran.add((match["test"], match["python"]))
-        elif _LEFT_OUT.search(line) and line.strip() not in accepted:
-            wrong.append(f"a test was left out: {line.strip()}")
-    # ansible-test repeats its warnings at the end
-    wrong = list(dict.fromkeys(wrong))
+    warnings = {f"WARNING: {reason}" for reason in accepted}
+    wrong = [
+        f"a test was left out: {line.strip()}"
+        for line in lines
+        if _LEFT_OUT.search(line) and line.strip() not in warnings and not line.startswith("Running sanity test ")
+    ]
+    wrong += [
+        f"the test {name} was left out: {reason}"
+        for name, reason in results.items()
+        if reason is not None and not _is_expected(name, reason, required, accepted)
+    ]
     wrong += [
         f"the test {test} did not run on Python {version}"
         for version in required
-        for test in ("compile", "import")
-        if (test, version) not in ran
+        for test in _ON_EACH_PYTHON
+        if f"{test}-python-{version}" not in results
     ]
-    return wrong
+    # ansible-test repeats its warnings at the end
+    return list(dict.fromkeys(wrong))
 
 
 def run(collection: Path, arguments: Sequence[str]) -> tuple[int, list[str]]:
     """Run ansible-test, pass on its output as it comes, and return its exit code and lines."""
-    command = ["ansible-test", "sanity", "--local", "--color", "no", *arguments]
+    command = ["ansible-test", "sanity", "--local", "--color", "no", "--junit", *arguments]
     lines = []
     with subprocess.Popen(
         command, cwd=collection, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -108,13 +139,15 @@ def main(arguments: Sequence[str]) -> int:
     if absent:
         print(f"sanity: NOTICE: Python {', '.join(absent)} is not on this machine, so nothing is tested on it")
     seed_pip([options.pip, "-m", "pip"])
-    code, lines = run(workspace.copy_collection(options.label), rest)
+    collection = workspace.copy_collection(options.label)
+    code, lines = run(collection, rest)
     if code:
         print(f"sanity: ansible-test ended with {code}", file=sys.stderr)
         return 1
+    results = read_results(collection / "tests" / "output" / "junit")
     workspace.drop_copy(options.label)
     needed = [*options.need, *(version for version in options.want if version not in absent)]
-    wrong = judge(lines, needed, absent)
+    wrong = judge(lines, results, needed, absent)
     for reason in wrong:
         print(f"sanity: {reason}", file=sys.stderr)
     return 1 if wrong else 0

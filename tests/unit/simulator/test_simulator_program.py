@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -112,12 +113,46 @@ def test_taken_port(option: str) -> None:
         ["--minute", "x"],
         ["--port", "70000"],
         ["--tls-cert", "x"],
+        ["--allow-host", "simulator:8080"],
     ],
 )
 def test_wrong_options(arguments: list[str]) -> None:
     ended = run(*arguments)
     assert ended.returncode == 2
     assert "error:" in ended.stderr
+
+
+@pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("127.0.0.2", False)])
+def test_it_warns_where_others_can_reach_it(tmp_path: Path, host: str, warned: bool) -> None:
+    ready, errors = tmp_path / "ready.json", tmp_path / "errors"
+    command = [sys.executable, str(PROGRAM), "--host", host, "--port", "0", "--ready-file", str(ready)]
+    with errors.open("wb") as output, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=output) as process:
+        end = time.monotonic() + 20
+        while not ready.exists() and time.monotonic() < end and process.poll() is None:
+            time.sleep(0.02)
+        process.terminate()
+    lines = errors.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == int(warned)
+    if warned:
+        port = urlsplit(json.loads(ready.read_text(encoding="utf-8"))["api_url"]).port
+        assert f" listens on {host} " in lines[0]
+        assert f" port {port} can control it " in lines[0]
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn", "proxy", "anyio"])
+def test_it_says_what_to_install_if_a_package_is_missing(package: str) -> None:
+    hidden = (
+        "import runpy, sys\n"
+        f"sys.modules[{package!r}] = None\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", hidden, str(PROGRAM), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    [sentence] = done.stderr.splitlines()
+    assert f"needs the package {package}," in sentence
+    assert f"-m pip install -r {PROGRAM / 'requirements.txt'}" in sentence
 
 
 def test_fixture_tells_why_a_start_failed() -> None:

@@ -4,25 +4,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import sanity
 
 PYTHONS = ("3.12", "3.13")
-RAN = [
-    f'Running sanity test "{test}" on Python {version}\n'
-    for test in ("compile", "import")
-    for version in ("3.12", "3.13")
-]
-ABSENT = 'WARNING: Skipping sanity test "import" on Python 3.14 because it could not be found.\n'
+RAN: dict[str, str | None] = {f"{test}-python-{version}": None for test in ("compile", "import") for version in PYTHONS}
+LINES = [f'Running sanity test "{test}" on Python {version}\n' for test in ("compile", "import") for version in PYTHONS]
+ABSENT = 'Skipping sanity test "import" on Python 3.14 because it could not be found.'
+EMPTY = "No tests applicable."
 
 
 def test_a_full_run_is_right() -> None:
-    assert sanity.judge(RAN, ["3.12", "3.13"], []) == []
+    assert sanity.judge(LINES, RAN | {"pep8": None}, PYTHONS, []) == []
 
 
 def test_an_absent_optional_python_is_accepted_where_it_was_announced() -> None:
-    assert sanity.judge([*RAN, ABSENT], ["3.12", "3.13"], ["3.14"]) == []
-    assert sanity.judge([*RAN, ABSENT], ["3.12", "3.13"], []) == [f"a test was left out: {ABSENT.strip()}"]
+    lines, results = [*LINES, f"WARNING: {ABSENT}\n"], {**RAN, "import-python-3.14": ABSENT}
+    assert sanity.judge(lines, results, PYTHONS, ["3.14"]) == []
+    assert sanity.judge(lines, results, PYTHONS, []) == [
+        f"a test was left out: WARNING: {ABSENT}",
+        f"the test import-python-3.14 was left out: {ABSENT}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -36,8 +40,28 @@ def test_an_absent_optional_python_is_accepted_where_it_was_announced() -> None:
     ],
 )
 def test_anything_else_that_was_left_out_is_wrong(line: str) -> None:
-    assert sanity.judge([*RAN, f"{line}\n"], ["3.12"], ["3.14"]) == [f"a test was left out: {line}"]
+    assert sanity.judge([*LINES, f"{line}\n", f"{line}\n"], RAN, PYTHONS, ["3.14"]) == [f"a test was left out: {line}"]
 
 
 def test_a_python_that_did_not_run_is_wrong() -> None:
-    assert sanity.judge(RAN[:3], ["3.13"], []) == ["the test import did not run on Python 3.13"]
+    results = {name: reason for name, reason in RAN.items() if name != "import-python-3.13"}
+    assert sanity.judge(LINES, results, PYTHONS, []) == ["the test import did not run on Python 3.13"]
+
+
+@pytest.mark.parametrize(
+    "name", ["pslint-python-3.13", "empty-init-python-3.13", "import-python-3.9", "compile-python-2.7"]
+)
+def test_a_test_may_have_nothing_to_read_where_the_collection_has_nothing(name: str) -> None:
+    assert sanity.judge(LINES, RAN | {name: EMPTY}, PYTHONS, []) == []
+
+
+@pytest.mark.parametrize("name", ["shellcheck", "validate-modules-python-3.13", "import-python-3.13", "changelog"])
+def test_elsewhere_a_test_that_silently_reads_nothing_is_wrong(name: str) -> None:
+    assert sanity.judge(LINES, RAN | {name: EMPTY}, PYTHONS, []) == [f"the test {name} was left out: {EMPTY}"]
+
+
+def test_results_come_from_the_junit_files(tmp_path: Path) -> None:
+    form = '<testsuites><testsuite><testcase classname="sanity" name="{}">{}</testcase></testsuite></testsuites>'
+    for name, content in (("pep8", ""), ("pslint", f"<skipped>{EMPTY}</skipped>"), ("shebang", "<skipped/>")):
+        (tmp_path / f"{name}.xml").write_text(form.format(name, content), encoding="utf-8")
+    assert sanity.read_results(tmp_path) == {"pep8": None, "pslint": EMPTY, "shebang": ""}
