@@ -70,6 +70,18 @@ class ReportedChanges:
                 [(self._key, self._resource, name) for name in names],
             )
 
+    def gone(self) -> frozenset[str]:
+        """The names that were reported as given up, for names that are not given out again: no list has to agree."""
+        now = self._now()
+        rows = self._state.rows(
+            "SELECT name FROM reported WHERE key = ? AND resource = ? AND NOT present AND at BETWEEN ? AND ?",
+            self._key,
+            self._resource,
+            now - LIST_LAG,
+            now,
+        )
+        return frozenset(row[0] for row in rows)
+
     def correct(self, listed: Collection[str]) -> Correction:
         """Compare a list with what was reported. A report that the list has caught up with counts no more."""
         now = self._now()
