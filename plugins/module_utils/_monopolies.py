@@ -71,6 +71,9 @@ ON_THE_WAY = ("queued", "redialling")
 NO_QUOTA = (UNKNOWN, NOT_LEGAL, NO_PERMISSION)
 #: How a user sees what the key holds.
 LOOK = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
+LOOK_FIRST = f'Look with "{LOOK}" before running the task again.'
+#: The same after an application, which is recorded.
+RUN_AGAIN = f'Run the task again: it waits until that is known. "{LOOK}" shows what is held.'
 
 #: Hears how far things are.
 Tell = Callable[[str], None]
@@ -267,12 +270,16 @@ class _Run:
 
 
 def _uncertain(
-    problem: QgError | None, what: str, trouble: QgError | None, sign: str = "the list shows no sign of it"
+    problem: QgError | None,
+    what: str,
+    trouble: QgError | None,
+    sign: str = "the list shows no sign of it",
+    advice: str = LOOK_FIRST,
 ) -> Uncertain:
     said = problem.message if problem else "The vendor accepted the call."
     why = f"since the list cannot be looked at: {trouble.message}" if trouble else f"and {sign}."
     return Uncertain(
-        f'{said} Whether {what} cannot be told, {why} Look with "{LOOK}" before running the task again.',
+        f"{said} Whether {what} cannot be told, {why} {advice}",
         **(problem or trouble or QgError("")).details,
     )
 
@@ -490,12 +497,12 @@ class _Holding(_Run):
                 hides = self._hides_more(self._in_use, before)
             except (ApiError, ExchangeError, WaitTooLong) as second:
                 reason = f"the quota cannot be read: {second.message.rstrip('.')}"
-                raise _uncertain(problem, what, None, reason) from None
+                raise _uncertain(problem, what, None, reason, RUN_AGAIN) from None
             if not hides:
                 return
         trouble = self.poll_until(shows, LIST_LAG - sum(PATIENCE), endpoint)
         if not self.outcome.applied and (hides or trouble):
-            raise _uncertain(problem, what, trouble, "the quota has more in use than before")
+            raise _uncertain(problem, what, trouble, "the quota has more in use than before", RUN_AGAIN)
 
     def _look_on_accepted(self, shows: Callable[[], bool], before: int, endpoint: str) -> QgError | None:
         """The same after a success, which is never repeated."""
@@ -570,7 +577,7 @@ class _Holding(_Run):
             # may be due to what that one did.
             over = not isinstance(problem, ExchangeError) or problem.over
             if trouble or not over or not _doubtful(problem) or number == MOST_TRIES:
-                raise _uncertain(problem, what, trouble)
+                raise _uncertain(problem, what, trouble, advice=RUN_AGAIN)
             self._look_on(shows, problem, len(before), what, endpoint)
             if outcome.applied:
                 break
@@ -613,7 +620,7 @@ class _Holding(_Run):
         elif trouble is not None:
             shown = f"{shown} ({trouble.message.rstrip('.')})"
         return Uncertain(
-            f'{missing} resources were applied for, and {shown}. Look with "{LOOK}" before running the task again.',
+            f"{missing} resources were applied for, and {shown}. {RUN_AGAIN}",
             endpoint=_endpoints.MONOPOLIES_APPLY.name,
         )
 

@@ -61,9 +61,10 @@ FAULTS = (
 LOST = ({"kind": "reset_after"}, {"kind": "reset_before"}, {"kind": "garbage"})
 RARELY = st.sampled_from([False, False, False, True])
 ISPS = {None: None, "telecom": 1, "mobile": 2}
-#: Seconds between the sending of a call and its late execution; with the longest lag of the list, that is less than the
-#: timeout and what the list may lag (10 and 60 seconds).
-LATE = (1, 4, 14)
+#: Seconds between the sending of a call and its late execution.
+LATE = (1, 4, 14, 45)
+#: With the lag of the list, these are less than the timeout and what the list may lag (10 and 60 seconds).
+MAX_LATE_AND_LAG = 65
 #: Steps of one run of the machine at most, and runs. The test asserts the number of steps in all.
 STEPS, RUNS, MIN_STEPS = 50, 320, 10_000
 
@@ -150,8 +151,8 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         self.directory.rmdir()
 
     @initialize(
-        channels=st.integers(1, 9),
-        lag=st.sampled_from([0, 3, 20, 50]),
+        channels=st.integers(2, 12),
+        lag=st.sampled_from([0, 3, 20, 50, 50]),
         quota=st.booleans(),
         old=st.integers(0, 3),
         options=st.fixed_dictionaries(
@@ -165,7 +166,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     )
     def plan(self, channels: int, lag: int, quota: bool, old: int, options: dict[str, Any]) -> None:
         plan = {"kind": "exclusive_occupancy", "channels": channels}
-        self.quota = quota
+        self.lag, self.quota = lag, quota
         configure(self.core, plan=plan, options={**options, "list_lag": lag})
         self.all_is_well_again()
         if old:
@@ -195,9 +196,9 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     def only_a_part_will_be_done(self, method: str, drop: int) -> None:
         fault(self.core, {"method": method, "path": LIST, "kind": "partial", "drop": drop})
 
-    @rule(call=st.sampled_from(WRITES), seconds=st.sampled_from([11, 14]))
+    @rule(call=st.sampled_from([APPLY, *WRITES]), seconds=st.sampled_from([11, 14, 45]))
     def a_call_will_be_late(self, call: tuple[str, str], seconds: int) -> None:
-        self.wire.late_call = (call, seconds)
+        self.wire.late_call = (call, min(seconds, MAX_LATE_AND_LAG - self.lag))
 
     @rule(
         call=st.sampled_from([APPLY, APPLY, *WRITES, *READS, None]),
@@ -207,7 +208,8 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     def a_process_will_die(self, call: tuple[str, str] | None, moment: str | float, naps: int) -> None:
         """At a call, or else in a pause."""
         if call:
-            self.wire.death = (call, moment)
+            late = moment if isinstance(moment, str) else min(moment, MAX_LATE_AND_LAG - self.lag)
+            self.wire.death = (call, late)
         else:
             self.wire.naps_to_death = naps
 
@@ -235,7 +237,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     # What a user does.
 
     @rule(
-        count=st.sampled_from([1, 2, 2, 3, 3, 4, 5, 7]),
+        count=st.sampled_from([1, 2, 2, 3, 3, 4, 5, 7, 9]),
         area_code=st.sampled_from([None, None, 440100, 350500]),
         isp=st.sampled_from([None, None, "telecom", "mobile"]),
         undetermined=st.sampled_from(["fail", "match"]),
@@ -385,6 +387,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         assert self.writes() == writes
 
     last: tuple[int, int | None, str | None, str] = (2, None, None, "fail")
+    lag = 0
     quota = True
     steps = 0
 
