@@ -37,6 +37,11 @@ class Client:
         self.retries = 0
         self._transport = transport
 
+    @property
+    def timeout(self) -> float:
+        """Seconds that one call may take."""
+        return self._transport.timeout
+
     def report(self) -> dict[str, Any]:
         """What the run cost: vendor calls, how many of them were retries, and seconds waited."""
         return {"calls": self.calls, "retries": self.retries, "waited_seconds": round(self.budget.waited, 1)}

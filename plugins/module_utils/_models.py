@@ -266,6 +266,14 @@ def monopolies(body: Mapping[str, Any]) -> list[Monopoly]:
     return [Monopoly.from_item(item) for item in objects(body.get("data"), "data")]
 
 
+def released_monopolies(body: Mapping[str, Any]) -> list[str] | None:
+    """The names of released resources in ``data``; None if the response has no list of names."""
+    data = body.get("data")
+    if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
+        return None
+    return [name.strip() for name in data]
+
+
 def idle_stock(body: Mapping[str, Any]) -> list[Any]:
     """What ``data`` holds of idle stock, as it came: its shape is not documented."""
     data = body.get("data")

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -36,11 +37,18 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match impo
     Asked,
     Matcher,
     Wish,
+    forget,
     inside,
     recall,
     remember,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import (
+    UNRESOLVED_TTL,
+    PaidCall,
+    PaidCalls,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 
 #: How long the vendor keeps a resource from being released, from its application on.
 HOLD = datetime.timedelta(hours=12)
@@ -52,6 +60,8 @@ MOST_TRIES = 3
 SETTLE = (2.0, 3.0)
 #: The same after an application, accepted or lost: more patience, since what does not show yet would be paid for twice.
 PATIENCE = (2.0, 3.0, 5.0, 10.0)
+#: Seconds between two reads of the list at most, while it may lag behind.
+MAX_POLL_INTERVAL = 10.0
 #: Seconds between looks while resources come online: the first, how it grows, and the longest.
 FIRST_NAP, GROWTH, LONGEST_NAP = 1.0, 1.5, 5.0
 #: Resources named in one call, so that the query stays short.
@@ -62,6 +72,9 @@ ON_THE_WAY = ("queued", "redialling")
 NO_QUOTA = (UNKNOWN, NOT_LEGAL, NO_PERMISSION)
 #: How a user sees what the key holds.
 LOOK = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
+LOOK_FIRST = f'Look with "{LOOK}" before running the task again.'
+#: The same after an application, which is recorded.
+RUN_AGAIN = f'Run the task again: it waits until that is known. "{LOOK}" shows what is held.'
 
 #: Hears how far things are.
 Tell = Callable[[str], None]
@@ -187,8 +200,13 @@ class _Run:
             ) from None
 
     def look(self) -> None:
-        """Read the list."""
-        self.held = self.api.monopolies()
+        """Read the list. One that is empty is not believed at once if something is expected on it."""
+        held = self.api.monopolies()
+        self.held = held or (self.api.monopolies() if self.expects_some() else held)
+
+    def expects_some(self) -> bool:
+        """Whether there is a reason to believe that the key holds something."""
+        return bool(self.held or recall(self.api))
 
     @property
     def by_uuid(self) -> dict[str, Monopoly]:
@@ -207,6 +225,26 @@ class _Run:
         except (ApiError, ExchangeError, WaitTooLong) as trouble:
             return None if shows() else trouble
         shows()
+        return None
+
+    def poll_until(
+        self, shows: Callable[[], bool], seconds: float, endpoint: str, read: Callable[[], None] | None = None
+    ) -> QgError | None:
+        """Read the list until it shows something, for so many seconds at most; what kept it from being read."""
+        budget, left, read = self.api.budget, seconds, read or self.look
+        try:
+            read()
+            for interval in itertools.chain(PATIENCE, itertools.repeat(MAX_POLL_INTERVAL)):
+                if shows() or left <= 0:
+                    return None
+                # The last read comes when max_wait is used up, and not one interval before.
+                remaining = budget.max_wait - budget.waited
+                pause = min(interval, left, remaining) if remaining > 0 else min(interval, left)
+                budget.wait(pause, "the list may lag behind", endpoint)
+                left -= pause
+                read()
+        except (ApiError, ExchangeError, WaitTooLong) as trouble:
+            return None if shows() else trouble
         return None
 
     def wait(self, pending: Callable[[], Collection[str]], told: Callable[[], str], advice: str) -> None:
@@ -233,14 +271,26 @@ class _Run:
 
 
 def _uncertain(
-    problem: QgError | None, what: str, trouble: QgError | None, sign: str = "the list shows no sign of it"
+    problem: QgError | None,
+    what: str,
+    trouble: QgError | None,
+    sign: str = "the list shows no sign of it",
+    advice: str = LOOK_FIRST,
 ) -> Uncertain:
     said = problem.message if problem else "The vendor accepted the call."
     why = f"since the list cannot be looked at: {trouble.message}" if trouble else f"and {sign}."
     return Uncertain(
-        f'{said} Whether {what} cannot be told, {why} Look with "{LOOK}" before running the task again.',
+        f"{said} Whether {what} cannot be told, {why} {advice}",
         **(problem or trouble or QgError("")).details,
     )
+
+
+def _asked_with(call: PaidCall) -> Asked:
+    return Asked(call.request.get("area_code"), call.request.get("isp"))
+
+
+def _iso(moment: float) -> str:
+    return datetime.datetime.fromtimestamp(moment, BEIJING).isoformat(timespec="seconds")
 
 
 # --- holding --------------------------------------------------------------------------------------------------------
@@ -270,7 +320,13 @@ class _Holding(_Run):
         self._matcher = Matcher(wish, {})
         self._rows: list[Any] | None = None
         self._used = 0
+        self._in_use: int | None = None
+        self._calls = PaidCalls(api.pacer.state, api.key_digest, api.pacer.now)
+        self._sent: list[int] = []
         self.looked = False
+
+    def expects_some(self) -> bool:
+        return super().expects_some() or bool(self._unresolved())
 
     @property
     def _counted(self) -> list[Monopoly]:
@@ -284,7 +340,7 @@ class _Holding(_Run):
         """Find out what is missing, and apply for it."""
         wish, outcome, matcher = self._wish, self.outcome, self._matcher
         self.looked = True
-        matcher.asked = recall(self.api)
+        unresolved = self._adopt_shown(check)
         matcher.learn(self.held)
         counted, unknown = matcher.sort(self.held)
         if wish.area_code is not None and unknown and len(counted) < wish.count:
@@ -295,6 +351,10 @@ class _Holding(_Run):
         outcome.missing = max(0, wish.count - len(counted))
         if not outcome.missing:
             return
+        if unresolved and not check:
+            self._await_earlier(unresolved)
+            self.fill(check)
+            return
         if unknown and wish.undetermined == "fail":
             raise QgError(
                 f"{outcome.missing} of {wish.count} resources are missing, and {len(unknown)} are held of which cannot "
@@ -302,16 +362,110 @@ class _Holding(_Run):
                 "or to ignore if more shall be paid for."
             )
         self._check_quota()
-        if not self.held and (self._used or matcher.asked):
+        if not self.held and self._used:
             # A list without anything is not believed at once, where there should be something.
             self.look()
             if self.held:
                 self.fill(check)
                 return
         if check:
+            self._warn_of(unresolved)
             self._check_stock()
         else:
             self._apply()
+
+    # What earlier runs applied for without learning the result.
+
+    def _unresolved(self) -> list[PaidCall]:
+        return self._calls.unresolved(_endpoints.MONOPOLIES_APPLY.name)
+
+    def _new_since(self, call: PaidCall) -> list[str]:
+        """The resources on the list that were not held when a call was sent."""
+        return [uuid for uuid in self.by_uuid if uuid not in call.known]
+
+    def _shows_all_of(self, call: PaidCall) -> bool:
+        return len(self._new_since(call)) >= call.wanted
+
+    def _adopt_shown(self, check: bool) -> list[PaidCall]:
+        """Adopt what the list shows of earlier applications; those of which it does not show all."""
+        unresolved, predicted = [], {}
+        for call in self._unresolved():
+            if not self._shows_all_of(call):
+                unresolved.append(call)
+            elif check:
+                predicted.update(dict.fromkeys(self._new_since(call), _asked_with(call)))
+            else:
+                self._adopt_earlier(call)
+        self._matcher.asked = {**predicted, **recall(self.api)}
+        return unresolved
+
+    def _adopt_earlier(self, call: PaidCall) -> None:
+        """Take what is new since a call for what it applied for, and resolve it."""
+        new = self._new_since(call)
+        self._remember(new, _asked_with(call))
+        self._calls.resolve(call.id)
+        if new:
+            text = (
+                f"An earlier run applied for {call.wanted} resources without learning the result: {some(new)} are held."
+            )
+            self.outcome.warnings.append(text)
+
+    def _await_earlier(self, calls: Sequence[PaidCall]) -> None:
+        """Wait until the list shows what these calls applied for, or must show it, and resolve them."""
+        for call in calls:
+            seconds = max(0.0, call.settles_in(self.api.pacer.now()))
+            trouble = self.poll_until(partial(self._shows_all_of, call), seconds, call.endpoint)
+            if trouble:
+                raise self._unsettled(call, trouble)
+            self._decide(call)
+
+    def _decide(self, call: PaidCall) -> None:
+        """Resolve a call that can no longer be under way by what the list and the quota show."""
+        lacks = not self._shows_all_of(call)
+        if lacks and call.age(self.api.pacer.now()) < UNRESOLVED_TTL and self._hides_more(call.in_use, len(call.known)):
+            raise Uncertain(
+                f"{self._earlier(call)}, but the quota has more in use than the list accounts for, so that whether they"
+                f' are held cannot be told. Nothing was applied for. Look with "{LOOK}"; from '
+                f"{_iso(call.sent + UNRESOLVED_TTL)} on, the list alone counts.",
+                endpoint=call.endpoint,
+            )
+        self._adopt_earlier(call)
+
+    def _unsettled(self, call: PaidCall, trouble: QgError) -> Uncertain:
+        now = self.api.pacer.now()
+        if not isinstance(trouble, WaitTooLong):
+            return Uncertain(
+                f"{self._earlier(call)}, and whether more will be held cannot be told, since the list cannot be read: "
+                f"{trouble.message}",
+                **trouble.details,
+            )
+        return Uncertain(
+            f"{self._earlier(call)}, and whether more will be held cannot be told before "
+            f"{_iso(now + max(0.0, call.settles_in(now)))}. Nothing was applied for. Run the task again after that, or "
+            f"raise max_wait ({self.api.budget.max_wait:g} seconds).",
+            endpoint=call.endpoint,
+        )
+
+    def _earlier(self, call: PaidCall) -> str:
+        return (
+            f"{call.wanted} resources were applied for at {_iso(call.sent)} without a known result; the list shows "
+            f"{len(self._new_since(call))} of them"
+        )
+
+    def _warn_of(self, calls: Sequence[PaidCall]) -> None:
+        """Say in check mode what a run would wait for."""
+        self.outcome.warnings += [
+            f"{self._earlier(call)}. A run without check mode waits until the list must show them, and applies for "
+            "what is missing then."
+            for call in calls
+        ]
+
+    def _hides_more(self, in_use: int | None, known: int) -> bool:
+        """Whether the quota has more in use beside what the list shows than before."""
+        if in_use is None:
+            return False
+        quota = self.api.quota_unless(*NO_QUOTA)
+        return quota is not None and quota.used - len(self.held) > in_use - known
 
     def _idle(self) -> list[Any]:
         if self._rows is None:
@@ -328,6 +482,7 @@ class _Holding(_Run):
         if quota is None:
             return
         self._used = quota.used
+        self._in_use = quota.used if quota.total else None
         # A plan of no channels at all is one whose quota counts something else.
         if quota.total and missing > quota.available:
             raise QgError(
@@ -335,17 +490,48 @@ class _Holding(_Run):
                 f"of {quota.total} free. Ask for less, release some, or extend the plan."
             )
 
-    def _look_on(self, shows: Callable[[], bool], problem: QgError, what: str, endpoint: str) -> None:
-        """Look for longer where the quota has more in use than before, and repeat nothing if that does not help."""
+    def _look_on(self, shows: Callable[[], bool], problem: QgError, before: int, what: str, endpoint: str) -> None:
+        """After a lost response, wait as long as the list may lag, unless the quota says that nothing was done."""
+        hides = False
+        if self._in_use is not None:
+            try:
+                hides = self._hides_more(self._in_use, before)
+            except (ApiError, ExchangeError, WaitTooLong) as second:
+                reason = f"the quota cannot be read: {second.message.rstrip('.')}"
+                raise _uncertain(problem, what, None, reason, RUN_AGAIN) from None
+            if not hides:
+                return
+        trouble = self.poll_until(shows, LIST_LAG - sum(PATIENCE), endpoint)
+        if not self.outcome.applied and (hides or trouble):
+            raise _uncertain(problem, what, trouble, "the quota has more in use than before", RUN_AGAIN)
+
+    def _look_on_accepted(self, shows: Callable[[], bool], before: int, endpoint: str) -> QgError | None:
+        """The same after a success, which is never repeated."""
+        with contextlib.suppress(ApiError, ExchangeError, WaitTooLong):
+            if self._in_use is not None and not self._hides_more(self._in_use, before):
+                return None
+        return self.poll_until(shows, LIST_LAG - sum(PATIENCE), endpoint)
+
+    @contextlib.contextmanager
+    def _recorded(self, wanted: int, known: Collection[str]) -> Iterator[None]:
+        """Record an application while it is sent. Only one that certainly was not carried out is forgotten at once."""
+        number = self._calls.record(
+            _endpoints.MONOPOLIES_APPLY.name,
+            wanted=wanted,
+            known=known,
+            request={"area_code": self._wish.area_code, "isp": self._wish.isp},
+            in_use=self._in_use,
+            timeout=self.api.timeout,
+        )
         try:
-            quota = self.api.quota_unless(*NO_QUOTA)
-        except (ApiError, ExchangeError, WaitTooLong) as second:
-            raise _uncertain(problem, what, None, f"the quota cannot be read: {second.message.rstrip('.')}") from None
-        if quota is None or quota.used <= self._used:
-            return
-        trouble = self.look_for(shows, PATIENCE, endpoint)
-        if not self.outcome.applied:
-            raise _uncertain(problem, what, trouble, "the quota has more in use than before")
+            yield
+        except (ApiError, ExchangeError) as problem:
+            if not _doubtful(problem):
+                self._calls.resolve(number)
+                raise
+            self._sent.append(number)
+            raise
+        self._sent.append(number)
 
     def _check_stock(self) -> None:
         """Warn where the idle stock can be read and is too small."""
@@ -373,24 +559,34 @@ class _Holding(_Run):
 
         what = f"{missing} resources were applied for"
         for number in range(1, MOST_TRIES + 1):
-            problem = _attempt(self.api.apply_for_monopolies, missing, area_code=wish.area_code, isp=wish.isp)
+            problem = _attempt(
+                self.api.apply_for_monopolies,
+                missing,
+                area_code=wish.area_code,
+                isp=wish.isp,
+                sending=partial(self._recorded, missing, before),
+            )
             outcome.accepted = problem is None
             if problem is not None and number == 1 and not _doubtful(problem):
                 raise self._not_applied(problem)
-            trouble = self.look_for(shows, PATIENCE, endpoint)
+            trouble = self.poll_until(shows, sum(PATIENCE), endpoint)
+            if problem is None and not trouble and not shows():
+                trouble = self._look_on_accepted(shows, len(before), endpoint)
             if problem is None or outcome.applied:
                 break
             # A server that has not ended the exchange may carry it out yet; and a refusal that follows a lost answer
             # may be due to what that one did.
             over = not isinstance(problem, ExchangeError) or problem.over
             if trouble or not over or not _doubtful(problem) or number == MOST_TRIES:
-                raise _uncertain(problem, what, trouble)
-            self._look_on(shows, problem, what, endpoint)
+                raise _uncertain(problem, what, trouble, advice=RUN_AGAIN)
+            self._look_on(shows, problem, len(before), what, endpoint)
             if outcome.applied:
                 break
         self._adopt()
         if len(outcome.applied) < missing:
+            # What the list does not show yet stays recorded, so that the next run does not apply for it again.
             raise self._too_few(problem, trouble)
+        self._calls.resolve(*self._sent)
         if len(self._counted) < wish.count:
             raise QgError(
                 f"{missing} resources were applied for, and the new ones are not all as wished: "
@@ -407,10 +603,15 @@ class _Holding(_Run):
 
     def _adopt(self) -> None:
         """Take what is new for what was applied for, as nobody else on this control node could do so meanwhile."""
-        by_uuid, asked = self.by_uuid, Asked(self._wish.area_code, self._wish.isp)
-        fitting = [uuid for uuid in self.outcome.applied if self._matcher.verdict(by_uuid[uuid]) is not False]
-        remember(self.api, fitting, asked, set(by_uuid))
+        self._remember(self.outcome.applied, Asked(self._wish.area_code, self._wish.isp))
         self._matcher.asked = recall(self.api)
+
+    def _remember(self, new: Collection[str], asked: Asked) -> None:
+        """Keep what new resources were applied for with, unless the list shows that they are others."""
+        by_uuid = self.by_uuid
+        matcher = Matcher(Wish(len(new), asked.area_code, asked.isp), recall(self.api), self._matcher.codes)
+        fitting = [uuid for uuid in new if matcher.verdict(by_uuid[uuid]) is not False]
+        remember(self.api, fitting, asked, set(by_uuid))
 
     def _too_few(self, problem: ApiError | ExchangeError | None, trouble: QgError | None) -> QgError:
         missing, new = self.outcome.missing, self.outcome.applied
@@ -420,7 +621,7 @@ class _Holding(_Run):
         elif trouble is not None:
             shown = f"{shown} ({trouble.message.rstrip('.')})"
         return Uncertain(
-            f'{missing} resources were applied for, and {shown}. Look with "{LOOK}" before running the task again.',
+            f"{missing} resources were applied for, and {shown}. {RUN_AGAIN}",
             endpoint=_endpoints.MONOPOLIES_APPLY.name,
         )
 
@@ -484,7 +685,7 @@ class _Releasing(_Run):
             outcome.released = ripe
         else:
             self._release(ripe)
-            remember(self.api, (), Asked(), set(self.by_uuid))
+            forget(self.api, outcome.released)
         if outcome.refused:
             texts = [
                 f"{one.uuid} (possible from {one.possible_from.isoformat()} on)" if one.possible_from else one.uuid
@@ -508,26 +709,61 @@ class _Releasing(_Run):
 
     def _release_batch(self, batch: list[str]) -> tuple[list[str], ApiError | ExchangeError | None]:
         """Release some; those that are still there, if that is due to a refusal of one of them."""
-        outcome, left, problem = self.outcome, batch, None
+        left, problem, lost = batch, None, False
         for _try in range(MOST_TRIES):
-            problem = _attempt(self.api.release_monopolies, left)
-            if problem is None:
-                # Kept at once, so that an error later on does not hide it; the list has the last word.
-                outcome.released += left
+            try:
+                named = self.api.release_monopolies(left)
+            except (ApiError, ExchangeError) as refusal:
+                problem = refusal
+            else:
+                problem, left = None, self._acknowledged(left, named)
+                if not left:
+                    return [], None
             final = problem is not None and not _doubtful(problem)
-            trouble = self.look_for(
-                partial(self._gone, left), () if final else SETTLE, _endpoints.MONOPOLIES_RELEASE.name
-            )
-            if trouble:
-                raise _uncertain(problem, f"{some(left)} were released", trouble)
-            left = [uuid for uuid in left if uuid in self.by_uuid]
-            outcome.released = [uuid for uuid in outcome.released if uuid not in left]
+            # A refusal may be due to what an earlier call did whose response was lost.
+            seconds = LIST_LAG if final and lost else 0.0 if final else sum(SETTLE)
+            left = self._still_held(left, problem, seconds)
             if not left or _refuses_one(problem):
                 return left, problem
             if final and problem is not None:
                 raise problem
+            lost = lost or problem is not None
+        if lost:
+            left = self._still_held(left, problem, LIST_LAG - sum(SETTLE))
+            if not left:
+                return [], None
         reason = problem or QgError("The vendor reports success, but its list still shows them.")
         raise QgError(f"{len(left)} resources could not be released: {some(left)}. {reason.message}", **reason.details)
+
+    def _still_held(self, uuids: list[str], problem: ApiError | ExchangeError | None, seconds: float) -> list[str]:
+        """Those that the list still shows after so many seconds; the others are released."""
+        trouble = self.poll_until(partial(self._gone, uuids), seconds, _endpoints.MONOPOLIES_RELEASE.name)
+        if trouble:
+            raise _uncertain(problem, f"{some(uuids)} were released", trouble)
+        self._gone(uuids)
+        return [uuid for uuid in uuids if uuid in self.by_uuid]
+
+    def _acknowledged(self, uuids: list[str], named: list[str] | None) -> list[str]:
+        """Those that a successful call has not released: all but those that its response names.
+
+        If it names none at all, the list has the last word, as soon as it cannot lag behind any more.
+        """
+        outcome = self.outcome
+        # Kept at once, so that an error later on does not hide it.
+        outcome.released += uuids if named is None else named
+        if named is not None:
+            return [uuid for uuid in uuids if uuid not in named]
+        shown = set(uuids)
+
+        def read() -> None:
+            # As the vendor shows it, whatever the vendor reported.
+            shown.intersection_update(monopoly.uuid for monopoly in self.api.listed_monopolies())
+
+        if self.poll_until(lambda: not shown, LIST_LAG, _endpoints.MONOPOLIES_RELEASE.name, read):
+            return []
+        self.api.reported_monopolies.forget(shown)
+        outcome.released = [uuid for uuid in outcome.released if uuid not in shown]
+        return [uuid for uuid in uuids if uuid in shown]
 
     def _gone(self, uuids: Collection[str]) -> bool:
         """Whether the list shows none of them any more."""

@@ -17,6 +17,9 @@ from typing import Any
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Area, Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
 
+#: Seconds for which the parameters of an application are kept after a run has seen the resource for the last time.
+ORIGIN_TTL = 90 * 86400.0
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -121,11 +124,20 @@ def recall(api: ProxyApi) -> dict[str, Asked]:
 
 
 def remember(api: ProxyApi, uuids: Collection[str], asked: Asked, held: Collection[str]) -> None:
-    """Keep what these were applied for with, and forget what the key does not hold."""
+    """Keep what these were applied for with. Resources that no list has shown for a long time are forgotten."""
     now, key = api.pacer.now(), api.key_digest
     with api.pacer.state.transaction() as database:
-        known = [row[0] for row in database.execute("SELECT uuid FROM monopolies WHERE key = ?", (key,))]
-        gone = [(key, uuid) for uuid in known if uuid not in held]
-        database.executemany("DELETE FROM monopolies WHERE key = ? AND uuid = ?", gone)
         rows = [(key, uuid, asked.area_code, asked.isp, now) for uuid in uuids]
         database.executemany("INSERT OR REPLACE INTO monopolies VALUES (?, ?, ?, ?, ?)", rows)
+        seen = [(now, key, uuid) for uuid in held]
+        database.executemany("UPDATE monopolies SET at = ? WHERE key = ? AND uuid = ?", seen)
+        # One reading proves nothing: a list may come without what it should have.
+        database.execute("DELETE FROM monopolies WHERE key = ? AND at < ?", (key, now - ORIGIN_TTL))
+
+
+def forget(api: ProxyApi, uuids: Collection[str]) -> None:
+    """Forget resources that were released."""
+    with api.pacer.state.transaction() as database:
+        database.executemany(
+            "DELETE FROM monopolies WHERE key = ? AND uuid = ?", [(api.key_digest, uuid) for uuid in uuids]
+        )

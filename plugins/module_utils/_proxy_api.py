@@ -40,10 +40,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     monopolies,
     new_leases,
     released_addresses,
+    released_monopolies,
     task_leases,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LEASES, ReportedChanges
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LEASES, MONOPOLIES, ReportedChanges
 
 #: How an answer's JSON becomes what the caller gets; raises ShapeError.
 Reader = Callable[[dict[str, Any]], T]
@@ -219,7 +220,22 @@ class ProxyApi(Client):
         return self._call(_endpoints.AREAS, _texts(parameters), areas)
 
     def monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
-        """The exclusive-occupancy resources of the key, these or all."""
+        """The exclusive-occupancy resources of the key, these or all.
+
+        Resources that the vendor reported as released to this control node are left out for as long as the list may
+        lag.
+        """
+        listed = self.listed_monopolies(uuids)
+        gone = self.reported_monopolies.gone()
+        return [monopoly for monopoly in listed if monopoly.uuid not in gone]
+
+    @property
+    def reported_monopolies(self) -> ReportedChanges:
+        """What the vendor reported about the exclusive-occupancy resources of the key."""
+        return ReportedChanges(self.pacer.state, self.key_digest, MONOPOLIES, self.pacer.now)
+
+    def listed_monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
+        """The same as the vendor's list shows them."""
         named = {"UUIDs": ",".join(uuids)} if uuids else {}
         return self._call(_endpoints.MONOPOLIES, named, monopolies)
 
@@ -227,18 +243,31 @@ class ProxyApi(Client):
         """What could be applied for, as the vendor tells it."""
         return self._call(_endpoints.MONOPOLIES_IDLE, {}, idle_stock)
 
-    def apply_for_monopolies(self, number: int, *, area_code: int | None = None, isp: str | None = None) -> None:
+    def apply_for_monopolies(
+        self,
+        number: int,
+        *,
+        area_code: int | None = None,
+        isp: str | None = None,
+        sending: Sending = contextlib.nullcontext,
+    ) -> None:
         """Apply for so many; what was given shows in the list, and its address some time later."""
         parameters = {"Num": number, "AreaCode": area_code, "Operator": ISP_NUMBERS.get(isp or "")}
-        self._call(_endpoints.MONOPOLIES_APPLY, _texts(parameters), lambda _body: None)
+        self._call(_endpoints.MONOPOLIES_APPLY, _texts(parameters), lambda _body: None, sending=sending)
 
     def redial_monopolies(self, uuids: Sequence[str]) -> None:
         """Give them new addresses; the list shows when that is done."""
         self._call(_endpoints.MONOPOLIES_REDIAL, {"UUIDs": ",".join(uuids)}, lambda _body: None)
 
-    def release_monopolies(self, uuids: Sequence[str]) -> None:
-        """Give them up."""
-        self._call(_endpoints.MONOPOLIES_RELEASE, {"UUIDs": ",".join(uuids)}, lambda _body: None)
+    def release_monopolies(self, uuids: Sequence[str]) -> list[str] | None:
+        """Release them, and record what the vendor reports as released.
+
+        Returns the names in the response; None if it is a success without names.
+        """
+        named = self._call(_endpoints.MONOPOLIES_RELEASE, {"UUIDs": ",".join(uuids)}, released_monopolies)
+        released = list(uuids) if named is None else [uuid for uuid in uuids if uuid in named]
+        self.reported_monopolies.record(gone=released)
+        return None if named is None else released
 
     def batches(self, ips: Sequence[str], most: int | None = None) -> list[list[str]]:
         """Split addresses into the fewest calls: one (by POST if it is long), or as many as fit a query each."""
@@ -261,11 +290,6 @@ class ProxyApi(Client):
             self.budget.wait(LOCK_NAP, f"another run is {work} what this key holds", _endpoints.QUERY.path)
 
     @property
-    def timeout(self) -> float:
-        """Seconds that one call may take."""
-        return self._transport.timeout
-
-    @property
     def _channels(self) -> int | None:
         return self.pacer.channels(self.key_digest)
 
@@ -276,6 +300,8 @@ class ProxyApi(Client):
         read: Reader[T],
         sending: Sending = contextlib.nullcontext,
     ) -> T:
+        """Send a call until it is answered. ``sending`` is entered around each time that it is really sent."""
+
         def attempt() -> T:
             limit = endpoint.limit(self._channels if endpoint.per_channel else None)
             with self._place(endpoint.name, limit), sending():

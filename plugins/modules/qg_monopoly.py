@@ -18,8 +18,14 @@ description:
     them.
   - The list of resources is read first. What is missing is applied for in one call, and while one task does that, every
     other run of the same control node waits.
-  - An application whose answer was lost is never simply repeated. The list is read again, and shows whether it was
-    carried out. Where that cannot be told, the task fails and names the command to look with.
+  - An application is recorded in O(state_dir) before it is sent, and is never repeated before its result is known. If
+    the response was lost, the list is read for up to 60 seconds to see whether the application was carried out. The
+    quota is the second witness. If neither can tell, the task fails.
+  - If a run failed in this way or was killed, the next run on this control node waits until the list shows the
+    resources or would have to show them, O(timeout) plus 60 seconds after the call. It applies only for what is missing
+    then. It does not wait if enough resources are held, nor in check mode, which returns a warning instead.
+  - A release that the vendor acknowledged counts for 60 seconds in each run on this control node, even if the list
+    still shows the resource.
   - Whatever the task applied for is named in its result, also where it fails.
 options:
   state:
@@ -215,7 +221,9 @@ count:
   type: int
   sample: 1
 present:
-  description: The names of those that the task concerns and that were held before it.
+  description:
+    - The names of those that the task concerns and that were held before it.
+    - Resources that an earlier run applied for without learning the result are among them, and a warning names them.
   returned: when the list could be read
   type: list
   elements: str

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
+import time
 from typing import Any
 
 import pytest
 from harness import Operate, Playground, Result, assert_one_sentence, operate
+from monopoly_process import ensure_held
 from simulator_fixture import Simulator
 
 LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
@@ -286,4 +289,29 @@ def test_an_application_that_may_still_be_under_way(sim: Simulator, monopoly: Op
     assert result["failed"]
     assert_one_sentence(result["msg"])
     assert "ansible localhost -m qingguo.qgnet.qg_monopoly_info" in result["msg"]
+    assert writes(sim) == ["POST"]
+
+
+def test_the_run_after_one_that_was_killed_while_it_applied_holds_what_is_desired(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], minute: float
+) -> None:
+    """The vendor carries the application out when its process is gone already."""
+    sim.fault(path=LIST, method="POST", kind="delay", seconds=5)
+    options = {"key": sim.key, "api_url": sim.api_url, "state_dir": str(playground.state_dir), "count": 2}
+    process = multiprocessing.get_context("spawn").Process(target=ensure_held, args=(options, minute))
+    process.start()
+    deadline = time.monotonic() + 60
+    while "POST" not in writes(sim) and process.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.join(1)
+    process.kill()
+    process.join(10)
+    assert process.exitcode == -9
+    assert (writes(sim), held(sim)) == (["POST"], [])
+
+    result = playground.play(play("count: 2"), inventory=INVENTORY, variables=variables).ok().of("it").result
+    assert len(held(sim)) == 2
+    assert result["present"] == held(sim)
+    assert (result["changed"], result["count"]) == (False, 2)
+    assert held(sim)[0] in result["warnings"][0]
     assert writes(sim) == ["POST"]

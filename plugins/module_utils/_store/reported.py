@@ -24,6 +24,8 @@ LIST_LAG = 60.0
 
 #: The kinds of resources that are reported.
 LEASES, MONOPOLIES, WHITELIST = "leases", "monopolies", "whitelist"
+#: Those whose names never come back once they are gone.
+_GIVEN_OUT_ONCE = (LEASES, MONOPOLIES)
 
 #: A row per resource of a key that a response reported: ``present`` says whether it is held since ``at`` (Unix time)
 #: or given up; ``item`` (JSON) is what the response had of it.
@@ -70,6 +72,18 @@ class ReportedChanges:
                 [(self._key, self._resource, name) for name in names],
             )
 
+    def gone(self) -> frozenset[str]:
+        """The names that were reported as given up, for names that are not given out again: no list has to agree."""
+        now = self._now()
+        rows = self._state.rows(
+            "SELECT name FROM reported WHERE key = ? AND resource = ? AND NOT present AND at BETWEEN ? AND ?",
+            self._key,
+            self._resource,
+            now - LIST_LAG,
+            now,
+        )
+        return frozenset(row[0] for row in rows)
+
     def correct(self, listed: Collection[str], concerns: Callable[[str], bool] = lambda _name: True) -> Correction:
         """Compare a list with what was reported. A report that the list has caught up with counts no more.
 
@@ -87,7 +101,11 @@ class ReportedChanges:
         if not rows:
             return Correction({}, frozenset())
         shown = set(listed)
-        if caught_up := [name for name, present, _item in rows if bool(present) == (name in shown)]:
+        caught_up = [name for name, present, _item in rows if bool(present) == (name in shown)]
+        if self._resource in _GIVEN_OUT_ONCE:
+            # One list without a resource may be an empty or a partial one.
+            caught_up = [name for name in caught_up if name in shown]
+        if caught_up:
             self.forget(caught_up)
         return Correction(
             {name: json.loads(item) for name, present, item in rows if present and name not in shown},

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _op_monopoly
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import Uncertain
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _monopolies, _op_monopoly
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError, Uncertain
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import (
     Outcome,
@@ -35,6 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_monopoly import MONOPOLY, MONOPOLY_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator.clock import Clock
@@ -69,7 +70,8 @@ class Bench:
 
     def hold(self, count: int, *, max_wait: float = 300.0, **options: Any) -> Outcome:
         run = {name: options.pop(name) for name in ("wait", "check", "tell") if name in options}
-        return hold(self.api(max_wait=max_wait), Wish(count, **options), **run)
+        api = self.api(max_wait=max_wait, transport=options.pop("transport", None))
+        return hold(api, Wish(count, **options), **run)
 
     def redial(self, uuids: Any = None, **options: Any) -> Outcome:
         return redial(self.api(max_wait=options.pop("max_wait", 300.0)), uuids, **options)
@@ -472,13 +474,16 @@ def test_an_application_that_may_still_be_under_way_is_not_repeated(bench: Bench
     outcome = bench.hold(2)
     assert isinstance(outcome.error, Uncertain)
     assert "Whether 2 resources were applied for cannot be told, and the list shows no sign of it." in words(outcome)
-    assert 'Look with "ansible localhost -m qingguo.qgnet.qg_monopoly_info" before running' in words(outcome)
+    assert words(outcome).endswith(
+        'Run the task again: it waits until that is known. "ansible localhost -m qingguo.qgnet.qg_monopoly_info" shows '
+        "what is held."
+    )
     assert bench.writes() == ["POST"]
     assert not outcome.changed
     assert outcome.error.details["http_status"] == fields["http_status"]
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(15.0, False), (30.0, False), (60.0, True)])
+@pytest.mark.parametrize(("seconds", "told"), [(15.0, False), (60.0, False), (90.0, True)])
 def test_an_application_that_the_list_shows_late_is_not_repeated(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds: float, told: bool
 ) -> None:
@@ -644,7 +649,12 @@ def test_nothing_is_paid_for_beyond_the_wish_or_without_a_name(
                 if kind:
                     bench.fault("GET", kind, skip=place, **({"http_status": 503} if kind == "status" else {}))
             held = len(bench.uuids)
-            outcome = bench.hold(count, area_code=area_code, max_wait=max_wait)
+            try:
+                outcome = bench.hold(count, area_code=area_code, max_wait=max_wait)
+            except ExchangeError:
+                # The list could not be read even once, so that there is no result.
+                assert len(bench.uuids) == held
+                continue
             new = len(bench.uuids) - held
             assert new in (0, outcome.missing)
             named |= {one.uuid for one in outcome.after} | set(outcome.applied)
@@ -653,6 +663,248 @@ def test_nothing_is_paid_for_beyond_the_wish_or_without_a_name(
                 assert len(outcome.after) >= count
                 assert outcome.changed is bool(new)
             assert silent or set(bench.uuids) <= named
+
+
+# --- what earlier runs left, and a list that lags -------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process is killed."""
+
+
+def kill_applying(bench: Bench, *, done: bool, late: float | None = None) -> Any:
+    """Hold two in a process that is killed before the application is sent, after it is done, or while it is under way.
+
+    Returns the transport, which carries out what is under way.
+    """
+    api = bench.api()
+    transport: Any = api._transport
+    send = transport.send
+
+    def deadly(verb: str, url: str, parameters: dict[str, str], endpoint: str) -> Any:
+        if verb == "POST":
+            if late is not None:
+                transport.under_way.append((bench.core.clock.now() + late, verb, LIST, dict(parameters)))
+            elif done:
+                send(verb, url, parameters, endpoint)
+            raise Killed
+        return send(verb, url, parameters, endpoint)
+
+    transport.send = deadly
+    with pytest.raises(Killed):
+        hold(api, Wish(2, area_code=GUANGZHOU))
+    transport.send = send
+    return transport
+
+
+def lagging(bench: Bench, seconds: float) -> None:
+    bench.core.vendor.accounts[KEY].change({"options": {"list_lag": seconds}})
+
+
+def unresolved(bench: Bench) -> int:
+    api = bench.api()
+    return len(PaidCalls(api.pacer.state, api.key_digest, api.pacer.now).unresolved("POST /monopolies"))
+
+
+def test_the_next_run_adopts_what_a_killed_one_applied_for(bench: Bench) -> None:
+    lagging(bench, 50)
+    kill_applying(bench, done=True)
+    outcome = good(bench.hold(2, area_code=GUANGZHOU))
+    assert bench.writes() == ["POST"]
+    assert [one.uuid for one in outcome.before] == bench.uuids
+    assert not outcome.changed
+    assert outcome.warnings == [
+        f"An earlier run applied for 2 resources without learning the result: {', '.join(bench.uuids)} are held."
+    ]
+    assert set(recall(bench.api()).values()) == {Asked(GUANGZHOU, None)}
+    assert unresolved(bench) == 0
+
+
+def test_an_application_that_is_carried_out_after_its_process_was_killed_is_waited_for(bench: Bench) -> None:
+    transport = kill_applying(bench, done=False, late=14)
+    outcome = good(bench.hold(2, area_code=GUANGZHOU, transport=transport))
+    assert len(bench.uuids) == len(outcome.before) == 2
+    assert bench.writes() == ["POST"]
+
+
+def test_an_application_that_was_never_carried_out_is_repeated_when_the_list_must_show_it(bench: Bench) -> None:
+    kill_applying(bench, done=False)
+    began = bench.core.clock.now()
+    outcome = good(bench.hold(2, wait=False))
+    assert outcome.applied == bench.uuids
+    assert len(bench.uuids) == 2
+    assert 70 <= bench.core.clock.now() - began <= 75
+    assert unresolved(bench) == 0
+
+
+def test_a_wait_for_an_earlier_application_that_max_wait_does_not_cover_says_until_when(bench: Bench) -> None:
+    kill_applying(bench, done=False)
+    outcome = bench.hold(2, max_wait=30)
+    assert isinstance(outcome.error, Uncertain)
+    assert words(outcome) == (
+        "2 resources were applied for at 2030-01-01T08:00:00+08:00 without a known result; the list shows 0 of them, "
+        "and whether more will be held cannot be told before 2030-01-01T08:01:10+08:00. Nothing was applied for. Run "
+        "the task again after that, or raise max_wait (30 seconds)."
+    )
+    assert bench.core.clock.now() == START + 30
+    assert bench.writes() == []
+    assert len(good(bench.hold(2)).applied) == 2
+
+
+def test_enough_resources_are_not_kept_waiting_by_an_earlier_application(bench: Bench) -> None:
+    bench.hold(1, area_code=GUANGZHOU, wait=False)
+    kill_applying(bench, done=False)
+    began = bench.core.clock.now()
+    assert not good(bench.hold(1, wait=False)).changed
+    assert bench.core.clock.now() == began
+
+
+def test_check_mode_warns_of_an_earlier_application_and_does_not_wait(bench: Bench) -> None:
+    kill_applying(bench, done=False)
+    outcome = good(bench.hold(2, check=True))
+    assert outcome.missing == 2
+    assert outcome.warnings[0].startswith("2 resources were applied for at 2030-01-01T08:00:00+08:00 without a known")
+    assert bench.core.clock.now() == START
+    assert unresolved(bench) == 1
+
+
+def test_check_mode_counts_what_a_killed_run_applied_for_and_leaves_the_record(bench: Bench) -> None:
+    silence_the_stock(bench)
+    kill_applying(bench, done=True)
+    outcome = good(bench.hold(2, area_code=GUANGZHOU, check=True))
+    assert (outcome.missing, outcome.undetermined) == (0, [])
+    assert unresolved(bench) == 1
+
+
+def test_a_quota_with_more_in_use_stops_the_next_application_for_an_hour(bench: Bench) -> None:
+    lagging(bench, 3000)
+    kill_applying(bench, done=True)
+    outcome = bench.hold(2)
+    assert isinstance(outcome.error, Uncertain)
+    assert "the quota has more in use than the list accounts for" in words(outcome)
+    assert "from 2030-01-01T09:00:00+08:00 on, the list alone counts." in words(outcome)
+    assert bench.writes() == ["POST"]
+    lagging(bench, 0)
+    assert len(good(bench.hold(2)).before) == 2
+
+
+def test_an_accepted_application_that_the_list_does_not_show_is_not_made_again(bench: Bench) -> None:
+    lagging(bench, 50)
+    outcome = bench.hold(2, max_wait=10)
+    assert isinstance(outcome.error, Uncertain)
+    assert outcome.accepted
+    assert not good(bench.hold(2)).changed
+    assert bench.writes() == ["POST"]
+
+
+def test_without_a_quota_a_lost_application_is_repeated_only_when_the_list_must_show_it(bench: Bench) -> None:
+    bench.fault("GET", "code", QUOTA, code=-15, times=-1)
+    lagging(bench, 50)
+    bench.fault("POST", "reset_after")
+    assert len(good(bench.hold(2)).applied) == 2
+    assert bench.writes() == ["POST"]
+    bench.fault("POST", "reset_before")
+    assert len(good(bench.hold(3)).applied) == 1
+    assert bench.writes() == ["POST"] * 3
+
+
+def test_an_application_is_recorded_when_it_is_sent_and_not_while_it_waits_for_the_rate_limit(bench: Bench) -> None:
+    api = bench.api(max_wait=0)
+    for _call in range(60):
+        api.pacer.try_place(api.key_digest, "POST /monopolies", 60, 10.0)
+    assert "limit of" in words(bench.hold(1, max_wait=0))
+    assert unresolved(bench) == 0
+    assert bench.writes() == []
+
+
+def test_a_refused_application_leaves_no_record(bench: Bench) -> None:
+    bench.fault("POST", "code", code=-103)
+    assert "refused" in words(bench.hold(1))
+    assert unresolved(bench) == 0
+
+
+def test_a_clock_that_is_set_back_does_not_prolong_the_wait(bench: Bench) -> None:
+    kill_applying(bench, done=False)
+    api = bench.api()
+    now = api.pacer.now
+    api.pacer.now = lambda: now() - 3000
+    assert hold(api, Wish(2), wait=False).error is None
+    assert api.budget.waited <= 75
+
+
+def test_what_was_released_does_not_count_while_the_list_lags(bench: Bench) -> None:
+    old = bench.hold(2).applied
+    bench.core.clock.advance(13 * HOURS)
+    lagging(bench, 50)
+    assert good(bench.give_up(None)).released == old
+    outcome = good(bench.hold(2))
+    assert outcome.before == []
+    assert len(outcome.applied) == len(bench.uuids) == 2
+
+
+def test_a_release_whose_process_is_killed_after_the_response_counts(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.hold(2)
+    bench.core.clock.advance(13 * HOURS)
+    lagging(bench, 50)
+
+    def die(*_arguments: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as context:
+        context.setattr(_monopolies, "forget", die)
+        with pytest.raises(Killed):
+            bench.give_up(None)
+    assert len(good(bench.hold(2)).applied) == 2
+
+
+def test_a_lost_release_that_the_list_shows_late_is_not_reported_as_refused(bench: Bench) -> None:
+    old = bench.hold(2).applied
+    bench.core.clock.advance(13 * HOURS)
+    lagging(bench, 50)
+    bench.fault("DELETE", "reset_after")
+    outcome = good(bench.give_up(None))
+    assert (outcome.released, bench.uuids) == (old, [])
+
+
+@pytest.mark.parametrize(("lag", "waited"), [(0, 0), (50, 50)])
+def test_a_release_whose_response_names_nothing_is_looked_for_on_the_list(bench: Bench, lag: int, waited: int) -> None:
+    old = bench.hold(2).applied
+    bench.core.clock.advance(13 * HOURS)
+    lagging(bench, lag)
+    bench.fault("DELETE", "data_null")
+    began = bench.core.clock.now()
+    outcome = good(bench.give_up(None))
+    assert (outcome.released, bench.uuids) == (old, [])
+    assert waited <= bench.core.clock.now() - began <= waited + 10
+    assert bench.writes() == ["POST", "DELETE"]
+
+
+def test_a_release_that_is_only_reported_is_repeated_when_the_list_must_show_it(bench: Bench) -> None:
+    old = bench.hold(2).applied
+    bench.core.clock.advance(13 * HOURS)
+    bench.fault("DELETE", "replace", body={"data": {"odd": 1}})
+    assert good(bench.give_up(None)).released == old
+    assert bench.writes() == ["POST", "DELETE", "DELETE"]
+    assert bench.uuids == []
+
+
+def test_an_empty_list_does_not_forget_what_resources_were_applied_for_with(bench: Bench) -> None:
+    silence_the_stock(bench)
+    bench.hold(2, area_code=GUANGZHOU)
+    bench.fault("GET", "data_null", times=2)
+    assert not good(bench.give_up([])).changed
+    assert not good(bench.hold(2, area_code=GUANGZHOU, undetermined="ignore")).changed
+    assert bench.writes() == ["POST"]
+
+
+def test_a_resource_that_no_list_has_shown_for_long_is_forgotten(bench: Bench) -> None:
+    bench.hold(1, area_code=GUANGZHOU)
+    bench.core.vendor.accounts[KEY].books.monopolies.clear()
+    bench.core.clock.advance(100 * 24 * HOURS)
+    new = good(bench.hold(1)).applied
+    assert list(recall(bench.api())) == new
 
 
 # --- releasing ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,445 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Exclusive occupancy: nothing is paid for beyond the desired state, and nothing that no result or error reports.
+
+A Hypothesis state machine lets the runs of one control node, and the vendor, do what they may do in any order: calls
+fail before or after they are carried out, responses are lost, calls are carried out late, the list lags behind, and
+processes die at any step.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, Uncertain, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import Outcome, give_up, hold, redial
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match import Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import MONOPOLIES, ReportedChanges
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from in_process import KEY, InProcess, books, client, configure, fault
+from simulator.clock import Clock
+from simulator.core import Core
+
+LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
+APPLY = ("POST", LIST)
+WRITES = (APPLY, ("DELETE", LIST), ("PUT", REDIAL))
+READS = (("GET", LIST), ("GET", IDLE), ("GET", QUOTA))
+FAULTS = (
+    {"kind": "reset_before"},
+    {"kind": "reset_after"},
+    {"kind": "truncate"},
+    {"kind": "garbage"},
+    {"kind": "garbage", "executed": False},
+    {"kind": "data_null"},
+    {"kind": "data_absent"},
+    {"kind": "strings"},
+    {"kind": "hang_after", "seconds": 20},
+    {"kind": "status", "http_status": 500},
+    {"kind": "status", "http_status": 502, "executed": True},
+    {"kind": "status", "http_status": 504},
+    {"kind": "code", "code": -1},
+    {"kind": "code", "code": -11},
+    {"kind": "code", "code": -103},
+    {"kind": "code", "code": -105},
+)
+#: Responses that are lost after and before the call was carried out, on connections that are closed then.
+LOST = ({"kind": "reset_after"}, {"kind": "reset_before"}, {"kind": "garbage"})
+RARELY = st.sampled_from([False, False, False, True])
+ISPS = {None: None, "telecom": 1, "mobile": 2}
+#: Seconds between the sending of a call and its late execution.
+LATE = (1, 4, 14, 45)
+#: With the lag of the list, these are less than the timeout and what the list may lag (10 and 60 seconds).
+MAX_LATE_AND_LAG = 65
+#: Steps of one run of the machine at most, and runs. The test asserts the number of steps in all.
+STEPS, RUNS, MIN_STEPS = 50, 320, 10_000
+
+
+class Killed(BaseException):
+    """The process is killed."""
+
+
+class Wire(InProcess):
+    """The exchanges of processes that may die, and of calls that are carried out late.
+
+    ``late_call`` and ``death`` concern the next call with that method and path; ``death`` says what has become of the
+    call when the process dies: it was not sent, it was carried out, or it will be, after some seconds.
+    """
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.late_call: tuple[tuple[str, str], float] | None = None
+        self.death: tuple[tuple[str, str], str | float] | None = None
+        self.naps_to_death: int | None = None
+
+    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> Answer:
+        call = (method, url.removeprefix("http://vendor.example"))
+        if self.death and self.death[0] == call:
+            moment = self.death[1]
+            if not isinstance(moment, str):
+                self.under_way.append((self.core.clock.now() + moment, *call, dict(parameters)))
+            elif moment == "after":
+                super().send(method, url, parameters, endpoint)
+            raise Killed
+        if self.late_call and self.late_call[0] == call:
+            self.late, self.late_call = (call[1], self.late_call[1]), None
+        return super().send(method, url, parameters, endpoint)
+
+    def nap(self, seconds: float) -> None:
+        """Sleep, or die."""
+        if self.naps_to_death is not None:
+            if not self.naps_to_death:
+                raise Killed
+            self.naps_to_death -= 1
+        self.advance(seconds)
+
+    def live(self) -> None:
+        """The next process does not die."""
+        self.death = self.naps_to_death = None
+
+
+class MonopolyStateMachine(RuleBasedStateMachine):
+    """The runs of one control node with one key, and the vendor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+        self.core = Core(clock=Clock(1_893_456_000.0), seed=1)
+        self.wire = Wire(self.core)
+        self.areas: dict[str, Any] = {}
+        """The area of each resource that was ever applied for."""
+        self.released: dict[str, float] = {}
+        """When each resource was released, of those that were."""
+        self.unreported: set[str] = set()
+        """What was paid for, and no result or error has reported yet."""
+        self.named: set[str] = set()
+        self.paid: set[str] = set()
+        """What was applied for during the last run."""
+        self.late = 0
+        """How many of them at most by earlier runs, whose calls were late."""
+        self._record_payments()
+
+    def _record_payments(self) -> None:
+        lessor: Any = self.core.vendor.lessor
+        name = lessor.uuid
+
+        def uuid(area: Any) -> str:
+            new: str = name(area)
+            self.areas[new] = area
+            self.unreported.add(new)
+            return new
+
+        lessor.uuid = uuid
+
+    def teardown(self) -> None:
+        for file in self.directory.iterdir():
+            file.unlink(missing_ok=True)
+        self.directory.rmdir()
+
+    @initialize(
+        channels=st.integers(2, 12),
+        lag=st.sampled_from([0, 3, 20, 50, 50]),
+        quota=st.booleans(),
+        old=st.integers(0, 3),
+        options=st.fixed_dictionaries(
+            {
+                "apply_data": st.sampled_from(["uuids", "objects", "empty"]),
+                "dial_seconds": st.sampled_from([0, 4]),
+                "queue_seconds": st.sampled_from([0, 2]),
+                "error_status": st.sampled_from([200, 400]),
+            }
+        ),
+    )
+    def plan(self, channels: int, lag: int, quota: bool, old: int, options: dict[str, Any]) -> None:
+        plan = {"kind": "exclusive_occupancy", "channels": channels}
+        self.lag, self.quota = lag, quota
+        configure(self.core, plan=plan, options={**options, "list_lag": lag})
+        self.all_is_well_again()
+        if old:
+            self.hold(min(old, channels), None, None, "fail", False, False, 300)
+            self.wire.advance(13 * 3600)
+
+    # What may go wrong, and how time passes.
+
+    @rule(call=st.sampled_from([*WRITES, *READS]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2))
+    def something_will_fail(self, call: tuple[str, str], kind: dict[str, Any], times: int) -> None:
+        if (call, kind["kind"]) == (("GET", LIST), "data_null"):
+            self.the_list_will_be_empty_once(0)
+        else:
+            fault(self.core, {"method": call[0], "path": call[1], "times": times, **kind})
+
+    @rule(skip=st.integers(0, 3))
+    def the_list_will_be_empty_once(self, skip: int) -> None:
+        # A list that is empty time and again cannot be told from one that is.
+        if not any(found["kind"] == "data_null" for found in self.core.faults.describe()):
+            fault(self.core, {"method": "GET", "path": LIST, "kind": "data_null", "skip": skip})
+
+    @rule(method=st.sampled_from(["POST", "POST", "DELETE"]), kind=st.sampled_from(LOST))
+    def a_response_will_be_lost(self, method: str, kind: dict[str, Any]) -> None:
+        fault(self.core, {"method": method, "path": LIST, **kind})
+
+    @rule(method=st.sampled_from(["POST", "DELETE"]), drop=st.integers(1, 2))
+    def only_a_part_will_be_done(self, method: str, drop: int) -> None:
+        fault(self.core, {"method": method, "path": LIST, "kind": "partial", "drop": drop})
+
+    @rule(call=st.sampled_from([APPLY, *WRITES]), seconds=st.sampled_from([11, 14, 45]))
+    def a_call_will_be_late(self, call: tuple[str, str], seconds: int) -> None:
+        self.wire.late_call = (call, min(seconds, MAX_LATE_AND_LAG - self.lag))
+
+    @rule(
+        call=st.sampled_from([APPLY, APPLY, *WRITES, *READS, None]),
+        moment=st.sampled_from(["before", "after", *LATE]),
+        naps=st.integers(0, 6),
+    )
+    def a_process_will_die(self, call: tuple[str, str] | None, moment: str | float, naps: int) -> None:
+        """At a call, or else in a pause."""
+        if call:
+            late = moment if isinstance(moment, str) else min(moment, MAX_LATE_AND_LAG - self.lag)
+            self.wire.death = (call, late)
+        else:
+            self.wire.naps_to_death = naps
+
+    @rule()
+    def all_is_well_again(self) -> None:
+        self.core.faults.clear()
+        self.wire.late_call = None
+        self.wire.live()
+        if not self.quota:
+            fault(self.core, {"path": QUOTA, "kind": "code", "code": -15, "times": -1})
+
+    @rule(seconds=st.sampled_from([1, 11, 61, 301, 3601, 13 * 3600]))
+    def time_passes(self, seconds: int) -> None:
+        self.wire.advance(seconds)
+
+    @rule(left=st.sampled_from([0, 1, 3, 9, 9]))
+    def stock_changes(self, left: int) -> None:
+        for area in self.core.vendor.accounts[KEY].plan.stock:
+            area.available = left
+
+    @rule(share=st.sets(st.integers(0, 6)))
+    def resources_are_cut_off(self, share: set[int]) -> None:
+        configure(self.core, offline=[uuid for place, uuid in enumerate(self.held) if place in share])
+
+    # What a user does.
+
+    @rule(
+        count=st.sampled_from([1, 2, 2, 3, 3, 4, 5, 7, 9]),
+        area_code=st.sampled_from([None, None, 440100, 350500]),
+        isp=st.sampled_from([None, None, "telecom", "mobile"]),
+        undetermined=st.sampled_from(["fail", "match"]),
+        wait=st.booleans(),
+        check=RARELY,
+        max_wait=st.sampled_from([300, 300, 300, 30, 0]),
+    )
+    def hold(
+        self,
+        count: int,
+        area_code: int | None,
+        isp: str | None,
+        undetermined: str,
+        wait: bool,
+        check: bool,
+        max_wait: int,
+    ) -> None:
+        wish = Wish(count, area_code, isp, undetermined)
+        self.last = (count, area_code, isp, undetermined)
+        before = len(self.matching(wish)) + self.under_way()
+        outcome = self.run(check, max_wait, lambda api: hold(api, wish, wait=wait, check=check))
+        if self.wire.under_way or self.paid:
+            after = len(self.matching(wish)) + self.under_way()
+            assert after <= max(count, before), "paid for more than is desired"
+        if outcome is None or outcome.error or check:
+            return
+        if not outcome.undetermined:
+            # The list may still show what a process released that died before the response, or got none.
+            unknown = {uuid for uuid, at in self.released.items() if self.now() - at <= 300} - self.acknowledged()
+            assert len(self.matching(wish, {*self.held, *unknown})) >= count, "fewer are held than reported"
+
+    @rule(max_wait=st.sampled_from([300, 300, 300, 30, 0]), more=st.sampled_from([0, 0, 1]))
+    def hold_again(self, max_wait: int, more: int) -> None:
+        """The same playbook is run again."""
+        count, *others = self.last
+        self.hold(count + more, *others, False, False, max_wait)
+
+    @rule(share=st.one_of(st.none(), st.sets(st.integers(0, 6), min_size=1)), seconds=st.sampled_from([0, 0, 11]))
+    def release_the_old_and_hold_again(self, share: set[int] | None, seconds: int) -> None:
+        self.wire.advance(13 * 3600)
+        self.release(share, False, 300)
+        self.wire.advance(seconds)
+        self.hold_again(300, 0)
+
+    @rule(share=st.one_of(st.none(), st.sets(st.integers(0, 6))), check=RARELY, max_wait=st.sampled_from([300, 300, 0]))
+    def release(self, share: set[int] | None, check: bool, max_wait: int) -> None:
+        held = self.held
+        uuids = None if share is None else {uuid for place, uuid in enumerate(held) if place in share}
+        self.named |= set(held) if uuids is None else uuids
+        outcome = self.run(check, max_wait, lambda api: give_up(api, uuids, check=check))
+        gone = set(held) - set(self.held)
+        assert len(self.paid) <= self.late
+        if outcome is None:
+            return
+        if check:
+            assert not gone
+        else:
+            assert not set(outcome.released) & set(self.held), "reported as released, and still held"
+            assert isinstance(outcome.error, Uncertain) or gone <= set(outcome.released), "released and not reported"
+        if outcome.error is None and not check:
+            known = {one.uuid for one in outcome.before}
+            assert not (set(held) if uuids is None else uuids) & known & set(self.held)
+
+    @rule(share=st.one_of(st.none(), st.sets(st.integers(0, 6))), wait=st.booleans(), check=RARELY)
+    def redial(self, share: set[int] | None, wait: bool, check: bool) -> None:
+        held = self.held
+        uuids = None if share is None else [uuid for place, uuid in enumerate(held) if place in share]
+        outcome = self.run(check, 300, lambda api: redial(api, uuids, wait=wait, check=check))
+        assert len(self.paid) <= self.late
+        if outcome and not check:
+            assert {one.uuid for one in outcome.redialled} <= set(self.areas)
+
+    # What holds always.
+
+    @invariant()
+    def count_the_step(self) -> None:
+        self.steps += 1
+
+    @invariant()
+    def nothing_is_released_that_was_not_named(self) -> None:
+        self.find_released()
+        assert set(self.released) <= self.named
+
+    def find_released(self) -> None:
+        for uuid in set(self.areas) - set(self.held) - set(self.released):
+            self.released[uuid] = self.now()
+
+    def run(self, check: bool, max_wait: int, task: Callable[[ProxyApi], Outcome]) -> Outcome | None:
+        """One task of a user; another that begins in one of its pauses has to keep away. None where it has no result.
+
+        A late call of an earlier run may be carried out meanwhile: ``paid`` has what was.
+        """
+        before, writes, under_way = set(self.areas), self.writes(), self.under_way()
+        api = self.client(max_wait)
+
+        def nap(seconds: float) -> None:
+            self.intrude()
+            self.wire.nap(seconds)
+
+        api.budget.sleep = nap
+        outcome: Outcome | None = None
+        error: BaseException | None = None
+        try:
+            outcome = task(api)
+            error = outcome.error
+        except (QgError, Killed) as problem:
+            error = problem
+        self.wire.live()
+        if any(method != "POST" for _moment, method, _path, _parameters in self.wire.under_way):
+            # Nobody can call back a release: what it does is judged when it is done.
+            self.wire.advance(61)
+        self.find_released()
+        self.paid = set(self.areas) - before
+        self.late = under_way - self.under_way()
+        if check:
+            assert self.writes() == writes, "check mode wrote"
+        self.report(outcome, error)
+        return outcome
+
+    def report(self, outcome: Outcome | None, error: BaseException | None) -> None:
+        """What no result reports, the store has to know of."""
+        # What was released was named by the user.
+        self.unreported &= set(self.held)
+        if outcome is not None:
+            self.unreported -= {one.uuid for one in outcome.after} | set(outcome.applied)
+            texts = " ".join([*outcome.warnings, str(error or "")])
+            self.unreported -= {uuid for uuid in self.unreported if uuid in texts}
+        calls = PaidCalls(self.client(0).pacer.state, self.client(0).key_digest, self.now).unresolved(
+            "POST /monopolies"
+        )
+        lost = {uuid for uuid in self.unreported if not any(uuid not in call.known for call in calls)}
+        if isinstance(error, Killed):
+            # It knew them, and could not report them any more: a later run sees them on the list.
+            shown = {one.uuid for one in self.core.vendor.accounts[KEY].listed(self.now()).monopolies}
+            self.unreported -= lost & shown
+            lost -= shown
+        assert not lost, "paid for, and nothing knows of it"
+
+    def intrude(self) -> None:
+        """A second run on the same control node; it has no time to wait for the first."""
+        other = self.client(0)
+        if not other.pacer.state.is_held(f"changing.{other.key_digest}"):
+            return
+        writes = self.writes()
+        with pytest.raises(WaitTooLong, match="another run"):
+            hold(other, Wish(9))
+        assert self.writes() == writes
+
+    last: tuple[int, int | None, str | None, str] = (2, None, None, "fail")
+    lag = 0
+    quota = True
+    steps = 0
+
+    def client(self, max_wait: float) -> ProxyApi:
+        return client(self.core, self.directory, max_wait, self.wire)
+
+    def now(self) -> float:
+        return self.core.clock.now()
+
+    def writes(self) -> int:
+        """How many writing calls were made so far."""
+        arrived = sum(entry["method"] != "GET" for entry in self.core.journal.select())
+        return arrived + len(self.wire.under_way)
+
+    @property
+    def held(self) -> list[str]:
+        """What the vendor's books hold."""
+        return [monopoly.uuid for monopoly in books(self.core).monopolies]
+
+    def matching(self, wish: Wish, uuids: Any = None) -> list[str]:
+        """Those that count for the desired state, in truth; of what is held, if nothing else is given."""
+        held = self.held if uuids is None else uuids
+        return [uuid for uuid in held if self.areas[uuid].matches(wish.area_code, ISPS[wish.isp])]
+
+    def under_way(self) -> int:
+        """How many may be applied for yet by calls that are under way."""
+        return sum(
+            int(parameters["Num"]) for _moment, method, _path, parameters in self.wire.under_way if method == "POST"
+        )
+
+    def acknowledged(self) -> frozenset[str]:
+        """What the vendor reported to this control node as released."""
+        api = self.client(0)
+        return ReportedChanges(api.pacer.state, api.key_digest, MONOPOLIES, self.now).correct(set(self.areas)).gone
+
+
+def test_no_resource_is_paid_for_twice_or_without_a_report() -> None:
+    steps = 0
+
+    class Counted(MonopolyStateMachine):
+        def teardown(self) -> None:
+            nonlocal steps
+            steps += self.steps
+            super().teardown()
+
+    run_state_machine_as_test(
+        Counted,
+        settings=settings(
+            max_examples=RUNS,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert steps >= MIN_STEPS
