@@ -62,7 +62,7 @@ PROGRAMS = {
     "sshd": "openssh-server",
     "wget": "wget",
 }
-# The integration tests ask a host for its address with curl, wget, wget2 and what busybox has, through login shells that
+# The integration tests ask a host for its address with curl, wget, wget2 and busybox, through login shells that
 # read a command in ways of their own, and have hosts that SSH does not reach.
 INTEGRATION_PROGRAMS = {
     "busybox": "busybox",

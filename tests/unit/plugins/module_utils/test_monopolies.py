@@ -733,7 +733,7 @@ def test_an_application_that_was_never_carried_out_is_repeated_when_the_list_mus
     outcome = good(bench.hold(2, wait=False))
     assert outcome.applied == bench.uuids
     assert len(bench.uuids) == 2
-    assert 70 <= bench.core.clock.now() - began <= 75
+    assert 90 <= bench.core.clock.now() - began <= 95
     assert unresolved(bench) == 0
 
 
@@ -743,7 +743,7 @@ def test_a_wait_for_an_earlier_application_that_max_wait_does_not_cover_says_unt
     assert isinstance(outcome.error, Uncertain)
     assert words(outcome) == (
         "2 resources were applied for at 2030-01-01T08:00:00+08:00 without a known result; the list shows 0 of them, "
-        "and whether more will be held cannot be told before 2030-01-01T08:01:10+08:00. Nothing was applied for. Run "
+        "and whether more will be held cannot be told before 2030-01-01T08:01:30+08:00. Nothing was applied for. Run "
         "the task again after that, or raise max_wait (30 seconds)."
     )
     assert bench.core.clock.now() == START + 30
@@ -776,13 +776,13 @@ def test_check_mode_counts_what_a_killed_run_applied_for_and_leaves_the_record(b
     assert unresolved(bench) == 1
 
 
-def test_a_quota_with_more_in_use_stops_the_next_application_for_an_hour(bench: Bench) -> None:
+def test_a_quota_with_more_in_use_stops_the_next_application_for_ten_minutes(bench: Bench) -> None:
     lagging(bench, 3000)
     kill_applying(bench, done=True)
     outcome = bench.hold(2)
     assert isinstance(outcome.error, Uncertain)
     assert "the quota has more in use than the list accounts for" in words(outcome)
-    assert "from 2030-01-01T09:00:00+08:00 on, the list alone counts." in words(outcome)
+    assert "from 2030-01-01T08:10:00+08:00 on, the list alone counts." in words(outcome)
     assert bench.writes() == ["POST"]
     lagging(bench, 0)
     assert len(good(bench.hold(2)).before) == 2
@@ -829,7 +829,7 @@ def test_a_clock_that_is_set_back_does_not_prolong_the_wait(bench: Bench) -> Non
     now = api.pacer.now
     api.pacer.now = lambda: now() - 3000
     assert hold(api, Wish(2), wait=False).error is None
-    assert api.budget.waited <= 75
+    assert api.budget.waited <= 95
 
 
 def test_what_was_released_does_not_count_while_the_list_lags(bench: Bench) -> None:
