@@ -1,0 +1,140 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role: runs that register and deregister hosts are ended at random moments, beside tasks on the same whitelist."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runs import Figures, Place, Run, disturb, end_all, undisturbed, wait_for_end
+
+QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
+HOSTS = tuple(f"h{number}" for number in range(1, 9))
+#: Fewer than there are hosts twice over, so that hosts take over, share and swap addresses.
+HOST_IPS = tuple(f"203.0.113.{number}" for number in range(1, 13))
+TASK_IPS = tuple(f"198.51.100.{number}" for number in range(1, 7))
+CONSOLE_IPS = ("192.0.2.1", "192.0.2.2")
+#: Seconds at scale 1: how late a call is carried out, within its timeout and the time that the list may lag.
+LATE, LAG = 28.0, 20.0
+
+
+@dataclass
+class Wanted:
+    """What must be on the whitelist in the end."""
+
+    hosts: dict[str, str] = field(default_factory=dict)
+    tasks: set[str] = field(default_factory=set)
+
+    def addresses(self) -> set[str]:
+        return {*self.hosts.values(), *self.tasks, *CONSOLE_IPS}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A task of qg_whitelist."""
+
+    state: str
+    ips: tuple[str, ...]
+
+
+class RoleLane:
+    """Rounds on one key and one control node, with eight hosts."""
+
+    def __init__(self, place: Place, rng: random.Random, figures: Figures) -> None:
+        self.place = place
+        self.rng = rng
+        self.figures = figures
+        self.wanted = Wanted()
+        self.addresses = {host: HOST_IPS[number] for number, host in enumerate(HOSTS)}
+        place.sim.configure(whitelist=list(CONSOLE_IPS))
+
+    def round(self) -> None:
+        """Some runs for the same hosts that are ended, and an undisturbed one; then the whitelist is read."""
+        place, rng = self.place, self.rng
+        self.figures.role_rounds += 1
+        lag = rng.choice([0, 0, LAG * place.scale])
+        place.sim.configure(options={"list_lag": lag})
+        since, before = place.last_call(), sorted(place.sim.whitelist())
+        hosts = sorted(rng.sample(HOSTS, rng.randint(1, len(HOSTS))))
+        story = f"role: {hosts}, list lag {lag}, whitelist {before}, registered {self.wanted}\n"
+        change = self.choose_change() if rng.random() < 0.6 else None
+        playbook, runs = "register", []
+        for _attempt in range(rng.choice([1, 1, 2, 3])):
+            for host in hosts:
+                if rng.random() < 0.4:
+                    self.addresses[host] = rng.choice(HOST_IPS)
+            playbook = rng.choice(["register", "register", "deregister"])
+            story += f"  {playbook} {({host: self.addresses[host] for host in hosts})}, task {change}\n"
+            if rng.random() < 0.7:
+                story += f"  fault {self.plan_fault()}\n"
+            began = place.last_call()
+            started = [self.play(playbook, hosts), *([self.change(change)] if change else [])]
+            runs += started
+            story += disturb(place, started, (ADD, DEL), began, rng, self.figures)
+            for run in started:
+                self.wait_for_workers(run, story)
+            time.sleep(rng.choice([0, 0, rng.uniform(0, 2)]))
+        place.sim.control("DELETE", "/faults")
+        last = [self.play(playbook, hosts), *([self.change(change)] if change else [])]
+        good = all([undisturbed(run, self.figures, story) for run in last])
+        self.settle(playbook, hosts, change)
+        quiet = place.is_quiet(10)
+        assert quiet, "a delayed call is still not carried out"
+        found, wanted = set(place.sim.whitelist()), self.wanted.addresses()
+        story += f"  whitelist {sorted(found)}\n  lost {sorted(wanted - found)}, extra {sorted(found - wanted)}\n"
+        story += f"  calls: {self.journal(since)}\n" + "".join(run.text() for run in last)
+        if good:
+            self.figures.wrong("addresses_lost", len(wanted - found), story)
+            self.figures.wrong("addresses_extra", len(found - wanted), story)
+        place.sim.control("DELETE", "/journal")
+
+    def wait_for_workers(self, run: Run, story: str) -> None:
+        """Workers that outlive their playbook do what they were asked for, before anything else is asked for."""
+        if not wait_for_end(run.mark, 60):
+            self.figures.wrong("processes_left", 1, f"{story}{run.label}:\n{run.text()}")
+            end_all(run.mark)
+
+    def settle(self, playbook: str, hosts: list[str], change: Change | None) -> None:
+        for host in hosts:
+            self.wanted.hosts.pop(host, None)
+            if playbook == "register":
+                self.wanted.hosts[host] = self.addresses[host]
+        if change and change.state == "present":
+            self.wanted.tasks.update(change.ips)
+        elif change:
+            self.wanted.tasks.difference_update(change.ips)
+
+    def choose_change(self) -> Change:
+        ips = tuple(self.rng.sample(TASK_IPS, self.rng.randint(1, 3)))
+        return Change(self.rng.choice(["present", "present", "absent"]), ips)
+
+    def plan_fault(self) -> Mapping[str, object]:
+        rng = self.rng
+        path = rng.choice([ADD, ADD, DEL, QUERY])
+        fault: dict[str, object] = {"path": path, "kind": rng.choice(["reset_after", "truncate", "reset_before"])}
+        if path != QUERY and rng.random() < 0.6:
+            fault = {"path": path, "kind": rng.choice(["delay", "hang_after"]), "seconds": round(rng.uniform(0.1, LATE * self.place.scale), 2)}
+        self.place.sim.fault(**fault)
+        return fault
+
+    def play(self, playbook: str, hosts: list[str]) -> Run:
+        lines = [
+            f"{host} ansible_connection=local egress_whitelist_ips=\"['{ip}']\"" for host, ip in self.addresses.items()
+        ]
+        options = self.place.options(allow_non_global=True, fleet="chaos")
+        lines += ["[all:vars]", *(f"egress_whitelist_{name}={value}" for name, value in options.items())]
+        variables = {"qg_hosts": ",".join(hosts)}
+        return self.place.play(f"qingguo.qgnet.{playbook}", "\n".join(lines) + "\n", variables)
+
+    def change(self, change: Change) -> Run:
+        options = {"state": change.state, "ips": list(change.ips), "allow_non_global": True}
+        return self.place.operation("_op_whitelist", "WHITELIST", **options)
+
+    def journal(self, since: int) -> str:
+        return "\n    ".join(
+            f"{call['at']:.2f} {call['path']} {call['ips']} {call['fault'] or ''} {call['code']}"
+            for call in self.place.calls_since(since)
+        )

@@ -1,0 +1,115 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a playbook or a module's operation of the collection with shorter waits, so that a minute holds more rounds.
+
+usage: short_waits.py SCALE playbook ARGUMENT...
+       short_waits.py SCALE operation FILE NAME    (options as JSON on stdin, result as JSON on stdout)
+
+The file that QG_CHAOS_FINISHED names is written as soon as a replacement has its result.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
+#: What a run waits for the vendor, in seconds or several of them.
+WAITS = (
+    "FREEING_LIMIT",
+    "FREEING_NAP",
+    "LAGGING",
+    "LAG_DELAYS",
+    "LIST_LAG",
+    "POLL_INTERVAL",
+    "SETTLE_POLL",
+    "SETTLING",
+    "UNDER_WAY",
+)
+
+
+def shorten(scale: float) -> None:
+    """Make all waits shorter, in every module that knows them."""
+    for name in ("_op_leases", "_op_whitelist", "_op_fleet"):
+        importlib.import_module(f"{CLIENT}.{name}")
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith(f"{CLIENT}.")]
+    backoff = importlib.import_module(f"{CLIENT}._pacing").backoff
+
+    def shorter(attempt: int, wanted: float | None = None) -> float:
+        # A wait that the vendor asked for stays what it is.
+        return float(backoff(attempt, wanted) * (scale if wanted is None else 1))
+
+    changed = set()
+    for module in modules:
+        for name in WAITS:
+            value: Any = getattr(module, name, None)
+            if value is not None:
+                changed.add(name)
+                shorter_value = tuple(scale * part for part in value) if isinstance(value, tuple) else scale * value
+                setattr(module, name, shorter_value)
+        if getattr(module, "backoff", None) is backoff:
+            setattr(module, backoff.__name__, shorter)
+    if not {"LIST_LAG", "UNDER_WAY", "LAGGING"} <= changed:
+        raise SystemExit(f"short_waits.py knows only {sorted(changed)} of the waits: correct its list")
+    mark_finished()
+
+
+def mark_finished() -> None:
+    """A replacement whose result is known is not continued: the next run is asked for another one."""
+    target = os.environ.get("QG_CHAOS_FINISHED")
+    holder = importlib.import_module(f"{CLIENT}._holder").Holder
+    finish = holder.finish
+
+    def finishing(self: Any) -> None:
+        if target:
+            Path(target).touch()
+        finish(self)
+
+    holder.finish = finishing
+
+
+def play(scale: float, arguments: list[str]) -> None:
+    """Run ansible-playbook; its workers inherit the waits."""
+    loader = importlib.import_module("ansible.plugins.loader")
+    prepare = loader.init_plugin_loader
+
+    def prepared(*args: Any, **named: Any) -> None:
+        prepare(*args, **named)
+        shorten(scale)
+
+    setattr(loader, prepare.__name__, prepared)
+    importlib.import_module("ansible.cli.playbook").main(["ansible-playbook", *arguments])
+
+
+def operate(scale: float, file: str, name: str) -> None:
+    """Run an operation in this process, with options that are validated as Ansible validates them."""
+    options = json.load(sys.stdin)
+    shorten(scale)
+    validator = importlib.import_module("ansible.module_utils.common.arg_spec").ArgumentSpecValidator
+    module = importlib.import_module(f"{CLIENT}._operation")
+    operation = getattr(importlib.import_module(f"{CLIENT}.{file}"), name)
+    validation = validator(operation.spec, **operation.rules).validate(options)
+    if validation.error_messages:
+        raise SystemExit("; ".join(validation.error_messages))
+    result = module.execute(operation, validation.validated_parameters, module.Mode(check=False, diff=False))
+    print(json.dumps(result), flush=True)
+    raise SystemExit(2 if "failed" in result else 0)
+
+
+def main() -> None:
+    # Who starts this in the background may ignore Ctrl-C, and its children would, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    scale, what, *rest = sys.argv[1:]
+    if what == "playbook":
+        play(float(scale), rest)
+    else:
+        operate(float(scale), *rest)
+
+
+if __name__ == "__main__":
+    main()
