@@ -125,7 +125,7 @@ def proxy_api(params: Mapping[str, Any], state: State | None = None) -> ProxyApi
         raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
     url = _address("api_url", params, PROXY_API_OPTIONS)
     transport, budget = _transport(params, "api_url")
-    pacer = Pacer(state or State(params["state_dir"]))
+    pacer = Pacer(state or State(params["state_dir"], params["max_wait"]))
     return ProxyApi(transport, pacer, budget, api_url=url, key=params["key"], pwd=params["pwd"])
 
 

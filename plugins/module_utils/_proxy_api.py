@@ -10,7 +10,8 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
@@ -19,6 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._client import Clien
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     RATE_LIMITED,
+    UNKNOWN,
     ApiError,
     ExchangeError,
     QgError,
@@ -40,6 +42,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     task_leases,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import WHITELIST, ReportedChanges
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import (
+    WhitelistWrite,
+    WhitelistWrites,
+)
 
 #: How an answer's JSON becomes what the caller gets; raises ShapeError.
 Reader = Callable[[dict[str, Any]], T]
@@ -53,6 +61,34 @@ LOCK_NAP = 0.2
 
 class FormRefused(QgError):
     """The call was sent by POST and refused, though the same key was served by GET before."""
+
+
+@dataclass(frozen=True)
+class WhitelistReading:
+    """The whitelist as the vendor ``listed`` it, and what was reported to this control node but is not listed yet.
+
+    ``missing`` addresses were added, and ``gone`` ones removed. ``complete`` is False if the response held no list.
+    """
+
+    listed: frozenset[str]
+    missing: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    complete: bool = True
+
+    @property
+    def ips(self) -> frozenset[str]:
+        """The addresses that are on the whitelist."""
+        return self.listed.union(self.missing).difference(self.gone)
+
+    @property
+    def late(self) -> frozenset[str]:
+        """The addresses whose change the list does not show yet."""
+        return self.missing.union(self.gone)
+
+    def without(self, ips: Collection[str]) -> WhitelistReading:
+        """The reading if the reports about these addresses are not believed."""
+        missing, gone = self.missing.difference(ips), self.gone.difference(ips)
+        return WhitelistReading(self.listed, missing, gone, self.complete)
 
 
 class ProxyApi(Client):
@@ -73,18 +109,77 @@ class ProxyApi(Client):
         #: The name of the key in the state directory.
         self.key_digest = pacer.state.digest("pacing", service_of(api_url), key)
         self._forms = True
+        #: Whether addresses of this control node should be on the whitelist, so that an empty one is read once more.
+        self.expects_addresses: Callable[[], bool] = lambda: False
+        self._reported = ReportedChanges(pacer.state, self.key_digest, WHITELIST, pacer.now)
+        self._writes = WhitelistWrites(pacer.state, self.key_digest, pacer.now)
 
     def whitelist(self) -> list[str]:
-        """All addresses on the key's whitelist, as the vendor writes them and in its order."""
-        return self._call(_endpoints.WHITELIST_QUERY, {}, addresses)
+        """All addresses on the key's whitelist, also those that were added a moment ago and are not listed yet."""
+        return sorted(self.read_whitelist().ips)
+
+    def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
+        """The whitelist, with what the vendor reported to this control node and does not list yet.
+
+        An empty one is read once more, unless it ``may_be_empty``, if addresses of this control node should be on it.
+        """
+        reading = self._read_whitelist()
+        if reading.listed or may_be_empty:
+            return reading
+        # An empty list that lags is no surprise after a report; one that is not there at all is.
+        if self.expects_addresses() or (reading.missing and not reading.complete):
+            reading = self._read_whitelist()
+        return reading
+
+    def _read_whitelist(self) -> WhitelistReading:
+        listed, complete = self._call(_endpoints.WHITELIST_QUERY, {}, _listing)
+        correction = self._reported.correct(listed, complete=complete)
+        reading = WhitelistReading(frozenset(listed), frozenset(correction.missing), correction.gone, complete)
+        if complete:
+            self._writes.observe(reading.ips)
+        return reading
+
+    def distrust(self, ips: Collection[str]) -> None:
+        """Believe the list again for addresses whose reported change it has not shown in time."""
+        self._reported.forget(ips)
 
     def add(self, ips: Sequence[str]) -> list[str]:
         """Put addresses on the whitelist; the answer names those that the vendor says it added."""
-        return self._call(_endpoints.WHITELIST_ADD, {"IP": ",".join(ips)}, addresses)
+        return self._change_whitelist(_endpoints.WHITELIST_ADD, ips, present=True)
 
     def remove(self, ips: Sequence[str]) -> list[str]:
         """Take addresses off the whitelist; the answer names those that the vendor says it removed."""
-        return self._call(_endpoints.WHITELIST_DEL, {"IP": ",".join(ips)}, addresses)
+        return self._change_whitelist(_endpoints.WHITELIST_DEL, ips, present=False)
+
+    def unresolved_writes(self) -> list[WhitelistWrite]:
+        """Changes of the whitelist whose result is not known, whichever process sent them."""
+        return self._writes.unresolved()
+
+    def settles_in(self, conflicts: Callable[[WhitelistWrite], bool]) -> float:
+        """Seconds until no unresolved change of the whitelist that ``conflicts`` can be under way any more."""
+        now = self.pacer.now()
+        return max([0.0, *(write.settles_in(now) for write in self._writes.unresolved() if conflicts(write))])
+
+    def _change_whitelist(self, endpoint: Endpoint, ips: Sequence[str], *, present: bool) -> list[str]:
+        def recorded(send: Callable[[], list[str]]) -> list[str]:
+            number = self._writes.record(ips, present=present, timeout=self._transport.timeout)
+            try:
+                done = send()
+            except (ApiError, ExchangeError, FormRefused) as problem:
+                with contextlib.suppress(StateError):
+                    if may_be_executed(problem):
+                        self._writes.keep(number, over=not isinstance(problem, ExchangeError) or problem.over)
+                    else:
+                        self._writes.resolve(number)
+                raise
+            # If this cannot be recorded, the call stays unresolved, and later runs wait until it is settled.
+            with contextlib.suppress(StateError):
+                named = set(done).intersection(ips)
+                self._reported.record(dict.fromkeys(named) if present else {}, () if present else named)
+                self._writes.acknowledge(number, named)
+            return done
+
+        return self._call(endpoint, {"IP": ",".join(ips)}, addresses, recorded)
 
     def whitelist_spacing(self) -> float:
         """Seconds by which to put off a change of the whitelist, so that it is made for more at once."""
@@ -213,10 +308,21 @@ class ProxyApi(Client):
     def _channels(self) -> int | None:
         return self.pacer.channels(self.key_digest)
 
-    def _call(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+    def _call(
+        self,
+        endpoint: Endpoint,
+        parameters: Mapping[str, str],
+        read: Reader[T],
+        around: Callable[[Callable[[], T]], T] | None = None,
+    ) -> T:
+        """Call until there is a response or a reason to stop; ``around`` is called with each attempt to run it."""
+
+        def send() -> T:
+            return self._once(endpoint, parameters, read)
+
         def attempt() -> T:
             with self._place(endpoint.name, endpoint.limit(self._channels if endpoint.per_channel else None)):
-                return self._once(endpoint, parameters, read)
+                return around(send) if around else send()
 
         return self._persist(endpoint.name, attempt, repeatable=endpoint.repeatable)
 
@@ -227,7 +333,9 @@ class ProxyApi(Client):
         try:
             yield
         finally:
-            self.pacer.answered(place)
+            # If it cannot be recorded, the place is taken for longer. That must not hide what the call did.
+            with contextlib.suppress(StateError):
+                self.pacer.answered(place)
 
     def _counts(self, problem: ApiError | ExchangeError) -> bool:
         """A refusal for the rate costs a minute each time, so that max_wait ends these tries, and nothing else does."""
@@ -259,6 +367,18 @@ class ProxyApi(Client):
                 self._forms = False
                 raise FormRefused(problem.message, **problem.details) from None
             raise
+
+
+def _listing(body: Mapping[str, Any]) -> tuple[list[str], bool]:
+    """The addresses in a response, and whether it held a list at all."""
+    return addresses(body), body.get("Data") is not None
+
+
+def may_be_executed(problem: QgError) -> bool:
+    """Whether a change of the whitelist may have been carried out, or may still be, though its call failed."""
+    if isinstance(problem, ExchangeError):
+        return problem.executed is not False
+    return isinstance(problem, ApiError) and problem.code == UNKNOWN
 
 
 def _for_the_rate(problem: ApiError | ExchangeError) -> bool:

@@ -109,6 +109,15 @@ class PaidCalls:
             *endpoints,
         )
         return [
-            PaidCall(number, endpoint, wanted, frozenset(json.loads(known)), json.loads(request), in_use, sent, timeout)
+            PaidCall(
+                number,
+                endpoint,
+                wanted,
+                frozenset(self._state.decoded(known)),
+                self._state.decoded(request),
+                in_use,
+                sent,
+                timeout,
+            )
             for number, endpoint, wanted, known, request, in_use, sent, timeout in rows
         ]
