@@ -104,21 +104,6 @@ def test_a_directory_that_is_a_link_must_be_the_users_own(tmp_path: Path, monkey
         State(str(link))
 
 
-@pytest.mark.parametrize("directory", ["", "  ", "a\0b"])
-def test_what_names_no_directory_is_refused(directory: str) -> None:
-    with pytest.raises(OptionError, match="does not name a directory"):
-        State(directory)
-
-
-def test_a_user_without_a_home_is_told_to_set_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless(_path: Path) -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "expanduser", homeless)
-    with pytest.raises(OptionError, match=r"this user has no home\. Set state_dir"):
-        State("~/.ansible/qgnet")
-
-
 # --- the schema
 
 KEPT = """
