@@ -174,7 +174,7 @@ class ActionModule(QgAction):
         return verdict
 
     def _board(self, params: dict[str, Any]) -> Board:
-        return board_for(params, State(params["state_dir"]), check=self.mode().check)
+        return board_for(params, State(params["state_dir"], params["max_wait"]), check=self.mode().check)
 
     def _prove(self, params: dict[str, Any]) -> list[str]:
         """Ask an echo service through the proxy until it answers: the vendor needs a moment after a change."""

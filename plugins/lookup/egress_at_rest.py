@@ -75,7 +75,7 @@ class LookupModule(LookupBase):
         if not os.path.isdir(os.path.expanduser(directory)):
             return [False]
         try:
-            with contextlib.closing(State(directory)) as state:
+            with contextlib.closing(State(directory, max_wait=0)) as state:
                 # Keywords are evaluated in the process of the run; by some releases of ansible-core in workers, too.
                 return [any(is_at_rest(state, run_id(process)) for process in (os.getpid(), os.getppid()))]
         except QgError:

@@ -13,13 +13,15 @@ takes along the address that it has, even if a host that is no longer remembered
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Outcome
 
 
@@ -35,49 +37,111 @@ class HostWish:
     detected: bool = False
 
 
+@dataclass(frozen=True)
+class HostMemory:
+    """What is to be remembered for a host after a write.
+
+    It was ``registered`` with these addresses. It needs the ``former`` ones no longer, but they may still be on the
+    whitelist. All others are forgotten.
+    """
+
+    host: str
+    registered: frozenset[str]
+    former: frozenset[str] = frozenset()
+
+
 class Memory:
     """Which host of which fleet was registered with which addresses, for one key."""
 
-    def __init__(self, state: State, key: str, fleet: str) -> None:
+    def __init__(self, state: State, key: str, fleet: str, now: Callable[[], float] = time.time) -> None:
         self._state = state
         self._key = key
         self._fleet = fleet
+        self._now = now
 
-    def of_host(self, host: str) -> set[str]:
-        """The addresses of one host."""
-        query = "SELECT ip FROM registrations WHERE key = ? AND fleet = ? AND host = ?"
-        return {ip for (ip,) in self._state.rows(query, self._key, self._fleet, host)}
+    def is_registered(self, host: str, ips: Collection[str]) -> bool:
+        """Whether a host was registered with just these addresses, and nothing of it is left to be removed."""
+        rows = self._state.rows(
+            "SELECT ip, former FROM registrations WHERE key = ? AND fleet = ? AND host = ? "
+            "AND (NOT former OR missing_since IS NULL)",
+            self._key,
+            self._fleet,
+            host,
+        )
+        return not any(former for _ip, former in rows) and {ip for ip, _former in rows} == set(ips)
+
+    def expects_addresses(self) -> bool:
+        """Whether any host, of any fleet, was registered."""
+        return bool(self._state.rows("SELECT 1 FROM registrations WHERE key = ? LIMIT 1", self._key))
 
     def recall(self, hosts: Collection[str]) -> tuple[dict[str, set[str]], set[str]]:
-        """The addresses of each of these hosts, and all addresses of any other host, of any fleet."""
+        """The addresses of each of these hosts, and all addresses that any other host, of any fleet, needs."""
         mine: dict[str, set[str]] = {host: set() for host in hosts}
         others: set[str] = set()
-        for fleet, host, ip in self._state.rows("SELECT fleet, host, ip FROM registrations WHERE key = ?", self._key):
+        query = "SELECT fleet, host, ip, former FROM registrations WHERE key = ?"
+        for fleet, host, ip, former in self._state.rows(query, self._key):
             if fleet == self._fleet and host in mine:
                 mine[host].add(ip)
-            else:
+            elif not former:
                 others.add(ip)
         return mine, others
 
-    def note(self, hosts: Iterable[tuple[str, Collection[str]]]) -> None:
-        """Remember these addresses, and no others, for these hosts."""
+    def anticipate(self, hosts: Iterable[tuple[str, Collection[str]]]) -> None:
+        """Remember addresses that are about to be added for hosts, for the case that this process ends on the way."""
         with self._state.transaction() as database:
-            for host, ips in hosts:
-                database.execute(
-                    "DELETE FROM registrations WHERE key = ? AND fleet = ? AND host = ?", (self._key, self._fleet, host)
+            database.executemany(
+                "INSERT INTO registrations (key, fleet, host, ip) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET former = 0",
+                [(self._key, self._fleet, host, ip) for host, ips in hosts for ip in sorted(ips)],
+            )
+
+    def note(self, hosts: Iterable[HostMemory]) -> None:
+        """Remember this, and nothing else, for these hosts."""
+        with self._state.transaction() as database:
+            for own in hosts:
+                named = (self._key, self._fleet, own.host)
+                known = dict(
+                    database.execute(
+                        "SELECT ip, missing_since FROM registrations WHERE key = ? AND fleet = ? AND host = ?", named
+                    ).fetchall()
                 )
+                database.execute("DELETE FROM registrations WHERE key = ? AND fleet = ? AND host = ?", named)
                 database.executemany(
-                    "INSERT INTO registrations VALUES (?, ?, ?, ?)",
-                    [(self._key, self._fleet, host, ip) for ip in sorted(ips)],
+                    "INSERT INTO registrations (key, fleet, host, ip, former, missing_since) VALUES (?, ?, ?, ?, ?, ?)",
+                    [
+                        (*named, ip, ip not in own.registered, known.get(ip))
+                        for ip in sorted(own.registered | own.former)
+                    ],
                 )
 
-    def forget_all_but(self, whitelist: Collection[str]) -> None:
-        """Forget, for all fleets, what does not stand on the whitelist: there is nothing of it left to be removed."""
-        rows = self._state.rows("SELECT DISTINCT ip FROM registrations WHERE key = ?", self._key)
-        gone = [(self._key, ip) for (ip,) in rows if ip not in whitelist]
-        if gone:
-            with self._state.transaction() as database:
-                database.executemany("DELETE FROM registrations WHERE key = ? AND ip = ?", gone)
+    def forget_missing(self, whitelist: Collection[str]) -> None:
+        """Forget, for all fleets, what the whitelist lacks now and lacked when it was read LIST_LAG seconds ago.
+
+        Never on one reading alone: it may be wrong, and what is forgotten is never removed. ``whitelist`` must be that
+        of a response that held one.
+        """
+        now = self._now()
+        rows = self._state.rows("SELECT DISTINCT ip, missing_since FROM registrations WHERE key = ?", self._key)
+        back = [(None, self._key, ip) for ip, since in rows if since is not None and ip in whitelist]
+        # A time in the future is left from before the clock was set back.
+        first = [
+            (now, self._key, ip, now) for ip, since in rows if ip not in whitelist and (since is None or since > now)
+        ]
+        gone = [
+            (self._key, ip, now - LIST_LAG)
+            for ip, since in rows
+            if ip not in whitelist and since is not None and since <= now - LIST_LAG
+        ]
+        if not (back or first or gone):
+            return
+        with self._state.transaction() as database:
+            database.executemany("UPDATE registrations SET missing_since = ? WHERE key = ? AND ip = ?", back)
+            database.executemany(
+                "UPDATE registrations SET missing_since = ? WHERE key = ? AND ip = ? "
+                "AND (missing_since IS NULL OR missing_since > ?)",
+                first,
+            )
+            database.executemany("DELETE FROM registrations WHERE key = ? AND ip = ? AND missing_since <= ?", gone)
 
 
 @dataclass(frozen=True)
@@ -143,3 +207,18 @@ def _too_many(outcome: Outcome) -> QgError:
         f"them, more than max_removals={outcome.wish.max_removals}. Check these hosts, then raise max_removals or give "
         "the addresses in ips."
     )
+
+
+def host_memory(host: str, ips: Collection[str], remembered: Collection[str], outcome: Outcome) -> HostMemory:
+    """What is to be remembered for a host after a write: all that is, or may be, on the whitelist because of it.
+
+    A former address is forgotten only if another host needs it, or if the vendor was asked to remove it and the
+    whitelist, which was then read, lacks it. What could not be removed counts only if it was remembered before, and not
+    because the host reported it.
+    """
+    wish, reading = outcome.wish, outcome.reading
+    wanted = frozenset() if wish.state == "absent" else frozenset(ips)
+    unwanted = set(remembered) - wanted
+    unwanted &= {*wish.replaces, *(wish.ips if wish.state == "absent" else ())}
+    known = outcome.confirmed and reading is not None and reading.complete
+    return HostMemory(host, wanted, frozenset(unwanted - set(outcome.removed if known else ())))

@@ -301,7 +301,10 @@ class Holder:
                 )
 
     def _take(self, leases: Iterable[Lease]) -> None:
-        self.held.update({lease.identity: lease for lease in leases})
+        taken = {lease.identity: lease for lease in leases}
+        # At once, so that an error of the state store does not hide what was paid for.
+        self.new.update(taken)
+        self.held.update(taken)
         self.memory.changed()
 
     def _adopt(self, known: Collection[tuple[str, str, str]], asked: int, origin: Origin, terms: Terms) -> int:

@@ -14,9 +14,10 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import Memory, host_verdict
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import Turn, fleet_result
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import Turn, fleet_result, forget_missing
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import proxy_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import (
     Board,
     Entry,
@@ -54,14 +55,16 @@ def put_down(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode, 
     ``task`` has read it: the first host of the task reads for all. Without a ``task``, all is left to :func:`register`.
     """
     memory = Memory(board.state, board.key, entry.fleet)
-    known = entry.wish.state == "present" and memory.of_host(entry.host) == set(entry.wish.ips)
+    known = entry.wish.state == "present" and memory.is_registered(entry.host, entry.wish.ips)
     if not (task and known and not params["verify_proxy"]):
         board.post(entry)
         return []
     whitelist = board.reading(task)
     # As soon as there is something to be written, whoever writes reads for all.
     if whitelist is None and not is_busy(board.state, entry.run):
-        with board.reader() as quiet:
+        # The wait is for another process's call, which has its own timeout.
+        longest = params["max_wait"] + params["timeout"]
+        with board.reader(longest, lambda: _is_known(board, entry.run, task)) as quiet:
             whitelist = board.reading(task)
             if whitelist is None and quiet and not is_busy(board.state, entry.run):
                 whitelist = _read(board, entry.run, params, mode, task)
@@ -70,16 +73,26 @@ def put_down(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode, 
     return _post(board, entry, whitelist)
 
 
+def _is_known(board: Board, run: str, task: str) -> bool:
+    """Whether nobody has to read for this task any more."""
+    return board.reading(task) is not None or is_busy(board.state, run)
+
+
 def _read(board: Board, run: str, params: Mapping[str, Any], mode: Mode, task: str) -> list[str] | None:
     """The whitelist, read without a wait; None where that fails, which the second step then tells."""
     try:
         api = proxy_api({**params, "max_wait": 0.0}, board.state)
-        whitelist = api.whitelist()
+        memory = Memory(board.state, board.key, "", api.pacer.now)
+        api.expects_addresses = memory.expects_addresses
+        reading = api.read_whitelist()
+        # What an earlier call may still remove does not count: the second step waits until that is settled.
+        leaving = [write.ips for write in api.unresolved_writes() if not write.present]
     except QgError:
         return None
+    whitelist = sorted(reading.ips.difference(*leaving))
     board.keep_reading(run, task, whitelist, api.report())
     if not mode.check:
-        Memory(board.state, board.key, "").forget_all_but(whitelist)
+        forget_missing(memory, reading)
     board.tidy_up()
     return whitelist
 
@@ -105,14 +118,26 @@ def register(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode) 
     The verdict has ``fleet`` where it is this host that tells what was done for all hosts of the run.
     """
     turn = Turn(board, entry, params, mode)
-    with board.settle(entry, turn.write, turn.patience) as told:
-        verdict = {"fleet": {}, **turn.verdict} if told is None else told
-    if told is None or is_at_rest(board.state, entry.run):
-        readings = board.take_readings(entry.run)
-        if readings and told is not None:
-            verdict["fleet"] = fleet_result(_unchanged(entry.wish, readings[0]), readings[1], diff=False)
-        elif readings and "api" in verdict["fleet"]:
-            verdict["fleet"]["api"] = added(verdict["fleet"]["api"], readings[1])
+    told: Verdict | None = None
+    verdict: Verdict = {}
+    try:
+        with board.settle(entry, turn.write, turn.patience) as told:
+            verdict = {"fleet": {}, **turn.verdict} if told is None else told
+        if told is None or is_at_rest(board.state, entry.run):
+            readings = board.take_readings(entry.run)
+            if readings and told is not None:
+                verdict["fleet"] = fleet_result(_unchanged(entry.wish, readings[0]), readings[1], diff=False)
+            elif readings and "api" in verdict["fleet"]:
+                verdict["fleet"]["api"] = added(verdict["fleet"]["api"], readings[1])
+    except StateError as problem:
+        # What was done to the whitelist is reported all the same.
+        verdict = verdict or {"fleet": {}, **turn.verdict}
+        if not (told or turn.verdict):
+            raise
+        turn.unsaved = turn.unsaved or problem
+    if turn.unsaved and "error" not in verdict and not verdict.get("failed"):
+        verdict.update({**turn.unsaved.as_result(), "failed": True})
+        verdict.pop("lacks", None)
     if verdict.pop("lacks", False):
         verdict["failed"] = params["fail"]
     if not mode.diff:

@@ -235,7 +235,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         undetermined=params["undetermined"],
     )
     # Templates may be evaluated in the process that Ansible's workers are made from.
-    with contextlib.closing(State(params["state_dir"])) as state:
+    with contextlib.closing(State(params["state_dir"], params["max_wait"])) as state:
         leases = find(proxy_api(params, state), wish, max_age=params["max_age"])
     if len(leases) < least:
         raise QgError(

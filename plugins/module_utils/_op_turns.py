@@ -10,7 +10,8 @@ whoever of them has the turn writes for both.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +23,19 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     QgError,
     WaitTooLong,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import HostWish, Memory, fleet_plan, host_verdict
+from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import (
+    HostWish,
+    Memory,
+    fleet_plan,
+    host_memory,
+    host_verdict,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import service_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, proxy_api
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State, StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Board, Entry, Verdict, Work
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import (
     Outcome,
@@ -81,6 +88,12 @@ def _lines(ips: Collection[str]) -> str:
     return "".join(f"{one_line(ip)}\n" for ip in numeric_order(ips))
 
 
+def forget_missing(memory: Memory, reading: WhitelistReading | None) -> None:
+    """Forget what is no longer on the whitelist, as far as a reading can show that."""
+    if reading is not None and reading.complete:
+        memory.forget_missing(reading.listed | reading.ips)
+
+
 def board_for(params: Mapping[str, Any], state: State, *, check: bool) -> Board:
     """The board of all who name the same key and would reach the vendor in the same way."""
     key = state.digest("fleet", service_of(params["api_url"]), params["key"])
@@ -112,7 +125,8 @@ class _Part:
 class Turn:
     """What a task does when its turn has come, for its own entry and for others.
 
-    ``outcome`` is its own, and ``problem`` what kept it from any; ``verdict`` is what a host gets.
+    ``outcome`` is its own, and ``problem`` what kept it from any; ``verdict`` is what a host gets. ``unsaved`` is set
+    if the state directory failed after the vendor was called.
     """
 
     def __init__(
@@ -121,6 +135,7 @@ class Turn:
         self.outcome: Outcome | None = None
         self.problem: QgError | None = None
         self.verdict: Verdict = {}
+        self.unsaved: StateError | None = None
         self._board = board
         self._entry = entry
         self._params = params
@@ -169,8 +184,8 @@ class Turn:
                 left = own.error and _wants(told[entry.id]) and self._gives_up_before(entry, own.error)
                 if not left:
                     verdicts[entry.id] = told[entry.id]
-        if outcome.confirmed and not self._mode.check and any(part.remembered for part in parts):
-            self._memory("").forget_all_but(outcome.after)
+        if not self._mode.check:
+            self._save(lambda: forget_missing(self._memory(""), outcome.reading))
         verdicts = {name: redact(verdict, self._params, PROXY_API_OPTIONS) for name, verdict in verdicts.items()}
         self.verdict = verdicts[self._entry.id]
         return Work(verdicts, sorted(outcome.before if self._mode.check else outcome.after))
@@ -183,6 +198,7 @@ class Turn:
         self._charged = board.rested
         api.budget.waited += self._charged
         self._api = api
+        api.expects_addresses = self._memory("").expects_addresses
         return api
 
     def _together(self, entries: list[Entry]) -> list[_Part]:
@@ -211,10 +227,22 @@ class Turn:
         return _Part(entries, wish, remembered)
 
     def _memory(self, fleet: str) -> Memory:
-        return Memory(self._board.state, self._board.key, fleet)
+        now = time.time if self._api is None else self._api.pacer.now
+        return Memory(self._board.state, self._board.key, fleet, now)
+
+    def _save(self, work: Callable[[], None]) -> None:
+        """Keep something in the state directory after the vendor was called: that it fails must not hide the rest."""
+        try:
+            work()
+        except StateError as problem:
+            self.unsaved = self.unsaved or problem
 
     def _announce(self, found: Outcome, parts: list[_Part]) -> None:
         self._board.drop_readings()
+        for part in parts:
+            if part.entries[0].fleet and part.wish.state == "present":
+                new = [(entry.host, set(entry.wish.ips).intersection(found.first.add)) for entry in part.entries]
+                self._memory(part.entries[0].fleet).anticipate(new)
         changes = {*found.first.add, *found.first.remove}
         entries = [(part, entry) for part in parts for entry in part.entries]
         if len(entries) > 1:
@@ -227,13 +255,10 @@ class Turn:
             entry.id: host_verdict(entry.wish.ips, part.remembered[entry.host], outcome) for entry in part.entries
         }
         if not self._mode.check:
-            # What is on the whitelist for a host, be it wanted or not, is what a later run may have to remove. What
-            # could not be removed counts only if it was remembered before, and not because the host reported it.
-            noted = []
-            for entry in part.entries:
-                verdict, former = verdicts[entry.id], part.remembered[entry.host]
-                noted.append((entry.host, verdict["registered"] + [ip for ip in verdict["stale"] if ip in former]))
-            self._memory(part.entries[0].fleet).note(noted)
+            kept = [
+                host_memory(entry.host, entry.wish.ips, part.remembered[entry.host], outcome) for entry in part.entries
+            ]
+            self._save(lambda: self._memory(part.entries[0].fleet).note(kept))
         # One host of each run shows what was done for all: the diff and the cost stand once in the output.
         speaker = part.entries[0].id
         own = speaker == self._entry.id

@@ -18,6 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._models import numer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import Turn, board_for, decoded, result_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, proxy_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Entry
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
 
@@ -52,9 +53,17 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     board = board_for(params, api.pacer.state, check=mode.check)
     entry = Entry(wish, params["max_wait"], params["timeout"])
     turn = Turn(board, entry, params, mode, api)
-    with board.settle(entry, turn.write, turn.patience) as verdict:
-        if verdict is not None:
-            turn.outcome = decoded(verdict, wish, board.whitelist_for(entry), check=mode.check)
+    try:
+        with board.settle(entry, turn.write, turn.patience) as verdict:
+            if verdict is not None:
+                turn.outcome = decoded(verdict, wish, board.whitelist_for(entry), check=mode.check)
+    except StateError as problem:
+        # What was done to the whitelist is reported all the same.
+        if turn.outcome is None:
+            raise
+        turn.unsaved = turn.unsaved or problem
+    if turn.outcome is not None and turn.outcome.error is None:
+        turn.outcome.error = turn.unsaved
     if turn.outcome is None:
         raise turn.problem or QgError("The whitelist was not looked at.")
     return result_of(turn.outcome, turn.cost, diff=mode.diff)

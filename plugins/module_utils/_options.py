@@ -140,7 +140,7 @@ def proxy_api(params: Mapping[str, Any], state: State | None = None) -> ProxyApi
     """The client that the options of :data:`PROXY_API_OPTIONS` describe; ``state`` is what is open of ``state_dir``."""
     url = check_proxy_api(params)
     transport, budget = _transport(params, "api_url")
-    pacer = Pacer(state or State(params["state_dir"]))
+    pacer = Pacer(state or State(params["state_dir"], params["max_wait"]))
     return ProxyApi(transport, pacer, budget, api_url=url, key=params["key"], pwd=params["pwd"])
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
@@ -21,6 +21,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._client import Clien
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     RATE_LIMITED,
+    UNKNOWN,
     ApiError,
     ExchangeError,
     QgError,
@@ -44,7 +45,17 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     task_leases,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LEASES, MONOPOLIES, ReportedChanges
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import (
+    LEASES,
+    MONOPOLIES,
+    WHITELIST,
+    ReportedChanges,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import (
+    WhitelistWrite,
+    WhitelistWrites,
+)
 
 #: How an answer's JSON becomes what the caller gets; raises ShapeError.
 Reader = Callable[[dict[str, Any]], T]
@@ -60,6 +71,34 @@ LOCK_NAP = 0.2
 
 class FormRefused(QgError):
     """The call was sent by POST and refused, though the same key was served by GET before."""
+
+
+@dataclass(frozen=True)
+class WhitelistReading:
+    """The whitelist as the vendor ``listed`` it, and what was reported to this control node but is not listed yet.
+
+    ``missing`` addresses were added, and ``gone`` ones removed. ``complete`` is False if the response held no list.
+    """
+
+    listed: frozenset[str]
+    missing: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    complete: bool = True
+
+    @property
+    def ips(self) -> frozenset[str]:
+        """The addresses that are on the whitelist."""
+        return self.listed.union(self.missing).difference(self.gone)
+
+    @property
+    def late(self) -> frozenset[str]:
+        """The addresses whose change the list does not show yet."""
+        return self.missing.union(self.gone)
+
+    def without(self, ips: Collection[str]) -> WhitelistReading:
+        """The reading if the reports about these addresses are not believed."""
+        missing, gone = self.missing.difference(ips), self.gone.difference(ips)
+        return WhitelistReading(self.listed, missing, gone, self.complete)
 
 
 class ProxyApi(Client):
@@ -81,18 +120,81 @@ class ProxyApi(Client):
         self.key_digest = pacer.state.digest("pacing", service_of(api_url), key)
         self._forms = True
         self._reported_leases = ReportedChanges(pacer.state, self.key_digest, LEASES, pacer.now)
+        #: Whether addresses of this control node should be on the whitelist, so that an empty one is read once more.
+        self.expects_addresses: Callable[[], bool] = lambda: False
+        self._reported = ReportedChanges(pacer.state, self.key_digest, WHITELIST, pacer.now)
+        self._writes = WhitelistWrites(pacer.state, self.key_digest, pacer.now)
 
     def whitelist(self) -> list[str]:
-        """All addresses on the key's whitelist, as the vendor writes them and in its order."""
-        return self._call(_endpoints.WHITELIST_QUERY, {}, addresses)
+        """All addresses on the key's whitelist, also those that were added a moment ago and are not listed yet."""
+        return sorted(self.read_whitelist().ips)
+
+    def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
+        """The whitelist, with what the vendor reported to this control node and does not list yet.
+
+        An empty one is read once more, unless it ``may_be_empty``, if addresses of this control node should be on it.
+        """
+        reading = self._read_whitelist()
+        if reading.listed or may_be_empty:
+            return reading
+        # An empty list that lags is no surprise after a report; one that is not there at all is.
+        if self.expects_addresses() or (reading.missing and not reading.complete):
+            reading = self._read_whitelist()
+        return reading
+
+    def _read_whitelist(self) -> WhitelistReading:
+        listed, complete = self._call(_endpoints.WHITELIST_QUERY, {}, _listing)
+        correction = self._reported.correct(listed, complete=complete)
+        reading = WhitelistReading(frozenset(listed), frozenset(correction.missing), correction.gone, complete)
+        if complete:
+            self._writes.observe(reading.ips)
+        return reading
+
+    def distrust(self, ips: Collection[str]) -> None:
+        """Believe the list again for addresses whose reported change it has not shown in time."""
+        self._reported.forget(ips)
 
     def add(self, ips: Sequence[str]) -> list[str]:
         """Put addresses on the whitelist; the answer names those that the vendor says it added."""
-        return self._call(_endpoints.WHITELIST_ADD, {"IP": ",".join(ips)}, addresses)
+        return self._change_whitelist(_endpoints.WHITELIST_ADD, ips, present=True)
 
     def remove(self, ips: Sequence[str]) -> list[str]:
         """Take addresses off the whitelist; the answer names those that the vendor says it removed."""
-        return self._call(_endpoints.WHITELIST_DEL, {"IP": ",".join(ips)}, addresses)
+        return self._change_whitelist(_endpoints.WHITELIST_DEL, ips, present=False)
+
+    def unresolved_writes(self) -> list[WhitelistWrite]:
+        """Changes of the whitelist whose result is not known, whichever process sent them."""
+        return self._writes.unresolved()
+
+    def settles_in(self, conflicts: Callable[[WhitelistWrite], bool]) -> float:
+        """Seconds until no unresolved change of the whitelist that ``conflicts`` can be under way any more."""
+        now = self.pacer.now()
+        return max([0.0, *(write.settles_in(now) for write in self._writes.unresolved() if conflicts(write))])
+
+    def _change_whitelist(self, endpoint: Endpoint, ips: Sequence[str], *, present: bool) -> list[str]:
+        sent: list[int] = []
+
+        @contextlib.contextmanager
+        def recorded() -> Iterator[None]:
+            number = self._writes.record(ips, present=present, timeout=self.timeout)
+            try:
+                yield
+            except (ApiError, ExchangeError, FormRefused) as problem:
+                with contextlib.suppress(StateError):
+                    if may_be_executed(problem):
+                        self._writes.keep(number, over=not isinstance(problem, ExchangeError) or problem.over)
+                    else:
+                        self._writes.resolve(number)
+                raise
+            sent.append(number)
+
+        done = self._call(endpoint, {"IP": ",".join(ips)}, addresses, recorded)
+        # If this cannot be recorded, the call stays unresolved, and later runs wait until it is settled.
+        with contextlib.suppress(StateError):
+            named = set(done).intersection(ips)
+            self._reported.record(dict.fromkeys(named) if present else {}, () if present else named)
+            self._writes.acknowledge(sent[-1], named)
+        return done
 
     def whitelist_spacing(self) -> float:
         """Seconds by which to put off a change of the whitelist, so that it is made for more at once."""
@@ -177,7 +279,9 @@ class ProxyApi(Client):
         self._reported_leases.record(gone=names)
 
     def _report(self, leases: list[Lease]) -> list[Lease]:
-        self._reported_leases.record({lease.name: [lease.task_id, dict(lease.vendor)] for lease in leases})
+        # What was paid for must be returned, also if it cannot be recorded.
+        with contextlib.suppress(StateError):
+            self._reported_leases.record({lease.name: [lease.task_id, dict(lease.vendor)] for lease in leases})
         return leases
 
     def release(
@@ -194,7 +298,8 @@ class ProxyApi(Client):
             parameters = {"TaskID" if by_task else "IP": ",".join(names)}
             reported = self._call(_endpoints.RELEASE, parameters, released_addresses, sending)
         released = [lease for lease in leases if reported is None or lease.ip in reported]
-        self._reported_leases.record(gone=[lease.name for lease in released])
+        with contextlib.suppress(StateError):
+            self._reported_leases.record(gone=[lease.name for lease in released])
         return released
 
     def release_batch(self) -> int:
@@ -316,7 +421,9 @@ class ProxyApi(Client):
         try:
             yield
         finally:
-            self.pacer.answered(place)
+            # If it cannot be recorded, the place is taken for longer. That must not hide what the call did.
+            with contextlib.suppress(StateError):
+                self.pacer.answered(place)
 
     def _counts(self, problem: ApiError | ExchangeError) -> bool:
         """A refusal for the rate costs a minute each time, so that max_wait ends these tries, and nothing else does."""
@@ -351,6 +458,18 @@ class ProxyApi(Client):
                 self._forms = False
                 raise FormRefused(problem.message, **problem.details) from None
             raise
+
+
+def _listing(body: Mapping[str, Any]) -> tuple[list[str], bool]:
+    """The addresses in a response, and whether it held a list at all."""
+    return addresses(body), body.get("Data") is not None
+
+
+def may_be_executed(problem: QgError) -> bool:
+    """Whether a change of the whitelist may have been carried out, or may still be, though its call failed."""
+    if isinstance(problem, ExchangeError):
+        return problem.executed is not False
+    return isinstance(problem, ApiError) and problem.code == UNKNOWN
 
 
 def _for_the_rate(problem: ApiError | ExchangeError) -> bool:

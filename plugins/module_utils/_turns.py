@@ -34,6 +34,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wi
 SHORTEST_NAP, LONGEST_NAP = 0.02, 0.2
 #: Seconds by which the waiting for a writer who rests may be counted wrong.
 GRACE = 1.0
+#: Calls for which a writer is waited for beside max_wait, and the least timeout, in seconds, that counts for each.
+MOST_CALLS, LEAST_TIMEOUT = 10, 3.0
 #: Seconds after which a wish on the board is of no use to anybody: no play takes longer from one task to the next.
 WISH_LIFE = 86400
 #: Seconds for which a task believes what it has read of the whitelist for its first hosts.
@@ -123,7 +125,7 @@ class Board:
         now = time.time()
         query = "SELECT whitelist FROM readings WHERE key = ? AND task = ? AND fresh AND at BETWEEN ? AND ? LIMIT 1"
         rows = self.state.rows(query, self.key, task, now - FRESH, now)
-        return json.loads(rows[0][0]) if rows else None
+        return self.state.decoded(rows[0][0]) if rows else None
 
     def keep_reading(self, run: str, task: str, whitelist: Collection[str], cost: Mapping[str, float]) -> None:
         """Keep the whitelist for the other hosts of a task, and what it cost to read it."""
@@ -154,26 +156,31 @@ class Board:
             database.execute(f"UPDATE readings SET told = 1 WHERE {untold}", (run,))
         if not rows:
             return None
-        return json.loads(rows[-1][0]), functools.reduce(added, [json.loads(cost) for _whitelist, cost in rows])
+        costs = [self.state.decoded(cost) for _whitelist, cost in rows]
+        return self.state.decoded(rows[-1][0]), functools.reduce(added, costs)
 
     @contextlib.contextmanager
-    def reader(self) -> Iterator[bool]:
-        """Wait for others who read for their hosts, and keep them out; False while somebody writes."""
-        with (
-            self.state.try_lock(f"reading-{self.key}", wait=True),
-            self.state.try_lock(self._writing) as quiet,
-        ):
-            yield quiet
+    def reader(self, wait: float, unless: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+        """Keep others out who read for their hosts; False while another process writes.
+
+        Other readers are waited for up to ``wait`` seconds, and only until ``unless`` is true. It is False then, too.
+        """
+        with self.state.try_lock(f"reading-{self.key}", wait=wait, unless=unless) as mine:
+            if not mine:
+                yield False
+                return
+            with self.state.try_lock(self._writing) as quiet:
+                yield quiet
 
     def verdict(self, entry: Entry) -> Verdict | None:
         """What came of a wish, if anything did yet."""
         rows = self.state.rows("SELECT verdict FROM wishes WHERE id = ?", entry.id)
-        return json.loads(rows[0][0]) if rows and rows[0][0] is not None else None
+        return self.state.decoded(rows[0][0]) if rows and rows[0][0] is not None else None
 
     def whitelist_for(self, entry: Entry) -> list[str]:
         """The whitelist as the writer who brought a verdict read it last."""
         query = "SELECT whitelist FROM rounds JOIN wishes ON rounds.id = wishes.round WHERE wishes.id = ?"
-        return [ip for (text,) in self.state.rows(query, entry.id) for ip in json.loads(text)]
+        return [ip for (text,) in self.state.rows(query, entry.id) for ip in self.state.decoded(text)]
 
     @contextlib.contextmanager
     def settle(
@@ -192,7 +199,8 @@ class Board:
     ) -> Verdict | None:
         began, nap = time.monotonic(), SHORTEST_NAP
         # The writer's calls take time, however little he may wait.
-        longest = entry.max_wait + 60 + 10 * entry.timeout
+        longest = entry.max_wait + MOST_CALLS * max(entry.timeout, LEAST_TIMEOUT)
+        next_look = began + entry.max_wait + GRACE
         posted, waits = bool(entry.run), False
         while True:
             self.waited = time.monotonic() - began
@@ -221,11 +229,20 @@ class Board:
                     "Another process writes to the same whitelist and waits for its turn under the vendor's limits; "
                     f"that takes longer than max_wait ({entry.max_wait:g} seconds). Raise max_wait or run again later."
                 )
-            if time.monotonic() - began > longest:
+            now = time.monotonic()
+            if now - began > longest:
                 raise QgError(
-                    f"Other processes have been writing to the same whitelist for {longest:.0f} seconds: run again "
-                    "later."
+                    f"Other processes have been writing to the same whitelist for {longest:.0f} seconds, at last "
+                    f"{self.state.holder_of(self._lock)}: run again later, or end that process if it hangs."
                 )
+            if now > next_look:
+                next_look = now + 1.0
+                if self.state.is_holder_stopped(self._lock):
+                    raise WaitTooLong(
+                        f"The whitelist cannot be changed: {self.state.holder_of(self._lock)}, which writes to it, is "
+                        f"stopped for longer than max_wait ({entry.max_wait:g} seconds). Continue it (kill -CONT) or "
+                        "end it, and run again."
+                    )
             nap = min(nap * 1.2, LONGEST_NAP)
             time.sleep(nap)
             if self.state.is_held(f"{self._lock}-rest"):
@@ -233,7 +250,8 @@ class Board:
 
     def rest(self, seconds: float, sleep: Callable[[float], None]) -> None:
         """Sleep as a writer, so that those who wait know that it is not the vendor's work that takes the time."""
-        with self.state.try_lock(f"{self._lock}-rest", wait=True):
+        # Who only looks whether it is held may be in the way for a moment.
+        with self.state.try_lock(f"{self._lock}-rest", wait=LONGEST_NAP):
             sleep(seconds)
 
     def announce(self, seen: Mapping[str, Collection[str]]) -> None:
@@ -298,9 +316,9 @@ class Board:
         rows = self.state.rows(f"SELECT {_COLUMNS} FROM wishes WHERE {condition} ORDER BY posted", *values)
         found = []
         for name, run, host, fleet, wish, max_wait, timeout, seen, waiter in rows:
-            state, ips, keep, max_removals = json.loads(wish)
+            state, ips, keep, max_removals = self.state.decoded(wish)
             wanted = Wish(state, tuple(ips), tuple(keep), max_removals=max_removals)
-            earlier = tuple(json.loads(seen or "[]"))
+            earlier = tuple(self.state.decoded(seen or "[]"))
             found.append((Entry(wanted, max_wait, timeout, name, run, host, fleet, earlier), waiter))
         return found
 

@@ -26,10 +26,21 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import backoff
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import FormRefused, ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import (
+    FormRefused,
+    ProxyApi,
+    WhitelistReading,
+    may_be_executed,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
 
 #: Rounds that change nothing before the run gives up.
 MOST_STALLS = 3
+#: Seconds between the reads of a list that does not show yet what the vendor reported: together, for as long as a list
+#: may lag (LIST_LAG).
+LAG_DELAYS = (0.5, 1.0, 2.0, 4.0, 7.5, 15.0, 15.0, 15.0)
+#: Longest of the waits, in seconds, for an earlier change whose response was lost.
+SETTLE_POLL = 5.0
 _NOT_SHOWN = "The vendor reports success, but the whitelist does not show the change."
 
 
@@ -137,6 +148,7 @@ class Outcome:
     """What a run found, did and left. ``error`` is set where the wish was not reached; the rest is true even then.
 
     ``after`` is ``confirmed`` when it was read, and not only put together from what the vendor acknowledged.
+    ``reading`` is the last one, None where nothing was read.
     """
 
     wish: Wish
@@ -146,6 +158,7 @@ class Outcome:
     refused: dict[str, QgError] = field(default_factory=dict)
     error: QgError | None = None
     confirmed: bool = True
+    reading: WhitelistReading | None = None
 
     @property
     def added(self) -> list[str]:
@@ -169,16 +182,42 @@ def bring_about(
 
     ``announce`` hears what was found, before anything is written.
     """
-    before = frozenset(api.whitelist())
+    if not check:
+        _settle(api, wish)
+    reading = api.read_whitelist()
+    before = reading.ips
     first = plan(before, wish)
     guard(first, wish)
-    outcome = Outcome(wish, before, before, first)
+    outcome = Outcome(wish, before, before, first, reading=reading)
     if check:
         outcome.after = before.union(first.add).difference(first.remove)
     elif first.changes:
         announce(outcome)
         _Writer(api, wish, outcome).run()
     return outcome
+
+
+def _settle(api: ProxyApi, wish: Wish) -> None:
+    """Wait until no earlier change that was to do the opposite can be under way, or be hidden by a list that lags."""
+
+    def conflicts(write: WhitelistWrite) -> bool:
+        return contradicts(wish, write)
+
+    while (seconds := api.settles_in(conflicts)) > 0:
+        reason = "the response to an earlier change of the same addresses was lost, and it may still take effect"
+        api.budget.require(seconds, reason, "/whitelist")
+        api.budget.wait(min(seconds, SETTLE_POLL), reason, "/whitelist")
+
+
+def contradicts(wish: Wish, write: WhitelistWrite) -> bool:
+    """Whether a change whose result is not known may undo a wish after the list has shown it as fulfilled."""
+    wanted = set() if wish.state == "absent" else set(wish.ips)
+    if not write.present:
+        return not wanted.isdisjoint(write.ips)
+    if wish.state == "exact":
+        return bool(write.ips - wanted - set(wish.keep))
+    unwanted = set(wish.ips if wish.state == "absent" else wish.replaces)
+    return bool((unwanted - wanted - set(wish.keep)) & write.ips)
 
 
 def company(wishes: Sequence[Wish]) -> list[int]:
@@ -221,7 +260,14 @@ def shares(
         removed = {*found.remove, *earlier} - wanted - set(wish.keep) - outcome.after - told
         told |= added | removed
         before = (outcome.after - added) | removed
-        part = Outcome(wish, before, outcome.after, plan(before, wish), confirmed=outcome.confirmed)
+        part = Outcome(
+            wish,
+            before,
+            outcome.after,
+            plan(before, wish),
+            confirmed=outcome.confirmed,
+            reading=outcome.reading,
+        )
         part.refused = {ip: problem for ip, problem in outcome.refused.items() if ip in wish.ips}
         left = plan(part.after, wish)
         if left.changes if outcome.confirmed else found.changes:
@@ -256,6 +302,10 @@ def _full(reason: QgError, have: Collection[str], missing: Collection[str]) -> Q
     )
 
 
+def _size(todo: Plan) -> int:
+    return len(todo.add) + len(todo.remove)
+
+
 class _Writer:
     """Writes in rounds: what is still missing is sent, then the list is read again, and only what it says counts.
 
@@ -270,6 +320,8 @@ class _Writer:
         self._largest: int | None = None
         self._remove_first = wish.capacity is not None and len(outcome.before) + len(outcome.first.add) > wish.capacity
         self._last: QgError | None = None
+        self._sent: set[str] = set()
+        self._lost = False
 
     def run(self) -> None:
         outcome = self._outcome
@@ -282,28 +334,58 @@ class _Writer:
             outcome.error = _refusal(outcome)
 
     def _rounds(self) -> None:
-        outcome, stalls = self._outcome, 0
+        outcome, stalls, delays = self._outcome, 0, list(LAG_DELAYS)
         todo = outcome.first
-        while todo.changes:
+        while todo.changes and stalls < MOST_STALLS:
             sent_alone = self._largest
             outcome.confirmed = False
             final = self._write(todo)
             self._rest()
-            outcome.after = frozenset(self._api.whitelist())
-            outcome.confirmed = True
-            left = plan(outcome.after, self._wish, outcome.refused)
-            guard(left, self._wish)
-            moved = len(left.add) + len(left.remove) < len(todo.add) + len(todo.remove) or self._largest != sent_alone
+            left = self._read_back()
+            moved = _size(left) < _size(todo) or self._largest != sent_alone
             # A refusal of something that has changed since is no answer to what is left.
             if final is not None and not moved:
                 raise self._verdict(final, left)
             stalls = 0 if moved else stalls + 1
-            if stalls >= MOST_STALLS:
-                self._give_up(left)
-                return
-            if stalls:
+            if 0 < stalls < MOST_STALLS:
                 self._pause(backoff(stalls - 1), "the change does not show in the whitelist")
+            if not left.changes or (stalls >= MOST_STALLS and self._last is None and self._lost):
+                # What the vendor reported counts. It is not sent again, but waited for; and so is what was done by a
+                # call whose response was lost, if the vendor then has nothing left to do.
+                left, stalls = self._wait_for_list(left, delays), 0
+                if left.changes and not delays:
+                    stalls = MOST_STALLS
             todo = left
+        if todo.changes:
+            self._give_up(todo)
+
+    def _read_back(self) -> Plan:
+        """Read the whitelist; what is left to be done then."""
+        outcome = self._outcome
+        outcome.reading = self._api.read_whitelist(may_be_empty=not outcome.after)
+        outcome.after = outcome.reading.ips
+        outcome.confirmed = not self._late()
+        left = plan(outcome.after, self._wish, outcome.refused)
+        guard(left, self._wish)
+        return left
+
+    def _late(self) -> set[str]:
+        """What this run has changed, as the vendor reported, and the list does not show yet."""
+        return set() if self._outcome.reading is None else self._sent & self._outcome.reading.late
+
+    def _wait_for_list(self, left: Plan, delays: list[float]) -> Plan:
+        """Read again, after each of the delays that are left, until the list shows what is to come; what it lacks."""
+        before = _size(left)
+        while delays and (_size(left) == before if left.changes else self._late()):
+            self._pause(delays.pop(0), "the list does not show yet what the vendor has reported")
+            left = self._read_back()
+        outcome, late = self._outcome, self._late()
+        if late and not delays and outcome.reading is not None:
+            self._api.distrust(late)
+            outcome.reading = outcome.reading.without(late)
+            outcome.after, outcome.confirmed = outcome.reading.ips, True
+            left = plan(outcome.after, self._wish, outcome.refused)
+        return left
 
     def _rest(self) -> None:
         """Leave a server alone for as long as it asked for, before it is asked again."""
@@ -328,6 +410,7 @@ class _Writer:
                     self._acknowledge(adding, batch)
                 except (ApiError, ExchangeError, FormRefused) as problem:
                     self._last, failed = problem, True
+                    self._lost |= may_be_executed(problem)
                     if not self._curable(problem, adding, batch, todo):
                         return problem
                     if not self._one_address_at_fault(problem):
@@ -338,6 +421,7 @@ class _Writer:
 
     def _acknowledge(self, adding: bool, batch: list[str]) -> None:
         # Kept at once, so that an error later on does not hide what was done; the read back has the last word.
+        self._sent.update(batch)
         if adding:
             self._outcome.after |= set(self._api.add(batch)) & set(batch)
         else:

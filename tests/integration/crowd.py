@@ -19,7 +19,7 @@ CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 OPERATION = f"{CLIENT}._op_whitelist"
 #: When a writer may be killed: the function that he is in, and whether that is before or after it has done its work.
 MOMENTS = {
-    "before the list is read": ("_proxy_api", "ProxyApi.whitelist", False),
+    "before the list is read": ("_proxy_api", "ProxyApi.read_whitelist", False),
     "before anything is announced": ("_turns", "Board.announce", False),
     "before the addresses are sent": ("_proxy_api", "ProxyApi.add", False),
     "when the vendor has added them": ("_proxy_api", "ProxyApi.add", True),

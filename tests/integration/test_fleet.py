@@ -590,6 +590,16 @@ def test_a_former_address_stays_until_the_new_one_is_there(fleet: Fleet) -> None
     assert numeric(fleet.sim.whitelist()) == ["198.51.100.1", *fleet.all_addresses[1:]]
 
 
+@pytest.mark.parametrize("kind", ["data_null", "data_absent"])
+def test_a_list_without_data_does_not_wipe_the_memory(fleet: Fleet, kind: str) -> None:
+    fleet.run().ok()
+    fleet.sim.fault(path=QUERY, kind=kind, times=2)
+    fleet.run().ok()
+    fleet.move(h1="198.51.100.1")
+    fleet.run().ok()
+    assert numeric(fleet.sim.whitelist()) == ["198.51.100.1", *fleet.all_addresses[1:]]
+
+
 def test_a_lost_memory_cuts_nobody_off(fleet: Fleet) -> None:
     fleet.run().ok()
     for path in fleet.playground.state_dir.iterdir():

@@ -9,6 +9,8 @@ import contextlib
 import importlib
 import json
 import multiprocessing
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -259,6 +261,30 @@ def test_who_has_less_patience_fails_alone(whitelist: Operate, sim: Simulator, c
             assert f"203.0.113.{n}" in sim.whitelist()
     assert len(calls(sim, ADD)) - 20 <= 2
     assert -11 not in {call["code"] for call in sim.journal()}
+
+
+def test_a_task_that_is_stopped_while_it_reads_keeps_no_other_waiting_for_longer_than_max_wait(
+    whitelist: Operate, sim: Simulator, crowd: Crowd, minute: float
+) -> None:
+    sim.fault(path=QUERY, kind="delay", seconds=30)
+    options = {**crowd.options, "timeout": 60.0}
+    first = multiprocessing.get_context("fork").Process(target=add_one, args=(options, "203.0.113.1", minute))
+    first.start()
+    assert first.pid is not None
+    try:
+        wait_for(lambda: calls(sim) == [QUERY])
+        os.kill(first.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        result = whitelist(["203.0.113.2"], max_wait=1, timeout=60.0)
+        assert time.monotonic() - began < 30
+        assert result["failed"] is True
+        assert_one_sentence(result["msg"])
+        assert f"process {first.pid}, which writes to it, is stopped" in result["msg"]
+        assert calls(sim) == [QUERY]
+    finally:
+        first.kill()
+        first.join(20)
+    assert whitelist(["203.0.113.2"])["added"] == ["203.0.113.2"], "the lock of a dead process is free"
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

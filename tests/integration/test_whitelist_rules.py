@@ -508,3 +508,29 @@ def test_a_damaged_state_is_told(whitelist_info: Operate, sim: Simulator, tmp_pa
     assert_one_sentence(result["msg"])
     assert f"state_dir {path}" in result["msg"]
     assert sim.journal() == []
+
+
+# --- a list that lags
+
+
+def test_a_change_that_the_list_shows_late_is_sent_once(whitelist: Operate, sim: Simulator) -> None:
+    sim.configure(options={"list_lag": 1.0})
+    result = whitelist([A])
+    assert "failed" not in result
+    assert (result["added"], result["whitelist"]) == ([A], [A])
+    result = whitelist([A], state="absent")
+    assert "failed" not in result
+    assert result["removed"] == [A]
+    assert calls(sim, ADD, DEL) == [ADD, DEL]
+
+
+def test_an_address_that_was_removed_a_moment_ago_is_added_again(
+    whitelist: Operate, whitelist_info: Operate, sim: Simulator
+) -> None:
+    sim.configure(options={"list_lag": 20.0})
+    assert "max_wait" in whitelist([A], max_wait=0)["msg"]
+    assert whitelist_info()["whitelist"] == [A], "what the vendor reported counts in the next run"
+    assert whitelist([A], state="absent", max_wait=0)["removed"] == [A]
+    assert whitelist_info()["whitelist"] == []
+    assert whitelist([A], max_wait=0)["added"] == [A]
+    assert sim.whitelist() == [A]

@@ -28,10 +28,12 @@ LEASES, MONOPOLIES, WHITELIST = "leases", "monopolies", "whitelist"
 _GIVEN_OUT_ONCE = (LEASES, MONOPOLIES)
 
 #: A row per resource of a key that a response reported: ``present`` says whether it is held since ``at`` (Unix time)
-#: or given up; ``item`` (JSON) is what the response had of it.
+#: or given up; ``item`` (JSON) is what the response had of it. ``reversed`` is 1 if the opposite was reported shortly
+#: before.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS reported (
-  key TEXT, resource TEXT, name TEXT, present INTEGER, item TEXT, at REAL, PRIMARY KEY (key, resource, name));
+  key TEXT, resource TEXT, name TEXT, present INTEGER, item TEXT, at REAL, reversed INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (key, resource, name));
 """
 
 
@@ -60,7 +62,9 @@ class ReportedChanges:
         with self._state.transaction() as database:
             database.execute("DELETE FROM reported WHERE at NOT BETWEEN ? AND ?", (now - LIST_LAG, now))
             database.executemany(
-                "INSERT OR REPLACE INTO reported (name, present, item, key, resource, at) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO reported (name, present, item, key, resource, at) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET reversed = reversed OR present != excluded.present, "
+                "present = excluded.present, item = excluded.item, at = excluded.at",
                 [(*row, self._key, self._resource, now) for row in rows],
             )
 
@@ -84,14 +88,23 @@ class ReportedChanges:
         )
         return frozenset(row[0] for row in rows)
 
-    def correct(self, listed: Collection[str], concerns: Callable[[str], bool] = lambda _name: True) -> Correction:
+    def correct(
+        self,
+        listed: Collection[str],
+        concerns: Callable[[str], bool] = lambda _name: True,
+        *,
+        complete: bool = True,
+    ) -> Correction:
         """Compare a list with what was reported. A report that the list has caught up with counts no more.
 
-        ``concerns`` says which names are of interest, where the list is one of a part.
+        ``concerns`` says which names are of interest, where the list is one of a part. A list that is not ``complete``
+        has caught up with nothing. Nor can that be seen of a report that reversed an earlier one: the list may still
+        show what was before both, and then what was between them.
         """
         now = self._now()
         rows = self._state.rows(
-            "SELECT name, present, item FROM reported WHERE key = ? AND resource = ? AND at BETWEEN ? AND ?",
+            "SELECT name, present, item, at, reversed FROM reported WHERE key = ? AND resource = ? "
+            "AND at BETWEEN ? AND ?",
             self._key,
             self._resource,
             now - LIST_LAG,
@@ -101,13 +114,23 @@ class ReportedChanges:
         if not rows:
             return Correction({}, frozenset())
         shown = set(listed)
-        caught_up = [name for name, present, _item in rows if bool(present) == (name in shown)]
-        if self._resource in _GIVEN_OUT_ONCE:
-            # One list without a resource may be an empty or a partial one.
-            caught_up = [name for name in caught_up if name in shown]
+        caught_up = [
+            (self._key, self._resource, name, present, at)
+            for name, present, _item, at, reversed_ in rows
+            if complete
+            and not reversed_
+            and bool(present) == (name in shown)
+            # One list without such a resource may be an empty or a partial one.
+            and (name in shown or self._resource not in _GIVEN_OUT_ONCE)
+        ]
         if caught_up:
-            self.forget(caught_up)
+            with self._state.transaction() as database:
+                # Another process may have recorded a new report of the same resource since.
+                database.executemany(
+                    "DELETE FROM reported WHERE key = ? AND resource = ? AND name = ? AND present = ? AND at = ?",
+                    caught_up,
+                )
         return Correction(
-            {name: json.loads(item) for name, present, item in rows if present and name not in shown},
-            frozenset(name for name, present, _item in rows if not present and name in shown),
+            {name: self._state.decoded(item) for name, present, item, *_ in rows if present and name not in shown},
+            frozenset(name for name, present, *_ in rows if not present and name in shown),
         )

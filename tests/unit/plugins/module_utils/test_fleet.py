@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import HostWish, Memory, fleet_plan
+from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import (
+    HostMemory,
+    HostWish,
+    Memory,
+    fleet_plan,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,25 +48,71 @@ def test_no_address_is_dropped_that_a_host_still_uses(
         }
 
 
+def registered(host: str, *ips: str) -> HostMemory:
+    return HostMemory(host, frozenset(ips))
+
+
 def test_the_memory_tells_own_addresses_from_those_of_others(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     here, there, other_key = Memory(state, "k", "f"), Memory(state, "k", "g"), Memory(state, "x", "f")
-    here.note([("a", ["1"]), ("b", ["1", "2"])])
-    there.note([("a", ["3"])])
-    other_key.note([("a", ["4"])])
+    here.note([registered("a", "1"), registered("b", "1", "2")])
+    there.note([registered("a", "3")])
+    other_key.note([registered("a", "4")])
     assert here.recall({"a"}) == ({"a": {"1"}}, {"1", "2", "3"})
     assert here.recall({"a", "b", "new"}) == ({"a": {"1"}, "b": {"1", "2"}, "new": set()}, {"3"})
-    here.note([("a", ["5"]), ("b", [])])
+    here.note([registered("a", "5"), registered("b")])
     assert here.recall({"a", "b"}) == ({"a": {"5"}, "b": set()}, {"3"})
-    assert (here.of_host("a"), there.of_host("a"), here.of_host("new")) == ({"5"}, {"3"}, set())
+    assert here.is_registered("a", ["5"])
+    assert not here.is_registered("a", ["5", "3"])
+    assert there.is_registered("a", ["3"])
+    assert not here.is_registered("new", ["1"])
 
 
-def test_what_no_longer_stands_on_the_whitelist_is_forgotten(tmp_path: Path) -> None:
-    state = State(str(tmp_path))
-    here, there, other_key = Memory(state, "k", "f"), Memory(state, "k", "g"), Memory(state, "x", "f")
+def test_a_former_address_keeps_its_host_busy_but_is_needed_by_none(tmp_path: Path) -> None:
+    memory = Memory(State(str(tmp_path)), "k", "f")
+    memory.note([HostMemory("a", frozenset({"2"}), frozenset({"1"})), registered("b", "2")])
+    assert memory.recall({"b"}) == ({"b": {"2"}}, {"2"})
+    assert memory.recall({"a"}) == ({"a": {"1", "2"}}, {"2"})
+    assert not memory.is_registered("a", ["2"])
+    memory.forget_missing({"2"})
+    assert memory.is_registered("a", ["2"]), "the whitelist lacks the former one"
+    memory.forget_missing({"1", "2"})
+    assert not memory.is_registered("a", ["2"]), "and now it is back"
+    memory.anticipate([("a", ["1"])])
+    assert memory.recall({"b"}) == ({"b": {"2"}}, {"1", "2"})
+
+
+def test_what_two_readings_apart_in_time_lack_is_forgotten(tmp_path: Path) -> None:
+    state, now = State(str(tmp_path)), 1000.0
+    here, there, other_key = (Memory(state, key, fleet, lambda: now) for key, fleet in ("kf", "kg", "xf"))
     for memory in (here, there, other_key):
-        memory.note([("a", ["1", "2"])])
-    here.forget_all_but({"2", "3"})
+        memory.note([registered("a", "1", "2")])
+    here.forget_missing({"2", "3"})
+    now += LIST_LAG - 1
+    here.forget_missing({"2", "3"})
+    assert here.recall({"a"}) == ({"a": {"1", "2"}}, {"1", "2"}), "two readings of the same moment are one"
+    here.forget_missing({"1", "2", "3"})
+    now += LIST_LAG
+    here.forget_missing({"2", "3"})
+    assert there.recall({"a"}) == ({"a": {"1", "2"}}, {"1", "2"}), "in between it was there"
+    now += LIST_LAG
+    here.note([registered("a", "1", "2")])
+    here.forget_missing({"2", "3"})
     assert here.recall({"a"}) == ({"a": {"2"}}, {"2"})
     assert there.recall({"a"}) == ({"a": {"2"}}, {"2"})
     assert other_key.recall({"a"}) == ({"a": {"1", "2"}}, set())
+
+
+def test_a_reading_from_before_the_clock_was_set_back_forgets_nothing(tmp_path: Path) -> None:
+    now = 10_000.0
+    memory = Memory(State(str(tmp_path)), "k", "f", lambda: now)
+    memory.note([registered("a", "1")])
+    memory.forget_missing(())
+    now -= 3600
+    memory.forget_missing(())
+    now += LIST_LAG - 1
+    memory.forget_missing(())
+    assert memory.recall({"a"})[0] == {"a": {"1"}}
+    now += 1
+    memory.forget_missing(())
+    assert memory.recall({"a"})[0] == {"a": set()}

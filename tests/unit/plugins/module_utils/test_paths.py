@@ -22,7 +22,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("directory", ["", "  "])
+@pytest.mark.parametrize("directory", ["", " "])
 def test_an_empty_state_directory_is_not_the_current_one(directory: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError) as refusal:
         State(directory)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     QgError,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import FormRefused
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import FormRefused, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import (
     Outcome,
     Wish,
@@ -47,9 +48,12 @@ class Vendor:
     budget: Budget = field(default_factory=lambda: Budget(10_000, sleep=lambda _seconds: None))
     calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
-    def whitelist(self) -> list[str]:
+    def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
         self.calls.append(("query", ()))
-        return sorted(self.whitelist_now, reverse=True)
+        return WhitelistReading(frozenset(self.whitelist_now))
+
+    def settles_in(self, _conflicts: Callable[[WhitelistWrite], bool]) -> float:
+        return 0.0
 
     def add(self, batch: Sequence[str]) -> list[str]:
         assert not set(batch) & self.whitelist_now, "a present address was sent"
@@ -288,10 +292,10 @@ def test_the_reason_is_told_where_there_is_no_time_to_try_again(retry_after: flo
 
 def test_what_was_done_before_an_error_is_told() -> None:
     class Breaks(Vendor):
-        def whitelist(self) -> list[str]:
+        def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
             if any(kind == "add" for kind, _batch in self.calls):
                 raise ExchangeError("gone", endpoint="/whitelist/query", executed=None)
-            return super().whitelist()
+            return super().read_whitelist(may_be_empty=may_be_empty)
 
     vendor: Any = Breaks(set())
     outcome = run(vendor, Wish("present", (POOL[0],)))

@@ -1,0 +1,118 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The changes of a whitelist whose result is not known, recorded before they are sent.
+
+This file is private to the collection. A call whose response was lost, or whose process ended, may be carried out
+later, or be carried out already while the list does not show it yet. Until that is settled, the opposite change must
+not be decided from the list.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .reported import LIST_LAG
+
+if TYPE_CHECKING:
+    from .._state import State
+
+#: A row per call: ``ips`` (JSON) were to be added if ``present``, or else removed. ``sent`` and ``timeout`` are
+#: seconds; ``over`` is 1 if the server has ended the exchange, so that nothing of it is still under way.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS whitelist_writes (
+  id INTEGER PRIMARY KEY, key TEXT, present INTEGER, ips TEXT, sent REAL, timeout REAL,
+  over INTEGER NOT NULL DEFAULT 0);
+"""
+
+
+@dataclass(frozen=True)
+class WhitelistWrite:
+    """A change whose result is not known: ``ips`` were to be added, or removed if not ``present``."""
+
+    present: bool
+    ips: frozenset[str]
+    sent: float
+    timeout: float
+
+    def settles_in(self, now: float) -> float:
+        """Seconds until the call can no longer be under way and the list must show its effect."""
+        return self.timeout + LIST_LAG - (now - self.sent)
+
+
+class WhitelistWrites:
+    """The unresolved changes of the whitelist of one key."""
+
+    def __init__(self, state: State, key: str, now: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._key = key
+        self._now = now
+
+    def record(self, ips: Collection[str], *, present: bool, timeout: float) -> int:
+        """Record a call that is about to be sent; returns its number."""
+        now = self._now()
+        with self._state.transaction() as database:
+            database.execute("DELETE FROM whitelist_writes WHERE sent + timeout < ? OR sent > ?", _bounds(now))
+            row = database.execute(
+                "INSERT INTO whitelist_writes (key, present, ips, sent, timeout) VALUES (?, ?, ?, ?, ?)",
+                (self._key, present, json.dumps(sorted(ips)), now, timeout),
+            )
+            return int(row.lastrowid or 0)
+
+    def resolve(self, number: int) -> None:
+        """Forget a call that was surely not carried out."""
+        with self._state.transaction() as database:
+            database.execute("DELETE FROM whitelist_writes WHERE id = ?", (number,))
+
+    def keep(self, number: int, *, over: bool) -> None:
+        """Keep a call whose response was lost; its time runs from now."""
+        with self._state.transaction() as database:
+            database.execute("UPDATE whitelist_writes SET sent = ?, over = ? WHERE id = ?", (self._now(), over, number))
+
+    def acknowledge(self, number: int, ips: Collection[str]) -> None:
+        """Settle what a response names, for its own call and for earlier ones of the same kind that are over."""
+        with self._state.transaction() as database:
+            database.execute("UPDATE whitelist_writes SET over = 1 WHERE id = ?", (number,))
+            rows = database.execute(
+                "SELECT id, ips FROM whitelist_writes WHERE key = ? AND over "
+                "AND present = (SELECT present FROM whitelist_writes WHERE id = ?)",
+                (self._key, number),
+            ).fetchall()
+            for row, text in rows:
+                left = set(self._state.decoded(text)).difference(ips)
+                if left:
+                    database.execute(
+                        "UPDATE whitelist_writes SET ips = ? WHERE id = ?", (json.dumps(sorted(left)), row)
+                    )
+                else:
+                    database.execute("DELETE FROM whitelist_writes WHERE id = ?", (row,))
+
+    def observe(self, ips: Collection[str]) -> None:
+        """Settle the calls that are over and whose effect the whitelist shows."""
+        query = "SELECT id, present, ips FROM whitelist_writes WHERE key = ? AND over"
+        for number, present, text in self._state.rows(query, self._key):
+            if shown := [ip for ip in self._state.decoded(text) if (ip in ips) == bool(present)]:
+                self.acknowledge(number, shown)
+
+    def unresolved(self) -> list[WhitelistWrite]:
+        """The calls whose result is not known and not settled by time."""
+        rows = self._state.rows(
+            "SELECT present, ips, sent, timeout FROM whitelist_writes "
+            "WHERE key = ? AND sent + timeout >= ? AND sent <= ?",
+            self._key,
+            *_bounds(self._now()),
+        )
+        return [
+            WhitelistWrite(bool(present), frozenset(self._state.decoded(ips)), sent, timeout)
+            for present, ips, sent, timeout in rows
+        ]
+
+
+def _bounds(now: float) -> tuple[float, float]:
+    """The times between which a call counts. One from far in the future is left from before the clock was set back."""
+    return now - LIST_LAG, now + LIST_LAG

@@ -1,0 +1,390 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state directory: private, of one schema, and each of its errors a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import multiprocessing
+import os
+import signal
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils import _state, _turns
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import Memory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import LeaseMemory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State, StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Board, Entry, Work
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
+
+DATABASE = "state.sqlite3"
+
+
+def modes(directory: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
+
+
+@contextlib.contextmanager
+def umask(value: int) -> Iterator[None]:
+    before = os.umask(value)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def use(state: State) -> None:
+    Memory(state, "k", "f").anticipate([("a", ["192.0.2.1"])])
+    with state.try_lock("some"):
+        pass
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o277])
+def test_directory_and_files_are_private_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    directory = tmp_path / "state"
+    with umask(mask):
+        use(state := State(str(directory)))
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert set(modes(directory).values()) == {0o600}
+    state.close()
+
+
+def test_wider_modes_of_earlier_runs_are_tightened(tmp_path: Path) -> None:
+    use(State(str(tmp_path)))
+    for path in tmp_path.iterdir():
+        path.chmod(0o644)
+    tmp_path.chmod(0o755)
+    use(State(str(tmp_path)))
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+    assert set(modes(tmp_path).values()) == {0o600}
+
+
+@pytest.mark.parametrize("name", [DATABASE, "salt", f"{DATABASE}-wal"])
+def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / "state"
+    directory.mkdir(mode=0o700)
+    target = tmp_path / "target"
+    target.write_bytes(bytes(32))
+    (directory / name).symlink_to(target)
+    with pytest.raises(OptionError, match=f"{name} in it is not a regular file of this user"):
+        State(str(directory))
+    assert target.read_bytes() == bytes(32)
+
+
+def test_a_link_in_place_of_a_lock_is_refused(tmp_path: Path) -> None:
+    state = State(str(tmp_path / "state"))
+    (state.directory / "some.lock").symlink_to(tmp_path / "target")
+    with pytest.raises(StateError, match=r"state_dir .* cannot be used"), state.try_lock("some"):
+        pass
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_directory_that_is_a_link_must_be_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(State(str(tmp_path / "state")))
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "state")
+    use(State(str(link)))
+    real = os.lstat
+
+    def of_another(path: Path) -> os.stat_result:
+        values = list(real(path))
+        values[stat.ST_UID] = 4242
+        return os.stat_result(values)
+
+    monkeypatch.setattr(os, "lstat", of_another)
+    with pytest.raises(OptionError, match="it is a symbolic link of another user"):
+        State(str(link))
+
+
+# --- the schema
+
+KEPT = """
+CREATE TABLE registrations (key TEXT, fleet TEXT, host TEXT, ip TEXT, PRIMARY KEY (key, fleet, host, ip));
+CREATE TABLE calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, frees REAL);
+CREATE TABLE blocks (key TEXT, endpoint TEXT, until REAL, PRIMARY KEY (key, endpoint));
+CREATE TABLE wishes (run TEXT, host TEXT, key TEXT, verdict TEXT, PRIMARY KEY (run, host));
+INSERT INTO registrations VALUES ('k', 'f', 'a', '192.0.2.1');
+"""
+LATER = """
+CREATE TABLE plans (key TEXT PRIMARY KEY, channels INTEGER);
+CREATE TABLE tasks (
+  key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
+CREATE TABLE lifetimes (key TEXT, keep_alive INTEGER, seconds REAL, at REAL, PRIMARY KEY (key, keep_alive));
+CREATE TABLE lists (key TEXT PRIMARY KEY, at REAL, leases TEXT);
+CREATE TABLE monopolies (key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
+CREATE TABLE areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
+INSERT INTO plans VALUES ('k', 7);
+INSERT INTO tasks VALUES ('k', 't', 440100, 'telecom', '["s"]', 1000);
+INSERT INTO lifetimes VALUES ('k', 5, 300, 1000);
+INSERT INTO monopolies VALUES ('k', 'u', 440100, 'telecom', 1000);
+INSERT INTO areas VALUES ('k', 1000, '{"Quanzhou": 350500}');
+"""
+
+
+def old_state(directory: Path, version: int) -> None:
+    """A state directory as an earlier release left it."""
+    State(str(directory)).close()
+    (directory / DATABASE).unlink()
+    database = sqlite3.connect(directory / DATABASE)
+    database.executescript(KEPT + (LATER if version > 1 else "") + f"PRAGMA user_version = {version};")
+    database.close()
+
+
+def application(directory: Path) -> tuple[int, int]:
+    state = State(str(directory))
+    found = state.rows("PRAGMA application_id")[0][0], state.rows("PRAGMA user_version")[0][0]
+    state.close()
+    return found
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, version: int) -> None:
+    old_state(tmp_path, version)
+    state = State(str(tmp_path))
+    assert Memory(state, "k", "f").recall({"a"}) == ({"a": {"192.0.2.1"}}, set())
+    if version > 1:
+        memory = LeaseMemory(state, "k", lambda: 1001)
+        assert list(memory.origins()) == ["t"]
+        assert memory.lifetime(5) == 300
+        assert memory.area_names() == {"Quanzhou": 350500}
+        assert state.rows("SELECT channels FROM plans") == [(7,)]
+        assert state.rows("SELECT uuid, area_code FROM monopolies") == [("u", 440100)]
+    Memory(state, "k", "f").forget_missing({"192.0.2.1"})
+    state.close()
+    assert application(tmp_path) == (0x51474E54, 6)
+
+
+def _die_while_migrating(directory: str) -> None:
+    migrate = _state._migrate
+
+    def killed(database: sqlite3.Connection) -> None:
+        migrate(database)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    _state._migrate = killed
+    State(directory)
+
+
+def test_a_migration_that_is_killed_has_changed_nothing(tmp_path: Path) -> None:
+    old_state(tmp_path, 4)
+    process = multiprocessing.get_context("fork").Process(target=_die_while_migrating, args=(str(tmp_path),))
+    process.start()
+    process.join(20)
+    assert process.exitcode == -signal.SIGKILL
+    database = sqlite3.connect(tmp_path / DATABASE)
+    assert database.execute("PRAGMA user_version").fetchone() == (4,)
+    database.close()
+    assert Memory(State(str(tmp_path)), "k", "f").recall({"a"})[0] == {"a": {"192.0.2.1"}}
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+    state = State(str(tmp_path))
+    use(state)
+    state.rows("PRAGMA user_version = 7")
+    state.close()
+    before = (tmp_path / DATABASE).read_bytes()
+    with pytest.raises(OptionError, match=r"its schema 7 is of a newer release of qingguo\.qgnet"):
+        State(str(tmp_path))
+    assert (tmp_path / DATABASE).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "PRAGMA application_id = 1;",
+        "PRAGMA user_version = 4;",
+        "CREATE TABLE registrations (a TEXT);",
+        "CREATE TABLE registrations (a TEXT); CREATE TABLE customers (a TEXT); PRAGMA user_version = 4;",
+        "CREATE TABLE registrations (a TEXT); PRAGMA user_version = 9;",
+    ],
+    ids=["marked", "empty", "unversioned", "more tables", "another version"],
+)
+def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Path, script: str) -> None:
+    tmp_path.chmod(0o700)
+    database = sqlite3.connect(tmp_path / DATABASE)
+    database.executescript(script)
+    database.close()
+    before = (tmp_path / DATABASE).read_bytes()
+    with pytest.raises(OptionError, match="is a database of something else"):
+        State(str(tmp_path))
+    assert (tmp_path / DATABASE).read_bytes() == before
+
+
+# --- errors after the opening
+
+
+def broken(state: State, *pragmas: str) -> State:
+    for pragma in pragmas:
+        state.rows(f"PRAGMA {pragma}")
+    return state
+
+
+def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path) -> None:
+    state = State(str(tmp_path))
+    broken(state, "max_page_count = 1")
+    ips = [f"198.18.{n // 250}.{n % 250}" for n in range(5000)]
+    memory = Memory(state, "k", "f")
+    with pytest.raises(StateError, match=rf"state_dir {tmp_path} cannot be used: .*full\. Make room on its disk"):
+        memory.anticipate([("a", ips)])
+    assert memory.recall({"a"})[0] == {"a": set()}
+    broken(state, "max_page_count = 100000")
+    memory.anticipate([("a", ips)])
+    assert len(memory.recall({"a"})[0]["a"]) == 5000
+
+
+def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    state = broken(State(str(tmp_path)), "query_only = 1")
+    with pytest.raises(StateError, match=r"state_dir .* cannot be used: .*readonly.*Set state_dir"):
+        Memory(state, "k", "f").anticipate([("a", ["192.0.2.1"])])
+
+
+def test_a_damaged_database_is_a_sentence_that_says_what_is_lost(tmp_path: Path) -> None:
+    state = State(str(tmp_path))
+    use(state)
+    state.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = (tmp_path / DATABASE).stat().st_size
+    with open(tmp_path / DATABASE, "r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    with pytest.raises(StateError, match=r"malformed\. Move state\.sqlite3 .*registered anew"):
+        State(str(tmp_path)).rows("SELECT * FROM registrations")
+
+
+def test_a_value_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    state = State(str(tmp_path))
+    mine = Board(state, "k")
+    mine.keep_reading("run", "task", ["192.0.2.1"], {})
+    with state.transaction() as database:
+        database.execute("UPDATE readings SET whitelist = '{'")
+    with pytest.raises(StateError, match="a value in its database cannot be read"):
+        mine.reading("task")
+
+
+def test_too_many_open_files_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = State(str(tmp_path))
+
+    def exhausted(*_arguments: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", exhausted)
+    with pytest.raises(StateError, match=r"Too many open files\. Raise the limit"), state.try_lock("some"):
+        pass
+    with pytest.raises(StateError, match="Too many open files"):
+        state.is_held("some")
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_a_damaged_salt_is_refused(tmp_path: Path, size: int) -> None:
+    State(str(tmp_path)).close()
+    (tmp_path / "salt").write_bytes(b"x" * size)
+    with pytest.raises(OptionError, match="the file salt in it is damaged"):
+        State(str(tmp_path))
+
+
+def test_a_salt_that_is_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "salt").mkdir()
+    with pytest.raises(OptionError, match="salt in it is not a regular file"):
+        State(str(tmp_path))
+
+
+# --- other processes that hang
+
+
+def _stop(directory: str, how: str) -> None:
+    state = State(directory)
+    board = Board(state, "k")
+
+    def stop(*_arguments: object) -> Work:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return Work({})
+
+    if how == "transaction":
+        with state.transaction():
+            stop()
+    elif how == "prepare":
+        with state.try_lock("prepare"):
+            stop()
+    elif how == "rest":
+        with state.try_lock("whitelist-k-rest"):
+            stop()
+    elif how == "read":
+        with board.reader(0):
+            stop()
+    else:
+        with board.settle(Entry(Wish("present", ("192.0.2.1",)), 5, 1), stop):
+            pass
+
+
+@contextlib.contextmanager
+def stopped(directory: Path, how: str) -> Iterator[int]:
+    """A process that was stopped while it held something; its number."""
+    State(str(directory)).close()
+    process = multiprocessing.get_context("fork").Process(target=_stop, args=(str(directory), how))
+    process.start()
+    assert process.pid is not None
+    os.waitpid(process.pid, os.WUNTRACED)
+    try:
+        yield process.pid
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.join(20)
+
+
+def test_a_reader_that_is_stopped_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    with stopped(tmp_path, "read"):
+        began = time.monotonic()
+        with Board(State(str(tmp_path)), "k").reader(0.3) as quiet:
+            assert not quiet
+        assert 0.3 <= time.monotonic() - began < 20
+        with Board(State(str(tmp_path)), "k").reader(60, lambda: True) as quiet:
+            assert not quiet, "it is known already"
+
+
+@pytest.mark.parametrize("how", ["write", "read"])
+def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(_turns, "GRACE", 0.0)
+    with stopped(tmp_path, how) as process:
+        entry = Entry(Wish("present", ("192.0.2.2",)), 0.3, 10)
+        with (
+            pytest.raises(WaitTooLong, match=rf"process {process}, .* is stopped for longer than max_wait \(0\.3 "),
+            Board(State(str(tmp_path)), "k").settle(entry, lambda _entries: pytest.fail("the lock was broken")),
+        ):
+            pass
+
+
+def test_a_writer_rests_though_another_process_is_in_its_way(tmp_path: Path) -> None:
+    slept: list[float] = []
+    with stopped(tmp_path, "rest"):
+        Board(State(str(tmp_path)), "k").rest(5, slept.append)
+    assert slept == [5]
+
+
+def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_state, "MIN_BUSY", 0.1)
+    with stopped(tmp_path, "transaction") as process:
+        state = State(str(tmp_path), max_wait=0.2)
+        assert state.rows("SELECT 1") == [(1,)], "reading needs no turn"
+        with pytest.raises(StateError, match=f"process {process} has kept its database locked.*End or continue"):
+            Memory(state, "k", "f").anticipate([("a", ["192.0.2.1"])])
+
+
+def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_state, "MIN_BUSY", 0.1)
+    with stopped(tmp_path, "prepare") as process:
+        (tmp_path / DATABASE).unlink()
+        with pytest.raises(QgError, match=f"process {process} has been preparing it for 0 seconds"):
+            State(str(tmp_path), max_wait=0.2)

@@ -1,0 +1,299 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A whitelist that shows changes late, and what this control node knows besides: runs one after the other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST, WHITELIST_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from in_process import KEY, InProcess, calls, configure, fault
+from simulator.clock import Clock
+from simulator.core import Core
+
+QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
+A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
+
+
+class Wire(InProcess):
+    """After the next call to ``breaks_after``, no database of this process can be written any more."""
+
+    breaks_after = ""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.states: list[State] = []
+
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+        answer = super()._exchange(method, url, form, endpoint)
+        if endpoint == self.breaks_after:
+            for state in self.states:
+                state.rows("PRAGMA query_only = 1")
+        return answer
+
+
+@dataclass
+class Node:
+    """A control node: each task is a process of its own that shares no more than the state directory."""
+
+    wire: Wire
+    params: dict[str, Any]
+    runs: int = field(default=0)
+
+    def state(self) -> State:
+        state = State(self.params["state_dir"])
+        self.wire.states.append(state)
+        return state
+
+    def task(self, ips: list[str], state: str = "present", **options: Any) -> dict[str, Any]:
+        return execute(WHITELIST, {**self.params, "ips": ips, "state": state, **options}, Mode())
+
+    def info(self) -> list[str]:
+        return list(execute(WHITELIST_INFO, self.params, Mode())["whitelist"])
+
+    def role(self, state: str = "present", **hosts: str) -> dict[str, dict[str, Any]]:
+        """The role for these hosts; each has one address."""
+        self.runs += 1
+        run, verdicts = f"{self.runs} 1 elsewhere", {}
+        params = {**self.params, "state": state}
+        for host, ip in hosts.items():
+            entry = host_entry(params, run, host, (ip,) if ip else ())
+            put_down(board_for(params, self.state(), check=False), entry, params, Mode(), run)
+        for host in hosts:
+            board = board_for(params, self.state(), check=False)
+            found = board.of_host(run, host, params["fleet"], state)
+            assert found is not None
+            verdicts[host] = register(board, found, params, Mode())
+        return verdicts
+
+    def on_list(self) -> list[str]:
+        return sorted(self.wire.core.vendor.accounts[KEY].whitelist)
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    wire = Wire(Core(clock=Clock(1_800_000_000.0), seed=1))
+    params: dict[str, Any] = {
+        "key": KEY,
+        "pwd": None,
+        "api_url": "http://vendor.example",
+        "timeout": 10.0,
+        "max_wait": 300.0,
+        "validate_certs": True,
+        "ca_path": None,
+        "state_dir": str(tmp_path / "state"),
+        "fleet": "f",
+        "verify_proxy": None,
+        "fail": True,
+        "keep": [],
+        "replaces": [],
+        "max_removals": 10,
+        "capacity": None,
+        "allow_non_global": True,
+    }
+    node = Node(wire, params)
+
+    def client(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
+        pacer = Pacer(state or node.state(), minute=60.0, now=wire.core.clock.now)
+        budget = Budget(params["max_wait"], sleep=wire.advance)
+        return ProxyApi(wire, pacer, budget, api_url=params["api_url"], key=params["key"])
+
+    for module in ("_op_turns", "_op_fleet", "_op_whitelist"):
+        monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)
+    return node
+
+
+def lag(node: Node, seconds: float, **options: Any) -> None:
+    configure(node.wire.core, options={"list_lag": seconds, **options})
+    node.wire.core.vendor.settle()
+
+
+@pytest.mark.parametrize("seconds", [3, 8, 20, 55])
+def test_a_change_that_the_list_shows_late_is_sent_once_and_waited_for(node: Node, seconds: int) -> None:
+    lag(node, seconds)
+    result = node.task([A, B])
+    assert "failed" not in result
+    assert (result["added"], result["whitelist"]) == ([A, B], [A, B])
+    result = node.task([A], "absent")
+    assert "failed" not in result
+    assert (result["removed"], node.on_list()) == ([A], [B])
+    assert calls(node.wire.core, ADD, DEL) == [ADD, DEL]
+    assert len(calls(node.wire.core, QUERY)) <= 20
+
+
+def test_an_address_that_a_stale_list_still_shows_is_added_again(node: Node) -> None:
+    node.task([A])
+    node.wire.advance(600)
+    lag(node, 20)
+    assert "max_wait" in node.task([A], "absent", max_wait=0.0)["msg"], "there is no time to see it"
+    assert node.on_list() == []
+    node.wire.advance(2)
+    assert node.info() == []
+    result = node.task([A])
+    assert result["added"] == [A]
+    node.wire.advance(60)
+    assert node.on_list() == [A]
+
+
+def test_an_address_that_the_list_does_not_show_yet_is_removed(node: Node) -> None:
+    lag(node, 20)
+    node.task([A], max_wait=0.0)
+    node.wire.advance(2)
+    assert node.info() == [A]
+    assert node.task([A])["already_present"] == [A]
+    assert node.task([A], "absent")["removed"] == [A]
+    assert node.on_list() == []
+
+
+def test_a_list_that_is_as_old_as_both_of_two_changes_ends_neither(node: Node) -> None:
+    lag(node, 20)
+    node.task([A], max_wait=0.0)
+    node.wire.advance(5)
+    node.task([A], "absent", max_wait=0.0)
+    node.wire.advance(1)
+    assert node.info() == [], "the list is from before both"
+    node.wire.advance(15)
+    assert node.info() == [], "and now from between them"
+    assert node.task([A])["added"] == [A]
+
+
+def test_a_removal_in_the_console_is_seen_once_the_list_has_caught_up(node: Node) -> None:
+    lag(node, 3)
+    node.task([A])
+    configure(node.wire.core, whitelist=[])
+    node.wire.core.vendor.settle()
+    node.wire.advance(4)
+    assert node.info() == []
+    assert node.task([A])["added"] == [A]
+
+
+@pytest.mark.parametrize(("state", "path"), [("present", ADD), ("absent", DEL)])
+def test_a_vendor_that_acknowledges_and_does_nothing_is_reported(node: Node, state: str, path: str) -> None:
+    configure(node.wire.core, whitelist=[B])
+    ip = A if state == "present" else B
+    body = {"Code": 0, "Data": [ip], "Num": 1}
+    fault(node.wire.core, {"path": path, "kind": "replace", "body": body, "executed": False, "times": -1})
+    result = node.task([ip], state)
+    assert result["failed"] is True
+    assert result["changed"] is False
+    assert "The vendor reports success, but the whitelist does not show the change" in result["msg"]
+    assert result["whitelist"] == node.info() == [B], "what was reported is no longer believed"
+    assert len(calls(node.wire.core, path)) == 1
+
+
+@pytest.mark.parametrize("late", [12, 30])
+def test_a_lost_removal_that_takes_effect_late_takes_nothing_that_was_added_since(node: Node, late: int) -> None:
+    node.task([A])
+    node.wire.late = (DEL, late)
+    node.task([A], "absent", max_wait=0.0)
+    result = node.task([A])
+    assert "failed" not in result
+    assert node.on_list() == [A]
+    node.wire.advance(600)
+    assert node.on_list() == [A]
+
+
+def test_a_host_is_not_at_rest_while_its_address_may_still_be_removed(node: Node) -> None:
+    node.role(a=A)
+    node.wire.late = (DEL, 12)
+    node.task([A], "absent", max_wait=0.0)
+    assert node.role(a=A)["a"]["registered"] == [A]
+    node.wire.advance(600)
+    assert node.on_list() == [A]
+
+
+# --- what is remembered of hosts
+
+
+@pytest.mark.parametrize("kind", ["data_null", "data_absent"])
+@pytest.mark.parametrize("minutes", [0, 5])
+def test_a_list_without_data_makes_nothing_forgotten_however_often(node: Node, kind: str, minutes: int) -> None:
+    node.role(a=A, b=B)
+    fault(node.wire.core, {"path": QUERY, "kind": kind, "times": 8})
+    for _run in range(3):
+        node.role(a=A, b=B)
+        node.wire.advance(60 * minutes)
+    node.wire.core.faults.clear()
+    node.role(a=C, b=B)
+    assert node.on_list() == [B, C], "the former address was remembered, and removed"
+
+
+def test_a_list_that_lacks_addresses_once_makes_nothing_forgotten(node: Node) -> None:
+    node.role(a=A, b=B)
+    for _run in range(3):
+        fault(node.wire.core, {"path": QUERY, "kind": "replace", "body": {"Code": 0, "Data": [C]}})
+        node.role(a=A, b=B)
+        node.wire.advance(90)
+        node.role(a=A, b=B)
+        node.wire.advance(90)
+    node.role(a=C, b=B)
+    assert node.on_list() == [B, C]
+
+
+def test_an_empty_list_is_read_once_more_where_hosts_are_registered(node: Node) -> None:
+    node.role(a=A, b=B)
+    fault(node.wire.core, {"path": QUERY, "kind": "data_null"})
+    verdicts = node.role(a=A, b=B)
+    assert [verdicts[host]["changed"] for host in "ab"] == [False, False]
+    fault(node.wire.core, {"path": QUERY, "kind": "data_null"})
+    node.role("absent", a=A)
+    assert node.on_list() == [B]
+    assert calls(node.wire.core, ADD, DEL) == [ADD, DEL]
+
+
+def test_a_host_that_was_deregistered_by_a_wrong_list_is_still_remembered(node: Node) -> None:
+    node.role(a=A, b=B)
+    fault(node.wire.core, {"path": QUERY, "kind": "data_null", "times": 2})
+    node.role("absent", a=A)
+    assert node.on_list() == [A, B], "nothing was there to be removed, as far as could be seen"
+    node.role("absent", a="")
+    assert node.on_list() == [B]
+
+
+def test_hosts_whose_addresses_are_gone_for_good_are_forgotten(node: Node) -> None:
+    node.role(a=A, b=B)
+    configure(node.wire.core, whitelist=[B])
+    for _run in range(2):
+        node.role(b=B)
+        node.wire.advance(61)
+    rows = node.state().rows("SELECT host, ip FROM registrations")
+    assert rows == [("b", B)]
+
+
+# --- a state directory that fails on the way
+
+
+def test_what_was_done_is_reported_if_the_state_fails_after_the_call(node: Node) -> None:
+    node.wire.breaks_after = ADD
+    result = node.task([A])
+    assert result["failed"] is True
+    assert (result["changed"], result["added"]) == (True, [A])
+    assert f"state_dir {node.params['state_dir']} cannot be used" in result["msg"]
+    assert node.on_list() == [A]
+
+
+def test_a_host_is_told_that_its_registration_could_not_be_remembered(node: Node) -> None:
+    node.wire.breaks_after = ADD
+    verdict = node.role(a=A)["a"]
+    assert verdict["failed"] is True
+    assert (verdict["changed"], verdict["registered"]) == (True, [A])
+    assert "cannot be used" in verdict["msg"]
+    node.wire.breaks_after = ""
+    node.role(a=B)
+    assert node.on_list() == [B], "it was remembered before it was sent"

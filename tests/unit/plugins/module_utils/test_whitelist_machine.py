@@ -1,0 +1,464 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever happens on the way: no registered address is lost, and none stays on the whitelist that nobody needs.
+
+A Hypothesis state machine lets two control nodes, their hosts and tasks, the console and the vendor do what they may
+do, in any order. Calls fail before or after they are carried out, or are carried out late; the list lags or comes
+without its data; processes end at any call and in any pause.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST
+from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode
+from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from in_process import KEY, InProcess, configure, fault
+from simulator.clock import Clock
+from simulator.core import Core
+
+QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
+FAULTS = (
+    {"kind": "reset_before"},
+    {"kind": "reset_after"},
+    {"kind": "truncate"},
+    {"kind": "garbage"},
+    {"kind": "garbage", "executed": False},
+    {"kind": "data_null"},
+    {"kind": "data_null"},
+    {"kind": "data_absent"},
+    {"kind": "strings"},
+    {"kind": "partial", "drop": 1},
+    {"kind": "hang_after", "seconds": 20},
+    {"kind": "status", "http_status": 500},
+    {"kind": "status", "http_status": 502, "executed": True},
+    {"kind": "status", "http_status": 504},
+    {"kind": "code", "code": -1},
+    {"kind": "code", "code": -11},
+    {"kind": "code", "code": -202},
+    {"kind": "code", "code": -206},
+)
+RARELY = st.sampled_from([False, False, False, True])
+MAX_WAIT = st.sampled_from([300, 300, 300, 0])
+
+#: The hosts of each control node by inventory, the addresses that they may have, and those that only tasks name. The
+#: nodes have no address in common: what one does is unknown to the other.
+HOSTS = ({"f": "abc", "g": "ab"}, {"f": "ab"})
+HOST_IPS = tuple(tuple(f"203.0.113.{10 * node + n}" for n in range(1, 6)) for node in range(2))
+TASK_IPS = tuple(tuple(f"198.51.100.{10 * node + n}" for n in range(1, 4)) for node in range(2))
+EVERY_HOST_IP = [ip for ips in HOST_IPS for ip in ips]
+
+#: Steps of one run of the machine at most, and runs. How many steps that makes in all is counted.
+STEPS, RUNS, LEAST = 50, 300, 10_000
+
+Host = tuple[int, str, str]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Wire(InProcess):
+    """Ends the process at a chosen call, before or after it is carried out, or in a chosen pause."""
+
+    doom: tuple[str, int] | None = None
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
+        self.sent: list[str] = []
+
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+        self.sent.append(endpoint)
+        self._step("before the call")
+        answer = super()._exchange(method, url, form, endpoint)
+        self._step("after the call")
+        return answer
+
+    def pause(self, seconds: float) -> None:
+        self._step("in a pause")
+        self.advance(seconds)
+
+    def _step(self, where: str) -> None:
+        if self.doom and self.doom[0] == where:
+            left = self.doom[1] - 1
+            self.doom = (where, left) if left else None
+            if not left:
+                raise Killed
+
+
+@dataclass
+class Asked:
+    """What users asked for, and what was reported to them."""
+
+    #: What each host needs, and with which of these addresses it was reported to be registered.
+    needs: dict[Host, frozenset[str]] = field(default_factory=dict)
+    registered: dict[Host, set[str]] = field(default_factory=dict)
+    #: What tasks may have added, and what they reported to be present.
+    by_tasks: set[str] = field(default_factory=set)
+    present: set[str] = field(default_factory=set)
+    #: What was added in the console, and the time of each edit there.
+    by_console: set[str] = field(default_factory=set)
+    edited_at: dict[str, float] = field(default_factory=dict)
+
+    def reported(self) -> set[str]:
+        """The addresses that somebody relies on."""
+        return self.present.union(*self.registered.values())
+
+    def gone(self, ips: Iterable[str]) -> None:
+        """Nobody relies on these any more."""
+        self.present.difference_update(ips)
+        for own in self.registered.values():
+            own.difference_update(ips)
+
+
+class Whitelist(RuleBasedStateMachine):
+    """Two control nodes with one key, the console, and the vendor."""
+
+    steps = 0
+    wire: Wire
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+        self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
+        self.wire = Wire(self.core)
+        self.asked = Asked()
+        self.readers: dict[int, State] = {}
+        self.runs = self.began = 0
+        self.lag = 0.0
+        self.wrong_at = 0.0
+
+    def teardown(self) -> None:
+        for state in self.readers.values():
+            state.close()
+        for node in self.directory.iterdir():
+            for file in node.iterdir():
+                # A database that nobody uses any more takes files of its own away whenever Python lets go of it.
+                file.unlink(missing_ok=True)
+            node.rmdir()
+        self.directory.rmdir()
+
+    @initialize(
+        lag=st.sampled_from([0, 0, 3, 20]),
+        options=st.fixed_dictionaries(
+            {
+                "present_add": st.sampled_from(["ok", "zero", "full"]),
+                "absent_del": st.sampled_from(["zero", "error"]),
+                "error_status": st.sampled_from([200, 400]),
+            }
+        ),
+    )
+    def vendor(self, lag: int, options: dict[str, Any]) -> None:
+        self.lag = lag
+        configure(self.core, options={"list_lag": lag, **options})
+
+    # What may go wrong, and how time passes.
+
+    @rule(path=st.sampled_from([QUERY, ADD, DEL]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2))
+    def something_will_fail(self, path: str, kind: dict[str, Any], times: int) -> None:
+        if kind["kind"] != "partial" or path != QUERY:
+            fault(self.core, {"path": path, "times": times, **kind})
+
+    @rule(drop=st.sampled_from([1, 2, 99]))
+    def a_list_will_be_wrong(self, drop: int) -> None:
+        """One reading lacks addresses. That another one agrees with it a minute later is beyond what is promised."""
+        if self.now() - self.wrong_at > 600:
+            self.wrong_at = self.now()
+            body = {"Code": 0, "Data": self.on_list()[drop:]}
+            fault(self.core, {"path": QUERY, "kind": "replace", "body": body})
+
+    @rule(path=st.sampled_from([ADD, DEL]), seconds=st.sampled_from([11, 14, 30]))
+    def a_call_will_be_late(self, path: str, seconds: int) -> None:
+        self.wire.late = (path, seconds)
+
+    @rule(
+        where=st.sampled_from(["before the call", "after the call", "after the call", "in a pause"]),
+        n=st.integers(1, 4),
+    )
+    def the_process_will_end(self, where: str, n: int) -> None:
+        self.wire.doom = (where, n)
+
+    @rule()
+    def all_is_well_again(self) -> None:
+        self.core.faults.clear()
+        self.wire.late = self.wire.doom = None
+
+    @rule(seconds=st.sampled_from([1, 2, 5, 15, 61, 3600]))
+    def time_passes(self, seconds: int) -> None:
+        self.wire.advance(seconds)
+
+    @rule(ip=st.sampled_from([*EVERY_HOST_IP, *TASK_IPS[0]]))
+    def the_console_changes(self, ip: str) -> None:
+        listed = self.on_list()
+        self.asked.edited_at[ip] = self.now()
+        if ip in listed:
+            self.asked.by_console.discard(ip)
+            self.asked.gone([ip])
+        else:
+            self.asked.by_console.add(ip)
+        configure(self.core, whitelist=[*(other for other in listed if other != ip), *([] if ip in listed else [ip])])
+        self.core.vendor.settle()
+
+    # What a user does.
+
+    @rule(
+        place=st.sampled_from([(node, fleet) for node, fleets in enumerate(HOSTS) for fleet in fleets]),
+        ips=st.lists(st.integers(0, 4), min_size=3, max_size=3),
+        which=st.sampled_from(["first", "second", "all", "all"]),
+        check=RARELY,
+        max_wait=MAX_WAIT,
+    )
+    def hosts_are_registered(
+        self, place: tuple[int, str], ips: list[int], which: str, check: bool, max_wait: int
+    ) -> None:
+        node, fleet = place
+        hosts = HOSTS[node][fleet]
+        chosen = {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
+        self.role(node, fleet, {host: (HOST_IPS[node][ips[n]],) for n, host in enumerate(chosen)}, check, max_wait)
+
+    @rule(
+        place=st.sampled_from([(node, fleet) for node, fleets in enumerate(HOSTS) for fleet in fleets]),
+        max_wait=MAX_WAIT,
+    )
+    def hosts_are_registered_again(self, place: tuple[int, str], max_wait: int) -> None:
+        node, fleet = place
+        hosts = {name: tuple(ips) for (n, f, name), ips in self.asked.needs.items() if (n, f) == place and ips}
+        if hosts:
+            self.role(node, fleet, hosts, False, max_wait)
+
+    @rule(
+        place=st.sampled_from([(node, fleet) for node, fleets in enumerate(HOSTS) for fleet in fleets]),
+        which=st.sampled_from(["first", "second", "all"]),
+        check=RARELY,
+        max_wait=MAX_WAIT,
+    )
+    def hosts_are_deregistered(self, place: tuple[int, str], which: str, check: bool, max_wait: int) -> None:
+        node, fleet = place
+        hosts = HOSTS[node][fleet]
+        chosen = {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
+        self.role(node, fleet, dict.fromkeys(chosen, ()), check, max_wait, state="absent")
+
+    @rule(
+        node=st.integers(0, 1),
+        state=st.sampled_from(["present", "present", "absent", "exact"]),
+        which=st.sets(st.integers(0, 2), min_size=1),
+        check=RARELY,
+        max_wait=MAX_WAIT,
+    )
+    def a_task_runs(self, node: int, state: str, which: set[int], check: bool, max_wait: int) -> None:
+        ips = [TASK_IPS[node][n] for n in sorted(which)]
+        others = set(TASK_IPS[node]).difference(ips)
+        unwanted = {"present": set(), "absent": set(ips), "exact": others}[state]
+        if not check:
+            self.asked.gone(unwanted)
+            self.asked.by_tasks.update(() if state == "absent" else ips)
+        params = self.params(node, max_wait, state=state, ips=ips, keep=[*EVERY_HOST_IP, *TASK_IPS[1 - node]])
+        params |= {"keep": [] if state != "exact" else params["keep"]}
+        self.began = self.core.journal.next_seq() - 1
+        result = self.ended(node, check, lambda: WHITELIST.run(params, Mode(check=check)))
+        if check or result is None or self.misread():
+            return
+        reported = set() if state == "absent" else set(ips).intersection(result["added"] + result["already_present"])
+        self.relies(reported)
+        self.asked.present |= reported.intersection(self.on_list())
+        if "failed" not in result:
+            assert state == "absent" or reported == set(ips)
+            self.asked.by_tasks -= unwanted
+            self.asked.by_console -= {ip for ip in unwanted if not self.edited_lately(ip)}
+
+    # What holds always.
+
+    @invariant()
+    def count_the_step(self) -> None:
+        self.steps += 1
+
+    @invariant()
+    def no_address_that_was_reported_is_lost(self) -> None:
+        assert self.asked.reported() <= set(self.on_list()), "lost"
+
+    @invariant()
+    def what_nobody_needs_is_still_remembered(self) -> None:
+        extra = set(self.on_list()) - self.asked.by_tasks - self.asked.by_console
+        remembered = [set(ips) for node in range(2) for ips in self.memory(node).values()]
+        assert extra <= set().union(*remembered), "on the whitelist, and nobody knows why"
+        for (node, fleet, host), ips in self.asked.registered.items():
+            assert ips <= set(self.memory(node).get((fleet, host), ())), "registered, and forgotten"
+
+    @rule()
+    def after_quiet_runs_only_what_is_needed_is_left(self) -> None:
+        self.all_is_well_again()
+        self.wire.advance(200)
+        for node, fleets in enumerate(HOSTS):
+            for fleet, hosts in fleets.items():
+                needs = {host: tuple(self.asked.needs.get((node, fleet, host), ())) for host in hosts}
+                self.role(node, fleet, {host: ips for host, ips in needs.items() if ips}, False, 300, calm=True)
+                self.role(node, fleet, {host: () for host, ips in needs.items() if not ips}, False, 300, "absent", True)
+        needed = set().union(*self.asked.needs.values())
+        assert needed <= set(self.on_list())
+        assert set(self.on_list()) <= needed | self.asked.by_tasks | self.asked.by_console
+
+    def role(
+        self,
+        node: int,
+        fleet: str,
+        hosts: Mapping[str, tuple[str, ...]],
+        check: bool,
+        max_wait: int,
+        state: str = "present",
+        calm: bool = False,
+    ) -> None:
+        """The two steps of the role egress_whitelist for these hosts."""
+        if not hosts:
+            return
+        if not check:
+            for host, ips in hosts.items():
+                self.asked.needs[node, fleet, host] = frozenset(ips)
+                self.asked.registered.setdefault((node, fleet, host), set()).intersection_update(ips)
+        self.runs += 1
+        self.began = self.core.journal.next_seq() - 1
+        run, mode = f"{self.runs} 1 elsewhere", Mode(check=check)
+        params = self.params(node, max_wait, fleet=fleet, state=state)
+
+        def steps() -> dict[str, Any]:
+            verdicts = {}
+            for host, ips in hosts.items():
+                put_down(self.board(node, params, check), host_entry(params, run, host, ips), params, mode, run)
+            for host in hosts:
+                board = self.board(node, params, check)
+                entry = board.of_host(run, host, fleet, state)
+                assert entry is not None
+                verdicts[host] = register(board, entry, params, mode)
+                if not check:
+                    reported = set(verdicts[host].get("registered", ()))
+                    self.relies(reported)
+                    self.asked.registered[node, fleet, host] |= reported.intersection(self.on_list())
+                    if calm:
+                        assert "failed" not in verdicts[host], verdicts[host]
+            return verdicts
+
+        self.ended(node, check, steps)
+
+    def ended(self, node: int, check: bool, work: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """The result of a task, or none where it failed or its process ended."""
+        self.wire.sent.clear()
+        try:
+            return work()
+        except QgError:
+            return None
+        except Killed:
+            return None
+        finally:
+            if check:
+                assert set(self.wire.sent) <= {QUERY}
+
+    def relies(self, reported: set[str]) -> None:
+        """What is reported is so, unless somebody removed it in the console a moment ago."""
+        for ip in reported.difference(self.on_list()):
+            assert self.edited_lately(ip), f"{ip} was reported, and is not on the whitelist"
+
+    def edited_lately(self, ip: str) -> bool:
+        """Whether an edit in the console may not be shown yet, or may count less than what the vendor reported."""
+        return self.asked.edited_at.get(ip, 0) >= self.now() - self.lag - LIST_LAG - 1
+
+    def misread(self) -> bool:
+        """Whether a list was wrong, or not there, since the last task began: it believes that if it knows no better."""
+        wrong = ("replace", "data_null", "data_absent")
+        return any(entry["fault"] in wrong for entry in self.core.journal.select(QUERY, since=self.began))
+
+    def params(self, node: int, max_wait: float, **changes: Any) -> dict[str, Any]:
+        return {
+            "key": KEY,
+            "pwd": None,
+            "api_url": "http://vendor.example",
+            "timeout": 10.0,
+            "max_wait": float(max_wait),
+            "validate_certs": True,
+            "ca_path": None,
+            "state_dir": str(self.directory / str(node)),
+            "verify_proxy": None,
+            "fail": True,
+            "keep": [],
+            "replaces": [],
+            "max_removals": 10,
+            "capacity": None,
+            "allow_non_global": True,
+            **changes,
+        }
+
+    def board(self, node: int, params: Mapping[str, Any], check: bool) -> Any:
+        return board_for(params, self.state(node), check=check)
+
+    def state(self, node: int) -> State:
+        return State(str(self.directory / str(node)))
+
+    def memory(self, node: int) -> dict[tuple[str, str], list[str]]:
+        """The addresses that a node remembers, by inventory and host."""
+        found: dict[tuple[str, str], list[str]] = {}
+        if node not in self.readers:
+            self.readers[node] = self.state(node)
+        for fleet, host, ip in self.readers[node].rows("SELECT fleet, host, ip FROM registrations"):
+            found.setdefault((fleet, host), []).append(ip)
+        return found
+
+    def on_list(self) -> list[str]:
+        return list(self.core.vendor.accounts[KEY].whitelist)
+
+    def now(self) -> float:
+        return self.core.clock.now()
+
+
+def test_no_address_is_lost_and_none_is_left_that_nobody_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = 0
+    current: list[Whitelist] = []
+
+    def client(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
+        wire = current[-1].wire
+        pacer = Pacer(state or State(params["state_dir"]), minute=60.0, now=wire.core.clock.now)
+        budget = Budget(params["max_wait"], sleep=wire.pause)
+        return ProxyApi(wire, pacer, budget, api_url=params["api_url"], key=params["key"])
+
+    for module in ("_op_turns", "_op_fleet", "_op_whitelist"):
+        monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)
+
+    class Counted(Whitelist):
+        def __init__(self) -> None:
+            super().__init__()
+            current[:] = [self]
+
+        def teardown(self) -> None:
+            nonlocal steps
+            steps += self.steps
+            super().teardown()
+
+    run_state_machine_as_test(
+        Counted,
+        settings=settings(
+            max_examples=RUNS,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert steps >= LEAST
