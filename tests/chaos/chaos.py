@@ -21,8 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from leases import LeaseLane
-from roles import RoleLane
+from lease_lane import LeaseLane
+from role_lane import RoleLane
 from runs import Figures, Place, end_all, processes
 from simulator_fixture import running_simulator
 
@@ -30,7 +30,8 @@ MINUTE = 2.0
 LANES: dict[str, Callable[[Place, random.Random, Figures], LeaseLane | RoleLane]] = {
     "leases 1": LeaseLane,
     "leases 2": LeaseLane,
-    "role": RoleLane,
+    "role 1": RoleLane,
+    "role 2": RoleLane,
 }
 
 
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=None, help="choices of an earlier run, which has printed it")
     add("--scale", type=float, default=0.1, help="share of the collection's own waits (default %(default)g)")
     add("--only", choices=list(LANES), help="one of the lanes that run side by side")
+    add("--verbose", action="store_true", help="in the end, tell all rounds")
     return result
 
 
@@ -85,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for thread in threads:
             thread.join()
     figures = Figures.sum(total)
+    if options.verbose:
+        print("\n".join(figures.stories), flush=True)
     for trouble in figures.trouble:
         print(f"\n{trouble}", file=sys.stderr)
     print(f"chaos: {figures.line()} (--seed {options.seed})", flush=True)

@@ -51,6 +51,7 @@ class Figures:
     processes_left: int = 0
     runs_failed: int = 0
     trouble: list[str] = field(default_factory=list)
+    stories: list[str] = field(default_factory=list)
 
     WRONG: ClassVar[tuple[str, ...]] = (
         "paid_twice",
@@ -267,20 +268,18 @@ def wait_for_end(mark: str, seconds: float) -> bool:
 
 @dataclass
 class Kill:
-    """When and how a run is ended."""
+    """When and how a run is ended: ``delay`` seconds after its start, the first call, or the first writing call."""
 
     run: Run
     number: int
-    after_call: bool
+    since: str
     delay: float
     workers: bool
 
-    def is_due(self, now: float, first_call: float | None) -> bool:
-        if not self.after_call:
-            return now >= self.run.begun + self.delay
-        if first_call is None:
-            return now >= self.run.begun + NO_CALL
-        return now >= first_call + self.delay
+    def is_due(self, now: float, moments: Mapping[str, float]) -> bool:
+        begun = self.run.begun
+        reference = begun if self.since == "start" else moments.get(self.since, begun + NO_CALL)
+        return now >= reference + self.delay
 
 
 def disturb(
@@ -288,36 +287,42 @@ def disturb(
 ) -> str:
     """End each of these runs at a random moment, half of them after the first writing call has arrived."""
     kills = [plan_kill(run, rng) for run in runs]
-    first_call: float | None = None
+    moments: dict[str, float] = {}
     story = ""
     while kills:
         now = time.monotonic()
-        if first_call is None and any(call["path"] in writes for call in place.calls_since(since)):
-            first_call = now
+        if "write" not in moments:
+            for call in place.calls_since(since):
+                moments.setdefault("call", now)
+                if call["path"] in writes:
+                    moments.setdefault("write", now)
         for kill in list(kills):
             run = kill.run
             if not run.running:
                 figures.ended_before += 1
                 story += f"  {run.number} {run.label}: ended by itself with {run.process.returncode}\n"
                 kills.remove(kill)
-            elif kill.is_due(now, first_call):
+            elif kill.is_due(now, moments):
                 kills.remove(kill)
-                story += carry_out(kill, first_call, figures)
+                story += carry_out(kill, moments, figures)
         time.sleep(0.01)
     return story
 
 
 def plan_kill(run: Run, rng: random.Random) -> Kill:
-    after_call = rng.random() < 0.5
-    longest = 5.0 if run.label.startswith("playbook") else 1.5
-    delay = rng.choice([rng.uniform(0, 0.1), rng.uniform(0, 2)]) if after_call else rng.uniform(0.2, longest)
+    since = rng.choice(["write", "write", "call", "start"])
+    longest = 1.5
+    if since != "start":
+        longest = rng.choice([0.05, 0.3, 2.0])
+    elif run.label.startswith("playbook"):
+        longest = 5.0
     number = rng.choice([signal.SIGKILL, signal.SIGINT])
-    return Kill(run, number, after_call, delay, workers=rng.random() < 0.5)
+    return Kill(run, number, since, rng.uniform(0, longest), workers=rng.random() < 0.5)
 
 
-def carry_out(kill: Kill, first_call: float | None, figures: Figures) -> str:
+def carry_out(kill: Kill, moments: Mapping[str, float], figures: Figures) -> str:
     run, now = kill.run, time.monotonic()
-    name = signal.Signals(kill.number).name
+    signal_name = signal.Signals(kill.number).name
     run.signal_group(kill.number)
     if kill.number == signal.SIGKILL:
         figures.sigkill += 1
@@ -330,8 +335,8 @@ def carry_out(kill: Kill, first_call: float | None, figures: Figures) -> str:
             figures.wrong("locks_stuck", 1, f"{run.label} goes on {INTERRUPTED} s after SIGINT:\n{run.text()}")
             end_all(run.mark)
     run.process.wait()
-    after = "before the first call" if first_call is None else f"{now - first_call:.2f} s after the first call"
-    return f"  {run.number} {run.label}: {name} after {now - run.begun:.2f} s, {after}\n"
+    after = "".join(f", {now - moment:.2f} s after the first {name}" for name, moment in moments.items())
+    return f"  {run.number} {run.label}: {signal_name} {now - run.begun:.2f} s after its start{after}\n"
 
 
 def undisturbed(run: Run, figures: Figures, story: str) -> bool:

@@ -33,6 +33,10 @@ WAITS = (
 )
 
 
+def put(owner: Any, name: str, value: object) -> None:
+    setattr(owner, name, value)
+
+
 def shorten(scale: float) -> None:
     """Make all waits shorter, in every module that knows them."""
     for name in ("_op_leases", "_op_whitelist", "_op_fleet"):
@@ -53,7 +57,7 @@ def shorten(scale: float) -> None:
                 shorter_value = tuple(scale * part for part in value) if isinstance(value, tuple) else scale * value
                 setattr(module, name, shorter_value)
         if getattr(module, "backoff", None) is backoff:
-            setattr(module, backoff.__name__, shorter)
+            put(module, "backoff", shorter)
     if not {"LIST_LAG", "UNDER_WAY", "LAGGING"} <= changed:
         raise SystemExit(f"short_waits.py knows only {sorted(changed)} of the waits: correct its list")
     mark_finished()
@@ -82,7 +86,7 @@ def play(scale: float, arguments: list[str]) -> None:
         prepare(*args, **named)
         shorten(scale)
 
-    setattr(loader, prepare.__name__, prepared)
+    put(loader, "init_plugin_loader", prepared)
     importlib.import_module("ansible.cli.playbook").main(["ansible-playbook", *arguments])
 
 

@@ -111,6 +111,7 @@ class LeaseLane:
             self.figures.wrong("leases_missing", least - len(after.live), story)
             self.figures.wrong("leases_extra", len(after.live) - most, story)
         place.sim.control("DELETE", "/journal")
+        self.figures.stories.append(story)
 
     def journal(self, since: int) -> str:
         rows = [call for call in self.place.calls_since(since) if call["path"] in (*WRITES, "/query", "/info/quota")]
@@ -136,8 +137,9 @@ class LeaseLane:
         rng = self.rng
         path = rng.choice(["/allocate" if task.name == "ALLOCATE" else rng.choice(WRITES), "/query"])
         fault: dict[str, Any] = {"path": path, "kind": rng.choice(["reset_after", "truncate", "reset_before"])}
-        if path != "/query" and rng.random() < 0.6:
-            fault = {"path": path, "kind": rng.choice(["delay", "hang_after"]), "seconds": round(rng.uniform(0.1, LATE * self.place.scale), 2)}
+        if rng.random() < 0.6:
+            late = round(rng.uniform(0.1, LATE * self.place.scale), 2)
+            fault = {"path": path, "kind": rng.choice(["delay", "hang_after"]), "seconds": late}
         self.place.sim.fault(**fault)
         return fault
 
