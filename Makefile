@@ -9,7 +9,7 @@ REST := -- $(ARGS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint unit fuzz sanity docs galaxy integration eda runner browser coverage molecule matrix simulator demo picture bench build release hooks clean
+.PHONY: help test lint unit fuzz chaos sanity docs galaxy integration eda runner browser coverage molecule matrix simulator demo picture bench build release hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -28,6 +28,9 @@ unit: .venv/.ready ## unit tests on the newest and the oldest ansible-core
 
 fuzz: .venv/.ready ## 100,000 inputs for every reader of foreign text (ARGS="--hypothesis-seed=7" repeats a run)
 	@$(RUN) fuzz $(REST)
+
+chaos: .venv/.ready ## 3 minutes of SIGKILL and SIGINT at random moments: leases and the role (ARGS="60 --seed 7": choices of a run)
+	@$(RUN) chaos $(REST)
 
 sanity: .venv/.ready ## ansible-test sanity on the newest and the oldest ansible-core
 	@$(RUN) sanity $(REST)

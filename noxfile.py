@@ -259,6 +259,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def chaos(session: nox.Session) -> None:
+    """Runs on leases and on the whitelist that are ended at random moments; --help lists the arguments."""
+    _install(session, "core-newest", "pytest", "client", simulator=True)
+    session.run("python", "tests/chaos/chaos.py", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
 def eda(session: nox.Session) -> None:
     """The event source and the rulebooks under ansible-rulebook."""
     _need_programs(session, {"java": "openjdk-21-jre-headless"})

@@ -76,11 +76,11 @@ class RoleLane:
         hosts = sorted(rng.sample(HOSTS, rng.randint(1, len(HOSTS)))) if rng.random() < 0.6 else []
         ips = tuple(rng.sample(TASK_IPS, rng.randint(1, 3))) if not hosts or rng.random() < 0.5 else ()
         last = Asked()
-        for _attempt in range(rng.choice([1, 2, 2, 3])):
-            last = self.choose(hosts, ips)
+        for attempt in range(rng.choice([1, 2, 2, 3])):
+            last = self.choose(hosts, ips, first=attempt == 0)
             story += f"  asked for {last}\n"
             if rng.random() < 0.7:
-                story += f"  fault {self.plan_fault()}\n"
+                story += f"  fault {self.plan_fault(last)}\n"
             began = place.last_call()
             runs = self.start(last)
             story += disturb(place, runs, (ADD, DEL), began, rng, self.figures)
@@ -105,13 +105,15 @@ class RoleLane:
         place.sim.control("DELETE", "/journal")
         self.figures.stories.append(story)
 
-    def choose(self, hosts: list[str], ips: tuple[str, ...]) -> Asked:
+    def choose(self, hosts: list[str], ips: tuple[str, ...], *, first: bool) -> Asked:
         """Something else for the same hosts and addresses: some hosts have moved."""
         rng = self.rng
         for host in hosts:
             if rng.random() < 0.4:
                 self.addresses[host] = rng.choice(HOST_IPS)
         playbook = rng.choice(["register", "register", "deregister"]) if hosts else ""
+        if not self.wanted.hosts.keys() & set(hosts) and first and hosts:
+            playbook = "register"
         addresses = {host: self.addresses[host] for host in hosts}
         return Asked(playbook, addresses, rng.choice(["present", "absent"]) if ips else "", ips)
 
@@ -129,9 +131,10 @@ class RoleLane:
             self.figures.wrong("processes_left", 1, f"{story}{run.label}:\n{run.text()}")
             end_all(run.mark)
 
-    def plan_fault(self) -> Mapping[str, object]:
+    def plan_fault(self, asked: Asked) -> Mapping[str, object]:
         rng = self.rng
-        path = rng.choice([ADD, ADD, DEL, QUERY])
+        adds = asked.playbook == "register" or (not asked.playbook and asked.state == "present")
+        path = rng.choice([*[ADD if adds else DEL] * 4, DEL if adds else ADD, QUERY])
         fault: dict[str, object] = {"path": path, "kind": rng.choice(["reset_after", "truncate", "reset_before"])}
         if rng.random() < 0.6:
             late = round(rng.uniform(0.1, LATE * self.place.scale), 2)
