@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lease_lane import LeaseLane
-from role_lane import RoleLane
+from role_lane import RoleLane, TaskLane
 from runs import Figures, Place, end_all, processes
 from simulator_fixture import running_simulator
 
@@ -30,8 +30,8 @@ MINUTE = 2.0
 LANES: dict[str, Callable[[Place, random.Random, Figures], LeaseLane | RoleLane]] = {
     "leases 1": LeaseLane,
     "leases 2": LeaseLane,
-    "role 1": RoleLane,
-    "role 2": RoleLane,
+    "role": RoleLane,
+    "tasks": TaskLane,
 }
 
 
