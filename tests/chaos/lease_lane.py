@@ -138,8 +138,8 @@ class LeaseLane:
         path = rng.choice(["/allocate" if task.name == "ALLOCATE" else rng.choice(WRITES), "/query"])
         fault: dict[str, Any] = {"path": path, "kind": rng.choice(["reset_after", "truncate", "reset_before"])}
         if rng.random() < 0.6:
-            late = round(rng.uniform(0.1, LATE * self.place.scale), 2)
-            fault = {"path": path, "kind": rng.choice(["delay", "hang_after"]), "seconds": late}
+            late = round(rng.uniform(LATE / 10, LATE) * self.place.scale, 2)
+            fault = {"path": path, "kind": rng.choice(["delay", "delay", "hang_after"]), "seconds": late}
         self.place.sim.fault(**fault)
         return fault
 

@@ -54,7 +54,7 @@ class Wanted:
 
 
 class RoleLane:
-    """Rounds on one key and one control node, with eight hosts; or with tasks of qg_whitelist alone, which are faster."""
+    """Rounds on one key and one control node, with eight hosts and tasks of qg_whitelist."""
 
     has_hosts = True
 
@@ -139,8 +139,8 @@ class RoleLane:
         path = rng.choice([*[ADD if adds else DEL] * 4, DEL if adds else ADD, QUERY])
         fault: dict[str, object] = {"path": path, "kind": rng.choice(["reset_after", "truncate", "reset_before"])}
         if rng.random() < 0.6:
-            late = round(rng.uniform(0.1, LATE * self.place.scale), 2)
-            fault = {"path": path, "kind": rng.choice(["delay", "hang_after"]), "seconds": late}
+            late = round(rng.uniform(LATE / 10, LATE) * self.place.scale, 2)
+            fault = {"path": path, "kind": rng.choice(["delay", "delay", "hang_after"]), "seconds": late}
         self.place.sim.fault(**fault)
         return fault
 
@@ -161,6 +161,6 @@ class RoleLane:
 
 
 class TaskLane(RoleLane):
-    """The same without hosts."""
+    """The same without hosts: tasks are faster than playbooks."""
 
     has_hosts = False

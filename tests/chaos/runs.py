@@ -89,10 +89,9 @@ class Figures:
         kills = self.sigkill + self.sigint
         wrong = ", ".join(f"{getattr(self, name)} {name.replace('_', ' ')}" for name in self.WRONG)
         return (
-            f"{self.lease_rounds} rounds of leases, {self.role_rounds} of the role, "
-            f"{self.task_rounds} of tasks on the whitelist, {kills} kills ({self.sigkill} "
-            f"SIGKILL, {self.sigint} SIGINT, of which ansible-core lost {self.interrupts_lost}; {self.ended_before} runs "
-            f"ended before), {self.leases_paid} leases paid, {wrong}"
+            f"{self.lease_rounds} rounds of leases, {self.role_rounds} of the role, {self.task_rounds} of tasks on the "
+            f"whitelist, {kills} kills ({self.sigkill} SIGKILL, {self.sigint} SIGINT, of which ansible-core lost "
+            f"{self.interrupts_lost}; {self.ended_before} runs ended before), {self.leases_paid} leases paid, {wrong}"
         )
 
 
