@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runs import Figures, Place, Run, disturb, end_all, undisturbed, wait_for_end
+from runs import Figures, Place, Run, disturb, undisturbed, wait_for_workers
 
 WRITES = ("/allocate", "/release", "/replace")
 CHANNELS = 12
@@ -93,13 +93,10 @@ class LeaseLane:
             time.sleep(rng.choice([0, 0, rng.uniform(0, 2)]))
         place.sim.control("DELETE", "/faults")
         last = self.start(task)
-        good = undisturbed(last, self.figures, story)
+        good = undisturbed(place, last, self.figures, story)
         for run in runs:
-            if not wait_for_end(run.mark, 60):
-                self.figures.wrong("processes_left", 1, f"{story}{run.label}:\n{run.text()}")
-                end_all(run.mark)
-        quiet = place.is_quiet(10)
-        assert quiet, "a delayed call is still not carried out"
+            wait_for_workers(place, run, self.figures, story)
+        place.wait_for_vendor()
         after = self.books()
         finished = sum(run.finished.exists() for run in runs)
         story += f"  {after}, {finished} finished\n  calls: {self.journal(since)}\n  result: {last.text()}\n"
