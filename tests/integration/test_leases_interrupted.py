@@ -32,8 +32,9 @@ PLAY = """
 
 
 @pytest.fixture(autouse=True)
-def brief_polls(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Poll the list at short intervals, for longer than it lags in these tests."""
+def room_and_brief_polls(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have channels to pay twice, and poll the list at short intervals, for longer than it lags in these tests."""
+    shop.sim.configure(plan={"channels": 20})
     holder = importlib.import_module(f"{COLLECTION}._holder")
     monkeypatch.setattr(holder, "POLL_INTERVAL", 0.3, raising=False)
     monkeypatch.setattr(holder, "LAGGING", (0.0, 0.5, 1.0, 2.0, 4.0))
