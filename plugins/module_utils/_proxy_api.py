@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -120,8 +120,7 @@ class ProxyApi(Client):
         Of ``doubted`` leases (names), whose release was reported, the list alone is believed.
         """
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
-        found = self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases)
-        listed = [replace(lease, vendor=self._without_secrets(lease.vendor)) for lease in found]
+        listed = self._without_secrets(self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases))
         late = self._reported_leases.correct(
             {lease.name for lease in listed},
             lambda name: not task_ids or json.loads(name)[0] in task_ids,
@@ -134,11 +133,15 @@ class ProxyApi(Client):
             *(lease for lease in missing if (lease.remaining(now) or 1) > 0),
         ]
 
-    def _without_secrets(self, vendor: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The vendor's fields as they may be kept in the state directory: what names the lease stays as it is."""
-        cleaned: Mapping[str, Any] = self._listener.redactor.tree({"vendor": vendor})["vendor"]
-        named = {name: vendor[name] for name in ("IP", "port", "host") if name in vendor}
-        return vendor if cleaned is vendor else {**cleaned, **named}
+    def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:
+        """Leases with fields of the vendor as they may be kept in the state directory; what names a lease stays."""
+
+        def clean(vendor: Mapping[str, Any]) -> Mapping[str, Any]:
+            cleaned: Mapping[str, Any] = self._listener.redactor.tree({"vendor": vendor})["vendor"]
+            named = {name: vendor[name] for name in ("IP", "port", "host") if name in vendor}
+            return vendor if cleaned is vendor else {**cleaned, **named}
+
+        return [replace(lease, vendor=clean(lease.vendor)) for lease in leases]
 
     def allocate(
         self,
@@ -176,7 +179,8 @@ class ProxyApi(Client):
         """Keep that these leases are gone, whatever the list shows."""
         self._reported_leases.record(gone=names)
 
-    def _report(self, leases: list[Lease]) -> list[Lease]:
+    def _report(self, leases: Iterable[Lease]) -> list[Lease]:
+        leases = self._without_secrets(leases)
         self._reported_leases.record({lease.name: [lease.task_id, dict(lease.vendor)] for lease in leases})
         return leases
 

@@ -51,6 +51,7 @@ def test_a_run_that_was_ended_while_it_allocated_is_not_paid_for_again(
 
     variables: dict[str, Any] = {"key": shop.sim.key, **{name: shop.options[name] for name in ("api_url", "state_dir")}}
     result = playground.play(PLAY, variables=variables).ok().of("hold five").result
+    shop.at_rest()
     assert len(shop.books().held) == len(shop.books().paid) == 5
     assert (named(result["leases"]), result["missing"]) == (shop.books().held, 0)
     assert shop.writes() == [ALLOCATE]
@@ -68,6 +69,7 @@ def test_a_replacement_that_was_interrupted_is_paid_for_once_when_the_task_is_ru
 
     result = shop("replace", **options)
     assert "failed" not in result, result
+    shop.at_rest()
     now = shop.books()
     assert len(now.paid - shop.start.paid) == len(shop.start.held - now.held) == replaced
     assert named(result["leases"]) == now.held
