@@ -117,7 +117,7 @@ class ProxyApi(Client):
     def leases(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
         """What the key holds, of these tasks or of all: the vendor's list, with what it does not show yet.
 
-        Of ``doubted`` leases (names), whose release was reported, the list alone is believed.
+        For ``doubted`` leases (names), whose release was reported, the list alone decides.
         """
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
         listed = self._without_secrets(self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases))
@@ -172,7 +172,7 @@ class ProxyApi(Client):
         return self._report(self._call(_endpoints.REPLACE, parameters, new_leases, sending))
 
     def forget_leases(self, names: Collection[str]) -> None:
-        """Believe the list alone of these leases."""
+        """Discard what was reported about these leases, so that the list alone decides."""
         self._reported_leases.forget(names)
 
     def report_released(self, names: Collection[str]) -> None:
@@ -206,7 +206,7 @@ class ProxyApi(Client):
         return _endpoints.RELEASED_ADDRESSES.limit(self._channels)
 
     def released_lately(self) -> bool:
-        """Whether a channel may be on its way to be free: something was given up from here within the last minute."""
+        """Whether a channel may be about to come free: within a minute after a release or a replacement from here."""
         names = (_endpoints.RELEASED_ADDRESSES.name, _endpoints.REPLACE.name)
         return any(self.pacer.used(self.key_digest, name) for name in names)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -1251,7 +1252,7 @@ def test_a_release_that_the_vendor_acknowledges_and_does_not_carry_out_is_report
     # Each time, the list has had its time to show it.
     times = [call["at"] for call in core.journal.select("/release")]
     assert len(times) == 4
-    assert all(later - earlier >= 60 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(times))
 
 
 @pytest.mark.usefixtures("idle_release")
