@@ -1283,3 +1283,38 @@ def test_a_key_that_the_vendor_repeats_in_a_new_lease_is_not_kept_in_the_state_d
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert books(core).leases[0].ip.encode() in kept
     assert KEY.encode() not in kept
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_a_replacement_of_which_cannot_be_told_is_continued_by_the_same_task(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, number: int | None
+) -> None:
+    hold(3)
+    wire.late = ("/replace", 60)
+
+    def run(number: int | None) -> Any:
+        return swap(client(core, tmp_path / "a", 300, wire), None, number, Terms(), now=core.clock.now)
+
+    assert isinstance(run(number).error, Uncertain)
+    outcome = run(number)
+    replaced = number or 3
+    assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, replaced, replaced)
+    assert (paid(core), len(books(core).leases)) == (3 + replaced, 3)
+    # It is complete now, so that the same task begins anew.
+    assert (run(number).error, paid(core)) == (None, 3 + 2 * replaced)
+
+
+def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(
+    core: Core, wire: InProcess, hold: Callable[..., Any], killed_at: Callable[..., None], tmp_path: Path
+) -> None:
+    hold(3)
+
+    def run() -> Any:
+        return swap(client(core, tmp_path / "a", 300, wire), None, None, Terms(), now=core.clock.now)
+
+    killed_at("/replace", carried_out=True)
+    with pytest.raises(Killed):
+        run()
+    wire.advance(601)
+    outcome = run()
+    assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 9)
