@@ -212,14 +212,16 @@ class Whitelist(RuleBasedStateMachine):
         which=st.sampled_from(["first", "second", "all", "all"]),
         check=RARELY,
         max_wait=MAX_WAIT,
+        detected=st.booleans(),
     )
     def hosts_are_registered(
-        self, place: tuple[int, str], ips: list[int], which: str, check: bool, max_wait: int
+        self, place: tuple[int, str], ips: list[int], which: str, check: bool, max_wait: int, detected: bool
     ) -> None:
         node, fleet = place
         hosts = HOSTS[node][fleet]
         chosen = {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
-        self.role(node, fleet, {host: (HOST_IPS[node][ips[n]],) for n, host in enumerate(chosen)}, check, max_wait)
+        reported = {host: (HOST_IPS[node][ips[n]],) for n, host in enumerate(chosen)}
+        self.role(node, fleet, reported, check, max_wait, detected=detected)
 
     @rule(
         place=st.sampled_from([(node, fleet) for node, fleets in enumerate(HOSTS) for fleet in fleets]),
@@ -311,6 +313,7 @@ class Whitelist(RuleBasedStateMachine):
         max_wait: int,
         state: str = "present",
         calm: bool = False,
+        detected: bool = False,
     ) -> None:
         """The two steps of the role egress_whitelist for these hosts."""
         if not hosts:
@@ -327,7 +330,8 @@ class Whitelist(RuleBasedStateMachine):
         def steps() -> dict[str, Any]:
             verdicts = {}
             for host, ips in hosts.items():
-                put_down(self.board(node, params, check), host_entry(params, run, host, ips), params, mode, run)
+                entry = host_entry(params, run, host, ips, detected=detected)
+                put_down(self.board(node, params, check), entry, params, mode, run)
             for host in hosts:
                 board = self.board(node, params, check)
                 entry = board.of_host(run, host, fleet, state)
