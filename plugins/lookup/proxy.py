@@ -17,6 +17,7 @@ description:
     is what
     M(qingguo.qgnet.qg_proxy_allocate) does.
   - The list is read once for all templates that ask within O(max_age) seconds, on whichever host.
+  - It is corrected by what responses reported to this control node as leased or released within the last 60 seconds.
 options:
   _terms:
     description: None are taken.

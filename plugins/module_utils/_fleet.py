@@ -13,6 +13,7 @@ takes along the address that it has, even if a host that is no longer remembered
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -42,12 +43,14 @@ class HostMemory:
     """What is to be remembered for a host after a write.
 
     It was ``registered`` with these addresses. It needs the ``former`` ones no longer, but they may still be on the
-    whitelist. All others are forgotten.
+    whitelist. All others are forgotten. Of the registered ones, the host itself reported those ``found`` while they
+    were on the whitelist already.
     """
 
     host: str
     registered: frozenset[str]
     former: frozenset[str] = frozenset()
+    found: frozenset[str] = frozenset()
 
 
 class Memory:
@@ -59,16 +62,20 @@ class Memory:
         self._fleet = fleet
         self._now = now
 
-    def is_registered(self, host: str, ips: Collection[str]) -> bool:
-        """Whether a host was registered with just these addresses, and nothing of it is left to be removed."""
+    def is_registered(self, host: str, ips: Collection[str], *, given: bool = False) -> bool:
+        """Whether a host was registered with just these addresses, and nothing of it is left to be removed.
+
+        If the user has ``given`` them, none of them is known only from the host.
+        """
         rows = self._state.rows(
-            "SELECT ip, former FROM registrations WHERE key = ? AND fleet = ? AND host = ? "
+            "SELECT ip, former, found FROM registrations WHERE key = ? AND fleet = ? AND host = ? "
             "AND (NOT former OR missing_since IS NULL)",
             self._key,
             self._fleet,
             host,
         )
-        return not any(former for _ip, former in rows) and {ip for ip, _former in rows} == set(ips)
+        pending = any(former or (given and found) for _ip, former, found in rows)
+        return not pending and {ip for ip, _former, _found in rows} == set(ips)
 
     def expects_addresses(self) -> bool:
         """Whether any host, of any fleet, was registered."""
@@ -86,33 +93,59 @@ class Memory:
                 others.add(ip)
         return mine, others
 
+    def found(self) -> set[str]:
+        """The addresses that only hosts, of any fleet, reported, and that were on the whitelist before.
+
+        Neither did this control node add them, nor did the user give them.
+        """
+        query = "SELECT ip FROM registrations WHERE key = ? GROUP BY ip HAVING min(found)"
+        return {ip for (ip,) in self._state.rows(query, self._key)}
+
     def anticipate(self, hosts: Iterable[tuple[str, Collection[str]]]) -> None:
         """Remember addresses that are about to be added for hosts, for the case that this process ends on the way."""
         with self._state.transaction() as database:
             database.executemany(
                 "INSERT INTO registrations (key, fleet, host, ip) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET former = 0",
+                "ON CONFLICT DO UPDATE SET former = 0, found = 0",
                 [(self._key, self._fleet, host, ip) for host, ips in hosts for ip in sorted(ips)],
             )
+            self._confirm(database)
 
     def note(self, hosts: Iterable[HostMemory]) -> None:
-        """Remember this, and nothing else, for these hosts."""
+        """Remember this, and nothing else, for these hosts.
+
+        An address that was added or given once is not found later, whichever hosts have it then.
+        """
         with self._state.transaction() as database:
+            query = "SELECT DISTINCT ip FROM registrations WHERE key = ? AND NOT found"
+            confirmed = {ip for (ip,) in database.execute(query, (self._key,))}
+            unknown = (None, False)
             for own in hosts:
                 named = (self._key, self._fleet, own.host)
-                known = dict(
-                    database.execute(
-                        "SELECT ip, missing_since FROM registrations WHERE key = ? AND fleet = ? AND host = ?", named
-                    ).fetchall()
-                )
+                known = {
+                    ip: (missing_since, found)
+                    for ip, missing_since, found in database.execute(
+                        "SELECT ip, missing_since, found FROM registrations WHERE key = ? AND fleet = ? AND host = ?",
+                        named,
+                    )
+                }
+                found = own.found.difference(confirmed)
                 database.execute("DELETE FROM registrations WHERE key = ? AND fleet = ? AND host = ?", named)
                 database.executemany(
-                    "INSERT INTO registrations (key, fleet, host, ip, former, missing_since) VALUES (?, ?, ?, ?, ?, ?)",
-                    [
-                        (*named, ip, ip not in own.registered, known.get(ip))
-                        for ip in sorted(own.registered | own.former)
-                    ],
+                    "INSERT INTO registrations (key, fleet, host, ip, former, missing_since, found) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [(*named, ip, False, known.get(ip, unknown)[0], ip in found) for ip in sorted(own.registered)]
+                    + [(*named, ip, True, *known.get(ip, unknown)) for ip in sorted(own.former - own.registered)],
                 )
+            self._confirm(database)
+
+    def _confirm(self, database: sqlite3.Connection) -> None:
+        """What was added or given for one host is so for all that have it."""
+        database.execute(
+            "UPDATE registrations SET found = 0 WHERE key = ? AND found "
+            "AND ip IN (SELECT ip FROM registrations WHERE key = ? AND NOT found)",
+            (self._key, self._key),
+        )
 
     def forget_missing(self, whitelist: Collection[str]) -> None:
         """Forget, for all fleets, what the whitelist lacks now and lacked when it was read LIST_LAG seconds ago.
@@ -148,7 +181,8 @@ class Memory:
 class FleetPlan:
     """What is to be asked of the whitelist for many hosts at once.
 
-    ``unconfirmed`` are those of the obsolete addresses that a host reported, and that are remembered for none of them.
+    ``unconfirmed`` are those of the obsolete addresses that only hosts report: they are remembered for none of the
+    hosts, or were on the whitelist already when a host reported them first.
     """
 
     ips: tuple[str, ...]
@@ -157,19 +191,26 @@ class FleetPlan:
 
 
 def fleet_plan(
-    state: str, wishes: Collection[HostWish], remembered: Mapping[str, set[str]], used_by_others: Collection[str]
+    state: str,
+    wishes: Collection[HostWish],
+    remembered: Mapping[str, set[str]],
+    used_by_others: Collection[str],
+    found: Collection[str] = (),
 ) -> FleetPlan:
     """Registering adds the addresses of the hosts and drops their former ones; deregistering drops both.
 
-    An address that another host still uses is never dropped.
+    An address that another host still uses is never dropped. Of what is remembered, those ``found`` on the whitelist
+    when a host reported them are known only from that host.
     """
     current = {ip for wish in wishes for ip in wish.ips}
     former = {ip for wish in wishes for ip in remembered.get(wish.host, ())}
     if state == "absent":
         obsolete = (current | former) - set(used_by_others)
         named = {ip for wish in wishes if not wish.detected for ip in wish.ips}
-        return FleetPlan((), tuple(sorted(obsolete)), tuple(sorted(obsolete - former - named)))
-    return FleetPlan(tuple(sorted(current)), tuple(sorted(former - current - set(used_by_others))))
+        unconfirmed = obsolete - former.difference(found) - named
+        return FleetPlan((), tuple(sorted(obsolete)), tuple(sorted(unconfirmed)))
+    obsolete = former - current - set(used_by_others)
+    return FleetPlan(tuple(sorted(current)), tuple(sorted(obsolete)), tuple(sorted(obsolete.intersection(found))))
 
 
 def host_verdict(ips: Collection[str], former: Collection[str], outcome: Outcome) -> dict[str, Any]:
@@ -203,22 +244,29 @@ def host_verdict(ips: Collection[str], former: Collection[str], outcome: Outcome
 def _too_many(outcome: Outcome) -> QgError:
     """Why addresses that only hosts report stay on the whitelist."""
     return QgError(
-        f"{len(outcome.first.withheld)} addresses on the whitelist are reported by hosts but are not remembered for "
+        f"{len(outcome.first.withheld)} addresses on the whitelist are reported by hosts but were not added for "
         f"them, more than max_removals={outcome.wish.max_removals}. Check these hosts, then raise max_removals or give "
         "the addresses in ips."
     )
 
 
-def host_memory(host: str, ips: Collection[str], remembered: Collection[str], outcome: Outcome) -> HostMemory:
+def host_memory(
+    host: str, ips: Collection[str], remembered: Collection[str], outcome: Outcome, *, detected: bool = False
+) -> HostMemory:
     """What is to be remembered for a host after a write: all that is, or may be, on the whitelist because of it.
 
     A former address is forgotten only if another host needs it, or if the vendor was asked to remove it and the
     whitelist, which was then read, lacks it. What could not be removed counts only if it was remembered before, and not
-    because the host reported it.
+    because the host reported it. What the host ``detected`` is found if it was on the whitelist before.
     """
     wish, reading = outcome.wish, outcome.reading
     wanted = frozenset() if wish.state == "absent" else frozenset(ips)
     unwanted = set(remembered) - wanted
     unwanted &= {*wish.replaces, *(wish.ips if wish.state == "absent" else ())}
     known = outcome.confirmed and reading is not None and reading.complete
-    return HostMemory(host, wanted, frozenset(unwanted - set(outcome.removed if known else ())))
+    return HostMemory(
+        host,
+        wanted,
+        frozenset(unwanted - set(outcome.removed if known else ())),
+        found=wanted & outcome.before if detected else frozenset(),
+    )

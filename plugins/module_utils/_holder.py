@@ -79,8 +79,7 @@ class Holder:
         self.before: tuple[Lease, ...] = ()
         self.calls = PaidCalls(api.pacer.state, api.key_digest, now)
         #: The numbers of the recorded calls of this run whose result is not known, and of what they are a part of.
-        self._unresolved: dict[str, list[int]] = {_ALLOCATE: [], _RELEASE: []}
-        self._unfinished: list[int] = []
+        self._unresolved: dict[str, list[int]] = {_ALLOCATE: [], _REPLACE: [], _RELEASE: []}
         self._continued: list[int] = []
         #: Whether a release may still be carried out, which would hit a new lease of the same address.
         self.release_under_way = False
@@ -95,12 +94,17 @@ class Holder:
             self._settle(call, wait)
         self.memory.still_held({lease.task_id for lease in self.held.values()})
 
+    @property
+    def _names(self) -> frozenset[str]:
+        """The names of the leases that are held."""
+        return frozenset(lease.name for lease in self.held.values())
+
     def look(self, doubted: Collection[str] = ()) -> None:
-        """Read what is held now. Of ``doubted`` leases, whose release was reported, the list alone is believed."""
+        """Read what is held now. For ``doubted`` leases, whose release was reported, the list alone decides."""
         self.held = {lease.identity: lease for lease in self.api.leases(doubted=doubted)}
 
     def _settle(self, call: PaidCall, wait: bool) -> None:
-        """Find out what became of a call of an earlier run, which ended before that was known."""
+        """Determine the result of a call of an earlier run, which ended before the result was known."""
         doubted = call.known if call.endpoint == _RELEASE else ()
         if doubted:
             self.look(doubted)
@@ -110,7 +114,8 @@ class Holder:
             try:
                 self.api.budget.wait(min(POLL_INTERVAL, left), "a call of an earlier run is under way", call.endpoint)
             except WaitTooLong:
-                raise _uncertain(*_interrupted(call, self.now()), NO_TIME) from None
+                why = f"the list of leases may show it within {left:.0f} seconds, but max_wait ends before that."
+                raise _uncertain(*_interrupted(call, self.now()), why) from None
             self.look(doubted)
         if doubted:
             # The list has had its time, and decides.
@@ -133,65 +138,68 @@ class Holder:
     def record_swap(self, named: Sequence[Lease], terms: Terms) -> None:
         """Keep which leases are about to be replaced one by one, for a later run that has to continue."""
         request = {"terms": vars(terms), "named": [[lease.task_id, dict(lease.vendor)] for lease in named]}
-        known = [lease.name for lease in self.held.values()]
-        number = self.calls.record(_SWAP, wanted=len(named), known=known, request=request, in_use=None, timeout=0)
+        number = self.calls.record(_SWAP, wanted=len(named), known=self._names, request=request, in_use=None, timeout=0)
         self._continued.append(number)
 
     def interrupted_swaps(self, chosen: Callable[[Lease], bool], terms: Terms) -> tuple[int, frozenset[str]]:
-        """What runs that replaced such leases, and were interrupted, have left: the number of successors that are
-        missing, and the names of those that are there.
+        """What interrupted runs that replaced such leases have left to do.
+
+        Returns how many successors are missing, and the names of those that are held. Every lease that came since then
+        counts as a successor, so that none is paid for twice.
         """
         missing, successors = 0, frozenset[str]()
         for call in self._recent(_SWAP):
             named = [Lease.from_item(item, task) for task, item in call.request["named"]]
             mine = [lease for lease in named if chosen(lease) and (lease.remaining(self.now()) or 1) > 0]
             if mine and call.request["terms"] == vars(terms):
-                fresh = {lease.name for lease in self.held.values()} - call.known
+                fresh = self._names - call.known
                 missing += max(0, len(self.gone(mine)) - len(fresh))
                 successors |= fresh
                 self._continued.append(call.id)
         return missing, successors
 
     def finish(self) -> None:
-        """What this run, and those that it has continued, were to replace is replaced."""
-        self.calls.finish(*self._unfinished)
+        """Record that the replacement of this run, and those that it has continued, are complete."""
+        self.calls.finish(*self._unresolved[_REPLACE])
         self.calls.resolve(*self._continued)
-        self._unfinished.clear()
+        self._unresolved[_REPLACE].clear()
         self._continued.clear()
 
     def _recent(self, endpoint: str) -> list[PaidCall]:
-        """What earlier runs have begun and a later one may continue."""
+        """The replacements of earlier runs that this one may continue."""
         calls = self.calls.unresolved(endpoint)
         self.calls.resolve(*(call.id for call in calls if call.age(self.now()) >= UNRESOLVED_TTL))
         return [call for call in calls if call.age(self.now()) < UNRESOLVED_TTL]
 
     def _shows_result(self, call: PaidCall) -> bool:
-        names = {lease.name for lease in self.held.values()}
+        """Whether the list shows all that a call may have done."""
         if call.endpoint == _RELEASE:
-            return names.isdisjoint(call.known)
-        fresh = len(names - call.known) >= call.wanted
-        if fresh and call.endpoint == _REPLACE:
-            if call.known & names and self._replaced_all(call.wanted, call.known):
-                self.look()
-                names = {lease.name for lease in self.held.values()}
-            return len(call.known - names) >= min(call.wanted, len(call.known))
-        return fresh
+            return self._names.isdisjoint(call.known)
+        if len(self._names - call.known) < call.wanted:
+            return False
+        if call.endpoint == _ALLOCATE:
+            return True
+        if call.known & self._names and self._report_replaced(call.wanted, call.known):
+            self.look()
+        return len(call.known - self._names) >= min(call.wanted, len(call.known))
 
-    def _replaced_all(self, number: int, known: Collection[str]) -> bool:
-        """After a replacement: whether all known leases are gone. Of some, the vendor does not say which."""
+    def _report_replaced(self, number: int, known: Collection[str]) -> bool:
+        """Record that the known leases are gone if as many were replaced. Of fewer, the vendor does not say which."""
         if number < len(known):
             return False
         self.api.report_released(known)
         return True
 
     def _quota_shows_unlisted(self, accounted: int | None) -> bool:
-        """Whether channels are taken that the list knows nothing of."""
-        quota = None if accounted is None else self._quota()
-        return quota is not None and quota.available + len(self.held) < (accounted or 0)
+        """Whether channels are taken by leases that the list does not show; False if that is not known."""
+        if accounted is None:
+            return False
+        quota = self._quota()
+        return quota is not None and quota.available + len(self.held) < accounted
 
     @contextlib.contextmanager
     def _recorded(self, endpoint: str, wanted: int, known: Collection[str], request: dict[str, Any]) -> Iterator[None]:
-        """Keep a call in the state store from the moment that it is sent until its result is known."""
+        """Keep a call in the state store from before it is sent until its result is known."""
         number = self.calls.record(
             endpoint,
             wanted=wanted,
@@ -200,18 +208,17 @@ class Holder:
             in_use=self._accounted,
             timeout=self.api.timeout,
         )
-        open_calls = self._unfinished if endpoint == _REPLACE else self._unresolved[endpoint]
-        open_calls.append(number)
+        self._unresolved[endpoint].append(number)
         try:
             yield
         except (ApiError, ExchangeError) as error:
             if not _may_be_executed(error):
-                open_calls.remove(number)
+                self._unresolved[endpoint].remove(number)
                 self.calls.resolve(number)
             raise
 
     def _resolve(self, endpoint: str) -> None:
-        """What all recorded calls of this run to an endpoint have done is known."""
+        """Record that the results of all calls of this run to an endpoint are known."""
         self.calls.resolve(*self._unresolved[endpoint])
         self._unresolved[endpoint].clear()
 
@@ -269,8 +276,7 @@ class Holder:
         repeats, until, missing, lost = 0, self.now() + FREEING_LIMIT, number, False
         while missing > 0:
             known, asked = set(self.held), min(missing, MOST_A_CALL)
-            names = [lease.name for lease in self.held.values()]
-            sending = partial(self._recorded, _ALLOCATE, asked, names, request)
+            sending = partial(self._recorded, _ALLOCATE, asked, self._names, request)
             last: QgError = QgError("The vendor reports success.")
             try:
                 self._take(self.api.allocate(asked, **vars(terms), sending=sending))
@@ -285,10 +291,10 @@ class Holder:
                 if lost and problem.code in _MAY_FOLLOW:
                     what = f"whether {asked} addresses were leased cannot be told"
                     raise _uncertain(problem, what, "an earlier try whose answer was lost may be why.") from None
-                self._find_out(problem, _may_be_executed(problem), known, asked)
+                self._find_out(problem, known, asked)
                 last, lost = problem, lost or problem.code == UNKNOWN
             except ExchangeError as problem:
-                self._find_out(problem, _may_be_executed(problem), known, asked)
+                self._find_out(problem, known, asked)
                 last, lost = problem, lost or problem.executed is None
             fresh = self._adopt(known, asked, origin, terms)
             if fresh:
@@ -322,11 +328,9 @@ class Holder:
         # A task with more leases than were asked for is somebody else's.
         self.memory.remember([task for task, size in tasks.items() if size <= asked], origin)
 
-    def _find_out(
-        self, problem: ApiError | ExchangeError, doubtful: bool, known: Collection[tuple[str, str, str]], asked: int
-    ) -> None:
+    def _find_out(self, problem: ApiError | ExchangeError, known: Collection[tuple[str, str, str]], asked: int) -> None:
         """After a failure: return when the list shows something new, or when the call may be sent again."""
-        if not doubtful or (isinstance(problem, ExchangeError) and not problem.transient):
+        if not _passing(problem):
             raise problem
         self.memory.changed()
         what = f"whether {asked} addresses were leased cannot be told"
@@ -425,7 +429,7 @@ class Holder:
             self.look(doubted=reported)
             try:
                 for pause in LAGGING[1:] if problem is None else ():
-                    if {lease.name for lease in self.held.values()}.isdisjoint(reported):
+                    if self._names.isdisjoint(reported):
                         break
                     self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
                     self.look(doubted=reported)
@@ -470,7 +474,7 @@ class Holder:
             request["count"] = count = earlier[0].request["count"]
         for start in range(0, count, MOST_A_CALL):
             known = [call.known for call in earlier if call.request["start"] == start]
-            old = known[0] if known else frozenset(lease.name for lease in self.held.values())
+            old = known[0] if known else self._names
             self._replace_batch(min(MOST_A_CALL, count - start), terms, old, {**request, "start": start})
 
     def _replace_batch(self, number: int, terms: Terms, old: frozenset[str], request: dict[str, Any]) -> None:
@@ -482,7 +486,7 @@ class Holder:
         request = {**request, "origin": {**vars(origin), "successor_of": []}}
         repeats = 0
         while True:
-            known, names = set(self.held), {lease.name for lease in self.held.values()}
+            known, names = set(self.held), self._names
             fresh, lost = len(names - old), len(old - names)
             if lost > fresh:
                 self.lease(lost - fresh, terms)
@@ -495,7 +499,7 @@ class Holder:
             sending = partial(self._recorded, _REPLACE, number, old, request)
             try:
                 self._take(self.api.replace(left, **vars(terms), sending=sending))
-                self._replaced_all(left, names)
+                self._report_replaced(left, names)
                 self._adopt(known, left, origin, terms)
             except (ApiError, ExchangeError) as found:
                 problem = found
@@ -528,7 +532,7 @@ class Holder:
         self.memory.changed()
         told = problem or QgError("The vendor reports success.", endpoint="/replace")
         what = "whether leases were replaced cannot be told"
-        doubtful = _passing(problem) or (isinstance(problem, ExchangeError) and problem.executed is None)
+        doubtful = problem is None or _may_be_executed(problem)
         under_way = isinstance(problem, ExchangeError) and not problem.over
         hidden = False
         with _unless_read(told, what):
@@ -546,9 +550,9 @@ class Holder:
             raise _uncertain(told, what, NOTHING_NEW)
 
 
-#: What the state store calls a replacement by release and allocation.
+#: The name in the state store of a replacement by release and allocation.
 _SWAP = "release and allocate"
-#: The same of a replacement whose result is known, and that a run which asks for the same continues.
+#: The name of an interrupted replacement whose result is known: a run that asks for the same continues it.
 _CONTINUE = "replace, interrupted"
 _ALLOCATE, _REPLACE, _RELEASE = _endpoints.ALLOCATE.name, _endpoints.REPLACE.name, _endpoints.RELEASE.name
 #: Refusals of an allocation that one before it may be the reason of, where nobody heard its answer.
@@ -589,11 +593,9 @@ def _interrupted(call: PaidCall, now: float) -> tuple[QgError, str]:
 
 def _passing(problem: QgError | None) -> bool:
     """Whether the same call may do better the next time."""
-    if isinstance(problem, ApiError):
-        return problem.code in (UNKNOWN, ALLOCATION_FAILED)
     if isinstance(problem, ExchangeError):
-        return problem.transient and problem.executed is None
-    return problem is None
+        return problem.transient and _may_be_executed(problem)
+    return _may_be_executed(problem) if isinstance(problem, ApiError) else problem is None
 
 
 @contextlib.contextmanager

@@ -32,19 +32,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Ou
 def host_entry(
     params: Mapping[str, Any], run: str, host: str, ips: tuple[str, ...], *, detected: bool = False
 ) -> Entry:
-    """What a host puts down: it has one entry in a run.
-
-    Its wish has ``max_removals`` if it is to remove addresses that the host itself reported.
-    """
-    limit = params["max_removals"] if detected and params["state"] == "absent" else None
+    """What a host puts down: it has one entry in a run. ``detected`` says that it reported its addresses itself."""
     return Entry(
-        Wish(params["state"], ips, max_removals=limit),
+        Wish(params["state"], ips, max_removals=params["max_removals"]),
         params["max_wait"],
         params["timeout"],
         id=f"{run}/{host}",
         run=run,
         host=host,
         fleet=params["fleet"],
+        detected=detected,
     )
 
 
@@ -55,7 +52,7 @@ def put_down(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode, 
     ``task`` has read it: the first host of the task reads for all. Without a ``task``, all is left to :func:`register`.
     """
     memory = Memory(board.state, board.key, entry.fleet)
-    known = entry.wish.state == "present" and memory.is_registered(entry.host, entry.wish.ips)
+    known = entry.wish.state == "present" and memory.is_registered(entry.host, entry.wish.ips, given=not entry.detected)
     if not (task and known and not params["verify_proxy"]):
         board.post(entry)
         return []

@@ -215,15 +215,13 @@ class Turn:
 
     def _hosts(self, entries: list[Entry]) -> _Part:
         state = entries[0].wish.state
-        limits = [entry.wish.max_removals for entry in entries if entry.wish.max_removals is not None]
-        wishes = [HostWish(entry.host, entry.wish.ips, entry.wish.max_removals is not None) for entry in entries]
-        remembered, used_by_others = self._memory(entries[0].fleet).recall({wish.host for wish in wishes})
-        plan = fleet_plan(state, wishes, remembered, used_by_others)
-        if state == "absent":
-            limit = min(limits, default=None)
-            wish = Wish("absent", plan.obsolete, max_removals=limit, unconfirmed=plan.unconfirmed)
-        else:
-            wish = Wish("present", plan.ips, replaces=plan.obsolete)
+        limit = min((entry.wish.max_removals for entry in entries if entry.wish.max_removals is not None), default=None)
+        wishes = [HostWish(entry.host, entry.wish.ips, entry.detected) for entry in entries]
+        memory = self._memory(entries[0].fleet)
+        remembered, used_by_others = memory.recall({wish.host for wish in wishes})
+        plan = fleet_plan(state, wishes, remembered, used_by_others, memory.found())
+        ips, replaces = (plan.obsolete, ()) if state == "absent" else (plan.ips, plan.obsolete)
+        wish = Wish(state, ips, replaces=replaces, max_removals=limit, unconfirmed=plan.unconfirmed)
         return _Part(entries, wish, remembered)
 
     def _memory(self, fleet: str) -> Memory:
@@ -256,7 +254,8 @@ class Turn:
         }
         if not self._mode.check:
             kept = [
-                host_memory(entry.host, entry.wish.ips, part.remembered[entry.host], outcome) for entry in part.entries
+                host_memory(entry.host, entry.wish.ips, part.remembered[entry.host], outcome, detected=entry.detected)
+                for entry in part.entries
             ]
             self._save(lambda: self._memory(part.entries[0].fleet).note(kept))
         # One host of each run shows what was done for all: the diff and the cost stand once in the output.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -219,11 +219,10 @@ class ProxyApi(Client):
     def leases(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
         """What the key holds, of these tasks or of all: the vendor's list, with what it does not show yet.
 
-        Of ``doubted`` leases (names), whose release was reported, the list alone is believed.
+        For ``doubted`` leases (names), whose release was reported, the list alone decides.
         """
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
-        found = self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases)
-        listed = [replace(lease, vendor=self._without_secrets(lease.vendor)) for lease in found]
+        listed = self._without_secrets(self._call(_endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases))
         late = self._reported_leases.correct(
             {lease.name for lease in listed},
             lambda name: not task_ids or json.loads(name)[0] in task_ids,
@@ -236,11 +235,15 @@ class ProxyApi(Client):
             *(lease for lease in missing if (lease.remaining(now) or 1) > 0),
         ]
 
-    def _without_secrets(self, vendor: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The vendor's fields as they may be kept in the state directory: what names the lease stays as it is."""
-        cleaned: Mapping[str, Any] = self._listener.redactor.tree({"vendor": vendor})["vendor"]
-        named = {name: vendor[name] for name in ("IP", "port", "host") if name in vendor}
-        return vendor if cleaned is vendor else {**cleaned, **named}
+    def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:
+        """Leases with fields of the vendor as they may be kept in the state directory; what names a lease stays."""
+
+        def clean(vendor: Mapping[str, Any]) -> Mapping[str, Any]:
+            cleaned: Mapping[str, Any] = self._listener.redactor.tree({"vendor": vendor})["vendor"]
+            named = {name: vendor[name] for name in ("IP", "port", "host") if name in vendor}
+            return vendor if cleaned is vendor else {**cleaned, **named}
+
+        return [replace(lease, vendor=clean(lease.vendor)) for lease in leases]
 
     def allocate(
         self,
@@ -271,14 +274,15 @@ class ProxyApi(Client):
         return self._report(self._call(_endpoints.REPLACE, parameters, new_leases, sending))
 
     def forget_leases(self, names: Collection[str]) -> None:
-        """Believe the list alone of these leases."""
+        """Discard what was reported about these leases, so that the list alone decides."""
         self._reported_leases.forget(names)
 
     def report_released(self, names: Collection[str]) -> None:
         """Keep that these leases are gone, whatever the list shows."""
         self._reported_leases.record(gone=names)
 
-    def _report(self, leases: list[Lease]) -> list[Lease]:
+    def _report(self, leases: Iterable[Lease]) -> list[Lease]:
+        leases = self._without_secrets(leases)
         # What was paid for must be returned, also if it cannot be recorded.
         with contextlib.suppress(StateError):
             self._reported_leases.record({lease.name: [lease.task_id, dict(lease.vendor)] for lease in leases})
@@ -307,7 +311,7 @@ class ProxyApi(Client):
         return _endpoints.RELEASED_ADDRESSES.limit(self._channels)
 
     def released_lately(self) -> bool:
-        """Whether a channel may be on its way to be free: something was given up from here within the last minute."""
+        """Whether a channel may be about to come free: within a minute after a release or a replacement from here."""
         names = (_endpoints.RELEASED_ADDRESSES.name, _endpoints.REPLACE.name)
         return any(self.pacer.used(self.key_digest, name) for name in names)
 

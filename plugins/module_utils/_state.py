@@ -44,6 +44,8 @@ SALT_SIZE = 32
 # blocks: an endpoint of a key that the vendor refused for its rate rests until `until`; `written` as above.
 # registrations: which host was registered with which address, so that a former one can be removed. Where it is
 #   `former`, the host needs it no longer; `missing_since` is when a list of the vendor first lacked it (Unix time).
+#   It was `found` if the host reported it while it was on the whitelist already, and this control node neither added it
+#   for any host nor got it from the user.
 # wishes: what hosts of running playbooks and waiting tasks want of a whitelist; the verdict (JSON) comes from whoever
 #   wrote for all. Where `idle`, nothing had to be done for the wish when it was put down.
 # rounds: the whitelist after such a write (JSON), for as long as a task that waited for it has not read it.
@@ -63,7 +65,7 @@ CREATE TABLE IF NOT EXISTS blocks (
   key TEXT, endpoint TEXT, until REAL, written REAL, PRIMARY KEY (key, endpoint));
 CREATE TABLE IF NOT EXISTS registrations (
   key TEXT, fleet TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
-  PRIMARY KEY (key, fleet, host, ip));
+  found INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key, fleet, host, ip));
 CREATE TABLE IF NOT EXISTS wishes (
   id TEXT PRIMARY KEY, run TEXT, host TEXT, fleet TEXT, key TEXT, terms TEXT, wish TEXT, max_wait REAL, timeout REAL,
   seen TEXT, waiter TEXT, posted REAL, verdict TEXT, round TEXT, idle INTEGER);
@@ -85,7 +87,7 @@ CREATE TABLE IF NOT EXISTS monopolies (
 CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
 """
 #: The number of this schema. A file with a greater one belongs to a newer release and is refused.
-_VERSION = 6
+_VERSION = 7
 #: "QGNT", which marks the file as ours (SQLite's application_id). Files up to this version carry no mark.
 _APPLICATION, _LAST_UNMARKED = 0x51474E54, 5
 #: Tables that hold only what is going on at this moment: a newer schema starts with empty ones.

@@ -53,7 +53,8 @@ Verdict = dict[str, Any]
 class Entry:
     """A wish, and who has it: a host of a run of Ansible and its fleet, or else a task that speaks for itself.
 
-    ``seen`` are addresses that a former writer found to be in need of change for it.
+    ``seen`` are addresses that a former writer found to be in need of change for it. ``detected`` says that the host
+    itself reported its addresses, rather than the user.
     """
 
     wish: Wish
@@ -64,6 +65,7 @@ class Entry:
     host: str = ""
     fleet: str = ""
     seen: tuple[str, ...] = ()
+    detected: bool = False
 
 
 @dataclass
@@ -96,7 +98,8 @@ class Board:
     def post(self, entry: Entry, waiter: str | None = None, verdict: Verdict | None = None) -> None:
         """Put down a wish, in place of any former one; where nothing has to be done for it, with its verdict."""
         # No others than these options have those who share a turn.
-        wish = json.dumps([entry.wish.state, entry.wish.ips, entry.wish.keep, entry.wish.max_removals])
+        own = entry.wish
+        wish = json.dumps([own.state, own.ips, own.keep, own.max_removals, entry.detected])
         row = (entry.id, entry.run, entry.host, entry.fleet, self.key, self._terms, wish, entry.max_wait, entry.timeout)
         text = None if verdict is None else json.dumps(verdict)
         with self.state.transaction() as database:
@@ -316,10 +319,10 @@ class Board:
         rows = self.state.rows(f"SELECT {_COLUMNS} FROM wishes WHERE {condition} ORDER BY posted", *values)
         found = []
         for name, run, host, fleet, wish, max_wait, timeout, seen, waiter in rows:
-            state, ips, keep, max_removals = self.state.decoded(wish)
+            state, ips, keep, max_removals, detected = self.state.decoded(wish)
             wanted = Wish(state, tuple(ips), tuple(keep), max_removals=max_removals)
             earlier = tuple(self.state.decoded(seen or "[]"))
-            found.append((Entry(wanted, max_wait, timeout, name, run, host, fleet, earlier), waiter))
+            found.append((Entry(wanted, max_wait, timeout, name, run, host, fleet, earlier, detected), waiter))
         return found
 
     def tidy_up(self) -> None:

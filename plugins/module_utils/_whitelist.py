@@ -51,8 +51,9 @@ class Wish:
     ``present`` and ``absent`` speak of ``ips`` alone; ``exact`` means these and no others. ``replaces`` are removed
     once ``ips`` are on the list. ``keep`` are never removed. ``capacity`` is the size of the list, where it is known.
     ``divisible`` says that some of ``ips`` are better than none, since they belong to different tasks.
-    ``unconfirmed`` are those of the ``ips`` of ``absent`` for which there is only a host's word. If more than
-    ``max_removals`` of them are on the list, all of them stay.
+    ``unconfirmed`` are those of the addresses to be removed for which there is only a host's word: of ``ips`` if
+    ``absent``, and of ``replaces`` if ``present``. If more than ``max_removals`` of them are on the list, all of them
+    stay.
     """
 
     state: str
@@ -96,12 +97,11 @@ class Plan:
 def plan(current: Collection[str], wish: Wish, refused: Collection[str] = ()) -> Plan:
     """The difference between ``current`` and the wish, without addresses that the vendor has ``refused``."""
     have, wanted, keep = set(current), set(wish.ips), set(wish.keep)
-    withheld: set[str] = set()
+    unconfirmed = have & set(wish.unconfirmed) - keep - (set() if wish.state == "absent" else wanted)
+    too_many = wish.max_removals is not None and len(unconfirmed) > wish.max_removals
+    withheld = unconfirmed if too_many else set()
     if wish.state == "absent":
         add: set[str] = set()
-        unconfirmed = have & set(wish.unconfirmed) - keep
-        if wish.max_removals is not None and len(unconfirmed) > wish.max_removals:
-            withheld = unconfirmed
         remove = have & wanted - withheld
         settled = wanted - have
     else:
@@ -109,7 +109,7 @@ def plan(current: Collection[str], wish: Wish, refused: Collection[str] = ()) ->
         remove = set(have)
         if wish.state == "present":
             # What was to be replaced stays, as long as what replaces it is not there.
-            remove = set() if refused else have & set(wish.replaces)
+            remove = set() if refused else have & set(wish.replaces) - withheld
         remove -= wanted
         settled = wanted & have
     remove -= keep

@@ -67,10 +67,13 @@ options:
     type: str
   max_removals:
     description:
-      - With O(state=absent), the most addresses that one write may remove although they are remembered for none of its
-        hosts and only the hosts report them. If there are more on the whitelist, all of them stay, and the hosts that
-        report them fail. A compromised host can report addresses that are not its own.
-      - Addresses that are remembered for the hosts, and those given in O(ips), are removed without a limit.
+      - The most addresses that one write may remove although only hosts report them. If there are more on the
+        whitelist, all of them stay, and the hosts that report them fail. A compromised host can report addresses that
+        are not its own.
+      - With O(state=absent), these are addresses that a host reports and that are remembered for none of the hosts. In
+        either state, they are also remembered addresses that were on the whitelist already when a host reported them
+        first, and former ones of this kind of hosts that have moved.
+      - Addresses that this control node added for its hosts, and those given in O(ips), are removed without a limit.
     type: int
     default: 10
   fail:

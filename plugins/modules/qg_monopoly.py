@@ -22,8 +22,9 @@ description:
     the response was lost, the list is read for up to 60 seconds to see whether the application was carried out. The
     quota is the second witness. If neither can tell, the task fails.
   - If a run failed in this way or was killed, the next run on this control node waits until the list shows the
-    resources or would have to show them, O(timeout) plus 60 seconds after the call. It applies only for what is missing
-    then. It does not wait if enough resources are held, nor in check mode, which returns a warning instead.
+    resources or would have to show them, O(timeout) (at least 30 seconds) plus 60 seconds after the call. It applies
+    only for what is missing then. It does not wait if enough resources are held, nor in check mode, which returns a
+    warning instead.
   - A release that the vendor acknowledged counts for 60 seconds in each run on this control node, even if the list
     still shows the resource.
   - Whatever the task applied for is named in its result, also where it fails.

@@ -20,6 +20,12 @@ description:
   - A lost answer is never followed by a blind repetition. The list of leases is read again, and decides whether the
     addresses
     were leased. Where that cannot be told, the task fails and says how to look.
+  - A call that leases is recorded in O(state_dir) before it is sent. If a run was killed or its response was lost, the
+    next run on this control node waits until the list shows the leases or would have to show them, O(timeout) (at
+    least 30 seconds) plus 60 seconds after the call. It leases only what is missing then. It does not wait in check
+    mode. If O(max_wait) leaves no time for it, the task fails and leases nothing.
+  - What a response reported as leased or released counts for 60 seconds in each run on this control node, even if the
+    list does not show it.
   - Runs at the same time on one control node take turns. Two control nodes with one key do not know of each other.
 options:
   count:

@@ -15,6 +15,8 @@ author:
   - The qingguo.qgnet authors (@qingguo)
 description:
   - Reads the leases of a QG.net key. It never leases anything.
+  - The vendor's list is corrected by what responses reported to this control node as leased or released within the last
+    60 seconds.
 options:
   task_ids:
     description:

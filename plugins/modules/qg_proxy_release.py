@@ -16,6 +16,10 @@ author:
 description:
   - Releases leased proxies of a QG.net key, by address, by task, or all. Those that are not held are fine.
   - The list of leases is read before and after. A lost answer is followed by another look.
+  - A release that the vendor reported has up to 60 seconds to show in the list before it is sent again. If O(max_wait)
+    ends before that, the task relies on the response, and the next task that changes leases checks it.
+  - If an earlier run was killed while it changed leases, the task first waits for the result as
+    M(qingguo.qgnet.qg_proxy_allocate) does.
   - The vendor limits releases. A dynamic dedicated plan may release twice as many addresses a minute as it has
     channels. A
     shared plan never releases. A static plan releases leases that are older than a day, two a week.

@@ -23,6 +23,10 @@ description:
     gets no successor. The limits of M(qingguo.qgnet.qg_proxy_release) hold.
   - A lost answer is never followed by a blind repetition. The list of leases is read again, and decides how far the
     call got. Leases that are gone without a successor are leased anew.
+  - If a run was killed or failed half-way, the same task continues the replacement when it is run again within ten
+    minutes on this control node. What was replaced is not replaced again. Before that, the task waits for the result of
+    the call as M(qingguo.qgnet.qg_proxy_allocate) does. After ten minutes, or with other leases, another number or
+    other properties of new ones, it begins anew.
 options:
   count:
     description: How many leases are replaced, from 1 to 100, of the vendor's choice.

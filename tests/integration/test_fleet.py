@@ -683,7 +683,7 @@ def test_a_compromised_host_does_not_remove_what_another_host_is_remembered_with
 
 
 def test_hosts_remove_no_more_than_max_removals_that_is_not_remembered_for_them(fleet: Fleet) -> None:
-    fleet.sim.configure(whitelist=fleet.all_addresses)
+    fleet.sim.configure(whitelist=fleet.all_addresses[3:])
     fleet.run(arguments=["--limit", "h1,h2,h3"]).ok()
     two = {**ABSENT, "egress_whitelist_max_removals": 2}
     for arguments in (["--check"], [], []):
@@ -724,6 +724,45 @@ def test_a_host_that_could_not_remove_an_address_is_not_remembered_with_it(fleet
     memory_alone = {**ABSENT, "egress_whitelist_detect": False}
     fleet.run(variables=memory_alone, arguments=["--limit", "h6"]).ok()
     assert fleet.sim.whitelist() == [OFFICE]
+
+
+def test_max_removals_bounds_what_a_compromised_host_claimed_while_it_was_registered(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet.sim.configure(whitelist=[OFFICE])
+    honest = fleet.lines["h6"]
+    compromise(fleet, tmp_path, "h6", f"answer() {{ echo {OFFICE}; }}")
+    fleet.run(arguments=["--limit", "h5,h6"]).ok()
+    fleet.lines["h6"] = honest
+    fleet.move(h5="198.51.100.5")
+    none = {"egress_whitelist_max_removals": 0}
+    run = fleet.run(variables=none, arguments=["--limit", "h5,h6"])
+    failed = {host: task.result for host, task in run.by_host(REGISTER).items() if task.status == "failed"}
+    assert set(failed) == {"h6"}
+    assert_one_sentence(failed["h6"]["msg"])
+    assert "max_removals=0" in failed["h6"]["msg"]
+    assert (failed["h6"]["registered"], failed["h6"]["stale"]) == ([public(6)], [OFFICE])
+    assert set(fleet.sim.whitelist()) == {OFFICE, "198.51.100.5", public(6)}, "what was added for h5 was replaced"
+    memory_alone = {**ABSENT, "egress_whitelist_detect": False}
+    run = fleet.run(variables={**memory_alone, **none}, arguments=["--limit", "h5,h6"])
+    assert {host for host, task in run.by_host(REGISTER).items() if task.status == "failed"} == {"h6"}
+    assert fleet.sim.whitelist() == [OFFICE]
+    one = {"egress_whitelist_max_removals": 1}
+    fleet.run(variables={**memory_alone, **one}, arguments=["--limit", "h5,h6"]).ok()
+    assert fleet.sim.whitelist() == []
+
+
+def test_hosts_found_after_a_lost_memory_are_deregistered_up_to_max_removals_or_once_given(fleet: Fleet) -> None:
+    fleet.sim.configure(whitelist=fleet.all_addresses)
+    fleet.run().ok()
+    run = fleet.run(variables={**ABSENT, "egress_whitelist_max_removals": 5})
+    failed = {host: task.result["msg"] for host, task in run.by_host(REGISTER).items() if task.status == "failed"}
+    assert set(failed) == set(fleet.hosts)
+    assert all("raise max_removals or give the addresses in ips" in text for text in failed.values())
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+    fleet.run(variables={"egress_whitelist_ips": [public(1), public(2)]}, arguments=["--limit", "h1"]).ok()
+    fleet.run(variables={**ABSENT, "egress_whitelist_max_removals": 4}).ok()
+    assert fleet.sim.whitelist() == []
 
 
 @pytest.mark.parametrize("first", ["present", "absent"])

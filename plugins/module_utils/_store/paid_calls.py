@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS paid_calls (
 class PaidCall:
     """A paid call that asked for ``wanted`` resources beside those that are ``known``.
 
-    ``in_use`` is the figure of the quota before the call, None where the plan has no quota.
+    ``in_use`` is the figure of the quota before the call that a later run compares with: for monopolies, how many were
+    in use; for leases, the channels that were free or carried a listed lease. It is None if the quota is not known.
     """
 
     id: int

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import (
     HostMemory,
     HostWish,
     Memory,
     fleet_plan,
+    host_memory,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Outcome, Wish, plan
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,28 +27,29 @@ hosts = st.dictionaries(st.sampled_from("abcdef"), addresses, min_size=1)
 
 
 @given(
-    wanted=hosts, remembered=hosts, others=st.sets(st.sampled_from(POOL)), state=st.sampled_from(["present", "absent"])
+    wanted=hosts,
+    remembered=hosts,
+    others=st.sets(st.sampled_from(POOL)),
+    found=st.sets(st.sampled_from(POOL)),
+    state=st.sampled_from(["present", "absent"]),
 )
 def test_no_address_is_dropped_that_a_host_still_uses(
-    wanted: dict[str, list[str]], remembered: dict[str, list[str]], others: set[str], state: str
+    wanted: dict[str, list[str]], remembered: dict[str, list[str]], others: set[str], found: set[str], state: str
 ) -> None:
     wishes = [HostWish(host, tuple(ips), detected=host < "d") for host, ips in wanted.items()]
-    made = fleet_plan(state, wishes, {host: set(ips) for host, ips in remembered.items()}, others)
+    made = fleet_plan(state, wishes, {host: set(ips) for host, ips in remembered.items()}, others, found)
     current = {ip for ips in wanted.values() for ip in ips}
     former = {ip for host in wanted for ip in remembered.get(host, ())}
     if state == "present":
         assert set(made.ips) == current
         assert set(made.obsolete) == former - current - others
+        assert set(made.unconfirmed) == (former & found) - current - others
     else:
         assert made.ips == ()
         assert set(made.obsolete) == (former | current) - others
-        # Neither remembered for any of these hosts nor given by the user.
-        assert set(made.unconfirmed) == {
-            ip
-            for host, ips in wanted.items()
-            for ip in ips
-            if ip not in others | former and all(host < "d" for host, named in wanted.items() if ip in named)
-        }
+        # Neither added for any of these hosts nor given by the user.
+        given = {ip for host, ips in wanted.items() if host >= "d" for ip in ips}
+        assert set(made.unconfirmed) == (former | current) - others - (former - found) - given
 
 
 def registered(host: str, *ips: str) -> HostMemory:
@@ -80,6 +84,65 @@ def test_a_former_address_keeps_its_host_busy_but_is_needed_by_none(tmp_path: Pa
     assert not memory.is_registered("a", ["2"]), "and now it is back"
     memory.anticipate([("a", ["1"])])
     assert memory.recall({"b"}) == ({"b": {"2"}}, {"1", "2"})
+
+
+def detected(host: str, *ips: str) -> HostMemory:
+    """What a host reported and the whitelist held already."""
+    return HostMemory(host, frozenset(ips), found=frozenset(ips))
+
+
+def test_an_address_that_was_on_the_whitelist_before_a_host_reported_it_is_found(tmp_path: Path) -> None:
+    state = State(str(tmp_path))
+    here, there, other_key = Memory(state, "k", "f"), Memory(state, "k", "g"), Memory(state, "x", "f")
+    here.note([detected("a", "1"), registered("b", "2")])
+    other_key.note([registered("a", "1")])
+    assert here.found() == there.found() == {"1"}
+    here.note([HostMemory("a", frozenset({"3"}), frozenset({"1"}))])
+    assert here.found() == {"1"}, "a former address stays what it was"
+    there.note([detected("a", "1", "2", "3")])
+    assert here.found() == {"1"}, "the others were added for hosts of another fleet"
+
+
+def test_an_added_address_never_becomes_a_found_one(tmp_path: Path) -> None:
+    state = State(str(tmp_path))
+    memory, there = Memory(state, "k", "f"), Memory(state, "k", "g")
+    memory.note([registered("a", "1"), registered("b", "2")])
+    memory.note([detected("a", "2"), detected("b", "1")])
+    assert memory.found() == set(), "two hosts have swapped their addresses"
+    there.note([detected("c", "1")])
+    memory.note([registered("b")])
+    there.note([detected("c", "1")])
+    assert memory.found() == set(), "it outlives the host that it was added for"
+
+
+def test_a_found_address_that_is_added_or_given_later_is_found_no_longer(tmp_path: Path) -> None:
+    state = State(str(tmp_path))
+    memory, there = Memory(state, "k", "f"), Memory(state, "k", "g")
+    memory.note([detected("a", "1"), detected("b", "2", "3")])
+    memory.anticipate([("b", ["2"])])
+    assert memory.found() == {"1", "3"}
+    there.note([registered("c", "1")])
+    there.note([registered("c")])
+    memory.note([detected("a", "1"), detected("b", "2", "3")])
+    assert memory.found() == {"3"}
+
+
+def test_a_host_with_a_found_address_is_registered_anew_once_the_user_gives_it(tmp_path: Path) -> None:
+    memory = Memory(State(str(tmp_path)), "k", "f")
+    memory.note([detected("a", "1")])
+    assert memory.is_registered("a", ["1"])
+    assert not memory.is_registered("a", ["1"], given=True)
+    memory.note([registered("a", "1")])
+    assert memory.is_registered("a", ["1"], given=True)
+
+
+@pytest.mark.parametrize("reported", [True, False])
+def test_of_the_addresses_that_a_host_reports_those_on_the_whitelist_are_found(reported: bool) -> None:
+    before = frozenset({"1", "9"})
+    wish = Wish("present", ("1", "2"))
+    outcome = Outcome(wish, before, before | {"2"}, plan(before, wish))
+    kept = host_memory("a", ("1", "2"), (), outcome, detected=reported)
+    assert (kept.registered, kept.found) == ({"1", "2"}, {"1"} if reported else set())
 
 
 def test_what_two_readings_apart_in_time_lack_is_forgotten(tmp_path: Path) -> None:

@@ -26,32 +26,19 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import Outc
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import state_machines
 from in_process import KEY, InProcess, Killed, LateCall, books, calls, client, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
 
 WRITING = ("/allocate", "/release", "/replace")
 FAULTS = (
-    {"kind": "reset_before"},
-    {"kind": "reset_after"},
-    {"kind": "truncate"},
-    {"kind": "garbage"},
-    {"kind": "garbage", "executed": False},
-    {"kind": "data_null"},
-    {"kind": "data_absent"},
-    {"kind": "strings"},
+    *state_machines.FAULTS,
     {"kind": "partial", "drop": 1},
-    {"kind": "hang_after", "seconds": 20},
-    {"kind": "status", "http_status": 500},
-    {"kind": "status", "http_status": 502, "executed": True},
-    {"kind": "status", "http_status": 504},
-    {"kind": "code", "code": -1},
-    {"kind": "code", "code": -11},
     {"kind": "code", "code": -103},
     {"kind": "code", "code": -104},
     {"kind": "code", "code": -105},
@@ -65,8 +52,8 @@ terms = st.builds(
     isp=st.sampled_from([None, "telecom", "mobile"]),
     distinct=st.booleans(),
 )
-#: Steps of one run of the machine at most, and runs. How many steps that makes in all is counted.
-STEPS, RUNS, LEAST = 50, 360, 10_000
+#: Runs of the machine.
+RUNS = 360
 PLANS = (
     {},
     {},
@@ -360,21 +347,4 @@ class Market(RuleBasedStateMachine):
 
 
 def test_no_lease_is_paid_twice_or_for_nobody() -> None:
-    steps = 0
-
-    class Counted(Market):
-        def teardown(self) -> None:
-            nonlocal steps
-            steps += self.steps
-            super().teardown()
-
-    run_state_machine_as_test(
-        Counted,
-        settings=settings(
-            max_examples=RUNS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-    assert steps >= LEAST
+    state_machines.run_counted(Market, RUNS)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from in_process import KEY, InProcess, books, calls, client, configure, fault
+from in_process import KEY, InProcess, Killed, books, calls, client, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
 
@@ -1047,3 +1048,273 @@ def test_a_lease_that_ends_while_a_replacement_is_under_way_is_not_replaced_twic
     assert len(outcome.allocated) == told
     wire.advance(60)
     assert paid(core) == 2
+
+
+# What a run left behind that was killed, or that had no time to wait.
+
+
+@pytest.fixture
+def killed_at(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Kill the process that makes the next call to a path, after the vendor has carried it out or before."""
+
+    def plan_it(path: str, *, carried_out: bool) -> None:
+        handle = core.handle
+
+        def once(method: str, called: str, parameters: dict[str, str]) -> Any:
+            if called != path:
+                return handle(method, called, parameters)
+            monkeypatch.setattr(core, "handle", handle)
+            if carried_out:
+                handle(method, called, parameters)
+            raise Killed
+
+        monkeypatch.setattr(core, "handle", once)
+
+    return plan_it
+
+
+@pytest.fixture
+def release_all(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
+    def run(max_wait: float = 300) -> Any:
+        return give_up(client(core, tmp_path / "a", max_wait, wire), lambda _lease: True, now=core.clock.now)
+
+    return run
+
+
+@pytest.mark.parametrize(("timeout", "bound"), [(10.0, 90.0), (120.0, 180.0)])
+def test_an_allocation_that_was_never_carried_out_is_repeated_once_it_can_no_longer_be_under_way(
+    core: Core,
+    wire: InProcess,
+    hold: Callable[..., Any],
+    killed_at: Callable[..., None],
+    timeout: float,
+    bound: float,
+) -> None:
+    wire.timeout = timeout
+    killed_at("/allocate", carried_out=False)
+    with pytest.raises(Killed):
+        hold(3)
+    began = core.clock.now()
+    outcome = hold(3)
+    assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 3)
+    (sent,) = core.journal.select("/allocate")
+    assert bound <= sent["at"] - began < bound + 1
+    # It is resolved then.
+    began = core.clock.now()
+    assert len(hold(4).leases) == 4
+    assert core.clock.now() == began
+
+
+def test_an_allocation_of_a_killed_run_is_adopted_with_its_origin(
+    core: Core, hold: Callable[..., Any], killed_at: Callable[..., None]
+) -> None:
+    began = core.clock.now()
+    killed_at("/allocate", carried_out=True)
+    with pytest.raises(Killed):
+        hold(2, terms=Terms(area_id=QUANZHOU))
+    outcome = hold(2, terms=Terms(area_id=QUANZHOU))
+    assert (outcome.error, len(outcome.leases), paid(core)) == (None, 2, 2)
+    assert calls(core, "/resources") == []
+    assert core.clock.now() == began
+
+
+def test_without_time_to_wait_for_a_call_of_an_earlier_run_nothing_is_sent_and_the_error_says_what_is_known(
+    core: Core, hold: Callable[..., Any], killed_at: Callable[..., None]
+) -> None:
+    killed_at("/allocate", carried_out=False)
+    with pytest.raises(Killed):
+        hold(3)
+    core.clock.advance(12)
+    core.journal.clear()
+    with pytest.raises(Uncertain) as found:
+        hold(3, max_wait=20)
+    assert set(calls(core)) == {"/query"}
+    message = found.value.message
+    assert "An earlier run sent /allocate 32 seconds ago and ended before its result was known." in message
+    assert "Whether 3 addresses were leased cannot be told" in message
+    assert "max_wait" in message
+    assert found.value.details["endpoint"] == "/allocate"
+    assert (hold(3).error, paid(core)) == (None, 3)
+
+
+def test_leases_of_a_killed_run_that_the_quota_counts_and_the_list_does_not_show_are_not_leased_again(
+    core: Core, hold: Callable[..., Any], lagging: Callable[[float], None], killed_at: Callable[..., None]
+) -> None:
+    configure(core, plan={"channels": 9})
+    lagging(3600)
+    killed_at("/allocate", carried_out=True)
+    with pytest.raises(Killed):
+        hold(3)
+    core.journal.clear()
+    with pytest.raises(Uncertain, match="fewer free channels than the list of leases accounts for"):
+        hold(3)
+    assert (paid(core), calls(core, *WRITING)) == (3, [])
+
+
+def test_check_mode_does_not_wait_for_a_call_of_an_earlier_run(
+    core: Core, wire: InProcess, hold: Callable[..., Any], killed_at: Callable[..., None], tmp_path: Path
+) -> None:
+    killed_at("/allocate", carried_out=False)
+    with pytest.raises(Killed):
+        hold(3)
+    began = core.clock.now()
+    outcome = bring_about(client(core, tmp_path / "a", 300, wire), Wish(3), check=True, now=core.clock.now)
+    assert (outcome.error, outcome.missing) == (None, 3)
+    assert (core.clock.now(), calls(core, *WRITING)) == (began, [])
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("path", ["/release", "/allocate"])
+def test_a_replacement_of_named_leases_that_was_interrupted_is_continued(
+    core: Core,
+    wire: InProcess,
+    hold: Callable[..., Any],
+    killed_at: Callable[..., None],
+    tmp_path: Path,
+    path: str,
+    carried_out: bool,
+) -> None:
+    hold(3)
+    ips = {one.ip for one in books(core).leases}
+
+    def run() -> Any:
+        api = client(core, tmp_path / "a", 300, wire)
+        return swap(api, lambda one: one.ip in ips, None, Terms(), now=core.clock.now)
+
+    killed_at(path, carried_out=carried_out)
+    with pytest.raises(Killed):
+        run()
+    outcome = run()
+    assert (outcome.error, outcome.missing) == (None, 0)
+    assert (len(books(core).leases), paid(core)) == (3, 6)
+    assert not ips & {one.ip for one in books(core).leases}
+    core.journal.clear()
+    assert (run().error, calls(core, *WRITING)) == (None, [])
+
+
+def test_a_replacement_of_other_leases_leaves_an_interrupted_one_alone(
+    core: Core, wire: InProcess, hold: Callable[..., Any], killed_at: Callable[..., None], tmp_path: Path
+) -> None:
+    hold(3)
+    first, second = books(core).leases[0].ip, books(core).leases[1].ip
+
+    def run(ip: str, terms: Terms) -> Any:
+        api = client(core, tmp_path / "a", 300, wire)
+        return swap(api, lambda one: one.ip == ip, None, terms, now=core.clock.now)
+
+    killed_at("/allocate", carried_out=False)
+    with pytest.raises(Killed):
+        run(first, Terms())
+    # Neither with other leases nor with other properties of the new ones is it the same task.
+    assert run(first, Terms(isp="mobile")).allocated == ()
+    outcome = run(second, Terms())
+    assert (outcome.error, len(outcome.allocated), len(books(core).leases), paid(core)) == (None, 1, 2, 4)
+
+
+def test_a_release_that_was_reported_is_not_sent_again_by_a_run_that_the_list_still_shows_it(
+    core: Core, hold: Callable[..., Any], frozen: Callable[[float], None], release_all: Callable[..., Any]
+) -> None:
+    """The first run has no time to wait for the list, and takes the vendor's word for it."""
+    hold(3)
+    core.clock.advance(120)
+    frozen(50)
+    core.handle("GET", "/query", {"Key": KEY, "Detail": "1"})
+    outcome = release_all(max_wait=0)
+    assert (outcome.error, len(outcome.released)) == (None, 3)
+    outcome = release_all()
+    assert (outcome.error, outcome.released, outcome.after) == (None, (), ())
+    assert calls(core, "/release") == ["/release"]
+
+
+@pytest.fixture
+def idle_release(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vendor that acknowledges each release, and does nothing."""
+    handle = core.handle
+
+    def idle(method: str, path: str, parameters: dict[str, str]) -> Any:
+        if path != "/release":
+            return handle(method, path, parameters)
+        handle(method, path, {**parameters, "IP": "192.0.2.1"})
+        return 200, {"Code": 0, "Data": parameters["IP"].split(",")}
+
+    monkeypatch.setattr(core, "handle", idle)
+
+
+@pytest.mark.usefixtures("idle_release")
+def test_a_release_that_the_vendor_acknowledges_and_does_not_carry_out_is_reported(
+    core: Core, hold: Callable[..., Any], release_all: Callable[..., Any]
+) -> None:
+    configure(core, plan={"channels": 9})
+    hold(2)
+    outcome = release_all(max_wait=900)
+    assert "2 leases are still held" in outcome.error.message
+    assert (outcome.released, len(outcome.after)) == ((), 2)
+    # Each time, the list has had its time to show it.
+    times = [call["at"] for call in core.journal.select("/release")]
+    assert len(times) == 4
+    assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(times))
+
+
+@pytest.mark.usefixtures("idle_release")
+def test_a_later_run_believes_the_list_again_where_a_reported_release_was_not_carried_out(
+    core: Core, hold: Callable[..., Any], release_all: Callable[..., Any]
+) -> None:
+    hold(2)
+    core.clock.advance(120)
+    outcome = release_all(max_wait=0)
+    assert (outcome.error, len(outcome.released)) == (None, 2)
+    outcome = hold(2)
+    assert (outcome.error, len(outcome.leases), paid(core)) == (None, 2, 2)
+
+
+def test_a_key_that_the_vendor_repeats_in_a_new_lease_is_not_kept_in_the_state_directory(
+    core: Core, hold: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = core.handle
+
+    def echo(method: str, path: str, parameters: dict[str, str]) -> Any:
+        status, body = handle(method, path, parameters)
+        if path == "/allocate" and body:
+            body = {**body, "Data": [{**item, "note": f"user {KEY}"} for item in body["Data"]]}
+        return status, body
+
+    monkeypatch.setattr(core, "handle", echo)
+    assert len(hold(2).leases) == 2
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert books(core).leases[0].ip.encode() in kept
+    assert KEY.encode() not in kept
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_a_replacement_of_which_cannot_be_told_is_continued_by_the_same_task(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, number: int | None
+) -> None:
+    hold(3)
+    wire.late = ("/replace", 60)
+
+    def run(number: int | None) -> Any:
+        return swap(client(core, tmp_path / "a", 300, wire), None, number, Terms(), now=core.clock.now)
+
+    assert isinstance(run(number).error, Uncertain)
+    outcome = run(number)
+    replaced = number or 3
+    assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, replaced, replaced)
+    assert (paid(core), len(books(core).leases)) == (3 + replaced, 3)
+    # It is complete now, so that the same task begins anew.
+    assert (run(number).error, paid(core)) == (None, 3 + 2 * replaced)
+
+
+def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(
+    core: Core, wire: InProcess, hold: Callable[..., Any], killed_at: Callable[..., None], tmp_path: Path
+) -> None:
+    hold(3)
+
+    def run() -> Any:
+        return swap(client(core, tmp_path / "a", 300, wire), None, None, Terms(), now=core.clock.now)
+
+    killed_at("/replace", carried_out=True)
+    with pytest.raises(Killed):
+        run()
+    wire.advance(601)
+    outcome = run()
+    assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 9)

@@ -26,12 +26,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import MONOPOLIES, ReportedChanges
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from in_process import KEY, InProcess, books, client, configure, fault
+import state_machines
+from in_process import KEY, InProcess, Killed, books, client, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
 
@@ -40,20 +40,7 @@ APPLY = ("POST", LIST)
 WRITES = (APPLY, ("DELETE", LIST), ("PUT", REDIAL))
 READS = (("GET", LIST), ("GET", IDLE), ("GET", QUOTA))
 FAULTS = (
-    {"kind": "reset_before"},
-    {"kind": "reset_after"},
-    {"kind": "truncate"},
-    {"kind": "garbage"},
-    {"kind": "garbage", "executed": False},
-    {"kind": "data_null"},
-    {"kind": "data_absent"},
-    {"kind": "strings"},
-    {"kind": "hang_after", "seconds": 20},
-    {"kind": "status", "http_status": 500},
-    {"kind": "status", "http_status": 502, "executed": True},
-    {"kind": "status", "http_status": 504},
-    {"kind": "code", "code": -1},
-    {"kind": "code", "code": -11},
+    *state_machines.FAULTS,
     {"kind": "code", "code": -103},
     {"kind": "code", "code": -105},
 )
@@ -65,12 +52,8 @@ ISPS = {None: None, "telecom": 1, "mobile": 2}
 LATE = (1, 4, 14, 45)
 #: With the lag of the list, these are less than the timeout and what the list may lag (10 and 60 seconds).
 MAX_LATE_AND_LAG = 65
-#: Steps of one run of the machine at most, and runs. The test asserts the number of steps in all.
-STEPS, RUNS, MIN_STEPS = 50, 320, 10_000
-
-
-class Killed(BaseException):
-    """The process is killed."""
+#: Runs of the machine.
+RUNS = 320
 
 
 class Wire(InProcess):
@@ -425,21 +408,4 @@ class MonopolyStateMachine(RuleBasedStateMachine):
 
 
 def test_no_resource_is_paid_for_twice_or_without_a_report() -> None:
-    steps = 0
-
-    class Counted(MonopolyStateMachine):
-        def teardown(self) -> None:
-            nonlocal steps
-            steps += self.steps
-            super().teardown()
-
-    run_state_machine_as_test(
-        Counted,
-        settings=settings(
-            max_examples=RUNS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-    assert steps >= MIN_STEPS
+    state_machines.run_counted(MonopolyStateMachine, RUNS)

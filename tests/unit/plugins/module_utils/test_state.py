@@ -127,6 +127,14 @@ INSERT INTO lifetimes VALUES ('k', 5, 300, 1000);
 INSERT INTO monopolies VALUES ('k', 'u', 440100, 'telecom', 1000);
 INSERT INTO areas VALUES ('k', 1000, '{"Quanzhou": 350500}');
 """
+SCHEMA_6 = """
+DROP TABLE registrations;
+CREATE TABLE registrations (
+  key TEXT, fleet TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
+  PRIMARY KEY (key, fleet, host, ip));
+INSERT INTO registrations VALUES ('k', 'f', 'a', '192.0.2.1', 0, NULL), ('k', 'f', 'b', '192.0.2.2', 1, NULL);
+PRAGMA user_version = 6;
+"""
 
 
 def old_state(directory: Path, version: int) -> None:
@@ -159,7 +167,18 @@ def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, vers
         assert state.rows("SELECT uuid, area_code FROM monopolies") == [("u", 440100)]
     Memory(state, "k", "f").forget_missing({"192.0.2.1"})
     state.close()
-    assert application(tmp_path) == (0x51474E54, 6)
+    assert application(tmp_path) == (0x51474E54, 7)
+
+
+def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path: Path) -> None:
+    State(str(tmp_path)).close()
+    database = sqlite3.connect(tmp_path / DATABASE)
+    database.executescript(SCHEMA_6)
+    database.close()
+    memory = Memory(State(str(tmp_path)), "k", "f")
+    assert memory.recall({"a", "b"}) == ({"a": {"192.0.2.1"}, "b": {"192.0.2.2"}}, set())
+    assert memory.recall({"a"})[1] == set(), "the other one is a former address"
+    assert memory.found() == set()
 
 
 def _die_while_migrating(directory: str) -> None:
@@ -188,10 +207,10 @@ def test_a_migration_that_is_killed_has_changed_nothing(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     use(state)
-    state.rows("PRAGMA user_version = 7")
+    state.rows("PRAGMA user_version = 8")
     state.close()
     before = (tmp_path / DATABASE).read_bytes()
-    with pytest.raises(OptionError, match=r"its schema 7 is of a newer release of qingguo\.qgnet"):
+    with pytest.raises(OptionError, match=r"its schema 8 is of a newer release of qingguo\.qgnet"):
         State(str(tmp_path))
     assert (tmp_path / DATABASE).read_bytes() == before
 

@@ -143,6 +143,28 @@ def test_addresses_that_only_hosts_report_are_removed_up_to_a_limit_or_not_at_al
         assert outcome.error is None
 
 
+@given(current=ips, wanted=ips, replaces=ips, unconfirmed=ips, limit=st.integers(0, 4), script=faults)
+def test_former_addresses_that_only_hosts_reported_are_replaced_up_to_a_limit_or_not_at_all(
+    current: tuple[str, ...],
+    wanted: tuple[str, ...],
+    replaces: tuple[str, ...],
+    unconfirmed: tuple[str, ...],
+    limit: int,
+    script: list[str],
+) -> None:
+    doubtful = set(replaces) & set(unconfirmed) - set(wanted)
+    wish = Wish("present", wanted, replaces=replaces, max_removals=limit, unconfirmed=tuple(doubtful))
+    vendor = Vendor(set(current), script=list(script))
+    outcome = run(vendor, wish)
+    listed = doubtful & set(current)
+    withheld = listed if len(listed) > limit else set()
+    assert set(outcome.first.withheld) == withheld
+    assert withheld | (set(current) - set(replaces)) <= vendor.whitelist_now
+    if not script:
+        assert vendor.whitelist_now & set(replaces) - set(wanted) == withheld
+        assert outcome.error is None
+
+
 def test_plans_are_in_numeric_order() -> None:
     made = plan(["9.9.9.9", "100.1.1.1"], Wish("exact", ("20.0.0.1", "3.0.0.1")))
     assert made.add == ("3.0.0.1", "20.0.0.1")

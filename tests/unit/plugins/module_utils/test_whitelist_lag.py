@@ -65,6 +65,7 @@ class Node:
     wire: Wire
     params: dict[str, Any]
     runs: int = field(default=0)
+    detected: bool = False
 
     def state(self) -> State:
         state = State(self.params["state_dir"])
@@ -83,7 +84,7 @@ class Node:
         run, verdicts = f"{self.runs} 1 elsewhere", {}
         params = {**self.params, "state": state}
         for host, ip in hosts.items():
-            entry = host_entry(params, run, host, (ip,) if ip else ())
+            entry = host_entry(params, run, host, (ip,) if ip else (), detected=self.detected)
             put_down(board_for(params, self.state(), check=False), entry, params, Mode(), run)
         for host in hosts:
             board = board_for(params, self.state(), check=False)
@@ -300,6 +301,30 @@ def test_hosts_whose_addresses_are_gone_for_good_are_forgotten(node: Node) -> No
         node.wire.advance(61)
     rows = node.state().rows("SELECT host, ip FROM registrations")
     assert rows == [("b", B)]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_found_address_of_a_host_at_rest_counts_as_registered_once_the_user_gives_it(node: Node, given: bool) -> None:
+    configure(node.wire.core, whitelist=[A])
+    node.detected = True
+    node.role(a=A)
+    node.detected = not given
+    node.role(a=A)
+    node.detected, node.params["max_removals"] = True, 0
+    verdict = node.role(a=B)["a"]
+    assert verdict["registered"] == [B]
+    assert verdict["stale"] == ([] if given else [A])
+    assert node.on_list() == ([B] if given else [A, B])
+
+
+def test_an_address_whose_adding_was_interrupted_is_not_found_on_the_list_later(node: Node) -> None:
+    node.detected, node.params["max_removals"] = True, 0
+    node.wire.breaks_after = ADD
+    assert node.role(a=A)["a"]["failed"] is True
+    node.wire.breaks_after = ""
+    node.role(a=A)
+    node.role(a=B)
+    assert node.on_list() == [B]
 
 
 # --- a state directory that fails on the way

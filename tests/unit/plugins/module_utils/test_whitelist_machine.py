@@ -30,33 +30,20 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budge
 from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from in_process import KEY, InProcess, configure, fault
+import state_machines
+from in_process import KEY, InProcess, Killed, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
 
 QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
 FAULTS = (
-    {"kind": "reset_before"},
-    {"kind": "reset_after"},
-    {"kind": "truncate"},
-    {"kind": "garbage"},
-    {"kind": "garbage", "executed": False},
+    *state_machines.FAULTS,
     {"kind": "data_null"},
-    {"kind": "data_null"},
-    {"kind": "data_absent"},
-    {"kind": "strings"},
     {"kind": "partial", "drop": 1},
-    {"kind": "hang_after", "seconds": 20},
-    {"kind": "status", "http_status": 500},
-    {"kind": "status", "http_status": 502, "executed": True},
-    {"kind": "status", "http_status": 504},
-    {"kind": "code", "code": -1},
-    {"kind": "code", "code": -11},
     {"kind": "code", "code": -202},
     {"kind": "code", "code": -206},
 )
@@ -70,14 +57,10 @@ HOST_IPS = tuple(tuple(f"203.0.113.{10 * node + n}" for n in range(1, 6)) for no
 TASK_IPS = tuple(tuple(f"198.51.100.{10 * node + n}" for n in range(1, 4)) for node in range(2))
 EVERY_HOST_IP = [ip for ips in HOST_IPS for ip in ips]
 
-#: Steps of one run of the machine at most, and runs. How many steps that makes in all is counted.
-STEPS, RUNS, LEAST = 50, 300, 10_000
+#: Runs of the machine.
+RUNS = 300
 
 Host = tuple[int, str, str]
-
-
-class Killed(BaseException):
-    """The process ends here."""
 
 
 class Wire(InProcess):
@@ -229,14 +212,16 @@ class Whitelist(RuleBasedStateMachine):
         which=st.sampled_from(["first", "second", "all", "all"]),
         check=RARELY,
         max_wait=MAX_WAIT,
+        detected=st.booleans(),
     )
     def hosts_are_registered(
-        self, place: tuple[int, str], ips: list[int], which: str, check: bool, max_wait: int
+        self, place: tuple[int, str], ips: list[int], which: str, check: bool, max_wait: int, detected: bool
     ) -> None:
         node, fleet = place
         hosts = HOSTS[node][fleet]
         chosen = {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
-        self.role(node, fleet, {host: (HOST_IPS[node][ips[n]],) for n, host in enumerate(chosen)}, check, max_wait)
+        reported = {host: (HOST_IPS[node][ips[n]],) for n, host in enumerate(chosen)}
+        self.role(node, fleet, reported, check, max_wait, detected=detected)
 
     @rule(
         place=st.sampled_from([(node, fleet) for node, fleets in enumerate(HOSTS) for fleet in fleets]),
@@ -328,6 +313,7 @@ class Whitelist(RuleBasedStateMachine):
         max_wait: int,
         state: str = "present",
         calm: bool = False,
+        detected: bool = False,
     ) -> None:
         """The two steps of the role egress_whitelist for these hosts."""
         if not hosts:
@@ -344,7 +330,8 @@ class Whitelist(RuleBasedStateMachine):
         def steps() -> dict[str, Any]:
             verdicts = {}
             for host, ips in hosts.items():
-                put_down(self.board(node, params, check), host_entry(params, run, host, ips), params, mode, run)
+                entry = host_entry(params, run, host, ips, detected=detected)
+                put_down(self.board(node, params, check), entry, params, mode, run)
             for host in hosts:
                 board = self.board(node, params, check)
                 entry = board.of_host(run, host, fleet, state)
@@ -430,7 +417,6 @@ class Whitelist(RuleBasedStateMachine):
 
 
 def test_no_address_is_lost_and_none_is_left_that_nobody_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = 0
     current: list[Whitelist] = []
 
     def client(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
@@ -442,23 +428,9 @@ def test_no_address_is_lost_and_none_is_left_that_nobody_needs(monkeypatch: pyte
     for module in ("_op_turns", "_op_fleet", "_op_whitelist"):
         monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)
 
-    class Counted(Whitelist):
+    class Current(Whitelist):
         def __init__(self) -> None:
             super().__init__()
             current[:] = [self]
 
-        def teardown(self) -> None:
-            nonlocal steps
-            steps += self.steps
-            super().teardown()
-
-    run_state_machine_as_test(
-        Counted,
-        settings=settings(
-            max_examples=RUNS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-    assert steps >= LEAST
+    state_machines.run_counted(Current, RUNS)

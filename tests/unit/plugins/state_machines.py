@@ -1,0 +1,53 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the state machines of Hypothesis share: the faults of any call, and a run that counts its steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+#: Steps in one run of a machine at most, and steps in all runs at least.
+STEPS, MIN_STEPS = 50, 10_000
+#: What can happen to any call: it is lost before or after it was carried out, answered with something else, or refused.
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "reset_before"},
+    {"kind": "reset_after"},
+    {"kind": "truncate"},
+    {"kind": "garbage"},
+    {"kind": "garbage", "executed": False},
+    {"kind": "data_null"},
+    {"kind": "data_absent"},
+    {"kind": "strings"},
+    {"kind": "hang_after", "seconds": 20},
+    {"kind": "status", "http_status": 500},
+    {"kind": "status", "http_status": 502, "executed": True},
+    {"kind": "status", "http_status": 504},
+    {"kind": "code", "code": -1},
+    {"kind": "code", "code": -11},
+)
+
+
+def run_counted(machine: type[RuleBasedStateMachine], runs: int) -> None:
+    """Run a machine that counts its ``steps``, and make sure that there were enough of them."""
+    steps = 0
+
+    class Counted(machine):
+        def teardown(self) -> None:
+            nonlocal steps
+            steps += self.steps
+            super().teardown()
+
+    run_state_machine_as_test(
+        Counted,
+        settings=settings(
+            max_examples=runs,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert steps >= MIN_STEPS
