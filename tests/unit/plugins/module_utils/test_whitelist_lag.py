@@ -31,10 +31,17 @@ QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 
 
-class Wire(InProcess):
-    """After the next call to ``breaks_after``, no database of this process can be written any more."""
+class Ended(BaseException):
+    """The process is ended here."""
 
-    breaks_after = ""
+
+class Wire(InProcess):
+    """After the next call to ``breaks_after``, no database of this process can be written any more.
+
+    After the next call to ``ends_after``, the process ends before it reads the response.
+    """
+
+    breaks_after = ends_after = ""
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
@@ -45,6 +52,9 @@ class Wire(InProcess):
         if endpoint == self.breaks_after:
             for state in self.states:
                 state.rows("PRAGMA query_only = 1")
+        if endpoint == self.ends_after:
+            self.ends_after = ""
+            raise Ended
         return answer
 
 
@@ -208,6 +218,22 @@ def test_a_lost_removal_that_takes_effect_late_takes_nothing_that_was_added_sinc
     assert node.on_list() == [A]
     node.wire.advance(600)
     assert node.on_list() == [A]
+
+
+@pytest.mark.parametrize(("state", "path"), [("absent", DEL), ("present", ADD)])
+def test_a_change_of_an_interrupted_run_is_waited_for_by_the_run_that_repeats_it(
+    node: Node, state: str, path: str
+) -> None:
+    if state == "absent":
+        configure(node.wire.core, whitelist=[A])
+    # What is there already, or is gone already, is not named in the response to the second run.
+    lag(node, 20, present_add="zero", absent_del="zero")
+    node.wire.ends_after = path
+    with pytest.raises(Ended):
+        node.task([A], state)
+    result = node.task([A], state)
+    assert "failed" not in result, result["msg"]
+    assert node.on_list() == result["whitelist"] == ([] if state == "absent" else [A])
 
 
 def test_a_host_is_not_at_rest_while_its_address_may_still_be_removed(node: Node) -> None:
