@@ -42,8 +42,8 @@ MATRIX = {
 SANITY_PYTHON = {"oldest": "3.12", "newest": "3.13"}
 SANITY_TARGETS = {"oldest": ("3.10", "3.11", "3.12"), "newest": ("3.10", "3.11", "3.12", "3.13")}
 
-# Where the vendor's faults and codes meet the client, in the process of the tests: ansible-core has no part in that, and
-# the other unit tests run the same code on the oldest Python.
+# Where the vendor's faults and codes meet the client, in the process of the tests: ansible-core has no part in that,
+# and the other unit tests run the same code on the oldest Python.
 WITHOUT_ANSIBLE = {
     "integration": (
         "test_account_faults",

@@ -60,6 +60,8 @@ NO_TIME = "the list of leases shows nothing so far, and max_wait leaves no time 
 NOTHING_NEW = "the list of leases shows nothing new so far."
 #: The same where the quota tells of more than the list.
 HIDDEN = "the quota has fewer free channels than the list of leases accounts for."
+#: The same where a replacement was reported.
+NOTHING_GONE = "the list of leases still shows the old ones."
 #: Times that a call is repeated after it surely, or very likely, did nothing.
 MOST_REPEATS = 3
 
@@ -498,13 +500,15 @@ class Holder:
             problem: ApiError | ExchangeError | None = None
             sending = partial(self._recorded, _REPLACE, number, old, request)
             try:
-                self._take(self.api.replace(left, **vars(terms), sending=sending))
+                reported = self.api.replace(left, **vars(terms), sending=sending)
+                self._take(reported)
                 self._report_replaced(left, names)
                 self._adopt(known, left, origin, terms)
             except (ApiError, ExchangeError) as found:
                 problem = found
-            if problem is None:
-                self._wait_until_gone(known, left)
+            if problem is None and not self._wait_until_gone(known, len(reported)):
+                success = QgError("The vendor reports success.", endpoint=_REPLACE)
+                raise _uncertain(success, "whether leases were replaced cannot be told", NOTHING_GONE)
             self._after_replace(problem, known)
             self._adopt(known, left, origin, terms)
             if problem and known == set(self.held):
@@ -512,15 +516,20 @@ class Holder:
                 if repeats >= MOST_REPEATS or not _passing(problem):
                     raise problem
 
-    def _wait_until_gone(self, known: Collection[tuple[str, str, str]], number: int) -> None:
-        """After a success, wait until the list shows that N leases are gone, as long as it may lag."""
+    def _wait_until_gone(self, known: Collection[tuple[str, str, str]], number: int) -> bool:
+        """After a success, wait until the list shows that N leases are gone, as long as it may lag.
+
+        Returns False if it does not. If it cannot be read for so long, the response counts.
+        """
         with contextlib.suppress(QgError):
             for pause in LAGGING:
                 if pause:
                     self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
                 self.look()
-                if len(set(known) - self.held.keys()) >= number:
-                    return
+                if len(set(known) - self.held.keys()) >= min(number, len(known)):
+                    return True
+            return False
+        return True
 
     def _after_replace(self, problem: ApiError | ExchangeError | None, known: Collection[tuple[str, str, str]]) -> None:
         """Look how far it got: an answer names only the new leases, and a refusal may come when the old ones are gone.

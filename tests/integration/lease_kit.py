@@ -32,6 +32,8 @@ OPERATIONS = {
 }
 #: Waits of this process that are shorter than those of users, in seconds.
 SETTLING, LAGGING, FREEING_NAP = (0.0, 0.05, 0.05), (0.0, 0.05, 0.1, 0.1), 0.2
+#: The same for a call of an earlier run: between reads of the list, and until the call can no longer be under way.
+POLL_INTERVAL, SETTLED_AFTER = 0.1, 0.3
 #: The command that a message names where nobody can tell what was done.
 LOOK = "ansible localhost -m qingguo.qgnet.qg_proxy_info"
 #: An address and its task: what tells one paid lease from every other.
@@ -139,6 +141,12 @@ def planned(sim: Simulator, path: str, name: str, fields: Mapping[str, Any], tim
     sim.fault(path=path, times=times, skip=skip, **{"kind": name, **fields})
 
 
+def settle_after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let a call of an earlier run be over so many seconds after it was sent."""
+    paid_calls = importlib.import_module(f"{COLLECTION}._store.paid_calls")
+    monkeypatch.setattr(paid_calls.PaidCall, "settles_in", lambda call, now: seconds - call.age(now))
+
+
 @pytest.fixture(name="shop")
 def shop_fixture(sim: Simulator, common: dict[str, Any], haste: None, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """The session's key, with operations that wait briefly."""
@@ -146,6 +154,8 @@ def shop_fixture(sim: Simulator, common: dict[str, Any], haste: None, monkeypatc
     monkeypatch.setattr(holder, "SETTLING", SETTLING)
     monkeypatch.setattr(holder, "LAGGING", LAGGING)
     monkeypatch.setattr(holder, "FREEING_NAP", FREEING_NAP)
+    monkeypatch.setattr(holder, "POLL_INTERVAL", POLL_INTERVAL)
+    settle_after(monkeypatch, SETTLED_AFTER)
     # The client's own waits between tries are shortened already; these are the ones between releases.
     monkeypatch.setattr(holder, "backoff", importlib.import_module(f"{COLLECTION}._client").backoff)
     return Shop(sim, {**common, "max_wait": 60.0})

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from harness import Playground
-from lease_kit import ALLOCATE, COLLECTION, RELEASE, REPLACE, Shop, named, shop_fixture
+from lease_kit import ALLOCATE, COLLECTION, RELEASE, REPLACE, Shop, named, settle_after, shop_fixture
 from lease_process import interrupt
 
 __all__ = ["shop_fixture"]
@@ -36,8 +36,8 @@ def room_and_brief_polls(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have channels to pay twice, and poll the list at short intervals, for longer than it lags in these tests."""
     shop.sim.configure(plan={"channels": 20})
     holder = importlib.import_module(f"{COLLECTION}._holder")
-    monkeypatch.setattr(holder, "POLL_INTERVAL", 0.3, raising=False)
     monkeypatch.setattr(holder, "LAGGING", (0.0, 0.5, 1.0, 2.0, 4.0))
+    settle_after(monkeypatch, shop.options["max_wait"])
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
@@ -85,7 +85,8 @@ def test_check_mode_neither_waits_for_an_unresolved_call_nor_writes(
 ) -> None:
     holder = importlib.import_module(f"{COLLECTION}._holder")
     # A single pause would take longer than the task may wait.
-    monkeypatch.setattr(holder, "POLL_INTERVAL", 2 * shop.options["max_wait"], raising=False)
+    monkeypatch.setattr(holder, "POLL_INTERVAL", 2 * shop.options["max_wait"])
+    settle_after(monkeypatch, 4 * shop.options["max_wait"])
     shop.begin()
     shop.sim.fault(path=ALLOCATE, kind="delay", seconds=LATE)
     interrupt(shop, minute, ALLOCATE, "allocate", signal.SIGKILL, count=2)
