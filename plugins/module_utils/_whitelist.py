@@ -321,7 +321,7 @@ class _Writer:
         self._remove_first = wish.capacity is not None and len(outcome.before) + len(outcome.first.add) > wish.capacity
         self._last: QgError | None = None
         self._sent: set[str] = set()
-        #: Whether the response to a change was lost, perhaps by an earlier run that was ended: the list may show it yet.
+        #: Whether the response to a change was lost, perhaps by an earlier run that was ended: the list may lag behind.
         changes = {*outcome.first.add, *outcome.first.remove}
         self._lost = api.settles_in(lambda write: not changes.isdisjoint(write.ips)) > 0
 
