@@ -110,14 +110,18 @@ class Holder:
         doubted = call.known if call.endpoint == _RELEASE else ()
         if doubted:
             self.look(doubted)
-        while not self._shows_result(call) and (left := call.settles_in(self.now())) > 0:
+        # Counted by the waits, which no change of the clock makes longer.
+        left = call.settles_in(self.now())
+        while not self._shows_result(call) and left > 0:
             if not wait:
                 return
+            pause = min(POLL_INTERVAL, left)
             try:
-                self.api.budget.wait(min(POLL_INTERVAL, left), "a call of an earlier run is under way", call.endpoint)
+                self.api.budget.wait(pause, "a call of an earlier run is under way", call.endpoint)
             except WaitTooLong:
                 why = f"the list of leases may show it within {left:.0f} seconds, but max_wait ends before that."
                 raise _uncertain(*_interrupted(call, self.now()), why) from None
+            left -= pause
             self.look(doubted)
         if doubted:
             # The list has had its time, and decides.

@@ -1105,6 +1105,18 @@ def test_an_allocation_that_was_never_carried_out_is_repeated_once_it_can_no_lon
     assert core.clock.now() == began
 
 
+def test_a_clock_that_is_set_back_does_not_prolong_the_wait_for_a_call_of_an_earlier_run(
+    core: Core, wire: InProcess, hold: Callable[..., Any], killed_at: Callable[..., None], tmp_path: Path
+) -> None:
+    killed_at("/allocate", carried_out=False)
+    with pytest.raises(Killed):
+        hold(3)
+    api = client(core, tmp_path / "a", 300, wire)
+    outcome = bring_about(api, Wish(3), now=lambda: core.clock.now() - 3000)
+    assert (outcome.error, paid(core)) == (None, 3)
+    assert api.budget.waited <= 95
+
+
 def test_an_allocation_of_a_killed_run_is_adopted_with_its_origin(
     core: Core, hold: Callable[..., Any], killed_at: Callable[..., None]
 ) -> None:
