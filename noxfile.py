@@ -132,8 +132,9 @@ def _install(session: nox.Session, *names: str, simulator: bool = False) -> None
 def _pytest(session: nox.Session, core: str, label: str) -> None:
     """Run pytest; on the newest core with coverage, in its processes and in those that these start."""
     _install(session, f"core-{core}", "pytest", "client", simulator=True)
-    # The integration tests wait for simulators more than they compute.
-    side_by_side = ("--numprocesses=3",) if label == "integration" else ()
+    # The integration tests wait for simulators more than they compute. A state machine takes as long as hundreds of the
+    # other unit tests, so an idle worker takes tests of the other one.
+    side_by_side = ("--numprocesses=3",) if label == "integration" else ("--numprocesses=2", "--dist=worksteal")
     temporary = f"--basetemp={workspace.CACHE / 'pytest-temporary'}"
     left_out = WITHOUT_ANSIBLE.get(label, ()) if core == "oldest" else ()
     # The fuzzer makes few inputs here, always the same.
