@@ -12,10 +12,10 @@ from typing import Any
 import ansible.errors
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses, check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import Question, question_from
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact

@@ -179,9 +179,9 @@ from ansible import template
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _instances
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError, UnexpectedError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._instances import Row
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import ACCOUNT_API_OPTIONS, account_api

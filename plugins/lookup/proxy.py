@@ -107,9 +107,9 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_selectors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, UnexpectedError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import LOOKUP_SELECTORS, find_leases, proxy_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._state import DEFAULT_STATE_DIR, resolve_directory
 

@@ -26,10 +26,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models impo
     proxy_plan,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._answers import AccountListener
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._client import Client, T, unreadable
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._signing import Identity
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._fields import (
     Column,
     Item,
@@ -24,7 +25,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._fields import (
     row,
     times,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError
 
 #: What the vendor's numbers for the state of a machine mean.
 RUN_STATUS = {

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_endpoints import AccountEndpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models import SECRET_MARKS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import http_time, parse_json
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError, http_time, parse_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.redaction import Redactor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
@@ -27,7 +27,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._fields import Item
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, retry_after
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError, as_int
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import as_int
 
 #: Statuses of a server that stopped waiting for another: that one may still be at work.
 _GAVE_UP_WAITING = (408, 502, 504)

@@ -101,7 +101,7 @@ def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> 
         number = packed(address)
         if number is None:
             hint = "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
-            raise OptionError(f"{option} holds {describe(text)}: {hint}.")
+            raise OptionError(f"{option} holds {quote_word(text)}: {hint}.")
         if only_global and not is_public(ipaddress.IPv4Address(number)):
             raise OptionError(
                 f"{option} holds {address}, which is no address of the public internet, so the vendor can never see "

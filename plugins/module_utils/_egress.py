@@ -22,9 +22,9 @@ from typing import Any
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import parse_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, numeric_order, one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import (
     Asking,
     ended,

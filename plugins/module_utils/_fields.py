@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import exact_number, integer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError, moment
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError, exact_number, integer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._models import moment
 
 
 def plain(name: str) -> str:

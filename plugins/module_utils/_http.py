@@ -23,9 +23,6 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import (
-    REQUESTS_IMPORT_ERROR as REQUESTS_IMPORT_ERROR,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import (
     LimitedSession,
     ResponseTooLarge,
     read_body,

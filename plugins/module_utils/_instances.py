@@ -35,7 +35,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import Optio
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public
 
 Row = dict[str, Any]
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _EMPTY = instances([{"suid": "-"}], include_secrets=True)[0]
 _PUBLIC = instances([{"suid": "-"}])[0]
 #: What a host has a variable for: the brand that was asked for, and all that the vendor tells of a service.
@@ -229,12 +228,14 @@ def address(row: Row, column: str, *, only_global: bool = False) -> tuple[str | 
     return str(parsed), ""
 
 
-def _embedded(parsed: Address) -> Address:
+def _embedded(
+    parsed: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """The IPv4 address that an IPv6 address of the form ::ffff:192.0.2.1 stands for."""
     return (parsed.ipv4_mapped or parsed) if isinstance(parsed, ipaddress.IPv6Address) else parsed
 
 
-def _is_remote(parsed: Address) -> bool:
+def _is_remote(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether another machine can have this address and be reached by it from any other network."""
     ip = _embedded(parsed)
     if ip.is_loopback or ip.is_unspecified or ip.is_link_local or ip.is_multicast or ip.is_reserved:

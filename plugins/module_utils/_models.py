@@ -17,9 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError as ShapeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import integer, parse_time
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line as one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError, integer, parse_time
 
 
 def as_int(value: object, name: str) -> int:

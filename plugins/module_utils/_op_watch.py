@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 from ansible.module_utils.common import validation
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_api import AccountApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses, check_range
 from ansible_collections.qingguo.qgnet.plugins.module_utils._client import Client
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
@@ -35,7 +36,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     QgError,
     UnexpectedError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
     ACCOUNT_API_OPTIONS,

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.redaction import Redactor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, visible_everywhere
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, UnexpectedError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._options import Spec
 
 

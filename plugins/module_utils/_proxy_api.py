@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._answers import Listener
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._client import Client, T, unreadable
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
@@ -33,7 +34,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     Lease,
     Monopoly,
     Quota,
-    ShapeError,
     addresses,
     all_leases,
     areas,

@@ -246,8 +246,7 @@ class State:
 
     def _is_prepared(self) -> bool:
         """Whether the database has this schema; raises OptionError for one that must not be touched."""
-        mark = self._database.execute("PRAGMA application_id").fetchone()[0]
-        version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        mark, version, tables = self._identity()
         if mark == _APPLICATION:
             if version > _VERSION:
                 raise OptionError(
@@ -256,7 +255,6 @@ class State:
                     "(environment QG_STATE_DIR) to another directory."
                 )
             return bool(version == _VERSION)
-        tables = _tables(self._database)
         new = version == 0 and not tables
         ours = 1 <= version <= _LAST_UNMARKED and "registrations" in tables and tables <= _KEPT | _TRANSIENT
         if mark or not (new or ours):
@@ -265,6 +263,22 @@ class State:
                 f"{_FIX}"
             )
         return False
+
+    def _identity(self) -> tuple[int, int, set[str]]:
+        """The mark and the version of the database, and its tables unless it is ours.
+
+        All of one moment: another process may make the schema at the same time.
+        """
+        own = not self._database.in_transaction
+        if own:
+            self._database.execute("BEGIN")
+        try:
+            mark = self._database.execute("PRAGMA application_id").fetchone()[0]
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+            return mark, version, set() if mark == _APPLICATION else _tables(self._database)
+        finally:
+            if own:
+                self._database.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

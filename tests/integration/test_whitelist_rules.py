@@ -413,7 +413,9 @@ def test_a_bad_value_is_told_before_any_call(
     assert_one_sentence(result["msg"])
     assert option in result["msg"]
     shown = str(value[-1] if isinstance(value, list) else value)
-    assert shown in result["msg"] or repr(shown)[1:-1] in result["msg"]
+    # What does not parse as a URL may hold a password.
+    hidden = option == "api_url" and "...'" in result["msg"]
+    assert hidden or shown in result["msg"] or repr(shown)[1:-1] in result["msg"]
     assert remedy in result["msg"]
     assert sim.journal() == []
 

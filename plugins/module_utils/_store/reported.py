@@ -131,6 +131,6 @@ class ReportedChanges:
                     caught_up,
                 )
         return Correction(
-            {name: self._state.decoded(item) for name, present, item, *_ in rows if present and name not in shown},
-            frozenset(name for name, present, *_ in rows if not present and name in shown),
+            {name: self._state.decoded(item) for name, present, item, *_rest in rows if present and name not in shown},
+            frozenset(name for name, present, *_rest in rows if not present and name in shown),
         )

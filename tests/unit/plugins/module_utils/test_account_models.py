@@ -30,8 +30,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models impo
     packages,
     proxy_plan,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._fields import Item, items
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import ShapeError
 from hypothesis import given
 from hypothesis import strategies as st
 

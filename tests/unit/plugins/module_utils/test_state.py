@@ -12,9 +12,11 @@ import os
 import signal
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils import _state, _turns
@@ -102,6 +104,29 @@ def test_a_directory_that_is_a_link_must_be_the_users_own(tmp_path: Path, monkey
     monkeypatch.setattr(os, "lstat", of_another)
     with pytest.raises(OptionError, match="it is a symbolic link of another user"):
         State(str(link))
+
+
+def test_a_schema_that_another_process_makes_at_this_moment_is_not_taken_for_a_foreign_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, others = sqlite3.connect, list[threading.Thread]()
+
+    def interrupted(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        database = connect(*arguments, **named)
+
+        def between(statement: str) -> None:
+            if statement == "PRAGMA user_version" and not others:
+                others.append(threading.Thread(target=lambda: State(str(tmp_path / "state")).close()))
+                others[0].start()
+                others[0].join(0.5)
+
+        if not others:
+            database.set_trace_callback(between)
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", interrupted)
+    State(str(tmp_path / "state")).close()
+    others[0].join()
 
 
 # --- the schema
