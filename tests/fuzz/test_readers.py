@@ -28,6 +28,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils import (
 from ansible_collections.qingguo.qgnet.plugins.module_utils._account_endpoints import AccountEndpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._answers import AccountListener, Listener
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, retry_after
@@ -244,7 +245,7 @@ def use_account_api(name: str, value: Any) -> None:
             _instances.address(row, "ip")
             _instances.group_names(row, _instances.GROUPS, "qg_")
             names.give(row["suid"], [row["host_name"], row["ip"]])
-            assert _instances.printable(row["suid"]).isprintable()
+            assert one_line(row["suid"]).isprintable()
         _instances.some(names.doubles)
 
 
