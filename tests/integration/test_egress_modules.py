@@ -364,9 +364,9 @@ def test_bad_values_are_told_before_the_host_is_asked(ask: Asker) -> None:
     good = ask.urls("ip")
     cases: dict[str, tuple[dict[str, Any], list[str]]] = {
         "no source": ({"sources": []}, ["sources", "at least one"]),
-        "a file": ({"sources": ["file:///etc/hostname"]}, ["sources", "file:///etc/hostname"]),
+        "a file": ({"sources": ["file:///etc/hostname"]}, ["sources, entry 1", "scheme and host"]),
         "a name": ({"sources": ["echo.example"]}, ["sources", "echo.example"]),
-        "an option": ({"sources": ["-o/tmp/x"]}, ["sources", "-o/tmp/x"]),
+        "an option": ({"sources": ["-o/tmp/x"]}, ["sources, entry 1", "scheme and host"]),
         "a blank": ({"sources": ["http://127.0.0.1/a b"]}, ["sources"]),
         "quorum 0": ({"sources": good, "quorum": 0}, ["quorum=0"]),
         "quorum 2 of 1": ({"sources": good, "quorum": 2}, ["quorum=2"]),
