@@ -22,7 +22,7 @@ from typing import Any
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import parse_json
 from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_range, check_url
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, one_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, quote_word
 from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._models import is_public, numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import (
@@ -102,7 +102,7 @@ def question_from(params: Mapping[str, Any]) -> Question:
         except ValueError:
             right = False
         if not right:
-            raise OptionError(f"source_address {describe(address)} is not an {family} address of the host.")
+            raise OptionError(f"source_address {quote_word(address)} is not an {family} address of the host.")
     proxy = params.get("proxy")
     if proxy:
         check_url("proxy", proxy)

@@ -269,7 +269,7 @@ def test_two_sources_must_agree_where_nothing_else_is_said() -> None:
         ({"quorum": 0}, "quorum=0 cannot be met"),
         ({"samples": 0}, "samples=0 is out of range: give a number from 1 to 20"),
         ({"timeout": 0.0}, "timeout=0 is out of range"),
-        ({"source_address": "eth0"}, "source_address '...' is not an ipv4 address of the host"),
+        ({"source_address": "eth0"}, "source_address 'eth0' is not an ipv4 address of the host"),
         ({"source_address": "::1"}, "source_address '::1' is not an ipv4 address"),
         ({"source_address": "127.0.0.1", "family": "ipv6"}, "is not an ipv6 address"),
         ({"proxy": "http://user:secret@127.0.0.1:1"}, "proxy holds a user name"),
