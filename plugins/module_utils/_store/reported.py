@@ -24,8 +24,6 @@ LIST_LAG = 60.0
 
 #: The kinds of resources that are reported.
 LEASES, MONOPOLIES, WHITELIST = "leases", "monopolies", "whitelist"
-#: Those whose names never come back once they are gone.
-_GIVEN_OUT_ONCE = (LEASES, MONOPOLIES)
 
 #: A row per resource of a key that a response reported: ``present`` says whether it is held since ``at`` (Unix time)
 #: or given up; ``item`` (JSON) is what the response had of it. ``reversed`` is 1 if the opposite was reported shortly
@@ -99,7 +97,7 @@ class ReportedChanges:
 
         ``concerns`` says which names are of interest, where the list is one of a part. A list that is not ``complete``
         has caught up with nothing. Nor can that be seen of a report that reversed an earlier one: the list may still
-        show what was before both, and then what was between them.
+        show what was before both, and then what was between them; nor from what one list lacks, since it may be wrong.
         """
         now = self._now()
         rows = self._state.rows(
@@ -117,11 +115,7 @@ class ReportedChanges:
         caught_up = [
             (self._key, self._resource, name, present, at)
             for name, present, _item, at, reversed_ in rows
-            if complete
-            and not reversed_
-            and bool(present) == (name in shown)
-            # One list without such a resource may be an empty or a partial one.
-            and (name in shown or self._resource not in _GIVEN_OUT_ONCE)
+            if complete and not reversed_ and present and name in shown
         ]
         if caught_up:
             with self._state.transaction() as database:
