@@ -13,20 +13,28 @@ import ansible.errors
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import REQUESTS_IMPORT_ERROR
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses, check_range, check_url
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import Question, question_from
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import (
+    check_addresses,
+    check_range,
+    check_url,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import Question, question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
     check_proxy_api,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Board, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    host_entry,
+    put_down,
+    register,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
 

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Floor 5: an operation as an action plugin, in the worker process on the control node.
+"""An operation as an action plugin, in the worker process on the control node.
 
-This file is private to the collection. Its twin for delegated tasks is ``module_utils/_module.py``. Here no module is
-shipped to the host, so the key never leaves the control node, and the host needs neither Python nor requests.
+This file is private to the collection. Its twin for delegated tasks is ``module_utils/_task/module.py``. Here
+no module is shipped to the host, so the key never leaves the control node, and the host needs neither Python nor
+requests.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_path, check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_path, check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Mode,
     Operation,
     execute,
     guarded,
     redact,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,

@@ -31,7 +31,7 @@ HASTE = 0.005
 def pytest_configure() -> None:
     """Stop at once, with one sentence, where the collection is not installed for this Python and for Ansible."""
     try:
-        importlib.import_module(f"{COLLECTION}._operation")
+        importlib.import_module(f"{COLLECTION}._task.operation")
     except ImportError as problem:
         raise pytest.UsageError(
             f"The integration tests cannot import {COLLECTION} ({problem}). Set PYTHONPATH and "
@@ -61,13 +61,13 @@ def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", str(minute))
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    backoff = importlib.import_module(f"{COLLECTION}._pacing").backoff
+    backoff = importlib.import_module(f"{COLLECTION}._store.rate_limiter").backoff
 
     def shorter(attempt: int, wanted: float | None = None) -> float:
         # A wait that the vendor asked for stays what it is.
         return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
 
-    for module in ("_client", "_whitelist"):
+    for module in ("_api.retry", "_whitelist.plan"):
         monkeypatch.setattr(importlib.import_module(f"{COLLECTION}.{module}"), "backoff", shorter)
 
 
@@ -80,7 +80,7 @@ def common(sim: Simulator, tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture
 def whitelist(common: dict[str, Any], haste: None) -> Operate:
     """qg_whitelist in this process."""
-    operation = importlib.import_module(f"{COLLECTION}._op_whitelist").WHITELIST
+    operation = importlib.import_module(f"{COLLECTION}._whitelist.operations").WHITELIST
 
     def run(ips: list[str], *, check: bool = False, diff: bool = False, **changes: Any) -> Result:
         return operate(operation, {"allow_non_global": True, **common, "ips": ips, **changes}, check=check, diff=diff)
@@ -91,14 +91,14 @@ def whitelist(common: dict[str, Any], haste: None) -> Operate:
 @pytest.fixture
 def whitelist_info(common: dict[str, Any], haste: None) -> Operate:
     """qg_whitelist_info in this process."""
-    operation = importlib.import_module(f"{COLLECTION}._op_whitelist").WHITELIST_INFO
+    operation = importlib.import_module(f"{COLLECTION}._whitelist.operations").WHITELIST_INFO
     return lambda **changes: operate(operation, {**common, **changes})
 
 
 @pytest.fixture
 def quota_info(common: dict[str, Any], haste: None) -> Operate:
     """qg_quota_info in this process."""
-    operation = importlib.import_module(f"{COLLECTION}._op_quota").QUOTA_INFO
+    operation = importlib.import_module(f"{COLLECTION}._leases.quota").QUOTA_INFO
     return lambda **changes: operate(operation, {**common, **changes})
 
 

@@ -19,7 +19,7 @@ import pytest
 from simulator_fixture import Simulator
 
 if TYPE_CHECKING:
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Operation
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
 
 HERE = Path(__file__).resolve().parent
 #: Longest that one playbook may take; a hanging one is a failure, not a wait.
@@ -33,7 +33,7 @@ Operate = Callable[..., Result]
 def operate(operation: Operation, options: Mapping[str, Any], *, check: bool = False, diff: bool = False) -> Result:
     """Run an operation in this process, with options that are validated as Ansible validates them."""
     from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute, redact
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute, redact
 
     validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate(dict(options))
     if validation.error_messages:

@@ -130,7 +130,7 @@ def test_a_refusal_is_one_whatever_data_it_has(account: Account, shape: str) -> 
 def test_a_clock_that_is_off_is_told(
     account: Account, monkeypatch: pytest.MonkeyPatch, name: str, off: int, kind: str, words: str
 ) -> None:
-    defaults = importlib.import_module(f"{COLLECTION}._account_api").AccountApi.__init__.__kwdefaults__
+    defaults = importlib.import_module(f"{COLLECTION}._api.account.client").AccountApi.__init__.__kwdefaults__
     monkeypatch.setitem(defaults, "now", lambda: time.time() + off)
     result = account.refused(name)
     assert account.sim.journal()[0]["refusal"] == kind

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import MAX_BODY, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import MAX_BODY, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import ExchangeError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 Serve = Callable[[socket.socket], None]

@@ -38,13 +38,15 @@ class Crowd:
     tasks: list[Callable[[], Result]] = field(default_factory=list)
 
     def state(self) -> Any:
-        return importlib.import_module(f"{CLIENT}._state").State(str(self.directory))
+        return importlib.import_module(f"{CLIENT}._store.state").State(str(self.directory))
 
     @contextlib.contextmanager
     def holding(self, expected: int) -> Iterator[None]:
         """Have the turn until so many are on the board."""
-        turns, whitelist = (importlib.import_module(f"{CLIENT}.{name}") for name in ("_turns", "_whitelist"))
-        board_for = importlib.import_module(f"{CLIENT}._op_turns").board_for
+        turns, whitelist = (
+            importlib.import_module(f"{CLIENT}.{name}") for name in ("_store.write_queue", "_whitelist.plan")
+        )
+        board_for = importlib.import_module(f"{CLIENT}._whitelist.batch").board_for
         params = {"pwd": None, "validate_certs": True, "ca_path": None, **self.options}
         held = threading.Event()
 

@@ -18,15 +18,17 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.action.qg_egress_whitelist import SPEC
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _account_endpoints, _endpoints, _options
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import VENDOR_CODES
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import endpoints as account_endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints as classic_endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import VENDOR_CODES
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task import options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent / "plugins"))
@@ -127,7 +129,7 @@ def test_the_examples_are_yaml(guide: str) -> None:
 #: A call, a parameter or nothing, and a module that sends it.
 Sent = tuple[str, str, str]
 ACCOUNT_PATHS = {
-    value.path for value in vars(_account_endpoints).values() if isinstance(value, _account_endpoints.AccountEndpoint)
+    value.path for value in vars(account_endpoints).values() if isinstance(value, account_endpoints.AccountEndpoint)
 }
 COVERAGE = ROOT / "docs" / "docsite" / "rst" / "api_coverage.rst"
 
@@ -157,9 +159,9 @@ def test_each_row_of_the_coverage_has_a_test_or_is_not_used() -> None:
 
 
 def test_the_coverage_has_each_call() -> None:
-    called = {value for value in vars(_endpoints).values() if isinstance(value, _endpoints.Endpoint)}
+    called = {value for value in vars(classic_endpoints).values() if isinstance(value, classic_endpoints.Endpoint)}
     # That one is a limit, and not a call.
-    called.remove(_endpoints.RELEASED_ADDRESSES)
+    called.remove(classic_endpoints.RELEASED_ADDRESSES)
     rows = [row for row in coverage() if "call" in row]
     names = {endpoint.name for endpoint in called} | ACCOUNT_PATHS
     assert {call for row in rows for call in codes(row["call"])} == names
@@ -381,7 +383,7 @@ def test_each_parameter_of_an_account_is_sent_by_the_modules_that_the_table_name
         validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({**credentials, **task})
         assert not validation.error_messages
         wire = AccountRecorder()
-        monkeypatch.setattr(_options, "_transport", lambda *_arguments, wire=wire: (wire, Budget(0)))
+        monkeypatch.setattr(options, "_transport", lambda *_arguments, wire=wire: (wire, Budget(0)))
         result = execute(operation, validation.validated_parameters, Mode())
         assert "failed" not in result, result
         sent |= {(call, parameter, module) for call, parameter in wire.sent}

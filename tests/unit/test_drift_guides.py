@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import ALLOCATE
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Floor 0: the one place where foreign text becomes JSON, numbers and times, bounded in size, depth and digits.
+"""The one place where foreign text becomes JSON, numbers and times, bounded in size, depth and digits.
 
 This file is private to the collection. Foreign text is what a vendor, a proxy or a host sends. Whatever it is, a reader
 returns a value that the rest of the collection can store, compare and print, or it refuses: the readers that return

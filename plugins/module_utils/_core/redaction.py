@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Layer core: secrets removed from whatever a server may repeat them in, in every spelling.
+"""Secrets removed from whatever a server may repeat them in, in every spelling.
 
 This file is private to the collection.
 """

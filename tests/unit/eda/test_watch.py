@@ -13,15 +13,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models import Amount
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.models import Amount
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import BEIJING, Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import numeric_order
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     AccountError,
     ApiError,
     ExchangeError,
     QgError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import BEIJING, Lease, Quota, numeric_order
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import (
     BALANCE,
     LEASES,
     LONGEST_REST,

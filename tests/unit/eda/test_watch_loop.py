@@ -16,11 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _op_watch
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, ExchangeError, OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._logs import LOGGERS, keep_queries_out
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Quota
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import Known, Seen
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    ApiError,
+    ExchangeError,
+    OptionError,
+    QgError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.log_filter import LOGGERS, keep_queries_out
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Known, Seen
 
 KEY, PWD, APP_KEY = "QGSECRET1", "pwd-secret-2", "appkey-secret-3"
 
@@ -57,8 +62,8 @@ def vendor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vendor:
     for name in ("QG_KEY", "QG_PWD", "QG_API_URL", "QG_APP_ID", "QG_APP_KEY", "QG_MINUTE_SECONDS", "QG_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QG_STATE_DIR", str(tmp_path / "state"))
-    for thing in _op_watch.LOOKS:
-        monkeypatch.setitem(_op_watch.LOOKS, thing, lambda _params, _nap, thing=thing: vendor.look(thing))
+    for thing in poller.LOOKS:
+        monkeypatch.setitem(poller.LOOKS, thing, lambda _params, _nap, thing=thing: vendor.look(thing))
     return vendor
 
 
@@ -72,7 +77,7 @@ def watch(vendor: Vendor, polls: int, **options: Any) -> list[dict[str, Any]]:
             raise EnoughError
 
     with pytest.raises(EnoughError):
-        asyncio.run(_op_watch.watch(queue, {"key": KEY, **options}, pause))
+        asyncio.run(poller.watch(queue, {"key": KEY, **options}, pause))
     return [queue.get_nowait() for _number in range(queue.qsize())]
 
 
@@ -104,7 +109,7 @@ def test_the_event_loop_is_free_while_the_vendor_is_slow(vendor: Vendor) -> None
 
     async def scene() -> dict[str, Any]:
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        task = asyncio.create_task(_op_watch.watch(queue, {"key": KEY, "quota_below": 1}))
+        task = asyncio.create_task(poller.watch(queue, {"key": KEY, "quota_below": 1}))
         while not waiting.is_set():
             await asyncio.sleep(0.01)
         answer.set()
@@ -129,7 +134,7 @@ def test_a_watcher_that_waits_for_an_answer_is_cancelled_at_once(vendor: Vendor)
     vendor.answers = {"quota": [stuck]}
 
     async def scene() -> bool:
-        task = asyncio.create_task(_op_watch.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
+        task = asyncio.create_task(poller.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
         while not waiting.is_set():
             await asyncio.sleep(0.01)
         task.cancel()
@@ -157,10 +162,10 @@ def test_a_watcher_that_waits_for_its_turn_lets_go_when_it_is_cancelled(
             outcome.append(problem.message)
             raise
 
-    monkeypatch.setitem(_op_watch.LOOKS, "quota", turn)
+    monkeypatch.setitem(poller.LOOKS, "quota", turn)
 
     async def scene() -> None:
-        task = asyncio.create_task(_op_watch.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
+        task = asyncio.create_task(poller.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
         while not waiting.is_set():
             await asyncio.sleep(0.01)
         task.cancel()
@@ -182,7 +187,7 @@ def test_a_full_queue_holds_the_next_poll_back(vendor: Vendor) -> None:
         async def pause(_seconds: float) -> None:
             await asyncio.sleep(0)
 
-        task = asyncio.create_task(_op_watch.watch(queue, {"key": KEY, "whitelist": True}, pause))
+        task = asyncio.create_task(poller.watch(queue, {"key": KEY, "whitelist": True}, pause))
         while len(vendor.looks) < 2 or not queue.full():
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
@@ -297,9 +302,9 @@ def test_options_may_be_text_as_variables_are(vendor: Vendor) -> None:
 def test_options_come_from_the_environment(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("QG_KEY", KEY), ("QG_PWD", PWD), ("QG_TIMEOUT", "7"), ("QG_API_URL", "http://127.0.0.1:1")):
         monkeypatch.setenv(name, value)
-    params = _op_watch.options_from({"whitelist": True})
+    params = poller.options_from({"whitelist": True})
     assert (params["key"], params["pwd"], params["timeout"], params["api_url"]) == (KEY, PWD, 7.0, "http://127.0.0.1:1")
-    assert _op_watch.options_from({"key": 12345678})["key"] == "12345678"
+    assert poller.options_from({"key": 12345678})["key"] == "12345678"
 
 
 GOOD = {"key": KEY, "quota_below": 1}
@@ -346,7 +351,7 @@ def test_a_mistake_is_told_in_a_sentence_before_any_call(
     vendor: Vendor, options: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(OptionError) as caught:
-        asyncio.run(_op_watch.watch(asyncio.Queue(), options))
+        asyncio.run(poller.watch(asyncio.Queue(), options))
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
     assert vendor.looks == []
@@ -357,13 +362,13 @@ def test_a_mistake_is_told_in_a_sentence_before_any_call(
 def test_a_wrong_minute_is_told(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", "an hour")
     with pytest.raises(OptionError, match="QG_MINUTE_SECONDS=an hour is no length of a minute"):
-        asyncio.run(_op_watch.watch(asyncio.Queue(), GOOD))
+        asyncio.run(poller.watch(asyncio.Queue(), GOOD))
 
 
 def test_without_requests_it_says_what_to_install(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_op_watch, "REQUESTS_IMPORT_ERROR", "Traceback")
+    monkeypatch.setattr(poller, "REQUESTS_IMPORT_ERROR", "Traceback")
     with pytest.raises(OptionError, match="needs the Python library requests where ansible-rulebook runs"):
-        asyncio.run(_op_watch.watch(asyncio.Queue(), GOOD))
+        asyncio.run(poller.watch(asyncio.Queue(), GOOD))
 
 
 def test_the_http_library_logs_no_query(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import ExchangeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from simulator.core import Core, Lost
 
 KEY = "QGDEMO01"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_at_rest, proxy
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _op_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -49,7 +49,7 @@ def test_nothing_stays_open(
         during.extend(opened(tmp_path))
         return ()
 
-    monkeypatch.setattr(_op_leases, "find", find)
+    monkeypatch.setattr(operations, "find", find)
     lookup.run([], {}, state_dir=str(tmp_path), **options)
     assert opened(tmp_path) == []
     assert bool(during) == (plugin is proxy)

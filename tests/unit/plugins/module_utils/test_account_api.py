@@ -15,17 +15,17 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 import vendor_pages as pages
-from ansible_collections.qingguo.qgnet.plugins.module_utils._account_api import PAGE, AccountApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._client import MOST_TRIES
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE, AccountApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.signing import Identity
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.retry import MOST_TRIES
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     AccountError,
     ExchangeError,
     OptionError,
     QgError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import account_api
-from ansible_collections.qingguo.qgnet.plugins.module_utils._signing import Identity
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import account_api
 
 APP_ID, APP_KEY, DOMAIN = "qgdemo01", "0123456789abcdef0123", "www.qg.net"
 NOW = 1700000000.0

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import vendor_pages as pages
 import yaml
-from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.models import (
     IP_TYPES,
     ORDER_STATUS,
     PLAN_STATUS,
@@ -30,8 +30,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models impo
     packages,
     proxy_plan,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.records import Item, items
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._fields import Item, items
 from hypothesis import given
 from hypothesis import strategies as st
 

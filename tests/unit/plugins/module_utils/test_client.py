@@ -19,9 +19,23 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _http
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
+    Lease,
+    Quota,
+    ShapeError,
+    addresses,
+    as_int,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
+    Answer,
+    Transport,
+    encode,
+    retry_after,
+    service_of,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import numeric_order, packed
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     VENDOR_CODES,
     ApiError,
     ExchangeError,
@@ -29,24 +43,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
     StatusError,
     WaitTooLong,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import (
-    Answer,
-    Transport,
-    encode,
-    retry_after,
-    service_of,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
-    Lease,
-    Quota,
-    ShapeError,
-    addresses,
-    as_int,
-    numeric_order,
-    packed,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import proxy_api
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import proxy_api
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -239,8 +238,8 @@ def tls_error(reason: str) -> ssl.SSLError:
         (requests.exceptions.ReadTimeout(f"?Key={KEY}"), None, True, "it took longer than 1 seconds"),
         (requests.exceptions.ConnectionError(ConnectionResetError(104, "x")), None, True, "connection reset by peer"),
         (requests.exceptions.ChunkedEncodingError(f"?Key={KEY}"), None, True, "chunked encoding error"),
-        (_http.ResponseTooLarge(), None, True, "larger than any of the vendor's"),
-        (_http.UnwantedEncoding(), None, False, "a compressed answer"),
+        (transport.ResponseTooLarge(), None, True, "larger than any of the vendor's"),
+        (transport.UnwantedEncoding(), None, False, "a compressed answer"),
         (requests.exceptions.SSLError(tls_error("UNSAFE_LEGACY_RENEGOTIATION_DISABLED")), None, True, "TLS failed"),
     ],
 )

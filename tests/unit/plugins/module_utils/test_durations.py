@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._durations import BRANDS, check_duration
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.durations import BRANDS, check_duration
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
 

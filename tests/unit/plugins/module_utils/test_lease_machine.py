@@ -20,12 +20,12 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, Uncertain, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import Terms, Wish
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import Outcome, bring_about, give_up, swap
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, Uncertain, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.actions import Outcome, bring_about, give_up, swap
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import Terms, Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

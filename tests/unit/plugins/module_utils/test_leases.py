@@ -13,26 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _monopolies
-from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoints import (
     ALLOCATE,
     QUOTA,
     RELEASE,
     RELEASED_ADDRESSES,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, QgError, Uncertain, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import Origin
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
-    Sorted,
-    Terms,
-    Wish,
-    names_of,
-    oldest_first,
-    plan,
-    sort,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import bring_about, find, give_up, swap
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
     BEIJING,
     Area,
     Lease,
@@ -42,6 +29,24 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
     moment,
     new_leases,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    ApiError,
+    QgError,
+    Uncertain,
+    WaitTooLong,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.actions import bring_about, find, give_up, swap
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
+    Sorted,
+    Terms,
+    Wish,
+    names_of,
+    oldest_first,
+    plan,
+    sort,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import manager
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import Origin
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -745,7 +750,7 @@ def test_an_application_that_shows_late_is_not_made_again_after_a_lost_answer(
 
     monkeypatch.setattr(core, "handle", slow)
     fault(core, {"path": "/monopolies", "method": "POST", "kind": "reset_after"})
-    outcome = _monopolies.hold(client(core, tmp_path / "a", 300, wire), _monopolies.Wish(2))
+    outcome = manager.hold(client(core, tmp_path / "a", 300, wire), manager.Wish(2))
     assert [call["method"] for call in core.journal.select("/monopolies")].count("POST") == 1
     assert (outcome.error, len(outcome.applied), len(books(core).monopolies)) == (None, 2, 2)
 

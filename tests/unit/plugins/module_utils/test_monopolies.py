@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _monopolies, _op_monopoly
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError, Uncertain
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Monopoly
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import ExchangeError, Uncertain
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import manager, operations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.manager import (
     Outcome,
     give_up,
     has_moved,
@@ -25,17 +26,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import (
     some,
     summary,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import (
     Asked,
     Matcher,
     Wish,
     inside,
     recall,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_monopoly import MONOPOLY, MONOPOLY_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY, MONOPOLY_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator.clock import Clock
@@ -853,7 +853,7 @@ def test_a_release_whose_process_is_killed_after_the_response_counts(
         raise Killed
 
     with monkeypatch.context() as context:
-        context.setattr(_monopolies, "forget", die)
+        context.setattr(manager, "forget", die)
         with pytest.raises(Killed):
             bench.give_up(None)
     assert len(good(bench.hold(2)).applied) == 2
@@ -1222,7 +1222,7 @@ def execute_with(
     validation = ArgumentSpecValidator(operation.spec).validate({"key": KEY, **options})
     assert not validation.error_messages
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_op_monopoly, "proxy_api", lambda params: bench.api(max_wait=params["max_wait"]))
+        patch.setattr(operations, "proxy_api", lambda params: bench.api(max_wait=params["max_wait"]))
         return execute(operation, validation.validated_parameters, mode or Mode())
 
 

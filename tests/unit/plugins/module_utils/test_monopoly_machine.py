@@ -19,11 +19,11 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, Uncertain, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import Outcome, give_up, hold, redial
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match import Wish
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, Uncertain, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.manager import Outcome, give_up, hold, redial
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import Wish
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import MONOPOLIES, ReportedChanges
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, ExchangeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import ApiError, ExchangeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 
 REFUSED, FINE = Answer(200, '{"Code": -11}', {}), Answer(200, '{"Code": 0, "Data": []}', {})
 

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _state, _turns
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import Memory
-from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import LeaseMemory
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State, StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Board, Entry, Work
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import write_queue
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State, StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, Entry, Work
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.hosts import Memory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import Wish
 
 DATABASE = "state.sqlite3"
 
@@ -207,13 +208,13 @@ def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path
 
 
 def _die_while_migrating(directory: str) -> None:
-    migrate = _state._migrate
+    migrate = state_module._migrate
 
     def killed(database: sqlite3.Connection) -> None:
         migrate(database)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    _state._migrate = killed
+    state_module._migrate = killed
     State(directory)
 
 
@@ -396,7 +397,7 @@ def test_a_reader_that_is_stopped_is_not_waited_for_without_end(tmp_path: Path) 
 def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(_turns, "GRACE", 0.0)
+    monkeypatch.setattr(write_queue, "GRACE", 0.0)
     with stopped(tmp_path, how) as process:
         entry = Entry(Wish("present", ("192.0.2.2",)), 0.3, 10)
         with (
@@ -416,7 +417,7 @@ def test_a_writer_rests_though_another_process_is_in_its_way(tmp_path: Path) -> 
 def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_state, "MIN_BUSY", 0.1)
+    monkeypatch.setattr(state_module, "MIN_BUSY", 0.1)
     with stopped(tmp_path, "transaction") as process:
         state = State(str(tmp_path), max_wait=0.2)
         assert state.rows("SELECT 1") == [(1,)], "reading needs no turn"
@@ -427,7 +428,7 @@ def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max
 def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_state, "MIN_BUSY", 0.1)
+    monkeypatch.setattr(state_module, "MIN_BUSY", 0.1)
     with stopped(tmp_path, "prepare") as process:
         (tmp_path / DATABASE).unlink()
         with pytest.raises(QgError, match=f"process {process} has been preparing it for 0 seconds"):

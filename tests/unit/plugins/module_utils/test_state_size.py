@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import LeaseMemory, Origin
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import WhitelistReading
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Entry
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory, Origin
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Entry
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    host_entry,
+    put_down,
+    register,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 
 TABLES = (
     "calls",
@@ -119,6 +123,7 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
     state.close()
 
 
+CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 WORLD = "here"
 
 
@@ -155,10 +160,10 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
     def vendor(_params: Any, state: State | None = None) -> Vendor:
         return Vendor(Pacer(state or State(str(state_dir)), 60, clock), standing)
 
-    for module in ("_op_turns", "_op_fleet", "_op_whitelist"):
-        monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", vendor)
-    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._turns._world", lambda: WORLD)
-    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._state.YOUNG", -1)
+    for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
+        monkeypatch.setattr(f"{CLIENT}.{module}.proxy_api", vendor)
+    monkeypatch.setattr(f"{CLIENT}._store.write_queue._world", lambda: WORLD)
+    monkeypatch.setattr(f"{CLIENT}._store.state.YOUNG", -1)
     # A minute passes between two runs, also for what is kept by the time of day.
     monkeypatch.setattr(time, "time", clock)
     after: list[tuple[int, int]] = []

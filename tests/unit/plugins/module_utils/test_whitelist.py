@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import FormRefused, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     ApiError,
     ExchangeError,
     OptionError,
     QgError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import FormRefused, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
     Outcome,
     Wish,
     bring_about,

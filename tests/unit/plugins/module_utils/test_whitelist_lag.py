@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST, WHITELIST_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    host_entry,
+    put_down,
+    register,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -125,7 +129,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
         budget = Budget(params["max_wait"], sleep=wire.advance)
         return ProxyApi(wire, pacer, budget, api_url=params["api_url"], key=params["key"])
 
-    for module in ("_op_turns", "_op_fleet", "_op_whitelist"):
+    for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
         monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)
     return node
 

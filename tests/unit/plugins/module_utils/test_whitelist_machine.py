@@ -20,16 +20,20 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget, Pacer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    host_entry,
+    put_down,
+    register,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -425,7 +429,7 @@ def test_no_address_is_lost_and_none_is_left_that_nobody_needs(monkeypatch: pyte
         budget = Budget(params["max_wait"], sleep=wire.pause)
         return ProxyApi(wire, pacer, budget, api_url=params["api_url"], key=params["key"])
 
-    for module in ("_op_turns", "_op_fleet", "_op_whitelist"):
+    for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
         monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)
 
     class Current(Whitelist):
