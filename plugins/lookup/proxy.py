@@ -61,7 +61,7 @@ options:
   limit:
     description: How many are returned at most.
     type: int
-  spread:
+  seed:
     description:
       - A text, such as the name of a host, that gives the list an order of its own. Each host then begins with
         another
@@ -83,7 +83,7 @@ EXAMPLES = r"""
 - name: Fetch a page through a proxy, each host through one of its own
   ansible.builtin.uri:
     url: https://www.example.com/
-  environment: "{{ lookup('qingguo.qgnet.proxy', spread=inventory_hostname, limit=1) |
+  environment: "{{ lookup('qingguo.qgnet.proxy', seed=inventory_hostname, limit=1) |
     qingguo.qgnet.proxy_environment }}"
 
 - name: Write all proxies of an area into a file

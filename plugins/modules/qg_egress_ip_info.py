@@ -99,7 +99,7 @@ ip:
   returned: success
   type: str
   sample: 203.0.113.5
-answers:
+source_replies:
   description: What each source said, once per sample.
   returned: when the host could be asked
   type: list

@@ -20,7 +20,7 @@ description:
     down, and each host gets its own result.
   - Hosts that were registered with the same addresses before, and still stand on the whitelist, are told so by the
     first of the two tasks. The first such host reads the whitelist for all. Where that is so for all hosts, the second
-    task is left to one host, if its C(run_once) is P(qingguo.qgnet.egress_at_rest#lookup), as in the example.
+    task is left to one host, if its C(run_once) is P(qingguo.qgnet.egress_in_sync#lookup), as in the example.
   - It is right under any strategy and C(serial), with C(--limit), and whichever host is skipped, has failed or is
     unreachable.
   - The control node remembers which host was registered with which addresses. When they have changed, the former ones
@@ -35,7 +35,7 @@ options:
     type: str
     choices: [detect, register]
     required: true
-  options_from:
+  vars_prefix:
     description:
       - The beginning of the names of variables. Options that the task leaves out are taken from the variables that are
         named so, as the role does it with V(egress_whitelist_). Options of the task win over them, and they win over
@@ -58,7 +58,7 @@ options:
       - With V(false) and O(state=absent), only remembered addresses are removed. The host need not exist any more.
     type: bool
     default: true
-  fleet:
+  inventory_id:
     description:
       - A name for the inventory, under which its hosts are remembered. A host that has the same name in another
         fleet is another host.
@@ -111,7 +111,7 @@ notes:
   - Cannot be delegated. Where only another host reaches the API, use M(qingguo.qgnet.qg_egress_ip_info) and delegate
     M(qingguo.qgnet.qg_whitelist).
 seealso:
-  - plugin: qingguo.qgnet.egress_at_rest
+  - plugin: qingguo.qgnet.egress_in_sync
     plugin_type: lookup
   - module: qingguo.qgnet.qg_egress_ip_info
   - module: qingguo.qgnet.qg_whitelist
@@ -131,7 +131,7 @@ EXAMPLES = r"""
       qingguo.qgnet.qg_egress_whitelist:
         step: register
       # By one host alone, where there is nothing to be done for any of them.
-      run_once: "{{ lookup('qingguo.qgnet.egress_at_rest') | bool }}"
+      run_once: "{{ lookup('qingguo.qgnet.egress_in_sync') | bool }}"
 """
 
 RETURN = r"""
@@ -141,7 +141,7 @@ ips:
   type: list
   elements: str
   sample: [203.0.113.5]
-answers:
+source_replies:
   description: What each source said, as M(qingguo.qgnet.qg_egress_ip_info) returns it.
   returned: with O(step=detect)
   type: list
@@ -159,22 +159,22 @@ unregistered:
   type: list
   elements: str
   sample: []
-stale:
+obsolete:
   description: Addresses of the host, former ones among them, that should not be on the whitelist and are.
   returned: with O(step=register)
   type: list
   elements: str
   sample: []
-exits:
+exit_ips:
   description: Where the host came out of O(verify_proxy).
   returned: with O(verify_proxy)
   type: list
   elements: str
   sample: [198.51.100.1]
-fleet:
+summary:
   description: What was done for all hosts at once.
   returned: with O(step=register), for the host that wrote or, at rest, speaks for all; after a failure only
-    RV(fleet.lost) may be in it
+    RV(summary.unregistered_hosts) may be in it
   type: dict
   contains:
     added:
@@ -200,7 +200,7 @@ fleet:
       description: What it cost, in calls, retries and seconds waited, with what the first task has read.
       type: dict
       returned: when the whitelist could be read
-    lost:
+    unregistered_hosts:
       description: Hosts of the play that failed or were unreachable before, and are therefore not registered.
       type: list
       elements: str
@@ -211,5 +211,5 @@ fleet:
     refused: []
     count: 2
     api: {calls: 3, retries: 0, waited_seconds: 0.0}
-    lost: []
+    unregistered_hosts: []
 """

@@ -221,7 +221,7 @@ count:
   returned: when the list could be read
   type: int
   sample: 1
-present:
+already_present:
   description:
     - The names of those that the task concerns and that were held before it.
     - Resources that an earlier run applied for without learning the result are among them, and a warning names them.
@@ -265,7 +265,7 @@ redialled:
       type: str
       returned: always, null as long as it is not online
   sample: []
-left_alone:
+pending:
   description: The names of those that O(state=redialled) left alone, as they were queued or being redialled.
   returned: when the list could be read
   type: list

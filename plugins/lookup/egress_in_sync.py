@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: egress_at_rest
+name: egress_in_sync
 short_description: Whether all hosts of a run are on the whitelist already
 version_added: 0.1.0
 author:
@@ -40,7 +40,7 @@ EXAMPLES = r"""
   qingguo.qgnet.qg_egress_whitelist:
     step: register
     key: "{{ vault_qg_key }}"
-  run_once: "{{ lookup('qingguo.qgnet.egress_at_rest') | bool }}"
+  run_once: "{{ lookup('qingguo.qgnet.egress_in_sync') | bool }}"
 """
 
 RETURN = r"""
@@ -70,7 +70,7 @@ class LookupModule(LookupBase):
         given = {name: value for name, value in kwargs.items() if isinstance(value, str) and value != omitted}
         self.set_options(var_options=variables, direct=given)
         if terms:
-            raise AnsibleLookupError("The lookup qingguo.qgnet.egress_at_rest takes no terms: use state_dir.")
+            raise AnsibleLookupError("The lookup qingguo.qgnet.egress_in_sync takes no terms: use state_dir.")
         directory = self.get_option("state_dir")
         if not os.path.isdir(os.path.expanduser(directory)):
             return [False]
