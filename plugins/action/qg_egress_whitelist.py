@@ -151,7 +151,14 @@ class ActionModule(QgAction):
             if params["fail"]:
                 raise QgError(f"No egress address of {host} was put down in this run: run the step detect first.")
             text = f"No egress address of {host} is known, and therefore none was registered."
-            return {"changed": False, "ips": [], "registered": [], "unregistered": [], "obsolete": [], "warnings": [text]}
+            return {
+                "changed": False,
+                "ips": [],
+                "registered": [],
+                "unregistered": [],
+                "obsolete": [],
+                "warnings": [text],
+            }
         verdict = register(board, entry, params, self.mode())
         if "summary" in verdict:
             if "diff" in verdict["summary"]:
