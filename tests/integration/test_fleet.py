@@ -19,7 +19,7 @@ from other_hosts import forging_path, reached_by_ssh
 from simulator_fixture import Simulator
 
 OTHER_KEY = "QGOTHER1"
-DETECT, REGISTER = "Find the egress addresses", "Bring the whitelist in line"
+DETECT, REGISTER = "Detect the egress addresses", "Update the whitelist"
 
 PLAY = """
 - hosts: "{{ qg_hosts | default('all') }}"
