@@ -35,4 +35,4 @@ class ActionModule(QgAction):
 
     def _ask(self, params: dict[str, Any]) -> dict[str, Any]:
         verdict = ask(self, question_from(params))
-        return {"changed": False, "ips": verdict.ips, "ip": verdict.ips[0], "answers": verdict.answers}
+        return {"changed": False, "ips": verdict.ips, "ip": verdict.ips[0], "source_replies": verdict.answers}

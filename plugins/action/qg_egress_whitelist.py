@@ -49,11 +49,11 @@ _IN_STEP = ("linear", "ansible.builtin.linear", "ansible.legacy.linear")
 
 SPEC: Spec = {
     "step": {"type": "str", "choices": ["detect", "register"], "required": True},
-    "options_from": {"type": "str"},
+    "vars_prefix": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "ips": {"type": "list", "elements": "str"},
     "detect": {"type": "bool", "default": True},
-    "fleet": {"type": "str"},
+    "inventory_id": {"type": "str"},
     "max_removals": {"type": "int", "default": 10},
     "fail": {"type": "bool", "default": True},
     "verify_proxy": {"type": "str"},
@@ -85,7 +85,7 @@ class ActionModule(QgAction):
                 "qg_egress_whitelist speaks for the host it runs for and cannot be delegated. Where only another host "
                 "reaches the API, use qg_egress_ip_info and delegate qg_whitelist."
             )
-        params["fleet"] = params["fleet"] or _fleet(variables)
+        params["inventory_id"] = params["inventory_id"] or _inventory_id(variables)
         step = self._detect if params["step"] == "detect" else self._register
 
         def checked() -> dict[str, Any]:
@@ -106,7 +106,7 @@ class ActionModule(QgAction):
         evaluated that somebody set. They say more of a host than the defaults of a play do.
         """
         arguments = self._task.args
-        prefix = arguments.get("options_from")
+        prefix = arguments.get("vars_prefix")
         defaults = self._defaults() if prefix else {}
         for option in SPEC if prefix else ():
             name = f"{prefix}{option}"
@@ -140,12 +140,12 @@ class ActionModule(QgAction):
             except QgError as problem:
                 if params["fail"]:
                     raise
-                nothing = {"changed": False, "ips": [], "answers": [], "registered": []}
+                nothing = {"changed": False, "ips": [], "source_replies": [], "registered": []}
                 return {**nothing, "warnings": [problem.message], **problem.details}
             ips, answers = tuple(verdict.ips), verdict.answers
         entry = host_entry(params, run, host, ips, detected=detected)
         registered = put_down(board, entry, params, self.mode(), self._task_in_step())
-        return {"changed": False, "ips": list(ips), "answers": answers, "registered": registered}
+        return {"changed": False, "ips": list(ips), "source_replies": answers, "registered": registered}
 
     def _task_in_step(self) -> str | None:
         """This task, the same for all hosts, where each host is through with it before any goes on to the next."""
@@ -154,18 +154,25 @@ class ActionModule(QgAction):
 
     def _register(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         board, run, host = self._board(params), run_id(), variables["inventory_hostname"]
-        entry = board.of_host(run, host, params["fleet"], params["state"])
+        entry = board.of_host(run, host, params["inventory_id"], params["state"])
         if entry is None:
             if params["fail"]:
                 raise QgError(f"No egress address of {host} was put down in this run: run the step detect first.")
             text = f"No egress address of {host} is known, and therefore none was registered."
-            return {"changed": False, "ips": [], "registered": [], "unregistered": [], "stale": [], "warnings": [text]}
+            return {
+                "changed": False,
+                "ips": [],
+                "registered": [],
+                "unregistered": [],
+                "obsolete": [],
+                "warnings": [text],
+            }
         verdict = register(board, entry, params, self.mode())
-        if "fleet" in verdict:
-            if "diff" in verdict["fleet"]:
-                verdict["diff"] = verdict["fleet"].pop("diff")
+        if "summary" in verdict:
+            if "diff" in verdict["summary"]:
+                verdict["diff"] = verdict["summary"].pop("diff")
             lost = _lost(variables, board.hosts(run))
-            verdict["fleet"]["lost"] = lost
+            verdict["summary"]["unregistered_hosts"] = lost
             if lost:
                 verdict["warnings"] = [
                     f"Failed or unreachable before, and therefore not registered: {', '.join(lost)}."
@@ -175,7 +182,7 @@ class ActionModule(QgAction):
         proof = params["verify_proxy"] and params["state"] == "present" and not self._task.check_mode
         if proof and not verdict.get("unregistered") and not verdict.get("failed"):
             try:
-                verdict["exits"] = self._prove(params)
+                verdict["exit_ips"] = self._prove(params)
             except QgError as problem:
                 # What was done to the whitelist is told all the same.
                 verdict.update({**problem.as_result(), "failed": True})
@@ -243,7 +250,7 @@ def _proof(params: dict[str, Any]) -> Question:
     )
 
 
-def _fleet(variables: dict[str, Any]) -> str:
+def _inventory_id(variables: dict[str, Any]) -> str:
     """The inventories that are in use: a host of the same name in another inventory is another host."""
     return "\n".join(str(source) for source in variables.get("ansible_inventory_sources") or ["unnamed"])
 

@@ -14,7 +14,7 @@ class ModuleDocFragment:
 options:
   app_id:
     description:
-      - The I(appid) of the account, from the page Agent of the vendor's user centre.
+      - The I(appid) of the account, from the page Agent of the vendor's user centre (会员中心).
       - If not set, the environment variable E(QG_APP_ID) of the control node is used, also for a task that is
         delegated.
     type: str
@@ -27,39 +27,39 @@ options:
     required: true
   account_url:
     description:
-      - Where the API is served. Resellers serve the same API under their own domain.
+      - The URL of the API. Resellers provide the same API under their own domain.
       - If not set, the environment variable E(QG_ACCOUNT_URL) is used before the default.
     type: str
     default: https://www.qg.net/api
   domain:
     description:
-      - The site that the account lives on; it is a part of the signature. For an account at a reseller, the reseller's
-        domain.
+      - The site of the account, which is a part of the signature. For an account at a reseller, set the domain of the
+        reseller.
       - If not set, the environment variable E(QG_DOMAIN) is used before the default.
     type: str
     default: www.qg.net
   timeout:
     description:
-      - The most seconds that one call may take, from looking up the name to the last byte of the answer.
+      - The maximum duration of one call in seconds, from the name lookup to the last byte of the response.
       - If not set, the environment variable E(QG_TIMEOUT) is used before the default.
     type: float
     default: 10
   max_wait:
-    description: The most seconds that the task may wait in all, between tries after a transient failure.
+    description: The maximum total waiting time of the task between attempts after transient failures, in seconds.
     type: float
     default: 300
   validate_certs:
-    description: Whether the certificate of O(account_url) is checked.
+    description: Whether to verify the certificate of O(account_url).
     type: bool
     default: true
   ca_path:
-    description: A file of certificate authorities to trust instead of those of the system.
+    description: A file with the certificate authorities to trust instead of those of the system.
     type: path
 requirements:
   - requests >= 2.28
 notes:
   - Calls are signed with the time, so the clock of the machine that makes them must be right.
-  - The vendor documents no limit for these calls, and none is kept.
+  - The vendor documents no rate limit for these calls, and the collection applies none.
 """
 
     # The same for plugins that run on the control node alone, whose environment Ansible reads for them.
@@ -67,7 +67,7 @@ notes:
 options:
   app_id:
     description:
-      - The I(appid) of the account, from the page Agent of the vendor's user centre.
+      - The I(appid) of the account, from the page Agent of the vendor's user centre (会员中心).
     type: str
     required: true
     env:
@@ -81,36 +81,36 @@ options:
       - name: QG_APP_KEY
   account_url:
     description:
-      - Where the API is served. Resellers serve the same API under their own domain.
+      - The URL of the API. Resellers provide the same API under their own domain.
     type: str
     default: https://www.qg.net/api
     env:
       - name: QG_ACCOUNT_URL
   domain:
     description:
-      - The site that the account lives on; it is a part of the signature. For an account at a reseller, the reseller's
-        domain.
+      - The site of the account, which is a part of the signature. For an account at a reseller, set the domain of the
+        reseller.
     type: str
     default: www.qg.net
     env:
       - name: QG_DOMAIN
   timeout:
     description:
-      - The most seconds that one call may take, from looking up the name to the last byte of the answer.
+      - The maximum duration of one call in seconds, from the name lookup to the last byte of the response.
     type: float
     default: 10
     env:
       - name: QG_TIMEOUT
   max_wait:
-    description: The most seconds that may be waited in all, between tries after a transient failure.
+    description: The maximum total waiting time between attempts after transient failures, in seconds.
     type: float
     default: 300
   validate_certs:
-    description: Whether the certificate of O(account_url) is checked.
+    description: Whether to verify the certificate of O(account_url).
     type: bool
     default: true
   ca_path:
-    description: A file of certificate authorities to trust instead of those of the system.
+    description: A file with the certificate authorities to trust instead of those of the system.
     type: path
 requirements:
   - requests >= 2.28

@@ -15,7 +15,7 @@ attributes:
   action_group:
     description: Use C(group/qingguo.qgnet.qg) in C(module_defaults) to set options for the modules of the collection.
     support: full
-    details: Each module takes of them what its API needs; the others are ignored.
+    details: Each module uses the options that its API needs, and ignores the others.
     membership:
       - qingguo.qgnet.qg
   check_mode:
@@ -35,8 +35,8 @@ attributes:
     details:
       - Runs on the control node. C(requests) is needed there, by the Python that runs Ansible, and the key never
         reaches the host.
-      - With C(delegate_to), it runs as a module on the host that it was delegated to, which then needs Python 3.10
-        or newer and C(requests).
+      - With C(delegate_to), it runs as a module on the host that it was delegated to, which then needs Python 3.10 or
+        newer and C(requests).
 """
 
     INFO = r"""

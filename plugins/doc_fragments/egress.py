@@ -14,9 +14,10 @@ class ModuleDocFragment:
 options:
   sources:
     description:
-      - Echo services, which answer with the address that a call comes from, as text or as JSON with V(ip) or V(origin).
-      - All are asked at the same time, each directly, whatever proxies the host's environment and the
-        configuration files of its programs name.
+      - The URLs of echo services. They must return the address of the caller, as text or as JSON with V(ip) or
+        V(origin).
+      - All services are requested in parallel and directly, regardless of proxies in the host's environment and in the
+        configuration files of its programs.
       - A URL must not hold a user name or a password. Results and messages show it without its query, but other users
         of the host can read all of it in the list of processes.
     type: list
@@ -27,21 +28,22 @@ options:
       - https://api.ipify.org
   quorum:
     description:
-      - How many sources must have told an address before it is believed. An address that fewer tell is an error.
-      - The default is two, or one where there is one source alone.
+      - The number of sources that must report an address before it is accepted. An address that fewer sources report is
+        an error.
+      - The default is two, or one if there is only one source.
     type: int
   samples:
     description:
-      - How often each source is asked. A host that leaves through several addresses in turn shows them all only when it
-        asks often enough.
-      - A host may have at most this many egress addresses. If the sources report more, the task fails.
+      - The number of requests to each source. A host that uses several egress IPs in turn needs enough requests to show
+        all of them.
+      - This is also the maximum number of egress IPs of a host. If the sources report more, the task fails.
     type: int
     default: 1
   source_address:
-    description: The address of the host that it asks from, where it has several.
+    description: The local address from which the host sends the requests, if it has several.
     type: str
   allow_non_global:
-    description: Whether addresses are accepted that do not belong to the public internet. Of use with a simulator.
+    description: Whether to accept addresses that are not public. Use it with a simulator.
     type: bool
     default: false
 """

@@ -13,10 +13,10 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   area_id:
-    description: The vendor's number of the area. M(qingguo.qgnet.qg_area_info) lists what is offered.
+    description: The vendor's number of the area. M(qingguo.qgnet.qg_area_info) lists the areas.
     type: int
   isp:
-    description: The provider through which the proxy reaches the internet.
+    description: The ISP of the proxy.
     type: str
     choices: [telecom, mobile, unicom, bgp]
 """
@@ -26,24 +26,22 @@ options:
 options:
   area_id:
     description:
-      - The vendor's number of the area that new leases are taken from. M(qingguo.qgnet.qg_area_info) lists what is
-        offered.
-      - Without it, the vendor chooses.
+      - The vendor's number of the area of the leases. M(qingguo.qgnet.qg_area_info) lists the areas.
+      - By default, the vendor decides.
     type: int
   isp:
     description:
-      - The provider through which new proxies reach the internet.
-      - Without it, the vendor chooses.
+      - The ISP of the leases.
+      - By default, the vendor decides.
     type: str
     choices: [telecom, mobile, unicom, bgp]
   keep_alive:
     description:
-      - How many minutes a new lease lasts. Without it, the vendor's default, which is a day for dynamic dedicated
-        plans.
-      - Shared and static plans have a lifetime of their own, and ignore it.
+      - The duration of new leases, in minutes. The vendor's default for dynamic dedicated plans is one day.
+      - Shared and static plans have a fixed lifetime, and ignore it.
     type: int
   distinct:
-    description: Ask for addresses that the key has not had lately.
+    description: Whether to request addresses that the key has not held recently.
     type: bool
     default: false
 """
@@ -53,8 +51,9 @@ options:
 options:
   proxy_url:
     description:
-      - Whether each lease has C(proxy_url), a URL with O(key) and O(pwd), for hosts that are not on the whitelist.
-      - The result is then hidden from output and logs, as with C(no_log). What it was registered as holds it in full.
+      - Whether to return C(proxy_url) for each lease. This is a URL with O(key) and O(pwd), for hosts that are not on
+        the whitelist.
+      - The result is then hidden from output and logs, as with C(no_log). The registered variable contains it in full.
     type: bool
     default: false
 """
@@ -63,14 +62,15 @@ options:
     CHOICE = r"""
 options:
   ips:
-    description: The leases with these exit addresses (C(ip)) or servers (C(server)). Must not be empty.
+    description: The exit IPs (C(ip)) or servers (C(server)) of the leases. Must not be empty.
     type: list
     elements: str
   task_ids:
-    description: The leases of these tasks. A task is what one allocation leased. Must not be empty.
+    description: The tasks of the leases. A task consists of all leases of one allocation. Must not be empty.
     type: list
     elements: str
   all:
-    description: All leases that the key holds. Must be V(true) where it is given. Nothing else means all.
+    description:
+      - Selects all leases that the key holds. V(false) is not allowed, and no other option or empty value means all.
     type: bool
 """

@@ -14,9 +14,9 @@ class ModuleDocFragment:
 options:
   state_dir:
     description:
-      - The directory in which the runs of one control node share the count of calls per minute, what was registered for
-        which host, and what was applied for with which options. It is made with mode 0700, and must be on a local disk.
-      - Keys are kept in it only as a salted digest.
+      - The directory that all runs on a control node share, with the count of calls per minute, the registrations of
+        hosts, and the records of leases and resources. It is created with mode 0700, and must be on a local disk.
+      - It contains only salted digests of keys.
       - If not set, the environment variable E(QG_STATE_DIR) is used before the default.
     type: path
     default: ~/.ansible/qgnet

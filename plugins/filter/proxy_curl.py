@@ -13,14 +13,14 @@ version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Returns what makes C(curl) get an address through the lease, and fail when the server or the proxy answers with an
-    error. It is one line for a POSIX shell, or with O(form=config) text for the standard input of C(curl --config -).
-  - The proxy is used for every address, whatever the variable E(no_proxy) says, and the address is taken as it is, with
-    its brackets and braces.
-  - The proxy is the C(proxy_url) of the lease, if it has one, which holds the key and its password. Otherwise it
-    is V(http://HOST:PORT), which works for callers that are on the whitelist.
-  - Every user of a host can read the arguments of its processes. A lease with C(proxy_url) is therefore refused
-    without O(form=config).
+  - Returns a command line for a POSIX shell, or with O(form=config) text for the standard input of C(curl --config -).
+    C(curl) then requests a URL through the lease, and fails if the server or the proxy responds with an error.
+  - The proxy is used for every URL, regardless of the variable E(no_proxy). Brackets and braces in the URL are taken
+    literally.
+  - The proxy is the C(proxy_url) of the lease, if it has one, which holds the key and its password. Otherwise it is
+    V(http://HOST:PORT), which works for callers that are on the whitelist.
+  - Every user of a host can read the arguments of its processes. A lease with C(proxy_url) is therefore refused without
+    O(form=config).
 positional: url, form
 options:
   _input:
@@ -31,7 +31,7 @@ options:
     required: true
   url:
     description:
-      - What to get, with C(http) or C(https).
+      - The URL to request, with C(http) or C(https).
       - A user name and a password in it are possible only with O(form=config).
     type: str
     required: true

@@ -15,8 +15,8 @@ author:
 description:
   - Returns the variables E(http_proxy), E(https_proxy) and E(no_proxy), each in lower and in upper case, for the
     keyword C(environment) of a task, or for a file.
-  - The value is the C(proxy_url) of the lease, if it has one, which holds the key and its password. Otherwise it
-    is V(http://HOST:PORT), which works for callers that are on the whitelist.
+  - The value is the C(proxy_url) of the lease, if it has one, which holds the key and its password. Otherwise it is
+    V(http://HOST:PORT), which works for callers that are on the whitelist.
 positional: no_proxy
 options:
   _input:
@@ -27,15 +27,15 @@ options:
     required: true
   no_proxy:
     description:
-      - What is reached without the proxy, such as hosts, domains and networks, as a list or as text with commas.
-      - An empty list or text means that nothing is, whatever the host's own variables say.
-      - With V(none), the variables are left out, and those of the host stay as they are.
+      - The hosts, domains and networks to reach without the proxy, as a list or as text with commas.
+      - An empty list or text sends everything through the proxy, regardless of the variables of the host.
+      - With V(none), the filter omits these variables, and those of the host remain in effect.
     type: raw
     default: localhost,127.0.0.1,::1
 notes:
   - With C(-vvv), Ansible shows the environment of a task, even with C(no_log). It also writes it into the command that
-    starts a module, which other users of the host can read while the module runs. A lease without C(proxy_url) has
-    nothing to hide.
+    starts a module, which other users of the host can read while the module runs. A lease without C(proxy_url) contains
+    no secret.
 seealso:
   - plugin: qingguo.qgnet.proxy_curl
     plugin_type: filter
@@ -47,12 +47,12 @@ EXAMPLES = r"""
     name: git
   environment: "{{ lease | qingguo.qgnet.proxy_environment }}"
 
-- name: Leave the hosts of the company alone
+- name: Bypass the proxy for hosts of the company
   ansible.builtin.command: /opt/crawler/run
   environment: "{{ lease | qingguo.qgnet.proxy_environment(no_proxy=['localhost', '.example.com', '192.0.2.0/24']) }}"
   changed_when: true
 
-- name: Show the variables of a proxy that is known by its address
+- name: Show the variables for the address of a proxy
   ansible.builtin.debug:
     msg: "{{ '198.51.100.8:21504' | qingguo.qgnet.proxy_environment(no_proxy=none) }}"
   # http_proxy, https_proxy, HTTP_PROXY and HTTPS_PROXY are http://198.51.100.8:21504

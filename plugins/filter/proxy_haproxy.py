@@ -14,10 +14,10 @@ author:
   - The qingguo.qgnet authors (@qingguo)
 description:
   - Returns one line C(server NAME HOST:PORT OPTIONS) for each server, for a backend with C(mode tcp).
-  - The lines do not depend on the order of the leases. They are sorted, each server stands there once, and its name is
-    made of the prefix, its host and its port.
-  - HAProxy passes on what its clients say, and sends no credentials of its own, so C(proxy_url) is not used. The
-    whitelist has to hold the address of the host that runs HAProxy, or else each client has to send credentials.
+  - The lines do not depend on the order of the leases. They are sorted, each server occurs once, and its name consists
+    of the prefix, the host and the port.
+  - HAProxy forwards the traffic of its clients and sends no credentials of its own, so C(proxy_url) is not used. The
+    whitelist must contain the address of the host that runs HAProxy, or each client must send credentials.
 positional: prefix, options
 options:
   _input:
@@ -28,11 +28,11 @@ options:
     type: raw
     required: true
   prefix:
-    description: What each name begins with, of letters, digits and C(_.-).
+    description: The prefix of each name. Letters, digits and C(_.-) are allowed.
     type: str
     default: qg
   options:
-    description: What each line ends with, for example V(check inter 5s). Empty text adds nothing.
+    description: Options to append to each line, for example V(check inter 5s). Empty text adds nothing.
     type: str
     default: check
 seealso:

@@ -14,10 +14,10 @@ author:
   - The qingguo.qgnet authors (@qingguo)
 description:
   - Returns one line C(cache_peer HOST parent PORT 0 no-query round-robin name=NAME) for each server.
-  - Where a lease has C(proxy_url), C(login=KEY:PASSWORD) is added, percent-encoded as Squid reads it, so that
-    Squid sends the credentials. Otherwise the whitelist has to hold the address of the host that runs Squid.
-  - The lines do not depend on the order of the leases. They are sorted, each server stands there once, and its name is
-    made of V(qg), its host and its port.
+  - If a lease has C(proxy_url), C(login=KEY:PASSWORD) is added, percent-encoded as Squid expects it, so that Squid
+    sends the credentials. Otherwise the whitelist must contain the address of the host that runs Squid.
+  - The lines do not depend on the order of the leases. They are sorted, each server occurs once, and its name consists
+    of V(qg), the host and the port.
 positional: options
 options:
   _input:
@@ -28,14 +28,13 @@ options:
     type: raw
     required: true
   options:
-    description: What each line ends with, for example V(no-digest connect-timeout=5).
+    description: Options to append to each line, for example V(no-digest connect-timeout=5).
     type: str
     default: ""
 notes:
-  - Squid goes past its parents when it sees fit, for HTTPS among others, unless its configuration has
-    C(never_direct allow all).
-  - Keep the file from other users when the leases have C(proxy_url), and set C(no_log) for the task, whose diff would
-    show the password.
+  - Squid may bypass its parents, for example for HTTPS, unless its configuration contains C(never_direct allow all).
+  - If the leases have C(proxy_url), protect the file from other users, and set C(no_log) for the task, because its diff
+    would show the password.
 seealso:
   - plugin: qingguo.qgnet.proxy_haproxy
     plugin_type: filter

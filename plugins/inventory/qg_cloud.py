@@ -15,11 +15,11 @@ author:
 description:
   - Reads the services of an account (cloud servers, dial-up VPS and the like) and makes each of them a host, with an
     address, variables and groups.
-  - The name of the inventory file must end in C(qg_cloud.yml) or C(qg_cloud.yaml). Let it begin with the line
-    C(plugin), because Ansible may show the first line of a file that it cannot use.
-  - Every variable of a host is what the vendor tells, and is never evaluated as a template.
-  - A service without an address, or with one that O(allow_non_global) does not allow, is no host. One warning tells how
-    many there are, with the reason of the first ones. With C(-v), all are listed.
+  - The name of the inventory file must end in C(qg_cloud.yml) or C(qg_cloud.yaml). Put the line C(plugin) first,
+    because Ansible may show the first line of a file that it cannot use.
+  - The variables of a host contain the vendor's data, and are never evaluated as templates.
+  - A service without an address, or with one that O(allow_non_global) does not allow, is omitted. One warning shows the
+    number of omitted services, and the reason for the first ones. With C(-v), all are listed.
 options:
   plugin:
     description: The name of this plugin.
@@ -28,51 +28,50 @@ options:
     choices: [qingguo.qgnet.qg_cloud]
   product_ids:
     description:
-      - Which brands of the vendor to list, by number, such as V(104). Each of them is asked for by itself, in pages of
-        50 services, one call a page.
-      - By default all services of the account are listed, and nothing tells their brand.
+      - The numbers of the vendor's brands to list, such as V(104). Each brand takes one call per 50 services.
+      - By default, all services of the account are listed, without their brand.
     type: list
     elements: int
     default: []
   filters:
     description:
-      - Only services that fit all of these. A key is one of the variables listed in the notes, without prefix. Its
-        value is what the service must have, or a list of which it must have one.
-      - Upper and lower case are the same. Text may hold V(*) and V(?) as in file names. V(null) stands for a service of
-        which the vendor does not tell it.
+      - Only services that match all of these. A key is one of the variables listed in the notes, without prefix. The
+        value is the required value, or a list of allowed values.
+      - The comparison ignores case. Text may contain V(*) and V(?) as in file names. V(null) matches a service for
+        which the vendor does not return the value.
     type: dict
     default: {}
   conditions:
     description:
-      - Only services for which all of these Jinja2 expressions are true. They know the variables of the host.
+      - Only services for which all of these Jinja2 expressions are true. They can use the variables of the host.
       - An expression that cannot be evaluated, or is neither true nor false, is an error.
     type: list
     elements: str
     default: []
   hostnames:
     description:
-      - What a host is called. The first of these that gives a usable name is taken, and the number of the service if
-        none does.
-      - An entry is one of the variables listed in the notes, without prefix, or a template in double braces that knows
-        the variables of the host. Mind that C(host_name) is the name of the physical machine, which many services
+      - The candidates for the name of a host. The first one that results in a usable name is used, or else the number
+        of the service.
+      - An entry is one of the variables listed in the notes, without prefix, or a template in double braces that can
+        use the variables of the host. Note that C(host_name) is the name of the physical machine, which many services
         share.
-      - A usable name consists of letters, digits, C(.), C(-) and C(_). Names that mean something to Ansible, such as
-        C(all), and names of the control node, such as C(localhost), are not used.
-      - Of several services with the same name, the one with the smallest number gets it. The number of the service
-        is appended to the name of each other one, with a warning.
+      - A usable name consists of letters, digits, C(.), C(-) and C(_). Reserved names of Ansible, such as C(all), and
+        names of the control node, such as C(localhost), are not used.
+      - Of several services with the same name, the one with the smallest number gets it. The number of the service is
+        appended to the name of each other one, with a warning.
     type: list
     elements: str
     default: [suid]
   connect_with:
-    description: Which address becomes C(ansible_host), the V(public) one (C(ip)) or the V(local) one (C(local_ip)).
+    description: The address to use as C(ansible_host), the V(public) one (C(ip)) or the V(local) one (C(local_ip)).
     type: str
     choices: [public, local]
     default: public
   allow_non_global:
     description:
-      - With O(connect_with=public), whether an C(ip) may become C(ansible_host) that is no address of the public
-        internet, such as V(10.0.0.5). It would be looked for in the network of the control node. Of use with a
-        simulator, and where the control node is in the vendor's network.
+      - With O(connect_with=public), whether an C(ip) that is not a public address, such as V(10.0.0.5), may become
+        C(ansible_host). Ansible would connect to that address in the network of the control node. Use it with a
+        simulator, or if the control node is in the vendor's network.
       - With O(connect_with=local), such addresses are always allowed.
       - Addresses that no remote host can have (loopback, link-local, multicast, reserved and unspecified ones) never
         become C(ansible_host).
@@ -80,30 +79,31 @@ options:
     default: false
   include_secrets:
     description:
-      - Whether hosts have the passwords that the vendor tells, as C(adsl_password), C(business_password) and
+      - Whether hosts get the passwords that the vendor returns, as C(adsl_password), C(business_password) and
         C(login_password).
-      - Then anything that shows the variables of a host shows them. The cache holds them too, and its files may be
-        readable for everybody. Keep O(cache_connection) in a directory that is yours alone.
+      - Everything that shows the variables of a host then shows the passwords. The cache contains them too, and its
+        files may be readable for other users. Keep O(cache_connection) in a private directory.
     type: bool
     default: false
   vars_prefix:
-    description: What the names of the variables begin with.
+    description: The prefix of the names of the variables.
     type: str
     default: qg_
   default_groups:
     description:
-      - Which groups are made of the services. An empty list switches them off.
-      - V(product) is there only with O(product_ids). V(status) is the state of the machine, V(order) that of the order.
-        V(os) is C(linux), C(windows) or C(unknown), by the name of the system image, and V(system) is that name.
+      - The groups to create from the services. An empty list disables them.
+      - V(product) requires O(product_ids). V(status) is the state of the machine, V(order) that of the order. V(os) is
+        C(linux), C(windows) or C(unknown), by the name of the system image, and V(system) is that name.
     type: list
     elements: str
     choices: [product, line, area, status, order, os, system]
     default: [product, line, area, status, order, os, system]
   group_prefix:
     description:
-      - What the names of the default groups begin with. The kind of the group and its value follow, as in
+      - The prefix of the names of the default groups. The kind of the group and its value follow, as in
         C(qg_line_ap_shanghai).
-      - Upper case becomes lower case, and each run of signs that no group name may have becomes one C(_).
+      - Letters are converted to lower case, and each sequence of characters that are invalid in group names to one
+        C(_).
     type: str
     default: qg_
 notes:
@@ -111,21 +111,21 @@ notes:
     C(spec_name), C(host_id), C(host_name), C(ip), C(local_ip), C(run_status), C(run_status_code), C(order_status),
     C(order_status_code), C(system_disk_type), C(system_disk), C(data_disk_type), C(data_disk), C(bandwidth),
     C(defense), C(system_no), C(system_name), C(os_family), C(adsl_name), C(buy_time), C(buy_time_iso), C(end_time) and
-    C(end_time_iso). Each host has them all, null where the vendor tells nothing. They are documented with
-    M(qingguo.qgnet.qg_cloud_instance_info).
-  - All options but O(compose), O(groups), O(keyed_groups), O(conditions) and O(hostnames) may be templates, such as
-    C({{ lookup('env', 'NAME') }}), which know the extra variables. Values may be encrypted with Ansible Vault.
-  - Ansible goes on with a warning if an inventory cannot be read, unless C(any_unparsed_is_failed) is set in its
+    C(end_time_iso). Each host has all of them; a value that the vendor does not return is null. They are documented
+    with M(qingguo.qgnet.qg_cloud_instance_info).
+  - All options except O(compose), O(groups), O(keyed_groups), O(conditions) and O(hostnames) may be templates, such as
+    C({{ lookup('env', 'NAME') }}), which can use extra variables. Values may be encrypted with Ansible Vault.
+  - Ansible continues with a warning if an inventory cannot be read, unless C(any_unparsed_is_failed) is set in its
     configuration, or E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) in the environment.
-  - In JSON, C(ansible-inventory --list) marks text that is no template with C(__ansible_unsafe), in newer releases of
-    Ansible all that the vendor tells. With C(--yaml) it does not.
-  - Ansible shows the lines of a file that is no valid YAML. Keep O(app_key) in the environment, in a template, or
+  - In JSON, C(ansible-inventory --list) marks text that is not a template with C(__ansible_unsafe), in newer releases
+    of Ansible all data of the vendor. C(--yaml) does not.
+  - Ansible shows the lines of a file that is not valid YAML. Keep O(app_key) in the environment, in a template, or
     encrypted.
   - An C(ansible_host) that O(compose) sets is not checked like the one that the plugin sets.
-  - How a host is reached depends on its system. Set that for a group, such as C(ansible_connection) in
+  - The connection to a host depends on its system. Set it for a group, such as C(ansible_connection) in
     C(group_vars/qg_os_windows.yml), or with O(compose).
-  - The cache holds what the vendor tells, not what is made of it. Files with the same account, brands and
-    O(include_secrets) share it, whatever their other options are. It needs O(cache_plugin), such as
+  - The cache contains the vendor's data, not the resulting hosts. Files with the same account, brands and
+    O(include_secrets) share it, regardless of their other options. It needs O(cache_plugin), such as
     V(ansible.builtin.jsonfile), to last longer than a run.
 extends_documentation_fragment:
   - qingguo.qgnet.account_api.plugin

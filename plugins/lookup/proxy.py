@@ -13,17 +13,16 @@ version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Returns the live proxy leases of a QG.net key that match, oldest deadline first. It never leases anything. That
-    is what
-    M(qingguo.qgnet.qg_proxy_allocate) does.
-  - The list is read once for all templates that ask within O(max_age) seconds, on whichever host.
+  - Returns the matching live leases of a QG.net key, earliest deadline first. It never allocates leases; use
+    M(qingguo.qgnet.qg_proxy_allocate) for that.
+  - The list is read once for the templates of all hosts within O(max_age) seconds.
   - It is corrected by what responses reported to this control node as leased or released within the last 60 seconds.
 options:
   _terms:
-    description: None are taken.
+    description: The lookup takes no terms.
   form:
     description:
-      - What is returned of each lease.
+      - The format of each returned lease.
       - With V(server), host and port.
       - With V(url), a URL with O(key) and O(pwd), which is a secret.
       - With V(lease), a dictionary as M(qingguo.qgnet.qg_proxy_info) returns it.
@@ -34,41 +33,39 @@ options:
     description: Only leases in this area, by the vendor's number.
     type: int
   isp:
-    description: Only leases of this provider.
+    description: Only leases of this ISP.
     type: str
     choices: [telecom, mobile, unicom, bgp]
   min_remaining:
-    description: Only leases with so many minutes left.
+    description: The minimum remaining time of a lease, in minutes.
     type: int
     default: 0
   task_ids:
     description:
-      - Only leases of these tasks, and those that M(qingguo.qgnet.qg_proxy_allocate) leased for them. Without it,
-        leases of all tasks.
+      - Only leases of these tasks, and leases that M(qingguo.qgnet.qg_proxy_allocate) allocated for them. By default,
+        leases of all tasks match.
       - Must not be empty, nor must O(area_id) or O(isp) be V(none).
     type: list
     elements: str
   undetermined:
-    description: What to do with a lease of which nobody can tell whether it matches, as in
-      M(qingguo.qgnet.qg_proxy_allocate).
+    description: How to treat a lease that may or may not match, as in M(qingguo.qgnet.qg_proxy_allocate).
     type: str
     choices: [fail, ignore, match]
     default: ignore
   at_least:
-    description: How many leases must match. It is an error when there are fewer.
+    description: The minimum number of matching leases. If there are fewer, the lookup fails.
     type: int
     default: 1
   limit:
-    description: How many are returned at most.
+    description: The maximum number of leases to return.
     type: int
-  spread:
+  seed:
     description:
-      - A text, such as the name of a host, that gives the list an order of its own. Each host then begins with
-        another
-        proxy, and keeps it for as long as that is leased.
+      - A text that determines the order of the list, such as the name of a host. Hosts then get different proxies
+        first, and each host keeps the same order while the leases last.
     type: str
   max_age:
-    description: How many seconds old the list may be.
+    description: The maximum age of the cached list, in seconds.
     type: float
     default: 10
 extends_documentation_fragment:
@@ -80,10 +77,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Fetch a page through a proxy, each host through one of its own
+- name: Request a page, each host through its own proxy
   ansible.builtin.uri:
     url: https://www.example.com/
-  environment: "{{ lookup('qingguo.qgnet.proxy', spread=inventory_hostname, limit=1) |
+  environment: "{{ lookup('qingguo.qgnet.proxy', seed=inventory_hostname, limit=1) |
     qingguo.qgnet.proxy_environment }}"
 
 - name: Write all proxies of an area into a file
@@ -95,7 +92,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The leases, in the form that was asked for.
+  description: The leases, in the format of O(form).
   type: list
   elements: raw
 """

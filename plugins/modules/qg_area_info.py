@@ -15,12 +15,13 @@ author:
   - The qingguo.qgnet authors (@qingguo)
 description:
   - Reads the list of areas and providers of the plan behind a QG.net key.
-  - The shape of the vendor's answer is not documented. What can be read of a row stands in fields with fixed names,
-    and the row
-    itself in C(vendor).
+  - The vendor does not document the format of this list. The known values of a row are in fields with fixed names, and
+    the original row is in C(vendor).
 options:
   available:
-    description: Only areas that have addresses to lease, or only those that have none. Without it, all.
+    description:
+      - Whether to return only areas that have addresses to lease (V(true)) or only those that have none (V(false)). By
+        default, all areas are returned.
     type: bool
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
@@ -37,7 +38,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See where mobile addresses can be had
+- name: List the areas with mobile addresses
   qingguo.qgnet.qg_area_info:
     key: "{{ vault_qg_key }}"
     isp: mobile
@@ -52,21 +53,21 @@ areas:
   elements: dict
   contains:
     area_id:
-      description: The number of the area, for O(area_id).
+      description: The vendor's number of the area, for O(area_id).
       type: int
-      returned: always, null where it cannot be read
+      returned: always, null if it cannot be read
     name:
       description: The name of the area.
       type: str
-      returned: always, null where it cannot be read
+      returned: always, null if it cannot be read
     isp:
       description: The provider.
       type: str
-      returned: always, null where it cannot be read
+      returned: always, null if it cannot be read
     available:
       description: Whether there are addresses to lease.
       type: bool
-      returned: always, null where it cannot be read
+      returned: always, null if it cannot be read
     vendor:
       description: The row as the vendor gives it.
       type: dict
@@ -78,12 +79,12 @@ areas:
       available: true
       vendor: {AreaId: 350500, Isp: 1, Status: 1}
 count:
-  description: How many these are.
+  description: The number of elements.
   returned: success
   type: int
   sample: 1
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
@@ -98,13 +99,13 @@ meaning:
   type: str
   sample: plan missing or expired
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /resources
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

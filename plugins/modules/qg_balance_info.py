@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_balance_info
-short_description: Read what is left in an account
+short_description: Read the balance of an account
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
@@ -17,7 +17,7 @@ description:
   - Reads the balance of a QG.net account, in yuan.
 options:
   at_least:
-    description: How many yuan are needed. The answer is in RV(sufficient); the task does not fail.
+    description: The required balance in yuan. RV(sufficient) contains the result; the task does not fail.
     type: float
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
@@ -32,14 +32,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See whether an order of 50 yuan can be paid
+- name: Check that the balance covers 50 yuan
   qingguo.qgnet.qg_balance_info:
     app_id: "{{ vault_qg_app_id }}"
     app_key: "{{ vault_qg_app_key }}"
     at_least: 50
   register: account
 
-- name: Stop when it cannot
+- name: Fail if it does not
   ansible.builtin.fail:
     msg: "Only {{ account.balance }} yuan are left."
   when: not account.sufficient
@@ -47,12 +47,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 balance:
-  description: What is left, to the digit as the vendor writes it.
+  description: The balance exactly as the vendor returns it.
   returned: success
   type: str
   sample: "12.34"
 amount:
-  description: The same as a number.
+  description: The same amount as a number.
   returned: success
   type: float
   sample: 12.34
@@ -62,34 +62,34 @@ sufficient:
   type: bool
   sample: true
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
 code:
   description:
     - The vendor's code, as text. Its table of codes is not public.
-  returned: when the vendor refused and told one
+  returned: when the vendor refused with a code
   type: str
   sample: "404"
 meaning:
-  description: What the vendor said, mostly in Chinese.
-  returned: when the vendor refused and said why
+  description: The vendor's message, mostly in Chinese.
+  returned: when the vendor refused with a message
   type: str
   sample: "\u7b7e\u540d\u9519\u8bef"
 request_id:
-  description: The vendor's number of the call, for questions to its support.
-  returned: when the vendor refused and gave one
+  description: The vendor's number of the call, for support requests.
+  returned: when the vendor refused with a number
   type: str
   sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /merchant/getBalance
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

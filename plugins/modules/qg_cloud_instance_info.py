@@ -15,22 +15,22 @@ author:
   - The qingguo.qgnet authors (@qingguo)
 description:
   - Reads the instances that an account has in QG.net's cloud, or one of them. The vendor calls them services.
-  - The vendor tells 50 at a time; all pages are read.
-  - The vendor's answer holds the passwords of each instance. They are dropped unless O(include_secrets) is true.
+  - The vendor returns pages of 50; all pages are read.
+  - The vendor's response contains the passwords of each instance. They are removed unless O(include_secrets) is true.
 options:
   product_id:
     description:
       - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor lists them.
-      - Without it, none is sent, and it is the vendor who decides which instances are meant.
+      - Without it, no number is sent, and the vendor decides which instances to return.
     type: int
   suid:
-    description: Only the instance that the vendor calls by this. Without it, all of them. Must not be empty.
+    description: The vendor's identifier of an instance. Without it, all instances are returned. Must not be empty.
     type: str
   include_secrets:
     description:
-      - Whether the instances hold their passwords.
-      - The result is then hidden from output and logs, as with C(no_log). What it was registered as holds it in full.
-      - A task that is delegated to another host must set C(no_log) itself, or is refused.
+      - Whether to return the passwords of the instances.
+      - The result is then hidden from output and logs, as with C(no_log). The registered variable contains it in full.
+      - A delegated task must set C(no_log) itself; otherwise it fails.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -53,11 +53,11 @@ EXAMPLES = r"""
     product_id: 104
   register: cloud
 
-- name: Show the addresses of those that run
+- name: Show the addresses of running instances
   ansible.builtin.debug:
     msg: "{{ cloud.instances | selectattr('run_status', 'eq', 'running') | map(attribute='ip') | select | list }}"
 
-- name: Read the password of one
+- name: Read the passwords of one instance
   qingguo.qgnet.qg_cloud_instance_info:
     app_id: "{{ vault_qg_app_id }}"
     app_key: "{{ vault_qg_app_key }}"
@@ -65,7 +65,7 @@ EXAMPLES = r"""
     include_secrets: true
   register: secret
 
-- name: Reach it with that
+- name: Add it to the inventory
   ansible.builtin.add_host:
     name: "{{ secret.instances[0].ip }}"
     ansible_password: "{{ secret.instances[0].login_password }}"
@@ -80,7 +80,7 @@ instances:
   elements: dict
   contains:
     suid:
-      description: What the vendor calls the instance by (I(Suid)); O(suid) takes it.
+      description: The vendor's identifier of the instance (I(Suid)), for O(suid).
       type: str
       returned: always
     line_no:
@@ -104,7 +104,7 @@ instances:
       type: int
       returned: always, may be null
     host_name:
-      description: The name of that machine (I(Host_name)); it is not the instance's own.
+      description: The name of that machine (I(Host_name)); it is not the name of the instance.
       type: str
       returned: always, may be null
     ip:
@@ -117,24 +117,24 @@ instances:
       returned: always, may be null
     run_status:
       description:
-        - What the machine does (I(Run_status)), as a word; one of V(stopped), V(powered_off), V(provisioning),
+        - The state of the machine (I(Run_status)), as a word; one of V(stopped), V(powered_off), V(provisioning),
           V(running), V(starting), V(stopping), V(rebooting), V(reinstalling), V(resetting_password), or V(unknown) for
           any other number.
       type: str
       returned: always, may be null
     run_status_code:
       description:
-        - The same as the vendor's number, in the order of these words -4, -1, 0, 1, 2, 3, 4, 5, 6.
+        - The vendor's number for the same state. The words above are in the order -4, -1, 0, 1, 2, 3, 4, 5, 6.
       type: int
       returned: always, may be null
     order_status:
       description:
-        - The state of what was bought (I(Order_status)), as a word; one of V(locked), V(failed), V(provisioning),
-          V(normal), V(transferring), V(expired), or V(unknown) for any other number.
+        - The state of the order (I(Order_status)), as a word; one of V(locked), V(failed), V(provisioning), V(normal),
+          V(transferring), V(expired), or V(unknown) for any other number.
       type: str
       returned: always, may be null
     order_status_code:
-      description: The same as the vendor's number, in the order of these words -4, -3, 0, 1, 2, 3.
+      description: The vendor's number for the same state. The words above are in the order -4, -3, 0, 1, 2, 3.
       type: int
       returned: always, may be null
     system_disk_type:
@@ -173,7 +173,7 @@ instances:
       returned: always, may be null
     os_family:
       description:
-        - V(windows) or V(linux), which the collection reads from C(system_name); null where that does not tell.
+        - V(windows) or V(linux), which the collection reads from C(system_name); null if that is not conclusive.
       type: str
       returned: always, may be null
     adsl_name:
@@ -186,7 +186,7 @@ instances:
       returned: always, may be null
     buy_time_iso:
       description:
-        - The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
       type: str
       returned: always, may be null
     end_time:
@@ -194,7 +194,7 @@ instances:
       type: str
       returned: always, may be null
     end_time_iso:
-      description: The same in ISO 8601.
+      description: The same time in ISO 8601.
       type: str
       returned: always, may be null
     adsl_password:
@@ -244,12 +244,12 @@ instances:
       end_time_iso: "2030-04-05T16:00:00+08:00"
       vendor: {Suid: "12154545", line_no: ap-shanghai, Ip: 198.51.100.20, Run_status: "1", Harddiks: "20", Defense: ""}
 count:
-  description: How many these are.
+  description: The number of elements.
   returned: success
   type: int
   sample: 1
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
@@ -260,23 +260,23 @@ code:
   type: str
   sample: "404"
 meaning:
-  description: What the vendor said, mostly in Chinese.
-  returned: when the vendor refused and said why
+  description: The vendor's message, mostly in Chinese.
+  returned: when the vendor refused with a message
   type: str
   sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
 request_id:
-  description: The vendor's number of the call, for questions to its support.
-  returned: when the vendor refused and gave one
+  description: The vendor's number of the call, for support requests.
+  returned: when the vendor refused with a number
   type: str
   sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /cloud-business/getDetail
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

@@ -41,7 +41,7 @@ EXAMPLES = r"""
     product_id: 115
   register: physical
 
-- name: Show those where servers can be bought
+- name: Show the lines on which servers can be bought
   ansible.builtin.debug:
     msg: "{{ physical.lines | selectattr('buy_status', 'eq', 1) | map(attribute='code') | join(', ') }}"
 """
@@ -59,7 +59,7 @@ lines:
       returned: always, may be null
     super_id:
       description:
-        - The number of the line above it (I(superid)), which only the example of the vendor's page has.
+        - The number of the parent line (I(superid)), which occurs only in the example of the vendor's page.
       type: int
       returned: always, may be null
     name:
@@ -79,33 +79,33 @@ lines:
       type: str
       returned: always, may be null
     address:
-      description: Where servers are sent to (I(address)).
+      description: The address to which servers are sent (I(address)).
       type: str
       returned: always, may be null
     intro_url:
-      description: A page about it (I(introurl)).
+      description: The URL of a page about the line (I(introurl)).
       type: str
       returned: always, may be null
     sort_id:
-      description: Its place in the vendor's order (I(sortid)).
+      description: Its position in the vendor's order (I(sortid)).
       type: int
       returned: always, may be null
     buy_status:
       description:
-        - Whether servers can be bought there (I(buystatus)). The vendor does not say what the numbers mean; its example
-          has 1.
+        - Whether servers can be bought there (I(buystatus)). The vendor does not document the numbers; its example has
+          1.
       type: int
       returned: always, may be null
     renew_status:
-      description: The same for renewals (I(renewstatus)).
+      description: Whether servers can be renewed there (I(renewstatus)).
       type: int
       returned: always, may be null
     upgrade_status:
-      description: The same for upgrades (I(upgradestatus)).
+      description: Whether servers can be upgraded there (I(upgradestatus)).
       type: int
       returned: always, may be null
     defense_status:
-      description: The same for protection against attacks (I(defensestatus)).
+      description: Whether protection against attacks is available there (I(defensestatus)).
       type: int
       returned: always, may be null
     brand_id:
@@ -114,7 +114,7 @@ lines:
       returned: always, may be null
     enabled:
       description:
-        - Whether the line is available (I(enabled)). The vendor does not say what the numbers mean; its example has 6.
+        - Whether the line is available (I(enabled)). The vendor does not document the numbers; its example has 6.
       type: int
       returned: always, may be null
     created_at:
@@ -123,7 +123,7 @@ lines:
       returned: always, may be null
     created_at_iso:
       description:
-        - The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
       type: str
       returned: always, may be null
     updated_at:
@@ -132,7 +132,7 @@ lines:
       returned: always, may be null
     updated_at_iso:
       description:
-        - The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
       type: str
       returned: always, may be null
     deleted_at:
@@ -141,12 +141,12 @@ lines:
       returned: always, may be null
     deleted_at_iso:
       description:
-        - The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
       type: str
       returned: always, may be null
     spec_ids:
       description:
-        - Numbers of the specifications that are offered there (I(bindspecs) in the table of the vendor's page,
+        - The numbers of the specifications that are offered there (I(bindspecs) in the table of the vendor's page,
           I(bondSpecs) in its example).
       type: list
       elements: int
@@ -180,12 +180,12 @@ lines:
       spec_ids: [11, 12, 15, 16, 17]
       vendor: {id: 14, superid: 0, code: sdzz, introurl: null, bondSpecs: [11, 12, 15, 16, 17]}
 count:
-  description: How many these are.
+  description: The number of elements.
   returned: success
   type: int
   sample: 1
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
@@ -196,23 +196,23 @@ code:
   type: str
   sample: "404"
 meaning:
-  description: What the vendor said, mostly in Chinese.
-  returned: when the vendor refused and said why
+  description: The vendor's message, mostly in Chinese.
+  returned: when the vendor refused with a message
   type: str
   sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
 request_id:
-  description: The vendor's number of the call, for questions to its support.
-  returned: when the vendor refused and gave one
+  description: The vendor's number of the call, for support requests.
+  returned: when the vendor refused with a number
   type: str
   sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /physical-product/lineList
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

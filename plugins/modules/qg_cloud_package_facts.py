@@ -9,13 +9,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_cloud_package_facts
-short_description: Read which cloud packages can be bought, and at what price
+short_description: Read the cloud packages on offer and their prices
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
   - Reads the packages of a brand of QG.net's cloud, as facts and as a result, the cheapest first.
-  - With O(package_no), O(system_no) and O(duration), it also reads what an order would cost. Nothing is ever bought.
+  - With O(package_no), O(system_no) and O(duration), it also reads the price of an order. The module never orders
+    anything.
 options:
   product_id:
     description:
@@ -26,49 +27,49 @@ options:
     description: Only packages of this line.
     type: str
   area_no:
-    description: Only packages of this area. Beside O(line_no), it must be one of that line's, or the vendor refuses.
+    description: Only packages of this area. With O(line_no), the vendor requires an area of that line.
     type: str
   min_cpu:
-    description: Only packages with at least so many processors.
+    description: The minimum number of processors.
     type: int
   min_memory:
-    description: Only packages with at least so much memory, in gigabytes.
+    description: The minimum size of the memory, in gigabytes.
     type: float
   min_system_disk:
-    description: Only packages whose system disk has at least so many gigabytes.
+    description: The minimum size of the system disk, in gigabytes.
     type: int
   min_data_disk:
-    description: Only packages whose data disk has at least so many gigabytes.
+    description: The minimum size of the data disk, in gigabytes.
     type: int
   min_bandwidth:
-    description: Only packages with at least so many megabits per second.
+    description: The minimum bandwidth, in megabits per second.
     type: int
   max_price:
-    description: Only packages that cost at most so many yuan. One without a price is not among them.
+    description: The maximum price, in yuan. Packages without a price are then omitted.
     type: float
   buyable:
     description:
-      - Only packages that can be bought now, or with V(false) only those that cannot.
-      - One of which the vendor does not tell counts as one that cannot.
+      - Whether to return only packages that can be bought now (V(true)) or only those that cannot (V(false)).
+      - A package without this information counts as one that cannot be bought.
     type: bool
   load_rate:
-    description: Whether the vendor tells the rates by duration, too.
+    description: Whether to return the rates by duration as well.
     type: bool
     default: false
   package_no:
-    description: The package whose price for an order is read.
+    description: The package for which to read the price of an order.
     type: str
   system_no:
     description: The system image of that order.
     type: str
   duration:
-    description: For how long, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m) for months.
+    description: The duration, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m) for months.
     type: str
   brand:
     description:
-      - Whose packages these are. Those of V(tencent), V(alibaba), V(huawei), V(qianhai) and V(telecom) are sold for one
-        to nine, 12, 24 and 36 months only. With another O(duration), the task fails before any call.
-      - For V(qingguo) (the vendor's own cloud), V(desktop) and V(other), as without the option, the vendor alone knows.
+      - The brand of the packages. Those of V(tencent), V(alibaba), V(huawei), V(qianhai) and V(telecom) are sold for
+        one to nine, 12, 24 and 36 months only. With another O(duration), the task fails before any call.
+      - For V(qingguo) (the vendor's own cloud), V(desktop) and V(other), and without the option, the vendor decides.
     type: str
     choices: [tencent, alibaba, huawei, qianhai, telecom, qingguo, desktop, other]
 extends_documentation_fragment:
@@ -102,7 +103,7 @@ EXAMPLES = r"""
     msg: "{{ qg_cloud_packages[0].package_no }} at {{ qg_cloud_packages[0].user_price }} yuan"
   when: qg_cloud_packages | length > 0
 
-- name: Read what three months of a package would cost
+- name: Read the price of a package for three months
   qingguo.qgnet.qg_cloud_package_facts:
     app_id: "{{ vault_qg_app_id }}"
     app_key: "{{ vault_qg_app_key }}"
@@ -113,7 +114,7 @@ EXAMPLES = r"""
     duration: 3m
   register: offer
 
-- name: Stop where that is too much
+- name: Fail if it is too high
   ansible.builtin.assert:
     that: offer.order_price.total_amount <= 200
 """
@@ -125,19 +126,19 @@ ansible_facts:
   type: dict
   contains:
     qg_cloud_packages:
-      description: The same as RV(packages).
+      description: The same packages as in RV(packages).
       type: list
       elements: dict
       returned: always
   sample: {qg_cloud_packages: []}
 packages:
-  description: The packages that the options want, the cheapest first; those without a price are last.
+  description: The packages that match the options, the cheapest first; those without a price are last.
   returned: success
   type: list
   elements: dict
   contains:
     package_no:
-      description: What the vendor calls the package by (I(package_no)); O(package_no) takes it.
+      description: The vendor's identifier of the package (I(package_no)), for O(package_no).
       type: str
       returned: always, may be null
     line_no:
@@ -153,7 +154,7 @@ packages:
       type: int
       returned: always, may be null
     area_no:
-      description: What O(area_no) calls the area (I(Area_no)).
+      description: The identifier of the area (I(Area_no)), for O(area_no).
       type: str
       returned: always, may be null
     area_name:
@@ -181,7 +182,7 @@ packages:
       type: int
       returned: always, may be null
     memory:
-      description: Memory (I(Memory)). The vendor states no unit; its packages are of gigabytes.
+      description: Memory (I(Memory)). The vendor states no unit; the values are gigabytes.
       type: float
       returned: always, may be null
     system_disk:
@@ -206,7 +207,7 @@ packages:
       type: int
       returned: always, may be null
     trial_time:
-      description: For how long it may be tried (I(Trial_time)), in the vendor's words.
+      description: The trial period (I(Trial_time)), in the vendor's words.
       type: str
       returned: always, may be null
     buyable:
@@ -222,42 +223,42 @@ packages:
       type: bool
       returned: always, may be null
     basic_price:
-      description: The list price in yuan (I(Basic_price)), to the digit as the vendor writes it.
+      description: The list price in yuan (I(Basic_price)), exactly as the vendor returns it.
       type: str
       returned: always, may be null
     user_price:
       description:
-        - The price for this account in yuan (I(User_price)), to the digit as the vendor writes it.
+        - The price for this account in yuan (I(User_price)), exactly as the vendor returns it.
       type: str
       returned: always, may be null
     price:
       description:
-        - The price for this account as a number, or the list price where there is no other. The list is in its order.
+        - The price for this account as a number, or the list price if there is no other. The list is sorted by it.
       type: float
       returned: always, may be null
     day_rate:
       description:
-        - What a day costs, as a part of the price (I(Day_rate)). Rates are told with O(load_rate=true).
+        - The rate for a day, as a fraction of the price (I(Day_rate)). Rates require O(load_rate=true).
       type: str
       returned: always, may be null
     week_rate:
-      description: The same for a week (I(Week_rate)).
+      description: The rate for a week (I(Week_rate)).
       type: str
       returned: always, may be null
     month_rate:
-      description: The same for a month (I(Month_rate)).
+      description: The rate for a month (I(Month_rate)).
       type: str
       returned: always, may be null
     quarter_rate:
-      description: The same for a quarter (I(Quarter_rate)).
+      description: The rate for a quarter (I(Quarter_rate)).
       type: str
       returned: always, may be null
     halfyear_rate:
-      description: The same for half a year (I(Halfyear_rate)).
+      description: The rate for half a year (I(Halfyear_rate)).
       type: str
       returned: always, may be null
     year_rate:
-      description: The same for a year (I(Year_rate)).
+      description: The rate for a year (I(Year_rate)).
       type: str
       returned: always, may be null
     vendor:
@@ -297,43 +298,43 @@ packages:
       year_rate: "1"
       vendor: {Package_no: "1111", Line_no: ap-beijing, Cpu: "1", Memory: "2", Buy_status: 1, Upgrade_status: ""}
 count:
-  description: How many these are.
+  description: The number of elements.
   returned: success
   type: int
   sample: 1
 order_price:
-  description: What the order would cost; null without O(package_no).
+  description: The price of the order; null without O(package_no).
   returned: success
   type: dict
   contains:
     package_no:
-      description: What was asked for, as in O(package_no).
+      description: The requested package, as in O(package_no).
       type: str
       returned: always
     system_no:
-      description: What was asked for, as in O(system_no).
+      description: The requested system image, as in O(system_no).
       type: str
       returned: always
     duration:
-      description: What was asked for, as in O(duration).
+      description: The requested duration, as in O(duration).
       type: str
       returned: always
     original_price:
       description:
-        - The price without any discount (I(OriginalPrice)), in yuan, to the digit as the vendor writes it.
+        - The price without any discount (I(OriginalPrice)), in yuan, exactly as the vendor returns it.
       type: str
       returned: always
     original_amount:
-      description: The same as a number.
+      description: The same amount as a number.
       type: float
       returned: always
     total_price:
       description:
-        - What would have to be paid (I(TotalPrice)), in yuan, to the digit as the vendor writes it.
+        - The price to pay (I(TotalPrice)), in yuan, exactly as the vendor returns it.
       type: str
       returned: always
     total_amount:
-      description: The same as a number.
+      description: The same amount as a number.
       type: float
       returned: always
     vendor:
@@ -344,7 +345,7 @@ order_price:
     {package_no: "1111", system_no: "1", duration: 3m, original_price: "180", original_amount: 180.0,
       total_price: "150", total_amount: 150.0, vendor: {OriginalPrice: "180", TotalPrice: "150"}}
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
@@ -355,23 +356,23 @@ code:
   type: str
   sample: "404"
 meaning:
-  description: What the vendor said, mostly in Chinese.
-  returned: when the vendor refused and said why
+  description: The vendor's message, mostly in Chinese.
+  returned: when the vendor refused with a message
   type: str
   sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
 request_id:
-  description: The vendor's number of the call, for questions to its support.
-  returned: when the vendor refused and gave one
+  description: The vendor's number of the call, for support requests.
+  returned: when the vendor refused with a number
   type: str
   sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /cloud-product/packageList
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

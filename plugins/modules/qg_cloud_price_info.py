@@ -9,12 +9,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_cloud_price_info
-short_description: Read what an order of a cloud package would cost
+short_description: Read the price of an order of a cloud package
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Reads the price of an order of QG.net's cloud, in yuan. Nothing is bought.
+  - Reads the price of an order of QG.net's cloud, in yuan. The module does not order anything.
 options:
   package_no:
     description: The package. M(qingguo.qgnet.qg_cloud_package_facts) lists what is offered.
@@ -25,20 +25,20 @@ options:
     type: str
     required: true
   duration:
-    description: For how long, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m) for months.
+    description: The duration, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m) for months.
     type: str
     required: true
   brand:
     description:
-      - Whose packages these are. Those of V(tencent), V(alibaba), V(huawei), V(qianhai) and V(telecom) are sold for one
-        to nine, 12, 24 and 36 months only. With another O(duration), the task fails before any call.
-      - For V(qingguo) (the vendor's own cloud), V(desktop) and V(other), as without the option, the vendor alone knows.
+      - The brand of the packages. Those of V(tencent), V(alibaba), V(huawei), V(qianhai) and V(telecom) are sold for
+        one to nine, 12, 24 and 36 months only. With another O(duration), the task fails before any call.
+      - For V(qingguo) (the vendor's own cloud), V(desktop) and V(other), and without the option, the vendor decides.
     type: str
     choices: [tencent, alibaba, huawei, qianhai, telecom, qingguo, desktop, other]
   product_id:
     description:
       - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor lists them.
-      - The vendor's page on prices asks for none; without the option, none is sent.
+      - The vendor's page on prices does not require it. Without the option, it is not sent.
     type: int
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
@@ -54,7 +54,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read what three months would cost
+- name: Read the price for three months
   qingguo.qgnet.qg_cloud_price_info:
     app_id: "{{ vault_qg_app_id }}"
     app_key: "{{ vault_qg_app_key }}"
@@ -64,7 +64,7 @@ EXAMPLES = r"""
     brand: tencent
   register: offer
 
-- name: See whether the account can pay that
+- name: Check that the balance covers it
   qingguo.qgnet.qg_balance_info:
     app_id: "{{ vault_qg_app_id }}"
     app_key: "{{ vault_qg_app_key }}"
@@ -74,38 +74,38 @@ EXAMPLES = r"""
 
 RETURN = r"""
 price:
-  description: What the order would cost.
+  description: The price of the order.
   returned: success
   type: dict
   contains:
     package_no:
-      description: What was asked for, as in O(package_no).
+      description: The requested package, as in O(package_no).
       type: str
       returned: always
     system_no:
-      description: What was asked for, as in O(system_no).
+      description: The requested system image, as in O(system_no).
       type: str
       returned: always
     duration:
-      description: What was asked for, as in O(duration).
+      description: The requested duration, as in O(duration).
       type: str
       returned: always
     original_price:
       description:
-        - The price without any discount (I(OriginalPrice)), in yuan, to the digit as the vendor writes it.
+        - The price without any discount (I(OriginalPrice)), in yuan, exactly as the vendor returns it.
       type: str
       returned: always
     original_amount:
-      description: The same as a number.
+      description: The same amount as a number.
       type: float
       returned: always
     total_price:
       description:
-        - What would have to be paid (I(TotalPrice)), in yuan, to the digit as the vendor writes it.
+        - The price to pay (I(TotalPrice)), in yuan, exactly as the vendor returns it.
       type: str
       returned: always
     total_amount:
-      description: The same as a number.
+      description: The same amount as a number.
       type: float
       returned: always
     vendor:
@@ -116,7 +116,7 @@ price:
     {package_no: "1111", system_no: "1", duration: 3m, original_price: "180", original_amount: 180.0,
       total_price: "150", total_amount: 150.0, vendor: {OriginalPrice: "180", TotalPrice: "150"}}
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
@@ -127,23 +127,23 @@ code:
   type: str
   sample: "404"
 meaning:
-  description: What the vendor said, mostly in Chinese.
-  returned: when the vendor refused and said why
+  description: The vendor's message, mostly in Chinese.
+  returned: when the vendor refused with a message
   type: str
   sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
 request_id:
-  description: The vendor's number of the call, for questions to its support.
-  returned: when the vendor refused and gave one
+  description: The vendor's number of the call, for support requests.
+  returned: when the vendor refused with a number
   type: str
   sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /cloud-business/packageOrderPrice
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

@@ -9,46 +9,46 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_egress_ip_info
-short_description: Find out under which addresses a host reaches the internet
+short_description: Detect the egress IPs of a host
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Asks several echo services from the host, and believes an address only when enough of them tell it.
-  - Runs one shell command on the host, with C(curl), else C(wget), else C(python3). No module is shipped, and the host
-    needs no Python.
+  - Requests several echo services from the host, and accepts an address only if at least O(quorum) of them report it.
+  - Runs one shell command on the host, with C(curl), C(wget) or C(python3), in this order of preference. No module is
+    transferred, and the host needs no Python.
   - Proxies in the host's environment and in the configuration of these programs are not used.
-  - A contradiction, an address that is not of the public internet, or text that is no address is an error that says
-    which source said what, since a wrong address on a whitelist lets a stranger in. A source that does not answer is
-    not, as long as O(quorum) others do.
+  - Contradictory addresses, addresses that are not public, and text that is not an address are errors, because a wrong
+    address on the whitelist would give a stranger access. The message shows the reply of each source. A source that
+    does not respond is not an error if O(quorum) others do.
 options:
   family:
-    description: Which kind of address is asked for. The vendor's whitelist takes V(ipv4) alone.
+    description: The address family to detect. The vendor's whitelist accepts only V(ipv4).
     type: str
     choices: [ipv4, ipv6]
     default: ipv4
   timeout:
-    description: The most seconds that each source may take.
+    description: The maximum duration of the request to each source, in seconds.
     type: float
     default: 10
   proxy:
     description:
-      - Ask through this HTTP proxy, given as V(http://HOST:PORT). The answers are then the exits of the proxy, and the
-        task proves that the proxy lets the host through.
+      - The HTTP proxy through which to send the requests, as V(http://HOST:PORT). The result is then the exit IP of the
+        proxy, and proves that the proxy accepts the host.
     type: str
   key: &unused
-    description: Not used. It is accepted because defaults for the action group reach this module too.
+    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
     type: str
   pwd: *unused
   api_url: *unused
   max_wait:
-    description: Not used. It is accepted because defaults for the action group reach this module too.
+    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
     type: float
   validate_certs:
-    description: Not used. It is accepted because defaults for the action group reach this module too.
+    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
     type: bool
   ca_path: &unused_path
-    description: Not used. It is accepted because defaults for the action group reach this module too.
+    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
     type: path
   state_dir: *unused_path
 attributes:
@@ -63,23 +63,23 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.egress
 notes:
-  - The command does not see the task's C(environment).
+  - The keyword C(environment) of the task does not apply to the command.
 seealso:
   - module: qingguo.qgnet.qg_whitelist
   - module: qingguo.qgnet.qg_egress_whitelist
 """
 
 EXAMPLES = r"""
-- name: Find the egress address of each host
+- name: Detect the egress IP of each host
   qingguo.qgnet.qg_egress_ip_info:
   register: egress
 
-- name: Find all addresses of a host that leaves through several in turn
+- name: Detect all egress IPs of a host that uses several in turn
   qingguo.qgnet.qg_egress_ip_info:
     samples: 10
   register: egress
 
-- name: See whether the proxy lets this host through, and where it comes out
+- name: Check that the proxy accepts this host, and return its exit IP
   qingguo.qgnet.qg_egress_ip_info:
     proxy: "http://{{ proxy_host }}:{{ proxy_port }}"
     sources:
@@ -89,7 +89,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ips:
-  description: The host's egress addresses, by number.
+  description: The egress IPs of the host, in numeric order.
   returned: success
   type: list
   elements: str
@@ -99,9 +99,9 @@ ip:
   returned: success
   type: str
   sample: 203.0.113.5
-answers:
-  description: What each source said, once per sample.
-  returned: when the host could be asked
+source_replies:
+  description: The reply of each source, one element per sample.
+  returned: when the command ran on the host
   type: list
   elements: dict
   contains:
@@ -110,11 +110,11 @@ answers:
       type: str
       returned: always
     tool:
-      description: The program that asked it.
+      description: The program that sent the request.
       type: str
       returned: always
     ip:
-      description: The address that it told; null if it told none.
+      description: The reported address; null if there is none.
       type: str
       returned: always
     error:

@@ -9,89 +9,88 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_egress_whitelist
-short_description: Register the egress addresses of all hosts of a play with one write
+short_description: Register the egress IPs of all hosts of a play with one write
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Two tasks register a whole fleet. The task with O(step=detect) finds each host's egress addresses, like
-    M(qingguo.qgnet.qg_egress_ip_info), and puts them down on the control node. The task with O(step=register) brings
-    the whitelist in line. The first host that comes to it reads and writes for all hosts of the same key that are put
-    down, and each host gets its own result.
-  - Hosts that were registered with the same addresses before, and still stand on the whitelist, are told so by the
-    first of the two tasks. The first such host reads the whitelist for all. Where that is so for all hosts, the second
-    task is left to one host, if its C(run_once) is P(qingguo.qgnet.egress_at_rest#lookup), as in the example.
-  - It is right under any strategy and C(serial), with C(--limit), and whichever host is skipped, has failed or is
-    unreachable.
-  - The control node remembers which host was registered with which addresses. When they have changed, the former ones
-    are removed, unless another host still uses them. Where the memory is lost, former addresses stay on the whitelist,
-    and a host that is deregistered takes along an address that it shares with hosts that are no longer remembered.
-  - A host can claim at most O(samples) addresses in a run, whatever it prints. It never removes an address that another
-    host is remembered with, whichever inventory that host is in.
-  - The role C(qingguo.qgnet.egress_whitelist) is made of these two tasks.
+  - Two tasks register a whole fleet. The task with O(step=detect) detects the egress IPs of each host, like
+    M(qingguo.qgnet.qg_egress_ip_info), and adds them to the write queue on the control node. The task with
+    O(step=register) updates the whitelist. The first host that reaches it writes for all queued hosts of the same key,
+    and each host gets its own result.
+  - For hosts that were registered with the same addresses before, the first task checks whether they are still on the
+    whitelist. The first such host reads the whitelist for all. If all hosts are in sync, only one host runs the second
+    task, provided that its C(run_once) is P(qingguo.qgnet.egress_in_sync#lookup) as in the example.
+  - It works with every strategy, with C(serial) and C(--limit), and with skipped, failed and unreachable hosts.
+  - The control node records the registered addresses of each host. When they change, the former ones are removed,
+    unless another host still uses them. If the records are lost, former addresses remain on the whitelist, and
+    deregistering a host also removes an address that it shares with hosts without a record.
+  - A host can report at most O(samples) addresses in a run. It never removes an address that is registered for another
+    host, in any inventory.
+  - The role C(qingguo.qgnet.egress_whitelist) consists of these two tasks.
 options:
   step:
-    description: Which half of the work this task does. Both tasks take the same options.
+    description: The step that this task performs. Both tasks take the same options.
     type: str
     choices: [detect, register]
     required: true
-  options_from:
+  vars_prefix:
     description:
-      - The beginning of the names of variables. Options that the task leaves out are taken from the variables that are
-        named so, as the role does it with V(egress_whitelist_). Options of the task win over them, and they win over
-        C(module_defaults).
+      - The prefix of the names of variables from which the task reads options that it does not set. The role uses
+        V(egress_whitelist_). Options of the task take precedence over these variables, and the variables take
+        precedence over C(module_defaults).
     type: str
   state:
-    description: Whether the addresses shall be on the whitelist.
+    description: Whether the addresses should be on the whitelist.
     type: str
     choices: [present, absent]
     default: present
   ips:
     description:
-      - The host's egress addresses, where they are known. The host is then not asked.
-      - Must not be empty. A host whose addresses are not known leaves it out.
+      - The egress IPs of the host, if they are known. They are then not detected.
+      - Must not be empty. Omit it for hosts with unknown addresses.
     type: list
     elements: str
   detect:
     description:
-      - Whether a host is asked whose O(ips) are not given.
-      - With V(false) and O(state=absent), only remembered addresses are removed. The host need not exist any more.
+      - Whether to detect the egress IPs of a host without O(ips).
+      - With V(false) and O(state=absent), only recorded addresses are removed. The host need not exist any more.
     type: bool
     default: true
-  fleet:
+  inventory_id:
     description:
-      - A name for the inventory, under which its hosts are remembered. A host that has the same name in another
-        fleet is another host.
-      - The default is made of the inventory sources of the run. Name the fleet where their paths differ from run
-        to run, as in AWX.
+      - The identifier of the inventory in the records of registrations. Hosts of the same name in different inventories
+        are different hosts.
+      - The default is derived from the inventory sources of the run. Set it if their paths differ from run to run, as
+        in AWX.
     type: str
   max_removals:
     description:
-      - The most addresses that one write may remove although only hosts report them. If there are more on the
-        whitelist, all of them stay, and the hosts that report them fail. A compromised host can report addresses that
-        are not its own.
-      - With O(state=absent), these are addresses that a host reports and that are remembered for none of the hosts. In
-        either state, they are also remembered addresses that were on the whitelist already when a host reported them
-        first, and former ones of this kind of hosts that have moved.
-      - Addresses that this control node added for its hosts, and those given in O(ips), are removed without a limit.
+      - The maximum number of addresses that one write may remove although only hosts have reported them. If there are
+        more on the whitelist, none of them is removed, and the hosts that report them fail. This limits the damage of a
+        compromised host, which can report addresses that are not its own.
+      - With O(state=absent), this applies to addresses that a host reports and that are not recorded for any of the
+        hosts. In either state, it also applies to recorded addresses that were already on the whitelist when a host
+        reported them first, including former addresses.
+      - Addresses that this control node added for its hosts, and addresses in O(ips), are removed without a limit.
     type: int
     default: 10
   fail:
     description:
-      - Whether a host fails whose addresses could not be found, registered or removed. With V(false) it is warned of,
-        and the play goes on for it.
+      - Whether a host fails if its addresses could not be detected, registered or removed. With V(false), such a host
+        produces a warning and continues.
     type: bool
     default: true
   verify_proxy:
     description:
-      - A proxy of this key, as V(http://HOST:PORT). Each registered host then asks through it, and fails when it is not
-        let through.
+      - A proxy of this key, as V(http://HOST:PORT). Each registered host then sends a request through it, and fails if
+        the proxy refuses it.
     type: str
   verify_url:
-    description: The echo service that is asked through O(verify_proxy). The default is the first of O(sources).
+    description: The echo service to request through O(verify_proxy). The default is the first of O(sources).
     type: str
   verify_wait:
-    description: How many seconds the proxy may take to let a host through after the whitelist was changed.
+    description: The maximum time in seconds until the proxy accepts a host after a change of the whitelist.
     type: float
     default: 30
 attributes:
@@ -101,17 +100,17 @@ attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: full
-    details: The host that wrote for all shows the diff, and counts as changed when anything was.
+    details: The host that wrote for all shows the diff, and reports C(changed) if anything was changed.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.egress
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.state_dir
 notes:
-  - Cannot be delegated. Where only another host reaches the API, use M(qingguo.qgnet.qg_egress_ip_info) and delegate
-    M(qingguo.qgnet.qg_whitelist).
+  - The module cannot be delegated. If only another host can reach the API, use M(qingguo.qgnet.qg_egress_ip_info) and
+    delegate M(qingguo.qgnet.qg_whitelist).
 seealso:
-  - plugin: qingguo.qgnet.egress_at_rest
+  - plugin: qingguo.qgnet.egress_in_sync
     plugin_type: lookup
   - module: qingguo.qgnet.qg_egress_ip_info
   - module: qingguo.qgnet.qg_whitelist
@@ -123,7 +122,7 @@ EXAMPLES = r"""
     qingguo.qgnet.qg_egress_whitelist:
       key: "{{ vault_qg_key }}"
   block:
-    - name: Find the egress addresses
+    - name: Detect the egress addresses
       qingguo.qgnet.qg_egress_whitelist:
         step: detect
 
@@ -131,50 +130,50 @@ EXAMPLES = r"""
       qingguo.qgnet.qg_egress_whitelist:
         step: register
       # By one host alone, where there is nothing to be done for any of them.
-      run_once: "{{ lookup('qingguo.qgnet.egress_at_rest') | bool }}"
+      run_once: "{{ lookup('qingguo.qgnet.egress_in_sync') | bool }}"
 """
 
 RETURN = r"""
 ips:
-  description: The host's egress addresses.
+  description: The egress IPs of the host.
   returned: success
   type: list
   elements: str
   sample: [203.0.113.5]
-answers:
-  description: What each source said, as M(qingguo.qgnet.qg_egress_ip_info) returns it.
+source_replies:
+  description: The reply of each source, as M(qingguo.qgnet.qg_egress_ip_info) returns it.
   returned: with O(step=detect)
   type: list
   elements: dict
   sample: []
 registered:
-  description: Those of them that are on the whitelist. With O(step=detect), no more than those that need nothing more.
+  description: The RV(ips) that are on the whitelist. With O(step=detect), only those of hosts that are in sync.
   returned: success
   type: list
   elements: str
   sample: [203.0.113.5]
 unregistered:
-  description: Those of them that should be on the whitelist and are not.
+  description: The RV(ips) that should be on the whitelist and are not.
   returned: with O(step=register)
   type: list
   elements: str
   sample: []
-stale:
-  description: Addresses of the host, former ones among them, that should not be on the whitelist and are.
+obsolete:
+  description: Addresses of the host, including former ones, that should not be on the whitelist and are.
   returned: with O(step=register)
   type: list
   elements: str
   sample: []
-exits:
-  description: Where the host came out of O(verify_proxy).
+exit_ips:
+  description: The exit IPs of O(verify_proxy), as the echo service reported them.
   returned: with O(verify_proxy)
   type: list
   elements: str
   sample: [198.51.100.1]
-fleet:
-  description: What was done for all hosts at once.
-  returned: with O(step=register), for the host that wrote or, at rest, speaks for all; after a failure only
-    RV(fleet.lost) may be in it
+summary:
+  description: The result of the write for all hosts.
+  returned: with O(step=register), for the host that wrote or reports for all; after a failure it may contain only
+    RV(summary.unregistered_hosts)
   type: dict
   contains:
     added:
@@ -188,20 +187,20 @@ fleet:
       elements: str
       returned: when the whitelist could be read
     refused:
-      description: Addresses that the vendor did not take, with code and reason.
+      description: Addresses that the vendor refused, with code and reason.
       type: list
       elements: dict
       returned: when the whitelist could be read
     count:
-      description: How many addresses the whitelist holds.
+      description: The number of addresses on the whitelist.
       type: int
       returned: when the whitelist could be read
     api:
-      description: What it cost, in calls, retries and seconds waited, with what the first task has read.
+      description: The API usage (calls, retries and seconds waited), including the query of the first task.
       type: dict
       returned: when the whitelist could be read
-    lost:
-      description: Hosts of the play that failed or were unreachable before, and are therefore not registered.
+    unregistered_hosts:
+      description: Hosts of the play that failed or were unreachable before, and were therefore not registered.
       type: list
       elements: str
       returned: always
@@ -211,5 +210,5 @@ fleet:
     refused: []
     count: 2
     api: {calls: 3, retries: 0, waited_seconds: 0.0}
-    lost: []
+    unregistered_hosts: []
 """

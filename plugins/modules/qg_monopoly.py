@@ -9,82 +9,80 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_monopoly
-short_description: Hold, redial and release exclusive-occupancy proxies
+short_description: Ensure, redial or release exclusive-occupancy resources
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Makes a QG.net key hold at least a number of exclusive-occupancy resources, gives them new addresses, or releases
-    them.
-  - The list of resources is read first. What is missing is applied for in one call, and while one task does that, every
-    other run of the same control node waits.
+  - Ensures a minimum number of exclusive-occupancy resources for a QG.net key, redials them, or releases them.
+  - The task reads the list of resources first, and applies for missing ones in one call. Meanwhile, every other run on
+    the same control node waits.
   - An application is recorded in O(state_dir) before it is sent, and is never repeated before its result is known. If
     the response was lost, the list is read for up to 60 seconds to see whether the application was carried out. The
-    quota is the second witness. If neither can tell, the task fails.
+    quota is checked as well. If neither is conclusive, the task fails.
   - If a run failed in this way or was killed, the next run on this control node waits until the list shows the
-    resources or would have to show them, O(timeout) (at least 30 seconds) plus 60 seconds after the call. It applies
-    only for what is missing then. It does not wait if enough resources are held, nor in check mode, which returns a
+    resources, or until O(timeout) (at least 30 seconds) plus 60 seconds have passed since the call. Then it applies
+    only for missing resources. It does not wait if enough resources are held, nor in check mode, which returns a
     warning instead.
   - A release that the vendor acknowledged counts for 60 seconds in each run on this control node, even if the list
     still shows the resource.
-  - Whatever the task applied for is named in its result, also where it fails.
+  - The result contains everything that the task applied for, also if it fails.
 options:
   state:
     description:
-      - With V(present), the key holds at least O(count) resources that match. A surplus stays. Those that are offline
-        count, since they are paid for.
-      - With V(absent), the resources in O(uuids), or all of them, are released. Those that are not held are released
-        already.
-      - With V(redialled), the resources in O(uuids), or all of them, get a new address, each time the task runs. One
-        that is offline is dialled like any other. One that is queued or being redialled is about to get a new address
-        anyway and is left alone. A name that the key does not hold is an error.
+      - With V(present), the key holds at least O(count) matching resources. Surplus resources are kept. Offline
+        resources count, because they are paid for.
+      - With V(absent), the resources in O(uuids), or all of them, are released. Resources that are not held are
+        ignored.
+      - With V(redialled), the resources in O(uuids), or all of them, get a new address each time the task runs. Offline
+        resources are dialled too. Resources that are queued or already being redialled are skipped. A resource that the
+        key does not hold is an error.
     type: str
     choices: [present, absent, redialled]
     default: present
   count:
-    description: How many resources to hold, from 1 to 100. Needed with O(state=present), and for that alone.
+    description: The number of resources, from 1 to 100. Required with O(state=present); not allowed otherwise.
     type: int
   area_code:
     description:
-      - The vendor's code of the area that the resources are to be in. Any area where it is not set.
-      - The list of resources names areas and not their codes. Which code belongs to a name is taken from the idle stock
-        and from earlier applications of this control node, which are kept in O(state_dir). See O(undetermined) for what
-        happens where both are silent.
+      - The vendor's code of the area. By default, any area matches.
+      - The list of resources contains the names of areas, but not their codes. The code of a name is taken from the
+        idle stock and from earlier applications of this control node, which are recorded in O(state_dir). If neither
+        contains it, O(undetermined) applies.
     type: int
   isp:
-    description: The provider that the resources are to be of. Any provider where it is not set.
+    description: The ISP of the resources. By default, any ISP matches.
     type: str
     choices: [telecom, mobile, unicom, bgp]
   undetermined:
     description:
-      - What becomes of resources of which cannot be told whether they match O(area_code) and O(isp).
-      - With V(fail), the task fails before it applies for more, as that might be paid for twice. Nothing happens where
-        enough others match.
-      - With V(ignore), they do not count.
-      - With V(match), they count.
+      - How to treat resources that may or may not match O(area_code) and O(isp).
+      - With V(fail), the task fails before it applies for more resources, because they might be paid for twice. It does
+        not fail if enough others match.
+      - With V(ignore), they do not count as matching.
+      - With V(match), they count as matching.
     type: str
     choices: [fail, ignore, match]
     default: fail
   uuids:
     description:
-      - The names of resources, as M(qingguo.qgnet.qg_monopoly_info) tells them. Must not be empty.
-      - With O(state=absent) or O(state=redialled), either this or O(all) is needed.
+      - The identifiers of resources, as M(qingguo.qgnet.qg_monopoly_info) returns them. Must not be empty.
+      - With O(state=absent) or O(state=redialled), either this or O(all) is required.
     type: list
     elements: str
   all:
-    description: Whether O(state=absent) or O(state=redialled) concerns every resource of the key.
+    description: Whether O(state=absent) or O(state=redialled) applies to every resource of the key.
     type: bool
     default: false
   wait:
     description:
-      - Whether the task ends only when the resources are online.
-      - With O(state=present), these are the ones that it applied for. Where fewer than O(count) are online, it waits
-        also for those that are queued or being redialled already, but not for those that are offline.
-      - With O(state=redialled), these are the ones that it redialled, under the new address, and the ones that it left
-        alone.
-      - O(max_wait) bounds this waiting together with all other. The task fails when it is used up, and another run goes
-        on waiting.
-      - The action plugin shows how far things are. A task that was delegated to another host waits without a word.
+      - Whether to wait until the resources are online.
+      - With O(state=present), the task waits for the resources that it applied for. If fewer than O(count) are online,
+        it also waits for resources that are queued or being redialled, but not for those that are offline.
+      - With O(state=redialled), the task waits for the new addresses of the resources that it redialled, and for those
+        in RV(pending).
+      - O(max_wait) limits the total waiting time. When it is used up, the task fails; another run continues to wait.
+      - On the control node, the task shows its progress. A delegated task does not.
     type: bool
     default: true
 attributes:
@@ -101,12 +99,12 @@ extends_documentation_fragment:
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.state_dir
 notes:
-  - The vendor releases no resource within 12 hours after it was applied for. The task releases those that it may, and
-    fails with the others in RV(refused) and the time from which on they can be released.
-  - The vendor wants 10 seconds between two dials of a resource. The task waits for them.
-  - In check mode nothing is applied for, redialled or released. Where the idle stock that the vendor tells is smaller
-    than what would be applied for, there is a warning.
-  - Two control nodes that hold resources with the same key know nothing of each other. Let one alone do it.
+  - The vendor does not release a resource within 12 hours after the application. The task releases the others, and then
+    fails. RV(refused) contains the remaining resources, with the earliest time of release.
+  - The vendor requires 10 seconds between two dials of a resource. The task waits for them.
+  - In check mode, the task does not apply for, redial or release resources. It returns a warning if the idle stock is
+    too small.
+  - Two control nodes with the same key are not coordinated. Manage the resources of a key from one control node.
 seealso:
   - module: qingguo.qgnet.qg_monopoly_info
   - name: Vendor's page on areas
@@ -115,18 +113,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Hold two resources of China Telecom and wait until they are online
+- name: Ensure two resources of China Telecom, and wait until they are online
   qingguo.qgnet.qg_monopoly:
     key: "{{ vault_qg_key }}"
     count: 2
     isp: telecom
   register: held
 
-- name: Show what to connect to
+- name: Show the servers
   ansible.builtin.debug:
     msg: "{{ held.monopolies | map(attribute='server') | list }}"
 
-- name: Hold five in one area, and count resources whose area is not known
+- name: Ensure five in one area, and count resources with an unknown area
   qingguo.qgnet.qg_monopoly:
     key: "{{ vault_qg_key }}"
     count: 5
@@ -134,7 +132,7 @@ EXAMPLES = r"""
     undetermined: match
     max_wait: 900
 
-- name: Give all of them new addresses
+- name: Redial all of them
   qingguo.qgnet.qg_monopoly:
     key: "{{ vault_qg_key }}"
     state: redialled
@@ -150,15 +148,15 @@ EXAMPLES = r"""
 RETURN = r"""
 monopolies:
   description:
-    - Resources as they are after the task, with O(state=present) those that match, with O(state=absent) those that the
-      key still holds, and with O(state=redialled) those that it concerned.
-    - In check mode, those that are held now, without what would be applied for or released.
+    - The resources after the task. With O(state=present), those that match; with O(state=absent), those that the key
+      still holds; with O(state=redialled), those that were selected.
+    - In check mode, the current resources without the predicted changes.
   returned: when the list could be read
   type: list
   elements: dict
   contains:
     uuid:
-      description: Its name.
+      description: Its identifier.
       type: str
       returned: always
     area:
@@ -166,35 +164,35 @@ monopolies:
       type: str
       returned: always, may be null
     area_code:
-      description: The code of the area that this control node applied for it with.
+      description: The code of the area in the application from this control node.
       type: int
       returned: always, may be null
     isp:
-      description: Its provider, as in O(isp).
+      description: Its ISP, as in O(isp).
       type: str
       returned: always, may be null
     state:
-      description: One of V(online), V(offline), V(redialling), V(queued), or the vendor's word where that is another.
+      description: One of V(online), V(offline), V(redialling), V(queued), or the vendor's word for any other state.
       type: str
       returned: always
     server:
-      description: What to connect to, C(address:port), while it is online.
+      description: The address to connect to, C(address:port), while it is online.
       type: str
       returned: always, may be null
     since:
-      description: When it was applied for, as ISO 8601.
+      description: The time of the application, in ISO 8601.
       type: str
       returned: always, may be null
     last_dialled:
-      description: When it was last dialled, as ISO 8601.
+      description: The time of the last dial, in ISO 8601.
       type: str
       returned: always, may be null
     releasable_from:
-      description: From when on the vendor releases it, as ISO 8601.
+      description: The earliest time at which the vendor releases it, in ISO 8601.
       type: str
       returned: always, may be null
     vendor:
-      description: All fields as the vendor wrote them.
+      description: All fields as the vendor returns them.
       type: dict
       returned: always
   sample:
@@ -217,93 +215,97 @@ monopolies:
         ip: 192.0.2.44:10800
         heartbeat: "2030-01-01 09:01:00"
 count:
-  description: How many there are in RV(monopolies).
+  description: The number of RV(monopolies).
   returned: when the list could be read
   type: int
   sample: 1
-present:
+already_present:
   description:
-    - The names of those that the task concerns and that were held before it.
-    - Resources that an earlier run applied for without learning the result are among them, and a warning names them.
+    - The identifiers of the selected resources that the key already held before the task.
+    - They include resources that an earlier run applied for without a known result; a warning lists these.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 missing:
-  description: How many had to be applied for. In check mode, how many would be.
+  description:
+    - The number of resources that were missing, and for which the task applied. In check mode, for which it would
+      apply.
   returned: when the list could be read
   type: int
   sample: 1
 applied:
-  description: The names of those that are new because the task applied for them.
+  description: The identifiers of the new resources for which the task applied.
   returned: when the list could be read
   type: list
   elements: str
   sample: [xx_demo1-1:ppp10]
 released:
-  description: The names of those that the task released. In check mode, that it would release.
+  description: The identifiers of the released resources. In check mode, of those that would be released.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 redialled:
-  description: What the task redialled. In check mode, what it would redial.
+  description: The redialled resources. In check mode, those that would be redialled.
   returned: when the list could be read
   type: list
   elements: dict
   contains:
     uuid:
-      description: Its name.
+      description: Its identifier.
       type: str
       returned: always
     server_before:
-      description: What it was reached under.
+      description: Its address before.
       type: str
-      returned: always, null where it was not online
+      returned: always, null if it was not online
     server_after:
-      description: What it is reached under since.
+      description: Its address after the redial.
       type: str
-      returned: always, null as long as it is not online
+      returned: always, null if it is not online yet
   sample: []
-left_alone:
-  description: The names of those that O(state=redialled) left alone, as they were queued or being redialled.
+pending:
+  description:
+    - The identifiers of the resources that O(state=redialled) skipped, because they were queued or already being
+      redialled.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 refused:
-  description: What could not be released or redialled. The task fails where there is something.
+  description: Resources that could not be released or redialled. If there are any, the task fails.
   returned: when the list could be read
   type: list
   elements: dict
   contains:
     uuid:
-      description: Its name.
+      description: Its identifier.
       type: str
       returned: always
     reason:
-      description: Why.
+      description: The reason.
       type: str
       returned: always
     possible_from:
-      description: From when on it can be done, as ISO 8601.
+      description: The earliest time at which it is possible, in ISO 8601.
       type: str
       returned: always, may be null
   sample: []
 offline:
-  description: The names of those in RV(monopolies) that are offline.
+  description: The identifiers of the RV(monopolies) that are offline.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 undetermined:
-  description: The names of those of which could not be told whether they match.
+  description: The identifiers of resources that may or may not match.
   returned: when the list could be read
   type: list
   elements: str
   sample: []
 api:
-  description: What the task cost.
+  description: The API usage of the task.
   returned: when the list could be read
   type: dict
   contains:
@@ -312,11 +314,11 @@ api:
       type: int
       returned: always
     retries:
-      description: How many of them repeated an earlier one after a transient failure.
+      description: The number of calls that repeated an earlier one after a transient failure.
       type: int
       returned: always
     waited_seconds:
-      description: Seconds spent waiting for a turn, between tries, and until resources were online.
+      description: The seconds spent waiting for the rate limit, between attempts, and until resources were online.
       type: float
       returned: always
   sample: {calls: 5, retries: 0, waited_seconds: 2.5}
@@ -331,18 +333,18 @@ meaning:
   type: str
   sample: refused
 vendor_message:
-  description: What the vendor said about it.
-  returned: when the vendor refused and said something
+  description: The vendor's message.
+  returned: when the vendor refused with a message
   type: str
   sample: 独占资源12小时后才能释放
 endpoint:
-  description: The method, where it is not GET, and path of the call that failed.
+  description: The method (except GET) and path of the failed call.
   returned: on failure of a call
   type: str
   sample: POST /monopolies
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 400
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_monopoly_info
-short_description: Read a key's exclusive-occupancy proxies, and what more there is
+short_description: Read the exclusive-occupancy resources of a key, and the idle stock
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
@@ -18,12 +18,12 @@ description:
 options:
   uuids:
     description:
-      - The names of the resources to read. Without it, all of them.
+      - The identifiers of the resources to read. By default, all resources are read.
       - Must not be empty.
     type: list
     elements: str
   idle:
-    description: Whether the vendor is asked for its idle stock as well.
+    description: Whether to read the idle stock as well.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -42,11 +42,11 @@ EXAMPLES = r"""
     key: "{{ vault_qg_key }}"
   register: found
 
-- name: Show what is online
+- name: Show the servers that are online
   ansible.builtin.debug:
     msg: "{{ found.monopolies | selectattr('state', 'eq', 'online') | map(attribute='server') | list }}"
 
-- name: Look at one of them alone
+- name: Read one of them
   qingguo.qgnet.qg_monopoly_info:
     key: "{{ vault_qg_key }}"
     uuids: ["xx_demo1-1:ppp10"]
@@ -61,7 +61,7 @@ monopolies:
   elements: dict
   contains:
     uuid:
-      description: Its name.
+      description: Its identifier.
       type: str
       returned: always
     area:
@@ -69,35 +69,35 @@ monopolies:
       type: str
       returned: always, may be null
     area_code:
-      description: The code of the area that this control node applied for it with.
+      description: The code of the area in the application from this control node.
       type: int
       returned: always, may be null
     isp:
-      description: Its provider, V(telecom), V(mobile), V(unicom) or V(bgp).
+      description: Its ISP, V(telecom), V(mobile), V(unicom) or V(bgp).
       type: str
       returned: always, may be null
     state:
-      description: One of V(online), V(offline), V(redialling), V(queued), or the vendor's word where that is another.
+      description: One of V(online), V(offline), V(redialling), V(queued), or the vendor's word for any other state.
       type: str
       returned: always
     server:
-      description: What to connect to, C(address:port), while it is online.
+      description: The address to connect to, C(address:port), while it is online.
       type: str
       returned: always, may be null
     since:
-      description: When it was applied for, as ISO 8601.
+      description: The time of the application, in ISO 8601.
       type: str
       returned: always, may be null
     last_dialled:
-      description: When it was last dialled, as ISO 8601.
+      description: The time of the last dial, in ISO 8601.
       type: str
       returned: always, may be null
     releasable_from:
-      description: From when on the vendor releases it, as ISO 8601.
+      description: The earliest time at which the vendor releases it, in ISO 8601.
       type: str
       returned: always, may be null
     vendor:
-      description: All fields as the vendor wrote them.
+      description: All fields as the vendor returns them.
       type: dict
       returned: always
   sample:
@@ -120,24 +120,24 @@ monopolies:
         ip: 192.0.2.44:10800
         heartbeat: "2030-01-01 09:01:00"
 count:
-  description: How many there are in RV(monopolies).
+  description: The number of RV(monopolies).
   returned: success
   type: int
   sample: 1
 not_held:
-  description: The names in O(uuids) that the key does not hold.
+  description: The identifiers in O(uuids) that the key does not hold.
   returned: success
   type: list
   elements: str
   sample: []
 idle:
-  description: The idle stock, as the vendor tells it. Its shape is not documented.
-  returned: success, empty where O(idle) is false
+  description: The idle stock, as the vendor returns it. Its format is not documented.
+  returned: success, empty if O(idle) is false
   type: list
   elements: raw
   sample: [{area_code: 350500, area: 福建省泉州市, isp: 电信, num: 12}]
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 2, retries: 0, waited_seconds: 0.0}

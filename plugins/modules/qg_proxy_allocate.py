@@ -9,63 +9,58 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_proxy_allocate
-short_description: Hold at least so many live proxy leases
+short_description: Ensure a minimum number of live proxy leases
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Makes sure that a QG.net key holds at least O(count) leased proxies that match, and returns them all.
-  - What the key holds already is used first. Only the difference is leased, in one call, so that a second run leases
+  - Ensures that a QG.net key holds at least O(count) matching leases, and returns all of them.
+  - The task counts the existing leases first, and allocates only the difference, in one call. A second run allocates
     nothing.
-  - A lost answer is never followed by a blind repetition. The list of leases is read again, and decides whether the
-    addresses
-    were leased. Where that cannot be told, the task fails and says how to look.
-  - A call that leases is recorded in O(state_dir) before it is sent. If a run was killed or its response was lost, the
-    next run on this control node waits until the list shows the leases or would have to show them, O(timeout) (at
-    least 30 seconds) plus 60 seconds after the call. It leases only what is missing then. It does not wait in check
-    mode. If O(max_wait) leaves no time for it, the task fails and leases nothing.
+  - After a lost response, the call is not repeated before the list of leases was read again to see whether it was
+    carried out. If that is not conclusive, the task fails and explains how to check.
+  - An allocation is recorded in O(state_dir) before it is sent. If a run was killed or its response was lost, the next
+    run on this control node waits until the list shows the leases, or until O(timeout) (at least 30 seconds) plus 60
+    seconds have passed since the call. Then it allocates only missing leases. It does not wait in check mode. If
+    O(max_wait) is too short, the task fails and allocates nothing.
   - What a response reported as leased or released counts for 60 seconds in each run on this control node, even if the
     list does not show it.
-  - Runs at the same time on one control node take turns. Two control nodes with one key do not know of each other.
+  - Simultaneous runs on one control node take turns. Two control nodes with the same key are not coordinated.
 options:
   count:
     description:
-      - How many live leases are wanted, from 1 to 100.
-      - The task fails before it leases anything when the plan has not so many free channels.
+      - The minimum number of live leases, from 1 to 100.
+      - If the plan has too few free channels, the task fails before it allocates leases.
     type: int
     default: 1
   min_remaining:
     description:
-      - How many minutes a lease must have left to count.
-      - Must be less than O(keep_alive), and than the lifetime of the plan's leases.
+      - The minimum remaining time of a matching lease, in minutes.
+      - Must be less than O(keep_alive), and less than the lifetime of the plan's leases.
     type: int
     default: 0
   task_ids:
     description:
-      - Only leases of these tasks count, and those that this module leased for the same tasks before. Without it,
-        leases of all tasks.
+      - Only leases of these tasks match, and leases that this module allocated for the same tasks before. By default,
+        leases of all tasks match.
       - Must not be empty.
     type: list
     elements: str
   exact:
     description:
-      - Whether leases of the same kind beyond O(count) are released, oldest deadline first.
-      - Leases of another area, provider or task than the options name are never released. With no such option, all
-        leases of
-        the key are of the same kind. So O(area_id), O(isp) and O(task_ids) must not be null. Leave them out, in a
-        template with C(default(omit)).
+      - Whether to release leases of the same kind in excess of O(count), earliest deadline first.
+      - Leases of another area, ISP or task than the options specify are never released. Without these options, all
+        leases of the key are of the same kind. Therefore O(area_id), O(isp) and O(task_ids) must not be null. Omit them
+        instead, in a template with C(default(omit)).
     type: bool
     default: false
   undetermined:
     description:
-      - What to do with a held lease of which nobody can tell whether it matches. The vendor's list does not name the
-        area or
-        task that a lease was asked for with. It is remembered in O(state_dir), and otherwise told by the lease's
-        region.
-      - With V(fail), the task fails before it leases anything, since the lease may be what is wanted. This is only
-        so when
-        there are too few others.
-      - With V(ignore), it does not count; with V(match), it counts.
+      - How to treat a lease that may or may not match. The vendor's list does not contain the area or task that a lease
+        was allocated for. It is recorded in O(state_dir), or else derived from the region of the lease.
+      - With V(fail), the task fails before it allocates leases, because the lease may be a match. It does not fail if
+        enough others match.
+      - With V(ignore), the lease does not match. With V(match), it does.
     type: str
     choices: [fail, ignore, match]
     default: fail
@@ -91,14 +86,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Hold five proxies for the crawlers
+- name: Ensure five leases for the crawlers
   qingguo.qgnet.qg_proxy_allocate:
     key: "{{ vault_qg_key }}"
     count: 5
   register: proxies
   run_once: true
 
-- name: Ten in one area, each with at least half an hour left
+- name: Ensure ten in one area, each with at least half an hour left
   qingguo.qgnet.qg_proxy_allocate:
     key: "{{ vault_qg_key }}"
     count: 10
@@ -107,7 +102,7 @@ EXAMPLES = r"""
     keep_alive: 120
     min_remaining: 30
 
-- name: Three and no more
+- name: Ensure exactly three
   qingguo.qgnet.qg_proxy_allocate:
     key: "{{ vault_qg_key }}"
     count: 3
@@ -116,13 +111,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leases:
-  description: All live leases that match after the task, oldest deadline first; in check mode, those that match now.
+  description: All matching live leases after the task, earliest deadline first. In check mode, the current ones.
   returned: when the leases could be read
   type: list
   elements: dict
   contains:
     ip:
-      description: The address that servers see the calls come from.
+      description: The exit IP, which is the address that websites see.
       type: str
       returned: always
     port:
@@ -138,23 +133,24 @@ leases:
       type: str
       returned: always, may be null
     expires_at:
-      description: The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      description:
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
       type: str
-      returned: always, null where the deadline cannot be read
+      returned: always, null if the deadline cannot be read
     remaining_seconds:
-      description: Seconds until then, by the clock of the control node.
+      description: The seconds until the deadline, by the clock of the control node.
       type: int
-      returned: always, null where the deadline cannot be read
+      returned: always, null if the deadline cannot be read
     region:
-      description: Area and provider, in the vendor's words.
+      description: Area and ISP, in the vendor's words.
       type: str
       returned: always, may be null
     isp:
-      description: The provider that C(region) tells, as the option O(isp) names it.
+      description: The ISP in C(region), as in the option O(isp).
       type: str
       returned: always, may be null
     task_id:
-      description: The task, which is what one allocation leased.
+      description: The vendor's task, which consists of all leases of one allocation.
       type: str
       returned: always, may be null
     vendor:
@@ -177,17 +173,17 @@ leases:
       task_id: Ab3dEf6hIj9kLm2n
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 count:
-  description: How many these are. May be more than O(count).
+  description: The number of RV(leases). It may exceed O(count).
   returned: when the leases could be read
   type: int
   sample: 1
 missing:
-  description: How many are missing to O(count). In check mode, how many would be leased.
+  description: The number of leases that are still missing. In check mode, the number that would be allocated.
   returned: when the leases could be read
   type: int
   sample: 0
 allocated:
-  description: Leases that are new since the task began, also where it fails later on. Each is as in RV(leases).
+  description: Leases that are new since the task began, also if it fails later. Each is as in RV(leases).
   returned: when the leases could be read
   type: list
   elements: dict
@@ -199,7 +195,7 @@ released:
   elements: dict
   sample: []
 held:
-  description: How many leases the key holds in all.
+  description: The total number of leases that the key holds.
   returned: when the leases could be read
   type: int
   sample: 1
@@ -209,7 +205,7 @@ quota:
   type: dict
   sample: {total: 5, available: 3, used: 2}
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: when the leases could be read
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
@@ -224,13 +220,13 @@ meaning:
   type: str
   sample: no free channel left
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /allocate
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_proxy_info
-short_description: Read which proxies a key holds
+short_description: Read the proxies that a key holds
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
@@ -20,7 +20,8 @@ description:
 options:
   task_ids:
     description:
-      - Only the leases of these tasks. A task is what one allocation leased. Without it, all leases.
+      - Only leases of these tasks. A task consists of all leases of one allocation. By default, all leases are
+        returned.
       - Must not be empty.
     type: list
     elements: str
@@ -40,7 +41,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See what is leased
+- name: Read the leases
   qingguo.qgnet.qg_proxy_info:
     key: "{{ vault_qg_key }}"
   register: proxies
@@ -52,13 +53,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leases:
-  description: The leases, oldest deadline first.
+  description: The leases, earliest deadline first.
   returned: success
   type: list
   elements: dict
   contains:
     ip:
-      description: The address that servers see the calls come from.
+      description: The exit IP, which is the address that websites see.
       type: str
       returned: always
     port:
@@ -74,23 +75,24 @@ leases:
       type: str
       returned: always, may be null
     expires_at:
-      description: The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      description:
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
       type: str
-      returned: always, null where the deadline cannot be read
+      returned: always, null if the deadline cannot be read
     remaining_seconds:
-      description: Seconds until then, by the clock of the control node.
+      description: The seconds until the deadline, by the clock of the control node.
       type: int
-      returned: always, null where the deadline cannot be read
+      returned: always, null if the deadline cannot be read
     region:
-      description: Area and provider, in the vendor's words.
+      description: Area and ISP, in the vendor's words.
       type: str
       returned: always, may be null
     isp:
-      description: The provider that C(region) tells, in English.
+      description: The ISP in C(region), in English.
       type: str
       returned: always, may be null
     task_id:
-      description: The task, which is what one allocation leased.
+      description: The vendor's task, which consists of all leases of one allocation.
       type: str
       returned: always, may be null
     vendor:
@@ -113,12 +115,12 @@ leases:
       task_id: Ab3dEf6hIj9kLm2n
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 count:
-  description: How many these are.
+  description: The number of elements.
   returned: success
   type: int
   sample: 1
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
@@ -133,13 +135,13 @@ meaning:
   type: str
   sample: plan missing or expired
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /query
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

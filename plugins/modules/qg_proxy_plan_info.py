@@ -9,18 +9,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_proxy_plan_info
-short_description: Read what is left of a proxy service that is billed by volume
+short_description: Read the remaining addresses of a proxy plan that is billed by volume
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
   - Reads a proxy service of an account that is billed by the number of addresses.
-  - It is read with the account's credentials. For the channels behind a product's key there is
-    M(qingguo.qgnet.qg_quota_info).
-  - The vendor's answer holds the key of the service. It is dropped unless O(include_secrets) is true.
+  - This requires the credentials of the account. To read the channels of a key, use M(qingguo.qgnet.qg_quota_info).
+  - The vendor's response contains the key of the service. It is removed unless O(include_secrets) is true.
 options:
   resource_no:
-    description: What the vendor calls the service by.
+    description: The vendor's identifier of the service.
     type: str
     required: true
   product_id:
@@ -29,13 +28,13 @@ options:
     type: int
     required: true
   at_least:
-    description: How many addresses are needed. The answer is in RV(sufficient); the task does not fail.
+    description: The required number of addresses. RV(sufficient) contains the result; the task does not fail.
     type: int
   include_secrets:
     description:
-      - Whether the result holds the key of the service.
-      - The result is then hidden from output and logs, as with C(no_log). What it was registered as holds it in full.
-      - A task that is delegated to another host must set C(no_log) itself, or is refused.
+      - Whether to return the key of the service.
+      - The result is then hidden from output and logs, as with C(no_log). The registered variable contains it in full.
+      - A delegated task must set C(no_log) itself; otherwise it fails.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -52,7 +51,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See whether a thousand addresses are left
+- name: Check that a thousand addresses are left
   qingguo.qgnet.qg_proxy_plan_info:
     app_id: "{{ vault_qg_app_id }}"
     app_key: "{{ vault_qg_app_key }}"
@@ -61,7 +60,7 @@ EXAMPLES = r"""
     at_least: 1000
   register: proxies
 
-- name: Stop when they are not
+- name: Fail if they are not
   ansible.builtin.fail:
     msg: "Only {{ proxies.plan.available }} of {{ proxies.plan.total }} addresses are left."
   when: not proxies.sufficient
@@ -75,7 +74,7 @@ EXAMPLES = r"""
     include_secrets: true
   register: service
 
-- name: See which addresses it may be used from
+- name: Read the whitelist of that key
   qingguo.qgnet.qg_whitelist_info:
     key: "{{ service.plan.authkey }}"
 """
@@ -87,15 +86,15 @@ plan:
   type: dict
   contains:
     total:
-      description: Addresses that were bought (I(Number)).
+      description: The number of addresses that were bought (I(Number)).
       type: int
       returned: always, may be null
     available:
-      description: How many of these are left (I(Resource_available)).
+      description: The number of addresses that are left (I(Resource_available)).
       type: int
       returned: always, may be null
     connect:
-      description: I(Connect), which the vendor does not describe, as text.
+      description: The value of I(Connect) as text. The vendor does not document it.
       type: str
       returned: always, may be null
     buy_time:
@@ -104,7 +103,7 @@ plan:
       returned: always, may be null
     buy_time_iso:
       description:
-        - The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
       type: str
       returned: always, may be null
     end_time:
@@ -112,39 +111,39 @@ plan:
       type: str
       returned: always, may be null
     end_time_iso:
-      description: The same in ISO 8601.
+      description: The same time in ISO 8601.
       type: str
       returned: always, may be null
     order_status:
       description:
-        - The state of what was bought (I(Order_status)), as a word; one of V(locked), V(upgrade_failed),
-          V(renewal_failed), V(opening_failed), V(void), V(normal), V(expired), or V(unknown) for any other number.
+        - The state of the order (I(Order_status)), as a word; one of V(locked), V(upgrade_failed), V(renewal_failed),
+          V(opening_failed), V(void), V(normal), V(expired), or V(unknown) for any other number.
       type: str
       returned: always, may be null
     order_status_code:
       description:
-        - The same as the vendor's number, in the order of these words -7, -6, -5, -4, -1, 1, 3. It is not the scale of
-          cloud instances.
+        - The vendor's number for the same state. The words above are in the order -7, -6, -5, -4, -1, 1, 3. The numbers
+          differ from those of cloud instances.
       type: int
       returned: always, may be null
     type:
       description:
-        - Who shares the addresses (I(Type)), as a word; one of V(dedicated), V(shared), V(exclusive_occupancy), or
+        - How the addresses are shared (I(Type)), as a word; one of V(dedicated), V(shared), V(exclusive_occupancy), or
           V(unknown) for any other number.
       type: str
       returned: always, may be null
     type_code:
-      description: The same as the vendor's number, in the order of these words 1, 2, 3.
+      description: The vendor's number for the same value. The words above are in the order 1, 2, 3.
       type: int
       returned: always, may be null
     ip_type:
       description:
-        - How addresses are given (I(Ip_type)), as a word; one of V(static), V(dynamic), V(tunnel), or V(unknown) for
+        - The type of the addresses (I(Ip_type)), as a word; one of V(static), V(dynamic), V(tunnel), or V(unknown) for
           any other number.
       type: str
       returned: always, may be null
     ip_type_code:
-      description: The same as the vendor's number, in the order of these words 1, 2, 3.
+      description: The vendor's number for the same value. The words above are in the order 1, 2, 3.
       type: int
       returned: always, may be null
     tunnel_url:
@@ -177,12 +176,14 @@ plan:
     tunnel_url: tunnel.example:3434
     vendor: {Number: 10000, Resource_available: 9800, Order_status: 1, Type: 2, Ip_type: 3}
 sufficient:
-  description: Whether at least O(at_least) addresses are left; null without O(at_least), or where nobody tells.
+  description:
+    - Whether at least O(at_least) addresses are left; null without O(at_least), or if the vendor does not return the
+      number.
   returned: success
   type: bool
   sample: true
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
@@ -193,23 +194,23 @@ code:
   type: str
   sample: "404"
 meaning:
-  description: What the vendor said, mostly in Chinese.
-  returned: when the vendor refused and said why
+  description: The vendor's message, mostly in Chinese.
+  returned: when the vendor refused with a message
   type: str
   sample: "\u54c1\u724c\u7f16\u53f7\u4e0d\u5b58\u5728 4"
 request_id:
-  description: The vendor's number of the call, for questions to its support.
-  returned: when the vendor refused and gave one
+  description: The vendor's number of the call, for support requests.
+  returned: when the vendor refused with a number
   type: str
   sample: 423369C7-AD6F-3GT6-NMJ7-E2RG5N6HG7D3
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /proxyip/resourceView
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

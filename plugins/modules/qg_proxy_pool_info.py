@@ -15,14 +15,14 @@ author:
   - The qingguo.qgnet authors (@qingguo)
 description:
   - Reads proxies of the pool behind a QG.net key. They take no channel, and are not leased.
-  - Only dynamic shared plans that are billed by time have a pool. The vendor may give other addresses at each call.
+  - Only dynamic shared plans that are billed by time have a pool. The vendor may return other addresses in each call.
 options:
   count:
-    description: How many addresses are wanted, from 1 to 100. There may be fewer.
+    description: The number of addresses to request, from 1 to 100. The vendor may return fewer.
     type: int
     default: 1
   pool:
-    description: Which pool. Without it, the vendor's default.
+    description: The pool to read. By default, the vendor decides.
     type: str
     choices: [normal, enterprise]
 extends_documentation_fragment:
@@ -39,7 +39,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See ten proxies of the pool
+- name: Read ten proxies of the pool
   qingguo.qgnet.qg_proxy_pool_info:
     key: "{{ vault_qg_key }}"
     count: 10
@@ -48,13 +48,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 pool:
-  description: The proxies, oldest deadline first.
+  description: The proxies, earliest deadline first.
   returned: success
   type: list
   elements: dict
   contains:
     ip:
-      description: The address that servers see the calls come from.
+      description: The exit IP, which is the address that websites see.
       type: str
       returned: always
     port:
@@ -70,23 +70,24 @@ pool:
       type: str
       returned: always, may be null
     expires_at:
-      description: The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      description:
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
       type: str
-      returned: always, null where the deadline cannot be read
+      returned: always, null if the deadline cannot be read
     remaining_seconds:
-      description: Seconds until then, by the clock of the control node.
+      description: The seconds until the deadline, by the clock of the control node.
       type: int
-      returned: always, null where the deadline cannot be read
+      returned: always, null if the deadline cannot be read
     region:
-      description: Area and provider, in the vendor's words.
+      description: Area and ISP, in the vendor's words.
       type: str
       returned: always, may be null
     isp:
-      description: The provider that C(region) tells, as the option O(isp) names it.
+      description: The ISP in C(region), as in the option O(isp).
       type: str
       returned: always, may be null
     task_id:
-      description: The task, which is what one allocation leased.
+      description: The vendor's task, which consists of all leases of one allocation.
       type: str
       returned: always, may be null
     vendor:
@@ -109,12 +110,12 @@ pool:
       task_id: Ab3dEf6hIj9kLm2n
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 count:
-  description: How many these are.
+  description: The number of elements.
   returned: success
   type: int
   sample: 1
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
@@ -129,13 +130,13 @@ meaning:
   type: str
   sample: no permission
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /extract
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

@@ -14,20 +14,17 @@ version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Releases leased proxies of a QG.net key, by address, by task, or all. Those that are not held are fine.
-  - The list of leases is read before and after. A lost answer is followed by another look.
+  - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held are ignored.
+  - The list of leases is read before and after the release, and after a lost response.
   - A release that the vendor reported has up to 60 seconds to show in the list before it is sent again. If O(max_wait)
     ends before that, the task relies on the response, and the next task that changes leases checks it.
   - If an earlier run was killed while it changed leases, the task first waits for the result as
     M(qingguo.qgnet.qg_proxy_allocate) does.
-  - The vendor limits releases. A dynamic dedicated plan may release twice as many addresses a minute as it has
-    channels. A
-    shared plan never releases. A static plan releases leases that are older than a day, two a week.
-    Exclusive-occupancy
-    resources are released with M(qingguo.qgnet.qg_monopoly).
-  - The task waits for a limit per minute, as long as O(max_wait) allows. Then it fails, and tells what was released
-    and what
-    was not.
+  - The vendor limits releases. A dynamic dedicated plan may release two addresses per channel and minute. A shared plan
+    cannot release leases. A static plan can release a lease one day after it was allocated, and at most two times a
+    week. Exclusive-occupancy resources are released with M(qingguo.qgnet.qg_monopoly).
+  - The task waits for the limits per minute, for up to O(max_wait). After that it fails, and returns the leases that
+    were released and those that were not.
 attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
@@ -47,18 +44,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Give two proxies up
+- name: Release two leases
   qingguo.qgnet.qg_proxy_release:
     key: "{{ vault_qg_key }}"
     ips: [192.0.2.10, 192.0.2.11]
 
-- name: Give up what one task leased, without waiting for any limit
+- name: Release the leases of one task, without waiting for a limit
   qingguo.qgnet.qg_proxy_release:
     key: "{{ vault_qg_key }}"
     task_ids: [Ab3dEf6hIj9kLm2n]
     max_wait: 0
 
-- name: Give all up at the end of the day
+- name: Release all leases at the end of the day
   qingguo.qgnet.qg_proxy_release:
     key: "{{ vault_qg_key }}"
     all: true
@@ -72,7 +69,7 @@ released:
   elements: dict
   contains:
     ip:
-      description: The address that servers see the calls come from.
+      description: The exit IP, which is the address that websites see.
       type: str
       returned: always
     port:
@@ -88,23 +85,24 @@ released:
       type: str
       returned: always, may be null
     expires_at:
-      description: The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      description:
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
       type: str
-      returned: always, null where the deadline cannot be read
+      returned: always, null if the deadline cannot be read
     remaining_seconds:
-      description: Seconds until then, by the clock of the control node.
+      description: The seconds until the deadline, by the clock of the control node.
       type: int
-      returned: always, null where the deadline cannot be read
+      returned: always, null if the deadline cannot be read
     region:
-      description: Area and provider, in the vendor's words.
+      description: Area and ISP, in the vendor's words.
       type: str
       returned: always, may be null
     isp:
-      description: The provider that C(region) tells, in English.
+      description: The ISP in C(region), in English.
       type: str
       returned: always, may be null
     task_id:
-      description: The task, which is what one allocation leased.
+      description: The vendor's task, which consists of all leases of one allocation.
       type: str
       returned: always, may be null
     vendor:
@@ -123,18 +121,18 @@ released:
       task_id: Ab3dEf6hIj9kLm2n
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 allocated:
-  description: Leases that somebody else added meanwhile. Each is as in RV(released).
+  description: Leases that were added meanwhile by another client. Each is as in RV(released).
   returned: when the leases could be read
   type: list
   elements: dict
   sample: []
 held:
-  description: How many leases the key holds after the task. In check mode, before it.
+  description: The number of leases that the key holds after the task. In check mode, before it.
   returned: when the leases could be read
   type: int
   sample: 0
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: when the leases could be read
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
@@ -149,13 +147,13 @@ meaning:
   type: str
   sample: count limit reached
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /release
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

@@ -9,27 +9,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_proxy_replace
-short_description: Replace proxy leases by new ones
+short_description: Replace proxy leases with new ones
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Gives leased proxies of a QG.net key up and leases as many others, so that their addresses change. The key holds
-    as many as before in the end.
-  - With O(count) or O(all), the vendor's own replacement is called. It takes a number alone, and which leases it
-    gives up is the vendor's choice. Only dynamic dedicated plans have it.
-  - The vendor cannot replace leases that are named. With O(ips) or O(task_ids), they are released, their channels
-    waited for, and as many leased anew. The one that ends first goes alone at first, and the others are kept where it
-    gets no successor. The limits of M(qingguo.qgnet.qg_proxy_release) hold.
-  - A lost answer is never followed by a blind repetition. The list of leases is read again, and decides how far the
-    call got. Leases that are gone without a successor are leased anew.
-  - If a run was killed or failed half-way, the same task continues the replacement when it is run again within ten
-    minutes on this control node. What was replaced is not replaced again. Before that, the task waits for the result of
-    the call as M(qingguo.qgnet.qg_proxy_allocate) does. After ten minutes, or with other leases, another number or
-    other properties of new ones, it begins anew.
+  - Releases leases of a QG.net key and allocates the same number of new ones, so that the addresses change.
+  - With O(count) or O(all), the task calls the vendor's replacement. It accepts only a number; the vendor selects the
+    leases to replace. Only dynamic dedicated plans support it.
+  - The vendor cannot replace selected leases. With O(ips) or O(task_ids), the task releases the leases, waits for their
+    channels, and allocates the same number of new leases. It begins with the lease that ends first; if no new lease is
+    available, the others are kept. The limits of M(qingguo.qgnet.qg_proxy_release) apply.
+  - After a lost response, the call is not repeated before the list of leases was read again. Leases that were released
+    but not replaced are allocated again.
+  - If a run was killed or failed before it was complete, the same task continues the replacement when it is run again
+    within ten minutes on this control node. Leases that were replaced are not replaced again. Before that, the task
+    waits for the result of the call as M(qingguo.qgnet.qg_proxy_allocate) does. After ten minutes, or with other
+    leases, another number or other properties of new leases, a new replacement begins.
 options:
   count:
-    description: How many leases are replaced, from 1 to 100, of the vendor's choice.
+    description: The number of leases to replace, from 1 to 100. The vendor selects them.
     type: int
 attributes:
   diff_mode:
@@ -56,17 +55,17 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Change all addresses
+- name: Replace all leases
   qingguo.qgnet.qg_proxy_replace:
     key: "{{ vault_qg_key }}"
     all: true
 
-- name: Change two of them, whichever the vendor chooses
+- name: Replace two leases that the vendor selects
   qingguo.qgnet.qg_proxy_replace:
     key: "{{ vault_qg_key }}"
     count: 2
 
-- name: Change the one that is blocked by a site
+- name: Replace the lease that a site has blocked
   qingguo.qgnet.qg_proxy_replace:
     key: "{{ vault_qg_key }}"
     ips: [192.0.2.10]
@@ -81,7 +80,7 @@ leases:
   elements: dict
   contains:
     ip:
-      description: The address that servers see the calls come from.
+      description: The exit IP, which is the address that websites see.
       type: str
       returned: always
     port:
@@ -97,23 +96,24 @@ leases:
       type: str
       returned: always, may be null
     expires_at:
-      description: The same in ISO 8601. The vendor states no zone; its times are taken to be those of Beijing.
+      description:
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
       type: str
-      returned: always, null where the deadline cannot be read
+      returned: always, null if the deadline cannot be read
     remaining_seconds:
-      description: Seconds until then, by the clock of the control node.
+      description: The seconds until the deadline, by the clock of the control node.
       type: int
-      returned: always, null where the deadline cannot be read
+      returned: always, null if the deadline cannot be read
     region:
-      description: Area and provider, in the vendor's words.
+      description: Area and ISP, in the vendor's words.
       type: str
       returned: always, may be null
     isp:
-      description: The provider that C(region) tells, as the option O(isp) names it.
+      description: The ISP in C(region), as in the option O(isp).
       type: str
       returned: always, may be null
     task_id:
-      description: The task, which is what one allocation leased.
+      description: The vendor's task, which consists of all leases of one allocation.
       type: str
       returned: always, may be null
     vendor:
@@ -136,35 +136,38 @@ leases:
       task_id: Ab3dEf6hIj9kLm2n
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 method:
-  description: V(replace) where the vendor replaced, V(release_and_allocate) where leases were named.
+  description: V(replace) for the vendor's replacement, V(release_and_allocate) for selected leases.
   returned: when the leases could be read
   type: str
   sample: replace
 allocated:
-  description: The new leases, also where the task fails later on. Each is as in RV(leases).
+  description: The new leases, also if the task fails later. Each is as in RV(leases).
   returned: when the leases could be read
   type: list
   elements: dict
   sample: []
 released:
-  description: The leases that are gone. In check mode, those that would go, where that can be told. Each is as in
-    RV(leases).
+  description:
+    - The leases that were released. In check mode, those that would be released, as far as they can be predicted. Each
+      is as in RV(leases).
   returned: when the leases could be read
   type: list
   elements: dict
   sample: []
 missing:
-  description: How many leases fewer than before the key holds. In check mode, how many would be replaced.
+  description:
+    - The number of leases that were released but not replaced. In check mode, the number of leases that would be
+      replaced.
   returned: when the leases could be read
   type: int
   sample: 0
 held:
-  description: How many leases the key holds.
+  description: The number of leases that the key holds.
   returned: when the leases could be read
   type: int
   sample: 5
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: when the leases could be read
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
@@ -179,13 +182,13 @@ meaning:
   type: str
   sample: resources short
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /replace
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

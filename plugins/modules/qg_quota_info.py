@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_quota_info
-short_description: Read how many channels a key's plan has, and how many are free
+short_description: Read the channels of the plan behind a key
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
@@ -17,7 +17,7 @@ description:
   - Reads the channels of the plan behind a QG.net key. A channel carries one leased proxy address at a time.
 options:
   at_least:
-    description: How many free channels are needed. The answer is in RV(sufficient); the task does not fail.
+    description: The required number of free channels. RV(sufficient) contains the result; the task does not fail.
     type: int
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
@@ -33,13 +33,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See whether ten proxies can be leased
+- name: Check that ten channels are free
   qingguo.qgnet.qg_quota_info:
     key: "{{ vault_qg_key }}"
     at_least: 10
   register: channels
 
-- name: Stop when they cannot
+- name: Fail if they are not
   ansible.builtin.fail:
     msg: "Only {{ channels.quota.available }} of {{ channels.quota.total }} channels are free."
   when: not channels.sufficient
@@ -52,19 +52,19 @@ quota:
   type: dict
   contains:
     total:
-      description: Channels of the plan.
+      description: The total number of channels.
       type: int
       returned: always
     available:
-      description: Channels that are free.
+      description: The number of free channels.
       type: int
       returned: always
     used:
-      description: Channels that carry a lease.
+      description: The number of channels that carry a lease.
       type: int
       returned: always
     vendor:
-      description: The vendor's answer as it came.
+      description: The original response of the vendor.
       type: dict
       returned: always
   sample: {total: 5, available: 3, used: 2, vendor: {Code: 0, Total: 5, Available: 3, Used: 2}}
@@ -74,7 +74,7 @@ sufficient:
   type: bool
   sample: true
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}

@@ -14,60 +14,62 @@ version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Adds egress addresses to the whitelist of a QG.net key, removes them, or makes it hold these and no others.
-  - The whitelist is read first, only the difference is sent, in as few calls as possible, and it is read again.
-  - A lost or garbled answer is followed by another look at the whitelist, never by a blind repetition.
-  - Tasks of one control node that wait for the same key are served together, with one write for all of them. Each has a
-    result of its own.
+  - Adds egress IPs to the whitelist of a QG.net key, removes them, or replaces the contents of the whitelist.
+  - The task reads the whitelist, sends only the difference in as few calls as possible, and reads the whitelist again.
+  - After a lost or unreadable response, the task reads the whitelist again before it repeats a call.
+  - Tasks of one control node that wait for the same key are written in one batch. Each task has its own result.
 options:
   ips:
     description:
-      - IPv4 addresses, as the internet sees the hosts. The vendor's whitelist takes no IPv6 addresses and no networks.
+      - The egress IPs, as IPv4 addresses. The vendor's whitelist does not accept IPv6 addresses or networks.
       - May be empty, except with O(state=exact).
     type: list
     elements: str
     required: true
   state:
     description:
-      - With V(present), O(ips) are added, and nothing else is touched but O(replaces).
+      - With V(present), O(ips) are added, and only the addresses in O(replaces) are removed.
       - With V(absent), O(ips) are removed.
-      - With V(exact), O(ips) are added and all others are removed, except O(keep). A run that sees only part of its
+      - With V(exact), O(ips) are added and all others are removed, except O(keep). A run that covers only part of its
         hosts is refused, see O(allow_partial).
     type: str
     choices: [present, absent, exact]
     default: present
   keep:
     description:
-      - Addresses that are never removed, whatever the other options say.
-      - Must not be empty. If there are none, leave it out.
+      - Addresses that are never removed, regardless of the other options.
+      - Must not be empty. Omit the option instead.
     type: list
     elements: str
   replaces:
-    description: With O(state=present), addresses that are removed once all of O(ips) stand on the whitelist,
-      or before where there is no room for both and they make enough of it.
+    description:
+      - With O(state=present), addresses to remove after all of O(ips) were added. If the whitelist has no room for
+        both, and removing them makes enough room, they are removed first.
     type: list
     elements: str
     default: []
   max_removals:
-    description: With O(state=exact), the task fails before it writes anything when it would remove more than this.
+    description:
+      - With O(state=exact), the maximum number of addresses to remove. If more would be removed, the task fails before
+        it writes.
     type: int
     default: 10
   allow_partial:
     description:
-      - With O(state=exact), whether the task may run although the run sees only part of its hosts. If O(ips) is built
+      - With O(state=exact), whether the task may run although the run covers only part of its hosts. If O(ips) is built
         from the hosts of the play, the addresses of the others would be removed.
-      - A run sees only part of its hosts with C(--limit), in a C(serial) batch, and after a host of the play has failed
-        or was unreachable. Without this option, the task then fails before any call.
+      - A run covers only part of its hosts with C(--limit), in a C(serial) batch, and after a host of the play has
+        failed or was unreachable. Without this option, the task then fails before any call.
       - Set it if O(ips) does not depend on the hosts of the run.
     type: bool
     default: false
   capacity:
     description:
-      - How many addresses the whitelist of this key holds at most, if you know it. The API does not tell.
-      - With it, a list that would overflow is an error before anything is written, also in check mode.
+      - The maximum number of addresses on the whitelist of this key. The API does not return it.
+      - If it is set and would be exceeded, the task fails before it writes, also in check mode.
     type: int
   allow_non_global:
-    description: Whether addresses may be added that do not belong to the public internet. Of use with a simulator.
+    description: Whether to accept addresses that are not public. Use it with a simulator.
     type: bool
     default: false
 attributes:
@@ -88,7 +90,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Let two hosts use the proxies
+- name: Add two addresses
   qingguo.qgnet.qg_whitelist:
     key: "{{ vault_qg_key }}"
     ips:
@@ -96,13 +98,13 @@ EXAMPLES = r"""
       - 203.0.113.6
     allow_non_global: true # only because these are example addresses
 
-- name: Take one of them off again
+- name: Remove one of them
   qingguo.qgnet.qg_whitelist:
     key: "{{ vault_qg_key }}"
     ips: [203.0.113.6]
     state: absent
 
-- name: Let these use the proxies and nobody else, but never remove the office
+- name: Allow exactly these addresses and the office
   qingguo.qgnet.qg_whitelist:
     key: "{{ vault_qg_key }}"
     ips: [198.51.100.31, 198.51.100.32, 198.51.100.33]
@@ -111,7 +113,7 @@ EXAMPLES = r"""
     keep: [198.51.100.20]
     max_removals: 3
 
-- name: Keep a long list in a file with one address on each line
+- name: Read a long list from a file with one address on each line
   qingguo.qgnet.qg_whitelist:
     key: "{{ vault_qg_key }}"
     ips: "{{ lookup('ansible.builtin.file', 'addresses.txt').splitlines() }}"
@@ -119,7 +121,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 added:
-  description: Addresses of O(ips) that were not on the whitelist before and are now.
+  description: Addresses of O(ips) that were added.
   returned: when the whitelist could be read
   type: list
   elements: str
@@ -131,13 +133,14 @@ removed:
   elements: str
   sample: []
 already_present:
-  description: Addresses of O(ips) that were on the whitelist before, or were added for another task that has them too.
+  description: Addresses of O(ips) that were on the whitelist before, or that were added for another task.
   returned: when the whitelist could be read
   type: list
   elements: str
   sample: [203.0.113.5]
 refused:
-  description: Addresses that the vendor did not take. The task fails when there is one; the others are on the list.
+  description:
+    - Addresses that the vendor refused. If there are any, the task fails; the other addresses are on the whitelist.
   returned: when the whitelist could be read
   type: list
   elements: dict
@@ -151,23 +154,23 @@ refused:
       type: int
       returned: always, may be null
     reason:
-      description: What happened and what to do.
+      description: The reason and the fix.
       type: str
       returned: always
   sample: []
 whitelist:
-  description: The whole whitelist after the task, by number. In check mode, as it would be.
+  description: The complete whitelist after the task, in numeric order. In check mode, as it would be.
   returned: when the whitelist could be read
   type: list
   elements: str
   sample: [203.0.113.5, 203.0.113.6]
 count:
-  description: How many addresses the whitelist holds.
+  description: The number of addresses on the whitelist.
   returned: when the whitelist could be read
   type: int
   sample: 2
 api:
-  description: What the task cost. Where another task wrote for this one, that is no call.
+  description: The API usage of the task. Calls that another task made for this one do not count.
   returned: when the whitelist could be read
   type: dict
   contains:
@@ -176,11 +179,12 @@ api:
       type: int
       returned: always
     retries:
-      description: How many of them repeated an earlier one after a transient failure.
+      description: The number of calls that repeated an earlier one after a transient failure.
       type: int
       returned: always
     waited_seconds:
-      description: Seconds spent waiting for a turn, or for a task that writes for this one, and between tries.
+      description:
+        - The seconds spent waiting for the rate limit, for a task that writes for this one, and between attempts.
       type: float
       returned: always
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
@@ -195,13 +199,13 @@ meaning:
   type: str
   sample: whitelist full
 endpoint:
-  description: The path of the call that failed.
+  description: The path of the failed call.
   returned: on failure of a call
   type: str
   sample: /whitelist/add
 http_status:
-  description: The HTTP status of the answer.
-  returned: on failure of a call that was answered
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
   type: int
   sample: 200
 """

@@ -34,25 +34,25 @@ EXAMPLES = r"""
     key: "{{ vault_qg_key }}"
   register: allowed
 
-- name: Stop early when this host's address is not on it
+- name: Fail if the address of this host is missing
   ansible.builtin.assert:
     that: egress_ip in allowed.whitelist
 """
 
 RETURN = r"""
 whitelist:
-  description: The addresses, by number.
+  description: The addresses, in numeric order.
   returned: success
   type: list
   elements: str
   sample: [203.0.113.5, 203.0.113.6]
 count:
-  description: How many there are.
+  description: The number of addresses.
   returned: success
   type: int
   sample: 2
 api:
-  description: What the task cost, in calls, retries and seconds waited.
+  description: The API usage of the task in calls, retries and seconds waited.
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}

@@ -142,7 +142,7 @@ class RoleLane:
         lines = [
             f"{host} ansible_connection=local egress_whitelist_ips=\"['{ip}']\"" for host, ip in self.addresses.items()
         ]
-        options = self.place.options(allow_non_global=True, fleet="chaos")
+        options = self.place.options(allow_non_global=True, inventory_id="chaos")
         lines += ["[all:vars]", *(f"egress_whitelist_{name}={value}" for name, value in options.items())]
         variables = {"qg_hosts": ",".join(hosts)}
         return self.place.play(f"qingguo.qgnet.{playbook}", "\n".join(lines) + "\n", variables)

@@ -331,7 +331,7 @@ def test_the_rules_of_the_guide(sim: Simulator, rulebook: Rulebook) -> None:
     # With an interpreter of its own, since run_module takes no option for it.
     rulebook.inventory = f"localhost ansible_connection=local ansible_python_interpreter={sys.executable}\n"
     path = rulebook.write("own.yml", guides_rulebooks()[1])
-    for name in ("pay", "tell_somebody"):
+    for name in ("pay", "notify"):
         rulebook.write(f"{name}.yml", TELL.format(name))
     named = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
     named |= {"QG_APP_ID": sim.app_id, "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
@@ -343,7 +343,7 @@ def test_the_rules_of_the_guide(sim: Simulator, rulebook: Rulebook) -> None:
     rulebook.polls("/whitelist/query", 6)
     assert runs(rulebook) == 2
     sim.fault(path="/whitelist/query", kind="code", code=-13)
-    rulebook.until("a word on the failure", lambda: "tell_somebody: whitelist: /whitelist/query was" in rulebook.output)
+    rulebook.until("a word on the failure", lambda: "notify: whitelist: /whitelist/query was" in rulebook.output)
 
 
 def test_a_wrong_option_ends_it_with_a_sentence(sim: Simulator, rulebook: Rulebook) -> None:

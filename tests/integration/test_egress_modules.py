@@ -107,7 +107,7 @@ def test_an_address_is_told_by_several_sources(ask: Asker) -> None:
     assert_says(asked["all of three"], ADDRESS)
     assert_says(asked["the same one twice"], ADDRESS)
     expected = [{"source": url, "tool": "curl", "ip": ADDRESS, "error": None} for url in urls]
-    assert asked["three"].result["answers"] == expected
+    assert asked["three"].result["source_replies"] == expected
 
 
 def test_it_works_in_check_mode(ask: Asker) -> None:
@@ -172,7 +172,7 @@ def test_what_is_no_address_is_an_error_that_says_who_said_it(ask: Asker) -> Non
         assert_refuses(task, f"/echo/odd{number}")
         assert len(task.result["msg"]) < 600, name
         assert task.result["msg"].isprintable(), name
-        answers = task.result["answers"]
+        answers = task.result["source_replies"]
         assert [answer["ip"] for answer in answers] == [ADDRESS, ADDRESS, None]
         assert answers[2]["error"]
 
@@ -223,7 +223,7 @@ def test_silent_sources(ask: Asker) -> None:
     assert_refuses(asked["one other"], dead, broken)
     assert_refuses(asked["no other"], dead, broken, missing)
     assert_refuses(asked["slow alone"], slow, "in time")
-    errors = {answer["source"]: answer["error"] for answer in asked["two others"].result["answers"]}
+    errors = {answer["source"]: answer["error"] for answer in asked["two others"].result["source_replies"]}
     assert "no connection" in errors[dead]
     assert "HTTP error" in errors[broken]
     assert errors[good[0]] is None
@@ -238,7 +238,7 @@ def test_samples_find_the_exits_of_a_host_that_has_several(ask: Asker) -> None:
         }
     )
     assert_says(asked["four samples"], ADDRESS, OTHER_ADDRESS)
-    assert len(asked["four samples"].result["answers"]) == 8
+    assert len(asked["four samples"].result["source_replies"]) == 8
     assert_says(asked["one sample"], ADDRESS)
     for n in range(2):
         assert ask.sim.control("GET", f"/echo/rotating{n}")["calls"] == 5
@@ -265,7 +265,7 @@ def test_a_source_cannot_forge_a_record(ask: Asker) -> None:
     cases = {f"forged {n}": {"sources": [ask.says(f"forged{n}", text), *good]} for n, text in enumerate(forged)}
     for task in ask(cases).values():
         assert_refuses(task, "/echo/forged")
-        told = [answer["ip"] for answer in task.result["answers"]]
+        told = [answer["ip"] for answer in task.result["source_replies"]]
         assert told == [None, ADDRESS, ADDRESS]
 
 
@@ -285,7 +285,7 @@ def test_a_compromised_host_cannot_claim_more_addresses_than_samples(ask: Asker,
         environment = {"PATH": str(forging_path(tmp_path / name, body))}
         asked = ask({name: {"sources": sources, "quorum": 2}}, environment=environment)
         assert_refuses(asked[name], "samples=1")
-        assert len(asked[name].result.get("answers", [])) <= len(sources)
+        assert len(asked[name].result.get("source_replies", [])) <= len(sources)
 
 
 def test_answers_of_sources_and_tools_that_do_not_exist_are_not_read(ask: Asker, tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_answers_of_sources_and_tools_that_do_not_exist_are_not_read(ask: Asker,
     environment = {"PATH": str(forging_path(tmp_path, "\n".join(lines)))}
     asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment=environment)
     assert_says(asked["it"], "192.0.2.1")
-    assert [answer["tool"] for answer in asked["it"].result["answers"]] == ["curl"] * 2
+    assert [answer["tool"] for answer in asked["it"].result["source_replies"]] == ["curl"] * 2
 
 
 # --- values that somebody may use to run a command on the host
@@ -417,7 +417,7 @@ def test_proxies_of_the_environment_and_of_configuration_files_are_not_used(ask:
         sources = ask.urls("ip", "json")
         asked = ask({"it": {"sources": sources}}, environment={**variables, "PATH": str(path)})
         assert_says(asked["it"], ADDRESS)
-        assert {answer["tool"] for answer in asked["it"].result["answers"]} == {tool.rstrip("2")}
+        assert {answer["tool"] for answer in asked["it"].result["source_replies"]} == {tool.rstrip("2")}
 
 
 # --- the programs of the host
@@ -448,7 +448,7 @@ def test_each_tool(ask: Asker, tmp_path: Path, tool: str, helper: tuple[str, ...
     )
     assert_says(asked["good"], here)
     name = "wget" if tool in ("busybox", "wget2") else tool
-    assert {answer["tool"] for answer in asked["good"].result["answers"]} == {name}
+    assert {answer["tool"] for answer in asked["good"].result["source_replies"]} == {name}
     assert_refuses(asked["broken"], broken)
     assert_refuses(asked["dead"], DEAD)
     assert_says(asked["slow"], here)
@@ -498,7 +498,7 @@ def test_a_host_whose_login_shell_is_not_a_posix_shell(ask: Asker, tmp_path: Pat
     )
     for task in asked.values():
         assert_says(task, ADDRESS)
-        assert all(answer["error"] is None for answer in task.result["answers"])
+        assert all(answer["error"] is None for answer in task.result["source_replies"])
 
 
 #: What curl is on some hosts, as a shell script around the real one, for calls that are for several sources.
@@ -528,7 +528,7 @@ exec {shutil.which("curl")} "$@"
     script.chmod(0o700)
     asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment={"PATH": str(path)})
     assert_says(asked["it"], ADDRESS)
-    assert [answer["tool"] for answer in asked["it"].result["answers"]] == ["curl"] * 2
+    assert [answer["tool"] for answer in asked["it"].result["source_replies"]] == ["curl"] * 2
     assert len(log.read_text().split()) == (1 if kind == "new" else 3)
 
 
@@ -553,11 +553,11 @@ def test_sources_that_one_curl_asks_do_not_get_into_each_others_way(ask: Asker) 
     asked = ask({**wrong, **others})
     for name in wrong:
         assert_refuses(asked[name], "/echo/odd")
-        ips = [answer["ip"] for answer in asked[name].result["answers"]]
+        ips = [answer["ip"] for answer in asked[name].result["source_replies"]]
         assert ips == [ADDRESS, None, ADDRESS], name
     for name in others:
         assert_says(asked[name], ADDRESS)
-    assert [answer["ip"] for answer in asked["an error"].result["answers"]] == [ADDRESS, None, ADDRESS]
+    assert [answer["ip"] for answer in asked["an error"].result["source_replies"]] == [ADDRESS, None, ADDRESS]
 
 
 # --- families

@@ -133,7 +133,7 @@ def test_a_role_variable_that_selects_nothing_is_refused(sim: Simulator, playgro
             "egress_whitelist_ips": value,
         }
         run = playground.play(role, inventory=INVENTORY, variables=variables)
-        message = run.of("Find the egress addresses").result["msg"]
+        message = run.of("Detect the egress addresses").result["msg"]
         assert message.startswith("ips is "), message
         assert_one_sentence(message)
     assert sim.journal() == []

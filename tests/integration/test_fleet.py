@@ -19,7 +19,7 @@ from other_hosts import forging_path, reached_by_ssh
 from simulator_fixture import Simulator
 
 OTHER_KEY = "QGOTHER1"
-DETECT, REGISTER = "Find the egress addresses", "Bring the whitelist in line"
+DETECT, REGISTER = "Detect the egress addresses", "Update the whitelist"
 
 PLAY = """
 - hosts: "{{ qg_hosts | default('all') }}"
@@ -133,12 +133,12 @@ def changed(run: Run) -> set[str]:
 
 def writers(run: Run) -> set[str]:
     """The hosts that wrote for all: they have changed the whitelist, whatever became of their own addresses."""
-    return {host for host, task in run.by_host(REGISTER).items() if "fleet" in task.result}
+    return {host for host, task in run.by_host(REGISTER).items() if "summary" in task.result}
 
 
 def reports(run: Run) -> list[dict[str, Any]]:
     """What the hosts that wrote for all tell of it."""
-    return [task.result["fleet"] for task in run.tasks if task.name == REGISTER and "fleet" in task.result]
+    return [task.result["summary"] for task in run.tasks if task.name == REGISTER and "summary" in task.result]
 
 
 @pytest.mark.parametrize("forks", [1, 20])
@@ -205,7 +205,7 @@ def test_of_a_fleet_at_rest_one_host_speaks_for_all(fleet: Fleet, mode: list[str
             "removed": [],
             "refused": [],
             "count": fleet.size,
-            "lost": [],
+            "unregistered_hosts": [],
             "api": {"calls": 1, "retries": 0, "waited_seconds": 0.0},
         }
         assert "run_once" not in run.output
@@ -316,7 +316,7 @@ def test_a_host_that_has_failed_is_named_at_rest_as_well(fleet: Fleet) -> None:
     run = fleet.run(play(before=fail))
     assert run.rc == 2
     assert calls(fleet.sim) == [QUERY]
-    assert [report["lost"] for report in reports(run)] == [["h1"]]
+    assert [report["unregistered_hosts"] for report in reports(run)] == [["h1"]]
     assert "not registered: h1" in " ".join(run.output.split())
     assert len(run.by_host(REGISTER)) == 1
 
@@ -360,7 +360,7 @@ def test_two_runs_at_once_share_the_memory_and_the_limits(fleet: Fleet, tmp_path
     folders = [Playground(tmp_path / name, fleet.playground.minute) for name in ("a", "b")]
     for folder in folders:
         folder.environment |= {"QG_STATE_DIR": str(fleet.playground.state_dir), "TMPDIR": str(fleet.playground.root)}
-    inventory = fleet.inventory(egress_whitelist_fleet="ours")
+    inventory = fleet.inventory(egress_whitelist_inventory_id="ours")
 
     def together(**variables: Any) -> list[Run]:
         fleet.sim.control("DELETE", "/journal")
@@ -418,7 +418,7 @@ def test_a_first_host_that_has_failed_is_named_and_is_no_hindrance(fleet: Fleet,
     assert run.rc == 2
     assert registered(run) == {f"h{n}": [public(n)] for n in fleet.numbers if n != 1}
     assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[1:]
-    assert {host for report in reports(run) for host in report["lost"]} == {"h1"}
+    assert {host for report in reports(run) for host in report["unregistered_hosts"]} == {"h1"}
     assert "not registered: h1" in " ".join(run.output.split())
     if header == "":
         assert calls(fleet.sim) == [QUERY, ADD, QUERY]
@@ -429,7 +429,7 @@ def test_a_first_host_that_is_skipped_is_no_hindrance(fleet: Fleet, header: str)
     run = fleet.run(play(header, role="when: inventory_hostname != 'h1'")).ok()
     assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[1:]
     # It was not wanted, so it is not missed.
-    assert [report["lost"] for report in reports(run)] == [[]] * len(reports(run))
+    assert [report["unregistered_hosts"] for report in reports(run)] == [[]] * len(reports(run))
 
 
 @pytest.mark.parametrize("header", ["", "serial: 2", "strategy: free"])
@@ -439,10 +439,10 @@ def test_an_unreachable_first_host_is_named_and_is_no_hindrance(fleet: Fleet, he
     assert run.rc == 4
     assert run.of(DETECT, "h1").status == "unreachable"
     assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[1:]
-    assert {host for report in reports(run) for host in report["lost"]} <= {"h1"}
+    assert {host for report in reports(run) for host in report["unregistered_hosts"]} <= {"h1"}
     if header == "":
         assert calls(fleet.sim) == [QUERY, ADD, QUERY]
-        assert [report["lost"] for report in reports(run)] == [["h1"]]
+        assert [report["unregistered_hosts"] for report in reports(run)] == [["h1"]]
 
 
 def test_a_host_whose_address_is_uncertain_fails_alone(fleet: Fleet) -> None:
@@ -453,7 +453,7 @@ def test_a_host_whose_address_is_uncertain_fails_alone(fleet: Fleet) -> None:
     assert run.of(DETECT, "h2").status == "failed"
     assert_one_sentence(run.of(DETECT, "h2").result["msg"])
     assert numeric(fleet.sim.whitelist()) == [ip for ip in fleet.all_addresses if ip != public(2)]
-    assert reports(run)[0]["lost"] == ["h2"]
+    assert reports(run)[0]["unregistered_hosts"] == ["h2"]
 
 
 def test_a_host_whose_address_is_uncertain_may_be_left_out(fleet: Fleet) -> None:
@@ -463,11 +463,11 @@ def test_a_host_whose_address_is_uncertain_may_be_left_out(fleet: Fleet) -> None
     run = fleet.run().ok()
     found = run.of(DETECT, "h2").result
     assert (found["ips"], found["registered"]) == ([], [])
-    assert [answer["source"] for answer in found["answers"]] == [odd]
+    assert [answer["source"] for answer in found["source_replies"]] == [odd]
     assert_one_sentence(found["warnings"][0])
     assert "No egress address of h2 is known" in run.of(REGISTER, "h2").result["warnings"][0]
     assert numeric(fleet.sim.whitelist()) == [ip for ip in fleet.all_addresses if ip != public(2)]
-    assert [report["lost"] for report in reports(run)] == [[]]
+    assert [report["unregistered_hosts"] for report in reports(run)] == [[]]
     # It keeps nobody from being at rest.
     again = fleet.run().ok()
     assert calls(fleet.sim) == [QUERY]
@@ -610,11 +610,11 @@ def test_a_lost_memory_cuts_nobody_off(fleet: Fleet) -> None:
 
 
 def test_an_inventory_of_another_name_is_another_fleet(fleet: Fleet) -> None:
-    fleet.run(arguments=["--limit", "h1"], egress_whitelist_fleet="blue").ok()
+    fleet.run(arguments=["--limit", "h1"], egress_whitelist_inventory_id="blue").ok()
     fleet.move(h1="198.51.100.1")
-    fleet.run(arguments=["--limit", "h1"], egress_whitelist_fleet="green").ok()
+    fleet.run(arguments=["--limit", "h1"], egress_whitelist_inventory_id="green").ok()
     assert numeric(fleet.sim.whitelist()) == ["198.51.100.1", public(1)]
-    fleet.run(arguments=["--limit", "h1"], egress_whitelist_fleet="blue").ok()
+    fleet.run(arguments=["--limit", "h1"], egress_whitelist_inventory_id="blue").ok()
     assert numeric(fleet.sim.whitelist()) == ["198.51.100.1"]
 
 
@@ -673,10 +673,10 @@ def test_a_compromised_host_cannot_fill_the_whitelist(fleet: Fleet, tmp_path: Pa
 def test_a_compromised_host_does_not_remove_what_another_host_is_remembered_with(
     fleet: Fleet, tmp_path: Path, other: str
 ) -> None:
-    fleet.run(egress_whitelist_fleet="blue").ok()
+    fleet.run(egress_whitelist_inventory_id="blue").ok()
     compromise(fleet, tmp_path, "h6", f"answer() {{ echo {public(1)}; }}")
     name = "blue" if other == "in the same inventory" else "green"
-    run = fleet.run(variables=ABSENT, arguments=["--limit", "h6"], egress_whitelist_fleet=name).ok()
+    run = fleet.run(variables=ABSENT, arguments=["--limit", "h6"], egress_whitelist_inventory_id=name).ok()
     left = fleet.all_addresses[:5] if name == "blue" else fleet.all_addresses
     assert numeric(fleet.sim.whitelist()) == left
     assert changed(run) == ({"h6"} if name == "blue" else set())
@@ -695,7 +695,7 @@ def test_hosts_remove_no_more_than_max_removals_that_is_not_remembered_for_them(
             assert_one_sentence(result["msg"])
             assert "3 addresses" in result["msg"]
             assert "max_removals=2" in result["msg"]
-            assert result["stale"] == [public(int(host[1:]))]
+            assert result["obsolete"] == [public(int(host[1:]))]
         # What is remembered for the others goes all the same, however much it is.
         assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[0 if arguments else 3 :]
     fleet.run(variables={**ABSENT, "egress_whitelist_max_removals": 3}).ok()
@@ -741,7 +741,7 @@ def test_max_removals_bounds_what_a_compromised_host_claimed_while_it_was_regist
     assert set(failed) == {"h6"}
     assert_one_sentence(failed["h6"]["msg"])
     assert "max_removals=0" in failed["h6"]["msg"]
-    assert (failed["h6"]["registered"], failed["h6"]["stale"]) == ([public(6)], [OFFICE])
+    assert (failed["h6"]["registered"], failed["h6"]["obsolete"]) == ([public(6)], [OFFICE])
     assert set(fleet.sim.whitelist()) == {OFFICE, "198.51.100.5", public(6)}, "what was added for h5 was replaced"
     memory_alone = {**ABSENT, "egress_whitelist_detect": False}
     run = fleet.run(variables={**memory_alone, **none}, arguments=["--limit", "h5,h6"])
@@ -891,7 +891,7 @@ def test_the_proxy_lets_the_hosts_in_when_they_are_registered(fleet: Fleet) -> N
         assert task.status == "failed"
         assert_one_sentence(task.result["msg"])
     for task in run.by_host(REGISTER).values():
-        assert task.result["exits"] == ["198.51.100.200"]
+        assert task.result["exit_ips"] == ["198.51.100.200"]
     after = fleet.run(PROBE, variables=variables).ok()
     for task in after.by_host("before").values():
         assert task.result["ips"] == ["198.51.100.200"]
@@ -937,7 +937,7 @@ def test_the_task_cannot_be_delegated(fleet: Fleet) -> None:
   gather_facts: false
   tasks:
     - name: it
-      qingguo.qgnet.qg_egress_whitelist: {step: detect, options_from: egress_whitelist_}
+      qingguo.qgnet.qg_egress_whitelist: {step: detect, vars_prefix: egress_whitelist_}
       delegate_to: h2
 """
     run = fleet.run(text)
@@ -952,7 +952,7 @@ def test_registering_without_detecting_is_told(fleet: Fleet) -> None:
   gather_facts: false
   tasks:
     - name: it
-      qingguo.qgnet.qg_egress_whitelist: {step: register, options_from: egress_whitelist_}
+      qingguo.qgnet.qg_egress_whitelist: {step: register, vars_prefix: egress_whitelist_}
 """
     run = fleet.run(text)
     assert run.of("it").status == "failed"

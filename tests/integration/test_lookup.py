@@ -74,7 +74,7 @@ def test_without_age_each_reads_for_itself(sim: Simulator, look: Look) -> None:
 def test_spread_gives_each_host_a_proxy_that_it_keeps(sim: Simulator, look: Look) -> None:
     sim.configure(plan={"channels": 20})
     lease(sim, 5)
-    text = "spread=inventory_hostname, limit=1, max_age=0"
+    text = "seed=inventory_hostname, limit=1, max_age=0"
     first = {host: task.result["ansible_facts"]["found"] for host, task in look(text, 8).ok().by_host("it").items()}
     assert len({tuple(chosen) for chosen in first.values()}) > 1
     before = {entry["host"] for entry in sim.leases()}

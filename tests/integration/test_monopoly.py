@@ -117,7 +117,7 @@ def test_hold(sim: Simulator, playground: Playground, variables: dict[str, Any],
     forget(sim)
     again = run()
     assert again.of("it").result["changed"] is False
-    assert again.of("it").result["present"] == held(sim)
+    assert again.of("it").result["already_present"] == held(sim)
     assert [(call["method"], call["path"]) for call in sim.journal()] == [("GET", LIST)]
 
 
@@ -311,7 +311,7 @@ def test_the_run_after_one_that_was_killed_while_it_applied_holds_what_is_desire
 
     result = playground.play(play("count: 2"), inventory=INVENTORY, variables=variables).ok().of("it").result
     assert len(held(sim)) == 2
-    assert result["present"] == held(sim)
+    assert result["already_present"] == held(sim)
     assert (result["changed"], result["count"]) == (False, 2)
     assert held(sim)[0] in result["warnings"][0]
     assert writes(sim) == ["POST"]

@@ -338,7 +338,7 @@ def test_role_and_tasks_of_several_runs_share_a_turn(sim: Simulator, playground:
         ips: [203.0.113.50]
         allow_non_global: true
 """
-    inventory = fleet.inventory(egress_whitelist_fleet="ours")
+    inventory = fleet.inventory(egress_whitelist_inventory_id="ours")
     crowd.tasks = [
         partial(folders[0].play, play(), inventory=inventory, arguments=["--limit", "h1,h2", "--diff"]),
         partial(folders[1].play, play(), inventory=inventory, arguments=["--limit", "h3,h4", "--diff"]),

@@ -143,8 +143,8 @@ class Job:
         for path in sorted((self.private / "artifacts" / "job" / "job_events").glob("*.json")):
             event = json.loads(path.read_text(encoding="utf-8"))
             result = event.get("event_data", {}).get("res", {})
-            if isinstance(result, dict) and "api" in result.get("fleet", {}):
-                found.append(result["fleet"]["api"])
+            if isinstance(result, dict) and "api" in result.get("summary", {}):
+                found.append(result["summary"]["api"])
         return found
 
 

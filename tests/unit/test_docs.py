@@ -71,7 +71,7 @@ def uncommented(blocks: Blocks) -> Blocks:
 
 
 def test_the_role_has_a_variable_for_every_option() -> None:
-    assert set(role_options()) == {PREFIX + name for name in SPEC if name not in ("step", "options_from")}
+    assert set(role_options()) == {PREFIX + name for name in SPEC if name not in ("step", "vars_prefix")}
 
 
 @pytest.mark.parametrize("name", sorted(role_options()))

@@ -323,7 +323,7 @@ def refuses(**options: Any) -> bool:
 
 
 def test_the_event_source_documents_the_least_interval() -> None:
-    told = re.search(r"The least is (\d+)\.", text_of(WATCH["interval"]))
+    told = re.search(r"The minimum is (\d+)\.", text_of(WATCH["interval"]))
     assert told
     least = int(told[1])
     assert refuses(interval=least - 0.01)

@@ -244,28 +244,28 @@ def judge(replies: Sequence[Reply], question: Question) -> Verdict:
         raise QgError(
             f"The egress address is uncertain: {_list(wrong)}. Remove a source that is not an echo service, or see "
             "what stands between the host and it.",
-            answers=answers,
+            source_replies=answers,
         )
     if len(doubtful) > 1 or (doubtful and believed):
         said = [f"{ip} by {', '.join(sorted(sources))}" for ip, sources in sorted(told.items())]
         raise QgError(
             f"The sources disagree on the egress address: {_list(said)}. Where the host leaves through several "
             "addresses, raise samples; otherwise remove the source that is wrong.",
-            answers=answers,
+            source_replies=answers,
         )
     if not believed:
         count = len(told[doubtful[0]]) if doubtful else 0
         raise QgError(
             f"Only {count} of the {question.quorum} sources that are needed told an egress address: "
             f"{_list(silent or ['no source answered'])}. Name sources that the host can reach, or lower quorum.",
-            answers=answers,
+            source_replies=answers,
         )
     if len(told) > question.samples:
         raise QgError(
             f"The host reports {len(told)} egress addresses, but samples={question.samples} allows only "
             f"{question.samples}: {', '.join(numeric_order(told)[:10])}{' and more' if len(told) > 10 else ''}. If it "
             "leaves through several addresses, raise samples to their number.",
-            answers=answers,
+            source_replies=answers,
         )
     return Verdict(numeric_order(told), answers)
 

@@ -215,7 +215,7 @@ LOOKUP_SELECTORS = ("task_ids", *PLACE_OPTIONS)
 
 
 def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The leases that the options of the lookup describe, in the order of their deadlines or of ``spread``.
+    """The leases that the options of the lookup describe, in the order of their deadlines or of ``seed``.
 
     Raises QgError where there are too few of them.
     """
@@ -244,8 +244,8 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
             "qingguo.qgnet.qg_proxy_allocate, or ask for less."
         )
     results: list[dict[str, Any]] = redact({"leases": lease_results(leases)}, params, PROXY_API_OPTIONS)["leases"]
-    if params["spread"]:
-        results.sort(key=lambda lease: hashlib.sha256(f"{params['spread']}\0{lease['server']}".encode()).digest())
+    if params["seed"]:
+        results.sort(key=lambda lease: hashlib.sha256(f"{params['seed']}\0{lease['server']}".encode()).digest())
     return results[:most]
 
 

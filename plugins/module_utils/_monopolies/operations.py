@@ -106,14 +106,14 @@ def result_of(outcome: Outcome, api: ProxyApi, mode: Mode, state: str) -> dict[s
         "changed": outcome.changed or bool(mode.check and outcome.missing and not outcome.error),
         "monopolies": [described(monopoly, asked) for monopoly in outcome.after],
         "count": len(outcome.after),
-        "present": [monopoly.uuid for monopoly in outcome.before],
+        "already_present": [monopoly.uuid for monopoly in outcome.before],
         "missing": outcome.missing,
         "applied": outcome.applied,
         "released": outcome.released,
         "redialled": [
             {"uuid": one.uuid, "server_before": one.before, "server_after": one.after} for one in outcome.redialled
         ],
-        "left_alone": [monopoly.uuid for monopoly in outcome.left_alone],
+        "pending": [monopoly.uuid for monopoly in outcome.left_alone],
         "refused": [_refusal(refused) for refused in outcome.refused],
         "offline": [monopoly.uuid for monopoly in outcome.after if monopoly.state == "offline"],
         "undetermined": outcome.undetermined,

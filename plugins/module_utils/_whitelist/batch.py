@@ -263,7 +263,7 @@ class Turn:
         own = speaker == self._entry.id
         shown = fleet_result(outcome, self.cost if own else NOTHING, diff=self._mode.diff or not own)
         changed = bool(outcome.added or outcome.removed)
-        verdicts[speaker] = {**verdicts[speaker], "changed": changed, "fleet": shown}
+        verdicts[speaker] = {**verdicts[speaker], "changed": changed, "summary": shown}
         if outcome.error and not any(map(_wants, verdicts.values())):
             verdicts[speaker].update({**outcome.error.as_result(), "failed": True})
         return verdicts

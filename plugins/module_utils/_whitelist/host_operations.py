@@ -40,7 +40,7 @@ def host_entry(
         id=f"{run}/{host}",
         run=run,
         host=host,
-        fleet=params["fleet"],
+        fleet=params["inventory_id"],
         detected=detected,
     )
 
@@ -119,16 +119,16 @@ def register(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode) 
     verdict: Verdict = {}
     try:
         with board.settle(entry, turn.write, turn.patience) as told:
-            verdict = {"fleet": {}, **turn.verdict} if told is None else told
+            verdict = {"summary": {}, **turn.verdict} if told is None else told
         if told is None or is_at_rest(board.state, entry.run):
             readings = board.take_readings(entry.run)
             if readings and told is not None:
-                verdict["fleet"] = fleet_result(_unchanged(entry.wish, readings[0]), readings[1], diff=False)
-            elif readings and "api" in verdict["fleet"]:
-                verdict["fleet"]["api"] = added(verdict["fleet"]["api"], readings[1])
+                verdict["summary"] = fleet_result(_unchanged(entry.wish, readings[0]), readings[1], diff=False)
+            elif readings and "api" in verdict["summary"]:
+                verdict["summary"]["api"] = added(verdict["summary"]["api"], readings[1])
     except StateError as problem:
         # What was done to the whitelist is reported all the same.
-        verdict = verdict or {"fleet": {}, **turn.verdict}
+        verdict = verdict or {"summary": {}, **turn.verdict}
         if not (told or turn.verdict):
             raise
         turn.unsaved = turn.unsaved or problem
@@ -138,5 +138,5 @@ def register(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode) 
     if verdict.pop("lacks", False):
         verdict["failed"] = params["fail"]
     if not mode.diff:
-        verdict.get("fleet", {}).pop("diff", None)
+        verdict.get("summary", {}).pop("diff", None)
     return verdict

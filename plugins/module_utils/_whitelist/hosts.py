@@ -214,7 +214,7 @@ def fleet_plan(
 
 
 def host_verdict(ips: Collection[str], former: Collection[str], outcome: Outcome) -> dict[str, Any]:
-    """One host's part of an outcome; ``unregistered`` and ``stale`` hold what is not as it should be.
+    """One host's part of an outcome; ``unregistered`` and ``obsolete`` hold what is not as it should be.
 
     Where that is the host's own trouble, ``lacks`` is true, and ``msg`` and the like tell why.
     """
@@ -227,7 +227,7 @@ def host_verdict(ips: Collection[str], former: Collection[str], outcome: Outcome
         "ips": list(ips),
         "registered": numeric_order(wanted & outcome.after),
         "unregistered": numeric_order(missing),
-        "stale": numeric_order(stale),
+        "obsolete": numeric_order(stale),
     }
     # Former addresses also stay while another host's address is refused: that is no fault of this one.
     if missing or (stale and not outcome.refused):

@@ -193,7 +193,9 @@ def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> 
     # No call waits for its turn.
     valid |= {option: value for option, value in (("state_dir", str(tmp_path)), ("max_wait", 0)) if option in spec}
     # These two are names that are shown nowhere but as they are looked up.
-    names = [option for option, told in spec.items() if takes_text(told) and option not in ("fleet", "options_from")]
+    names = [
+        option for option, told in spec.items() if takes_text(told) and option not in ("inventory_id", "vars_prefix")
+    ]
     assert {"api_url", "account_url"} & set(names)
     for option in names:
         beside = {other: value for other, value in BESIDE.get(option, {}).items() if other in spec}

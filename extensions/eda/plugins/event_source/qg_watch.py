@@ -18,103 +18,112 @@ DOCUMENTATION = r"""
 ---
 short_description: Watch proxies, whitelist and balance at QG.net
 description:
-  - Looks at QG.net at an interval and emits an event for each change, once.
-  - Each poll makes one call for each thing that is watched, within the vendor's limits, which it
-    shares with the playbooks of the same user. A call that fails is made again at the next poll,
-    and later and later while it fails.
-  - What it knows is lost when ansible-rulebook ends. What is on the wrong side of a threshold then
-    is told again.
+  - Polls the vendor's API at an interval, and emits one event for each change.
+  - Each poll makes one call for each watched item, within the vendor's rate limits, whose count it
+    shares with the playbooks of the same user. A failed call is repeated at the next poll, with
+    exponential backoff.
+  - The state is kept in memory until ansible-rulebook ends. After a restart, a threshold that is
+    already crossed causes an event again.
   - Needs ansible-core and requests in the Python that runs ansible-rulebook.
 options:
   quota_below:
     description:
-      - Emits quota_low when fewer channels than this are free, or fewer addresses are left of a
-        plan by volume.
-      - Emits quota_recovered when a tenth more than this are free again, or all of them.
+      - Emits quota_low when fewer channels than this are free, or when a plan by volume has fewer
+        addresses left.
+      - Emits quota_recovered when the number reaches 1.1 times this value (at least one more), or
+        when all channels are free.
     type: int
   leases:
-    description: Emits lease_new for each lease that appears, and lease_gone for each that is gone.
+    description:
+      - Emits lease_new for each new lease, and lease_gone for each lease that has disappeared.
     type: bool
     default: false
   lease_expires_within:
     description:
-      - Emits lease_expiring for each lease that has so many minutes left, or fewer, once for each
-        deadline.
-      - Brings the events of leases, too.
+      - Emits lease_expiring for each lease with at most this remaining time in minutes, once for
+        each deadline.
+      - Also emits the events of leases.
     type: int
   whitelist:
-    description: Emits whitelist_added and whitelist_removed for each address that appears or
-      disappears.
+    description:
+      - Emits whitelist_added and whitelist_removed for each address that appears or disappears.
     type: bool
     default: false
   expected:
     description:
-      - The addresses that the whitelist shall have, and no others.
-      - Emits whitelist_drift whenever the difference has changed, and whitelist_recovered when
-        there is none.
+      - The exact addresses that the whitelist should contain.
+      - Emits whitelist_drift whenever the difference changes, and whitelist_recovered when there is
+        none any more.
     type: list
     elements: str
   balance_below:
     description:
-      - Emits balance_low when the account has less than this, in yuan.
-      - Emits balance_recovered when it has a tenth more than this.
+      - Emits balance_low when the balance of the account falls below this amount, in yuan.
+      - Emits balance_recovered when the balance reaches 1.1 times this amount.
       - Needs app_id and app_key.
     type: float
   interval:
-    description: Seconds between two polls, give or take a tenth. The least is 10.
+    description: The seconds between two polls, with a jitter of a tenth. The minimum is 10.
     type: float
     default: 60
   key:
-    description: The product's key. Needed for all but balance_below. From the environment QG_KEY if
-      not set.
+    description:
+      - The key of the product. Required for all options except balance_below. Default from the
+        environment variable QG_KEY.
     type: str
   pwd:
-    description: The key's API password, where it has one. From the environment QG_PWD if not set.
+    description:
+      - The API password of the key, if it has one. Default from the environment variable QG_PWD.
     type: str
   api_url:
-    description: Where the proxy API is. From the environment QG_API_URL if not set.
+    description: The URL of the proxy API. Default from the environment variable QG_API_URL.
     type: str
     default: https://proxy.qg.net
   app_id:
-    description: The account's appid. From the environment QG_APP_ID if not set.
+    description: The appid of the account. Default from the environment variable QG_APP_ID.
     type: str
   app_key:
-    description: The account's appkey. From the environment QG_APP_KEY if not set.
+    description: The appkey of the account. Default from the environment variable QG_APP_KEY.
     type: str
   account_url:
-    description: Where the account API is. From the environment QG_ACCOUNT_URL if not set.
+    description: The URL of the account API. Default from the environment variable QG_ACCOUNT_URL.
     type: str
     default: https://www.qg.net/api
   domain:
-    description: The site that the account lives on. From the environment QG_DOMAIN if not set.
+    description: The site of the account. Default from the environment variable QG_DOMAIN.
     type: str
     default: www.qg.net
   timeout:
-    description: Seconds that one call may take. From the environment QG_TIMEOUT if not set.
+    description:
+      - The maximum duration of one call in seconds. Default from the environment variable
+        QG_TIMEOUT.
     type: float
     default: 10
   max_wait:
-    description: Seconds that one poll may wait for its turn under the vendor's limits, for each
-      thing.
+    description:
+      - The maximum time in seconds that a poll waits for the vendor's rate limits, for each item.
     type: float
     default: 300
   validate_certs:
-    description: Whether the certificates of the APIs are checked.
+    description: Whether to verify the certificates of the APIs.
     type: bool
     default: true
   ca_path:
-    description: A file or directory of certificate authorities, instead of the usual ones.
+    description:
+      - A file or directory with the certificate authorities to trust instead of those of the
+        system.
     type: path
   state_dir:
     description:
-      - Where the limits are counted. Let playbooks with the same key use the same directory.
-      - From the environment QG_STATE_DIR if not set.
+      - The directory with the count of calls. Use the same directory for playbooks with the same
+        key.
+      - Default from the environment variable QG_STATE_DIR.
     type: path
     default: ~/.ansible/qgnet
 notes:
-  - watch_failed tells that something cannot be watched, with the vendor's code and a msg, and
-    watch_recovered that it can be again.
-  - All events and what they hold are described in the collection's guide on events.
+  - watch_failed reports that an item cannot be read, with the vendor's code and a msg.
+    watch_recovered reports that it can be read again.
+  - The collection's guide on events describes all events and their fields.
 """
 
 EXAMPLES = r"""
@@ -123,7 +132,7 @@ EXAMPLES = r"""
     lease_expires_within: 10
     quota_below: 2
 
-- name: The whitelist, compared with what it shall be
+- name: The whitelist, compared with the expected addresses
   qingguo.qgnet.qg_watch:
     expected: [203.0.113.5, 203.0.113.6]
     interval: 30

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.lookup import egress_at_rest, proxy
+from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync, proxy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -35,8 +35,8 @@ def opened(directory: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("plugin", "options"),
-    [(egress_at_rest, {}), (proxy, {"key": "QGDEMO01", "at_least": 0})],
-    ids=["egress_at_rest", "proxy"],
+    [(egress_in_sync, {}), (proxy, {"key": "QGDEMO01", "at_least": 0})],
+    ids=["egress_in_sync", "proxy"],
 )
 def test_nothing_stays_open(
     plugin: Any, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -64,7 +64,7 @@ def test_too_few_answers_are_an_error_that_says_who_was_silent() -> None:
 def test_a_contradiction_is_an_error_that_says_who_said_what(answers: tuple[str | None, ...]) -> None:
     with pytest.raises(QgError, match=r"disagree.*1\.1\.1\.1 by https://.*8\.8\.4\.4 by https://") as caught:
         judge(said(*answers), question())
-    assert len(caught.value.details["answers"]) == 3
+    assert len(caught.value.details["source_replies"]) == 3
 
 
 def test_several_exits_are_believed_when_enough_sources_saw_each() -> None:

@@ -1284,7 +1284,7 @@ def test_the_result_of_holding(bench: Bench) -> None:
     assert result["api"]["waited_seconds"] > 0
     again = execute_with(bench, mode=Mode(diff=True), count=2, area_code=GUANGZHOU, isp="mobile")
     assert again["changed"] is False
-    assert again["present"] == bench.uuids
+    assert again["already_present"] == bench.uuids
     assert again["diff"]["before"] == again["diff"]["after"]
 
 

@@ -100,7 +100,7 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
     for host in range(HOSTS):
         entry = host_entry(params, run, f"i-{number}-{host}", (f"198.18.{number % 250}.{host}",))
         assert put_down(board, entry, params, Mode(), f"task-{number}")
-    assert "fleet" in register(board, entry, params, Mode())
+    assert "summary" in register(board, entry, params, Mode())
     if number % 10 == 0:
         # A process that was killed while it waited.
         board_for(params, state, check=False).post(Entry(entry.wish, 1, 1), waiter=f"waiting.{number}")
@@ -146,7 +146,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
         "validate_certs": True,
         "ca_path": None,
         "state_dir": str(state_dir),
-        "fleet": "f",
+        "inventory_id": "f",
         "verify_proxy": None,
         "fail": True,
         "state": "present",

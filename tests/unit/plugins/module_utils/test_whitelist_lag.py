@@ -92,7 +92,7 @@ class Node:
             put_down(board_for(params, self.state(), check=False), entry, params, Mode(), run)
         for host in hosts:
             board = board_for(params, self.state(), check=False)
-            found = board.of_host(run, host, params["fleet"], state)
+            found = board.of_host(run, host, params["inventory_id"], state)
             assert found is not None
             verdicts[host] = register(board, found, params, Mode())
         return verdicts
@@ -113,7 +113,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
         "validate_certs": True,
         "ca_path": None,
         "state_dir": str(tmp_path / "state"),
-        "fleet": "f",
+        "inventory_id": "f",
         "verify_proxy": None,
         "fail": True,
         "keep": [],
@@ -317,7 +317,7 @@ def test_a_found_address_of_a_host_at_rest_counts_as_registered_once_the_user_gi
     node.detected, node.params["max_removals"] = True, 0
     verdict = node.role(a=B)["a"]
     assert verdict["registered"] == [B]
-    assert verdict["stale"] == ([] if given else [A])
+    assert verdict["obsolete"] == ([] if given else [A])
     assert node.on_list() == ([B] if given else [A, B])
 
 

@@ -329,7 +329,7 @@ class Whitelist(RuleBasedStateMachine):
         self.runs += 1
         self.began = self.core.journal.next_seq() - 1
         run, mode = f"{self.runs} 1 elsewhere", Mode(check=check)
-        params = self.params(node, max_wait, fleet=fleet, state=state)
+        params = self.params(node, max_wait, inventory_id=fleet, state=state)
 
         def steps() -> dict[str, Any]:
             verdicts = {}

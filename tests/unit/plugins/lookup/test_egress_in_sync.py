@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleLookupError
-from ansible_collections.qingguo.qgnet.plugins.lookup import egress_at_rest
+from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, Entry, run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import Wish
@@ -23,7 +23,7 @@ from documents import lookup_of
 
 
 def at_rest(terms: list[Any] | None = None, variables: dict[str, Any] | None = None, **options: Any) -> list[bool]:
-    answer: list[bool] = lookup_of(egress_at_rest)[0].run(terms or [], variables, **options)
+    answer: list[bool] = lookup_of(egress_in_sync)[0].run(terms or [], variables, **options)
     return answer
 
 

@@ -7,26 +7,26 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: egress_at_rest
-short_description: Whether all hosts of a run are on the whitelist already
+name: egress_in_sync
+short_description: Whether all hosts of a run are in sync
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Tells whether the step V(detect) of M(qingguo.qgnet.qg_egress_whitelist) has found the addresses of all its hosts on
-    the whitelist. The step V(register) then has nothing to do but to say so, which one host can do for all.
-  - It is made for C(run_once) of that second step, as the role P(qingguo.qgnet.egress_whitelist#role) has it. Nobody is
-    left out by that, since it is V(true) only where there is nothing to be done for anybody.
-  - It is never V(true) with another strategy than P(ansible.builtin.linear#strategy).
+  - Returns whether the step V(detect) of M(qingguo.qgnet.qg_egress_whitelist) has found the addresses of all its hosts
+    on the whitelist. If so, one host can run the step V(register) and report for all.
+  - Use it for C(run_once) of that second step, as the role P(qingguo.qgnet.egress_whitelist#role) does. No host is
+    omitted, because the result is V(true) only if every host is in sync.
+  - The result is V(false) for every strategy except P(ansible.builtin.linear#strategy).
   - It makes no call and changes nothing.
 options:
   _terms:
-    description: None are taken.
+    description: The lookup takes no terms.
   state_dir:
     description:
-      - The O(qingguo.qgnet.qg_egress_whitelist#module:state_dir) of the two steps. In another one nothing is known of
-        the run, and the answer is V(false), which costs time and nothing else.
-      - V(null) and C(omit) stand for the default.
+      - The O(qingguo.qgnet.qg_egress_whitelist#module:state_dir) of the two steps. With another directory, the result
+        is V(false), which only costs time.
+      - V(null) and C(omit) select the default.
     type: path
     default: ~/.ansible/qgnet
     env:
@@ -36,16 +36,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Bring the whitelist in line
+- name: Update the whitelist
   qingguo.qgnet.qg_egress_whitelist:
     step: register
     key: "{{ vault_qg_key }}"
-  run_once: "{{ lookup('qingguo.qgnet.egress_at_rest') | bool }}"
+  run_once: "{{ lookup('qingguo.qgnet.egress_in_sync') | bool }}"
 """
 
 RETURN = r"""
 _raw:
-  description: One element, whether the second step can be left to one host.
+  description: One element, which is true if one host can run the second step for all.
   type: list
   elements: bool
 """
@@ -70,7 +70,7 @@ class LookupModule(LookupBase):
         given = {name: value for name, value in kwargs.items() if isinstance(value, str) and value != omitted}
         self.set_options(var_options=variables, direct=given)
         if terms:
-            raise AnsibleLookupError("The lookup qingguo.qgnet.egress_at_rest takes no terms: use state_dir.")
+            raise AnsibleLookupError("The lookup qingguo.qgnet.egress_in_sync takes no terms: use state_dir.")
         directory = self.get_option("state_dir")
         if not os.path.isdir(os.path.expanduser(directory)):
             return [False]
