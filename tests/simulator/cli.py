@@ -20,17 +20,17 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from .agents import DEFAULT
-from .api import Api
+from .account.agents import DEFAULT
+from .account.endpoints import PREFIX
 from .clock import http_date
-from .control import Control
+from .control.api import Control
+from .control.page import Page
+from .control.same_origin import SameOrigin, is_loopback
 from .core import Core
-from .echo import Echo
-from .forward import Forwarders, url
-from .origins import SameOrigin, is_loopback
-from .page import Page
-from .services import PREFIX
-from .wire import Dated, Protocol
+from .proxies.echo import Echo
+from .proxies.forwarding import Forwarders, url
+from .server.api_routes import Api
+from .server.transport import Dated, Protocol
 
 TICK = 0.2
 """Seconds between two looks for leases that have ended."""

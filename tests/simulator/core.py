@@ -11,19 +11,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import agents as agency
-from . import services
-from .account_desk import AccountDesk
-from .agents import Agents
+from .account import agents as agency
+from .account import endpoints as services
+from .account.agents import Agents
+from .account.handler import AccountDesk
+from .classic.handler import KeyDesk
+from .classic.responses import Reply, code_of, parsed
+from .classic.state import Ends, Vendor
 from .clock import Clock, http_date
-from .desks import Desk, Taken, name_of
-from .faults import Fault, FaultPlan
-from .journal import Entry, Journal
-from .key_desk import KeyDesk
-from .limits import Windows
-from .paths import PATHS, reads_body
-from .shape import Reply, code_of, parsed
-from .vendor import Ends, Vendor
+from .control.faults import Fault, FaultPlan
+from .control.journal import Entry, Journal
+from .exchange import Desk, Taken, name_of
+from .rate_limits import Windows
+from .routing import PATHS, reads_body
 
 
 class Lost(Exception):

@@ -25,7 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from documents import Rows, alike, markdown_rows, running_text, table_rows
-from simulator import agent_options, agents, cli, options, plans
+from simulator import cli
+from simulator.account import agents
+from simulator.account import options as agent_options
+from simulator.classic import options, plans
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "egress_whitelist"

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 import requests
-from simulator import cli, cloud_data
+from simulator import cli
+from simulator.account import catalog as cloud_data
+from simulator.account.signature import sign
 from simulator.clock import Clock
 from simulator.core import Core, Lost
-from simulator.signature import sign
 from simulator_fixture import Simulator, running_simulator
 
 START = 1700000000.0

@@ -15,9 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from requests.adapters import HTTPAdapter
+from simulator.classic.state import Vendor
 from simulator.clock import Clock
-from simulator.gate import Gate
-from simulator.vendor import Vendor
+from simulator.proxies.access import Gate
 from simulator_fixture import Simulator, running_simulator
 
 SOURCE, PUBLIC, EXIT = "127.0.0.11", "203.0.113.11", "198.51.100.1"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from simulator.origins import SameOrigin, is_loopback
+from simulator.control.same_origin import SameOrigin, is_loopback
 from simulator_fixture import Simulator, running_simulator
 from starlette.types import Receive, Scope, Send
 

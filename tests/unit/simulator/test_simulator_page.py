@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
+from simulator.control.view import CALLS, ITEMS, LETTERS, view
 from simulator.core import Core
-from simulator.echo import Echo
-from simulator.live import CALLS, ITEMS, LETTERS, view
+from simulator.proxies.echo import Echo
 from simulator_fixture import PROGRAM, Simulator
 
 Call = Callable[..., Any]
@@ -196,4 +196,5 @@ def test_the_choices_for_a_fault_can_be_planned(sim: Simulator) -> None:
 
 
 def test_its_files_are_beside_the_program() -> None:
-    assert {path.name for path in PROGRAM.glob("page.*")} == {"page.css", "page.html", "page.js", "page.py"}
+    names = {path.name for path in (PROGRAM / "control").glob("page.*")}
+    assert names == {"page.css", "page.html", "page.js", "page.py"}
