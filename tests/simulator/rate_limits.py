@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor's rate limits: a window per key and endpoint that starts with its first call."""
+"""Rate limits of the vendor: a window per key and endpoint that starts with its first call."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from .clock import Clock
 
 
 @dataclass
-class Window:
+class RateWindow:
     started: float
     seconds: float
     limit: int
     count: int = 0
 
 
-class Windows:
+class RateLimiter:
     def __init__(self, minute: float, clock: Clock) -> None:
         self.minute = minute
+        """Seconds that one minute of the vendor lasts."""
         self._clock = clock
-        self._windows: dict[tuple[str, str], Window] = {}
+        self._windows: dict[tuple[str, str], RateWindow] = {}
 
-    def admit(self, key: str, name: str, limit: int, count: int = 1, seconds: float | None = None) -> bool:
-        """Count one call, or several of what is limited; false when the window has no room. Refused ones do not count.
+    def try_acquire(self, key: str, name: str, limit: int, count: int = 1, seconds: float | None = None) -> bool:
+        """Count ``count`` units in a window, or return False and count nothing if they exceed the limit.
 
-        A window lasts one of the vendor's minutes unless it is said how long.
+        A window lasts one minute of the vendor unless ``seconds`` is given.
         """
         now = self._clock.now()
         window = self._windows.get((key, name))
         if window is None or now - window.started >= window.seconds:
-            window = self._windows[(key, name)] = Window(now, self.minute if seconds is None else seconds, limit)
+            window = self._windows[(key, name)] = RateWindow(now, self.minute if seconds is None else seconds, limit)
         window.limit = limit
         if window.count + count > limit:
             return False
@@ -43,10 +44,10 @@ class Windows:
         self._windows.clear()
 
     def describe(self) -> dict[str, dict[str, Any]]:
-        """The windows that are still open."""
+        """Return the open windows by key and name."""
         now = self._clock.now()
-        found: dict[str, dict[str, Any]] = {}
+        windows: dict[str, dict[str, Any]] = {}
         for (key, name), window in self._windows.items():
             if now - window.started < window.seconds:
-                found.setdefault(key, {})[name] = asdict(window)
-        return found
+                windows.setdefault(key, {})[name] = asdict(window)
+        return windows

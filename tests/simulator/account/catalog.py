@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the vendor's pages show, as valid JSON.
+"""The examples of the vendor's pages, as valid JSON.
 
-Keys, their order, their case and the types are to the letter. Addresses, passwords and the plan's key are not: the
-addresses here belong to nobody, and a test can search for the passwords where they must not be.
+Field names, their order, their case and the types are those of the pages. Addresses, passwords and the key of the plan
+are not: the addresses are reserved for tests, and a test can search for the passwords where they must not be.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CLOUD_BRAND, PHYSICAL_BRAND, PROXY_BRAND = 104, 115, 117
-BRANDS = (CLOUD_BRAND, 113, PHYSICAL_BRAND, PROXY_BRAND)
+CLOUD_PRODUCT, PHYSICAL_PRODUCT, PROXY_PRODUCT = 104, 115, 117
+PRODUCTS = (CLOUD_PRODUCT, 113, PHYSICAL_PRODUCT, PROXY_PRODUCT)
 """The product numbers that the pages mention."""
 DURATIONS = ("1m", "2m", "3m", "4m", "5m", "6m", "7m", "8m", "9m", "12m", "24m", "36m")
-"""What most brands sell."""
-RATES = ("Day_rate", "Week_rate", "Month_rate", "Quarter_rate", "Halfyear_rate", "Year_rate")
+"""The durations that most products offer."""
+RATE_FIELDS = ("Day_rate", "Week_rate", "Month_rate", "Quarter_rate", "Halfyear_rate", "Year_rate")
 IMAGES: tuple[tuple[str, str], ...] = (
     ("sdffsdret", "windows 2012"),
     ("img-win2019", "Windows Server 2019 数据中心版 64位中文版"),
@@ -27,27 +27,28 @@ IMAGES: tuple[tuple[str, str], ...] = (
     ("img-win2022", "windows 2022"),
     ("img-centos8", "CentOS Stream 8"),
 )
-"""Number and name of every system; the first one is the pages'."""
+"""Number and name of each operating system. The first one is in the example of the vendor."""
 
 
 @dataclass
 class Row:
-    """One object of a list, and the brand that it belongs to, which is not part of it."""
+    """One object of a list, and its product number, which is not part of a response."""
 
-    brand: int
+    product: int
     values: dict[str, Any]
 
     @classmethod
-    def of(cls, item: Mapping[str, Any], brand: int) -> Row:
-        """From a control call."""
-        return cls(item.get("productId", brand), {name: value for name, value in item.items() if name != "productId"})
+    def parse(cls, item: Mapping[str, Any], default_product: int) -> Row:
+        """Return the row that a control call describes."""
+        values = {name: value for name, value in item.items() if name != "productId"}
+        return cls(item.get("productId", default_product), values)
 
-    def described(self) -> dict[str, Any]:
-        return {"productId": self.brand, **self.values}
+    def describe(self) -> dict[str, Any]:
+        return {"productId": self.product, **self.values}
 
 
 def instances() -> list[Row]:
-    shown = {
+    example = {
         "Suid": "12154545",
         "line_no": "ap-shanghai",
         "area_no": "ap-shanghai-1",
@@ -72,7 +73,7 @@ def instances() -> list[Row]:
         "Business_password": "secret-business-12154545",
         "Login_password": "secret-login-12154545",
     }
-    return [Row(CLOUD_BRAND, shown)]
+    return [Row(CLOUD_PRODUCT, example)]
 
 
 def _package(area_id: int, spec_no: str, cpu: str, package_no: str) -> dict[str, Any]:
@@ -111,11 +112,11 @@ def _package(area_id: int, spec_no: str, cpu: str, package_no: str) -> dict[str,
 
 def packages() -> list[Row]:
     first, second = _package(342, "S1.SMALL2", "1", "1111"), _package(343, "S1.MEDIUM2", "2", "2222")
-    return [Row(CLOUD_BRAND, first), Row(CLOUD_BRAND, second)]
+    return [Row(CLOUD_PRODUCT, first), Row(CLOUD_PRODUCT, second)]
 
 
 def lines() -> list[Row]:
-    shown = {
+    example = {
         "id": 14,
         "superid": 0,
         "name": "山东枣庄线路",
@@ -136,21 +137,21 @@ def lines() -> list[Row]:
         "deletedat": None,
         "bondSpecs": [11, 12, 15, 16, 17],
     }
-    return [Row(PHYSICAL_BRAND, shown)]
+    return [Row(PHYSICAL_PRODUCT, example)]
 
 
 def prices() -> dict[str, dict[str, Any]]:
-    """Of a month, by package. The page asks for package 1, its list of packages has the others."""
+    """Return the price of one month by package. The example asks for package 1; the list of packages has the others."""
     return {number: {"OriginalPrice": "60", "TotalPrice": "50"} for number in ("1", "1111", "2222")}
 
 
 def systems() -> list[str]:
-    """The page about prices asks for system 1."""
+    """Return the numbers of the operating systems. The example of a price asks for system 1."""
     return ["1", *(number for number, name in IMAGES)]
 
 
 def proxy_plans() -> dict[str, dict[str, Any]]:
-    shown = {
+    example = {
         "Authkey": "QGDEMO01",
         "Number": 10000,
         "Connect": 100,
@@ -162,4 +163,4 @@ def proxy_plans() -> dict[str, dict[str, Any]]:
         "Resource_available": 9800,
         "Tunnel_url": "tunnel.example.invalid:3434",
     }
-    return {"demo0001": shown}
+    return {"demo0001": example}

@@ -1,59 +1,69 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account calls: one row each. A new call is a new row and the function that it names."""
+"""The endpoints of the account API: one row each. To add a call, add a row and the function that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from . import operations as cloud
-from .request import Found, Inquiry
+from . import operations
+from .request import AccountRequest, AccountResult
 
 PREFIX = "/api"
-WHOLE = (
+INTEGER_FIELDS = (
     *("Host_id", "Run_status", "Order_status", "Harddiks", "Bandwidth", "Defense"),
     *("Cpu", "Memory", "Systemdisk", "Datadisk", "Ip", "Buy_status", "Upgrade_status", "Status"),
     *("OriginalPrice", "TotalPrice"),
 )
-"""Fields that some table of the pages calls a number where its example has text."""
+"""Fields that a table of the vendor's pages declares as numbers, although the example has strings."""
 
 
 @dataclass(frozen=True)
-class Service:
+class AccountEndpoint:
     path: str
-    operation: Callable[[Inquiry], Found]
-    success: int | str = 0
-    message: str = "返回内容"
-    listed: str | None = None
-    """A list's shape: ``map`` from "1" on, or ``array``."""
-    table: Mapping[str, str] = field(default_factory=dict)
-    """Spelling of keys in the table of the page where its example has another."""
-    plain: bool = False
-    """It answers with ``result``, ``data`` and ``msg``."""
+    operation: Callable[[AccountRequest], AccountResult]
+    success_code: int | str = 0
+    success_message: str = "返回内容"
+    list_shape: str | None = None
+    """Shape of a list: ``map`` with keys from "1", or ``array``. None if the data is not a list."""
+    table_spelling: Mapping[str, str] = field(default_factory=dict)
+    """Spelling of field names in the table of the vendor's page, if it differs from that of the example."""
+    plain_envelope: bool = False
+    """Whether the response has ``result``, ``data`` and ``msg``."""
     methods: tuple[str, ...] = ("GET", "POST")
     takes_addresses: bool = False
 
 
-_CAPITALS = {"line_no": "Line_no", "area_no": "Area_no", "spec_no": "Spec_no", "spec_name": "Spec_name"}
-SERVICES: tuple[Service, ...] = (
-    Service(f"{PREFIX}/merchant/getBalance", cloud.balance, plain=True),
-    Service(f"{PREFIX}/cloud-business/getDetail", cloud.details, listed="map", table=_CAPITALS),
-    Service(f"{PREFIX}/cloud-business/packageOrderPrice", cloud.order_price),
-    Service(f"{PREFIX}/cloud-product/packageList", cloud.packages, listed="map", table={"Package_no": "package_no"}),
-    Service(
-        f"{PREFIX}/physical-product/lineList",
-        cloud.lines,
-        success="200",
-        message="xxxxxxx",
-        listed="array",
-        table={"bondSpecs": "bindspecs"},
+_CAPITALIZED = {"line_no": "Line_no", "area_no": "Area_no", "spec_no": "Spec_no", "spec_name": "Spec_name"}
+ENDPOINTS: tuple[AccountEndpoint, ...] = (
+    AccountEndpoint(f"{PREFIX}/merchant/getBalance", operations.balance, plain_envelope=True),
+    AccountEndpoint(
+        f"{PREFIX}/cloud-business/getDetail",
+        operations.service_details,
+        list_shape="map",
+        table_spelling=_CAPITALIZED,
     ),
-    Service(f"{PREFIX}/proxyip/resourceView", cloud.proxy_plan, success=200, message="ok"),
+    AccountEndpoint(f"{PREFIX}/cloud-business/packageOrderPrice", operations.order_price),
+    AccountEndpoint(
+        f"{PREFIX}/cloud-product/packageList",
+        operations.packages,
+        list_shape="map",
+        table_spelling={"Package_no": "package_no"},
+    ),
+    AccountEndpoint(
+        f"{PREFIX}/physical-product/lineList",
+        operations.lines,
+        success_code="200",
+        success_message="xxxxxxx",
+        list_shape="array",
+        table_spelling={"bondSpecs": "bindspecs"},
+    ),
+    AccountEndpoint(f"{PREFIX}/proxyip/resourceView", operations.proxy_plan, success_code=200, success_message="ok"),
 )
-PATHS: dict[str, tuple[Service, ...]] = {service.path: (service,) for service in SERVICES}
+ENDPOINTS_BY_PATH: dict[str, tuple[AccountEndpoint, ...]] = {endpoint.path: (endpoint,) for endpoint in ENDPOINTS}
 
 
-def belongs(path: str) -> bool:
-    """Whether a call to this path is one with an account's signature, also where there is no such call."""
+def is_account_path(path: str) -> bool:
+    """Return whether a path belongs to the account API, even if the API has no such endpoint."""
     return path.startswith(f"{PREFIX}/")

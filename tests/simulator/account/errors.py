@@ -1,14 +1,14 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why an account call is refused.
+"""Errors of the account API.
 
-The vendor's page of common error codes is not public. The codes and texts here are this simulator's own, and an agent's
-options replace them, so that nothing can come to depend on them.
+The vendor does not publish its error codes. The codes and messages here are invented, and the options of an agent
+replace them, so that nothing can depend on them.
 """
 
 from __future__ import annotations
 
-KINDS: dict[str, tuple[int, str]] = {
+ERROR_KINDS: dict[str, tuple[int, str]] = {
     "missing_parameter": (400, "缺少参数 {}"),
     "bad_parameter": (400, "参数不合法 {}"),
     "unknown_appid": (401, "appid不存在"),
@@ -25,13 +25,13 @@ KINDS: dict[str, tuple[int, str]] = {
     "area_not_in_line": (400, "可用区{}不属于该线路"),
     "planned": (500, "系统繁忙"),
 }
-"""Code and message by kind; ``planned`` is what a fault makes."""
+"""Code and message by kind; a planned fault causes ``planned``."""
 
 
-class Declined(Exception):
-    """An account call is refused."""
+class AccountError(Exception):
+    """The API refuses a call."""
 
-    def __init__(self, kind: str, about: str = "") -> None:
+    def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(kind)
         self.kind = kind
-        self.text = KINDS[kind][1].format(about)
+        self.message = ERROR_KINDS[kind][1].format(detail)

@@ -1,59 +1,75 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account API's desk: the signature, then the operation. Nobody documents a limit, so there is none."""
+"""Handler of the account API: the signature, then the operation. No rate limit is documented, so there is none."""
 
 from __future__ import annotations
 
-from ..classic.responses import Reply
+from typing import Any
+
 from ..clock import Clock
-from ..control.faults import Fault
-from ..control.journal import Entry
-from ..exchange import Taken
-from .agents import Agents
-from .endpoints import PATHS
-from .envelope import answered, declined, failed, request_id
-from .errors import KINDS, Declined
+from ..exchange import ApiResponse, CallRecord
+from .agents import Agent, AgentRegistry
+from .endpoints import ENDPOINTS_BY_PATH
+from .envelope import create_request_id, error_response, refusal_response, success_response
+from .errors import ERROR_KINDS, AccountError
 from .options import AgentOptions
-from .request import Inquiry
+from .request import AccountRequest
 from .signature import verify
 
+CALLER_PARAMETER = "appid"
 
-class AccountDesk:
-    caller = "appid"
 
-    def __init__(self, agents: Agents, clock: Clock) -> None:
+class AccountCall:
+    """A recorded call, and the agent that it names, if that agent exists."""
+
+    def __init__(self, record: CallRecord, agent: Agent | None, clock: Clock) -> None:
+        self.record = record
+        self._agent = agent
+        self._clock = clock
+
+    @property
+    def date_header(self) -> bool | str:
+        return self._agent.options.date if self._agent else True
+
+    @property
+    def _options(self) -> AgentOptions:
+        return self._agent.options if self._agent else AgentOptions()
+
+    def execute(self, defect: str | None = None, drop: int = 0) -> ApiResponse | None:
+        record, options = self.record, self._options
+        endpoint = ENDPOINTS_BY_PATH[record.path][0]
+        if record.method not in endpoint.methods or (record.method == "POST" and options.post == "refuse"):
+            return None
+        params = {**record.params, CALLER_PARAMETER: record.key or ""}
+        request_id = create_request_id(record.seq)
+        try:
+            agent = verify(self._agent, params, self._clock.now())
+            result = endpoint.operation(AccountRequest(agent, params))
+        except AccountError as error:
+            record.refusal = error.kind
+            response = refusal_response(endpoint, error, options, request_id)
+        else:
+            record.executed = True
+            response = success_response(endpoint, result, options, request_id, defect)
+        record.code = response.body.get("Code")
+        record.request_id = response.body.get("RequestId")
+        return response
+
+    def reject(self, code: Any, message: str | None) -> ApiResponse:
+        record = self.record
+        text = ERROR_KINDS["planned"][1] if message is None else message
+        endpoint = ENDPOINTS_BY_PATH[record.path][0]
+        response = error_response(endpoint, code, text, self._options, create_request_id(record.seq))
+        record.request_id = response.body.get("RequestId")
+        return response
+
+
+class AccountHandler:
+    caller_parameter = CALLER_PARAMETER
+
+    def __init__(self, agents: AgentRegistry, clock: Clock) -> None:
         self._agents = agents
         self._clock = clock
 
-    def receive(self, entry: Entry) -> Taken:
-        return Taken(entry, agent=self._agents.by_appid.get(entry.key or ""))
-
-    def perform(self, taken: Taken, fault: Fault | None) -> Reply | None:
-        entry, options = taken.entry, self._options(taken)
-        service = PATHS[entry.path][0]
-        if entry.method not in service.methods or (entry.method == "POST" and options.post == "refuse"):
-            return None
-        params = {**entry.params, self.caller: entry.key or ""}
-        identity = request_id(entry.seq)
-        try:
-            found = service.operation(Inquiry(verify(taken.agent, params, self._clock.now()), params))
-        except Declined as refusal:
-            entry.refusal = refusal.kind
-            reply = declined(service, refusal.kind, refusal.text, options, identity)
-        else:
-            entry.executed = True
-            reply = answered(service, found, options, identity, fault.kind if fault else None)
-        entry.code = reply.body.get("Code")
-        entry.request_id = reply.body.get("RequestId")
-        return reply
-
-    def refuse(self, taken: Taken, fault: Fault) -> Reply:
-        entry, options = taken.entry, self._options(taken)
-        text = fault.get("msg", KINDS["planned"][1])
-        reply = failed(PATHS[entry.path][0], fault.get("code"), text, options, request_id(entry.seq))
-        entry.request_id = reply.body.get("RequestId")
-        return reply
-
-    @staticmethod
-    def _options(taken: Taken) -> AgentOptions:
-        return taken.agent.options if taken.agent else AgentOptions()
+    def accept(self, record: CallRecord) -> AccountCall:
+        return AccountCall(record, self._agents.by_appid.get(record.key or ""), self._clock)

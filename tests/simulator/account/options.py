@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the vendor behaves towards one agent where its documents leave a choice or contradict themselves."""
+"""Behaviour of the account API for one agent, for each case that the vendor's documents leave open."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from .. import validation as checks
-from ..validation import Invalid
-from .errors import KINDS
+from .. import validation
+from ..validation import Validator
+from .errors import ERROR_KINDS
 
 DOCUMENTED = "documented"
-EVERY = "*"
-"""In a table by kind of refusal: all kinds that the table does not name."""
+ANY_KIND = "*"
+"""Key of a table by kind of error: all kinds that the table does not contain."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "code_style": (DOCUMENTED, "int", "string"),
@@ -34,30 +34,28 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def code(value: object) -> bool:
-    return checks.text(value) or checks.whole(value, -(10**6))
+def _is_code(value: object) -> bool:
+    return validation.is_string(value) or validation.is_integer(value, -(10**6))
 
 
-def _by_kind(good: Callable[[object], bool]) -> Callable[[object], bool]:
+def _by_kind(accepts: Callable[[object], bool]) -> Callable[[object], bool]:
+    """Return a validator for a table whose keys are kinds of error."""
+
     def check(value: object) -> bool:
         if not isinstance(value, dict):
             return False
-        return all((kind == EVERY or kind in KINDS) and good(item) for kind, item in value.items())
+        return all((kind == ANY_KIND or kind in ERROR_KINDS) and accepts(item) for kind, item in value.items())
 
     return check
 
 
-def _status(value: object) -> bool:
-    return checks.whole(value, 200, 599)
-
-
-OTHERS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "success_code": (code, f"a number, text, or {DOCUMENTED}"),
-    "codes": (_by_kind(code), "an object of numbers or texts by kind of refusal"),
-    "messages": (_by_kind(checks.text), "an object of texts by kind of refusal"),
-    "statuses": (_by_kind(_status), "an object of HTTP statuses by kind of refusal"),
-    "date": (lambda value: checks.flag(value) or checks.text(value), "true, false or text"),
-    "max_limit": (lambda value: checks.whole(value, 1), "a number from 1"),
+VALIDATORS: dict[str, Validator] = {
+    "success_code": (_is_code, f"a number, text, or {DOCUMENTED}"),
+    "codes": (_by_kind(_is_code), "an object of numbers or texts by kind of refusal"),
+    "messages": (_by_kind(validation.is_string), "an object of texts by kind of refusal"),
+    "statuses": (_by_kind(validation.is_http_status), "an object of HTTP statuses by kind of refusal"),
+    "date": (lambda value: validation.is_boolean(value) or validation.is_string(value), "true, false or text"),
+    "max_limit": (lambda value: validation.is_integer(value, 1), "a number from 1"),
 }
 
 
@@ -84,15 +82,7 @@ class AgentOptions:
     brand: str = "optional"
     post: str = "query"
 
-    def changed(self, values: Mapping[str, Any]) -> AgentOptions:
-        """The options with some of them replaced."""
-        known = [item.name for item in fields(self)]
-        for name, value in values.items():
-            if name not in known:
-                raise Invalid(f"unknown option {name!r}, known: {', '.join(known)}")
-            if name in CHOICES:
-                if value not in CHOICES[name]:
-                    raise Invalid(f"option {name}: {value!r} is none of {', '.join(CHOICES[name])}")
-            elif not OTHERS[name][0](value):
-                raise Invalid(f"option {name}: {OTHERS[name][1]} expected")
+    def with_changes(self, values: Mapping[str, Any]) -> AgentOptions:
+        """Return a copy with some options replaced."""
+        validation.validate_options(values, (item.name for item in fields(self)), CHOICES, VALIDATORS)
         return AgentOptions(**{**vars(self), **values})

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One account call as its operation sees it, and the reading of its parameters."""
+"""An account call as its operation sees it, the parsing of its parameters, and the result of an operation."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from .agents import Agent
-from .errors import Declined
+from .errors import AccountError
 
 
 @dataclass
-class Found:
-    """What an operation answers: an object, a text, or rows of a list that may begin later than with its first."""
+class AccountResult:
+    """The result of an operation: an object, a string, or the rows of one page of a list."""
 
     data: Any
-    before: int = 0
-    """Rows of earlier pages."""
+    offset: int = 0
+    """Number of rows on earlier pages."""
 
 
 @dataclass
-class Inquiry:
-    """An account call whose signature is right."""
+class AccountRequest:
+    """A call whose signature is valid."""
 
     agent: Agent
     params: Mapping[str, str]
 
-    def text(self, name: str) -> str:
-        """A parameter that must be there."""
+    def required(self, name: str) -> str:
+        """Return a parameter; it is an error if it is missing or empty."""
         value = self.params.get(name)
         if not value:
-            raise Declined("missing_parameter", name)
+            raise AccountError("missing_parameter", name)
         return value
 
-    def number(self, name: str, default: int, low: int, high: int) -> int:
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
         text = self.params.get(name, str(default))
         if not (text.isascii() and text.isdigit() and len(text) < 12 and low <= int(text) <= high):
-            raise Declined("bad_parameter", name)
+            raise AccountError("bad_parameter", name)
         return int(text)
 
-    def brand(self, required: bool) -> int | None:
-        """The product number, which must exist."""
-        text = self.text("productId") if required else self.params.get("productId")
+    def product_id(self, required: bool) -> int | None:
+        """Return the product number, which must exist."""
+        text = self.required("productId") if required else self.params.get("productId")
         if text is None:
             return None
-        number = self.number("productId", 0, 1, 10**9)
-        if number not in self.agent.brands:
-            raise Declined("unknown_product", text)
+        number = self.integer("productId", 0, 1, 10**9)
+        if number not in self.agent.product_ids:
+            raise AccountError("unknown_product", text)
         return number

@@ -1,100 +1,107 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the calls that lease addresses do: allocate, replace, extract."""
+"""Operations that allocate addresses: allocate, replace and extract."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from ..keys.lease_service import PortUnavailableError
+from ..keys.leases import Lease
+from ..keys.plans import Area
 from . import codes
-from .allocation_params import Wish
-from .codes import Refusal
-from .leases import Lease
-from .plans import Area
-from .request import Answer, Call
+from .allocation_params import AllocationParams
+from .codes import ApiError
+from .request import ClassicRequest, ResponseBody
+from .responses import lease_item
 
 
-def _check_room(call: Call, number: int, returned: int = 0) -> None:
-    plan = call.account.plan
+def _check_capacity(request: ClassicRequest, count: int, returned: int = 0) -> None:
+    plan = request.key.plan
     if plan.by_volume:
-        if number > plan.balance:
-            raise Refusal(codes.COUNT_LIMIT)
-    elif number > plan.channels:
-        raise Refusal(codes.OVER_PLAN)
-    elif number > plan.channels - call.account.busy + returned:
-        raise Refusal(codes.NO_FREE_CHANNEL)
+        if count > plan.balance:
+            raise ApiError(codes.COUNT_LIMIT)
+    elif count > plan.channels:
+        raise ApiError(codes.OVER_PLAN)
+    elif count > plan.channels - request.key.channels_in_use + returned:
+        raise ApiError(codes.NO_FREE_CHANNEL)
 
 
-def _open(call: Call, wish: Wish, areas: Sequence[Area], addresses: Sequence[str], task_id: str) -> list[Lease]:
-    """Open leases; when one cannot be, there are none."""
-    lessor = call.vendor.lessor
-    ends = math.floor(call.now) + wish.minutes * 60.0
+def _open_leases(
+    request: ClassicRequest, params: AllocationParams, areas: Sequence[Area], addresses: Sequence[str], task_id: str
+) -> list[Lease]:
+    """Open all leases, or none if one of them cannot be opened."""
+    ends = math.floor(request.now) + params.minutes * 60.0
     opened: list[Lease] = []
     try:
         for area, address in zip(areas, addresses, strict=True):
-            opened.append(lessor.lease(call.account, address, area, task_id, ends))
-    except Refusal:
-        lessor.end(opened)
-        raise
+            opened.append(request.lease_service.open(request.key, address, area, task_id, ends))
+    except PortUnavailableError:
+        request.lease_service.close(opened)
+        raise ApiError(codes.ALLOCATION_FAILED) from None
     return opened
 
 
-def _give(call: Call, wish: Wish, areas: Sequence[Area], addresses: Sequence[str]) -> Answer:
-    account, task_id = call.account, call.vendor.lessor.task_id()
-    leases = _open(call, wish, areas, addresses, task_id)
-    account.books.leases += leases
+def _allocate_leases(
+    request: ClassicRequest, params: AllocationParams, areas: Sequence[Area], addresses: Sequence[str]
+) -> ResponseBody:
+    key, task_id = request.key, request.lease_service.create_task_id()
+    leases = _open_leases(request, params, areas, addresses, task_id)
+    key.holdings.leases += leases
     for lease in leases:
-        account.books.pay(lease)
-    if account.plan.by_volume:
-        account.plan.balance -= len(leases)
-    items = [lease.item(wish.detail) for lease in leases]
+        key.holdings.record_payment(lease)
+    if key.plan.by_volume:
+        key.plan.balance -= len(leases)
+    items = [lease_item(lease, params.detail) for lease in leases]
     return {"Code": codes.OK, "TaskID": task_id, "Num": len(items), "Data": items}
 
 
-def allocate(call: Call) -> Answer:
-    wish = Wish.read(call)
-    _check_room(call, wish.number)
-    areas = call.kept(wish.areas(call))
-    return _give(call, wish, areas, wish.addresses(call, len(areas)))
+def allocate(request: ClassicRequest) -> ResponseBody:
+    params = AllocationParams.parse(request)
+    _check_capacity(request, params.count)
+    areas = request.without_dropped(params.choose_areas(request))
+    return _allocate_leases(request, params, areas, params.choose_addresses(request, len(areas)))
 
 
-def replace(call: Call) -> Answer:
-    """Give up as many leases as are asked for, chosen by the vendor, and lease as many anew."""
-    wish, account, lessor = Wish.read(call), call.account, call.vendor.lessor
-    held = list(account.books.leases)
-    if account.options.replace_order == "random":
-        lessor.random.shuffle(held)
-    old = held[: wish.number]
-    _check_room(call, wish.number, returned=len(old))
+def replace(request: ClassicRequest) -> ResponseBody:
+    """Release ``Num`` leases that the vendor chooses, and allocate as many new ones."""
+    params, key, lease_service = AllocationParams.parse(request), request.key, request.lease_service
+    candidates = list(key.holdings.leases)
+    if key.options.replace_order == "random":
+        lease_service.random.shuffle(candidates)
+    replaced = candidates[: params.count]
+    _check_capacity(request, params.count, returned=len(replaced))
     try:
-        areas = call.kept(wish.areas(call, old))
-        addresses = wish.addresses(call, len(areas))
-    except Refusal as refusal:
-        if account.options.replace_failure == "drop":
-            lessor.release(account, old, account.plan.free_delay)
-            raise Refusal(refusal.code, done=bool(old)) from None
+        areas = request.without_dropped(params.choose_areas(request, replaced))
+        addresses = params.choose_addresses(request, len(areas))
+    except ApiError as error:
+        if key.options.replace_failure == "drop":
+            lease_service.release(key, replaced, key.plan.free_delay)
+            raise ApiError(error.code, executed=bool(replaced)) from None
         raise
-    # Their channels go straight to the new leases.
-    lessor.release(account, old)
+    # The new leases use the channels of the old ones without a delay.
+    lease_service.release(key, replaced)
     try:
-        return _give(call, wish, areas, addresses)
-    except Refusal as refusal:
-        raise Refusal(refusal.code, done=bool(old)) from None
+        return _allocate_leases(request, params, areas, addresses)
+    except ApiError as error:
+        raise ApiError(error.code, executed=bool(replaced)) from None
 
 
-def extract(call: Call) -> Answer:
-    """Addresses of the pool, which take no channel: those seen before that still run, then new ones."""
-    wish, books = Wish.read(call), call.account.books
-    call.number("Pool", low=1, high=2)
-    found = [lease for lease in books.pool if lease.area.matches(wish.area_id, wish.isp)][: wish.number]
-    missing = wish.number - len(found)
+def extract(request: ClassicRequest) -> ResponseBody:
+    """Return addresses of the pool, which use no channel: first those that are still active, then new ones."""
+    params, holdings = AllocationParams.parse(request), request.key.holdings
+    request.integer("Pool", low=1, high=2)
+    leases = [lease for lease in holdings.pool if lease.area.matches(params.area_id, params.isp)][: params.count]
+    missing = params.count - len(leases)
     if missing:
-        areas = [area for area in call.account.plan.stock if area.matches(wish.area_id, wish.isp) and area.available]
-        areas = call.vendor.lessor.random.sample(areas, min(missing, len(areas)))
-        if not areas and not found:
-            raise Refusal(codes.NO_STOCK)
-        fresh = _open(call, wish, areas, wish.addresses(call, len(areas)), "")
-        books.pool += fresh
-        found += fresh
-    return {"Code": codes.OK, "Num": len(found), "Data": [lease.item(wish.detail) for lease in found]}
+        stock = request.key.plan.stock
+        areas = [area for area in stock if area.matches(params.area_id, params.isp) and area.available]
+        areas = request.lease_service.random.sample(areas, min(missing, len(areas)))
+        if not areas and not leases:
+            raise ApiError(codes.NO_STOCK)
+        new = _open_leases(request, params, areas, params.choose_addresses(request, len(areas)), "")
+        holdings.pool += new
+        leases += new
+    items = [lease_item(lease, params.detail) for lease in leases]
+    return {"Code": codes.OK, "Num": len(items), "Data": items}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a call for addresses asks for, and what there is for it."""
+"""The parameters of a call that allocates addresses, and the selection of stock and addresses for them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..keys.leases import Lease
+from ..keys.plans import SHARED, STATIC, Area
 from . import codes
-from .codes import Refusal
-from .leases import Lease
-from .plans import SHARED, STATIC, Area
-from .request import Call
+from .codes import ApiError
+from .request import ClassicRequest
 
-MOST = 100
-"""Addresses per call."""
+MAX_PER_CALL = 100
+"""Maximum number of addresses per call."""
 
 
 @dataclass
-class Wish:
-    number: int
+class AllocationParams:
+    count: int
     minutes: int
     area_id: int | None
     isp: int | None
@@ -28,39 +28,44 @@ class Wish:
     distinct: bool
 
     @classmethod
-    def read(cls, call: Call) -> Wish:
-        plan = call.account.plan
-        number = call.number("Num", low=1, high=MOST)
-        minutes = call.number("KeepAlive", low=1, high=10**6)
+    def parse(cls, request: ClassicRequest) -> AllocationParams:
+        plan = request.key.plan
+        count = request.integer("Num", low=1, high=MAX_PER_CALL)
+        minutes = request.integer("KeepAlive", low=1, high=10**6)
         if minutes is None or plan.kind in (SHARED, STATIC):
-            # The plan alone says how long these last.
-            minutes = plan.minutes
+            # The plan alone determines how long these leases last.
+            minutes = plan.lease_minutes
         return cls(
-            number=1 if number is None else number,
+            count=1 if count is None else count,
             minutes=minutes,
-            area_id=call.number("AreaId", low=1),
-            # The vendor's pages write some names in two ways.
-            isp=call.number("Isp", "ISP", low=1, high=4),
-            detail=call.flag("Detail", "detail"),
-            distinct=call.flag("Distinct"),
+            area_id=request.integer("AreaId", low=1),
+            # The vendor's pages spell some names in two ways.
+            isp=request.integer("Isp", "ISP", low=1, high=4),
+            detail=request.flag("Detail", "detail"),
+            distinct=request.flag("Distinct"),
         )
 
-    def areas(self, call: Call, returned: Sequence[Lease] = ()) -> list[Area]:
-        """Where the addresses are taken from, one row of stock for each; ``returned`` leases count as stock."""
-        back = Counter(id(lease.area) for lease in returned)
-        rows: list[Area] = []
-        for area in call.account.plan.stock:
-            if area.matches(self.area_id, self.isp):
-                rows += [area] * min(MOST, area.available + back[id(area)])
-        if not rows or (len(rows) < self.number and call.account.options.short_stock == "refuse"):
-            raise Refusal(codes.NO_STOCK)
-        return call.vendor.lessor.random.sample(rows, min(self.number, len(rows)))
+    def choose_areas(self, request: ClassicRequest, returned: Sequence[Lease] = ()) -> list[Area]:
+        """Return the area of each address, chosen at random from the stock.
 
-    def addresses(self, call: Call, number: int) -> list[str]:
-        books, options = call.account.books, call.account.options
-        known = books.paid_addresses if self.distinct else ()
+        Leases in ``returned`` count as stock of their area.
+        """
+        returned_per_area = Counter(id(lease.area) for lease in returned)
+        candidates: list[Area] = []
+        for area in request.key.plan.stock:
+            if area.matches(self.area_id, self.isp):
+                candidates += [area] * min(MAX_PER_CALL, area.available + returned_per_area[id(area)])
+        partial = request.key.options.short_stock != "refuse"
+        if not candidates or (len(candidates) < self.count and not partial):
+            raise ApiError(codes.NO_STOCK)
+        return request.lease_service.random.sample(candidates, min(self.count, len(candidates)))
+
+    def choose_addresses(self, request: ClassicRequest, count: int) -> list[str]:
+        """Return free exit addresses; with ``Distinct``, those that the key has not had are preferred."""
+        holdings, options = request.key.holdings, request.key.options
+        avoid = holdings.paid_addresses if self.distinct else ()
         freed_first = options.address_reuse == "first" and not self.distinct
-        found = call.vendor.lessor.addresses.choose(number, freed_first, known)
-        if found is None:
-            raise Refusal(codes.NO_STOCK)
-        return found
+        addresses = request.lease_service.exit_addresses.choose(count, freed_first, avoid)
+        if addresses is None:
+            raise ApiError(codes.NO_STOCK)
+        return addresses

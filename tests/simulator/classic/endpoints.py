@@ -1,82 +1,85 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor's endpoints: one row each. A new call is a new row and the function that it names."""
+"""The endpoints of the classic API: one row each. To add a call, add a row and the function that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import allocation, occupancy, whitelist
-from . import queries as inventory
-from . import release as releasing
-from .keys import Account
-from .plans import DEDICATED, OCCUPANCY, SHARED, STATIC, Plan
-from .request import Answer, Call
+from ..keys.key import ProxyKey
+from ..keys.plans import DEDICATED, OCCUPANCY, SHARED, STATIC, Plan
+from . import allocation, occupancy, queries, release, whitelist
+from .request import ClassicRequest, ResponseBody
 
-Limit = Callable[[Account], int]
-"""Calls per key in one of the vendor's minutes."""
-LEASING = (DEDICATED, SHARED, STATIC)
+RateLimit = Callable[[ProxyKey], int]
+"""Returns the calls that a key may make in one minute of the vendor."""
+LEASE_PLANS = (DEDICATED, SHARED, STATIC)
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class ClassicEndpoint:
     path: str
-    operation: Callable[[Call], Answer]
-    limit: Limit
+    operation: Callable[[ClassicRequest], ResponseBody]
+    limit: RateLimit
     takes_addresses: bool = False
-    """It can leave some of its addresses undone."""
-    kinds: tuple[str, ...] = (*LEASING, OCCUPANCY)
-    """The products that have it."""
+    """Whether the call can be executed for a part of its addresses."""
+    plans: tuple[str, ...] = (*LEASE_PLANS, OCCUPANCY)
+    """The kinds of plan that have the endpoint."""
     time_only: bool = False
+    """Whether plans by volume lack the endpoint."""
     methods: tuple[str, ...] = ("GET", "POST")
     rest: bool = False
-    """It answers with an HTTP status and ``data`` or ``error`` instead of a code."""
+    """Whether a response has an HTTP status and ``data`` or ``error`` instead of a code."""
 
     @property
-    def window(self) -> str:
+    def rate_window(self) -> str:
         return f"{self.methods[0]} {self.path}" if self.rest else self.path
 
-    def belongs_to(self, plan: Plan) -> bool:
-        return plan.kind in self.kinds and not (self.time_only and plan.by_volume)
+    def is_available_in(self, plan: Plan) -> bool:
+        return plan.kind in self.plans and not (self.time_only and plan.by_volume)
 
 
-def fixed(number: int) -> Limit:
-    return lambda account: number
+def fixed_limit(limit: int) -> RateLimit:
+    return lambda key: limit
 
 
-def by_channels(times: int, more: int = 0) -> Limit:
-    """So many for each channel and some more; a plan without channels has 60."""
-    return lambda account: 60 if account.plan.by_volume else account.plan.channels * times + more
+def limit_by_channels(factor: int, extra: int = 0) -> RateLimit:
+    """Return a limit of ``channels * factor + extra``; plans by volume have no channels, and a limit of 60."""
+    return lambda key: 60 if key.plan.by_volume else key.plan.channels * factor + extra
 
 
-def _occupancy(method: str, path: str, operation: Callable[[Call], Answer], limit: Limit) -> Endpoint:
-    changes = method in ("POST", "PUT", "DELETE")
-    return Endpoint(path, operation, limit, changes, (OCCUPANCY,), methods=(method,), rest=True)
+def _occupancy_endpoint(
+    method: str, path: str, operation: Callable[[ClassicRequest], ResponseBody], limit: RateLimit
+) -> ClassicEndpoint:
+    writes = method in ("POST", "PUT", "DELETE")
+    return ClassicEndpoint(path, operation, limit, writes, (OCCUPANCY,), methods=(method,), rest=True)
 
 
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint("/whitelist/add", whitelist.add, fixed(20), takes_addresses=True),
-    Endpoint("/whitelist/del", whitelist.delete, fixed(20), takes_addresses=True),
-    Endpoint("/whitelist/query", whitelist.query, fixed(60)),
-    Endpoint("/info/quota", inventory.quota, fixed(60)),
-    Endpoint("/allocate", allocation.allocate, by_channels(5, 10), True, LEASING),
-    Endpoint("/replace", allocation.replace, by_channels(5, 10), True, (DEDICATED,)),
-    Endpoint("/release", releasing.release, by_channels(5), True, (DEDICATED, STATIC)),
-    Endpoint("/extract", allocation.extract, fixed(45), False, (SHARED,), time_only=True, methods=("GET",)),
-    Endpoint("/query", inventory.query, by_channels(5, 10), False, LEASING),
-    Endpoint("/resources", inventory.resources, fixed(60)),
-    _occupancy("GET", "/monopolies", occupancy.listing, fixed(60)),
-    _occupancy("POST", "/monopolies", occupancy.apply, by_channels(5, 10)),
-    _occupancy("DELETE", "/monopolies", occupancy.release, by_channels(5, 10)),
-    _occupancy("PUT", "/monopolies/ips", occupancy.redial, by_channels(5, 10)),
-    _occupancy("GET", "/monopolies/idle", occupancy.idle, fixed(60)),
+ENDPOINTS: tuple[ClassicEndpoint, ...] = (
+    ClassicEndpoint("/whitelist/add", whitelist.add, fixed_limit(20), takes_addresses=True),
+    ClassicEndpoint("/whitelist/del", whitelist.delete, fixed_limit(20), takes_addresses=True),
+    ClassicEndpoint("/whitelist/query", whitelist.query, fixed_limit(60)),
+    ClassicEndpoint("/info/quota", queries.quota, fixed_limit(60)),
+    ClassicEndpoint("/allocate", allocation.allocate, limit_by_channels(5, 10), True, LEASE_PLANS),
+    ClassicEndpoint("/replace", allocation.replace, limit_by_channels(5, 10), True, (DEDICATED,)),
+    ClassicEndpoint("/release", release.release, limit_by_channels(5), True, (DEDICATED, STATIC)),
+    ClassicEndpoint(
+        "/extract", allocation.extract, fixed_limit(45), False, (SHARED,), time_only=True, methods=("GET",)
+    ),
+    ClassicEndpoint("/query", queries.query, limit_by_channels(5, 10), False, LEASE_PLANS),
+    ClassicEndpoint("/resources", queries.resources, fixed_limit(60)),
+    _occupancy_endpoint("GET", "/monopolies", occupancy.query, fixed_limit(60)),
+    _occupancy_endpoint("POST", "/monopolies", occupancy.apply, limit_by_channels(5, 10)),
+    _occupancy_endpoint("DELETE", "/monopolies", occupancy.release, limit_by_channels(5, 10)),
+    _occupancy_endpoint("PUT", "/monopolies/ips", occupancy.redial, limit_by_channels(5, 10)),
+    _occupancy_endpoint("GET", "/monopolies/idle", occupancy.idle, fixed_limit(60)),
 )
-PATHS: dict[str, tuple[Endpoint, ...]] = {
+ENDPOINTS_BY_PATH: dict[str, tuple[ClassicEndpoint, ...]] = {
     path: tuple(endpoint for endpoint in ENDPOINTS if endpoint.path == path)
     for path in dict.fromkeys(endpoint.path for endpoint in ENDPOINTS)
 }
 
 
-def find(method: str, path: str) -> Endpoint | None:
-    return next((endpoint for endpoint in PATHS.get(path, ()) if method in endpoint.methods), None)
+def find_endpoint(method: str, path: str) -> ClassicEndpoint | None:
+    return next((endpoint for endpoint in ENDPOINTS_BY_PATH.get(path, ()) if method in endpoint.methods), None)

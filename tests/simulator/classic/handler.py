@@ -1,75 +1,88 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The proxy API's desk: the checks common to its calls in their order, then the operation."""
+"""Handler of the classic API: the checks common to all calls, in the order of the vendor, then the operation."""
 
 from __future__ import annotations
 
-from ..control.faults import Fault
-from ..control.journal import Entry
-from ..exchange import Taken
-from ..rate_limits import Windows
+from typing import Any
+
+from ..exchange import ApiResponse, CallRecord
+from ..keys.key import ProxyKey
+from ..keys.options import KeyOptions
+from ..keys.registry import KeyRegistry
+from ..rate_limits import RateLimiter
 from . import codes
-from .codes import Refusal
-from .endpoints import PATHS, Endpoint, find
-from .keys import STATUS_CODES
-from .request import Answer, Call
-from .responses import Reply, refused, shaped
-from .state import Vendor
+from .codes import KEY_STATUS_CODES, ApiError
+from .endpoints import ENDPOINTS_BY_PATH, ClassicEndpoint, find_endpoint
+from .request import ClassicRequest, ResponseBody
+from .responses import apply_options, error_response
 
 
-class KeyDesk:
-    caller = "Key"
+class ClassicCall:
+    """A recorded call, and the key that it names, if that key exists."""
 
-    def __init__(self, vendor: Vendor, windows: Windows) -> None:
-        self._vendor = vendor
-        self._windows = windows
+    date_header = True
 
-    def receive(self, entry: Entry) -> Taken:
-        account = self._vendor.accounts.get(entry.key) if entry.key else None
-        return Taken(entry, account, options=account.options) if account else Taken(entry)
+    def __init__(self, record: CallRecord, key: ProxyKey | None, keys: KeyRegistry, rate_limiter: RateLimiter) -> None:
+        self.record = record
+        self._key = key
+        self._options = key.options if key else KeyOptions()
+        self._keys = keys
+        self._rate_limiter = rate_limiter
 
-    def perform(self, taken: Taken, fault: Fault | None) -> Reply | None:
-        entry, options = taken.entry, taken.options
-        endpoint = find(entry.method, entry.path)
-        refuses_post = options.post == "refuse" and not self._rest(entry.path)
-        if endpoint is None or (entry.method == "POST" and refuses_post):
+    def execute(self, defect: str | None = None, drop: int = 0) -> ApiResponse | None:
+        record, options = self.record, self._options
+        endpoint = find_endpoint(record.method, record.path)
+        rejects_post = options.post == "refuse" and not self._is_rest()
+        if endpoint is None or (record.method == "POST" and rejects_post):
             return None
-        self._vendor.settle()
+        self._keys.process_due_events()
         try:
-            answer = self._answer(endpoint, taken, fault.get("drop", 0) if fault else 0)
-        except Refusal as refusal:
-            entry.code, entry.executed = refusal.code, refusal.done
-            reply = refused(refusal.code, refusal.text, options.msg, endpoint.rest)
+            body = self._run(endpoint, drop)
+        except ApiError as error:
+            record.code, record.executed = error.code, error.executed
+            response = error_response(error.code, error.message, options.msg, endpoint.rest)
             if not endpoint.rest:
-                reply.status = options.error_status
+                response.status = options.error_status
         else:
-            entry.code, entry.executed = codes.OK, True
-            reply = Reply(200, answer)
-        if taken.account:
-            taken.account.record(self._vendor.clock.now())
-        return shaped(reply, options, fault.kind if fault else None)
+            record.code, record.executed = codes.OK, True
+            response = ApiResponse(200, body)
+        if self._key:
+            self._key.record_lists(self._keys.clock.now())
+        return apply_options(response, options, defect)
 
-    def refuse(self, taken: Taken, fault: Fault) -> Reply:
-        code: int = fault.get("code")
-        message = fault.get("msg", codes.MESSAGES.get(code, ""))
-        return refused(code, message, taken.options.msg or "msg" in fault.fields, self._rest(taken.entry.path))
+    def reject(self, code: Any, message: str | None) -> ApiResponse:
+        with_message = self._options.msg or message is not None
+        text = codes.MESSAGES.get(code, "") if message is None else message
+        return error_response(code, text, with_message, self._is_rest())
 
-    @staticmethod
-    def _rest(path: str) -> bool:
-        return any(endpoint.rest for endpoint in PATHS[path])
+    def _is_rest(self) -> bool:
+        return any(endpoint.rest for endpoint in ENDPOINTS_BY_PATH[self.record.path])
 
-    def _answer(self, endpoint: Endpoint, taken: Taken, drop: int) -> Answer:
-        account, params = taken.account, taken.entry.params
-        if not taken.entry.key:
-            raise Refusal(codes.BAD_PARAMETER)
-        if account is None:
-            raise Refusal(codes.NO_PLAN)
-        if account.pwd is not None and params.get("Pwd") != account.pwd:
-            raise Refusal(codes.BAD_PWD)
-        if STATUS_CODES[account.status] != codes.OK:
-            raise Refusal(STATUS_CODES[account.status])
-        if not endpoint.belongs_to(account.plan):
-            raise Refusal(codes.NO_PERMISSION)
-        if not self._windows.admit(account.key, endpoint.window, endpoint.limit(account)):
-            raise Refusal(codes.TOO_MANY_CALLS)
-        return endpoint.operation(Call(self._vendor, self._windows, account, params, drop))
+    def _run(self, endpoint: ClassicEndpoint, drop: int) -> ResponseBody:
+        key, params = self._key, self.record.params
+        if not self.record.key:
+            raise ApiError(codes.INVALID_PARAMETER)
+        if key is None:
+            raise ApiError(codes.NO_PLAN)
+        if key.pwd is not None and params.get("Pwd") != key.pwd:
+            raise ApiError(codes.INVALID_PWD)
+        if KEY_STATUS_CODES[key.status] != codes.OK:
+            raise ApiError(KEY_STATUS_CODES[key.status])
+        if not endpoint.is_available_in(key.plan):
+            raise ApiError(codes.NO_PERMISSION)
+        if not self._rate_limiter.try_acquire(key.key, endpoint.rate_window, endpoint.limit(key)):
+            raise ApiError(codes.TOO_MANY_CALLS)
+        return endpoint.operation(ClassicRequest(self._keys, self._rate_limiter, key, params, drop))
+
+
+class ClassicHandler:
+    caller_parameter = "Key"
+
+    def __init__(self, keys: KeyRegistry, rate_limiter: RateLimiter) -> None:
+        self._keys = keys
+        self._rate_limiter = rate_limiter
+
+    def accept(self, record: CallRecord) -> ClassicCall:
+        key = self._keys.get(record.key) if record.key else None
+        return ClassicCall(record, key, self._keys, self._rate_limiter)

@@ -1,100 +1,107 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the calls for exclusive occupancy do. They answer in a style of their own: ``data``, or ``error``."""
+"""Operations of exclusive occupancy. Their responses have ``data`` or ``error`` instead of a code."""
 
 from __future__ import annotations
 
+from ..keys.monopolies import OFFLINE, ONLINE, Monopoly
+from ..keys.plans import ISPS, Area
 from . import codes
-from .codes import Refusal
-from .monopolies import OFFLINE, ONLINE, Monopoly
-from .plans import ISPS, Area
-from .request import Answer, Call
+from .codes import ApiError
+from .request import ClassicRequest, ResponseBody
 
-HOLD = 12 * 3600.0
-"""Nothing is released sooner than so long after it was applied for."""
-REST = 10.0
-"""Nothing is dialled sooner than so long after it was dialled."""
+MIN_HOLD_TIME = 12 * 3600.0
+"""Seconds from the application for a monopoly to its earliest release."""
+MIN_REDIAL_INTERVAL = 10.0
+"""Seconds between two dials of a monopoly."""
 
 
-def _named(call: Call) -> list[Monopoly]:
-    """The monopolies of ``UUIDs``; all of them must be the key's."""
-    by_uuid = {monopoly.uuid: monopoly for monopoly in call.account.books.monopolies}
-    names = call.words("UUIDs")
-    unknown = [name for name in names if name not in by_uuid]
+def _selected_monopolies(request: ClassicRequest) -> list[Monopoly]:
+    """Return the monopolies of ``UUIDs``; one that the key does not have is an error."""
+    by_uuid = {monopoly.uuid: monopoly for monopoly in request.key.holdings.monopolies}
+    uuids = request.string_list("UUIDs")
+    unknown = [uuid for uuid in uuids if uuid not in by_uuid]
     if unknown:
-        raise Refusal(codes.BAD_PARAMETER, f"独占资源不存在: {','.join(unknown)}")
-    return [by_uuid[name] for name in names]
+        raise ApiError(codes.INVALID_PARAMETER, f"独占资源不存在: {','.join(unknown)}")
+    return [by_uuid[uuid] for uuid in uuids]
 
 
-def listing(call: Call) -> Answer:
-    everything = "UUIDs" not in call.params
-    wanted = [] if everything else call.words("UUIDs")
-    found = [item for item in call.account.listed(call.now).monopolies if everything or item.uuid in wanted]
-    return {"data": [monopoly.item(call.now) for monopoly in found]}
+def query(request: ClassicRequest) -> ResponseBody:
+    select_all = "UUIDs" not in request.params
+    requested = [] if select_all else request.string_list("UUIDs")
+    monopolies = request.key.visible_lists(request.now).monopolies
+    selected = [monopoly for monopoly in monopolies if select_all or monopoly.uuid in requested]
+    return {"data": [monopoly.list_item(request.now) for monopoly in selected]}
 
 
-def _left(call: Call, area: Area) -> int:
-    """Addresses of an area that nobody has and nobody waits for."""
-    waiting = [item for item in call.account.books.monopolies if item.lease is None and item.area is area]
+def _idle_count(request: ClassicRequest, area: Area) -> int:
+    """Return the addresses of an area that no monopoly uses or waits for."""
+    monopolies = request.key.holdings.monopolies
+    waiting = [monopoly for monopoly in monopolies if monopoly.lease is None and monopoly.area is area]
     return max(0, area.available - len(waiting))
 
 
-def apply(call: Call) -> Answer:
-    account, lessor, options = call.account, call.vendor.lessor, call.account.options
-    held = account.books.monopolies
-    number = call.number("Num", low=1, high=100) or 1
-    code, isp = call.number("AreaCode", low=1), call.number("Operator", low=1, high=4)
-    if number > account.plan.channels - account.used - len(held):
-        raise Refusal(codes.NO_FREE_CHANNEL)
-    rows = [area for area in account.plan.stock if area.matches(code, isp) for place in range(_left(call, area))]
-    if len(rows) < number:
-        raise Refusal(codes.NO_STOCK)
-    # One after the other: each waits for those before it.
-    turn = max([call.now, *(monopoly.dial_at for monopoly in held)])
-    fresh: list[Monopoly] = []
-    for area in call.kept(lessor.random.sample(rows, number)):
-        turn += options.queue_seconds
-        fresh.append(Monopoly(lessor.uuid(area), area, call.now, turn, turn + options.dial_seconds))
-    held += fresh
-    shown = {
-        "uuids": [monopoly.uuid for monopoly in fresh],
-        "objects": [monopoly.item(call.now) for monopoly in fresh],
+def apply(request: ClassicRequest) -> ResponseBody:
+    """Apply for monopolies: each is queued, then dialled."""
+    key, lease_service, options = request.key, request.lease_service, request.key.options
+    existing = key.holdings.monopolies
+    count = request.integer("Num", low=1, high=100) or 1
+    area_code, isp = request.integer("AreaCode", low=1), request.integer("Operator", low=1, high=4)
+    if count > key.plan.channels - key.used - len(existing):
+        raise ApiError(codes.NO_FREE_CHANNEL)
+    candidates = [
+        area
+        for area in key.plan.stock
+        if area.matches(area_code, isp)
+        for _position in range(_idle_count(request, area))
+    ]
+    if len(candidates) < count:
+        raise ApiError(codes.NO_STOCK)
+    # The queue is sequential: each monopoly waits for those before it.
+    dial_at = max([request.now, *(monopoly.dial_at for monopoly in existing)])
+    new: list[Monopoly] = []
+    for area in request.without_dropped(lease_service.random.sample(candidates, count)):
+        dial_at += options.queue_seconds
+        uuid = lease_service.create_uuid(area)
+        new.append(Monopoly(uuid, area, request.now, dial_at, dial_at + options.dial_seconds))
+    existing += new
+    data = {
+        "uuids": [monopoly.uuid for monopoly in new],
+        "objects": [monopoly.list_item(request.now) for monopoly in new],
         "empty": [],
     }
-    return {"data": shown[options.apply_data]}
+    return {"data": data[options.apply_data]}
 
 
-def redial(call: Call) -> Answer:
-    """Change exits. It is carried out later: the list tells when."""
-    found = _named(call)
-    for monopoly in found:
-        if monopoly.state(call.now) not in (ONLINE, OFFLINE):
-            raise Refusal(codes.COUNT_LIMIT, "资源未在线")
-        if call.now - monopoly.dial_at < REST:
-            raise Refusal(codes.COUNT_LIMIT, "更换IP需间隔10秒")
-    done = call.kept(found)
-    for monopoly in done:
-        monopoly.hang_up(call.vendor.lessor)
-        monopoly.dial(call.now, call.account.options.dial_seconds)
-    return {"data": [monopoly.uuid for monopoly in done]}
+def redial(request: ClassicRequest) -> ResponseBody:
+    """Start to change the exit addresses. The list shows when a change is complete."""
+    selected = _selected_monopolies(request)
+    for monopoly in selected:
+        if monopoly.state(request.now) not in (ONLINE, OFFLINE):
+            raise ApiError(codes.COUNT_LIMIT, "资源未在线")
+        if request.now - monopoly.dial_at < MIN_REDIAL_INTERVAL:
+            raise ApiError(codes.COUNT_LIMIT, "更换IP需间隔10秒")
+    redialled = request.without_dropped(selected)
+    for monopoly in redialled:
+        monopoly.hang_up(request.lease_service)
+        monopoly.dial(request.now, request.key.options.dial_seconds)
+    return {"data": [monopoly.uuid for monopoly in redialled]}
 
 
-def release(call: Call) -> Answer:
-    found = _named(call)
-    if any(call.now - monopoly.since < HOLD for monopoly in found):
-        raise Refusal(codes.COUNT_LIMIT, "独占资源12小时后才能释放")
-    done = call.kept(found)
-    for monopoly in done:
-        monopoly.hang_up(call.vendor.lessor)
-        call.account.books.monopolies.remove(monopoly)
-    return {"data": [monopoly.uuid for monopoly in done]}
+def release(request: ClassicRequest) -> ResponseBody:
+    selected = _selected_monopolies(request)
+    if any(request.now - monopoly.since < MIN_HOLD_TIME for monopoly in selected):
+        raise ApiError(codes.COUNT_LIMIT, "独占资源12小时后才能释放")
+    released = request.without_dropped(selected)
+    for monopoly in released:
+        monopoly.hang_up(request.lease_service)
+        request.key.holdings.monopolies.remove(monopoly)
+    return {"data": [monopoly.uuid for monopoly in released]}
 
 
-def idle(call: Call) -> Answer:
-    return {
-        "data": [
-            {"area_code": area.area_id, "area": area.area, "isp": ISPS[area.isp], "num": _left(call, area)}
-            for area in call.account.plan.stock
-            if _left(call, area)
-        ]
-    }
+def idle(request: ClassicRequest) -> ResponseBody:
+    rows = [
+        {"area_code": area.area_id, "area": area.area, "isp": ISPS[area.isp], "num": _idle_count(request, area)}
+        for area in request.key.plan.stock
+    ]
+    return {"data": [row for row in rows if row["num"]]}

@@ -1,50 +1,50 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the release call does, and how much of it each product allows."""
+"""The operation that releases leases, and its limits for each kind of plan."""
 
 from __future__ import annotations
 
+from ..keys.leases import Lease
+from ..keys.plans import STATIC
 from . import codes
-from .codes import Refusal
-from .leases import Lease
-from .plans import STATIC
-from .request import Answer, Call
+from .codes import ApiError
+from .request import ClassicRequest, ResponseBody
 
 DAY = 86400.0
 WEEK = 7 * DAY
-WEEKLY = 2
-COUNTER = "/release addresses"
-"""The window that counts addresses, beside the one that counts calls."""
+MAX_PER_WEEK = 2
+ADDRESS_WINDOW = "/release addresses"
+"""The rate window that counts addresses, in addition to the one that counts calls."""
 
 
-def _named(call: Call) -> list[Lease]:
-    """The leases that the call names, among those that the key holds."""
-    names = [name for name in ("IP", "TaskID") if name in call.params]
+def _selected_leases(request: ClassicRequest) -> list[Lease]:
+    """Return the leases of the key that ``IP`` or ``TaskID`` selects."""
+    names = [name for name in ("IP", "TaskID") if name in request.params]
     if len(names) != 1:
-        raise Refusal(codes.BAD_PARAMETER)
-    name, held = names[0], call.account.books.leases
-    if call.params[name] == "*":
-        return list(held)
-    wanted = call.addresses() if name == "IP" else call.words(name)
-    found = [lease for lease in held if (lease.ip if name == "IP" else lease.task_id) in wanted]
-    known = {lease.ip if name == "IP" else lease.task_id for lease in found}
-    if call.account.options.absent_release == "error" and not known.issuperset(wanted):
-        raise Refusal(codes.BAD_PARAMETER)
-    return found
+        raise ApiError(codes.INVALID_PARAMETER)
+    name, leases = names[0], request.key.holdings.leases
+    if request.params[name] == "*":
+        return list(leases)
+    requested = request.addresses() if name == "IP" else request.string_list(name)
+    selected = [lease for lease in leases if (lease.ip if name == "IP" else lease.task_id) in requested]
+    known = {lease.ip if name == "IP" else lease.task_id for lease in selected}
+    if request.key.options.absent_release == "error" and not known.issuperset(requested):
+        raise ApiError(codes.INVALID_PARAMETER)
+    return selected
 
 
-def release(call: Call) -> Answer:
-    account, windows = call.account, call.windows
-    leases = call.kept(_named(call))
-    if account.plan.kind == STATIC:
-        limit, seconds = WEEKLY, WEEK
-        if any(call.now - lease.at <= DAY for lease in leases):
-            raise Refusal(codes.COUNT_LIMIT)
+def release(request: ClassicRequest) -> ResponseBody:
+    key, rate_limiter = request.key, request.rate_limiter
+    leases = request.without_dropped(_selected_leases(request))
+    if key.plan.kind == STATIC:
+        limit, seconds = MAX_PER_WEEK, WEEK
+        if any(request.now - lease.at <= DAY for lease in leases):
+            raise ApiError(codes.COUNT_LIMIT)
     else:
-        limit, seconds = account.plan.channels * 2, windows.minute
-    if leases and not windows.admit(account.key, COUNTER, limit, len(leases), seconds):
-        raise Refusal(codes.COUNT_LIMIT)
-    call.vendor.lessor.release(account, leases, account.plan.free_delay)
-    if account.options.release_answer == "code":
+        limit, seconds = key.plan.channels * 2, rate_limiter.minute
+    if leases and not rate_limiter.try_acquire(key.key, ADDRESS_WINDOW, limit, len(leases), seconds):
+        raise ApiError(codes.COUNT_LIMIT)
+    request.lease_service.release(key, leases, key.plan.free_delay)
+    if key.options.release_answer == "code":
         return {"Code": codes.OK}
     return {"Code": codes.OK, "Num": len(leases), "Data": [lease.ip for lease in leases]}

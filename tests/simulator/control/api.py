@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control API: what a test sets up, and what it reads afterwards."""
+"""The control calls: they prepare the state for a test and return it afterwards."""
 
 from __future__ import annotations
 
@@ -12,47 +12,48 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .. import validation as checks
+from .. import validation
 from ..clock import beijing
 from ..core import Core
-from ..proxies.echo import Echo
-from ..proxies.forwarding import Forwarders
-from ..validation import Invalid
+from ..proxies.echo import EchoServices
+from ..proxies.forwarding import ForwardProxies
+from ..validation import ValidationError
 
-Handler = Callable[[Request], Awaitable[Any]]
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    value = await _json(request)
-    if not isinstance(value, dict):
-        raise Invalid("the body must be a JSON object")
-    return value
+RequestHandler = Callable[[Request], Awaitable[Any]]
 
 
 async def _json(request: Request) -> Any:
     try:
         return json.loads(await request.body())
     except ValueError:
-        raise Invalid("the body is not JSON") from None
+        raise ValidationError("the body is not JSON") from None
 
 
-def _texts(values: dict[str, Any]) -> dict[str, str]:
-    if not all(isinstance(value, str) for value in values.values()):
-        raise Invalid("map: source address to public address expected")
+async def _json_object(request: Request) -> dict[str, Any]:
+    value = await _json(request)
+    if not isinstance(value, dict):
+        raise ValidationError("the body must be a JSON object")
+    return value
+
+
+async def _address_map(request: Request) -> dict[str, str]:
+    values = await _json_object(request)
+    if not validation.is_string_mapping(values):
+        raise ValidationError("map: source address to public address expected")
     return values
 
 
-class Control:
-    def __init__(self, core: Core, echo: Echo, forwarders: Forwarders) -> None:
+class ControlApi:
+    def __init__(self, core: Core, echo: EchoServices, forward_proxies: ForwardProxies) -> None:
         self._core = core
         self._echo = echo
-        self._forwarders = forwarders
+        self._forward_proxies = forward_proxies
 
     def routes(self) -> list[Route]:
-        table: list[tuple[str, str, Handler]] = [
-            ("GET", "/health", self.health),
+        table: list[tuple[str, str, RequestHandler]] = [
+            ("GET", "/health", self.get_health),
             ("POST", "/reset", self.reset),
-            ("GET", "/state", self.state),
+            ("GET", "/state", self.get_state),
             ("PUT", "/keys/{key}", self.put_key),
             ("GET", "/agents/{appid}", self.get_agent),
             ("PUT", "/agents/{appid}", self.put_agent),
@@ -71,78 +72,76 @@ class Control:
             ("PUT", "/echo/{name}", self.put_echo),
             ("DELETE", "/echo", self.clear_echo),
         ]
-        routes = [Route(f"/_sim{path}", self._answering(handler), methods=[verb]) for verb, path, handler in table]
-        # Without these, a mistyped control call would reach the vendor API and its journal.
-        everything = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        return [*routes, Route("/_sim/{rest:path}", self.nothing, methods=everything)]
+        routes = [Route(f"/_sim{path}", self._endpoint(handler), methods=[method]) for method, path, handler in table]
+        # Without this route, a mistyped control call would be recorded as a call of the vendor's API.
+        methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        return [*routes, Route("/_sim/{rest:path}", self.not_found, methods=methods)]
 
     @staticmethod
-    def _answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
+    def _endpoint(handler: RequestHandler) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
             try:
                 return JSONResponse(await handler(request))
-            except Invalid as problem:
-                return JSONResponse({"error": str(problem)}, 400)
+            except ValidationError as error:
+                return JSONResponse({"error": str(error)}, 400)
 
-        return answer
+        return endpoint
 
-    async def nothing(self, request: Request) -> Response:
+    async def not_found(self, request: Request) -> Response:
         return JSONResponse({"error": f"no control call {request.method} {request.url.path}"}, 404)
 
-    async def health(self, request: Request) -> Any:
+    async def get_health(self, request: Request) -> Any:
         return {"ok": True}
 
     async def reset(self, request: Request) -> Any:
         self._core.reset()
-        self._forwarders.keep_only(self._core.vendor.first_proxies)
+        self._forward_proxies.close_all_except(self._core.keys.initial_proxy_urls)
         self._echo.clear()
         return {"ok": True}
 
-    async def state(self, request: Request) -> Any:
-        vendor = self._core.vendor
-        vendor.settle()
-        now = self._core.clock.now()
-        keys = {name: account.describe(now) for name, account in vendor.accounts.items()}
+    async def get_state(self, request: Request) -> Any:
+        core, now = self._core, self._core.clock.now()
+        core.keys.process_due_events()
         return {
-            "minute": self._core.windows.minute,
-            "keys": keys,
-            "map": vendor.map,
-            "agents": self._core.agents.describe(),
+            "minute": core.rate_limiter.minute,
+            "keys": {name: key.describe(now) for name, key in core.keys.by_name.items()},
+            "map": core.network.public_addresses,
+            "agents": core.agents.describe(),
         }
 
     async def put_key(self, request: Request) -> Any:
-        values = await _object(request)
-        wants_proxy = values.pop("proxy", False)
-        if not isinstance(wants_proxy, bool):
-            raise Invalid("proxy: true or false expected")
-        vendor = self._core.vendor
+        values = await _json_object(request)
+        with_proxy = values.pop("proxy", False)
+        if not isinstance(with_proxy, bool):
+            raise ValidationError("proxy: true or false expected")
+        keys = self._core.keys
         name = request.path_params["key"]
-        new = name not in vendor.accounts
-        account = vendor.account(name)
+        is_new = keys.get(name) is None
+        key = keys.get_or_create(name)
         try:
-            account.change(values)
-        except Invalid:
-            if new:
-                del vendor.accounts[name]
+            key.configure(values)
+        except ValidationError:
+            if is_new:
+                del keys.by_name[name]
             raise
-        if wants_proxy and account.proxy_url is None:
-            account.proxy_url = self._forwarders.open_proxy(name)
-        vendor.settle()
-        return {"key": name, **account.describe(self._core.clock.now())}
+        if with_proxy and key.proxy_url is None:
+            key.proxy_url = self._forward_proxies.open_for_key(name)
+        keys.process_due_events()
+        return {"key": name, **key.describe(self._core.clock.now())}
 
     async def get_agent(self, request: Request) -> Any:
         agent = self._core.agents.by_appid.get(request.path_params["appid"])
         if agent is None:
-            raise Invalid("no such agent")
+            raise ValidationError("no such agent")
         return agent.describe()
 
     async def put_agent(self, request: Request) -> Any:
-        return self._core.agents.put(request.path_params["appid"], await _object(request)).describe()
+        return self._core.agents.put(request.path_params["appid"], await _json_object(request)).describe()
 
     async def get_journal(self, request: Request) -> Any:
         since = request.query_params.get("since", "0")
         if not since.isdigit():
-            raise Invalid("since: a number expected")
+            raise ValidationError("since: a number expected")
         return {"calls": self._core.journal.select(request.query_params.get("path"), int(since))}
 
     async def clear_journal(self, request: Request) -> Any:
@@ -150,10 +149,10 @@ class Control:
         return {"ok": True}
 
     async def get_windows(self, request: Request) -> Any:
-        return self._core.windows.describe()
+        return self._core.rate_limiter.describe()
 
     async def clear_windows(self, request: Request) -> Any:
-        self._core.windows.clear()
+        self._core.rate_limiter.clear()
         return {"ok": True}
 
     async def get_clock(self, request: Request) -> Any:
@@ -161,14 +160,14 @@ class Control:
         return {"now": now, "beijing": beijing(now), "running": clock.running}
 
     async def put_clock(self, request: Request) -> Any:
-        values = await _object(request)
+        values = await _json_object(request)
         clock, known = self._core.clock, bool(values) and values.keys() <= {"advance", "running"}
         seconds, running = values.get("advance", 0), values.get("running", clock.running)
-        if not known or not checks.seconds(seconds) or not isinstance(running, bool):
-            raise Invalid('clock: {"advance": seconds} or {"running": true or false} expected')
+        if not known or not validation.is_duration(seconds) or not isinstance(running, bool):
+            raise ValidationError('clock: {"advance": seconds} or {"running": true or false} expected')
         clock.run(running)
         clock.advance(seconds)
-        self._core.vendor.settle()
+        self._core.keys.process_due_events()
         return await self.get_clock(request)
 
     async def get_faults(self, request: Request) -> Any:
@@ -183,19 +182,19 @@ class Control:
         return {"ok": True}
 
     async def put_map(self, request: Request) -> Any:
-        self._core.vendor.map = _texts(await _object(request))
-        return self._core.vendor.map
+        self._core.network.public_addresses = await _address_map(request)
+        return self._core.network.public_addresses
 
     async def patch_map(self, request: Request) -> Any:
-        self._core.vendor.map.update(_texts(await _object(request)))
-        return self._core.vendor.map
+        self._core.network.public_addresses.update(await _address_map(request))
+        return self._core.network.public_addresses
 
     async def get_echo(self, request: Request) -> Any:
-        sources = self._echo.service(request.path_params["name"]).sources
+        sources = self._echo.get(request.path_params["name"]).sources
         return {"calls": len(sources), "sources": sources}
 
     async def put_echo(self, request: Request) -> Any:
-        self._echo.service(request.path_params["name"]).override(await _object(request))
+        self._echo.get(request.path_params["name"]).override(await _json_object(request))
         return {"ok": True}
 
     async def clear_echo(self, request: Request) -> Any:

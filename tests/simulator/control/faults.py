@@ -1,78 +1,73 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fault plan: what goes wrong, on which endpoint, how often."""
+"""The fault plan: which faults occur, at which endpoint, and how often."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import validation as checks
-from ..account import endpoints as services
-from ..routing import PATHS
-from ..validation import Invalid
+from .. import validation
+from ..account.endpoints import is_account_path
+from ..routing import ENDPOINTS_BY_PATH
+from ..validation import ValidationError, Validator
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of fault: its fields, and whether the call is executed before the fault shows."""
-
+class FaultKind:
     executes: bool
+    """Whether the call is executed before the fault occurs."""
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
 
 
-KINDS: dict[str, Kind] = {
-    "code": Kind(False, ("code",), ("msg", "http_status", "body_extra")),
-    "refuse": Kind(False),
-    "reset_before": Kind(False),
-    "reset_after": Kind(True),
-    "delay": Kind(True, ("seconds",)),
-    "hang_after": Kind(True, ("seconds",)),
-    "status": Kind(False, ("http_status",), ("body", "headers", "executed")),
-    "truncate": Kind(True),
-    "garbage": Kind(True, (), ("body", "executed")),
-    "data_null": Kind(True),
-    "data_absent": Kind(True),
-    "strings": Kind(True),
-    "partial": Kind(True, ("drop",)),
-    "redirect": Kind(False, ("location",)),
-    "trickle": Kind(True, ("seconds",), ("total",)),
-    "replace": Kind(False, ("body",), ("executed",)),
+FAULT_KINDS: dict[str, FaultKind] = {
+    "code": FaultKind(False, ("code",), ("msg", "http_status", "body_extra")),
+    "refuse": FaultKind(False),
+    "reset_before": FaultKind(False),
+    "reset_after": FaultKind(True),
+    "delay": FaultKind(True, ("seconds",)),
+    "hang_after": FaultKind(True, ("seconds",)),
+    "status": FaultKind(False, ("http_status",), ("body", "headers", "executed")),
+    "truncate": FaultKind(True),
+    "garbage": FaultKind(True, (), ("body", "executed")),
+    "data_null": FaultKind(True),
+    "data_absent": FaultKind(True),
+    "strings": FaultKind(True),
+    "partial": FaultKind(True, ("drop",)),
+    "redirect": FaultKind(False, ("location",)),
+    "trickle": FaultKind(True, ("seconds",), ("total",)),
+    "replace": FaultKind(False, ("body",), ("executed",)),
 }
 
 
-def _code(value: object) -> bool:
-    return checks.whole(value, -(10**6))
+def _is_code(value: object) -> bool:
+    return validation.is_integer(value, -(10**6))
 
 
-def _status(value: object) -> bool:
-    return checks.whole(value, 200, 599)
-
-
-FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "code": (_code, "a number"),
-    "drop": (checks.whole, "a number from 0"),
-    "http_status": (_status, "an HTTP status from 200 to 599"),
-    "seconds": (checks.seconds, "seconds"),
-    "total": (checks.seconds, "seconds"),
-    "location": (checks.text, "text"),
-    "msg": (checks.text, "text"),
-    "body": (checks.text, "text"),
-    "headers": (checks.table, "an object of texts"),
-    "body_extra": (lambda value: isinstance(value, dict), "an object"),
-    "executed": (checks.flag, "true or false"),
+VALIDATORS: dict[str, Validator] = {
+    "code": (_is_code, "a number"),
+    "drop": (validation.is_integer, "a number from 0"),
+    "http_status": (validation.is_http_status, "an HTTP status from 200 to 599"),
+    "seconds": (validation.is_duration, "seconds"),
+    "total": (validation.is_duration, "seconds"),
+    "location": (validation.is_string, "text"),
+    "msg": (validation.is_string, "text"),
+    "body": (validation.is_string, "text"),
+    "headers": (validation.is_string_mapping, "an object of texts"),
+    "body_extra": (validation.is_object, "an object"),
+    "executed": (validation.is_boolean, "true or false"),
 }
 
 
-def _check(path: str, kind: str, name: str, value: object) -> None:
-    good, expected = FIELDS[name]
+def _validate_field(path: str, kind: str, name: str, value: object) -> None:
+    accepts, expected = VALIDATORS[name]
     any_json = kind == "replace" and name == "body"
-    # Nobody knows the account calls' codes; they may be words.
-    word = name == "code" and services.belongs(path) and checks.text(value)
-    if not any_json and not word and not good(value):
-        raise Invalid(f"fault {kind}, field {name}: {expected} expected")
+    # The codes of the account API are unknown. They may be strings.
+    string_code = name == "code" and is_account_path(path) and validation.is_string(value)
+    if not any_json and not string_code and not accepts(value):
+        raise ValidationError(f"fault {kind}, field {name}: {expected} expected")
 
 
 @dataclass
@@ -80,7 +75,7 @@ class Fault:
     path: str
     kind: str
     method: str | None = None
-    """Only calls by this method; any when none is named."""
+    """The method of the calls that the fault applies to; None for any method."""
     times: int = 1
     skip: int = 0
     fields: dict[str, Any] = field(default_factory=dict)
@@ -88,47 +83,46 @@ class Fault:
     @classmethod
     def parse(cls, values: object) -> Fault:
         if not isinstance(values, Mapping):
-            raise Invalid("a fault is an object")
-        rest = dict(values)
-        path, name = rest.pop("path", None), rest.pop("kind", None)
-        method = rest.pop("method", None)
-        times, skip = rest.pop("times", 1), rest.pop("skip", 0)
-        kind = KINDS.get(name) if isinstance(name, str) else None
-        if kind is None:
-            raise Invalid(f"fault kind {name!r} is none of {', '.join(KINDS)}")
-        endpoints = list(PATHS.get(path, ())) if isinstance(path, str) else []
+            raise ValidationError("a fault is an object")
+        fields = dict(values)
+        path, kind, method = fields.pop("path", None), fields.pop("kind", None), fields.pop("method", None)
+        times, skip = fields.pop("times", 1), fields.pop("skip", 0)
+        fault_kind = FAULT_KINDS.get(kind) if isinstance(kind, str) else None
+        if fault_kind is None:
+            raise ValidationError(f"fault kind {kind!r} is none of {', '.join(FAULT_KINDS)}")
+        endpoints = list(ENDPOINTS_BY_PATH.get(path, ())) if isinstance(path, str) else []
         if not endpoints:
-            raise Invalid(f"fault path {path!r} is none of {', '.join(PATHS)}")
+            raise ValidationError(f"fault path {path!r} is none of {', '.join(ENDPOINTS_BY_PATH)}")
         if method is not None:
             endpoints = [endpoint for endpoint in endpoints if method in endpoint.methods]
             if not endpoints:
-                raise Invalid(f"fault method {method!r}: {path} does not take it")
-        if times != -1 and not (checks.whole(times) and times):
-            raise Invalid("fault times: a number from 1, or -1 for always, expected")
-        if not checks.whole(skip):
-            raise Invalid("fault skip: a number from 0 expected")
-        missing = [item for item in kind.required if item not in rest]
+                raise ValidationError(f"fault method {method!r}: {path} does not take it")
+        if times != -1 and not (validation.is_integer(times) and times):
+            raise ValidationError("fault times: a number from 1, or -1 for always, expected")
+        if not validation.is_integer(skip):
+            raise ValidationError("fault skip: a number from 0 expected")
+        missing = [name for name in fault_kind.required if name not in fields]
         if missing:
-            raise Invalid(f"fault {name} needs {', '.join(missing)}")
-        unknown = [item for item in rest if item not in kind.required + kind.optional]
+            raise ValidationError(f"fault {kind} needs {', '.join(missing)}")
+        unknown = [name for name in fields if name not in fault_kind.required + fault_kind.optional]
         if unknown:
-            raise Invalid(f"fault {name} has no field {', '.join(unknown)}")
-        for item, value in rest.items():
-            _check(str(path), str(name), item, value)
-        if name == "partial" and not any(endpoint.takes_addresses for endpoint in endpoints):
-            raise Invalid(f"fault partial: {path} takes no addresses")
-        return cls(str(path), str(name), method, times, skip, rest)
+            raise ValidationError(f"fault {kind} has no field {', '.join(unknown)}")
+        for name, value in fields.items():
+            _validate_field(str(path), str(kind), name, value)
+        if kind == "partial" and not any(endpoint.takes_addresses for endpoint in endpoints):
+            raise ValidationError(f"fault partial: {path} takes no addresses")
+        return cls(str(path), str(kind), method, times, skip, fields)
 
     @property
     def executes(self) -> bool:
-        return bool(self.fields.get("executed", KINDS[self.kind].executes))
+        return bool(self.fields.get("executed", FAULT_KINDS[self.kind].executes))
 
     def get(self, name: str, default: Any = None) -> Any:
         return self.fields.get(name, default)
 
     def describe(self) -> dict[str, Any]:
-        only = {} if self.method is None else {"method": self.method}
-        return {"path": self.path, "kind": self.kind, **only, "times": self.times, "skip": self.skip, **self.fields}
+        method = {} if self.method is None else {"method": self.method}
+        return {"path": self.path, "kind": self.kind, **method, "times": self.times, "skip": self.skip, **self.fields}
 
 
 class FaultPlan:
@@ -136,12 +130,12 @@ class FaultPlan:
         self._faults: list[Fault] = []
 
     def append(self, values: object) -> None:
-        """Add one fault or a list of them; none is added when one of them is wrong."""
+        """Plan one fault or a list of faults; if one of them is wrong, none is added."""
         items = values if isinstance(values, list) else [values]
         self._faults.extend([Fault.parse(item) for item in items])
 
     def take(self, path: str, method: str) -> Fault | None:
-        """The fault for a call to this path by this method, if one is due. The first in the list that is due wins."""
+        """Return the fault for a call, or None. If several are due, the one that was planned first is used."""
         for fault in self._faults:
             if fault.path != path or fault.times == 0 or fault.method not in (None, method):
                 continue
@@ -157,5 +151,5 @@ class FaultPlan:
         self._faults.clear()
 
     def describe(self) -> list[dict[str, Any]]:
-        """The faults that are still to come."""
+        """Return the faults that are still planned."""
         return [fault.describe() for fault in self._faults if fault.times != 0]

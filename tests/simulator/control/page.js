@@ -1,19 +1,20 @@
 // Copyright (c) 2026 The qingguo.qgnet authors
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Whatever is shown becomes text nodes and attributes, never HTML: callers decide what much of it says.
+// All content becomes text nodes and attributes, never HTML: clients of the simulator control much of it.
 "use strict";
 
 (() => {
-  const EVERY = 1000;
-  const SLOWEST = 10000;
-  const NUMBERS = ["code", "drop", "http_status", "seconds", "total"];
-  const OBJECTS = ["headers", "body_extra"];
-  const find = (id) => document.getElementById(id);
+  const POLL_INTERVAL = 1000;
+  const MAX_POLL_INTERVAL = 10000;
+  const REQUEST_TIMEOUT = 10000;
+  const NUMBER_FIELDS = ["code", "drop", "http_status", "seconds", "total"];
+  const JSON_FIELDS = ["headers", "body_extra"];
+  const byId = (id) => document.getElementById(id);
 
   // -- elements ---------------------------------------------------------------------------------------------------
 
-  function make(name, attributes, ...content) {
+  function element(name, attributes, ...content) {
     const node = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) {
       if (value !== null && value !== undefined) node.setAttribute(key, value);
@@ -22,52 +23,52 @@
     return node;
   }
 
-  const code = (text) => make("code", {}, String(text));
-  const quiet = (text) => make("span", { class: "quiet" }, String(text));
-  const chinese = (text) => make("span", { lang: "zh-CN" }, text);
-  const tag = (text, kind = "") => make("span", { class: `tag ${kind}` }, String(text));
-  const words = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  const code = (text) => element("code", {}, String(text));
+  const muted = (text) => element("span", { class: "quiet" }, String(text));
+  const chinese = (text) => element("span", { lang: "zh-CN" }, text);
+  const tag = (text, kind = "") => element("span", { class: `tag ${kind}` }, String(text));
+  const format = (value) => (typeof value === "string" ? value : JSON.stringify(value));
   const cell = (kind, ...content) => ({ class: kind, content });
   const number = (value) => cell("number", String(value));
   const seconds = (value) => number(`${Math.ceil(value)} s`);
 
-  function more(list) {
+  function remainder(list) {
     const hidden = list.count - list.items.length;
-    return hidden > 0 ? [make("p", { class: "quiet" }, `and ${hidden} more`)] : [];
+    return hidden > 0 ? [element("p", { class: "quiet" }, `and ${hidden} more`)] : [];
   }
 
-  // A row is a list of cells: text, elements, or what "cell" makes. The roles stay where CSS stacks the cells.
+  // A row is a list of cells: text, elements, or results of "cell". The roles stay when CSS stacks the cells.
   function table(caption, heads, rows) {
     const numbers = rows[0].cells.map((one) => one.class === "number");
     const head = heads.map((text, at) =>
-      make("th", { scope: "col", role: "columnheader", class: numbers[at] ? "number" : null }, text),
+      element("th", { scope: "col", role: "columnheader", class: numbers[at] ? "number" : null }, text),
     );
     const body = rows.map(({ id, cells }) =>
-      make(
+      element(
         "tr",
         { role: "row", "data-id": id },
         cells.map((one, at) => {
           const { class: kind, content } = one.content ? one : cell(null, one);
-          const inner = make("div", {}, ...content);
-          return make("td", { role: "cell", "data-label": heads[at], class: kind }, inner);
+          const inner = element("div", {}, ...content);
+          return element("td", { role: "cell", "data-label": heads[at], class: kind }, inner);
         }),
       ),
     );
-    return make(
+    return element(
       "table",
       { role: "table" },
-      make("caption", {}, caption),
-      make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, head)),
-      make("tbody", { role: "rowgroup" }, body),
+      element("caption", {}, caption),
+      element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, head)),
+      element("tbody", { role: "rowgroup" }, body),
     );
   }
 
-  function listed(caption, heads, list, row, nothing) {
-    if (!list.count) return [make("p", { class: "quiet" }, nothing)];
-    return [table(caption, heads, list.items.map(row)), ...more(list)];
+  function listTable(caption, heads, list, row, nothing) {
+    if (!list.count) return [element("p", { class: "quiet" }, nothing)];
+    return [table(caption, heads, list.items.map(row)), ...remainder(list)];
   }
 
-  // Make a node's content that of a fresh one, and touch nothing else: focus, selection and scrolling stay.
+  // Update a node to the content of a new one and keep unchanged elements: focus, selection and scroll position stay.
   function morph(old, fresh) {
     const known = new Map();
     for (const node of old.children) if (node.dataset.id !== undefined) known.set(node.dataset.id, node);
@@ -99,9 +100,9 @@
     }
   }
 
-  const show = (id, content) => morph(find(id), make("div", {}, content));
+  const show = (id, content) => morph(byId(id), element("div", {}, content));
 
-  // -- what is shown ----------------------------------------------------------------------------------------------
+  // -- sections ---------------------------------------------------------------------------------------------------
 
   function leases(caption, list) {
     const heads = ["Address", "Server", "Area", "Until", "Left"];
@@ -115,7 +116,7 @@
         seconds(lease.left),
       ],
     });
-    return listed(`${caption} (${list.count})`, heads, list, row, `No ${caption.toLowerCase()}.`);
+    return listTable(`${caption} (${list.count})`, heads, list, row, `No ${caption.toLowerCase()}.`);
   }
 
   function monopolies(list) {
@@ -130,37 +131,37 @@
         chinese(`${held.area} ${held.isp}`),
       ],
     });
-    return listed(`Monopolies (${list.count})`, heads, list, row, "No monopolies.");
+    return listTable(`Monopolies (${list.count})`, heads, list, row, "No monopolies.");
   }
 
   function whitelist(key, at) {
     const list = key.whitelist;
     const title = `Whitelist (${list.count} of ${key.capacity})`;
-    if (!list.count) return [make("p", { class: "quiet" }, `${title}: empty.`)];
+    if (!list.count) return [element("p", { class: "quiet" }, `${title}: empty.`)];
     const scrolls = list.count > 24 ? { tabindex: "0" } : {};
     return [
-      make("p", { class: "quiet", id: `whitelist-${at}` }, title),
-      make(
+      element("p", { class: "quiet", id: `whitelist-${at}` }, title),
+      element(
         "ul",
         { class: "chips", role: "list", "aria-labelledby": `whitelist-${at}`, ...scrolls },
-        list.items.map((address) => make("li", {}, code(address))),
+        list.items.map((address) => element("li", {}, code(address))),
       ),
-      ...more(list),
+      ...remainder(list),
     ];
   }
 
-  function channels({ plan, busy }) {
-    return plan.billing === "volume" ? `${plan.balance} addresses left` : `${busy} of ${plan.channels} channels used`;
+  function channels({ plan, channels_in_use: used }) {
+    return plan.billing === "volume" ? `${plan.balance} addresses left` : `${used} of ${plan.channels} channels used`;
   }
 
   function keyCard(key, at) {
     const occupancy = key.plan.kind === "exclusive_occupancy";
-    const freeing = key.freeing.items.map((left) => `${Math.ceil(left)} s`).join(", ");
-    return make(
+    const channelsFreeIn = key.channels_free_in.items.map((left) => `${Math.ceil(left)} s`).join(", ");
+    return element(
       "article",
       { "data-id": key.key, "aria-labelledby": `key-${at}` },
-      make("h3", { id: `key-${at}` }, code(key.key)),
-      make(
+      element("h3", { id: `key-${at}` }, code(key.key)),
+      element(
         "div",
         { class: "tags" },
         tag(key.status, key.status === "ok" ? "good" : "bad"),
@@ -172,7 +173,7 @@
       whitelist(key, at),
       occupancy ? null : leases("Leases", key.leases),
       key.pool.count ? leases("Pool addresses", key.pool) : null,
-      freeing ? make("p", { class: "quiet" }, `Channels that become free in: ${freeing}`) : null,
+      channelsFreeIn ? element("p", { class: "quiet" }, `Channels that become free in: ${channelsFreeIn}`) : null,
       occupancy || key.monopolies.count ? monopolies(key.monopolies) : null,
     );
   }
@@ -184,7 +185,7 @@
         cell("name", code(key)),
         code(call),
         [
-          make("meter", {
+          element("meter", {
             "aria-label": `Calls used of ${limit}`,
             max: limit,
             low: limit * 0.7,
@@ -198,7 +199,7 @@
       ],
     });
     const caption = `Used of the limit; a minute of the vendor lasts ${minute} s`;
-    return listed(caption, ["Key", "Call", "Used", "Ends in"], list, row, "No window is open.");
+    return listTable(caption, ["Key", "Call", "Used", "Ends in"], list, row, "No window is open.");
   }
 
   function faults(list) {
@@ -206,12 +207,13 @@
       id: `${at} ${path} ${kind}`,
       cells: [
         cell("path", code(method ? `${method} ${path}` : path)),
-        [kind, ...Object.entries(rest).map(([name, value]) => quiet(`${name}: ${words(value)}`))],
+        [kind, ...Object.entries(rest).map(([name, value]) => muted(`${name}: ${format(value)}`))],
         number(times === -1 ? "always" : times),
         number(skip),
       ],
     });
-    return listed(`Still to come (${list.count})`, ["Path", "Kind", "Times", "Skip"], list, row, "No fault is planned.");
+    const heads = ["Path", "Kind", "Times", "Skip"];
+    return listTable(`Planned (${list.count})`, heads, list, row, "No fault is planned.");
   }
 
   function agents(list) {
@@ -219,7 +221,7 @@
       id: appid,
       cells: [code(appid), balance.length < 20 ? number(balance) : balance, number(instances), code(domain)],
     });
-    return listed("Accounts", ["App ID", "Balance", "Instances", "Domain"], list, row, "No agent.");
+    return listTable("Accounts", ["App ID", "Balance", "Instances", "Domain"], list, row, "No agent.");
   }
 
   function echo(list) {
@@ -228,31 +230,31 @@
       cells: [
         code(name),
         number(calls),
-        make("div", { class: "tags" }, sources.map(({ source, calls: times }) => tag(`${source} × ${times}`))),
-        Object.entries(override).map(([field, value]) => quiet(`${field}: ${words(value)}`)),
+        element("div", { class: "tags" }, sources.map(({ source, calls: times }) => tag(`${source} × ${times}`))),
+        Object.entries(override).map(([field, value]) => muted(`${field}: ${format(value)}`)),
       ],
     });
-    return listed("Who asked", ["Service", "Calls", "Sources", "Override"], list, row, "Nobody has asked.");
+    return listTable("Requests", ["Service", "Calls", "Sources", "Override"], list, row, "No requests.");
   }
 
   function publicAddresses(list) {
     if (!list.count) return [];
     const row = ({ source, public: address }) => ({ id: source, cells: [code(source), code(address)] });
-    return listed("Public addresses", ["Source", "Seen as"], list, row, "");
+    return listTable("Public addresses", ["Source", "Seen as"], list, row, "");
   }
 
-  function outcome(call) {
+  function resultTags(call) {
     const slow = ["delay", "hang_after"];
     const waits = call.http_status === null && (call.fault === null || slow.includes(call.fault));
     const found = [];
     if (waits) found.push(tag("waiting", "warn"));
-    else if (call.http_status === null) found.push(tag("no answer", "bad"));
+    else if (call.http_status === null) found.push(tag("no response", "bad"));
     else found.push(tag(`HTTP ${call.http_status}`, call.http_status === 200 ? "good" : "bad"));
     if (call.code !== null) found.push(tag(`code ${call.code}`, call.executed ? "good" : "bad"));
     if (call.refusal !== null) found.push(tag(call.refusal, "bad"));
     if (call.fault !== null) found.push(tag(`fault ${call.fault}`, "warn"));
-    if (!waits) found.push(tag(call.executed ? "done" : "not done", call.executed ? "good" : "bad"));
-    return make("div", { class: "tags" }, found);
+    if (!waits) found.push(tag(call.executed ? "executed" : "not executed", call.executed ? "good" : "bad"));
+    return element("div", { class: "tags" }, found);
   }
 
   let newest = null;
@@ -266,15 +268,15 @@
         number(call.seq),
         cell("short", call.time.slice(11)),
         cell("name", call.key === null ? "–" : code(call.key)),
-        [code(`${call.method} ${call.path}`), call.params ? quiet(call.params) : null],
-        cell("path", code(call.public), call.user_agent ? quiet(call.user_agent) : null),
-        cell("result", outcome(call)),
+        [code(`${call.method} ${call.path}`), call.params ? muted(call.params) : null],
+        cell("path", code(call.public), call.user_agent ? muted(call.user_agent) : null),
+        cell("result", resultTags(call)),
       ],
     });
     const caption = `${list.items.length} of ${list.count} calls, newest first${filter ? "; filtered" : ""}`;
     const heads = ["No.", "Time", "Key", "Call", "From", "Result"];
     if (!list.items.length) {
-      return [make("p", { class: "quiet" }, list.count ? "No call has such a path." : "No calls yet.")];
+      return [element("p", { class: "quiet" }, list.count ? "No matching calls." : "No calls yet.")];
     }
     const found = table(caption, heads, list.items.map(row));
     for (const line of found.tBodies[0].rows) {
@@ -283,18 +285,18 @@
     return [found];
   }
 
-  function pace(running, ahead) {
-    if (!running) return "Stands still";
+  function clockStatus(running, ahead) {
+    if (!running) return "Stopped";
     if (!ahead) return "Real time";
     return `${Math.abs(ahead)} s ${ahead > 0 ? "ahead of" : "behind"} the real time`;
   }
 
   function render(shown, filter) {
-    find("clock").textContent = shown.beijing;
-    find("ahead").textContent = pace(shown.running, Math.round(shown.ahead));
-    still = !shown.running;
-    find("hold").textContent = still ? "Run on" : "Hold still";
-    show("keys", shown.keys.count ? [shown.keys.items.map(keyCard), more(shown.keys)].flat() : ["No key."]);
+    byId("clock").textContent = shown.beijing;
+    byId("ahead").textContent = clockStatus(shown.running, Math.round(shown.ahead));
+    stopped = !shown.running;
+    byId("clock-toggle").textContent = stopped ? "Start clock" : "Stop clock";
+    show("keys", shown.keys.count ? [shown.keys.items.map(keyCard), remainder(shown.keys)].flat() : ["No key."]);
     show("windows", windows(shown.windows, shown.minute));
     show("faults", faults(shown.faults));
     show("agents", agents(shown.agents));
@@ -303,11 +305,11 @@
     show("journal", journal(shown.journal, filter));
   }
 
-  // -- the simulator ----------------------------------------------------------------------------------------------
+  // -- control calls ----------------------------------------------------------------------------------------------
 
-  async function ask(method, path, value) {
+  async function send(method, path, value) {
     const body = value === undefined ? undefined : JSON.stringify(value);
-    const answer = await fetch(path, { method, body, cache: "no-store", signal: AbortSignal.timeout(SLOWEST) });
+    const answer = await fetch(path, { method, body, cache: "no-store", signal: AbortSignal.timeout(REQUEST_TIMEOUT) });
     const told = await answer.json();
     if (!answer.ok) throw new Error(told.error ?? `HTTP ${answer.status}`);
     return told;
@@ -315,168 +317,168 @@
 
   let timer = 0;
   let paused = false;
-  let still = false;
-  let busy = false;
-  let again = false;
+  let stopped = false;
+  let polling = false;
+  let pollAgain = false;
   let failures = 0;
 
-  function state() {
-    const now = paused ? ["paused", "Paused"] : failures ? ["lost", "No answer"] : ["live", "Live"];
-    const shown = find("live");
+  function showConnection() {
+    const now = paused ? ["paused", "Paused"] : failures ? ["lost", "No response"] : ["live", "Live"];
+    const shown = byId("live");
     if (shown.dataset.state !== now[0]) [shown.dataset.state, shown.textContent] = now;
   }
 
   function schedule() {
     clearTimeout(timer);
     if (paused || document.hidden) return;
-    timer = setTimeout(poll, Math.min(EVERY * 2 ** failures, SLOWEST));
+    timer = setTimeout(poll, Math.min(POLL_INTERVAL * 2 ** failures, MAX_POLL_INTERVAL));
   }
 
   async function poll() {
     clearTimeout(timer);
-    if (busy) {
-      again = true;
+    if (polling) {
+      pollAgain = true;
       return;
     }
-    busy = true;
-    const filter = find("filter-path").value.trim();
+    polling = true;
+    const filter = byId("filter-path").value.trim();
     let shown = null;
     try {
-      shown = await ask("GET", `live${filter ? `?path=${encodeURIComponent(filter)}` : ""}`);
+      shown = await send("GET", `live${filter ? `?path=${encodeURIComponent(filter)}` : ""}`);
       failures = 0;
     } catch {
       failures += 1;
     }
-    busy = false;
-    state();
+    polling = false;
+    showConnection();
     schedule();
-    if (again) {
-      again = false;
+    if (pollAgain) {
+      pollAgain = false;
       void poll();
     } else if (shown) {
       render(shown, filter);
     }
   }
 
-  // Do something, tell beside the button how it went, and look at once.
-  async function act(said, done, method, path, value) {
-    const place = find(said);
+  // Make a control call, show its result beside the button, and refresh the page.
+  async function submit(statusId, done, method, path, value) {
+    const output = byId(statusId);
     try {
-      await ask(method, path, value);
-      place.className = "good";
-      place.textContent = done;
-    } catch (problem) {
-      place.className = "bad";
-      place.textContent = problem instanceof TypeError ? "No answer from the simulator." : problem.message;
+      await send(method, path, value);
+      output.className = "good";
+      output.textContent = done;
+    } catch (error) {
+      output.className = "bad";
+      output.textContent = error instanceof TypeError ? "No response from the simulator." : error.message;
     }
     void poll();
   }
 
-  // -- the form for faults ----------------------------------------------------------------------------------------
+  // -- the fault form ---------------------------------------------------------------------------------------------
 
   let choices = { kinds: {}, paths: {} };
 
-  const options = (names) => names.map((name) => make("option", { value: name }, name));
+  const options = (names) => names.map((name) => element("option", { value: name }, name));
 
   function field(name, kind, needed) {
     const id = `field-${name}`;
     const note = needed ? null : " (optional)";
-    let input = make("input", { id, type: "text" });
+    let input = element("input", { id, type: "text" });
     if (name === "executed") {
-      input = make("select", { id }, make("option", { value: "" }, "as usual"), options(["true", "false"]));
-    } else if (OBJECTS.includes(name) || (name === "body" && kind === "replace")) {
-      input = make("textarea", { id, rows: "2", spellcheck: "false", placeholder: "JSON" });
-    } else if (NUMBERS.includes(name) && !(name === "code" && find("plan-path").value.startsWith("/api/"))) {
-      input = make("input", { id, type: "number", step: ["seconds", "total"].includes(name) ? "any" : "1" });
+      input = element("select", { id }, element("option", { value: "" }, "as usual"), options(["true", "false"]));
+    } else if (JSON_FIELDS.includes(name) || (name === "body" && kind === "replace")) {
+      input = element("textarea", { id, rows: "2", spellcheck: "false", placeholder: "JSON" });
+    } else if (NUMBER_FIELDS.includes(name) && !(name === "code" && byId("plan-path").value.startsWith("/api/"))) {
+      input = element("input", { id, type: "number", step: ["seconds", "total"].includes(name) ? "any" : "1" });
     }
     input.required = needed;
-    return make("label", { class: input.localName === "textarea" ? "wide" : null }, name, note, input);
+    return element("label", { class: input.localName === "textarea" ? "wide" : null }, name, note, input);
   }
 
   function planFields() {
-    const kind = find("plan-kind").value;
+    const kind = byId("plan-kind").value;
     const { executes, required, optional } = choices.kinds[kind];
-    find("plan-fields").replaceChildren(
+    byId("plan-fields").replaceChildren(
       ...required.map((name) => field(name, kind, true)),
       ...optional.map((name) => field(name, kind, false)),
     );
-    find("plan-about").textContent = executes ? "The call is carried out." : "The call is not carried out.";
+    byId("plan-about").textContent = executes ? "The call is executed." : "The call is not executed.";
   }
 
   function planMethods() {
-    const methods = choices.paths[find("plan-path").value];
-    find("plan-method").replaceChildren(make("option", { value: "" }, "any"), ...options(methods));
+    const methods = choices.paths[byId("plan-path").value];
+    byId("plan-method").replaceChildren(element("option", { value: "" }, "any"), ...options(methods));
     planFields();
   }
 
-  function value(name, kind, text) {
+  function parseField(name, kind, text) {
     if (name === "executed") return text === "true";
-    if (OBJECTS.includes(name) || (name === "body" && kind === "replace")) {
+    if (JSON_FIELDS.includes(name) || (name === "body" && kind === "replace")) {
       try {
         return JSON.parse(text);
       } catch {
         throw new Error(`${name}: JSON expected`);
       }
     }
-    return NUMBERS.includes(name) && Number.isFinite(Number(text)) ? Number(text) : text;
+    return NUMBER_FIELDS.includes(name) && Number.isFinite(Number(text)) ? Number(text) : text;
   }
 
-  function planned() {
-    const kind = find("plan-kind").value;
-    const fault = { path: find("plan-path").value, kind };
-    fault.times = Number(find("plan-times").value);
-    fault.skip = Number(find("plan-skip").value);
-    if (find("plan-method").value) fault.method = find("plan-method").value;
-    for (const input of find("plan-fields").querySelectorAll("input, select, textarea")) {
+  function readFault() {
+    const kind = byId("plan-kind").value;
+    const fault = { path: byId("plan-path").value, kind };
+    fault.times = Number(byId("plan-times").value);
+    fault.skip = Number(byId("plan-skip").value);
+    if (byId("plan-method").value) fault.method = byId("plan-method").value;
+    for (const input of byId("plan-fields").querySelectorAll("input, select, textarea")) {
       const name = input.id.slice("field-".length);
-      if (input.value !== "") fault[name] = value(name, kind, input.value);
+      if (input.value !== "") fault[name] = parseField(name, kind, input.value);
     }
     return fault;
   }
 
   async function start() {
-    find("address").textContent = location.origin;
+    byId("address").textContent = location.origin;
     void poll();
-    choices = await ask("GET", "choices");
-    find("plan-path").replaceChildren(...options(Object.keys(choices.paths)));
-    find("plan-kind").replaceChildren(...options(Object.keys(choices.kinds)));
-    find("paths").replaceChildren(...options(Object.keys(choices.paths)));
+    choices = await send("GET", "choices");
+    byId("plan-path").replaceChildren(...options(Object.keys(choices.paths)));
+    byId("plan-kind").replaceChildren(...options(Object.keys(choices.kinds)));
+    byId("paths").replaceChildren(...options(Object.keys(choices.paths)));
     planMethods();
   }
 
-  find("plan-path").addEventListener("change", planMethods);
-  find("plan-kind").addEventListener("change", planFields);
-  find("plan").addEventListener("submit", (event) => {
+  byId("plan-path").addEventListener("change", planMethods);
+  byId("plan-kind").addEventListener("change", planFields);
+  byId("plan").addEventListener("submit", (event) => {
     event.preventDefault();
     try {
-      void act("plan-said", "Planned.", "POST", "faults", planned());
-    } catch (problem) {
-      find("plan-said").className = "bad";
-      find("plan-said").textContent = problem.message;
+      void submit("plan-status", "Planned.", "POST", "faults", readFault());
+    } catch (error) {
+      byId("plan-status").className = "bad";
+      byId("plan-status").textContent = error.message;
     }
   });
-  find("clear-faults").addEventListener("click", () => act("plan-said", "Cleared.", "DELETE", "faults"));
-  find("clear-journal").addEventListener("click", () => act("journal-said", "Cleared.", "DELETE", "journal"));
-  find("advance").addEventListener("submit", (event) => {
+  byId("clear-faults").addEventListener("click", () => submit("plan-status", "Cleared.", "DELETE", "faults"));
+  byId("clear-journal").addEventListener("click", () => submit("journal-status", "Cleared.", "DELETE", "journal"));
+  byId("advance").addEventListener("submit", (event) => {
     event.preventDefault();
-    const advance = Number(find("advance-by").value) * Number(find("advance-unit").value);
-    void act("advance-said", "Moved on.", "PUT", "clock", { advance });
+    const advance = Number(byId("advance-by").value) * Number(byId("advance-unit").value);
+    void submit("advance-status", "Advanced.", "PUT", "clock", { advance });
   });
-  find("hold").addEventListener("click", () => {
-    void act("advance-said", still ? "Runs on." : "Held.", "PUT", "clock", { running: still });
+  byId("clock-toggle").addEventListener("click", () => {
+    void submit("advance-status", stopped ? "Started." : "Stopped.", "PUT", "clock", { running: stopped });
   });
-  find("filter").addEventListener("submit", (event) => event.preventDefault());
-  find("filter-path").addEventListener("input", () => void poll());
-  find("pause").addEventListener("click", () => {
+  byId("filter").addEventListener("submit", (event) => event.preventDefault());
+  byId("filter-path").addEventListener("input", () => void poll());
+  byId("pause").addEventListener("click", () => {
     paused = !paused;
-    find("pause").setAttribute("aria-pressed", String(paused));
-    state();
+    byId("pause").setAttribute("aria-pressed", String(paused));
+    showConnection();
     if (!paused) void poll();
     else schedule();
   });
-  find("reset").addEventListener("click", () => {
+  byId("reset").addEventListener("click", () => {
     if (confirm("Back to the start state? Keys, leases, faults and the journal are lost.")) {
-      void act("reset-said", "Reset.", "POST", "reset");
+      void submit("reset-status", "Reset.", "POST", "reset");
     }
   });
   document.addEventListener("visibilitychange", () => (document.hidden || paused ? schedule() : void poll()));

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page at ``/_sim/``: one document with its style and its program in it, and the calls that it makes itself."""
+"""The page at ``/_sim/``: one document with its style and script, and the calls that only the page makes."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from ..core import Core
-from ..proxies.echo import Echo
-from . import view as live
+from ..proxies.echo import EchoServices
+from .view import build_view, fault_choices
 
-FOLDER = Path(__file__).resolve().parent
+DIRECTORY = Path(__file__).resolve().parent
 
 
-def _allowed(text: str) -> str:
-    """How a policy names what stands between two tags."""
+def _hash_source(text: str) -> str:
+    """Return the source expression of a Content-Security-Policy for an inline style or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 class Page:
-    def __init__(self, core: Core, echo: Echo) -> None:
+    def __init__(self, core: Core, echo: EchoServices) -> None:
         self._core = core
         self._echo = echo
-        style = (FOLDER / "page.css").read_text(encoding="utf-8")
-        script = (FOLDER / "page.js").read_text(encoding="utf-8")
-        frame = (FOLDER / "page.html").read_text(encoding="utf-8")
-        self._document = frame.replace("/* page.css */", style).replace("/* page.js */", script)
+        style = (DIRECTORY / "page.css").read_text(encoding="utf-8")
+        script = (DIRECTORY / "page.js").read_text(encoding="utf-8")
+        template = (DIRECTORY / "page.html").read_text(encoding="utf-8")
+        self._document = template.replace("/* page.css */", style).replace("/* page.js */", script)
         policy = {
             "default-src": "'none'",
-            "style-src": _allowed(style),
-            "script-src": _allowed(script),
+            "style-src": _hash_source(style),
+            "script-src": _hash_source(script),
             "img-src": "data:",
             "connect-src": "'self'",
             "base-uri": "'none'",
             "form-action": "'none'",
             "frame-ancestors": "'none'",
-            # No text can become HTML, whatever the program does.
+            # Text cannot become HTML, even if the script has a bug.
             "require-trusted-types-for": "'script'",
             "trusted-types": "'none'",
         }
@@ -55,21 +55,21 @@ class Page:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/_sim", self.lead, methods=["GET"]),
-            Route("/_sim/", self.document, methods=["GET"]),
-            Route("/_sim/live", self.live, methods=["GET"]),
-            Route("/_sim/choices", self.choices, methods=["GET"]),
+            Route("/_sim", self.redirect, methods=["GET"]),
+            Route("/_sim/", self.get_document, methods=["GET"]),
+            Route("/_sim/live", self.get_view, methods=["GET"]),
+            Route("/_sim/choices", self.get_choices, methods=["GET"]),
         ]
 
-    async def lead(self, request: Request) -> Response:
+    async def redirect(self, request: Request) -> Response:
         return RedirectResponse("/_sim/")
 
-    async def document(self, request: Request) -> Response:
+    async def get_document(self, request: Request) -> Response:
         return HTMLResponse(self._document, headers=self._headers)
 
-    async def live(self, request: Request) -> Response:
-        shown = live.view(self._core, self._echo, request.query_params.get("path", ""))
-        return JSONResponse(shown, headers={"Cache-Control": "no-store"})
+    async def get_view(self, request: Request) -> Response:
+        view = build_view(self._core, self._echo, request.query_params.get("path", ""))
+        return JSONResponse(view, headers={"Cache-Control": "no-store"})
 
-    async def choices(self, request: Request) -> Response:
-        return JSONResponse(live.choices())
+    async def get_choices(self, request: Request) -> Response:
+        return JSONResponse(fault_choices())

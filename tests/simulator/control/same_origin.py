@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which requests may reach the page and the control calls: not those that another site's page makes in a browser.
+"""Protects the page and the control calls from pages of other sites in a browser.
 
-A page of any site can make a browser send requests to this machine. Its ``Origin`` gives it away; or, if its name was
-made to resolve to this machine (DNS rebinding), the name in ``Host``. The vendor's calls are not restricted: the vendor
-does not look at these headers, and programs call it by any name.
+A page of any site can make a browser send requests to this machine. ``Origin`` identifies such a request; after DNS
+rebinding, the name in ``Host`` does. The vendor's calls are not restricted: the vendor ignores these headers, and
+programs may call it by any name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 PREFIX = "/_sim"
 MAX_SHOWN = 100
-"""Characters of a header that a refusal quotes."""
+"""Maximum number of characters of a header in an error message."""
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -30,7 +30,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether this is an address that only this machine reaches."""
+    """Return whether only this machine can reach an address."""
     address = _address(host)
     return address is not None and address.is_loopback
 
@@ -45,8 +45,8 @@ def _host_of(authority: str) -> str:
     return host if parts.netloc == authority and parts.username is None else ""
 
 
-class SameOrigin:
-    """Answers 403 to a request for the page or a control call whose Host or Origin is not the simulator's."""
+class SameOriginMiddleware:
+    """Responds with 403 to requests for the page and control calls whose Host or Origin is not the simulator's."""
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
@@ -55,36 +55,36 @@ class SameOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        reason = self.refusal(scope) if path == PREFIX or path.startswith(f"{PREFIX}/") else None
-        if reason is None:
+        error = self.check(scope) if path == PREFIX or path.startswith(f"{PREFIX}/") else None
+        if error is None:
             await self._app(scope, receive, send)
         else:
-            answer = JSONResponse({"error": reason}, 403, {"X-Content-Type-Options": "nosniff"})
-            await answer(scope, receive, send)
+            response = JSONResponse({"error": error}, 403, {"X-Content-Type-Options": "nosniff"})
+            await response(scope, receive, send)
 
-    def refusal(self, scope: Scope) -> str | None:
-        """Return why a request is refused, in one sentence, or None."""
+    def check(self, scope: Scope) -> str | None:
+        """Return the error message for a request that is not allowed, or None."""
         headers: dict[bytes, list[str]] = {b"host": [], b"origin": []}
         for name, value in scope["headers"]:
             if name.lower() in headers:
                 headers[name.lower()].append(value.decode("latin-1"))
-        own, reached = headers[b"host"], (scope.get("server") or ("", 0))[0]
-        for host in own:
-            if not self._is_own(_host_of(host), reached):
+        hosts, server_address = headers[b"host"], (scope.get("server") or ("", 0))[0]
+        for host in hosts:
+            if not self._is_own_host(_host_of(host), server_address):
                 return (
                     f"Host {host[:MAX_SHOWN]!r} is not the simulator's: use 127.0.0.1, localhost or the address that "
                     "it listens on, or start it with --allow-host and that name"
                 )
         for origin in headers[b"origin"]:
-            if [origin] != [f"{scope['scheme']}://{host}" for host in own]:
+            if [origin] != [f"{scope['scheme']}://{host}" for host in hosts]:
                 return (
                     f"Origin {origin[:MAX_SHOWN]!r} is another site's: of all pages in a browser, only the "
                     "simulator's own may make control calls"
                 )
         return None
 
-    def _is_own(self, host: str, reached: str) -> bool:
+    def _is_own_host(self, host: str, server_address: str) -> bool:
         address = _address(host)
         if address is None:
             return host in self._hosts
-        return address.is_loopback or address in self._addresses or address == _address(reached)
+        return address.is_loopback or address in self._addresses or address == _address(server_address)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the page shows, in one answer: it is asked for once a second, so whatever can be long is cut."""
+"""The data of the page in one response. The page polls it every second, so everything that can be long is truncated."""
 
 from __future__ import annotations
 
@@ -9,94 +9,95 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..account.agents import Agent
-from ..classic.keys import Account
-from ..classic.leases import Lease
 from ..clock import beijing
 from ..core import Core
-from ..proxies.echo import Echo, Service
-from ..routing import PATHS
-from .faults import KINDS
-from .journal import Entry
+from ..exchange import CallRecord
+from ..keys.key import ProxyKey
+from ..keys.leases import Lease
+from ..proxies.echo import EchoService, EchoServices
+from ..routing import ENDPOINTS_BY_PATH
+from .faults import FAULT_KINDS
 
-CALLS = 200
-"""Calls of the journal."""
-ITEMS = 300
-"""Items of any other list."""
-LETTERS = 300
-"""Letters of a text that a caller sent."""
-HIDDEN = ("Pwd", "sign")
-"""Parameters whose values are not put on a screen."""
+MAX_CALLS = 200
+"""Maximum number of calls of the journal."""
+MAX_ITEMS = 300
+"""Maximum number of items of any other list."""
+MAX_CHARACTERS = 300
+"""Maximum length of a text that a client sent."""
+SECRET_PARAMETERS = ("Pwd", "sign")
+"""Parameters whose values are not shown."""
 
 
-def choices() -> dict[str, Any]:
-    """What a fault can be planned with."""
+def fault_choices() -> dict[str, Any]:
+    """Return the kinds and paths that a fault can have."""
     kinds = {
         name: {"executes": kind.executes, "required": kind.required, "optional": kind.optional}
-        for name, kind in KINDS.items()
+        for name, kind in FAULT_KINDS.items()
     }
     paths = {
         path: sorted({method for endpoint in endpoints for method in endpoint.methods})
-        for path, endpoints in PATHS.items()
+        for path, endpoints in ENDPOINTS_BY_PATH.items()
     }
     return {"kinds": kinds, "paths": paths}
 
 
-def view(core: Core, echo: Echo, path: str = "") -> dict[str, Any]:
-    """The state, with those calls of the journal whose path holds a text."""
-    core.vendor.settle()
+def build_view(core: Core, echo: EchoServices, path: str = "") -> dict[str, Any]:
+    """Return the state, with the calls of the journal whose path contains a text."""
+    core.keys.process_due_events()
     now = core.clock.now()
-    calls, total = core.journal.latest(CALLS, path)
+    calls, total = core.journal.latest(MAX_CALLS, path)
+    public_addresses = core.network.public_addresses
     return {
         "now": now,
         "beijing": beijing(now),
         "ahead": core.clock.ahead,
         "running": core.clock.running,
-        "minute": core.windows.minute,
-        "keys": _some([_key(account, now) for account in core.vendor.accounts.values()]),
-        "windows": _some(_windows(core, now)),
-        "faults": _some([_clipped(fault) for fault in core.faults.describe()]),
-        "journal": {"count": total, "items": [_call(entry) for entry in calls]},
-        "agents": _some([_agent(agent) for agent in core.agents.by_appid.values()]),
-        "echo": _some([_service(name, service) for name, service in echo.services().items()]),
-        "map": _some([{"source": source, "public": public} for source, public in core.vendor.map.items()]),
+        "minute": core.rate_limiter.minute,
+        "keys": _truncated_list([_key(key, now) for key in core.keys.by_name.values()]),
+        "windows": _truncated_list(_windows(core, now)),
+        "faults": _truncated_list([_truncated_values(fault) for fault in core.faults.describe()]),
+        "journal": {"count": total, "items": [_call(record) for record in calls]},
+        "agents": _truncated_list([_agent(agent) for agent in core.agents.by_appid.values()]),
+        "echo": _truncated_list([_echo_service(name, service) for name, service in echo.by_name().items()]),
+        "map": _truncated_list([{"source": source, "public": public} for source, public in public_addresses.items()]),
     }
 
 
-def _some(items: Sequence[Any]) -> dict[str, Any]:
-    return {"count": len(items), "items": list(items[:ITEMS])}
+def _truncated_list(items: Sequence[Any]) -> dict[str, Any]:
+    return {"count": len(items), "items": list(items[:MAX_ITEMS])}
 
 
-def _text(value: str) -> str:
-    return value if len(value) <= LETTERS else f"{value[:LETTERS]}…"
+def _truncated_text(value: str) -> str:
+    return value if len(value) <= MAX_CHARACTERS else f"{value[:MAX_CHARACTERS]}…"
 
 
-def _clipped(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _text(value) if isinstance(value, str) else value for name, value in values.items()}
+def _truncated_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _truncated_text(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
-def _left(end: float, now: float) -> float:
+def _seconds_left(end: float, now: float) -> float:
     return max(0.0, round(end - now, 1))
 
 
 def _leases(leases: Iterable[Lease], now: float) -> dict[str, Any]:
-    return _some([{**lease.describe(), "left": _left(lease.ends, now)} for lease in leases])
+    return _truncated_list([{**lease.describe(), "left": _seconds_left(lease.ends, now)} for lease in leases])
 
 
-def _key(account: Account, now: float) -> dict[str, Any]:
-    plan, books = account.plan, account.books
+def _key(key: ProxyKey, now: float) -> dict[str, Any]:
+    plan, holdings = key.plan, key.holdings
     return {
-        "key": account.key,
-        "status": account.status,
+        "key": key.key,
+        "status": key.status,
         "plan": {"kind": plan.kind, "billing": plan.billing, "channels": plan.channels, "balance": plan.balance},
-        "busy": account.busy,
-        "capacity": account.capacity,
-        "exit": account.exit,
-        "proxy_url": account.proxy_url,
-        "whitelist": _some(account.whitelist),
-        "leases": _leases(books.leases, now),
-        "pool": _leases(books.pool, now),
-        "freeing": _some([_left(moment, now) for moment in books.freeing]),
-        "monopolies": _some([monopoly.describe(now) for monopoly in books.monopolies]),
+        "channels_in_use": key.channels_in_use,
+        "capacity": key.capacity,
+        "exit": key.exit,
+        "proxy_url": key.proxy_url,
+        "whitelist": _truncated_list(key.whitelist),
+        "leases": _leases(holdings.leases, now),
+        "pool": _leases(holdings.pool, now),
+        "channels_free_in": _truncated_list([_seconds_left(time, now) for time in holdings.channels_free_at]),
+        "monopolies": _truncated_list([monopoly.describe(now) for monopoly in holdings.monopolies]),
     }
 
 
@@ -107,30 +108,33 @@ def _windows(core: Core, now: float) -> list[dict[str, Any]]:
             "call": name,
             "count": window["count"],
             "limit": window["limit"],
-            "left": _left(window["started"] + window["seconds"], now),
+            "left": _seconds_left(window["started"] + window["seconds"], now),
         }
-        for key, windows in core.windows.describe().items()
+        for key, windows in core.rate_limiter.describe().items()
         for name, window in windows.items()
     ]
 
 
-def _call(entry: Entry) -> dict[str, Any]:
-    params = list(entry.params.items())
-    shown = [f"{_text(name)}={'…' if name in HIDDEN else _text(value)}" for name, value in params[:ITEMS]]
+def _call(record: CallRecord) -> dict[str, Any]:
+    params = list(record.params.items())[:MAX_ITEMS]
+    shown = [
+        f"{_truncated_text(name)}={'…' if name in SECRET_PARAMETERS else _truncated_text(value)}"
+        for name, value in params
+    ]
     return {
-        "seq": entry.seq,
-        "time": beijing(entry.at),
-        "method": entry.method,
-        "path": _text(entry.path),
-        "key": None if entry.key is None else _text(entry.key),
-        "params": _text("  ".join(shown)),
-        "public": entry.public,
-        "user_agent": _text(entry.user_agent),
-        "http_status": entry.http_status,
-        "code": entry.code,
-        "executed": entry.executed,
-        "fault": entry.fault,
-        "refusal": entry.refusal,
+        "seq": record.seq,
+        "time": beijing(record.at),
+        "method": record.method,
+        "path": _truncated_text(record.path),
+        "key": None if record.key is None else _truncated_text(record.key),
+        "params": _truncated_text("  ".join(shown)),
+        "public": record.public,
+        "user_agent": _truncated_text(record.user_agent),
+        "http_status": record.http_status,
+        "code": record.code,
+        "executed": record.executed,
+        "fault": record.fault,
+        "refusal": record.refusal,
     }
 
 
@@ -138,19 +142,19 @@ def _agent(agent: Agent) -> dict[str, Any]:
     return {"appid": agent.appid, "balance": agent.balance, "instances": len(agent.instances), "domain": agent.domain}
 
 
-def _service(name: str, service: Service) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _echo_service(name: str, service: EchoService) -> dict[str, Any]:
+    overrides: dict[str, Any] = {
         "answer": service.answer,
         "answers": service.answers or None,
         "headers": service.headers or None,
         "status": None if service.status == 200 else service.status,
         "delay": service.delay or None,
     }
-    changed = {field: value for field, value in told.items() if value is not None}
-    sources = Counter(service.sources).most_common(ITEMS)
+    changed = {field: value for field, value in overrides.items() if value is not None}
+    sources = Counter(service.sources).most_common(MAX_ITEMS)
     return {
         "name": name,
         "calls": len(service.sources),
         "sources": [{"source": source, "calls": calls} for source, calls in sources],
-        "override": _clipped(changed),
+        "override": _truncated_values(changed),
     }

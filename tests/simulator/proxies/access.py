@@ -1,42 +1,73 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may use a forward proxy, and where it leads."""
+"""Access control of forward proxies: authorized clients, and allowed targets."""
 
 from __future__ import annotations
 
 import base64
 import ipaddress
 import secrets
+from collections.abc import Callable
+from typing import Protocol
 
-from ..classic.leases import Lease
-from ..classic.state import Ends, Vendor
+from ..clock import Clock
+from ..network import Connection, Network
 
 
-class Gate:
-    """Who may use the proxy of one key or of one of its leases, and to where."""
+class KeyAccess(Protocol):
+    """The part of a key that decides who may use its proxies."""
 
-    def __init__(self, vendor: Vendor, key: str, lease: Lease | None = None) -> None:
-        self._vendor = vendor
+    key: str
+    whitelist: list[str]
+    pwd: str | None
+    exit: str
+
+
+class LeaseAccess(Protocol):
+    """The part of a lease that its proxy needs."""
+
+    ip: str
+
+    def is_active(self, now: float) -> bool:
+        """Return whether the lease has not ended."""
+
+
+KeyLookup = Callable[[str], KeyAccess | None]
+
+
+class ProxyAccess:
+    """Access to the proxy of one key, or of one of its leases."""
+
+    def __init__(
+        self, network: Network, clock: Clock, find_key: KeyLookup, key: str, lease: LeaseAccess | None = None
+    ) -> None:
+        self._network = network
+        self._clock = clock
+        self._find_key = find_key
         self._key = key
         self._lease = lease
 
-    def admits(self, ends: Ends, authorization: bytes | None) -> bool:
-        account = self._vendor.accounts.get(self._key)
-        if account is None:
+    def authorizes(self, connection: Connection, authorization: bytes | None) -> bool:
+        """Return whether a client may use the proxy: by its whitelisted address, or by Proxy-Authorization."""
+        key = self._find_key(self._key)
+        if key is None:
             return False
-        if self._lease is not None and not self._lease.runs(self._vendor.clock.now()):
+        if self._lease is not None and not self._lease.is_active(self._clock.now()):
             return False
-        if self._vendor.public_address(ends) in account.whitelist:
+        if self._network.public_address(connection) in key.whitelist:
             return True
-        if account.pwd is None or authorization is None:
+        if key.pwd is None or authorization is None:
             return False
-        expected = base64.b64encode(f"{account.key}:{account.pwd}".encode())
+        expected = base64.b64encode(f"{key.key}:{key.pwd}".encode())
         scheme, given = authorization[:6], authorization[6:]
         return scheme.lower() == b"basic " and secrets.compare_digest(given.strip(), expected)
 
     @staticmethod
-    def reaches(host: str, own: str) -> bool:
-        """Loopback and the simulator's own address only. A name would need a look-up outside, so none is taken."""
+    def allows_target(host: str, own: str) -> bool:
+        """Return whether the target is loopback or the simulator's own address.
+
+        Other names are refused, because they would need a DNS lookup outside of this machine.
+        """
         if host == "localhost":
             return True
         try:
@@ -45,12 +76,13 @@ class Gate:
             return False
         return address.is_loopback or host == own
 
-    def register(self, onward: Ends) -> None:
-        account = self._vendor.accounts.get(self._key)
+    def register_upstream(self, connection: Connection) -> None:
+        """Let the vendor see a connection of the proxy with the exit address of the lease or the key."""
+        key = self._find_key(self._key)
         if self._lease is not None:
-            self._vendor.through_proxy[onward] = self._lease.ip
-        elif account is not None:
-            self._vendor.through_proxy[onward] = account.exit
+            self._network.register_proxied(connection, self._lease.ip)
+        elif key is not None:
+            self._network.register_proxied(connection, key.exit)
 
-    def forget(self, onward: Ends) -> None:
-        self._vendor.through_proxy.pop(onward, None)
+    def unregister_upstream(self, connection: Connection) -> None:
+        self._network.unregister_proxied(connection)

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import requests
 from simulator import cli
-from simulator.account import catalog as cloud_data
+from simulator.account import catalog
 from simulator.account.signature import sign
 from simulator.clock import Clock
-from simulator.core import Core, Lost
+from simulator.core import ConnectionLost, Core
 from simulator_fixture import Simulator, running_simulator
 
 START = 1700000000.0
@@ -237,7 +237,7 @@ def test_refused_parameters(core: Core, ask: Ask, path: str, params: dict[str, s
 
 
 def test_filters_of_packages(core: Core, ask: Ask) -> None:
-    shown = [row.described() for row in cloud_data.packages()]
+    shown = [row.describe() for row in catalog.packages()]
     elsewhere = [{**shown[0], "Line_no": "l2", "Area_no": "l2-1", "Package_no": "3"}]
     alter(core, packages=[*shown, *elsewhere, {**elsewhere[0], "productId": 300}])
 
@@ -249,9 +249,9 @@ def test_filters_of_packages(core: Core, ask: Ask) -> None:
     assert numbers(line_no="nowhere") == numbers(productId="113") == []
     assert numbers(productId="300") == ["3"]
     assert "productId" not in ask(PACKAGES, productId="300")["Data"]["1"]
-    assert not set(cloud_data.RATES) & set(ask(PACKAGES, productId="104")["Data"]["1"])
+    assert not set(catalog.RATE_FIELDS) & set(ask(PACKAGES, productId="104")["Data"]["1"])
     alter(core, options={"rates": "always"})
-    assert set(cloud_data.RATES) < set(ask(PACKAGES, productId="104")["Data"]["1"])
+    assert set(catalog.RATE_FIELDS) < set(ask(PACKAGES, productId="104")["Data"]["1"])
 
 
 def test_prices(core: Core, ask: Ask) -> None:
@@ -530,7 +530,7 @@ def test_lost_answers(sim: Simulator, call: Ask, core: Core, ask: Ask, kind: str
     entry = sim.journal()[-1]
     assert (entry["fault"], entry["executed"], entry["http_status"]) == (kind, executed, None)
     core.faults.append({"path": BALANCE, "kind": kind})
-    with pytest.raises(Lost):
+    with pytest.raises(ConnectionLost):
         ask(BALANCE)
     assert core.journal.select()[-1]["executed"] is executed
 
@@ -587,4 +587,4 @@ def test_planned_codes(core: Core, ask: Ask) -> None:
 
 def test_there_is_no_rate_limit_and_no_word_of_it_in_the_windows(core: Core, ask: Ask) -> None:
     assert all(ask(BALANCE)["result"] for repeat in range(200))
-    assert core.windows.describe() == {}
+    assert core.rate_limiter.describe() == {}

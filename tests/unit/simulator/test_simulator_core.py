@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from simulator.clock import Clock
-from simulator.core import Core, Lost
+from simulator.core import ConnectionLost, Core
 
 KEY = {"Key": "QGDEMO01"}
 START = 1893456000.0
@@ -23,7 +23,7 @@ def core() -> Core:
 
 
 def held(core: Core) -> list[str]:
-    return [lease.ip for lease in core.vendor.accounts["QGDEMO01"].books.leases]
+    return [lease.ip for lease in core.keys["QGDEMO01"].holdings.leases]
 
 
 def get(core: Core, path: str, **params: str) -> Any:
@@ -65,7 +65,7 @@ def test_one_seed_one_story() -> None:
 @pytest.mark.parametrize(("kind", "executed"), [("refuse", False), ("reset_before", False), ("reset_after", True)])
 def test_lost_answers(core: Core, kind: str, executed: bool) -> None:
     core.faults.append({"path": "/allocate", "kind": kind})
-    with pytest.raises(Lost) as lost:
+    with pytest.raises(ConnectionLost) as lost:
         get(core, "/allocate")
     assert lost.value.executed is executed
     assert len(held(core)) == executed
@@ -99,7 +99,7 @@ def test_slow_answers_move_the_clock(core: Core) -> None:
 
 
 def test_a_port_that_cannot_be_opened(core: Core) -> None:
-    class Stuck:
+    class FailingPorts:
         host = "127.0.0.1"
         opened = 0
 
@@ -112,11 +112,11 @@ def test_a_port_that_cannot_be_opened(core: Core) -> None:
         def close(self, lease: object) -> None:
             self.opened -= 1
 
-    core.vendor.lessor.doors = doors = Stuck()
+    core.keys.lease_service.ports = ports = FailingPorts()
     assert get(core, "/allocate", Num="3")[1]["Code"] == -104
-    assert (held(core), doors.opened) == ([], 1)
+    assert (held(core), ports.opened) == ([], 1)
     assert get(core, "/info/quota")[1]["Used"] == 0
-    doors.opened = 0
+    ports.opened = 0
     get(core, "/allocate")
     assert get(core, "/replace", Num="3")[1]["Code"] == -104
     assert (held(core), core.journal.select("/replace")[0]["executed"]) == ([], True)

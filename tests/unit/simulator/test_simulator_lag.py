@@ -26,7 +26,7 @@ def send(core: Core, path: str, method: str = "GET", **params: str) -> Any:
 
 def test_a_lagging_list_shows_leases_and_addresses_late_and_the_quota_does_not_lag(core: Core) -> None:
     send(core, "/whitelist/add", IP="203.0.113.5")
-    core.vendor.accounts[KEY].change({"options": {"list_lag": 3}})
+    core.keys[KEY].configure({"options": {"list_lag": 3}})
     send(core, "/allocate", Num="2")
     send(core, "/whitelist/add", IP="203.0.113.6")
     core.clock.advance(2.9)
@@ -42,7 +42,7 @@ def test_a_lagging_list_shows_leases_and_addresses_late_and_the_quota_does_not_l
 
 
 def test_a_lagging_list_shows_monopolies_late(core: Core) -> None:
-    core.vendor.accounts[KEY].change({"plan": {"kind": "exclusive_occupancy"}, "options": {"list_lag": 3}})
+    core.keys[KEY].configure({"plan": {"kind": "exclusive_occupancy"}, "options": {"list_lag": 3}})
     send(core, "/monopolies", "POST", Num="1")
     assert send(core, "/monopolies")["data"] == []
     core.clock.advance(3)
@@ -50,7 +50,7 @@ def test_a_lagging_list_shows_monopolies_late(core: Core) -> None:
 
 
 def test_a_list_without_lag_shows_a_change_at_once(core: Core) -> None:
-    core.vendor.accounts[KEY].change({"options": {"list_lag": 3}})
+    core.keys[KEY].configure({"options": {"list_lag": 3}})
     send(core, "/allocate", Num="1")
-    core.vendor.accounts[KEY].change({"options": {"list_lag": 0}})
+    core.keys[KEY].configure({"options": {"list_lag": 0}})
     assert send(core, "/query")["TotalNum"] == 1

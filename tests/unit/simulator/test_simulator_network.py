@@ -15,9 +15,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from requests.adapters import HTTPAdapter
-from simulator.classic.state import Vendor
 from simulator.clock import Clock
-from simulator.proxies.access import Gate
+from simulator.keys.registry import KeyRegistry
+from simulator.network import Network
+from simulator.proxies.access import ProxyAccess
 from simulator_fixture import Simulator, running_simulator
 
 SOURCE, PUBLIC, EXIT = "127.0.0.11", "203.0.113.11", "198.51.100.1"
@@ -209,12 +210,13 @@ def test_tls(tmp_path: Path) -> None:
 
 
 def test_a_caller_is_not_taken_for_the_proxy_that_used_its_port_elsewhere() -> None:
-    vendor = Vendor(["K"], {}, Clock(0))
-    vendor.account("K").whitelist.append("127.0.0.1")
-    gate, caller = Gate(vendor, "K"), ("127.0.0.1", 40000)
-    onward, other = (caller, ("127.0.0.1", 8080)), (caller, ("127.0.0.1", 9090))
-    gate.register(onward)
-    assert [vendor.public_address(ends) for ends in (onward, other)] == [EXIT, "127.0.0.1"]
-    assert [gate.admits(ends, None) for ends in (onward, other)] == [False, True]
-    gate.forget(onward)
-    assert gate.admits(onward, None)
+    network, clock = Network({}), Clock(0)
+    keys = KeyRegistry(["K"], clock)
+    keys["K"].whitelist.append("127.0.0.1")
+    access, client = ProxyAccess(network, clock, keys.get, "K"), ("127.0.0.1", 40000)
+    upstream, other = (client, ("127.0.0.1", 8080)), (client, ("127.0.0.1", 9090))
+    access.register_upstream(upstream)
+    assert [network.public_address(connection) for connection in (upstream, other)] == [EXIT, "127.0.0.1"]
+    assert [access.authorizes(connection, None) for connection in (upstream, other)] == [False, True]
+    access.unregister_upstream(upstream)
+    assert access.authorizes(upstream, None)

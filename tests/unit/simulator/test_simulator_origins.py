@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from simulator.control.same_origin import SameOrigin, is_loopback
+from simulator.control.same_origin import SameOriginMiddleware, is_loopback
 from simulator_fixture import Simulator, running_simulator
 from starlette.types import Receive, Scope, Send
 
@@ -103,9 +103,9 @@ def test_the_vendors_calls_and_the_echo_services_look_at_neither(sim: Simulator,
     assert [call["path"] for call in sim.journal()] == ["/whitelist/query", "/_simulated"] * 2
 
 
-def refusal(guard: SameOrigin, host: str, reached: str = "192.0.2.44") -> str | None:
+def refusal(guard: SameOriginMiddleware, host: str, reached: str = "192.0.2.44") -> str | None:
     headers = [(b"host", host.encode())]
-    return guard.refusal({"type": "http", "scheme": "http", "headers": headers, "server": (reached, 8080)})
+    return guard.check({"type": "http", "scheme": "http", "headers": headers, "server": (reached, 8080)})
 
 
 async def no_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,13 +113,13 @@ async def no_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def test_the_address_that_it_listens_on_is_its_own() -> None:
-    guard = SameOrigin(no_app, ["2001:DB8::7"])
+    guard = SameOriginMiddleware(no_app, ["2001:DB8::7"])
     assert refusal(guard, "[2001:db8::7]:8080") is None
     assert refusal(guard, "[2001:db8::8]:8080") is not None
 
 
 def test_so_is_any_address_that_a_request_came_in_by() -> None:
-    guard = SameOrigin(no_app, ["0.0.0.0"])
+    guard = SameOriginMiddleware(no_app, ["0.0.0.0"])
     for host, reached in (
         ("192.0.2.44:8080", "192.0.2.44"),
         ("192.0.2.44", "::ffff:192.0.2.44"),

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
-from simulator.control.view import CALLS, ITEMS, LETTERS, view
+from simulator.control.view import MAX_CALLS, MAX_CHARACTERS, MAX_ITEMS, build_view
 from simulator.core import Core
-from simulator.proxies.echo import Echo
+from simulator.proxies.echo import EchoServices
 from simulator_fixture import PROGRAM, Simulator
 
 Call = Callable[..., Any]
@@ -115,7 +115,7 @@ def test_what_it_shows(sim: Simulator, http: requests.Session, call: Call) -> No
     assert (key["key"], key["whitelist"]) == (sim.key, {"count": 1, "items": ["203.0.113.5"]})
     assert [lease["ip"] for lease in key["leases"]["items"]] == [lease["ip"] for lease in sim.leases()]
     assert all(1680 < lease["left"] <= 1700 for lease in key["leases"]["items"])
-    assert (shown["ahead"], key["busy"]) == (100, 2)
+    assert (shown["ahead"], key["channels_in_use"]) == (100, 2)
     [window] = shown["windows"]["items"]
     assert (window["key"], window["call"], window["count"], window["limit"]) == (sim.key, "/query", 1, 35)
     assert 0 < window["left"] <= shown["minute"]
@@ -140,8 +140,8 @@ def test_monopolies_and_channels_that_become_free(sim: Simulator, http: requests
     call("/allocate", Num="1")
     call("/release", IP="*")
     [key] = live(sim)["keys"]["items"]
-    assert key["freeing"]["count"] == 1
-    assert 25 < key["freeing"]["items"][0] <= 30
+    assert key["channels_free_in"]["count"] == 1
+    assert 25 < key["channels_free_in"]["items"][0] <= 30
     sim.configure("MONO0001", plan={"kind": "exclusive_occupancy"}, options={"queue_seconds": 0, "dial_seconds": 0})
     form = {"Key": "MONO0001", "Num": "1", "AreaCode": "440100"}
     http.post(f"{sim.api_url}/monopolies", form, timeout=10).raise_for_status()
@@ -151,26 +151,26 @@ def test_monopolies_and_channels_that_become_free(sim: Simulator, http: requests
 
 def test_the_newest_calls_with_a_part_of_a_path(sim: Simulator, call: Call) -> None:
     call("/query")
-    for number in range(CALLS + 5):
+    for number in range(MAX_CALLS + 5):
         call("/whitelist/query", Number=str(number))
     shown = live(sim)["journal"]
-    assert (shown["count"], len(shown["items"])) == (CALLS + 6, CALLS)
-    assert shown["items"][0]["params"] == f"Number={CALLS + 4}"
-    assert len(live(sim, "list/q")["journal"]["items"]) == CALLS
-    assert live(sim, "/nothing")["journal"] == {"count": CALLS + 6, "items": []}
+    assert (shown["count"], len(shown["items"])) == (MAX_CALLS + 6, MAX_CALLS)
+    assert shown["items"][0]["params"] == f"Number={MAX_CALLS + 4}"
+    assert len(live(sim, "list/q")["journal"]["items"]) == MAX_CALLS
+    assert live(sim, "/nothing")["journal"] == {"count": MAX_CALLS + 6, "items": []}
     sim.control("DELETE", "/journal")
     assert live(sim)["journal"] == {"count": 0, "items": []}
 
 
 def test_what_can_be_long_is_cut() -> None:
     core = Core()
-    core.vendor.accounts["QGDEMO01"].change({"whitelist": [f"10.0.{n // 256}.{n % 256}" for n in range(ITEMS + 700)]})
+    core.keys["QGDEMO01"].configure({"whitelist": [f"10.0.{n // 256}.{n % 256}" for n in range(MAX_ITEMS + 700)]})
     core.handle("GET", "/" + "p" * 5000, {"Key": "k" * 5000, **{f"{n}": "v" * 500 for n in range(1000)}})
-    shown = view(core, Echo(core.vendor))
+    shown = build_view(core, EchoServices(core.network))
     whitelist = shown["keys"]["items"][0]["whitelist"]
-    assert (whitelist["count"], len(whitelist["items"])) == (ITEMS + 700, ITEMS)
+    assert (whitelist["count"], len(whitelist["items"])) == (MAX_ITEMS + 700, MAX_ITEMS)
     [entry] = shown["journal"]["items"]
-    assert max(len(entry[name]) for name in ("path", "key", "params")) == LETTERS + 1
+    assert max(len(entry[name]) for name in ("path", "key", "params")) == MAX_CHARACTERS + 1
 
 
 def test_text_of_callers_is_passed_on_as_json(sim: Simulator, http: requests.Session) -> None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Leases, and the books that are kept of them for each key."""
+"""Leases, and everything that a key holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Lease:
-    """One address that a key holds until a moment."""
+    """One exit address that a key may use until a deadline."""
 
     ip: str
     area: Area
@@ -25,17 +25,10 @@ class Lease:
     ends: float
     port: int = 0
     host: str = ""
-    live: bool = True
+    closed: bool = False
 
-    def runs(self, now: float) -> bool:
-        return self.live and now < self.ends
-
-    def item(self, detail: bool) -> dict[str, Any]:
-        """The lease in an answer of the vendor."""
-        found = {"IP": self.ip, "port": str(self.port), "deadline": beijing(self.ends), "host": self.host}
-        if detail:
-            found["region"] = self.area.region
-        return found
+    def is_active(self, now: float) -> bool:
+        return not self.closed and now < self.ends
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -53,25 +46,24 @@ class Lease:
 
 
 @dataclass
-class Books:
-    """What one key holds and has paid for."""
+class Holdings:
+    """The leases, pool addresses and monopolies of a key, its channels, and every lease that it has paid for."""
 
     leases: list[Lease] = field(default_factory=list)
     pool: list[Lease] = field(default_factory=list)
-    """Addresses seen with an extract call: they take no channel."""
+    """Addresses that were returned by extract calls. They use no channel."""
     monopolies: list[Monopoly] = field(default_factory=list)
-    freeing: list[float] = field(default_factory=list)
-    """When each channel becomes free whose lease was released."""
+    channels_free_at: list[float] = field(default_factory=list)
+    """When the channel of each released lease becomes free."""
     paid: list[dict[str, Any]] = field(default_factory=list)
-    """Every lease ever given. Nothing is ever taken out."""
+    """Every lease ever allocated; entries are never removed."""
     paid_addresses: set[str] = field(default_factory=set)
 
     @property
-    def busy(self) -> int:
-        """Channels in use."""
-        return len(self.leases) + len(self.freeing)
+    def channels_in_use(self) -> int:
+        return len(self.leases) + len(self.channels_free_at)
 
-    def pay(self, lease: Lease) -> None:
+    def record_payment(self, lease: Lease) -> None:
         self.paid.append({"ip": lease.ip, "port": str(lease.port), "task_id": lease.task_id, "at": lease.at})
         self.paid_addresses.add(lease.ip)
 
@@ -79,7 +71,7 @@ class Books:
         return {
             "leases": [lease.describe() for lease in self.leases],
             "pool": [lease.describe() for lease in self.pool],
-            "freeing": list(self.freeing),
+            "channels_free_at": list(self.channels_free_at),
             "paid": list(self.paid),
             "monopolies": [monopoly.describe(now) for monopoly in self.monopolies],
         }

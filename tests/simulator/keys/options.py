@@ -1,15 +1,15 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the vendor behaves for one key where its documents leave a choice."""
+"""Behaviour of the vendor for one key, for each case that the vendor's documents leave open."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .. import validation as checks
-from ..validation import Invalid
+from .. import validation
+from ..validation import Validator
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "overflow": ("refuse", "partial"),
@@ -30,20 +30,20 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "apply_data": ("uuids", "objects", "empty"),
     "lease_host": ("loopback", "address"),
 }
-FLAG = (checks.flag, "true or false")
-SECONDS = (checks.seconds, "seconds")
-OTHERS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "msg": FLAG,
-    "lease_proxies": FLAG,
-    "error_status": (lambda value: checks.whole(value, 200, 599), "an HTTP status from 200 to 599"),
-    "dial_seconds": SECONDS,
-    "queue_seconds": SECONDS,
-    "list_lag": SECONDS,
+_BOOLEAN: Validator = (validation.is_boolean, "true or false")
+_DURATION: Validator = (validation.is_duration, "seconds")
+VALIDATORS: dict[str, Validator] = {
+    "msg": _BOOLEAN,
+    "lease_proxies": _BOOLEAN,
+    "error_status": (validation.is_http_status, "an HTTP status from 200 to 599"),
+    "dial_seconds": _DURATION,
+    "queue_seconds": _DURATION,
+    "list_lag": _DURATION,
 }
 
 
 @dataclass
-class Options:
+class KeyOptions:
     overflow: str = "refuse"
     bound: str = "refuse"
     present_add: str = "ok"
@@ -69,20 +69,7 @@ class Options:
     list_lag: float = 0.0
 
     def change(self, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            self._check(name, value)
+        """Change some options; if one of them is wrong, nothing is changed."""
+        validation.validate_options(values, (item.name for item in fields(self)), CHOICES, VALIDATORS)
         for name, value in values.items():
             setattr(self, name, value)
-
-    @staticmethod
-    def _check(name: str, value: object) -> None:
-        known = [item.name for item in fields(Options)]
-        if name not in known:
-            raise Invalid(f"unknown option {name!r}, known: {', '.join(known)}")
-        if name in CHOICES:
-            if value not in CHOICES[name]:
-                raise Invalid(f"option {name}: {value!r} is none of {', '.join(CHOICES[name])}")
-            return
-        good, expected = OTHERS[name]
-        if not good(value):
-            raise Invalid(f"option {name}: {expected} expected")
