@@ -309,10 +309,11 @@
 
   async function send(method, path, value) {
     const body = value === undefined ? undefined : JSON.stringify(value);
-    const answer = await fetch(path, { method, body, cache: "no-store", signal: AbortSignal.timeout(REQUEST_TIMEOUT) });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.error ?? `HTTP ${answer.status}`);
-    return told;
+    const signal = AbortSignal.timeout(REQUEST_TIMEOUT);
+    const response = await fetch(path, { method, body, cache: "no-store", signal });
+    const result = await response.json();
+    if (!response.ok) throw new Error(result.error ?? `HTTP ${response.status}`);
+    return result;
   }
 
   let timer = 0;

@@ -25,7 +25,7 @@ def short() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    """With a whole minute, so that no window ends while a test fills it."""
+    """Run with the default minute, so that no window ends while a test fills it."""
     with running_simulator() as running:
         yield running
 
@@ -33,7 +33,7 @@ def simulator() -> Iterator[Simulator]:
 @pytest.mark.parametrize(
     ("path", "limit"), [("/whitelist/add", 20), ("/whitelist/del", 20), ("/whitelist/query", 60), ("/info/quota", 60)]
 )
-def test_limit(sim: Simulator, call: Call, path: str, limit: int) -> None:
+def test_an_endpoint_enforces_its_rate_limit(sim: Simulator, call: Call, path: str, limit: int) -> None:
     answers = [call(path, IP=A)["Code"] for repeat in range(limit + 2)]
     assert answers == [0] * limit + [-11] * 2
     calls = sim.journal(path)
@@ -58,7 +58,9 @@ CHANNELS = 2
         ({"kind": "dynamic_shared"}, "/extract", 45),
     ],
 )
-def test_limit_of_resources(sim: Simulator, call: Call, plan: dict[str, Any], path: str, limit: int) -> None:
+def test_the_rate_limit_depends_on_the_plan(
+    sim: Simulator, call: Call, plan: dict[str, Any], path: str, limit: int
+) -> None:
     sim.configure(plan={**plan, "channels": CHANNELS}, options={"lease_proxies": False})
     answers = [call(path, TaskID="none")["Code"] for repeat in range(limit + 1)]
     assert -11 not in answers[:-1]
@@ -66,7 +68,7 @@ def test_limit_of_resources(sim: Simulator, call: Call, plan: dict[str, Any], pa
     assert sim.journal(path)[-1]["executed"] is False
 
 
-def test_limit_of_monopolies(sim: Simulator, http: requests.Session) -> None:
+def test_each_method_of_monopolies_has_its_own_rate_limit(sim: Simulator, http: requests.Session) -> None:
     sim.configure(plan={"kind": "exclusive_occupancy", "channels": CHANNELS})
     limits = {"GET": 60, "POST": CHANNELS * 5 + 10, "DELETE": CHANNELS * 5 + 10}
     for method, limit in limits.items():
@@ -77,7 +79,7 @@ def test_limit_of_monopolies(sim: Simulator, http: requests.Session) -> None:
     assert sim.control("GET", "/windows")[sim.key]["POST /monopolies"]["limit"] == CHANNELS * 5 + 10
 
 
-def test_the_clock_moves_windows_on(sim: Simulator, call: Call) -> None:
+def test_a_window_ends_when_the_clock_is_advanced(sim: Simulator, call: Call) -> None:
     assert [call("/whitelist/add", IP=A)["Code"] for repeat in range(21)][-1] == -11
     sim.advance(50)
     assert call("/whitelist/add", IP=A)["Code"] == -11
@@ -85,7 +87,7 @@ def test_the_clock_moves_windows_on(sim: Simulator, call: Call) -> None:
     assert call("/whitelist/add", IP=A)["Code"] == 0
 
 
-def test_window_starts_with_the_first_call(short: Simulator, http: requests.Session) -> None:
+def test_a_window_starts_with_the_first_call(short: Simulator, http: requests.Session) -> None:
     short.reset()
 
     def query() -> int:
@@ -115,7 +117,7 @@ def test_windows_are_per_key_and_endpoint(sim: Simulator, call: Call) -> None:
     assert call("/whitelist/add", IP=A)["Code"] == 0
 
 
-def test_a_refused_call_is_not_executed(sim: Simulator, call: Call) -> None:
+def test_a_rate_limited_call_is_not_executed(sim: Simulator, call: Call) -> None:
     for number in range(20):
         call("/whitelist/add", IP=f"illegal{number}")
     assert call("/whitelist/add", IP=A)["Code"] == -11

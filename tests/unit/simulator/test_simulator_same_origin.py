@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may use the page and the control calls: programs and the page itself, but no page of another site."""
+"""Same-origin protection of the page and the control calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def port_of(sim: Simulator) -> int:
 
 
 def reset(sim: Simulator, http: requests.Session, url: str | None = None, **headers: str) -> requests.Response:
-    """One control call, with these headers."""
+    """Make a control call with these headers."""
     return http.post(f"{url or sim.control_url}/reset", headers=headers, timeout=10)
 
 
@@ -35,7 +35,7 @@ def assert_refused(answer: requests.Response, *words: str) -> None:
         assert word in answer.json()["error"]
 
 
-def test_a_control_call_that_another_sites_page_makes_is_refused(sim: Simulator, http: requests.Session) -> None:
+def test_a_control_call_from_a_page_of_another_site_is_refused(sim: Simulator, http: requests.Session) -> None:
     sim.configure(whitelist=["203.0.113.7"])
     form = {"Content-Type": "text/plain"}  # what a browser sends to another site without asking first
     for origin in (
@@ -51,7 +51,7 @@ def test_a_control_call_that_another_sites_page_makes_is_refused(sim: Simulator,
     assert sim.whitelist() == ["203.0.113.7"]
 
 
-def test_its_own_page_and_programs_make_control_calls(sim: Simulator, http: requests.Session) -> None:
+def test_the_own_page_and_programs_may_make_control_calls(sim: Simulator, http: requests.Session) -> None:
     own = f"127.0.0.1:{port_of(sim)}"
     assert reset(sim, http).status_code == 200
     assert reset(sim, http, Origin=f"http://{own}").status_code == 200
@@ -64,9 +64,7 @@ def test_its_own_page_and_programs_make_control_calls(sim: Simulator, http: requ
 
 
 @pytest.mark.parametrize("path", ["", "/", "/state", "/live", "/faults", "/no-such-call"])
-def test_a_name_that_was_made_to_resolve_to_this_machine_is_refused(
-    sim: Simulator, http: requests.Session, path: str
-) -> None:
+def test_a_host_name_after_dns_rebinding_is_refused(sim: Simulator, http: requests.Session, path: str) -> None:
     host = f"{ATTACKER}:{port_of(sim)}"
     answer = http.get(f"{sim.control_url}{path}", headers={"Host": host}, allow_redirects=False, timeout=10)
     assert_refused(answer, "Host", ATTACKER, "--allow-host")
@@ -88,13 +86,13 @@ def test_a_name_that_was_made_to_resolve_to_this_machine_is_refused(
         "x" * 5000,
     ],
 )
-def test_a_host_that_only_resembles_this_machine_is_refused(sim: Simulator, http: requests.Session, host: str) -> None:
+def test_a_host_that_resembles_loopback_is_refused(sim: Simulator, http: requests.Session, host: str) -> None:
     answer = reset(sim, http, Host=host)
     assert_refused(answer, "Host")
     assert len(answer.json()["error"]) < 300
 
 
-def test_the_vendors_calls_and_the_echo_services_look_at_neither(sim: Simulator, http: requests.Session) -> None:
+def test_the_apis_and_echo_services_ignore_host_and_origin(sim: Simulator, http: requests.Session) -> None:
     for headers in ({"Host": "proxy.vendor.example"}, {"Origin": "http://elsewhere.example"}):
         query = http.get(f"{sim.api_url}/whitelist/query?Key={sim.key}", headers=headers, timeout=10)
         assert (query.status_code, query.json()["Code"]) == (200, 0)
@@ -103,33 +101,33 @@ def test_the_vendors_calls_and_the_echo_services_look_at_neither(sim: Simulator,
     assert [call["path"] for call in sim.journal()] == ["/whitelist/query", "/_simulated"] * 2
 
 
-def refusal(guard: SameOriginMiddleware, host: str, reached: str = "192.0.2.44") -> str | None:
+def check(middleware: SameOriginMiddleware, host: str, reached: str = "192.0.2.44") -> str | None:
     headers = [(b"host", host.encode())]
-    return guard.check({"type": "http", "scheme": "http", "headers": headers, "server": (reached, 8080)})
+    return middleware.check({"type": "http", "scheme": "http", "headers": headers, "server": (reached, 8080)})
 
 
 async def no_app(scope: Scope, receive: Receive, send: Send) -> None:
     raise AssertionError("unreachable")
 
 
-def test_the_address_that_it_listens_on_is_its_own() -> None:
-    guard = SameOriginMiddleware(no_app, ["2001:DB8::7"])
-    assert refusal(guard, "[2001:db8::7]:8080") is None
-    assert refusal(guard, "[2001:db8::8]:8080") is not None
+def test_the_listen_address_is_allowed() -> None:
+    middleware = SameOriginMiddleware(no_app, ["2001:DB8::7"])
+    assert check(middleware, "[2001:db8::7]:8080") is None
+    assert check(middleware, "[2001:db8::8]:8080") is not None
 
 
-def test_so_is_any_address_that_a_request_came_in_by() -> None:
-    guard = SameOriginMiddleware(no_app, ["0.0.0.0"])
+def test_the_server_address_of_a_request_is_allowed() -> None:
+    middleware = SameOriginMiddleware(no_app, ["0.0.0.0"])
     for host, reached in (
         ("192.0.2.44:8080", "192.0.2.44"),
         ("192.0.2.44", "::ffff:192.0.2.44"),
         ("[2001:db8::1]:8080", "2001:db8::1"),
     ):
-        assert refusal(guard, host, reached) is None
-    assert refusal(guard, "192.0.2.45:8080", "192.0.2.44") is not None
+        assert check(middleware, host, reached) is None
+    assert check(middleware, "192.0.2.45:8080", "192.0.2.44") is not None
 
 
-def test_further_names_and_addresses_are_allowed_on_request(http: requests.Session) -> None:
+def test_allow_host_adds_names_and_addresses(http: requests.Session) -> None:
     with running_simulator(["--allow-host", "Simulator", "--allow-host", "192.0.2.8"]) as running:
         for host in ("simulator:8080", "SIMULATOR", "192.0.2.8:8080", "127.0.0.1", "localhost"):
             assert reset(running, http, Host=host).status_code == 200
@@ -149,5 +147,5 @@ def test_further_names_and_addresses_are_allowed_on_request(http: requests.Sessi
         ("localhost.attacker.example", False),
     ],
 )
-def test_which_addresses_only_this_machine_reaches(address: str, loopback: bool) -> None:
+def test_loopback_addresses_are_recognized(address: str, loopback: bool) -> None:
     assert is_loopback(address) is loopback

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulator as a program: its options, its start and its end."""
+"""The simulator as a program: options, start and stop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
 
-def test_defaults_and_options() -> None:
+def test_the_command_line_has_defaults_and_options() -> None:
     arguments = ["--key", "K1", "--key", "K2", "--minute", "7.5", "--map", "127.0.0.9=203.0.113.9"]
     with running_simulator(arguments) as one:
         state = one.state()
@@ -39,7 +39,7 @@ def test_defaults_and_options() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_how_to_use_it_and_stops_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     ready = tmp_path / "ready.json"
     arguments = ["--port", "0", "--proxy-port", "0", "--minute", "3", "--ready-file", str(ready)]
     command = [sys.executable, str(PROGRAM), *arguments]
@@ -47,19 +47,19 @@ def test_it_says_how_to_use_it_and_stops_on_a_signal(tmp_path: Path, number: sig
         end = time.monotonic() + 20
         while not ready.exists() and time.monotonic() < end:
             time.sleep(0.02)
-        told = json.loads(ready.read_text(encoding="utf-8"))
-        assert told["pid"] == process.pid
+        information = json.loads(ready.read_text(encoding="utf-8"))
+        assert information["pid"] == process.pid
         process.send_signal(number)
         output, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
-    assert f"export QG_API_URL={told['api_url']} QG_KEY=QGDEMO01" in output
+    assert f"export QG_API_URL={information['api_url']} QG_KEY=QGDEMO01" in output
     assert "export QG_MINUTE_SECONDS=3" in output
-    assert told["proxy_url"] in output
+    assert information["proxy_url"] in output
     assert list(tmp_path.iterdir()) == [ready]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_before_it_serves_stops_it_too(number: signal.Signals) -> None:
+def test_a_signal_during_the_start_stops_it(number: signal.Signals) -> None:
     early = (
         "import os, runpy, sys, uvicorn\n"
         "run = uvicorn.Server.run\n"
@@ -73,7 +73,7 @@ def test_a_signal_before_it_serves_stops_it_too(number: signal.Signals) -> None:
     assert "QG_API_URL=" in done.stdout
 
 
-def test_it_stops_while_a_call_hangs() -> None:
+def test_it_stops_while_a_call_is_pending() -> None:
     with running_simulator() as one:
         one.fault(path="/info/quota", kind="delay", seconds=60)
 
@@ -95,7 +95,7 @@ def test_it_stops_while_a_call_hangs() -> None:
 
 
 @pytest.mark.parametrize("option", ["--port", "--proxy-port"])
-def test_taken_port(option: str) -> None:
+def test_a_port_in_use_is_an_error(option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         other = ["--port", "0"] if option == "--proxy-port" else []
@@ -116,14 +116,14 @@ def test_taken_port(option: str) -> None:
         ["--allow-host", "simulator:8080"],
     ],
 )
-def test_wrong_options(arguments: list[str]) -> None:
+def test_an_invalid_option_is_an_error(arguments: list[str]) -> None:
     ended = run(*arguments)
     assert ended.returncode == 2
     assert "error:" in ended.stderr
 
 
 @pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("127.0.0.2", False)])
-def test_it_warns_where_others_can_reach_it(tmp_path: Path, host: str, warned: bool) -> None:
+def test_it_warns_if_it_does_not_listen_on_loopback(tmp_path: Path, host: str, warned: bool) -> None:
     ready, errors = tmp_path / "ready.json", tmp_path / "errors"
     command = [sys.executable, str(PROGRAM), "--host", host, "--port", "0", "--ready-file", str(ready)]
     with errors.open("wb") as output, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=output) as process:
@@ -140,7 +140,7 @@ def test_it_warns_where_others_can_reach_it(tmp_path: Path, host: str, warned: b
 
 
 @pytest.mark.parametrize("package", ["starlette", "uvicorn", "proxy", "anyio"])
-def test_it_says_what_to_install_if_a_package_is_missing(package: str) -> None:
+def test_a_missing_package_is_reported_with_the_installation(package: str) -> None:
     hidden = (
         "import runpy, sys\n"
         f"sys.modules[{package!r}] = None\n"
@@ -155,7 +155,7 @@ def test_it_says_what_to_install_if_a_package_is_missing(package: str) -> None:
     assert f"-m pip install -r {PROGRAM / 'requirements.txt'}" in sentence
 
 
-def test_fixture_tells_why_a_start_failed() -> None:
+def test_the_fixture_reports_a_failed_start() -> None:
     with (
         pytest.raises(RuntimeError, match=r"(?s)ended with 2: .*unrecognized arguments"),
         running_simulator(["--no-such-option"]),
@@ -163,11 +163,11 @@ def test_fixture_tells_why_a_start_failed() -> None:
         pass
 
 
-def test_fixture_gives_up_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fixture_has_a_start_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulator_fixture, "START_SECONDS", 0.0)
     with pytest.raises(RuntimeError, match="not up after"), running_simulator():
         pass
 
 
-def test_sim_is_fresh(sim: Simulator) -> None:
+def test_sim_is_reset_for_each_test(sim: Simulator) -> None:
     assert (sim.whitelist(), sim.journal()) == ([], [])
