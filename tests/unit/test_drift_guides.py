@@ -25,7 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from documents import Rows, alike, markdown_rows, running_text, table_rows
-from simulator import agent_options, agents, cli, options, plans
+from simulator import cli
+from simulator.account import agents
+from simulator.account import options as agent_options
+from simulator.keys import options, plans
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "egress_whitelist"
@@ -231,12 +234,12 @@ def test_the_options_on_the_command_line_of_the_simulator() -> None:
     assert set(told) == set(actions)
     given = {name: action.default for name, action in actions.items() if action.default}
     assert {name: told[name] for name in given} == {name: written(value) for name, value in given.items()}
-    assert told["--agent"] == ":".join(agents.DEFAULT[0])
+    assert told["--agent"] == ":".join(agents.DEFAULT_CREDENTIALS[0])
 
 
 @pytest.mark.parametrize(
     ("number", "made", "choices"),
-    [(0, options.Options(), options.CHOICES), (1, agent_options.AgentOptions(), agent_options.CHOICES)],
+    [(0, options.KeyOptions(), options.CHOICES), (1, agent_options.AgentOptions(), agent_options.CHOICES)],
     ids=["key", "agent"],
 )
 def test_the_options_of_the_simulator(number: int, made: Any, choices: dict[str, tuple[str, ...]]) -> None:

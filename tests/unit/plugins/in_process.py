@@ -17,7 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import ExchangeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget, Pacer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from simulator.core import Core, Lost
+from simulator.core import ConnectionLost, Core
 
 KEY = "QGDEMO01"
 #: When a call is carried out, its method, path and parameters.
@@ -64,7 +64,7 @@ class InProcess(Transport):
         began = self.core.clock.now()
         try:
             status, body = self.core.handle(method, parts.path, parameters)
-        except Lost as lost:
+        except ConnectionLost as lost:
             self.step()
             raise ExchangeError(f"{endpoint}: {lost}.", endpoint=endpoint, executed=None) from None
         self.step()
@@ -88,7 +88,7 @@ class InProcess(Transport):
 
     def carry_out_late(self, call: LateCall) -> None:
         """Carry out a call that is no longer waited for."""
-        with contextlib.suppress(Lost):
+        with contextlib.suppress(ConnectionLost):
             self.core.handle(*call[1:])
 
 
@@ -102,13 +102,13 @@ def client(core: Core, directory: Path, max_wait: float = 300.0, transport: InPr
 
 def configure(core: Core, **fields: Any) -> None:
     """Alter the key's account."""
-    core.vendor.accounts[KEY].change(fields)
+    core.keys[KEY].configure(fields)
 
 
 def books(core: Core) -> Any:
     """What the key holds and has paid for, now."""
-    core.vendor.settle()
-    return core.vendor.accounts[KEY].books
+    core.keys.process_due_events()
+    return core.keys[KEY].holdings
 
 
 def fault(core: Core, fields: Mapping[str, Any]) -> None:

@@ -153,7 +153,7 @@ class Market(RuleBasedStateMachine):
 
     @rule(left=st.sampled_from([0, 1, 3, 9, 9]))
     def stock_changes(self, left: int) -> None:
-        for area in self.core.vendor.accounts[KEY].plan.stock:
+        for area in self.core.keys[KEY].plan.stock:
             area.available = left
 
     # What a user does.

@@ -370,7 +370,7 @@ def test_a_short_answer_is_completed_and_nothing_is_leased_beyond_the_wish(
     core: Core, hold: Callable[..., Any]
 ) -> None:
     configure(core, options={"short_stock": "partial"})
-    for area in core.vendor.accounts[KEY].plan.stock:
+    for area in core.keys[KEY].plan.stock:
         area.available = 1
     outcome = hold(4)
     assert (outcome.error, len(outcome.leases), paid(core)) == (None, 4, 4)
@@ -378,7 +378,7 @@ def test_a_short_answer_is_completed_and_nothing_is_leased_beyond_the_wish(
 
 def test_what_was_leased_is_told_where_the_rest_fails(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, options={"short_stock": "partial"})
-    for place, area in enumerate(core.vendor.accounts[KEY].plan.stock):
+    for place, area in enumerate(core.keys[KEY].plan.stock):
         area.available = int(place < 2)
     outcome = hold(4)
     assert (len(outcome.allocated), len(outcome.leases), outcome.missing) == (2, 2, 2)
@@ -502,7 +502,7 @@ def test_leases_that_a_refused_replacement_lost_are_leased_anew(
 ) -> None:
     configure(core, options={"replace_failure": "drop"}, plan={"free_delay": 20})
     hold(3)
-    stock = core.vendor.accounts[KEY].plan.stock
+    stock = core.keys[KEY].plan.stock
     left = [area.available for area in stock]
     for area in stock:
         area.available = 0
@@ -742,7 +742,7 @@ def test_an_application_that_shows_late_is_not_made_again_after_a_lost_answer(
         if (method, path) == ("GET", "/monopolies") and body:
             shown = [
                 one
-                for one, row in zip(body["data"], core.vendor.accounts[KEY].books.monopolies, strict=True)
+                for one, row in zip(body["data"], core.keys[KEY].holdings.monopolies, strict=True)
                 if row.since + late <= core.clock.now()
             ]
             body = {"data": shown}

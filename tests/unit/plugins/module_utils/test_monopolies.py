@@ -51,7 +51,7 @@ QUANZHOU, GUANGZHOU, HUAIAN = 350500, 440100, 320800
 def occupancy(channels: int = 10, **options: Any) -> Core:
     core = Core(clock=Clock(START), seed=1)
     plan = {"kind": "exclusive_occupancy", "channels": channels}
-    core.vendor.accounts[KEY].change({"plan": plan, "options": {"dial_seconds": 4, "queue_seconds": 2, **options}})
+    core.keys[KEY].configure({"plan": plan, "options": {"dial_seconds": 4, "queue_seconds": 2, **options}})
     return core
 
 
@@ -81,7 +81,7 @@ class Bench:
 
     @property
     def uuids(self) -> list[str]:
-        return [monopoly.uuid for monopoly in self.core.vendor.accounts[KEY].books.monopolies]
+        return [monopoly.uuid for monopoly in self.core.keys[KEY].holdings.monopolies]
 
     def calls(self, method: str, path: str = LIST) -> list[dict[str, Any]]:
         return [entry for entry in self.core.journal.select(path) if entry["method"] == method]
@@ -90,7 +90,7 @@ class Bench:
         return [entry["method"] for entry in self.core.journal.select() if entry["method"] != "GET"]
 
     def offline(self, *uuids: str) -> None:
-        self.core.vendor.accounts[KEY].change({"offline": list(uuids)})
+        self.core.keys[KEY].configure({"offline": list(uuids)})
 
 
 @pytest.fixture
@@ -298,7 +298,7 @@ def test_what_was_applied_for_is_waited_for_whatever_becomes_of_it(bench: Bench)
 
 def test_what_vanishes_while_it_is_waited_for_is_told(bench: Bench) -> None:
     def take_away(_text: str) -> None:
-        bench.core.vendor.accounts[KEY].books.monopolies[1:] = []
+        bench.core.keys[KEY].holdings.monopolies[1:] = []
 
     outcome = bench.hold(2, tell=take_away)
     assert "does not show any more what was applied for" in words(outcome)
@@ -311,7 +311,7 @@ def silence_the_stock(bench: Bench) -> None:
 
 def test_the_idle_stock_tells_which_areas_do_not_match(bench: Bench) -> None:
     bench.hold(2, isp="telecom")
-    elsewhere = [one.area for one in bench.core.vendor.accounts[KEY].books.monopolies if one.area.area_id != HUAIAN]
+    elsewhere = [one.area for one in bench.core.keys[KEY].holdings.monopolies if one.area.area_id != HUAIAN]
     outcome = good(bench.hold(3, area_code=HUAIAN))
     assert len(outcome.applied) == 3 - (2 - len(elsewhere))
     assert outcome.undetermined == []
@@ -420,7 +420,7 @@ def test_check_mode_warns_of_a_stock_that_is_too_small(bench: Bench) -> None:
         {"area_id": GUANGZHOU, "area": "广东省广州市", "isp": 2, "available": 1},
         {"area_id": GUANGZHOU, "area": "广东省广州市", "isp": 1, "available": 9},
     ]
-    bench.core.vendor.accounts[KEY].change({"plan": {"stock": {"areas": areas}}})
+    bench.core.keys[KEY].configure({"plan": {"stock": {"areas": areas}}})
     outcome = good(bench.hold(3, isp="mobile", check=True))
     assert outcome.warnings == ["3 resources would be applied for, and the vendor's idle stock shows 1."]
     assert good(bench.hold(3, area_code=GUANGZHOU, check=True)).warnings == []
@@ -598,7 +598,7 @@ def test_a_refusal_after_a_lost_answer_proves_nothing(bench: Bench) -> None:
 @pytest.mark.parametrize("answer", ["uuids", "objects", "empty"])
 @pytest.mark.parametrize("kind", [None, "data_null", "data_absent", "strings"])
 def test_the_answer_to_an_application_may_look_like_anything(bench: Bench, answer: str, kind: str | None) -> None:
-    bench.core.vendor.accounts[KEY].change({"options": {"apply_data": answer}})
+    bench.core.keys[KEY].configure({"options": {"apply_data": answer}})
     if kind:
         bench.fault("POST", kind)
     assert good(bench.hold(2)).applied == bench.uuids
@@ -698,7 +698,7 @@ def kill_applying(bench: Bench, *, done: bool, late: float | None = None) -> Any
 
 
 def lagging(bench: Bench, seconds: float) -> None:
-    bench.core.vendor.accounts[KEY].change({"options": {"list_lag": seconds}})
+    bench.core.keys[KEY].configure({"options": {"list_lag": seconds}})
 
 
 def unresolved(bench: Bench) -> int:
@@ -901,7 +901,7 @@ def test_an_empty_list_does_not_forget_what_resources_were_applied_for_with(benc
 
 def test_a_resource_that_no_list_has_shown_for_long_is_forgotten(bench: Bench) -> None:
     bench.hold(1, area_code=GUANGZHOU)
-    bench.core.vendor.accounts[KEY].books.monopolies.clear()
+    bench.core.keys[KEY].holdings.monopolies.clear()
     bench.core.clock.advance(100 * 24 * HOURS)
     new = good(bench.hold(1)).applied
     assert list(recall(bench.api())) == new
@@ -1199,7 +1199,7 @@ def test_what_vanishes_while_it_is_redialled_is_told(bench: Bench) -> None:
     ready(bench)
 
     def take_away(_text: str) -> None:
-        bench.core.vendor.accounts[KEY].books.monopolies[1:] = []
+        bench.core.keys[KEY].holdings.monopolies[1:] = []
 
     assert "does not show any more: " in words(bench.redial(tell=take_away))
 
@@ -1330,7 +1330,7 @@ def test_the_result_of_releasing(bench: Bench) -> None:
     "options", [{"count": 1}, {"state": "absent", "all": True}, {"state": "redialled", "all": True}]
 )
 def test_a_key_of_another_product_is_told_so(bench: Bench, options: dict[str, Any]) -> None:
-    bench.core.vendor.accounts[KEY].change({"plan": {"kind": "dynamic_dedicated"}})
+    bench.core.keys[KEY].configure({"plan": {"kind": "dynamic_dedicated"}})
     result = execute_with(bench, **options)
     assert (result["failed"], result["changed"], result["code"]) == (True, False, 400)
     assert result["msg"].endswith("Check that the key's product is one of exclusive occupancy.")

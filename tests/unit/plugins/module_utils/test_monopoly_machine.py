@@ -117,8 +117,8 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         self._record_payments()
 
     def _record_payments(self) -> None:
-        lessor: Any = self.core.vendor.lessor
-        name = lessor.uuid
+        lease_service: Any = self.core.keys.lease_service
+        name = lease_service.create_uuid
 
         def uuid(area: Any) -> str:
             new: str = name(area)
@@ -126,7 +126,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             self.unreported.add(new)
             return new
 
-        lessor.uuid = uuid
+        lease_service.create_uuid = uuid
 
     def teardown(self) -> None:
         for file in self.directory.iterdir():
@@ -210,7 +210,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
 
     @rule(left=st.sampled_from([0, 1, 3, 9, 9]))
     def stock_changes(self, left: int) -> None:
-        for area in self.core.vendor.accounts[KEY].plan.stock:
+        for area in self.core.keys[KEY].plan.stock:
             area.available = left
 
     @rule(share=st.sets(st.integers(0, 6)))
@@ -354,7 +354,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         lost = {uuid for uuid in self.unreported if not any(uuid not in call.known for call in calls)}
         if isinstance(error, Killed):
             # It knew them, and could not report them any more: a later run sees them on the list.
-            shown = {one.uuid for one in self.core.vendor.accounts[KEY].listed(self.now()).monopolies}
+            shown = {one.uuid for one in self.core.keys[KEY].visible_lists(self.now()).monopolies}
             self.unreported -= lost & shown
             lost -= shown
         assert not lost, "paid for, and nothing knows of it"

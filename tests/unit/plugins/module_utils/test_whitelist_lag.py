@@ -98,7 +98,7 @@ class Node:
         return verdicts
 
     def on_list(self) -> list[str]:
-        return sorted(self.wire.core.vendor.accounts[KEY].whitelist)
+        return sorted(self.wire.core.keys[KEY].whitelist)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 
 def lag(node: Node, seconds: float, **options: Any) -> None:
     configure(node.wire.core, options={"list_lag": seconds, **options})
-    node.wire.core.vendor.settle()
+    node.wire.core.keys.process_due_events()
 
 
 @pytest.mark.parametrize("seconds", [3, 8, 20, 55])
@@ -192,7 +192,7 @@ def test_a_removal_in_the_console_is_seen_once_the_list_has_caught_up(node: Node
     lag(node, 3)
     node.task([A])
     configure(node.wire.core, whitelist=[])
-    node.wire.core.vendor.settle()
+    node.wire.core.keys.process_due_events()
     node.wire.advance(4)
     assert node.info() == []
     assert node.task([A])["added"] == [A]

@@ -206,7 +206,7 @@ class Whitelist(RuleBasedStateMachine):
         else:
             self.asked.by_console.add(ip)
         configure(self.core, whitelist=[*(other for other in listed if other != ip), *([] if ip in listed else [ip])])
-        self.core.vendor.settle()
+        self.core.keys.process_due_events()
 
     # What a user does.
 
@@ -414,7 +414,7 @@ class Whitelist(RuleBasedStateMachine):
         return found
 
     def on_list(self) -> list[str]:
-        return list(self.core.vendor.accounts[KEY].whitelist)
+        return list(self.core.keys[KEY].whitelist)
 
     def now(self) -> float:
         return self.core.clock.now()
