@@ -121,6 +121,7 @@ def test_success(sim: Simulator, playground: Playground, variables: dict[str, An
 SHOWN = f"GET /x?appid=a&sign={{sign}}&appkey={APP_KEY}"
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize(
     "fault",
     [
@@ -146,6 +147,7 @@ def test_failures(sim: Simulator, playground: Playground, variables: dict[str, A
     assert_silent(sim, run, playground, AUTHKEY, *PASSWORDS)
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("changes", [{"app_key": "SECRETKEY another SECRETEND"}, {"app_id": "nobody"}], ids=str)
 def test_refusals(sim: Simulator, playground: Playground, variables: dict[str, Any], changes: dict[str, Any]) -> None:
     run = play(playground, {**variables, **changes}, EVERYTHING)
@@ -153,6 +155,7 @@ def test_refusals(sim: Simulator, playground: Playground, variables: dict[str, A
     assert_silent(sim, run, playground, AUTHKEY, *PASSWORDS)
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize(
     "changes",
     [

@@ -143,6 +143,7 @@ def test_success(sim: Simulator, playground: Playground, variables: dict[str, An
         assert set(sim.whitelist(KEY)) == {"198.51.100.2", A, B}
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize(
     "fault",
     [
@@ -169,6 +170,7 @@ def test_answers_that_repeat_what_was_sent(
         assert failures(run) >= 8, run.output
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize(
     "changes",
     [{"limit": 0}, {"limit": "soon"}, {"max_wait": "long"}, {"api_url": f"ftp://127.0.0.1/?Key={KEY}"}],
@@ -180,6 +182,7 @@ def test_bad_options(playground: Playground, variables: dict[str, Any], changes:
     assert_silent(run, playground)
 
 
+@pytest.mark.newest_core
 def test_wrong_password(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     sim.configure(KEY, pwd="another")
     run = everything(playground, variables)
@@ -194,12 +197,14 @@ def closed_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
+@pytest.mark.newest_core
 def test_connection_refused(playground: Playground, variables: dict[str, Any], closed_port: int) -> None:
     run = everything(playground, {**variables, "api_url": f"http://127.0.0.1:{closed_port}", "max_wait": 0})
     assert failures(run) >= 8, run.output
     assert_silent(run, playground)
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("kind", ["refuse", "reset_after", "truncate"])
 def test_connection_lost(sim: Simulator, playground: Playground, variables: dict[str, Any], kind: str) -> None:
     for endpoint in (QUERY, ADD, DEL, QUOTA):
@@ -209,6 +214,7 @@ def test_connection_lost(sim: Simulator, playground: Playground, variables: dict
     assert_silent(run, playground)
 
 
+@pytest.mark.newest_core
 def test_a_state_directory_that_cannot_be_used(playground: Playground, variables: dict[str, Any]) -> None:
     playground.state_dir.write_text("a file\n")
     run = everything(playground, variables)

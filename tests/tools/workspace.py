@@ -56,6 +56,9 @@ def environment() -> dict[str, str]:
         "PATH": os.pathsep.join((str(PYTHONS), system_path())),
         "PYTHONDONTWRITEBYTECODE": "1",
         "QG_CHECKOUT": str(ROOT),
+        # Nothing is written into the checkout when a module is imported, so installed packages are compiled at once:
+        # else every ansible-playbook compiles ansible-core.
+        "UV_COMPILE_BYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "RUFF_CACHE_DIR": str(CACHE / "ruff"),
         "XDG_CACHE_HOME": str(CACHE / "xdg"),
