@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -362,8 +363,11 @@ def _need_programs(session: nox.Session, programs: dict[str, str]) -> None:
     # Their output, hundreds of lines, is shown only if they fail.
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     install = ("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *packages)
-    session.run("apt-get", "-qq", "update", external=True, env=quiet, silent=True)
-    session.run(*install, external=True, env=quiet, silent=True)
+    # apt-get does not wait for that of a session beside this one.
+    with (workspace.CACHE / "apt.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        session.run("apt-get", "-qq", "update", external=True, env=quiet, silent=True)
+        session.run(*install, external=True, env=quiet, silent=True)
 
 
 @nox.session(python=NEWEST_PYTHON)

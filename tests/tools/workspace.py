@@ -123,8 +123,11 @@ def prepare_home() -> None:
     lines = ["[global]", "progress-bar = off", "quiet = 1"]
     for key, value in sorted(pip_settings().items()):
         lines.append(f"{key} = " + "\n    ".join(value.split("\n")))
-    target.touch(mode=0o600)
-    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # Another session may read it at the same time.
+    new = target.with_name(f".{target.name}-{os.getpid()}")
+    new.touch(mode=0o600)
+    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    new.replace(target)
 
 
 def version() -> str:
