@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,11 +19,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import Operate, Playground, Result, operate
+from harness import LAUNCHER, Operate, Playground, Result, operate
 from simulator_fixture import Simulator, sim, simulator, simulator_arguments
 
 __all__ = ["sim", "simulator", "simulator_arguments"]
 
+HERE = Path(__file__).resolve().parent
 COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: Waits between tries are this much shorter in this process than for users.
 HASTE = 0.005
@@ -46,6 +48,14 @@ def pytest_configure() -> None:
         raise pytest.UsageError(
             f"The integration tests need ansible-playbook beside {sys.executable}: install ansible-core there."
         )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs no playbook: ansible-core has no part in an operation in this process but checking its options."""
+    for item in items:
+        if item.path.parent == HERE and "playground" not in getattr(item, "fixturenames", ()):
+            item.add_marker("newest_core")
 
 
 @pytest.fixture
@@ -102,9 +112,18 @@ def quota_info(common: dict[str, Any], haste: None) -> Operate:
     return lambda **changes: operate(operation, {**common, **changes})
 
 
-@pytest.fixture
-def playground(minute: float) -> Iterator[Playground]:
-    """A place to run playbooks."""
+@pytest.fixture(scope="session")
+def playground_folder() -> Iterator[Path]:
+    """The directory of all playgrounds: where its name is the same, ansible-core need not be imported again."""
     # Not in pytest's directory, whose names are too long for the sockets that Ansible makes in it.
     with tempfile.TemporaryDirectory(prefix="qg-") as folder:
-        yield Playground(Path(folder), minute)
+        yield Path(folder)
+        LAUNCHER.stop()
+
+
+@pytest.fixture
+def playground(playground_folder: Path, minute: float) -> Iterator[Playground]:
+    """An empty place to run playbooks."""
+    playground_folder.mkdir(exist_ok=True)
+    yield Playground(playground_folder, minute)
+    shutil.rmtree(playground_folder)

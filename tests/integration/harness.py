@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from launcher import READ_BY_IMPORT, Launcher
 from simulator_fixture import Simulator
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 #: Longest that one playbook may take; a hanging one is a failure, not a wait.
 PLAY_SECONDS = 240
 QUERY, ADD, DEL, QUOTA = "/whitelist/query", "/whitelist/add", "/whitelist/del", "/info/quota"
+LAUNCHER = Launcher()
 Result = dict[str, Any]
 #: An operation whose common options are set.
 Operate = Callable[..., Result]
@@ -163,17 +164,14 @@ class Playground:
             *arguments,
             str(playbook),
         ]
-        outcome = subprocess.run(
+        own = {**self.environment, **(environment or {})}
+        outcome = LAUNCHER.run(
             command,
-            cwd=self.root / "play",
-            env=self._environment(record, spy) | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=PLAY_SECONDS,
-            check=False,
+            self.root / "play",
+            self._environment(record, spy) | own,
+            PLAY_SECONDS,
+            # Ansible opens its log, for one, when it is imported.
+            fresh=any(name.startswith(READ_BY_IMPORT) for name in own),
         )
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
         parts = [json.loads(line) for line in lines]

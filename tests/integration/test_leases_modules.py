@@ -49,7 +49,8 @@ class Stage:
     def run(self, module: str, options: str = "", *arguments: str, more: str = "", **variables: Any) -> Run:
         text = PLAY.format(module=module, options=options, extra=self.extra) + more
         everything = {"key": self.sim.key, "api_url": self.sim.api_url, **variables}
-        log = {"ANSIBLE_LOG_PATH": str(self.playground.root / "ansible.log")}
+        # A run with a log imports Ansible itself.
+        log = {"ANSIBLE_LOG_PATH": str(self.playground.root / "ansible.log")} if "-vvvv" in arguments else {}
         return self.playground.play(
             text, inventory=INVENTORY, variables=everything, arguments=arguments, environment=log
         )

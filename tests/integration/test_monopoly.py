@@ -184,6 +184,7 @@ def test_info(sim: Simulator, playground: Playground, variables: dict[str, Any],
     assert [call["path"] for call in sim.journal()] == [LIST, IDLE] * 2
 
 
+@pytest.mark.newest_core
 def test_many_hosts_at_once_hold_no_more_than_one_wish(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
@@ -196,6 +197,7 @@ def test_many_hosts_at_once_hold_no_more_than_one_wish(
     assert all(result["count"] == 2 for result in results)
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("module", ["qg_monopoly", "qg_monopoly_info"])
 def test_a_key_of_another_product(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str
@@ -210,6 +212,7 @@ def test_a_key_of_another_product(
     assert writes(sim) == []
 
 
+@pytest.mark.newest_core
 def test_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
     text = play("count: 0", f"ignore_errors: true\n      {where}") + "".join(
         f"""
@@ -292,6 +295,7 @@ def test_an_application_that_may_still_be_under_way(sim: Simulator, monopoly: Op
     assert writes(sim) == ["POST"]
 
 
+@pytest.mark.newest_core
 def test_the_run_after_one_that_was_killed_while_it_applied_holds_what_is_desired(
     sim: Simulator, playground: Playground, variables: dict[str, Any], minute: float
 ) -> None:

@@ -321,6 +321,7 @@ def test_a_writer_who_is_killed_takes_nobody_along(sim: Simulator, crowd: Crowd,
     assert left_over(crowd) == 1, "the lock of the dead one, which is too young to be taken for left behind"
 
 
+@pytest.mark.newest_core
 def test_role_and_tasks_of_several_runs_share_a_turn(sim: Simulator, playground: Playground, tmp_path: Path) -> None:
     fleet = Fleet(sim, playground, size=4)
     crowd = Crowd(playground.state_dir, {"key": sim.key, "api_url": sim.api_url})
@@ -365,6 +366,7 @@ def test_role_and_tasks_of_several_runs_share_a_turn(sim: Simulator, playground:
     assert sim.whitelist() == ["203.0.113.50"], "each run remembers its own"
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("strategy", ["free", "host_pinned"])
 def test_a_strategy_without_steps_costs_a_round_per_wave(playground: Playground, strategy: str) -> None:
     """With the vendor's own limits, 200 hosts and 50 forks."""

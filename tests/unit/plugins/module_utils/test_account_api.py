@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import functools
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     QgError,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import account_api
+from parameters import combined, spread
 
 APP_ID, APP_KEY, DOMAIN = "qgdemo01", "0123456789abcdef0123", "www.qg.net"
 NOW = 1700000000.0
@@ -149,8 +151,7 @@ def test_the_key_is_never_sent() -> None:
 # --- envelopes
 
 
-@pytest.mark.parametrize("code", [0, "0", 200, "200", 0.0, " 200 "], ids=repr)
-@pytest.mark.parametrize("path", CALLS)
+@pytest.mark.parametrize(("code", "path"), spread([0, "0", 200, "200", 0.0, " 200 "], CALLS))
 def test_every_code_of_a_success_is_taken(path: str, code: Any) -> None:
     call, data, result = CALLS[path]
     api, transport = client(enveloped(data, code))
@@ -190,8 +191,13 @@ def test_an_empty_list_may_be_absent(path: str) -> None:
 # --- refusals
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 408])
-@pytest.mark.parametrize("code", [1, -1, 2, 401, 404, 408, 500, 503, "500", "E1001", "FAILED", 20000, -11, 0.5])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    spread(
+        [1, -1, 2, 401, 404, 408, 500, 503, "500", "E1001", "FAILED", 20000, -11, 0.5],
+        [200, 400, 401, 403, 404, 408],
+    ),
+)
 def test_any_other_code_is_a_refusal_at_once(code: Any, status: int) -> None:
     body = {"RequestId": "R-7", "Code": code, "Message": "品牌编号不存在", "Data": None}
     api, transport = client(json_answer(body, status))
@@ -513,6 +519,7 @@ def test_a_refused_page_is_an_error_and_no_shorter_list() -> None:
 
 
 SHOWN = (APP_KEY, SIGN)
+PASSWORDS = ("Login_password", "business_password", "ADSL_PASSWORD", "Authkey", "Auth_Key", "loginPassword")
 ECHOES = {
     "plain": str,
     "quoted": lambda text: "".join(f"%{ord(sign):02X}" for sign in text),
@@ -523,35 +530,31 @@ ECHOES = {
 }
 
 
-@pytest.mark.parametrize("spelling", ECHOES)
-@pytest.mark.parametrize("secret", SHOWN, ids=["app_key", "sign"])
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda text: Answer(200, f"<html>GET /x?sign={text}</html>", {}),
-        lambda text: Answer(502, f"no {text}", {}),
-        lambda text: Answer(404, f"no {text}", {}),
-        lambda text: Answer(302, text, {"Location": f"https://elsewhere.example/?sign={text}"}),
-        lambda text: Answer(200, f'{{"Code": 7, "Message": "{text}", "RequestId": "{text}"}}', {}),
-        lambda text: Answer(200, f'{{"Code": "{text}"}}', {}),
-        lambda text: Answer(200, f'{{"Code": 0, "Data": "{text}"}}', {}),
-        lambda text: Answer(200, f'{{"Code": ["{text}"]}}', {}),
-        lambda text: Answer(200, f'{{"{text}": 0}}', {}),
-    ],
-)
-def test_no_text_quotes_a_secret(answer: Callable[[str], Answer], secret: str, spelling: str) -> None:
-    api, _transport = client(answer(ECHOES[spelling](secret)))
-    with pytest.raises(QgError) as caught:
-        api.lines(115)
-    shown = told(caught.value)
-    plain = "".join(filter(str.isalnum, shown)).casefold()
-    assert secret not in plain
-    assert quote(secret) not in shown
+ECHOING: dict[str, Callable[[str], Answer]] = {
+    "page": lambda text: Answer(200, f"<html>GET /x?sign={text}</html>", {}),
+    "502": lambda text: Answer(502, f"no {text}", {}),
+    "404": lambda text: Answer(404, f"no {text}", {}),
+    "redirect": lambda text: Answer(302, text, {"Location": f"https://elsewhere.example/?sign={text}"}),
+    "refusal": lambda text: Answer(200, f'{{"Code": 7, "Message": "{text}", "RequestId": "{text}"}}', {}),
+    "code": lambda text: Answer(200, f'{{"Code": "{text}"}}', {}),
+    "data": lambda text: Answer(200, f'{{"Code": 0, "Data": "{text}"}}', {}),
+    "list of codes": lambda text: Answer(200, f'{{"Code": ["{text}"]}}', {}),
+    "name of a value": lambda text: Answer(200, f'{{"{text}": 0}}', {}),
+}
 
 
-@pytest.mark.parametrize(
-    "name", ["Login_password", "business_password", "ADSL_PASSWORD", "Authkey", "Auth_Key", "loginPassword"]
-)
+@pytest.mark.parametrize(("answer", "secret"), combined(ECHOING, SHOWN))
+def test_no_text_quotes_a_secret(answer: str, secret: str) -> None:
+    for spelling in ECHOES.values():
+        api, _transport = client(ECHOING[answer](spelling(secret)))
+        with pytest.raises(QgError) as caught:
+            api.lines(115)
+        shown = told(caught.value)
+        plain = "".join(filter(str.isalnum, shown)).casefold()
+        assert secret not in plain
+        assert quote(secret) not in shown
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -563,8 +566,8 @@ def test_no_text_quotes_a_secret(answer: Callable[[str], Answer], secret: str, s
         '{{"Code": 0, "Data": {{"1": {{"Suid": "1", "{name}": ["hidden"]}}}}}}',
     ],
 )
-def test_an_answer_that_cannot_be_read_does_not_show_its_passwords(name: str, body: str) -> None:
-    for status in (200, 404, 500):
+def test_an_answer_that_cannot_be_read_does_not_show_its_passwords(body: str) -> None:
+    for status, name in itertools.product((200, 404, 500), PASSWORDS):
         api, _transport = client(Answer(status, body.format(name=name), {}))
         for call in (api.instances, functools.partial(api.proxy_plan, "x", 117)):
             try:

@@ -346,5 +346,6 @@ class Market(RuleBasedStateMachine):
         return sum(lease.ends <= self.now() for lease in leases)
 
 
+@pytest.mark.newest_core
 def test_no_lease_is_paid_twice_or_for_nobody() -> None:
     state_machines.run_counted(Market, RUNS)

@@ -407,5 +407,6 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         return ReportedChanges(api.pacer.state, api.key_digest, MONOPOLIES, self.now).correct(set(self.areas)).gone
 
 
+@pytest.mark.newest_core
 def test_no_resource_is_paid_for_twice_or_without_a_report() -> None:
     state_machines.run_counted(MonopolyStateMachine, RUNS)

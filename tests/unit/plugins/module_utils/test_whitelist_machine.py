@@ -420,6 +420,7 @@ class Whitelist(RuleBasedStateMachine):
         return self.core.clock.now()
 
 
+@pytest.mark.newest_core
 def test_no_address_is_lost_and_none_is_left_that_nobody_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     current: list[Whitelist] = []
 
