@@ -76,6 +76,12 @@ def test_the_limit_is_used_up_and_no_call_more(bench: Bench) -> None:
     assert bench.wait() == pytest.approx(TIMEOUT + WINDOW)
 
 
+def test_a_call_counts_once_unless_an_amount_is_given(bench: Bench) -> None:
+    bench.take(amount=LIMIT - 1)
+    assert bench.limiter().try_place("key", "/x", LIMIT, TIMEOUT)[0] is not None
+    assert bench.limiter().try_place("key", "/x", LIMIT, TIMEOUT)[0] is None
+
+
 def test_each_key_and_endpoint_has_a_limit_of_its_own(bench: Bench) -> None:
     for _call in range(LIMIT):
         bench.take()
@@ -165,6 +171,15 @@ def test_the_wait_budget_must_cover_what_is_surely_to_be_waited(bench: Bench) ->
         bench.take(endpoint="/y")
     bench.limiter().answered(place)
     assert bench.limiter().take_place("key", "/y", LIMIT, TIMEOUT, Budget(70, sleep=bench.sleep)) > 0
+
+
+def test_a_wait_for_calls_that_are_not_answered_ends_with_the_budget(bench: Bench) -> None:
+    for _call in range(LIMIT):
+        bench.take()
+    budget = Budget(62, sleep=bench.sleep)
+    with pytest.raises(WaitTooLong, match=r"^/x: the vendor's limit of 3 a minute is used up, and waiting 5 more"):
+        bench.limiter().take_place("key", "/x", LIMIT, TIMEOUT, budget)
+    assert budget.waited == pytest.approx(60)
 
 
 def test_only_calls_of_the_last_minute_are_recent(bench: Bench) -> None:
