@@ -259,6 +259,20 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def mutation(session: nox.Session) -> None:
+    """The share of changes to the pure parts that their unit tests notice; --help lists the arguments."""
+    _install(session, "core-newest", "pytest", "client", "mutation", simulator=True)
+    session.run("python", "tests/tools/mutation.py", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def planted(session: nox.Session) -> None:
+    """Bugs that the unit tests must find, each planted in a copy of the checkout; --help lists the arguments."""
+    _install(session, "core-newest", "pytest", "client", simulator=True)
+    session.run("python", "tests/tools/planted_bugs.py", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
 def eda(session: nox.Session) -> None:
     """The event source and the rulebooks under ansible-rulebook."""
     _need_programs(session, {"java": "openjdk-21-jre-headless"})
