@@ -52,6 +52,10 @@ class QgAction(ActionBase):
         """The options that select what the task concerns: given as null or empty they are refused."""
         return ()
 
+    def explained(self, message: str) -> str:
+        """The message about an option, with what helps to find where it was set."""
+        return message
+
     def given(self, spec: Spec) -> dict[str, Any]:
         """The task's options, without what defaults for the action group set for other modules alone.
 
@@ -64,7 +68,7 @@ class QgAction(ActionBase):
                 if isinstance(value, str) and spec.get(name, {}).get("type") == "path":
                     check_path(name, value)
         except OptionError as error:
-            raise AnsibleActionFail(error.message) from None
+            raise AnsibleActionFail(self.explained(error.message)) from None
         return {name: value for name, value in self._task.args.items() if name in spec or name not in _OF_THE_GROUP}
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -74,7 +78,8 @@ class QgAction(ActionBase):
             raise AnsibleActionFail(f"Unsupported parameters: {'; '.join(validation.error_messages)}")
         if validation.error_messages:
             # They quote values, which may be those of other options, as where a template is mistyped.
-            told = redact({"msg": "; ".join(validation.error_messages)}, self._task.args, spec)
+            messages = "; ".join(map(self.explained, validation.error_messages))
+            told = redact({"msg": messages}, self._task.args, spec)
             raise AnsibleActionFail(told["msg"])
         params: dict[str, Any] = validation.validated_parameters
         return params

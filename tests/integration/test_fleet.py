@@ -1000,10 +1000,49 @@ def test_registering_without_detecting_is_told(fleet: Fleet) -> None:
     assert calls(fleet.sim) == []
 
 
+#: How the task is named that Ansible adds to check a role's variables on each host.
+VALIDATION = "Validating arguments against arg spec"
+
+
+@pytest.mark.parametrize("kind", ["import_role", "include_role"])
+def test_ansible_checks_no_variables_in_a_task_of_its_own(fleet: Fleet, kind: str) -> None:
+    tasks = f"  tasks:\n    - ansible.builtin.{kind}: {{name: qingguo.qgnet.egress_whitelist}}\n"
+    for text in (play(), f"- hosts: all\n  gather_facts: false\n{tasks}"):
+        run = fleet.run(text)
+        run.ok()
+        assert not [task.name for task in run.tasks if VALIDATION in task.name]
+        assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+
+
+def test_ansible_checks_the_variables_as_well_where_that_is_asked_for(fleet: Fleet) -> None:
+    text = """
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist, tasks_from: main.yml}
+"""
+    fleet.run(text).ok()
+    assert fleet.sim.whitelist() == [public(1)]
+    run = fleet.run(text, egress_whitelist_state="gone")
+    assert [task.status for task in run.tasks if VALIDATION in task.name] == ["failed"]
+    assert calls(fleet.sim) == []
+
+
+def test_variables_are_converted_to_the_type_of_their_option(fleet: Fleet) -> None:
+    sources = ",".join(f"{fleet.sim.api_url}/{path}" for path in ("ip", "json"))
+    values = {"sources": sources, "quorum": "2", "detect": "yes", "allow_non_global": "true", "verify_wait": "1.5"}
+    extra = [argument for name, value in values.items() for argument in ("-e", f"egress_whitelist_{name}={value}")]
+    fleet.run(arguments=extra).ok()
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
         ("key", ""),
+        ("quorum", "many"),
+        ("detect", "perhaps"),
+        ("state_dir", "/proc/nowhere"),
         ("api_url", "proxy.qg.example"),
         ("verify_proxy", "not-a-url"),
         ("verify_wait", -1),
@@ -1019,6 +1058,6 @@ def test_a_bad_variable_is_told_before_any_call(fleet: Fleet, option: str, value
     run = fleet.run(arguments=["--limit", "h1"], variables={f"egress_whitelist_{option}": value})
     failed = [task for task in run.tasks if task.status == "failed"]
     assert len(failed) == 1, run.output
-    assert option in failed[0].result["msg"]
+    assert failed[0].result["msg"].startswith(f"egress_whitelist_{option}: ")
     assert "Traceback" not in run.output
     assert calls(fleet.sim) == []

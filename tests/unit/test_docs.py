@@ -48,7 +48,7 @@ Blocks = list[tuple[str, str]]
 
 def role_options() -> dict[str, Any]:
     spec = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-    options: dict[str, Any] = spec["argument_specs"]["main"]["options"]
+    options: dict[str, Any] = spec["argument_specs"]["main.yml"]["options"]
     return options
 
 

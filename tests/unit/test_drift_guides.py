@@ -70,7 +70,7 @@ def plain(cell: str) -> str:
 
 def role_options() -> dict[str, Any]:
     spec = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-    found: dict[str, Any] = spec["argument_specs"]["main"]["options"]
+    found: dict[str, Any] = spec["argument_specs"]["main.yml"]["options"]
     return found
 
 

@@ -9,8 +9,8 @@ import datetime
 from collections.abc import Mapping, Sequence
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import Origin
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import BEIJING, Area, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
     Plan,
     Sorted,
@@ -22,7 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
     some,
     sort,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import BEIJING, Area, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import Origin
 
 NOW = 1_800_000_000.0
 GUANGZHOU, GUANGDONG, QUANZHOU = 440100, 440000, 350500

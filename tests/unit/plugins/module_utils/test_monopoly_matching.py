@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Monopoly
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import (
     ORIGIN_TTL,
     Asked,
     Matcher,
@@ -21,9 +22,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match impo
     recall,
     remember,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 
 FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = 350000, 350500, 350502, 440100
 

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer, backoff, minute_seconds
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import (
+    Budget,
+    Pacer,
+    backoff,
+    minute_seconds,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 
 LIMIT, MINUTE, TIMEOUT = 3, 60.0, 10.0
 #: How long a call counts from its answer on.
