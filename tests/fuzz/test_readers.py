@@ -22,9 +22,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoin
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import AccountListener, Listener
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer, retry_after
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import AccountResponseParser, ResponseParser
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import select_packages
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
@@ -205,8 +205,8 @@ def test_responses_of_the_proxy_api(response: Response) -> None:
 def hear_proxy_api(name: str, text: str, status: int, told: dict[str, str]) -> None:
     endpoint, _shape, read = CLASSIC[name]
     try:
-        body = Listener(["SECRET1", "SECRET2"]).body(Answer(status, text, told), endpoint)
-        with contextlib.suppress(ShapeError):
+        body = ResponseParser(["SECRET1", "SECRET2"]).body(HttpResponse(status, text, told), endpoint)
+        with contextlib.suppress(ResponseShapeError):
             use_proxy_api(read(body))
     except QgError as problem:
         assert_sentence(problem)
@@ -220,8 +220,8 @@ def test_responses_of_the_account_api(response: Response) -> None:
 def hear_account_api(name: str, text: str, status: int, told: dict[str, str]) -> None:
     endpoint, _shape, read = ACCOUNT[name]
     try:
-        data = AccountListener(["SECRET1"], NOW).data(Answer(status, text, told), endpoint, "x=1")
-        with contextlib.suppress(ShapeError):
+        data = AccountResponseParser(["SECRET1"], NOW).data(HttpResponse(status, text, told), endpoint, "x=1")
+        with contextlib.suppress(ResponseShapeError):
             value = read(data)
             use_account_api(name, value)
             if name == "instances":
@@ -334,7 +334,7 @@ def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non
 def test_headers(told: dict[str, str]) -> None:
     wait = retry_after(told)
     assert wait is None or 0 <= wait <= 10**9
-    ahead = AccountListener([], NOW)._ahead(Answer(200, "", told))
+    ahead = AccountResponseParser([], NOW)._ahead(HttpResponse(200, "", told))
     assert ahead is None or math.isfinite(ahead)
 
 

@@ -33,7 +33,7 @@ COLLECTION = Path(os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), "ansible_colle
 SOURCE = COLLECTION / "extensions" / "eda" / "plugins" / "event_source" / "qg_watch.py"
 PWD = "p+w/SECRETPWD&9= *,%<\u00fc>\"'"
 #: The shortest interval that the simulator's minute of two seconds allows, and what must be between two polls then.
-INTERVAL, LEAST_GAP = 0.34, 0.29
+INTERVAL, MIN_GAP = 0.34, 0.29
 WATCHES: dict[str, tuple[dict[str, Any], str]] = {
     "quota": ({"quota_below": 2}, QUOTA),
     "leases": ({"lease_expires_within": 10}, LIST),
@@ -140,7 +140,7 @@ def test_a_poll_is_one_call_for_each_thing_and_no_more(sim: Simulator, watching:
     counts = {path: len(sim.journal(path)) for _options, path in WATCHES.values()}
     assert max(counts.values()) - min(counts.values()) <= 1
     assert sum(counts.values()) == len(sim.journal())
-    assert all(min(gaps(sim, path)) >= LEAST_GAP for path in counts)
+    assert all(min(gaps(sim, path)) >= MIN_GAP for path in counts)
     assert {call["code"] for call in sim.journal()} <= {0, None}
 
 
@@ -272,7 +272,7 @@ def test_a_failure_is_told_once_and_costs_one_call(
     faulty = [number for number, call in enumerate(sim.journal(path)) if call["fault"]]
     assert len(faulty) == 2
     # No call is sent again within a poll, and after the vendor's word on the rate not within its minute.
-    assert min(gaps(sim, path)) >= (LEAST_GAP if code != -11 else 0.2)
+    assert min(gaps(sim, path)) >= (MIN_GAP if code != -11 else 0.2)
     if code == -11:
         assert min(gaps(sim, path)[number] for number in faulty) >= minute
 

@@ -55,8 +55,8 @@ CALLS: dict[str, tuple[str, dict[str, Any], dict[int, str]]] = {
 #: The calls that each operation makes before the one that fails.
 BEFORE = {QUOTA: [LIST], ALLOCATE: [LIST, QUOTA], RELEASE: [LIST], REPLACE: [LIST]}
 #: A call that changes something is sent so often where it surely or very likely did nothing.
-REPEATS = importlib.import_module(f"{COLLECTION}._leases.manager").MOST_REPEATS
-TRIES = importlib.import_module(f"{COLLECTION}._api.retry").MOST_TRIES
+REPEATS = importlib.import_module(f"{COLLECTION}._leases.manager").MAX_REPEATS
+TRIES = importlib.import_module(f"{COLLECTION}._api.retry").MAX_ATTEMPTS
 #: The minute of a client whose refusals are planned, in seconds.
 SHORT_MINUTE = "0.3"
 WRITTEN = {ALLOCATE: REPEATS, REPLACE: REPEATS, RELEASE: REPEATS + 1}

@@ -20,9 +20,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.action.qg_egress_whitelist import SPEC
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import endpoints as account_endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints as classic_endpoints
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import VENDOR_CODES
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
@@ -352,13 +352,13 @@ class AccountRecorder(Transport):
         self.core = Core(clock=Clock(time.time()), seed=1)
         self.sent: set[tuple[str, str]] = set()
 
-    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> Answer:
+    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> HttpResponse:
         """Keep them, and hand the call in."""
         common = {"appid", "domain", "time", "sign"}
         assert common <= set(parameters)
         self.sent |= {(endpoint, name) for name in set(parameters) - common} or {(endpoint, "")}
         status, body = self.core.handle(method, f"/api{endpoint}", parameters)
-        return Answer(status, json.dumps(body), {})
+        return HttpResponse(status, json.dumps(body), {})
 
 
 ORDER = {"package_no": "1111", "system_no": "1", "duration": "1m", "product_id": 104}
@@ -383,7 +383,7 @@ def test_each_parameter_of_an_account_is_sent_by_the_modules_that_the_table_name
         validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({**credentials, **task})
         assert not validation.error_messages
         wire = AccountRecorder()
-        monkeypatch.setattr(options, "_transport", lambda *_arguments, wire=wire: (wire, Budget(0)))
+        monkeypatch.setattr(options, "_transport", lambda *_arguments, wire=wire: (wire, WaitBudget(0)))
         result = execute(operation, validation.validated_parameters, Mode())
         assert "failed" not in result, result
         sent |= {(call, parameter, module) for call, parameter in wire.sent}

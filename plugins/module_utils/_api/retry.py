@@ -16,22 +16,22 @@ from .._core.errors import (
     RATE_LIMITED,
     UNKNOWN,
     ApiError,
-    ExchangeError,
+    TransportError,
     UnexpectedError,
-    WaitTooLong,
+    WaitBudgetExceeded,
 )
-from .._store.rate_limiter import Budget, backoff
+from .._store.rate_limiter import WaitBudget, backoff
 from .transport import Transport
 
 T = TypeVar("T")
 #: Tries of one call, waits for a turn not counted.
-MOST_TRIES = 6
+MAX_ATTEMPTS = 6
 
 
 class Client:
     """``calls`` and ``retries`` count what was sent; ``budget.waited`` what was waited."""
 
-    def __init__(self, transport: Transport, budget: Budget) -> None:
+    def __init__(self, transport: Transport, budget: WaitBudget) -> None:
         self.budget = budget
         self.calls = 0
         self.retries = 0
@@ -42,48 +42,48 @@ class Client:
         """Seconds that one call may take."""
         return self._transport.timeout
 
-    def report(self) -> dict[str, Any]:
+    def usage(self) -> dict[str, Any]:
         """What the run cost: vendor calls, how many of them were retries, and seconds waited."""
         return {"calls": self.calls, "retries": self.retries, "waited_seconds": round(self.budget.waited, 1)}
 
-    def _persist(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
+    def _call_with_retries(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
         """Try until there is an answer to read, or a reason to stop. The last error is the one that is raised.
 
         ``repeatable`` says that to carry the call out twice is no different from once.
         """
         tries = 0
-        last: ApiError | ExchangeError | None = None
+        last: ApiError | TransportError | None = None
         while True:
             try:
                 return attempt()
-            except WaitTooLong as late:
+            except WaitBudgetExceeded as late:
                 # Why there was something to wait for says more than that there is no time for it.
                 raise last or late from None
-            except (ApiError, ExchangeError) as problem:
+            except (ApiError, TransportError) as problem:
                 last = problem
                 tries += self._counts(problem)
-                if tries >= MOST_TRIES or not _may_be_sent_again(problem, repeatable):
+                if tries >= MAX_ATTEMPTS or not _may_be_sent_again(problem, repeatable):
                     raise
                 try:
                     self._rest(problem, tries, name)
-                except WaitTooLong:
+                except WaitBudgetExceeded:
                     raise problem from None
             self.retries += 1
 
-    def _counts(self, problem: ApiError | ExchangeError) -> bool:
+    def _counts(self, problem: ApiError | TransportError) -> bool:
         """Whether a failure is one of the tries that a call has."""
         return True
 
-    def _rest(self, problem: ApiError | ExchangeError, tries: int, name: str) -> None:
+    def _rest(self, problem: ApiError | TransportError, tries: int, name: str) -> None:
         """Wait as long as the failure asks for."""
-        wanted = problem.retry_after if isinstance(problem, ExchangeError) else None
+        wanted = problem.retry_after if isinstance(problem, TransportError) else None
         self.budget.wait(backoff(tries - 1, wanted), "the last try failed", name)
 
 
-def unreadable(problem: Exception, endpoint: str) -> ExchangeError:
+def unreadable(problem: Exception, endpoint: str) -> TransportError:
     """The error for a response that a reader failed on: whether the call was carried out is unknown."""
     cause = UnexpectedError(problem, endpoint).cause
-    return ExchangeError(
+    return TransportError(
         f"{endpoint}: the answer cannot be read: {cause}. This is a defect of the collection.",
         endpoint=endpoint,
         executed=None,
@@ -91,7 +91,7 @@ def unreadable(problem: Exception, endpoint: str) -> ExchangeError:
     )
 
 
-def _may_be_sent_again(problem: ApiError | ExchangeError, repeatable: bool) -> bool:
+def _may_be_sent_again(problem: ApiError | TransportError, repeatable: bool) -> bool:
     """Whether the same call may follow: it surely was not carried out, or doing it twice is no different from once."""
     if isinstance(problem, ApiError):
         return problem.code == RATE_LIMITED or (problem.code in (UNKNOWN, 500) and repeatable)

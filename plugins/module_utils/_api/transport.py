@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from .._core.errors import ExchangeError
+from .._core.errors import TransportError
 from .._core.log_filter import keep_queries_out
 from .._core.version import VERSION
 from .bounded_session import (
@@ -46,12 +46,12 @@ _NOT_TLS = frozenset(
 )
 
 
-class UnwantedEncoding(Exception):
+class UnexpectedEncoding(Exception):
     """The body is compressed, which was not asked for: a few bytes of it may stand for gigabytes."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """A complete HTTP answer, whatever its status."""
 
     status: int
@@ -109,16 +109,16 @@ class Transport:
         session.auth = _no_authentication
         return session
 
-    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> Answer:
+    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
         """One call; POST takes the parameters in a form body, every other method in the query."""
         if method == "POST":
             return self._exchange(method, url, encode(parameters), endpoint)
         return self._exchange(method, f"{url}?{encode(parameters)}", None, endpoint)
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         # The session keeps the deadline by itself but for the look-up of the name, which nothing can end. The exchange
         # therefore runs in a thread of its own, and this one stops waiting when the time is over.
-        outcome: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
+        outcome: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
         session = self._session
         session.limits.start(self.timeout)
         work = (session, method, url, form, outcome)
@@ -130,7 +130,7 @@ class Transport:
             session.limits.cut()
             # Whoever still works with the old session closes it.
             self._session = self._new_session()
-        if isinstance(result, Answer):
+        if isinstance(result, HttpResponse):
             return result
         raise self._explain(result, urlsplit(url).netloc.rpartition("@")[2], endpoint, session.limits.is_sent)
 
@@ -140,7 +140,7 @@ class Transport:
         method: str,
         url: str,
         form: str | None,
-        outcome: queue.SimpleQueue[Answer | Exception],
+        outcome: queue.SimpleQueue[HttpResponse | Exception],
     ) -> None:
         try:
             with session.request(
@@ -154,9 +154,9 @@ class Transport:
                 stream=True,
             ) as response:
                 if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
-                    raise UnwantedEncoding
+                    raise UnexpectedEncoding
                 body = read_body(response, MAX_BODY)
-                result: Answer | Exception = Answer(
+                result: HttpResponse | Exception = HttpResponse(
                     response.status_code, body.decode("utf-8", "replace"), response.headers
                 )
         except Exception as problem:  # whatever it was, the waiting side must hear of it
@@ -165,10 +165,10 @@ class Transport:
             session.close()
         outcome.put(result)
 
-    def _explain(self, problem: Exception, host: str, endpoint: str, sent: bool = True) -> ExchangeError:
+    def _explain(self, problem: Exception, host: str, endpoint: str, sent: bool = True) -> TransportError:
         causes = list(_causes(problem))
-        if any(isinstance(cause, UnwantedEncoding) for cause in causes):
-            return ExchangeError(
+        if any(isinstance(cause, UnexpectedEncoding) for cause in causes):
+            return TransportError(
                 f"{endpoint}: {host} sent a compressed answer, which was not asked for. Check {self.url_option}, and "
                 "what stands between this machine and the server.",
                 endpoint=endpoint,
@@ -178,7 +178,7 @@ class Transport:
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 reason = getattr(cause, "verify_message", "no reason given")
-                return ExchangeError(
+                return TransportError(
                     f"{endpoint}: the certificate of {host} is not trusted ({reason}). "
                     f"Set ca_path to the right authority, or check {self.url_option}.",
                     endpoint=endpoint,
@@ -187,14 +187,14 @@ class Transport:
                 )
         names = {type(cause).__name__ for cause in causes}
         if names & {"InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"}:
-            return ExchangeError(
+            return TransportError(
                 f"{endpoint}: the address {host!r} of {self.url_option} cannot be used.",
                 endpoint=endpoint,
                 executed=False,
                 transient=False,
             )
         if not sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
-            return ExchangeError(
+            return TransportError(
                 f"{endpoint}: {host} does not speak TLS, which https in {self.url_option} asks for. Check scheme and "
                 f"port of {self.url_option}.",
                 endpoint=endpoint,
@@ -207,7 +207,7 @@ class Transport:
             "NewConnectionError",
             "NameResolutionError",
         }
-        return ExchangeError(
+        return TransportError(
             f"{endpoint}: no usable answer from {host}: {_in_words(causes, self.timeout)}.",
             endpoint=endpoint,
             executed=False if unsent else None,

@@ -38,7 +38,7 @@ def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "amount": float(balance.exact),
         # As it was written, and not as the nearest binary number.
         "sufficient": None if wanted is None else balance.exact >= decimal.Decimal(str(wanted)),
-        "api": api.report(),
+        "api": api.usage(),
     }
 
 
@@ -52,7 +52,7 @@ def _run_proxy_plan(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "changed": False,
         "plan": plan,
         "sufficient": None if wanted is None or available is None else available >= wanted,
-        "api": api.report(),
+        "api": api.usage(),
     }
 
 

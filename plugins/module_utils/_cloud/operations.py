@@ -71,7 +71,7 @@ def _run_packages(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "count": len(packages),
         "order_price": _order_price(api, order, params) if order else None,
         "ansible_facts": {"qg_cloud_packages": packages},
-        "api": api.report(),
+        "api": api.usage(),
     }
 
 
@@ -83,14 +83,14 @@ def _run_price(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_product(params)
     order = _check_order(params)
     api = account_api(params)
-    return {"changed": False, "price": _order_price(api, order, params), "api": api.report()}
+    return {"changed": False, "price": _order_price(api, order, params), "api": api.usage()}
 
 
 def _run_lines(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_product(params)
     api = account_api(params)
     lines = api.lines(params["product_id"])
-    return {"changed": False, "lines": lines, "count": len(lines), "api": api.report()}
+    return {"changed": False, "lines": lines, "count": len(lines), "api": api.usage()}
 
 
 def _run_instances(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _run_instances(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     suid = None if params["suid"] is None else check_word("suid", params["suid"])
     api = account_api(params)
     instances = api.instances(params["product_id"], suid, include_secrets=params["include_secrets"])
-    return {"changed": False, "instances": instances, "count": len(instances), "api": api.report()}
+    return {"changed": False, "instances": instances, "count": len(instances), "api": api.usage()}
 
 
 PACKAGE_FACTS = Operation(

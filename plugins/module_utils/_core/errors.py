@@ -22,7 +22,7 @@ class VendorCode:
     """One row of the vendor's error table: the meaning and what the user can do about it."""
 
     meaning: str
-    remedy: str
+    fix: str
 
 
 #: Codes of the classic API (vendor docs: API overview, 174, 175, 178, 181).
@@ -54,7 +54,7 @@ VENDOR_CODES: dict[int, VendorCode] = {
 }
 
 UNKNOWN = -1
-NOT_LEGAL = -10
+INVALID_PARAMETER = -10
 RATE_LIMITED = -11
 NO_PERMISSION = -15
 NO_FREE_CHANNEL = -102
@@ -62,7 +62,7 @@ RESOURCES_SHORT = -103
 ALLOCATION_FAILED = -104
 COUNT_LIMIT = -105
 WHITELIST_FULL = -202
-BOUND_ELSEWHERE = -206
+BOUND_TO_OTHER_KEY = -206
 
 
 class QgError(Exception):
@@ -114,7 +114,7 @@ class OptionError(QgError):
     """An option's value cannot be used; raised before any call is made."""
 
 
-class WaitTooLong(QgError):
+class WaitBudgetExceeded(QgError):
     """The next step would have to wait longer than max_wait leaves."""
 
 
@@ -128,7 +128,7 @@ class ApiError(QgError):
         known = self._known(code)
         said = f', "{vendor_message}"' if vendor_message else ""
         super().__init__(
-            f"{endpoint} was refused with {self._number} {code} ({known.meaning}{said}). {known.remedy}",
+            f"{endpoint} was refused with {self._number} {code} ({known.meaning}{said}). {known.fix}",
             code=code,
             meaning=known.meaning,
             endpoint=endpoint,
@@ -160,7 +160,7 @@ class StatusError(ApiError):
 
 
 #: Seconds that the clocks of both sides may be apart before that is taken for the reason of a refusal.
-CLOCKS_APART = 60
+MAX_CLOCK_DIFFERENCE = 60
 
 
 class AccountError(QgError):
@@ -184,7 +184,7 @@ class AccountError(QgError):
         number = "" if code is None else f" with code {code}"
         words = f' ("{said}")' if said else ""
         super().__init__(
-            f"{endpoint} was refused{number}{words}. {_account_remedy(asked, ahead)}",
+            f"{endpoint} was refused{number}{words}. {_account_fix(asked, ahead)}",
             code=code,
             meaning=said,
             endpoint=endpoint,
@@ -193,8 +193,8 @@ class AccountError(QgError):
         )
 
 
-def _account_remedy(asked: str, ahead: float | None) -> str:
-    if ahead is not None and abs(ahead) > CLOCKS_APART:
+def _account_fix(asked: str, ahead: float | None) -> str:
+    if ahead is not None and abs(ahead) > MAX_CLOCK_DIFFERENCE:
         side = "ahead of" if ahead > 0 else "behind"
         return (
             f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
@@ -207,11 +207,11 @@ def _account_remedy(asked: str, ahead: float | None) -> str:
     )
 
 
-class Uncertain(QgError):
+class UncertainOutcomeError(QgError):
     """Whether a call was carried out cannot be told, and it may not simply be sent again."""
 
 
-class ExchangeError(QgError):
+class TransportError(QgError):
     """No usable answer came back.
 
     ``executed`` is False where the request surely never reached the vendor's service, and None where nobody can

@@ -34,7 +34,7 @@ from .shell import (
 )
 
 #: Characters of an answer that travel back. An address has at most 45; the rest is for the error message.
-LONGEST_ANSWER = 300
+MAX_RESPONSE = 300
 
 _ASK = r"""
 say() { printf "\n%s %s %s %s %.${longest}s\n%s.\n" "$nonce" "$1" "$tool" "$2" "$3" "$nonce"; }
@@ -58,7 +58,7 @@ all_at_once() { run_curl -Z --parallel-immediate -w '%{urlnum}:%{exitcode} ' "$@
 say_last() { say "$1" "${2##*"$line_feed"}" "${2%"$line_feed"*}" >&9; }
 """
 #: Answers that there are pipes for: a shell need not know a descriptor of two digits, and one is for the records.
-_MOST_TOGETHER = 6
+_MAX_TOGETHER = 6
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def command(question: Question) -> tuple[str, str]:
     calls = [f"ask {n} {url} &" for n, url in enumerate(urls) for _again in range(question.samples)]
     functions, unless = _ASK, "false"
     # Samples need connections of their own, which curl would share.
-    if question.samples == 1 and 1 < len(urls) <= _MOST_TOGETHER:
+    if question.samples == 1 and 1 < len(urls) <= _MAX_TOGETHER:
         functions += _TOGETHER + _together(urls)
         unless = "[ $tool = curl ] && together 9>&1"
     asking = Asking(
@@ -138,7 +138,7 @@ def command(question: Question) -> tuple[str, str]:
         secure=not all(url.startswith("http://") for url in question.sources),
     )
     settings = {
-        "longest": str(LONGEST_ANSWER),
+        "longest": str(MAX_RESPONSE),
         "line_feed": "\n",
         "numbers": " ".join(map(str, range(len(urls)))),
     }

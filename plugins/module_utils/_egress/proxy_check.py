@@ -36,7 +36,7 @@ from .shell import (
 
 #: Characters of one command that name proxies: some 2000 of them. Linux takes 131072 in one argument, and each of the
 #: shells that the command is handed through adds quotes.
-LONGEST_LIST = 60_000
+MAX_LIST = 60_000
 
 # What a record holds: what the tool complained of, its exit code, the moments before and after (for a tool that does
 # not tell how long it took), and its answer. A record has less than the 4096 bytes that a pipe takes in one piece, so
@@ -196,13 +196,13 @@ def _is_host(host: str, server: str) -> bool:
 
 def commands(probe: Probe) -> Iterator[Command]:
     """The shell commands that ask: one, or some more where a list is too long for one. Each proxy is asked once."""
-    room = LONGEST_LIST
+    room = MAX_LIST
     servers: list[str] = []
     for server in dict.fromkeys(proxy.server for proxy in probe.proxies):
         size = len(_job(len(servers), server))
         if servers and size > room:
             yield _command(probe, servers)
-            room, servers = LONGEST_LIST, []
+            room, servers = MAX_LIST, []
         servers.append(server)
         room -= size
     if servers:

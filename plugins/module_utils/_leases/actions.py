@@ -17,10 +17,10 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.models import Lease, Quota
 from .._core.errors import (
     ApiError,
-    ExchangeError,
     OptionError,
     QgError,
-    Uncertain,
+    TransportError,
+    UncertainOutcomeError,
 )
 from .manager import Holder
 from .plan import (
@@ -91,7 +91,7 @@ def _sorted(holder: Holder, wish: Wish, *, all_of_them: bool = False) -> Sorted:
     if names is None:
         try:
             names = names_of(holder.api.areas())
-        except (ApiError, ExchangeError):
+        except (ApiError, TransportError):
             # The names are a help, not a need: without them the leases stay undetermined.
             return found
         holder.memory.saw_area_names(names)
@@ -284,7 +284,7 @@ def _renew(holder: Holder, leases: Sequence[Lease], terms: Terms) -> None:
     """Release these, and lease as many anew as are gone."""
     try:
         holder.release(leases)
-    except Uncertain:
+    except UncertainOutcomeError:
         # What is gone is not known: a successor could be one too many.
         raise
     except QgError:

@@ -24,16 +24,16 @@ from .._api.classic.models import Lease, Quota
 from .._core.errors import (
     ALLOCATION_FAILED,
     COUNT_LIMIT,
+    INVALID_PARAMETER,
     NO_FREE_CHANNEL,
     NO_PERMISSION,
-    NOT_LEGAL,
     RESOURCES_SHORT,
     UNKNOWN,
     ApiError,
-    ExchangeError,
     QgError,
-    Uncertain,
-    WaitTooLong,
+    TransportError,
+    UncertainOutcomeError,
+    WaitBudgetExceeded,
 )
 from .._store.lease_store import LeaseMemory, Origin
 from .._store.paid_calls import (
@@ -43,7 +43,7 @@ from .._store.paid_calls import (
 )
 from .._store.rate_limiter import backoff
 from .._store.reported import LIST_LAG
-from .plan import MOST_A_CALL, Terms, oldest_first, some
+from .plan import MAX_PER_CALL, Terms, oldest_first, some
 
 #: Seconds before each look at the list after a lost answer: the vendor's list may lag behind what was done.
 SETTLING = (0.0, 2.0, 3.0)
@@ -63,7 +63,7 @@ HIDDEN = "the quota has fewer free channels than the list of leases accounts for
 #: The same where a replacement was reported.
 NOTHING_GONE = "the list of leases still shows the old ones."
 #: Times that a call is repeated after it surely, or very likely, did nothing.
-MOST_REPEATS = 3
+MAX_REPEATS = 3
 
 
 class Holder:
@@ -75,11 +75,11 @@ class Holder:
     def __init__(self, api: ProxyApi, now: Callable[[], float] = time.time) -> None:
         self.api = api
         self.now = now
-        self.memory = LeaseMemory(api.pacer.state, api.key_digest, now)
+        self.memory = LeaseMemory(api.rate_limiter.state, api.key_digest, now)
         self.held: dict[tuple[str, str, str], Lease] = {}
         self.new: dict[tuple[str, str, str], Lease] = {}
         self.before: tuple[Lease, ...] = ()
-        self.calls = PaidCalls(api.pacer.state, api.key_digest, now)
+        self.calls = PaidCalls(api.rate_limiter.state, api.key_digest, now)
         #: The numbers of the recorded calls of this run whose result is not known, and of what they are a part of.
         self._unresolved: dict[str, list[int]] = {_ALLOCATE: [], _REPLACE: [], _RELEASE: []}
         self._continued: list[int] = []
@@ -118,7 +118,7 @@ class Holder:
             pause = min(POLL_INTERVAL, left)
             try:
                 self.api.budget.wait(pause, "a call of an earlier run is under way", call.endpoint)
-            except WaitTooLong:
+            except WaitBudgetExceeded:
                 why = f"the list of leases may show it within {left:.0f} seconds, but max_wait ends before that."
                 raise _uncertain(*_interrupted(call, self.now()), why) from None
             left -= pause
@@ -217,7 +217,7 @@ class Holder:
         self._unresolved[endpoint].append(number)
         try:
             yield
-        except (ApiError, ExchangeError) as error:
+        except (ApiError, TransportError) as error:
             if not _may_be_executed(error):
                 self._unresolved[endpoint].remove(number)
                 self.calls.resolve(number)
@@ -256,16 +256,16 @@ class Holder:
                 return None
             self._accounted = quota.available + len(self.held)
             # No channel that comes free makes room for more than there are beside those that are held.
-            hopeless = wanted > quota.total - len(self.held) or not self.api.released_lately() or self.now() >= until
+            hopeless = wanted > quota.total - len(self.held) or not self.api.released_recently() or self.now() >= until
             if quota.available >= wanted or not wait or hopeless:
                 return quota
             try:
                 self._wait_for_channel()
-            except WaitTooLong:
+            except WaitBudgetExceeded:
                 return quota
 
     def _quota(self) -> Quota | None:
-        return self.api.quota_unless(NO_PERMISSION, NOT_LEGAL)
+        return self.api.quota_or_none(NO_PERMISSION, INVALID_PARAMETER)
 
     def _wait_for_channel(self) -> None:
         self.api.budget.wait(FREEING_NAP, "a released channel is not free yet", "/allocate")
@@ -281,7 +281,7 @@ class Holder:
             terms = dataclasses.replace(terms, distinct=True)
         repeats, until, missing, lost = 0, self.now() + FREEING_LIMIT, number, False
         while missing > 0:
-            known, asked = set(self.held), min(missing, MOST_A_CALL)
+            known, asked = set(self.held), min(missing, MAX_PER_CALL)
             sending = partial(self._recorded, _ALLOCATE, asked, self._names, request)
             last: QgError = QgError("The vendor reports success.")
             try:
@@ -291,7 +291,7 @@ class Holder:
                     # Before anything is leased again, what the answer may have left out.
                     self.look()
             except ApiError as problem:
-                if problem.code == NO_FREE_CHANNEL and self.api.released_lately() and self.now() < until:
+                if problem.code == NO_FREE_CHANNEL and self.api.released_recently() and self.now() < until:
                     self._wait_for_channel()
                     continue
                 if lost and problem.code in _MAY_FOLLOW:
@@ -299,7 +299,7 @@ class Holder:
                     raise _uncertain(problem, what, "an earlier try whose answer was lost may be why.") from None
                 self._find_out(problem, known, asked)
                 last, lost = problem, lost or problem.code == UNKNOWN
-            except ExchangeError as problem:
+            except TransportError as problem:
                 self._find_out(problem, known, asked)
                 last, lost = problem, lost or problem.executed is None
             fresh = self._adopt(known, asked, origin, terms)
@@ -307,7 +307,7 @@ class Holder:
                 self._resolve(_ALLOCATE)
             missing -= fresh
             repeats, lost = (0, False) if fresh else (repeats + 1, lost)
-            if repeats >= MOST_REPEATS:
+            if repeats >= MAX_REPEATS:
                 raise QgError(
                     f"{last.message} That was try {repeats}, and the list of leases shows nothing new.", **last.details
                 )
@@ -334,7 +334,9 @@ class Holder:
         # A task with more leases than were asked for is somebody else's.
         self.memory.remember([task for task, size in tasks.items() if size <= asked], origin)
 
-    def _find_out(self, problem: ApiError | ExchangeError, known: Collection[tuple[str, str, str]], asked: int) -> None:
+    def _find_out(
+        self, problem: ApiError | TransportError, known: Collection[tuple[str, str, str]], asked: int
+    ) -> None:
         """After a failure: return when the list shows something new, or when the call may be sent again."""
         if not _passing(problem):
             raise problem
@@ -346,7 +348,7 @@ class Holder:
             hidden = self._may_hide(known)
         if hidden:
             raise _uncertain(problem, what, HIDDEN)
-        if isinstance(problem, ExchangeError) and not problem.over:
+        if isinstance(problem, TransportError) and not problem.over:
             raise _uncertain(problem, what, NOTHING_NEW)
 
     def _shows(self, known: Collection[tuple[str, str, str]], pauses: Iterable[float], *, less: bool = False) -> bool:
@@ -381,7 +383,7 @@ class Holder:
         return True
 
     def release(self, leases: Collection[Lease]) -> None:
-        """Give leases up, and read back. Repeating is harmless here: a lease that is gone stays gone."""
+        """Give leases up, and read back. Repeating is sanitize here: a lease that is gone stays gone."""
         if len(leases) > self.api.release_batch():
             self.room(0, wait=False)
         # Where the vendor refuses young leases, the old ones come first.
@@ -392,9 +394,9 @@ class Holder:
             problem: QgError | None = None
             try:
                 self._release_once(todo, largest, reported)
-            except (ApiError, ExchangeError, WaitTooLong) as found:
+            except (ApiError, TransportError, WaitBudgetExceeded) as found:
                 problem = found
-                self.release_under_way |= isinstance(found, ExchangeError) and not found.over
+                self.release_under_way |= isinstance(found, TransportError) and not found.over
             verified &= self._look_back(problem, [lease.name for lease in todo if lease.name in reported], len(todo))
             recent = {name for name, at in reported.items() if self.now() - at < LIST_LAG}
             if problem and all(lease.name in recent for lease in todo if lease.identity in self.held):
@@ -402,7 +404,7 @@ class Holder:
                 verified = False
                 self.look()
             left = [lease for lease in todo if lease.identity in self.held]
-            if left and isinstance(problem, WaitTooLong):
+            if left and isinstance(problem, WaitBudgetExceeded):
                 raise _still_held(problem, left)
             if len(left) < len(todo):
                 repeats = 0
@@ -417,7 +419,7 @@ class Holder:
                     self._rest_a_minute(problem, left)
             else:
                 repeats += 1
-                if repeats > MOST_REPEATS or not _passing(problem):
+                if repeats > MAX_REPEATS or not _passing(problem):
                     refused = isinstance(problem, ApiError) and problem.code == NO_PERMISSION
                     rules = _RELEASE_RULES if refused else ""
                     raise _still_held(problem or QgError("The vendor reports success."), left, rules)
@@ -439,7 +441,7 @@ class Holder:
                         break
                     self.api.budget.wait(pause, "the list of leases may lag behind", "/query")
                     self.look(doubted=reported)
-            except WaitTooLong:
+            except WaitBudgetExceeded:
                 self.look()
                 return False
             return True
@@ -460,8 +462,8 @@ class Holder:
 
     def _rest_a_minute(self, problem: ApiError, left: Sequence[Lease]) -> None:
         try:
-            self.api.budget.wait(self.api.pacer.minute, "the release limit is reached", "/release")
-        except WaitTooLong:
+            self.api.budget.wait(self.api.rate_limiter.minute, "the release limit is reached", "/release")
+        except WaitBudgetExceeded:
             raise _still_held(problem, left, _RELEASE_RULES) from None
 
     def replace(self, count: int, number: int | None, terms: Terms) -> None:
@@ -478,10 +480,10 @@ class Holder:
         self._continued += [call.id for call in earlier]
         if earlier:
             request["count"] = count = earlier[0].request["count"]
-        for start in range(0, count, MOST_A_CALL):
+        for start in range(0, count, MAX_PER_CALL):
             known = [call.known for call in earlier if call.request["start"] == start]
             old = known[0] if known else self._names
-            self._replace_batch(min(MOST_A_CALL, count - start), terms, old, {**request, "start": start})
+            self._replace_batch(min(MAX_PER_CALL, count - start), terms, old, {**request, "start": start})
 
     def _replace_batch(self, number: int, terms: Terms, old: frozenset[str], request: dict[str, Any]) -> None:
         """Replace up to 100 of the ``old`` leases.
@@ -501,14 +503,14 @@ class Holder:
             left = number - max(lost, fresh)
             if left <= 0:
                 return
-            problem: ApiError | ExchangeError | None = None
+            problem: ApiError | TransportError | None = None
             sending = partial(self._recorded, _REPLACE, number, old, request)
             try:
                 reported = self.api.replace(left, **vars(terms), sending=sending)
                 self._take(reported)
                 self._report_replaced(left, names)
                 self._adopt(known, left, origin, terms)
-            except (ApiError, ExchangeError) as found:
+            except (ApiError, TransportError) as found:
                 problem = found
             if problem is None and not self._wait_until_gone(known, len(reported)):
                 success = QgError("The vendor reports success.", endpoint=_REPLACE)
@@ -517,7 +519,7 @@ class Holder:
             self._adopt(known, left, origin, terms)
             if problem and known == set(self.held):
                 repeats += 1
-                if repeats >= MOST_REPEATS or not _passing(problem):
+                if repeats >= MAX_REPEATS or not _passing(problem):
                     raise problem
 
     def _wait_until_gone(self, known: Collection[tuple[str, str, str]], number: int) -> bool:
@@ -535,7 +537,9 @@ class Holder:
             return False
         return True
 
-    def _after_replace(self, problem: ApiError | ExchangeError | None, known: Collection[tuple[str, str, str]]) -> None:
+    def _after_replace(
+        self, problem: ApiError | TransportError | None, known: Collection[tuple[str, str, str]]
+    ) -> None:
         """Look how far it got: an answer names only the new leases, and a refusal may come when the old ones are gone.
 
         Return when the list shows something new, or when what is missing may be leased, or replaced, again.
@@ -546,7 +550,7 @@ class Holder:
         told = problem or QgError("The vendor reports success.", endpoint="/replace")
         what = "whether leases were replaced cannot be told"
         doubtful = problem is None or _may_be_executed(problem)
-        under_way = isinstance(problem, ExchangeError) and not problem.over
+        under_way = isinstance(problem, TransportError) and not problem.over
         hidden = False
         with _unless_read(told, what):
             if self._shows(known, SETTLING if doubtful else SETTLING[:1]):
@@ -583,7 +587,7 @@ def _origin(call: PaidCall) -> Origin:
     return Origin(origin["area_id"], origin["isp"], frozenset(origin["successor_of"]))
 
 
-def _may_be_executed(problem: ApiError | ExchangeError) -> bool:
+def _may_be_executed(problem: ApiError | TransportError) -> bool:
     """Whether the vendor may have carried out the call that failed."""
     if isinstance(problem, ApiError):
         return problem.code in (UNKNOWN, ALLOCATION_FAILED)
@@ -606,7 +610,7 @@ def _interrupted(call: PaidCall, now: float) -> tuple[QgError, str]:
 
 def _passing(problem: QgError | None) -> bool:
     """Whether the same call may do better the next time."""
-    if isinstance(problem, ExchangeError):
+    if isinstance(problem, TransportError):
         return problem.transient and _may_be_executed(problem)
     return _may_be_executed(problem) if isinstance(problem, ApiError) else problem is None
 
@@ -616,14 +620,14 @@ def _unless_read(problem: QgError, what: str) -> Iterator[None]:
     """After a failure: where the list cannot be read until it tells what was done, nobody can."""
     try:
         yield
-    except WaitTooLong:
+    except WaitBudgetExceeded:
         raise _uncertain(problem, what, NO_TIME) from None
     except QgError as second:
         raise _uncertain(problem, what, f"the list of leases cannot be read: {second.message}") from None
 
 
-def _uncertain(problem: QgError, what: str, why: str) -> Uncertain:
-    return Uncertain(
+def _uncertain(problem: QgError, what: str, why: str) -> UncertainOutcomeError:
+    return UncertainOutcomeError(
         f"{problem.message} {what[0].upper()}{what[1:]}: {why} Look with "
         "`ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before this is run again.",
         **problem.details,

@@ -39,7 +39,7 @@ from .actions import (
     give_up,
     swap,
 )
-from .plan import MOST_A_CALL, Terms, Wish, oldest_first
+from .plan import MAX_PER_CALL, Terms, Wish, oldest_first
 
 #: Which leases are meant.
 _CHOICE: Spec = {
@@ -94,7 +94,7 @@ def terms_from(params: Mapping[str, Any]) -> Terms:
 
 def wish_from(params: Mapping[str, Any]) -> Wish:
     """The wish that the options of qg_proxy_allocate describe; every mistake in them is found here."""
-    check_range("count", params["count"], 1, MOST_A_CALL)
+    check_range("count", params["count"], 1, MAX_PER_CALL)
     check_range("min_remaining", params["min_remaining"], 0, 525600)
     terms = terms_from(params)
     if terms.keep_alive is not None and terms.keep_alive <= params["min_remaining"]:
@@ -141,7 +141,7 @@ def _result(outcome: Outcome, api: ProxyApi, mode: Mode, *, predicted: int = 0) 
         "allocated": lease_results(outcome.allocated),
         "released": lease_results(outcome.released),
         "held": len(outcome.after),
-        "api": api.report(),
+        "api": api.usage(),
     }
     if mode.diff:
         after = outcome.after
@@ -190,7 +190,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     chosen, terms, number = _chosen(params), terms_from(params), params["count"]
     check_proxy_url(params)
     if number is not None:
-        check_range("count", number, 1, MOST_A_CALL)
+        check_range("count", number, 1, MAX_PER_CALL)
     api = proxy_api(params)
     outcome = swap(api, chosen, number, terms, check=mode.check)
     predicted = outcome.missing if mode.check else 0
@@ -207,7 +207,7 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     names = _names("task_ids", params["task_ids"])
     api = proxy_api(params)
     leases = lease_results(api.leases(names))
-    return {"changed": False, "leases": leases, "count": len(leases), "api": api.report()}
+    return {"changed": False, "leases": leases, "count": len(leases), "api": api.usage()}
 
 
 #: The options of the lookup that select leases.
@@ -220,7 +220,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises QgError where there are too few of them.
     """
     least, most = params["at_least"], params["limit"]
-    check_range("at_least", least, 0, MOST_A_CALL)
+    check_range("at_least", least, 0, MAX_PER_CALL)
     check_range("min_remaining", params["min_remaining"], 0, 525600)
     check_range("max_age", params["max_age"], 0, 3600)
     if most is not None:

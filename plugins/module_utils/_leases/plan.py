@@ -18,7 +18,7 @@ from .._core.errors import QgError
 from .._store.lease_store import Origin
 
 #: Leases that one call can ask for (vendor doc 174).
-MOST_A_CALL = 100
+MAX_PER_CALL = 100
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from .._core.validation import check_range
 from .._task.operation import Mode, Operation
 from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, proxy_api
 from .operations import check_proxy_url, lease_results, reveal
-from .plan import MOST_A_CALL
+from .plan import MAX_PER_CALL
 
 _POOLS = {"normal": 1, "enterprise": 2}
 
@@ -29,20 +29,20 @@ def _check_area(params: Mapping[str, Any]) -> None:
 
 def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     _check_area(params)
-    check_range("count", params["count"], 1, MOST_A_CALL)
+    check_range("count", params["count"], 1, MAX_PER_CALL)
     check_proxy_url(params)
     api = proxy_api(params)
     pool = api.pool(
         params["count"], area_id=params["area_id"], isp=params["isp"], pool=_POOLS.get(params["pool"] or "")
     )
-    return {"changed": False, "pool": lease_results(pool), "count": len(pool), "api": api.report()}
+    return {"changed": False, "pool": lease_results(pool), "count": len(pool), "api": api.usage()}
 
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     _check_area(params)
     api = proxy_api(params)
     areas = api.areas(params["area_id"], params["isp"], params["available"])
-    return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": api.report()}
+    return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": api.usage()}
 
 
 def area_result(area: Area) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "changed": False,
         "quota": {**quota.described(), "vendor": dict(quota.vendor)},
         "sufficient": None if wanted is None else quota.available >= wanted,
-        "api": api.report(),
+        "api": api.usage(),
     }
 
 

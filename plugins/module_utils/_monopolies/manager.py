@@ -24,15 +24,15 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.models import BEIJING, Area, Monopoly, moment
 from .._api.parsing import integer
 from .._core.errors import (
+    INVALID_PARAMETER,
     NO_PERMISSION,
-    NOT_LEGAL,
     UNKNOWN,
     ApiError,
-    ExchangeError,
     QgError,
     StatusError,
-    Uncertain,
-    WaitTooLong,
+    TransportError,
+    UncertainOutcomeError,
+    WaitBudgetExceeded,
 )
 from .._store.paid_calls import (
     UNRESOLVED_TTL,
@@ -55,7 +55,7 @@ HOLD = datetime.timedelta(hours=12)
 #: Seconds between two dials of a resource: the vendor's ten, and one because it tells times in whole seconds.
 REST = 11.0
 #: How often a call is sent at most that looks as if it was not carried out.
-MOST_TRIES = 3
+MAX_ATTEMPTS = 3
 #: Seconds between looks at the list, after an answer that was lost, for what was done all the same.
 SETTLE = (2.0, 3.0)
 #: The same after an application, accepted or lost: more patience, since what does not show yet would be paid for twice.
@@ -63,13 +63,13 @@ PATIENCE = (2.0, 3.0, 5.0, 10.0)
 #: Seconds between two reads of the list at most, while it may lag behind.
 MAX_POLL_INTERVAL = 10.0
 #: Seconds between looks while resources come online: the first, how it grows, and the longest.
-FIRST_NAP, GROWTH, LONGEST_NAP = 1.0, 1.5, 5.0
+FIRST_NAP, GROWTH, MAX_SLEEP_SHARE = 1.0, 1.5, 5.0
 #: Resources named in one call, so that the query stays short.
 BATCH = 50
 #: States that lead to a new address by themselves.
 ON_THE_WAY = ("queued", "redialling")
 #: Refusals of the quota that mean no more than that this plan has none.
-NO_QUOTA = (UNKNOWN, NOT_LEGAL, NO_PERMISSION)
+NO_QUOTA = (UNKNOWN, INVALID_PARAMETER, NO_PERMISSION)
 #: How a user sees what the key holds.
 LOOK = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
 LOOK_FIRST = f'Look with "{LOOK}" before running the task again.'
@@ -154,25 +154,25 @@ def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
 def vendor_time(api: ProxyApi, held: Sequence[Monopoly]) -> datetime.datetime:
     """The time of day here, or the latest that the vendor's list tells, where a clock is behind."""
     stamps = [stamp for one in held for stamp in (one.since, one.dialled, moment(one.vendor.get("heartbeat"))) if stamp]
-    return max([datetime.datetime.fromtimestamp(api.pacer.now(), BEIJING), *stamps])
+    return max([datetime.datetime.fromtimestamp(api.rate_limiter.now(), BEIJING), *stamps])
 
 
-def _attempt(call: Callable[..., None], *arguments: Any, **named: Any) -> ApiError | ExchangeError | None:
+def _attempt(call: Callable[..., None], *arguments: Any, **named: Any) -> ApiError | TransportError | None:
     try:
         call(*arguments, **named)
-    except (ApiError, ExchangeError) as problem:
+    except (ApiError, TransportError) as problem:
         return problem
     return None
 
 
-def _doubtful(problem: ApiError | ExchangeError) -> bool:
+def _doubtful(problem: ApiError | TransportError) -> bool:
     """Whether it may have been carried out."""
-    if isinstance(problem, ExchangeError):
+    if isinstance(problem, TransportError):
         return problem.executed is None
     return problem.code in (UNKNOWN, 500)
 
 
-def _refuses_one(problem: ApiError | ExchangeError | None) -> bool:
+def _refuses_one(problem: ApiError | TransportError | None) -> bool:
     """Whether the call was refused for what it names, of which the vendor refuses all for the sake of one."""
     return isinstance(problem, StatusError) and not _doubtful(problem)
 
@@ -222,7 +222,7 @@ class _Run:
                     return None
                 self.api.budget.wait(pause, "the list has to show what was done", endpoint)
                 self.look()
-        except (ApiError, ExchangeError, WaitTooLong) as trouble:
+        except (ApiError, TransportError, WaitBudgetExceeded) as trouble:
             return None if shows() else trouble
         shows()
         return None
@@ -243,7 +243,7 @@ class _Run:
                 budget.wait(pause, "the list may lag behind", endpoint)
                 left -= pause
                 read()
-        except (ApiError, ExchangeError, WaitTooLong) as trouble:
+        except (ApiError, TransportError, WaitBudgetExceeded) as trouble:
             return None if shows() else trouble
         return None
 
@@ -261,13 +261,13 @@ class _Run:
                 pause = min(nap, remaining) if remaining > 0 else nap
                 budget.wait(pause, "resources are not online yet", endpoints.MONOPOLIES.name)
                 self.look()
-            except WaitTooLong:
+            except WaitBudgetExceeded:
                 raise QgError(
                     f"{told()}, and max_wait ({budget.max_wait:g} seconds) is used up; not ready: {some(left)}. "
                     f"{advice}",
                     endpoint=endpoints.MONOPOLIES.name,
                 ) from None
-            nap = min(nap * GROWTH, LONGEST_NAP)
+            nap = min(nap * GROWTH, MAX_SLEEP_SHARE)
 
 
 def _uncertain(
@@ -276,10 +276,10 @@ def _uncertain(
     trouble: QgError | None,
     sign: str = "the list shows no sign of it",
     advice: str = LOOK_FIRST,
-) -> Uncertain:
+) -> UncertainOutcomeError:
     said = problem.message if problem else "The vendor accepted the call."
     why = f"since the list cannot be looked at: {trouble.message}" if trouble else f"and {sign}."
-    return Uncertain(
+    return UncertainOutcomeError(
         f"{said} Whether {what} cannot be told, {why} {advice}",
         **(problem or trouble or QgError("")).details,
     )
@@ -321,7 +321,7 @@ class _Holding(_Run):
         self._rows: list[Any] | None = None
         self._used = 0
         self._in_use: int | None = None
-        self._calls = PaidCalls(api.pacer.state, api.key_digest, api.pacer.now)
+        self._calls = PaidCalls(api.rate_limiter.state, api.key_digest, api.rate_limiter.now)
         self._sent: list[int] = []
         self.looked = False
 
@@ -413,7 +413,7 @@ class _Holding(_Run):
     def _await_earlier(self, calls: Sequence[PaidCall]) -> None:
         """Wait until the list shows what these calls applied for, or must show it, and resolve them."""
         for call in calls:
-            seconds = max(0.0, call.settles_in(self.api.pacer.now()))
+            seconds = max(0.0, call.settles_in(self.api.rate_limiter.now()))
             trouble = self.poll_until(partial(self._shows_all_of, call), seconds, call.endpoint)
             if trouble:
                 raise self._unsettled(call, trouble)
@@ -422,8 +422,12 @@ class _Holding(_Run):
     def _decide(self, call: PaidCall) -> None:
         """Resolve a call that can no longer be under way by what the list and the quota show."""
         lacks = not self._shows_all_of(call)
-        if lacks and call.age(self.api.pacer.now()) < UNRESOLVED_TTL and self._hides_more(call.in_use, len(call.known)):
-            raise Uncertain(
+        if (
+            lacks
+            and call.age(self.api.rate_limiter.now()) < UNRESOLVED_TTL
+            and self._hides_more(call.in_use, len(call.known))
+        ):
+            raise UncertainOutcomeError(
                 f"{self._earlier(call)}, but the quota has more in use than the list accounts for, so that whether they"
                 f' are held cannot be told. Nothing was applied for. Look with "{LOOK}"; from '
                 f"{_iso(call.sent + UNRESOLVED_TTL)} on, the list alone counts.",
@@ -431,15 +435,15 @@ class _Holding(_Run):
             )
         self._adopt_earlier(call)
 
-    def _unsettled(self, call: PaidCall, trouble: QgError) -> Uncertain:
-        now = self.api.pacer.now()
-        if not isinstance(trouble, WaitTooLong):
-            return Uncertain(
+    def _unsettled(self, call: PaidCall, trouble: QgError) -> UncertainOutcomeError:
+        now = self.api.rate_limiter.now()
+        if not isinstance(trouble, WaitBudgetExceeded):
+            return UncertainOutcomeError(
                 f"{self._earlier(call)}, and whether more will be held cannot be told, since the list cannot be read: "
                 f"{trouble.message}",
                 **trouble.details,
             )
-        return Uncertain(
+        return UncertainOutcomeError(
             f"{self._earlier(call)}, and whether more will be held cannot be told before "
             f"{_iso(now + max(0.0, call.settles_in(now)))}. Nothing was applied for. Run the task again after that, or "
             f"raise max_wait ({self.api.budget.max_wait:g} seconds).",
@@ -464,7 +468,7 @@ class _Holding(_Run):
         """Whether the quota has more in use beside what the list shows than before."""
         if in_use is None:
             return False
-        quota = self.api.quota_unless(*NO_QUOTA)
+        quota = self.api.quota_or_none(*NO_QUOTA)
         return quota is not None and quota.used - len(self.held) > in_use - known
 
     def _idle(self) -> list[Any]:
@@ -472,13 +476,13 @@ class _Holding(_Run):
             # What it looks like is not documented, so nothing depends on it.
             try:
                 self._rows = self.api.idle_monopolies()
-            except (ApiError, ExchangeError):
+            except (ApiError, TransportError):
                 self._rows = []
         return self._rows
 
     def _check_quota(self) -> None:
         """Refuse more than the plan has free, and keep how much of it is in use."""
-        quota, missing = self.api.quota_unless(*NO_QUOTA), self.outcome.missing
+        quota, missing = self.api.quota_or_none(*NO_QUOTA), self.outcome.missing
         if quota is None:
             return
         self._used = quota.used
@@ -496,7 +500,7 @@ class _Holding(_Run):
         if self._in_use is not None:
             try:
                 hides = self._hides_more(self._in_use, before)
-            except (ApiError, ExchangeError, WaitTooLong) as second:
+            except (ApiError, TransportError, WaitBudgetExceeded) as second:
                 reason = f"the quota cannot be read: {second.message.rstrip('.')}"
                 raise _uncertain(problem, what, None, reason, RUN_AGAIN) from None
             if not hides:
@@ -507,7 +511,7 @@ class _Holding(_Run):
 
     def _look_on_accepted(self, shows: Callable[[], bool], before: int, endpoint: str) -> QgError | None:
         """The same after a success, which is never repeated."""
-        with contextlib.suppress(ApiError, ExchangeError, WaitTooLong):
+        with contextlib.suppress(ApiError, TransportError, WaitBudgetExceeded):
             if self._in_use is not None and not self._hides_more(self._in_use, before):
                 return None
         return self.poll_until(shows, LIST_LAG - sum(PATIENCE), endpoint)
@@ -525,7 +529,7 @@ class _Holding(_Run):
         )
         try:
             yield
-        except (ApiError, ExchangeError) as problem:
+        except (ApiError, TransportError) as problem:
             if not _doubtful(problem):
                 self._calls.resolve(number)
                 raise
@@ -558,7 +562,7 @@ class _Holding(_Run):
             return len(outcome.applied) >= missing
 
         what = f"{missing} resources were applied for"
-        for number in range(1, MOST_TRIES + 1):
+        for number in range(1, MAX_ATTEMPTS + 1):
             problem = _attempt(
                 self.api.apply_for_monopolies,
                 missing,
@@ -576,8 +580,8 @@ class _Holding(_Run):
                 break
             # A server that has not ended the exchange may carry it out yet; and a refusal that follows a lost answer
             # may be due to what that one did.
-            over = not isinstance(problem, ExchangeError) or problem.over
-            if trouble or not over or not _doubtful(problem) or number == MOST_TRIES:
+            over = not isinstance(problem, TransportError) or problem.over
+            if trouble or not over or not _doubtful(problem) or number == MAX_ATTEMPTS:
                 raise _uncertain(problem, what, trouble, advice=RUN_AGAIN)
             self._look_on(shows, problem, len(before), what, endpoint)
             if outcome.applied:
@@ -595,7 +599,7 @@ class _Holding(_Run):
             )
 
     @staticmethod
-    def _not_applied(problem: ApiError | ExchangeError) -> QgError:
+    def _not_applied(problem: ApiError | TransportError) -> QgError:
         if isinstance(problem, StatusError):
             remedy = "Nothing was applied for. Ask for less, for another area or provider, or extend the plan."
             return QgError(f"{problem.message} {remedy}", **problem.details)
@@ -613,14 +617,14 @@ class _Holding(_Run):
         fitting = [uuid for uuid in new if matcher.verdict(by_uuid[uuid]) is not False]
         remember(self.api, fitting, asked, set(by_uuid))
 
-    def _too_few(self, problem: ApiError | ExchangeError | None, trouble: QgError | None) -> QgError:
+    def _too_few(self, problem: ApiError | TransportError | None, trouble: QgError | None) -> QgError:
         missing, new = self.outcome.missing, self.outcome.applied
         shown = f"the list shows {len(new)} new: {some(new)}" if new else "the list shows none that is new"
         if problem is not None:
             shown = f"{shown} ({problem.message.rstrip('.')})"
         elif trouble is not None:
             shown = f"{shown} ({trouble.message.rstrip('.')})"
-        return Uncertain(
+        return UncertainOutcomeError(
             f"{missing} resources were applied for, and {shown}. {RUN_AGAIN}",
             endpoint=endpoints.MONOPOLIES_APPLY.name,
         )
@@ -707,13 +711,13 @@ class _Releasing(_Run):
             elif left and problem is not None and _refuses_one(problem):
                 self.outcome.refused += [Refused(uuid, problem.message) for uuid in left]
 
-    def _release_batch(self, batch: list[str]) -> tuple[list[str], ApiError | ExchangeError | None]:
+    def _release_batch(self, batch: list[str]) -> tuple[list[str], ApiError | TransportError | None]:
         """Release some; those that are still there, if that is due to a refusal of one of them."""
         left, problem, lost = batch, None, False
-        for _try in range(MOST_TRIES):
+        for _try in range(MAX_ATTEMPTS):
             try:
                 named = self.api.release_monopolies(left)
-            except (ApiError, ExchangeError) as refusal:
+            except (ApiError, TransportError) as refusal:
                 problem = refusal
             else:
                 problem, left = None, self._acknowledged(left, named)
@@ -735,7 +739,7 @@ class _Releasing(_Run):
         reason = problem or QgError("The vendor reports success, but its list still shows them.")
         raise QgError(f"{len(left)} resources could not be released: {some(left)}. {reason.message}", **reason.details)
 
-    def _still_held(self, uuids: list[str], problem: ApiError | ExchangeError | None, seconds: float) -> list[str]:
+    def _still_held(self, uuids: list[str], problem: ApiError | TransportError | None, seconds: float) -> list[str]:
         """Those that the list still shows after so many seconds; the others are released."""
         trouble = self.poll_until(partial(self._gone, uuids), seconds, endpoints.MONOPOLIES_RELEASE.name)
         if trouble:
@@ -836,10 +840,10 @@ class _Redialling(_Run):
             elif left and problem is not None:
                 self.outcome.refused += [Refused(uuid, problem.message) for uuid in left]
 
-    def _redial_batch(self, batch: list[str]) -> tuple[list[str], ApiError | ExchangeError | None]:
+    def _redial_batch(self, batch: list[str]) -> tuple[list[str], ApiError | TransportError | None]:
         """Redial some; those that show no sign of it, and why."""
         left, problem = batch, None
-        for _try in range(MOST_TRIES):
+        for _try in range(MAX_ATTEMPTS):
             problem = _attempt(self.api.redial_monopolies, left)
             if problem is None:
                 self._mark(left)

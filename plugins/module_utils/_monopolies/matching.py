@@ -119,14 +119,14 @@ class Matcher:
 
 def recall(api: ProxyApi) -> dict[str, Asked]:
     """What the key's resources were applied for with, as far as this control node did it."""
-    rows = api.pacer.state.rows("SELECT uuid, area_code, isp FROM monopolies WHERE key = ?", api.key_digest)
+    rows = api.rate_limiter.state.rows("SELECT uuid, area_code, isp FROM monopolies WHERE key = ?", api.key_digest)
     return {uuid: Asked(area_code, isp) for uuid, area_code, isp in rows}
 
 
 def remember(api: ProxyApi, uuids: Collection[str], asked: Asked, held: Collection[str]) -> None:
     """Keep what these were applied for with. Resources that no list has shown for a long time are forgotten."""
-    now, key = api.pacer.now(), api.key_digest
-    with api.pacer.state.transaction() as database:
+    now, key = api.rate_limiter.now(), api.key_digest
+    with api.rate_limiter.state.transaction() as database:
         rows = [(key, uuid, asked.area_code, asked.isp, now) for uuid in uuids]
         database.executemany("INSERT OR REPLACE INTO monopolies VALUES (?, ?, ?, ?, ?)", rows)
         seen = [(now, key, uuid) for uuid in held]
@@ -137,7 +137,7 @@ def remember(api: ProxyApi, uuids: Collection[str], asked: Asked, held: Collecti
 
 def forget(api: ProxyApi, uuids: Collection[str]) -> None:
     """Forget resources that were released."""
-    with api.pacer.state.transaction() as database:
+    with api.rate_limiter.state.transaction() as database:
         database.executemany(
             "DELETE FROM monopolies WHERE key = ? AND uuid = ?", [(api.key_digest, uuid) for uuid in uuids]
         )

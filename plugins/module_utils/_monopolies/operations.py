@@ -117,7 +117,7 @@ def result_of(outcome: Outcome, api: ProxyApi, mode: Mode, state: str) -> dict[s
         "refused": [_refusal(refused) for refused in outcome.refused],
         "offline": [monopoly.uuid for monopoly in outcome.after if monopoly.state == "offline"],
         "undetermined": outcome.undetermined,
-        "api": api.report(),
+        "api": api.usage(),
     }
     if outcome.warnings:
         result["warnings"] = outcome.warnings
@@ -168,7 +168,7 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "count": len(held),
         "not_held": [uuid for uuid in uuids if uuid not in found],
         "idle": api.idle_monopolies() if params["idle"] else [],
-        "api": api.report(),
+        "api": api.usage(),
     }
 
 

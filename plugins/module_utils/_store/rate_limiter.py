@@ -20,18 +20,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .._core.errors import OptionError, WaitTooLong
+from .._core.errors import OptionError, WaitBudgetExceeded
 from .state import State
 
 #: Seconds added to the minute, for clocks that are slewed while we wait.
-MARGIN = 0.1
+CLOCK_SLACK = 0.1
 #: Seconds that an endpoint rests at most when the vendor asks for a rest, and that any call may take.
-LONGEST_REST = 3600
+MAX_BLOCK = 3600
 #: The share of a rest that is added to it at most, by chance: whoever was refused with us, on a control node that
 #: shares no count with this one, is not to come back in the same second.
-SPREAD = 1 / 6
+JITTER = 1 / 6
 #: No sleep is longer than this part of a minute: another process may have freed its place early.
-LONGEST_NAP = 1 / 12
+MAX_SLEEP_SHARE = 1 / 12
 
 
 def minute_seconds() -> float:
@@ -49,7 +49,7 @@ def minute_seconds() -> float:
 
 
 @dataclass
-class Budget:
+class WaitBudget:
     """The one limit on how long a run may wait, in seconds, for its turns and between its tries together."""
 
     max_wait: float
@@ -57,16 +57,16 @@ class Budget:
     waited: float = 0.0
 
     def require(self, seconds: float, reason: str, endpoint: str) -> None:
-        """Raise WaitTooLong when the budget does not cover so many more seconds."""
+        """Raise WaitBudgetExceeded when the budget does not cover so many more seconds."""
         if self.waited + seconds > self.max_wait:
-            raise WaitTooLong(
+            raise WaitBudgetExceeded(
                 f"{endpoint}: {reason}, and waiting {seconds:.0f} more seconds would pass max_wait "
                 f"({self.max_wait:g} seconds, {self.waited:.0f} of them used). Raise max_wait or run again later.",
                 endpoint=endpoint,
             )
 
     def wait(self, seconds: float, reason: str, endpoint: str) -> None:
-        """Sleep, or raise WaitTooLong without sleeping when the budget does not cover it."""
+        """Sleep, or raise WaitBudgetExceeded without sleeping when the budget does not cover it."""
         self.require(seconds, reason, endpoint)
         self.waited += seconds
         self.sleep(seconds)
@@ -80,14 +80,14 @@ def backoff(attempt: int, wanted: float | None = None) -> float:
 
 
 @dataclass
-class Pacer:
+class RateLimiter:
     """Places in the vendor's windows."""
 
     state: State
     minute: float = field(default_factory=minute_seconds)
     now: Callable[[], float] = time.time
 
-    def try_place(
+    def try_acquire(
         self, key: str, endpoint: str, limit: int, timeout: float, amount: int = 1
     ) -> tuple[int | None, float]:
         """A place for one call of at most ``timeout`` seconds: its number, or the seconds until one may be free.
@@ -116,36 +116,36 @@ class Pacer:
             # A process that dies now keeps its place for as long as its call could have taken.
             row = database.execute(
                 "INSERT INTO calls (key, endpoint, frees, amount, written) VALUES (?, ?, ?, ?, ?)",
-                (key, endpoint, now + timeout + self.minute + MARGIN, amount, now),
+                (key, endpoint, now + timeout + self.minute + CLOCK_SLACK, amount, now),
             )
             return row.lastrowid, 0.0
 
-    def take_place(self, key: str, endpoint: str, limit: int, timeout: float, budget: Budget, amount: int = 1) -> int:
-        """Wait for a place and take it; the number is for :meth:`answered`."""
+    def acquire(self, key: str, endpoint: str, limit: int, timeout: float, budget: WaitBudget, amount: int = 1) -> int:
+        """Wait for a place and take it; the number is for :meth:`complete`."""
         while True:
-            place, wait = self.try_place(key, endpoint, limit, timeout, amount)
+            place, wait = self.try_acquire(key, endpoint, limit, timeout, amount)
             if place is not None:
                 return place
             reason = f"the vendor's limit of {limit} a minute is used up"
             # A call that is still on its way may free its place sooner, by as much as it may take.
             budget.require(wait - timeout, reason, endpoint)
-            budget.wait(min(max(wait, 0.01), self.minute * LONGEST_NAP), reason, endpoint)
+            budget.wait(min(max(wait, 0.01), self.minute * MAX_SLEEP_SHARE), reason, endpoint)
 
-    def answered(self, place: int) -> None:
+    def complete(self, place: int) -> None:
         """The call came back: its place is free one minute from now."""
         with self.state.transaction() as database:
             now = self.now()
-            row = (now + self.minute + MARGIN, now, place)
+            row = (now + self.minute + CLOCK_SLACK, now, place)
             database.execute("UPDATE calls SET frees = ?, written = ? WHERE id = ?", row)
 
-    def used(self, key: str, endpoint: str) -> bool:
+    def called_recently(self, key: str, endpoint: str) -> bool:
         """Whether a call was made within the last minute."""
         rows = self.state.rows(
             "SELECT 1 FROM calls WHERE key = ? AND endpoint = ? AND frees > ? LIMIT 1", key, endpoint, self.now()
         )
         return bool(rows)
 
-    def spacing(self, key: str, endpoint: str, limit: int) -> float:
+    def batch_delay(self, key: str, endpoint: str, limit: int) -> float:
         """Seconds by which to put off a call that could do the work of later ones as well.
 
         It grows with the minute's places that are taken; from half of them on it is what keeps to the limit for good.
@@ -154,11 +154,11 @@ class Pacer:
         share = float(self.state.rows(query, key, endpoint, self.now())[0][0]) / limit
         return min(2 * share, 1.0) * self.minute / limit
 
-    def refused(self, key: str, endpoint: str, seconds: float | None = None) -> None:
+    def block(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """The vendor refused for the rate: somebody else calls too. All processes rest, for a minute if not told."""
-        rest = self.minute + MARGIN if seconds is None else min(seconds, LONGEST_REST)
+        rest = self.minute + CLOCK_SLACK if seconds is None else min(seconds, MAX_BLOCK)
         now = self.now()
-        until = now + rest + random.uniform(0, min(rest, self.minute) * SPREAD)
+        until = now + rest + random.uniform(0, min(rest, self.minute) * JITTER)
         with self.state.transaction() as database:
             # A block from before the clock was set back does not outlive what this refusal asks for.
             outdated = "DELETE FROM blocks WHERE key = ? AND endpoint = ? AND written > ?"

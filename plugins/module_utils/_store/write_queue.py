@@ -26,16 +26,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import QgError, WaitTooLong
+from .._core.errors import QgError, WaitBudgetExceeded
 from .._whitelist.plan import Wish
 from .state import State
 
 #: Seconds between two looks at the board while another process writes: at first, and at most.
-SHORTEST_NAP, LONGEST_NAP = 0.02, 0.2
+SHORTEST_NAP, MAX_SLEEP_SHARE = 0.02, 0.2
 #: Seconds by which the waiting for a writer who rests may be counted wrong.
 GRACE = 1.0
 #: Calls for which a writer is waited for beside max_wait, and the least timeout, in seconds, that counts for each.
-MOST_CALLS, LEAST_TIMEOUT = 10, 3.0
+MAX_CALLS, MIN_TIMEOUT = 10, 3.0
 #: Seconds after which a wish on the board is of no use to anybody: no play takes longer from one task to the next.
 WISH_LIFE = 86400
 #: Seconds for which a task believes what it has read of the whitelist for its first hosts.
@@ -202,7 +202,7 @@ class Board:
     ) -> Verdict | None:
         began, nap = time.monotonic(), SHORTEST_NAP
         # The writer's calls take time, however little he may wait.
-        longest = entry.max_wait + MOST_CALLS * max(entry.timeout, LEAST_TIMEOUT)
+        longest = entry.max_wait + MAX_CALLS * max(entry.timeout, MIN_TIMEOUT)
         next_look = began + entry.max_wait + GRACE
         posted, waits = bool(entry.run), False
         while True:
@@ -228,7 +228,7 @@ class Board:
                     posted = True
                 continue
             if self.rested > entry.max_wait + GRACE:
-                raise WaitTooLong(
+                raise WaitBudgetExceeded(
                     "Another process writes to the same whitelist and waits for its turn under the vendor's limits; "
                     f"that takes longer than max_wait ({entry.max_wait:g} seconds). Raise max_wait or run again later."
                 )
@@ -241,12 +241,12 @@ class Board:
             if now > next_look:
                 next_look = now + 1.0
                 if self.state.is_holder_stopped(self._lock):
-                    raise WaitTooLong(
+                    raise WaitBudgetExceeded(
                         f"The whitelist cannot be changed: {self.state.holder_of(self._lock)}, which writes to it, is "
                         f"stopped for longer than max_wait ({entry.max_wait:g} seconds). Continue it (kill -CONT) or "
                         "end it, and run again."
                     )
-            nap = min(nap * 1.2, LONGEST_NAP)
+            nap = min(nap * 1.2, MAX_SLEEP_SHARE)
             time.sleep(nap)
             if self.state.is_held(f"{self._lock}-rest"):
                 self.rested += nap
@@ -254,7 +254,7 @@ class Board:
     def rest(self, seconds: float, sleep: Callable[[float], None]) -> None:
         """Sleep as a writer, so that those who wait know that it is not the vendor's work that takes the time."""
         # Who only looks whether it is held may be in the way for a moment.
-        with self.state.try_lock(f"{self._lock}-rest", wait=LONGEST_NAP):
+        with self.state.try_lock(f"{self._lock}-rest", wait=MAX_SLEEP_SHARE):
             sleep(seconds)
 
     def announce(self, seen: Mapping[str, Collection[str]]) -> None:

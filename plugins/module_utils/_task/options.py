@@ -26,7 +26,7 @@ from .._api.transport import Transport
 from .._core.errors import OptionError
 from .._core.text import describe
 from .._core.validation import check_path, check_range, check_url
-from .._store.rate_limiter import Budget, Pacer
+from .._store.rate_limiter import RateLimiter, WaitBudget
 from .._store.state import DEFAULT_STATE_DIR, State
 
 Spec = dict[str, dict[str, Any]]
@@ -117,7 +117,7 @@ def _check_transport(params: Mapping[str, Any]) -> None:
     check_range("max_wait", params["max_wait"], 0, 86400)
 
 
-def _transport(params: Mapping[str, Any], url_option: str) -> tuple[Transport, Budget]:
+def _transport(params: Mapping[str, Any], url_option: str) -> tuple[Transport, WaitBudget]:
     """What the options of :data:`TRANSPORT_OPTIONS` describe."""
     transport = Transport(
         timeout=params["timeout"],
@@ -125,7 +125,7 @@ def _transport(params: Mapping[str, Any], url_option: str) -> tuple[Transport, B
         ca_path=params["ca_path"],
         url_option=url_option,
     )
-    return transport, Budget(params["max_wait"])
+    return transport, WaitBudget(params["max_wait"])
 
 
 def check_proxy_api(params: Mapping[str, Any]) -> str:
@@ -141,8 +141,8 @@ def proxy_api(params: Mapping[str, Any], state: State | None = None) -> ProxyApi
     """The client that the options of :data:`PROXY_API_OPTIONS` describe; ``state`` is what is open of ``state_dir``."""
     url = check_proxy_api(params)
     transport, budget = _transport(params, "api_url")
-    pacer = Pacer(state or State(params["state_dir"], params["max_wait"]))
-    return ProxyApi(transport, pacer, budget, api_url=url, key=params["key"], pwd=params["pwd"])
+    rate_limiter = RateLimiter(state or State(params["state_dir"], params["max_wait"]))
+    return ProxyApi(transport, rate_limiter, budget, api_url=url, key=params["key"], pwd=params["pwd"])
 
 
 def account_api(params: Mapping[str, Any]) -> AccountApi:

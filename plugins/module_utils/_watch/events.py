@@ -29,9 +29,9 @@ QUOTA, LEASES, WHITELIST, BALANCE = "quota", "leases", "whitelist", "balance"
 #: news each time.
 MARGIN = Decimal("0.1")
 #: Different codes of one failure that are told; a server that makes them up is not told for ever.
-MOST_CODES = 20
+MAX_CODES = 20
 #: Seconds after which something that fails is looked at again at the latest, unless the interval is longer.
-LONGEST_REST = 900.0
+MAX_BLOCK = 900.0
 #: What ``watch_failed`` tells of a failure, where it is known.
 _DETAILS = ("code", "meaning", "endpoint", "http_status", "request_id")
 
@@ -214,7 +214,7 @@ def failed(known: Known, thing: str, problem: QgError) -> Step:
     """Something could not be looked at. It is told once, and again only where the vendor gives a code that is new."""
     before, code = known.failing.get(thing), problem.details.get("code")
     codes = before.codes if before else frozenset()
-    news = before is None or (code is not None and code not in codes and len(codes) < MOST_CODES)
+    news = before is None or (code is not None and code not in codes and len(codes) < MAX_CODES)
     after = Failing(before.times + 1 if before else 1, codes | {code} if news and code is not None else codes)
     details = {name: problem.details.get(name) for name in _DETAILS}
     events = [_event("watch_failed", {"watched": thing, "msg": problem.message, **details})] if news else []
@@ -232,7 +232,7 @@ def worked(known: Known, thing: str) -> Step:
 
 def polls_left_out(times: int, interval: float) -> int:
     """For how many polls something rests that has failed so many times in a row: none, 1, 3, 7 and so on."""
-    return min((1 << min(times - 1, 30)) - 1, max(0, int(LONGEST_REST / interval) - 1))
+    return min((1 << min(times - 1, 30)) - 1, max(0, int(MAX_BLOCK / interval) - 1))
 
 
 def _event(kind: str, data: Mapping[str, Any]) -> Event:

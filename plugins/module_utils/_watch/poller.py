@@ -32,9 +32,9 @@ from .._api.retry import Client
 from .._core.errors import (
     RATE_LIMITED,
     ApiError,
-    ExchangeError,
     OptionError,
     QgError,
+    TransportError,
     UnexpectedError,
 )
 from .._core.validation import check_addresses, check_range
@@ -68,7 +68,7 @@ logger = logging.getLogger("qingguo.qgnet.qg_watch")
 
 #: The least time between two polls, as a part of the vendor's minute: six calls of each kind, where the smallest plan
 #: allows 15, so that most of the limit stays for playbooks.
-LEAST_INTERVAL = 1 / 6
+MIN_INTERVAL = 1 / 6
 #: How far an interval strays, so that several watchers do not call at the same moment for ever.
 JITTER = 0.1
 
@@ -153,7 +153,7 @@ def rules_from(params: Params) -> Rules:
     ):
         if params[name] is not None:
             check_range(name, params[name], least, most)
-    check_range("interval", params["interval"], minute_seconds() * LEAST_INTERVAL, 86400)
+    check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
     expected, below = params["expected"], params["balance_below"]
     rules = Rules(
         quota_below=params["quota_below"],
@@ -179,17 +179,17 @@ class _Once(Client):
     def __init__(self, client: Client) -> None:
         vars(self).update(vars(client))
 
-    def _persist(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
+    def _call_with_retries(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
         return attempt()
 
 
 class ProxyOnce(_Once, ProxyApi):
     """The classic proxy API for one poll."""
 
-    def _persist(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
+    def _call_with_retries(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
         try:
-            return super()._persist(name, attempt, repeatable=repeatable)
-        except (ApiError, ExchangeError) as problem:
+            return super()._call_with_retries(name, attempt, repeatable=repeatable)
+        except (ApiError, TransportError) as problem:
             # All who share the key have to hear of it.
             if problem.details.get("code") == RATE_LIMITED or problem.details.get("http_status") == 429:
                 self._rest(problem, 1, name)
@@ -207,7 +207,7 @@ def _by_key(read: Callable[[ProxyApi], T]) -> Callable[[Params, Nap], T]:
         try:
             return read(api)
         finally:
-            api.pacer.state.close()
+            api.rate_limiter.state.close()
 
     return look
 

@@ -20,10 +20,10 @@ from .._api.transport import service_of
 from .._core.addresses import numeric_order
 from .._core.errors import (
     RATE_LIMITED,
-    ExchangeError,
     OptionError,
     QgError,
-    WaitTooLong,
+    TransportError,
+    WaitBudgetExceeded,
 )
 from .._core.text import one_line
 from .._store.state import State, StateError
@@ -148,7 +148,7 @@ class Turn:
         """What was called by this task, and how long it waited, for a writer's turn as well."""
         report, waited = NOTHING, self._board.waited
         if self._api is not None:
-            report, waited = self._api.report(), waited + self._api.budget.waited - self._charged
+            report, waited = self._api.usage(), waited + self._api.budget.waited - self._charged
         return {**report, "waited_seconds": round(waited, 1)}
 
     def patience(self) -> float:
@@ -157,7 +157,7 @@ class Turn:
             return 0.0
         self._api = self._api or proxy_api(self._params, self._board.state)
         longest: float = self._params["max_wait"]
-        return min(self._api.whitelist_spacing(), longest)
+        return min(self._api.whitelist_batch_delay(), longest)
 
     def write(self, entries: list[Entry]) -> Work:
         """Bring the whitelist in line for the first entry, and for all of the others that may go with it."""
@@ -225,7 +225,7 @@ class Turn:
         return _Part(entries, wish, remembered)
 
     def _memory(self, fleet: str) -> Memory:
-        now = time.time if self._api is None else self._api.pacer.now
+        now = time.time if self._api is None else self._api.rate_limiter.now
         return Memory(self._board.state, self._board.key, fleet, now)
 
     def _save(self, work: Callable[[], None]) -> None:
@@ -281,7 +281,9 @@ class Turn:
             return False
         if isinstance(problem, OptionError):
             return True
-        impatient = isinstance(problem, (ExchangeError, WaitTooLong)) or problem.details.get("code") == RATE_LIMITED
+        impatient = (
+            isinstance(problem, (TransportError, WaitBudgetExceeded)) or problem.details.get("code") == RATE_LIMITED
+        )
         more = entry.max_wait > self._params["max_wait"] or entry.timeout > self._params["timeout"]
         return impatient and more
 

@@ -79,7 +79,7 @@ def _read(board: Board, run: str, params: Mapping[str, Any], mode: Mode, task: s
     """The whitelist, read without a wait; None where that fails, which the second step then tells."""
     try:
         api = proxy_api({**params, "max_wait": 0.0}, board.state)
-        memory = Memory(board.state, board.key, "", api.pacer.now)
+        memory = Memory(board.state, board.key, "", api.rate_limiter.now)
         api.expects_addresses = memory.expects_addresses
         reading = api.read_whitelist()
         # What an earlier call may still remove does not count: the second step waits until that is settled.
@@ -87,7 +87,7 @@ def _read(board: Board, run: str, params: Mapping[str, Any], mode: Mode, task: s
     except QgError:
         return None
     whitelist = sorted(reading.ips.difference(*leaving))
-    board.keep_reading(run, task, whitelist, api.report())
+    board.keep_reading(run, task, whitelist, api.usage())
     if not mode.check:
         forget_missing(memory, reading)
     board.tidy_up()

@@ -50,7 +50,7 @@ def wish_from(params: Mapping[str, Any]) -> Wish:
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     wish = wish_from(params)
     api = proxy_api(params)
-    board = board_for(params, api.pacer.state, check=mode.check)
+    board = board_for(params, api.rate_limiter.state, check=mode.check)
     entry = Entry(wish, params["max_wait"], params["timeout"])
     turn = Turn(board, entry, params, mode, api)
     try:
@@ -72,7 +72,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     api = proxy_api(params)
     ips = numeric_order(set(api.whitelist()))
-    return {"changed": False, "whitelist": ips, "count": len(ips), "api": api.report()}
+    return {"changed": False, "whitelist": ips, "count": len(ips), "api": api.usage()}
 
 
 WHITELIST = Operation(

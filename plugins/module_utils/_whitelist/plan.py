@@ -15,27 +15,27 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from .._api.classic.client import (
-    FormRefused,
+    PostRejected,
     ProxyApi,
     WhitelistReading,
     may_be_executed,
 )
 from .._core.addresses import numeric_order
 from .._core.errors import (
-    BOUND_ELSEWHERE,
+    BOUND_TO_OTHER_KEY,
     UNKNOWN,
     WHITELIST_FULL,
     ApiError,
-    ExchangeError,
     OptionError,
     QgError,
-    WaitTooLong,
+    TransportError,
+    WaitBudgetExceeded,
 )
 from .._store.rate_limiter import backoff
 from .._store.whitelist_writes import WhitelistWrite
 
 #: Rounds that change nothing before the run gives up.
-MOST_STALLS = 3
+MAX_STALLS = 3
 #: Seconds between the reads of a list that does not show yet what the vendor reported: together, for as long as a list
 #: may lag (LIST_LAG).
 LAG_DELAYS = (0.5, 1.0, 2.0, 4.0, 7.5, 15.0, 15.0, 15.0)
@@ -338,7 +338,7 @@ class _Writer:
     def _rounds(self) -> None:
         outcome, stalls, delays = self._outcome, 0, list(LAG_DELAYS)
         todo = outcome.first
-        while todo.changes and stalls < MOST_STALLS:
+        while todo.changes and stalls < MAX_STALLS:
             sent_alone = self._largest
             outcome.confirmed = False
             final = self._write(todo)
@@ -349,14 +349,14 @@ class _Writer:
             if final is not None and not moved:
                 raise self._verdict(final, left)
             stalls = 0 if moved else stalls + 1
-            if 0 < stalls < MOST_STALLS:
+            if 0 < stalls < MAX_STALLS:
                 self._pause(backoff(stalls - 1), "the change does not show in the whitelist")
-            if not left.changes or (stalls >= MOST_STALLS and self._last is None and self._lost):
+            if not left.changes or (stalls >= MAX_STALLS and self._last is None and self._lost):
                 # What the vendor reported counts. It is not sent again, but waited for; and so is what was done by a
                 # call whose response was lost, if the vendor then has nothing left to do.
                 left, stalls = self._wait_for_list(left, delays), 0
                 if left.changes and not delays:
-                    stalls = MOST_STALLS
+                    stalls = MAX_STALLS
             todo = left
         if todo.changes:
             self._give_up(todo)
@@ -391,13 +391,13 @@ class _Writer:
 
     def _rest(self) -> None:
         """Leave a server alone for as long as it asked for, before it is asked again."""
-        if isinstance(self._last, ExchangeError) and self._last.retry_after:
+        if isinstance(self._last, TransportError) and self._last.retry_after:
             self._pause(self._last.retry_after, "the server asks for a rest")
 
     def _pause(self, seconds: float, reason: str) -> None:
         try:
             self._api.budget.wait(seconds, reason, "/whitelist")
-        except WaitTooLong as too_long:
+        except WaitBudgetExceeded as too_long:
             # Why there is something to wait for says more than that there is no time for it.
             raise (self._last or too_long) from None
 
@@ -410,7 +410,7 @@ class _Writer:
             for batch in self._api.batches(ips, self._largest if adding else None):
                 try:
                     self._acknowledge(adding, batch)
-                except (ApiError, ExchangeError, FormRefused) as problem:
+                except (ApiError, TransportError, PostRejected) as problem:
                     self._last, failed = problem, True
                     self._lost |= may_be_executed(problem)
                     if not self._curable(problem, adding, batch, todo):
@@ -431,14 +431,14 @@ class _Writer:
 
     @staticmethod
     def _one_address_at_fault(problem: QgError) -> bool:
-        return isinstance(problem, ApiError) and problem.code == BOUND_ELSEWHERE
+        return isinstance(problem, ApiError) and problem.code == BOUND_TO_OTHER_KEY
 
     def _curable(self, problem: QgError, adding: bool, batch: list[str], todo: Plan) -> bool:
         """Whether another round can get further, and what it has to do differently."""
-        if isinstance(problem, ExchangeError):
+        if isinstance(problem, TransportError):
             # What surely was not carried out has been tried again already.
             return problem.transient and problem.executed is None
-        if isinstance(problem, FormRefused):
+        if isinstance(problem, PostRejected):
             return True
         if self._one_address_at_fault(problem) and adding:
             # The vendor does not say which address it means: halve until it stands alone.

@@ -19,9 +19,9 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     ApiError,
-    ExchangeError,
     OptionError,
     QgError,
+    TransportError,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.log_filter import LOGGERS, keep_queries_out
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
@@ -201,7 +201,7 @@ def test_a_full_queue_holds_the_next_poll_back(vendor: Vendor) -> None:
 
 
 def test_what_fails_is_looked_at_less_and_less_often_and_the_rest_as_ever(vendor: Vendor) -> None:
-    lost = ExchangeError("/query: no usable answer.", endpoint="/query", executed=None)
+    lost = TransportError("/query: no usable answer.", endpoint="/query", executed=None)
     vendor.answers = {"leases": [lost], "whitelist": [[]]}
     events = watch(vendor, 60, leases=True, whitelist=True)
     assert [event["type"] for event in events] == ["watch_failed"]

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import ExchangeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from simulator.core import ConnectionLost, Core
 
@@ -51,7 +51,7 @@ class InProcess(Transport):
                 self.killed_in = None
                 raise Killed
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         parts = urlsplit(url)
         parameters = dict(parse_qsl(form if form is not None else parts.query, keep_blank_values=True))
         self.step()
@@ -66,15 +66,15 @@ class InProcess(Transport):
             status, body = self.core.handle(method, parts.path, parameters)
         except ConnectionLost as lost:
             self.step()
-            raise ExchangeError(f"{endpoint}: {lost}.", endpoint=endpoint, executed=None) from None
+            raise TransportError(f"{endpoint}: {lost}.", endpoint=endpoint, executed=None) from None
         self.step()
         if self.core.clock.now() - began > self.timeout:
             raise self._silence(endpoint)
-        return Answer(status, "<html>" if body is None else json.dumps(body), {})
+        return HttpResponse(status, "<html>" if body is None else json.dumps(body), {})
 
     @staticmethod
-    def _silence(endpoint: str) -> ExchangeError:
-        return ExchangeError(f"{endpoint}: no answer in time.", endpoint=endpoint, executed=None, over=False)
+    def _silence(endpoint: str) -> TransportError:
+        return TransportError(f"{endpoint}: no answer in time.", endpoint=endpoint, executed=None, over=False)
 
     def advance(self, seconds: float) -> None:
         """Move the clock on, and let calls that are due be carried out on the way."""
@@ -95,9 +95,9 @@ class InProcess(Transport):
 def client(core: Core, directory: Path, max_wait: float = 300.0, transport: InProcess | None = None) -> ProxyApi:
     """A client of the core, whose runs share a state directory."""
     transport = transport or InProcess(core)
-    pacer = Pacer(State(str(directory)), minute=60.0, now=core.clock.now)
-    budget = Budget(max_wait, sleep=transport.advance)
-    return ProxyApi(transport, pacer, budget, api_url="http://vendor.example", key=KEY)
+    rate_limiter = RateLimiter(State(str(directory)), minute=60.0, now=core.clock.now)
+    budget = WaitBudget(max_wait, sleep=transport.advance)
+    return ProxyApi(transport, rate_limiter, budget, api_url="http://vendor.example", key=KEY)
 
 
 def configure(core: Core, **fields: Any) -> None:

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..._core.errors import ExchangeError, QgError
-from ..._store.rate_limiter import Budget
-from ..parsing import ShapeError
-from ..responses import AccountListener
+from ..._core.errors import QgError, TransportError
+from ..._store.rate_limiter import WaitBudget
+from ..parsing import ResponseShapeError
+from ..responses import AccountResponseParser
 from ..retry import Client, T, unreadable
 from ..transport import Transport
 from . import endpoints
@@ -36,20 +36,20 @@ from .signing import Identity
 #: Services that one call of getDetail tells at most (vendor's page on service details).
 PAGE = 50
 #: Pages after which something must be wrong: a million services.
-MOST_PAGES = 20_000
+MAX_PAGES = 20_000
 Row = dict[str, Any]
 
 
 class AccountApi(Client):
     """The calls of one account.
 
-    A method raises AccountError for a refusal of the vendor, ExchangeError where no usable answer came.
+    A method raises AccountError for a refusal of the vendor, TransportError where no usable answer came.
     """
 
     def __init__(
         self,
         transport: Transport,
-        budget: Budget,
+        budget: WaitBudget,
         *,
         account_url: str,
         identity: Identity,
@@ -73,7 +73,7 @@ class AccountApi(Client):
         """
         read = functools.partial(instances, include_secrets=include_secrets)
         found: dict[str, Row] = {}
-        for page in range(MOST_PAGES):
+        for page in range(MAX_PAGES):
             parameters = {"productId": product_id, "suid": suid, "offset": page * PAGE, "limit": PAGE}
             rows = self._call(endpoints.INSTANCES, parameters, read)
             known = len(found)
@@ -111,21 +111,21 @@ class AccountApi(Client):
 
     def _call(self, endpoint: AccountEndpoint, parameters: Mapping[str, object], read: Callable[[object], T]) -> T:
         texts = {name: str(value) for name, value in parameters.items() if value is not None}
-        return self._persist(endpoint.path, lambda: self._once(endpoint, texts, read), repeatable=True)
+        return self._call_with_retries(endpoint.path, lambda: self._once(endpoint, texts, read), repeatable=True)
 
     def _once(self, endpoint: AccountEndpoint, parameters: Mapping[str, str], read: Callable[[object], T]) -> T:
         now = self._now()
         signed = self._identity.signed(now)
         self.calls += 1
         answer = self._transport.send("GET", self._account_url + endpoint.path, {**parameters, **signed}, endpoint.path)
-        listener = AccountListener((self._identity.app_key,), now, for_one_call=(signed["sign"],))
+        listener = AccountResponseParser((self._identity.app_key,), now, for_one_call=(signed["sign"],))
         try:
             return read(listener.data(answer, endpoint, self._asked(parameters)))
         except QgError:
             raise
-        except ShapeError as problem:
+        except ResponseShapeError as problem:
             # The vendor says that this is its answer: another try would bring the same.
-            raise ExchangeError(
+            raise TransportError(
                 f"{endpoint.path}: the answer cannot be read: {problem}.",
                 endpoint=endpoint.path,
                 executed=None,

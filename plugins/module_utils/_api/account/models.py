@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..parsing import ShapeError
+from ..parsing import ResponseShapeError
 from .records import (
     Column,
     Item,
@@ -88,7 +88,7 @@ def _numbers(item: Item, *names: str) -> list[int]:
     elif isinstance(value, Mapping):
         value = list(value.values())
     if value is not None and not isinstance(value, list):
-        raise ShapeError(f"{names[0]} is not a list")
+        raise ResponseShapeError(f"{names[0]} is not a list")
     found = [Item({names[0]: each}, "a number").whole(names[0]) for each in value or []]
     return [number for number in found if number is not None]
 
@@ -180,7 +180,7 @@ def _told(item: Item, columns: tuple[Column, ...], secret: tuple[Column, ...], i
     """A row, with its secrets only where they are wanted; ``vendor`` is as it came, less the same secrets."""
     values = row(item, (*columns, *secret))
     if all(value in (None, []) for value in values.values()):
-        raise ShapeError(f"{item.what} has none of the documented values")
+        raise ResponseShapeError(f"{item.what} has none of the documented values")
     if include_secrets:
         return {**values, "vendor": dict(item.vendor)}
     shown = {each.name: values[each.name] for each in columns}
@@ -191,7 +191,7 @@ def instances(data: object, *, include_secrets: bool = False) -> list[dict[str, 
     """The services of getDetail."""
     found = [_told(item, _INSTANCE, _INSTANCE_SECRETS, include_secrets) for item in items(data, "a service")]
     if any(each["suid"] is None for each in found):
-        raise ShapeError("Suid is missing")
+        raise ResponseShapeError("Suid is missing")
     return found
 
 
@@ -222,7 +222,7 @@ class Amount:
         """Read it; there is no price and no balance without it."""
         text, exact = item.text(name), item.decimal(name)
         if text is None or exact is None:
-            raise ShapeError(f"{name} is not an amount")
+            raise ResponseShapeError(f"{name} is not an amount")
         return cls(text, exact)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..classic.models import moment
-from ..parsing import ShapeError, exact_number, integer
+from ..parsing import ResponseShapeError, exact_number, integer
 
 
 def plain(name: str) -> str:
@@ -29,7 +29,7 @@ class Item:
 
     def __init__(self, vendor: object, what: str) -> None:
         if not isinstance(vendor, Mapping):
-            raise ShapeError(f"{what} is not an object")
+            raise ResponseShapeError(f"{what} is not an object")
         self.what = what
         self.vendor: Mapping[str, Any] = vendor
         self._values: dict[str, Any] = {}
@@ -52,7 +52,7 @@ class Item:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise ShapeError(f"{names[0]} is not text")
+            raise ResponseShapeError(f"{names[0]} is not text")
         return str(value).strip() or None
 
     def word(self, *names: str) -> str | None:
@@ -124,7 +124,7 @@ def items(data: object, what: str) -> list[Item]:
             return [Item(data[name], what) for name in sorted(data, key=lambda name: (numbers[name] or 0, name))]
         return [Item(data, what)]
     if not isinstance(data, Sequence) or isinstance(data, str):
-        raise ShapeError("Data is neither a list nor an object")
+        raise ResponseShapeError("Data is neither a list nor an object")
     return [Item(each, what) for each in data]
 
 
@@ -132,5 +132,5 @@ def only(data: object, what: str) -> Item:
     """The one object in ``Data``, in any of the shapes that a list may have."""
     found = items(data, what)
     if len(found) != 1:
-        raise ShapeError(f"Data holds {len(found)} objects instead of {what}")
+        raise ResponseShapeError(f"Data holds {len(found)} objects instead of {what}")
     return found[0]

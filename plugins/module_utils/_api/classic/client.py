@@ -19,10 +19,10 @@ from ..._core.errors import (
     RATE_LIMITED,
     UNKNOWN,
     ApiError,
-    ExchangeError,
     QgError,
+    TransportError,
 )
-from ..._store.rate_limiter import Budget, Pacer
+from ..._store.rate_limiter import RateLimiter, WaitBudget
 from ..._store.reported import (
     LEASES,
     MONOPOLIES,
@@ -34,8 +34,8 @@ from ..._store.whitelist_writes import (
     WhitelistWrite,
     WhitelistWrites,
 )
-from ..parsing import ShapeError
-from ..responses import Listener
+from ..parsing import ResponseShapeError
+from ..responses import ResponseParser
 from ..retry import Client, T, unreadable
 from ..transport import Transport, encode, service_of
 from . import endpoints
@@ -57,19 +57,19 @@ from .models import (
     task_leases,
 )
 
-#: How an answer's JSON becomes what the caller gets; raises ShapeError.
+#: How an answer's JSON becomes what the caller gets; raises ResponseShapeError.
 Reader = Callable[[dict[str, Any]], T]
 #: Entered around each request of a call, from the moment that it is sent.
 Sending = Callable[[], contextlib.AbstractContextManager[None]]
 
 #: Longest query, in characters, that is sent by GET. The vendor wants POST "when the parameters are too long"
 #: without a figure; servers commonly take a request line of 8 kB.
-LONGEST_QUERY = 4000
+MAX_QUERY = 4000
 #: Seconds between looks whether another run has let go of the key.
-LOCK_NAP = 0.2
+LOCK_POLL_INTERVAL = 0.2
 
 
-class FormRefused(QgError):
+class PostRejected(QgError):
     """The call was sent by POST and refused, though the same key was served by GET before."""
 
 
@@ -104,26 +104,33 @@ class WhitelistReading:
 class ProxyApi(Client):
     """The calls of one key.
 
-    A method raises ApiError for a refusal of the vendor, ExchangeError where no usable answer came, and WaitTooLong
-    where its turn does not come within the budget.
+    A method raises ApiError if the vendor refuses, TransportError without a usable response, and WaitBudgetExceeded
+    if the wait for the rate limit exceeds the budget.
     """
 
     def __init__(
-        self, transport: Transport, pacer: Pacer, budget: Budget, *, api_url: str, key: str, pwd: str | None = None
+        self,
+        transport: Transport,
+        rate_limiter: RateLimiter,
+        budget: WaitBudget,
+        *,
+        api_url: str,
+        key: str,
+        pwd: str | None = None,
     ) -> None:
         super().__init__(transport, budget)
-        self.pacer = pacer
+        self.rate_limiter = rate_limiter
         self._api_url = api_url.rstrip("/")
         self._credentials = {"Key": key, **({"Pwd": pwd} if pwd else {})}
-        self._listener = Listener(self._credentials.values())
+        self._listener = ResponseParser(self._credentials.values())
         #: The name of the key in the state directory.
-        self.key_digest = pacer.state.digest("pacing", service_of(api_url), key)
+        self.key_digest = rate_limiter.state.digest("pacing", service_of(api_url), key)
         self._forms = True
-        self._reported_leases = ReportedChanges(pacer.state, self.key_digest, LEASES, pacer.now)
+        self._reported_leases = ReportedChanges(rate_limiter.state, self.key_digest, LEASES, rate_limiter.now)
         #: Whether addresses of this control node should be on the whitelist, so that an empty one is read once more.
         self.expects_addresses: Callable[[], bool] = lambda: False
-        self._reported = ReportedChanges(pacer.state, self.key_digest, WHITELIST, pacer.now)
-        self._writes = WhitelistWrites(pacer.state, self.key_digest, pacer.now)
+        self._reported = ReportedChanges(rate_limiter.state, self.key_digest, WHITELIST, rate_limiter.now)
+        self._writes = WhitelistWrites(rate_limiter.state, self.key_digest, rate_limiter.now)
 
     def whitelist(self) -> list[str]:
         """All addresses on the key's whitelist, also those that were added a moment ago and are not listed yet."""
@@ -168,7 +175,7 @@ class ProxyApi(Client):
 
     def settles_in(self, conflicts: Callable[[WhitelistWrite], bool]) -> float:
         """Seconds until no unresolved change of the whitelist that ``conflicts`` can be under way any more."""
-        now = self.pacer.now()
+        now = self.rate_limiter.now()
         return max([0.0, *(write.settles_in(now) for write in self._writes.unresolved() if conflicts(write))])
 
     def _change_whitelist(self, endpoint: Endpoint, ips: Sequence[str], *, present: bool) -> list[str]:
@@ -179,10 +186,10 @@ class ProxyApi(Client):
             number = self._writes.record(ips, present=present, timeout=self.timeout)
             try:
                 yield
-            except (ApiError, ExchangeError, FormRefused) as problem:
+            except (ApiError, TransportError, PostRejected) as problem:
                 with contextlib.suppress(StateError):
                     if may_be_executed(problem):
-                        self._writes.keep(number, over=not isinstance(problem, ExchangeError) or problem.over)
+                        self._writes.keep(number, over=not isinstance(problem, TransportError) or problem.over)
                     else:
                         self._writes.resolve(number)
                 raise
@@ -196,18 +203,18 @@ class ProxyApi(Client):
             self._writes.acknowledge(sent[-1], named)
         return done
 
-    def whitelist_spacing(self) -> float:
+    def whitelist_batch_delay(self) -> float:
         """Seconds by which to put off a change of the whitelist, so that it is made for more at once."""
         calls = (endpoints.WHITELIST_QUERY, endpoints.WHITELIST_ADD, endpoints.WHITELIST_DEL)
-        return max(self.pacer.spacing(self.key_digest, call.name, call.per_minute) for call in calls)
+        return max(self.rate_limiter.batch_delay(self.key_digest, call.name, call.per_minute) for call in calls)
 
     def quota(self) -> Quota:
         """The plan's channels; of a plan by volume, the addresses that are left."""
         quota = self._call(endpoints.QUOTA, {}, Quota.from_answer)
-        self.pacer.learn_channels(self.key_digest, quota.total)
+        self.rate_limiter.learn_channels(self.key_digest, quota.total)
         return quota
 
-    def quota_unless(self, *refusals: int) -> Quota | None:
+    def quota_or_none(self, *refusals: int) -> Quota | None:
         """The same; None where the vendor refuses with one of these codes, as it does for plans that have none."""
         try:
             return self.quota()
@@ -229,7 +236,7 @@ class ProxyApi(Client):
         )
         gone = late.gone.difference(doubted)
         missing = [Lease.from_item(item, task) for task, item in late.missing.values()]
-        now = self.pacer.now()
+        now = self.rate_limiter.now()
         return [
             *(lease for lease in listed if lease.name not in gone),
             *(lease for lease in missing if (lease.remaining(now) or 1) > 0),
@@ -310,10 +317,10 @@ class ProxyApi(Client):
         """How many addresses may be released in one minute."""
         return endpoints.RELEASED_ADDRESSES.limit(self._channels)
 
-    def released_lately(self) -> bool:
+    def released_recently(self) -> bool:
         """Whether a channel may be about to come free: within a minute after a release or a replacement from here."""
         names = (endpoints.RELEASED_ADDRESSES.name, endpoints.REPLACE.name)
-        return any(self.pacer.used(self.key_digest, name) for name in names)
+        return any(self.rate_limiter.called_recently(self.key_digest, name) for name in names)
 
     def pool(
         self, number: int | None, *, area_id: int | None = None, isp: str | None = None, pool: int | None = None
@@ -341,7 +348,7 @@ class ProxyApi(Client):
     @property
     def reported_monopolies(self) -> ReportedChanges:
         """What the vendor reported about the exclusive-occupancy resources of the key."""
-        return ReportedChanges(self.pacer.state, self.key_digest, MONOPOLIES, self.pacer.now)
+        return ReportedChanges(self.rate_limiter.state, self.key_digest, MONOPOLIES, self.rate_limiter.now)
 
     def listed_monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
         """The same as the vendor's list shows them."""
@@ -384,7 +391,7 @@ class ProxyApi(Client):
         if not self._forms:
             credentials = len(encode(self._credentials))
             # An address has at most 15 characters, and a comma.
-            size = max(1, (LONGEST_QUERY - credentials - len("&IP=")) // 16)
+            size = max(1, (MAX_QUERY - credentials - len("&IP=")) // 16)
         size = max(1, min(size, most or size))
         return [list(ips[start : start + size]) for start in range(0, len(ips), size)]
 
@@ -392,15 +399,15 @@ class ProxyApi(Client):
     def alone(self, work: str = "changing") -> Iterator[None]:
         """Keep every other run of this control node from changing (or else reading) what the key holds."""
         while True:
-            with self.pacer.state.try_lock(f"{work}.{self.key_digest}") as alone:
+            with self.rate_limiter.state.try_lock(f"{work}.{self.key_digest}") as alone:
                 if alone:
                     yield
                     return
-            self.budget.wait(LOCK_NAP, f"another run is {work} what this key holds", endpoints.QUERY.path)
+            self.budget.wait(LOCK_POLL_INTERVAL, f"another run is {work} what this key holds", endpoints.QUERY.path)
 
     @property
     def _channels(self) -> int | None:
-        return self.pacer.channels(self.key_digest)
+        return self.rate_limiter.channels(self.key_digest)
 
     def _call(
         self,
@@ -416,33 +423,33 @@ class ProxyApi(Client):
             with self._place(endpoint.name, limit), sending():
                 return self._once(endpoint, parameters, read)
 
-        return self._persist(endpoint.name, attempt, repeatable=endpoint.repeatable)
+        return self._call_with_retries(endpoint.name, attempt, repeatable=endpoint.repeatable)
 
     @contextlib.contextmanager
     def _place(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
         """A place under the vendor's limit, from before the call until a minute after it."""
-        place = self.pacer.take_place(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
+        place = self.rate_limiter.acquire(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
         try:
             yield
         finally:
             # If it cannot be recorded, the place is taken for longer. That must not hide what the call did.
             with contextlib.suppress(StateError):
-                self.pacer.answered(place)
+                self.rate_limiter.complete(place)
 
-    def _counts(self, problem: ApiError | ExchangeError) -> bool:
+    def _counts(self, problem: ApiError | TransportError) -> bool:
         """A refusal for the rate costs a minute each time, so that max_wait ends these tries, and nothing else does."""
         return not _for_the_rate(problem) or _wanted_rest(problem) is not None
 
-    def _rest(self, problem: ApiError | ExchangeError, tries: int, name: str) -> None:
+    def _rest(self, problem: ApiError | TransportError, tries: int, name: str) -> None:
         """After a refusal for the rate, all who share the key wait."""
         if _for_the_rate(problem):
-            self.pacer.refused(self.key_digest, name, _wanted_rest(problem))
+            self.rate_limiter.block(self.key_digest, name, _wanted_rest(problem))
         else:
             super()._rest(problem, tries, name)
 
     def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         everything = {**self._credentials, **parameters}
-        by_form = endpoint.method == "GET" and self._forms and len(encode(everything)) > LONGEST_QUERY
+        by_form = endpoint.method == "GET" and self._forms and len(encode(everything)) > MAX_QUERY
         method = "POST" if by_form else endpoint.method
         self.calls += 1
         try:
@@ -451,16 +458,16 @@ class ProxyApi(Client):
                 return read(self._listener.body(answer, endpoint))
             except QgError:
                 raise
-            except ShapeError as problem:
-                raise ExchangeError(
+            except ResponseShapeError as problem:
+                raise TransportError(
                     f"{endpoint.name}: the answer cannot be read: {problem}.", endpoint=endpoint.name, executed=None
                 ) from None
             except Exception as problem:
                 raise unreadable(problem, endpoint.name) from problem
-        except (ApiError, ExchangeError) as problem:
+        except (ApiError, TransportError) as problem:
             if by_form and _refuses_forms(problem):
                 self._forms = False
-                raise FormRefused(problem.message, **problem.details) from None
+                raise PostRejected(problem.message, **problem.details) from None
             raise
 
 
@@ -471,19 +478,19 @@ def _listing(body: Mapping[str, Any]) -> tuple[list[str], bool]:
 
 def may_be_executed(problem: QgError) -> bool:
     """Whether a change of the whitelist may have been carried out, or may still be, though its call failed."""
-    if isinstance(problem, ExchangeError):
+    if isinstance(problem, TransportError):
         return problem.executed is not False
     return isinstance(problem, ApiError) and problem.code == UNKNOWN
 
 
-def _for_the_rate(problem: ApiError | ExchangeError) -> bool:
+def _for_the_rate(problem: ApiError | TransportError) -> bool:
     """Whether the vendor refused a call because there were too many."""
     return problem.details.get("code") == RATE_LIMITED or problem.details.get("http_status") == 429
 
 
-def _wanted_rest(problem: ApiError | ExchangeError) -> float | None:
+def _wanted_rest(problem: ApiError | TransportError) -> float | None:
     """How long the server asked to be left alone, if it did."""
-    return problem.retry_after if isinstance(problem, ExchangeError) else None
+    return problem.retry_after if isinstance(problem, TransportError) else None
 
 
 def _texts(parameters: Mapping[str, object]) -> dict[str, str]:
@@ -506,7 +513,7 @@ def _lease_parameters(
     )
 
 
-def _refuses_forms(problem: ApiError | ExchangeError) -> bool:
+def _refuses_forms(problem: ApiError | TransportError) -> bool:
     """Whether a refusal may be due to the form: not understood at all, or read as a call without parameters."""
     if isinstance(problem, ApiError):
         return problem.code in (-10, -12, -14, -100)

@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..parsing import ShapeError, integer, parse_time
+from ..parsing import ResponseShapeError, integer, parse_time
 
 
 def as_int(value: object, name: str) -> int:
     """An integer that the vendor may have sent as text (``"3"``)."""
     number = integer(value)
     if number is None:
-        raise ShapeError(f"{name} is not a number")
+        raise ResponseShapeError(f"{name} is not a number")
     return number
 
 
@@ -64,7 +64,7 @@ def objects(value: object, name: str) -> list[Mapping[str, Any]]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ShapeError(f"{name} is not a list of objects")
+        raise ResponseShapeError(f"{name} is not a list of objects")
     return value
 
 
@@ -90,7 +90,7 @@ class Lease:
         """Read ``{"IP": "192.0.2.10", "port": "21504", "deadline": "...", "host": "192.0.2.10:21504"}``."""
         ip, port = item.get("IP"), as_int(item.get("port"), "port")
         if not isinstance(ip, str) or not ip.strip():
-            raise ShapeError("IP is not an address")
+            raise ResponseShapeError("IP is not an address")
         host, deadline, region = (str(item[name]).strip() if item.get(name) else None for name in _LEASE_TEXTS)
         return cls(
             ip=ip.strip(),
@@ -153,7 +153,7 @@ def new_leases(body: Mapping[str, Any]) -> list[Lease]:
     """The leases that a call brought; a success that names none, or not their task, is none that can be believed."""
     leases = task_leases(body)
     if not leases or not leases[0].task_id:
-        raise ShapeError("it reports success, but names no leases")
+        raise ResponseShapeError("it reports success, but names no leases")
     return leases
 
 
@@ -170,7 +170,7 @@ def all_leases(body: Mapping[str, Any]) -> list[Lease]:
     # takes a full list for an empty one pays for everything again.
     told = body.get("TotalNum")
     if told is not None and as_int(told, "TotalNum") > len(leases):
-        raise ShapeError(f"TotalNum is {told}, but {len(leases)} leases are listed")
+        raise ResponseShapeError(f"TotalNum is {told}, but {len(leases)} leases are listed")
     return leases
 
 
@@ -240,7 +240,7 @@ class Monopoly:
         """Read ``{"uuid": "...", "area": "...", "isp": "...", "state": "...", "ip": "192.0.2.44:10800"}``."""
         uuid, word = item.get("uuid"), str(item.get("state") or "").strip()
         if not isinstance(uuid, str) or not uuid.strip():
-            raise ShapeError("uuid is not a name")
+            raise ResponseShapeError("uuid is not a name")
         area, server = (str(item[name]).strip() if item.get(name) else None for name in ("area", "ip"))
         state = next((name for sign, name in STATES.items() if word.startswith(sign)), word)
         return cls(
@@ -258,7 +258,7 @@ class Monopoly:
 def monopolies(body: Mapping[str, Any]) -> list[Monopoly]:
     """The resources in ``data``, which is there in every success, though perhaps as null."""
     if "data" not in body:
-        raise ShapeError("data is missing")
+        raise ResponseShapeError("data is missing")
     return [Monopoly.from_item(item) for item in objects(body.get("data"), "data")]
 
 
@@ -276,7 +276,7 @@ def idle_stock(body: Mapping[str, Any]) -> list[Any]:
     if data is None:
         return []
     if not isinstance(data, list):
-        raise ShapeError("data is not a list")
+        raise ResponseShapeError("data is not a list")
     return data
 
 
@@ -286,5 +286,5 @@ def addresses(body: Mapping[str, Any]) -> list[str]:
     if data is None:
         return []
     if not isinstance(data, list) or not all(isinstance(item, str) for item in data):
-        raise ShapeError("Data is not a list of addresses")
+        raise ResponseShapeError("Data is not a list of addresses")
     return [item.strip() for item in data]

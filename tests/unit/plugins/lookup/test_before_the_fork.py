@@ -45,7 +45,7 @@ def test_nothing_stays_open(
     during: list[str] = []
 
     def find(api: Any, _wish: Any, **_more: Any) -> tuple[()]:
-        api.pacer.state.rows("SELECT 1")
+        api.rate_limiter.state.rows("SELECT 1")
         during.extend(opened(tmp_path))
         return ()
 

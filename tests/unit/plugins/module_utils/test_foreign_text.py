@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.action import qg_proxy_check
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
@@ -102,8 +102,8 @@ BODIES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    def exchange(_self: Transport, _method: str, _url: str, _form: str | None, endpoint: str) -> Answer:
-        return Answer(200, json.dumps(BODIES[endpoint]), {})
+    def exchange(_self: Transport, _method: str, _url: str, _form: str | None, endpoint: str) -> HttpResponse:
+        return HttpResponse(200, json.dumps(BODIES[endpoint]), {})
 
     monkeypatch.setattr(Transport, "_exchange", exchange)
     return {"key": KEY, "pwd": "pass-of-demo", "state_dir": str(tmp_path / "state"), "max_wait": 0.0}

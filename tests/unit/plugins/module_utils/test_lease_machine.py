@@ -22,7 +22,11 @@ import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, Uncertain, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    QgError,
+    UncertainOutcomeError,
+    WaitBudgetExceeded,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.actions import Outcome, bring_about, give_up, swap
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import Terms, Wish
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
@@ -299,7 +303,7 @@ class Market(RuleBasedStateMachine):
         if check:
             late = sum(call not in self.wire.under_way for call in self.waiting)
             assert len(calls(self.core, *WRITING)) - written == late, "check mode wrote"
-        if not self.killed and not isinstance(error, Uncertain):
+        if not self.killed and not isinstance(error, UncertainOutcomeError):
             named = {(lease.ip, lease.task_id) for lease in outcome.allocated} if outcome else set()
             assert {(lease["ip"], lease["task_id"]) for lease in self.paid} <= named, "paid for, and nobody is told"
             # A release may still be under way when another one has done its work: nobody can call it back.
@@ -317,7 +321,7 @@ class Market(RuleBasedStateMachine):
             return
         self.intruding = True
         written = len(calls(self.core, *WRITING))
-        with pytest.raises(WaitTooLong, match="another run"):
+        with pytest.raises(WaitBudgetExceeded, match="another run"):
             bring_about(client(self.core, self.directory / str(node), 0, self.wire), Wish(6), now=self.now)
         self.intruding = False
         assert len(calls(self.core, *WRITING)) == written

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import BEIJING, Area, Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
     Plan,
     Sorted,
     Terms,

@@ -15,7 +15,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import ExchangeError, Uncertain
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError, UncertainOutcomeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import manager, operations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.manager import (
     Outcome,
@@ -472,7 +472,7 @@ def test_a_lost_answer_to_an_application(bench: Bench, done: bool, fields: dict[
 def test_an_application_that_may_still_be_under_way_is_not_repeated(bench: Bench, fields: dict[str, Any]) -> None:
     bench.fault("POST", "status", **fields)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "Whether 2 resources were applied for cannot be told, and the list shows no sign of it." in words(outcome)
     assert words(outcome).endswith(
         'Run the task again: it waits until that is known. "ansible localhost -m qingguo.qgnet.qg_monopoly_info" shows '
@@ -503,7 +503,7 @@ def test_an_application_that_the_list_shows_late_is_not_repeated(
     outcome = bench.hold(3)
     assert bench.writes() == ["POST"]
     assert len(bench.uuids) == 3
-    assert isinstance(outcome.error, Uncertain) is told
+    assert isinstance(outcome.error, UncertainOutcomeError) is told
     assert not told or "the quota has more in use than before" in words(outcome)
 
 
@@ -511,7 +511,7 @@ def test_a_lost_application_and_then_no_quota(bench: Bench) -> None:
     bench.fault("POST", "reset_before")
     bench.fault("GET", "status", path=QUOTA, http_status=503, skip=1, times=-1)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "cannot be told, and the quota cannot be read: /info/quota: HTTP 503" in words(outcome)
     assert bench.writes() == ["POST"]
 
@@ -519,7 +519,7 @@ def test_a_lost_application_and_then_no_quota(bench: Bench) -> None:
 def test_after_three_lost_applications_it_stops(bench: Bench) -> None:
     bench.fault("POST", "reset_before", times=-1)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert bench.writes() == ["POST"] * 3
     assert bench.uuids == []
 
@@ -528,7 +528,7 @@ def test_a_lost_application_and_then_no_list(bench: Bench) -> None:
     bench.fault("POST", "reset_after")
     bench.fault("GET", "status", http_status=503, skip=1, times=-1)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "cannot be told, since the list cannot be looked at: /monopolies: HTTP 503" in words(outcome)
     assert bench.writes() == ["POST"]
 
@@ -536,7 +536,7 @@ def test_a_lost_application_and_then_no_list(bench: Bench) -> None:
 def test_an_accepted_application_and_then_no_list(bench: Bench) -> None:
     bench.fault("GET", "status", http_status=503, skip=1, times=-1)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert outcome.changed
     assert words(outcome).startswith(
         "2 resources were applied for, and the list shows none that is new (/monopolies: HTTP"
@@ -556,7 +556,7 @@ def test_without_time_to_wait_one_look_has_to_do(bench: Bench, kind: str, error:
 def test_fewer_than_were_applied_for_are_named_and_nothing_is_repeated(bench: Bench) -> None:
     bench.fault("POST", "partial", drop=1)
     outcome = bench.hold(3)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert outcome.applied == bench.uuids
     assert len(outcome.applied) == 2
     assert f"the list shows 2 new: {', '.join(bench.uuids)}." in words(outcome)
@@ -575,7 +575,7 @@ def test_fewer_than_were_applied_for_are_named_also_where_the_answer_was_lost(
     monkeypatch.setattr(bench.core, "handle", one_less)
     bench.fault("POST", "reset_after")
     outcome = bench.hold(3)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert outcome.applied == bench.uuids
     assert f"the list shows 2 new: {', '.join(bench.uuids)} (POST /monopolies: fault reset_after)." in words(outcome)
     assert bench.writes() == ["POST"]
@@ -591,7 +591,7 @@ def test_a_refusal_after_a_lost_answer_proves_nothing(bench: Bench) -> None:
     bench.fault("POST", "reset_before")
     bench.fault("POST", "code", code=-102)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert bench.writes() == ["POST", "POST"]
 
 
@@ -651,14 +651,14 @@ def test_nothing_is_paid_for_beyond_the_wish_or_without_a_name(
             held = len(bench.uuids)
             try:
                 outcome = bench.hold(count, area_code=area_code, max_wait=max_wait)
-            except ExchangeError:
+            except TransportError:
                 # The list could not be read even once, so that there is no result.
                 assert len(bench.uuids) == held
                 continue
             new = len(bench.uuids) - held
             assert new in (0, outcome.missing)
             named |= {one.uuid for one in outcome.after} | set(outcome.applied)
-            silent |= isinstance(outcome.error, Uncertain)
+            silent |= isinstance(outcome.error, UncertainOutcomeError)
             if outcome.error is None:
                 assert len(outcome.after) >= count
                 assert outcome.changed is bool(new)
@@ -703,7 +703,7 @@ def lagging(bench: Bench, seconds: float) -> None:
 
 def unresolved(bench: Bench) -> int:
     api = bench.api()
-    return len(PaidCalls(api.pacer.state, api.key_digest, api.pacer.now).unresolved("POST /monopolies"))
+    return len(PaidCalls(api.rate_limiter.state, api.key_digest, api.rate_limiter.now).unresolved("POST /monopolies"))
 
 
 def test_the_next_run_adopts_what_a_killed_one_applied_for(bench: Bench) -> None:
@@ -740,7 +740,7 @@ def test_an_application_that_was_never_carried_out_is_repeated_when_the_list_mus
 def test_a_wait_for_an_earlier_application_that_max_wait_does_not_cover_says_until_when(bench: Bench) -> None:
     kill_applying(bench, done=False)
     outcome = bench.hold(2, max_wait=30)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert words(outcome) == (
         "2 resources were applied for at 2030-01-01T08:00:00+08:00 without a known result; the list shows 0 of them, "
         "and whether more will be held cannot be told before 2030-01-01T08:01:30+08:00. Nothing was applied for. Run "
@@ -780,7 +780,7 @@ def test_a_quota_with_more_in_use_stops_the_next_application_for_ten_minutes(ben
     lagging(bench, 3000)
     kill_applying(bench, done=True)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "the quota has more in use than the list accounts for" in words(outcome)
     assert "from 2030-01-01T08:10:00+08:00 on, the list alone counts." in words(outcome)
     assert bench.writes() == ["POST"]
@@ -791,7 +791,7 @@ def test_a_quota_with_more_in_use_stops_the_next_application_for_ten_minutes(ben
 def test_an_accepted_application_that_the_list_does_not_show_is_not_made_again(bench: Bench) -> None:
     lagging(bench, 50)
     outcome = bench.hold(2, max_wait=10)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert outcome.accepted
     assert not good(bench.hold(2)).changed
     assert bench.writes() == ["POST"]
@@ -811,7 +811,7 @@ def test_without_a_quota_a_lost_application_is_repeated_only_when_the_list_must_
 def test_an_application_is_recorded_when_it_is_sent_and_not_while_it_waits_for_the_rate_limit(bench: Bench) -> None:
     api = bench.api(max_wait=0)
     for _call in range(60):
-        api.pacer.try_place(api.key_digest, "POST /monopolies", 60, 10.0)
+        api.rate_limiter.try_acquire(api.key_digest, "POST /monopolies", 60, 10.0)
     assert "limit of" in words(bench.hold(1, max_wait=0))
     assert unresolved(bench) == 0
     assert bench.writes() == []
@@ -826,8 +826,8 @@ def test_a_refused_application_leaves_no_record(bench: Bench) -> None:
 def test_a_clock_that_is_set_back_does_not_prolong_the_wait(bench: Bench) -> None:
     kill_applying(bench, done=False)
     api = bench.api()
-    now = api.pacer.now
-    api.pacer.now = lambda: now() - 3000
+    now = api.rate_limiter.now
+    api.rate_limiter.now = lambda: now() - 3000
     assert hold(api, Wish(2), wait=False).error is None
     assert api.budget.waited <= 95
 
@@ -963,7 +963,7 @@ def test_a_clock_that_is_behind_is_set_right_by_the_list(bench: Bench) -> None:
     bench.hold(1)
     bench.core.clock.advance(13 * HOURS)
     api = bench.api()
-    api.pacer.now = lambda: START
+    api.rate_limiter.now = lambda: START
     assert len(good(give_up(api, None)).released) == 1
 
 
@@ -1014,7 +1014,7 @@ def test_a_release_and_then_no_list(bench: Bench) -> None:
     bench.fault("GET", "status", http_status=503, skip=1, times=-1)
     bench.fault("DELETE", "reset_after")
     outcome = bench.give_up(None)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert f"Whether {uuids[0]} were released cannot be told, since the list cannot be looked at" in words(outcome)
     bench.core.faults.clear()
     assert not good(bench.give_up(None)).changed
@@ -1188,7 +1188,7 @@ def test_a_lost_redial_and_then_no_list(bench: Bench) -> None:
     ready(bench)
     bench.fault("GET", "status", http_status=503, skip=1, times=-1)
     bench.fault("PUT", "reset_after", REDIAL)
-    assert isinstance(bench.redial().error, Uncertain)
+    assert isinstance(bench.redial().error, UncertainOutcomeError)
     bench.core.faults.clear()
     bench.fault("PUT", "replace", REDIAL, body={"Code": -12})
     bench.core.clock.advance(60)

@@ -20,8 +20,12 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, Uncertain, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    QgError,
+    UncertainOutcomeError,
+    WaitBudgetExceeded,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.manager import Outcome, give_up, hold, redial
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import Wish
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
@@ -69,7 +73,7 @@ class Wire(InProcess):
         self.death: tuple[tuple[str, str], str | float] | None = None
         self.naps_to_death: int | None = None
 
-    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> Answer:
+    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> HttpResponse:
         call = (method, url.removeprefix("http://vendor.example"))
         if self.death and self.death[0] == call:
             moment = self.death[1]
@@ -279,7 +283,9 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             assert not gone
         else:
             assert not set(outcome.released) & set(self.held), "reported as released, and still held"
-            assert isinstance(outcome.error, Uncertain) or gone <= set(outcome.released), "released and not reported"
+            assert isinstance(outcome.error, UncertainOutcomeError) or gone <= set(outcome.released), (
+                "released and not reported"
+            )
         if outcome.error is None and not check:
             known = {one.uuid for one in outcome.before}
             assert not (set(held) if uuids is None else uuids) & known & set(self.held)
@@ -348,7 +354,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             self.unreported -= {one.uuid for one in outcome.after} | set(outcome.applied)
             texts = " ".join([*outcome.warnings, str(error or "")])
             self.unreported -= {uuid for uuid in self.unreported if uuid in texts}
-        calls = PaidCalls(self.client(0).pacer.state, self.client(0).key_digest, self.now).unresolved(
+        calls = PaidCalls(self.client(0).rate_limiter.state, self.client(0).key_digest, self.now).unresolved(
             "POST /monopolies"
         )
         lost = {uuid for uuid in self.unreported if not any(uuid not in call.known for call in calls)}
@@ -362,10 +368,10 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     def intrude(self) -> None:
         """A second run on the same control node; it has no time to wait for the first."""
         other = self.client(0)
-        if not other.pacer.state.is_held(f"changing.{other.key_digest}"):
+        if not other.rate_limiter.state.is_held(f"changing.{other.key_digest}"):
             return
         writes = self.writes()
-        with pytest.raises(WaitTooLong, match="another run"):
+        with pytest.raises(WaitBudgetExceeded, match="another run"):
             hold(other, Wish(9))
         assert self.writes() == writes
 
@@ -404,7 +410,9 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     def acknowledged(self) -> frozenset[str]:
         """What the vendor reported to this control node as released."""
         api = self.client(0)
-        return ReportedChanges(api.pacer.state, api.key_digest, MONOPOLIES, self.now).correct(set(self.areas)).gone
+        return (
+            ReportedChanges(api.rate_limiter.state, api.key_digest, MONOPOLIES, self.now).correct(set(self.areas)).gone
+        )
 
 
 @pytest.mark.newest_core

@@ -22,7 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching
     recall,
     remember,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 
 FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = 350000, 350500, 350502, 440100
@@ -155,7 +155,7 @@ def test_undetermined_resources_match_only_if_the_wish_says_so(undetermined: str
 class Api:
     """The parts of the client that the memory uses."""
 
-    pacer: Pacer
+    rate_limiter: RateLimiter
     key_digest: str = "key"
 
 
@@ -167,7 +167,7 @@ class Memory:
     now: float = 1_000_000.0
 
     def api(self, key: str = "key") -> ProxyApi:
-        return cast(ProxyApi, Api(Pacer(State(str(self.directory)), minute=60.0, now=lambda: self.now), key))
+        return cast(ProxyApi, Api(RateLimiter(State(str(self.directory)), minute=60.0, now=lambda: self.now), key))
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import (
-    Budget,
-    Pacer,
+    RateLimiter,
+    WaitBudget,
     backoff,
     minute_seconds,
 )
@@ -31,19 +31,19 @@ class Bench:
     directory: Path
     now: float = 1_000_000.0
 
-    def limiter(self) -> Pacer:
-        return Pacer(State(str(self.directory)), minute=MINUTE, now=lambda: self.now)
+    def limiter(self) -> RateLimiter:
+        return RateLimiter(State(str(self.directory)), minute=MINUTE, now=lambda: self.now)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
     def take(self, *, key: str = "key", endpoint: str = "/x", amount: int = 1) -> int:
         """Take a place that is free."""
-        return self.limiter().take_place(key, endpoint, LIMIT, TIMEOUT, Budget(0), amount)
+        return self.limiter().acquire(key, endpoint, LIMIT, TIMEOUT, WaitBudget(0), amount)
 
     def wait(self, *, key: str = "key", endpoint: str = "/x", amount: int = 1) -> float:
         """Seconds until a place may be free; 0 takes one."""
-        place, wait = self.limiter().try_place(key, endpoint, LIMIT, TIMEOUT, amount)
+        place, wait = self.limiter().try_acquire(key, endpoint, LIMIT, TIMEOUT, amount)
         assert (place is None) == (wait > 0)
         return wait
 
@@ -83,8 +83,8 @@ def test_the_limit_is_used_up_and_no_call_more(bench: Bench) -> None:
 
 def test_a_call_counts_once_unless_an_amount_is_given(bench: Bench) -> None:
     bench.take(amount=LIMIT - 1)
-    assert bench.limiter().try_place("key", "/x", LIMIT, TIMEOUT)[0] is not None
-    assert bench.limiter().try_place("key", "/x", LIMIT, TIMEOUT)[0] is None
+    assert bench.limiter().try_acquire("key", "/x", LIMIT, TIMEOUT)[0] is not None
+    assert bench.limiter().try_acquire("key", "/x", LIMIT, TIMEOUT)[0] is None
 
 
 def test_each_key_and_endpoint_has_a_limit_of_its_own(bench: Bench) -> None:
@@ -98,7 +98,7 @@ def test_an_answered_call_counts_for_a_minute_from_its_answer_on(bench: Bench) -
     places = [bench.take() for _call in range(LIMIT)]
     assert len(set(places)) == LIMIT
     bench.now += 4
-    bench.limiter().answered(places[1])
+    bench.limiter().complete(places[1])
     assert bench.wait() == pytest.approx(WINDOW)
     bench.now += WINDOW - 1
     assert bench.wait() == pytest.approx(1)
@@ -136,11 +136,11 @@ def test_a_call_waits_in_short_steps_until_a_place_is_free(bench: Bench) -> None
         bench.now += seconds
 
     for _call in range(LIMIT):
-        bench.limiter().answered(bench.take())
+        bench.limiter().complete(bench.take())
         bench.now += 1
-    budget = Budget(300, sleep=sleep)
+    budget = WaitBudget(300, sleep=sleep)
     start = bench.now
-    assert bench.limiter().take_place("key", "/x", LIMIT, TIMEOUT, budget) > 0
+    assert bench.limiter().acquire("key", "/x", LIMIT, TIMEOUT, budget) > 0
     assert bench.now - start == pytest.approx(WINDOW - LIMIT)
     assert max(naps) == pytest.approx(5.0)
     assert budget.waited == pytest.approx(sum(naps))
@@ -154,9 +154,9 @@ def test_the_last_step_of_a_wait_is_never_endless(bench: Bench) -> None:
         bench.now += seconds
 
     for _call in range(LIMIT):
-        bench.limiter().answered(bench.take())
+        bench.limiter().complete(bench.take())
     bench.now += WINDOW - 1e-6
-    bench.limiter().take_place("key", "/x", LIMIT, TIMEOUT, Budget(300, sleep=sleep))
+    bench.limiter().acquire("key", "/x", LIMIT, TIMEOUT, WaitBudget(300, sleep=sleep))
     assert naps == [0.01]
 
 
@@ -164,8 +164,8 @@ def test_the_wait_budget_must_cover_what_is_surely_to_be_waited(bench: Bench) ->
     for _call in range(LIMIT):
         bench.take()
     sure = bench.wait() - TIMEOUT
-    with pytest.raises(WaitTooLong) as caught:
-        bench.limiter().take_place("key", "/x", LIMIT, TIMEOUT, Budget(sure - 0.05, sleep=bench.sleep))
+    with pytest.raises(WaitBudgetExceeded) as caught:
+        bench.limiter().acquire("key", "/x", LIMIT, TIMEOUT, WaitBudget(sure - 0.05, sleep=bench.sleep))
     assert caught.value.message == (
         "/x: the vendor's limit of 3 a minute is used up, and waiting 60 more seconds would pass max_wait "
         "(60.05 seconds, 0 of them used). Raise max_wait or run again later."
@@ -174,42 +174,44 @@ def test_the_wait_budget_must_cover_what_is_surely_to_be_waited(bench: Bench) ->
     place = bench.take(endpoint="/y")
     for _call in range(LIMIT - 1):
         bench.take(endpoint="/y")
-    bench.limiter().answered(place)
-    assert bench.limiter().take_place("key", "/y", LIMIT, TIMEOUT, Budget(70, sleep=bench.sleep)) > 0
+    bench.limiter().complete(place)
+    assert bench.limiter().acquire("key", "/y", LIMIT, TIMEOUT, WaitBudget(70, sleep=bench.sleep)) > 0
 
 
 def test_a_wait_for_calls_that_are_not_answered_ends_with_the_budget(bench: Bench) -> None:
     for _call in range(LIMIT):
         bench.take()
-    budget = Budget(62, sleep=bench.sleep)
-    with pytest.raises(WaitTooLong, match=r"^/x: the vendor's limit of 3 a minute is used up, and waiting 5 more"):
-        bench.limiter().take_place("key", "/x", LIMIT, TIMEOUT, budget)
+    budget = WaitBudget(62, sleep=bench.sleep)
+    with pytest.raises(
+        WaitBudgetExceeded, match=r"^/x: the vendor's limit of 3 a minute is used up, and waiting 5 more"
+    ):
+        bench.limiter().acquire("key", "/x", LIMIT, TIMEOUT, budget)
     assert budget.waited == pytest.approx(60)
 
 
 def test_only_calls_of_the_last_minute_are_recent(bench: Bench) -> None:
     limiter = bench.limiter()
-    assert limiter.used("key", "/x") is False
-    limiter.answered(bench.take())
-    assert limiter.used("key", "/x") is True
-    assert limiter.used("other", "/x") is False
-    assert limiter.used("key", "/y") is False
+    assert limiter.called_recently("key", "/x") is False
+    limiter.complete(bench.take())
+    assert limiter.called_recently("key", "/x") is True
+    assert limiter.called_recently("other", "/x") is False
+    assert limiter.called_recently("key", "/y") is False
     bench.now += WINDOW
-    assert limiter.used("key", "/x") is False
+    assert limiter.called_recently("key", "/x") is False
 
 
 @pytest.mark.parametrize(("amounts", "delay"), [((), 0), ((1,), 4), ((2,), 8), ((1, 2), 12), ((5,), 20), ((9,), 20)])
 def test_a_batch_is_delayed_as_the_limit_is_used_up(bench: Bench, amounts: tuple[int, ...], delay: float) -> None:
     limiter = bench.limiter()
     for amount in amounts:
-        limiter.try_place("key", "/x", 100, TIMEOUT, amount)
-    limiter.try_place("other", "/x", 100, TIMEOUT, 9)
-    limiter.try_place("key", "/y", 100, TIMEOUT, 9)
+        limiter.try_acquire("key", "/x", 100, TIMEOUT, amount)
+    limiter.try_acquire("other", "/x", 100, TIMEOUT, 9)
+    limiter.try_acquire("key", "/y", 100, TIMEOUT, 9)
     limit = 3 if max(amounts, default=0) > 2 else 10
     expected = delay if limit == 3 else min(2 * sum(amounts) / limit, 1) * MINUTE / limit
-    assert limiter.spacing("key", "/x", limit) == pytest.approx(expected)
+    assert limiter.batch_delay("key", "/x", limit) == pytest.approx(expected)
     bench.now += TIMEOUT + WINDOW
-    assert limiter.spacing("key", "/x", limit) == 0
+    assert limiter.batch_delay("key", "/x", limit) == 0
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------
@@ -223,7 +225,7 @@ def test_a_batch_is_delayed_as_the_limit_is_used_up(bench: Bench, amounts: tuple
 def test_a_refusal_blocks_the_endpoint_for_as_long_as_the_vendor_asks(
     bench: Bench, asked: float | None, rest: float
 ) -> None:
-    bench.limiter().refused("key", "/x", asked)
+    bench.limiter().block("key", "/x", asked)
     assert bench.wait() == pytest.approx(rest)
     assert bench.wait(key="other") == 0
     assert bench.wait(endpoint="/y") == 0
@@ -236,17 +238,17 @@ def test_a_refusal_blocks_the_endpoint_for_as_long_as_the_vendor_asks(
 @pytest.mark.parametrize(("asked", "jitter"), [(None, 10.0), (6.0, 1.0), (600.0, 10.0)])
 @pytest.mark.usefixtures("longest")
 def test_clients_that_were_refused_together_come_back_apart(bench: Bench, asked: float | None, jitter: float) -> None:
-    bench.limiter().refused("key", "/x", asked)
+    bench.limiter().block("key", "/x", asked)
     assert bench.wait() == pytest.approx((WINDOW if asked is None else asked) + jitter)
 
 
 @pytest.mark.usefixtures("shortest")
 def test_a_second_refusal_never_shortens_a_block(bench: Bench) -> None:
-    bench.limiter().refused("key", "/x", 100)
+    bench.limiter().block("key", "/x", 100)
     bench.now += 10
-    bench.limiter().refused("key", "/x", 20)
+    bench.limiter().block("key", "/x", 20)
     assert bench.wait() == pytest.approx(90)
-    bench.limiter().refused("key", "/x", 200)
+    bench.limiter().block("key", "/x", 200)
     assert bench.wait() == pytest.approx(200)
 
 
@@ -256,10 +258,10 @@ def test_a_second_refusal_never_shortens_a_block(bench: Bench) -> None:
 @pytest.mark.usefixtures("shortest")
 def test_waits_do_not_grow_if_the_clock_is_set_back(bench: Bench) -> None:
     for _call in range(LIMIT):
-        bench.limiter().answered(bench.take())
+        bench.limiter().complete(bench.take())
     bench.take(endpoint="/lost")
     bench.take(endpoint="/lost", amount=2)
-    bench.limiter().refused("key", "/blocked", 300)
+    bench.limiter().block("key", "/blocked", 300)
     bench.now -= 86400
     assert bench.wait() == pytest.approx(WINDOW)
     assert bench.wait(endpoint="/lost") == pytest.approx(TIMEOUT + WINDOW)
@@ -272,11 +274,11 @@ def test_waits_do_not_grow_if_the_clock_is_set_back(bench: Bench) -> None:
 
 @pytest.mark.usefixtures("shortest")
 def test_a_refusal_after_the_clock_was_set_back_replaces_the_block_from_before(bench: Bench) -> None:
-    bench.limiter().refused("key", "/x", 600)
-    bench.limiter().refused("other", "/x", 600)
-    bench.limiter().refused("key", "/y", 600)
+    bench.limiter().block("key", "/x", 600)
+    bench.limiter().block("other", "/x", 600)
+    bench.limiter().block("key", "/y", 600)
     bench.now -= 86400
-    bench.limiter().refused("key", "/x", 5)
+    bench.limiter().block("key", "/x", 5)
     assert bench.wait() == pytest.approx(5)
     assert bench.wait(key="other") == pytest.approx(600)
     assert bench.wait(endpoint="/y") == pytest.approx(600)
@@ -284,14 +286,14 @@ def test_a_refusal_after_the_clock_was_set_back_replaces_the_block_from_before(b
 
 @pytest.mark.usefixtures("shortest")
 def test_a_refusal_at_the_same_moment_does_not_replace_a_longer_block(bench: Bench) -> None:
-    bench.limiter().refused("key", "/x", 600)
-    bench.limiter().refused("key", "/x", 5)
+    bench.limiter().block("key", "/x", 600)
+    bench.limiter().block("key", "/x", 5)
     assert bench.wait() == pytest.approx(600)
     # The block counts as written by the last refusal: only a clock that is set back before that one ends it.
     bench.now += 50
-    bench.limiter().refused("key", "/x", 5)
+    bench.limiter().block("key", "/x", 5)
     bench.now -= 20
-    bench.limiter().refused("key", "/x", 5)
+    bench.limiter().block("key", "/x", 5)
     assert bench.wait() == pytest.approx(5)
 
 
@@ -309,7 +311,7 @@ def test_the_number_of_channels_is_kept_by_key(bench: Bench) -> None:
 
 def test_ended_calls_and_blocks_are_deleted(bench: Bench) -> None:
     bench.take()
-    bench.limiter().refused("key", "/y", 1)
+    bench.limiter().block("key", "/y", 1)
     bench.now += 3600
     bench.take(endpoint="/z")
     state = State(str(bench.directory))
@@ -343,11 +345,11 @@ def test_any_other_minute_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch
 
 def test_a_budget_may_be_used_up_and_not_exceeded() -> None:
     naps: list[float] = []
-    budget = Budget(10, sleep=naps.append)
+    budget = WaitBudget(10, sleep=naps.append)
     budget.wait(4, "a reason", "/x")
     budget.wait(6, "a reason", "/x")
     budget.require(0, "a reason", "/x")
-    with pytest.raises(WaitTooLong) as caught:
+    with pytest.raises(WaitBudgetExceeded) as caught:
         budget.wait(0.6, "a reason", "/x")
     assert naps == [4, 6]
     assert budget.waited == 10

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory
@@ -401,7 +401,9 @@ def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(
     with stopped(tmp_path, how) as process:
         entry = Entry(Wish("present", ("192.0.2.2",)), 0.3, 10)
         with (
-            pytest.raises(WaitTooLong, match=rf"process {process}, .* is stopped for longer than max_wait \(0\.3 "),
+            pytest.raises(
+                WaitBudgetExceeded, match=rf"process {process}, .* is stopped for longer than max_wait \(0\.3 "
+            ),
             Board(State(str(tmp_path)), "k").settle(entry, lambda _entries: pytest.fail("the lock was broken")),
         ):
             pass

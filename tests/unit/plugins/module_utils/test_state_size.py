@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory, Origin
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Entry
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
@@ -48,11 +48,11 @@ HOSTS = 3
 class Vendor:
     """The newest addresses are on the list; older ones were removed by hand."""
 
-    pacer: Pacer
+    rate_limiter: RateLimiter
     now: set[str]
-    budget: Budget = field(default_factory=lambda: Budget(0))
+    budget: WaitBudget = field(default_factory=lambda: WaitBudget(0))
 
-    def whitelist_spacing(self) -> float:
+    def whitelist_batch_delay(self) -> float:
         return 0.0
 
     def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
@@ -107,10 +107,10 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
         (state.directory / f"waiting.{number}.lock").touch()
     if number % 7 == 0:
         assert "failed" not in execute(WHITELIST, {**params, "ips": [ip]}, Mode())
-    pacer = Pacer(state, 60, clock)
-    place, _wait = pacer.try_place("key", "/whitelist/query", 60, 10)
+    rate_limiter = RateLimiter(state, 60, clock)
+    place, _wait = rate_limiter.try_acquire("key", "/whitelist/query", 60, 10)
     assert place is not None
-    pacer.answered(place)
+    rate_limiter.complete(place)
     memory = LeaseMemory(state, "key", clock)
     memory.remember([f"task-{number}"], Origin())
     memory.saw_lifetime(number % 5, 300)
@@ -158,7 +158,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
     }
 
     def vendor(_params: Any, state: State | None = None) -> Vendor:
-        return Vendor(Pacer(state or State(str(state_dir)), 60, clock), standing)
+        return Vendor(RateLimiter(state or State(str(state_dir)), 60, clock), standing)
 
     for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
         monkeypatch.setattr(f"{CLIENT}.{module}.proxy_api", vendor)

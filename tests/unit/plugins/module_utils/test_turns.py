@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitTooLong
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
@@ -318,7 +318,7 @@ def test_waiting_for_a_writer_who_rests_ends_with_max_wait(tmp_path: Path, monke
     def hold(entries: list[Entry]) -> Work:
         def patient_sleep(_seconds: float) -> None:
             waiter = board(tmp_path)
-            with pytest.raises(WaitTooLong, match=r"max_wait \(0\.2 seconds\)"):
+            with pytest.raises(WaitBudgetExceeded, match=r"max_wait \(0\.2 seconds\)"):
                 settle(waiter, task("1", max_wait=0.2))
             assert waiter.rested > 0.2
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
@@ -51,7 +51,7 @@ class Wire(InProcess):
         super().__init__(core)
         self.states: list[State] = []
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         answer = super()._exchange(method, url, form, endpoint)
         if endpoint == self.breaks_after:
             for state in self.states:
@@ -125,9 +125,9 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     node = Node(wire, params)
 
     def client(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
-        pacer = Pacer(state or node.state(), minute=60.0, now=wire.core.clock.now)
-        budget = Budget(params["max_wait"], sleep=wire.advance)
-        return ProxyApi(wire, pacer, budget, api_url=params["api_url"], key=params["key"])
+        rate_limiter = RateLimiter(state or node.state(), minute=60.0, now=wire.core.clock.now)
+        budget = WaitBudget(params["max_wait"], sleep=wire.advance)
+        return ProxyApi(wire, rate_limiter, budget, api_url=params["api_url"], key=params["key"])
 
     for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
         monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)

@@ -21,9 +21,9 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Answer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import Budget, Pacer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
@@ -76,7 +76,7 @@ class Wire(InProcess):
         super().__init__(core)
         self.sent: list[str] = []
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         self.sent.append(endpoint)
         self._step("before the call")
         answer = super()._exchange(method, url, form, endpoint)
@@ -426,9 +426,9 @@ def test_no_address_is_lost_and_none_is_left_that_nobody_needs(monkeypatch: pyte
 
     def client(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
         wire = current[-1].wire
-        pacer = Pacer(state or State(params["state_dir"]), minute=60.0, now=wire.core.clock.now)
-        budget = Budget(params["max_wait"], sleep=wire.pause)
-        return ProxyApi(wire, pacer, budget, api_url=params["api_url"], key=params["key"])
+        rate_limiter = RateLimiter(state or State(params["state_dir"]), minute=60.0, now=wire.core.clock.now)
+        budget = WaitBudget(params["max_wait"], sleep=wire.pause)
+        return ProxyApi(wire, rate_limiter, budget, api_url=params["api_url"], key=params["key"])
 
     for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
         monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
     Plan,
     Wish,
     company,
