@@ -42,11 +42,8 @@ UNSORTED = {
     "_monopolies/matching",
     "_store/lease_store",
     "_store/state",
-    "_store/write_queue",
     "_watch/events",
     "_watch/poller",
-    "_whitelist/hosts",
-    "_whitelist/plan",
 }
 MAX_LINES_OF_A_FILE = 400
 MAX_LINES_OF_A_CLASS = 200

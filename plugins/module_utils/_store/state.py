@@ -25,7 +25,7 @@ from typing import Any
 
 from .._core.errors import OptionError, QgError
 from .._core.validation import check_path
-from . import paid_calls, reported, whitelist_writes
+from . import paid_calls, registrations, reported, whitelist_cache, whitelist_writes, write_queue
 
 DEFAULT_STATE_DIR = "~/.ansible/qgnet"
 _FIX = "Set state_dir (environment QG_STATE_DIR) to a directory on a local disk that this user owns."
@@ -41,15 +41,6 @@ SALT_SIZE = 32
 # calls: a row per call whose place in the vendor's window is taken; it is free again at `frees` (Unix time). It counts
 #   for `amount`. `written` is the Unix time of the row, which shows that the clock was set back since.
 # blocks: an endpoint of a key that the vendor refused for its rate rests until `until`; `written` as above.
-# registrations: which host was registered with which address, so that a former one can be removed. Where it is
-#   `former`, the host needs it no longer; `missing_since` is when a list of the vendor first lacked it (Unix time).
-#   It was `found` if the host reported it while it was on the whitelist already, and this control node neither added it
-#   for any host nor got it from the user.
-# wishes: what hosts of running playbooks and waiting tasks want of a whitelist; the verdict (JSON) comes from whoever
-#   wrote for all. Where `idle`, nothing had to be done for the wish when it was put down.
-# rounds: the whitelist after such a write (JSON), for as long as a task that waited for it has not read it.
-# readings: the whitelist (JSON) as a task read it for all of its hosts, for as long as it is `fresh`; and what that
-#   cost (JSON), for as long as that is not `told`.
 # plans: how many channels the plan of a key has.
 # tasks: which area and provider a task of leases was asked for with, and for which other tasks (JSON) it stands in.
 # lifetimes: what a new lease had left at most, in seconds, by the keep_alive that it was asked for with.
@@ -62,19 +53,6 @@ CREATE TABLE IF NOT EXISTS calls (
 CREATE INDEX IF NOT EXISTS calls_by_key ON calls (key, endpoint, frees);
 CREATE TABLE IF NOT EXISTS blocks (
   key TEXT, endpoint TEXT, until REAL, written REAL, PRIMARY KEY (key, endpoint));
-CREATE TABLE IF NOT EXISTS registrations (
-  key TEXT, fleet TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
-  found INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key, fleet, host, ip));
-CREATE TABLE IF NOT EXISTS wishes (
-  id TEXT PRIMARY KEY, run TEXT, host TEXT, fleet TEXT, key TEXT, terms TEXT, wish TEXT, max_wait REAL, timeout REAL,
-  seen TEXT, waiter TEXT, posted REAL, verdict TEXT, round TEXT, idle INTEGER);
-CREATE INDEX IF NOT EXISTS wishes_by_age ON wishes (posted);
-CREATE INDEX IF NOT EXISTS wishes_undecided ON wishes (key, terms) WHERE verdict IS NULL;
-CREATE INDEX IF NOT EXISTS wishes_not_idle ON wishes (run) WHERE NOT idle;
-CREATE INDEX IF NOT EXISTS wishes_by_round ON wishes (round) WHERE round IS NOT NULL;
-CREATE TABLE IF NOT EXISTS rounds (id TEXT PRIMARY KEY, whitelist TEXT);
-CREATE TABLE IF NOT EXISTS readings (
-  key TEXT, run TEXT, task TEXT, at REAL, whitelist TEXT, cost TEXT, fresh INTEGER, told INTEGER);
 CREATE TABLE IF NOT EXISTS plans (key TEXT PRIMARY KEY, channels INTEGER);
 CREATE TABLE IF NOT EXISTS tasks (
   key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
@@ -86,11 +64,17 @@ CREATE TABLE IF NOT EXISTS monopolies (
 CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
 """
 #: The number of this schema. A file with a greater one belongs to a newer release and is refused.
-_VERSION = 7
+_VERSION = 8
 #: "QGNT", which marks the file as ours (SQLite's application_id). Files up to this version carry no mark.
 _APPLICATION, _LAST_UNMARKED = 0x51474E54, 5
 #: Tables that hold only what is going on at this moment: a newer schema starts with empty ones.
-_TRANSIENT = frozenset({"calls", "blocks", "wishes", "rounds", "readings"})
+_TRANSIENT = frozenset(
+    {
+        *("calls", "blocks", "write_requests", "snapshots", "whitelist_cache"),
+        # The names of the last three up to schema 7.
+        *("wishes", "rounds", "readings"),
+    }
+)
 #: Tables whose rows are carried over to a newer schema.
 _KEPT = frozenset(
     {
@@ -427,7 +411,8 @@ def _migrate(database: sqlite3.Connection) -> None:
     kept = sorted(existing & _KEPT)
     for table in kept:
         database.execute(f"ALTER TABLE {table} RENAME TO former_{table}")
-    for statement in (_SCHEMA + reported.SCHEMA + paid_calls.SCHEMA + whitelist_writes.SCHEMA).split(";"):
+    stores = (registrations, write_queue, whitelist_cache, reported, paid_calls, whitelist_writes)
+    for statement in "".join([_SCHEMA, *(store.SCHEMA for store in stores)]).split(";"):
         database.execute(statement)
     for table in kept:
         old = _columns(database, f"former_{table}")
