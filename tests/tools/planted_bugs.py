@@ -81,9 +81,9 @@ BUGS = (
     ),
     Bug(
         "a lost response to a paid call is answered by sending the call again",
-        "_client.py",
-        "(problem.executed is False or repeatable)",
-        "(problem.executed is not True or repeatable)",
+        "_api/retry.py",
+        "(repeatable or not problem.may_have_effect)",
+        "True",
         ("test_leases.py",),
     ),
     Bug(
@@ -137,9 +137,9 @@ BUGS = (
     ),
     Bug(
         "an application whose response was lost counts as refused",
-        "_monopolies.py",
-        "return problem.executed is None",
-        "return False",
+        "_monopolies/manager.py",
+        "number == 1 and not problem.may_have_effect",
+        "number == 1",
         ("test_monopolies.py",),
     ),
     Bug(

@@ -28,15 +28,9 @@ from ansible.module_utils.common import validation
 from .._api.account.client import AccountApi
 from .._api.bounded_session import REQUESTS_IMPORT_ERROR
 from .._api.classic.client import ProxyApi
+from .._api.classic.errors import RATE_LIMITED, ApiError
 from .._api.retry import Client
-from .._core.errors import (
-    RATE_LIMITED,
-    ApiError,
-    OptionError,
-    QgError,
-    TransportError,
-    UnexpectedError,
-)
+from .._core.errors import OptionError, QgError, TransportError, UnexpectedError
 from .._core.validation import check_addresses, check_range
 from .._store.rate_limiter import minute_seconds
 from .._task.operation import redact

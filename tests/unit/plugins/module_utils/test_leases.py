@@ -19,6 +19,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoin
     RELEASE,
     RELEASED_ADDRESSES,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
     BEIJING,
     Area,
@@ -30,7 +31,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models 
     new_leases,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
-    ApiError,
     QgError,
     UncertainOutcomeError,
     WaitBudgetExceeded,
