@@ -20,7 +20,7 @@ from .._core.errors import (
     UnexpectedError,
     WaitBudgetExceeded,
 )
-from .._store.rate_limiter import WaitBudget, backoff
+from .._core.waiting import WaitBudget, backoff
 from .transport import Transport
 
 T = TypeVar("T")

@@ -35,13 +35,13 @@ from .._core.errors import (
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
+from .._core.waiting import backoff
 from .._store.lease_store import LeaseMemory, Origin
 from .._store.paid_calls import (
     UNRESOLVED_TTL,
     PaidCall,
     PaidCalls,
 )
-from .._store.rate_limiter import backoff
 from .._store.reported import LIST_LAG
 from .plan import MAX_PER_CALL, Terms, oldest_first, some
 

@@ -31,7 +31,7 @@ from .._core.errors import (
     TransportError,
     WaitBudgetExceeded,
 )
-from .._store.rate_limiter import backoff
+from .._core.waiting import backoff
 from .._store.whitelist_writes import WhitelistWrite
 
 #: Rounds that change nothing before the run gives up.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..._core.errors import QgError, TransportError
-from ..._store.rate_limiter import WaitBudget
+from ..._core.waiting import WaitBudget
 from ..parsing import ResponseShapeError
 from ..responses import AccountResponseParser
 from ..retry import Client, T, unreadable

@@ -22,7 +22,8 @@ from ..._core.errors import (
     QgError,
     TransportError,
 )
-from ..._store.rate_limiter import RateLimiter, WaitBudget
+from ..._core.waiting import WaitBudget
+from ..._store.rate_limiter import RateLimiter
 from ..._store.reported import (
     LEASES,
     MONOPOLIES,
