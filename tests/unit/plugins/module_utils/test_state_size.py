@@ -136,6 +136,7 @@ def size(directory: Path) -> tuple[int, int]:
     return sum(path.stat().st_size for path in files), len(files)
 
 
+@pytest.mark.newest_core
 def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, state_dir, standing = Clock(), tmp_path / "state", set[str]()
     params: dict[str, Any] = {
