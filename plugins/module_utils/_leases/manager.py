@@ -32,6 +32,7 @@ from .._api.classic.errors import (
 )
 from .._api.classic.models import Lease, Quota
 from .._core.errors import CallError, Effect, QgError, TransportError, UncertainOutcomeError, WaitBudgetExceeded
+from .._core.waiting import backoff
 from .._store.lease_store import LeaseMemory, Origin
 from .._store.paid_calls import (
     UNRESOLVED_TTL,
