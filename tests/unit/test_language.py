@@ -25,6 +25,7 @@ DOCUMENTS = (
     "README*.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "galaxy.yml",
     "docs/docsite/rst/*.rst",
     "docs/zh-CN/*.md",
     "docs/site/index.*",
