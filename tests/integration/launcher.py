@@ -15,6 +15,7 @@ import gc
 import importlib
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -132,9 +133,12 @@ def become(request: Mapping[str, Any]) -> None:
     os.environ.update(request["environment"])
     sys.argv = list(request["command"])
     from ansible import constants
+    from ansible.utils import vars as ansible_vars
 
     # It was made by the import, in a directory that each test begins anew.
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
+    # The import has chosen what tells the tasks of one run from those of every other run.
+    ansible_vars.random_int = secrets.token_hex(4)
 
 
 def serve() -> None:

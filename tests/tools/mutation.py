@@ -70,7 +70,7 @@ PARTS = (
         functions=("x_plan", "x_guard", "x__some", "x_contradicts", "x_company", "x_joined", "xǁPlanǁ*"),
     ),
     Part("_leases.py", ("test_lease_plan.py",)),
-    Part("_pacing.py", ("test_rate_limiter.py",)),
+    Part("_store/rate_limiter.py", ("test_rate_limiter.py",)),
     Part("_monopoly_match.py", ("test_monopoly_matching.py",)),
 )
 

@@ -109,9 +109,9 @@ BUGS = (
     ),
     Bug(
         "the rate limiter lets one call too many pass",
-        "_pacing.py",
-        "taken + amount > limit",
-        "taken + amount > limit + 1",
+        "_store/rate_limiter.py",
+        "used + amount > limit",
+        "used + amount > limit + 1",
         ("test_rate_limiter.py",),
     ),
     Bug(
@@ -151,7 +151,7 @@ BUGS = (
     ),
     Bug(
         "others may read the state directory",
-        "_state.py",
+        "_store/directory.py",
         "status.st_mode & 0o777 != 0o700",
         "status.st_mode & 0o700 != 0o700",
         ("test_state.py::test_wider_modes_of_earlier_runs_are_tightened",),

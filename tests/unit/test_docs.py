@@ -22,7 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints as classic_endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import VENDOR_CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (

@@ -41,7 +41,6 @@ UNSORTED = {
     "_monopolies/manager",
     "_monopolies/matching",
     "_store/lease_store",
-    "_store/state",
     "_store/write_queue",
     "_watch/events",
     "_watch/poller",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .._core.errors import CallError, Effect, TransportError, UnexpectedError, WaitBudgetExceeded
-from .._store.rate_limiter import WaitBudget, backoff
+from .._core.waiting import WaitBudget, backoff
 from .transport import Transport
 
 T = TypeVar("T")

@@ -38,7 +38,6 @@ from .._store.paid_calls import (
     PaidCall,
     PaidCalls,
 )
-from .._store.rate_limiter import backoff
 from .._store.reported import LIST_LAG
 from .plan import MAX_PER_CALL, Terms, oldest_first, some
 

@@ -26,8 +26,10 @@ from .._api.transport import Transport
 from .._core.errors import OptionError
 from .._core.text import describe
 from .._core.validation import check_path, check_range, check_url
-from .._store.rate_limiter import RateLimiter, WaitBudget
-from .._store.state import DEFAULT_STATE_DIR, State
+from .._core.waiting import WaitBudget
+from .._store.directory import DEFAULT_STATE_DIR
+from .._store.rate_limiter import RateLimiter
+from .._store.state import State
 
 Spec = dict[str, dict[str, Any]]
 

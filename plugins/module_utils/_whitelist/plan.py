@@ -22,7 +22,7 @@ from .._api.classic.client import (
 from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL, ApiError
 from .._core.addresses import numeric_order
 from .._core.errors import CallError, OptionError, QgError, TransportError, WaitBudgetExceeded
-from .._store.rate_limiter import backoff
+from .._core.waiting import backoff
 from .._store.whitelist_writes import WhitelistWrite
 
 #: Rounds that change nothing before the run gives up.

@@ -362,7 +362,7 @@ def test_a_mistake_is_told_in_a_sentence_before_any_call(
 
 def test_a_wrong_minute_is_told(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", "an hour")
-    with pytest.raises(OptionError, match="QG_MINUTE_SECONDS=an hour is no length of a minute"):
+    with pytest.raises(OptionError, match="QG_MINUTE_SECONDS=an hour is not the length of a minute"):
         asyncio.run(poller.watch(asyncio.Queue(), GOOD))
 
 

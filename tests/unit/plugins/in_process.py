@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from simulator.core import ConnectionLost, Core
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..._core.errors import Effect, QgError, TransportError
-from ..._store.rate_limiter import WaitBudget
+from ..._core.waiting import WaitBudget
 from ..parsing import ResponseShapeError
 from ..retry import Client, T, unreadable
 from ..transport import Transport

@@ -16,14 +16,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..._core.errors import CallError, Effect, QgError, TransportError
-from ..._store.rate_limiter import RateLimiter, WaitBudget
+from ..._core.waiting import WaitBudget
+from ..._store.directory import StateError
+from ..._store.rate_limiter import RateLimiter
 from ..._store.reported import (
     LEASES,
     MONOPOLIES,
     WHITELIST,
     ReportedChanges,
 )
-from ..._store.state import StateError
 from ..._store.whitelist_writes import (
     WhitelistWrite,
     WhitelistWrites,

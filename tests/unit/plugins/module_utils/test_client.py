@@ -25,13 +25,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors 
     ApiError,
     StatusError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
-    Lease,
-    Quota,
-    ResponseShapeError,
-    addresses,
-    as_int,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota, addresses, as_int
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
     HttpResponse,
     Transport,
@@ -367,10 +362,10 @@ def test_a_state_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     with pytest.raises(RuntimeError), state.transaction() as database:
-        database.execute("INSERT INTO blocks VALUES ('k', 'e', 1, 1)")
+        database.execute("INSERT INTO rate_blocks VALUES ('k', 'e', 1, 1)")
         raise RuntimeError
     with state.transaction() as database:
-        assert database.execute("SELECT count(*) FROM blocks").fetchone()[0] == 0
+        assert database.execute("SELECT count(*) FROM rate_blocks").fetchone()[0] == 0
 
 
 def test_a_lock_is_held_by_one_alone(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models 
     BEIJING,
     Area,
     Lease,
-    ResponseShapeError,
     all_leases,
     areas,
     moment,
     new_leases,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     QgError,
     UncertainOutcomeError,

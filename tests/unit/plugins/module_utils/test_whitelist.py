@@ -18,7 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     QgError,
     TransportError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
     Outcome,
