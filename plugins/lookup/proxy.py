@@ -112,7 +112,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations i
     find_leases,
     proxy_url,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import DEFAULT_STATE_DIR, resolve_directory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import DEFAULT_STATE_DIR, resolve_directory
 
 
 def _check_state_dir(given: Mapping[str, Any]) -> None:

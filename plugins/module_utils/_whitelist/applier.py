@@ -13,21 +13,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 
-from .._api.classic.client import (
-    PostRejected,
-    ProxyApi,
-    may_be_executed,
-)
-from .._core.errors import (
-    BOUND_TO_OTHER_KEY,
-    UNKNOWN,
-    WHITELIST_FULL,
-    ApiError,
-    QgError,
-    TransportError,
-    WaitBudgetExceeded,
-)
-from .._store.rate_limiter import backoff
+from .._api.classic.client import PostRejected, ProxyApi
+from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL, ApiError
+from .._core.errors import CallError, QgError, TransportError, WaitBudgetExceeded
+from .._core.waiting import backoff
 from .._store.whitelist_writes import WhitelistWrite
 from .plan import (
     NOT_SHOWN,
@@ -197,7 +186,7 @@ class _Applier:
                     self._send(adding, batch)
                 except (ApiError, TransportError, PostRejected) as error:
                     self._last, failed = error, True
-                    self._lost |= may_be_executed(error)
+                    self._lost |= error.may_have_effect
                     if not self._is_recoverable(error, adding, batch, todo):
                         return error
                     if not self._is_single_address_conflict(error):
@@ -218,21 +207,21 @@ class _Applier:
     def _is_single_address_conflict(error: QgError) -> bool:
         return isinstance(error, ApiError) and error.code == BOUND_TO_OTHER_KEY
 
-    def _is_recoverable(self, problem: QgError, adding: bool, batch: list[str], todo: Plan) -> bool:
+    def _is_recoverable(self, error: CallError, adding: bool, batch: list[str], todo: Plan) -> bool:
         """Whether another round can get further; adjusts what that round does differently."""
-        if isinstance(problem, TransportError):
+        if isinstance(error, TransportError):
             # What surely was not carried out has been tried again already.
-            return problem.transient and problem.executed is None
-        if isinstance(problem, PostRejected):
+            return error.retryable and error.may_have_effect
+        if isinstance(error, PostRejected):
             return True
-        if self._is_single_address_conflict(problem) and adding:
+        if self._is_single_address_conflict(error) and adding:
             # The vendor does not say which address it means: halve the batch until it contains only that one.
             if len(batch) == 1:
-                self._result.refused[batch[0]] = problem
+                self._result.refused[batch[0]] = error
             else:
                 self._halve_batch_size(batch)
             return True
-        code = problem.details.get("code")
+        code = error.details.get("code")
         if code == WHITELIST_FULL and adding and self._desired.allow_partial and len(batch) > 1:
             self._halve_batch_size(batch)
             return True
@@ -240,7 +229,7 @@ class _Applier:
             # Replaced addresses are removed first only if that surely frees enough slots; else it would be in vain.
             self._remove_first = self._desired.state == "exact" or len(todo.remove) >= len(todo.add)
             return self._remove_first
-        return code == UNKNOWN
+        return error.may_have_effect
 
     def _halve_batch_size(self, batch: Collection[str]) -> None:
         self._batch_size = min(self._batch_size or len(batch), math.ceil(len(batch) / 2))

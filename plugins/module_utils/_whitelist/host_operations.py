@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from .._core.errors import QgError
+from .._store.directory import StateError
 from .._store.registrations import RegistrationStore
-from .._store.state import StateError
 from .._store.whitelist_cache import add_usage
 from .._store.write_queue import (
     Result,

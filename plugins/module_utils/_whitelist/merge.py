@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from .._core.errors import WHITELIST_FULL, QgError
+from .._api.classic.errors import WHITELIST_FULL
+from .._core.errors import QgError
 from .plan import NOT_SHOWN, DesiredWhitelist, Plan, WhitelistResult, full_error, plan, refusal_error
 
 

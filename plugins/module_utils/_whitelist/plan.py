@@ -13,8 +13,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .._api.classic.errors import WHITELIST_FULL
 from .._core.addresses import numeric_order
-from .._core.errors import WHITELIST_FULL, OptionError, QgError
+from .._core.errors import OptionError, QgError
 
 if TYPE_CHECKING:
     from .._api.classic.client import WhitelistReading

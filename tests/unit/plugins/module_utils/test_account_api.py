@@ -17,11 +17,12 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 import vendor_pages as pages
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE, AccountApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.signing import Identity
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.retry import MAX_ATTEMPTS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
-    AccountError,
+    Effect,
     OptionError,
     QgError,
     TransportError,
@@ -303,8 +304,8 @@ def test_an_answer_without_a_date_says_nothing_of_the_clock(date: str) -> None:
 
 
 TRANSIENT: dict[str, HttpResponse | TransportError] = {
-    "lost": TransportError("it was lost", endpoint=PACKAGES, executed=None),
-    "never sent": TransportError("it was not sent", endpoint=PACKAGES, executed=False),
+    "lost": TransportError("it was lost", endpoint=PACKAGES, effect=Effect.UNKNOWN),
+    "never sent": TransportError("it was not sent", endpoint=PACKAGES, effect=Effect.NOT_SENT),
     "500": HttpResponse(500, "<h1>Internal Server Error</h1>", {}),
     "502": HttpResponse(502, "<h1>Bad Gateway</h1>", {}),
     "503": HttpResponse(503, "", {"Retry-After": "3"}),
@@ -600,17 +601,17 @@ def test_passwords_are_told_only_where_they_are_asked_for() -> None:
     [
         ({"app_id": " "}, "app_id is empty: give the appid of the vendor's page Agent in the option app_id or the"),
         ({"app_key": ""}, "app_key is empty: give the appkey of the vendor's page Agent in the option app_key or the"),
-        ({"domain": ""}, "domain='' is no host name: give the site that the account lives on, such as www.qg.net."),
-        ({"domain": "https://www.qg.net"}, "domain='https://www.qg.net' is no host name"),
-        ({"domain": "www.qg.net/api"}, "domain='www.qg.net/...' is no host name"),
+        ({"domain": ""}, "domain='' is not a host name: give the site of the account, such as www.qg.net."),
+        ({"domain": "https://www.qg.net"}, "domain='https://www.qg.net' is not a host name"),
+        ({"domain": "www.qg.net/api"}, "domain='www.qg.net/...' is not a host name"),
         ({"account_url": "www.qg.net/api"}, "account_url 'www.qg.net/...' cannot be used: give scheme and host, such"),
         ({"account_url": "ftp://www.qg.net"}, "such as https://www.qg.net/api."),
         (
             {"account_url": f"https://www.qg.net/api?appkey={APP_KEY}"},
-            "account_url must hold no more than scheme, host",
+            "account_url must contain only scheme, host",
         ),
         ({"account_url": f"https://me:{APP_KEY}@www.qg.net/api"}, "account_url holds a user name, a password or"),
-        ({"account_url": "https://www.qg.net/api#x"}, "account_url must hold no more than scheme, host and path"),
+        ({"account_url": "https://www.qg.net/api#x"}, "account_url must contain only scheme, host and path"),
         ({"timeout": 0.0}, "timeout=0 is out of range: give a number from 0.1 to 600."),
         ({"timeout": float("nan")}, "timeout=nan is out of range"),
         ({"max_wait": -1.0}, "max_wait=-1 is out of range: give a number from 0 to 86400."),

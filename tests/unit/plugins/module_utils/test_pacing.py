@@ -11,12 +11,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import (
-    RateLimiter,
-    WaitBudget,
-    backoff,
-    minute_seconds,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget, backoff
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, minute_seconds
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,7 +124,7 @@ def test_those_who_share_nothing_and_were_refused_together_do_not_come_back_toge
 @pytest.mark.parametrize("text", ["abc", "0", "-1", "61", "nan"])
 def test_a_minute_that_is_none_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", text)
-    with pytest.raises(OptionError, match=f"QG_MINUTE_SECONDS={text} is no length of a minute"):
+    with pytest.raises(OptionError, match=f"QG_MINUTE_SECONDS={text} is not the length of a minute"):
         minute_seconds()
 
 
@@ -183,7 +179,7 @@ def test_the_state_file_does_not_grow(tmp_path: Path) -> None:
             )
         )
     with state.transaction() as database:
-        assert database.execute("SELECT count(*) FROM calls").fetchone()[0] <= LIMIT
+        assert database.execute("SELECT count(*) FROM rate_calls").fetchone()[0] <= LIMIT
 
 
 @given(attempt=st.integers(0, 100))

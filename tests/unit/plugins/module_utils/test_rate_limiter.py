@@ -11,12 +11,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import (
-    RateLimiter,
-    WaitBudget,
-    backoff,
-    minute_seconds,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget, backoff
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, minute_seconds
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 
 LIMIT, MINUTE, TIMEOUT = 3, 60.0, 10.0
@@ -315,8 +311,8 @@ def test_ended_calls_and_blocks_are_deleted(bench: Bench) -> None:
     bench.now += 3600
     bench.take(endpoint="/z")
     state = State(str(bench.directory))
-    assert state.rows("SELECT endpoint FROM calls") == [("/z",)]
-    assert state.rows("SELECT endpoint FROM blocks") == []
+    assert state.rows("SELECT endpoint FROM rate_calls") == [("/z",)]
+    assert state.rows("SELECT endpoint FROM rate_blocks") == []
 
 
 # --- minutes, budgets and backoff -----------------------------------------------------------------------------------
@@ -339,7 +335,7 @@ def test_any_other_minute_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(OptionError) as caught:
         minute_seconds()
     assert caught.value.message == (
-        f"QG_MINUTE_SECONDS={text} is no length of a minute: unset it, or give the simulator's seconds."
+        f"QG_MINUTE_SECONDS={text} is not the length of a minute: unset it, or give the simulator's seconds."
     )
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory, Origin
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
@@ -28,13 +29,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 
 TABLES = (
-    "calls",
-    "blocks",
+    "rate_calls",
+    "rate_blocks",
     "registrations",
     "write_requests",
     "snapshots",
     "whitelist_cache",
-    "plans",
+    "key_channels",
     "tasks",
     "lifetimes",
     "lists",
@@ -164,7 +165,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
     for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
         monkeypatch.setattr(f"{CLIENT}.{module}.proxy_api", vendor)
     monkeypatch.setattr(f"{CLIENT}._store.runs._process_namespace", lambda: WORLD)
-    monkeypatch.setattr(f"{CLIENT}._store.state.YOUNG", -1)
+    monkeypatch.setattr(f"{CLIENT}._store.locks.MIN_UNUSED_AGE", -1)
     # A minute passes between two runs, also for what is kept by the time of day.
     monkeypatch.setattr(time, "time", clock)
     after: list[tuple[int, int]] = []
@@ -181,10 +182,8 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
             assert rows["tasks"] <= 2 * 24 * 60 + 2, "those of a day"
             assert rows["lists"] <= 24 * 60 + 1
             assert rows["areas"] <= 61, "those of an hour"
-            assert (
-                sum(rows[name] for name in ("calls", "blocks", "snapshots", "whitelist_cache", "plans", "monopolies"))
-                <= 5
-            ), rows
+            transient = ("rate_calls", "rate_blocks", "snapshots", "whitelist_cache")
+            assert sum(rows[name] for name in (*transient, "key_channels", "monopolies")) <= 5, rows
     (early, few), (late, files) = after
     # Each run leaves a lifetime, of less than 80 bytes, for a month.
     assert late - early < 0.1 * early + 80 * 900, "nothing else has grown"

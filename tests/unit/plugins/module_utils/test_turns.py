@@ -293,7 +293,7 @@ def test_the_wish_of_a_process_that_was_killed_while_it_waited_is_nobodys(
     context = multiprocessing.get_context("fork")
     write = Recorder()
     state = tmp_path / "state"
-    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._store.state.YOUNG", -1)
+    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._store.locks.MIN_UNUSED_AGE", -1)
 
     def hold(requests: list[WriteRequest]) -> BatchResult:
         waiter = context.Process(target=_wait, args=(str(state), str(tmp_path / "ready")))

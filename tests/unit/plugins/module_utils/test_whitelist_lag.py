@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for

@@ -23,7 +23,8 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
