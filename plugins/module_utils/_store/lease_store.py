@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._api.classic.models import Lease
-from .state import State
+from .interface import Store
 
 #: Seconds for which a task that is no longer held is remembered, and a lifetime and the names of areas are believed.
 _TASK_MEMORY, _LIFETIME_MEMORY, _NAMES_MEMORY = 86400.0, 30 * 86400.0, 3600.0
@@ -36,7 +36,7 @@ class Origin:
 class LeaseMemory:
     """What is known of the leases of one key."""
 
-    state: State
+    state: Store
     key: str
     now: Callable[[], float] = time.time
 
