@@ -9,7 +9,7 @@ REST := -- $(ARGS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint unit fuzz chaos sanity docs galaxy integration eda runner browser coverage molecule matrix simulator demo picture bench build release hooks clean
+.PHONY: help test lint unit fuzz chaos mutation planted sanity docs galaxy integration eda runner browser coverage molecule matrix simulator demo picture bench build release hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -31,6 +31,12 @@ fuzz: .venv/.ready ## 100,000 inputs for every reader of foreign text (ARGS="--h
 
 chaos: .venv/.ready ## 3 minutes of SIGKILL and SIGINT at random moments: leases and the role (ARGS="60 --seed 7": choices of a run)
 	@$(RUN) chaos $(REST)
+
+mutation: .venv/.ready ## whether the unit tests notice changes of the pure parts; below 90 % it fails (ARGS="--help" lists its options)
+	@$(RUN) mutation $(REST)
+
+planted: .venv/.ready ## whether the unit tests find bugs that are planted one at a time (ARGS="lock": only these)
+	@$(RUN) planted $(REST)
 
 sanity: .venv/.ready ## ansible-test sanity on the newest and the oldest ansible-core
 	@$(RUN) sanity $(REST)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -41,23 +42,6 @@ MATRIX = {
 # ansible-test runs on one of the Pythons of its own core; the compile and import tests run on all that both support.
 SANITY_PYTHON = {"oldest": "3.12", "newest": "3.13"}
 SANITY_TARGETS = {"oldest": ("3.10", "3.11", "3.12"), "newest": ("3.10", "3.11", "3.12", "3.13")}
-
-# Where the vendor's faults and codes meet the client, in the process of the tests: ansible-core has no part in that,
-# and the other unit tests run the same code on the oldest Python.
-WITHOUT_ANSIBLE = {
-    "integration": (
-        "test_account_faults",
-        "test_faults",
-        "test_leases_faults",
-        "test_leases_vendor_codes",
-        "test_vendor_codes",
-    ),
-    "unit": (
-        "plugins/module_utils/test_lease_machine",
-        "plugins/module_utils/test_monopoly_machine",
-        "plugins/module_utils/test_whitelist_machine",
-    ),
-}
 
 # What a session needs beside Python packages, and the Debian package that has it: first the hosts of the lab, which
 # molecule and the benchmarks use.
@@ -132,14 +116,15 @@ def _install(session: nox.Session, *names: str, simulator: bool = False) -> None
 def _pytest(session: nox.Session, core: str, label: str) -> None:
     """Run pytest; on the newest core with coverage, in its processes and in those that these start."""
     _install(session, f"core-{core}", "pytest", "client", simulator=True)
-    # The integration tests wait for simulators more than they compute. A state machine takes as long as hundreds of the
-    # other unit tests, so an idle worker takes tests of the other one.
-    side_by_side = ("--numprocesses=3",) if label == "integration" else ("--numprocesses=2", "--dist=worksteal")
+    # The integration tests wait for simulators now and then. Some tests take as long as hundreds of others, so a worker
+    # that has nothing left to do takes tests of another one.
+    workers = max(2, os.cpu_count() or 1) + (label == "integration")
+    side_by_side = (f"--numprocesses={workers}", "--dist=worksteal")
     temporary = f"--basetemp={workspace.CACHE / 'pytest-temporary'}"
-    left_out = WITHOUT_ANSIBLE.get(label, ()) if core == "oldest" else ()
+    both = ("-m", "not newest_core") if core == "oldest" else ()
     # The fuzzer makes few inputs here, always the same.
     fuzzer = ["tests/fuzz"] if label == "unit" else []
-    tests = [f"tests/{label}", *fuzzer, *(f"--ignore=tests/{label}/{name}.py" for name in left_out)]
+    tests = [*both, f"tests/{label}", *fuzzer]
     command = ("pytest", temporary, *side_by_side, *(session.posargs or tests))
     # Over a local connection Ansible would work in ~root, whatever HOME says.
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
@@ -274,6 +259,20 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def mutation(session: nox.Session) -> None:
+    """The share of changes to the pure parts that their unit tests notice; --help lists the arguments."""
+    _install(session, "core-newest", "pytest", "client", "mutation", simulator=True)
+    session.run("python", "tests/tools/mutation.py", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def planted(session: nox.Session) -> None:
+    """Bugs that the unit tests must find, each planted in a copy of the checkout; --help lists the arguments."""
+    _install(session, "core-newest", "pytest", "client", simulator=True)
+    session.run("python", "tests/tools/planted_bugs.py", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
 def eda(session: nox.Session) -> None:
     """The event source and the rulebooks under ansible-rulebook."""
     _need_programs(session, {"java": "openjdk-21-jre-headless"})
@@ -378,8 +377,11 @@ def _need_programs(session: nox.Session, programs: dict[str, str]) -> None:
     # Their output, hundreds of lines, is shown only if they fail.
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     install = ("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *packages)
-    session.run("apt-get", "-qq", "update", external=True, env=quiet, silent=True)
-    session.run(*install, external=True, env=quiet, silent=True)
+    # apt-get does not wait for that of a session beside this one.
+    with (workspace.CACHE / "apt.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        session.run("apt-get", "-qq", "update", external=True, env=quiet, silent=True)
+        session.run(*install, external=True, env=quiet, silent=True)
 
 
 @nox.session(python=NEWEST_PYTHON)

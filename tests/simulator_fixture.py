@@ -46,7 +46,7 @@ class Simulator:
         self.app_key: str = agent["appkey"]
 
     def control(self, method: str, path: str, json: Any = None) -> Any:
-        """One control call, for example ``control("PUT", "/keys/QGDEMO01", {"capacity": 3})``."""
+        """Make a control call, for example ``control("PUT", "/keys/QGDEMO01", {"capacity": 3})``."""
         path = "/" + path.removeprefix("/_sim").lstrip("/")
         response = self._session.request(method, self.control_url + path, json=json, timeout=10)
         if not response.ok:
@@ -65,20 +65,20 @@ class Simulator:
         return addresses
 
     def leases(self, key: str | None = None) -> list[dict[str, Any]]:
-        """What a key holds, oldest first."""
+        """Return the leases of a key, oldest first."""
         leases: list[dict[str, Any]] = self.state()["keys"][key or self.key]["leases"]
         return leases
 
     def advance(self, seconds: float) -> None:
-        """Move the simulator's clock on."""
+        """Advance the simulator's clock."""
         self.control("PUT", "/clock", {"advance": seconds})
 
     def hold_clock(self, held: bool = True) -> None:
-        """Let the simulator's clock stand still, or run on: what must fit into a minute then does on any machine."""
+        """Stop the simulator's clock, or start it again, so that a test does not depend on the speed of the machine."""
         self.control("PUT", "/clock", {"running": not held})
 
     def journal(self, path: str | None = None) -> list[dict[str, Any]]:
-        """The calls so far, to one path or to all."""
+        """Return the recorded calls to one path or to all paths."""
         calls: list[dict[str, Any]] = self.control("GET", "/journal")["calls"]
         return [call for call in calls if path is None or call["path"] == path]
 
@@ -87,12 +87,12 @@ class Simulator:
         self.control("POST", "/faults", fields)
 
     def configure(self, key: str | None = None, **fields: Any) -> dict[str, Any]:
-        """Create or alter a key, the first one when none is named."""
+        """Create or change a key; by default, the first one."""
         answer: dict[str, Any] = self.control("PUT", f"/keys/{key or self.key}", fields)
         return answer
 
     def agent(self, appid: str | None = None, **fields: Any) -> dict[str, Any]:
-        """Create or alter an agent, the first one when none is named; all that it has, its instances too."""
+        """Create or change an agent, by default the first one, and return its state with all instances."""
         answer: dict[str, Any] = self.control("PUT", f"/agents/{appid or self.app_id}", fields)
         return answer
 

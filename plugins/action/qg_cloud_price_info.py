@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_cloud import PRICE_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PRICE_INFO
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import question_from
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import EGRESS_OPTIONS, PROXY_API_OPTIONS, Spec
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import EGRESS_OPTIONS, PROXY_API_OPTIONS, Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
 

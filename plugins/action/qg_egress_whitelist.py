@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -13,20 +14,28 @@ import ansible.errors
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import REQUESTS_IMPORT_ERROR
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses, check_range, check_url
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import Question, question_from
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import (
+    check_addresses,
+    check_range,
+    check_url,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import Question, question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
     check_proxy_api,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Board, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    host_entry,
+    put_down,
+    register,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
 
@@ -54,6 +63,8 @@ SPEC: Spec = {
     **EGRESS_OPTIONS,
     **PROXY_API_OPTIONS,
 }
+#: The option that a message is about: the first that it names.
+_OPTION = re.compile(rf"\b(?:{'|'.join(name for name in SPEC if name not in ('step', 'options_from'))})\b")
 
 
 class ActionModule(QgAction):
@@ -81,8 +92,11 @@ class ActionModule(QgAction):
         step = self._detect if params["step"] == "detect" else self._register
 
         def checked() -> dict[str, Any]:
-            _check(params)
-            return step(params, variables)
+            try:
+                _check(params)
+                return step(params, variables)
+            except OptionError as error:
+                raise OptionError(self.explained(error.message), **error.details) from None
 
         own = self.guarded(checked)
         return {**result, **self.guarded(lambda: redact(own, params, SPEC))}
@@ -90,6 +104,13 @@ class ActionModule(QgAction):
     def selectors(self) -> tuple[str, ...]:
         """Without addresses the host is asked, or all that is remembered for it removed."""
         return ("ips",)
+
+    def explained(self, message: str) -> str:
+        """The message, headed by the variable that the option is taken from: a user of the role knows no other name."""
+        prefix, found = self._task.args.get("options_from"), _OPTION.search(message)
+        if not prefix or not found or found[0] in self._own_options:
+            return message
+        return f"{prefix}{found[0]}: {message}"
 
     def _adopt_variables(self, variables: dict[str, Any]) -> None:
         """Options that the task leaves out are taken from the variables that it names.
@@ -100,6 +121,8 @@ class ActionModule(QgAction):
         arguments = self._task.args
         prefix = arguments.get("vars_prefix")
         defaults = self._defaults() if prefix else {}
+        #: Options that the task or module_defaults set, and no variable.
+        self._own_options = set(arguments)
         for option in SPEC if prefix else ():
             name = f"{prefix}{option}"
             if name in variables and arguments.get(option) == defaults.get(option):
@@ -110,6 +133,7 @@ class ActionModule(QgAction):
                 # A variable that is null is not set, but for an option that selects.
                 if option in self.selectors() if value is None else value != variables.get("omit"):
                     arguments[option] = value
+                    self._own_options.discard(option)
 
     def _defaults(self) -> dict[str, Any]:
         """What module_defaults set for this module; Ansible has put it into the task's options already."""

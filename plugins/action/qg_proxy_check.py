@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import PROXY_API_OPTIONS, Spec
-from ansible_collections.qingguo.qgnet.plugins.module_utils._probe import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import (
     Probe,
     Reply,
     commands,
@@ -20,6 +18,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._probe import (
     probe_from,
     too_few,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import run_on_host
 

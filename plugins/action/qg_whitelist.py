@@ -12,7 +12,7 @@ from typing import Any
 from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import ApiAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import why_partial
 

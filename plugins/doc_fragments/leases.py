@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Where leases are; the same options are declared in ``module_utils/_options.py``."""
+    """Where leases are; the same options are declared in ``module_utils/_task/options.py``."""
 
     DOCUMENTATION = r"""
 options:

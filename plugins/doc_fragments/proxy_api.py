@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """How the classic proxy API is reached; the same options are declared in ``module_utils/_options.py``."""
+    """How the classic proxy API is reached; the same options are declared in ``module_utils/_task/options.py``."""
 
     DOCUMENTATION = r"""
 options:

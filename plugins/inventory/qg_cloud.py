@@ -178,13 +178,13 @@ from typing import Any
 from ansible import template
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _instances
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import Row
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError, UnexpectedError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._instances import Row
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import ACCOUNT_API_OPTIONS, account_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ACCOUNT_API_OPTIONS, account_api
 
 #: Options that are evaluated for each host, and not when the file is read.
 _FOR_EACH_HOST = ("compose", "groups", "keyed_groups", "conditions", "hostnames")
@@ -235,8 +235,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """Ansible calls this once it has read the file: evaluate what that holds before the types are looked at."""
         if direct is not None:
-            told = _instances.check_config(self._evaluated(direct), self.option_definitions)
-            _instances.check_required(told, self.option_definitions, os.environ)
+            told = hosts.check_config(self._evaluated(direct), self.option_definitions)
+            hosts.check_required(told, self.option_definitions, os.environ)
             # What is evaluated later must stay as it was read, with the trust that it has.
             direct = {**told, **{name: direct[name] for name in _FOR_EACH_HOST if name in direct}}
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
@@ -256,20 +256,20 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _rows(self, cache: bool) -> list[Row]:
         """The services, from the cache if it is wanted and has them."""
-        products = _instances.check_products(self.get_option("product_ids"))
+        products = hosts.check_products(self.get_option("product_ids"))
         secrets = self.get_option("include_secrets")
-        key = f"{self.NAME}_{_instances.cache_key(self.get_options(), products)}"
+        key = f"{self.NAME}_{hosts.cache_key(self.get_options(), products)}"
         if self.get_option("cache") and cache:
             try:
                 rows = self._cache[key]
             except KeyError:
                 rows = None
-            if _instances.is_collected(rows):
+            if hosts.is_collected(rows):
                 return list(rows)
         if REQUESTS_IMPORT_ERROR is not None:
             raise OptionError("This inventory needs requests in the Python that runs Ansible: install it there.")
         api = account_api(self.get_options())
-        rows = _instances.collect(products, lambda product: api.instances(product, include_secrets=secrets))
+        rows = hosts.collect(products, lambda product: api.instances(product, include_secrets=secrets))
         told: dict[str, list[Row]] = redact({"rows": rows}, self.get_options(), ACCOUNT_API_OPTIONS)
         rows = told["rows"]
         self.display.vv(f"{self.NAME}: {len(rows)} services, {api.calls} calls of the vendor")
@@ -279,28 +279,28 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _populate(self, cache: bool) -> None:
         """Make the hosts; all of the file's own mistakes are told before the first one is made."""
-        group_prefix = _instances.check_prefix("group_prefix", self.get_option("group_prefix"))
+        group_prefix = hosts.check_prefix("group_prefix", self.get_option("group_prefix"))
         for name, row, variables in list(self._hosts(cache)):
             self.inventory.add_host(name)
             for variable, value in variables.items():
                 self.inventory.set_variable(name, variable, value)
-            for group in _instances.group_names(row, self.get_option("default_groups"), group_prefix):
+            for group in hosts.group_names(row, self.get_option("default_groups"), group_prefix):
                 self.inventory.add_child(self.inventory.add_group(group), name)
             self._construct(name)
 
     def _hosts(self, cache: bool) -> Iterator[tuple[str, Row, Row]]:
         """Name, service and variables of each host."""
-        filters = _instances.check_filters(self.get_option("filters"))
-        prefix = _instances.check_prefix("vars_prefix", self.get_option("vars_prefix"))
-        _instances.check_hostnames(self.get_option("hostnames"))
-        column = _instances.ADDRESSES[self.get_option("connect_with")]
+        filters = hosts.check_filters(self.get_option("filters"))
+        prefix = hosts.check_prefix("vars_prefix", self.get_option("vars_prefix"))
+        hosts.check_hostnames(self.get_option("hostnames"))
+        column = hosts.ADDRESSES[self.get_option("connect_with")]
         only_global = column == "ip" and not self.get_option("allow_non_global")
-        rows, names, left_out = self._rows(cache), _instances.Names(), []
+        rows, names, left_out = self._rows(cache), hosts.Names(), []
         for row in rows:
-            variables = _untrusted(_instances.variables(row, prefix))
-            if not _instances.matches(row, filters) or not self._is_wanted(row["suid"], variables):
+            variables = _untrusted(hosts.variables(row, prefix))
+            if not hosts.matches(row, filters) or not self._is_wanted(row["suid"], variables):
                 continue
-            address, reason = _instances.address(row, column, only_global=only_global)
+            address, reason = hosts.address(row, column, only_global=only_global)
             name = names.give(row["suid"], self._called(row, variables)) if address else None
             if name is None:
                 left_out.append((row["suid"], reason or "nothing that can be a name"))
@@ -324,7 +324,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _called(self, row: Row, variables: Row) -> Iterator[Any]:
         for each in self.get_option("hostnames"):
-            if _instances.is_template(each):
+            if hosts.is_template(each):
                 self.templar.available_variables = variables
                 yield self._evaluate(each, f"hostnames: {each}")
             else:
@@ -343,7 +343,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _warn(self, services: list[tuple[str, str]], total: int, what: str) -> None:
         if services:
-            told = f"{len(services)} of {total} services {what}: {_instances.some(services)}."
+            told = f"{len(services)} of {total} services {what}: {hosts.some(services)}."
             self.display.warning(f"{self.NAME}: {told}")
         for suid, told in services:
             self.display.v(f"{self.NAME}: {one_line(f'{suid}: {told}')}")

@@ -56,9 +56,9 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import is_at_rest, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import is_at_rest, run_id
 
 
 class LookupModule(LookupBase):

@@ -105,10 +105,14 @@ from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.bounded_session import REQUESTS_IMPORT_ERROR
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_selectors
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, UnexpectedError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import LOOKUP_SELECTORS, find_leases, proxy_url
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import DEFAULT_STATE_DIR, resolve_directory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, UnexpectedError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
+    LOOKUP_SELECTORS,
+    find_leases,
+    proxy_url,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import DEFAULT_STATE_DIR, resolve_directory
 
 
 def _check_state_dir(given: Mapping[str, Any]) -> None:

@@ -110,8 +110,8 @@ http_status:
   sample: 200
 """
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_stock import AREA_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.pool import AREA_INFO
 
 
 def main() -> None:

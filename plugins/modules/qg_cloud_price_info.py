@@ -148,8 +148,8 @@ http_status:
   sample: 200
 """
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_cloud import PRICE_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PRICE_INFO
 
 
 def main() -> None:

@@ -349,8 +349,8 @@ http_status:
   sample: 400
 """
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_monopoly import MONOPOLY
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
 
 
 def main() -> None:

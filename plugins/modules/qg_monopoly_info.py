@@ -143,8 +143,8 @@ api:
   sample: {calls: 2, retries: 0, waited_seconds: 0.0}
 """
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_monopoly import MONOPOLY_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY_INFO
 
 
 def main() -> None:

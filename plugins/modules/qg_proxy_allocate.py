@@ -231,8 +231,8 @@ http_status:
   sample: 200
 """
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import ALLOCATE
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE
 
 
 def main() -> None:

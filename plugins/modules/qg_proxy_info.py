@@ -146,8 +146,8 @@ http_status:
   sample: 200
 """
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import INFO
 
 
 def main() -> None:

@@ -141,8 +141,8 @@ http_status:
   sample: 200
 """
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_stock import POOL_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.pool import POOL_INFO
 
 
 def main() -> None:

@@ -58,8 +58,8 @@ api:
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
 """
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST_INFO
 
 
 def main() -> None:

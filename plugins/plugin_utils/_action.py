@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Floor 5: an operation as an action plugin, in the worker process on the control node.
+"""An operation as an action plugin, in the worker process on the control node.
 
-This file is private to the collection. Its twin for delegated tasks is ``module_utils/_module.py``. Here no module is
-shipped to the host, so the key never leaves the control node, and the host needs neither Python nor requests.
+This file is private to the collection. Its twin for delegated tasks is ``module_utils/_task/module.py``. Here
+no module is shipped to the host, so the key never leaves the control node, and the host needs neither Python nor
+requests.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_path, check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_path, check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Mode,
     Operation,
     execute,
     guarded,
     redact,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
@@ -51,6 +52,10 @@ class QgAction(ActionBase):
         """The options that select what the task concerns: given as null or empty they are refused."""
         return ()
 
+    def explained(self, message: str) -> str:
+        """The message about an option, with what helps to find where it was set."""
+        return message
+
     def given(self, spec: Spec) -> dict[str, Any]:
         """The task's options, without what defaults for the action group set for other modules alone.
 
@@ -63,7 +68,7 @@ class QgAction(ActionBase):
                 if isinstance(value, str) and spec.get(name, {}).get("type") == "path":
                     check_path(name, value)
         except OptionError as error:
-            raise AnsibleActionFail(error.message) from None
+            raise AnsibleActionFail(self.explained(error.message)) from None
         return {name: value for name, value in self._task.args.items() if name in spec or name not in _OF_THE_GROUP}
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -73,7 +78,8 @@ class QgAction(ActionBase):
             raise AnsibleActionFail(f"Unsupported parameters: {'; '.join(validation.error_messages)}")
         if validation.error_messages:
             # They quote values, which may be those of other options, as where a template is mistyped.
-            told = redact({"msg": "; ".join(validation.error_messages)}, self._task.args, spec)
+            messages = "; ".join(map(self.explained, validation.error_messages))
+            told = redact({"msg": messages}, self._task.args, spec)
             raise AnsibleActionFail(told["msg"])
         params: dict[str, Any] = validation.validated_parameters
         return params

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Floor 5: what runs on a host over its connection, as one shell command.
+"""What runs on a host over its connection, as one shell command.
 
 This file is private to the collection.
 """
@@ -12,10 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import Question, Verdict, command, judge, parse
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import single_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
+    Question,
+    Verdict,
+    command,
+    judge,
+    parse,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.shell import single_line
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # What RFC 3986 lets stand before the @ of a URL.
 _WORD = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
 _PROXY_URL = re.compile(rf"http://(?:({_WORD}+)(?::((?:{_WORD}|:)*))?@)?([^@/]+)/?")
-_LONGEST_HOST = 253
+_MAX_HOST = 253
 _LARGEST_PORT = 65535
 
 
@@ -210,6 +210,6 @@ def _host_and_port(name: str, server: str, where: str) -> tuple[str, int]:
         raise refusal(name, what, f"the port must be a number from 1 to {_LARGEST_PORT}")
     address = _address(host)
     misread = _NUMERIC.fullmatch(host.rpartition(".")[2]) if address is None else address.is_unspecified
-    if misread or len(host) > _LONGEST_HOST:
+    if misread or len(host) > _MAX_HOST:
         raise refusal(name, what, "the host must be an IPv4 address or a name")
     return host, int(port)

@@ -186,7 +186,7 @@ def paced(_sizes: Sizes) -> Rows:
     """Single addresses, added one after the other for five of the vendor's minutes, as fast as the limit allows."""
     harness = importlib.import_module("harness")
     operation = importlib.import_module(
-        "ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist"
+        "ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations"
     ).WHITELIST
     length = PACED_MINUTES * MINUTE
     with local(1) as stage:

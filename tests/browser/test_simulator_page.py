@@ -72,7 +72,7 @@ def test_it_shows_what_the_state_is(live: Page, sim: Simulator, call: Call) -> N
     live.shows("#faults", "No fault")
     live.shows("#journal", "No calls yet")
     live.shows("#agents", sim.app_id, "12.34", "1")
-    live.shows("#echo", "Nobody")
+    live.shows("#echo", "No requests")
     live.shows("#map", "127.0.0.1", "203.0.113.1")
     assert live.text("#address") == sim.api_url
     assert live.browser.title == "QG.net simulator"
@@ -86,7 +86,7 @@ def test_it_shows_what_the_state_is(live: Page, sim: Simulator, call: Call) -> N
     live.shows("#echo", "ip", "127.0.0.1 \u00d7 1", "first", "not an address", "503")
     live.shows("#agents", "another-account-with-a-long-name", "0.00", "1000")
     live.shows("#journal", "/nowhere", "HTTP 404", "/api/merchant/getBalance", "missing_parameter")
-    live.shows("#journal", "/info/quota", "no answer", "fault reset_after", "done", "/allocate", "Num=3")
+    live.shows("#journal", "/info/quota", "no response", "fault reset_after", "executed", "/allocate", "Num=3")
     assert 1790 < seconds_left(live) <= 1800
 
 
@@ -115,10 +115,10 @@ def test_a_fault_that_is_planned_on_it(live: Page, sim: Simulator, call: Call) -
     find(By.ID, "field-code").send_keys("-1")
     find(By.ID, "field-msg").send_keys("busy")
     find(By.CSS_SELECTOR, "#plan button[type=submit]").click()
-    live.shows("#plan-said", "Planned")
+    live.shows("#plan-status", "Planned")
     live.shows("#faults", "/whitelist/add", "code", "-1", "busy")
     assert call("/whitelist/add", IP="203.0.113.5").json()["Code"] == -1
-    live.shows("#journal", "/whitelist/add", "code -1", "fault code", "not done")
+    live.shows("#journal", "/whitelist/add", "code -1", "fault code", "not executed")
     live.shows("#faults", "No fault")
     assert call("/whitelist/add", IP="203.0.113.5").json()["Code"] == 0
 
@@ -144,11 +144,11 @@ def test_every_kind_of_field(
             field.clear()
             field.send_keys(text)
     live.browser.find_element(By.CSS_SELECTOR, "#plan button[type=submit]").click()
-    live.shows("#plan-said", "Planned")
+    live.shows("#plan-status", "Planned")
     expected = planned or {"http_status": 502, "headers": {"A": "b"}, "executed": True}
     assert sim.control("GET", "/faults")["faults"] == [{"path": path, "kind": kind, "times": 1, "skip": 0, **expected}]
     live.browser.find_element(By.ID, "clear-faults").click()
-    live.shows("#plan-said", "Cleared")
+    live.shows("#plan-status", "Cleared")
     live.shows("#faults", "No fault")
     assert sim.control("GET", "/faults") == {"faults": []}
 
@@ -158,13 +158,13 @@ def test_a_wrong_fault_is_told(live: Page, sim: Simulator) -> None:
     Select(live.browser.find_element(By.ID, "plan-kind")).select_by_value("partial")
     live.browser.find_element(By.ID, "field-drop").send_keys("1")
     live.browser.find_element(By.CSS_SELECTOR, "#plan button[type=submit]").click()
-    live.shows("#plan-said", "takes no addresses")
+    live.shows("#plan-status", "takes no addresses")
     # Chromium itself writes an answer of 400 on the console.
     assert all("400" in complaint for complaint in live.console())
     Select(live.browser.find_element(By.ID, "plan-kind")).select_by_value("replace")
     live.browser.find_element(By.ID, "field-body").send_keys("[")
     live.browser.find_element(By.CSS_SELECTOR, "#plan button[type=submit]").click()
-    live.shows("#plan-said", "body: JSON expected")
+    live.shows("#plan-status", "body: JSON expected")
     assert sim.control("GET", "/faults") == {"faults": []}
 
 
@@ -177,21 +177,21 @@ def test_reset_and_the_clock(live: Page, sim: Simulator, call: Call) -> None:
     live.browser.find_element(By.CSS_SELECTOR, "#advance button").click()
     live.shows("#ahead", "7200 s ahead")
     live.shows("#clock", sim.control("GET", "/clock")["beijing"][:13])
-    live.browser.find_element(By.ID, "hold").click()
-    live.shows("#ahead", "Stands still")
-    live.shows("#hold", "Run on")
+    live.browser.find_element(By.ID, "clock-toggle").click()
+    live.shows("#ahead", "Stopped")
+    live.shows("#clock-toggle", "Start clock")
     held = sim.control("GET", "/clock")
     assert held["running"] is False
-    live.browser.find_element(By.ID, "hold").click()
+    live.browser.find_element(By.ID, "clock-toggle").click()
     live.shows("#ahead", " s ahead")
-    live.shows("#hold", "Hold still")
+    live.shows("#clock-toggle", "Stop clock")
     assert sim.control("GET", "/clock")["running"] is True
     live.browser.find_element(By.ID, "reset").click()
     live.browser.switch_to.alert.dismiss()
     assert sim.whitelist() == ["203.0.113.5"]
     live.browser.find_element(By.ID, "reset").click()
     live.browser.switch_to.alert.accept()
-    live.shows("#reset-said", "Reset")
+    live.shows("#reset-status", "Reset")
     live.shows("#journal", "No calls yet")
     live.shows("#ahead", "Real time")
     assert sim.whitelist() == []
@@ -207,7 +207,7 @@ def test_the_journal_can_be_filtered_and_cleared(live: Page, call: Call) -> None
     live.shows("#journal", "200 of 206 calls, newest first; filtered")
     live.browser.find_element(By.ID, "filter-path").clear()
     live.browser.find_element(By.ID, "filter-path").send_keys("/nothing")
-    live.shows("#journal", "No call has such a path")
+    live.shows("#journal", "No matching calls")
     live.browser.find_element(By.ID, "clear-journal").click()
     live.shows("#journal", "No calls yet")
 

@@ -143,4 +143,4 @@ class LeaseLane:
     def start(self, task: Task) -> Run:
         if self.rng.random() < 0.25:
             return self.place.task(MODULES[task.name], **task.options)
-        return self.place.operation("_op_leases", task.name, **task.options)
+        return self.place.operation("_leases.operations", task.name, **task.options)

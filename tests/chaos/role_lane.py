@@ -124,7 +124,7 @@ class RoleLane:
         runs = [self.play(asked.playbook, list(asked.hosts))] if asked.playbook else []
         if asked.state:
             options = {"state": asked.state, "ips": list(asked.ips), "allow_non_global": True}
-            runs.append(self.place.operation("_op_whitelist", "WHITELIST", **options))
+            runs.append(self.place.operation("_whitelist.operations", "WHITELIST", **options))
         return runs
 
     def plan_fault(self, asked: Asked) -> Mapping[str, object]:

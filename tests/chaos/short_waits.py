@@ -39,10 +39,10 @@ def put(owner: Any, name: str, value: object) -> None:
 
 def shorten(scale: float) -> None:
     """Make all waits shorter, in every module that knows them."""
-    for name in ("_op_leases", "_op_whitelist", "_op_fleet"):
+    for name in ("_leases.operations", "_whitelist.operations", "_whitelist.host_operations"):
         importlib.import_module(f"{CLIENT}.{name}")
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(f"{CLIENT}.")]
-    backoff = importlib.import_module(f"{CLIENT}._pacing").backoff
+    backoff = importlib.import_module(f"{CLIENT}._store.rate_limiter").backoff
 
     def shorter(attempt: int, wanted: float | None = None) -> float:
         # A wait that the vendor asked for stays what it is.
@@ -66,7 +66,7 @@ def shorten(scale: float) -> None:
 def mark_finished() -> None:
     """A replacement whose result is known is not continued: the next run is asked for another one."""
     target = os.environ.get("QG_CHAOS_FINISHED")
-    holder = importlib.import_module(f"{CLIENT}._holder").Holder
+    holder = importlib.import_module(f"{CLIENT}._leases.manager").Holder
     finish = holder.finish
 
     def finishing(self: Any) -> None:
@@ -95,7 +95,7 @@ def operate(scale: float, file: str, name: str) -> None:
     options = json.load(sys.stdin)
     shorten(scale)
     validator = importlib.import_module("ansible.module_utils.common.arg_spec").ArgumentSpecValidator
-    module = importlib.import_module(f"{CLIENT}._operation")
+    module = importlib.import_module(f"{CLIENT}._task.operation")
     operation = getattr(importlib.import_module(f"{CLIENT}.{file}"), name)
     validation = validator(operation.spec, **operation.rules).validate(options)
     if validation.error_messages:

@@ -16,25 +16,22 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
-from ansible_collections.qingguo.qgnet.plugins.module_utils import (
-    _account_endpoints,
-    _account_models,
-    _egress,
-    _endpoints,
-    _instances,
-    _models,
-    _probe,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._account_endpoints import AccountEndpoint
-from ansible_collections.qingguo.qgnet.plugins.module_utils._answers import AccountListener, Listener
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import endpoints as account_endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models as account_models
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoints import AccountEndpoint
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.responses import AccountResponseParser
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoints import Endpoint
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.responses import ClassicResponseParser
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import select_packages
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import Endpoint
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, retry_after
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import oldest_first
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease, Quota
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_cloud import select_packages
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import oldest_first
 from fuzz.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -57,27 +54,31 @@ MONOPOLY = {
 }
 #: For each call of the proxy API a valid response, and what reads it.
 CLASSIC: dict[str, tuple[Endpoint, Any, Callable[[Any], Any]]] = {
-    "quota": (_endpoints.QUOTA, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, Quota.from_answer),
-    "whitelist": (_endpoints.WHITELIST_QUERY, {"Code": 0, "Data": ["203.0.113.5"]}, _models.addresses),
+    "quota": (endpoints.QUOTA, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, Quota.from_answer),
+    "whitelist": (endpoints.WHITELIST_QUERY, {"Code": 0, "Data": ["203.0.113.5"]}, models.addresses),
     "leases": (
-        _endpoints.QUERY,
+        endpoints.QUERY,
         {"Code": 0, "TotalNum": 1, "TaskList": [{"TaskID": "T1", "Data": [LEASE]}]},
-        _models.all_leases,
+        models.all_leases,
     ),
-    "allocate": (_endpoints.ALLOCATE, {"Code": 0, "TaskID": "T1", "Num": 1, "Data": [LEASE]}, _models.new_leases),
-    "extract": (_endpoints.EXTRACT, {"Code": 0, "Data": [LEASE]}, _models.task_leases),
+    "allocate": (
+        endpoints.ALLOCATE,
+        {"Code": 0, "TaskID": "T1", "Num": 1, "Data": [LEASE]},
+        models.new_leases,
+    ),
+    "extract": (endpoints.EXTRACT, {"Code": 0, "Data": [LEASE]}, models.task_leases),
     "areas": (
-        _endpoints.AREAS,
+        endpoints.AREAS,
         {"Code": 0, "Data": [{"AreaId": "350500", "Area": "泉州", "Isp": "1", "Status": 1}]},
-        _models.areas,
+        models.areas,
     ),
-    "monopolies": (_endpoints.MONOPOLIES, {"data": [MONOPOLY]}, _models.monopolies),
+    "monopolies": (endpoints.MONOPOLIES, {"data": [MONOPOLY]}, models.monopolies),
     "idle": (
-        _endpoints.MONOPOLIES_IDLE,
+        endpoints.MONOPOLIES_IDLE,
         {"data": [{"AreaCode": 350500, "Isp": "电信", "Num": 3}]},
-        _models.idle_stock,
+        models.idle_stock,
     ),
-    "refusal": (_endpoints.MONOPOLIES_REDIAL, {"error": "busy", "Code": -10, "Msg": "no"}, dict),
+    "refusal": (endpoints.MONOPOLIES_REDIAL, {"error": "busy", "Code": -10, "Msg": "no"}, dict),
 }
 INSTANCE = {
     "Suid": "S1",
@@ -115,17 +116,17 @@ PLAN = {
 PRICE = {"OriginalPrice": "12.50", "TotalPrice": 10.5}
 #: The same for the account API.
 ACCOUNT: dict[str, tuple[AccountEndpoint, Any, Callable[[Any], Any]]] = {
-    "balance": (_account_endpoints.BALANCE, {"result": True, "data": "12.34"}, _account_models.balance),
+    "balance": (account_endpoints.BALANCE, {"result": True, "data": "12.34"}, account_models.balance),
     "instances": (
-        _account_endpoints.INSTANCES,
+        account_endpoints.INSTANCES,
         {"Code": 0, "data": {"1": INSTANCE, "2": INSTANCE}},
-        _account_models.instances,
+        account_models.instances,
     ),
-    "packages": (_account_endpoints.PACKAGES, {"Code": "200", "data": [PACKAGE]}, _account_models.packages),
-    "lines": (_account_endpoints.LINES, {"Code": 0, "data": [LINE]}, _account_models.lines),
-    "plan": (_account_endpoints.PROXY_PLAN, {"Code": 0, "data": PLAN}, _account_models.proxy_plan),
-    "price": (_account_endpoints.ORDER_PRICE, {"Code": 0, "data": [PRICE]}, _account_models.order_price),
-    "refusal": (_account_endpoints.LINES, {"Code": 4001, "Message": "no", "RequestId": "r"}, _account_models.lines),
+    "packages": (account_endpoints.PACKAGES, {"Code": "200", "data": [PACKAGE]}, account_models.packages),
+    "lines": (account_endpoints.LINES, {"Code": 0, "data": [LINE]}, account_models.lines),
+    "plan": (account_endpoints.PROXY_PLAN, {"Code": 0, "data": PLAN}, account_models.proxy_plan),
+    "price": (account_endpoints.ORDER_PRICE, {"Code": 0, "data": [PRICE]}, account_models.order_price),
+    "refusal": (account_endpoints.LINES, {"Code": 4001, "Message": "no", "RequestId": "r"}, account_models.lines),
 }
 NOW = 1_900_000_000.0
 NONCE = "qg" + "0" * 24
@@ -186,7 +187,7 @@ def use_proxy_api(value: Any) -> None:
         if isinstance(each, Lease):
             assert_usable(each.described(NOW))
             DATABASE.execute("SELECT ?, ?", (each.port, each.remaining(NOW)))
-        if isinstance(each, _models.Area):
+        if isinstance(each, models.Area):
             DATABASE.execute("SELECT ?", (each.area_id,))
         vendor = getattr(each, "vendor", each)
         assert_usable(dict(vendor) if isinstance(vendor, dict) else vendor)
@@ -205,8 +206,8 @@ def test_responses_of_the_proxy_api(response: Response) -> None:
 def hear_proxy_api(name: str, text: str, status: int, told: dict[str, str]) -> None:
     endpoint, _shape, read = CLASSIC[name]
     try:
-        body = Listener(["SECRET1", "SECRET2"]).body(Answer(status, text, told), endpoint)
-        with contextlib.suppress(ShapeError):
+        body = ClassicResponseParser(["SECRET1", "SECRET2"]).body(HttpResponse(status, text, told), endpoint)
+        with contextlib.suppress(ResponseShapeError):
             use_proxy_api(read(body))
     except QgError as problem:
         assert_sentence(problem)
@@ -220,12 +221,12 @@ def test_responses_of_the_account_api(response: Response) -> None:
 def hear_account_api(name: str, text: str, status: int, told: dict[str, str]) -> None:
     endpoint, _shape, read = ACCOUNT[name]
     try:
-        data = AccountListener(["SECRET1"], NOW).data(Answer(status, text, told), endpoint, "x=1")
-        with contextlib.suppress(ShapeError):
+        data = AccountResponseParser(["SECRET1"], NOW).data(HttpResponse(status, text, told), endpoint, "x=1")
+        with contextlib.suppress(ResponseShapeError):
             value = read(data)
             use_account_api(name, value)
             if name == "instances":
-                _account_models.instances(data, include_secrets=True)
+                account_models.instances(data, include_secrets=True)
     except QgError as problem:
         assert_sentence(problem)
 
@@ -239,19 +240,21 @@ def use_account_api(name: str, value: Any) -> None:
         least = {f"min_{one}": 1 for one in ("cpu", "memory", "system_disk", "data_disk", "bandwidth")}
         select_packages(value, {**dict.fromkeys(least), "max_price": 11.0, "buyable": None})
     if name == "instances":
-        names = _instances.Names()
-        for row in _instances.collect([None], lambda _product: value):
-            _instances.matches(row, _instances.check_filters({"ip": "203.*", "end_time": None}))
-            _instances.address(row, "ip")
-            _instances.group_names(row, _instances.GROUPS, "qg_")
+        names = hosts.Names()
+        for row in hosts.collect([None], lambda _product: value):
+            hosts.matches(row, hosts.check_filters({"ip": "203.*", "end_time": None}))
+            hosts.address(row, "ip")
+            hosts.group_names(row, hosts.GROUPS, "qg_")
             names.give(row["suid"], [row["host_name"], row["ip"]])
             assert one_line(row["suid"]).isprintable()
-        _instances.some(names.doubles)
+        hosts.some(names.doubles)
 
 
-QUESTION = _egress.Question(("https://a.example", "https://b.example"), quorum=2, samples=2)
-COMMAND = _probe.Command("", NONCE, ("192.0.2.1:8080", "192.0.2.2:8080", "192.0.2.3:8080"))
-PROBE = _probe.Probe(tuple(_probe.Proxy(server, "203.0.113.5") for server in COMMAND.servers), "http://echo.example")
+QUESTION = detect.Question(("https://a.example", "https://b.example"), quorum=2, samples=2)
+COMMAND = proxy_check.Command("", NONCE, ("192.0.2.1:8080", "192.0.2.2:8080", "192.0.2.3:8080"))
+PROBE = proxy_check.Probe(
+    tuple(proxy_check.Proxy(server, "203.0.113.5") for server in COMMAND.servers), "http://echo.example"
+)
 
 answers = texts | mangled(
     bent({"ip": "203.0.113.5", "origin": "203.0.113.5, 203.0.113.6", "query": "x"}).map(written)
@@ -279,9 +282,9 @@ egress_records = st.lists(
 
 @given(egress_records)
 def test_records_of_a_host_that_was_asked_for_its_egress_address(output: str) -> None:
-    replies = _egress.parse(output, NONCE, QUESTION)
+    replies = detect.parse(output, NONCE, QUESTION)
     with contextlib.suppress(QgError):
-        assert_usable(_egress.judge(replies, QUESTION).answers)
+        assert_usable(detect.judge(replies, QUESTION).answers)
 
 
 reports = st.builds(
@@ -306,17 +309,17 @@ probe_records = st.lists(
 @example(f"\n{NONCE} 0 wget \n{NONCE}: 0 {'9' * 5000} {'9' * 5000} 203.0.113.5\n{NONCE}.\n")
 @example(f"\n{NONCE} 99 curl \n{NONCE}: \N{SUPERSCRIPT TWO} - - 203.0.113.5\n{NONCE}.\n")
 def test_records_of_a_host_that_tried_proxies(output: str) -> None:
-    found = _probe.parse(output, COMMAND)
-    replies = dict.fromkeys(COMMAND.servers, _probe.Reply(error="no answer")) | found
+    found = proxy_check.parse(output, COMMAND)
+    replies = dict.fromkeys(COMMAND.servers, proxy_check.Reply(error="no answer")) | found
     with contextlib.suppress(QgError):
-        assert_usable(_probe.judge(PROBE, replies))
+        assert_usable(proxy_check.judge(PROBE, replies))
 
 
 @given(answers, st.sampled_from([None, "ipv4", "ipv6"]), st.booleans())
 def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non_global: bool) -> None:
     refusal = None
     try:
-        assert _egress.read_address(answer, family, allow_non_global).isascii()
+        assert detect.read_address(answer, family, allow_non_global).isascii()
     except ValueError as problem:
         refusal = problem
     if refusal is not None:
@@ -332,7 +335,7 @@ def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non
 def test_headers(told: dict[str, str]) -> None:
     wait = retry_after(told)
     assert wait is None or 0 <= wait <= 10**9
-    ahead = AccountListener([], NOW)._ahead(Answer(200, "", told))
+    ahead = AccountResponseParser([], NOW)._ahead(HttpResponse(200, "", told))
     assert ahead is None or math.isfinite(ahead)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,11 +19,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import Operate, Playground, Result, operate
+from harness import LAUNCHER, Operate, Playground, Result, operate
 from simulator_fixture import Simulator, sim, simulator, simulator_arguments
 
 __all__ = ["sim", "simulator", "simulator_arguments"]
 
+HERE = Path(__file__).resolve().parent
 COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: Waits between tries are this much shorter in this process than for users.
 HASTE = 0.005
@@ -31,7 +33,7 @@ HASTE = 0.005
 def pytest_configure() -> None:
     """Stop at once, with one sentence, where the collection is not installed for this Python and for Ansible."""
     try:
-        importlib.import_module(f"{COLLECTION}._operation")
+        importlib.import_module(f"{COLLECTION}._task.operation")
     except ImportError as problem:
         raise pytest.UsageError(
             f"The integration tests cannot import {COLLECTION} ({problem}). Set PYTHONPATH and "
@@ -48,6 +50,14 @@ def pytest_configure() -> None:
         )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs no playbook: ansible-core has no part in an operation in this process but checking its options."""
+    for item in items:
+        if item.path.parent == HERE and "playground" not in getattr(item, "fixturenames", ()):
+            item.add_marker("newest_core")
+
+
 @pytest.fixture
 def minute(simulator: Simulator) -> float:
     """The simulator's minute, in seconds."""
@@ -61,13 +71,13 @@ def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", str(minute))
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    backoff = importlib.import_module(f"{COLLECTION}._pacing").backoff
+    backoff = importlib.import_module(f"{COLLECTION}._store.rate_limiter").backoff
 
     def shorter(attempt: int, wanted: float | None = None) -> float:
         # A wait that the vendor asked for stays what it is.
         return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
 
-    for module in ("_client", "_whitelist"):
+    for module in ("_api.retry", "_whitelist.plan"):
         monkeypatch.setattr(importlib.import_module(f"{COLLECTION}.{module}"), "backoff", shorter)
 
 
@@ -80,7 +90,7 @@ def common(sim: Simulator, tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture
 def whitelist(common: dict[str, Any], haste: None) -> Operate:
     """qg_whitelist in this process."""
-    operation = importlib.import_module(f"{COLLECTION}._op_whitelist").WHITELIST
+    operation = importlib.import_module(f"{COLLECTION}._whitelist.operations").WHITELIST
 
     def run(ips: list[str], *, check: bool = False, diff: bool = False, **changes: Any) -> Result:
         return operate(operation, {"allow_non_global": True, **common, "ips": ips, **changes}, check=check, diff=diff)
@@ -91,20 +101,29 @@ def whitelist(common: dict[str, Any], haste: None) -> Operate:
 @pytest.fixture
 def whitelist_info(common: dict[str, Any], haste: None) -> Operate:
     """qg_whitelist_info in this process."""
-    operation = importlib.import_module(f"{COLLECTION}._op_whitelist").WHITELIST_INFO
+    operation = importlib.import_module(f"{COLLECTION}._whitelist.operations").WHITELIST_INFO
     return lambda **changes: operate(operation, {**common, **changes})
 
 
 @pytest.fixture
 def quota_info(common: dict[str, Any], haste: None) -> Operate:
     """qg_quota_info in this process."""
-    operation = importlib.import_module(f"{COLLECTION}._op_quota").QUOTA_INFO
+    operation = importlib.import_module(f"{COLLECTION}._leases.quota").QUOTA_INFO
     return lambda **changes: operate(operation, {**common, **changes})
 
 
-@pytest.fixture
-def playground(minute: float) -> Iterator[Playground]:
-    """A place to run playbooks."""
+@pytest.fixture(scope="session")
+def playground_folder() -> Iterator[Path]:
+    """The directory of all playgrounds: where its name is the same, ansible-core need not be imported again."""
     # Not in pytest's directory, whose names are too long for the sockets that Ansible makes in it.
     with tempfile.TemporaryDirectory(prefix="qg-") as folder:
-        yield Playground(Path(folder), minute)
+        yield Path(folder)
+        LAUNCHER.stop()
+
+
+@pytest.fixture
+def playground(playground_folder: Path, minute: float) -> Iterator[Playground]:
+    """An empty place to run playbooks."""
+    playground_folder.mkdir(exist_ok=True)
+    yield Playground(playground_folder, minute)
+    shutil.rmtree(playground_folder)

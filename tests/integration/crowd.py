@@ -16,16 +16,16 @@ from typing import Any
 from harness import Result, operate
 
 CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
-OPERATION = f"{CLIENT}._op_whitelist"
+OPERATION = f"{CLIENT}._whitelist.operations"
 #: When a writer may be killed: the function that he is in, and whether that is before or after it has done its work.
 MOMENTS = {
-    "before the list is read": ("_proxy_api", "ProxyApi.read_whitelist", False),
-    "before anything is announced": ("_turns", "Board.announce", False),
-    "before the addresses are sent": ("_proxy_api", "ProxyApi.add", False),
-    "when the vendor has added them": ("_proxy_api", "ProxyApi.add", True),
-    "before the verdicts are made": ("_op_turns", "shares", False),
-    "before the verdicts are kept": ("_op_turns", "Turn.write", True),
-    "when the verdicts are kept": ("_turns", "Board._write", True),
+    "before the list is read": ("_api.classic.client", "ProxyApi.read_whitelist", False),
+    "before anything is announced": ("_store.write_queue", "Board.announce", False),
+    "before the addresses are sent": ("_api.classic.client", "ProxyApi.add", False),
+    "when the vendor has added them": ("_api.classic.client", "ProxyApi.add", True),
+    "before the verdicts are made": ("_whitelist.batch", "shares", False),
+    "before the verdicts are kept": ("_whitelist.batch", "Turn.write", True),
+    "when the verdicts are kept": ("_store.write_queue", "Board._write", True),
 }
 
 

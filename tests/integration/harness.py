@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,15 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from launcher import READ_BY_IMPORT, Launcher
 from simulator_fixture import Simulator
 
 if TYPE_CHECKING:
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Operation
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
 
 HERE = Path(__file__).resolve().parent
 #: Longest that one playbook may take; a hanging one is a failure, not a wait.
 PLAY_SECONDS = 240
 QUERY, ADD, DEL, QUOTA = "/whitelist/query", "/whitelist/add", "/whitelist/del", "/info/quota"
+LAUNCHER = Launcher()
 Result = dict[str, Any]
 #: An operation whose common options are set.
 Operate = Callable[..., Result]
@@ -33,7 +34,7 @@ Operate = Callable[..., Result]
 def operate(operation: Operation, options: Mapping[str, Any], *, check: bool = False, diff: bool = False) -> Result:
     """Run an operation in this process, with options that are validated as Ansible validates them."""
     from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-    from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute, redact
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute, redact
 
     validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate(dict(options))
     if validation.error_messages:
@@ -163,17 +164,14 @@ class Playground:
             *arguments,
             str(playbook),
         ]
-        outcome = subprocess.run(
+        own = {**self.environment, **(environment or {})}
+        outcome = LAUNCHER.run(
             command,
-            cwd=self.root / "play",
-            env=self._environment(record, spy) | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=PLAY_SECONDS,
-            check=False,
+            self.root / "play",
+            self._environment(record, spy) | own,
+            PLAY_SECONDS,
+            # Ansible opens its log, for one, when it is imported.
+            fresh=any(name.startswith(READ_BY_IMPORT) for name in own),
         )
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
         parts = [json.loads(line) for line in lines]

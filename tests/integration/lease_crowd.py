@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import operate
 
-OPERATIONS = "ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases"
+OPERATIONS = "ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations"
 #: Longest that a process waits for the others, in seconds.
 PATIENCE = 60.0
 

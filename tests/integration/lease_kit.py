@@ -22,13 +22,13 @@ LIST, POOL, AREAS = "/query", "/extract", "/resources"
 WRITES = (ALLOCATE, RELEASE, REPLACE)
 #: The operations, by what the tests call them.
 OPERATIONS = {
-    "allocate": ("_op_leases", "ALLOCATE"),
-    "release": ("_op_leases", "RELEASE"),
-    "replace": ("_op_leases", "REPLACE"),
-    "info": ("_op_leases", "INFO"),
-    "pool": ("_op_stock", "POOL_INFO"),
-    "areas": ("_op_stock", "AREA_INFO"),
-    "quota": ("_op_quota", "QUOTA_INFO"),
+    "allocate": ("_leases.operations", "ALLOCATE"),
+    "release": ("_leases.operations", "RELEASE"),
+    "replace": ("_leases.operations", "REPLACE"),
+    "info": ("_leases.operations", "INFO"),
+    "pool": ("_leases.pool", "POOL_INFO"),
+    "areas": ("_leases.pool", "AREA_INFO"),
+    "quota": ("_leases.quota", "QUOTA_INFO"),
 }
 #: Waits of this process that are shorter than those of users, in seconds.
 SETTLING, LAGGING, FREEING_NAP = (0.0, 0.05, 0.05), (0.0, 0.05, 0.1, 0.1), 0.2
@@ -150,12 +150,12 @@ def settle_after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 @pytest.fixture(name="shop")
 def shop_fixture(sim: Simulator, common: dict[str, Any], haste: None, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """The session's key, with operations that wait briefly."""
-    holder = importlib.import_module(f"{COLLECTION}._holder")
+    holder = importlib.import_module(f"{COLLECTION}._leases.manager")
     monkeypatch.setattr(holder, "SETTLING", SETTLING)
     monkeypatch.setattr(holder, "LAGGING", LAGGING)
     monkeypatch.setattr(holder, "FREEING_NAP", FREEING_NAP)
     monkeypatch.setattr(holder, "POLL_INTERVAL", POLL_INTERVAL)
     settle_after(monkeypatch, SETTLED_AFTER)
     # The client's own waits between tries are shortened already; these are the ones between releases.
-    monkeypatch.setattr(holder, "backoff", importlib.import_module(f"{COLLECTION}._client").backoff)
+    monkeypatch.setattr(holder, "backoff", importlib.import_module(f"{COLLECTION}._api.retry").backoff)
     return Shop(sim, {**common, "max_wait": 60.0})

@@ -15,5 +15,5 @@ from harness import operate
 def ensure_held(options: dict[str, Any], minute: float) -> None:
     """Hold resources."""
     os.environ["QG_MINUTE_SECONDS"] = str(minute)
-    module = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._op_monopoly")
+    module = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations")
     operate(module.MONOPOLY, options)

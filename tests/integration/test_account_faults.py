@@ -15,6 +15,7 @@ import pytest
 import vendor_pages as pages
 from account_kit import COLLECTION, INSTANCES, OPERATIONS, Account, account_fixture, plain
 from harness import calls
+from parameters import spread
 
 __all__ = ["account_fixture"]
 
@@ -30,15 +31,14 @@ def path(name: str) -> str:
 # --- refusals
 
 
-@pytest.mark.parametrize(
-    ("changes", "kind", "said"),
-    [
-        ({"app_key": "another"}, "wrong_sign", "签名错误"),
-        ({"app_id": "nobody"}, "unknown_appid", "appid不存在"),
-        ({"domain": "qg.net"}, "wrong_domain", "domain不匹配"),
-    ],
-)
-@pytest.mark.parametrize("name", NAMES)
+WRONG_CREDENTIALS = [
+    pytest.param({"app_key": "another"}, "wrong_sign", "签名错误", id="app_key"),
+    pytest.param({"app_id": "nobody"}, "unknown_appid", "appid不存在", id="app_id"),
+    pytest.param({"domain": "qg.net"}, "wrong_domain", "domain不匹配", id="domain"),
+]
+
+
+@pytest.mark.parametrize(("changes", "kind", "said", "name"), spread(WRONG_CREDENTIALS, NAMES))
 def test_wrong_credentials(account: Account, name: str, changes: dict[str, str], kind: str, said: str) -> None:
     result = account.refused(name, **changes)
     (call,) = account.sim.journal()
@@ -95,7 +95,7 @@ def test_a_brand_that_the_vendor_wants_to_know(account: Account) -> None:
     assert "productId" in result["meaning"]
 
 
-@pytest.mark.parametrize("code", [1, -1, 2, 100, 401, 404, 408, 500, 503, -11, "E1001", "SIGN_ERROR", "500", "201"])
+@pytest.mark.parametrize("code", [1, -1, 408, 503, -11, "SIGN_ERROR", "500"])
 @pytest.mark.parametrize("style", ["documented", "string"])
 def test_a_code_of_any_number_is_a_refusal(account: Account, code: int | str, style: str) -> None:
     account.sim.agent(options={"codes": {"*": code}, "code_style": style, "messages": {"*": "不行"}})
@@ -105,8 +105,9 @@ def test_a_code_of_any_number_is_a_refusal(account: Account, code: int | str, st
     assert len(account.sim.journal()) == 1
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 408, 409, 418, 422, 451])
-@pytest.mark.parametrize("name", ["balance", "instances", "lines"])
+@pytest.mark.parametrize(
+    ("status", "name"), spread([200, 400, 401, 403, 404, 408, 409, 422], ["balance", "instances", "lines"])
+)
 def test_a_refusal_with_any_status_is_one(account: Account, name: str, status: int) -> None:
     account.sim.agent(options={"statuses": {"*": status}})
     result = account.refused(name, app_key="wrong")
@@ -125,12 +126,17 @@ def test_a_refusal_is_one_whatever_data_it_has(account: Account, shape: str) -> 
 # --- clocks
 
 
-@pytest.mark.parametrize(("off", "kind", "words"), [(3600, "future_time", "ahead of"), (-3600, "stale_time", "behind")])
-@pytest.mark.parametrize("name", NAMES)
+CLOCKS = [
+    pytest.param(3600, "future_time", "ahead of", id="ahead"),
+    pytest.param(-3600, "stale_time", "behind", id="behind"),
+]
+
+
+@pytest.mark.parametrize(("off", "kind", "words", "name"), spread(CLOCKS, ["balance", "instances"]))
 def test_a_clock_that_is_off_is_told(
     account: Account, monkeypatch: pytest.MonkeyPatch, name: str, off: int, kind: str, words: str
 ) -> None:
-    defaults = importlib.import_module(f"{COLLECTION}._account_api").AccountApi.__init__.__kwdefaults__
+    defaults = importlib.import_module(f"{COLLECTION}._api.account.client").AccountApi.__init__.__kwdefaults__
     monkeypatch.setitem(defaults, "now", lambda: time.time() + off)
     result = account.refused(name)
     assert account.sim.journal()[0]["refusal"] == kind
@@ -196,8 +202,7 @@ PASSING: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", PASSING)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("kind", "name"), spread(PASSING, NAMES))
 def test_what_passes_is_tried_again(account: Account, name: str, kind: str) -> None:
     account.fault(name, **{"kind": kind, **PASSING[kind]}, times=2)
     result = account.good(name)
@@ -206,8 +211,7 @@ def test_what_passes_is_tried_again(account: Account, name: str, kind: str) -> N
     assert calls(account.sim, f"/api{path(name)}") == [f"/api{path(name)}"] * 3
 
 
-@pytest.mark.parametrize("kind", PASSING)
-@pytest.mark.parametrize("name", ["balance", "instances"])
+@pytest.mark.parametrize(("kind", "name"), spread(PASSING, ["balance", "instances"]))
 def test_what_stays_is_one_error(account: Account, name: str, kind: str) -> None:
     account.fault(name, **{"kind": kind, **PASSING[kind]}, times=-1)
     result = account.refused(name)
@@ -260,9 +264,14 @@ def test_rest_that_a_server_asks_for_beyond_max_wait(account: Account) -> None:
 # --- failures that stay
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("body", ["<html>moved</html>", '{"Code":0,"Data":[],"result":true,"data":"1.00"}'])
-@pytest.mark.parametrize("name", ["balance", "instances"])
+@pytest.mark.parametrize(
+    ("status", "body", "name"),
+    spread(
+        [301, 302, 303, 307, 308],
+        ["<html>moved</html>", '{"Code":0,"Data":[],"result":true,"data":"1.00"}'],
+        ["balance", "instances", "instances", "balance"],
+    ),
+)
 def test_redirects_are_not_followed(account: Account, name: str, body: str, status: int) -> None:
     target = f"{account.sim.account_url}/moved"
     account.fault(name, kind="status", http_status=status, body=body, headers={"Location": target}, times=-1)

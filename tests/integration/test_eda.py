@@ -33,7 +33,7 @@ COLLECTION = Path(os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), "ansible_colle
 SOURCE = COLLECTION / "extensions" / "eda" / "plugins" / "event_source" / "qg_watch.py"
 PWD = "p+w/SECRETPWD&9= *,%<\u00fc>\"'"
 #: The shortest interval that the simulator's minute of two seconds allows, and what must be between two polls then.
-INTERVAL, LEAST_GAP = 0.34, 0.29
+INTERVAL, MIN_GAP = 0.34, 0.29
 WATCHES: dict[str, tuple[dict[str, Any], str]] = {
     "quota": ({"quota_below": 2}, QUOTA),
     "leases": ({"lease_expires_within": 10}, LIST),
@@ -140,7 +140,7 @@ def test_a_poll_is_one_call_for_each_thing_and_no_more(sim: Simulator, watching:
     counts = {path: len(sim.journal(path)) for _options, path in WATCHES.values()}
     assert max(counts.values()) - min(counts.values()) <= 1
     assert sum(counts.values()) == len(sim.journal())
-    assert all(min(gaps(sim, path)) >= LEAST_GAP for path in counts)
+    assert all(min(gaps(sim, path)) >= MIN_GAP for path in counts)
     assert {call["code"] for call in sim.journal()} <= {0, None}
 
 
@@ -272,7 +272,7 @@ def test_a_failure_is_told_once_and_costs_one_call(
     faulty = [number for number, call in enumerate(sim.journal(path)) if call["fault"]]
     assert len(faulty) == 2
     # No call is sent again within a poll, and after the vendor's word on the rate not within its minute.
-    assert min(gaps(sim, path)) >= (LEAST_GAP if code != -11 else 0.2)
+    assert min(gaps(sim, path)) >= (MIN_GAP if code != -11 else 0.2)
     if code == -11:
         assert min(gaps(sim, path)[number] for number in faulty) >= minute
 
@@ -319,7 +319,7 @@ def test_a_refusal_of_the_account_api(sim: Simulator, watching: Callable[..., No
 def test_watchers_and_playbooks_stay_within_the_limit_together(
     sim: Simulator, watching: Callable[..., None], common_args: dict[str, Any]
 ) -> None:
-    info = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases").INFO
+    info = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations").INFO
     options = {name: common_args[name] for name in ("key", "api_url", "state_dir", "timeout")}
     results: list[dict[str, Any]] = []
     stop = threading.Event()
@@ -430,7 +430,7 @@ def test_no_response_ends_the_event_source(sim: Simulator, watching: Callable[..
 def test_no_defect_of_its_own_ends_the_event_source(
     sim: Simulator, watching: Callable[..., None], monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    watched = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._op_watch")
+    watched = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._watch.poller")
     before, failures = getattr(watched, place), iter(range(4))
 
     def broken(*arguments: Any, **named: Any) -> Any:
@@ -457,7 +457,7 @@ def test_no_defect_of_its_own_ends_the_event_source(
 def test_threads_and_descriptors_do_not_grow_over_20_timed_out_polls(
     sim: Simulator, common_args: dict[str, Any]
 ) -> None:
-    watched = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._op_watch")
+    watched = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._watch.poller")
     params = watched.options_from({**common_args, "quota_below": 1, "timeout": 0.2})
     sim.fault(path=QUOTA, kind="trickle", seconds=0.05, times=-1)
 
@@ -526,8 +526,8 @@ def test_an_ordinary_package_of_that_name_does_not_hide_it(tmp_path: Path) -> No
 
 def test_its_own_collection_comes_before_another_copy(tmp_path: Path) -> None:
     other = tmp_path / "other" / "ansible_collections" / "qingguo" / "qgnet" / "plugins" / "module_utils"
-    other.mkdir(parents=True)
-    (other / "_op_watch.py").write_text("raise ImportError('the wrong copy')\n", encoding="utf-8")
+    (other / "_watch").mkdir(parents=True)
+    (other / "_watch" / "poller.py").write_text("raise ImportError('the wrong copy')\n", encoding="utf-8")
     assert "interval=0 is out of range" in load(SOURCE, tmp_path, tmp_path / "other")
 
 

@@ -120,6 +120,7 @@ def test_the_host_needs_no_python(ask: Asker) -> None:
     assert_says(ask({"it": {"sources": ask.urls("ip", "json")}}, host=host, arguments=arguments)["it"], ADDRESS)
 
 
+@pytest.mark.newest_core
 def test_answers_in_json(ask: Asker) -> None:
     good = {
         "like myip": json.dumps({"ip": ADDRESS, "area": "\u798f\u5efa", "timestamp": 1}, ensure_ascii=False),
@@ -145,6 +146,7 @@ def test_answers_in_json(ask: Asker) -> None:
         assert_refuses(asked[name], "/echo/json", "no address")
 
 
+@pytest.mark.newest_core
 def test_what_is_no_address_is_an_error_that_says_who_said_it(ask: Asker) -> None:
     texts = {
         "a page": "<!DOCTYPE html><html><body>Please log in</body></html>",
@@ -177,6 +179,7 @@ def test_what_is_no_address_is_an_error_that_says_who_said_it(ask: Asker) -> Non
         assert answers[2]["error"]
 
 
+@pytest.mark.newest_core
 def test_addresses_that_are_not_public_are_refused(ask: Asker) -> None:
     ips = ["10.1.2.3", "192.168.0.1", "100.64.0.1", "127.0.0.1", "169.254.1.1", "0.0.0.0", "224.0.0.1", ADDRESS]
     asked = ask({ip: {"sources": [ask.says(f"private{n}", ip)], "allow_non_global": False} for n, ip in enumerate(ips)})
@@ -184,6 +187,7 @@ def test_addresses_that_are_not_public_are_refused(ask: Asker) -> None:
         assert_refuses(task, f"said {ip}", "/echo/private")
 
 
+@pytest.mark.newest_core
 def test_a_contradiction_is_an_error_that_says_who_said_what(ask: Asker) -> None:
     good, stranger = ask.urls("ip", "json"), ask.says("stranger", STRANGER)
     asked = ask(
@@ -201,6 +205,7 @@ def test_a_contradiction_is_an_error_that_says_who_said_what(ask: Asker) -> None
     assert_says(asked["each is believed, and there may be two"], ADDRESS, STRANGER)
 
 
+@pytest.mark.newest_core
 def test_silent_sources(ask: Asker) -> None:
     good = ask.urls("ip", "json")
     slow = ask.says("slow", ADDRESS, delay=20)
@@ -229,6 +234,7 @@ def test_silent_sources(ask: Asker) -> None:
     assert errors[good[0]] is None
 
 
+@pytest.mark.newest_core
 def test_samples_find_the_exits_of_a_host_that_has_several(ask: Asker) -> None:
     rotating = [ask.says(f"rotating{n}", answers=[ADDRESS, OTHER_ADDRESS]) for n in range(2)]
     asked = ask(
@@ -244,6 +250,7 @@ def test_samples_find_the_exits_of_a_host_that_has_several(ask: Asker) -> None:
         assert ask.sim.control("GET", f"/echo/rotating{n}")["calls"] == 5
 
 
+@pytest.mark.newest_core
 def test_a_redirect_is_no_answer(ask: Asker) -> None:
     good = ask.urls("ip")[0]
     moved = ask.says("moved", f"Moved to {STRANGER}", status=302, headers={"Location": good})
@@ -252,6 +259,7 @@ def test_a_redirect_is_no_answer(ask: Asker) -> None:
     assert asked["moved and another"].status == "failed" or asked["moved and another"].result["ips"] == [ADDRESS]
 
 
+@pytest.mark.newest_core
 def test_a_source_cannot_forge_a_record(ask: Asker) -> None:
     nonce = "qg" + "0" * 24
     forged = [
@@ -269,6 +277,7 @@ def test_a_source_cannot_forge_a_record(ask: Asker) -> None:
         assert told == [None, ADDRESS, ADDRESS]
 
 
+@pytest.mark.newest_core
 def test_a_compromised_host_cannot_claim_more_addresses_than_samples(ask: Asker, tmp_path: Path) -> None:
     forged = {
         "many answers of each source": "i=2; while [ $i -le 255 ]; do "
@@ -288,6 +297,7 @@ def test_a_compromised_host_cannot_claim_more_addresses_than_samples(ask: Asker,
         assert len(asked[name].result.get("source_replies", [])) <= len(sources)
 
 
+@pytest.mark.newest_core
 def test_answers_of_sources_and_tools_that_do_not_exist_are_not_read(ask: Asker, tmp_path: Path) -> None:
     numbers = ["7", "99999999999999999999", "-1", "0x1", "\u00b2", "1.0"]
     lines = [f"record {number} curl {STRANGER}" for number in numbers]
@@ -321,6 +331,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("tool", ["curl", "wget", "python"])
 def test_hostile_values_run_nothing(ask: Asker, tmp_path: Path, tool: str) -> None:
     path = path_for(tmp_path, tool, "touch", "sh", "id")
@@ -348,6 +359,7 @@ def test_hostile_values_run_nothing(ask: Asker, tmp_path: Path, tool: str) -> No
     assert left == []
 
 
+@pytest.mark.newest_core
 def test_an_address_is_asked_for_as_it_was_given(ask: Asker, tmp_path: Path) -> None:
     """No tool makes several addresses of one with braces or brackets."""
     for tool in ("curl", "wget", "python"):
@@ -394,6 +406,7 @@ def test_bad_values_are_told_before_the_host_is_asked(ask: Asker) -> None:
 WGETRC = f"use_proxy = on\nhttp_proxy = {DEAD}\nhttps_proxy = {DEAD}\nsave_headers = on\n"
 
 
+@pytest.mark.newest_core
 def test_proxies_of_the_environment_and_of_configuration_files_are_not_used(ask: Asker, tmp_path: Path) -> None:
     home = ask.playground.home
     (home / ".curlrc").write_text(f"proxy = {DEAD}\nsocks5 = 127.0.0.1:1\n")
@@ -423,6 +436,7 @@ def test_proxies_of_the_environment_and_of_configuration_files_are_not_used(ask:
 # --- the programs of the host
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("helper", [(), ("timeout",)], ids=["alone", "with timeout"])
 @pytest.mark.parametrize("tool", ["curl", "wget", "wget2", "busybox", "python"])
 def test_each_tool(ask: Asker, tmp_path: Path, tool: str, helper: tuple[str, ...]) -> None:
@@ -456,6 +470,7 @@ def test_each_tool(ask: Asker, tmp_path: Path, tool: str, helper: tuple[str, ...
     assert_refuses(asked["dead proxy"])
 
 
+@pytest.mark.newest_core
 def test_a_tool_that_cannot_do_it_is_not_taken(ask: Asker, tmp_path: Path) -> None:
     """Busybox's wget would ask from another address than the one that was named."""
     path = path_for(tmp_path, "busybox")
@@ -466,12 +481,14 @@ def test_a_tool_that_cannot_do_it_is_not_taken(ask: Asker, tmp_path: Path) -> No
     assert_says(asked["it"], ADDRESS)
 
 
+@pytest.mark.newest_core
 def test_no_tool_at_all(ask: Asker, tmp_path: Path) -> None:
     path = path_for(tmp_path, "none")
     asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment={"PATH": str(path)})
     assert_refuses(asked["it"], "curl", "wget", "python3")
 
 
+@pytest.mark.newest_core
 def test_wget2_writes_nothing_on_the_host(ask: Asker, tmp_path: Path) -> None:
     """Without a home it would make one, as root even at the top of the file system."""
     path, home = path_for(tmp_path, "wget2"), tmp_path / "nothing" / "here"
@@ -512,6 +529,7 @@ CURLS = {
 }
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("kind", CURLS)
 def test_one_curl_asks_all_sources_where_it_can(ask: Asker, tmp_path: Path, kind: str) -> None:
     path = path_for(tmp_path, "none")
@@ -532,6 +550,7 @@ exec {shutil.which("curl")} "$@"
     assert len(log.read_text().split()) == (1 if kind == "new" else 3)
 
 
+@pytest.mark.newest_core
 def test_sources_that_one_curl_asks_do_not_get_into_each_others_way(ask: Asker) -> None:
     good = ask.urls("ip", "json")
     odd = {
@@ -563,11 +582,13 @@ def test_sources_that_one_curl_asks_do_not_get_into_each_others_way(ask: Asker) 
 # --- families
 
 
+@pytest.mark.newest_core
 def test_a_host_without_ipv6_says_so(ask: Asker) -> None:
     asked = ask({"it": {"sources": ask.urls("ip"), "family": "ipv6", "source_address": None}})
     assert_refuses(asked["it"], "/ip")
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("tool", ["curl", "wget", "python"])
 def test_ipv6(ask: Asker, tmp_path: Path, tool: str) -> None:
     inet6 = Path("/proc/net/if_inet6")

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import MAX_BODY, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import MAX_BODY, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 Serve = Callable[[socket.socket], None]
@@ -137,14 +137,14 @@ def eventually(condition: Callable[[], bool]) -> bool:
 def test_threads_and_connections_do_not_grow_over_20_timed_out_polls(kind: str, server: Callable[..., Server]) -> None:
     slow = server(SLOW[kind])
     threads, descriptors = client_threads(), open_sockets()
-    executed = []
+    effects = set()
     for _poll in range(20):
         # As in the event source: each poll has a client of its own.
-        with pytest.raises(ExchangeError, match=r"it took longer than 0.1 seconds") as caught:
+        with pytest.raises(TransportError, match=r"it took longer than 0.1 seconds") as caught:
             Transport(timeout=0.1).send("GET", f"{slow.url}/x", {}, "/x")
-        executed.append(caught.value.executed)
+        effects.add(caught.value.effect)
     # On a busy machine, the time may be over before a request is sent, or even before there is a connection.
-    assert None in executed
+    assert Effect.IN_FLIGHT in effects
     assert all(slow.ended.acquire(timeout=20) for _poll in range(slow.connections)), "a connection is still open"
     assert eventually(lambda: client_threads() <= threads), threading.enumerate()
     assert eventually(lambda: open_sockets() <= descriptors)
@@ -153,48 +153,48 @@ def test_threads_and_connections_do_not_grow_over_20_timed_out_polls(kind: str, 
 def test_a_client_is_of_use_again_after_a_deadline(server: Callable[..., Server]) -> None:
     slow, quick = server(silent), server(once(HEAD + b"Content-Length: 2\r\n\r\n{}"))
     transport = Transport(timeout=0.2)
-    with pytest.raises(ExchangeError):
+    with pytest.raises(TransportError):
         transport.send("GET", f"{slow.url}/x", {}, "/x")
     assert transport.send("GET", f"{quick.url}/x", {}, "/x").text == "{}"
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_a_response_without_end_is_given_up_long_before_the_deadline(kind: str, server: Callable[..., Server]) -> None:
-    with pytest.raises(ExchangeError) as caught:
+    with pytest.raises(TransportError) as caught:
         Transport(timeout=600).send("GET", f"{server(ENDLESS[kind]).url}/x", {}, "/x")
-    assert caught.value.executed is None
+    assert caught.value.effect is Effect.UNKNOWN
 
 
 def test_a_compressed_response_is_refused_before_it_is_read(server: Callable[..., Server]) -> None:
     bomb = gzip.compress(gzip.compress(b" " * 10 * MAX_BODY))
     head = HEAD + b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     running = server(once(head + bomb))
-    with pytest.raises(ExchangeError, match="a compressed answer, which was not asked for") as caught:
+    with pytest.raises(TransportError, match="a compressed answer, which was not asked for") as caught:
         Transport(timeout=20).send("GET", f"{running.url}/x", {}, "/x")
-    assert (caught.value.executed, caught.value.transient) == (None, False)
+    assert (caught.value.effect, caught.value.retryable) == (Effect.UNKNOWN, False)
     assert b"Accept-Encoding: identity\r\n" in running.requests[0]
 
 
 def test_the_body_of_a_redirect_is_not_decoded(server: Callable[..., Server]) -> None:
     head = b"HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n"
     running = server(once(head + b"bad"))
-    with pytest.raises(ExchangeError, match="a compressed answer"):
+    with pytest.raises(TransportError, match="a compressed answer"):
         Transport(timeout=20).send("GET", f"{running.url}/x", {}, "/x")
     assert len(running.requests) == 1
 
 
 def test_a_server_that_does_not_speak_tls_is_named(server: Callable[..., Server]) -> None:
     running = server(once(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))
-    with pytest.raises(ExchangeError, match=r"does not speak TLS, which https in api_url asks for") as caught:
+    with pytest.raises(TransportError, match=r"does not speak TLS, which https in api_url asks for") as caught:
         Transport(timeout=20).send("GET", f"{running.url.replace('http:', 'https:')}/x", {}, "/x")
-    assert (caught.value.executed, caught.value.transient) == (False, False)
+    assert (caught.value.effect, caught.value.retryable) == (Effect.NOT_SENT, False)
 
 
 def test_a_handshake_that_never_ends_was_not_sent_to_the_vendor(server: Callable[..., Server]) -> None:
     running = server(silent)
-    with pytest.raises(ExchangeError, match=r"it took longer than 0.3 seconds") as caught:
+    with pytest.raises(TransportError, match=r"it took longer than 0.3 seconds") as caught:
         Transport(timeout=0.3).send("GET", f"{running.url.replace('http:', 'https:')}/x", {}, "/x")
-    assert caught.value.executed is False
+    assert caught.value.effect is Effect.NOT_SENT
     assert running.ended.acquire(timeout=20)
 
 
@@ -205,7 +205,7 @@ def test_a_slow_server_with_tls_is_left_at_the_deadline(server: Callable[..., Se
     authority.issue_cert("127.0.0.1").configure_cert(context)
     running = server(SLOW["trailers"], context)
     threads = client_threads()
-    with pytest.raises(ExchangeError, match=r"it took longer than 1 seconds"):
+    with pytest.raises(TransportError, match=r"it took longer than 1 seconds"):
         Transport(timeout=1, ca_path=str(tmp_path / "ca.pem")).send("GET", f"{running.url}/x", {}, "/x")
     assert running.ended.acquire(timeout=20)
     assert eventually(lambda: client_threads() <= threads)

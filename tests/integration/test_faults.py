@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from harness import ADD, DEL, QUERY, QUOTA, Operate, Result, assert_one_sentence, calls, numeric
+from parameters import spread
 from simulator_fixture import Simulator
 
 OLD = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
@@ -68,6 +69,8 @@ WISHES: dict[str, tuple[list[str], dict[str, Any], list[str]]] = {
     "exact": ([OLD[0], *NEW], {"state": "exact"}, [OLD[0], *NEW]),
     "replaces": (NEW, {"replaces": OLD[1:]}, [OLD[0], *NEW]),
 }
+#: Those that need a write.
+WRITING = ["present", "absent", "exact", "replaces"]
 
 
 def planned(sim: Simulator, path: str, name: str, fields: dict[str, Any], times: int) -> None:
@@ -115,19 +118,7 @@ def cases(*tables: dict[str, dict[str, Any]]) -> list[Any]:
     return [pytest.param(kind, fields, id=kind) for table in tables for kind, fields in table.items()]
 
 
-def lasting(names: list[str], *tables: dict[str, dict[str, Any]]) -> list[Any]:
-    """Faults that stay, for each of the names. Those that take their time are tried with the first name alone."""
-    return [
-        pytest.param(name, kind, fields, id=f"{name}-{kind}")
-        for name in names
-        for table in tables
-        for kind, fields in table.items()
-        if kind not in TIMED or name == names[0]
-    ]
-
-
-@pytest.mark.parametrize("name", WISHES)
-@pytest.mark.parametrize(("kind", "fields"), cases(DONE, UNDONE))
+@pytest.mark.parametrize(("kind", "fields", "name"), spread(cases(DONE, UNDONE), WISHES))
 def test_a_read_that_fails_once_is_repeated(
     whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str
 ) -> None:
@@ -151,7 +142,7 @@ def test_a_read_of_the_quota_that_fails_once_is_repeated(
 
 
 @pytest.mark.parametrize(
-    ("module", "kind", "fields"), lasting(["whitelist_info", "quota_info"], DONE, UNDONE, HOPELESS)
+    ("kind", "fields", "module"), spread(cases(DONE, UNDONE, HOPELESS), ["whitelist_info", "quota_info"])
 )
 def test_a_read_that_fails_for_good_is_told(
     request: pytest.FixtureRequest, sim: Simulator, module: str, kind: str, fields: dict[str, Any]
@@ -169,7 +160,7 @@ def test_a_read_that_fails_for_good_is_told(
         assert 2 <= len(calls(sim)) <= 6
 
 
-@pytest.mark.parametrize(("name", "kind", "fields"), lasting(["present", "absent", "exact"], DONE, UNDONE, HOPELESS))
+@pytest.mark.parametrize(("kind", "fields", "name"), spread(cases(DONE, UNDONE, HOPELESS), WRITING[:3]))
 def test_nothing_is_written_where_nothing_can_be_read(
     whitelist: Operate, sim: Simulator, name: str, kind: str, fields: dict[str, Any]
 ) -> None:
@@ -182,8 +173,7 @@ def test_nothing_is_written_where_nothing_can_be_read(
     assert sim.whitelist() == OLD
 
 
-@pytest.mark.parametrize("name", ["present", "absent", "exact", "replaces"])
-@pytest.mark.parametrize(("kind", "fields"), cases(DONE, ODD))
+@pytest.mark.parametrize(("kind", "fields", "name"), [*spread(cases(DONE), WRITING), *spread(cases(ODD), WRITING)])
 def test_a_write_whose_answer_is_lost_is_not_sent_again(
     whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str
 ) -> None:
@@ -195,8 +185,7 @@ def test_a_write_whose_answer_is_lost_is_not_sent_again(
     assert sorted(calls(sim, ADD, DEL)) == writes(name)
 
 
-@pytest.mark.parametrize("name", ["present", "absent", "exact", "replaces"])
-@pytest.mark.parametrize(("kind", "fields"), cases(UNDONE))
+@pytest.mark.parametrize(("kind", "fields", "name"), spread(cases(UNDONE), WRITING))
 def test_a_write_that_was_not_done_is_sent_again(
     whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str
 ) -> None:
@@ -209,8 +198,9 @@ def test_a_write_that_was_not_done_is_sent_again(
     assert sorted(done) == writes(name)
 
 
-@pytest.mark.parametrize("name", ["present", "absent", "exact", "replaces"])
-@pytest.mark.parametrize(("kind", "fields"), cases(UNDONE, HOPELESS))
+@pytest.mark.parametrize(
+    ("kind", "fields", "name"), [*spread(cases(UNDONE), WRITING), *spread(cases(HOPELESS), WRITING)]
+)
 def test_a_write_that_is_never_done_is_told(
     whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str
 ) -> None:
@@ -228,8 +218,7 @@ def test_a_write_that_is_never_done_is_told(
         assert [item["ip"] for item in result["refused"]] in ([], NEW)
 
 
-@pytest.mark.parametrize("name", ["present", "absent", "exact", "replaces"])
-@pytest.mark.parametrize(("kind", "fields"), cases(DONE))
+@pytest.mark.parametrize(("kind", "fields", "name"), spread(cases(DONE), WRITING))
 def test_writes_whose_answers_are_always_lost_still_succeed(
     whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str
 ) -> None:
@@ -241,8 +230,7 @@ def test_writes_whose_answers_are_always_lost_still_succeed(
     assert sorted(calls(sim, ADD, DEL)) == writes(name)
 
 
-@pytest.mark.parametrize(("kind", "fields"), cases(DONE, UNDONE))
-@pytest.mark.parametrize("name", ["present", "absent", "exact"])
+@pytest.mark.parametrize(("kind", "fields", "name"), spread(cases(DONE, UNDONE), WRITING[:3]))
 def test_the_read_after_a_write_is_repeated(
     whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str
 ) -> None:
@@ -253,7 +241,7 @@ def test_the_read_after_a_write_is_repeated(
     assert sorted(calls(sim, ADD, DEL)) == writes(name)
 
 
-@pytest.mark.parametrize(("name", "kind", "fields"), lasting(["present", "absent"], DONE, UNDONE, HOPELESS))
+@pytest.mark.parametrize(("kind", "fields", "name"), spread(cases(DONE, UNDONE, HOPELESS), WRITING[:2]))
 def test_a_write_that_cannot_be_verified_is_told_with_what_is_known(
     whitelist: Operate, sim: Simulator, name: str, kind: str, fields: dict[str, Any]
 ) -> None:

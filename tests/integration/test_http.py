@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import trustme
 from harness import ADD, DEL, QUERY, QUOTA, Operate, assert_one_sentence, calls
+from parameters import spread
 from simulator_fixture import Simulator, running_simulator
 
 A, B = "203.0.113.1", "203.0.113.2"
@@ -79,8 +80,7 @@ def test_what_a_server_says_cannot_steer_the_terminal(whitelist_info: Operate, s
     assert message.isprintable()
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("endpoint", [QUERY, ADD, QUOTA])
+@pytest.mark.parametrize(("status", "endpoint"), spread([301, 302, 303, 307, 308], [QUERY, ADD, QUOTA]))
 def test_redirects_are_not_followed(
     whitelist: Operate, quota_info: Operate, sim: Simulator, endpoint: str, status: int
 ) -> None:
@@ -97,9 +97,9 @@ def test_redirects_are_not_followed(
     assert sim.whitelist() == []
 
 
-@pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("form", ["seconds", "date"])
-@pytest.mark.parametrize("endpoint", [QUERY, ADD, DEL, QUOTA])
+@pytest.mark.parametrize(
+    ("endpoint", "form", "status"), spread([QUERY, ADD, DEL, QUOTA], ["seconds", "date", "date", "seconds"], [429, 503])
+)
 def test_a_server_that_asks_for_a_rest_gets_it(
     whitelist: Operate, quota_info: Operate, sim: Simulator, endpoint: str, form: str, status: int
 ) -> None:
@@ -118,8 +118,10 @@ def test_a_server_that_asks_for_a_rest_gets_it(
     assert repeated["at"] - refused["at"] > 1.8
 
 
-@pytest.mark.parametrize("value", ["soon", "", "-3", "1.5", "\xb2", "Fri, 99 Xyz 2026 00:00:00 GMT", "1" * 400])
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("value", "status"),
+    spread(["soon", "", "-3", "1.5", "\xb2", "Fri, 99 Xyz 2026 00:00:00 GMT", "1" * 400], [429, 503]),
+)
 def test_a_rest_that_makes_no_sense_is_no_crash(
     whitelist_info: Operate, sim: Simulator, status: int, value: str
 ) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import EXAMPLES
-from harness import PLAY_SECONDS, Playground, calls
+from harness import LAUNCHER, PLAY_SECONDS, Playground, calls
+from launcher import READ_BY_IMPORT
 from simulator_fixture import Simulator
 
 PATH = "/api/cloud-business/getDetail"
@@ -85,16 +86,12 @@ class Cloud:
             **environment,
         }
         command = str(Path(sys.executable).parent / "ansible-inventory")
-        return subprocess.run(
+        return LAUNCHER.run(
             [command, "-i", str(self.file(options, name)), *(arguments or ("--list",))],
-            cwd=self.playground.root / "play",
-            env={variable: value for variable, value in named.items() if value},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=PLAY_SECONDS,
-            check=False,
+            self.playground.root / "play",
+            {variable: value for variable, value in named.items() if value},
+            PLAY_SECONDS,
+            fresh=any(variable.startswith(READ_BY_IMPORT) for variable in environment),
         )
 
     def listed(self, options: Options | str, *arguments: str, **environment: str) -> dict[str, Any]:
@@ -165,6 +162,7 @@ def test_a_service_becomes_a_host_with_variables_and_groups(cloud: Cloud) -> Non
     assert found["stderr"] == ""
 
 
+@pytest.mark.newest_core
 def test_systems_are_told_apart(cloud: Cloud) -> None:
     systems = ["CentOS 7.9 64位", "windows 2012", "Windows Server 2019 数据中心版 64位中文版", "own image", ""]
     cloud.sim.agent(instances=[service(f"{n}", System_name=name) for n, name in enumerate(systems, 1)])
@@ -173,11 +171,13 @@ def test_systems_are_told_apart(cloud: Cloud) -> None:
     assert not any(name.startswith("ansible_") and name != "ansible_host" for name in found["hosts"]["2"])
 
 
+@pytest.mark.newest_core
 def test_default_groups_can_be_switched_off(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("1")])
     assert cloud.listed({"default_groups": []})["groups"] == {"ungrouped": ["1"]}
 
 
+@pytest.mark.newest_core
 def test_brands_are_asked_for_one_by_one(cloud: Cloud) -> None:
     cloud.sim.agent(instances={"104": 60, "113": 3, "115": 2})
     found = cloud.listed({"product_ids": [104, 113], "filters": {"ip": "*"}, "default_groups": ["product"]})
@@ -187,6 +187,7 @@ def test_brands_are_asked_for_one_by_one(cloud: Cloud) -> None:
     assert cloud.listed({})["hosts"].keys() > found["hosts"].keys()
 
 
+@pytest.mark.newest_core
 def test_filters_and_conditions(cloud: Cloud) -> None:
     cloud.sim.agent(
         instances=[
@@ -212,6 +213,7 @@ def test_conditions_know_extra_variables_where_that_is_asked_for(cloud: Cloud) -
     assert list(cloud.listed(options, "-e", "most=50")["hosts"]) == ["1"]
 
 
+@pytest.mark.newest_core
 def test_names(cloud: Cloud) -> None:
     cloud.sim.agent(
         instances=[
@@ -233,6 +235,7 @@ def test_names(cloud: Cloud) -> None:
     assert list(found["hosts"]) == [f"ap-shanghai-1-{number}" for number in range(1, 5)]
 
 
+@pytest.mark.newest_core
 def test_the_local_address(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("1"), service("2", Local_ip="")])
     found = cloud.listed({"connect_with": "local", "vars_prefix": "cloud_"})
@@ -256,6 +259,7 @@ def test_the_vendor_leads_ansible_neither_to_this_machine_nor_into_its_network(c
         assert "5 of 7 services left out: 2 (" in found["stderr"]
 
 
+@pytest.mark.newest_core
 def test_hosts_without_an_address_are_told_in_one_warning(cloud: Cloud) -> None:
     bare = [service(f"{number}", Ip="", Run_status="0") for number in range(10, 17)]
     cloud.sim.agent(instances=[service("1"), *bare])
@@ -322,6 +326,7 @@ def test_the_example_of_the_documentation(cloud: Cloud) -> None:
     assert cloud.listed(text, COMPANY_QG_ID=cloud.sim.app_id)["hosts"]
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize(
     ("name", "taken"),
     [("qg_cloud.yml", True), ("a.qg_cloud.yaml", True), ("cloud.yml", False), ("qg_cloud.json", False)],
@@ -335,6 +340,7 @@ def test_the_name_of_the_file(cloud: Cloud, name: str, taken: bool) -> None:
 # --- many
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize(("number", "pages"), [(0, 1), (49, 1), (50, 2), (999, 20), (1000, 21)])
 def test_page_calls(cloud: Cloud, number: int, pages: int) -> None:
     """The vendor does not tell how many there are: after a full last page another look finds nothing."""
@@ -386,6 +392,7 @@ def test_refresh_inventory_reads_again(cloud: Cloud, playground: Playground) -> 
     assert cloud.calls() == 2
 
 
+@pytest.mark.newest_core
 def test_another_question_is_not_answered_from_the_cache(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances={"104": 2})
     cloud.sim.agent("other", appkey="another", instances={"104": 3}, domain="www.reseller.example")
@@ -405,6 +412,7 @@ def test_another_question_is_not_answered_from_the_cache(cloud: Cloud, playgroun
     assert cloud.calls() == 0
 
 
+@pytest.mark.newest_core
 def test_a_cache_of_something_else_is_read_again(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=[service("1")])
     cloud.listed(cached(playground))
@@ -446,6 +454,7 @@ def test_passwords_are_nowhere_unless_asked_for(cloud: Cloud, playground: Playgr
             assert_nothing_of(("secret-", cloud.sim.app_key), each.read_text(errors="replace"), each)
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize(
     "fault",
     [
@@ -469,6 +478,7 @@ def test_an_answer_that_is_none_is_one_sentence(cloud: Cloud, fault: dict[str, A
     assert_nothing_of((key,), told, "the output")
 
 
+@pytest.mark.newest_core
 def test_a_failure_on_a_later_page_leaves_no_half_inventory(cloud: Cloud) -> None:
     cloud.sim.agent(instances=120)
     cloud.sim.fault(path=PATH, kind="status", http_status=502, times=-1, skip=1)
@@ -527,6 +537,7 @@ def test_a_mistake_is_one_sentence(cloud: Cloud) -> None:
     assert_nothing_of(("SECRETWRONG", "?SECRET", "'SECRET'}", cloud.sim.app_key), told, "the output")
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("option", ["app_id", "app_key"])
 def test_what_is_missing_is_told_with_where_to_give_it(cloud: Cloud, option: str) -> None:
     told = cloud.refused({}, **{f"QG_{option.upper()}": ""})
@@ -534,6 +545,7 @@ def test_what_is_missing_is_told_with_where_to_give_it(cloud: Cloud, option: str
     assert cloud.calls() == 0
 
 
+@pytest.mark.newest_core
 def test_a_bad_value_in_the_environment(cloud: Cloud) -> None:
     assert "timeout" in cloud.refused({}, QG_TIMEOUT="soon")
 

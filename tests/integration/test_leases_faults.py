@@ -15,6 +15,7 @@ import pytest
 from harness import QUOTA, Result, calls
 from lease_crowd import process
 from lease_kit import ALLOCATE, LIST, LOOK, RELEASE, REPLACE, WRITES, Shop, named, planned, shop_fixture
+from parameters import combined, spread
 from simulator_fixture import Simulator
 
 __all__ = ["shop_fixture"]
@@ -78,6 +79,12 @@ ODD: dict[str, dict[str, Any]] = {
 }
 #: Answers of a read that lie about what is held.
 LIES: dict[str, dict[str, Any]] = {"data_null": {}, "data_absent": {}}
+#: Answers to a read that stays impossible.
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "refuse": {},
+    "unknown error": {"kind": "code", "code": -1},
+    "expired": {"kind": "code", "code": -100},
+}
 
 #: The wishes of a key with 8 channels that holds a task of two leases and a task of one: options, leases that the
 #: vendor gives for them, leases that go, leases in the end, and the writing calls.
@@ -90,12 +97,18 @@ WISHES: dict[str, tuple[str, dict[str, Any], int, int, int, list[str]]] = {
     "swap": ("replace", {}, 1, 1, 3, [RELEASE, ALLOCATE]),
 }
 CHANNELS = 8
-#: Every wish with each of its writing calls.
+#: Every wish with each of its writing calls, and one wish for each of these calls.
 WRITTEN = [pytest.param(wish, path, id=f"{wish}-{path[1:]}") for wish, row in WISHES.items() for path in row[5]]
+EACH_WRITE = [pytest.param(wish, WISHES[wish][5][0], id=wish) for wish in ("more", "exact", "rotate")]
 
 
 def cases(*tables: dict[str, dict[str, Any]]) -> list[Any]:
     return [pytest.param(kind, fields, id=kind) for table in tables for kind, fields in table.items()]
+
+
+def after_each_write(*lost: str) -> list[Any]:
+    """How the answer to a write is lost, for each write of each wish."""
+    return [pytest.param(how, *write.values, id=f"{how or 'told'}-{write.id}") for how in lost for write in WRITTEN]
 
 
 def prepare(shop: Shop) -> None:
@@ -152,8 +165,14 @@ def test_without_a_fault(shop: Shop, wish: str) -> None:
     assert shop.writes() == WISHES[wish][5]
 
 
-@pytest.mark.parametrize(("wish", "path"), WRITTEN)
-@pytest.mark.parametrize(("kind", "fields"), cases(DONE, REFUSED, ODD))
+@pytest.mark.parametrize(
+    ("kind", "fields", "wish", "path"),
+    [
+        *spread(cases(DONE, REFUSED), WRITTEN),
+        # The answer to each call has a reader of its own.
+        *(row for write in EACH_WRITE for row in spread(cases(ODD), [write])),
+    ],
+)
 def test_a_write_that_was_done_is_not_sent_again(
     shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str
 ) -> None:
@@ -164,8 +183,7 @@ def test_a_write_that_was_done_is_not_sent_again(
     assert calls(shop.sim, path) == [path]
 
 
-@pytest.mark.parametrize(("wish", "path"), WRITTEN)
-@pytest.mark.parametrize(("kind", "fields"), cases(UNDONE))
+@pytest.mark.parametrize(("kind", "fields", "wish", "path"), spread(cases(UNDONE), WRITTEN))
 def test_a_write_that_was_not_done_is_sent_again(
     shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str
 ) -> None:
@@ -176,8 +194,9 @@ def test_a_write_that_was_not_done_is_sent_again(
     assert len([call for call in shop.sim.journal(path) if call["executed"]]) == 1
 
 
-@pytest.mark.parametrize("wish", [wish for wish in WISHES if wish not in ("exact", "release")])
-@pytest.mark.parametrize(("kind", "fields"), cases(UNDER_WAY))
+@pytest.mark.parametrize(
+    ("kind", "fields", "wish"), spread(cases(UNDER_WAY), [wish for wish in WISHES if wish not in ("exact", "release")])
+)
 def test_a_lease_that_may_be_under_way_is_not_sent_again(
     shop: Shop, kind: str, fields: dict[str, Any], wish: str
 ) -> None:
@@ -200,8 +219,7 @@ def test_a_lease_that_may_be_under_way_is_not_sent_again(
     assert len(shop.sim.leases()) == 5
 
 
-@pytest.mark.parametrize("wish", ["exact", "release"])
-@pytest.mark.parametrize(("kind", "fields"), cases(UNDER_WAY))
+@pytest.mark.parametrize(("kind", "fields", "wish"), spread(cases(UNDER_WAY), ["exact", "release"]))
 def test_a_release_may_be_sent_again_while_it_is_under_way(
     shop: Shop, kind: str, fields: dict[str, Any], wish: str
 ) -> None:
@@ -210,8 +228,7 @@ def test_a_release_may_be_sent_again_while_it_is_under_way(
     assert_reached(shop, run(shop, wish, kind), wish)
 
 
-@pytest.mark.parametrize(("wish", "path"), WRITTEN)
-@pytest.mark.parametrize(("kind", "fields"), cases(UNDONE, HOPELESS))
+@pytest.mark.parametrize(("kind", "fields", "wish", "path"), spread(cases(UNDONE, HOPELESS), WRITTEN))
 def test_a_write_that_is_never_done_is_told(
     shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str
 ) -> None:
@@ -229,14 +246,10 @@ def test_a_write_that_is_never_done_is_told(
         assert result["released"] == []
 
 
-@pytest.mark.parametrize("wish", WISHES)
-@pytest.mark.parametrize(("kind", "fields"), cases(DONE))
+@pytest.mark.parametrize(("kind", "fields", "wish"), spread(cases(DONE), WISHES))
 def test_writes_whose_answers_are_always_lost_still_succeed(
     shop: Shop, kind: str, fields: dict[str, Any], wish: str
 ) -> None:
-    if kind in TIMED and wish != "swap":
-        # One that has both kinds of writes is enough of those that take their time.
-        wish = "swap"
     prepare(shop)
     for path in WRITES:
         planned(shop.sim, path, kind, fields, times=-1)
@@ -267,9 +280,14 @@ def test_a_partial_success_that_stays_is_told(shop: Shop, wish: str, path: str) 
         assert len(calls(shop.sim, path)) <= 6
 
 
-@pytest.mark.parametrize("path", [LIST, QUOTA])
-@pytest.mark.parametrize("wish", WISHES)
-@pytest.mark.parametrize(("kind", "fields"), cases(DONE, UNDONE, UNDER_WAY, LIES))
+@pytest.mark.parametrize(
+    ("kind", "fields", "wish", "path"),
+    [
+        *spread(cases(DONE, UNDONE, UNDER_WAY), combined(WISHES, [LIST, QUOTA])),
+        *spread(cases(LIES), combined(WISHES, [LIST])),
+        *spread(cases(LIES), combined(["more"], [QUOTA])),
+    ],
+)
 def test_a_first_read_that_fails_once_is_repeated(
     shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str
 ) -> None:
@@ -278,8 +296,7 @@ def test_a_first_read_that_fails_once_is_repeated(
     assert_reached(shop, run(shop, wish, kind), wish)
 
 
-@pytest.mark.parametrize("path", [LIST, QUOTA])
-@pytest.mark.parametrize(("kind", "fields"), cases(UNDONE, HOPELESS))
+@pytest.mark.parametrize(("kind", "fields", "path"), spread(cases(UNDONE, HOPELESS), [LIST, QUOTA]))
 def test_a_first_read_that_always_fails_stops_before_any_write(
     shop: Shop, kind: str, fields: dict[str, Any], path: str
 ) -> None:
@@ -293,15 +310,18 @@ def test_a_first_read_that_always_fails_stops_before_any_write(
     shop.assert_untouched()
 
 
-@pytest.mark.parametrize("lost", ["", "reset_after", "reset_before"])
-@pytest.mark.parametrize(("wish", "path"), WRITTEN)
-@pytest.mark.parametrize(("kind", "fields"), cases(DONE, UNDONE, LIES))
+@pytest.mark.parametrize(
+    ("kind", "fields", "lost", "wish", "path"),
+    [
+        row
+        for faults in (cases(DONE, UNDONE), cases(LIES))
+        for row in spread(faults, after_each_write("", "reset_after", "reset_before"))
+    ],
+)
 def test_a_later_read_that_fails_once_is_repeated(
     shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str, lost: str
 ) -> None:
     """The list after a write, whose own answer may be lost as well."""
-    if kind in TIMED and lost:
-        kind, fields = "reset_after", {}
     prepare(shop)
     if lost:
         shop.sim.fault(path=path, kind=lost)
@@ -309,13 +329,13 @@ def test_a_later_read_that_fails_once_is_repeated(
     assert_reached(shop, run(shop, wish, kind), wish)
 
 
-@pytest.mark.parametrize("lost", ["", "reset_after", "reset_before", "partial"])
-@pytest.mark.parametrize(("wish", "path"), WRITTEN)
 @pytest.mark.parametrize(
-    ("kind", "fields"),
-    cases(
-        {"refuse": {}, "unknown error": {"kind": "code", "code": -1}, "expired": {"kind": "code", "code": -100}}, LIES
-    ),
+    ("kind", "fields", "lost", "wish", "path"),
+    [
+        row
+        for faults in (cases(UNREADABLE), cases(LIES))
+        for row in spread(faults, after_each_write("", "reset_after", "reset_before", "partial"))
+    ],
 )
 def test_a_write_that_cannot_be_verified_is_told_with_what_is_known(
     shop: Shop, kind: str, fields: dict[str, Any], wish: str, path: str, lost: str

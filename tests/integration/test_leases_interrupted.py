@@ -35,7 +35,7 @@ PLAY = """
 def room_and_brief_polls(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have channels to pay twice, and poll the list at short intervals, for longer than it lags in these tests."""
     shop.sim.configure(plan={"channels": 20})
-    holder = importlib.import_module(f"{COLLECTION}._holder")
+    holder = importlib.import_module(f"{COLLECTION}._leases.manager")
     monkeypatch.setattr(holder, "LAGGING", (0.0, 0.5, 1.0, 2.0, 4.0))
     settle_after(monkeypatch, shop.options["max_wait"])
 
@@ -83,7 +83,7 @@ def test_a_replacement_that_was_interrupted_is_paid_for_once_when_the_task_is_ru
 def test_check_mode_neither_waits_for_an_unresolved_call_nor_writes(
     shop: Shop, minute: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holder = importlib.import_module(f"{COLLECTION}._holder")
+    holder = importlib.import_module(f"{COLLECTION}._leases.manager")
     # A single pause would take longer than the task may wait.
     monkeypatch.setattr(holder, "POLL_INTERVAL", 2 * shop.options["max_wait"])
     settle_after(monkeypatch, 4 * shop.options["max_wait"])

@@ -279,6 +279,7 @@ PLAYBOOK = """
 """
 
 
+@pytest.mark.newest_core
 def test_a_channel_that_frees_late_is_waited_for(shop: Shop, playground: Playground) -> None:
     """Release, then allocate, then swap by name, one after the other, with a vendor whose channels free a bit later."""
     playground.minute = LONG_MINUTE

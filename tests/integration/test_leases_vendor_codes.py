@@ -22,6 +22,7 @@ from lease_kit import (
     assert_refusal,
     shop_fixture,
 )
+from parameters import spread
 
 __all__ = ["shop_fixture"]
 
@@ -54,8 +55,8 @@ CALLS: dict[str, tuple[str, dict[str, Any], dict[int, str]]] = {
 #: The calls that each operation makes before the one that fails.
 BEFORE = {QUOTA: [LIST], ALLOCATE: [LIST, QUOTA], RELEASE: [LIST], REPLACE: [LIST]}
 #: A call that changes something is sent so often where it surely or very likely did nothing.
-REPEATS = importlib.import_module(f"{COLLECTION}._holder").MOST_REPEATS
-TRIES = importlib.import_module(f"{COLLECTION}._client").MOST_TRIES
+REPEATS = importlib.import_module(f"{COLLECTION}._leases.manager").MAX_REPEATS
+TRIES = importlib.import_module(f"{COLLECTION}._api.retry").MAX_ATTEMPTS
 #: The minute of a client whose refusals are planned, in seconds.
 SHORT_MINUTE = "0.3"
 WRITTEN = {ALLOCATE: REPEATS, REPLACE: REPEATS, RELEASE: REPEATS + 1}
@@ -68,10 +69,14 @@ def prepare(shop: Shop, endpoint: str) -> None:
     shop.hold(1)
 
 
-@pytest.mark.parametrize("http_status", [200, 400])
-@pytest.mark.parametrize(
-    ("endpoint", "code"), [(endpoint, code) for endpoint, (_name, _options, codes) in CALLS.items() for code in codes]
-)
+EACH_CODE = [
+    pytest.param(endpoint, code, id=f"{endpoint[1:]}{code}")
+    for endpoint, (_name, _options, codes) in CALLS.items()
+    for code in codes
+]
+
+
+@pytest.mark.parametrize(("endpoint", "code", "http_status"), spread(EACH_CODE, [200, 400]))
 def test_a_final_code_is_one_call(shop: Shop, endpoint: str, code: int, http_status: int) -> None:
     name, options, codes = CALLS[endpoint]
     prepare(shop, endpoint)
@@ -86,17 +91,18 @@ def test_a_final_code_is_one_call(shop: Shop, endpoint: str, code: int, http_sta
     shop.assert_untouched()
 
 
+WRONG_KEYS = [
+    pytest.param({"status": "blocked"}, -12, id="-12"),
+    pytest.param({"status": "unauthorised"}, -13, id="-13"),
+    pytest.param({"status": "no_permission"}, -15, id="-15"),
+    pytest.param({"status": "expired"}, -100, id="-100"),
+    pytest.param({"pwd": "right"}, -14, id="-14"),
+]
+
+
 @pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        pytest.param({"status": "blocked"}, -12, id="-12"),
-        pytest.param({"status": "unauthorised"}, -13, id="-13"),
-        pytest.param({"status": "no_permission"}, -15, id="-15"),
-        pytest.param({"status": "expired"}, -100, id="-100"),
-        pytest.param({"pwd": "right"}, -14, id="-14"),
-    ],
+    ("fields", "code", "name"), spread(WRONG_KEYS, ["allocate", "release", "replace", "info", "pool", "areas"])
 )
-@pytest.mark.parametrize("name", ["allocate", "release", "replace", "info", "pool", "areas"])
 def test_what_is_wrong_with_the_key_is_told_by_the_first_call(
     shop: Shop, name: str, fields: dict[str, Any], code: int
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from harness import Operate, Playground, Result, assert_one_sentence, operate
 from monopoly_process import ensure_held
+from parameters import spread
 from simulator_fixture import Simulator
 
 LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
@@ -49,7 +50,10 @@ def variables(sim: Simulator) -> dict[str, Any]:
     return {"key": sim.key, "api_url": sim.api_url}
 
 
-@pytest.fixture(params=[HERE, THERE], ids=["here", "delegated"])
+PLACES = [pytest.param(HERE, id="here"), pytest.param(THERE, id="delegated")]
+
+
+@pytest.fixture(params=PLACES)
 def where(request: pytest.FixtureRequest) -> str:
     """What makes the task run on the control node, or elsewhere."""
     place: str = request.param
@@ -62,10 +66,10 @@ def monopoly(
 ) -> Operate:
     """qg_monopoly in this process, which is quick to look again."""
     base = "ansible_collections.qingguo.qgnet.plugins.module_utils"
-    loops = importlib.import_module(f"{base}._monopolies")
+    loops = importlib.import_module(f"{base}._monopolies.manager")
     for name, value in (("SETTLE", (0.05, 0.1)), ("PATIENCE", (0.05, 0.1)), ("FIRST_NAP", 0.1)):
         monkeypatch.setattr(loops, name, value)
-    operation = importlib.import_module(f"{base}._op_monopoly").MONOPOLY
+    operation = importlib.import_module(f"{base}._monopolies.operations").MONOPOLY
     return lambda check=False, diff=False, **options: operate(operation, {**common, **options}, check=check, diff=diff)
 
 
@@ -184,6 +188,7 @@ def test_info(sim: Simulator, playground: Playground, variables: dict[str, Any],
     assert [call["path"] for call in sim.journal()] == [LIST, IDLE] * 2
 
 
+@pytest.mark.newest_core
 def test_many_hosts_at_once_hold_no_more_than_one_wish(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
@@ -196,7 +201,8 @@ def test_many_hosts_at_once_hold_no_more_than_one_wish(
     assert all(result["count"] == 2 for result in results)
 
 
-@pytest.mark.parametrize("module", ["qg_monopoly", "qg_monopoly_info"])
+@pytest.mark.newest_core
+@pytest.mark.parametrize(("module", "where"), spread(["qg_monopoly", "qg_monopoly_info"], PLACES), indirect=["where"])
 def test_a_key_of_another_product(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str
 ) -> None:
@@ -210,6 +216,7 @@ def test_a_key_of_another_product(
     assert writes(sim) == []
 
 
+@pytest.mark.newest_core
 def test_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
     text = play("count: 0", f"ignore_errors: true\n      {where}") + "".join(
         f"""
@@ -292,6 +299,7 @@ def test_an_application_that_may_still_be_under_way(sim: Simulator, monopoly: Op
     assert writes(sim) == ["POST"]
 
 
+@pytest.mark.newest_core
 def test_the_run_after_one_that_was_killed_while_it_applied_holds_what_is_desired(
     sim: Simulator, playground: Playground, variables: dict[str, Any], minute: float
 ) -> None:

@@ -217,6 +217,7 @@ def test_50_leases_are_checked_by_one_task_with_one_command(check: Checker) -> N
     assert check.sim.control("GET", "/echo/ip")["calls"] == 50
 
 
+@pytest.mark.newest_core
 def test_as_many_are_asked_at_the_same_time_as_may_be(check: Checker) -> None:
     leases = check.lease(3)
     with pit(6) as all_at_once, pit(6) as two_at_once:
@@ -238,6 +239,7 @@ def test_as_many_are_asked_at_the_same_time_as_may_be(check: Checker) -> None:
     assert asked["two"].result["failed_count"] == 6
 
 
+@pytest.mark.newest_core
 def test_a_queue_goes_on_after_a_proxy_that_hangs(check: Checker) -> None:
     (lease,) = check.lease(1)
     with pit(1) as hanging:
@@ -245,6 +247,7 @@ def test_a_queue_goes_on_after_a_proxy_that_hangs(check: Checker) -> None:
     assert [one["ok"] for one in checks(asked["it"])] == [False, True]
 
 
+@pytest.mark.newest_core
 def test_hundreds_of_proxies(check: Checker) -> None:
     """More than any plan has, each of them dead: the command is taken, and each is told."""
     proxies = [f"127.{n // 250}.0.{n % 250 + 1}:1" for n in range(500)]
@@ -314,6 +317,7 @@ def test_bad_values_are_told_before_the_host_is_asked(check: Checker) -> None:
 # --- what is wrong with a proxy
 
 
+@pytest.mark.newest_core
 def test_a_host_that_is_not_on_the_whitelist(check: Checker) -> None:
     lease = check.lease(1)[0]
     check.sim.configure(whitelist=[])
@@ -323,6 +327,7 @@ def test_a_host_that_is_not_on_the_whitelist(check: Checker) -> None:
     assert check.sim.control("GET", "/echo/ip")["calls"] == 0
 
 
+@pytest.mark.newest_core
 def test_proxies_that_lie(check: Checker) -> None:
     nonce = "qg" + "0" * 24
     answers = {
@@ -366,6 +371,7 @@ def test_proxies_that_lie(check: Checker) -> None:
     assert [path for path in check.playground.root.rglob("*") if "canary" in path.name] == []
 
 
+@pytest.mark.newest_core
 def test_too_few_that_work(check: Checker) -> None:
     leases = check.lease(2)
     asked = check(
@@ -389,6 +395,7 @@ def test_too_few_that_work(check: Checker) -> None:
 # --- the programs of the host
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("helpers", [(), ("timeout", "date")], ids=["alone", "with timeout and date"])
 @pytest.mark.parametrize("tool", TOOLS)
 def test_each_tool(check: Checker, tmp_path: Path, tool: str, helpers: tuple[str, ...]) -> None:
@@ -429,6 +436,7 @@ def test_each_tool(check: Checker, tmp_path: Path, tool: str, helpers: tuple[str
     assert ["no answer in time" in one["error"] for one in checks(asked["hanging"])] == [True] * 3
 
 
+@pytest.mark.newest_core
 def test_wget2_checks_proxies_over_http_alone(check: Checker, tmp_path: Path) -> None:
     """Behind a proxy it shows what the proxy says in place of an HTTPS service."""
     path = path_for(tmp_path, "wget2")
@@ -456,12 +464,14 @@ def test_wget2_checks_proxies_over_http_alone(check: Checker, tmp_path: Path) ->
     assert_refuses(asked["over HTTPS"], "curl", "python3")
 
 
+@pytest.mark.newest_core
 def test_no_tool_at_all(check: Checker, tmp_path: Path) -> None:
     asked = check({"it": {"proxies": [DEAD]}}, environment={"PATH": str(path_for(tmp_path, "none"))})
     assert_refuses(asked["it"], "curl", "wget", "python3")
     assert "checks" not in asked["it"].result
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("tool", TOOLS)
 def test_other_proxies_and_configuration_files_are_not_used(check: Checker, tmp_path: Path, tool: str) -> None:
     dead, home = f"http://{DEAD}", check.playground.home
@@ -483,6 +493,7 @@ def test_other_proxies_and_configuration_files_are_not_used(check: Checker, tmp_
     assert [one["exit_ip"] for one in checks(asked["it"])] == [lease["ip"] for lease in leases]
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("tool", ["curl", "wget", "python"])
 def test_hostile_echo_addresses_run_nothing(check: Checker, tmp_path: Path, tool: str) -> None:
     lease = check.lease(1)[0]
@@ -525,6 +536,7 @@ def secure(authority: dict[str, Path]) -> Iterator[Simulator]:
         yield running
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("tool", ["curl", "wget", "python"])
 def test_an_echo_service_behind_tls(
     check: Checker, secure: Simulator, authority: dict[str, Path], tmp_path: Path, tool: str
@@ -558,6 +570,7 @@ def test_an_echo_service_behind_tls(
     assert "the echo service's certificate is not trusted" in error_of(asked["untrusted"])
 
 
+@pytest.mark.newest_core
 def test_busybox_checks_no_certificates_and_is_not_taken_for_them(check: Checker, tmp_path: Path) -> None:
     path = path_for(tmp_path, "busybox")
     asked = check({"it": {"proxies": [DEAD], "url": "https://127.0.0.1:1/"}}, environment={"PATH": str(path)})

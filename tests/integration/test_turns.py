@@ -38,13 +38,15 @@ class Crowd:
     tasks: list[Callable[[], Result]] = field(default_factory=list)
 
     def state(self) -> Any:
-        return importlib.import_module(f"{CLIENT}._state").State(str(self.directory))
+        return importlib.import_module(f"{CLIENT}._store.state").State(str(self.directory))
 
     @contextlib.contextmanager
     def holding(self, expected: int) -> Iterator[None]:
         """Have the turn until so many are on the board."""
-        turns, whitelist = (importlib.import_module(f"{CLIENT}.{name}") for name in ("_turns", "_whitelist"))
-        board_for = importlib.import_module(f"{CLIENT}._op_turns").board_for
+        turns, whitelist = (
+            importlib.import_module(f"{CLIENT}.{name}") for name in ("_store.write_queue", "_whitelist.plan")
+        )
+        board_for = importlib.import_module(f"{CLIENT}._whitelist.batch").board_for
         params = {"pwd": None, "validate_certs": True, "ca_path": None, **self.options}
         held = threading.Event()
 
@@ -319,6 +321,7 @@ def test_a_writer_who_is_killed_takes_nobody_along(sim: Simulator, crowd: Crowd,
     assert left_over(crowd) == 1, "the lock of the dead one, which is too young to be taken for left behind"
 
 
+@pytest.mark.newest_core
 def test_role_and_tasks_of_several_runs_share_a_turn(sim: Simulator, playground: Playground, tmp_path: Path) -> None:
     fleet = Fleet(sim, playground, size=4)
     crowd = Crowd(playground.state_dir, {"key": sim.key, "api_url": sim.api_url})
@@ -363,6 +366,7 @@ def test_role_and_tasks_of_several_runs_share_a_turn(sim: Simulator, playground:
     assert sim.whitelist() == ["203.0.113.50"], "each run remembers its own"
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("strategy", ["free", "host_pinned"])
 def test_a_strategy_without_steps_costs_a_round_per_wave(playground: Playground, strategy: str) -> None:
     """With the vendor's own limits, 200 hosts and 50 forks."""

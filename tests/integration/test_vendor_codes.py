@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 from harness import ADD, DEL, QUERY, QUOTA, Operate, Result, assert_one_sentence, calls
+from parameters import spread
 from simulator_fixture import Simulator
 
 FIRST, SECOND, THIRD = "203.0.113.1", "203.0.113.2", "203.0.113.3"
@@ -36,7 +37,10 @@ def assert_refusal(result: Result, code: int, endpoint: str, meaning: str = "") 
         assert part in result["msg"]
 
 
-@pytest.fixture(params=["whitelist", "whitelist_info", "quota_info"])
+READERS = ["whitelist", "whitelist_info", "quota_info"]
+
+
+@pytest.fixture(params=READERS)
 def reader(request: pytest.FixtureRequest) -> tuple[Any, str]:
     """A call of each module that begins with a read, and the endpoint that it reads."""
     run: Operate = request.getfixturevalue(request.param)
@@ -45,8 +49,7 @@ def reader(request: pytest.FixtureRequest) -> tuple[Any, str]:
     return run, QUOTA if request.param == "quota_info" else QUERY
 
 
-@pytest.mark.parametrize("http_status", [200, 400])
-@pytest.mark.parametrize("code", FINAL)
+@pytest.mark.parametrize(("code", "http_status", "reader"), spread(FINAL, [200, 400], READERS), indirect=["reader"])
 def test_a_final_code_of_a_read_is_one_call(
     reader: tuple[Any, str], sim: Simulator, code: int, http_status: int
 ) -> None:
@@ -59,9 +62,7 @@ def test_a_final_code_of_a_read_is_one_call(
     assert result["changed"] is False
 
 
-@pytest.mark.parametrize("http_status", [200, 400])
-@pytest.mark.parametrize("code", FINAL)
-@pytest.mark.parametrize("endpoint", [ADD, DEL])
+@pytest.mark.parametrize(("code", "http_status", "endpoint"), spread(FINAL, [200, 400], [ADD, DEL, DEL, ADD]))
 def test_a_final_code_of_a_write_is_one_call(
     whitelist: Operate, sim: Simulator, endpoint: str, code: int, http_status: int
 ) -> None:
@@ -75,18 +76,21 @@ def test_a_final_code_of_a_write_is_one_call(
     assert result["whitelist"] == sim.whitelist() == [FIRST]
 
 
+#: What is wrong with a key in the simulator, and the code that it leads to.
+WRONG_KEYS = [
+    pytest.param({"status": "blocked"}, -12, id="blocked"),
+    pytest.param({"status": "unauthorised"}, -13, id="unauthorised"),
+    pytest.param({"status": "no_permission"}, -15, id="no_permission"),
+    pytest.param({"status": "expired"}, -100, id="expired"),
+    pytest.param({"pwd": "right"}, -14, id="pwd"),
+]
+
+
 @pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        ({"status": "blocked"}, -12),
-        ({"status": "unauthorised"}, -13),
-        ({"status": "no_permission"}, -15),
-        ({"status": "expired"}, -100),
-        ({"pwd": "right"}, -14),
-    ],
+    ("fields", "code", "error_status", "msg", "reader"),
+    spread(WRONG_KEYS, [200, 400, 403], [True, False], READERS),
+    indirect=["reader"],
 )
-@pytest.mark.parametrize("error_status", [200, 400, 403])
-@pytest.mark.parametrize("msg", [True, False])
 def test_what_is_wrong_with_the_key_is_told_once(
     reader: tuple[Any, str], sim: Simulator, fields: dict[str, Any], code: int, error_status: int, msg: bool
 ) -> None:

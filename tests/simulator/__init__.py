@@ -1,3 +1,3 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor in a box: a simulator of the QG.net proxy and account APIs for tests and for trying playbooks."""
+"""A simulator of the QG.net proxy and account APIs, for tests and for trying playbooks."""

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 if not __package__:
-    # Started by directory: put the package's parent, not its inside, on the path.
+    # Started as a directory: the import path needs the parent of the package, not the package itself.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 
-def _lacking(package: str) -> str:
+def _missing_package_message(package: str) -> str:
     requirements = Path(__file__).resolve().with_name("requirements.txt")
     install = shlex.join([sys.executable, "-m", "pip", "install", "-r", str(requirements)])
     return (
@@ -28,6 +28,6 @@ except ModuleNotFoundError as error:
     package = (error.name or "").partition(".")[0]
     if package in ("", "simulator") or package in sys.stdlib_module_names:
         raise
-    sys.exit(_lacking(package))
+    sys.exit(_missing_package_message(package))
 
 sys.exit(main())

@@ -5,46 +5,32 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import ipaddress
-import json
 import os
 import re
 import signal
-import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import uvicorn
-from starlette.applications import Starlette
-
-from .agents import DEFAULT
-from .api import Api
-from .clock import http_date
-from .control import Control
+from .account.agents import DEFAULT_CREDENTIALS
+from .account.endpoints import PREFIX
+from .control.same_origin import is_loopback
 from .core import Core
-from .echo import Echo
-from .forward import Forwarders, url
-from .origins import SameOrigin, is_loopback
-from .page import Page
-from .services import PREFIX
-from .wire import Dated, Protocol
-
-TICK = 0.2
-"""Seconds between two looks for leases that have ended."""
+from .proxies.forwarding import ForwardProxies, url
+from .server.app import Server, build_app, listen, server_config
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _address_pair(text: str) -> tuple[str, str]:
     source, equals, public = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not SOURCE=PUBLIC")
     try:
         ipaddress.ip_address(source)
         ipaddress.ip_address(public)
-    except ValueError as problem:
-        raise argparse.ArgumentTypeError(str(problem)) from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return source, public
 
 
@@ -56,7 +42,7 @@ def _host(text: str) -> str:
     return text
 
 
-def _agent(text: str) -> tuple[str, str]:
+def _credentials(text: str) -> tuple[str, str]:
     appid, _colon, appkey = text.partition(":")
     if not (appid and appkey):
         raise argparse.ArgumentTypeError(f"{text!r} is not APPID:APPKEY")
@@ -92,78 +78,44 @@ def parser() -> argparse.ArgumentParser:
     add("--port", type=_port, default=8080, help="port, 0 picks a free one (default %(default)s)")
     add("--minute", type=_minute, default=60.0, help="seconds that a minute of the vendor lasts (default 60)")
     add("--key", action="append", help="a key that exists, may be repeated (default QGDEMO01)")
-    add("--agent", action="append", type=_agent, metavar="APPID:APPKEY", help="may be repeated (default qgdemo01's)")
+    add(
+        "--agent",
+        action="append",
+        type=_credentials,
+        metavar="APPID:APPKEY",
+        help="may be repeated (default qgdemo01's)",
+    )
     add("--proxy-port", type=_port, help="port of a forward proxy for the first key, 0 picks a free one")
-    add("--map", action="append", type=_pair, default=[], metavar="SOURCE=PUBLIC", help="may be repeated")
+    add("--map", action="append", type=_address_pair, default=[], metavar="SOURCE=PUBLIC", help="may be repeated")
     add("--tls-cert", type=Path, help="certificate file, for HTTPS")
     add("--tls-key", type=Path, help="key file, for HTTPS")
     add("--ready-file", type=Path, help="JSON file written once the simulator listens")
     return result
 
 
-class Server(uvicorn.Server):
-    """uvicorn, a word when it listens, and what is done from time to time."""
-
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        tick: Callable[[], None],
-        ready: Mapping[str, object],
-        ready_file: Path | None,
-    ) -> None:
-        super().__init__(config)
-        self._tick = tick
-        self._ticking: asyncio.Task[None] | None = None
-        self._ready = ready
-        self._ready_file = ready_file
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ticking = asyncio.create_task(self._tick_on())
-        if self._ready_file is not None:
-            # Readers poll for the file, so it must never be seen half written.
-            partial = self._ready_file.with_name(f"{self._ready_file.name}.{os.getpid()}")
-            partial.write_text(json.dumps(self._ready), encoding="utf-8")
-            partial.replace(self._ready_file)
-
-    async def _tick_on(self) -> None:
-        while not self.should_exit:
-            self._tick()
-            await asyncio.sleep(TICK)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    # The protocol is named because asyncio switches Nagle's delay off only where it is: 40 ms per answer otherwise.
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(512)
-    return listener
-
-
-def _warning(address: str, port: int) -> str:
+def _exposure_warning(address: str, port: int) -> str:
     return (
         f"Warning: the simulator listens on {address} and has no login: anyone who can reach its port {port} can "
         "control it and, through its proxies, reach what listens on loopback here."
     )
 
 
-def _instructions(api: str, key: str, agent: tuple[str, str], minute: float, proxy: str | None) -> list[str]:
+def _instructions(api_url: str, key: str, agent: tuple[str, str], minute: float, proxy_url: str | None) -> list[str]:
     lines = [
-        f"The simulator listens on {api} (stop it with Ctrl-C). Point the modules at it:",
-        f"  export QG_API_URL={api} QG_KEY={key}",
-        f"  export QG_ACCOUNT_URL={api}{PREFIX} QG_APP_ID={agent[0]} QG_APP_KEY={agent[1]}",
+        f"The simulator listens on {api_url} (stop it with Ctrl-C). Point the modules at it:",
+        f"  export QG_API_URL={api_url} QG_KEY={key}",
+        f"  export QG_ACCOUNT_URL={api_url}{PREFIX} QG_APP_ID={agent[0]} QG_APP_KEY={agent[1]}",
     ]
     if minute != 60:
         lines.append(f"  export QG_MINUTE_SECONDS={minute:g}")
     lines += [
         "Sources for the egress module:",
-        f"  {api}/ip  {api}/json  {api}/origin  {api}/echo/NAME",
-        f"Page:  {api}/_sim/",
-        f"Control:  curl {api}/_sim/state",
+        f"  {api_url}/ip  {api_url}/json  {api_url}/origin  {api_url}/echo/NAME",
+        f"Page:  {api_url}/_sim/",
+        f"Control:  curl {api_url}/_sim/state",
     ]
-    if proxy is not None:
-        lines.append(f"Forward proxy of {key}:  {proxy}")
+    if proxy_url is not None:
+        lines.append(f"Forward proxy of {key}:  {proxy_url}")
     return lines
 
 
@@ -171,70 +123,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if (options.tls_cert is None) != (options.tls_key is None):
         parser().error("--tls-cert and --tls-key belong together")
-    keys: list[str] = list(dict.fromkeys(options.key or ["QGDEMO01"]))
-    agents: list[tuple[str, str]] = list(dict(options.agent or DEFAULT).items())
-    core = Core(keys, dict(options.map), options.minute, agents=agents)
-    vendor = core.vendor
-    forwarders = vendor.lessor.doors = Forwarders(vendor, options.host)
-    wanted = options.port
+    key_names: list[str] = list(dict.fromkeys(options.key or ["QGDEMO01"]))
+    agents: list[tuple[str, str]] = list(dict(options.agent or DEFAULT_CREDENTIALS).items())
+    core = Core(key_names, dict(options.map), options.minute, agents=agents)
+    keys = core.keys
+    forward_proxies = ForwardProxies(core.network, core.clock, keys.get, options.host)
+    keys.lease_service.ports = forward_proxies
+    requested_port = options.port
     try:
-        listener = _listen(options.host, wanted)
-        proxy: str | None = None
+        listener = listen(options.host, requested_port)
+        proxy_url: str | None = None
         if options.proxy_port is not None:
-            wanted = options.proxy_port
-            proxy = vendor.first_proxies[keys[0]] = forwarders.open_proxy(keys[0], wanted)
-            vendor.reset()
-    except OSError as problem:
-        reason = os.strerror(problem.errno) if problem.errno else str(problem)
-        print(f"Cannot listen on {options.host} port {wanted}: {reason}.", file=sys.stderr)
+            requested_port = options.proxy_port
+            proxy_url = forward_proxies.open_for_key(key_names[0], requested_port)
+            keys.initial_proxy_urls[key_names[0]] = proxy_url
+            keys.reset()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        print(f"Cannot listen on {options.host} port {requested_port}: {reason}.", file=sys.stderr)
         return 1
-    echo = Echo(vendor)
-    app = Starlette(
-        routes=[
-            *Page(core, echo).routes(),
-            *Control(core, echo, forwarders).routes(),
-            *echo.routes(),
-            *Api(core).routes(),
-        ],
-    )
-    # A slash too many is a wrong path for the vendor, not a reason to redirect.
-    app.router.redirect_slashes = False
-    config = uvicorn.Config(
-        Dated(SameOrigin(app, [options.host, *options.allow_host]), lambda: http_date(core.clock.now())),
-        http=Protocol,
-        ws="none",
-        lifespan="off",
-        log_level="error",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=1,
-        ssl_certfile=options.tls_cert,
-        ssl_keyfile=options.tls_key,
-    )
+    app = build_app(core, forward_proxies, [options.host, *options.allow_host])
     address, port = listener.getsockname()[:2]
-    api = url("https" if options.tls_cert else "http", options.host, port)
+    api_url = url("https" if options.tls_cert else "http", options.host, port)
     ready = {
-        "api_url": api,
-        "account_url": f"{api}{PREFIX}",
-        "control_url": f"{api}/_sim",
-        "proxy_url": proxy,
+        "api_url": api_url,
+        "account_url": f"{api_url}{PREFIX}",
+        "control_url": f"{api_url}/_sim",
+        "proxy_url": proxy_url,
         "pid": os.getpid(),
     }
-    server = Server(config, vendor.settle, ready, options.ready_file)
+    config = server_config(app, options.tls_cert, options.tls_key)
+    server = Server(config, keys.process_due_events, ready, options.ready_file)
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
 
-    # uvicorn has its own handlers only once it serves. It hands a signal on after its own shutdown; the process then
-    # ends as usual instead of by the signal.
+    # uvicorn installs its own handlers only once it serves, and passes a signal on after its shutdown. With these
+    # handlers, the process then ends normally instead of by the signal.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     if not is_loopback(address):
-        print(_warning(address, port), file=sys.stderr, flush=True)
-    print("\n".join(_instructions(api, keys[0], agents[0], options.minute, proxy)), flush=True)
+        print(_exposure_warning(address, port), file=sys.stderr, flush=True)
+    print("\n".join(_instructions(api_url, key_names[0], agents[0], options.minute, proxy_url)), flush=True)
     server.run(sockets=[listener])
-    forwarders.keep_only(())
+    forward_proxies.close_all_except(())
     return 0

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulator's clock: all of its time comes from here, so that a test can move it on, or hold it."""
+"""The clock of the simulator. All simulated time comes from it, so that a test can advance or stop it."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ from email.utils import formatdate
 BEIJING = timezone(timedelta(hours=8))
 
 
-def beijing(moment: float) -> str:
-    """A moment as the vendor writes it: Beijing time that does not say so."""
-    return datetime.fromtimestamp(moment, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+def beijing(timestamp: float) -> str:
+    """Format a timestamp as the vendor does: Beijing time without an offset."""
+    return datetime.fromtimestamp(timestamp, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def http_date(moment: float) -> str:
-    """A moment as the Date header has it."""
-    return formatdate(moment, usegmt=True)
+def http_date(timestamp: float) -> str:
+    """Format a timestamp for the Date header."""
+    return formatdate(timestamp, usegmt=True)
 
 
 class Clock:
-    """Runs on by itself from the time of day, or stands at a given start until it is moved."""
+    """A clock that follows the real time, or, with a start time, one that changes only when it is advanced."""
 
     def __init__(self, start: float | None = None) -> None:
-        self._runs = start is None
+        self._follows_real_time = start is None
         self._start = time.time() if start is None else start
-        self._began = time.monotonic()
-        self._ahead = 0.0
-        #: The moment at which it was told to stand still.
-        self._held: float | None = None
+        self._monotonic_start = time.monotonic()
+        self._offset = 0.0
+        #: The time at which the clock was stopped, without the offset.
+        self._stopped_at: float | None = None
 
     def now(self) -> float:
-        return (self._real() if self._held is None else self._held) + self._ahead
+        return (self._base() if self._stopped_at is None else self._stopped_at) + self._offset
 
-    def _real(self) -> float:
-        # Counted on a clock that is never set back, as a window must not grow longer.
-        return self._start + (time.monotonic() - self._began if self._runs else 0.0)
+    def _base(self) -> float:
+        # A monotonic source, because a rate window must not grow when the system time is set back.
+        return self._start + (time.monotonic() - self._monotonic_start if self._follows_real_time else 0.0)
 
     @property
     def ahead(self) -> float:
-        """Seconds that it is ahead of the real time when it runs, below 0 where it stood still."""
-        return self._ahead
+        """Seconds by which a running clock is ahead of the real time; negative if it was stopped."""
+        return self._offset
 
     @property
     def running(self) -> bool:
-        """Whether its time passes by itself."""
-        return self._runs and self._held is None
+        """Whether the time passes without calls of ``advance``."""
+        return self._follows_real_time and self._stopped_at is None
 
     def advance(self, seconds: float) -> None:
-        self._ahead += seconds
+        self._offset += seconds
 
     def run(self, running: bool) -> None:
-        """Run on from where it stands, or stand still until it is moved on or runs again."""
-        if running and self._held is not None:
-            self._ahead += self._held - self._real()
-            self._held = None
-        elif not running and self._held is None:
-            self._held = self._real()
+        """Start the clock from the time that it shows, or stop it."""
+        if running and self._stopped_at is not None:
+            self._offset += self._stopped_at - self._base()
+            self._stopped_at = None
+        elif not running and self._stopped_at is None:
+            self._stopped_at = self._base()
 
     def reset(self) -> None:
-        self._ahead, self._held = 0.0, None
+        self._offset, self._stopped_at = 0.0, None

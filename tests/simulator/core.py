@@ -1,157 +1,151 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor itself, without the network: which desk has a call, and what faults do to it.
+"""The vendor without the network: dispatches calls to the APIs, keeps the journal and applies planned faults.
 
-The HTTP side hands its calls in here. Tests that want many calls and no sockets use ``Core.handle``.
+The HTTP server passes its requests to ``accept`` and ``respond``. Tests that make many calls use ``Core.handle``, which
+needs no sockets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from . import agents as agency
-from . import services
-from .account_desk import AccountDesk
-from .agents import Agents
+from .account.agents import DEFAULT_CREDENTIALS, AgentRegistry
+from .account.endpoints import is_account_path
+from .account.handler import AccountHandler
+from .classic.handler import ClassicHandler
 from .clock import Clock, http_date
-from .desks import Desk, Taken, name_of
-from .faults import Fault, FaultPlan
-from .journal import Entry, Journal
-from .key_desk import KeyDesk
-from .limits import Windows
-from .paths import PATHS, reads_body
-from .shape import Reply, code_of, parsed
-from .vendor import Ends, Vendor
+from .control.faults import Fault, FaultPlan
+from .control.journal import Journal
+from .exchange import ApiHandler, ApiRequest, ApiResponse, CallRecord, PendingCall, parse_json
+from .keys.registry import KeyRegistry
+from .network import Network
+from .rate_limits import RateLimiter
+from .routing import ENDPOINTS_BY_PATH, reads_body
 
 
-class Lost(Exception):
-    """The connection broke: no answer came."""
+class ConnectionLost(Exception):
+    """A planned fault broke the connection before a response was sent."""
 
     def __init__(self, fault: str, executed: bool) -> None:
         super().__init__(f"fault {fault}")
         self.executed = executed
-        """Whether the call was carried out all the same."""
-
-
-@dataclass
-class Received:
-    """A call as it arrived."""
-
-    method: str
-    path: str
-    params: Mapping[str, str]
-    origin: str = "query"
-    query_length: int = 0
-    ends: Ends = (("127.0.0.1", 0), ("", 0))
-    user_agent: str = ""
+        """Whether the call was executed nevertheless."""
 
 
 class Core:
     def __init__(
         self,
         keys: Iterable[str] = ("QGDEMO01",),
-        public: Mapping[str, str] | None = None,
+        public_addresses: Mapping[str, str] | None = None,
         minute: float = 60.0,
         clock: Clock | None = None,
         seed: int | None = None,
-        agents: Iterable[tuple[str, str]] = agency.DEFAULT,
+        agents: Iterable[tuple[str, str]] = DEFAULT_CREDENTIALS,
     ) -> None:
         self.clock = Clock() if clock is None else clock
-        self.vendor = Vendor(keys, public or {}, self.clock, seed)
-        self.agents = Agents(agents)
-        self.windows = Windows(minute, self.clock)
+        self.network = Network(public_addresses or {})
+        self.keys = KeyRegistry(keys, self.clock, seed)
+        self.agents = AgentRegistry(agents)
+        self.rate_limiter = RateLimiter(minute, self.clock)
         self.faults = FaultPlan()
         self.journal = Journal()
         self.headers: dict[str, str] = {}
-        """Those of the last answer of ``handle``."""
-        self._key_desk = KeyDesk(self.vendor, self.windows)
-        self._account_desk = AccountDesk(self.agents, self.clock)
+        """Headers of the last response of ``handle``."""
+        self._classic = ClassicHandler(self.keys, self.rate_limiter)
+        self._account = AccountHandler(self.agents, self.clock)
 
     def reset(self) -> None:
         self.clock.reset()
-        self.vendor.reset()
+        self.network.reset()
+        self.keys.reset()
         self.agents.reset()
-        self.windows.clear()
+        self.rate_limiter.clear()
         self.faults.clear()
         self.journal.clear()
 
     def handle(self, method: str, path: str, params: Mapping[str, str]) -> tuple[int, Any]:
-        """One call: its HTTP status, and its answer, which is None where it is no JSON.
+        """Make one call and return its HTTP status and its JSON value, which is None if the body is not JSON.
 
-        Planned faults meet it as they would on the network, but that no time passes except on the clock.
+        Planned faults have the same effect as over HTTP, except that delays advance the clock.
         """
         self.headers = {}
         fault = self.faults.take(path, method)
-        taken = self.take(Received(method, path, params, "body" if reads_body(method, path) else "query"))
-        entry = taken.entry
-        if path not in PATHS:
-            entry.http_status = 404
+        call = self.accept(ApiRequest(method, path, params, "body" if reads_body(method, path) else "query"))
+        record = call.record
+        if path not in ENDPOINTS_BY_PATH:
+            record.http_status = 404
             return 404, None
-        entry.fault = fault.kind if fault else None
+        record.fault = fault.kind if fault else None
         if fault is not None and fault.kind == "delay":
             self.clock.advance(fault.get("seconds"))
-        reply = self.respond(taken, fault)
-        if fault is not None and not reply.no_method:
+        response = self.respond(call, fault)
+        if fault is not None and not response.is_method_not_allowed:
             if fault.kind in ("refuse", "reset_before", "reset_after"):
-                raise Lost(fault.kind, entry.executed)
+                raise ConnectionLost(fault.kind, record.executed)
             if fault.kind in ("hang_after", "trickle"):
                 self.clock.advance(fault.get("seconds"))
             elif fault.kind in ("truncate", "garbage", "status", "redirect"):
                 status = {"status": fault.get("http_status"), "redirect": 302}.get(fault.kind, 200)
-                reply = Reply(status, parsed(fault.get("body", "")))
-        date = self.date(taken)
+                response = ApiResponse(status, parse_json(fault.get("body", "")))
+        date = self.date_header(call)
         self.headers = {} if date is None else {"Date": date}
         if fault is not None:
             self.headers.update(fault.get("headers", {}))
-        entry.http_status = reply.status
-        return reply.status, reply.body
+        record.http_status = response.status
+        return response.status, response.body
 
-    def take(self, call: Received) -> Taken:
-        """Write a call into the journal, and find its caller."""
-        desk = self._desk(call.path)
-        key, rest = name_of(call.params, desk.caller)
-        entry = Entry(
+    def accept(self, request: ApiRequest) -> PendingCall:
+        """Record a request in the journal and look up its caller."""
+        handler = self._handler_for(request.path)
+        params = dict(request.params)
+        key = params.pop(handler.caller_parameter, None)
+        record = CallRecord(
             seq=self.journal.next_seq(),
             at=self.clock.now(),
-            method=call.method,
-            path=call.path,
+            method=request.method,
+            path=request.path,
             key=key,
-            params=rest,
-            param_source=call.origin,
-            query_length=call.query_length,
-            source=call.ends[0][0],
-            public=self.vendor.public_address(call.ends),
-            user_agent=call.user_agent,
-            ips=rest["IP"].split(",") if rest.get("IP") else [],
+            params=params,
+            param_source=request.param_source,
+            query_length=request.query_length,
+            source=request.connection[0][0],
+            public=self.network.public_address(request.connection),
+            user_agent=request.user_agent,
+            ips=params["IP"].split(",") if params.get("IP") else [],
         )
-        self.journal.append(entry)
-        return desk.receive(entry)
+        self.journal.append(record)
+        return handler.accept(record)
 
-    def respond(self, taken: Taken, fault: Fault | None) -> Reply:
-        """Carry out a call unless its fault forbids that, and answer it, with those faults that change the JSON."""
-        entry, desk = taken.entry, self._desk(taken.entry.path)
-        reply = Reply(200, None)
+    @staticmethod
+    def respond(call: PendingCall, fault: Fault | None) -> ApiResponse:
+        """Execute a call unless its fault prevents that, and apply the faults that change the JSON body."""
+        response = ApiResponse(200, None)
         if fault is None or fault.executes:
-            answer = desk.perform(taken, fault)
-            if answer is None:
-                return Reply(405, None)
-            reply = answer
+            executed = call.execute(fault.kind, fault.get("drop", 0)) if fault else call.execute()
+            if executed is None:
+                return ApiResponse(405, None)
+            response = executed
         if fault is not None and fault.kind == "code":
-            entry.code = fault.get("code")
-            reply = desk.refuse(taken, fault)
-            reply.body.update(fault.get("body_extra", {}))
-            reply.status = fault.get("http_status", reply.status)
+            call.record.code = fault.get("code")
+            response = call.reject(fault.get("code"), fault.get("msg"))
+            response.body.update(fault.get("body_extra", {}))
+            response.status = fault.get("http_status", response.status)
         elif fault is not None and fault.kind == "replace":
-            reply = Reply(200, fault.get("body"))
-            entry.code = code_of(reply.body)
-        return reply
+            response = ApiResponse(200, fault.get("body"))
+            call.record.code = _result_code(response.body)
+        return response
 
-    def date(self, taken: Taken) -> str | None:
-        """The Date header of an answer that is sent now."""
-        date = taken.agent.options.date if taken.agent else True
+    def date_header(self, call: PendingCall) -> str | None:
+        """Return the Date header of a response that is sent now."""
+        date = call.date_header
         return http_date(self.clock.now()) if date is True else date or None
 
-    def _desk(self, path: str) -> Desk:
-        return self._account_desk if services.belongs(path) else self._key_desk
+    def _handler_for(self, path: str) -> ApiHandler:
+        return self._account if is_account_path(path) else self._classic
+
+
+def _result_code(body: Any) -> int | None:
+    code = body.get("Code") if isinstance(body, dict) else None
+    return code if isinstance(code, int) else None

@@ -21,7 +21,7 @@ ROOT = workspace.ROOT
 #: Where the version is written, and between what.
 PLACES = {
     "galaxy.yml": (r"^version: ", r"$"),
-    "plugins/module_utils/_version.py": (r'^VERSION = "', r'"$'),
+    "plugins/module_utils/_core/version.py": (r'^VERSION = "', r'"$'),
 }
 #: Documents that name the archive.
 DOCUMENTS = ("README.md", "README.zh-CN.md", "docs/docsite/rst/*.rst", "docs/zh-CN/*.md")

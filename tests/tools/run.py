@@ -3,6 +3,8 @@
 """Run nox sessions and close with one line that says how it went.
 
 usage: run.py SESSION [SESSION ...] [-- argument of the session ...]
+
+Sessions that keep only one core busy run two at a time, and the output of each is shown when it has ended.
 """
 
 from __future__ import annotations
@@ -10,15 +12,55 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import IO
 
 import workspace
 
 INTERRUPTED = 130
-REPORT = workspace.CACHE / f"report-{os.getpid()}.json"
+SIDE_BY_SIDE = 2
+#: Sessions that keep one core busy, those that take longest first. Those in one row use the same files.
+ONE_CORE = (
+    ("sanity",),
+    ("molecule",),
+    ("lint",),
+    ("eda",),
+    ("runner",),
+    ("galaxy", "quickstart"),
+    ("browser",),
+    ("docs",),
+)
+
+
+@dataclass
+class Outcome:
+    """What nox reported."""
+
+    code: int = 0
+    sessions: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, other: Outcome) -> None:
+        """Take over what another run of nox reported; the first failure counts."""
+        self.code = self.code or other.code
+        self.sessions += other.sessions
+
+
+def plan(wanted: Sequence[str]) -> tuple[list[list[str]], list[str]]:
+    """Return the rows of sessions that run side by side, and then the sessions that have the machine to themselves."""
+    rows = [[name for name in row if name in wanted] for row in ONE_CORE]
+    rows = [row for row in rows if row]
+    if len(rows) < SIDE_BY_SIDE:
+        return [], list(wanted)
+    together = {name for row in rows for name in row}
+    return rows, [name for name in wanted if name not in together]
 
 
 def summary(wanted: Sequence[str], results: Sequence[dict[str, str]], code: int, seconds: float) -> str:
@@ -32,26 +74,68 @@ def summary(wanted: Sequence[str], results: Sequence[dict[str, str]], code: int,
     return f"{verdict}: {' '.join(wanted)} in {minutes} min {rest} s: {'; '.join(parts) or 'no session ended'}"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sessions and return nox's exit code."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    wanted = arguments[:end]
-    workspace.CACHE.mkdir(exist_ok=True)
-    start = time.monotonic()
-    command = [sys.executable, "-m", "nox", "--report", str(REPORT), "--sessions", *arguments]
-    with subprocess.Popen(command, cwd=workspace.ROOT) as process:
+def run_nox(arguments: Sequence[str], output: IO[bytes] | None = None) -> Outcome:
+    """Run nox with these sessions and arguments."""
+    report = workspace.CACHE / f"report-{os.getpid()}-{threading.get_ident()}.json"
+    command = [sys.executable, "-m", "nox", "--report", str(report), "--sessions", *arguments]
+    errors = subprocess.STDOUT if output else None
+    with subprocess.Popen(command, cwd=workspace.ROOT, stdout=output, stderr=errors) as process:
         code = None
         while code is None:
             # Ctrl-C reaches nox as well, which stops its session in good order.
             with contextlib.suppress(KeyboardInterrupt):
                 code = process.wait()
     results = []
-    if REPORT.exists():
-        results = json.loads(REPORT.read_text(encoding="utf-8"))["sessions"]
-        REPORT.unlink()
-    print(summary(wanted, results, code, time.monotonic() - start), flush=True)
+    if report.exists():
+        results = json.loads(report.read_text(encoding="utf-8"))["sessions"]
+        report.unlink()
+    return Outcome(code, results)
+
+
+def side_by_side(rows: Sequence[Sequence[str]], run: Callable[[Sequence[str], IO[bytes]], Outcome]) -> Outcome:
+    """Run the rows, a few at a time, and show the whole output of each when it has ended."""
+    total = Outcome()
+    showing = threading.Lock()
+    stopped = threading.Event()
+
+    def one(row: Sequence[str]) -> None:
+        if stopped.is_set():
+            return
+        print(f"run.py > {' '.join(row)} has begun", flush=True)
+        with tempfile.TemporaryFile() as output:
+            outcome = run(row, output)
+            output.seek(0)
+            with showing:
+                shutil.copyfileobj(output, sys.stdout.buffer)
+                sys.stdout.flush()
+                total.add(outcome)
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        running = [pool.submit(one, row) for row in rows]
+        try:
+            wait(running)
+        except KeyboardInterrupt:
+            stopped.set()
+    for future in running:
+        future.result()
+    if stopped.is_set():
+        total.code = INTERRUPTED
+    return total
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the sessions and return nox's exit code."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    wanted = arguments[:end]
+    workspace.CACHE.mkdir(exist_ok=True)
+    start = time.monotonic()
+    rows, rest = plan(wanted)
+    outcome = side_by_side(rows, lambda row, output: run_nox([*row, *arguments[end:]], output))
+    if rest and outcome.code != INTERRUPTED:
+        outcome.add(run_nox([*rest, *arguments[end:]]))
+    print(summary(wanted, outcome.sessions, outcome.code, time.monotonic() - start), flush=True)
     # the simulator runs until it is stopped
-    return 0 if code == INTERRUPTED and list(wanted) == ["simulator"] else code
+    return 0 if outcome.code == INTERRUPTED and list(wanted) == ["simulator"] else outcome.code
 
 
 if __name__ == "__main__":

@@ -56,6 +56,9 @@ def environment() -> dict[str, str]:
         "PATH": os.pathsep.join((str(PYTHONS), system_path())),
         "PYTHONDONTWRITEBYTECODE": "1",
         "QG_CHECKOUT": str(ROOT),
+        # Nothing is written into the checkout when a module is imported, so installed packages are compiled at once:
+        # else every ansible-playbook compiles ansible-core.
+        "UV_COMPILE_BYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "RUFF_CACHE_DIR": str(CACHE / "ruff"),
         "XDG_CACHE_HOME": str(CACHE / "xdg"),
@@ -120,8 +123,11 @@ def prepare_home() -> None:
     lines = ["[global]", "progress-bar = off", "quiet = 1"]
     for key, value in sorted(pip_settings().items()):
         lines.append(f"{key} = " + "\n    ".join(value.split("\n")))
-    target.touch(mode=0o600)
-    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # Another session may read it at the same time.
+    new = target.with_name(f".{target.name}-{os.getpid()}")
+    new.touch(mode=0o600)
+    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    new.replace(target)
 
 
 def version() -> str:

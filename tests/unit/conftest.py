@@ -5,8 +5,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+#: What runs on the user's ansible-core and Python. The rest is of this repository: its tools, its documents.
+SHIPPED = tuple(Path(__file__).resolve().parent / name for name in ("plugins", "eda"))
 
 # No test is timed: a machine that is busy with something else is no fault of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the collection does not ship."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and not any(map(item.path.is_relative_to, SHIPPED)):
+            item.add_marker("newest_core")

@@ -18,15 +18,17 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.action.qg_egress_whitelist import SPEC
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _account_endpoints, _endpoints, _options
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import VENDOR_CODES
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import endpoints as account_endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints as classic_endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import VENDOR_CODES
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task import options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent / "plugins"))
@@ -46,7 +48,7 @@ Blocks = list[tuple[str, str]]
 
 def role_options() -> dict[str, Any]:
     spec = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-    options: dict[str, Any] = spec["argument_specs"]["main"]["options"]
+    options: dict[str, Any] = spec["argument_specs"]["main.yml"]["options"]
     return options
 
 
@@ -127,7 +129,7 @@ def test_the_examples_are_yaml(guide: str) -> None:
 #: A call, a parameter or nothing, and a module that sends it.
 Sent = tuple[str, str, str]
 ACCOUNT_PATHS = {
-    value.path for value in vars(_account_endpoints).values() if isinstance(value, _account_endpoints.AccountEndpoint)
+    value.path for value in vars(account_endpoints).values() if isinstance(value, account_endpoints.AccountEndpoint)
 }
 COVERAGE = ROOT / "docs" / "docsite" / "rst" / "api_coverage.rst"
 
@@ -157,9 +159,9 @@ def test_each_row_of_the_coverage_has_a_test_or_is_not_used() -> None:
 
 
 def test_the_coverage_has_each_call() -> None:
-    called = {value for value in vars(_endpoints).values() if isinstance(value, _endpoints.Endpoint)}
+    called = {value for value in vars(classic_endpoints).values() if isinstance(value, classic_endpoints.Endpoint)}
     # That one is a limit, and not a call.
-    called.remove(_endpoints.RELEASED_ADDRESSES)
+    called.remove(classic_endpoints.RELEASED_ADDRESSES)
     rows = [row for row in coverage() if "call" in row]
     names = {endpoint.name for endpoint in called} | ACCOUNT_PATHS
     assert {call for row in rows for call in codes(row["call"])} == names
@@ -350,13 +352,13 @@ class AccountRecorder(Transport):
         self.core = Core(clock=Clock(time.time()), seed=1)
         self.sent: set[tuple[str, str]] = set()
 
-    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> Answer:
+    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> HttpResponse:
         """Keep them, and hand the call in."""
         common = {"appid", "domain", "time", "sign"}
         assert common <= set(parameters)
         self.sent |= {(endpoint, name) for name in set(parameters) - common} or {(endpoint, "")}
         status, body = self.core.handle(method, f"/api{endpoint}", parameters)
-        return Answer(status, json.dumps(body), {})
+        return HttpResponse(status, json.dumps(body), {})
 
 
 ORDER = {"package_no": "1111", "system_no": "1", "duration": "1m", "product_id": 104}
@@ -381,7 +383,7 @@ def test_each_parameter_of_an_account_is_sent_by_the_modules_that_the_table_name
         validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({**credentials, **task})
         assert not validation.error_messages
         wire = AccountRecorder()
-        monkeypatch.setattr(_options, "_transport", lambda *_arguments, wire=wire: (wire, Budget(0)))
+        monkeypatch.setattr(options, "_transport", lambda *_arguments, wire=wire: (wire, WaitBudget(0)))
         result = execute(operation, validation.validated_parameters, Mode())
         assert "failed" not in result, result
         sent |= {(call, parameter, module) for call, parameter in wire.sent}

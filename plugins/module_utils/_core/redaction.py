@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Layer core: secrets removed from whatever a server may repeat them in, in every spelling.
+"""Secrets removed from whatever a server may repeat them in, in every spelling.
 
 This file is private to the collection.
 """
@@ -26,9 +26,9 @@ except ImportError:
 MASK = "********"
 MASKED_VALUE = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 #: Spellings inside spellings that are undone. A text that needs more is not shown.
-_MOST_ROUNDS = 8
+_MAX_ROUNDS = 8
 #: Secrets with fewer bytes are not looked for in base64 and hexadecimal, where they would be anywhere.
-_LEAST_ENCODED = 6
+_MIN_ENCODED = 6
 #: A name of the collection's own, which no secret may change.
 _OWN_NAME = re.compile(r"[a-z][a-z_]*")
 #: Below these names, all other names are the vendor's.
@@ -44,7 +44,7 @@ _BACKSLASH = re.compile(
     r"\\+(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})|([^\\]))"
 )
 #: Levels of lists and objects in a result. What lies deeper is not looked at, and not shown where a secret may be.
-_MOST_LEVELS = 100
+_MAX_LEVELS = 100
 
 
 class Redactor:
@@ -74,7 +74,7 @@ class Redactor:
         if self._pattern is None or not text:
             return text
         best = current = self._masked(text)
-        for _round in range(_MOST_ROUNDS):
+        for _round in range(_MAX_ROUNDS):
             decoded = decode(current)
             if decoded == current:
                 return best
@@ -111,7 +111,7 @@ class Redactor:
         everything = "\n".join(_texts(value))
         return any(sign in everything for sign in _ESCAPE_SIGNS) or self._may_hold(everything)
 
-    def _tree(self, value: Any, levels: int = _MOST_LEVELS, *, foreign: bool = False) -> Any:
+    def _tree(self, value: Any, levels: int = _MAX_LEVELS, *, foreign: bool = False) -> Any:
         if isinstance(value, str):
             # As Ansible does it: what is a secret as a whole says so.
             return MASKED_VALUE if value in self.secrets else self.text(value)
@@ -160,7 +160,7 @@ def decode(text: str) -> str:
 
 def undone(text: str) -> str:
     """Undo all layers, which are few in anything that is meant to be read."""
-    for _round in range(_MOST_ROUNDS):
+    for _round in range(_MAX_ROUNDS):
         before, text = text, decode(text)
         if text == before:
             break
@@ -190,7 +190,7 @@ def _forms(secrets: Iterable[str]) -> set[str]:
 
 
 def _is_long(secret: str) -> bool:
-    return len(secret.encode("utf-8", "replace")) >= _LEAST_ENCODED
+    return len(secret.encode("utf-8", "replace")) >= _MIN_ENCODED
 
 
 def _base64_forms(secret: str) -> Iterator[str]:

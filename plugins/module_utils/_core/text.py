@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Layer core: foreign text made fit to be shown, and values of options quoted without a credential.
+"""Foreign text made fit to be shown, and values of options quoted without a credential.
 
 This file is private to the collection.
 """

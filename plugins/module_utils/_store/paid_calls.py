@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .reported import LIST_LAG
 
 if TYPE_CHECKING:
-    from .._state import State
+    from .state import State
 
 #: Seconds within which a call that was sent is carried out, if it ever is and its timeout is not longer.
 UNDER_WAY = 30.0

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .._state import State
+    from .state import State
 
 #: Seconds for which a list of the vendor may lag behind what the vendor has reported or done.
 LIST_LAG = 60.0

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from .reported import LIST_LAG
 
 if TYPE_CHECKING:
-    from .._state import State
+    from .state import State
 
 #: A row per call: ``ips`` (JSON) were to be added if ``present``, or else removed. ``sent`` and ``timeout`` are
 #: seconds; ``over`` is 1 if the server has ended the exchange, so that nothing of it is still under way.

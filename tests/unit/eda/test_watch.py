@@ -13,19 +13,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models import Amount
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
-    AccountError,
-    ApiError,
-    ExchangeError,
-    QgError,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import BEIJING, Lease, Quota, numeric_order
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.models import Amount
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import BEIJING, Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import numeric_order
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import (
     BALANCE,
     LEASES,
-    LONGEST_REST,
-    MOST_CODES,
+    MAX_BLOCK,
+    MAX_CODES,
     QUOTA,
     WHITELIST,
     Event,
@@ -84,8 +82,8 @@ def refusal(code: int) -> ApiError:
     return ApiError(code, "/query", http_status=200)
 
 
-LOST = ExchangeError(
-    "/query: no usable answer from proxy.qg.net: connection reset by peer.", endpoint="/query", executed=None
+LOST = TransportError(
+    "/query: no usable answer from proxy.qg.net: connection reset by peer.", endpoint="/query", effect=Effect.UNKNOWN
 )
 
 quotas = st.builds(lambda total, used: quota(max(0, total - used), total), st.integers(0, 12), st.integers(0, 12))
@@ -248,7 +246,7 @@ def test_what_is_known_is_no_more_than_what_was_seen_last(story: list[tuple[Seen
         if seen.whitelist is not None:
             assert known.listed == frozenset(seen.whitelist)
         assert set(known.failing) <= {QUOTA, LEASES, WHITELIST, BALANCE}
-        assert all(len(failing.codes) <= MOST_CODES for failing in known.failing.values())
+        assert all(len(failing.codes) <= MAX_CODES for failing in known.failing.values())
 
 
 @given(stories)
@@ -393,7 +391,7 @@ def test_a_server_that_makes_up_codes_is_not_told_for_ever() -> None:
     for code in range(1, 1000):
         known, new = step(known, RULES, Seen(failed={QUOTA: refusal(-code)}), NOW)
         events += len(new)
-    assert events == MOST_CODES
+    assert events == MAX_CODES
     assert known.failing[QUOTA].times == 999
 
 
@@ -403,7 +401,7 @@ def test_a_server_that_makes_up_codes_is_not_told_for_ever() -> None:
 )
 def test_what_fails_rests_longer_and_longer(times: int, interval: float, polls: int) -> None:
     assert polls_left_out(times, interval) == polls
-    assert (polls + 1) * interval <= max(LONGEST_REST, interval)
+    assert (polls + 1) * interval <= max(MAX_BLOCK, interval)
 
 
 @pytest.mark.parametrize(

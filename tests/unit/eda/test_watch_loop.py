@@ -16,11 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _op_watch
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, ExchangeError, OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._logs import LOGGERS, keep_queries_out
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Quota
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import Known, Seen
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    Effect,
+    OptionError,
+    QgError,
+    TransportError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.log_filter import LOGGERS, keep_queries_out
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Known, Seen
 
 KEY, PWD, APP_KEY = "QGSECRET1", "pwd-secret-2", "appkey-secret-3"
 
@@ -57,8 +63,8 @@ def vendor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vendor:
     for name in ("QG_KEY", "QG_PWD", "QG_API_URL", "QG_APP_ID", "QG_APP_KEY", "QG_MINUTE_SECONDS", "QG_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QG_STATE_DIR", str(tmp_path / "state"))
-    for thing in _op_watch.LOOKS:
-        monkeypatch.setitem(_op_watch.LOOKS, thing, lambda _params, _nap, thing=thing: vendor.look(thing))
+    for thing in poller.LOOKS:
+        monkeypatch.setitem(poller.LOOKS, thing, lambda _params, _nap, thing=thing: vendor.look(thing))
     return vendor
 
 
@@ -72,7 +78,7 @@ def watch(vendor: Vendor, polls: int, **options: Any) -> list[dict[str, Any]]:
             raise EnoughError
 
     with pytest.raises(EnoughError):
-        asyncio.run(_op_watch.watch(queue, {"key": KEY, **options}, pause))
+        asyncio.run(poller.watch(queue, {"key": KEY, **options}, pause))
     return [queue.get_nowait() for _number in range(queue.qsize())]
 
 
@@ -104,7 +110,7 @@ def test_the_event_loop_is_free_while_the_vendor_is_slow(vendor: Vendor) -> None
 
     async def scene() -> dict[str, Any]:
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        task = asyncio.create_task(_op_watch.watch(queue, {"key": KEY, "quota_below": 1}))
+        task = asyncio.create_task(poller.watch(queue, {"key": KEY, "quota_below": 1}))
         while not waiting.is_set():
             await asyncio.sleep(0.01)
         answer.set()
@@ -129,7 +135,7 @@ def test_a_watcher_that_waits_for_an_answer_is_cancelled_at_once(vendor: Vendor)
     vendor.answers = {"quota": [stuck]}
 
     async def scene() -> bool:
-        task = asyncio.create_task(_op_watch.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
+        task = asyncio.create_task(poller.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
         while not waiting.is_set():
             await asyncio.sleep(0.01)
         task.cancel()
@@ -157,10 +163,10 @@ def test_a_watcher_that_waits_for_its_turn_lets_go_when_it_is_cancelled(
             outcome.append(problem.message)
             raise
 
-    monkeypatch.setitem(_op_watch.LOOKS, "quota", turn)
+    monkeypatch.setitem(poller.LOOKS, "quota", turn)
 
     async def scene() -> None:
-        task = asyncio.create_task(_op_watch.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
+        task = asyncio.create_task(poller.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
         while not waiting.is_set():
             await asyncio.sleep(0.01)
         task.cancel()
@@ -182,7 +188,7 @@ def test_a_full_queue_holds_the_next_poll_back(vendor: Vendor) -> None:
         async def pause(_seconds: float) -> None:
             await asyncio.sleep(0)
 
-        task = asyncio.create_task(_op_watch.watch(queue, {"key": KEY, "whitelist": True}, pause))
+        task = asyncio.create_task(poller.watch(queue, {"key": KEY, "whitelist": True}, pause))
         while len(vendor.looks) < 2 or not queue.full():
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
@@ -196,7 +202,7 @@ def test_a_full_queue_holds_the_next_poll_back(vendor: Vendor) -> None:
 
 
 def test_what_fails_is_looked_at_less_and_less_often_and_the_rest_as_ever(vendor: Vendor) -> None:
-    lost = ExchangeError("/query: no usable answer.", endpoint="/query", executed=None)
+    lost = TransportError("/query: no usable answer.", endpoint="/query", effect=Effect.UNKNOWN)
     vendor.answers = {"leases": [lost], "whitelist": [[]]}
     events = watch(vendor, 60, leases=True, whitelist=True)
     assert [event["type"] for event in events] == ["watch_failed"]
@@ -206,7 +212,7 @@ def test_what_fails_is_looked_at_less_and_less_often_and_the_rest_as_ever(vendor
 
 
 def test_a_recovered_watch_has_its_rhythm_back(vendor: Vendor) -> None:
-    refused = ApiError(-1, "/query")
+    refused = ApiError(-1, "/query", effect=Effect.UNKNOWN)
     vendor.answers = {"leases": [refused, refused, [], refused, []]}
     events = watch(vendor, 7, leases=True)
     assert [event["type"] for event in events] == ["watch_failed", "watch_recovered", "watch_failed", "watch_recovered"]
@@ -297,9 +303,9 @@ def test_options_may_be_text_as_variables_are(vendor: Vendor) -> None:
 def test_options_come_from_the_environment(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("QG_KEY", KEY), ("QG_PWD", PWD), ("QG_TIMEOUT", "7"), ("QG_API_URL", "http://127.0.0.1:1")):
         monkeypatch.setenv(name, value)
-    params = _op_watch.options_from({"whitelist": True})
+    params = poller.options_from({"whitelist": True})
     assert (params["key"], params["pwd"], params["timeout"], params["api_url"]) == (KEY, PWD, 7.0, "http://127.0.0.1:1")
-    assert _op_watch.options_from({"key": 12345678})["key"] == "12345678"
+    assert poller.options_from({"key": 12345678})["key"] == "12345678"
 
 
 GOOD = {"key": KEY, "quota_below": 1}
@@ -346,7 +352,7 @@ def test_a_mistake_is_told_in_a_sentence_before_any_call(
     vendor: Vendor, options: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(OptionError) as caught:
-        asyncio.run(_op_watch.watch(asyncio.Queue(), options))
+        asyncio.run(poller.watch(asyncio.Queue(), options))
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
     assert vendor.looks == []
@@ -356,14 +362,14 @@ def test_a_mistake_is_told_in_a_sentence_before_any_call(
 
 def test_a_wrong_minute_is_told(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", "an hour")
-    with pytest.raises(OptionError, match="QG_MINUTE_SECONDS=an hour is no length of a minute"):
-        asyncio.run(_op_watch.watch(asyncio.Queue(), GOOD))
+    with pytest.raises(OptionError, match="QG_MINUTE_SECONDS=an hour is not the length of a minute"):
+        asyncio.run(poller.watch(asyncio.Queue(), GOOD))
 
 
 def test_without_requests_it_says_what_to_install(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_op_watch, "REQUESTS_IMPORT_ERROR", "Traceback")
+    monkeypatch.setattr(poller, "REQUESTS_IMPORT_ERROR", "Traceback")
     with pytest.raises(OptionError, match="needs the Python library requests where ansible-rulebook runs"):
-        asyncio.run(_op_watch.watch(asyncio.Queue(), GOOD))
+        asyncio.run(poller.watch(asyncio.Queue(), GOOD))
 
 
 def test_the_http_library_logs_no_query(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-from simulator.core import Core, Lost
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from simulator.core import ConnectionLost, Core
 
 KEY = "QGDEMO01"
 #: When a call is carried out, its method, path and parameters.
@@ -51,7 +52,7 @@ class InProcess(Transport):
                 self.killed_in = None
                 raise Killed
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         parts = urlsplit(url)
         parameters = dict(parse_qsl(form if form is not None else parts.query, keep_blank_values=True))
         self.step()
@@ -64,17 +65,17 @@ class InProcess(Transport):
         began = self.core.clock.now()
         try:
             status, body = self.core.handle(method, parts.path, parameters)
-        except Lost as lost:
+        except ConnectionLost as lost:
             self.step()
-            raise ExchangeError(f"{endpoint}: {lost}.", endpoint=endpoint, executed=None) from None
+            raise TransportError(f"{endpoint}: {lost}.", endpoint=endpoint, effect=Effect.UNKNOWN) from None
         self.step()
         if self.core.clock.now() - began > self.timeout:
             raise self._silence(endpoint)
-        return Answer(status, "<html>" if body is None else json.dumps(body), {})
+        return HttpResponse(status, "<html>" if body is None else json.dumps(body), {})
 
     @staticmethod
-    def _silence(endpoint: str) -> ExchangeError:
-        return ExchangeError(f"{endpoint}: no answer in time.", endpoint=endpoint, executed=None, over=False)
+    def _silence(endpoint: str) -> TransportError:
+        return TransportError(f"{endpoint}: no answer in time.", endpoint=endpoint, effect=Effect.IN_FLIGHT)
 
     def advance(self, seconds: float) -> None:
         """Move the clock on, and let calls that are due be carried out on the way."""
@@ -88,27 +89,27 @@ class InProcess(Transport):
 
     def carry_out_late(self, call: LateCall) -> None:
         """Carry out a call that is no longer waited for."""
-        with contextlib.suppress(Lost):
+        with contextlib.suppress(ConnectionLost):
             self.core.handle(*call[1:])
 
 
 def client(core: Core, directory: Path, max_wait: float = 300.0, transport: InProcess | None = None) -> ProxyApi:
     """A client of the core, whose runs share a state directory."""
     transport = transport or InProcess(core)
-    pacer = Pacer(State(str(directory)), minute=60.0, now=core.clock.now)
-    budget = Budget(max_wait, sleep=transport.advance)
-    return ProxyApi(transport, pacer, budget, api_url="http://vendor.example", key=KEY)
+    rate_limiter = RateLimiter(State(str(directory)), minute=60.0, now=core.clock.now)
+    budget = WaitBudget(max_wait, sleep=transport.advance)
+    return ProxyApi(transport, rate_limiter, budget, api_url="http://vendor.example", key=KEY)
 
 
 def configure(core: Core, **fields: Any) -> None:
     """Alter the key's account."""
-    core.vendor.accounts[KEY].change(fields)
+    core.keys[KEY].configure(fields)
 
 
 def books(core: Core) -> Any:
     """What the key holds and has paid for, now."""
-    core.vendor.settle()
-    return core.vendor.accounts[KEY].books
+    core.keys.process_due_events()
+    return core.keys[KEY].holdings
 
 
 def fault(core: Core, fields: Mapping[str, Any]) -> None:

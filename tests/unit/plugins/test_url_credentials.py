@@ -28,10 +28,10 @@ from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.qingguo.qgnet.plugins.inventory import qg_cloud
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _op_watch
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import Spec
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import Spec
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -122,7 +122,9 @@ def _no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 
     def exchange(_self: Transport, _method: str, _url: str, _form: str | None, endpoint: str) -> None:
-        raise ExchangeError(f"{endpoint}: there is no network.", endpoint=endpoint, executed=False, transient=False)
+        raise TransportError(
+            f"{endpoint}: there is no network.", endpoint=endpoint, effect=Effect.NOT_SENT, retryable=False
+        )
 
     monkeypatch.setattr(Transport, "_exchange", exchange)
 
@@ -264,7 +266,7 @@ def test_no_option_of_the_event_source_quotes_credentials(tmp_path: Path, monkey
         async def scene() -> list[Any]:
             queue: asyncio.Queue[Any] = asyncio.Queue()
             try:
-                await _op_watch.watch(queue, options, pause)
+                await poller.watch(queue, options, pause)
             except QgError as problem:
                 return [str(problem), *(queue.get_nowait() for _number in range(queue.qsize()))]
             return []
@@ -274,10 +276,10 @@ def test_no_option_of_the_event_source_quotes_credentials(tmp_path: Path, monkey
     common: dict[str, Any] = {"key": "QGDEMO01", "app_id": "agent", "app_key": "key-of-agent", "max_wait": 0}
     common |= {"quota_below": 1, "balance_below": 1}
     # Any type: a rulebook may hand over text for all of them.
-    names = [name for name, told in _op_watch.SPEC.items() if told["type"] != "path" and not told.get("no_log")]
+    names = [name for name, told in poller.SPEC.items() if told["type"] != "path" and not told.get("no_log")]
     for option in names:
         for url in MISTYPED if option in ("api_url", "account_url", "domain", "expected") else MISTYPED[:2]:
-            options = {**common, "state_dir": str(tmp_path), option: filled(_op_watch.SPEC[option], url)}
+            options = {**common, "state_dir": str(tmp_path), option: filled(poller.SPEC[option], url)}
             assert not quoted(run(options)), option
 
 

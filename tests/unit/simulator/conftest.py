@@ -23,7 +23,7 @@ Call = Callable[..., Any]
 
 @pytest.fixture
 def http() -> requests.Session:
-    """A session that no proxy or netrc of the machine touches."""
+    """Return a session that ignores the proxies and the netrc file of the machine."""
     session = requests.Session()
     session.trust_env = False
     return session
@@ -31,7 +31,7 @@ def http() -> requests.Session:
 
 @pytest.fixture
 def call(sim: Simulator, http: requests.Session) -> Call:
-    """One vendor call by GET with the first key; its answer's JSON."""
+    """Return a function that makes a call by GET with the first key and returns the JSON value."""
 
     def get(path: str, **params: str) -> Any:
         return http.get(sim.api_url + path, params={"Key": sim.key, **params}, timeout=10).json()

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 import requests
-from simulator import cli, cloud_data
+from simulator import cli
+from simulator.account import catalog
+from simulator.account.signature import sign
 from simulator.clock import Clock
-from simulator.core import Core, Lost
-from simulator.signature import sign
+from simulator.core import ConnectionLost, Core
 from simulator_fixture import Simulator, running_simulator
 
 START = 1700000000.0
@@ -34,11 +35,11 @@ ACCOUNT_CALLS: dict[str, dict[str, str]] = {
     LINES: {"productId": "115"},
     PROXY: {"productId": "117", "resource_no": "demo0001"},
 }
-Ask = Callable[..., Any]
+AccountCaller = Callable[..., Any]
 
 
-def signed(now: float, appid: str = APPID, appkey: str = APPKEY, domain: str = DOMAIN) -> dict[str, str]:
-    """The common parameters; the digest is computed here, so that the simulator's own is not its only witness."""
+def signed_params(now: float, appid: str = APPID, appkey: str = APPKEY, domain: str = DOMAIN) -> dict[str, str]:
+    """Return the common parameters. The digest is computed here, independently of the simulator."""
     moment = str(int(now))
     digest = hashlib.md5(f"{appid}{domain}{moment}{appkey}".encode()).hexdigest()
     return {"appid": appid, "domain": domain, "time": moment, "sign": digest}
@@ -50,26 +51,26 @@ def core() -> Core:
 
 
 @pytest.fixture
-def ask(core: Core) -> Ask:
-    """One account call without the network; its answer's JSON."""
+def call_core(core: Core) -> AccountCaller:
+    """Return a function that makes an account call without the network and returns the JSON value."""
 
     def get(path: str, **params: str) -> Any:
-        return core.handle("GET", path, {**signed(core.clock.now()), **params})[1]
+        return core.handle("GET", path, {**signed_params(core.clock.now()), **params})[1]
 
     return get
 
 
 @pytest.fixture
-def call(sim: Simulator, http: requests.Session) -> Ask:
-    """One account call over HTTP; its response."""
+def call(sim: Simulator, http: requests.Session) -> AccountCaller:
+    """Return a function that makes an account call over HTTP and returns the response."""
 
     def get(path: str, **params: str) -> requests.Response:
-        return http.get(sim.api_url + path, params={**signed(time.time()), **params}, timeout=10)
+        return http.get(sim.api_url + path, params={**signed_params(time.time()), **params}, timeout=10)
 
     return get
 
 
-def alter(core: Core, **fields: Any) -> None:
+def configure_agent(core: Core, **fields: Any) -> None:
     core.agents.put(APPID, fields)
 
 
@@ -81,7 +82,7 @@ def refusal(core: Core) -> str | None:
 # The signature.
 
 
-def test_the_vector_of_the_facts(core: Core) -> None:
+def test_the_documented_signature_is_accepted(core: Core) -> None:
     digest = "ad958eb5e4d73bc42bc2405599287116"
     assert sign(APPID, DOMAIN, "1700000000", APPKEY) == digest
     params = {"appid": APPID, "domain": DOMAIN, "time": "1700000000", "sign": digest}
@@ -91,7 +92,7 @@ def test_the_vector_of_the_facts(core: Core) -> None:
     assert core.handle("POST", BALANCE, {**params, "more": "x"}) == (200, answer)
 
 
-def test_a_fraction_of_a_second_is_taken(core: Core) -> None:
+def test_a_time_with_fractional_seconds_is_accepted(core: Core) -> None:
     moment = "1700000000.123"
     params = {"appid": APPID, "domain": DOMAIN, "time": moment, "sign": sign(APPID, DOMAIN, moment, APPKEY)}
     assert core.handle("GET", BALANCE, params)[1]["result"] is True
@@ -117,8 +118,8 @@ def test_a_fraction_of_a_second_is_taken(core: Core) -> None:
         ({"time": "1700000001"}, "wrong_sign"),
     ],
 )
-def test_refused_signatures(core: Core, changes: dict[str, str | None], kind: str) -> None:
-    params = {name: value for name, value in {**signed(START), **changes}.items() if value is not None}
+def test_an_invalid_signature_is_refused(core: Core, changes: dict[str, str | None], kind: str) -> None:
+    params = {name: value for name, value in {**signed_params(START), **changes}.items() if value is not None}
     status, body = core.handle("GET", BALANCE, params)
     assert (status, body["result"], body["data"]) == (200, False, None)
     assert body["msg"]
@@ -130,33 +131,33 @@ def test_refused_signatures(core: Core, changes: dict[str, str | None], kind: st
 
 
 @pytest.mark.parametrize("off", [-300, 300])
-def test_tolerance(core: Core, off: int) -> None:
-    assert core.handle("GET", BALANCE, signed(START + off))[1]["result"] is True
-    alter(core, tolerance=10)
-    assert core.handle("GET", BALANCE, signed(START + off))[1]["result"] is False
-    assert core.handle("GET", BALANCE, signed(START + off / 30))[1]["result"] is True
+def test_the_time_tolerance_of_an_agent_is_enforced(core: Core, off: int) -> None:
+    assert core.handle("GET", BALANCE, signed_params(START + off))[1]["result"] is True
+    configure_agent(core, tolerance=10)
+    assert core.handle("GET", BALANCE, signed_params(START + off))[1]["result"] is False
+    assert core.handle("GET", BALANCE, signed_params(START + off / 30))[1]["result"] is True
 
 
-def test_agents_have_their_own_key_and_domain(core: Core) -> None:
+def test_each_agent_has_its_own_appkey_and_domain(core: Core) -> None:
     core.agents.put("other", {"appkey": "k2", "domain": "reseller.example", "balance": "-3.50"})
-    alter(core, appkey="new")
-    assert core.handle("GET", BALANCE, signed(START))[1]["result"] is False
-    assert core.handle("GET", BALANCE, signed(START, appkey="new"))[1]["data"] == "12.34"
-    other = signed(START, "other", "k2", "reseller.example")
+    configure_agent(core, appkey="new")
+    assert core.handle("GET", BALANCE, signed_params(START))[1]["result"] is False
+    assert core.handle("GET", BALANCE, signed_params(START, appkey="new"))[1]["data"] == "12.34"
+    other = signed_params(START, "other", "k2", "reseller.example")
     assert core.handle("GET", BALANCE, other)[1]["data"] == "-3.50"
     # It sees what is on sale, and owns nothing.
     assert core.handle("GET", DETAIL, other)[1]["Data"] == {}
     assert len(core.handle("GET", PACKAGES, {**other, "productId": "104"})[1]["Data"]) == 2
     core.reset()
     assert list(core.agents.by_appid) == [APPID]
-    assert core.handle("GET", BALANCE, signed(START))[1]["result"] is True
+    assert core.handle("GET", BALANCE, signed_params(START))[1]["result"] is True
 
 
 # What the vendor's pages show.
 
 
-def test_details_as_shown(ask: Ask) -> None:
-    body = ask(DETAIL)
+def test_get_detail_returns_the_documented_example(call_core: AccountCaller) -> None:
+    body = call_core(DETAIL)
     assert (body["Code"], body["Message"]) == (0, "返回内容")
     assert list(body["Data"]) == ["1"]
     shown = body["Data"]["1"]
@@ -168,30 +169,30 @@ def test_details_as_shown(ask: Ask) -> None:
     assert list(shown) == names.split()
     assert all(isinstance(value, str) for value in shown.values())
     assert (shown["Suid"], shown["Harddiks"], shown["Defense"]) == ("12154545", "20", "")
-    assert ask(DETAIL, suid="12154545", productId="104")["Data"] == body["Data"]
+    assert call_core(DETAIL, suid="12154545", productId="104")["Data"] == body["Data"]
 
 
-def test_other_calls_as_shown(ask: Ask) -> None:
-    price = ask(PRICE, **ORDER)
+def test_other_endpoints_return_the_documented_examples(call_core: AccountCaller) -> None:
+    price = call_core(PRICE, **ORDER)
     assert (price["Code"], price["Data"]) == (0, {"OriginalPrice": "60", "TotalPrice": "50"})
-    packages = ask(PACKAGES, productId="104", load_rate="1")
+    packages = call_core(PACKAGES, productId="104", load_rate="1")
     assert (packages["Code"], list(packages["Data"])) == (0, ["1", "2"])
     first = packages["Data"]["1"]
     assert (first["Area_id"], first["Cpu"], first["Upgrade_status"], first["Package_no"]) == (342, "1", "", "1111")
     assert (first["Basic_price"], first["Halfyear_rate"], first["Year_rate"]) == ("2079.65", "0.53", "1")
-    lines = ask(LINES, productId="115")
+    lines = call_core(LINES, productId="115")
     assert (lines["Code"], len(lines["Data"])) == ("200", 1)
     line = lines["Data"][0]
     assert (line["id"], line["name"], line["introurl"]) == (14, "山东枣庄线路", None)
     assert line["bondSpecs"] == [11, 12, 15, 16, 17]
-    plan = ask(PROXY, resource_no="demo0001", productId="117")
+    plan = call_core(PROXY, resource_no="demo0001", productId="117")
     assert plan["Code"] == 200
     names = "Authkey Number Connect Buy_time End_time Order_status Type Ip_type Resource_available Tunnel_url"
     assert list(plan["Data"]) == names.split()
 
 
-def test_every_answer_has_a_request_id_that_the_journal_knows(core: Core, ask: Ask) -> None:
-    ids = [ask(DETAIL)["RequestId"], ask(DETAIL, suid="9")["RequestId"]]
+def test_each_response_has_the_request_id_of_its_journal_entry(core: Core, call_core: AccountCaller) -> None:
+    ids = [call_core(DETAIL)["RequestId"], call_core(DETAIL, suid="9")["RequestId"]]
     assert ids == [entry["request_id"] for entry in core.journal.select()]
     assert len(set(ids)) == 2
     assert [len(part) for part in ids[0].split("-")] == [8, 4, 4, 4, 12]
@@ -228,64 +229,66 @@ def test_every_answer_has_a_request_id_that_the_journal_knows(core: Core, ask: A
         (PROXY, {"resource_no": "demo0001", "productId": "104"}, "unknown_resource"),
     ],
 )
-def test_refused_parameters(core: Core, ask: Ask, path: str, params: dict[str, str], kind: str) -> None:
-    body = ask(path, **params)
+def test_invalid_parameters_are_refused(
+    core: Core, call_core: AccountCaller, path: str, params: dict[str, str], kind: str
+) -> None:
+    body = call_core(path, **params)
     assert (refusal(core), body["Data"]) == (kind, None)
     assert body["Code"] not in (0, 200, "200")
     assert body["Message"]
 
 
-def test_filters_of_packages(core: Core, ask: Ask) -> None:
-    shown = [row.described() for row in cloud_data.packages()]
+def test_packages_are_filtered_by_line_and_area(core: Core, call_core: AccountCaller) -> None:
+    shown = [row.describe() for row in catalog.packages()]
     elsewhere = [{**shown[0], "Line_no": "l2", "Area_no": "l2-1", "Package_no": "3"}]
-    alter(core, packages=[*shown, *elsewhere, {**elsewhere[0], "productId": 300}])
+    configure_agent(core, packages=[*shown, *elsewhere, {**elsewhere[0], "productId": 300}])
 
     def numbers(**params: str) -> list[str]:
-        return [row["Package_no"] for row in ask(PACKAGES, **{"productId": "104", **params})["Data"].values()]
+        return [row["Package_no"] for row in call_core(PACKAGES, **{"productId": "104", **params})["Data"].values()]
 
     assert numbers() == ["1111", "2222", "3"]
     assert numbers(line_no="l2") == numbers(area_no="l2-1") == numbers(line_no="l2", area_no="l2-1") == ["3"]
     assert numbers(line_no="nowhere") == numbers(productId="113") == []
     assert numbers(productId="300") == ["3"]
-    assert "productId" not in ask(PACKAGES, productId="300")["Data"]["1"]
-    assert not set(cloud_data.RATES) & set(ask(PACKAGES, productId="104")["Data"]["1"])
-    alter(core, options={"rates": "always"})
-    assert set(cloud_data.RATES) < set(ask(PACKAGES, productId="104")["Data"]["1"])
+    assert "productId" not in call_core(PACKAGES, productId="300")["Data"]["1"]
+    assert not set(catalog.RATE_FIELDS) & set(call_core(PACKAGES, productId="104")["Data"]["1"])
+    configure_agent(core, options={"rates": "always"})
+    assert set(catalog.RATE_FIELDS) < set(call_core(PACKAGES, productId="104")["Data"]["1"])
 
 
-def test_prices(core: Core, ask: Ask) -> None:
-    assert ask(PRICE, **{**ORDER, "duration": "12m"})["Data"] == {"OriginalPrice": "720", "TotalPrice": "600"}
+def test_a_price_is_calculated_for_a_duration(core: Core, call_core: AccountCaller) -> None:
+    assert call_core(PRICE, **{**ORDER, "duration": "12m"})["Data"] == {"OriginalPrice": "720", "TotalPrice": "600"}
     week = {"OriginalPrice": 7.5, "TotalPrice": 7}
-    alter(core, prices={"p": {"OriginalPrice": "9.90", "TotalPrice": 3}, "q": {"1w": week}}, systems=["s"])
+    configure_agent(core, prices={"p": {"OriginalPrice": "9.90", "TotalPrice": 3}, "q": {"1w": week}}, systems=["s"])
     order = {"package_no": "p", "system_no": "s", "duration": "3m"}
-    assert ask(PRICE, **order)["Data"] == {"OriginalPrice": "29.70", "TotalPrice": 9}
-    assert ask(PRICE, **{**order, "package_no": "q", "duration": "1w"})["Data"] == week
-    ask(PRICE, **{**order, "package_no": "q"})
+    assert call_core(PRICE, **order)["Data"] == {"OriginalPrice": "29.70", "TotalPrice": 9}
+    assert call_core(PRICE, **{**order, "package_no": "q", "duration": "1w"})["Data"] == week
+    call_core(PRICE, **{**order, "package_no": "q"})
     assert refusal(core) == "bad_duration"
 
 
 # Many instances.
 
 
-def test_pages(core: Core, ask: Ask) -> None:
-    alter(core, instances=120)
-    pages = [ask(DETAIL, productId="104", offset=str(offset))["Data"] for offset in (0, 50, 100, 150)]
+def test_a_list_is_returned_in_pages(core: Core, call_core: AccountCaller) -> None:
+    configure_agent(core, instances=120)
+    pages = [call_core(DETAIL, productId="104", offset=str(offset))["Data"] for offset in (0, 50, 100, 150)]
     assert [len(page) for page in pages] == [50, 50, 20, 0]
     assert [next(iter(page)) for page in pages[:3]] == ["1", "1", "1"]
     suids = [row["Suid"] for page in pages for row in page.values()]
     assert len(set(suids)) == 120
-    assert [row["Suid"] for row in ask(DETAIL, offset="7", limit="2")["Data"].values()] == suids[7:9]
-    assert ask(DETAIL, suid=suids[77], offset="5")["Data"]["1"]["Suid"] == suids[77]
-    alter(core, options={"numbering": "total"})
-    assert list(ask(DETAIL, offset="100")["Data"]) == [str(number) for number in range(101, 121)]
-    alter(core, options={"numbering": "page", "map_order": "text"})
-    assert list(ask(DETAIL, limit="11")["Data"])[:3] == ["1", "10", "11"]
-    alter(core, options={"over_limit": "clamp", "max_limit": 20})
-    assert len(ask(DETAIL, limit="1000")["Data"]) == len(ask(DETAIL)["Data"]) == 20
+    assert [row["Suid"] for row in call_core(DETAIL, offset="7", limit="2")["Data"].values()] == suids[7:9]
+    assert call_core(DETAIL, suid=suids[77], offset="5")["Data"]["1"]["Suid"] == suids[77]
+    configure_agent(core, options={"numbering": "total"})
+    assert list(call_core(DETAIL, offset="100")["Data"]) == [str(number) for number in range(101, 121)]
+    configure_agent(core, options={"numbering": "page", "map_order": "text"})
+    assert list(call_core(DETAIL, limit="11")["Data"])[:3] == ["1", "10", "11"]
+    configure_agent(core, options={"over_limit": "clamp", "max_limit": 20})
+    assert len(call_core(DETAIL, limit="1000")["Data"]) == len(call_core(DETAIL)["Data"]) == 20
 
 
-def test_generated_instances(core: Core) -> None:
-    alter(core, instances={"104": 900, "113": 300})
+def test_generated_instances_cover_all_states(core: Core) -> None:
+    configure_agent(core, instances={"104": 900, "113": 300})
     rows = [row.values for row in core.agents.by_appid[APPID].instances]
     again = Core(clock=Clock(0.0))
     again.agents.put(APPID, {"instances": 300})
@@ -307,34 +310,34 @@ def test_generated_instances(core: Core) -> None:
     assert all(isinstance(value, str) for row in rows for value in row.values())
 
 
-def test_instances_of_a_brand(core: Core, ask: Ask) -> None:
-    alter(core, instances=[{"Suid": "a"}, {"Suid": "b", "productId": 113}])
-    assert ask(DETAIL, productId="104")["Data"] == {"1": {"Suid": "a"}}
-    assert ask(DETAIL, productId="113")["Data"] == {"1": {"Suid": "b"}}
-    assert len(ask(DETAIL)["Data"]) == 2
-    alter(core, options={"brand": "required"})
-    ask(DETAIL)
+def test_instances_are_filtered_by_product(core: Core, call_core: AccountCaller) -> None:
+    configure_agent(core, instances=[{"Suid": "a"}, {"Suid": "b", "productId": 113}])
+    assert call_core(DETAIL, productId="104")["Data"] == {"1": {"Suid": "a"}}
+    assert call_core(DETAIL, productId="113")["Data"] == {"1": {"Suid": "b"}}
+    assert len(call_core(DETAIL)["Data"]) == 2
+    configure_agent(core, options={"brand": "required"})
+    call_core(DETAIL)
     assert refusal(core) == "missing_parameter"
-    assert ask(DETAIL, suid="b")["Data"] == {"1": {"Suid": "b"}}
+    assert call_core(DETAIL, suid="b")["Data"] == {"1": {"Suid": "b"}}
 
 
 # Options.
 
 
-def test_codes_messages_and_statuses_of_failures(core: Core) -> None:
+def test_options_replace_codes_messages_and_statuses_of_errors(core: Core) -> None:
     tables = {
         "codes": {"wrong_sign": "SIGN_ERROR", "*": -7},
         "messages": {"wrong_sign": "不对"},
         "statuses": {"wrong_sign": 403, "*": 400},
     }
-    alter(core, options=tables)
-    wrong = {**signed(START), "sign": "x"}
+    configure_agent(core, options=tables)
+    wrong = {**signed_params(START), "sign": "x"}
     status, body = core.handle("GET", DETAIL, wrong)
     assert (status, body["Code"], body["Message"]) == (403, "SIGN_ERROR", "不对")
     assert core.handle("GET", BALANCE, wrong) == (403, {"result": False, "data": None, "msg": "不对"})
-    status, body = core.handle("GET", DETAIL, {**signed(START), "suid": "9"})
+    status, body = core.handle("GET", DETAIL, {**signed_params(START), "suid": "9"})
     assert (status, body["Code"], body["Message"]) == (400, -7, "业务不存在 9")
-    alter(core, options={"code_style": "string", "codes": {}, "failure_data": "absent"})
+    configure_agent(core, options={"code_style": "string", "codes": {}, "failure_data": "absent"})
     body = core.handle("GET", DETAIL, wrong)[1]
     assert isinstance(body["Code"], str)
     assert "Data" not in body
@@ -350,49 +353,51 @@ def test_codes_messages_and_statuses_of_failures(core: Core) -> None:
         ({"success_code": "0"}, ["0"] * 5),
     ],
 )
-def test_codes_of_success(core: Core, ask: Ask, options: dict[str, Any], codes: list[Any]) -> None:
-    alter(core, options=options)
-    assert [ask(path, **params)["Code"] for path, params in ACCOUNT_CALLS.items() if path != BALANCE] == codes
+def test_options_replace_the_success_code(
+    core: Core, call_core: AccountCaller, options: dict[str, Any], codes: list[Any]
+) -> None:
+    configure_agent(core, options=options)
+    assert [call_core(path, **params)["Code"] for path, params in ACCOUNT_CALLS.items() if path != BALANCE] == codes
 
 
-def test_balance_in_the_common_envelope(core: Core, ask: Ask) -> None:
-    alter(core, options={"balance_envelope": "common", "numbers": "int"})
-    body = ask(BALANCE)
+def test_the_balance_can_use_the_common_envelope(core: Core, call_core: AccountCaller) -> None:
+    configure_agent(core, options={"balance_envelope": "common", "numbers": "int"})
+    body = call_core(BALANCE)
     assert (body["Code"], body["Data"]) == (0, 12.34)
 
 
 @pytest.mark.parametrize(
     ("value", "expected"), [("same", {}), ("object", {}), ("list", []), ("null", None), ("absent", ...)]
 )
-def test_empty_lists(core: Core, ask: Ask, value: str, expected: Any) -> None:
-    alter(core, instances=[], lines=[], options={"empty_data": value})
-    assert ask(DETAIL).get("Data", ...) == expected
-    assert ask(LINES, productId="115").get("Data", ...) == ([] if value == "same" else expected)
+def test_an_empty_list_has_the_configured_form(core: Core, call_core: AccountCaller, value: str, expected: Any) -> None:
+    configure_agent(core, instances=[], lines=[], options={"empty_data": value})
+    assert call_core(DETAIL).get("Data", ...) == expected
+    assert call_core(LINES, productId="115").get("Data", ...) == ([] if value == "same" else expected)
 
 
-def test_shape_of_data(core: Core, ask: Ask) -> None:
-    alter(core, options={"spelling": "table", "empty": "null", "numbers": "int"})
-    shown = ask(DETAIL)["Data"]["1"]
+def test_options_change_the_form_of_the_data(core: Core, call_core: AccountCaller) -> None:
+    configure_agent(core, options={"spelling": "table", "empty": "null", "numbers": "int"})
+    shown = call_core(DETAIL)["Data"]["1"]
     assert {"Line_no", "Area_no", "Spec_no", "Spec_name"} < set(shown)
     assert (shown["Defense"], shown["Run_status"], shown["Harddiks"], shown["Suid"]) == (None, 1, 20, "12154545")
-    package = ask(PACKAGES, productId="104")["Data"]["1"]
+    package = call_core(PACKAGES, productId="104")["Data"]["1"]
     assert (package["package_no"], package["Cpu"], package["Upgrade_status"]) == ("1111", 1, None)
-    assert ask(LINES, productId="115")["Data"][0]["bindspecs"] == [11, 12, 15, 16, 17]
-    assert ask(PRICE, **ORDER)["Data"] == {"OriginalPrice": 60, "TotalPrice": 50}
-    alter(core, options={"spelling": "lower", "empty": "absent", "numbers": "string", "lists": "array"})
-    shown = ask(DETAIL)["Data"][0]
+    assert call_core(LINES, productId="115")["Data"][0]["bindspecs"] == [11, 12, 15, 16, 17]
+    assert call_core(PRICE, **ORDER)["Data"] == {"OriginalPrice": 60, "TotalPrice": 50}
+    configure_agent(core, options={"spelling": "lower", "empty": "absent", "numbers": "string", "lists": "array"})
+    shown = call_core(DETAIL)["Data"][0]
     assert (shown["suid"], shown["run_status"], "defense" in shown) == ("12154545", "1", False)
-    assert ask(LINES, productId="115")["Data"][0]["bondspecs"] == ["11", "12", "15", "16", "17"]
-    assert ask(PROXY, productId="117", resource_no="demo0001")["Data"]["number"] == "10000"
-    alter(core, options={"lists": "map"})
-    assert list(ask(LINES, productId="115")["Data"]) == ["1"]
+    assert call_core(LINES, productId="115")["Data"][0]["bondspecs"] == ["11", "12", "15", "16", "17"]
+    assert call_core(PROXY, productId="117", resource_no="demo0001")["Data"]["number"] == "10000"
+    configure_agent(core, options={"lists": "map"})
+    assert list(call_core(LINES, productId="115")["Data"]) == ["1"]
 
 
 # Over HTTP.
 
 
-def test_get_and_post_read_the_url(sim: Simulator, http: requests.Session) -> None:
-    url, params = f"{sim.account_url}/cloud-business/getDetail", {**signed(time.time()), "suid": "12154545"}
+def test_get_and_post_read_parameters_from_the_url(sim: Simulator, http: requests.Session) -> None:
+    url, params = f"{sim.account_url}/cloud-business/getDetail", {**signed_params(time.time()), "suid": "12154545"}
     got, posted = (
         http.get(url, params=params, timeout=10),
         http.post(url, params=params, data={"suid": "9"}, timeout=10),
@@ -405,7 +410,7 @@ def test_get_and_post_read_the_url(sim: Simulator, http: requests.Session) -> No
     assert http.post(url, params=params, timeout=10).status_code == 405
 
 
-def test_journal(sim: Simulator, call: Ask, http: requests.Session) -> None:
+def test_the_journal_records_account_calls(sim: Simulator, call: AccountCaller, http: requests.Session) -> None:
     call(DETAIL, suid="12154545")
     http.get(f"{sim.account_url}/nothing", params={"appid": "x"}, timeout=10)
     http.get(sim.api_url + LINES, timeout=10)
@@ -416,7 +421,9 @@ def test_journal(sim: Simulator, call: Ask, http: requests.Session) -> None:
     assert (third["key"], third["refusal"]) == (None, "missing_parameter")
 
 
-def test_date_header(sim: Simulator, call: Ask, http: requests.Session) -> None:
+def test_the_date_header_follows_the_clock_and_the_options(
+    sim: Simulator, call: AccountCaller, http: requests.Session
+) -> None:
     def date() -> str | None:
         dates = call(BALANCE).raw.headers.getlist("Date")
         assert len(dates) < 2
@@ -439,22 +446,22 @@ def test_date_header(sim: Simulator, call: Ask, http: requests.Session) -> None:
     assert date() == own["Date"]
 
 
-def test_date_without_the_network(core: Core, ask: Ask) -> None:
-    ask(BALANCE)
+def test_the_core_returns_the_date_header(core: Core, call_core: AccountCaller) -> None:
+    call_core(BALANCE)
     assert core.headers == {"Date": "Tue, 14 Nov 2023 22:13:20 GMT"}
-    alter(core, options={"date": False})
-    ask(BALANCE)
+    configure_agent(core, options={"date": False})
+    call_core(BALANCE)
     assert core.headers == {}
 
 
-def test_control(sim: Simulator, call: Ask, http: requests.Session) -> None:
+def test_control_calls_create_and_change_an_agent(sim: Simulator, call: AccountCaller, http: requests.Session) -> None:
     assert (sim.app_id, sim.app_key, sim.account_url) == (APPID, APPKEY, f"{sim.api_url}/api")
-    told = sim.agent(balance="0.01", instances=1000)
-    assert (told["balance"], len(told["instances"])) == ("0.01", 1000)
-    assert told["instances"][0]["productId"] == 104
-    assert sim.control("GET", f"/agents/{APPID}") == told
+    agent = sim.agent(balance="0.01", instances=1000)
+    assert (agent["balance"], len(agent["instances"])) == ("0.01", 1000)
+    assert agent["instances"][0]["productId"] == 104
+    assert sim.control("GET", f"/agents/{APPID}") == agent
     assert call(BALANCE).json()["data"] == "0.01"
-    sim.agent("other", appkey="k", instances=told["instances"][:3])
+    sim.agent("other", appkey="k", instances=agent["instances"][:3])
     agents = sim.state()["agents"]
     assert [(name, agent["instances"]) for name, agent in agents.items()] == [(APPID, 1000), ("other", 3)]
     sim.reset()
@@ -492,7 +499,7 @@ def test_control(sim: Simulator, call: Ask, http: requests.Session) -> None:
         {"nothing": 1},
     ],
 )
-def test_wrong_control_calls(core: Core, fields: dict[str, Any]) -> None:
+def test_an_invalid_agent_field_is_refused(core: Core, fields: dict[str, Any]) -> None:
     before = json.dumps(core.agents.by_appid[APPID].describe())
     with pytest.raises(ValueError, match=r"expected|known|none of|no such field"):
         core.agents.put(APPID, {"balance": "5", **fields})
@@ -502,14 +509,14 @@ def test_wrong_control_calls(core: Core, fields: dict[str, Any]) -> None:
     assert list(core.agents.by_appid) == [APPID]
 
 
-def test_agents_of_the_command_line(http: requests.Session) -> None:
+def test_agents_are_created_from_the_command_line(http: requests.Session) -> None:
     with running_simulator(["--agent", "one:k1", "--agent", "two:k2"]) as own:
         assert (own.app_id, own.app_key, list(own.state()["agents"])) == ("one", "k1", ["one", "two"])
-        params = signed(time.time(), "two", "k2")
+        params = signed_params(time.time(), "two", "k2")
         assert http.get(own.api_url + BALANCE, params=params, timeout=10).json()["data"] == "12.34"
 
 
-def test_printed_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_instructions_contain_the_credentials_of_the_first_agent(capsys: pytest.CaptureFixture[str]) -> None:
     lines = cli._instructions("http://127.0.0.1:8080", "K", ("one", "k1"), 60, None)
     assert "  export QG_ACCOUNT_URL=http://127.0.0.1:8080/api QG_APP_ID=one QG_APP_KEY=k1" in lines
     for wrong in ("one", ":k1", "one:"):
@@ -522,19 +529,21 @@ def test_printed_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(("kind", "executed"), [("refuse", False), ("reset_before", False), ("reset_after", True)])
-def test_lost_answers(sim: Simulator, call: Ask, core: Core, ask: Ask, kind: str, executed: bool) -> None:
+def test_a_connection_fault_breaks_an_account_call(
+    sim: Simulator, call: AccountCaller, core: Core, call_core: AccountCaller, kind: str, executed: bool
+) -> None:
     sim.fault(path=BALANCE, kind=kind)
     with pytest.raises(requests.ConnectionError):
         call(BALANCE)
     entry = sim.journal()[-1]
     assert (entry["fault"], entry["executed"], entry["http_status"]) == (kind, executed, None)
     core.faults.append({"path": BALANCE, "kind": kind})
-    with pytest.raises(Lost):
-        ask(BALANCE)
+    with pytest.raises(ConnectionLost):
+        call_core(BALANCE)
     assert core.journal.select()[-1]["executed"] is executed
 
 
-def test_faults_of_the_way(sim: Simulator, call: Ask) -> None:
+def test_transport_faults_apply_to_account_calls(sim: Simulator, call: AccountCaller) -> None:
     sim.fault(path=DETAIL, kind="truncate")
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         call(DETAIL)
@@ -556,34 +565,34 @@ def test_faults_of_the_way(sim: Simulator, call: Ask) -> None:
     ]
 
 
-def test_faults_of_the_answer(core: Core, ask: Ask) -> None:
+def test_body_faults_apply_to_account_calls(core: Core, call_core: AccountCaller) -> None:
     for path, params in ACCOUNT_CALLS.items():
         name = "data" if path == BALANCE else "Data"
         core.faults.append([{"path": path, "kind": kind} for kind in ("data_null", "data_absent", "strings")])
-        assert ask(path, **params)[name] is None
-        assert name not in ask(path, **params)
-        body = ask(path, **params)
+        assert call_core(path, **params)[name] is None
+        assert name not in call_core(path, **params)
+        body = call_core(path, **params)
         assert body.get("result", True) is True
         assert not any(isinstance(value, int) for value in body.values() if value is not True)
         core.faults.append({"path": path, "kind": "replace", "body": [1]})
-        assert ask(path, **params) == [1]
+        assert call_core(path, **params) == [1]
 
 
-def test_planned_codes(core: Core, ask: Ask) -> None:
+def test_a_planned_code_has_the_configured_form(core: Core, call_core: AccountCaller) -> None:
     core.faults.append({"path": DETAIL, "kind": "code", "code": 51, "msg": "维护中", "http_status": 500})
-    status, body = core.handle("GET", DETAIL, signed(START))
+    status, body = core.handle("GET", DETAIL, signed_params(START))
     assert (status, body["Code"], body["Message"], body["Data"]) == (500, 51, "维护中", None)
     core.faults.append({"path": DETAIL, "kind": "code", "code": "BUSY", "body_extra": {"more": 1}})
-    body = ask(DETAIL)
+    body = call_core(DETAIL)
     assert (body["Code"], body["Message"], body["more"]) == ("BUSY", "系统繁忙", 1)
     entry = core.journal.select()[-1]
     assert (entry["code"], entry["executed"], entry["request_id"]) == ("BUSY", False, body["RequestId"])
     core.faults.append({"path": BALANCE, "kind": "code", "code": 1})
-    assert ask(BALANCE) == {"result": False, "data": None, "msg": "系统繁忙"}
+    assert call_core(BALANCE) == {"result": False, "data": None, "msg": "系统繁忙"}
     with pytest.raises(ValueError, match="takes no addresses"):
         core.faults.append({"path": DETAIL, "kind": "partial", "drop": 1})
 
 
-def test_there_is_no_rate_limit_and_no_word_of_it_in_the_windows(core: Core, ask: Ask) -> None:
-    assert all(ask(BALANCE)["result"] for repeat in range(200))
-    assert core.windows.describe() == {}
+def test_account_calls_have_no_rate_limit(core: Core, call_core: AccountCaller) -> None:
+    assert all(call_core(BALANCE)["result"] for repeat in range(200))
+    assert core.rate_limiter.describe() == {}

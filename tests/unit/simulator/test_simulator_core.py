@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor's core without the network."""
+"""The core, without the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from simulator.clock import Clock
-from simulator.core import Core, Lost
+from simulator.core import ConnectionLost, Core
 
 KEY = {"Key": "QGDEMO01"}
 START = 1893456000.0
@@ -22,15 +22,15 @@ def core() -> Core:
     return Core(clock=Clock(START), seed=1)
 
 
-def held(core: Core) -> list[str]:
-    return [lease.ip for lease in core.vendor.accounts["QGDEMO01"].books.leases]
+def leased_addresses(core: Core) -> list[str]:
+    return [lease.ip for lease in core.keys["QGDEMO01"].holdings.leases]
 
 
 def get(core: Core, path: str, **params: str) -> Any:
     return core.handle("GET", path, {**KEY, **params})
 
 
-def test_calls(core: Core) -> None:
+def test_the_core_handles_calls_of_all_methods_and_paths(core: Core) -> None:
     status, body = get(core, "/allocate", Num="2")
     assert (status, body["Code"], body["Data"][0]["deadline"]) == (200, 0, "2030-01-02 08:00:00")
     assert get(core, "/info/quota")[1]["Used"] == 2
@@ -40,16 +40,16 @@ def test_calls(core: Core) -> None:
     assert [entry["http_status"] for entry in core.journal.select()] == [200, 200, 200, 405, 404]
 
 
-def test_the_clock_stands_until_it_is_moved(core: Core) -> None:
+def test_a_lease_expires_when_the_clock_is_advanced(core: Core) -> None:
     get(core, "/allocate", KeepAlive="1")
     core.clock.advance(59.9)
-    assert len(held(core)) == get(core, "/query")[1]["TotalNum"] == 1
+    assert len(leased_addresses(core)) == get(core, "/query")[1]["TotalNum"] == 1
     core.clock.advance(0.1)
     assert get(core, "/query")[1]["TotalNum"] == 0
-    assert (held(core), core.clock.now()) == ([], START + 60)
+    assert (leased_addresses(core), core.clock.now()) == ([], START + 60)
 
 
-def test_one_seed_one_story() -> None:
+def test_a_seed_makes_all_responses_reproducible() -> None:
     stories = []
     for _story in range(2):
         core = Core(clock=Clock(START), seed=7)
@@ -63,12 +63,12 @@ def test_one_seed_one_story() -> None:
 
 
 @pytest.mark.parametrize(("kind", "executed"), [("refuse", False), ("reset_before", False), ("reset_after", True)])
-def test_lost_answers(core: Core, kind: str, executed: bool) -> None:
+def test_a_connection_fault_raises_an_error(core: Core, kind: str, executed: bool) -> None:
     core.faults.append({"path": "/allocate", "kind": kind})
-    with pytest.raises(Lost) as lost:
+    with pytest.raises(ConnectionLost) as lost:
         get(core, "/allocate")
     assert lost.value.executed is executed
-    assert len(held(core)) == executed
+    assert len(leased_addresses(core)) == executed
     entry = core.journal.select()[0]
     assert (entry["fault"], entry["executed"], entry["http_status"]) == (kind, executed, None)
 
@@ -86,20 +86,22 @@ def test_lost_answers(core: Core, kind: str, executed: bool) -> None:
         ({"kind": "code", "code": -1, "http_status": 500}, 500, {"Code": -1, "Msg": "未知错误"}, False),
     ],
 )
-def test_spoilt_answers(core: Core, fault: dict[str, Any], status: int, body: Any, executed: bool) -> None:
+def test_a_response_fault_changes_status_and_body(
+    core: Core, fault: dict[str, Any], status: int, body: Any, executed: bool
+) -> None:
     core.faults.append({"path": "/allocate", **fault})
     assert get(core, "/allocate") == (status, body)
-    assert len(held(core)) == executed
+    assert len(leased_addresses(core)) == executed
 
 
-def test_slow_answers_move_the_clock(core: Core) -> None:
+def test_a_delay_fault_advances_the_clock(core: Core) -> None:
     core.faults.append([{"path": "/query", "kind": kind, "seconds": 5} for kind in ("delay", "hang_after")])
     assert get(core, "/query")[1]["Code"] == get(core, "/query")[1]["Code"] == 0
     assert core.clock.now() == START + 10
 
 
-def test_a_port_that_cannot_be_opened(core: Core) -> None:
-    class Stuck:
+def test_an_allocation_without_a_port_opens_no_lease(core: Core) -> None:
+    class FailingPorts:
         host = "127.0.0.1"
         opened = 0
 
@@ -112,17 +114,17 @@ def test_a_port_that_cannot_be_opened(core: Core) -> None:
         def close(self, lease: object) -> None:
             self.opened -= 1
 
-    core.vendor.lessor.doors = doors = Stuck()
+    core.keys.lease_service.ports = ports = FailingPorts()
     assert get(core, "/allocate", Num="3")[1]["Code"] == -104
-    assert (held(core), doors.opened) == ([], 1)
+    assert (leased_addresses(core), ports.opened) == ([], 1)
     assert get(core, "/info/quota")[1]["Used"] == 0
-    doors.opened = 0
+    ports.opened = 0
     get(core, "/allocate")
     assert get(core, "/replace", Num="3")[1]["Code"] == -104
-    assert (held(core), core.journal.select("/replace")[0]["executed"]) == ([], True)
+    assert (leased_addresses(core), core.journal.select("/replace")[0]["executed"]) == ([], True)
 
 
-def test_it_needs_no_library() -> None:
+def test_the_core_imports_no_third_party_library() -> None:
     tests = str(Path(__file__).resolve().parents[2])
     code = f"import sys; sys.path.insert(0, {tests!r}); import simulator.core; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=20)

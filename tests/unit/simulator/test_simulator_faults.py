@@ -20,8 +20,8 @@ Call = Callable[..., Any]
 A, B, C = "203.0.113.5", "203.0.113.6", "203.0.113.7"
 
 
-def raw(sim: Simulator, path: str = "/whitelist/add", ips: str = A) -> bytes:
-    """One call over a bare socket; everything that comes back until the connection's end."""
+def raw_response(sim: Simulator, path: str = "/whitelist/add", ips: str = A) -> bytes:
+    """Make a call over a socket and return everything that is received until the connection is closed."""
     address = urlsplit(sim.api_url)
     with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=10) as connection:
         request = f"GET {path}?Key={sim.key}&IP={ips} HTTP/1.1\r\nHost: simulator\r\nConnection: close\r\n\r\n"
@@ -32,47 +32,47 @@ def raw(sim: Simulator, path: str = "/whitelist/add", ips: str = A) -> bytes:
     return b"".join(chunks)
 
 
-def last(sim: Simulator) -> dict[str, Any]:
+def last_call(sim: Simulator) -> dict[str, Any]:
     return sim.journal()[-1]
 
 
-def test_code(sim: Simulator, http: requests.Session, call: Call) -> None:
+def test_code_returns_an_error_without_execution(sim: Simulator, http: requests.Session, call: Call) -> None:
     sim.fault(path="/whitelist/add", kind="code", code=-1)
     assert call("/whitelist/add", IP=A)["Code"] == -1
     sim.fault(path="/whitelist/add", kind="code", code=-99, msg="strange", http_status=400, body_extra={"error": "no"})
     answer = http.get(f"{sim.api_url}/whitelist/add", params={"Key": sim.key, "IP": A}, timeout=10)
     assert (answer.status_code, answer.json()) == (400, {"Code": -99, "Msg": "strange", "error": "no"})
-    assert (last(sim)["code"], last(sim)["executed"], last(sim)["fault"]) == (-99, False, "code")
+    assert (last_call(sim)["code"], last_call(sim)["executed"], last_call(sim)["fault"]) == (-99, False, "code")
     assert sim.whitelist() == []
     assert sim.control("GET", "/windows") == {}
 
 
-def test_a_fault_comes_before_the_check_of_the_key(sim: Simulator, call: Call) -> None:
+def test_a_fault_takes_precedence_over_the_check_of_the_key(sim: Simulator, call: Call) -> None:
     sim.fault(path="/whitelist/add", kind="code", code=-1)
     assert call("/whitelist/add", Key="NOBODY")["Code"] == -1
 
 
-def test_refuse(sim: Simulator) -> None:
+def test_refuse_closes_the_connection_without_a_response(sim: Simulator) -> None:
     sim.fault(path="/whitelist/add", kind="refuse")
-    assert raw(sim) == b""
-    assert (last(sim)["http_status"], last(sim)["executed"]) == (None, False)
+    assert raw_response(sim) == b""
+    assert (last_call(sim)["http_status"], last_call(sim)["executed"]) == (None, False)
     assert sim.whitelist() == []
 
 
 @pytest.mark.parametrize(("kind", "executed"), [("reset_before", False), ("reset_after", True)])
-def test_reset(sim: Simulator, http: requests.Session, kind: str, executed: bool) -> None:
+def test_reset_resets_the_connection(sim: Simulator, http: requests.Session, kind: str, executed: bool) -> None:
     sim.fault(path="/whitelist/add", kind=kind, times=2)
     with pytest.raises(ConnectionResetError):
-        raw(sim)
+        raw_response(sim)
     with pytest.raises(requests.ConnectionError):
         http.get(f"{sim.api_url}/whitelist/add", params={"Key": sim.key, "IP": B}, timeout=10)
     assert sim.whitelist() == ([A, B] if executed else [])
-    entry = last(sim)
+    entry = last_call(sim)
     assert (entry["http_status"], entry["executed"], entry["fault"]) == (None, executed, kind)
     assert entry["code"] == (0 if executed else None)
 
 
-def test_reset_of_a_post(sim: Simulator, http: requests.Session) -> None:
+def test_reset_applies_to_a_post(sim: Simulator, http: requests.Session) -> None:
     sim.fault(path="/whitelist/add", kind="reset_after")
     with pytest.raises(requests.ConnectionError):
         http.post(f"{sim.api_url}/whitelist/add", data={"Key": sim.key, "IP": A}, timeout=10)
@@ -80,7 +80,7 @@ def test_reset_of_a_post(sim: Simulator, http: requests.Session) -> None:
 
 
 @pytest.mark.parametrize("kind", ["delay", "hang_after"])
-def test_slow(sim: Simulator, call: Call, http: requests.Session, kind: str) -> None:
+def test_delay_faults_delay_the_response(sim: Simulator, call: Call, http: requests.Session, kind: str) -> None:
     sim.fault(path="/whitelist/add", kind=kind, seconds=0.4, times=2)
     start = time.monotonic()
     assert call("/whitelist/add", IP=A)["Data"] == [A]
@@ -93,7 +93,7 @@ def test_slow(sim: Simulator, call: Call, http: requests.Session, kind: str) -> 
     assert sim.whitelist() == [A, B]
 
 
-def test_status(sim: Simulator, http: requests.Session) -> None:
+def test_status_returns_an_html_error(sim: Simulator, http: requests.Session) -> None:
     url = f"{sim.api_url}/whitelist/add"
     sim.fault(path="/whitelist/add", kind="status", http_status=502)
     answer = http.get(url, params={"Key": sim.key, "IP": A}, timeout=10)
@@ -107,26 +107,26 @@ def test_status(sim: Simulator, http: requests.Session) -> None:
     assert sim.whitelist() == [A]
 
 
-def test_truncate(sim: Simulator) -> None:
-    full = raw(sim, "/whitelist/add")
+def test_truncate_sends_half_of_the_body(sim: Simulator) -> None:
+    full = raw_response(sim, "/whitelist/add")
     sim.fault(path="/whitelist/add", kind="truncate")
-    part = raw(sim, "/whitelist/add", A)
+    part = raw_response(sim, "/whitelist/add", A)
     head, body = full.split(b"\r\n\r\n", 1)
     half_head, half = part.split(b"\r\n\r\n", 1)
     assert half == body[: len(body) // 2]
     length = f"content-length: {len(body)}".encode()
     assert length in head.lower()
     assert length in half_head.lower()
-    assert last(sim)["executed"]
+    assert last_call(sim)["executed"]
 
 
-def test_truncate_seen_by_requests(sim: Simulator, http: requests.Session) -> None:
+def test_truncate_raises_an_error_in_requests(sim: Simulator, http: requests.Session) -> None:
     sim.fault(path="/whitelist/query", kind="truncate")
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         http.get(f"{sim.api_url}/whitelist/query", params={"Key": sim.key}, timeout=10)
 
 
-def test_garbage(sim: Simulator, http: requests.Session) -> None:
+def test_garbage_returns_html(sim: Simulator, http: requests.Session) -> None:
     url = f"{sim.api_url}/whitelist/add"
     sim.fault(path="/whitelist/add", kind="garbage")
     answer = http.get(url, params={"Key": sim.key, "IP": A}, timeout=10)
@@ -137,7 +137,7 @@ def test_garbage(sim: Simulator, http: requests.Session) -> None:
     assert sim.whitelist() == [A]
 
 
-def test_data_null_and_absent(sim: Simulator, call: Call) -> None:
+def test_data_null_and_data_absent_remove_the_data(sim: Simulator, call: Call) -> None:
     sim.fault(path="/whitelist/add", kind="data_null")
     assert call("/whitelist/add", IP=A) == {"Code": 0, "Data": None, "Num": 1}
     sim.fault(path="/whitelist/query", kind="data_absent")
@@ -145,12 +145,12 @@ def test_data_null_and_absent(sim: Simulator, call: Call) -> None:
     assert sim.whitelist() == [A]
 
 
-def test_strings(sim: Simulator, call: Call) -> None:
+def test_strings_returns_numbers_as_strings(sim: Simulator, call: Call) -> None:
     sim.fault(path="/whitelist/add", kind="strings")
     assert call("/whitelist/add", IP=A) == {"Code": "0", "Data": [A], "Num": "1"}
 
 
-def test_partial(sim: Simulator, call: Call) -> None:
+def test_partial_leaves_out_the_last_addresses(sim: Simulator, call: Call) -> None:
     sim.fault(path="/whitelist/add", kind="partial", drop=1)
     assert call("/whitelist/add", IP=f"{A},{B},{C}") == {"Code": 0, "Data": [A, B], "Num": 2}
     sim.fault(path="/whitelist/del", kind="partial", drop=5)
@@ -158,14 +158,14 @@ def test_partial(sim: Simulator, call: Call) -> None:
     assert sim.whitelist() == [A, B]
 
 
-def test_redirect(sim: Simulator, http: requests.Session) -> None:
+def test_redirect_returns_a_location(sim: Simulator, http: requests.Session) -> None:
     sim.fault(path="/whitelist/query", kind="redirect", location=f"{sim.api_url}/ip")
     answer = http.get(f"{sim.api_url}/whitelist/query?Key={sim.key}", allow_redirects=False, timeout=10)
     assert (answer.status_code, answer.headers["location"]) == (302, f"{sim.api_url}/ip")
-    assert not last(sim)["executed"]
+    assert not last_call(sim)["executed"]
 
 
-def test_trickle(sim: Simulator, call: Call) -> None:
+def test_trickle_delays_each_byte(sim: Simulator, call: Call) -> None:
     sim.fault(path="/whitelist/add", kind="trickle", seconds=0.01)
     start = time.monotonic()
     answer = call("/whitelist/add", IP=A)
@@ -177,7 +177,7 @@ def test_trickle(sim: Simulator, call: Call) -> None:
     assert 0.3 <= time.monotonic() - start < 2
 
 
-def test_trickle_sends_single_bytes(sim: Simulator) -> None:
+def test_trickle_sends_one_byte_at_a_time(sim: Simulator) -> None:
     sim.fault(path="/whitelist/query", kind="trickle", seconds=0.2)
     address = urlsplit(sim.api_url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
@@ -187,16 +187,16 @@ def test_trickle_sends_single_bytes(sim: Simulator) -> None:
     connection.close()
 
 
-def test_replace(sim: Simulator, call: Call) -> None:
+def test_replace_returns_the_given_json(sim: Simulator, call: Call) -> None:
     sim.fault(path="/whitelist/add", kind="replace", body={"Code": -77, "Odd": [1]})
     assert call("/whitelist/add", IP=A) == {"Code": -77, "Odd": [1]}
-    assert (last(sim)["code"], last(sim)["executed"]) == (-77, False)
+    assert (last_call(sim)["code"], last_call(sim)["executed"]) == (-77, False)
     sim.fault(path="/whitelist/add", kind="replace", body=[1, None], executed=True)
     assert call("/whitelist/add", IP=A) == [1, None]
     assert sim.whitelist() == [A]
 
 
-def test_skip_times_and_order(sim: Simulator, call: Call) -> None:
+def test_skip_times_and_order_of_faults_are_respected(sim: Simulator, call: Call) -> None:
     plan = [
         {"path": "/whitelist/query", "kind": "code", "code": -1, "skip": 1, "times": 2},
         {"path": "/whitelist/query", "kind": "code", "code": -2},
@@ -232,7 +232,7 @@ def test_skip_times_and_order(sim: Simulator, call: Call) -> None:
         "refuse",
     ],
 )
-def test_wrong_faults(sim: Simulator, http: requests.Session, fault: Any) -> None:
+def test_an_invalid_fault_is_refused(sim: Simulator, http: requests.Session, fault: Any) -> None:
     good = {"path": "/whitelist/add", "kind": "refuse"}
     answer = http.post(f"{sim.control_url}/faults", json=[good, fault], timeout=10)
     assert answer.status_code == 400

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every lease is a forward proxy of its own."""
+"""The forward proxies of leases."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from simulator_fixture import Simulator, running_simulator
 Call = Callable[..., Any]
 
 
-def through(host: str) -> requests.Session:
+def session_through(host: str) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.proxies = {"http": f"http://{host}", "https": f"http://{host}"}
     return session
 
 
-def exit_of(sim: Simulator, host: str) -> str:
-    return through(host).get(f"{sim.api_url}/ip", timeout=10).text.strip()
+def exit_address(sim: Simulator, host: str) -> str:
+    return session_through(host).get(f"{sim.api_url}/ip", timeout=10).text.strip()
 
 
 def assert_closed(sim: Simulator, host: str) -> None:
     with pytest.raises(requests.exceptions.ProxyError):
-        exit_of(sim, host)
+        exit_address(sim, host)
 
 
-def test_each_lease_leaves_through_its_own_address(sim: Simulator, call: Call) -> None:
+def test_each_lease_has_its_own_exit_address(sim: Simulator, call: Call) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     items = call("/allocate", Num="5")["Data"]
-    assert [exit_of(sim, item["host"]) for item in items] == [item["IP"] for item in items]
+    assert [exit_address(sim, item["host"]) for item in items] == [item["IP"] for item in items]
 
 
-def test_who_is_let_in(sim: Simulator, call: Call) -> None:
+def test_a_lease_proxy_requires_a_whitelisted_address_or_credentials(sim: Simulator, call: Call) -> None:
     item = call("/allocate")["Data"][0]
     url = f"{sim.api_url}/ip"
-    assert through(item["host"]).get(url, timeout=10).status_code == 407
+    assert session_through(item["host"]).get(url, timeout=10).status_code == 407
     sim.configure(pwd="secret")
-    assert exit_of(sim, f"{sim.key}:secret@{item['host']}") == item["IP"]
-    assert through(f"{sim.key}:guess@{item['host']}").get(url, timeout=10).status_code == 407
+    assert exit_address(sim, f"{sim.key}:secret@{item['host']}") == item["IP"]
+    assert session_through(f"{sim.key}:guess@{item['host']}").get(url, timeout=10).status_code == 407
     sim.configure(whitelist=["127.0.0.1"])
-    assert exit_of(sim, item["host"]) == item["IP"]
-    assert through(item["host"]).get("http://198.51.100.77/", timeout=10).status_code == 403
+    assert exit_address(sim, item["host"]) == item["IP"]
+    assert session_through(item["host"]).get("http://198.51.100.77/", timeout=10).status_code == 403
 
 
-def test_a_lease_closes_with_its_end(sim: Simulator, call: Call) -> None:
+def test_a_lease_proxy_closes_when_the_lease_ends(sim: Simulator, call: Call) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     released, expired, replaced, lost, reset = (
         call("/allocate", KeepAlive=minutes)["Data"][0] for minutes in ("9", "1", "9", "9", "9")
@@ -64,12 +64,12 @@ def test_a_lease_closes_with_its_end(sim: Simulator, call: Call) -> None:
     with pytest.raises(requests.ConnectionError):
         call("/release", IP=lost["IP"])
     assert_closed(sim, lost["host"])
-    assert exit_of(sim, reset["host"]) == reset["IP"]
+    assert exit_address(sim, reset["host"]) == reset["IP"]
     sim.reset()
     assert_closed(sim, reset["host"])
 
 
-def test_open_connections_are_cut(sim: Simulator, call: Call) -> None:
+def test_open_connections_are_closed_when_the_lease_ends(sim: Simulator, call: Call) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     item = call("/allocate")["Data"][0]
     target = sim.api_url.removeprefix("http://")
@@ -80,30 +80,30 @@ def test_open_connections_are_cut(sim: Simulator, call: Call) -> None:
         assert tunnel.recv(4096) == b""
 
 
-def test_it_stands_where_the_simulator_listens() -> None:
+def test_a_lease_proxy_listens_on_the_host_of_the_simulator() -> None:
     with running_simulator(["--host", "127.0.0.5"]) as other:
         other.configure(whitelist=["127.0.0.1"])
         session = requests.Session()
         session.trust_env = False
         item = session.get(f"{other.api_url}/allocate", params={"Key": other.key}, timeout=10).json()["Data"][0]
         assert item["host"] == f"127.0.0.5:{item['port']}"
-        assert exit_of(other, item["host"]) == item["IP"]
+        assert exit_address(other, item["host"]) == item["IP"]
 
 
-def test_without_listeners(sim: Simulator, call: Call) -> None:
+def test_lease_proxies_can_be_disabled(sim: Simulator, call: Call) -> None:
     sim.configure(whitelist=["127.0.0.1"], options={"lease_proxies": False})
     item = call("/allocate")["Data"][0]
     assert item["host"] == f"127.0.0.1:{item['port']}"
     assert sim.leases()[0]["port"] == item["port"]
 
 
-def test_addresses_of_the_pool_are_proxies_too(sim: Simulator, call: Call) -> None:
+def test_pool_addresses_are_proxies(sim: Simulator, call: Call) -> None:
     sim.configure(whitelist=["127.0.0.1"], plan={"kind": "dynamic_shared"})
     item = call("/extract")["Data"][0]
-    assert exit_of(sim, item["host"]) == item["IP"]
+    assert exit_address(sim, item["host"]) == item["IP"]
 
 
-def test_an_occupied_address_is_a_proxy(sim: Simulator, http: requests.Session) -> None:
+def test_an_online_monopoly_is_a_proxy(sim: Simulator, http: requests.Session) -> None:
     sim.configure(
         whitelist=["127.0.0.1"],
         plan={"kind": "exclusive_occupancy"},
@@ -112,4 +112,4 @@ def test_an_occupied_address_is_a_proxy(sim: Simulator, http: requests.Session) 
     url = f"{sim.api_url}/monopolies"
     http.post(url, data={"Key": sim.key}, timeout=10)
     found = http.get(url, params={"Key": sim.key}, timeout=10).json()["data"][0]
-    assert exit_of(sim, found["ip"]) == sim.state()["keys"][sim.key]["monopolies"][0]["exit"]
+    assert exit_address(sim, found["ip"]) == sim.state()["keys"][sim.key]["monopolies"][0]["exit"]

@@ -16,7 +16,7 @@ Call = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    """With a whole minute: time passes only where a test moves the clock."""
+    """Run with the default minute, so that time passes only when a test advances the clock."""
     with running_simulator() as running:
         yield running
 
@@ -35,7 +35,7 @@ def quota(call: Call) -> tuple[int, int, int]:
     return answer["Total"], answer["Available"], answer["Used"]
 
 
-def test_allocate(sim: Simulator, call: Call) -> None:
+def test_allocate_returns_leases_and_uses_channels(sim: Simulator, call: Call) -> None:
     answer = call("/allocate", Num="2")
     assert list(answer) == ["Code", "TaskID", "Num", "Data"]
     assert (answer["Code"], answer["Num"], len(answer["TaskID"])) == (0, 2, 16)
@@ -51,7 +51,7 @@ def test_allocate(sim: Simulator, call: Call) -> None:
     assert [item["ip"] for item in sim.state()["keys"][sim.key]["paid"]] == ips(answer)
 
 
-def test_allocate_where_and_for_how_long(sim: Simulator, call: Call) -> None:
+def test_allocate_applies_area_provider_and_lifetime(sim: Simulator, call: Call) -> None:
     for name in ("Isp", "ISP"):
         answer = call("/allocate", AreaId="440100", Detail="1", KeepAlive="5", **{name: "2"})
         assert answer["Data"][0]["region"] == "广东省广州市移动"
@@ -61,7 +61,7 @@ def test_allocate_where_and_for_how_long(sim: Simulator, call: Call) -> None:
     assert 1439 * 60 < sim.leases()[2]["ends"] - now <= 1440 * 60 + 1
 
 
-def test_deadline_is_beijing_time(sim: Simulator, call: Call) -> None:
+def test_a_deadline_is_in_beijing_time(sim: Simulator, call: Call) -> None:
     now = sim.control("GET", "/clock")["now"]
     deadline = datetime.fromisoformat(call("/allocate", KeepAlive="30")["Data"][0]["deadline"] + "+08:00")
     assert 1799 <= deadline.timestamp() - now < 1810
@@ -85,19 +85,19 @@ def test_deadline_is_beijing_time(sim: Simulator, call: Call) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/allocate", "/replace"])
-def test_illegal_parameters(sim: Simulator, call: Call, path: str, params: dict[str, str]) -> None:
+def test_invalid_parameters_are_refused(sim: Simulator, call: Call, path: str, params: dict[str, str]) -> None:
     assert call(path, **params)["Code"] == -10
     assert sim.leases() == []
 
 
-def test_a_hundred_at_once(sim: Simulator, call: Call) -> None:
+def test_one_call_allocates_up_to_a_hundred_addresses(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"channels": 100})
     answer = call("/allocate", Num="100")
     assert len(set(ips(answer))) == 100
     assert len({item["port"] for item in answer["Data"]}) == 100
 
 
-def test_more_than_the_plan_has_and_more_than_are_free(sim: Simulator, call: Call) -> None:
+def test_an_allocation_beyond_the_plan_or_the_free_channels_is_refused(sim: Simulator, call: Call) -> None:
     assert call("/allocate", Num="6")["Code"] == -101
     assert call("/allocate", Num="4")["Code"] == 0
     assert call("/allocate", Num="2")["Code"] == -102
@@ -108,7 +108,7 @@ def test_more_than_the_plan_has_and_more_than_are_free(sim: Simulator, call: Cal
     assert quota(call) == (5, 2, 3)
 
 
-def test_no_stock(sim: Simulator, call: Call) -> None:
+def test_an_allocation_without_stock_is_refused(sim: Simulator, call: Call) -> None:
     rows = [
         {"area_id": 1, "area": "甲", "isp": 1, "available": 1},
         {"area_id": 1, "area": "甲", "isp": 4, "available": 1},
@@ -126,7 +126,7 @@ def test_no_stock(sim: Simulator, call: Call) -> None:
     assert call("/allocate", Num="2")["Num"] == 2
 
 
-def test_freed_addresses_first_or_last(sim: Simulator, call: Call) -> None:
+def test_freed_addresses_are_reused_first_or_last(sim: Simulator, call: Call) -> None:
     (one,) = ips(call("/allocate"))
     call("/release", IP=one)
     (two,) = ips(call("/allocate"))
@@ -138,7 +138,7 @@ def test_freed_addresses_first_or_last(sim: Simulator, call: Call) -> None:
     assert ips(call("/allocate", Distinct="1"))[0] not in (one, two)
 
 
-def test_query(sim: Simulator, call: Call) -> None:
+def test_query_groups_leases_by_task(sim: Simulator, call: Call) -> None:
     assert call("/query") == {"Code": 0, "TaskNum": 0, "TotalNum": 0, "TaskList": []}
     one, two = call("/allocate", Num="2"), call("/allocate")
     answer = call("/query")
@@ -157,7 +157,7 @@ def test_query(sim: Simulator, call: Call) -> None:
     assert "TaskList" not in call("/query")
 
 
-def test_leases_end_with_their_deadline(sim: Simulator, call: Call) -> None:
+def test_a_lease_ends_at_its_deadline(sim: Simulator, call: Call) -> None:
     call("/allocate", KeepAlive="1")
     call("/allocate", KeepAlive="2")
     sim.advance(60)
@@ -167,7 +167,7 @@ def test_leases_end_with_their_deadline(sim: Simulator, call: Call) -> None:
     assert len(sim.state()["keys"][sim.key]["paid"]) == 2
 
 
-def test_release(sim: Simulator, call: Call) -> None:
+def test_release_selects_leases_by_address_or_task(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"channels": 20})
     one, two, three = (call("/allocate", Num="2") for repeat in range(3))
     first, second = ips(one)
@@ -193,13 +193,13 @@ def test_release(sim: Simulator, call: Call) -> None:
         {"TaskID": "a,,b"},
     ],
 )
-def test_illegal_release(sim: Simulator, call: Call, params: dict[str, str]) -> None:
+def test_an_invalid_release_is_refused(sim: Simulator, call: Call, params: dict[str, str]) -> None:
     call("/allocate")
     assert call("/release", **params)["Code"] == -10
     assert len(sim.leases()) == 1
 
 
-def test_release_of_absent_ones(sim: Simulator, call: Call) -> None:
+def test_a_release_of_absent_leases_returns_zero_or_an_error(sim: Simulator, call: Call) -> None:
     (held,) = ips(call("/allocate"))
     assert call("/release", IP="198.51.100.200")["Num"] == 0
     assert call("/release", TaskID="unknown") == {"Code": 0, "Num": 0, "Data": []}
@@ -211,7 +211,7 @@ def test_release_of_absent_ones(sim: Simulator, call: Call) -> None:
     assert call("/release", IP=held) == {"Code": 0}
 
 
-def test_dynamic_dedicated_releases_twice_its_channels_a_minute(sim: Simulator, call: Call) -> None:
+def test_a_dynamic_dedicated_plan_releases_twice_its_channels_per_minute(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"channels": 2})
     for _round in range(2):
         call("/allocate", Num="2")
@@ -233,7 +233,7 @@ def test_a_release_beyond_the_limit_releases_nothing(sim: Simulator, call: Call)
     assert len(sim.leases()) == 3
 
 
-def test_a_channel_takes_its_time_to_become_free(sim: Simulator, call: Call) -> None:
+def test_a_channel_becomes_free_after_the_delay(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"free_delay": 30, "channels": 2})
     call("/allocate", Num="2")
     call("/release", IP="*")
@@ -248,7 +248,7 @@ def test_a_channel_takes_its_time_to_become_free(sim: Simulator, call: Call) -> 
     assert quota(call) == (2, 2, 0)
 
 
-def test_replace_takes_the_oldest(sim: Simulator, call: Call) -> None:
+def test_replace_releases_the_oldest_leases(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"free_delay": 30})
     one, two = ips(call("/allocate", Num="2")), ips(call("/allocate", Num="3"))
     answer = call("/replace", Num="2", Detail="1")
@@ -259,7 +259,7 @@ def test_replace_takes_the_oldest(sim: Simulator, call: Call) -> None:
     assert len(sim.state()["keys"][sim.key]["paid"]) == 7
 
 
-def test_replace_takes_any(sim: Simulator, call: Call) -> None:
+def test_replace_can_release_random_leases(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"channels": 50}, options={"replace_order": "random"})
     held = ips(call("/allocate", Num="50"))
     call("/replace", Num="10")
@@ -268,7 +268,7 @@ def test_replace_takes_any(sim: Simulator, call: Call) -> None:
     assert not left.issuperset(held[10:])
 
 
-def test_replace_of_more_than_are_held(sim: Simulator, call: Call) -> None:
+def test_replace_of_more_leases_than_exist_allocates_the_rest(sim: Simulator, call: Call) -> None:
     call("/allocate")
     assert call("/replace", Num="6")["Code"] == -101
     assert call("/replace", Num="3")["Num"] == 3
@@ -279,7 +279,7 @@ def test_replace_of_more_than_are_held(sim: Simulator, call: Call) -> None:
     assert len(sim.leases()) == 4
 
 
-def test_a_replace_that_fails(sim: Simulator, call: Call) -> None:
+def test_a_failed_replace_keeps_or_drops_the_old_leases(sim: Simulator, call: Call) -> None:
     held = ips(call("/allocate", Num="2"))
     assert call("/replace", AreaId="9")["Code"] == -103
     assert [lease["ip"] for lease in sim.leases()] == held
@@ -289,7 +289,7 @@ def test_a_replace_that_fails(sim: Simulator, call: Call) -> None:
     assert [entry["executed"] for entry in sim.journal("/replace")] == [False, True]
 
 
-def test_a_replace_can_take_the_last_stock(sim: Simulator, call: Call) -> None:
+def test_replace_counts_the_old_leases_as_stock(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"stock": {"areas": [{"area_id": 1, "area": "甲", "isp": 1, "available": 1}]}})
     held = ips(call("/allocate"))
     assert call("/allocate")["Code"] == -103
@@ -309,14 +309,16 @@ def test_a_replace_can_take_the_last_stock(sim: Simulator, call: Call) -> None:
         ({"status": "expired"}, -100),
     ],
 )
-def test_the_key_is_judged_first(sim: Simulator, call: Call, path: str, fields: dict[str, Any], code: int) -> None:
+def test_the_key_is_checked_before_the_operation(
+    sim: Simulator, call: Call, path: str, fields: dict[str, Any], code: int
+) -> None:
     sim.configure(**fields)
     assert call(path, Num="x")["Code"] == code
     assert sim.journal()[-1]["executed"] is False
 
 
 @pytest.mark.parametrize("path", ["/allocate", "/replace", "/release", "/query"])
-def test_faults(sim: Simulator, call: Call, path: str) -> None:
+def test_faults_apply_to_lease_calls(sim: Simulator, call: Call, path: str) -> None:
     call("/allocate")
     for code in (-1, -104):
         sim.fault(path=path, kind="code", code=code)
@@ -324,7 +326,7 @@ def test_faults(sim: Simulator, call: Call, path: str) -> None:
     assert len(sim.leases()) == 1
 
 
-def test_partial_faults(sim: Simulator, call: Call) -> None:
+def test_partial_faults_leave_out_leases(sim: Simulator, call: Call) -> None:
     sim.fault(path="/allocate", kind="partial", drop=1)
     assert call("/allocate", Num="3")["Num"] == 2
     sim.fault(path="/release", kind="partial", drop=1)
@@ -336,7 +338,7 @@ def test_partial_faults(sim: Simulator, call: Call) -> None:
     assert call("/query")["TaskList"][0]["Num"] == "1"
 
 
-def test_resources(sim: Simulator, call: Call) -> None:
+def test_resources_lists_the_stock_by_area_and_provider(sim: Simulator, call: Call) -> None:
     rows = [
         {"area_id": 1, "area": "甲", "isp": 1, "available": 1},
         {"area_id": 1, "area": "甲", "isp": 2, "available": 0},

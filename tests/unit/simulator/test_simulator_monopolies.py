@@ -14,13 +14,13 @@ from simulator_fixture import Simulator, running_simulator
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    """With a whole minute: time passes only where a test moves the clock."""
+    """Run with the default minute, so that time passes only when a test advances the clock."""
     with running_simulator() as running:
         yield running
 
 
 class Client:
-    """The five calls."""
+    """A client of the five calls."""
 
     def __init__(self, sim: Simulator, http: requests.Session) -> None:
         self._sim = sim
@@ -50,7 +50,7 @@ def client(sim: Simulator, http: requests.Session) -> Client:
     return Client(sim, http)
 
 
-def test_from_the_queue_to_online(sim: Simulator, client: Client) -> None:
+def test_a_monopoly_is_queued_dialled_and_online(sim: Simulator, client: Client) -> None:
     assert client("GET") == (200, {"data": []})
     one, two = client.apply(Num="2")
     assert client.states() == ["排队中(等待秒数10)", "排队中(等待秒数20)"]
@@ -69,13 +69,13 @@ def test_from_the_queue_to_online(sim: Simulator, client: Client) -> None:
     assert {item["uuid"] for item in sim.state()["keys"][sim.key]["monopolies"]} == {one, two}
 
 
-def test_apply_where(sim: Simulator, client: Client) -> None:
+def test_apply_selects_area_and_provider(sim: Simulator, client: Client) -> None:
     client.apply(AreaCode="440100", Operator="2")
     item = client("GET")[1]["data"][0]
     assert (item["area"], item["isp"]) == ("广东省广州市", "移动")
 
 
-def test_apply_refused(sim: Simulator, client: Client) -> None:
+def test_an_invalid_application_is_refused(sim: Simulator, client: Client) -> None:
     assert client("POST", Num="6")[0] == 400
     assert client("POST", AreaCode="1")[0] == 400
     client.apply(Num="4")
@@ -86,7 +86,7 @@ def test_apply_refused(sim: Simulator, client: Client) -> None:
     assert len(client.states()) == 4
 
 
-def test_answers_of_an_apply(sim: Simulator, client: Client) -> None:
+def test_an_application_returns_the_configured_data(sim: Simulator, client: Client) -> None:
     sim.configure(options={"apply_data": "empty"})
     assert client.apply() == []
     sim.configure(options={"apply_data": "objects", "empty_data": "null"})
@@ -95,7 +95,7 @@ def test_answers_of_an_apply(sim: Simulator, client: Client) -> None:
     assert len(client.states()) == 2
 
 
-def test_the_form_counts_and_the_query_does_not(sim: Simulator, client: Client, http: requests.Session) -> None:
+def test_apply_reads_the_form_and_ignores_the_query(sim: Simulator, client: Client, http: requests.Session) -> None:
     url = f"{sim.api_url}/monopolies"
     assert http.post(url, params={"Key": sim.key}, timeout=10).status_code == 400
     answer = http.post(url, params={"Pwd": "x", "Num": "3"}, data={"Key": sim.key}, timeout=10)
@@ -104,7 +104,7 @@ def test_the_form_counts_and_the_query_does_not(sim: Simulator, client: Client, 
     assert http.put(url, params={"Key": sim.key}, timeout=10).status_code == 405
 
 
-def test_redial(sim: Simulator, client: Client) -> None:
+def test_redial_changes_the_exit_address_and_has_a_minimum_interval(sim: Simulator, client: Client) -> None:
     (uuid,) = client.apply()
     status, body = client("PUT", "/ips", UUIDs=uuid)
     assert (status, list(body)) == (400, ["error"])
@@ -139,7 +139,7 @@ def test_release_after_twelve_hours(sim: Simulator, client: Client) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("PUT", "/ips"), ("DELETE", "")])
-def test_unknown_ones(sim: Simulator, client: Client, method: str, path: str) -> None:
+def test_an_unknown_monopoly_is_refused(sim: Simulator, client: Client, method: str, path: str) -> None:
     client.apply()
     sim.advance(13 * 3600)
     (known,) = [item["uuid"] for item in client("GET")[1]["data"]]
@@ -149,7 +149,7 @@ def test_unknown_ones(sim: Simulator, client: Client, method: str, path: str) ->
     assert client.states() == ["在线"]
 
 
-def test_offline(sim: Simulator, client: Client) -> None:
+def test_a_monopoly_can_be_taken_offline(sim: Simulator, client: Client) -> None:
     (uuid,) = client.apply()
     sim.advance(60)
     sim.configure(offline=[uuid])
@@ -160,7 +160,7 @@ def test_offline(sim: Simulator, client: Client) -> None:
     assert client.states() == ["在线"]
 
 
-def test_idle(sim: Simulator, client: Client) -> None:
+def test_idle_lists_the_available_addresses(sim: Simulator, client: Client) -> None:
     rows = [
         {"area_id": 1, "area": "甲", "isp": 1, "available": 2},
         {"area_id": 2, "area": "乙", "isp": 4, "available": 0},
@@ -176,14 +176,14 @@ def test_idle(sim: Simulator, client: Client) -> None:
     assert client("POST")[0] == 400
 
 
-def test_other_products_have_none(sim: Simulator, client: Client) -> None:
+def test_other_plans_have_no_monopolies(sim: Simulator, client: Client) -> None:
     sim.configure(plan={"kind": "dynamic_dedicated"})
     for method, path in (("GET", ""), ("POST", ""), ("DELETE", ""), ("PUT", "/ips"), ("GET", "/idle")):
         assert client(method, path)[0] == 400
         assert sim.journal()[-1]["code"] == -15
 
 
-def test_keys_and_quota(sim: Simulator, client: Client, http: requests.Session) -> None:
+def test_key_checks_and_quota_apply_to_monopolies(sim: Simulator, client: Client, http: requests.Session) -> None:
     client.apply(Num="2")
     answer = http.get(f"{sim.api_url}/info/quota", params={"Key": sim.key}, timeout=10).json()
     assert (answer["Used"], answer["Available"]) == (2, 3)
@@ -193,7 +193,7 @@ def test_keys_and_quota(sim: Simulator, client: Client, http: requests.Session) 
     assert client("GET", Pwd="secret")[0] == 200
 
 
-def test_faults(sim: Simulator, client: Client) -> None:
+def test_faults_apply_by_method(sim: Simulator, client: Client) -> None:
     sim.fault(path="/monopolies", method="POST", kind="reset_after")
     assert client.states() == []
     with pytest.raises(requests.ConnectionError):
@@ -220,5 +220,5 @@ def test_faults(sim: Simulator, client: Client) -> None:
         {"path": "/allocate", "method": 1, "kind": "refuse"},
     ],
 )
-def test_wrong_faults(sim: Simulator, http: requests.Session, fault: dict[str, Any]) -> None:
+def test_an_invalid_fault_is_refused(sim: Simulator, http: requests.Session, fault: dict[str, Any]) -> None:
     assert http.post(f"{sim.control_url}/faults", json=fault, timeout=10).status_code == 400

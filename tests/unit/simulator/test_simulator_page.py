@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page over HTTP: what is served, under which policy, and that looking at it changes nothing."""
+"""The page over HTTP: the document, its policy and the data that it polls."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
+from simulator.control.view import MAX_CALLS, MAX_CHARACTERS, MAX_ITEMS, build_view
 from simulator.core import Core
-from simulator.echo import Echo
-from simulator.live import CALLS, ITEMS, LETTERS, view
+from simulator.proxies.echo import EchoServices
 from simulator_fixture import PROGRAM, Simulator
 
 Call = Callable[..., Any]
@@ -31,7 +31,7 @@ def live(sim: Simulator, path: str = "") -> Any:
     return sim.control("GET", f"/live?path={path}")
 
 
-def test_the_document(sim: Simulator, http: requests.Session) -> None:
+def test_the_page_is_served_as_html(sim: Simulator, http: requests.Session) -> None:
     page = http.get(f"{sim.control_url}/", timeout=10)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert page.headers["X-Content-Type-Options"] == "nosniff"
@@ -43,7 +43,9 @@ def test_the_document(sim: Simulator, http: requests.Session) -> None:
     assert sim.journal() == []
 
 
-def test_its_policy_allows_what_is_in_it_and_nothing_else(sim: Simulator, http: requests.Session) -> None:
+def test_the_content_security_policy_allows_only_the_inline_style_and_script(
+    sim: Simulator, http: requests.Session
+) -> None:
     page = http.get(f"{sim.control_url}/", timeout=10)
     policy = policy_of(page)
     assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
@@ -58,7 +60,7 @@ def test_its_policy_allows_what_is_in_it_and_nothing_else(sim: Simulator, http: 
     assert not re.search(r"<[^>]+\s(on\w+|style)=", page.text)
 
 
-def test_nothing_in_it_comes_from_outside(sim: Simulator, http: requests.Session) -> None:
+def test_the_page_loads_nothing_from_other_servers(sim: Simulator, http: requests.Session) -> None:
     page = http.get(f"{sim.control_url}/", timeout=10).text
     # The name of a kind of picture is no address.
     assert set(re.findall(r"\w+://[^'\"\s)]+", page)) == {"http://www.w3.org/2000/svg"}
@@ -67,7 +69,7 @@ def test_nothing_in_it_comes_from_outside(sim: Simulator, http: requests.Session
     assert not re.search(r"url\(|@import|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", page)
 
 
-def test_its_address(sim: Simulator, http: requests.Session) -> None:
+def test_the_page_has_one_path(sim: Simulator, http: requests.Session) -> None:
     led = http.get(sim.control_url, timeout=10, allow_redirects=False)
     assert (led.status_code, led.headers["Location"]) == (307, "/_sim/")
     assert http.post(f"{sim.control_url}/", timeout=10).status_code == 404
@@ -75,22 +77,22 @@ def test_its_address(sim: Simulator, http: requests.Session) -> None:
     assert sim.journal() == []
 
 
-def test_the_instructions_name_it() -> None:
+def test_the_instructions_contain_the_page() -> None:
     command = [sys.executable, str(PROGRAM), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = [process.stdout.readline() for _line in range(6)]
+        lines = [process.stdout.readline() for _line in range(6)]
         process.terminate()
         try:
             # Also when it had no more time than to tell where it is.
             assert process.wait(20) == 0
         finally:
             process.kill()
-    api = re.findall(r"QG_API_URL=(\S+)", "".join(told))[0]
-    assert f"Page:  {api}/_sim/\n" in told
+    api = re.findall(r"QG_API_URL=(\S+)", "".join(lines))[0]
+    assert f"Page:  {api}/_sim/\n" in lines
 
 
-def test_a_look_is_no_call(sim: Simulator, http: requests.Session, call: Call) -> None:
+def test_the_view_is_not_recorded_and_has_no_rate_limit(sim: Simulator, http: requests.Session, call: Call) -> None:
     call("/whitelist/add", IP="203.0.113.5")
     sim.fault(path="/query", kind="refuse")
     before, journal = sim.state(), sim.journal()
@@ -102,7 +104,7 @@ def test_a_look_is_no_call(sim: Simulator, http: requests.Session, call: Call) -
     assert live(sim)["faults"]["items"] == [{"path": "/query", "kind": "refuse", "times": 1, "skip": 0}]
 
 
-def test_what_it_shows(sim: Simulator, http: requests.Session, call: Call) -> None:
+def test_the_view_contains_the_state(sim: Simulator, http: requests.Session, call: Call) -> None:
     sim.configure(whitelist=["203.0.113.5"])
     call("/allocate", Num="2", KeepAlive="30", Pwd="hidden")
     sim.control("PUT", "/echo/ip", {"answer": "x", "status": 503})
@@ -115,7 +117,7 @@ def test_what_it_shows(sim: Simulator, http: requests.Session, call: Call) -> No
     assert (key["key"], key["whitelist"]) == (sim.key, {"count": 1, "items": ["203.0.113.5"]})
     assert [lease["ip"] for lease in key["leases"]["items"]] == [lease["ip"] for lease in sim.leases()]
     assert all(1680 < lease["left"] <= 1700 for lease in key["leases"]["items"])
-    assert (shown["ahead"], key["busy"]) == (100, 2)
+    assert (shown["ahead"], key["channels_in_use"]) == (100, 2)
     [window] = shown["windows"]["items"]
     assert (window["key"], window["call"], window["count"], window["limit"]) == (sim.key, "/query", 1, 35)
     assert 0 < window["left"] <= shown["minute"]
@@ -135,13 +137,13 @@ def test_what_it_shows(sim: Simulator, http: requests.Session, call: Call) -> No
     assert {"source": "127.0.0.11", "public": "203.0.113.11"} in shown["map"]["items"]
 
 
-def test_monopolies_and_channels_that_become_free(sim: Simulator, http: requests.Session, call: Call) -> None:
+def test_the_view_contains_monopolies_and_pending_channels(sim: Simulator, http: requests.Session, call: Call) -> None:
     sim.configure(plan={"free_delay": 30})
     call("/allocate", Num="1")
     call("/release", IP="*")
     [key] = live(sim)["keys"]["items"]
-    assert key["freeing"]["count"] == 1
-    assert 25 < key["freeing"]["items"][0] <= 30
+    assert key["channels_free_in"]["count"] == 1
+    assert 25 < key["channels_free_in"]["items"][0] <= 30
     sim.configure("MONO0001", plan={"kind": "exclusive_occupancy"}, options={"queue_seconds": 0, "dial_seconds": 0})
     form = {"Key": "MONO0001", "Num": "1", "AreaCode": "440100"}
     http.post(f"{sim.api_url}/monopolies", form, timeout=10).raise_for_status()
@@ -149,31 +151,31 @@ def test_monopolies_and_channels_that_become_free(sim: Simulator, http: requests
     assert [(entry["state"], entry["uuid"]) for entry in held] == [("在线", held[0]["uuid"])]
 
 
-def test_the_newest_calls_with_a_part_of_a_path(sim: Simulator, call: Call) -> None:
+def test_the_view_filters_the_latest_calls_by_path(sim: Simulator, call: Call) -> None:
     call("/query")
-    for number in range(CALLS + 5):
+    for number in range(MAX_CALLS + 5):
         call("/whitelist/query", Number=str(number))
     shown = live(sim)["journal"]
-    assert (shown["count"], len(shown["items"])) == (CALLS + 6, CALLS)
-    assert shown["items"][0]["params"] == f"Number={CALLS + 4}"
-    assert len(live(sim, "list/q")["journal"]["items"]) == CALLS
-    assert live(sim, "/nothing")["journal"] == {"count": CALLS + 6, "items": []}
+    assert (shown["count"], len(shown["items"])) == (MAX_CALLS + 6, MAX_CALLS)
+    assert shown["items"][0]["params"] == f"Number={MAX_CALLS + 4}"
+    assert len(live(sim, "list/q")["journal"]["items"]) == MAX_CALLS
+    assert live(sim, "/nothing")["journal"] == {"count": MAX_CALLS + 6, "items": []}
     sim.control("DELETE", "/journal")
     assert live(sim)["journal"] == {"count": 0, "items": []}
 
 
-def test_what_can_be_long_is_cut() -> None:
+def test_long_lists_and_texts_are_truncated() -> None:
     core = Core()
-    core.vendor.accounts["QGDEMO01"].change({"whitelist": [f"10.0.{n // 256}.{n % 256}" for n in range(ITEMS + 700)]})
+    core.keys["QGDEMO01"].configure({"whitelist": [f"10.0.{n // 256}.{n % 256}" for n in range(MAX_ITEMS + 700)]})
     core.handle("GET", "/" + "p" * 5000, {"Key": "k" * 5000, **{f"{n}": "v" * 500 for n in range(1000)}})
-    shown = view(core, Echo(core.vendor))
+    shown = build_view(core, EchoServices(core.network))
     whitelist = shown["keys"]["items"][0]["whitelist"]
-    assert (whitelist["count"], len(whitelist["items"])) == (ITEMS + 700, ITEMS)
+    assert (whitelist["count"], len(whitelist["items"])) == (MAX_ITEMS + 700, MAX_ITEMS)
     [entry] = shown["journal"]["items"]
-    assert max(len(entry[name]) for name in ("path", "key", "params")) == LETTERS + 1
+    assert max(len(entry[name]) for name in ("path", "key", "params")) == MAX_CHARACTERS + 1
 
 
-def test_text_of_callers_is_passed_on_as_json(sim: Simulator, http: requests.Session) -> None:
+def test_text_of_clients_is_returned_as_json(sim: Simulator, http: requests.Session) -> None:
     agent = {"User-Agent": HOSTILE}
     http.get(f"{sim.api_url}/{HOSTILE}", params={"Key": HOSTILE, "a": HOSTILE}, headers=agent, timeout=10)
     sim.configure(HOSTILE, whitelist=[HOSTILE])
@@ -184,7 +186,7 @@ def test_text_of_callers_is_passed_on_as_json(sim: Simulator, http: requests.Ses
     assert HOSTILE not in http.get(f"{sim.control_url}/", timeout=10).text
 
 
-def test_the_choices_for_a_fault_can_be_planned(sim: Simulator) -> None:
+def test_each_fault_choice_can_be_planned(sim: Simulator) -> None:
     choices = sim.control("GET", "/choices")
     assert choices["paths"]["/monopolies"] == ["DELETE", "GET", "POST"]
     values = {"code": -1, "seconds": 1, "http_status": 502, "drop": 1, "location": "/", "body": "x"}
@@ -195,5 +197,6 @@ def test_the_choices_for_a_fault_can_be_planned(sim: Simulator) -> None:
                 sim.fault(path=path, kind=name, **needed)
 
 
-def test_its_files_are_beside_the_program() -> None:
-    assert {path.name for path in PROGRAM.glob("page.*")} == {"page.css", "page.html", "page.js", "page.py"}
+def test_the_files_of_the_page_are_in_the_control_package() -> None:
+    names = {path.name for path in (PROGRAM / "control").glob("page.*")}
+    assert names == {"page.css", "page.html", "page.js", "page.py"}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kinds of plan beside the usual one, and what a plan may be set to."""
+"""The kinds of plan, and the fields of a plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Call = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    """With a whole minute: time passes only where a test moves the clock."""
+    """Run with the default minute, so that time passes only when a test advances the clock."""
     with running_simulator() as running:
         yield running
 
@@ -30,7 +30,7 @@ def without_proxies(sim: Simulator) -> None:
     sim.configure(options={"lease_proxies": False})
 
 
-def test_volume_plan(sim: Simulator, call: Call) -> None:
+def test_a_plan_by_volume_has_a_balance(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"billing": "volume", "balance": 8, "channels": 1})
     assert call("/allocate", Num="6")["Num"] == 6
     assert call("/info/quota") == {"Code": 0, "Total": 8, "Available": 2, "Used": 6}
@@ -48,7 +48,7 @@ def test_volume_plan(sim: Simulator, call: Call) -> None:
     assert call("/info/quota")["Code"] == -15
 
 
-def test_dynamic_shared(sim: Simulator, call: Call) -> None:
+def test_a_dynamic_shared_plan_has_no_release(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"kind": "dynamic_shared", "lifetime": 3})
     assert call("/allocate", Num="2", KeepAlive="60")["Num"] == 2
     for path in ("/release", "/replace"):
@@ -59,7 +59,7 @@ def test_dynamic_shared(sim: Simulator, call: Call) -> None:
     assert (call("/info/quota")["Used"], call("/query")["TotalNum"]) == (0, 0)
 
 
-def test_extract(sim: Simulator, call: Call, http: requests.Session) -> None:
+def test_extract_returns_pool_addresses(sim: Simulator, call: Call, http: requests.Session) -> None:
     assert call("/extract")["Code"] == -15
     sim.configure(plan={"kind": "dynamic_shared", "lifetime": 3})
     one = call("/extract", Num="4", Detail="1")
@@ -83,7 +83,7 @@ def test_extract(sim: Simulator, call: Call, http: requests.Session) -> None:
     assert call("/extract")["Code"] == -15
 
 
-def test_static_dedicated(sim: Simulator, call: Call) -> None:
+def test_a_static_dedicated_plan_limits_releases_per_week(sim: Simulator, call: Call) -> None:
     sim.configure(plan={"kind": "static_dedicated"})
     held = [item["IP"] for item in call("/allocate", Num="4")["Data"]]
     assert call("/replace")["Code"] == -15
@@ -109,7 +109,7 @@ def test_exclusive_occupancy_has_no_leases(sim: Simulator, call: Call) -> None:
     assert call("/resources")["Code"] == 0
 
 
-def test_hosts(sim: Simulator, call: Call) -> None:
+def test_the_host_of_a_lease_depends_on_the_options(sim: Simulator, call: Call) -> None:
     sim.configure(options={"lease_host": "address"})
     item = call("/allocate")["Data"][0]
     assert item["host"] == f"{item['IP']}:{item['port']}"
@@ -118,7 +118,7 @@ def test_hosts(sim: Simulator, call: Call) -> None:
     assert item["host"] == f"203.0.113.254:{item['port']}"
 
 
-def test_addresses_run_out(sim: Simulator, call: Call) -> None:
+def test_an_allocation_without_exit_addresses_is_refused(sim: Simulator, call: Call) -> None:
     sim.configure(
         plan={"channels": 1000, "stock": {"areas": [{"area_id": 1, "area": "甲", "isp": 1, "available": 999}]}}
     )
@@ -126,7 +126,7 @@ def test_addresses_run_out(sim: Simulator, call: Call) -> None:
     assert codes == [0, 0, 0, 0, 0, -103]
 
 
-def test_plan_as_told(sim: Simulator) -> None:
+def test_the_plan_of_a_key_is_described(sim: Simulator) -> None:
     plan = sim.state()["keys"][sim.key]["plan"]
     areas = plan.pop("stock")["areas"]
     assert plan == {
@@ -160,7 +160,7 @@ def test_plan_as_told(sim: Simulator) -> None:
         {"stock": {"areas": [{"area_id": 1, "area": "甲", "isp": 5, "available": 1}]}},
     ],
 )
-def test_wrong_plans(sim: Simulator, http: requests.Session, plan: object) -> None:
+def test_an_invalid_plan_is_refused(sim: Simulator, http: requests.Session, plan: object) -> None:
     before = sim.state()
     answer = http.put(f"{sim.control_url}/keys/{sim.key}", json={"plan": plan, "used": 3}, timeout=10)
     assert answer.status_code == 400
@@ -181,11 +181,11 @@ def test_wrong_plans(sim: Simulator, http: requests.Session, plan: object) -> No
         [],
     ],
 )
-def test_wrong_clock_calls(sim: Simulator, http: requests.Session, values: object) -> None:
+def test_an_invalid_clock_call_is_refused(sim: Simulator, http: requests.Session, values: object) -> None:
     assert http.put(f"{sim.control_url}/clock", json=values, timeout=10).status_code == 400
 
 
-def test_a_clock_that_is_held(sim: Simulator) -> None:
+def test_a_stopped_clock_changes_only_when_it_is_advanced(sim: Simulator) -> None:
     sim.hold_clock()
     held = sim.control("GET", "/clock")
     time.sleep(0.05)
@@ -204,7 +204,7 @@ def test_a_clock_that_is_held(sim: Simulator) -> None:
     assert sim.control("GET", "/clock")["running"] is True
 
 
-def test_clock(sim: Simulator) -> None:
+def test_the_clock_can_be_advanced_and_reset(sim: Simulator) -> None:
     before = sim.control("GET", "/clock")["now"]
     after = sim.control("PUT", "/clock", {"advance": 3600.5})["now"]
     assert 3600.5 <= after - before < 3610

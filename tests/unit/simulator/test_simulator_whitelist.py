@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vendor's calls and their rules."""
+"""Whitelist calls, and the checks common to all calls."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def test_add_query_delete(call: Call) -> None:
     assert call("/whitelist/query") == {"Code": 0, "Data": [B]}
 
 
-def test_an_address_named_twice_counts_once(call: Call) -> None:
+def test_a_duplicate_address_is_added_once(call: Call) -> None:
     assert call("/whitelist/add", IP=f"{A},{B},{A}") == {"Code": 0, "Data": [A, B], "Num": 2}
 
 
-def test_quota(sim: Simulator, call: Call) -> None:
+def test_the_quota_counts_channels(sim: Simulator, call: Call) -> None:
     assert call("/info/quota") == {"Code": 0, "Total": 5, "Available": 5, "Used": 0}
     sim.configure(channels=8, used=3)
     assert call("/info/quota") == {"Code": 0, "Total": 8, "Available": 5, "Used": 3}
@@ -38,32 +38,32 @@ def test_quota(sim: Simulator, call: Call) -> None:
     ["", "198.51.100", "198.51.100.256", "198.51.100.010", "2001:db8::1", "198.51.100.0/24", f"{A}, {B}", f"{A},", "*"],
 )
 @pytest.mark.parametrize("path", ["/whitelist/add", "/whitelist/del"])
-def test_illegal_address(sim: Simulator, call: Call, path: str, text: str) -> None:
+def test_an_invalid_address_is_refused(sim: Simulator, call: Call, path: str, text: str) -> None:
     sim.configure(whitelist=[A])
     assert call(path, IP=text)["Code"] == -10
     assert sim.whitelist() == [A]
 
 
-def test_missing_address(call: Call) -> None:
+def test_a_missing_address_is_refused(call: Call) -> None:
     assert call("/whitelist/add")["Code"] == -10
     assert call("/whitelist/del", ip=A)["Code"] == -10
 
 
-def test_full_list_refuses_the_whole_batch(sim: Simulator, call: Call) -> None:
+def test_a_full_whitelist_refuses_the_whole_call(sim: Simulator, call: Call) -> None:
     sim.configure(capacity=2, whitelist=[A])
     assert call("/whitelist/add", IP=f"{B},{C}")["Code"] == -202
     assert sim.whitelist() == [A]
     assert call("/whitelist/add", IP=f"{A},{B}")["Data"] == [A, B]
 
 
-def test_full_list_takes_what_fits(sim: Simulator, call: Call) -> None:
+def test_a_full_whitelist_can_accept_a_part_of_a_call(sim: Simulator, call: Call) -> None:
     sim.configure(capacity=2, whitelist=[A], options={"overflow": "partial"})
     assert call("/whitelist/add", IP=f"{B},{C}") == {"Code": 0, "Data": [B], "Num": 1}
     assert call("/whitelist/add", IP=C) == {"Code": 0, "Data": [], "Num": 0}
     assert sim.whitelist() == [A, B]
 
 
-def test_address_of_another_key(sim: Simulator, call: Call) -> None:
+def test_an_address_of_another_key_is_refused(sim: Simulator, call: Call) -> None:
     sim.configure("OTHER001", whitelist=[B])
     assert call("/whitelist/add", IP=f"{A},{B}")["Code"] == -206
     assert sim.whitelist() == []
@@ -72,7 +72,7 @@ def test_address_of_another_key(sim: Simulator, call: Call) -> None:
     assert sim.whitelist("OTHER001") == [B]
 
 
-def test_adding_a_present_address(sim: Simulator, call: Call) -> None:
+def test_an_add_of_a_present_address_has_the_configured_result(sim: Simulator, call: Call) -> None:
     sim.configure(whitelist=[A])
     assert call("/whitelist/add", IP=A) == {"Code": 0, "Data": [A], "Num": 1}
     sim.configure(options={"present_add": "zero"})
@@ -82,7 +82,7 @@ def test_adding_a_present_address(sim: Simulator, call: Call) -> None:
     assert sim.whitelist() == [A, B]
 
 
-def test_deleting_an_absent_address(sim: Simulator, call: Call) -> None:
+def test_a_del_of_an_absent_address_has_the_configured_result(sim: Simulator, call: Call) -> None:
     sim.configure(whitelist=[A])
     assert call("/whitelist/del", IP=f"{A},{B}") == {"Code": 0, "Data": [A], "Num": 1}
     sim.configure(whitelist=[A], options={"absent_del": "error"})
@@ -90,7 +90,7 @@ def test_deleting_an_absent_address(sim: Simulator, call: Call) -> None:
     assert sim.whitelist() == [A]
 
 
-def test_empty_list(sim: Simulator, call: Call) -> None:
+def test_an_empty_list_has_the_configured_form(sim: Simulator, call: Call) -> None:
     sim.configure(options={"empty_data": "null"})
     assert call("/whitelist/query") == {"Code": 0, "Data": None}
     sim.configure(options={"empty_data": "absent"})
@@ -99,14 +99,14 @@ def test_empty_list(sim: Simulator, call: Call) -> None:
     assert call("/whitelist/query") == {"Code": 0, "Data": [A]}
 
 
-def test_numbers_as_strings(sim: Simulator, call: Call) -> None:
+def test_numbers_can_be_strings(sim: Simulator, call: Call) -> None:
     sim.configure(options={"numbers": "string"})
     assert call("/whitelist/add", IP=A) == {"Code": "0", "Data": [A], "Num": "1"}
     assert call("/info/quota") == {"Code": "0", "Total": "5", "Available": "5", "Used": "0"}
     assert call("/whitelist/add", IP="x")["Code"] == "-10"
 
 
-def test_failure_body_and_status(sim: Simulator, http: requests.Session) -> None:
+def test_options_change_the_body_and_status_of_an_error(sim: Simulator, http: requests.Session) -> None:
     def fail() -> requests.Response:
         return http.get(f"{sim.api_url}/whitelist/add", params={"Key": sim.key, "IP": "x"}, timeout=10)
 
@@ -130,25 +130,27 @@ def test_failure_body_and_status(sim: Simulator, http: requests.Session) -> None
         ({"status": "blocked", "pwd": "secret"}, -14),
     ],
 )
-def test_key_is_refused(sim: Simulator, call: Call, fields: dict[str, Any], code: int) -> None:
+def test_a_key_with_a_status_or_a_wrong_password_is_refused(
+    sim: Simulator, call: Call, fields: dict[str, Any], code: int
+) -> None:
     sim.configure(**fields)
     assert call("/whitelist/add", IP=A)["Code"] == code
     assert sim.whitelist() == []
     assert sim.control("GET", "/windows") == {}
 
 
-def test_right_password(sim: Simulator, call: Call) -> None:
+def test_the_correct_password_is_accepted(sim: Simulator, call: Call) -> None:
     sim.configure(pwd="secret")
     assert call("/whitelist/query", Pwd="wrong")["Code"] == -14
     assert call("/whitelist/query", Pwd="secret")["Code"] == 0
 
 
 @pytest.mark.parametrize(("query", "code"), [("", -10), ("Key=", -10), ("key=QGDEMO01", -10), ("Key=qgdemo01", -100)])
-def test_missing_or_unknown_key(sim: Simulator, http: requests.Session, query: str, code: int) -> None:
+def test_a_missing_or_unknown_key_is_refused(sim: Simulator, http: requests.Session, query: str, code: int) -> None:
     assert http.get(f"{sim.api_url}/whitelist/query?{query}", timeout=10).json()["Code"] == code
 
 
-def test_post_reads_the_body_only(sim: Simulator, http: requests.Session) -> None:
+def test_a_post_reads_only_the_body(sim: Simulator, http: requests.Session) -> None:
     url = f"{sim.api_url}/whitelist/add"
     form = {"Key": sim.key, "IP": A}
     assert http.post(f"{url}?IP={B}", data=form, timeout=10).json()["Data"] == [A]
@@ -159,12 +161,12 @@ def test_post_reads_the_body_only(sim: Simulator, http: requests.Session) -> Non
     assert [item["query_length"] > 0 for item in calls] == [True, True, False]
 
 
-def test_get_ignores_a_body(sim: Simulator, http: requests.Session) -> None:
+def test_a_get_ignores_a_body(sim: Simulator, http: requests.Session) -> None:
     answer = http.get(f"{sim.api_url}/whitelist/query", data={"Key": sim.key}, timeout=10)
     assert answer.json()["Code"] == -10
 
 
-def test_post_refused_or_read_from_the_query(sim: Simulator, http: requests.Session) -> None:
+def test_a_post_can_be_refused_or_read_from_the_query(sim: Simulator, http: requests.Session) -> None:
     url = f"{sim.api_url}/whitelist/add"
     sim.configure(options={"post": "refuse"})
     refused = http.post(url, data={"Key": sim.key, "IP": A}, timeout=10)
@@ -178,20 +180,20 @@ def test_post_refused_or_read_from_the_query(sim: Simulator, http: requests.Sess
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD"])
-def test_other_methods(sim: Simulator, http: requests.Session, method: str) -> None:
+def test_other_methods_are_not_allowed(sim: Simulator, http: requests.Session, method: str) -> None:
     url = f"{sim.api_url}/whitelist/add?Key={sim.key}&IP={A}"
     assert http.request(method, url, timeout=10).status_code == 405
     assert sim.whitelist() == []
 
 
 @pytest.mark.parametrize("path", ["/", "/list", "/query/", "/whitelist/add/", "/Whitelist/add", "/whitelist"])
-def test_unknown_path(sim: Simulator, http: requests.Session, path: str) -> None:
+def test_an_unknown_path_is_not_found(sim: Simulator, http: requests.Session, path: str) -> None:
     answer = http.get(f"{sim.api_url}{path}?Key={sim.key}", allow_redirects=False, timeout=10)
     assert answer.status_code == 404
     assert [(item["path"], item["http_status"]) for item in sim.journal()] == [(path, 404)]
 
 
-def test_journal(sim: Simulator, call: Call, http: requests.Session) -> None:
+def test_the_journal_records_each_call(sim: Simulator, call: Call, http: requests.Session) -> None:
     call("/whitelist/add", IP=f"{A},{B}", Pwd="p")
     http.get(f"{sim.api_url}/whitelist/del", params={"Key": "NOBODY"}, headers={"User-Agent": "me"}, timeout=10)
     first, second = sim.journal()
@@ -212,7 +214,7 @@ def test_journal(sim: Simulator, call: Call, http: requests.Session) -> None:
     assert sim.journal()[0]["seq"] > second["seq"]
 
 
-def test_reset(sim: Simulator, call: Call) -> None:
+def test_a_reset_restores_the_initial_state(sim: Simulator, call: Call) -> None:
     start = sim.state()
     sim.configure(capacity=1, whitelist=[A], options={"post": "refuse"})
     sim.configure("OTHER001", proxy=True)
@@ -245,7 +247,7 @@ def test_reset(sim: Simulator, call: Call) -> None:
         [],
     ],
 )
-def test_wrong_key_settings(sim: Simulator, http: requests.Session, fields: Any) -> None:
+def test_an_invalid_key_field_is_refused(sim: Simulator, http: requests.Session, fields: Any) -> None:
     before = sim.state()
     for key in (sim.key, "NEWKEY01"):
         answer = http.put(f"{sim.control_url}/keys/{key}", json=fields, timeout=10)
@@ -254,7 +256,7 @@ def test_wrong_key_settings(sim: Simulator, http: requests.Session, fields: Any)
     assert sim.state() == before
 
 
-def test_wrong_control_calls(sim: Simulator, http: requests.Session) -> None:
+def test_an_invalid_control_call_is_refused(sim: Simulator, http: requests.Session) -> None:
     assert http.get(f"{sim.control_url}/nothing", timeout=10).status_code == 404
     assert http.post(f"{sim.control_url}/state", timeout=10).status_code == 404
     assert http.put(f"{sim.control_url}/map", data="{", timeout=10).status_code == 400

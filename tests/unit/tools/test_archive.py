@@ -33,8 +33,8 @@ def test_what_does_not_belong_in(name: str) -> None:
 
 
 def test_what_a_user_would_miss() -> None:
-    checkout = ["plugins/modules/qg_x.py", "tests/simulator/core.py", "tests/unit/test_x.py", "README.md"]
-    assert archive.missing(["README.md"], checkout) == ["plugins/modules/qg_x.py", "tests/simulator/core.py"]
+    checkout = ["plugins/modules/qg_x.py", "tests/simulator/classic/keys.py", "tests/unit/test_x.py", "README.md"]
+    assert archive.missing(["README.md"], checkout) == ["plugins/modules/qg_x.py", "tests/simulator/classic/keys.py"]
 
 
 def test_an_import_without_a_word_is_right() -> None:

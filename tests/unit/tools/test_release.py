@@ -15,7 +15,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout that is ready for a release."""
     files = {
         "galaxy.yml": "name: qgnet\nversion: 1.2.0\n",
-        "plugins/module_utils/_version.py": 'VERSION = "1.2.0"\n',
+        "plugins/module_utils/_core/version.py": 'VERSION = "1.2.0"\n',
         "README.md": "install dist/qingguo-qgnet-1.2.0.tar.gz\nsince 1.2.0\n",
         "changelogs/fragments/x.yml": "bugfixes:\n  - x\n",
     }
@@ -55,7 +55,8 @@ def test_changes_are_committed_first(checkout: Path, monkeypatch: pytest.MonkeyP
 def test_the_version_is_written_everywhere(checkout: Path) -> None:
     release.write_version(checkout, "1.3.0")
     assert (checkout / "galaxy.yml").read_text(encoding="utf-8") == "name: qgnet\nversion: 1.3.0\n"
-    assert (checkout / "plugins" / "module_utils" / "_version.py").read_text(encoding="utf-8") == 'VERSION = "1.3.0"\n'
+    version = checkout / "plugins" / "module_utils" / "_core" / "version.py"
+    assert version.read_text(encoding="utf-8") == 'VERSION = "1.3.0"\n'
     text = (checkout / "README.md").read_text(encoding="utf-8")
     assert text == "install dist/qingguo-qgnet-1.3.0.tar.gz\nsince 1.2.0\n"
 

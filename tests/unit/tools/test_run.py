@@ -4,6 +4,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from typing import IO
+
+import pytest
 import run
 
 
@@ -23,3 +28,32 @@ def test_a_run_without_sessions_says_so() -> None:
 
 def test_a_stopped_run_is_no_failure() -> None:
     assert run.summary(["simulator"], [], run.INTERRUPTED, 3) == "STOPPED: simulator in 0 min 3 s: no session ended"
+
+
+def test_sessions_of_one_core_run_side_by_side_before_the_others() -> None:
+    wanted = ["lint", "unit", "sanity", "galaxy", "quickstart", "integration", "coverage"]
+    rows = [["sanity"], ["lint"], ["galaxy", "quickstart"]]
+    assert run.plan(wanted) == (rows, ["unit", "integration", "coverage"])
+
+
+def test_one_session_has_the_terminal_to_itself() -> None:
+    assert run.plan(["lint"]) == ([], ["lint"])
+    assert run.plan(["galaxy", "quickstart"]) == ([], ["galaxy", "quickstart"])
+
+
+def test_outputs_are_not_mixed_and_the_first_failure_counts(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    both = threading.Barrier(2)
+
+    def nox(row: Sequence[str], output: IO[bytes]) -> run.Outcome:
+        output.write(f"{row[0]} one\n".encode())
+        both.wait(10)
+        output.write(f"{row[0]} two\n".encode())
+        both.wait(10)
+        return run.Outcome(int(row[0] == "lint"), [{"name": row[0], "result": "success"}])
+
+    outcome = run.side_by_side([["lint"], ["docs"]], nox)
+    shown = capfdbinary.readouterr().out
+    assert b"lint one\nlint two\n" in shown
+    assert b"docs one\ndocs two\n" in shown
+    assert outcome.code == 1
+    assert sorted(entry["name"] for entry in outcome.sessions) == ["docs", "lint"]

@@ -172,7 +172,7 @@ async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
     """Emit an event for each change, until cancelled."""
     _make_importable()
     try:
-        operation = importlib.import_module(f"{PACKAGE}._op_watch")
+        operation = importlib.import_module(f"{PACKAGE}._watch.poller")
     except ImportError as problem:
         message = (
             f"qingguo.qgnet.qg_watch cannot be loaded ({problem}): install ansible-core, and the "

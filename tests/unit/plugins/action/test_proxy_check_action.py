@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.action import qg_proxy_check
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._probe import Probe, Proxy, judge
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import Probe, Proxy, judge
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import run_on_host
 
 PROBE = Probe((Proxy("203.0.113.1:8001"), Proxy("203.0.113.2:8002")), "http://echo.example/ip")

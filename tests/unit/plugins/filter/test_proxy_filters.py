@@ -11,6 +11,7 @@ import shlex
 import string
 from collections.abc import Callable
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -21,6 +22,7 @@ from ansible.errors import AnsibleFilterError
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from jinja2 import StrictUndefined, UndefinedError
+from parameters import spread
 
 FOLDER = Path(__file__).resolve().parents[4] / "plugins" / "filter"
 NAMES = ("proxy_curl", "proxy_environment", "proxy_haproxy", "proxy_squid")
@@ -324,8 +326,7 @@ def refused(make: Callable[[], Any]) -> str:
     return message
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("server", "remedy"), SERVERS)
+@pytest.mark.parametrize(("server", "remedy", "name"), spread(starmap(pytest.param, SERVERS), NAMES))
 def test_a_bad_server_is_refused(name: str, server: str, remedy: str) -> None:
     for lease in (server, lease_of(server)):
         message = refused(partial(ALL[name], lease))
@@ -333,22 +334,21 @@ def test_a_bad_server_is_refused(name: str, server: str, remedy: str) -> None:
         assert remedy in message
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [
-        (None, "null"),
-        (True, "a boolean"),
-        (21504, "a number"),
-        (2.5, "a number"),
-        (b"198.51.100.8:21504", "a value of type bytes"),
-        ({}, "a dictionary without server"),
-        ({"leases": []}, "a dictionary without server"),
-        ({"server": None}, "a dictionary without server"),
-        ({"server": 21504}, "a lease whose server is a number"),
-        ({"server": EXAMPLE, "proxy_url": 1}, "a lease whose proxy_url is a number"),
-    ],
-)
+NO_LEASES = [
+    pytest.param(None, "null"),
+    pytest.param(True, "a boolean"),
+    pytest.param(21504, "a number"),
+    pytest.param(2.5, "a number"),
+    pytest.param(b"198.51.100.8:21504", "a value of type bytes"),
+    pytest.param({}, "a dictionary without server"),
+    pytest.param({"leases": []}, "a dictionary without server"),
+    pytest.param({"server": None}, "a dictionary without server"),
+    pytest.param({"server": 21504}, "a lease whose server is a number"),
+    pytest.param({"server": EXAMPLE, "proxy_url": 1}, "a lease whose proxy_url is a number"),
+]
+
+
+@pytest.mark.parametrize(("value", "kind", "name"), spread(NO_LEASES, NAMES))
 def test_what_is_no_lease_is_refused(name: str, value: Any, kind: str) -> None:
     assert refused(lambda: ALL[name](value)).startswith(f"{name} cannot use {kind}: give ")
     if name in MANY:
@@ -359,26 +359,25 @@ def test_what_is_no_lease_is_refused(name: str, value: Any, kind: str) -> None:
         assert "filter first" in refused(lambda: ALL[name]([value]))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    "proxy_url",
-    [
-        "",
-        f"http://QGDEMO01:{SECRET}@",
-        f"http://QGDEMO01:{SECRET}@{EXAMPLE}/path",
-        f"http://QGDEMO01:{SECRET}@{EXAMPLE}?query",
-        f"http://QGDEMO01:{SECRET}@203.0.113.1:21504",
-        f"http://QGDEMO01:{SECRET} @{EXAMPLE}",
-        f"http://QGDEMO01:{SECRET}\n@{EXAMPLE}",
-        f"http://QGDEMO01:{SECRET}%0A@{EXAMPLE}",
-        f"http://QGDEMO01%00:{SECRET}@{EXAMPLE}",
-        f"http://QGDEMO01:{SECRET}%@{EXAMPLE}",
-        f"http://QGDEMO01:{SECRET}@@{EXAMPLE}",
-        f"http://:{SECRET}@{EXAMPLE}",
-        f"socks5://QGDEMO01:{SECRET}@{EXAMPLE}",
-        f"QGDEMO01:{SECRET}@{EXAMPLE}",
-    ],
-)
+PROXY_URLS = [
+    "",
+    f"http://QGDEMO01:{SECRET}@",
+    f"http://QGDEMO01:{SECRET}@{EXAMPLE}/path",
+    f"http://QGDEMO01:{SECRET}@{EXAMPLE}?query",
+    f"http://QGDEMO01:{SECRET}@203.0.113.1:21504",
+    f"http://QGDEMO01:{SECRET} @{EXAMPLE}",
+    f"http://QGDEMO01:{SECRET}\n@{EXAMPLE}",
+    f"http://QGDEMO01:{SECRET}%0A@{EXAMPLE}",
+    f"http://QGDEMO01%00:{SECRET}@{EXAMPLE}",
+    f"http://QGDEMO01:{SECRET}%@{EXAMPLE}",
+    f"http://QGDEMO01:{SECRET}@@{EXAMPLE}",
+    f"http://:{SECRET}@{EXAMPLE}",
+    f"socks5://QGDEMO01:{SECRET}@{EXAMPLE}",
+    f"QGDEMO01:{SECRET}@{EXAMPLE}",
+]
+
+
+@pytest.mark.parametrize(("proxy_url", "name"), spread(PROXY_URLS, NAMES))
 def test_a_bad_proxy_url_is_refused_and_not_shown(name: str, proxy_url: str) -> None:
     message = refused(lambda: ALL[name](lease_of(EXAMPLE, proxy_url)))
     assert message.startswith(f"{name} cannot use ")
@@ -394,23 +393,22 @@ def test_what_squid_takes_for_a_word_of_its_own_is_refused(user: str) -> None:
     assert SECRET not in message
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    ("text", "visible"),
-    [
-        (f"QGDEMO01:{SECRET}", "'...'"),
-        (f"QGDEMO01:{SECRET}.x", "'...'"),
-        ("QGDEMO01", "'...'"),
-        (f"QGDEMO01:{SECRET}@{EXAMPLE}", f"'...@{EXAMPLE}'"),
-        (f"http://QGDEMO01:{SECRET}@{EXAMPLE}/", f"'...@{EXAMPLE}/'"),
-        (f"http://QGDEMO01:a@{SECRET}@{EXAMPLE}", f"'...@{EXAMPLE}'"),
-        (f"http://QGDEMO01:a@{SECRET}.b/c", "'...'"),
-        ("http://198.51.100.8:21504", "'http://198.51.100.8:21504'"),
-        ("localhost", "'localhost'"),
-        ("198.51.100.8:21504\nserver evil", "'198.51.100.8...'"),
-        ("198.51.100.8:21x", "'198.51.100.8...'"),
-    ],
-)
+SHOWN = [
+    pytest.param(f"QGDEMO01:{SECRET}", "'...'"),
+    pytest.param(f"QGDEMO01:{SECRET}.x", "'...'"),
+    pytest.param("QGDEMO01", "'...'"),
+    pytest.param(f"QGDEMO01:{SECRET}@{EXAMPLE}", f"'...@{EXAMPLE}'"),
+    pytest.param(f"http://QGDEMO01:{SECRET}@{EXAMPLE}/", f"'...@{EXAMPLE}/'"),
+    pytest.param(f"http://QGDEMO01:a@{SECRET}@{EXAMPLE}", f"'...@{EXAMPLE}'"),
+    pytest.param(f"http://QGDEMO01:a@{SECRET}.b/c", "'...'"),
+    pytest.param("http://198.51.100.8:21504", "'http://198.51.100.8:21504'"),
+    pytest.param("localhost", "'localhost'"),
+    pytest.param("198.51.100.8:21504\nserver evil", "'198.51.100.8...'"),
+    pytest.param("198.51.100.8:21x", "'198.51.100.8...'"),
+]
+
+
+@pytest.mark.parametrize(("text", "visible", "name"), spread(SHOWN, NAMES))
 def test_a_refusal_shows_no_more_than_an_address(name: str, text: str, visible: str) -> None:
     assert refused(lambda: ALL[name](text)).startswith(f"{name} cannot use {visible}: ")
 

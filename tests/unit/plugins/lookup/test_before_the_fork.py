@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync, proxy
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _op_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -45,11 +45,11 @@ def test_nothing_stays_open(
     during: list[str] = []
 
     def find(api: Any, _wish: Any, **_more: Any) -> tuple[()]:
-        api.pacer.state.rows("SELECT 1")
+        api.rate_limiter.state.rows("SELECT 1")
         during.extend(opened(tmp_path))
         return ()
 
-    monkeypatch.setattr(_op_leases, "find", find)
+    monkeypatch.setattr(operations, "find", find)
     lookup.run([], {}, state_dir=str(tmp_path), **options)
     assert opened(tmp_path) == []
     assert bool(during) == (plugin is proxy)

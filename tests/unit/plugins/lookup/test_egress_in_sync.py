@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleLookupError
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Board, Entry, run_id
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, Entry, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import Wish
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 

@@ -19,34 +19,31 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _http
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api import transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import (
     VENDOR_CODES,
     ApiError,
-    ExchangeError,
-    OptionError,
     StatusError,
-    WaitTooLong,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import (
-    Answer,
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota, addresses, as_int
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
+    HttpResponse,
     Transport,
     encode,
     retry_after,
     service_of,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
-    Lease,
-    Quota,
-    ShapeError,
-    addresses,
-    as_int,
-    numeric_order,
-    packed,
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import numeric_order, packed
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    Effect,
+    OptionError,
+    TransportError,
+    WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import proxy_api
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import proxy_api
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,12 +67,12 @@ def options(tmp_path: Path, **changes: Any) -> dict[str, Any]:
 class Script(Transport):
     """A transport that plays back answers and keeps what was sent."""
 
-    def __init__(self, *script: Answer | Exception) -> None:
+    def __init__(self, *script: HttpResponse | Exception) -> None:
         super().__init__(timeout=10)
         self.script = list(script)
         self.sent: list[tuple[str, str]] = []
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         self.sent.append((method, form if form is not None else url))
         step = self.script.pop(0)
         if isinstance(step, Exception):
@@ -83,7 +80,7 @@ class Script(Transport):
         return step
 
 
-def client(tmp_path: Path, *script: Answer | Exception) -> tuple[Any, Script]:
+def client(tmp_path: Path, *script: HttpResponse | Exception) -> tuple[Any, Script]:
     api = proxy_api(options(tmp_path))
     transport = Script(*script)
     api._transport = transport
@@ -91,8 +88,8 @@ def client(tmp_path: Path, *script: Answer | Exception) -> tuple[Any, Script]:
     return api, transport
 
 
-def json_answer(text: str, status: int = 200) -> Answer:
-    return Answer(status, text, {})
+def json_answer(text: str, status: int = 200) -> HttpResponse:
+    return HttpResponse(status, text, {})
 
 
 @pytest.mark.parametrize("body", ['{"Code": 0}', '{"Code": 0, "Data": null}', '{"Code": "0", "Data": []}'])
@@ -110,7 +107,7 @@ def test_each_documented_code_is_told_with_meaning_and_remedy(tmp_path: Path, co
     details = caught.value.details
     assert (details["code"], details["endpoint"]) == (code, "/whitelist/query")
     assert VENDOR_CODES[code].meaning in caught.value.message
-    assert VENDOR_CODES[code].remedy in caught.value.message
+    assert VENDOR_CODES[code].fix in caught.value.message
     assert len(transport.sent) == (6 if code == -1 else 1), "not what is final, or takes longer than max_wait"
 
 
@@ -123,23 +120,23 @@ def test_an_undocumented_code_is_told_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(200, f"<html>{KEY} {PWD} s3cr3t%2Bpass%2Fword</html>", {}),
-        Answer(502, f"Bad gateway for ?Key={KEY}", {}),
-        Answer(404, f"no {KEY}", {}),
-        Answer(302, "", {"Location": f"https://elsewhere.example/?Key={KEY}"}),
-        Answer(200, f'{{"Code": -1, "Msg": "{KEY}"}}', {}),
-        Answer(200, f'{{"Code": true, "Msg": "{KEY}"}}', {}),
-        Answer(200, f'["{KEY}"]', {}),
-        Answer(200, f'{{"Code": 0, "Data": "{KEY}"}}', {}),
-        Answer(200, f'{{"Code": 0, "Data": [1, "{KEY}"]}}', {}),
-        Answer(429, "slow down", {"Retry-After": "1"}),
-        Answer(500, '{"Code": 0}', {}),
+        HttpResponse(200, f"<html>{KEY} {PWD} s3cr3t%2Bpass%2Fword</html>", {}),
+        HttpResponse(502, f"Bad gateway for ?Key={KEY}", {}),
+        HttpResponse(404, f"no {KEY}", {}),
+        HttpResponse(302, "", {"Location": f"https://elsewhere.example/?Key={KEY}"}),
+        HttpResponse(200, f'{{"Code": -1, "Msg": "{KEY}"}}', {}),
+        HttpResponse(200, f'{{"Code": true, "Msg": "{KEY}"}}', {}),
+        HttpResponse(200, f'["{KEY}"]', {}),
+        HttpResponse(200, f'{{"Code": 0, "Data": "{KEY}"}}', {}),
+        HttpResponse(200, f'{{"Code": 0, "Data": [1, "{KEY}"]}}', {}),
+        HttpResponse(429, "slow down", {"Retry-After": "1"}),
+        HttpResponse(500, '{"Code": 0}', {}),
     ],
 )
-def test_no_message_quotes_a_secret(tmp_path: Path, answer: Answer) -> None:
+def test_no_message_quotes_a_secret(tmp_path: Path, answer: HttpResponse) -> None:
     api, _transport = client(tmp_path, *[answer] * 9)
-    api.pacer.refused = lambda *_arguments: None
-    with pytest.raises((ApiError, ExchangeError)) as caught:
+    api.rate_limiter.block = lambda *_arguments: None
+    with pytest.raises((ApiError, TransportError)) as caught:
         api.whitelist()
     shown = f"{caught.value.message} {caught.value.details} {caught.value!r}"
     assert KEY not in shown
@@ -149,33 +146,33 @@ def test_no_message_quotes_a_secret(tmp_path: Path, answer: Answer) -> None:
 
 
 def test_a_read_is_repeated_after_a_transient_failure_and_that_is_told(tmp_path: Path) -> None:
-    lost = ExchangeError("lost", endpoint="/whitelist/query", executed=None)
-    api, transport = client(tmp_path, lost, Answer(503, "", {"Retry-After": "2"}), json_answer('{"Code": 0}'))
+    lost = TransportError("lost", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
+    api, transport = client(tmp_path, lost, HttpResponse(503, "", {"Retry-After": "2"}), json_answer('{"Code": 0}'))
     assert api.whitelist() == []
-    report = api.report()
+    report = api.usage()
     assert (report["calls"], report["retries"], len(transport.sent)) == (3, 2, 3)
     assert report["waited_seconds"] >= 2
 
 
 def test_a_write_whose_answer_was_lost_is_not_repeated_blindly(tmp_path: Path) -> None:
-    api, transport = client(tmp_path, ExchangeError("lost", endpoint="/whitelist/add", executed=None))
-    with pytest.raises(ExchangeError):
+    api, transport = client(tmp_path, TransportError("lost", endpoint="/whitelist/add", effect=Effect.UNKNOWN))
+    with pytest.raises(TransportError):
         api.add(["203.0.113.1"])
     assert len(transport.sent) == 1
 
 
 def test_a_write_that_never_left_is_repeated(tmp_path: Path) -> None:
-    unsent = ExchangeError("refused", endpoint="/whitelist/add", executed=False)
+    unsent = TransportError("refused", endpoint="/whitelist/add", effect=Effect.NOT_SENT)
     api, transport = client(tmp_path, unsent, json_answer('{"Code": 0, "Data": ["203.0.113.1"], "Num": 1}'))
     assert api.add(["203.0.113.1"]) == ["203.0.113.1"]
     assert len(transport.sent) == 2
 
 
 def test_the_failure_is_told_and_not_the_waiting_where_max_wait_is_used_up(tmp_path: Path) -> None:
-    lost = ExchangeError("the reason", endpoint="/whitelist/query", executed=None)
+    lost = TransportError("the reason", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
     api, transport = client(tmp_path, lost)
     api.budget.max_wait = 0
-    with pytest.raises(ExchangeError, match="the reason"):
+    with pytest.raises(TransportError, match="the reason"):
         api.whitelist()
     assert len(transport.sent) == 1
 
@@ -211,7 +208,7 @@ def test_retry_after_has_two_forms() -> None:
 
 def test_a_call_that_hangs_before_any_byte_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments: time.sleep(2))
-    with pytest.raises(ExchangeError, match=r"no usable answer from nowhere.example: it took longer than 0.2 seconds"):
+    with pytest.raises(TransportError, match=r"no usable answer from nowhere.example: it took longer than 0.2 seconds"):
         Transport(timeout=0.2).send("GET", "https://nowhere.example/x", {"Key": KEY}, "/x")
 
 
@@ -231,24 +228,34 @@ def tls_error(reason: str) -> ssl.SSLError:
 
 
 @pytest.mark.parametrize(
-    ("problem", "executed", "transient", "words"),
+    ("problem", "effect", "retryable", "words"),
     [
-        (ssl.SSLCertVerificationError(1, "x"), False, False, "is not trusted"),
-        (requests.exceptions.InvalidURL(f"?Key={KEY}"), False, False, "cannot be used"),
-        (requests.exceptions.ConnectTimeout(f"?Key={KEY}"), False, True, "it took longer than 1 seconds"),
-        (requests.exceptions.ReadTimeout(f"?Key={KEY}"), None, True, "it took longer than 1 seconds"),
-        (requests.exceptions.ConnectionError(ConnectionResetError(104, "x")), None, True, "connection reset by peer"),
-        (requests.exceptions.ChunkedEncodingError(f"?Key={KEY}"), None, True, "chunked encoding error"),
-        (_http.ResponseTooLarge(), None, True, "larger than any of the vendor's"),
-        (_http.UnwantedEncoding(), None, False, "a compressed answer"),
-        (requests.exceptions.SSLError(tls_error("UNSAFE_LEGACY_RENEGOTIATION_DISABLED")), None, True, "TLS failed"),
+        (ssl.SSLCertVerificationError(1, "x"), Effect.NOT_SENT, False, "is not trusted"),
+        (requests.exceptions.InvalidURL(f"?Key={KEY}"), Effect.NOT_SENT, False, "cannot be used"),
+        (requests.exceptions.ConnectTimeout(f"?Key={KEY}"), Effect.NOT_SENT, True, "it took longer than 1 seconds"),
+        (requests.exceptions.ReadTimeout(f"?Key={KEY}"), Effect.IN_FLIGHT, True, "it took longer than 1 seconds"),
+        (
+            requests.exceptions.ConnectionError(ConnectionResetError(104, "x")),
+            Effect.UNKNOWN,
+            True,
+            "connection reset by peer",
+        ),
+        (requests.exceptions.ChunkedEncodingError(f"?Key={KEY}"), Effect.UNKNOWN, True, "chunked encoding error"),
+        (transport.ResponseTooLarge(), Effect.UNKNOWN, True, "larger than any of the vendor's"),
+        (transport.UnexpectedEncoding(), Effect.UNKNOWN, False, "a compressed answer"),
+        (
+            requests.exceptions.SSLError(tls_error("UNSAFE_LEGACY_RENEGOTIATION_DISABLED")),
+            Effect.UNKNOWN,
+            True,
+            "TLS failed",
+        ),
     ],
 )
 def test_exceptions_are_told_in_words_without_their_text(
-    problem: Exception, executed: bool | None, transient: bool, words: str
+    problem: Exception, effect: Effect, retryable: bool, words: str
 ) -> None:
     error = Transport(timeout=1)._explain(problem, "api.example", "/x")
-    assert (error.executed, error.transient) == (executed, transient)
+    assert (error.effect, error.retryable) == (effect, retryable)
     assert words in error.message
     assert KEY not in error.message
 
@@ -293,9 +300,9 @@ def test_numbers_may_come_as_text() -> None:
     quota = Quota.from_answer({"Code": 0, "Total": "5", "Available": 3, "Used": "2"})
     assert (quota.total, quota.available, quota.used) == (5, 3, 2)
     for bad in (None, True, 1.5, "many", []):
-        with pytest.raises(ShapeError):
+        with pytest.raises(ResponseShapeError):
             as_int(bad, "Total")
-    with pytest.raises(ShapeError, match="Available is not a number"):
+    with pytest.raises(ResponseShapeError, match="Available is not a number"):
         Quota.from_answer({"Total": 1, "Used": 1})
 
 
@@ -355,10 +362,10 @@ def test_a_state_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     with pytest.raises(RuntimeError), state.transaction() as database:
-        database.execute("INSERT INTO blocks VALUES ('k', 'e', 1, 1)")
+        database.execute("INSERT INTO rate_blocks VALUES ('k', 'e', 1, 1)")
         raise RuntimeError
     with state.transaction() as database:
-        assert database.execute("SELECT count(*) FROM blocks").fetchone()[0] == 0
+        assert database.execute("SELECT count(*) FROM rate_blocks").fetchone()[0] == 0
 
 
 def test_a_lock_is_held_by_one_alone(tmp_path: Path) -> None:
@@ -382,14 +389,14 @@ def test_nothing_of_this_needs_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path:
         (json_answer('{"error": "wrong"}'), StatusError),
         (json_answer('{"data": null, "error": "wrong"}'), StatusError),
         (json_answer('{"Code": -14}'), ApiError),
-        (json_answer("{}"), ExchangeError),
-        (json_answer('{"data": {}}'), ExchangeError),
-        (json_answer('{"data": [{"uuid": ""}]}'), ExchangeError),
-        (json_answer("no", 404), ExchangeError),
+        (json_answer("{}"), TransportError),
+        (json_answer('{"data": {}}'), TransportError),
+        (json_answer('{"data": [{"uuid": ""}]}'), TransportError),
+        (json_answer("no", 404), TransportError),
     ],
 )
 def test_calls_that_answer_by_status_are_refused_or_unreadable(
-    tmp_path: Path, answer: Answer, error: type[Exception]
+    tmp_path: Path, answer: HttpResponse, error: type[Exception]
 ) -> None:
     api, _transport = client(tmp_path, *[answer] * 6)
     with pytest.raises(error) as caught:
@@ -409,7 +416,7 @@ def test_a_released_address_counts_beside_its_call(tmp_path: Path) -> None:
     api.budget.max_wait = 0
     api.release(leases)
     # Without the channels known, the plan is taken for the smallest.
-    with pytest.raises(WaitTooLong, match="limit of 2 a minute"):
+    with pytest.raises(WaitBudgetExceeded, match="limit of 2 a minute"):
         api.release(leases)
 
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._account_models import packages
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_cloud import select_packages
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.models import packages
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import select_packages
 from hypothesis import given
 from hypothesis import strategies as st
 

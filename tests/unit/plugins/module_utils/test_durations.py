@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._durations import BRANDS, check_duration
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.durations import BRANDS, check_duration
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
+from parameters import spread
 
 #: What the vendor's page on prices lists, and of whom.
 MONTHLY = ("tencent", "alibaba", "huawei", "qianhai", "telecom")
@@ -23,14 +24,14 @@ def test_every_brand_of_the_page_is_known() -> None:
     assert set(BRANDS) == {*MONTHLY, *FREE} - {None}
 
 
-@pytest.mark.parametrize("brand", [*MONTHLY, *FREE])
-@pytest.mark.parametrize("duration", MONTHS)
+@pytest.mark.parametrize(("duration", "brand"), spread(MONTHS, [*MONTHLY, *FREE]))
 def test_months_are_sold_by_all(brand: str | None, duration: str) -> None:
     assert check_duration(duration, brand) == duration
 
 
-@pytest.mark.parametrize("brand", MONTHLY)
-@pytest.mark.parametrize("duration", ["2s", "1d", "1w", "10m", "11m", "13m", "36w", "48m", "120m"])
+@pytest.mark.parametrize(
+    ("duration", "brand"), spread(["2s", "1d", "1w", "10m", "11m", "13m", "36w", "48m", "120m"], MONTHLY)
+)
 def test_what_a_brand_does_not_sell_is_refused_with_what_it_sells(brand: str, duration: str) -> None:
     with pytest.raises(OptionError) as caught:
         check_duration(duration, brand)
@@ -39,8 +40,7 @@ def test_what_a_brand_does_not_sell_is_refused_with_what_it_sells(brand: str, du
     )
 
 
-@pytest.mark.parametrize("brand", FREE)
-@pytest.mark.parametrize("duration", ["2s", "1d", "1w", "10m", "9999s"])
+@pytest.mark.parametrize(("duration", "brand"), spread(["2s", "1d", "1w", "10m", "9999s"], FREE))
 def test_where_the_vendor_alone_knows_every_unit_is_taken(brand: str | None, duration: str) -> None:
     assert check_duration(duration, brand) == duration
 
@@ -50,9 +50,12 @@ def test_blanks_around_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "duration", ["", " ", "m", "0m", "01m", "1", "1M", "1 m", "-1m", "1.5m", "1y", "1mm", "10000m", "\uff11m", "1h"]
+    ("duration", "brand"),
+    spread(
+        ["", " ", "m", "0m", "01m", "1", "1M", "1 m", "-1m", "1.5m", "1y", "1mm", "10000m", "\uff11m", "1h"],
+        ["tencent", None],
+    ),
 )
-@pytest.mark.parametrize("brand", ["tencent", None])
 def test_what_is_no_duration_is_one_sentence(brand: str | None, duration: str) -> None:
     with pytest.raises(OptionError) as caught:
         check_duration(duration, brand)

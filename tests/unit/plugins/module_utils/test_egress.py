@@ -10,7 +10,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
     Question,
     Reply,
     command,
@@ -19,8 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import (
     question_from,
     read_address,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import single_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.shell import single_line
 from hypothesis import given
 from hypothesis import strategies as st
 

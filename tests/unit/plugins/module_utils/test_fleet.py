@@ -8,16 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.hosts import (
     HostMemory,
     HostWish,
     Memory,
     fleet_plan,
     host_memory,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Outcome, Wish, plan
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import Outcome, Wish, plan
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -13,18 +13,28 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.action import qg_proxy_check
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, visible, visible_everywhere
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import judge, parse, question_from, read_address
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._instances import address
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import ALLOCATE, INFO, RELEASE, find_leases
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_monopoly import MONOPOLY
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST, WHITELIST_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute, redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._probe import probe_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
+    judge,
+    parse,
+    question_from,
+    read_address,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import probe_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
+    ALLOCATE,
+    INFO,
+    RELEASE,
+    find_leases,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import run_on_host
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,8 +102,8 @@ BODIES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    def exchange(_self: Transport, _method: str, _url: str, _form: str | None, endpoint: str) -> Answer:
-        return Answer(200, json.dumps(BODIES[endpoint]), {})
+    def exchange(_self: Transport, _method: str, _url: str, _form: str | None, endpoint: str) -> HttpResponse:
+        return HttpResponse(200, json.dumps(BODIES[endpoint]), {})
 
     monkeypatch.setattr(Transport, "_exchange", exchange)
     return {"key": KEY, "pwd": "pass-of-demo", "state_dir": str(tmp_path / "state"), "max_wait": 0.0}

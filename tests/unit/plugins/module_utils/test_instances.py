@@ -12,10 +12,9 @@ import pytest
 import yaml
 from ansible.inventory.group import to_safe_group_name
 from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import DOCUMENTATION
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _account_models as models
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _instances
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._instances import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models as models
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import (
     COLUMNS,
     GROUPS,
     SECRET_COLUMNS,
@@ -37,6 +36,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._instances import (
     some,
     variables,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -461,4 +461,4 @@ def test_the_documentation_lists_the_variables() -> None:
 
 def test_the_documentation_offers_what_there_is() -> None:
     assert DEFINITIONS["default_groups"]["choices"] == DEFINITIONS["default_groups"]["default"] == list(GROUPS)
-    assert DEFINITIONS["connect_with"]["choices"] == list(_instances.ADDRESSES)
+    assert DEFINITIONS["connect_with"]["choices"] == list(hosts.ADDRESSES)

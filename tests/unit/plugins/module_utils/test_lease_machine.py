@@ -20,12 +20,16 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, Uncertain, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import Terms, Wish
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import Outcome, bring_about, give_up, swap
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Lease
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    QgError,
+    UncertainOutcomeError,
+    WaitBudgetExceeded,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.actions import Outcome, bring_about, give_up, swap
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import Terms, Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -153,7 +157,7 @@ class Market(RuleBasedStateMachine):
 
     @rule(left=st.sampled_from([0, 1, 3, 9, 9]))
     def stock_changes(self, left: int) -> None:
-        for area in self.core.vendor.accounts[KEY].plan.stock:
+        for area in self.core.keys[KEY].plan.stock:
             area.available = left
 
     # What a user does.
@@ -299,7 +303,7 @@ class Market(RuleBasedStateMachine):
         if check:
             late = sum(call not in self.wire.under_way for call in self.waiting)
             assert len(calls(self.core, *WRITING)) - written == late, "check mode wrote"
-        if not self.killed and not isinstance(error, Uncertain):
+        if not self.killed and not isinstance(error, UncertainOutcomeError):
             named = {(lease.ip, lease.task_id) for lease in outcome.allocated} if outcome else set()
             assert {(lease["ip"], lease["task_id"]) for lease in self.paid} <= named, "paid for, and nobody is told"
             # A release may still be under way when another one has done its work: nobody can call it back.
@@ -317,7 +321,7 @@ class Market(RuleBasedStateMachine):
             return
         self.intruding = True
         written = len(calls(self.core, *WRITING))
-        with pytest.raises(WaitTooLong, match="another run"):
+        with pytest.raises(WaitBudgetExceeded, match="another run"):
             bring_about(client(self.core, self.directory / str(node), 0, self.wire), Wish(6), now=self.now)
         self.intruding = False
         assert len(calls(self.core, *WRITING)) == written
@@ -346,5 +350,6 @@ class Market(RuleBasedStateMachine):
         return sum(lease.ends <= self.now() for lease in leases)
 
 
+@pytest.mark.newest_core
 def test_no_lease_is_paid_twice_or_for_nobody() -> None:
     state_machines.run_counted(Market, RUNS)

@@ -13,16 +13,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _monopolies
-from ansible_collections.qingguo.qgnet.plugins.module_utils._endpoints import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoints import (
     ALLOCATE,
     QUOTA,
     RELEASE,
     RELEASED_ADDRESSES,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, QgError, Uncertain, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import Origin
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
+    BEIJING,
+    Area,
+    Lease,
+    all_leases,
+    areas,
+    moment,
+    new_leases,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    QgError,
+    UncertainOutcomeError,
+    WaitBudgetExceeded,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.actions import bring_about, find, give_up, swap
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
     Sorted,
     Terms,
     Wish,
@@ -31,17 +45,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import (
     plan,
     sort,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leasing import bring_about, find, give_up, swap
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import (
-    BEIJING,
-    Area,
-    Lease,
-    ShapeError,
-    all_leases,
-    areas,
-    moment,
-    new_leases,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import manager
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import Origin
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -216,7 +221,7 @@ def test_a_lease_is_reached_under_its_host(change: dict[str, Any], server: str, 
     "change", [{"IP": None}, {"IP": " "}, {"IP": 7}, {"port": None}, {"port": "x"}, {"port": True}]
 )
 def test_half_a_lease_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ShapeError):
+    with pytest.raises(ResponseShapeError):
         Lease.from_item({**ITEM, **change}, "T")
 
 
@@ -237,13 +242,13 @@ def test_no_leases_have_several_forms(body: dict[str, Any]) -> None:
     ],
 )
 def test_a_list_that_contradicts_itself_is_not_believed(body: dict[str, Any]) -> None:
-    with pytest.raises(ShapeError):
+    with pytest.raises(ResponseShapeError):
         all_leases(body)
 
 
 @pytest.mark.parametrize("body", [{"TaskID": "T"}, {"TaskID": "T", "Data": []}, {"Data": [ITEM]}])
 def test_a_success_that_names_nothing_is_not_believed(body: dict[str, Any]) -> None:
-    with pytest.raises(ShapeError):
+    with pytest.raises(ResponseShapeError):
         new_leases(body)
 
 
@@ -322,7 +327,7 @@ def test_what_may_be_under_way_is_not_done_again(core: Core, hold: Callable[...,
     fault(core, {"path": "/allocate", "kind": "status", "http_status": status})
     outcome = hold(3)
     assert calls(core, "/allocate") == ["/allocate"]
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "3 addresses were leased cannot be told" in outcome.error.message
     assert "qg_proxy_info" in outcome.error.message
 
@@ -332,7 +337,7 @@ def test_a_call_that_is_carried_out_late_is_told_as_uncertain_and_found_the_next
 ) -> None:
     wire.late = ("/allocate", 30)
     outcome = hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     wire.advance(60)
     again = hold(2)
     assert (again.error, len(again.leases), again.allocated) == (None, 2, ())
@@ -343,14 +348,14 @@ def test_a_lost_answer_that_cannot_be_looked_after_is_uncertain(core: Core, hold
     fault(core, {"path": "/allocate", "kind": "reset_after"})
     fault(core, {"path": "/query", "kind": "reset_before", "skip": 1, "times": -1})
     outcome = hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "the list of leases cannot be read" in outcome.error.message
 
 
 def test_without_time_to_look_again_a_lost_answer_is_uncertain(core: Core, hold: Callable[..., Any]) -> None:
     fault(core, {"path": "/allocate", "kind": "reset_before"})
     outcome = hold(2, max_wait=0)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert paid(core) == 0
 
 
@@ -365,7 +370,7 @@ def test_a_short_answer_is_completed_and_nothing_is_leased_beyond_the_wish(
     core: Core, hold: Callable[..., Any]
 ) -> None:
     configure(core, options={"short_stock": "partial"})
-    for area in core.vendor.accounts[KEY].plan.stock:
+    for area in core.keys[KEY].plan.stock:
         area.available = 1
     outcome = hold(4)
     assert (outcome.error, len(outcome.leases), paid(core)) == (None, 4, 4)
@@ -373,7 +378,7 @@ def test_a_short_answer_is_completed_and_nothing_is_leased_beyond_the_wish(
 
 def test_what_was_leased_is_told_where_the_rest_fails(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, options={"short_stock": "partial"})
-    for place, area in enumerate(core.vendor.accounts[KEY].plan.stock):
+    for place, area in enumerate(core.keys[KEY].plan.stock):
         area.available = int(place < 2)
     outcome = hold(4)
     assert (len(outcome.allocated), len(outcome.leases), outcome.missing) == (2, 2, 2)
@@ -448,7 +453,7 @@ def test_a_plan_by_volume_gives_one_lease_up_in_vain_at_most(core: Core, hold: C
 
 def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Core, wire: InProcess, tmp_path: Path) -> None:
     api = client(core, tmp_path / "a", 300, wire)
-    with api.alone(), pytest.raises(WaitTooLong, match="another run is changing"):
+    with api.alone(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
         bring_about(client(core, tmp_path / "a", 0, wire), Wish(1), now=core.clock.now)
     assert calls(core) == []
 
@@ -497,7 +502,7 @@ def test_leases_that_a_refused_replacement_lost_are_leased_anew(
 ) -> None:
     configure(core, options={"replace_failure": "drop"}, plan={"free_delay": 20})
     hold(3)
-    stock = core.vendor.accounts[KEY].plan.stock
+    stock = core.keys[KEY].plan.stock
     left = [area.available for area in stock]
     for area in stock:
         area.available = 0
@@ -737,7 +742,7 @@ def test_an_application_that_shows_late_is_not_made_again_after_a_lost_answer(
         if (method, path) == ("GET", "/monopolies") and body:
             shown = [
                 one
-                for one, row in zip(body["data"], core.vendor.accounts[KEY].books.monopolies, strict=True)
+                for one, row in zip(body["data"], core.keys[KEY].holdings.monopolies, strict=True)
                 if row.since + late <= core.clock.now()
             ]
             body = {"data": shown}
@@ -745,7 +750,7 @@ def test_an_application_that_shows_late_is_not_made_again_after_a_lost_answer(
 
     monkeypatch.setattr(core, "handle", slow)
     fault(core, {"path": "/monopolies", "method": "POST", "kind": "reset_after"})
-    outcome = _monopolies.hold(client(core, tmp_path / "a", 300, wire), _monopolies.Wish(2))
+    outcome = manager.hold(client(core, tmp_path / "a", 300, wire), manager.Wish(2))
     assert [call["method"] for call in core.journal.select("/monopolies")].count("POST") == 1
     assert (outcome.error, len(outcome.applied), len(books(core).monopolies)) == (None, 2, 2)
 
@@ -765,7 +770,7 @@ def test_a_refusal_after_a_lost_answer_may_be_due_to_what_that_one_did(
     monkeypatch.setattr(core, "handle", slow)
     fault(core, {"path": "/allocate", "kind": "reset_after"})
     outcome = hold(3)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert paid(core) == 3
     assert "qg_proxy_info" in outcome.error.message
 
@@ -817,7 +822,7 @@ def test_leases_that_the_list_does_not_show_are_not_leased_again(
     lagging(3600)
     fault(core, {"path": "/allocate", "kind": "reset_after"})
     outcome = hold(3)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "fewer free channels than the list of leases accounts for" in outcome.error.message
     assert paid(core) == 3
 
@@ -904,7 +909,7 @@ def test_a_replacement_whose_new_leases_the_list_does_not_show_is_told(
     core.clock.advance(3600 - 600)
     lagging(3600)
     outcome = rotate()
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "the quota has fewer free channels than the list of leases accounts for" in outcome.error.message
     assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
 
@@ -952,7 +957,7 @@ def test_a_release_is_not_believed_where_no_time_is_left_to_read_the_list(
     hold(3)
     core.clock.advance(120)
     api, reads = client(core, tmp_path / "a", 0, wire), 0
-    with pytest.raises(WaitTooLong):
+    with pytest.raises(WaitBudgetExceeded):
         while True:
             api.leases()
             reads += 1
@@ -962,7 +967,7 @@ def test_a_release_is_not_believed_where_no_time_is_left_to_read_the_list(
     core.journal.clear()
     outcome = give_up(api, lambda _lease: True, now=core.clock.now)
     assert calls(core) == ["/query", "/release"]
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "the list of leases cannot be read" in outcome.error.message
 
 
@@ -1029,7 +1034,7 @@ def test_a_replacement_that_was_lost_half_way_is_made_up_for_where_the_quota_tel
 
     monkeypatch.setattr(core, "handle", half)
     outcome = rotate("reset_before")
-    assert isinstance(outcome.error, Uncertain) is told
+    assert isinstance(outcome.error, UncertainOutcomeError) is told
     assert len(outcome.released) == 3
     assert (len(outcome.allocated), outcome.missing, paid(core)) == ((0, 3, 3) if told else (3, 0, 6))
     assert calls(core, *WRITING) == ["/release", "/replace", *([] if told else ["/allocate"])]
@@ -1044,7 +1049,7 @@ def test_a_lease_that_ends_while_a_replacement_is_under_way_is_not_replaced_twic
     wire.advance(299)
     wire.late = ("/replace", late)
     outcome = swap(client(core, tmp_path / "a", 300, wire), None, None, Terms(), now=core.clock.now)
-    assert isinstance(outcome.error, Uncertain) is not told
+    assert isinstance(outcome.error, UncertainOutcomeError) is not told
     assert len(outcome.allocated) == told
     wire.advance(60)
     assert paid(core) == 2
@@ -1138,7 +1143,7 @@ def test_without_time_to_wait_for_a_call_of_an_earlier_run_nothing_is_sent_and_t
         hold(3)
     core.clock.advance(12)
     core.journal.clear()
-    with pytest.raises(Uncertain) as found:
+    with pytest.raises(UncertainOutcomeError) as found:
         hold(3, max_wait=20)
     assert set(calls(core)) == {"/query"}
     message = found.value.message
@@ -1158,7 +1163,7 @@ def test_leases_of_a_killed_run_that_the_quota_counts_and_the_list_does_not_show
     with pytest.raises(Killed):
         hold(3)
     core.journal.clear()
-    with pytest.raises(Uncertain, match="fewer free channels than the list of leases accounts for"):
+    with pytest.raises(UncertainOutcomeError, match="fewer free channels than the list of leases accounts for"):
         hold(3)
     assert (paid(core), calls(core, *WRITING)) == (3, [])
 
@@ -1307,7 +1312,7 @@ def test_a_replacement_of_which_cannot_be_told_is_continued_by_the_same_task(
     def run(number: int | None) -> Any:
         return swap(client(core, tmp_path / "a", 300, wire), None, number, Terms(), now=core.clock.now)
 
-    assert isinstance(run(number).error, Uncertain)
+    assert isinstance(run(number).error, UncertainOutcomeError)
     outcome = run(number)
     replaced = number or 3
     assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, replaced, replaced)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._checks import check_selectors
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_leases import RELEASE, REPLACE
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import RELEASE, REPLACE
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task import module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
 
 PLUGINS = "ansible_collections.qingguo.qgnet.plugins"
 ROOT = Path(__file__).resolve().parents[4]
@@ -48,10 +48,10 @@ class FakeModule:
 def ended(monkeypatch: pytest.MonkeyPatch, operation: Operation, **given: Any) -> dict[str, Any]:
     """The result of the module with these parameters."""
     monkeypatch.setattr(FakeModule, "given", given)
-    monkeypatch.setattr(_module, "AnsibleModule", FakeModule)
-    monkeypatch.setattr(_module, "_load_params", lambda: given)
+    monkeypatch.setattr(module, "AnsibleModule", FakeModule)
+    monkeypatch.setattr(module, "_load_params", lambda: given)
     with pytest.raises(Ended) as caught:
-        _module.run_module(operation)
+        module.run_module(operation)
     result: dict[str, Any] = caught.value.args[0]
     return result
 
@@ -103,11 +103,11 @@ def test_every_optional_option_that_names_something_is_a_selector(name: str) -> 
 def test_a_python_that_is_too_old_is_told_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = Path(str(_module.__file__)).read_text(encoding="utf-8")
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
     monkeypatch.setattr(sys, "hexversion", 0x030912F0)
     monkeypatch.setattr(sys, "version_info", (3, 9, 18, "final", 0))
     with pytest.raises(SystemExit) as end:
-        exec(compile(source, str(_module.__file__), "exec"), {"__name__": "_module"})
+        exec(compile(source, str(module.__file__), "exec"), {"__name__": "_module"})
     assert end.value.code == 1
     result = json.loads(capsys.readouterr().out)
     assert result["failed"] is True
@@ -121,7 +121,7 @@ MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
 RUN_THERE = [path for path in MODULES if "run_module" in path.read_text(encoding="utf-8")]
 
 
-@pytest.mark.parametrize("path", [*RUN_THERE, Path(str(_module.__file__))], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*RUN_THERE, Path(str(module.__file__))], ids=lambda path: path.stem)
 def test_what_runs_before_the_check_is_read_by_the_oldest_python(path: Path) -> None:
     assert ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
 
@@ -130,4 +130,4 @@ def test_what_runs_before_the_check_is_read_by_the_oldest_python(path: Path) -> 
 def test_a_module_imports_the_check_before_the_rest_of_the_collection(path: Path) -> None:
     imports = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
     own = [node.module for node in imports if str(node.module).startswith(PLUGINS)]
-    assert own[0] == f"{PLUGINS}.module_utils._module"
+    assert own[0] == f"{PLUGINS}.module_utils._task.module"

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _monopolies, _op_monopoly
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ExchangeError, Uncertain
-from ansible_collections.qingguo.qgnet.plugins.module_utils._models import Monopoly
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError, UncertainOutcomeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import manager, operations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.manager import (
     Outcome,
     give_up,
     has_moved,
@@ -25,17 +26,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import (
     some,
     summary,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import (
     Asked,
     Matcher,
     Wish,
     inside,
     recall,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_monopoly import MONOPOLY, MONOPOLY_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY, MONOPOLY_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator.clock import Clock
@@ -51,7 +51,7 @@ QUANZHOU, GUANGZHOU, HUAIAN = 350500, 440100, 320800
 def occupancy(channels: int = 10, **options: Any) -> Core:
     core = Core(clock=Clock(START), seed=1)
     plan = {"kind": "exclusive_occupancy", "channels": channels}
-    core.vendor.accounts[KEY].change({"plan": plan, "options": {"dial_seconds": 4, "queue_seconds": 2, **options}})
+    core.keys[KEY].configure({"plan": plan, "options": {"dial_seconds": 4, "queue_seconds": 2, **options}})
     return core
 
 
@@ -81,7 +81,7 @@ class Bench:
 
     @property
     def uuids(self) -> list[str]:
-        return [monopoly.uuid for monopoly in self.core.vendor.accounts[KEY].books.monopolies]
+        return [monopoly.uuid for monopoly in self.core.keys[KEY].holdings.monopolies]
 
     def calls(self, method: str, path: str = LIST) -> list[dict[str, Any]]:
         return [entry for entry in self.core.journal.select(path) if entry["method"] == method]
@@ -90,7 +90,7 @@ class Bench:
         return [entry["method"] for entry in self.core.journal.select() if entry["method"] != "GET"]
 
     def offline(self, *uuids: str) -> None:
-        self.core.vendor.accounts[KEY].change({"offline": list(uuids)})
+        self.core.keys[KEY].configure({"offline": list(uuids)})
 
 
 @pytest.fixture
@@ -298,7 +298,7 @@ def test_what_was_applied_for_is_waited_for_whatever_becomes_of_it(bench: Bench)
 
 def test_what_vanishes_while_it_is_waited_for_is_told(bench: Bench) -> None:
     def take_away(_text: str) -> None:
-        bench.core.vendor.accounts[KEY].books.monopolies[1:] = []
+        bench.core.keys[KEY].holdings.monopolies[1:] = []
 
     outcome = bench.hold(2, tell=take_away)
     assert "does not show any more what was applied for" in words(outcome)
@@ -311,7 +311,7 @@ def silence_the_stock(bench: Bench) -> None:
 
 def test_the_idle_stock_tells_which_areas_do_not_match(bench: Bench) -> None:
     bench.hold(2, isp="telecom")
-    elsewhere = [one.area for one in bench.core.vendor.accounts[KEY].books.monopolies if one.area.area_id != HUAIAN]
+    elsewhere = [one.area for one in bench.core.keys[KEY].holdings.monopolies if one.area.area_id != HUAIAN]
     outcome = good(bench.hold(3, area_code=HUAIAN))
     assert len(outcome.applied) == 3 - (2 - len(elsewhere))
     assert outcome.undetermined == []
@@ -420,7 +420,7 @@ def test_check_mode_warns_of_a_stock_that_is_too_small(bench: Bench) -> None:
         {"area_id": GUANGZHOU, "area": "广东省广州市", "isp": 2, "available": 1},
         {"area_id": GUANGZHOU, "area": "广东省广州市", "isp": 1, "available": 9},
     ]
-    bench.core.vendor.accounts[KEY].change({"plan": {"stock": {"areas": areas}}})
+    bench.core.keys[KEY].configure({"plan": {"stock": {"areas": areas}}})
     outcome = good(bench.hold(3, isp="mobile", check=True))
     assert outcome.warnings == ["3 resources would be applied for, and the vendor's idle stock shows 1."]
     assert good(bench.hold(3, area_code=GUANGZHOU, check=True)).warnings == []
@@ -472,7 +472,7 @@ def test_a_lost_answer_to_an_application(bench: Bench, done: bool, fields: dict[
 def test_an_application_that_may_still_be_under_way_is_not_repeated(bench: Bench, fields: dict[str, Any]) -> None:
     bench.fault("POST", "status", **fields)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "Whether 2 resources were applied for cannot be told, and the list shows no sign of it." in words(outcome)
     assert words(outcome).endswith(
         'Run the task again: it waits until that is known. "ansible localhost -m qingguo.qgnet.qg_monopoly_info" shows '
@@ -503,7 +503,7 @@ def test_an_application_that_the_list_shows_late_is_not_repeated(
     outcome = bench.hold(3)
     assert bench.writes() == ["POST"]
     assert len(bench.uuids) == 3
-    assert isinstance(outcome.error, Uncertain) is told
+    assert isinstance(outcome.error, UncertainOutcomeError) is told
     assert not told or "the quota has more in use than before" in words(outcome)
 
 
@@ -511,7 +511,7 @@ def test_a_lost_application_and_then_no_quota(bench: Bench) -> None:
     bench.fault("POST", "reset_before")
     bench.fault("GET", "status", path=QUOTA, http_status=503, skip=1, times=-1)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "cannot be told, and the quota cannot be read: /info/quota: HTTP 503" in words(outcome)
     assert bench.writes() == ["POST"]
 
@@ -519,7 +519,7 @@ def test_a_lost_application_and_then_no_quota(bench: Bench) -> None:
 def test_after_three_lost_applications_it_stops(bench: Bench) -> None:
     bench.fault("POST", "reset_before", times=-1)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert bench.writes() == ["POST"] * 3
     assert bench.uuids == []
 
@@ -528,7 +528,7 @@ def test_a_lost_application_and_then_no_list(bench: Bench) -> None:
     bench.fault("POST", "reset_after")
     bench.fault("GET", "status", http_status=503, skip=1, times=-1)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "cannot be told, since the list cannot be looked at: /monopolies: HTTP 503" in words(outcome)
     assert bench.writes() == ["POST"]
 
@@ -536,7 +536,7 @@ def test_a_lost_application_and_then_no_list(bench: Bench) -> None:
 def test_an_accepted_application_and_then_no_list(bench: Bench) -> None:
     bench.fault("GET", "status", http_status=503, skip=1, times=-1)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert outcome.changed
     assert words(outcome).startswith(
         "2 resources were applied for, and the list shows none that is new (/monopolies: HTTP"
@@ -556,7 +556,7 @@ def test_without_time_to_wait_one_look_has_to_do(bench: Bench, kind: str, error:
 def test_fewer_than_were_applied_for_are_named_and_nothing_is_repeated(bench: Bench) -> None:
     bench.fault("POST", "partial", drop=1)
     outcome = bench.hold(3)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert outcome.applied == bench.uuids
     assert len(outcome.applied) == 2
     assert f"the list shows 2 new: {', '.join(bench.uuids)}." in words(outcome)
@@ -575,7 +575,7 @@ def test_fewer_than_were_applied_for_are_named_also_where_the_answer_was_lost(
     monkeypatch.setattr(bench.core, "handle", one_less)
     bench.fault("POST", "reset_after")
     outcome = bench.hold(3)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert outcome.applied == bench.uuids
     assert f"the list shows 2 new: {', '.join(bench.uuids)} (POST /monopolies: fault reset_after)." in words(outcome)
     assert bench.writes() == ["POST"]
@@ -591,14 +591,14 @@ def test_a_refusal_after_a_lost_answer_proves_nothing(bench: Bench) -> None:
     bench.fault("POST", "reset_before")
     bench.fault("POST", "code", code=-102)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert bench.writes() == ["POST", "POST"]
 
 
 @pytest.mark.parametrize("answer", ["uuids", "objects", "empty"])
 @pytest.mark.parametrize("kind", [None, "data_null", "data_absent", "strings"])
 def test_the_answer_to_an_application_may_look_like_anything(bench: Bench, answer: str, kind: str | None) -> None:
-    bench.core.vendor.accounts[KEY].change({"options": {"apply_data": answer}})
+    bench.core.keys[KEY].configure({"options": {"apply_data": answer}})
     if kind:
         bench.fault("POST", kind)
     assert good(bench.hold(2)).applied == bench.uuids
@@ -651,14 +651,14 @@ def test_nothing_is_paid_for_beyond_the_wish_or_without_a_name(
             held = len(bench.uuids)
             try:
                 outcome = bench.hold(count, area_code=area_code, max_wait=max_wait)
-            except ExchangeError:
+            except TransportError:
                 # The list could not be read even once, so that there is no result.
                 assert len(bench.uuids) == held
                 continue
             new = len(bench.uuids) - held
             assert new in (0, outcome.missing)
             named |= {one.uuid for one in outcome.after} | set(outcome.applied)
-            silent |= isinstance(outcome.error, Uncertain)
+            silent |= isinstance(outcome.error, UncertainOutcomeError)
             if outcome.error is None:
                 assert len(outcome.after) >= count
                 assert outcome.changed is bool(new)
@@ -698,12 +698,12 @@ def kill_applying(bench: Bench, *, done: bool, late: float | None = None) -> Any
 
 
 def lagging(bench: Bench, seconds: float) -> None:
-    bench.core.vendor.accounts[KEY].change({"options": {"list_lag": seconds}})
+    bench.core.keys[KEY].configure({"options": {"list_lag": seconds}})
 
 
 def unresolved(bench: Bench) -> int:
     api = bench.api()
-    return len(PaidCalls(api.pacer.state, api.key_digest, api.pacer.now).unresolved("POST /monopolies"))
+    return len(PaidCalls(api.rate_limiter.state, api.key_digest, api.rate_limiter.now).unresolved("POST /monopolies"))
 
 
 def test_the_next_run_adopts_what_a_killed_one_applied_for(bench: Bench) -> None:
@@ -740,7 +740,7 @@ def test_an_application_that_was_never_carried_out_is_repeated_when_the_list_mus
 def test_a_wait_for_an_earlier_application_that_max_wait_does_not_cover_says_until_when(bench: Bench) -> None:
     kill_applying(bench, done=False)
     outcome = bench.hold(2, max_wait=30)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert words(outcome) == (
         "2 resources were applied for at 2030-01-01T08:00:00+08:00 without a known result; the list shows 0 of them, "
         "and whether more will be held cannot be told before 2030-01-01T08:01:30+08:00. Nothing was applied for. Run "
@@ -780,7 +780,7 @@ def test_a_quota_with_more_in_use_stops_the_next_application_for_ten_minutes(ben
     lagging(bench, 3000)
     kill_applying(bench, done=True)
     outcome = bench.hold(2)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert "the quota has more in use than the list accounts for" in words(outcome)
     assert "from 2030-01-01T08:10:00+08:00 on, the list alone counts." in words(outcome)
     assert bench.writes() == ["POST"]
@@ -791,7 +791,7 @@ def test_a_quota_with_more_in_use_stops_the_next_application_for_ten_minutes(ben
 def test_an_accepted_application_that_the_list_does_not_show_is_not_made_again(bench: Bench) -> None:
     lagging(bench, 50)
     outcome = bench.hold(2, max_wait=10)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert outcome.accepted
     assert not good(bench.hold(2)).changed
     assert bench.writes() == ["POST"]
@@ -811,7 +811,7 @@ def test_without_a_quota_a_lost_application_is_repeated_only_when_the_list_must_
 def test_an_application_is_recorded_when_it_is_sent_and_not_while_it_waits_for_the_rate_limit(bench: Bench) -> None:
     api = bench.api(max_wait=0)
     for _call in range(60):
-        api.pacer.try_place(api.key_digest, "POST /monopolies", 60, 10.0)
+        api.rate_limiter.try_acquire(api.key_digest, "POST /monopolies", 60, 10.0)
     assert "limit of" in words(bench.hold(1, max_wait=0))
     assert unresolved(bench) == 0
     assert bench.writes() == []
@@ -826,8 +826,8 @@ def test_a_refused_application_leaves_no_record(bench: Bench) -> None:
 def test_a_clock_that_is_set_back_does_not_prolong_the_wait(bench: Bench) -> None:
     kill_applying(bench, done=False)
     api = bench.api()
-    now = api.pacer.now
-    api.pacer.now = lambda: now() - 3000
+    now = api.rate_limiter.now
+    api.rate_limiter.now = lambda: now() - 3000
     assert hold(api, Wish(2), wait=False).error is None
     assert api.budget.waited <= 95
 
@@ -853,7 +853,7 @@ def test_a_release_whose_process_is_killed_after_the_response_counts(
         raise Killed
 
     with monkeypatch.context() as context:
-        context.setattr(_monopolies, "forget", die)
+        context.setattr(manager, "forget", die)
         with pytest.raises(Killed):
             bench.give_up(None)
     assert len(good(bench.hold(2)).applied) == 2
@@ -901,7 +901,7 @@ def test_an_empty_list_does_not_forget_what_resources_were_applied_for_with(benc
 
 def test_a_resource_that_no_list_has_shown_for_long_is_forgotten(bench: Bench) -> None:
     bench.hold(1, area_code=GUANGZHOU)
-    bench.core.vendor.accounts[KEY].books.monopolies.clear()
+    bench.core.keys[KEY].holdings.monopolies.clear()
     bench.core.clock.advance(100 * 24 * HOURS)
     new = good(bench.hold(1)).applied
     assert list(recall(bench.api())) == new
@@ -963,7 +963,7 @@ def test_a_clock_that_is_behind_is_set_right_by_the_list(bench: Bench) -> None:
     bench.hold(1)
     bench.core.clock.advance(13 * HOURS)
     api = bench.api()
-    api.pacer.now = lambda: START
+    api.rate_limiter.now = lambda: START
     assert len(good(give_up(api, None)).released) == 1
 
 
@@ -1014,7 +1014,7 @@ def test_a_release_and_then_no_list(bench: Bench) -> None:
     bench.fault("GET", "status", http_status=503, skip=1, times=-1)
     bench.fault("DELETE", "reset_after")
     outcome = bench.give_up(None)
-    assert isinstance(outcome.error, Uncertain)
+    assert isinstance(outcome.error, UncertainOutcomeError)
     assert f"Whether {uuids[0]} were released cannot be told, since the list cannot be looked at" in words(outcome)
     bench.core.faults.clear()
     assert not good(bench.give_up(None)).changed
@@ -1188,7 +1188,7 @@ def test_a_lost_redial_and_then_no_list(bench: Bench) -> None:
     ready(bench)
     bench.fault("GET", "status", http_status=503, skip=1, times=-1)
     bench.fault("PUT", "reset_after", REDIAL)
-    assert isinstance(bench.redial().error, Uncertain)
+    assert isinstance(bench.redial().error, UncertainOutcomeError)
     bench.core.faults.clear()
     bench.fault("PUT", "replace", REDIAL, body={"Code": -12})
     bench.core.clock.advance(60)
@@ -1199,7 +1199,7 @@ def test_what_vanishes_while_it_is_redialled_is_told(bench: Bench) -> None:
     ready(bench)
 
     def take_away(_text: str) -> None:
-        bench.core.vendor.accounts[KEY].books.monopolies[1:] = []
+        bench.core.keys[KEY].holdings.monopolies[1:] = []
 
     assert "does not show any more: " in words(bench.redial(tell=take_away))
 
@@ -1222,7 +1222,7 @@ def execute_with(
     validation = ArgumentSpecValidator(operation.spec).validate({"key": KEY, **options})
     assert not validation.error_messages
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_op_monopoly, "proxy_api", lambda params: bench.api(max_wait=params["max_wait"]))
+        patch.setattr(operations, "proxy_api", lambda params: bench.api(max_wait=params["max_wait"]))
         return execute(operation, validation.validated_parameters, mode or Mode())
 
 
@@ -1330,7 +1330,7 @@ def test_the_result_of_releasing(bench: Bench) -> None:
     "options", [{"count": 1}, {"state": "absent", "all": True}, {"state": "redialled", "all": True}]
 )
 def test_a_key_of_another_product_is_told_so(bench: Bench, options: dict[str, Any]) -> None:
-    bench.core.vendor.accounts[KEY].change({"plan": {"kind": "dynamic_dedicated"}})
+    bench.core.keys[KEY].configure({"plan": {"kind": "dynamic_dedicated"}})
     result = execute_with(bench, **options)
     assert (result["failed"], result["changed"], result["code"]) == (True, False, 400)
     assert result["msg"].endswith("Check that the key's product is one of exclusive occupancy.")

@@ -19,11 +19,15 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, Uncertain, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import Outcome, give_up, hold, redial
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopoly_match import Wish
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    QgError,
+    UncertainOutcomeError,
+    WaitBudgetExceeded,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.manager import Outcome, give_up, hold, redial
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import Wish
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import MONOPOLIES, ReportedChanges
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -69,7 +73,7 @@ class Wire(InProcess):
         self.death: tuple[tuple[str, str], str | float] | None = None
         self.naps_to_death: int | None = None
 
-    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> Answer:
+    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> HttpResponse:
         call = (method, url.removeprefix("http://vendor.example"))
         if self.death and self.death[0] == call:
             moment = self.death[1]
@@ -117,8 +121,8 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         self._record_payments()
 
     def _record_payments(self) -> None:
-        lessor: Any = self.core.vendor.lessor
-        name = lessor.uuid
+        lease_service: Any = self.core.keys.lease_service
+        name = lease_service.create_uuid
 
         def uuid(area: Any) -> str:
             new: str = name(area)
@@ -126,7 +130,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             self.unreported.add(new)
             return new
 
-        lessor.uuid = uuid
+        lease_service.create_uuid = uuid
 
     def teardown(self) -> None:
         for file in self.directory.iterdir():
@@ -210,7 +214,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
 
     @rule(left=st.sampled_from([0, 1, 3, 9, 9]))
     def stock_changes(self, left: int) -> None:
-        for area in self.core.vendor.accounts[KEY].plan.stock:
+        for area in self.core.keys[KEY].plan.stock:
             area.available = left
 
     @rule(share=st.sets(st.integers(0, 6)))
@@ -279,7 +283,9 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             assert not gone
         else:
             assert not set(outcome.released) & set(self.held), "reported as released, and still held"
-            assert isinstance(outcome.error, Uncertain) or gone <= set(outcome.released), "released and not reported"
+            assert isinstance(outcome.error, UncertainOutcomeError) or gone <= set(outcome.released), (
+                "released and not reported"
+            )
         if outcome.error is None and not check:
             known = {one.uuid for one in outcome.before}
             assert not (set(held) if uuids is None else uuids) & known & set(self.held)
@@ -348,13 +354,13 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             self.unreported -= {one.uuid for one in outcome.after} | set(outcome.applied)
             texts = " ".join([*outcome.warnings, str(error or "")])
             self.unreported -= {uuid for uuid in self.unreported if uuid in texts}
-        calls = PaidCalls(self.client(0).pacer.state, self.client(0).key_digest, self.now).unresolved(
+        calls = PaidCalls(self.client(0).rate_limiter.state, self.client(0).key_digest, self.now).unresolved(
             "POST /monopolies"
         )
         lost = {uuid for uuid in self.unreported if not any(uuid not in call.known for call in calls)}
         if isinstance(error, Killed):
             # It knew them, and could not report them any more: a later run sees them on the list.
-            shown = {one.uuid for one in self.core.vendor.accounts[KEY].listed(self.now()).monopolies}
+            shown = {one.uuid for one in self.core.keys[KEY].visible_lists(self.now()).monopolies}
             self.unreported -= lost & shown
             lost -= shown
         assert not lost, "paid for, and nothing knows of it"
@@ -362,10 +368,10 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     def intrude(self) -> None:
         """A second run on the same control node; it has no time to wait for the first."""
         other = self.client(0)
-        if not other.pacer.state.is_held(f"changing.{other.key_digest}"):
+        if not other.rate_limiter.state.is_held(f"changing.{other.key_digest}"):
             return
         writes = self.writes()
-        with pytest.raises(WaitTooLong, match="another run"):
+        with pytest.raises(WaitBudgetExceeded, match="another run"):
             hold(other, Wish(9))
         assert self.writes() == writes
 
@@ -404,8 +410,11 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     def acknowledged(self) -> frozenset[str]:
         """What the vendor reported to this control node as released."""
         api = self.client(0)
-        return ReportedChanges(api.pacer.state, api.key_digest, MONOPOLIES, self.now).correct(set(self.areas)).gone
+        return (
+            ReportedChanges(api.rate_limiter.state, api.key_digest, MONOPOLIES, self.now).correct(set(self.areas)).gone
+        )
 
 
+@pytest.mark.newest_core
 def test_no_resource_is_paid_for_twice_or_without_a_report() -> None:
     state_machines.run_counted(MonopolyStateMachine, RUNS)

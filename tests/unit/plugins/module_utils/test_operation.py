@@ -9,9 +9,15 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.parameters import remove_values
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.redaction import Redactor
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, Operation, execute, guarded, redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
+    Mode,
+    Operation,
+    execute,
+    guarded,
+    redact,
+)
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

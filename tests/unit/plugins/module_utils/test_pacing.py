@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer, backoff, minute_seconds
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget, backoff
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, minute_seconds
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +45,7 @@ def test_no_window_of_the_vendor_is_ever_overfull(
     calls: list[tuple[float, float, float, bool]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     clock = Clock()
-    pacer = Pacer(State(str(tmp_path_factory.mktemp("state"))), minute=MINUTE, now=clock)
+    rate_limiter = RateLimiter(State(str(tmp_path_factory.mktemp("state"))), minute=MINUTE, now=clock)
 
     def sleep(seconds: float) -> None:
         clock.now += seconds
@@ -52,21 +53,21 @@ def test_no_window_of_the_vendor_is_ever_overfull(
     arrivals = []
     for pause, duration, counted, dies in calls:
         clock.now += pause
-        place = pacer.take_place("key", "/x", LIMIT, 10, Budget(1e9, sleep=sleep))
+        place = rate_limiter.acquire("key", "/x", LIMIT, 10, WaitBudget(1e9, sleep=sleep))
         arrivals.append(clock.now + duration * counted)
         clock.now += duration
         if not dies:
-            pacer.answered(place)
+            rate_limiter.complete(place)
     assert most_in_a_window(arrivals, MINUTE) <= LIMIT
 
 
 def _caller(directory: str, record: str, calls: int) -> None:
-    pacer = Pacer(State(directory), minute=0.5)
+    rate_limiter = RateLimiter(State(directory), minute=0.5)
     for _again in range(calls):
-        place = pacer.take_place("key", "/x", LIMIT, 1, Budget(60))
+        place = rate_limiter.acquire("key", "/x", LIMIT, 1, WaitBudget(60))
         with open(record, "a", encoding="ascii") as file:
             file.write(f"{time.time()}\n")
-        pacer.answered(place)
+        rate_limiter.complete(place)
 
 
 def test_many_processes_share_one_limit(tmp_path: Path) -> None:
@@ -86,36 +87,36 @@ def test_many_processes_share_one_limit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("taken", "spacing"), [(0, 0), (1, 0.4), (2, 0.8), (3, 1), (5, 1)])
 def test_calls_are_spaced_as_the_places_of_the_minute_run_out(taken: int, spacing: float, tmp_path: Path) -> None:
     clock = Clock()
-    pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
-    places = [pacer.take_place("key", "/x", LIMIT, 10, Budget(0)) for _call in range(taken)]
+    rate_limiter = RateLimiter(State(str(tmp_path)), minute=MINUTE, now=clock)
+    places = [rate_limiter.acquire("key", "/x", LIMIT, 10, WaitBudget(0)) for _call in range(taken)]
     for place in places:
-        pacer.answered(place)
-    assert pacer.spacing("key", "/x", LIMIT) == pytest.approx(spacing * MINUTE / LIMIT)
-    assert pacer.spacing("other", "/x", LIMIT) == pacer.spacing("key", "/y", LIMIT) == 0
+        rate_limiter.complete(place)
+    assert rate_limiter.batch_delay("key", "/x", LIMIT) == pytest.approx(spacing * MINUTE / LIMIT)
+    assert rate_limiter.batch_delay("other", "/x", LIMIT) == rate_limiter.batch_delay("key", "/y", LIMIT) == 0
     clock.now += MINUTE + 1
-    assert pacer.spacing("key", "/x", LIMIT) == 0
+    assert rate_limiter.batch_delay("key", "/x", LIMIT) == 0
 
 
 def test_a_refusal_lets_all_rest_for_a_minute(tmp_path: Path) -> None:
     clock = Clock()
-    pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
-    pacer.refused("key", "/x")
-    other = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
-    place, wait = other.try_place("key", "/x", LIMIT, 10)
+    rate_limiter = RateLimiter(State(str(tmp_path)), minute=MINUTE, now=clock)
+    rate_limiter.block("key", "/x")
+    other = RateLimiter(State(str(tmp_path)), minute=MINUTE, now=clock)
+    place, wait = other.try_acquire("key", "/x", LIMIT, 10)
     assert place is None
     assert 60.1 <= wait <= 70.1
-    assert other.try_place("key", "/y", LIMIT, 10)[0] is not None, "another endpoint has its own window"
-    assert other.try_place("other", "/x", LIMIT, 10)[0] is not None, "another key has its own window"
+    assert other.try_acquire("key", "/y", LIMIT, 10)[0] is not None, "another endpoint has its own window"
+    assert other.try_acquire("other", "/x", LIMIT, 10)[0] is not None, "another key has its own window"
     clock.now += 70.2
-    assert other.try_place("key", "/x", LIMIT, 10)[0] is not None
+    assert other.try_acquire("key", "/x", LIMIT, 10)[0] is not None
 
 
 def test_those_who_share_nothing_and_were_refused_together_do_not_come_back_together(tmp_path: Path) -> None:
     clock, waits = Clock(), []
     for number in range(40):
-        pacer = Pacer(State(str(tmp_path / str(number))), minute=MINUTE, now=clock)
-        pacer.refused("key", "/x")
-        waits.append(pacer.try_place("key", "/x", LIMIT, 10)[1])
+        rate_limiter = RateLimiter(State(str(tmp_path / str(number))), minute=MINUTE, now=clock)
+        rate_limiter.block("key", "/x")
+        waits.append(rate_limiter.try_acquire("key", "/x", LIMIT, 10)[1])
     # By chance all forty within two seconds of ten: less often than once in 10 ** 20 runs.
     assert max(waits) - min(waits) > 2
 
@@ -123,60 +124,62 @@ def test_those_who_share_nothing_and_were_refused_together_do_not_come_back_toge
 @pytest.mark.parametrize("text", ["abc", "0", "-1", "61", "nan"])
 def test_a_minute_that_is_none_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", text)
-    with pytest.raises(OptionError, match=f"QG_MINUTE_SECONDS={text} is no length of a minute"):
+    with pytest.raises(OptionError, match=f"QG_MINUTE_SECONDS={text} is not the length of a minute"):
         minute_seconds()
 
 
 def test_a_rest_is_as_long_as_the_vendor_wants_within_reason(tmp_path: Path) -> None:
     clock = Clock()
-    pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
-    pacer.refused("key", "/x", 7)
-    assert 7 <= pacer.try_place("key", "/x", LIMIT, 10)[1] <= 7 * 7 / 6 + 0.01
-    pacer.refused("key", "/x", 1e9)
-    assert 3600 <= pacer.try_place("key", "/x", LIMIT, 10)[1] <= 3610.01
+    rate_limiter = RateLimiter(State(str(tmp_path)), minute=MINUTE, now=clock)
+    rate_limiter.block("key", "/x", 7)
+    assert 7 <= rate_limiter.try_acquire("key", "/x", LIMIT, 10)[1] <= 7 * 7 / 6 + 0.01
+    rate_limiter.block("key", "/x", 1e9)
+    assert 3600 <= rate_limiter.try_acquire("key", "/x", LIMIT, 10)[1] <= 3610.01
 
 
 @pytest.mark.parametrize("back", [30, 50 * 60, 86400])
 def test_after_a_clock_was_set_back_no_wait_is_longer_than_before(tmp_path: Path, back: float) -> None:
     clock = Clock()
-    pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
+    rate_limiter = RateLimiter(State(str(tmp_path)), minute=MINUTE, now=clock)
     for _call in range(LIMIT):
-        pacer.answered(pacer.take_place("key", "/x", LIMIT, 10, Budget(0)))
+        rate_limiter.complete(rate_limiter.acquire("key", "/x", LIMIT, 10, WaitBudget(0)))
         # The process of this call died before the answer.
-        pacer.take_place("key", "/y", LIMIT, 10, Budget(0))
-    pacer.refused("key", "/z")
-    pacer.refused("key", "/long", 600)
+        rate_limiter.acquire("key", "/y", LIMIT, 10, WaitBudget(0))
+    rate_limiter.block("key", "/z")
+    rate_limiter.block("key", "/long", 600)
     clock.now -= back
-    waits = [pacer.try_place("key", endpoint, LIMIT, 10)[1] for endpoint in ("/x", "/y", "/z", "/long")]
+    waits = [rate_limiter.try_acquire("key", endpoint, LIMIT, 10)[1] for endpoint in ("/x", "/y", "/z", "/long")]
     assert waits == pytest.approx([60.1, 70.1, 65.1, 605], abs=5.1)
     # And the minute that follows is one of the new clock.
     clock.now += 70.2
-    assert [pacer.try_place("key", endpoint, LIMIT, 10)[0] is None for endpoint in ("/x", "/y", "/z", "/long")] == [
-        *(False, False, False, True)
-    ]
+    assert [
+        rate_limiter.try_acquire("key", endpoint, LIMIT, 10)[0] is None for endpoint in ("/x", "/y", "/z", "/long")
+    ] == [*(False, False, False, True)]
 
 
 def test_waiting_stops_at_max_wait_with_a_sentence(tmp_path: Path) -> None:
     clock = Clock()
-    pacer = Pacer(State(str(tmp_path)), minute=MINUTE, now=clock)
+    rate_limiter = RateLimiter(State(str(tmp_path)), minute=MINUTE, now=clock)
     for _call in range(LIMIT):
-        pacer.answered(pacer.take_place("key", "/x", LIMIT, 10, Budget(0)))
-    budget = Budget(20, sleep=lambda seconds: setattr(clock, "now", clock.now + seconds))
-    with pytest.raises(WaitTooLong, match=r"/x: the vendor's limit of 5 a minute is used up.*max_wait"):
-        pacer.take_place("key", "/x", LIMIT, 10, budget)
+        rate_limiter.complete(rate_limiter.acquire("key", "/x", LIMIT, 10, WaitBudget(0)))
+    budget = WaitBudget(20, sleep=lambda seconds: setattr(clock, "now", clock.now + seconds))
+    with pytest.raises(WaitBudgetExceeded, match=r"/x: the vendor's limit of 5 a minute is used up.*max_wait"):
+        rate_limiter.acquire("key", "/x", LIMIT, 10, budget)
     assert budget.waited <= 20
 
 
 def test_the_state_file_does_not_grow(tmp_path: Path) -> None:
     clock = Clock()
     state = State(str(tmp_path))
-    pacer = Pacer(state, minute=MINUTE, now=clock)
+    rate_limiter = RateLimiter(state, minute=MINUTE, now=clock)
     for _call in range(200):
-        pacer.answered(
-            pacer.take_place("key", "/x", LIMIT, 10, Budget(1e9, sleep=lambda s: setattr(clock, "now", clock.now + s)))
+        rate_limiter.complete(
+            rate_limiter.acquire(
+                "key", "/x", LIMIT, 10, WaitBudget(1e9, sleep=lambda s: setattr(clock, "now", clock.now + s))
+            )
         )
     with state.transaction() as database:
-        assert database.execute("SELECT count(*) FROM calls").fetchone()[0] <= LIMIT
+        assert database.execute("SELECT count(*) FROM rate_calls").fetchone()[0] <= LIMIT
 
 
 @given(attempt=st.integers(0, 100))

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._options import check_authorities
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import DEFAULT_STATE_DIR, State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import DEFAULT_STATE_DIR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import check_authorities
 
 FIX = "Set state_dir (environment QG_STATE_DIR) to a directory on a local disk that this user owns."
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._probe import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import (
     Command,
     Probe,
     Proxy,
@@ -23,7 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._probe import (
     probe_from,
     too_few,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._shell import single_line
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.shell import single_line
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import WHITELIST, ReportedChanges
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 
 IP = "203.0.113.5"
 

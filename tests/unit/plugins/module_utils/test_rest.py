@@ -8,26 +8,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import ApiError, ExchangeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 
-REFUSED, FINE = Answer(200, '{"Code": -11}', {}), Answer(200, '{"Code": 0, "Data": []}', {})
+REFUSED, FINE = HttpResponse(200, '{"Code": -11}', {}), HttpResponse(200, '{"Code": 0, "Data": []}', {})
 
 
 class Vendor(Transport):
     """Refuses so many calls, and counts them; time passes only while somebody waits."""
 
-    def __init__(self, refusals: int, refusal: Answer = REFUSED) -> None:
+    def __init__(self, refusals: int, refusal: HttpResponse = REFUSED) -> None:
         super().__init__(timeout=10)
         self.refusals = refusals
         self.refusal = refusal
         self.calls = 0
         self.now = 1000.0
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         self.calls += 1
         return self.refusal if self.calls <= self.refusals else FINE
 
@@ -37,8 +39,10 @@ class Vendor(Transport):
 
 
 def control_node(directory: Path, vendor: Vendor, max_wait: float) -> ProxyApi:
-    pacer = Pacer(State(str(directory)), minute=60, now=lambda: vendor.now)
-    return ProxyApi(vendor, pacer, Budget(max_wait, sleep=vendor.sleep), api_url="https://api.example", key="KEY")
+    rate_limiter = RateLimiter(State(str(directory)), minute=60, now=lambda: vendor.now)
+    return ProxyApi(
+        vendor, rate_limiter, WaitBudget(max_wait, sleep=vendor.sleep), api_url="https://api.example", key="KEY"
+    )
 
 
 @pytest.mark.parametrize("refusals", [1, 6, 10])
@@ -61,7 +65,7 @@ def test_a_run_without_time_left_tells_why_it_had_to_wait(tmp_path: Path) -> Non
 
 
 def test_a_server_that_asks_for_no_rest_is_not_flooded(tmp_path: Path) -> None:
-    vendor = Vendor(99, Answer(429, "", {"Retry-After": "0"}))
-    with pytest.raises(ExchangeError, match="429"):
+    vendor = Vendor(99, HttpResponse(429, "", {"Retry-After": "0"}))
+    with pytest.raises(TransportError, match="429"):
         control_node(tmp_path, vendor, 300).whitelist()
     assert vendor.calls == 6

@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _state, _turns
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import OptionError, QgError, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._fleet import Memory
-from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import LeaseMemory
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State, StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Board, Entry, Work
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema, write_queue
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, Entry, Work
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.hosts import Memory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import Wish
 
 DATABASE = "state.sqlite3"
 
@@ -188,11 +191,11 @@ def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, vers
         assert list(memory.origins()) == ["t"]
         assert memory.lifetime(5) == 300
         assert memory.area_names() == {"Quanzhou": 350500}
-        assert state.rows("SELECT channels FROM plans") == [(7,)]
+        assert state.rows("SELECT channels FROM key_channels") == [(7,)]
         assert state.rows("SELECT uuid, area_code FROM monopolies") == [("u", 440100)]
     Memory(state, "k", "f").forget_missing({"192.0.2.1"})
     state.close()
-    assert application(tmp_path) == (0x51474E54, 7)
+    assert application(tmp_path) == (0x51474E54, 8)
 
 
 def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path: Path) -> None:
@@ -206,14 +209,30 @@ def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path
     assert memory.found() == set()
 
 
+def test_a_table_that_was_renamed_keeps_its_rows(tmp_path: Path) -> None:
+    State(str(tmp_path)).close()
+    database = sqlite3.connect(tmp_path / DATABASE)
+    database.executescript(
+        "ALTER TABLE key_channels RENAME TO plans; INSERT INTO plans VALUES ('k', 7);"
+        "CREATE TABLE blocks (key TEXT, endpoint TEXT, until REAL, written REAL, PRIMARY KEY (key, endpoint));"
+        "PRAGMA user_version = 7;"
+    )
+    database.close()
+    state = State(str(tmp_path))
+    assert RateLimiter(state).channels("k") == 7
+    tables = {name for (name,) in state.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert "key_channels" in tables
+    assert tables.isdisjoint({"plans", "blocks", "former_plans"})
+
+
 def _die_while_migrating(directory: str) -> None:
-    migrate = _state._migrate
+    migrate = schema.migrate
 
     def killed(database: sqlite3.Connection) -> None:
         migrate(database)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    _state._migrate = killed
+    schema.migrate = killed
     State(directory)
 
 
@@ -232,10 +251,10 @@ def test_a_migration_that_is_killed_has_changed_nothing(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     use(state)
-    state.rows("PRAGMA user_version = 8")
+    state.rows("PRAGMA user_version = 9")
     state.close()
     before = (tmp_path / DATABASE).read_bytes()
-    with pytest.raises(OptionError, match=r"its schema 8 is of a newer release of qingguo\.qgnet"):
+    with pytest.raises(OptionError, match=r"its schema 9 is of a newer release of qingguo\.qgnet"):
         State(str(tmp_path))
     assert (tmp_path / DATABASE).read_bytes() == before
 
@@ -396,11 +415,13 @@ def test_a_reader_that_is_stopped_is_not_waited_for_without_end(tmp_path: Path) 
 def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(_turns, "GRACE", 0.0)
+    monkeypatch.setattr(write_queue, "GRACE", 0.0)
     with stopped(tmp_path, how) as process:
         entry = Entry(Wish("present", ("192.0.2.2",)), 0.3, 10)
         with (
-            pytest.raises(WaitTooLong, match=rf"process {process}, .* is stopped for longer than max_wait \(0\.3 "),
+            pytest.raises(
+                WaitBudgetExceeded, match=rf"process {process}, .* is stopped for longer than max_wait \(0\.3 "
+            ),
             Board(State(str(tmp_path)), "k").settle(entry, lambda _entries: pytest.fail("the lock was broken")),
         ):
             pass
@@ -416,7 +437,7 @@ def test_a_writer_rests_though_another_process_is_in_its_way(tmp_path: Path) -> 
 def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_state, "MIN_BUSY", 0.1)
+    monkeypatch.setattr(state_module, "MIN_BUSY_TIMEOUT", 0.1)
     with stopped(tmp_path, "transaction") as process:
         state = State(str(tmp_path), max_wait=0.2)
         assert state.rows("SELECT 1") == [(1,)], "reading needs no turn"
@@ -427,7 +448,7 @@ def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max
 def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_state, "MIN_BUSY", 0.1)
+    monkeypatch.setattr(state_module, "MIN_BUSY_TIMEOUT", 0.1)
     with stopped(tmp_path, "prepare") as process:
         (tmp_path / DATABASE).unlink()
         with pytest.raises(QgError, match=f"process {process} has been preparing it for 0 seconds"):

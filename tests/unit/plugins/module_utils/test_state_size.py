@@ -13,24 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._lease_memory import LeaseMemory, Origin
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import WhitelistReading
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import Entry
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory, Origin
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Entry
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    host_entry,
+    put_down,
+    register,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 
 TABLES = (
-    "calls",
-    "blocks",
+    "rate_calls",
+    "rate_blocks",
     "registrations",
     "wishes",
     "rounds",
     "readings",
-    "plans",
+    "key_channels",
     "tasks",
     "lifetimes",
     "lists",
@@ -44,11 +49,11 @@ HOSTS = 3
 class Vendor:
     """The newest addresses are on the list; older ones were removed by hand."""
 
-    pacer: Pacer
+    rate_limiter: RateLimiter
     now: set[str]
-    budget: Budget = field(default_factory=lambda: Budget(0))
+    budget: WaitBudget = field(default_factory=lambda: WaitBudget(0))
 
-    def whitelist_spacing(self) -> float:
+    def whitelist_batch_delay(self) -> float:
         return 0.0
 
     def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
@@ -69,7 +74,7 @@ class Vendor:
     def batches(self, ips: Sequence[str], _most: int | None = None) -> list[list[str]]:
         return [list(ips)] if ips else []
 
-    def report(self) -> dict[str, Any]:
+    def usage(self) -> dict[str, Any]:
         return {"calls": 1, "retries": 0, "waited_seconds": 0.0}
 
 
@@ -103,10 +108,10 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
         (state.directory / f"waiting.{number}.lock").touch()
     if number % 7 == 0:
         assert "failed" not in execute(WHITELIST, {**params, "ips": [ip]}, Mode())
-    pacer = Pacer(state, 60, clock)
-    place, _wait = pacer.try_place("key", "/whitelist/query", 60, 10)
+    rate_limiter = RateLimiter(state, 60, clock)
+    place, _wait = rate_limiter.try_acquire("key", "/whitelist/query", 60, 10)
     assert place is not None
-    pacer.answered(place)
+    rate_limiter.complete(place)
     memory = LeaseMemory(state, "key", clock)
     memory.remember([f"task-{number}"], Origin())
     memory.saw_lifetime(number % 5, 300)
@@ -119,6 +124,7 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
     state.close()
 
 
+CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 WORLD = "here"
 
 
@@ -130,6 +136,7 @@ def size(directory: Path) -> tuple[int, int]:
     return sum(path.stat().st_size for path in files), len(files)
 
 
+@pytest.mark.newest_core
 def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, state_dir, standing = Clock(), tmp_path / "state", set[str]()
     params: dict[str, Any] = {
@@ -153,12 +160,12 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
     }
 
     def vendor(_params: Any, state: State | None = None) -> Vendor:
-        return Vendor(Pacer(state or State(str(state_dir)), 60, clock), standing)
+        return Vendor(RateLimiter(state or State(str(state_dir)), 60, clock), standing)
 
-    for module in ("_op_turns", "_op_fleet", "_op_whitelist"):
-        monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", vendor)
-    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._turns._world", lambda: WORLD)
-    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._state.YOUNG", -1)
+    for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
+        monkeypatch.setattr(f"{CLIENT}.{module}.proxy_api", vendor)
+    monkeypatch.setattr(f"{CLIENT}._store.write_queue._world", lambda: WORLD)
+    monkeypatch.setattr(f"{CLIENT}._store.locks.MIN_UNUSED_AGE", -1)
     # A minute passes between two runs, also for what is kept by the time of day.
     monkeypatch.setattr(time, "time", clock)
     after: list[tuple[int, int]] = []
@@ -175,9 +182,8 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
             assert rows["tasks"] <= 2 * 24 * 60 + 2, "those of a day"
             assert rows["lists"] <= 24 * 60 + 1
             assert rows["areas"] <= 61, "those of an hour"
-            assert sum(rows[name] for name in ("calls", "blocks", "rounds", "readings", "plans", "monopolies")) <= 5, (
-                rows
-            )
+            transient = ("rate_calls", "rate_blocks", "rounds", "readings")
+            assert sum(rows[name] for name in (*transient, "key_channels", "monopolies")) <= 5, rows
     (early, few), (late, files) = after
     # Each run leaves a lifetime, of less than 80 bytes, for a month.
     assert late - early < 0.1 * early + 80 * 900, "nothing else has grown"

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils import _turns
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError, WaitTooLong
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import write_queue
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
     Board,
     Entry,
     Verdict,
@@ -25,7 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._turns import (
     is_at_rest,
     run_id,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import Wish
 
 
 def board(directory: Path, key: str = "k", terms: str = "", *, check: bool = False) -> Board:
@@ -290,7 +290,7 @@ def test_the_wish_of_a_process_that_was_killed_while_it_waited_is_nobodys(
     context = multiprocessing.get_context("fork")
     write = Recorder()
     state = tmp_path / "state"
-    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._state.YOUNG", -1)
+    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._store.locks.MIN_UNUSED_AGE", -1)
 
     def hold(entries: list[Entry]) -> Work:
         waiter = context.Process(target=_wait, args=(str(state), str(tmp_path / "ready")))
@@ -312,13 +312,13 @@ def test_the_wish_of_a_process_that_was_killed_while_it_waited_is_nobodys(
 
 
 def test_waiting_for_a_writer_who_rests_ends_with_max_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_turns, "GRACE", 0.1)
+    monkeypatch.setattr(write_queue, "GRACE", 0.1)
     mine = board(tmp_path)
 
     def hold(entries: list[Entry]) -> Work:
         def patient_sleep(_seconds: float) -> None:
             waiter = board(tmp_path)
-            with pytest.raises(WaitTooLong, match=r"max_wait \(0\.2 seconds\)"):
+            with pytest.raises(WaitBudgetExceeded, match=r"max_wait \(0\.2 seconds\)"):
                 settle(waiter, task("1", max_wait=0.2))
             assert waiter.rested > 0.2
 
@@ -330,7 +330,7 @@ def test_waiting_for_a_writer_who_rests_ends_with_max_wait(tmp_path: Path, monke
 
 
 def test_waiting_for_a_writer_who_works_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_turns, "GRACE", 0.0)
+    monkeypatch.setattr(write_queue, "GRACE", 0.0)
     others = [(board(tmp_path), task(str(n), max_wait=0)) for n in range(3)]
     verdicts = waiting_behind(tmp_path, *others, write=Recorder())
     assert len(verdicts) == 3
@@ -382,7 +382,7 @@ def test_a_reading_is_for_the_hosts_of_one_task_and_does_not_last(
     assert mine.reading("t") == ["a", "b"]
     assert mine.reading("another task") is None
     assert other.reading("t") is None
-    now += _turns.FRESH - 1
+    now += write_queue.FRESH - 1
     assert mine.reading("t") == ["a", "b"]
     now += 2
     assert mine.reading("t") is None
@@ -396,7 +396,7 @@ def test_a_reading_is_for_the_hosts_of_one_task_and_does_not_last(
     board(tmp_path).drop_readings()
     assert mine.reading("t") is None, "somebody writes"
     mine.keep_reading("run", "t", {"d"}, COST)
-    now += _turns.READING_LIFE + 1
+    now += write_queue.READING_LIFE + 1
     mine.keep_reading("run", "u", set(), COST)
     assert rows(tmp_path, "readings") == 1
 
@@ -449,7 +449,7 @@ def test_old_wishes_are_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_board_has_a_size_that_it_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_turns, "MOST_WISHES", 20)
+    monkeypatch.setattr(write_queue, "MOST_WISHES", 20)
     for n in range(10):
         # Runs in containers: from here, nobody can see whether they are over.
         mine, run = board(tmp_path), f"{n} 1 elsewhere"
@@ -478,7 +478,7 @@ def test_runs_are_told_apart_where_there_is_no_proc(monkeypatch: pytest.MonkeyPa
     def missing(*_arguments: object, **_named: object) -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr(_turns, "open", missing, raising=False)
+    monkeypatch.setattr(write_queue, "open", missing, raising=False)
     monkeypatch.setattr(os.path, "exists", lambda _path: False)
     own = run_id()
     assert own.split()[0] == str(os.getppid())

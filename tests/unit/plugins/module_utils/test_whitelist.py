@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import (
-    ApiError,
-    ExchangeError,
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import PostRejected, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    Effect,
     OptionError,
     QgError,
+    TransportError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import FormRefused, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
     Outcome,
     Wish,
     bring_about,
@@ -45,7 +46,7 @@ class Vendor:
     capacity: int = 1000
     bound: frozenset[str] = frozenset()
     forms: bool = True
-    budget: Budget = field(default_factory=lambda: Budget(10_000, sleep=lambda _seconds: None))
+    budget: WaitBudget = field(default_factory=lambda: WaitBudget(10_000, sleep=lambda _seconds: None))
     calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
@@ -71,12 +72,12 @@ class Vendor:
         path = f"/whitelist/{kind}"
         fault = self.script.pop(0) if self.script else "none"
         if fault == "before":
-            raise ExchangeError("lost", endpoint=path, executed=None)
+            raise TransportError("lost", endpoint=path, effect=Effect.UNKNOWN)
         if fault == "unknown":
-            raise ApiError(-1, path)
+            raise ApiError(-1, path, effect=Effect.UNKNOWN)
         if fault == "form" and self.forms:
             self.forms = False
-            raise FormRefused("no forms", code=-10)
+            raise PostRejected("no forms", effect=Effect.REJECTED, code=-10)
         done = list(batch)[: len(batch) // 2] if fault == "partial" else list(batch)
         if kind == "del":
             self.whitelist_now -= set(done)
@@ -87,9 +88,9 @@ class Vendor:
                 raise ApiError(-202, path)
             self.whitelist_now |= set(done)
         if fault == "after":
-            raise ExchangeError("lost", endpoint=path, executed=None)
+            raise TransportError("lost", endpoint=path, effect=Effect.UNKNOWN)
         if fault == "garbage_after":
-            raise ExchangeError("not JSON", endpoint=path, executed=None)
+            raise TransportError("not JSON", endpoint=path, effect=Effect.UNKNOWN)
         return [] if fault == "silent" else done
 
 
@@ -305,9 +306,9 @@ def test_a_vendor_that_only_says_yes_is_not_believed() -> None:
 def test_the_reason_is_told_where_there_is_no_time_to_try_again(retry_after: float | None) -> None:
     class Broken(Vendor):
         def _write(self, kind: str, batch: Sequence[str]) -> list[str]:
-            raise ExchangeError("HTTP 503", endpoint="/whitelist/add", executed=None, retry_after=retry_after)
+            raise TransportError("HTTP 503", endpoint="/whitelist/add", effect=Effect.UNKNOWN, retry_after=retry_after)
 
-    outcome = run(Broken(set(), budget=Budget(0)), Wish("present", (POOL[0],)))
+    outcome = run(Broken(set(), budget=WaitBudget(0)), Wish("present", (POOL[0],)))
     assert outcome.error is not None
     assert outcome.error.message == "HTTP 503"
 
@@ -316,7 +317,7 @@ def test_what_was_done_before_an_error_is_told() -> None:
     class Breaks(Vendor):
         def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
             if any(kind == "add" for kind, _batch in self.calls):
-                raise ExchangeError("gone", endpoint="/whitelist/query", executed=None)
+                raise TransportError("gone", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
             return super().read_whitelist(may_be_empty=may_be_empty)
 
     vendor: Any = Breaks(set())

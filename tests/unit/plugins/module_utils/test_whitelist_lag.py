@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST, WHITELIST_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    host_entry,
+    put_down,
+    register,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -47,7 +52,7 @@ class Wire(InProcess):
         super().__init__(core)
         self.states: list[State] = []
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         answer = super()._exchange(method, url, form, endpoint)
         if endpoint == self.breaks_after:
             for state in self.states:
@@ -94,7 +99,7 @@ class Node:
         return verdicts
 
     def on_list(self) -> list[str]:
-        return sorted(self.wire.core.vendor.accounts[KEY].whitelist)
+        return sorted(self.wire.core.keys[KEY].whitelist)
 
 
 @pytest.fixture
@@ -121,18 +126,18 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     node = Node(wire, params)
 
     def client(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
-        pacer = Pacer(state or node.state(), minute=60.0, now=wire.core.clock.now)
-        budget = Budget(params["max_wait"], sleep=wire.advance)
-        return ProxyApi(wire, pacer, budget, api_url=params["api_url"], key=params["key"])
+        rate_limiter = RateLimiter(state or node.state(), minute=60.0, now=wire.core.clock.now)
+        budget = WaitBudget(params["max_wait"], sleep=wire.advance)
+        return ProxyApi(wire, rate_limiter, budget, api_url=params["api_url"], key=params["key"])
 
-    for module in ("_op_turns", "_op_fleet", "_op_whitelist"):
+    for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
         monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)
     return node
 
 
 def lag(node: Node, seconds: float, **options: Any) -> None:
     configure(node.wire.core, options={"list_lag": seconds, **options})
-    node.wire.core.vendor.settle()
+    node.wire.core.keys.process_due_events()
 
 
 @pytest.mark.parametrize("seconds", [3, 8, 20, 55])
@@ -188,7 +193,7 @@ def test_a_removal_in_the_console_is_seen_once_the_list_has_caught_up(node: Node
     lag(node, 3)
     node.task([A])
     configure(node.wire.core, whitelist=[])
-    node.wire.core.vendor.settle()
+    node.wire.core.keys.process_due_events()
     node.wire.advance(4)
     assert node.info() == []
     assert node.task([A])["added"] == [A]

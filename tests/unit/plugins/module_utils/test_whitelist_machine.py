@@ -20,16 +20,21 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._http import Answer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_fleet import host_entry, put_down, register
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_turns import board_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._op_whitelist import WHITELIST
-from ansible_collections.qingguo.qgnet.plugins.module_utils._operation import Mode
-from ansible_collections.qingguo.qgnet.plugins.module_utils._pacing import Budget, Pacer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._proxy_api import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    host_entry,
+    put_down,
+    register,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -72,7 +77,7 @@ class Wire(InProcess):
         super().__init__(core)
         self.sent: list[str] = []
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> Answer:
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         self.sent.append(endpoint)
         self._step("before the call")
         answer = super()._exchange(method, url, form, endpoint)
@@ -202,7 +207,7 @@ class Whitelist(RuleBasedStateMachine):
         else:
             self.asked.by_console.add(ip)
         configure(self.core, whitelist=[*(other for other in listed if other != ip), *([] if ip in listed else [ip])])
-        self.core.vendor.settle()
+        self.core.keys.process_due_events()
 
     # What a user does.
 
@@ -410,22 +415,23 @@ class Whitelist(RuleBasedStateMachine):
         return found
 
     def on_list(self) -> list[str]:
-        return list(self.core.vendor.accounts[KEY].whitelist)
+        return list(self.core.keys[KEY].whitelist)
 
     def now(self) -> float:
         return self.core.clock.now()
 
 
+@pytest.mark.newest_core
 def test_no_address_is_lost_and_none_is_left_that_nobody_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     current: list[Whitelist] = []
 
     def client(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
         wire = current[-1].wire
-        pacer = Pacer(state or State(params["state_dir"]), minute=60.0, now=wire.core.clock.now)
-        budget = Budget(params["max_wait"], sleep=wire.pause)
-        return ProxyApi(wire, pacer, budget, api_url=params["api_url"], key=params["key"])
+        rate_limiter = RateLimiter(state or State(params["state_dir"]), minute=60.0, now=wire.core.clock.now)
+        budget = WaitBudget(params["max_wait"], sleep=wire.pause)
+        return ProxyApi(wire, rate_limiter, budget, api_url=params["api_url"], key=params["key"])
 
-    for module in ("_op_turns", "_op_fleet", "_op_whitelist"):
+    for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
         monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)
 
     class Current(Whitelist):

@@ -1,0 +1,33 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a call of the account API is signed (vendor doc 250, as public copies of it say).
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who calls: an application of an account (``app_id``, ``app_key``), and the site that the account lives on."""
+
+    app_id: str
+    app_key: str = field(repr=False)
+    domain: str
+
+    def signed(self, now: float) -> dict[str, str]:
+        """The parameters that every call has.
+
+        ``sign`` is the MD5, in lower-case hexadecimal, of application, domain, time and key in a row; what the call is
+        about is not signed. ``time`` is in whole seconds since 1970. MD5 is the vendor's choice.
+        """
+        time = str(int(now))
+        text = f"{self.app_id}{self.domain}{time}{self.app_key}"
+        sign = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        return {"appid": self.app_id, "domain": self.domain, "time": time, "sign": sign}

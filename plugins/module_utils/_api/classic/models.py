@@ -1,0 +1,290 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The vendor's answers, each shape read once.
+
+This file is private to the collection. Shapes and quirks: vendor docs 178 to 181.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..parsing import ResponseShapeError, integer, parse_time
+
+
+def as_int(value: object, name: str) -> int:
+    """An integer that the vendor may have sent as text (``"3"``)."""
+    number = integer(value)
+    if number is None:
+        raise ResponseShapeError(f"{name} is not a number")
+    return number
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Channels of a plan (vendor doc 181): numbers of channels, and the answer as it came."""
+
+    total: int
+    available: int
+    used: int
+    vendor: Mapping[str, Any]
+
+    @classmethod
+    def from_answer(cls, body: Mapping[str, Any]) -> Quota:
+        """Read ``{"Code": 0, "Total": 5, "Available": 3, "Used": 2}``."""
+        total, available, used = (as_int(body.get(name), name) for name in ("Total", "Available", "Used"))
+        return cls(total, available, used, body)
+
+    def described(self) -> dict[str, int]:
+        """What results and failures tell of it."""
+        return {"total": self.total, "available": self.available, "used": self.used}
+
+
+#: The vendor states no zone; its clients take the time to be that of Beijing.
+BEIJING = datetime.timezone(datetime.timedelta(hours=8))
+#: How the vendor ends the name of a region, and what the options call the provider.
+PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
+#: The vendor's numbers for the providers.
+ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
+
+
+def moment(text: object) -> datetime.datetime | None:
+    """A time of the vendor (``2030-01-02 03:04:05``, Beijing time); None where there is none that can be read."""
+    return parse_time(text, BEIJING)
+
+
+def objects(value: object, name: str) -> list[Mapping[str, Any]]:
+    """A list of JSON objects; nothing at all where there are none."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ResponseShapeError(f"{name} is not a list of objects")
+    return value
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One leased proxy (vendor docs 174, 175).
+
+    ``ip`` is the exit; ``server`` (``host:port``) is what to connect to, which differs from it in the enterprise pool.
+    ``deadline`` is as the vendor wrote it, ``expires`` the same as a moment, if it can be read.
+    """
+
+    ip: str
+    port: int
+    server: str
+    deadline: str | None
+    expires: datetime.datetime | None
+    region: str | None
+    task_id: str
+    vendor: Mapping[str, Any]
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any], task_id: str) -> Lease:
+        """Read ``{"IP": "192.0.2.10", "port": "21504", "deadline": "...", "host": "192.0.2.10:21504"}``."""
+        ip, port = item.get("IP"), as_int(item.get("port"), "port")
+        if not isinstance(ip, str) or not ip.strip():
+            raise ResponseShapeError("IP is not an address")
+        host, deadline, region = (str(item[name]).strip() if item.get(name) else None for name in _LEASE_TEXTS)
+        return cls(
+            ip=ip.strip(),
+            port=port,
+            server=host or f"{ip.strip()}:{port}",
+            deadline=deadline,
+            expires=moment(deadline),
+            region=region,
+            task_id=task_id,
+            vendor=item,
+        )
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What tells it from every other lease."""
+        return self.task_id, self.ip, self.server
+
+    @property
+    def name(self) -> str:
+        """The identity as text."""
+        return json.dumps(self.identity)
+
+    @property
+    def isp(self) -> str | None:
+        """The provider that the region ends with."""
+        ends = (name for sign, name in PROVIDERS.items() if (self.region or "").upper().endswith(sign))
+        return next(ends, None)
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds left, where the deadline can be read."""
+        return None if self.expires is None else self.expires.timestamp() - now
+
+    def described(self, now: float) -> dict[str, Any]:
+        """What results and events tell of it: the time that is left in whole seconds, and never less than none."""
+        remaining = self.remaining(now)
+        return {
+            "ip": self.ip,
+            "port": self.port,
+            "server": self.server,
+            "deadline": self.deadline,
+            "expires_at": self.expires.isoformat() if self.expires else None,
+            "remaining_seconds": None if remaining is None else max(0, int(remaining)),
+            "region": self.region,
+            "isp": self.isp,
+            "task_id": self.task_id or None,
+        }
+
+
+_LEASE_TEXTS = ("host", "deadline", "region")
+
+
+def task_leases(body: Mapping[str, Any]) -> list[Lease]:
+    """The leases of one task: ``{"TaskID": "...", "Data": [...]}``."""
+    task_id = body.get("TaskID")
+    named = str(task_id) if task_id is not None else ""
+    return [Lease.from_item(item, named) for item in objects(body.get("Data"), "Data")]
+
+
+def new_leases(body: Mapping[str, Any]) -> list[Lease]:
+    """The leases that a call brought; a success that names none, or not their task, is none that can be believed."""
+    leases = task_leases(body)
+    if not leases or not leases[0].task_id:
+        raise ResponseShapeError("it reports success, but names no leases")
+    return leases
+
+
+def released_addresses(body: Mapping[str, Any]) -> list[str] | None:
+    """The addresses that a release reports; None where it reports a success alone."""
+    data = body.get("Data")
+    return data if isinstance(data, list) and all(isinstance(item, str) for item in data) else None
+
+
+def all_leases(body: Mapping[str, Any]) -> list[Lease]:
+    """The leases of all tasks: ``{"TaskList": [{"TaskID": "...", "Data": [...]}]}``."""
+    leases = [lease for task in objects(body.get("TaskList"), "TaskList") for lease in task_leases(task)]
+    # An empty list may come as null or not at all. It is believed only where the number beside it agrees, since whoever
+    # takes a full list for an empty one pays for everything again.
+    told = body.get("TotalNum")
+    if told is not None and as_int(told, "TotalNum") > len(leases):
+        raise ResponseShapeError(f"TotalNum is {told}, but {len(leases)} leases are listed")
+    return leases
+
+
+@dataclass(frozen=True)
+class Area:
+    """One row of the vendor's list of areas (vendor doc 177), whose shape is not documented.
+
+    Each field is what an entry of a like name holds, or None; ``vendor`` is the row as it came.
+    """
+
+    area_id: int | None
+    name: str | None
+    isp: str | None
+    available: bool | None
+    vendor: Mapping[str, Any]
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Area:
+        """Read whatever the row offers."""
+        fields = {name.replace("_", "").lower(): value for name, value in item.items()}
+
+        def number(*names: str) -> int | None:
+            found = (integer(fields.get(name)) for name in names)
+            return next((value for value in found if value is not None and value >= 0), None)
+
+        status = number("status", "available")
+        name = next((fields[name] for name in ("areaname", "area", "name") if isinstance(fields.get(name), str)), None)
+        isp = fields.get("isp")
+        by_number = {str(number): known for known, number in ISP_NUMBERS.items()}
+        return cls(
+            area_id=number("areaid", "areacode", "areano"),
+            name=name,
+            isp=by_number.get(str(isp)) or PROVIDERS.get(str(isp).upper()),
+            available=None if status is None else status > 0,
+            vendor=item,
+        )
+
+
+def areas(body: Mapping[str, Any]) -> list[Area]:
+    """The areas in ``Data``."""
+    return [Area.from_item(item) for item in objects(body.get("Data"), "Data")]
+
+
+#: How the vendor's words for the state of a monopoly begin, and what results call it.
+STATES = {"在线": "online", "离线": "offline", "重拨": "redialling", "排队": "queued"}
+
+
+@dataclass(frozen=True)
+class Monopoly:
+    """One exclusive-occupancy resource (vendor's page on monopolies).
+
+    ``state`` is one of the values of :data:`STATES`, or the vendor's word where that is a new one. ``server`` is there
+    only while it is online. ``since`` is when it was applied for, ``dialled`` when it last got a new address.
+    """
+
+    uuid: str
+    area: str | None
+    isp: str | None
+    state: str
+    server: str | None
+    since: datetime.datetime | None
+    dialled: datetime.datetime | None
+    vendor: Mapping[str, Any]
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Monopoly:
+        """Read ``{"uuid": "...", "area": "...", "isp": "...", "state": "...", "ip": "192.0.2.44:10800"}``."""
+        uuid, word = item.get("uuid"), str(item.get("state") or "").strip()
+        if not isinstance(uuid, str) or not uuid.strip():
+            raise ResponseShapeError("uuid is not a name")
+        area, server = (str(item[name]).strip() if item.get(name) else None for name in ("area", "ip"))
+        state = next((name for sign, name in STATES.items() if word.startswith(sign)), word)
+        return cls(
+            uuid=uuid.strip(),
+            area=area,
+            isp=PROVIDERS.get(str(item.get("isp")).strip().upper()),
+            state=state,
+            server=server if state == "online" else None,
+            since=moment(item.get("monopolize_time")),
+            dialled=moment(item.get("last_dial_time")),
+            vendor=item,
+        )
+
+
+def monopolies(body: Mapping[str, Any]) -> list[Monopoly]:
+    """The resources in ``data``, which is there in every success, though perhaps as null."""
+    if "data" not in body:
+        raise ResponseShapeError("data is missing")
+    return [Monopoly.from_item(item) for item in objects(body.get("data"), "data")]
+
+
+def released_monopolies(body: Mapping[str, Any]) -> list[str] | None:
+    """The names of released resources in ``data``; None if the response has no list of names."""
+    data = body.get("data")
+    if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
+        return None
+    return [name.strip() for name in data]
+
+
+def idle_stock(body: Mapping[str, Any]) -> list[Any]:
+    """What ``data`` holds of idle stock, as it came: its shape is not documented."""
+    data = body.get("data")
+    if data is None:
+        return []
+    if not isinstance(data, list):
+        raise ResponseShapeError("data is not a list")
+    return data
+
+
+def addresses(body: Mapping[str, Any]) -> list[str]:
+    """The addresses in ``Data``: a flat list of text, or nothing at all when there are none."""
+    data = body.get("Data")
+    if data is None:
+        return []
+    if not isinstance(data, list) or not all(isinstance(item, str) for item in data):
+        raise ResponseShapeError("Data is not a list of addresses")
+    return [item.strip() for item in data]

@@ -1,0 +1,251 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One HTTP exchange, with a deadline that holds for all of it.
+
+This file is private to the collection. The vendor takes the key in the query string, so no text made here quotes
+a URL with its query, nor the text of an exception of the HTTP library, which does.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import re
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from .._core.errors import Effect, TransportError
+from .._core.log_filter import keep_queries_out
+from .._core.version import VERSION
+from .bounded_session import (
+    LimitedSession,
+    ResponseTooLarge,
+    read_body,
+    without_certificate_warnings,
+)
+from .parsing import http_delay
+
+USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
+#: More than any answer of the vendor: a list of 10,000 addresses has 200 kB.
+MAX_BODY = 8 * 1024 * 1024
+#: The same with headers, chunk sizes and trailers.
+MAX_BYTES = 2 * MAX_BODY
+#: Seconds that the waiting side gives the exchange to report its own deadline, which says more of what was reached.
+GRACE = 0.2
+#: What OpenSSL calls the bytes of a server that does not speak TLS.
+_NOT_TLS = frozenset(
+    ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+)
+
+
+class UnexpectedEncoding(Exception):
+    """The body is compressed, which was not asked for: a few bytes of it may stand for gigabytes."""
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """A complete HTTP answer, whatever its status."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str]
+
+
+def encode(parameters: Mapping[str, str]) -> str:
+    """Parameters as a query or form; commas and stars stay readable, as in the vendor's own examples."""
+    return urlencode(parameters, safe=",*")
+
+
+def service_of(url: str) -> str:
+    """The service at an address, the same for every spelling of it: HTTP and HTTPS lead to the same one."""
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = f":{parts.port}" if parts.port not in (None, default) else ""
+    return f"{(parts.hostname or '').rstrip('.')}{port}{parts.path.rstrip('/')}"
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for (a number of seconds or an HTTP date)."""
+    return http_delay(headers.get("Retry-After", ""), time.time())
+
+
+class Transport:
+    """Exchanges over one ``requests`` session.
+
+    ``timeout`` is the most that one exchange may take, in seconds, from the look-up of the name to the last byte.
+    ``url_option`` is what the user calls the address in the options.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        validate_certs: bool = True,
+        ca_path: str | None = None,
+        url_option: str = "api_url",
+    ) -> None:
+        # A process may log what the HTTP library has to say: Ansible's own log is one, with ANSIBLE_LOG_PATH.
+        keep_queries_out()
+        self.timeout = timeout
+        self.url_option = url_option
+        self._verify: bool | str = (ca_path or True) if validate_certs else False
+        if not validate_certs:
+            # The user said so; a warning at each call says nothing new.
+            without_certificate_warnings()
+        self._session = self._new_session()
+
+    def _new_session(self) -> LimitedSession:
+        session = LimitedSession(MAX_BYTES)
+        session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
+        # An empty authentication keeps requests from sending what a .netrc holds for the vendor's host.
+        session.auth = _no_authentication
+        return session
+
+    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
+        """One call; POST takes the parameters in a form body, every other method in the query."""
+        if method == "POST":
+            return self._exchange(method, url, encode(parameters), endpoint)
+        return self._exchange(method, f"{url}?{encode(parameters)}", None, endpoint)
+
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
+        # The session keeps the deadline by itself but for the look-up of the name, which nothing can end. The exchange
+        # therefore runs in a thread of its own, and this one stops waiting when the time is over.
+        outcome: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
+        session = self._session
+        session.limits.start(self.timeout)
+        work = (session, method, url, form, outcome)
+        threading.Thread(target=self._attempt, args=work, daemon=True).start()
+        try:
+            result = outcome.get(timeout=self.timeout + GRACE)
+        except queue.Empty:
+            result = TimeoutError()
+            session.limits.cut()
+            # Whoever still works with the old session closes it.
+            self._session = self._new_session()
+        if isinstance(result, HttpResponse):
+            return result
+        raise self._explain(result, urlsplit(url).netloc.rpartition("@")[2], endpoint, session.limits.is_sent)
+
+    def _attempt(
+        self,
+        session: LimitedSession,
+        method: str,
+        url: str,
+        form: str | None,
+        outcome: queue.SimpleQueue[HttpResponse | Exception],
+    ) -> None:
+        try:
+            with session.request(
+                method,
+                url,
+                data=form,
+                headers={"Content-Type": "application/x-www-form-urlencoded"} if form is not None else None,
+                timeout=self.timeout,
+                allow_redirects=False,
+                verify=self._verify,
+                stream=True,
+            ) as response:
+                if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+                    raise UnexpectedEncoding
+                body = read_body(response, MAX_BODY)
+                result: HttpResponse | Exception = HttpResponse(
+                    response.status_code, body.decode("utf-8", "replace"), response.headers
+                )
+        except Exception as problem:  # whatever it was, the waiting side must hear of it
+            result = problem
+        if session.limits.is_cut:
+            session.close()
+        outcome.put(result)
+
+    def _explain(self, problem: Exception, host: str, endpoint: str, sent: bool = True) -> TransportError:
+        causes = list(_causes(problem))
+        if any(isinstance(cause, UnexpectedEncoding) for cause in causes):
+            return TransportError(
+                f"{endpoint}: {host} sent a compressed answer, which was not asked for. Check {self.url_option}, and "
+                "what stands between this machine and the server.",
+                endpoint=endpoint,
+                effect=Effect.UNKNOWN,
+                retryable=False,
+            )
+        for cause in causes:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                reason = getattr(cause, "verify_message", "no reason given")
+                return TransportError(
+                    f"{endpoint}: the certificate of {host} is not trusted ({reason}). "
+                    f"Set ca_path to the right authority, or check {self.url_option}.",
+                    endpoint=endpoint,
+                    effect=Effect.NOT_SENT,
+                    retryable=False,
+                )
+        names = {type(cause).__name__ for cause in causes}
+        if names & {"InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"}:
+            return TransportError(
+                f"{endpoint}: the address {host!r} of {self.url_option} cannot be used.",
+                endpoint=endpoint,
+                effect=Effect.NOT_SENT,
+                retryable=False,
+            )
+        if not sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
+            return TransportError(
+                f"{endpoint}: {host} does not speak TLS, which https in {self.url_option} asks for. Check scheme and "
+                f"port of {self.url_option}.",
+                endpoint=endpoint,
+                effect=Effect.NOT_SENT,
+                retryable=False,
+            )
+        unsent = not sent or names & {
+            "ConnectTimeout",
+            "ConnectTimeoutError",
+            "NewConnectionError",
+            "NameResolutionError",
+        }
+        timed_out = any("Timeout" in name for name in names)
+        return TransportError(
+            f"{endpoint}: no usable answer from {host}: {_in_words(causes, self.timeout)}.",
+            endpoint=endpoint,
+            effect=Effect.NOT_SENT if unsent else Effect.IN_FLIGHT if timed_out else Effect.UNKNOWN,
+        )
+
+
+def _no_authentication(request: Any) -> Any:
+    return request
+
+
+def _causes(problem: BaseException) -> Iterator[BaseException]:
+    """The exception and all that it wraps, by any of the ways in which the HTTP libraries wrap."""
+    found: list[BaseException] = [problem]
+    for seen in found:
+        yield seen
+        inner = [seen.__cause__, seen.__context__, getattr(seen, "reason", None), *seen.args]
+        found.extend(
+            item for item in inner if isinstance(item, BaseException) and not any(item is known for known in found)
+        )
+
+
+def _in_words(causes: list[BaseException], timeout: float) -> str:
+    for cause in reversed(causes):
+        if isinstance(cause, ssl.SSLError):
+            # Its number is one of OpenSSL, and not of the operating system.
+            reason = cause.reason if isinstance(cause.reason, str) else ""
+            return f"TLS failed ({reason.replace('_', ' ').lower() or type(cause).__name__})"
+        if isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
+            return os.strerror(cause.errno).lower()
+    if any(isinstance(cause, ResponseTooLarge) for cause in causes):
+        return "its answer is larger than any of the vendor's"
+    names = [type(cause).__name__ for cause in causes]
+    if any("Timeout" in name for name in names):
+        return f"it took longer than {timeout:g} seconds"
+    if any(name in ("NameResolutionError", "gaierror") for name in names):
+        return "its name cannot be resolved"
+    if any("Disconnected" in name or "IncompleteRead" in name for name in names):
+        return "the connection was closed before the answer was complete"
+    # The class name says what happened ("ChunkedEncodingError"); the text could hold the URL.
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", names[-1]).lower()

@@ -1,0 +1,300 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which services of the vendor become hosts of an inventory, under which names, and in which groups.
+
+This file is private to the collection. All text in a row is the vendor's: what becomes a name or an address is checked,
+as both end up on command lines.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import hashlib
+import ipaddress
+import json
+import re
+import socket
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from .._api.account.models import (
+    ORDER_STATUS,
+    RUN_STATUS,
+    UNKNOWN,
+    instances,
+)
+from .._core.addresses import is_public, parse_address
+from .._core.errors import OptionError
+from .._core.text import one_line, quote_word
+from .._core.validation import check_range
+
+Row = dict[str, Any]
+_EMPTY = instances([{"suid": "-"}], include_secrets=True)[0]
+_PUBLIC = instances([{"suid": "-"}])[0]
+#: What a host has a variable for: the brand that was asked for, and all that the vendor tells of a service.
+COLUMNS = ("product_id", *(name for name in _PUBLIC if name != "vendor"))
+#: The same for what is told on request only.
+SECRET_COLUMNS = tuple(name for name in _EMPTY if name not in _PUBLIC)
+#: Groups that come by themselves, and the column that each is of.
+GROUPS = {
+    "product": "product_id",
+    "line": "line_no",
+    "area": "area_no",
+    "status": "run_status",
+    "order": "order_status",
+    "os": "os_family",
+    "system": "system_name",
+}
+#: What these columns can hold.
+_WORDS: dict[str, tuple[str, ...]] = {
+    "run_status": (*RUN_STATUS.values(), UNKNOWN),
+    "order_status": (*ORDER_STATUS.values(), UNKNOWN),
+    "os_family": ("linux", "windows"),
+}
+#: The column of each kind of address.
+ADDRESSES = {"public": "ip", "local": "local_ip"}
+#: Characters of a name, as of a name in the DNS.
+_MAX_NAME = 253
+#: Names that mean something else to Ansible.
+_TAKEN = frozenset({"all", "ungrouped", "_meta"})
+#: Names of this machine, with any domain.
+_THIS_MACHINE = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback", "loopback"})
+#: What to give for an option of a type.
+_MEANT = {
+    "str": "text",
+    "path": "a path",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a dictionary",
+}
+_PARTS = {"str": "texts", "int": "whole numbers", "dict": "dictionaries"}
+#: How many services a warning names.
+_NAMED = 5
+
+
+def check_config(config: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]]) -> Row:
+    """The options that an inventory file sets, of their types; ``definitions`` are those of the documentation."""
+    return {option: _typed(option, value, definitions) for option, value in config.items() if value is not None}
+
+
+def _typed(option: str, value: Any, definitions: Mapping[str, Mapping[str, Any]]) -> Any:
+    if option not in definitions:
+        near = difflib.get_close_matches(str(option), definitions, 1, 0.7)
+        hint = f"did you mean {near[0]}?" if near else f"use some of {', '.join(definitions)}."
+        raise OptionError(f"{option} is no option of this plugin: {hint}")
+    spec = {field: told for field in ("type", "elements", "choices") if (told := definitions[option].get(field))}
+    if spec.get("type") == "boolean":
+        spec["type"] = "bool"
+    validation = ArgumentSpecValidator({option: spec}).validate({option: value})
+    if validation.error_messages or not _is_text_where_it_must_be(value, spec):
+        choices = f"some of {', '.join(spec['choices'])}" if "choices" in spec else ""
+        parts = f" of {_PARTS[spec['elements']]}" if "elements" in spec else ""
+        wanted = choices or _MEANT[spec.get("type", "str")] + parts
+        is_shown = isinstance(value, str) and "@" not in value and (choices or spec.get("type") != "str")
+        shown = f"={value!r}" if is_shown else ""
+        raise OptionError(f"{option}{shown} cannot be used in the inventory file: give {wanted}.")
+    return validation.validated_parameters[option]
+
+
+def _is_text_where_it_must_be(value: Any, spec: Mapping[str, Any]) -> bool:
+    """What Ansible would turn into text would not be what was meant."""
+    if spec.get("elements") == "str" and isinstance(value, list):
+        return all(isinstance(each, str) for each in value)
+    return spec.get("type", "str") != "str" or not isinstance(value, (dict, list))
+
+
+def check_required(
+    config: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]
+) -> None:
+    """Refuse a file without what is needed, if the environment has not got it either."""
+    for name, told in definitions.items():
+        variables = [entry["name"] for entry in told.get("env") or []]
+        if told.get("required") and config.get(name) is None and not any(environment.get(each) for each in variables):
+            raise OptionError(f"{name} is missing: give it in the inventory file or the environment {variables[0]}.")
+
+
+def check_products(numbers: Iterable[int]) -> tuple[int | None, ...]:
+    """Each brand that is asked for, once; None where all are meant."""
+    return tuple(dict.fromkeys(int(check_range("product_ids", number, 1, 10**9)) for number in numbers)) or (None,)
+
+
+def check_prefix(option: str, text: str) -> str:
+    """Refuse what no name of a variable or of a group begins with."""
+    if text and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise OptionError(
+            f"{option}={quote_word(text)} cannot be used: give letters, digits and underscores, such as qg_."
+        )
+    return text
+
+
+def check_filters(filters: Mapping[str, Any]) -> dict[str, tuple[str | None, ...]]:
+    """For each column that is filtered the patterns of which one must fit, None for a service that has no value."""
+    return {column: _patterns(column, wanted) for column, wanted in filters.items()}
+
+
+def _patterns(column: str, wanted: Any) -> tuple[str | None, ...]:
+    if column not in COLUMNS:
+        name = quote_word(str(column))
+        raise OptionError(f"filters holds {name}, which nothing is known of: use some of {', '.join(COLUMNS)}.")
+    values = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+    if not values or any(value is not None and not isinstance(value, (str, int, float)) for value in values):
+        raise OptionError(f"filters.{column} cannot be used: give one value, or a list of values.")
+    patterns = tuple(None if value is None else str(value).casefold() for value in values)
+    words = _WORDS.get(column)
+    for pattern in patterns:
+        if words and pattern is not None and not fnmatch.filter(words, pattern):
+            name = quote_word(pattern)
+            raise OptionError(f"filters.{column} holds {name}, which it never is: use {', '.join(words)}.")
+    return patterns
+
+
+def check_hostnames(preferences: Sequence[str]) -> Sequence[str]:
+    """Refuse what is neither a column nor a template."""
+    if not preferences:
+        raise OptionError("hostnames is empty: name what hosts are called by, such as suid.")
+    for each in preferences:
+        if not is_template(each) and each not in COLUMNS:
+            raise OptionError(
+                f"hostnames holds {quote_word(each)}: use a template in double braces, or some of {', '.join(COLUMNS)}."
+            )
+    return preferences
+
+
+def is_template(text: str) -> bool:
+    """Whether a preference for names is a template, and no column."""
+    return "{{" in text or "{%" in text
+
+
+def cache_key(params: Mapping[str, Any], products: Iterable[int | None]) -> str:
+    """One name for the same answer of the vendor; it does not depend on app_key."""
+    asked = [*(params[name] for name in ("account_url", "domain", "app_id", "include_secrets")), *map(str, products)]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:20]
+
+
+def collect(products: Iterable[int | None], ask: Callable[[int | None], Iterable[Row]]) -> list[Row]:
+    """The services of all brands, each once, without what no variable is made of."""
+    found: dict[str, Row] = {}
+    for product in products:
+        for row in ask(product):
+            told = {name: value for name, value in row.items() if name != "vendor"}
+            found.setdefault(row["suid"], {"product_id": product, **told})
+    return sorted(found.values(), key=lambda row: (len(row["suid"]), row["suid"]))
+
+
+def is_collected(value: object) -> bool:
+    """Whether something from a cache is what :func:`collect` gives, of this release."""
+    return isinstance(value, list) and all(isinstance(row, dict) and set(COLUMNS) <= set(row) for row in value)
+
+
+def matches(row: Row, filters: Mapping[str, Collection[str | None]]) -> bool:
+    """Whether a service is what all of the filters want."""
+    return all(_fits(row[column], patterns) for column, patterns in filters.items())
+
+
+def _fits(value: Any, patterns: Collection[str | None]) -> bool:
+    text = None if value is None else str(value).casefold()
+    if text is None:
+        return None in patterns
+    return any(pattern is not None and fnmatch.fnmatchcase(text, pattern) for pattern in patterns)
+
+
+def variables(row: Row, prefix: str) -> Row:
+    """The variables of a host."""
+    return {prefix + name: row[name] for name in (*COLUMNS, *SECRET_COLUMNS) if name in row}
+
+
+def address(row: Row, column: str, *, only_global: bool = False) -> tuple[str | None, str]:
+    """Where a host is reached, or None and the reason; never this machine or one that no service can be."""
+    told = row[column]
+    state = ", ".join(row[name] for name in ("run_status", "order_status") if row[name] not in (None, "normal"))
+    if told is None:
+        return None, f"no {column}, {state}" if state else f"no {column}"
+    try:
+        parsed = parse_address(told)
+    except ValueError:
+        return None, f"{column} {told!a} is no address"
+    if not _is_remote(parsed):
+        return None, f"{column} {told} is no address of a remote host"
+    if only_global and not is_public(_embedded(parsed)):
+        return None, f"{column} {told} is no address of the public internet, see allow_non_global"
+    return str(parsed), ""
+
+
+def _embedded(
+    parsed: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address that an IPv6 address of the form ::ffff:192.0.2.1 stands for."""
+    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, ipaddress.IPv6Address) else parsed
+
+
+def _is_remote(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether another machine can have this address and be reached by it from any other network."""
+    ip = _embedded(parsed)
+    if ip.is_loopback or ip.is_unspecified or ip.is_link_local or ip.is_multicast or ip.is_reserved:
+        return False
+    return ip.packed[0] != 0 if isinstance(ip, ipaddress.IPv4Address) else not ip.is_site_local
+
+
+def group_names(row: Row, kinds: Iterable[str], prefix: str) -> list[str]:
+    """The groups of these kinds that a host is in; a system that says nothing is "unknown"."""
+    values = {kind: row[GROUPS[kind]] for kind in kinds}
+    if "os" in values:
+        values["os"] = values["os"] or UNKNOWN
+    parts = {kind: re.sub(r"\W+", "_", str(value).casefold()).strip("_") for kind, value in values.items() if value}
+    return [f"{prefix}{kind}_{part}" for kind, part in parts.items() if part]
+
+
+def is_name(text: str) -> bool:
+    """Whether a host can be called so: with letters, digits, dots, hyphens and underscores, as patterns mean others.
+
+    A name of this machine, in whatever form, is none.
+    """
+    name = unicodedata.normalize("NFKC", text).casefold().strip(".")
+    labels = name.split(".")
+    if len(text) > _MAX_NAME or not re.fullmatch(r"\w[\w.-]*", text):
+        return False
+    if name in _TAKEN or _THIS_MACHINE.intersection((labels[0], labels[-1])):
+        return False
+    try:
+        # Some programs take shorter forms such as 127.1 for addresses, too.
+        return len(labels) == 1 or _is_remote(ipaddress.IPv4Address(socket.inet_aton(name)))
+    except (OSError, ValueError):
+        return True
+
+
+class Names:
+    """Names of hosts, each of them given once."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+        #: Services whose name was taken, and the name that they got.
+        self.doubles: list[tuple[str, str]] = []
+
+    def give(self, suid: str, candidates: Iterable[Any]) -> str | None:
+        """The first candidate that can be a name, in the end the number of the service; None if nothing can."""
+        texts = (str(each).strip() for each in (*candidates, suid) if each is not None)
+        wanted = next(filter(is_name, texts), None)
+        if wanted is None:
+            return None
+        name, number = wanted, re.sub(r"[^\w.-]+", "_", suid)
+        while name in self._given:
+            name = f"{name}_{number}"
+        if name != wanted:
+            self.doubles.append((suid, name))
+        self._given.add(name)
+        return name
+
+
+def some(items: Sequence[tuple[str, str]]) -> str:
+    """The first services with what is to be said of them, and how many more there are."""
+    shown = ", ".join(f"{one_line(suid)} ({one_line(what)})" for suid, what in items[:_NAMED])
+    more = len(items) - _NAMED
+    return f"{shown} and {more} more, all with -v" if more > 0 else shown

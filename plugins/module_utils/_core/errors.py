@@ -1,0 +1,141 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The errors that a run can end with, and the effect of a call that failed.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from enum import Enum
+from typing import Any
+
+from .text import one_line
+
+
+class Effect(Enum):
+    """What a call that failed has done at the vendor.
+
+    The transport and the response parsers set it once. Callers decide by it, not by status or code.
+    """
+
+    #: The request did not reach the vendor's service.
+    NOT_SENT = "not sent"
+    #: The vendor refused the call and changed nothing.
+    REJECTED = "rejected"
+    #: The exchange has ended, and the call may have been carried out.
+    UNKNOWN = "unknown"
+    #: The server has not ended the exchange, so the call may still be carried out.
+    IN_FLIGHT = "in flight"
+
+
+class QgError(Exception):
+    """A failure that the user reads: one sentence, and structured details beside it.
+
+    No instance ever holds a key, a password, or a URL with its query. What is foreign in the message is made fit to be
+    shown here, for every way in which it is shown.
+    """
+
+    def __init__(self, message: str, **details: Any) -> None:
+        self.message = one_line(message)
+        super().__init__(self.message)
+        self.details = details
+
+    def as_result(self) -> dict[str, Any]:
+        """The failure as keys of a task's result, without those that are unknown."""
+        known = {name: value for name, value in self.details.items() if value is not None}
+        return {"msg": self.message, **known}
+
+
+class UnexpectedError(QgError):
+    """A defect of the collection: an exception that no code expected.
+
+    The message names the class of the exception and the line that it comes from, and ``traceback`` the lines that led
+    there. The text of the exception is in neither: it may hold a secret or foreign text.
+    """
+
+    def __init__(self, cause: BaseException, doing: str, **details: Any) -> None:
+        frames = traceback.extract_tb(cause.__traceback__)
+        place = f" at {os.path.basename(frames[-1].filename)}, line {frames[-1].lineno}" if frames else ""
+        self.cause = f"unexpected {type(cause).__name__}{place}"
+        super().__init__(
+            f"{doing}: {self.cause}. This is a defect of the collection: report it with what -vvv shows.", **details
+        )
+        self.traceback = "".join(
+            [
+                "Traceback (most recent call last):\n",
+                *traceback.format_list(frames),
+                f"{type(cause).__name__}: (its text is not shown, as it may hold a secret)\n",
+            ]
+        )
+
+    def as_result(self) -> dict[str, Any]:
+        """The failure with the traceback, which Ansible shows only from verbosity 3 on."""
+        return {**super().as_result(), "exception": self.traceback}
+
+
+class OptionError(QgError):
+    """An option's value cannot be used; raised before any call is made."""
+
+
+class WaitBudgetExceeded(QgError):
+    """The next step would have to wait longer than max_wait leaves."""
+
+
+class UncertainOutcomeError(QgError):
+    """Whether a call was carried out is unknown, and it must not simply be sent again."""
+
+
+class CallError(QgError):
+    """A call failed. ``effect`` is what it has done at the vendor.
+
+    ``retryable`` says whether the same call may succeed later. Whether it may be sent again depends on ``effect``, too.
+    ``retry_after`` are the seconds that the server asked to wait, if it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        effect: Effect,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(message, **details)
+        self.effect = effect
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+    @property
+    def may_have_effect(self) -> bool:
+        """Whether the call may have been carried out, or may still be."""
+        return self.effect in (Effect.UNKNOWN, Effect.IN_FLIGHT)
+
+
+class TransportError(CallError):
+    """No usable response came back."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        endpoint: str,
+        effect: Effect,
+        retryable: bool = True,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            effect=effect,
+            retryable=retryable,
+            retry_after=retry_after,
+            endpoint=endpoint,
+            http_status=http_status,
+        )
+        self.http_status = http_status

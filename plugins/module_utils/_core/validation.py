@@ -1,0 +1,111 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an option may hold. Each refusal is one sentence that names option, value and remedy.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from .addresses import is_public, packed
+from .errors import OptionError
+from .text import describe, quote_word
+
+
+def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> str:
+    """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is never quoted."""
+    if "@" in url:
+        # Where it is mistyped, the password may stand in any part of it.
+        raise OptionError(f"{option} holds a user name, a password or another @: leave it out, or write %40 for the @.")
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and _is_host(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or not url.isprintable() or " " in url:
+        raise OptionError(f"{option} {describe(url)} cannot be used: give scheme and host, such as {example}.")
+    return url
+
+
+def _is_host(name: str) -> bool:
+    """Whether this may be a name or an address; names in other scripts are taken as they are."""
+    return bool(re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+", name))
+
+
+def check_selectors(
+    selectors: Iterable[str], given: Mapping[str, Any], how: str = ", in a template with default(omit)"
+) -> None:
+    """Refuse an option that selects and was given as null or empty; ``given`` holds the options as the user wrote them.
+
+    Ansible's validators do not tell null from an omitted option, so this must come before them. ``how`` says how to
+    leave an option out.
+    """
+    for option in selectors:
+        if option in given and _is_blank(given[option]):
+            value = "null" if given[option] is None else f"empty ({given[option]!r})"
+            name_all = ", or set all=true if all are meant" if "all" in selectors else ""
+            raise OptionError(
+                f"{option} is {value}, which never means all: give a value, or leave the option out{how}{name_all}."
+            )
+
+
+def _is_blank(value: Any) -> bool:
+    """Whether a value is null, blank text, or a list or dictionary of nothing else."""
+    if value is None or isinstance(value, str):
+        return not (value or "").strip()
+    return isinstance(value, list | tuple | dict | set) and all(map(_is_blank, value))
+
+
+def check_path(option: str, path: str) -> None:
+    """Refuse a path that the operating system and Ansible would answer with an exception."""
+    if "\0" in path:
+        raise OptionError(f"{option} {path!r} cannot be used: it holds a NUL character. Give another path.")
+
+
+def check_range(option: str, value: float, least: float, most: float) -> float:
+    """Refuse a number outside its range."""
+    if not least <= value <= most:
+        told, low, high = (
+            f"{number:.15g}" if isinstance(number, float) else str(number) for number in (value, least, most)
+        )
+        raise OptionError(f"{option}={told} is out of range: give a number from {low} to {high}.")
+    return value
+
+
+def check_at_least(wanted: float | None) -> float | None:
+    """Refuse a threshold that no plan and no account can have."""
+    return None if wanted is None else check_range("at_least", wanted, 0, 1_000_000_000)
+
+
+def check_word(option: str, text: str) -> str:
+    """Refuse what is no name of one word, as the vendor's numbers of packages and services are."""
+    word = text.strip()
+    if not word or not word.isprintable() or set(word) & set(" ,*"):
+        raise OptionError(f"{option}={quote_word(text)} cannot be used: give one whole name, as the vendor writes it.")
+    return word
+
+
+def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> tuple[str, ...]:
+    """IPv4 addresses in canonical form, each once; the vendor's whitelist knows neither IPv6 nor networks."""
+    found: dict[str, None] = {}
+    for text in texts:
+        address = text.strip()
+        number = packed(address)
+        if number is None:
+            hint = "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
+            raise OptionError(f"{option} holds {quote_word(text)}: {hint}.")
+        if only_global and not is_public(ipaddress.IPv4Address(number)):
+            raise OptionError(
+                f"{option} holds {address}, which is no address of the public internet, so the vendor can never see "
+                "it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
+            )
+        found[address] = None
+    return tuple(found)

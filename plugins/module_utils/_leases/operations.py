@@ -1,0 +1,286 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operations of qg_proxy_allocate, qg_proxy_release, qg_proxy_replace and qg_proxy_info.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from .._api.classic.client import ProxyApi
+from .._api.classic.models import Lease
+from .._core.errors import OptionError, QgError
+from .._core.text import one_line, quote_word
+from .._core.validation import check_range
+from .._store.state import State
+from .._task.operation import Mode, Operation, redact
+from .._task.options import (
+    PLACE_OPTIONS,
+    PROXY_API_OPTIONS,
+    TERMS_OPTIONS,
+    Spec,
+    proxy_api,
+)
+from .actions import (
+    Outcome,
+    bring_about,
+    find,
+    give_up,
+    swap,
+)
+from .plan import MAX_PER_CALL, Terms, Wish, oldest_first
+
+#: Which leases are meant.
+_CHOICE: Spec = {
+    "ips": {"type": "list", "elements": "str"},
+    "task_ids": {"type": "list", "elements": "str"},
+    "all": {"type": "bool"},
+}
+_PROXY_URL: Spec = {"proxy_url": {"type": "bool", "default": False}}
+
+
+def lease_results(leases: Iterable[Lease]) -> list[dict[str, Any]]:
+    """Leases as results show them, oldest deadline first."""
+    now = time.time()
+    return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
+
+
+def proxy_url(server: str, key: str, pwd: str) -> str:
+    """The URL of a proxy with the credentials that it takes; a secret."""
+    return f"http://{quote(key, safe='')}:{quote(pwd, safe='')}@{server}"
+
+
+def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
+    """Put ``proxy_url`` beside each lease, where it was asked for."""
+    # A hidden result would hide the reason of a failure, too.
+    if result.get("failed"):
+        return False
+    # The options of a delegated task are as the playbook wrote them.
+    if not boolean(params.get("proxy_url") or False, strict=False) or not params.get("pwd"):
+        return False
+    for name in ("leases", "allocated", "pool"):
+        for lease in result.get(name) or []:
+            lease["proxy_url"] = proxy_url(lease["server"], str(params["key"]), str(params["pwd"]))
+    return True
+
+
+def check_proxy_url(params: Mapping[str, Any]) -> None:
+    """Refuse to make proxy URLs with half of the credentials."""
+    if params["proxy_url"] and not params["pwd"]:
+        raise OptionError(
+            "proxy_url needs pwd, the password that the proxies take together with the key: set pwd (environment "
+            "QG_PWD), or use server, for a host that is on the whitelist."
+        )
+
+
+def terms_from(params: Mapping[str, Any]) -> Terms:
+    """What new leases are asked for with."""
+    for name, most in (("keep_alive", 525600), ("area_id", 10**9)):
+        if params[name] is not None:
+            check_range(name, params[name], 1, most)
+    return Terms(params["keep_alive"], params["area_id"], params["isp"], params["distinct"])
+
+
+def wish_from(params: Mapping[str, Any]) -> Wish:
+    """The wish that the options of qg_proxy_allocate describe; every mistake in them is found here."""
+    check_range("count", params["count"], 1, MAX_PER_CALL)
+    check_range("min_remaining", params["min_remaining"], 0, 525600)
+    terms = terms_from(params)
+    if terms.keep_alive is not None and terms.keep_alive <= params["min_remaining"]:
+        raise OptionError(
+            f"keep_alive={terms.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
+            "would not last long enough, and be paid for again at the next run."
+        )
+    check_proxy_url(params)
+    return Wish(
+        count=params["count"],
+        terms=terms,
+        min_remaining=params["min_remaining"],
+        task_ids=frozenset(_names("task_ids", params["task_ids"])),
+        exact=params["exact"],
+        undetermined=params["undetermined"],
+    )
+
+
+def _names(option: str, texts: Iterable[str] | None) -> list[str]:
+    names = [text.strip() for text in texts or ()]
+    wrong = next((name for name in names if not name or not name.isprintable() or set(name) & set(",* ")), None)
+    if wrong is not None:
+        raise OptionError(f"{option} holds {quote_word(wrong)}: give one whole name in each entry of the list.")
+    return names
+
+
+def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
+    """Which leases the options name; None for all, which is said by all=true alone, or for a number in count."""
+    if not params["all"] and all(params.get(option) is None for option in ("ips", "task_ids", "count")):
+        raise OptionError("No lease is named: give ips or task_ids, or set all=true if all are meant.")
+    if params["ips"] is not None:
+        ips = set(_names("ips", params["ips"]))
+        return lambda lease: lease.ip in ips or lease.server in ips
+    if params["task_ids"] is not None:
+        tasks = set(_names("task_ids", params["task_ids"]))
+        return lambda lease: lease.task_id in tasks
+    return None
+
+
+def _result(outcome: Outcome, api: ProxyApi, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
+    """An outcome as a task's result; ``changed`` is true when anything changed, also where the task fails."""
+    result: dict[str, Any] = {
+        "changed": bool(outcome.allocated or outcome.released or predicted),
+        "allocated": lease_results(outcome.allocated),
+        "released": lease_results(outcome.released),
+        "held": len(outcome.after),
+        "api": api.usage(),
+    }
+    if mode.diff:
+        after = outcome.after
+        if mode.check:
+            gone = {lease.identity for lease in outcome.released}
+            after = tuple(lease for lease in after if lease.identity not in gone)
+        result["diff"] = {
+            "before_header": "leases",
+            "before": _lines(outcome.before),
+            "after_header": "leases",
+            "after": _lines(after) + "to be leased\n" * predicted,
+        }
+    if outcome.error:
+        result = {"failed": True, **result, **outcome.error.as_result()}
+    return result
+
+
+def _lines(leases: Iterable[Lease]) -> str:
+    lines = (f"{lease.server} {lease.ip} {lease.deadline}" for lease in oldest_first(leases))
+    return "".join(f"{one_line(line)}\n" for line in lines)
+
+
+def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    wish, api = wish_from(params), proxy_api(params)
+    outcome = bring_about(api, wish, check=mode.check)
+    predicted = outcome.missing if mode.check else 0
+    return {
+        "leases": lease_results(outcome.leases),
+        "count": len(outcome.leases),
+        "missing": outcome.missing,
+        **_result(outcome, api, mode, predicted=predicted),
+    }
+
+
+def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    if params["all"] is False:
+        raise OptionError("all=false names nothing to release: set all to true, or give ips or task_ids.")
+    chosen = _chosen(params)
+    api = proxy_api(params)
+    return _result(give_up(api, chosen or (lambda _lease: True), check=mode.check), api, mode)
+
+
+def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    if params["all"] is False:
+        raise OptionError("all=false names nothing to replace: set all to true, or give count, ips or task_ids.")
+    chosen, terms, number = _chosen(params), terms_from(params), params["count"]
+    check_proxy_url(params)
+    if number is not None:
+        check_range("count", number, 1, MAX_PER_CALL)
+    api = proxy_api(params)
+    outcome = swap(api, chosen, number, terms, check=mode.check)
+    predicted = outcome.missing if mode.check else 0
+    return {
+        "leases": lease_results(outcome.after),
+        "method": "replace" if chosen is None else "release_and_allocate",
+        "missing": outcome.missing,
+        **_result(outcome, api, mode, predicted=predicted),
+    }
+
+
+def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    check_proxy_url(params)
+    names = _names("task_ids", params["task_ids"])
+    api = proxy_api(params)
+    leases = lease_results(api.leases(names))
+    return {"changed": False, "leases": leases, "count": len(leases), "api": api.usage()}
+
+
+#: The options of the lookup that select leases.
+LOOKUP_SELECTORS = ("task_ids", *PLACE_OPTIONS)
+
+
+def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The leases that the options of the lookup describe, in the order of their deadlines or of ``seed``.
+
+    Raises QgError where there are too few of them.
+    """
+    least, most = params["at_least"], params["limit"]
+    check_range("at_least", least, 0, MAX_PER_CALL)
+    check_range("min_remaining", params["min_remaining"], 0, 525600)
+    check_range("max_age", params["max_age"], 0, 3600)
+    if most is not None:
+        check_range("limit", most, 1, 10**6)
+    if params["area_id"] is not None:
+        check_range("area_id", params["area_id"], 1, 10**9)
+    check_proxy_url({**params, "proxy_url": params["form"] == "url"})
+    wish = Wish(
+        count=least,
+        terms=Terms(area_id=params["area_id"], isp=params["isp"]),
+        min_remaining=params["min_remaining"],
+        task_ids=frozenset(_names("task_ids", params["task_ids"])),
+        undetermined=params["undetermined"],
+    )
+    # Templates may be evaluated in the process that Ansible's workers are made from.
+    with contextlib.closing(State(params["state_dir"], params["max_wait"])) as state:
+        leases = find(proxy_api(params, state), wish, max_age=params["max_age"])
+    if len(leases) < least:
+        raise QgError(
+            f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "
+            "qingguo.qgnet.qg_proxy_allocate, or ask for less."
+        )
+    results: list[dict[str, Any]] = redact({"leases": lease_results(leases)}, params, PROXY_API_OPTIONS)["leases"]
+    if params["seed"]:
+        results.sort(key=lambda lease: hashlib.sha256(f"{params['seed']}\0{lease['server']}".encode()).digest())
+    return results[:most]
+
+
+ALLOCATE = Operation(
+    spec={
+        "count": {"type": "int", "default": 1},
+        "min_remaining": {"type": "int", "default": 0},
+        "task_ids": {"type": "list", "elements": "str"},
+        "exact": {"type": "bool", "default": False},
+        "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
+        **TERMS_OPTIONS,
+        **_PROXY_URL,
+        **PROXY_API_OPTIONS,
+    },
+    run=_run_allocate,
+    reveal=reveal,
+    # With exact, what is not selected by these may be released.
+    selectors=("task_ids", *PLACE_OPTIONS),
+)
+RELEASE = Operation(
+    spec={**_CHOICE, **PROXY_API_OPTIONS},
+    run=_run_release,
+    rules={"mutually_exclusive": [tuple(_CHOICE)], "required_one_of": [tuple(_CHOICE)]},
+    selectors=tuple(_CHOICE),
+)
+REPLACE = Operation(
+    spec={**_CHOICE, "count": {"type": "int"}, **TERMS_OPTIONS, **_PROXY_URL, **PROXY_API_OPTIONS},
+    run=_run_replace,
+    rules={"mutually_exclusive": [(*_CHOICE, "count")], "required_one_of": [(*_CHOICE, "count")]},
+    reveal=reveal,
+    selectors=(*_CHOICE, "count"),
+)
+INFO = Operation(
+    spec={"task_ids": {"type": "list", "elements": "str"}, **_PROXY_URL, **PROXY_API_OPTIONS},
+    run=_run_info,
+    reveal=reveal,
+    selectors=("task_ids",),
+)

@@ -1,0 +1,70 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operations of qg_proxy_pool_info and qg_area_info.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._api.classic.models import Area
+from .._core.validation import check_range
+from .._task.operation import Mode, Operation
+from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, proxy_api
+from .operations import check_proxy_url, lease_results, reveal
+from .plan import MAX_PER_CALL
+
+_POOLS = {"normal": 1, "enterprise": 2}
+
+
+def _check_area(params: Mapping[str, Any]) -> None:
+    if params["area_id"] is not None:
+        check_range("area_id", params["area_id"], 1, 10**9)
+
+
+def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    _check_area(params)
+    check_range("count", params["count"], 1, MAX_PER_CALL)
+    check_proxy_url(params)
+    api = proxy_api(params)
+    pool = api.pool(
+        params["count"], area_id=params["area_id"], isp=params["isp"], pool=_POOLS.get(params["pool"] or "")
+    )
+    return {"changed": False, "pool": lease_results(pool), "count": len(pool), "api": api.usage()}
+
+
+def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    _check_area(params)
+    api = proxy_api(params)
+    areas = api.areas(params["area_id"], params["isp"], params["available"])
+    return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": api.usage()}
+
+
+def area_result(area: Area) -> dict[str, Any]:
+    """A row of the vendor's list as results show it."""
+    return {
+        "area_id": area.area_id,
+        "name": area.name,
+        "isp": area.isp,
+        "available": area.available,
+        "vendor": dict(area.vendor),
+    }
+
+
+POOL_INFO = Operation(
+    spec={
+        "count": {"type": "int", "default": 1},
+        "pool": {"type": "str", "choices": list(_POOLS)},
+        "proxy_url": {"type": "bool", "default": False},
+        **PLACE_OPTIONS,
+        **PROXY_API_OPTIONS,
+    },
+    run=_run_pool,
+    reveal=reveal,
+)
+AREA_INFO = Operation(spec={"available": {"type": "bool"}, **PLACE_OPTIONS, **PROXY_API_OPTIONS}, run=_run_areas)

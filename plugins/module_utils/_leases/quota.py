@@ -1,0 +1,32 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operation of qg_quota_info.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._core.validation import check_at_least
+from .._task.operation import Mode, Operation
+from .._task.options import PROXY_API_OPTIONS, proxy_api
+
+
+def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    wanted = check_at_least(params["at_least"])
+    api = proxy_api(params)
+    quota = api.quota()
+    return {
+        "changed": False,
+        "quota": {**quota.described(), "vendor": dict(quota.vendor)},
+        "sufficient": None if wanted is None else quota.available >= wanted,
+        "api": api.usage(),
+    }
+
+
+QUOTA_INFO = Operation(spec={"at_least": {"type": "int"}, **PROXY_API_OPTIONS}, run=_run)

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which process holds a lock, as far as the system shows it.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def lock_holder(path: Path) -> int | None:
+    """Return the process that has a file locked, if the system shows it (Linux: /proc/locks)."""
+    try:
+        status = os.stat(path)
+        place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+        with open("/proc/locks", encoding="ascii", errors="replace") as file:
+            rows = [line.split() for line in file]
+    except OSError:
+        return None
+    for row in rows:
+        # "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"; a waiting one has "->" before its kind.
+        if len(row) > 5 and row[3] == "WRITE" and row[5] == place and row[4].isdigit():
+            return int(row[4])
+    return None
+
+
+def describe_holder(path: Path) -> str:
+    """Name the process that has a file locked, for a message."""
+    process = lock_holder(path)
+    return f"process {process}" if process else "another process"
+
+
+def is_stopped(process: int) -> bool:
+    """Whether a process is known to be stopped (SIGSTOP, a debugger)."""
+    try:
+        # The state follows the name, which may contain blanks (proc(5)).
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
+    except (OSError, IndexError):
+        return False

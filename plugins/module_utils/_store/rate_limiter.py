@@ -1,0 +1,181 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The vendor's rate limits per minute, which all processes of a control node observe together.
+
+This file is private to the collection.
+
+The vendor counts the calls of one key to one endpoint in a minute that starts with the first of them. The client cannot
+see when that was, so it follows a stricter rule: never more than the limit in any minute. A call takes a slot before it
+is sent, and the slot expires one minute after the response arrived, since the vendor counted the call at some moment
+between the two.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .._core.errors import OptionError
+from .._core.waiting import WaitBudget
+
+if TYPE_CHECKING:
+    from .state import State
+
+#: Seconds added to the minute, for clocks that are slewed while we wait.
+CLOCK_SLACK = 0.1
+#: The maximum block of an endpoint in seconds, if the vendor asks for a longer one.
+MAX_BLOCK = 3600
+#: The maximum random part of a block, as a share of it: other control nodes that were refused at the same moment, and
+#: that share no count with this one, must not all return in the same second.
+JITTER = 1 / 6
+#: The maximum sleep, as a share of the minute: a slot of another process may expire early.
+MAX_SLEEP_SHARE = 1 / 12
+
+#: rate_calls: a row per call that takes a slot until ``expires_at`` (Unix time). It counts as ``amount`` calls.
+#: ``written_at`` is the Unix time of the row, which shows that the clock was set back since.
+#: rate_blocks: the vendor refused calls to an endpoint for their rate: no process calls it before ``expires_at``.
+TRANSIENT_SCHEMA = """
+CREATE TABLE IF NOT EXISTS rate_calls (
+  id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, expires_at REAL, amount INTEGER, written_at REAL);
+CREATE INDEX IF NOT EXISTS rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
+CREATE TABLE IF NOT EXISTS rate_blocks (
+  key TEXT, endpoint TEXT, expires_at REAL, written_at REAL, PRIMARY KEY (key, endpoint));
+"""
+#: key_channels: the number of channels of a key's plan.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS key_channels (key TEXT PRIMARY KEY, channels INTEGER);
+"""
+
+
+def minute_seconds() -> float:
+    """Return the length of the vendor's minute: 60, or QG_MINUTE_SECONDS for a simulator with a shorter one."""
+    text = os.environ.get("QG_MINUTE_SECONDS") or "60"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 60:
+        raise OptionError(
+            f"QG_MINUTE_SECONDS={text} is not the length of a minute: unset it, or give the simulator's seconds."
+        )
+    return seconds
+
+
+@dataclass
+class RateLimiter:
+    """The slots of the vendor's rate limits, shared by all processes that use the same state directory."""
+
+    state: State
+    minute: float = field(default_factory=minute_seconds)
+    now: Callable[[], float] = time.time
+
+    def try_acquire(
+        self, key: str, endpoint: str, limit: int, timeout: float, amount: int = 1
+    ) -> tuple[int | None, float]:
+        """Take a slot for one call of at most ``timeout`` seconds.
+
+        Returns its number, or the seconds until one may be free. ``amount`` is what the call counts for, where the
+        vendor does not count calls.
+        """
+        with self.state.transaction() as database:
+            now = self.now()
+            # A row that was written in the future is from before the clock was set back. How long ago that was is
+            # unknown, so it counts as written now: the wait is never longer than it was when the row was written.
+            for table in ("rate_calls", "rate_blocks"):
+                database.execute(
+                    f"UPDATE {table} SET expires_at = ? + expires_at - written_at, written_at = ? WHERE written_at > ?",
+                    (now, now, now),
+                )
+                database.execute(f"DELETE FROM {table} WHERE expires_at <= ?", (now,))
+            block = database.execute(
+                "SELECT expires_at FROM rate_blocks WHERE key = ? AND endpoint = ?", (key, endpoint)
+            ).fetchone()
+            if block:
+                return None, float(block[0]) - now
+            used, first = database.execute(
+                "SELECT total(amount), min(expires_at) FROM rate_calls WHERE key = ? AND endpoint = ?", (key, endpoint)
+            ).fetchone()
+            if used and used + amount > limit:
+                return None, float(first) - now
+            # If this process dies now, its slot lasts for as long as its call could have taken.
+            row = database.execute(
+                "INSERT INTO rate_calls (key, endpoint, expires_at, amount, written_at) VALUES (?, ?, ?, ?, ?)",
+                (key, endpoint, now + timeout + self.minute + CLOCK_SLACK, amount, now),
+            )
+            return row.lastrowid, 0.0
+
+    def acquire(self, key: str, endpoint: str, limit: int, timeout: float, budget: WaitBudget, amount: int = 1) -> int:
+        """Wait for a slot and take it; returns its number for :meth:`complete`."""
+        while True:
+            slot, wait = self.try_acquire(key, endpoint, limit, timeout, amount)
+            if slot is not None:
+                return slot
+            reason = f"the vendor's limit of {limit} a minute is used up"
+            # The slot of a call that is still in flight may expire earlier, by up to the timeout of the call.
+            budget.require(wait - timeout, reason, endpoint)
+            budget.wait(min(max(wait, 0.01), self.minute * MAX_SLEEP_SHARE), reason, endpoint)
+
+    def complete(self, slot: int) -> None:
+        """Let the slot of a call that was answered expire one minute from now."""
+        with self.state.transaction() as database:
+            now = self.now()
+            row = (now + self.minute + CLOCK_SLACK, now, slot)
+            database.execute("UPDATE rate_calls SET expires_at = ?, written_at = ? WHERE id = ?", row)
+
+    def called_recently(self, key: str, endpoint: str) -> bool:
+        """Whether a call was made within the last minute."""
+        rows = self.state.rows(
+            "SELECT 1 FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ? LIMIT 1",
+            key,
+            endpoint,
+            self.now(),
+        )
+        return bool(rows)
+
+    def batch_delay(self, key: str, endpoint: str, limit: int) -> float:
+        """Return the seconds to delay a call that can do the work of later ones as well.
+
+        The delay grows with the used share of the limit. From half of the limit on, the delay alone is enough to stay
+        within the limit.
+        """
+        query = "SELECT total(amount) FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ?"
+        share = float(self.state.rows(query, key, endpoint, self.now())[0][0]) / limit
+        return min(2 * share, 1.0) * self.minute / limit
+
+    def block(self, key: str, endpoint: str, seconds: float | None = None) -> None:
+        """Block an endpoint for all processes, because the vendor refused a call for its rate.
+
+        Another client must have called as well. Without ``seconds`` of the vendor, the block lasts a minute.
+        """
+        duration = self.minute + CLOCK_SLACK if seconds is None else min(seconds, MAX_BLOCK)
+        now = self.now()
+        expires_at = now + duration + random.uniform(0, min(duration, self.minute) * JITTER)
+        with self.state.transaction() as database:
+            # A block from before the clock was set back must not outlive what this refusal asks for.
+            outdated = "DELETE FROM rate_blocks WHERE key = ? AND endpoint = ? AND written_at > ?"
+            database.execute(outdated, (key, endpoint, now))
+            database.execute(
+                "INSERT INTO rate_blocks (key, endpoint, expires_at, written_at) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET expires_at = max(expires_at, excluded.expires_at), "
+                "written_at = excluded.written_at",
+                (key, endpoint, expires_at, now),
+            )
+
+    def learn_channels(self, key: str, channels: int) -> None:
+        """Remember the number of channels of a key's plan, since limits depend on it."""
+        with self.state.transaction() as database:
+            database.execute(
+                "INSERT INTO key_channels VALUES (?, ?) ON CONFLICT DO UPDATE SET channels = excluded.channels",
+                (key, channels),
+            )
+
+    def channels(self, key: str) -> int | None:
+        """Return the number of channels that the vendor last reported for a key, or None."""
+        rows = self.state.rows("SELECT channels FROM key_channels WHERE key = ?", key)
+        return int(rows[0][0]) if rows else None

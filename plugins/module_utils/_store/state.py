@@ -1,0 +1,162 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the runs of one control node share: a small SQLite database and locks in the state directory.
+
+This file is private to the collection. The database contains keys only as digests that are salted per directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .._core.errors import OptionError
+from . import schema
+from .directory import (
+    DAMAGED,
+    DATABASE_NAME,
+    FIX,
+    StateError,
+    create_file,
+    describe_failure,
+    make_private,
+    open_directory,
+    read_salt,
+    resolve_directory,
+)
+from .locks import FileLocks
+from .schema import Identity
+
+__all__ = ["State", "StateError"]
+
+#: Seconds for which a database that another process has locked is waited for, whatever max_wait is: at least, and at
+#: most.
+MIN_BUSY_TIMEOUT, MAX_BUSY_TIMEOUT = 10.0, 60.0
+
+
+class State(FileLocks):
+    """The state directory: mode 0700, all of its files 0600. It is refused if others own it or may write to it.
+
+    ``max_wait`` bounds how long another process that has the database locked is waited for, within
+    :data:`MIN_BUSY_TIMEOUT` and :data:`MAX_BUSY_TIMEOUT`.
+    """
+
+    def __init__(self, directory: str, max_wait: float = MAX_BUSY_TIMEOUT) -> None:
+        super().__init__(
+            resolve_directory(directory), busy_timeout=min(max(MIN_BUSY_TIMEOUT, max_wait), MAX_BUSY_TIMEOUT)
+        )
+        try:
+            open_directory(self.directory)
+            self._salt = read_salt(self.directory)
+            self._create_database()
+            self._database = sqlite3.connect(self._database_path, timeout=self._busy_timeout, isolation_level=None)
+            try:
+                # Safe if a process dies. After a power failure, the last moments may be lost, which does no harm.
+                self._database.execute("PRAGMA synchronous = NORMAL")
+                self._prepare()
+            except BaseException:
+                self._database.close()
+                raise
+        except (OSError, sqlite3.Error) as error:
+            raise OptionError(describe_failure(self.directory, error, self._busy_timeout)) from None
+
+    @property
+    def _database_path(self) -> Path:
+        return self.directory / DATABASE_NAME
+
+    def _create_database(self) -> None:
+        for suffix in ("-wal", "-shm"):
+            make_private(self.directory / f"{DATABASE_NAME}{suffix}")
+        if not make_private(self._database_path):
+            create_file(self._database_path, b"")
+
+    def _prepare(self) -> None:
+        if self._is_prepared():
+            return
+        # SQLite does not wait for a lock to change the journal mode, so only one process prepares at a time.
+        with self.try_lock("prepare", wait=self._busy_timeout) as acquired:
+            if not acquired:
+                raise OptionError(
+                    f"state_dir {self.directory} cannot be used: {self.holder_of('prepare')} has been preparing it for "
+                    f"{self._busy_timeout:.0f} seconds. End or continue that process, and run again."
+                )
+            if self._is_prepared():
+                return
+            self._database.execute("PRAGMA journal_mode = WAL")
+            with self.transaction() as database:
+                if not self._is_prepared():
+                    schema.migrate(database)
+
+    def _is_prepared(self) -> bool:
+        """Whether the database has this schema; raises OptionError for one that must not be touched."""
+        identity, version = schema.identify(self._database)
+        if identity is Identity.NEWER:
+            raise OptionError(
+                f"state_dir {self.directory} cannot be used: its schema {version} is of a newer release of "
+                f"qingguo.qgnet, and this one reads schemas up to {schema.VERSION}. Use that release, or set state_dir "
+                "(environment QG_STATE_DIR) to another directory."
+            )
+        if identity is Identity.FOREIGN:
+            raise OptionError(
+                f"state_dir {self.directory} cannot be used: {DATABASE_NAME} in it is a database of something else. "
+                f"{FIX}"
+            )
+        return identity is Identity.CURRENT
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run the body as one transaction, and one process at a time.
+
+        Raises StateError if the database cannot be used.
+        """
+        with self._translated():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                # After some errors, such as a full disk, SQLite has done so already.
+                with contextlib.suppress(sqlite3.Error):
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query without waiting for a process that writes."""
+        with self._translated():
+            return self._database.execute(query, values).fetchall()
+
+    def decoded(self, text: str) -> Any:
+        """Return the value of a column that contains JSON."""
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError, RecursionError):
+            raise StateError(
+                f"state_dir {self.directory} cannot be used: a value in its database cannot be read. {DAMAGED}"
+            ) from None
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn an error of SQLite after the opening into a sentence, here and nowhere else."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StateError(describe_failure(self.directory, error, self._busy_timeout)) from None
+
+    def digest(self, *parts: str) -> str:
+        """Return a name for a secret that reveals nothing to a reader who lacks the salt of this directory."""
+        return hashlib.blake2b("\0".join(parts).encode(), key=self._salt, digest_size=16).hexdigest()
+
+    def close(self) -> None:
+        """Close the database.
+
+        A process must do so before it creates children: SQLite does not work in a child of a process that has the
+        database open.
+        """
+        self._database.close()

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An operation as a module, which runs where the task was delegated to.
+
+This file is private to the collection. Its twin for the control node is ``plugin_utils/_action.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+# The first import of every module of the collection, so that it comes before what an older Python cannot read. It has
+# to be written for such a Python itself.
+if sys.hexversion < 0x030A0000:
+    version = ".".join(map(str, sys.version_info[:2]))
+    message = (
+        f"qingguo.qgnet needs Python 3.10 or newer on the host that the task is delegated to, but {sys.executable} is "
+        f"Python {version}: set ansible_python_interpreter of that host to a newer one, or run the task on the control "
+        "node."
+    )
+    sys.stdout.write(json.dumps({"failed": True, "changed": False, "msg": message}))
+    raise SystemExit(1)
+
+from ansible.module_utils.basic import AnsibleModule, _load_params
+
+from .._core.errors import OptionError
+from .._core.validation import check_selectors
+from .operation import Mode, Operation, execute
+
+
+def run_module(operation: Operation) -> None:
+    """Validate the options, run the operation, and end the process with its result."""
+    module = AnsibleModule(argument_spec=operation.spec, supports_check_mode=True, **operation.rules)
+    try:
+        # The parameters of AnsibleModule do not tell null from an omitted option.
+        check_selectors(operation.selectors, _load_params())
+    except OptionError as error:
+        module.fail_json(changed=False, **error.as_result())
+    result = execute(operation, module.params, Mode(check=module.check_mode, diff=module._diff))
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)

@@ -1,0 +1,94 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operations of qg_whitelist and qg_whitelist_info.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._core.addresses import numeric_order
+from .._core.errors import OptionError, QgError
+from .._core.validation import check_addresses, check_range
+from .._store.directory import StateError
+from .._store.write_queue import Entry
+from .._task.operation import Mode, Operation
+from .._task.options import PROXY_API_OPTIONS, proxy_api
+from .batch import Turn, board_for, decoded, result_of
+from .plan import Wish
+
+
+def wish_from(params: Mapping[str, Any]) -> Wish:
+    """The wish that the options of qg_whitelist describe; every mistake in them is found here, before any call."""
+    state = params["state"]
+    # Removing an address that should never have been registered must stay possible.
+    only_global = state != "absent" and not params["allow_non_global"]
+    ips = check_addresses("ips", params["ips"], only_global=only_global)
+    if not ips and state == "exact":
+        raise OptionError("ips is empty: state=exact would remove every address; name the ones that shall stay.")
+    if params["replaces"] and state != "present":
+        raise OptionError(f"replaces goes with state=present alone, not with state={state}.")
+    if params["capacity"] is not None:
+        check_range("capacity", params["capacity"], 1, 1_000_000)
+    if params["max_removals"] < 0:
+        raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
+    return Wish(
+        state=state,
+        ips=ips,
+        keep=check_addresses("keep", params["keep"] or (), only_global=False),
+        replaces=check_addresses("replaces", params["replaces"], only_global=False),
+        max_removals=params["max_removals"] if state == "exact" else None,
+        capacity=params["capacity"],
+    )
+
+
+def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    wish = wish_from(params)
+    api = proxy_api(params)
+    board = board_for(params, api.rate_limiter.state, check=mode.check)
+    entry = Entry(wish, params["max_wait"], params["timeout"])
+    turn = Turn(board, entry, params, mode, api)
+    try:
+        with board.settle(entry, turn.write, turn.patience) as verdict:
+            if verdict is not None:
+                turn.outcome = decoded(verdict, wish, board.whitelist_for(entry), check=mode.check)
+    except StateError as problem:
+        # What was done to the whitelist is reported all the same.
+        if turn.outcome is None:
+            raise
+        turn.unsaved = turn.unsaved or problem
+    if turn.outcome is not None and turn.outcome.error is None:
+        turn.outcome.error = turn.unsaved
+    if turn.outcome is None:
+        raise turn.problem or QgError("The whitelist was not looked at.")
+    return result_of(turn.outcome, turn.cost, diff=mode.diff)
+
+
+def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    api = proxy_api(params)
+    ips = numeric_order(set(api.whitelist()))
+    return {"changed": False, "whitelist": ips, "count": len(ips), "api": api.usage()}
+
+
+WHITELIST = Operation(
+    spec={
+        "ips": {"type": "list", "elements": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent", "exact"], "default": "present"},
+        "keep": {"type": "list", "elements": "str"},
+        "replaces": {"type": "list", "elements": "str", "default": []},
+        "max_removals": {"type": "int", "default": 10},
+        "allow_partial": {"type": "bool", "default": False},
+        "capacity": {"type": "int"},
+        "allow_non_global": {"type": "bool", "default": False},
+        **PROXY_API_OPTIONS,
+    },
+    run=_run,
+    # It selects what is spared.
+    selectors=("keep",),
+)
+WHITELIST_INFO = Operation(spec=PROXY_API_OPTIONS, run=_run_info)

@@ -1,0 +1,167 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run Ansible's programs many times and import ansible-core once: half of a short playbook's time is the import.
+
+A server process imports what ansible-playbook imports and forks for each run. Ansible reads its settings while it is
+imported, so a server serves only runs with the same settings; what the collection and the tasks read for themselves may
+differ. As usual, the collection is first loaded after the fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+#: Variables that the interpreter and ansible-core read before they run a playbook.
+READ_BY_IMPORT = ("ANSIBLE_", "COVERAGE_", "HOME", "LANG", "LC_", "PYTHON", "TMPDIR")
+#: Servers that wait for a run with their environment.
+MAX_IDLE = 2
+
+
+class Server:
+    """A process that has imported ansible-core in one environment."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).resolve())],
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, request: Mapping[str, Any], timeout: float) -> int:
+        """Return the exit code of one run; stop the server if the run takes too long."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        timer = threading.Timer(timeout, self._process.kill)
+        timer.start()
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        finally:
+            timer.cancel()
+        if not answer:
+            raise RuntimeError(f"{request['command']} did not end within {timeout} s, or its server ended")
+        return int(answer)
+
+    def stop(self) -> None:
+        """End the server, which has nothing left to do when nothing more can be asked of it."""
+        self._process.communicate()
+
+
+class Launcher:
+    """Run Ansible's programs, each in a process of its own, with a server where an environment occurs again."""
+
+    def __init__(self) -> None:
+        self._idle: list[tuple[frozenset[tuple[str, str]], Server]] = []
+        self._seen: Counter[frozenset[tuple[str, str]]] = Counter()
+        self._lock = threading.Lock()
+
+    def run(
+        self, command: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float, *, fresh: bool
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of Ansible's and return its exit code and output; a fresh run imports everything itself."""
+        imported = frozenset((name, value) for name, value in environment.items() if name.startswith(READ_BY_IMPORT))
+        with self._lock:
+            self._seen[imported] += 1
+            again = self._seen[imported] > 1
+            place = next((place for place, (key, _server) in enumerate(self._idle) if key == imported), None)
+            server = self._idle.pop(place)[1] if place is not None and not fresh else None
+        if fresh or not again:
+            return subprocess.run(
+                command,
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
+        server = server or Server(environment)
+        with tempfile.TemporaryDirectory() as folder:
+            outputs = [str(Path(folder, name)) for name in ("stdout", "stderr")]
+            request = {"command": list(command), "cwd": str(cwd), "environment": dict(environment), "outputs": outputs}
+            code = server.run(request, timeout)
+            stdout, stderr = (Path(name).read_text(encoding="utf-8", errors="replace") for name in outputs)
+        self._keep(imported, server)
+        return subprocess.CompletedProcess(command, code, stdout, stderr)
+
+    def _keep(self, imported: frozenset[tuple[str, str]], server: Server) -> None:
+        with self._lock:
+            self._idle.append((imported, server))
+            surplus = [server for _key, server in self._idle[:-MAX_IDLE]]
+            del self._idle[:-MAX_IDLE]
+        for server in surplus:
+            server.stop()
+
+    def stop(self) -> None:
+        """End all servers."""
+        while self._idle:
+            self._idle.pop()[1].stop()
+
+
+def become(request: Mapping[str, Any]) -> None:
+    """Turn this process into the one that a shell would have started."""
+    for number, name in enumerate(request["outputs"], 1):
+        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(file, number)
+        os.close(file)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = list(request["command"])
+    from ansible import constants
+    from ansible.utils import vars as ansible_vars
+
+    # It was made by the import, in a directory that each test begins anew.
+    os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
+    # The import has chosen what tells the tasks of one run from those of every other run.
+    ansible_vars.random_int = secrets.token_hex(4)
+
+
+def serve() -> None:
+    """Fork for each request; the child returns from here and ends as a program does."""
+    # The first entry is the directory of this file, the one of the program when that is run.
+    sys.path[0] = str(Path(sys.executable).parent)
+    importlib.import_module("ansible.cli.playbook")
+    # Else the collector of each child writes to all objects, and so copies the memory that they are in.
+    gc.freeze()
+    requests, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    while line := requests.readline():
+        child = os.fork()
+        if child == 0:
+            requests.close()
+            answers.close()
+            become(json.loads(line))
+            program = Path(sys.argv[0]).name.removeprefix("ansible-")
+            sys.exit(importlib.import_module(f"ansible.cli.{program}").main())
+        _child, status = os.waitpid(child, 0)
+        with contextlib.suppress(BrokenPipeError):
+            answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    serve()

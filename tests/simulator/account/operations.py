@@ -1,0 +1,94 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operations of the account API. All of them are read-only."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from .catalog import DURATIONS, PROXY_PRODUCT, RATE_FIELDS
+from .errors import AccountError
+from .request import AccountRequest, AccountResult
+
+DURATION = re.compile(r"([1-9][0-9]{0,3})[sdwm]")
+MAX_INTEGER = 10**9
+
+
+def balance(request: AccountRequest) -> AccountResult:
+    return AccountResult(request.agent.balance)
+
+
+def service_details(request: AccountRequest) -> AccountResult:
+    """Return one service, or a page of the services of a product."""
+    options = request.agent.options
+    suid = request.params.get("suid")
+    product = request.product_id(options.brand == "required" and not suid)
+    rows = [row.values for row in request.agent.instances if product in (None, row.product)]
+    if suid:
+        matching = [row for row in rows if row.get("Suid") == suid]
+        if not matching:
+            raise AccountError("unknown_suid", suid)
+        return AccountResult(matching)
+    offset = request.integer("offset", 0, 0, MAX_INTEGER)
+    highest = MAX_INTEGER if options.over_limit == "clamp" else options.max_limit
+    limit = request.integer("limit", options.max_limit, 1, highest)
+    return AccountResult(rows[offset : offset + min(limit, options.max_limit)], offset)
+
+
+def order_price(request: AccountRequest) -> AccountResult:
+    package, system, duration = (request.required(name) for name in ("package_no", "system_no", "duration"))
+    request.product_id(required=False)
+    price = request.agent.prices.get(package)
+    if price is None:
+        raise AccountError("unknown_package", package)
+    if system not in request.agent.systems:
+        raise AccountError("unknown_system", system)
+    if not DURATION.fullmatch(duration):
+        raise AccountError("bad_duration", duration)
+    if "TotalPrice" not in price:
+        # The table has a price for each duration.
+        if duration not in price:
+            raise AccountError("bad_duration", duration)
+        return AccountResult(price[duration])
+    if duration not in DURATIONS:
+        raise AccountError("bad_duration", duration)
+    return AccountResult({name: _multiply(amount, int(duration[:-1])) for name, amount in price.items()})
+
+
+def _multiply(amount: Any, months: int) -> Any:
+    """Return the price of several months, in the type of the price of one month."""
+    if months == 1:
+        return amount
+    product = Decimal(str(amount)) * months
+    return format(product, "f") if isinstance(amount, str) else type(amount)(product)
+
+
+def packages(request: AccountRequest) -> AccountResult:
+    product = request.product_id(required=True)
+    line, area = request.params.get("line_no"), request.params.get("area_no")
+    with_rates = request.integer("load_rate", 0, 0, 1) == 1 or request.agent.options.rates == "always"
+    rows = [row.values for row in request.agent.packages if row.product == product]
+    if line and area and not any((row.get("Line_no"), row.get("Area_no")) == (line, area) for row in rows):
+        raise AccountError("area_not_in_line", area)
+    matching = [
+        row for row in rows if line in (None, "", row.get("Line_no")) and area in (None, "", row.get("Area_no"))
+    ]
+    return AccountResult(
+        [{name: row[name] for name in row if with_rates or name not in RATE_FIELDS} for row in matching]
+    )
+
+
+def lines(request: AccountRequest) -> AccountResult:
+    product = request.product_id(required=True)
+    return AccountResult([row.values for row in request.agent.lines if row.product == product])
+
+
+def proxy_plan(request: AccountRequest) -> AccountResult:
+    resource = request.required("resource_no")
+    product = request.product_id(required=True)
+    plan = request.agent.proxy_plans.get(resource)
+    if plan is None or plan.get("productId", PROXY_PRODUCT) != product:
+        raise AccountError("unknown_resource", resource)
+    return AccountResult({name: value for name, value in plan.items() if name != "productId"})

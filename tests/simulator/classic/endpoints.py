@@ -1,0 +1,85 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The endpoints of the classic API: one row each. To add a call, add a row and the function that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..keys.key import ProxyKey
+from ..keys.plans import DEDICATED, OCCUPANCY, SHARED, STATIC, Plan
+from . import allocation, occupancy, queries, release, whitelist
+from .request import ClassicRequest, ResponseBody
+
+RateLimit = Callable[[ProxyKey], int]
+"""Returns the calls that a key may make in one minute of the vendor."""
+LEASE_PLANS = (DEDICATED, SHARED, STATIC)
+
+
+@dataclass(frozen=True)
+class ClassicEndpoint:
+    path: str
+    operation: Callable[[ClassicRequest], ResponseBody]
+    limit: RateLimit
+    takes_addresses: bool = False
+    """Whether the call can be executed for a part of its addresses."""
+    plans: tuple[str, ...] = (*LEASE_PLANS, OCCUPANCY)
+    """The kinds of plan that have the endpoint."""
+    time_only: bool = False
+    """Whether plans by volume lack the endpoint."""
+    methods: tuple[str, ...] = ("GET", "POST")
+    rest: bool = False
+    """Whether a response has an HTTP status and ``data`` or ``error`` instead of a code."""
+
+    @property
+    def rate_window(self) -> str:
+        return f"{self.methods[0]} {self.path}" if self.rest else self.path
+
+    def is_available_in(self, plan: Plan) -> bool:
+        return plan.kind in self.plans and not (self.time_only and plan.by_volume)
+
+
+def fixed_limit(limit: int) -> RateLimit:
+    return lambda key: limit
+
+
+def limit_by_channels(factor: int, extra: int = 0) -> RateLimit:
+    """Return a limit of ``channels * factor + extra``; plans by volume have no channels, and a limit of 60."""
+    return lambda key: 60 if key.plan.by_volume else key.plan.channels * factor + extra
+
+
+def _occupancy_endpoint(
+    method: str, path: str, operation: Callable[[ClassicRequest], ResponseBody], limit: RateLimit
+) -> ClassicEndpoint:
+    writes = method in ("POST", "PUT", "DELETE")
+    return ClassicEndpoint(path, operation, limit, writes, (OCCUPANCY,), methods=(method,), rest=True)
+
+
+ENDPOINTS: tuple[ClassicEndpoint, ...] = (
+    ClassicEndpoint("/whitelist/add", whitelist.add, fixed_limit(20), takes_addresses=True),
+    ClassicEndpoint("/whitelist/del", whitelist.delete, fixed_limit(20), takes_addresses=True),
+    ClassicEndpoint("/whitelist/query", whitelist.query, fixed_limit(60)),
+    ClassicEndpoint("/info/quota", queries.quota, fixed_limit(60)),
+    ClassicEndpoint("/allocate", allocation.allocate, limit_by_channels(5, 10), True, LEASE_PLANS),
+    ClassicEndpoint("/replace", allocation.replace, limit_by_channels(5, 10), True, (DEDICATED,)),
+    ClassicEndpoint("/release", release.release, limit_by_channels(5), True, (DEDICATED, STATIC)),
+    ClassicEndpoint(
+        "/extract", allocation.extract, fixed_limit(45), False, (SHARED,), time_only=True, methods=("GET",)
+    ),
+    ClassicEndpoint("/query", queries.query, limit_by_channels(5, 10), False, LEASE_PLANS),
+    ClassicEndpoint("/resources", queries.resources, fixed_limit(60)),
+    _occupancy_endpoint("GET", "/monopolies", occupancy.query, fixed_limit(60)),
+    _occupancy_endpoint("POST", "/monopolies", occupancy.apply, limit_by_channels(5, 10)),
+    _occupancy_endpoint("DELETE", "/monopolies", occupancy.release, limit_by_channels(5, 10)),
+    _occupancy_endpoint("PUT", "/monopolies/ips", occupancy.redial, limit_by_channels(5, 10)),
+    _occupancy_endpoint("GET", "/monopolies/idle", occupancy.idle, fixed_limit(60)),
+)
+ENDPOINTS_BY_PATH: dict[str, tuple[ClassicEndpoint, ...]] = {
+    path: tuple(endpoint for endpoint in ENDPOINTS if endpoint.path == path)
+    for path in dict.fromkeys(endpoint.path for endpoint in ENDPOINTS)
+}
+
+
+def find_endpoint(method: str, path: str) -> ClassicEndpoint | None:
+    return next((endpoint for endpoint in ENDPOINTS_BY_PATH.get(path, ()) if method in endpoint.methods), None)

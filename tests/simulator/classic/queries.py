@@ -1,0 +1,51 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read-only operations: query, quota and resources."""
+
+from __future__ import annotations
+
+from ..keys.leases import Lease
+from ..keys.plans import OCCUPANCY
+from . import codes
+from .codes import ApiError
+from .request import ClassicRequest, ResponseBody
+from .responses import lease_item
+
+
+def query(request: ClassicRequest) -> ResponseBody:
+    """Return the leases of a key, grouped by the call that allocated them."""
+    detail = request.flag("Detail", "detail")
+    select_all = request.params.get("TaskID", "*") == "*"
+    requested = [] if select_all else request.string_list("TaskID")
+    tasks: dict[str, list[Lease]] = {}
+    for lease in request.key.visible_lists(request.now).leases:
+        if select_all or lease.task_id in requested:
+            tasks.setdefault(lease.task_id, []).append(lease)
+    items = [
+        {"TaskID": task_id, "Num": len(leases), "Data": [lease_item(lease, detail) for lease in leases]}
+        for task_id, leases in tasks.items()
+    ]
+    total = sum(len(leases) for leases in tasks.values())
+    return {"Code": codes.OK, "TaskNum": len(items), "TotalNum": total, "TaskList": items}
+
+
+def quota(request: ClassicRequest) -> ResponseBody:
+    key, plan = request.key, request.key.plan
+    if plan.by_volume:
+        if key.options.volume_quota == "refuse":
+            raise ApiError(codes.NO_PERMISSION)
+        used = len(key.holdings.paid)
+        return {"Code": codes.OK, "Total": plan.balance + used, "Available": plan.balance, "Used": used}
+    used = key.used + len(key.holdings.monopolies) if plan.kind == OCCUPANCY else key.channels_in_use
+    return {"Code": codes.OK, "Total": plan.channels, "Available": max(0, plan.channels - used), "Used": used}
+
+
+def resources(request: ClassicRequest) -> ResponseBody:
+    area_id, isp = request.integer("AreaId", low=1), request.integer("Isp", "ISP", low=1, high=4)
+    status = request.integer("Status", high=1)
+    rows = [
+        {"AreaId": area.area_id, "Area": area.area, "Isp": area.isp, "Status": int(area.available > 0)}
+        for area in request.key.plan.stock
+        if area.matches(area_id, isp)
+    ]
+    return {"Code": codes.OK, "Data": [row for row in rows if status in (None, row["Status"])]}

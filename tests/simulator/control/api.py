@@ -1,0 +1,202 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The control calls: they prepare the state for a test and return it afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .. import validation
+from ..clock import beijing
+from ..core import Core
+from ..proxies.echo import EchoServices
+from ..proxies.forwarding import ForwardProxies
+from ..validation import ValidationError
+
+RequestHandler = Callable[[Request], Awaitable[Any]]
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return json.loads(await request.body())
+    except ValueError:
+        raise ValidationError("the body is not JSON") from None
+
+
+async def _json_object(request: Request) -> dict[str, Any]:
+    value = await _json(request)
+    if not isinstance(value, dict):
+        raise ValidationError("the body must be a JSON object")
+    return value
+
+
+async def _address_map(request: Request) -> dict[str, str]:
+    values = await _json_object(request)
+    if not validation.is_string_mapping(values):
+        raise ValidationError("map: source address to public address expected")
+    return values
+
+
+class ControlApi:
+    def __init__(self, core: Core, echo: EchoServices, forward_proxies: ForwardProxies) -> None:
+        self._core = core
+        self._echo = echo
+        self._forward_proxies = forward_proxies
+
+    def routes(self) -> list[Route]:
+        table: list[tuple[str, str, RequestHandler]] = [
+            ("GET", "/health", self.get_health),
+            ("POST", "/reset", self.reset),
+            ("GET", "/state", self.get_state),
+            ("PUT", "/keys/{key}", self.put_key),
+            ("GET", "/agents/{appid}", self.get_agent),
+            ("PUT", "/agents/{appid}", self.put_agent),
+            ("GET", "/journal", self.get_journal),
+            ("DELETE", "/journal", self.clear_journal),
+            ("GET", "/windows", self.get_windows),
+            ("DELETE", "/windows", self.clear_windows),
+            ("GET", "/clock", self.get_clock),
+            ("PUT", "/clock", self.put_clock),
+            ("GET", "/faults", self.get_faults),
+            ("POST", "/faults", self.add_faults),
+            ("DELETE", "/faults", self.clear_faults),
+            ("PUT", "/map", self.put_map),
+            ("PATCH", "/map", self.patch_map),
+            ("GET", "/echo/{name}", self.get_echo),
+            ("PUT", "/echo/{name}", self.put_echo),
+            ("DELETE", "/echo", self.clear_echo),
+        ]
+        routes = [Route(f"/_sim{path}", self._endpoint(handler), methods=[method]) for method, path, handler in table]
+        # Without this route, a mistyped control call would be recorded as a call of the vendor's API.
+        methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        return [*routes, Route("/_sim/{rest:path}", self.not_found, methods=methods)]
+
+    @staticmethod
+    def _endpoint(handler: RequestHandler) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                return JSONResponse(await handler(request))
+            except ValidationError as error:
+                return JSONResponse({"error": str(error)}, 400)
+
+        return endpoint
+
+    async def not_found(self, request: Request) -> Response:
+        return JSONResponse({"error": f"no control call {request.method} {request.url.path}"}, 404)
+
+    async def get_health(self, request: Request) -> Any:
+        return {"ok": True}
+
+    async def reset(self, request: Request) -> Any:
+        self._core.reset()
+        self._forward_proxies.close_all_except(self._core.keys.initial_proxy_urls)
+        self._echo.clear()
+        return {"ok": True}
+
+    async def get_state(self, request: Request) -> Any:
+        core, now = self._core, self._core.clock.now()
+        core.keys.process_due_events()
+        return {
+            "minute": core.rate_limiter.minute,
+            "keys": {name: key.describe(now) for name, key in core.keys.by_name.items()},
+            "map": core.network.public_addresses,
+            "agents": core.agents.describe(),
+        }
+
+    async def put_key(self, request: Request) -> Any:
+        values = await _json_object(request)
+        with_proxy = values.pop("proxy", False)
+        if not isinstance(with_proxy, bool):
+            raise ValidationError("proxy: true or false expected")
+        keys = self._core.keys
+        name = request.path_params["key"]
+        is_new = keys.get(name) is None
+        key = keys.get_or_create(name)
+        try:
+            key.configure(values)
+        except ValidationError:
+            if is_new:
+                del keys.by_name[name]
+            raise
+        if with_proxy and key.proxy_url is None:
+            key.proxy_url = self._forward_proxies.open_for_key(name)
+        keys.process_due_events()
+        return {"key": name, **key.describe(self._core.clock.now())}
+
+    async def get_agent(self, request: Request) -> Any:
+        agent = self._core.agents.by_appid.get(request.path_params["appid"])
+        if agent is None:
+            raise ValidationError("no such agent")
+        return agent.describe()
+
+    async def put_agent(self, request: Request) -> Any:
+        return self._core.agents.put(request.path_params["appid"], await _json_object(request)).describe()
+
+    async def get_journal(self, request: Request) -> Any:
+        since = request.query_params.get("since", "0")
+        if not since.isdigit():
+            raise ValidationError("since: a number expected")
+        return {"calls": self._core.journal.select(request.query_params.get("path"), int(since))}
+
+    async def clear_journal(self, request: Request) -> Any:
+        self._core.journal.clear()
+        return {"ok": True}
+
+    async def get_windows(self, request: Request) -> Any:
+        return self._core.rate_limiter.describe()
+
+    async def clear_windows(self, request: Request) -> Any:
+        self._core.rate_limiter.clear()
+        return {"ok": True}
+
+    async def get_clock(self, request: Request) -> Any:
+        clock, now = self._core.clock, self._core.clock.now()
+        return {"now": now, "beijing": beijing(now), "running": clock.running}
+
+    async def put_clock(self, request: Request) -> Any:
+        values = await _json_object(request)
+        clock, known = self._core.clock, bool(values) and values.keys() <= {"advance", "running"}
+        seconds, running = values.get("advance", 0), values.get("running", clock.running)
+        if not known or not validation.is_duration(seconds) or not isinstance(running, bool):
+            raise ValidationError('clock: {"advance": seconds} or {"running": true or false} expected')
+        clock.run(running)
+        clock.advance(seconds)
+        self._core.keys.process_due_events()
+        return await self.get_clock(request)
+
+    async def get_faults(self, request: Request) -> Any:
+        return {"faults": self._core.faults.describe()}
+
+    async def add_faults(self, request: Request) -> Any:
+        self._core.faults.append(await _json(request))
+        return await self.get_faults(request)
+
+    async def clear_faults(self, request: Request) -> Any:
+        self._core.faults.clear()
+        return {"ok": True}
+
+    async def put_map(self, request: Request) -> Any:
+        self._core.network.public_addresses = await _address_map(request)
+        return self._core.network.public_addresses
+
+    async def patch_map(self, request: Request) -> Any:
+        self._core.network.public_addresses.update(await _address_map(request))
+        return self._core.network.public_addresses
+
+    async def get_echo(self, request: Request) -> Any:
+        sources = self._echo.get(request.path_params["name"]).sources
+        return {"calls": len(sources), "sources": sources}
+
+    async def put_echo(self, request: Request) -> Any:
+        self._echo.get(request.path_params["name"]).override(await _json_object(request))
+        return {"ok": True}
+
+    async def clear_echo(self, request: Request) -> Any:
+        self._echo.clear()
+        return {"ok": True}

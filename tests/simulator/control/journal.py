@@ -1,0 +1,39 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal: a record of every call to the vendor's APIs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from ..exchange import CallRecord
+
+
+class Journal:
+    def __init__(self) -> None:
+        self._records: list[CallRecord] = []
+        self._last_seq = 0
+
+    def next_seq(self) -> int:
+        self._last_seq += 1
+        return self._last_seq
+
+    def append(self, record: CallRecord) -> None:
+        self._records.append(record)
+
+    def clear(self) -> None:
+        # Sequence numbers continue, so that an old "since" never hides a new call.
+        self._records.clear()
+
+    def latest(self, count: int, path: str = "") -> tuple[list[CallRecord], int]:
+        """Return the latest calls whose path contains a text, newest first, and the number of all calls."""
+        matching = (record for record in reversed(self._records) if path in record.path)
+        return list(islice(matching, count)), len(self._records)
+
+    def select(self, path: str | None = None, since: int = 0) -> list[dict[str, Any]]:
+        """Return the calls to a path, or to all paths, after a sequence number."""
+        return [
+            asdict(record) for record in self._records if record.seq > since and (path is None or record.path == path)
+        ]

@@ -1,0 +1,110 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One exchange with an API of the vendor: the request, its record in the journal, the response and the handler."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .network import Connection
+
+
+@dataclass
+class ApiRequest:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    params: Mapping[str, str]
+    param_source: str = "query"
+    query_length: int = 0
+    connection: Connection = (("127.0.0.1", 0), ("", 0))
+    user_agent: str = ""
+
+
+@dataclass
+class CallRecord:
+    """The journal entry of a request. It is created on arrival and completed while the request is processed."""
+
+    seq: int
+    at: float
+    method: str
+    path: str
+    key: str | None
+    params: dict[str, str]
+    param_source: str
+    query_length: int
+    source: str
+    public: str
+    user_agent: str
+    ips: list[str]
+    http_status: int | None = None
+    code: int | str | None = None
+    executed: bool = False
+    fault: str | None = None
+    refusal: str | None = None
+    """Kind of error of a refused account call. It does not depend on the codes that the agent is configured with."""
+    request_id: str | None = None
+    """Only account calls have one."""
+
+
+@dataclass
+class ApiResponse:
+    status: int
+    body: Any
+    """The JSON value, or None if the body is not JSON."""
+
+    @property
+    def is_method_not_allowed(self) -> bool:
+        return self.status == 405 and self.body is None
+
+
+class PendingCall(Protocol):
+    """A recorded call whose caller has been looked up."""
+
+    record: CallRecord
+
+    @property
+    def date_header(self) -> bool | str:
+        """True for a Date header with the time of the clock, False for none, or its literal value."""
+
+    def execute(self, defect: str | None = None, drop: int = 0) -> ApiResponse | None:
+        """Execute the call; None if the endpoint does not allow the method.
+
+        ``defect`` is the kind of a fault that changes the body. ``drop`` is the number of addresses to leave out.
+        """
+
+    def reject(self, code: Any, message: str | None) -> ApiResponse:
+        """Return the response for an error code without executing the call."""
+
+
+class ApiHandler(Protocol):
+    """Handles the calls of one API."""
+
+    caller_parameter: str
+    """The parameter that identifies the caller."""
+
+    def accept(self, record: CallRecord) -> PendingCall:
+        """Look up the caller."""
+
+
+def stringify_numbers(value: Any) -> Any:
+    """Return a JSON value with every number converted to a string."""
+    if isinstance(value, dict):
+        return {name: stringify_numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [stringify_numbers(item) for item in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def parse_json(text: str) -> Any:
+    """Return the JSON value of a body, or None if the body is not JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

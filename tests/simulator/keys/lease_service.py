@@ -1,0 +1,96 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opens and closes leases."""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Sequence
+from itertools import count
+from typing import TYPE_CHECKING
+
+from ..clock import Clock
+from ..proxies.exit_addresses import ExitAddressPool
+from ..proxies.ports import PortAllocator, UnboundPorts
+from .leases import Lease
+from .plans import Area
+
+if TYPE_CHECKING:
+    from .key import ProxyKey
+
+TASK_ID_CHARACTERS = string.ascii_letters + string.digits
+GATEWAY = "203.0.113.254"
+"""Host of the leases of an enterprise pool."""
+
+
+class PortUnavailableError(Exception):
+    """No port could be opened for a lease."""
+
+
+class LeaseService:
+    def __init__(self, clock: Clock, seed: int | None = None) -> None:
+        self.clock = clock
+        self.exit_addresses = ExitAddressPool()
+        self._unbound_ports = UnboundPorts()
+        self.ports: PortAllocator = self._unbound_ports
+        self._seed = seed
+        self._uuid_numbers = count(1)
+        self.random = random.Random(seed)
+
+    def reset(self) -> None:
+        self.exit_addresses.reset()
+        self._uuid_numbers = count(1)
+        self.random = random.Random(self._seed)
+
+    def create_task_id(self) -> str:
+        return "".join(self.random.choices(TASK_ID_CHARACTERS, k=16))
+
+    def create_uuid(self, area: Area) -> str:
+        number = next(self._uuid_numbers)
+        return f"sim{area.area_id}_{area.isp}-{number}:ppp{number + 9}"
+
+    def open(self, key: ProxyKey, address: str, area: Area, task_id: str, ends: float) -> Lease:
+        """Open one lease. The caller adds it to the holdings of the key."""
+        lease = Lease(address, area, task_id, self.clock.now(), ends)
+        ports = self.ports if key.options.lease_proxies else self._unbound_ports
+        try:
+            lease.port = ports.open(key.key, lease)
+        except OSError:
+            raise PortUnavailableError from None
+        lease.host = f"{self._host(key, lease)}:{lease.port}"
+        self.exit_addresses.take(address)
+        area.available -= 1
+        return lease
+
+    def _host(self, key: ProxyKey, lease: Lease) -> str:
+        if key.options.lease_host == "loopback":
+            return self.ports.host
+        return GATEWAY if key.plan.enterprise_pool else lease.ip
+
+    def close(self, leases: Sequence[Lease]) -> None:
+        """Close leases. The caller removes them from the holdings of the key."""
+        for lease in leases:
+            lease.closed = True
+            self.ports.close(lease)
+            self.exit_addresses.free(lease.ip)
+            lease.area.available += 1
+
+    def release(self, key: ProxyKey, leases: Sequence[Lease], delay: float = 0) -> None:
+        """Close leases before their deadline; their channels become free after a delay."""
+        self.close(leases)
+        released = set(leases)
+        key.holdings.leases = [lease for lease in key.holdings.leases if lease not in released]
+        if delay and not key.plan.by_volume:
+            key.holdings.channels_free_at += [self.clock.now() + delay] * len(leases)
+
+    def expire(self, key: ProxyKey) -> None:
+        """Close the leases of a key whose deadline has passed, and free the channels that are due."""
+        now, holdings = self.clock.now(), key.holdings
+        for leases in (holdings.leases, holdings.pool):
+            expired = [lease for lease in leases if lease.ends <= now]
+            if expired:
+                self.close(expired)
+                leases[:] = [lease for lease in leases if not lease.closed]
+        if holdings.channels_free_at:
+            holdings.channels_free_at = [timestamp for timestamp in holdings.channels_free_at if timestamp > now]

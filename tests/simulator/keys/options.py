@@ -1,0 +1,75 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Behaviour of the vendor for one key, for each case that the vendor's documents leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .. import validation
+from ..validation import Validator
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "overflow": ("refuse", "partial"),
+    "bound": ("refuse", "partial"),
+    "present_add": ("ok", "zero", "full"),
+    "absent_del": ("zero", "error"),
+    "empty_data": ("list", "null", "absent"),
+    "numbers": ("int", "string"),
+    "post": ("ok", "refuse", "ignore_body"),
+    "empty_tasks": ("list", "null", "absent"),
+    "absent_release": ("zero", "error"),
+    "release_answer": ("list", "code"),
+    "replace_order": ("oldest", "random"),
+    "replace_failure": ("keep", "drop"),
+    "short_stock": ("refuse", "partial"),
+    "address_reuse": ("last", "first"),
+    "volume_quota": ("balance", "refuse"),
+    "apply_data": ("uuids", "objects", "empty"),
+    "lease_host": ("loopback", "address"),
+}
+_BOOLEAN: Validator = (validation.is_boolean, "true or false")
+_DURATION: Validator = (validation.is_duration, "seconds")
+VALIDATORS: dict[str, Validator] = {
+    "msg": _BOOLEAN,
+    "lease_proxies": _BOOLEAN,
+    "error_status": (validation.is_http_status, "an HTTP status from 200 to 599"),
+    "dial_seconds": _DURATION,
+    "queue_seconds": _DURATION,
+    "list_lag": _DURATION,
+}
+
+
+@dataclass
+class KeyOptions:
+    overflow: str = "refuse"
+    bound: str = "refuse"
+    present_add: str = "ok"
+    absent_del: str = "zero"
+    empty_data: str = "list"
+    numbers: str = "int"
+    msg: bool = True
+    error_status: int = 200
+    post: str = "ok"
+    empty_tasks: str = "list"
+    absent_release: str = "zero"
+    release_answer: str = "list"
+    replace_order: str = "oldest"
+    replace_failure: str = "keep"
+    short_stock: str = "refuse"
+    address_reuse: str = "last"
+    volume_quota: str = "balance"
+    apply_data: str = "uuids"
+    dial_seconds: float = 2.0
+    queue_seconds: float = 1.0
+    lease_host: str = "loopback"
+    lease_proxies: bool = True
+    list_lag: float = 0.0
+
+    def change(self, values: Mapping[str, Any]) -> None:
+        """Change some options; if one of them is wrong, nothing is changed."""
+        validation.validate_options(values, (item.name for item in fields(self)), CHOICES, VALIDATORS)
+        for name, value in values.items():
+            setattr(self, name, value)

@@ -1,0 +1,112 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of a key: the kind of product, its channels or balance, and its stock of addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .. import validation
+from ..validation import ValidationError, Validator
+
+DEDICATED, SHARED = "dynamic_dedicated", "dynamic_shared"
+STATIC, OCCUPANCY = "static_dedicated", "exclusive_occupancy"
+LIFETIMES: dict[str, int] = {DEDICATED: 1440, SHARED: 10, STATIC: 30 * 1440, OCCUPANCY: 30 * 1440}
+"""Default lifetime of a lease in minutes, by kind of plan."""
+
+TIME, VOLUME = "time", "volume"
+ISPS: dict[int, str] = {1: "电信", 2: "移动", 3: "联通", 4: "BGP"}
+AREA_NAMES: dict[int, str] = {350500: "福建省泉州市", 320800: "江苏省淮安市", 440100: "广东省广州市"}
+
+
+@dataclass(eq=False)
+class Area:
+    """The stock of one provider in one area."""
+
+    area_id: int
+    area: str
+    isp: int
+    available: int
+
+    @property
+    def region(self) -> str:
+        return self.area + ISPS[self.isp]
+
+    def matches(self, area_id: int | None, isp: int | None) -> bool:
+        return area_id in (None, self.area_id) and isp in (None, self.isp)
+
+    @classmethod
+    def parse(cls, values: object) -> Area:
+        names = {"area_id", "area", "isp", "available"}
+        if not isinstance(values, Mapping) or set(values) != names:
+            raise ValidationError(f"plan stock: an area has {', '.join(sorted(names))}")
+        numbers = validation.is_integer(values["area_id"], 1, 10**9) and validation.is_integer(values["available"])
+        isp = validation.is_integer(values["isp"], 1, 4)
+        if not numbers or not validation.is_string(values["area"]) or not isp:
+            raise ValidationError(f"plan stock: {dict(values)!r} is no area")
+        return cls(**values)
+
+
+def _default_stock() -> list[Area]:
+    return [Area(area_id, name, isp, 100) for area_id, name in AREA_NAMES.items() for isp in (1, 2, 3)]
+
+
+def _parse_stock(value: object) -> list[Area]:
+    if not isinstance(value, Mapping) or list(value) != ["areas"] or not isinstance(value["areas"], list):
+        raise ValidationError('plan stock: {"areas": [...]} expected')
+    return [Area.parse(item) for item in value["areas"]]
+
+
+VALIDATORS: dict[str, Validator] = {
+    "kind": (lambda value: value in LIFETIMES, f"one of {', '.join(LIFETIMES)}"),
+    "billing": (lambda value: value in (TIME, VOLUME), f"{TIME} or {VOLUME}"),
+    "channels": (validation.is_integer, "a number from 0"),
+    "balance": (validation.is_integer, "a number from 0"),
+    "lifetime": (lambda value: value is None or validation.is_integer(value, 1), "minutes or null"),
+    "enterprise_pool": (validation.is_boolean, "true or false"),
+    "free_delay": (validation.is_duration, "seconds"),
+}
+
+
+@dataclass
+class Plan:
+    kind: str = DEDICATED
+    billing: str = TIME
+    channels: int = 5
+    balance: int = 100
+    lifetime: int | None = None
+    enterprise_pool: bool = False
+    free_delay: float = 0
+    stock: list[Area] = field(default_factory=_default_stock)
+
+    @property
+    def lease_minutes(self) -> int:
+        """Lifetime of a lease if the call does not specify one."""
+        return LIFETIMES[self.kind] if self.lifetime is None else self.lifetime
+
+    @property
+    def by_volume(self) -> bool:
+        return self.billing == VOLUME
+
+    def with_changes(self, values: object) -> Plan:
+        """Return a copy with some fields replaced."""
+        if not isinstance(values, Mapping):
+            raise ValidationError("plan: an object expected")
+        changes: dict[str, Any] = {}
+        for name, value in values.items():
+            if name == "stock":
+                changes[name] = _parse_stock(value)
+                continue
+            if name not in VALIDATORS:
+                raise ValidationError(f"plan: no field {name}")
+            accepts, expected = VALIDATORS[name]
+            if not accepts(value):
+                raise ValidationError(f"plan {name}: {expected} expected")
+            changes[name] = value
+        return replace(self, **changes)
+
+    def describe(self) -> dict[str, Any]:
+        areas = [dict(vars(area)) for area in self.stock]
+        return {**vars(self), "lifetime": self.lease_minutes, "stock": {"areas": areas}}

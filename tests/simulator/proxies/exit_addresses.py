@@ -1,0 +1,40 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The exit addresses of leases: addresses for documentation, each used by one lease at a time."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Container
+
+NETWORKS = ("198.51.100.0/24", "192.0.2.0/24")
+HOSTS = tuple(str(host) for network in NETWORKS for host in ipaddress.ip_network(network).hosts())
+
+
+class ExitAddressPool:
+    def __init__(self) -> None:
+        self._unused: list[str] = []
+        self._freed: list[str] = []
+        self.reset()
+
+    def reset(self) -> None:
+        # The first address is the default exit of a key's own proxy.
+        self._unused = list(HOSTS[1:])
+        self._freed = []
+
+    def choose(self, count: int, freed_first: bool = False, avoid: Container[str] = ()) -> list[str] | None:
+        """Return ``count`` free addresses, or None if there are fewer.
+
+        Never used addresses come before freed ones. With ``freed_first``, freed addresses come first, the latest ahead.
+        Addresses in ``avoid`` come last.
+        """
+        order = [*reversed(self._freed), *self._unused] if freed_first else [*self._unused, *self._freed]
+        if avoid:
+            order.sort(key=lambda address: address in avoid)
+        return order[:count] if count <= len(order) else None
+
+    def take(self, address: str) -> None:
+        (self._unused if address in self._unused else self._freed).remove(address)
+
+    def free(self, address: str) -> None:
+        self._freed.append(address)

@@ -1,0 +1,53 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rate limits of the vendor: a window per key and endpoint that starts with its first call."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .clock import Clock
+
+
+@dataclass
+class RateWindow:
+    started: float
+    seconds: float
+    limit: int
+    count: int = 0
+
+
+class RateLimiter:
+    def __init__(self, minute: float, clock: Clock) -> None:
+        self.minute = minute
+        """Seconds that one minute of the vendor lasts."""
+        self._clock = clock
+        self._windows: dict[tuple[str, str], RateWindow] = {}
+
+    def try_acquire(self, key: str, name: str, limit: int, count: int = 1, seconds: float | None = None) -> bool:
+        """Count ``count`` units in a window, or return False and count nothing if they exceed the limit.
+
+        A window lasts one minute of the vendor unless ``seconds`` is given.
+        """
+        now = self._clock.now()
+        window = self._windows.get((key, name))
+        if window is None or now - window.started >= window.seconds:
+            window = self._windows[(key, name)] = RateWindow(now, self.minute if seconds is None else seconds, limit)
+        window.limit = limit
+        if window.count + count > limit:
+            return False
+        window.count += count
+        return True
+
+    def clear(self) -> None:
+        self._windows.clear()
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """Return the open windows by key and name."""
+        now = self._clock.now()
+        windows: dict[str, dict[str, Any]] = {}
+        for (key, name), window in self._windows.items():
+            if now - window.started < window.seconds:
+                windows.setdefault(key, {})[name] = asdict(window)
+        return windows

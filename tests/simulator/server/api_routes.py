@@ -1,0 +1,111 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The vendor's APIs over HTTP: parses requests, and applies planned faults to the transport of responses."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from ..control.faults import Fault
+from ..core import Core
+from ..exchange import ApiRequest
+from ..network import connection_of
+from ..routing import ENDPOINTS_BY_PATH, reads_body
+from .transport import DATE_SCOPE_KEY, CloseResponse, ResetResponse, TruncatedResponse, trickle
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+HTML_ERROR = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>simulated</body></html>"
+FORM = "application/x-www-form-urlencoded"
+
+
+def _html_error(status: int, reason: str) -> Response:
+    return HTMLResponse(HTML_ERROR.format(f"{status} {reason}"), status_code=status)
+
+
+class ApiRoutes:
+    """Passes HTTP requests to the core."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def routes(self) -> list[Route]:
+        routes = [Route(path, self.serve, methods=METHODS) for path in ENDPOINTS_BY_PATH]
+        return [*routes, Route("/{path:path}", self.not_found, methods=METHODS)]
+
+    async def not_found(self, request: Request) -> Response:
+        call = self._core.accept(await self._parse(request))
+        call.record.http_status = 404
+        return _html_error(404, "Not Found")
+
+    async def serve(self, request: Request) -> Response:
+        fault = self._core.faults.take(request.url.path, request.method)
+        # The fault "refuse" closes the connection before the body is read.
+        with_body = fault is None or fault.kind != "refuse"
+        call = self._core.accept(await self._parse(request, with_body))
+        record = call.record
+        record.fault = fault.kind if fault else None
+        if fault is not None and fault.kind == "delay":
+            await asyncio.sleep(fault.get("seconds"))
+        api_response = self._core.respond(call, fault)
+        request.scope[DATE_SCOPE_KEY] = partial(self._core.date_header, call)
+        if api_response.is_method_not_allowed:
+            record.http_status = 405
+            return _html_error(405, "Method Not Allowed")
+        response: Response = JSONResponse(api_response.body, api_response.status)
+        if fault is not None:
+            response = await self._apply_fault(fault, response)
+        no_response = isinstance(response, (ResetResponse, CloseResponse))
+        record.http_status = None if no_response else response.status_code
+        return response
+
+    async def _parse(self, request: Request, with_body: bool = True) -> ApiRequest:
+        query = dict(parse_qsl(request.url.query, keep_blank_values=True))
+        form: dict[str, str] = {}
+        if with_body and request.method == "POST":
+            text = (await request.body()).decode("utf-8", "replace")
+            if request.headers.get("content-type", "").split(";")[0].strip().lower() == FORM:
+                form = dict(parse_qsl(text, keep_blank_values=True))
+        from_body = reads_body(request.method, request.url.path)
+        params, param_source = (form, "body") if from_body else (query, "query")
+        if from_body:
+            key = self._core.keys.get(form.get("Key", query.get("Key", "")))
+            if key is not None and key.options.post == "ignore_body":
+                params, param_source = query, "query"
+        return ApiRequest(
+            method=request.method,
+            path=request.url.path,
+            params=params,
+            param_source=param_source,
+            query_length=len(request.url.query),
+            connection=connection_of(request.scope),
+            user_agent=request.headers.get("user-agent", ""),
+        )
+
+    @staticmethod
+    async def _apply_fault(fault: Fault, response: Response) -> Response:
+        """Return the response as a fault of the transport delays, replaces or breaks it."""
+        if fault.kind == "refuse":
+            return CloseResponse()
+        if fault.kind in ("reset_before", "reset_after"):
+            return ResetResponse()
+        if fault.kind == "hang_after":
+            await asyncio.sleep(fault.get("seconds"))
+        elif fault.kind == "status":
+            status = fault.get("http_status")
+            body = fault.get("body", HTML_ERROR.format(status))
+            return HTMLResponse(body, status_code=status, headers=fault.get("headers", {}))
+        elif fault.kind == "truncate":
+            return TruncatedResponse(bytes(response.body), response.status_code, media_type="application/json")
+        elif fault.kind == "garbage":
+            return HTMLResponse(fault.get("body", HTML_ERROR.format("Welcome")))
+        elif fault.kind == "redirect":
+            return RedirectResponse(fault.get("location"), status_code=302)
+        elif fault.kind == "trickle":
+            return trickle(response, fault.get("seconds"), fault.get("total"))
+        return response

@@ -1,0 +1,103 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The application and the server that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from ..clock import http_date
+from ..control.api import ControlApi
+from ..control.page import Page
+from ..control.same_origin import SameOriginMiddleware
+from ..core import Core
+from ..proxies.echo import EchoServices
+from ..proxies.forwarding import ForwardProxies
+from .api_routes import ApiRoutes
+from .transport import DateHeaderMiddleware, TrackingProtocol
+
+UPDATE_INTERVAL = 0.2
+"""Seconds between two checks for expired leases."""
+
+
+def build_app(core: Core, forward_proxies: ForwardProxies, own_hosts: Iterable[str]) -> ASGIApp:
+    """Return the application. ``own_hosts`` are the names and addresses that control calls may use."""
+    echo = EchoServices(core.network)
+    app = Starlette(
+        routes=[
+            *Page(core, echo).routes(),
+            *ControlApi(core, echo, forward_proxies).routes(),
+            *echo.routes(),
+            *ApiRoutes(core).routes(),
+        ],
+    )
+    # The vendor does not redirect a path with an additional slash.
+    app.router.redirect_slashes = False
+    return DateHeaderMiddleware(SameOriginMiddleware(app, own_hosts), lambda: http_date(core.clock.now()))
+
+
+def server_config(app: ASGIApp, tls_cert: Path | None, tls_key: Path | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=TrackingProtocol,
+        ws="none",
+        lifespan="off",
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+        ssl_certfile=tls_cert,
+        ssl_keyfile=tls_key,
+    )
+
+
+class Server(uvicorn.Server):
+    """A server that writes a ready file once it listens, and calls ``update`` periodically."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        update: Callable[[], None],
+        ready: Mapping[str, object],
+        ready_file: Path | None,
+    ) -> None:
+        super().__init__(config)
+        self._update = update
+        self._update_task: asyncio.Task[None] | None = None
+        self._ready = ready
+        self._ready_file = ready_file
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._update_task = asyncio.create_task(self._update_periodically())
+        if self._ready_file is not None:
+            # Readers poll for the file, so it must never be visible while it is incomplete.
+            partial = self._ready_file.with_name(f"{self._ready_file.name}.{os.getpid()}")
+            partial.write_text(json.dumps(self._ready), encoding="utf-8")
+            partial.replace(self._ready_file)
+
+    async def _update_periodically(self) -> None:
+        while not self.should_exit:
+            self._update()
+            await asyncio.sleep(UPDATE_INTERVAL)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    # asyncio sets TCP_NODELAY only if the protocol is given. Without it, each response would take 40 ms longer.
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(512)
+    return listener

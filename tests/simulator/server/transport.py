@@ -1,0 +1,110 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults of the connection (resets, early closes, slow responses), and the Date header of responses."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+DATE_SCOPE_KEY = "simulator.date"
+"""Key of an ASGI scope: a function that returns the Date header of the response, or None for no header."""
+_transports: dict[tuple[str, int], asyncio.Transport] = {}
+
+
+class TrackingProtocol(H11Protocol):
+    """The HTTP protocol of the server, which keeps its transports, so that a response can break its connection."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if self.client is not None:
+            _transports[self.client] = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.client is not None:
+            _transports.pop(self.client, None)
+        super().connection_lost(exc)
+
+
+class DateHeaderMiddleware:
+    """Sets the Date header from the clock of the simulator instead of the real time."""
+
+    def __init__(self, app: ASGIApp, date: Callable[[], str]) -> None:
+        self._app = app
+        self._date = date
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_date(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.setdefault("headers", [])
+                date: str | None = scope.get(DATE_SCOPE_KEY, self._date)()
+                if date is not None and all(name.lower() != b"date" for name, value in headers):
+                    message["headers"] = [(b"date", date.encode("latin-1", "replace")), *headers]
+            await send(message)
+
+        await self._app(scope, receive, send_with_date)
+
+
+async def _end_connection(scope: Scope, receive: Receive, reset: bool) -> None:
+    """Close or reset the connection, unless the client has closed it already."""
+    transport = _transports.get(tuple(scope["client"]))
+    if transport is not None and reset:
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    elif transport is not None:
+        transport.close()
+    # uvicorn would respond with 500 if this request ended before the server notices the disconnect.
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class ResetResponse(Response):
+    """A TCP reset instead of a response."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _end_connection(scope, receive, reset=True)
+
+
+class CloseResponse(Response):
+    """An orderly close of the connection instead of a response."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _end_connection(scope, receive, reset=False)
+
+
+class TruncatedResponse(Response):
+    """A response with half of its body and the Content-Length of the whole body."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        await _end_connection(scope, receive, reset=False)
+
+
+async def _single_bytes(body: bytes, seconds: float, total: float | None) -> AsyncIterator[bytes]:
+    clock = asyncio.get_running_loop().time
+    end = None if total is None else clock() + total
+    for position in range(len(body)):
+        if position:
+            await asyncio.sleep(seconds)
+        if end is not None and clock() >= end:
+            yield body[position:]
+            return
+        yield body[position : position + 1]
+
+
+def trickle(response: Response, seconds: float, total: float | None) -> Response:
+    """Return a response that sends one byte at a time; after ``total`` seconds, it sends the rest at once."""
+    body = bytes(response.body)
+    slow = StreamingResponse(_single_bytes(body, seconds, total), status_code=response.status_code)
+    slow.raw_headers = response.raw_headers
+    return slow

@@ -1,0 +1,253 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which leases match a desired state, and what a plan adds, keeps and releases, case by case."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import BEIJING, Area, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
+    Plan,
+    Sorted,
+    Terms,
+    Wish,
+    names_of,
+    oldest_first,
+    plan,
+    some,
+    sort,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import Origin
+
+NOW = 1_800_000_000.0
+GUANGZHOU, GUANGDONG, QUANZHOU = 440100, 440000, 350500
+NAMES = {"广东省": GUANGDONG, "广东省广州市": GUANGZHOU, "福建省泉州市": QUANZHOU}
+
+
+def lease(number: int, *, minutes: float | None = 60, region: str | None = None, task: str = "T") -> Lease:
+    expires = None if minutes is None else datetime.datetime.fromtimestamp(NOW + minutes * 60, BEIJING)
+    ip = f"192.0.2.{number}"
+    return Lease(ip, 8000, f"{ip}:8000", str(expires), expires, region, task, {})
+
+
+def verdict(one: Lease, wish: Wish, known: Mapping[str, Origin] | None = None) -> bool | None:
+    """Whether a lease that lasts long enough matches; None where that cannot be told."""
+    found = sort([one], wish, NOW, known or {}, NAMES)
+    assert not found.stale
+    assert not found.unsure_stale
+    return None if found.unsure else bool(found.fit)
+
+
+def test_leases_are_ordered_by_deadline_then_by_identity() -> None:
+    unknown, last, first = lease(1, minutes=None), lease(2, minutes=9), lease(3, minutes=1)
+    twin, other = lease(4, minutes=9), lease(5, minutes=None)
+    assert oldest_first([other, unknown, twin, last, first]) == [first, last, twin, unknown, other]
+
+
+@pytest.mark.parametrize(
+    ("region", "origin", "wanted", "expected"),
+    [
+        pytest.param("福建省泉州市电信", Origin(GUANGZHOU), GUANGZHOU, True, id="asked-for-there"),
+        pytest.param("广东省广州市电信", Origin(QUANZHOU), GUANGZHOU, False, id="asked-for-elsewhere"),
+        pytest.param("广东省广州市电信", Origin(), GUANGZHOU, True, id="region-names-it"),
+        pytest.param("福建省泉州市电信", Origin(), GUANGZHOU, False, id="region-names-another-city"),
+        pytest.param("广东省广州市电信", Origin(), GUANGDONG, True, id="region-names-a-city-of-the-province"),
+        pytest.param("广东省电信", Origin(), GUANGZHOU, None, id="region-names-only-the-province"),
+        pytest.param("福建省泉州市电信", Origin(), GUANGDONG, False, id="region-names-another-province"),
+        pytest.param("上海市电信", Origin(), GUANGZHOU, None, id="region-has-no-known-name"),
+        pytest.param(None, Origin(), GUANGZHOU, None, id="no-region"),
+        pytest.param("广东省广州市电信", Origin(), 110000, None, id="wanted-area-has-no-known-name"),
+    ],
+)
+def test_the_area_comes_from_the_order_or_else_from_the_region(
+    region: str | None, origin: Origin, wanted: int, expected: bool | None
+) -> None:
+    assert verdict(lease(1, region=region), Wish(1, Terms(area_id=wanted)), {"T": origin}) is expected
+
+
+def test_another_order_says_nothing_of_the_area() -> None:
+    one = lease(1, region="广东省广州市电信")
+    assert verdict(one, Wish(1, Terms(area_id=GUANGZHOU)), {"U": Origin(QUANZHOU)}) is True
+    assert verdict(one, Wish(1, Terms(area_id=QUANZHOU)), {"U": Origin(QUANZHOU)}) is False
+
+
+@pytest.mark.parametrize(
+    ("region", "origin", "expected"),
+    [
+        ("广东省广州市电信", Origin(), True),
+        ("广东省广州市联通", Origin(), False),
+        ("广东省广州市联通", Origin(isp="telecom"), False),
+        ("广东省广州市", Origin(isp="telecom"), True),
+        (None, Origin(isp="mobile"), False),
+        (None, Origin(), None),
+    ],
+)
+def test_the_provider_comes_from_the_region_or_else_from_the_order(
+    region: str | None, origin: Origin, expected: bool | None
+) -> None:
+    assert verdict(lease(1, region=region), Wish(1, Terms(isp="telecom")), {"T": origin}) is expected
+
+
+@pytest.mark.parametrize(
+    ("task", "known", "expected"),
+    [
+        ("A", {}, True),
+        ("B", {}, None),
+        ("B", {"A": Origin()}, None),
+        ("B", {"B": Origin()}, False),
+        ("B", {"B": Origin(successor_of=frozenset({"C"}))}, False),
+        ("B", {"B": Origin(successor_of=frozenset({"A", "C"}))}, True),
+    ],
+)
+def test_a_lease_belongs_to_a_named_task_or_replaces_one_of_its_leases(
+    task: str, known: Mapping[str, Origin], expected: bool | None
+) -> None:
+    assert verdict(lease(1, task=task), Wish(1, task_ids=frozenset({"A"})), known) is expected
+
+
+@pytest.mark.parametrize(
+    ("region", "task", "expected"),
+    [
+        ("广东省广州市电信", "A", True),
+        ("广东省广州市联通", "A", False),
+        ("福建省泉州市电信", "A", False),
+        ("广东省广州市电信", "B", None),
+        ("广东省广州市联通", "B", False),
+        (None, "A", None),
+    ],
+)
+def test_task_area_and_provider_must_all_match(region: str | None, task: str, expected: bool | None) -> None:
+    wish = Wish(1, Terms(area_id=GUANGZHOU, isp="telecom"), task_ids=frozenset({"A"}))
+    assert verdict(lease(1, region=region, task=task), wish) is expected
+
+
+def test_leases_that_end_too_soon_are_told_apart() -> None:
+    wish = Wish(1, Terms(isp="telecom"), min_remaining=10)
+    fit, stale = lease(1, minutes=10, region="电信"), lease(2, minutes=9.9, region="电信")
+    unsure, unsure_stale = lease(3, minutes=10), lease(4, minutes=9.9)
+    others = [lease(5, minutes=10, region="联通"), lease(6, minutes=9.9, region="联通")]
+    found = sort([*others, unsure_stale, unsure, stale, fit], wish, NOW, {}, {})
+    assert found == Sorted((fit,), (stale,), (unsure,), (unsure_stale,))
+
+
+def test_without_a_minimum_a_lease_matches_until_its_end() -> None:
+    held = [lease(1, minutes=0), lease(2, minutes=None), lease(3, minutes=-1)]
+    assert sort(held, Wish(1), NOW, {}, {}) == Sorted(fit=(held[2], held[0], held[1]))
+
+
+def test_a_minimum_leaves_a_lease_without_a_deadline_undetermined() -> None:
+    wish = Wish(1, Terms(isp="telecom"), min_remaining=1)
+    unknown = lease(1, minutes=None, region="电信")
+    other = lease(2, minutes=None, region="联通")
+    assert sort([unknown, other], wish, NOW, {}, {}) == Sorted(unsure=(unknown,))
+
+
+# --- plans ----------------------------------------------------------------------------------------------------------
+
+ONE, TWO, THREE, FOUR = (lease(number, minutes=number) for number in range(1, 5))
+
+
+@pytest.mark.parametrize(
+    ("found", "wish", "expected"),
+    [
+        pytest.param(Sorted(), Wish(2), Plan((), 2, ()), id="nothing-held"),
+        pytest.param(Sorted((ONE,)), Wish(3), Plan((ONE,), 2, ()), id="some-held"),
+        pytest.param(Sorted((ONE, TWO)), Wish(2), Plan((ONE, TWO), 0, ()), id="enough-held"),
+        pytest.param(Sorted((TWO, ONE)), Wish(1), Plan((ONE, TWO), 0, ()), id="more-than-enough-are-kept"),
+        pytest.param(
+            Sorted((THREE, ONE, TWO)), Wish(1, exact=True), Plan((THREE,), 0, (ONE, TWO)), id="exact-keeps-the-longest"
+        ),
+        pytest.param(Sorted((ONE,)), Wish(0, exact=True), Plan((), 0, (ONE,)), id="exact-none"),
+        pytest.param(Sorted((), (ONE,)), Wish(1), Plan((), 1, ()), id="expiring-ones-do-not-count"),
+        pytest.param(
+            Sorted((ONE, THREE), (TWO,)),
+            Wish(1, exact=True),
+            Plan((THREE,), 0, (ONE, TWO)),
+            id="exact-releases-expiring-ones-too",
+        ),
+    ],
+)
+def test_a_plan_is_the_difference_between_the_leases_and_the_desired_number(
+    found: Sorted, wish: Wish, expected: Plan
+) -> None:
+    assert plan(found, wish) == expected
+
+
+@pytest.mark.parametrize(
+    ("exact", "undetermined", "expected"),
+    [
+        (False, "ignore", Plan((ONE,), 1, ())),
+        (False, "match", Plan((ONE, TWO), 0, ())),
+        (True, "ignore", Plan((ONE,), 1, (THREE,))),
+        (True, "match", Plan((ONE, TWO), 0, (THREE, FOUR))),
+    ],
+)
+def test_undetermined_leases_count_only_if_they_are_to_match(exact: bool, undetermined: str, expected: Plan) -> None:
+    found = Sorted((ONE,), (THREE,), (TWO,), (FOUR,))
+    assert plan(found, Wish(2, exact=exact, undetermined=undetermined)) == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "wish", "doubtful"),
+    [
+        pytest.param(Sorted(unsure=(TWO, ONE)), Wish(1), (TWO, ONE), id="something-is-missing"),
+        pytest.param(Sorted((ONE,), unsure=(TWO,)), Wish(1, exact=True), (TWO,), id="exact"),
+        pytest.param(
+            Sorted((ONE,), (), (TWO,), (THREE,)), Wish(1, exact=True), (TWO, THREE), id="exact-and-one-expires"
+        ),
+        pytest.param(Sorted((ONE,), unsure_stale=(TWO,)), Wish(1, exact=True), (TWO,), id="exact-and-all-expire"),
+        pytest.param(Sorted((), (), (TWO,), (THREE,)), Wish(1), (TWO,), id="expiring-ones-would-not-help"),
+    ],
+)
+def test_a_plan_fails_where_it_depends_on_undetermined_leases(
+    found: Sorted, wish: Wish, doubtful: Sequence[Lease]
+) -> None:
+    with pytest.raises(QgError) as caught:
+        plan(found, wish)
+    assert caught.value.message == (
+        f"{len(doubtful)} held leases may be what is wanted, but the vendor's list does not tell: "
+        f"{', '.join(one.ip for one in doubtful)}. Set undetermined=match to count them, undetermined=ignore to leave "
+        "them aside, or release them."
+    )
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(Sorted((ONE,), unsure=(TWO,)), id="enough-match"),
+        pytest.param(Sorted((ONE,), unsure_stale=(TWO,)), id="enough-match-and-one-expires"),
+    ],
+)
+def test_undetermined_leases_do_not_matter_where_enough_others_match(found: Sorted) -> None:
+    assert plan(found, Wish(1)) == Plan((ONE,), 0, ())
+
+
+def test_expiring_undetermined_leases_do_not_stop_an_order() -> None:
+    assert plan(Sorted(unsure_stale=(TWO,)), Wish(1)) == Plan((), 1, ())
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+def area(number: int | None, name: str | None) -> Area:
+    return Area(number, name, None, None, {})
+
+
+def test_only_names_of_one_area_are_used() -> None:
+    rows = [area(1, "A"), area(2, "A"), area(3, "B"), area(3, "B"), area(None, "C"), area(4, None), area(0, "D")]
+    assert names_of(rows) == {"B": 3, "D": 0}
+
+
+@pytest.mark.parametrize(
+    ("number", "end"), [(1, "192.0.2.1"), (10, "192.0.2.10"), (11, "192.0.2.10 and 1 more"), (12, ".10 and 2 more")]
+)
+def test_a_message_names_ten_leases(number: int, end: str) -> None:
+    text = some([lease(n) for n in range(1, number + 1)])
+    assert text.endswith(end)
+    assert text.count(", ") == min(number, 10) - 1
+    assert "192.0.2.11" not in text

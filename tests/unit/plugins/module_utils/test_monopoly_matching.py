@@ -1,0 +1,213 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which exclusive-occupancy resources match, from what the list and earlier applications tell of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import (
+    ORIGIN_TTL,
+    Asked,
+    Matcher,
+    Wish,
+    forget,
+    inside,
+    recall,
+    remember,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+
+FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = 350000, 350500, 350502, 440100
+
+
+def resource(uuid: str = "a", area: str | None = "泉州", isp: str | None = "telecom") -> Monopoly:
+    return Monopoly(uuid, area, isp, "online", "192.0.2.1:1", None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted", "verdict"),
+    [
+        pytest.param(QUANZHOU, QUANZHOU, True, id="the-same-area"),
+        pytest.param(QUANZHOU, FUJIAN, True, id="a-city-of-the-province"),
+        pytest.param(LICHENG, FUJIAN, True, id="a-district-of-the-province"),
+        pytest.param(LICHENG, QUANZHOU, True, id="a-district-of-the-city"),
+        pytest.param(FUJIAN, QUANZHOU, None, id="a-province-may-mean-the-city"),
+        pytest.param(GUANGZHOU, QUANZHOU, False, id="another-city"),
+        pytest.param(350200, QUANZHOU, False, id="another-city-of-the-province"),
+        pytest.param(3505020, QUANZHOU, False, id="a-code-that-is-longer"),
+        pytest.param(LICHENG, 3500, False, id="a-code-that-is-shorter"),
+        pytest.param(3505, 3500, False, id="two-codes-that-are-shorter"),
+        pytest.param(7, 7, True, id="the-same-short-code"),
+        pytest.param(100500, 100000, True, id="a-province-whose-code-ends-in-zero"),
+    ],
+)
+def test_six_digit_codes_tell_which_area_is_part_of_which(code: int, wanted: int, verdict: bool | None) -> None:
+    assert inside(code, wanted) is verdict
+
+
+def test_without_a_wish_for_area_or_provider_every_resource_matches() -> None:
+    assert Matcher(Wish(1), {}).verdict(resource(area=None, isp=None)) is True
+
+
+@pytest.mark.parametrize(
+    ("listed", "asked", "verdict"),
+    [
+        ("telecom", None, True),
+        ("mobile", None, False),
+        ("mobile", "telecom", False),
+        (None, "telecom", True),
+        (None, "mobile", False),
+        (None, None, None),
+    ],
+)
+def test_the_provider_is_that_of_the_list_or_else_of_the_application(
+    listed: str | None, asked: str | None, verdict: bool | None
+) -> None:
+    matcher = Matcher(Wish(1, isp="telecom"), {"a": Asked(None, asked)})
+    assert matcher.verdict(resource(isp=listed)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("area", "asked", "verdict"),
+    [
+        pytest.param("泉州", None, True, id="its-name-is-known"),
+        pytest.param("广州", None, False, id="another-name-is-known"),
+        pytest.param("福建", None, None, id="the-name-of-the-province-only"),
+        pytest.param("福建省泉州", None, True, id="its-name-contains-a-known-one"),
+        pytest.param("福建省广州", None, None, id="its-name-contains-that-of-another-area"),
+        pytest.param("厦门", None, None, id="its-name-is-unknown"),
+        pytest.param(None, None, None, id="it-has-no-name"),
+        pytest.param(None, QUANZHOU, True, id="no-name-but-an-application"),
+        pytest.param("厦门", GUANGZHOU, False, id="an-application-for-another-area"),
+        pytest.param("广州", QUANZHOU, True, id="an-application-for-the-area"),
+        pytest.param("广州", FUJIAN, None, id="one-source-leaves-it-open"),
+    ],
+)
+def test_the_area_is_known_by_name_or_by_application_or_not(
+    area: str | None, asked: int | None, verdict: bool | None
+) -> None:
+    codes = {"泉州": {QUANZHOU}, "广州": {GUANGZHOU}, "福建": {FUJIAN}}
+    matcher = Matcher(Wish(1, QUANZHOU), {"a": Asked(asked)}, codes)
+    assert matcher.verdict(resource(area=area)) is verdict
+    assert codes == {"泉州": {QUANZHOU}, "广州": {GUANGZHOU}, "福建": {FUJIAN}}
+
+
+def test_a_name_with_several_codes_matches_if_one_of_them_does() -> None:
+    matcher = Matcher(Wish(1, QUANZHOU), {}, {"鼓楼": {GUANGZHOU, LICHENG}})
+    assert matcher.verdict(resource(area="鼓楼")) is True
+
+
+@pytest.mark.parametrize(
+    ("area", "isp", "verdict"),
+    [
+        ("泉州", "telecom", True),
+        ("泉州", "mobile", False),
+        ("广州", "telecom", False),
+        ("泉州", None, None),
+        ("厦门", "telecom", None),
+        ("厦门", "mobile", False),
+        ("广州", None, False),
+    ],
+)
+def test_both_area_and_provider_must_match(area: str, isp: str | None, verdict: bool | None) -> None:
+    codes = {"泉州": {QUANZHOU}, "广州": {GUANGZHOU}}
+    assert Matcher(Wish(1, QUANZHOU, "telecom"), {}, codes).verdict(resource(area=area, isp=isp)) is verdict
+
+
+def test_names_of_areas_are_learned_from_idle_stock_and_from_applications() -> None:
+    matcher = Matcher(Wish(1, QUANZHOU), {"a": Asked(LICHENG), "b": Asked()})
+    idle: list[Any] = [
+        "no row",
+        {"area": "泉州", "areaId": QUANZHOU},
+        {"area": "泉州", "areaId": 350501},
+        {"area": "", "areaId": 1},
+        {"area": "福建"},
+    ]
+    held = [resource("a", "鲤城"), resource("b", "厦门"), resource("c", "漳州"), resource("a", None)]
+    matcher.learn(held, idle)
+    assert matcher.codes == {"泉州": {QUANZHOU, 350501}, "鲤城": {LICHENG}}
+    matcher.learn([])
+    assert matcher.codes == {"泉州": {QUANZHOU, 350501}, "鲤城": {LICHENG}}
+
+
+@pytest.mark.parametrize(
+    ("undetermined", "matching"), [("fail", ["yes"]), ("ignore", ["yes"]), ("match", ["yes", "open"])]
+)
+def test_undetermined_resources_match_only_if_the_wish_says_so(undetermined: str, matching: list[str]) -> None:
+    held = [resource("no", isp="mobile"), resource("yes"), resource("open", isp=None)]
+    counted, unknown = Matcher(Wish(1, isp="telecom", undetermined=undetermined), {}).sort(held)
+    assert [one.uuid for one in counted] == matching
+    assert [one.uuid for one in unknown] == ["open"]
+
+
+# --- what is remembered of applications -----------------------------------------------------------------------------
+
+
+@dataclass
+class Api:
+    """The parts of the client that the memory uses."""
+
+    rate_limiter: RateLimiter
+    key_digest: str = "key"
+
+
+@dataclass
+class Memory:
+    """The memory of applications on a clock of its own."""
+
+    directory: Path
+    now: float = 1_000_000.0
+
+    def api(self, key: str = "key") -> ProxyApi:
+        return cast(ProxyApi, Api(RateLimiter(State(str(self.directory)), minute=60.0, now=lambda: self.now), key))
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Memory:
+    return Memory(tmp_path)
+
+
+def test_applications_are_remembered_by_key(memory: Memory) -> None:
+    remember(memory.api(), ["a", "b"], Asked(QUANZHOU, "telecom"), [])
+    remember(memory.api("other"), ["a"], Asked(), [])
+    assert recall(memory.api()) == {"a": Asked(QUANZHOU, "telecom"), "b": Asked(QUANZHOU, "telecom")}
+    assert recall(memory.api("other")) == {"a": Asked()}
+    remember(memory.api(), ["a"], Asked(GUANGZHOU, "mobile"), [])
+    assert recall(memory.api())["a"] == Asked(GUANGZHOU, "mobile")
+
+
+def test_released_resources_are_forgotten(memory: Memory) -> None:
+    remember(memory.api(), ["a", "b"], Asked(QUANZHOU), [])
+    remember(memory.api("other"), ["a"], Asked(GUANGZHOU), [])
+    forget(memory.api(), ["a"])
+    assert recall(memory.api()) == {"b": Asked(QUANZHOU)}
+    assert recall(memory.api("other")) == {"a": Asked(GUANGZHOU)}
+
+
+def test_only_resources_that_no_list_has_shown_for_a_long_time_are_forgotten(memory: Memory) -> None:
+    remember(memory.api(), ["seen", "unseen"], Asked(QUANZHOU), [])
+    remember(memory.api("other"), ["unseen"], Asked(GUANGZHOU), [])
+    memory.now += ORIGIN_TTL
+    remember(memory.api(), [], Asked(), ["seen"])
+    assert set(recall(memory.api())) == {"seen", "unseen"}
+    memory.now += 1
+    remember(memory.api(), [], Asked(), [])
+    assert recall(memory.api()) == {"seen": Asked(QUANZHOU)}
+    assert set(recall(memory.api("other"))) == {"unseen"}
+
+
+def test_a_list_of_one_key_says_nothing_of_another_key(memory: Memory) -> None:
+    remember(memory.api(), ["a"], Asked(QUANZHOU), [])
+    memory.now += ORIGIN_TTL
+    remember(memory.api("other"), [], Asked(), ["a"])
+    memory.now += 1
+    remember(memory.api(), [], Asked(), [])
+    assert recall(memory.api()) == {}

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The layers of plugins/: what each folder may import, as CONTRIBUTING.md draws it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT = ROOT / "plugins" / "module_utils"
+PACKAGE = "ansible_collections.qingguo.qgnet.plugins.module_utils"
+DOMAINS = {"_whitelist", "_leases", "_monopolies", "_egress", "_cloud", "_watch"}
+SHARED = {"_core", "_store", "_api", "_task", "_reconcile"}
+#: What the files of a folder may import beside their own folder: folders, or single files.
+MAY_IMPORT = {
+    "_core": set(),
+    "_store": {"_core"},
+    "_api": {"_core", "_store"},
+    "_reconcile": {"_core", "_api", "_store"},
+    "_task": {"_core", "_store", "_api"},
+    **dict.fromkeys(DOMAINS, SHARED),
+}
+#: Decisions without input or output.
+PURE = {
+    "_whitelist/plan",
+    "_leases/plan",
+    "_monopolies/matching",
+    "_watch/events",
+}
+PURE_MAY_IMPORT = {"_core", "_api/parsing", "_api/classic/models", "_api/account/models", "_api/account/records"}
+#: Files that do not keep to a rule yet.
+UNSORTED = {
+    "_api/classic/client",
+    "_leases/manager",
+    "_leases/operations",
+    "_leases/plan",
+    "_monopolies/manager",
+    "_monopolies/matching",
+    "_store/lease_store",
+    "_store/write_queue",
+    "_watch/events",
+    "_watch/poller",
+    "_whitelist/hosts",
+    "_whitelist/plan",
+}
+MAX_LINES_OF_A_FILE = 400
+MAX_LINES_OF_A_CLASS = 200
+FILES = sorted({str(path.relative_to(CLIENT).with_suffix("")) for path in CLIENT.rglob("*.py")} - UNSORTED)
+
+
+def imported_files(path: Path) -> set[str]:
+    """Return the files of the client that a file imports, however it writes that; not those for type checks alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    checks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    skipped = {id(inner) for check in checks for inner in ast.walk(check)}
+    found = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Import | ast.ImportFrom) or id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            here = (f"{PACKAGE}.{'.'.join(path.relative_to(CLIENT).parts)}").split(".")[:-2] if node.level else []
+            base = ".".join([*here[: len(here) - node.level + 1], *filter(None, [node.module])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        for name in names:
+            place = name.removeprefix(f"{PACKAGE}.").replace(".", "/")
+            if name.startswith(f"{PACKAGE}.") and (CLIENT / f"{place}.py").is_file():
+                found.add(place)
+    return found
+
+
+def is_covered(name: str, allowed: set[str]) -> bool:
+    return name in allowed or name.partition("/")[0] in allowed
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_the_client_keeps_to_its_layer(name: str) -> None:
+    folder = name.partition("/")[0]
+    imported = imported_files(CLIENT / f"{name}.py")
+    assert {other for other in imported if not is_covered(other, {folder, *MAY_IMPORT[folder]})} == set()
+    if name in PURE:
+        assert {other for other in imported if not is_covered(other, PURE_MAY_IMPORT)} == set()
+
+
+def test_every_import_is_seen() -> None:
+    """A form of import that is not recognised would let everything pass."""
+    assert imported_files(CLIENT / "_whitelist" / "operations.py") >= {"_whitelist/plan", "_task/options"}
+    assert imported_files(CLIENT / "_store" / "paid_calls.py") == {"_store/reported"}
+
+
+def test_sql_and_file_locks_are_in_the_store_alone() -> None:
+    sql = re.compile(
+        r"\b(SELECT .* FROM|INSERT INTO|DELETE FROM|UPDATE \w+ SET|CREATE TABLE)\b|\bimport (sqlite3|fcntl)\b"
+    )
+    outside = [name for name in FILES if sql.search((CLIENT / f"{name}.py").read_text(encoding="utf-8"))]
+    assert [name for name in outside if not name.startswith("_store/")] == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_the_client_can_be_read_at_a_sitting(name: str) -> None:
+    text = (CLIENT / f"{name}.py").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_LINES_OF_A_FILE
+    classes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
+    assert [c.name for c in classes if (c.end_lineno or 0) - c.lineno >= MAX_LINES_OF_A_CLASS] == []
+
+
+def test_only_the_entry_point_of_modules_uses_ansible_module() -> None:
+    texts = {name: (CLIENT / f"{name}.py").read_text(encoding="utf-8") for name in FILES}
+    using = [name for name, text in texts.items() if "AnsibleModule" in re.sub(r'""".*?"""', "", text, flags=re.DOTALL)]
+    assert using == ["_task/module"]
+
+
+@pytest.mark.parametrize("kind", ["modules", "action", "inventory", "lookup", "filter", "plugin_utils"])
+def test_a_plugin_leaves_calls_and_plans_to_the_operations(kind: str) -> None:
+    for path in sorted((ROOT / "plugins" / kind).glob("*.py")):
+        inner = {name for name in imported_files(path) if name.startswith(("_api/", "_reconcile/")) or name in PURE}
+        # That the library is missing is a matter of each plugin, which says what to install.
+        assert inner <= {"_api/bounded_session"}, path.name
