@@ -433,7 +433,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("balance", {"at_least": "much"}, "at_least"),
     ("balance", {"app_id": " "}, "app_id is empty: give the appid of the vendor's page Agent"),
     ("balance", {"app_key": ""}, "app_key is empty: give the appkey of the vendor's page Agent"),
-    ("balance", {"domain": "https://www.qg.net/"}, "domain='https://www.qg.net/' is no host name: give the site that"),
+    ("balance", {"domain": "https://www.qg.net/"}, "domain='https://www.qg.net/' is not a host name: give the site of"),
     (
         "balance",
         {"account_url": "www.qg.net"},
@@ -443,7 +443,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     (
         "balance",
         {"account_url": "https://www.qg.net/api?a=b"},
-        "account_url must hold no more than scheme, host and path",
+        "account_url must contain only scheme, host and path",
     ),
     ("balance", {"timeout": 0}, "timeout=0 is out of range: give a number from 0.1 to 600."),
     ("balance", {"max_wait": -1}, "max_wait=-1 is out of range: give a number from 0 to 86400."),

@@ -42,8 +42,6 @@ UNSORTED = {
     "_monopolies/matching",
     "_store/lease_store",
     "_store/write_queue",
-    "_watch/events",
-    "_watch/poller",
     "_whitelist/hosts",
     "_whitelist/plan",
 }

@@ -9,7 +9,6 @@ This file is private to the collection. How they are carried out stands in ``_le
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,11 +62,7 @@ class Sorted:
 
 def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
     """By deadline; those without one that can be read come last."""
-
-    def rank(lease: Lease) -> tuple[float, tuple[str, str, str]]:
-        return (lease.expires.timestamp() if lease.expires else math.inf, lease.identity)
-
-    return sorted(leases, key=rank)
+    return sorted(leases, key=lambda lease: lease.deadline_order)
 
 
 def _in_area(lease: Lease, area_id: int, origin: Origin, names: Mapping[str, int]) -> bool | None:

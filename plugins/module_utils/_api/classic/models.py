@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +103,11 @@ class Lease:
             task_id=task_id,
             vendor=item,
         )
+
+    @property
+    def deadline_order(self) -> tuple[float, tuple[str, str, str]]:
+        """What to sort leases by: the earliest deadline first, those without a readable one last."""
+        return (self.expires.timestamp() if self.expires else math.inf, self.identity)
 
     @property
     def identity(self) -> tuple[str, str, str]:
