@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,11 +105,6 @@ class Lease:
         )
 
     @property
-    def deadline_order(self) -> tuple[float, tuple[str, str, str]]:
-        """What to sort leases by: the earliest deadline first, those without a readable one last."""
-        return (self.expires.timestamp() if self.expires else math.inf, self.identity)
-
-    @property
     def identity(self) -> tuple[str, str, str]:
         """What tells it from every other lease."""
         return self.task_id, self.ip, self.server
@@ -146,6 +141,15 @@ class Lease:
 
 
 _LEASE_TEXTS = ("host", "deadline", "region")
+
+
+def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
+    """Sort leases by deadline; those without a readable deadline come last."""
+
+    def rank(lease: Lease) -> tuple[float, tuple[str, str, str]]:
+        return (lease.expires.timestamp() if lease.expires else math.inf, lease.identity)
+
+    return sorted(leases, key=rank)
 
 
 def task_leases(body: Mapping[str, Any]) -> list[Lease]:
