@@ -23,7 +23,7 @@ from .._core.redaction import Redactor
 from .._core.text import one_line
 from .account.endpoints import AccountEndpoint
 from .account.models import SECRET_MARKS
-from .account.records import Item
+from .account.records import Record
 from .classic.endpoints import Endpoint
 from .classic.models import as_int
 from .parsing import ResponseShapeError, http_time, parse_json
@@ -116,15 +116,15 @@ class AccountResponseParser(ResponseParser):
         all that there is.
         """
         try:
-            body = Item(_object(answer), "the answer")
+            body = Record(_object(answer), "the answer")
             by_result = endpoint.by_result and body.value("Code") is None
-            code = body.word("result") if by_result else body.text("Code")
+            code = body.scalar_text("result") if by_result else body.text("Code")
         except ResponseShapeError:
             raise self._unusable(answer, endpoint.path) from None
         # The JSON of a broken server, or of one that sends elsewhere, is no word of the vendor.
         if code is None or answer.status >= 500 or answer.status == 429 or 300 <= answer.status < 400:
             raise self._unusable(answer, endpoint.path)
-        good = code.casefold() in ("true", "1") if by_result else body.whole("Code") in (0, 200)
+        good = code.casefold() in ("true", "1") if by_result else body.integer("Code") in (0, 200)
         if good and answer.status < 300:
             return body.value("data")
         raise AccountError(
@@ -141,7 +141,7 @@ class AccountResponseParser(ResponseParser):
         # What cannot be read may all the same hold the passwords of machines.
         return _MARK.split(self.sanitize(text), maxsplit=1)[0]
 
-    def _words(self, body: Item, name: str) -> str | None:
+    def _words(self, body: Record, name: str) -> str | None:
         return self._said({name: body.value(name)}, name)
 
     def _ahead(self, answer: HttpResponse) -> float | None:
