@@ -22,7 +22,7 @@ LEFT, TOP, RIGHT, BOTTOM = 70, 92, 470, 440
 BARS, BARS_END = 690, 920
 LABELS = {
     "role": "role, new hosts",
-    "rest": "role, at rest",
+    "rest": "role, in sync",
     "uri": "uri per host",
     "uri_throttle": "uri, throttle: 1",
     "curl": "curl per host",

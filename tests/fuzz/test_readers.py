@@ -19,11 +19,12 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import endpoints as account_endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models as account_models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoints import AccountEndpoint
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.responses import AccountResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.responses import ClassicResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.responses import AccountResponseParser, ResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import select_packages
@@ -205,7 +206,7 @@ def test_responses_of_the_proxy_api(response: Response) -> None:
 def hear_proxy_api(name: str, text: str, status: int, told: dict[str, str]) -> None:
     endpoint, _shape, read = CLASSIC[name]
     try:
-        body = ResponseParser(["SECRET1", "SECRET2"]).body(HttpResponse(status, text, told), endpoint)
+        body = ClassicResponseParser(["SECRET1", "SECRET2"]).body(HttpResponse(status, text, told), endpoint)
         with contextlib.suppress(ResponseShapeError):
             use_proxy_api(read(body))
     except QgError as problem:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import trustme
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import MAX_BODY, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 Serve = Callable[[socket.socket], None]
@@ -137,14 +137,14 @@ def eventually(condition: Callable[[], bool]) -> bool:
 def test_threads_and_connections_do_not_grow_over_20_timed_out_polls(kind: str, server: Callable[..., Server]) -> None:
     slow = server(SLOW[kind])
     threads, descriptors = client_threads(), open_sockets()
-    executed = []
+    effects = set()
     for _poll in range(20):
         # As in the event source: each poll has a client of its own.
         with pytest.raises(TransportError, match=r"it took longer than 0.1 seconds") as caught:
             Transport(timeout=0.1).send("GET", f"{slow.url}/x", {}, "/x")
-        executed.append(caught.value.executed)
+        effects.add(caught.value.effect)
     # On a busy machine, the time may be over before a request is sent, or even before there is a connection.
-    assert None in executed
+    assert Effect.IN_FLIGHT in effects
     assert all(slow.ended.acquire(timeout=20) for _poll in range(slow.connections)), "a connection is still open"
     assert eventually(lambda: client_threads() <= threads), threading.enumerate()
     assert eventually(lambda: open_sockets() <= descriptors)
@@ -162,7 +162,7 @@ def test_a_client_is_of_use_again_after_a_deadline(server: Callable[..., Server]
 def test_a_response_without_end_is_given_up_long_before_the_deadline(kind: str, server: Callable[..., Server]) -> None:
     with pytest.raises(TransportError) as caught:
         Transport(timeout=600).send("GET", f"{server(ENDLESS[kind]).url}/x", {}, "/x")
-    assert caught.value.executed is None
+    assert caught.value.effect is Effect.UNKNOWN
 
 
 def test_a_compressed_response_is_refused_before_it_is_read(server: Callable[..., Server]) -> None:
@@ -171,7 +171,7 @@ def test_a_compressed_response_is_refused_before_it_is_read(server: Callable[...
     running = server(once(head + bomb))
     with pytest.raises(TransportError, match="a compressed answer, which was not asked for") as caught:
         Transport(timeout=20).send("GET", f"{running.url}/x", {}, "/x")
-    assert (caught.value.executed, caught.value.transient) == (None, False)
+    assert (caught.value.effect, caught.value.retryable) == (Effect.UNKNOWN, False)
     assert b"Accept-Encoding: identity\r\n" in running.requests[0]
 
 
@@ -187,14 +187,14 @@ def test_a_server_that_does_not_speak_tls_is_named(server: Callable[..., Server]
     running = server(once(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))
     with pytest.raises(TransportError, match=r"does not speak TLS, which https in api_url asks for") as caught:
         Transport(timeout=20).send("GET", f"{running.url.replace('http:', 'https:')}/x", {}, "/x")
-    assert (caught.value.executed, caught.value.transient) == (False, False)
+    assert (caught.value.effect, caught.value.retryable) == (Effect.NOT_SENT, False)
 
 
 def test_a_handshake_that_never_ends_was_not_sent_to_the_vendor(server: Callable[..., Server]) -> None:
     running = server(silent)
     with pytest.raises(TransportError, match=r"it took longer than 0.3 seconds") as caught:
         Transport(timeout=0.3).send("GET", f"{running.url.replace('http:', 'https:')}/x", {}, "/x")
-    assert caught.value.executed is False
+    assert caught.value.effect is Effect.NOT_SENT
     assert running.ended.acquire(timeout=20)
 
 

@@ -14,6 +14,7 @@ import pytest
 import requests
 from harness import QUOTA, Playground, Result, Run, Task, assert_one_sentence, calls
 from lease_kit import ALLOCATE, AREAS, LIST, POOL, RELEASE, REPLACE, Shop, named, shop_fixture
+from parameters import spread
 
 __all__ = ["shop_fixture"]
 
@@ -68,7 +69,10 @@ class Stage:
         return run.of("it").result
 
 
-@pytest.fixture(params=[HERE, THERE], ids=["here", "delegated"])
+PLACES = [pytest.param(HERE, id="here"), pytest.param(THERE, id="delegated")]
+
+
+@pytest.fixture(params=PLACES)
 def stage(request: pytest.FixtureRequest, shop: Shop, playground: Playground) -> Stage:
     return Stage(shop, playground, request.param)
 
@@ -171,7 +175,7 @@ def test_qg_proxy_release(stage: Stage) -> None:
     assert calls(stage.sim) == [LIST]
 
 
-@pytest.mark.parametrize("way", ["count", "all", "ips", "task_ids"])
+@pytest.mark.parametrize(("way", "stage"), spread(["count", "all", "ips", "task_ids"], PLACES), indirect=["stage"])
 def test_qg_proxy_replace(stage: Stage, way: str) -> None:
     held = stage.shop.hold(2, 1)
     options, replaced = {
@@ -265,17 +269,17 @@ def test_qg_area_info(stage: Stage) -> None:
     assert stage.sim.journal()[-1]["params"] == {"AreaId": str(HUAIAN), "Isp": "2", "Status": "1"}
 
 
-@pytest.mark.parametrize(
-    ("module", "options"),
-    [
-        ("qg_proxy_allocate", "count: 2"),
-        ("qg_proxy_release", "all: true"),
-        ("qg_proxy_replace", "all: true"),
-        ("qg_proxy_info", ""),
-        ("qg_proxy_pool_info", ""),
-        ("qg_area_info", ""),
-    ],
-)
+CALLING = [
+    pytest.param("qg_proxy_allocate", "count: 2", id="allocate"),
+    pytest.param("qg_proxy_release", "all: true", id="release"),
+    pytest.param("qg_proxy_replace", "all: true", id="replace"),
+    pytest.param("qg_proxy_info", "", id="info"),
+    pytest.param("qg_proxy_pool_info", "", id="pool"),
+    pytest.param("qg_area_info", "", id="areas"),
+]
+
+
+@pytest.mark.parametrize(("module", "options", "stage"), spread(CALLING, PLACES), indirect=["stage"])
 def test_a_refusal_is_one_clear_error(stage: Stage, module: str, options: str) -> None:
     stage.sim.configure(status="expired", options={"error_status": 400})
     run = stage.run(module, options)
@@ -651,7 +655,7 @@ def assert_silent(run: Run, stage: Stage) -> None:
                 assert secret.encode() not in path.read_bytes(), path
 
 
-@pytest.mark.parametrize(("module", "options", "field", "kind"), URLS)
+@pytest.mark.parametrize(("module", "options", "field", "kind", "stage"), spread(URLS, PLACES), indirect=["stage"])
 def test_a_proxy_url_is_a_secret_that_works(stage: Stage, module: str, options: str, field: str, kind: str) -> None:
     stage.sim.configure(plan={"kind": kind})
     held = stage.shop.hold(1)
@@ -676,7 +680,7 @@ def test_a_proxy_url_in_a_loop_is_a_secret_too(stage: Stage, module: str, option
     assert_silent(stage.run(module, text, "-vvvv", "--diff", pwd=PWD).ok(), stage)
 
 
-@pytest.mark.parametrize(("module", "options", "field", "kind"), URLS)
+@pytest.mark.parametrize(("module", "options", "field", "kind", "stage"), spread(URLS, PLACES), indirect=["stage"])
 def test_a_failure_is_told_also_with_proxy_url(stage: Stage, module: str, options: str, field: str, kind: str) -> None:
     """Hidden is what holds a secret. The reason of a failure holds none, and has to be seen."""
     stage.sim.configure(pwd=PWD, status="expired")

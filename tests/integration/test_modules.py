@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from harness import ADD, DEL, QUERY, QUOTA, Playground, assert_one_sentence, calls
+from parameters import spread
 from simulator_fixture import Simulator
 
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
@@ -45,7 +46,10 @@ def variables(sim: Simulator) -> dict[str, Any]:
     return {"key": sim.key, "api_url": sim.api_url}
 
 
-@pytest.fixture(params=[HERE, THERE], ids=["here", "delegated"])
+PLACES = [pytest.param(HERE, id="here"), pytest.param(THERE, id="delegated")]
+
+
+@pytest.fixture(params=PLACES)
 def where(request: pytest.FixtureRequest) -> str:
     """What makes the task run on the control node, or elsewhere."""
     place: str = request.param
@@ -115,7 +119,9 @@ def test_reading(
     assert calls(sim) == [endpoint] * 2
 
 
-@pytest.mark.parametrize("module", ["qg_whitelist", "qg_whitelist_info", "qg_quota_info"])
+@pytest.mark.parametrize(
+    ("module", "where"), spread(["qg_whitelist", "qg_whitelist_info", "qg_quota_info"], PLACES), indirect=["where"]
+)
 def test_a_refusal_is_one_clear_error(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str
 ) -> None:
@@ -135,7 +141,9 @@ def test_a_refusal_is_one_clear_error(
     assert calls(sim) == [endpoint]
 
 
-@pytest.mark.parametrize("module", ["qg_whitelist", "qg_whitelist_info", "qg_quota_info"])
+@pytest.mark.parametrize(
+    ("module", "where"), spread(["qg_whitelist", "qg_whitelist_info", "qg_quota_info"], PLACES), indirect=["where"]
+)
 def test_key_and_address_from_the_environment(sim: Simulator, playground: Playground, where: str, module: str) -> None:
     sim.configure(pwd="pass word")
     options = f"ips: [{A}], allow_non_global: true" if module == "qg_whitelist" else ""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from harness import Operate, Playground, Result, assert_one_sentence, operate
 from monopoly_process import ensure_held
+from parameters import spread
 from simulator_fixture import Simulator
 
 LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
@@ -49,7 +50,10 @@ def variables(sim: Simulator) -> dict[str, Any]:
     return {"key": sim.key, "api_url": sim.api_url}
 
 
-@pytest.fixture(params=[HERE, THERE], ids=["here", "delegated"])
+PLACES = [pytest.param(HERE, id="here"), pytest.param(THERE, id="delegated")]
+
+
+@pytest.fixture(params=PLACES)
 def where(request: pytest.FixtureRequest) -> str:
     """What makes the task run on the control node, or elsewhere."""
     place: str = request.param
@@ -198,7 +202,7 @@ def test_many_hosts_at_once_hold_no_more_than_one_wish(
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize("module", ["qg_monopoly", "qg_monopoly_info"])
+@pytest.mark.parametrize(("module", "where"), spread(["qg_monopoly", "qg_monopoly_info"], PLACES), indirect=["where"])
 def test_a_key_of_another_product(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str
 ) -> None:

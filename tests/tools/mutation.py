@@ -65,13 +65,13 @@ class Part:
 #: What is mutated, and with which tests: the one place that says so.
 PARTS = (
     Part(
-        "_whitelist.py",
+        "_whitelist/plan.py",
         ("test_whitelist_plan.py",),
         functions=("x_plan", "x_guard", "x__some", "x_contradicts", "x_company", "x_joined", "xǁPlanǁ*"),
     ),
-    Part("_leases.py", ("test_lease_plan.py",)),
+    Part("_leases/plan.py", ("test_lease_plan.py",)),
     Part("_store/rate_limiter.py", ("test_rate_limiter.py",)),
-    Part("_monopoly_match.py", ("test_monopoly_matching.py",)),
+    Part("_monopolies/matching.py", ("test_monopoly_matching.py",)),
 )
 
 # The shrinking of an input that fails a mutant would take most of the time.

@@ -20,8 +20,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.action.qg_egress_whitelist import SPEC
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import endpoints as account_endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints as classic_endpoints
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import VENDOR_CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import VENDOR_CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute

@@ -192,14 +192,14 @@ SENTENCES: list[Any] = [
     ),
     pytest.param(
         "awx",
-        r"`egress_whitelist_max_wait` is what a job may wait in all, (\d+) seconds by default",
-        r"`egress_whitelist_max_wait` 是一个作业总共可以等待的时间,默认 (\d+) 秒",
+        r"`egress_whitelist_max_wait` limits the total waiting time of a job, (\d+) seconds by default",
+        r"`egress_whitelist_max_wait` 限制一个作业的总等待时间,默认 (\d+) 秒",
         PROXY_API_OPTIONS["max_wait"],
         id="max_wait",
     ),
     pytest.param(
         "awx",
-        r"shares a state directory, by default `(\S+?)`",
+        r"share a state directory, by default `(\S+?)`",
         r"共用一个状态目录,默认为 `(\S+?)`",
         PROXY_API_OPTIONS["state_dir"],
         id="state_dir of a job",

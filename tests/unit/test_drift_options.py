@@ -341,14 +341,14 @@ def told_by(guide: str, pattern: str) -> tuple[str, ...]:
 #: Sentences of the guide in both languages, with what they tell.
 EVENTS = {
     "docs/docsite/rst/events.rst": {
-        "options": r"has to be set\. The others are `interval` \((\d+) seconds\), (.+?)\. A wrong",
+        "options": r"is required\. The other options are `interval` \((\d+) seconds\), (.+?)\. If an option",
         "least": r"`interval` is at least (\d+) seconds",
-        "rest": r"at most (\d+) minutes or one interval apart",
+        "rest": r"at most after (\d+) minutes or one interval",
     },
     "docs/zh-CN/events.md": {
-        "options": r"此外还有 `interval`\((\d+) 秒\),(.+?)。选项有错时",
+        "options": r"此外还有 `interval`\((\d+) 秒\),(.+?)。选项有误时",
         "least": r"`interval` 至少为 (\d+) 秒",
-        "rest": r"最长相隔 (\d+) 分钟或一个间隔",
+        "rest": r"最长相隔 (\d+) 分钟\(`interval` 更长时为一个间隔\)",
     },
 }
 

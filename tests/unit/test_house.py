@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import VENDOR_CODES
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import VENDOR_CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.version import VERSION
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))

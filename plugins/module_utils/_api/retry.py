@@ -12,14 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .._core.errors import (
-    RATE_LIMITED,
-    UNKNOWN,
-    ApiError,
-    TransportError,
-    UnexpectedError,
-    WaitBudgetExceeded,
-)
+from .._core.errors import CallError, Effect, TransportError, UnexpectedError, WaitBudgetExceeded
 from .._core.waiting import WaitBudget, backoff
 from .transport import Transport
 
@@ -52,14 +45,14 @@ class Client:
         ``repeatable`` says that to carry the call out twice is no different from once.
         """
         tries = 0
-        last: ApiError | TransportError | None = None
+        last: CallError | None = None
         while True:
             try:
                 return attempt()
             except WaitBudgetExceeded as late:
                 # Why there was something to wait for says more than that there is no time for it.
                 raise last or late from None
-            except (ApiError, TransportError) as problem:
+            except CallError as problem:
                 last = problem
                 tries += self._counts(problem)
                 if tries >= MAX_ATTEMPTS or not _may_be_sent_again(problem, repeatable):
@@ -70,14 +63,13 @@ class Client:
                     raise problem from None
             self.retries += 1
 
-    def _counts(self, problem: ApiError | TransportError) -> bool:
+    def _counts(self, problem: CallError) -> bool:
         """Whether a failure is one of the tries that a call has."""
         return True
 
-    def _rest(self, problem: ApiError | TransportError, tries: int, name: str) -> None:
+    def _rest(self, problem: CallError, tries: int, name: str) -> None:
         """Wait as long as the failure asks for."""
-        wanted = problem.retry_after if isinstance(problem, TransportError) else None
-        self.budget.wait(backoff(tries - 1, wanted), "the last try failed", name)
+        self.budget.wait(backoff(tries - 1, problem.retry_after), "the last try failed", name)
 
 
 def unreadable(problem: Exception, endpoint: str) -> TransportError:
@@ -86,13 +78,11 @@ def unreadable(problem: Exception, endpoint: str) -> TransportError:
     return TransportError(
         f"{endpoint}: the answer cannot be read: {cause}. This is a defect of the collection.",
         endpoint=endpoint,
-        executed=None,
-        transient=False,
+        effect=Effect.UNKNOWN,
+        retryable=False,
     )
 
 
-def _may_be_sent_again(problem: ApiError | TransportError, repeatable: bool) -> bool:
+def _may_be_sent_again(problem: CallError, repeatable: bool) -> bool:
     """Whether the same call may follow: it surely was not carried out, or doing it twice is no different from once."""
-    if isinstance(problem, ApiError):
-        return problem.code == RATE_LIMITED or (problem.code in (UNKNOWN, 500) and repeatable)
-    return problem.transient and (problem.executed is False or repeatable)
+    return problem.retryable and (repeatable or not problem.may_have_effect)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from .._core.errors import TransportError
+from .._core.errors import Effect, TransportError
 from .._core.log_filter import keep_queries_out
 from .._core.version import VERSION
 from .bounded_session import (
@@ -172,8 +172,8 @@ class Transport:
                 f"{endpoint}: {host} sent a compressed answer, which was not asked for. Check {self.url_option}, and "
                 "what stands between this machine and the server.",
                 endpoint=endpoint,
-                executed=None,
-                transient=False,
+                effect=Effect.UNKNOWN,
+                retryable=False,
             )
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
@@ -182,24 +182,24 @@ class Transport:
                     f"{endpoint}: the certificate of {host} is not trusted ({reason}). "
                     f"Set ca_path to the right authority, or check {self.url_option}.",
                     endpoint=endpoint,
-                    executed=False,
-                    transient=False,
+                    effect=Effect.NOT_SENT,
+                    retryable=False,
                 )
         names = {type(cause).__name__ for cause in causes}
         if names & {"InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"}:
             return TransportError(
                 f"{endpoint}: the address {host!r} of {self.url_option} cannot be used.",
                 endpoint=endpoint,
-                executed=False,
-                transient=False,
+                effect=Effect.NOT_SENT,
+                retryable=False,
             )
         if not sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
             return TransportError(
                 f"{endpoint}: {host} does not speak TLS, which https in {self.url_option} asks for. Check scheme and "
                 f"port of {self.url_option}.",
                 endpoint=endpoint,
-                executed=False,
-                transient=False,
+                effect=Effect.NOT_SENT,
+                retryable=False,
             )
         unsent = not sent or names & {
             "ConnectTimeout",
@@ -207,11 +207,11 @@ class Transport:
             "NewConnectionError",
             "NameResolutionError",
         }
+        timed_out = any("Timeout" in name for name in names)
         return TransportError(
             f"{endpoint}: no usable answer from {host}: {_in_words(causes, self.timeout)}.",
             endpoint=endpoint,
-            executed=False if unsent else None,
-            over=bool(unsent) or not any("Timeout" in name for name in names),
+            effect=Effect.NOT_SENT if unsent else Effect.IN_FLIGHT if timed_out else Effect.UNKNOWN,
         )
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every way in which a run can fail, and what the vendor's codes mean.
+"""The errors that a run can end with, and the effect of a call that failed.
 
 This file is private to the collection.
 """
@@ -11,58 +11,26 @@ from __future__ import annotations
 
 import os
 import traceback
-from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from .text import one_line
 
 
-@dataclass(frozen=True)
-class VendorCode:
-    """One row of the vendor's error table: the meaning and what the user can do about it."""
+class Effect(Enum):
+    """What a call that failed has done at the vendor.
 
-    meaning: str
-    fix: str
+    The transport and the response parsers set it once. Callers decide by it, not by status or code.
+    """
 
-
-#: Codes of the classic API (vendor docs: API overview, 174, 175, 178, 181).
-#: -101, -102, -202 and -206 come from single pages and from public clients.
-VENDOR_CODES: dict[int, VendorCode] = {
-    -1: VendorCode("unknown error", "Try again later; ask the vendor's support if it stays."),
-    -10: VendorCode("parameter not legal", "Check the values of the task's options."),
-    -11: VendorCode(
-        "too many requests", "Give the task more time with max_wait, and let only one control node use this key."
-    ),
-    -12: VendorCode("key blocked", "Ask the vendor why the key was blocked."),
-    -13: VendorCode(
-        "calling address not authorised",
-        "The key's API authentication (vendor's console) lets in only listed callers: list the address of this "
-        "control node there.",
-    ),
-    -14: VendorCode("API password wrong or missing", "Set pwd (environment QG_PWD) to the key's API password."),
-    -15: VendorCode("no permission", "The product behind this key does not offer this call: use another key."),
-    -100: VendorCode("plan missing or expired", "Check the key, or renew its plan in the vendor's console."),
-    -101: VendorCode("more than the plan's channels", "Ask for less, or buy more channels."),
-    -102: VendorCode("no free channel left", "Release a lease or wait until one expires."),
-    -103: VendorCode("resources short", "Try again later or choose another area."),
-    -104: VendorCode("allocation failed", "Try again later."),
-    -105: VendorCode("count limit reached", "Wait a minute, or ask for less in one run."),
-    -202: VendorCode(
-        "whitelist full", "Remove addresses that are no longer needed, or ask the vendor for a longer whitelist."
-    ),
-    -206: VendorCode("address bound to another key", "Remove the address from the whitelist of the other key first."),
-}
-
-UNKNOWN = -1
-INVALID_PARAMETER = -10
-RATE_LIMITED = -11
-NO_PERMISSION = -15
-NO_FREE_CHANNEL = -102
-RESOURCES_SHORT = -103
-ALLOCATION_FAILED = -104
-COUNT_LIMIT = -105
-WHITELIST_FULL = -202
-BOUND_TO_OTHER_KEY = -206
+    #: The request did not reach the vendor's service.
+    NOT_SENT = "not sent"
+    #: The vendor refused the call and changed nothing.
+    REJECTED = "rejected"
+    #: The exchange has ended, and the call may have been carried out.
+    UNKNOWN = "unknown"
+    #: The server has not ended the exchange, so the call may still be carried out.
+    IN_FLIGHT = "in flight"
 
 
 class QgError(Exception):
@@ -118,121 +86,56 @@ class WaitBudgetExceeded(QgError):
     """The next step would have to wait longer than max_wait leaves."""
 
 
-class ApiError(QgError):
-    """The vendor answered, and the answer is a refusal.
-
-    ``code`` is the vendor's number, ``endpoint`` the path that was called.
-    """
-
-    def __init__(self, code: int, endpoint: str, *, vendor_message: str | None = None, http_status: int | None = None):
-        known = self._known(code)
-        said = f', "{vendor_message}"' if vendor_message else ""
-        super().__init__(
-            f"{endpoint} was refused with {self._number} {code} ({known.meaning}{said}). {known.fix}",
-            code=code,
-            meaning=known.meaning,
-            endpoint=endpoint,
-            http_status=http_status,
-        )
-        self.code = code
-        self.endpoint = endpoint
-
-    _number = "code"
-
-    @staticmethod
-    def _known(code: int) -> VendorCode:
-        return VENDOR_CODES.get(code, VendorCode("not a documented code", "See the vendor's error table."))
-
-
-class StatusError(ApiError):
-    """A refusal of the calls for exclusive occupancy, which tell it by HTTP status: 400 refused, 500 unknown error.
-
-    ``code`` is that status, as in the vendor's own client.
-    """
-
-    _number = "HTTP"
-
-    @staticmethod
-    def _known(code: int) -> VendorCode:
-        if code >= 500:
-            return VendorCode("unknown error", "Try again later; ask the vendor's support if it stays.")
-        return VendorCode("refused", "Check the task's options, and the times that the vendor's rules ask for.")
-
-
-#: Seconds that the clocks of both sides may be apart before that is taken for the reason of a refusal.
-MAX_CLOCK_DIFFERENCE = 60
-
-
-class AccountError(QgError):
-    """The account API answered, and the answer is a refusal. Its codes are not public: its own words are shown.
-
-    ``code`` is as the vendor wrote it, None where the call has none. ``ahead`` are the seconds by which the clock here
-    is ahead of the vendor's, None where the answer did not tell.
-    """
-
-    def __init__(
-        self,
-        endpoint: str,
-        *,
-        code: str | None,
-        said: str | None,
-        request_id: str | None,
-        http_status: int,
-        asked: str,
-        ahead: float | None,
-    ) -> None:
-        number = "" if code is None else f" with code {code}"
-        words = f' ("{said}")' if said else ""
-        super().__init__(
-            f"{endpoint} was refused{number}{words}. {_account_fix(asked, ahead)}",
-            code=code,
-            meaning=said,
-            endpoint=endpoint,
-            request_id=request_id,
-            http_status=http_status,
-        )
-
-
-def _account_fix(asked: str, ahead: float | None) -> str:
-    if ahead is not None and abs(ahead) > MAX_CLOCK_DIFFERENCE:
-        side = "ahead of" if ahead > 0 else "behind"
-        return (
-            f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
-            f"time: set the clock. It was asked for {asked}."
-        )
-    clock = "" if ahead is not None else ", and whether the clock of this machine is right"
-    return (
-        f"It was asked for {asked}: check that. Where the vendor speaks of the signature, check app_id, app_key and "
-        f"domain{clock}."
-    )
-
-
 class UncertainOutcomeError(QgError):
-    """Whether a call was carried out cannot be told, and it may not simply be sent again."""
+    """Whether a call was carried out is unknown, and it must not simply be sent again."""
 
 
-class TransportError(QgError):
-    """No usable answer came back.
+class CallError(QgError):
+    """A call failed. ``effect`` is what it has done at the vendor.
 
-    ``executed`` is False where the request surely never reached the vendor's service, and None where nobody can
-    tell. ``over`` says whether the server has ended the exchange, so that nothing of it is still under way.
-    ``transient`` says whether trying again makes sense.
+    ``retryable`` says whether the same call may succeed later. Whether it may be sent again depends on ``effect``, too.
+    ``retry_after`` are the seconds that the server asked to wait, if it did.
     """
 
     def __init__(
         self,
         message: str,
         *,
+        effect: Effect,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(message, **details)
+        self.effect = effect
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+    @property
+    def may_have_effect(self) -> bool:
+        """Whether the call may have been carried out, or may still be."""
+        return self.effect in (Effect.UNKNOWN, Effect.IN_FLIGHT)
+
+
+class TransportError(CallError):
+    """No usable response came back."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
         endpoint: str,
-        executed: bool | None,
-        over: bool = True,
-        transient: bool = True,
+        effect: Effect,
+        retryable: bool = True,
         http_status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, endpoint=endpoint, http_status=http_status)
-        self.executed = executed
-        self.over = over
-        self.transient = transient
+        super().__init__(
+            message,
+            effect=effect,
+            retryable=retryable,
+            retry_after=retry_after,
+            endpoint=endpoint,
+            http_status=http_status,
+        )
         self.http_status = http_status
-        self.retry_after = retry_after

@@ -19,6 +19,9 @@ from .addresses import is_public, packed
 from .errors import OptionError
 from .text import describe, quote_word
 
+# Compiled here, once for all workers of a run: compiling it in each would take longer than all that it is used for.
+_HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
+
 
 def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> str:
     """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is never quoted."""
@@ -37,7 +40,7 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
 
 def _is_host(name: str) -> bool:
     """Whether this may be a name or an address; names in other scripts are taken as they are."""
-    return bool(re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+", name))
+    return bool(_HOST.fullmatch(name))
 
 
 def check_selectors(

@@ -14,14 +14,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from .._api.classic.client import ProxyApi
+from .._api.classic.errors import ApiError
 from .._api.classic.models import Lease, Quota
-from .._core.errors import (
-    ApiError,
-    OptionError,
-    QgError,
-    TransportError,
-    UncertainOutcomeError,
-)
+from .._core.errors import OptionError, QgError, TransportError, UncertainOutcomeError
 from .manager import Holder
 from .plan import (
     Plan,

@@ -20,8 +20,7 @@ from typing import Any
 
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi
-from .._api.classic.models import Lease, Quota
-from .._core.errors import (
+from .._api.classic.errors import (
     ALLOCATION_FAILED,
     COUNT_LIMIT,
     INVALID_PARAMETER,
@@ -30,11 +29,9 @@ from .._core.errors import (
     RESOURCES_SHORT,
     UNKNOWN,
     ApiError,
-    QgError,
-    TransportError,
-    UncertainOutcomeError,
-    WaitBudgetExceeded,
 )
+from .._api.classic.models import Lease, Quota
+from .._core.errors import CallError, Effect, QgError, TransportError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.waiting import backoff
 from .._store.lease_store import LeaseMemory, Origin
 from .._store.paid_calls import (
@@ -218,7 +215,7 @@ class Holder:
         try:
             yield
         except (ApiError, TransportError) as error:
-            if not _may_be_executed(error):
+            if not error.may_have_effect:
                 self._unresolved[endpoint].remove(number)
                 self.calls.resolve(number)
             raise
@@ -298,10 +295,11 @@ class Holder:
                     what = f"whether {asked} addresses were leased cannot be told"
                     raise _uncertain(problem, what, "an earlier try whose answer was lost may be why.") from None
                 self._find_out(problem, known, asked)
-                last, lost = problem, lost or problem.code == UNKNOWN
+                # -104 reports a failure, so it does not explain a later refusal.
+                last, lost = problem, lost or (problem.may_have_effect and problem.code != ALLOCATION_FAILED)
             except TransportError as problem:
                 self._find_out(problem, known, asked)
-                last, lost = problem, lost or problem.executed is None
+                last, lost = problem, lost or problem.may_have_effect
             fresh = self._adopt(known, asked, origin, terms)
             if fresh:
                 self._resolve(_ALLOCATE)
@@ -348,7 +346,7 @@ class Holder:
             hidden = self._may_hide(known)
         if hidden:
             raise _uncertain(problem, what, HIDDEN)
-        if isinstance(problem, TransportError) and not problem.over:
+        if problem.effect is Effect.IN_FLIGHT:
             raise _uncertain(problem, what, NOTHING_NEW)
 
     def _shows(self, known: Collection[tuple[str, str, str]], pauses: Iterable[float], *, less: bool = False) -> bool:
@@ -396,7 +394,7 @@ class Holder:
                 self._release_once(todo, largest, reported)
             except (ApiError, TransportError, WaitBudgetExceeded) as found:
                 problem = found
-                self.release_under_way |= isinstance(found, TransportError) and not found.over
+                self.release_under_way |= isinstance(found, CallError) and found.effect is Effect.IN_FLIGHT
             verified &= self._look_back(problem, [lease.name for lease in todo if lease.name in reported], len(todo))
             recent = {name for name, at in reported.items() if self.now() - at < LIST_LAG}
             if problem and all(lease.name in recent for lease in todo if lease.identity in self.held):
@@ -549,8 +547,8 @@ class Holder:
         self.memory.changed()
         told = problem or QgError("The vendor reports success.", endpoint="/replace")
         what = "whether leases were replaced cannot be told"
-        doubtful = problem is None or _may_be_executed(problem)
-        under_way = isinstance(problem, TransportError) and not problem.over
+        doubtful = problem is None or problem.may_have_effect
+        under_way = problem is not None and problem.effect is Effect.IN_FLIGHT
         hidden = False
         with _unless_read(told, what):
             if self._shows(known, SETTLING if doubtful else SETTLING[:1]):
@@ -587,13 +585,6 @@ def _origin(call: PaidCall) -> Origin:
     return Origin(origin["area_id"], origin["isp"], frozenset(origin["successor_of"]))
 
 
-def _may_be_executed(problem: ApiError | TransportError) -> bool:
-    """Whether the vendor may have carried out the call that failed."""
-    if isinstance(problem, ApiError):
-        return problem.code in (UNKNOWN, ALLOCATION_FAILED)
-    return problem.executed is None
-
-
 def _interrupted(call: PaidCall, now: float) -> tuple[QgError, str]:
     """What is known of a call of an earlier run, and what is not."""
     what = (
@@ -610,9 +601,7 @@ def _interrupted(call: PaidCall, now: float) -> tuple[QgError, str]:
 
 def _passing(problem: QgError | None) -> bool:
     """Whether the same call may do better the next time."""
-    if isinstance(problem, TransportError):
-        return problem.transient and _may_be_executed(problem)
-    return _may_be_executed(problem) if isinstance(problem, ApiError) else problem is None
+    return problem is None or (isinstance(problem, CallError) and problem.retryable and problem.may_have_effect)
 
 
 @contextlib.contextmanager

@@ -21,19 +21,10 @@ from typing import Any
 
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi
+from .._api.classic.errors import INVALID_PARAMETER, NO_PERMISSION, UNKNOWN, ApiError, StatusError
 from .._api.classic.models import BEIJING, Area, Monopoly, parse_vendor_time
 from .._api.parsing import integer
-from .._core.errors import (
-    INVALID_PARAMETER,
-    NO_PERMISSION,
-    UNKNOWN,
-    ApiError,
-    QgError,
-    StatusError,
-    TransportError,
-    UncertainOutcomeError,
-    WaitBudgetExceeded,
-)
+from .._core.errors import Effect, QgError, TransportError, UncertainOutcomeError, WaitBudgetExceeded
 from .._store.paid_calls import (
     UNRESOLVED_TTL,
     PaidCall,
@@ -170,16 +161,9 @@ def _attempt(call: Callable[..., None], *arguments: Any, **named: Any) -> ApiErr
     return None
 
 
-def _doubtful(problem: ApiError | TransportError) -> bool:
-    """Whether it may have been carried out."""
-    if isinstance(problem, TransportError):
-        return problem.executed is None
-    return problem.code in (UNKNOWN, 500)
-
-
 def _refuses_one(problem: ApiError | TransportError | None) -> bool:
     """Whether the call was refused for what it names, of which the vendor refuses all for the sake of one."""
-    return isinstance(problem, StatusError) and not _doubtful(problem)
+    return isinstance(problem, StatusError) and not problem.may_have_effect
 
 
 def _batches(uuids: Sequence[str]) -> list[list[str]]:
@@ -535,7 +519,7 @@ class _Holding(_Run):
         try:
             yield
         except (ApiError, TransportError) as problem:
-            if not _doubtful(problem):
+            if not problem.may_have_effect:
                 self._calls.resolve(number)
                 raise
             self._sent.append(number)
@@ -576,7 +560,7 @@ class _Holding(_Run):
                 sending=partial(self._recorded, missing, before),
             )
             outcome.accepted = problem is None
-            if problem is not None and number == 1 and not _doubtful(problem):
+            if problem is not None and number == 1 and not problem.may_have_effect:
                 raise self._not_applied(problem)
             trouble = self.poll_until(shows, sum(PATIENCE), endpoint)
             if problem is None and not trouble and not shows():
@@ -585,8 +569,8 @@ class _Holding(_Run):
                 break
             # A server that has not ended the exchange may carry it out yet; and a refusal that follows a lost answer
             # may be due to what that one did.
-            over = not isinstance(problem, TransportError) or problem.over
-            if trouble or not over or not _doubtful(problem) or number == MAX_ATTEMPTS:
+            in_flight = problem.effect is Effect.IN_FLIGHT
+            if trouble or in_flight or not problem.may_have_effect or number == MAX_ATTEMPTS:
                 raise _uncertain(problem, what, trouble, advice=RUN_AGAIN)
             self._look_on(shows, problem, len(before), what, endpoint)
             if outcome.applied:
@@ -728,7 +712,7 @@ class _Releasing(_Run):
                 problem, left = None, self._acknowledged(left, named)
                 if not left:
                     return [], None
-            final = problem is not None and not _doubtful(problem)
+            final = problem is not None and not problem.may_have_effect
             # A refusal may be due to what an earlier call did whose response was lost.
             seconds = LIST_LAG if final and lost else 0.0 if final else sum(SETTLE)
             left = self._still_held(left, problem, seconds)
@@ -853,7 +837,7 @@ class _Redialling(_Run):
             if problem is None:
                 self._mark(left)
                 return [], None
-            final = not _doubtful(problem)
+            final = not problem.may_have_effect
             if final and not _refuses_one(problem):
                 raise problem
             pauses = () if final else SETTLE

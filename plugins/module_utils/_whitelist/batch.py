@@ -16,17 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._api.classic.client import ProxyApi, WhitelistReading
+from .._api.classic.errors import RATE_LIMITED
 from .._api.transport import service_of
 from .._core.addresses import numeric_order
-from .._core.errors import (
-    RATE_LIMITED,
-    OptionError,
-    QgError,
-    TransportError,
-    WaitBudgetExceeded,
-)
+from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExceeded
 from .._core.text import one_line
-from .._store.state import State, StateError
+from .._store.directory import StateError
+from .._store.state import State
 from .._store.write_queue import Board, Entry, Verdict, Work
 from .._task.operation import Mode, redact
 from .._task.options import PROXY_API_OPTIONS, proxy_api

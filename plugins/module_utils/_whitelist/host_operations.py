@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from .._core.errors import QgError
-from .._store.state import StateError
+from .._store.directory import StateError
 from .._store.write_queue import (
     Board,
     Entry,

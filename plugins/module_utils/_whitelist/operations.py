@@ -15,7 +15,7 @@ from typing import Any
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError
 from .._core.validation import check_addresses, check_range
-from .._store.state import StateError
+from .._store.directory import StateError
 from .._store.write_queue import Entry
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, proxy_api

@@ -18,19 +18,10 @@ from .._api.classic.client import (
     PostRejected,
     ProxyApi,
     WhitelistReading,
-    may_be_executed,
 )
+from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL, ApiError
 from .._core.addresses import numeric_order
-from .._core.errors import (
-    BOUND_TO_OTHER_KEY,
-    UNKNOWN,
-    WHITELIST_FULL,
-    ApiError,
-    OptionError,
-    QgError,
-    TransportError,
-    WaitBudgetExceeded,
-)
+from .._core.errors import CallError, OptionError, QgError, TransportError, WaitBudgetExceeded
 from .._core.waiting import backoff
 from .._store.whitelist_writes import WhitelistWrite
 
@@ -412,7 +403,7 @@ class _Writer:
                     self._acknowledge(adding, batch)
                 except (ApiError, TransportError, PostRejected) as problem:
                     self._last, failed = problem, True
-                    self._lost |= may_be_executed(problem)
+                    self._lost |= problem.may_have_effect
                     if not self._curable(problem, adding, batch, todo):
                         return problem
                     if not self._one_address_at_fault(problem):
@@ -433,11 +424,11 @@ class _Writer:
     def _one_address_at_fault(problem: QgError) -> bool:
         return isinstance(problem, ApiError) and problem.code == BOUND_TO_OTHER_KEY
 
-    def _curable(self, problem: QgError, adding: bool, batch: list[str], todo: Plan) -> bool:
+    def _curable(self, problem: CallError, adding: bool, batch: list[str], todo: Plan) -> bool:
         """Whether another round can get further, and what it has to do differently."""
         if isinstance(problem, TransportError):
             # What surely was not carried out has been tried again already.
-            return problem.transient and problem.executed is None
+            return problem.retryable and problem.may_have_effect
         if isinstance(problem, PostRejected):
             return True
         if self._one_address_at_fault(problem) and adding:
@@ -455,7 +446,7 @@ class _Writer:
             # What is replaced goes first only where it surely makes room enough; else it would go for nothing.
             self._remove_first = self._wish.state == "exact" or len(todo.remove) >= len(todo.add)
             return self._remove_first
-        return code == UNKNOWN
+        return problem.may_have_effect
 
     def _halve(self, batch: Collection[str]) -> None:
         self._largest = min(self._largest or len(batch), math.ceil(len(batch) / 2))

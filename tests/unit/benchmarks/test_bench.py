@@ -182,7 +182,7 @@ def test_a_play_that_registered_all_needed_no_more_than_its_own_time() -> None:
 
 def test_the_ratios_are_those_that_are_asked_for() -> None:
     told = dict(report.ratios(results(), WORDS["en"]))
-    assert told["the role at rest over 200 hosts, by a bare `ping` of them"] == 1
+    assert told["the role in sync over 200 hosts, by a bare `ping` of them"] == 1
     assert told["`qg_whitelist` without a change, by `uri` for the same GET"] == pytest.approx(0.75)
     assert told["10,000 addresses from a file in one call, by one address"] == pytest.approx(0.6 / 0.50001)
     assert told["10,000 addresses of a variable in one call, by one address"] == pytest.approx(0.7 / 0.50002)

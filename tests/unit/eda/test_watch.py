@@ -13,15 +13,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.models import Amount
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import BEIJING, Lease, Quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import numeric_order
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
-    AccountError,
-    ApiError,
-    QgError,
-    TransportError,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import (
     BALANCE,
     LEASES,
@@ -86,7 +83,7 @@ def refusal(code: int) -> ApiError:
 
 
 LOST = TransportError(
-    "/query: no usable answer from proxy.qg.net: connection reset by peer.", endpoint="/query", executed=None
+    "/query: no usable answer from proxy.qg.net: connection reset by peer.", endpoint="/query", effect=Effect.UNKNOWN
 )
 
 quotas = st.builds(lambda total, used: quota(max(0, total - used), total), st.integers(0, 12), st.integers(0, 12))

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
-    ApiError,
+    Effect,
     OptionError,
     QgError,
     TransportError,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.log_filter import LOGGERS, keep_queries_out
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Snapshot, WatchState
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import read_options
@@ -202,7 +203,7 @@ def test_a_full_queue_holds_the_next_poll_back(vendor: Vendor) -> None:
 
 
 def test_what_fails_is_looked_at_less_and_less_often_and_the_rest_as_ever(vendor: Vendor) -> None:
-    lost = TransportError("/query: no usable answer.", endpoint="/query", executed=None)
+    lost = TransportError("/query: no usable answer.", endpoint="/query", effect=Effect.UNKNOWN)
     vendor.answers = {"leases": [lost], "whitelist": [[]]}
     events = watch(vendor, 60, leases=True, whitelist=True)
     assert [event["type"] for event in events] == ["watch_failed"]
@@ -212,7 +213,7 @@ def test_what_fails_is_looked_at_less_and_less_often_and_the_rest_as_ever(vendor
 
 
 def test_a_recovered_watch_has_its_rhythm_back(vendor: Vendor) -> None:
-    refused = ApiError(-1, "/query")
+    refused = ApiError(-1, "/query", effect=Effect.UNKNOWN)
     vendor.answers = {"leases": [refused, refused, [], refused, []]}
     events = watch(vendor, 7, leases=True)
     assert [event["type"] for event in events] == ["watch_failed", "watch_recovered", "watch_failed", "watch_recovered"]

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
@@ -67,7 +67,7 @@ class InProcess(Transport):
             status, body = self.core.handle(method, parts.path, parameters)
         except ConnectionLost as lost:
             self.step()
-            raise TransportError(f"{endpoint}: {lost}.", endpoint=endpoint, executed=None) from None
+            raise TransportError(f"{endpoint}: {lost}.", endpoint=endpoint, effect=Effect.UNKNOWN) from None
         self.step()
         if self.core.clock.now() - began > self.timeout:
             raise self._silence(endpoint)
@@ -75,7 +75,7 @@ class InProcess(Transport):
 
     @staticmethod
     def _silence(endpoint: str) -> TransportError:
-        return TransportError(f"{endpoint}: no answer in time.", endpoint=endpoint, executed=None, over=False)
+        return TransportError(f"{endpoint}: no answer in time.", endpoint=endpoint, effect=Effect.IN_FLIGHT)
 
     def advance(self, seconds: float) -> None:
         """Move the clock on, and let calls that are due be carried out on the way."""

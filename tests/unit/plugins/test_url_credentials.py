@@ -29,7 +29,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.qingguo.qgnet.plugins.inventory import qg_cloud
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import Spec
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import SPEC
@@ -123,7 +123,9 @@ def _no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 
     def exchange(_self: Transport, _method: str, _url: str, _form: str | None, endpoint: str) -> None:
-        raise TransportError(f"{endpoint}: there is no network.", endpoint=endpoint, executed=False, transient=False)
+        raise TransportError(
+            f"{endpoint}: there is no network.", endpoint=endpoint, effect=Effect.NOT_SENT, retryable=False
+        )
 
     monkeypatch.setattr(Transport, "_exchange", exchange)
 

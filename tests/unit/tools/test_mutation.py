@@ -53,3 +53,12 @@ def test_only_mutants_of_the_named_functions_count() -> None:
 def test_files_and_tests_of_a_part_are_there(part: mutation.Part) -> None:
     for name in (f"{mutation.CODE}/{part.file}", *(f"{mutation.TESTS}/{test}" for test in part.tests)):
         assert (ROOT / name).is_file()
+
+
+@pytest.mark.parametrize("part", mutation.PARTS, ids=lambda part: part.name)
+def test_functions_of_a_part_are_there(part: mutation.Part) -> None:
+    text = (ROOT / mutation.CODE / part.file).read_text(encoding="utf-8")
+    for pattern in part.functions:
+        names = pattern.removesuffix("*").split("ǁ")
+        where = f"\ndef {pattern.removeprefix('x_')}(" if len(names) == 1 else f"\nclass {names[1]}:"
+        assert where in text, f"no {pattern} in {part.file}"

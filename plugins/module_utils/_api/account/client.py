@@ -14,10 +14,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..._core.errors import QgError, TransportError
+from ..._core.errors import Effect, QgError, TransportError
 from ..._core.waiting import WaitBudget
 from ..parsing import ResponseShapeError
-from ..responses import AccountResponseParser
 from ..retry import Client, T, unreadable
 from ..transport import Transport
 from . import endpoints
@@ -31,6 +30,7 @@ from .models import (
     packages,
     proxy_plan,
 )
+from .responses import AccountResponseParser
 from .signing import Identity
 
 #: The maximum number of services that one call of getDetail returns (vendor's page on service details).
@@ -130,8 +130,8 @@ class AccountApi(Client):
             raise TransportError(
                 f"{endpoint.path}: the response cannot be read: {error}.",
                 endpoint=endpoint.path,
-                executed=None,
-                transient=False,
+                effect=Effect.UNKNOWN,
+                retryable=False,
             ) from None
         except Exception as error:
             raise unreadable(error, endpoint.path) from error

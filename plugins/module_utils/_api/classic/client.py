@@ -15,14 +15,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..._core.errors import (
-    RATE_LIMITED,
-    UNKNOWN,
-    ApiError,
-    QgError,
-    TransportError,
-)
+from ..._core.errors import CallError, Effect, QgError, TransportError
 from ..._core.waiting import WaitBudget
+from ..._store.directory import StateError
 from ..._store.rate_limiter import RateLimiter
 from ..._store.reported import (
     LEASES,
@@ -30,17 +25,16 @@ from ..._store.reported import (
     WHITELIST,
     ReportedChanges,
 )
-from ..._store.state import StateError
 from ..._store.whitelist_writes import (
     WhitelistWrite,
     WhitelistWrites,
 )
 from ..parsing import ResponseShapeError
-from ..responses import ResponseParser
 from ..retry import Client, T, unreadable
 from ..transport import Transport, encode, service_of
 from . import endpoints
 from .endpoints import Endpoint
+from .errors import RATE_LIMITED, ApiError
 from .models import (
     ISP_NUMBERS,
     Area,
@@ -57,6 +51,7 @@ from .models import (
     released_monopolies,
     task_leases,
 )
+from .responses import ClassicResponseParser
 
 #: How an answer's JSON becomes what the caller gets; raises ResponseShapeError.
 Reader = Callable[[dict[str, Any]], T]
@@ -70,7 +65,7 @@ MAX_QUERY = 4000
 LOCK_POLL_INTERVAL = 0.2
 
 
-class PostRejected(QgError):
+class PostRejected(CallError):
     """The call was sent by POST and refused, though the same key was served by GET before."""
 
 
@@ -123,7 +118,7 @@ class ProxyApi(Client):
         self.rate_limiter = rate_limiter
         self._api_url = api_url.rstrip("/")
         self._credentials = {"Key": key, **({"Pwd": pwd} if pwd else {})}
-        self._listener = ResponseParser(self._credentials.values())
+        self._listener = ClassicResponseParser(self._credentials.values())
         #: The name of the key in the state directory.
         self.key_digest = rate_limiter.state.digest("pacing", service_of(api_url), key)
         self._forms = True
@@ -187,10 +182,10 @@ class ProxyApi(Client):
             number = self._writes.record(ips, present=present, timeout=self.timeout)
             try:
                 yield
-            except (ApiError, TransportError, PostRejected) as problem:
+            except CallError as problem:
                 with contextlib.suppress(StateError):
-                    if may_be_executed(problem):
-                        self._writes.keep(number, over=not isinstance(problem, TransportError) or problem.over)
+                    if problem.may_have_effect:
+                        self._writes.keep(number, over=problem.effect is not Effect.IN_FLIGHT)
                     else:
                         self._writes.resolve(number)
                 raise
@@ -437,14 +432,14 @@ class ProxyApi(Client):
             with contextlib.suppress(StateError):
                 self.rate_limiter.complete(place)
 
-    def _counts(self, problem: ApiError | TransportError) -> bool:
+    def _counts(self, problem: CallError) -> bool:
         """A refusal for the rate costs a minute each time, so that max_wait ends these tries, and nothing else does."""
-        return not _for_the_rate(problem) or _wanted_rest(problem) is not None
+        return not _for_the_rate(problem) or problem.retry_after is not None
 
-    def _rest(self, problem: ApiError | TransportError, tries: int, name: str) -> None:
+    def _rest(self, problem: CallError, tries: int, name: str) -> None:
         """After a refusal for the rate, all who share the key wait."""
         if _for_the_rate(problem):
-            self.rate_limiter.block(self.key_digest, name, _wanted_rest(problem))
+            self.rate_limiter.block(self.key_digest, name, problem.retry_after)
         else:
             super()._rest(problem, tries, name)
 
@@ -461,14 +456,16 @@ class ProxyApi(Client):
                 raise
             except ResponseShapeError as problem:
                 raise TransportError(
-                    f"{endpoint.name}: the answer cannot be read: {problem}.", endpoint=endpoint.name, executed=None
+                    f"{endpoint.name}: the answer cannot be read: {problem}.",
+                    endpoint=endpoint.name,
+                    effect=Effect.UNKNOWN,
                 ) from None
             except Exception as problem:
                 raise unreadable(problem, endpoint.name) from problem
-        except (ApiError, TransportError) as problem:
+        except CallError as problem:
             if by_form and _refuses_forms(problem):
                 self._forms = False
-                raise PostRejected(problem.message, **problem.details) from None
+                raise PostRejected(problem.message, effect=Effect.REJECTED, **problem.details) from None
             raise
 
 
@@ -477,21 +474,9 @@ def _listing(body: Mapping[str, Any]) -> tuple[list[str], bool]:
     return addresses(body), body.get("Data") is not None
 
 
-def may_be_executed(problem: QgError) -> bool:
-    """Whether a change of the whitelist may have been carried out, or may still be, though its call failed."""
-    if isinstance(problem, TransportError):
-        return problem.executed is not False
-    return isinstance(problem, ApiError) and problem.code == UNKNOWN
-
-
-def _for_the_rate(problem: ApiError | TransportError) -> bool:
+def _for_the_rate(problem: CallError) -> bool:
     """Whether the vendor refused a call because there were too many."""
     return problem.details.get("code") == RATE_LIMITED or problem.details.get("http_status") == 429
-
-
-def _wanted_rest(problem: ApiError | TransportError) -> float | None:
-    """How long the server asked to be left alone, if it did."""
-    return problem.retry_after if isinstance(problem, TransportError) else None
 
 
 def _texts(parameters: Mapping[str, object]) -> dict[str, str]:
@@ -514,8 +499,9 @@ def _lease_parameters(
     )
 
 
-def _refuses_forms(problem: ApiError | TransportError) -> bool:
+def _refuses_forms(problem: CallError) -> bool:
     """Whether a refusal may be due to the form: not understood at all, or read as a call without parameters."""
     if isinstance(problem, ApiError):
         return problem.code in (-10, -12, -14, -100)
-    return problem.executed is False and not problem.transient and problem.http_status is not None
+    unsent = problem.effect is Effect.NOT_SENT and not problem.retryable
+    return unsent and problem.details.get("http_status") is not None

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..._core.errors import Effect
+from .errors import ALLOCATION_FAILED, UNKNOWN
+
 #: The limit of plans that are billed by volume, and of the calls that do not depend on channels.
 COMMON_LIMIT = 60
 
@@ -22,7 +25,8 @@ class Endpoint:
 
     ``per_minute`` is its limit per key, to which ``per_channel`` is added for each channel of the plan. ``repeatable``
     says whether a call whose answer was lost may simply be sent again; where it may not, the caller has to look first
-    at what was done. ``by_status`` marks the calls that tell success by HTTP status instead of a ``Code``.
+    at what was done. ``by_status`` marks the calls that report success by HTTP status instead of a ``Code``.
+    ``unknown_effect`` are the codes (or statuses) of refusals after which the call may have been carried out.
     """
 
     path: str
@@ -32,6 +36,11 @@ class Endpoint:
     per_channel: int = 0
     method: str = "GET"
     by_status: bool = False
+    unknown_effect: tuple[int, ...] = (UNKNOWN, 500)
+
+    def effect(self, code: int) -> Effect:
+        """Return what a call did that was refused with this code or status."""
+        return Effect.UNKNOWN if code in self.unknown_effect else Effect.REJECTED
 
     @property
     def name(self) -> str:
@@ -49,16 +58,19 @@ class Endpoint:
         return min(COMMON_LIMIT, self.per_minute + self.per_channel * (channels or 1))
 
 
+#: The codes of refusals after which a change of the whitelist, or of leases, may have been carried out.
+_WHITELIST, _LEASES = (UNKNOWN,), (UNKNOWN, ALLOCATION_FAILED)
+
 WHITELIST_QUERY = Endpoint("/whitelist/query", 60, repeatable=True, doc=180)
-WHITELIST_ADD = Endpoint("/whitelist/add", 20, repeatable=False, doc=178)
-WHITELIST_DEL = Endpoint("/whitelist/del", 20, repeatable=False, doc=179)
+WHITELIST_ADD = Endpoint("/whitelist/add", 20, repeatable=False, doc=178, unknown_effect=_WHITELIST)
+WHITELIST_DEL = Endpoint("/whitelist/del", 20, repeatable=False, doc=179, unknown_effect=_WHITELIST)
 QUOTA = Endpoint("/info/quota", 60, repeatable=True, doc=181)
 AREAS = Endpoint("/resources", 60, repeatable=True, doc=177)
 QUERY = Endpoint("/query", 10, repeatable=True, doc=175, per_channel=5)
 EXTRACT = Endpoint("/extract", 45, repeatable=True, doc=None)
-ALLOCATE = Endpoint("/allocate", 10, repeatable=False, doc=174, per_channel=5)
-REPLACE = Endpoint("/replace", 10, repeatable=False, doc=297, per_channel=5)
-RELEASE = Endpoint("/release", 0, repeatable=False, doc=176, per_channel=5)
+ALLOCATE = Endpoint("/allocate", 10, repeatable=False, doc=174, per_channel=5, unknown_effect=_LEASES)
+REPLACE = Endpoint("/replace", 10, repeatable=False, doc=297, per_channel=5, unknown_effect=_LEASES)
+RELEASE = Endpoint("/release", 0, repeatable=False, doc=176, per_channel=5, unknown_effect=_LEASES)
 #: Not a call, but the addresses that may be released in a minute.
 RELEASED_ADDRESSES = Endpoint("/release addresses", 0, repeatable=False, doc=176, per_channel=2)
 MONOPOLIES = Endpoint("/monopolies", 60, repeatable=True, doc=None, by_status=True)

@@ -17,11 +17,12 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 import vendor_pages as pages
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE_SIZE, AccountApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.signing import Identity
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.retry import MAX_ATTEMPTS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
-    AccountError,
+    Effect,
     OptionError,
     QgError,
     TransportError,
@@ -303,8 +304,8 @@ def test_an_answer_without_a_date_says_nothing_of_the_clock(date: str) -> None:
 
 
 TRANSIENT: dict[str, HttpResponse | TransportError] = {
-    "lost": TransportError("it was lost", endpoint=PACKAGES, executed=None),
-    "never sent": TransportError("it was not sent", endpoint=PACKAGES, executed=False),
+    "lost": TransportError("it was lost", endpoint=PACKAGES, effect=Effect.UNKNOWN),
+    "never sent": TransportError("it was not sent", endpoint=PACKAGES, effect=Effect.NOT_SENT),
     "500": HttpResponse(500, "<h1>Internal Server Error</h1>", {}),
     "502": HttpResponse(502, "<h1>Bad Gateway</h1>", {}),
     "503": HttpResponse(503, "", {"Retry-After": "3"}),

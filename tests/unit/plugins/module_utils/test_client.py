@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 import requests
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api import transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
-    Lease,
-    Quota,
-    ResponseShapeError,
-    addresses,
-    as_int,
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import (
+    VENDOR_CODES,
+    ApiError,
+    StatusError,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota, addresses, as_int
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
     HttpResponse,
     Transport,
@@ -36,10 +36,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import numeric_order, packed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
-    VENDOR_CODES,
-    ApiError,
+    Effect,
     OptionError,
-    StatusError,
     TransportError,
     WaitBudgetExceeded,
 )
@@ -148,7 +146,7 @@ def test_no_message_quotes_a_secret(tmp_path: Path, answer: HttpResponse) -> Non
 
 
 def test_a_read_is_repeated_after_a_transient_failure_and_that_is_told(tmp_path: Path) -> None:
-    lost = TransportError("lost", endpoint="/whitelist/query", executed=None)
+    lost = TransportError("lost", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
     api, transport = client(tmp_path, lost, HttpResponse(503, "", {"Retry-After": "2"}), json_answer('{"Code": 0}'))
     assert api.whitelist() == []
     report = api.usage()
@@ -157,21 +155,21 @@ def test_a_read_is_repeated_after_a_transient_failure_and_that_is_told(tmp_path:
 
 
 def test_a_write_whose_answer_was_lost_is_not_repeated_blindly(tmp_path: Path) -> None:
-    api, transport = client(tmp_path, TransportError("lost", endpoint="/whitelist/add", executed=None))
+    api, transport = client(tmp_path, TransportError("lost", endpoint="/whitelist/add", effect=Effect.UNKNOWN))
     with pytest.raises(TransportError):
         api.add(["203.0.113.1"])
     assert len(transport.sent) == 1
 
 
 def test_a_write_that_never_left_is_repeated(tmp_path: Path) -> None:
-    unsent = TransportError("refused", endpoint="/whitelist/add", executed=False)
+    unsent = TransportError("refused", endpoint="/whitelist/add", effect=Effect.NOT_SENT)
     api, transport = client(tmp_path, unsent, json_answer('{"Code": 0, "Data": ["203.0.113.1"], "Num": 1}'))
     assert api.add(["203.0.113.1"]) == ["203.0.113.1"]
     assert len(transport.sent) == 2
 
 
 def test_the_failure_is_told_and_not_the_waiting_where_max_wait_is_used_up(tmp_path: Path) -> None:
-    lost = TransportError("the reason", endpoint="/whitelist/query", executed=None)
+    lost = TransportError("the reason", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
     api, transport = client(tmp_path, lost)
     api.budget.max_wait = 0
     with pytest.raises(TransportError, match="the reason"):
@@ -230,24 +228,34 @@ def tls_error(reason: str) -> ssl.SSLError:
 
 
 @pytest.mark.parametrize(
-    ("problem", "executed", "transient", "words"),
+    ("problem", "effect", "retryable", "words"),
     [
-        (ssl.SSLCertVerificationError(1, "x"), False, False, "is not trusted"),
-        (requests.exceptions.InvalidURL(f"?Key={KEY}"), False, False, "cannot be used"),
-        (requests.exceptions.ConnectTimeout(f"?Key={KEY}"), False, True, "it took longer than 1 seconds"),
-        (requests.exceptions.ReadTimeout(f"?Key={KEY}"), None, True, "it took longer than 1 seconds"),
-        (requests.exceptions.ConnectionError(ConnectionResetError(104, "x")), None, True, "connection reset by peer"),
-        (requests.exceptions.ChunkedEncodingError(f"?Key={KEY}"), None, True, "chunked encoding error"),
-        (transport.ResponseTooLarge(), None, True, "larger than any of the vendor's"),
-        (transport.UnexpectedEncoding(), None, False, "a compressed answer"),
-        (requests.exceptions.SSLError(tls_error("UNSAFE_LEGACY_RENEGOTIATION_DISABLED")), None, True, "TLS failed"),
+        (ssl.SSLCertVerificationError(1, "x"), Effect.NOT_SENT, False, "is not trusted"),
+        (requests.exceptions.InvalidURL(f"?Key={KEY}"), Effect.NOT_SENT, False, "cannot be used"),
+        (requests.exceptions.ConnectTimeout(f"?Key={KEY}"), Effect.NOT_SENT, True, "it took longer than 1 seconds"),
+        (requests.exceptions.ReadTimeout(f"?Key={KEY}"), Effect.IN_FLIGHT, True, "it took longer than 1 seconds"),
+        (
+            requests.exceptions.ConnectionError(ConnectionResetError(104, "x")),
+            Effect.UNKNOWN,
+            True,
+            "connection reset by peer",
+        ),
+        (requests.exceptions.ChunkedEncodingError(f"?Key={KEY}"), Effect.UNKNOWN, True, "chunked encoding error"),
+        (transport.ResponseTooLarge(), Effect.UNKNOWN, True, "larger than any of the vendor's"),
+        (transport.UnexpectedEncoding(), Effect.UNKNOWN, False, "a compressed answer"),
+        (
+            requests.exceptions.SSLError(tls_error("UNSAFE_LEGACY_RENEGOTIATION_DISABLED")),
+            Effect.UNKNOWN,
+            True,
+            "TLS failed",
+        ),
     ],
 )
 def test_exceptions_are_told_in_words_without_their_text(
-    problem: Exception, executed: bool | None, transient: bool, words: str
+    problem: Exception, effect: Effect, retryable: bool, words: str
 ) -> None:
     error = Transport(timeout=1)._explain(problem, "api.example", "/x")
-    assert (error.executed, error.transient) == (executed, transient)
+    assert (error.effect, error.retryable) == (effect, retryable)
     assert words in error.message
     assert KEY not in error.message
 

@@ -19,18 +19,18 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoin
     RELEASE,
     RELEASED_ADDRESSES,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
     BEIJING,
     Area,
     Lease,
-    ResponseShapeError,
     all_leases,
     areas,
     new_leases,
     parse_vendor_time,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
-    ApiError,
     QgError,
     UncertainOutcomeError,
     WaitBudgetExceeded,

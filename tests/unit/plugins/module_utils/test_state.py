@@ -22,9 +22,10 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema, write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State, StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, Entry, Work
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.hosts import Memory
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import Wish

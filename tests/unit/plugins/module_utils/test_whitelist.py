@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import PostRejected, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
-    ApiError,
+    Effect,
     OptionError,
     QgError,
     TransportError,
@@ -71,12 +72,12 @@ class Vendor:
         path = f"/whitelist/{kind}"
         fault = self.script.pop(0) if self.script else "none"
         if fault == "before":
-            raise TransportError("lost", endpoint=path, executed=None)
+            raise TransportError("lost", endpoint=path, effect=Effect.UNKNOWN)
         if fault == "unknown":
-            raise ApiError(-1, path)
+            raise ApiError(-1, path, effect=Effect.UNKNOWN)
         if fault == "form" and self.forms:
             self.forms = False
-            raise PostRejected("no forms", code=-10)
+            raise PostRejected("no forms", effect=Effect.REJECTED, code=-10)
         done = list(batch)[: len(batch) // 2] if fault == "partial" else list(batch)
         if kind == "del":
             self.whitelist_now -= set(done)
@@ -87,9 +88,9 @@ class Vendor:
                 raise ApiError(-202, path)
             self.whitelist_now |= set(done)
         if fault == "after":
-            raise TransportError("lost", endpoint=path, executed=None)
+            raise TransportError("lost", endpoint=path, effect=Effect.UNKNOWN)
         if fault == "garbage_after":
-            raise TransportError("not JSON", endpoint=path, executed=None)
+            raise TransportError("not JSON", endpoint=path, effect=Effect.UNKNOWN)
         return [] if fault == "silent" else done
 
 
@@ -305,7 +306,7 @@ def test_a_vendor_that_only_says_yes_is_not_believed() -> None:
 def test_the_reason_is_told_where_there_is_no_time_to_try_again(retry_after: float | None) -> None:
     class Broken(Vendor):
         def _write(self, kind: str, batch: Sequence[str]) -> list[str]:
-            raise TransportError("HTTP 503", endpoint="/whitelist/add", executed=None, retry_after=retry_after)
+            raise TransportError("HTTP 503", endpoint="/whitelist/add", effect=Effect.UNKNOWN, retry_after=retry_after)
 
     outcome = run(Broken(set(), budget=WaitBudget(0)), Wish("present", (POOL[0],)))
     assert outcome.error is not None
@@ -316,7 +317,7 @@ def test_what_was_done_before_an_error_is_told() -> None:
     class Breaks(Vendor):
         def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
             if any(kind == "add" for kind, _batch in self.calls):
-                raise TransportError("gone", endpoint="/whitelist/query", executed=None)
+                raise TransportError("gone", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
             return super().read_whitelist(may_be_empty=may_be_empty)
 
     vendor: Any = Breaks(set())

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The refusals of the account API.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from ..._core.errors import CallError, Effect
+
+#: Seconds that the clocks of both sides may be apart before that is taken for the reason of a refusal.
+MAX_CLOCK_DIFFERENCE = 60
+
+
+class AccountError(CallError):
+    """The account API responded with a refusal. Its codes are not public, so its own words are shown.
+
+    ``code`` is as the vendor wrote it, None if the call has none. ``ahead`` are the seconds by which the clock here is
+    ahead of the vendor's, None if the response does not contain the time.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        code: str | None,
+        said: str | None,
+        request_id: str | None,
+        http_status: int,
+        asked: str,
+        ahead: float | None,
+    ) -> None:
+        number = "" if code is None else f" with code {code}"
+        words = f' ("{said}")' if said else ""
+        super().__init__(
+            f"{endpoint} was refused{number}{words}. {_fix(asked, ahead)}",
+            effect=Effect.REJECTED,
+            code=code,
+            meaning=said,
+            endpoint=endpoint,
+            request_id=request_id,
+            http_status=http_status,
+        )
+
+
+def _fix(asked: str, ahead: float | None) -> str:
+    if ahead is not None and abs(ahead) > MAX_CLOCK_DIFFERENCE:
+        side = "ahead of" if ahead > 0 else "behind"
+        return (
+            f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
+            f"time: set the clock. It was asked for {asked}."
+        )
+    clock = "" if ahead is not None else ", and whether the clock of this machine is right"
+    return (
+        f"It was asked for {asked}: check that. Where the vendor speaks of the signature, check app_id, app_key and "
+        f"domain{clock}."
+    )

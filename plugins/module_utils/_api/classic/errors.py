@@ -1,0 +1,114 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The refusals of the classic API, and the meaning of their codes.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..._core.errors import CallError, Effect
+
+
+@dataclass(frozen=True)
+class VendorCode:
+    """One row of the vendor's error table: the meaning and what the user can do about it."""
+
+    meaning: str
+    fix: str
+
+
+#: Codes of the classic API (vendor docs: API overview, 174, 175, 178, 181).
+#: -101, -102, -202 and -206 come from single pages and from public clients.
+VENDOR_CODES: dict[int, VendorCode] = {
+    -1: VendorCode("unknown error", "Try again later; ask the vendor's support if it stays."),
+    -10: VendorCode("parameter not legal", "Check the values of the task's options."),
+    -11: VendorCode(
+        "too many requests", "Give the task more time with max_wait, and let only one control node use this key."
+    ),
+    -12: VendorCode("key blocked", "Ask the vendor why the key was blocked."),
+    -13: VendorCode(
+        "calling address not authorised",
+        "The key's API authentication (vendor's console) lets in only listed callers: list the address of this "
+        "control node there.",
+    ),
+    -14: VendorCode("API password wrong or missing", "Set pwd (environment QG_PWD) to the key's API password."),
+    -15: VendorCode("no permission", "The product behind this key does not offer this call: use another key."),
+    -100: VendorCode("plan missing or expired", "Check the key, or renew its plan in the vendor's console."),
+    -101: VendorCode("more than the plan's channels", "Ask for less, or buy more channels."),
+    -102: VendorCode("no free channel left", "Release a lease or wait until one expires."),
+    -103: VendorCode("resources short", "Try again later or choose another area."),
+    -104: VendorCode("allocation failed", "Try again later."),
+    -105: VendorCode("count limit reached", "Wait a minute, or ask for less in one run."),
+    -202: VendorCode(
+        "whitelist full", "Remove addresses that are no longer needed, or ask the vendor for a longer whitelist."
+    ),
+    -206: VendorCode("address bound to another key", "Remove the address from the whitelist of the other key first."),
+}
+
+UNKNOWN = -1
+INVALID_PARAMETER = -10
+RATE_LIMITED = -11
+NO_PERMISSION = -15
+NO_FREE_CHANNEL = -102
+RESOURCES_SHORT = -103
+ALLOCATION_FAILED = -104
+COUNT_LIMIT = -105
+WHITELIST_FULL = -202
+BOUND_TO_OTHER_KEY = -206
+
+
+class ApiError(CallError):
+    """The vendor responded with a refusal.
+
+    ``code`` is the vendor's number, ``endpoint`` the path that was called. ``effect`` is UNKNOWN for a code that may
+    also follow a call that was carried out.
+    """
+
+    _number = "code"
+
+    def __init__(
+        self,
+        code: int,
+        endpoint: str,
+        *,
+        effect: Effect = Effect.REJECTED,
+        vendor_message: str | None = None,
+        http_status: int | None = None,
+    ) -> None:
+        known = self._known(code)
+        quoted = f', "{vendor_message}"' if vendor_message else ""
+        super().__init__(
+            f"{endpoint} was refused with {self._number} {code} ({known.meaning}{quoted}). {known.fix}",
+            effect=effect,
+            retryable=code == RATE_LIMITED or effect is Effect.UNKNOWN,
+            code=code,
+            meaning=known.meaning,
+            endpoint=endpoint,
+            http_status=http_status,
+        )
+        self.code = code
+        self.endpoint = endpoint
+
+    @staticmethod
+    def _known(code: int) -> VendorCode:
+        return VENDOR_CODES.get(code, VendorCode("not a documented code", "See the vendor's error table."))
+
+
+class StatusError(ApiError):
+    """A refusal of the calls for exclusive occupancy, which report it by HTTP status: 400 refused, 500 unknown error.
+
+    ``code`` is that status, as in the vendor's own client.
+    """
+
+    _number = "HTTP"
+
+    @staticmethod
+    def _known(code: int) -> VendorCode:
+        if code >= 500:
+            return VendorCode("unknown error", "Try again later; ask the vendor's support if it stays.")
+        return VendorCode("refused", "Check the task's options, and the times that the vendor's rules ask for.")
