@@ -42,7 +42,7 @@ def shorten(scale: float) -> None:
     for name in ("_leases.operations", "_whitelist.operations", "_whitelist.host_operations"):
         importlib.import_module(f"{CLIENT}.{name}")
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(f"{CLIENT}.")]
-    backoff = importlib.import_module(f"{CLIENT}._store.rate_limiter").backoff
+    backoff = importlib.import_module(f"{CLIENT}._core.waiting").backoff
 
     def shorter(attempt: int, wanted: float | None = None) -> float:
         # A wait that the vendor asked for stays what it is.

@@ -334,7 +334,7 @@ def test_wrong_json_types_are_one_error_at_once(account: Account, name: str, dat
     body = {"result": True, "data": data} if name == "balance" else {"Code": 0, "Data": data}
     account.fault(name, kind="replace", body=body, times=-1)
     result = account.refused(name)
-    assert result["msg"] == f"{path(name)}: the answer cannot be read: {words}."
+    assert result["msg"] == f"{path(name)}: the response cannot be read: {words}."
     assert result["endpoint"] == path(name)
     assert "hidden" not in str(result)
     assert len(account.sim.journal()) == 1
@@ -410,14 +410,14 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     (
         "packages",
         {"package_no": "1", "system_no": "1", "duration": "1 month"},
-        "duration='1 month' is no duration: give a number and s (hours), d (days), w (weeks) or m (months)",
+        "duration='1 month' is not a duration: give a number and s (hours), d (days), w (weeks) or m (months)",
     ),
     (
         "packages",
         {"package_no": "1", "system_no": "1", "duration": "10m", "brand": "alibaba"},
         "duration=10m is not sold by brand=alibaba: give one of 1m, 2m, 3m, 4m, 5m, 6m, 7m, 8m, 9m, 12m, 24m, 36m.",
     ),
-    ("price", {"duration": "1h"}, "duration='1h' is no duration: give a number and s (hours)"),
+    ("price", {"duration": "1h"}, "duration='1h' is not a duration: give a number and s (hours)"),
     ("price", {"duration": "1w", "brand": "huawei"}, "duration=1w is not sold by brand=huawei"),
     ("price", {"package_no": "1,2"}, "package_no='1,2' cannot be used: give one whole name"),
     ("price", {"system_no": " "}, "system_no=' ' cannot be used"),

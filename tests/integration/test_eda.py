@@ -458,7 +458,9 @@ def test_threads_and_descriptors_do_not_grow_over_20_timed_out_polls(
     sim: Simulator, common_args: dict[str, Any]
 ) -> None:
     watched = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._watch.poller")
-    options = watched.WatchOptions.parse(watched.read_options({**common_args, "quota_below": 1, "timeout": 0.2}))
+    options = watched.WatchOptions.parse(
+        watched.read_options({**common_args, "quota_below": 1, "timeout": 0.2, "interval": 60})
+    )
     sim.fault(path=QUOTA, kind="trickle", seconds=0.05, times=-1)
 
     def poll() -> None:

@@ -9,6 +9,7 @@ This file is private to the collection. How they are carried out stands in ``_le
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -62,7 +63,11 @@ class Sorted:
 
 def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
     """By deadline; those without one that can be read come last."""
-    return sorted(leases, key=lambda lease: lease.deadline_order)
+
+    def rank(lease: Lease) -> tuple[float, tuple[str, str, str]]:
+        return (lease.expires.timestamp() if lease.expires else math.inf, lease.identity)
+
+    return sorted(leases, key=rank)
 
 
 def _in_area(lease: Lease, area_id: int, origin: Origin, names: Mapping[str, int]) -> bool | None:

@@ -26,8 +26,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models 
     Lease,
     all_leases,
     areas,
-    moment,
     new_leases,
+    parse_vendor_time,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
@@ -191,14 +191,14 @@ def test_limits_depend_on_channels_and_stay_below_that_of_plans_by_volume() -> N
 
 @pytest.mark.parametrize("text", ["2030-01-02 03:04:05", " 2030-01-02 03:04:05 "])
 def test_times_are_those_of_beijing(text: str) -> None:
-    found = moment(text)
+    found = parse_vendor_time(text)
     assert found is not None
     assert found.isoformat() == "2030-01-02T03:04:05+08:00"
 
 
 @pytest.mark.parametrize("text", [None, "", "tomorrow", "2030-13-02 03:04:05", 7])
 def test_a_time_that_cannot_be_read_is_none(text: object) -> None:
-    assert moment(text) is None
+    assert parse_vendor_time(text) is None
 
 
 ITEM = {"IP": "192.0.2.10", "port": "21504", "deadline": "2030-01-02 03:04:05", "host": "198.51.100.8:21504"}
