@@ -67,7 +67,12 @@ PARTS = (
     Part(
         "_whitelist/plan.py",
         ("test_whitelist_plan.py",),
-        functions=("x_plan", "x_guard", "x__some", "x_contradicts", "x_company", "x_joined", "xǁPlanǁ*"),
+        functions=("x_plan", "x_check_limits", "x_format_sample", "x_contradicts", "xǁPlanǁ*"),
+    ),
+    Part(
+        "_whitelist/merge.py",
+        ("test_whitelist_plan.py",),
+        functions=("x_compatible_with_first", "x_merge_desired"),
     ),
     Part("_leases/plan.py", ("test_lease_plan.py",)),
     Part("_core/waiting.py", ("test_rate_limiter.py",)),
