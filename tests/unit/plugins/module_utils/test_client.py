@@ -208,7 +208,9 @@ def test_retry_after_has_two_forms() -> None:
 
 def test_a_call_that_hangs_before_any_byte_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments: time.sleep(2))
-    with pytest.raises(TransportError, match=r"no usable answer from nowhere.example: it took longer than 0.2 seconds"):
+    with pytest.raises(
+        TransportError, match=r"response from nowhere.example: it took longer than 0.2 seconds"
+    ):
         Transport(timeout=0.2).send("GET", "https://nowhere.example/x", {"Key": KEY}, "/x")
 
 
@@ -242,7 +244,7 @@ def tls_error(reason: str) -> ssl.SSLError:
         ),
         (requests.exceptions.ChunkedEncodingError(f"?Key={KEY}"), Effect.UNKNOWN, True, "chunked encoding error"),
         (transport.ResponseTooLarge(), Effect.UNKNOWN, True, "larger than any of the vendor's"),
-        (transport.UnexpectedEncoding(), Effect.UNKNOWN, False, "a compressed answer"),
+        (transport.UnexpectedEncoding(), Effect.UNKNOWN, False, "a compressed response"),
         (
             requests.exceptions.SSLError(tls_error("UNSAFE_LEGACY_RENEGOTIATION_DISABLED")),
             Effect.UNKNOWN,
