@@ -107,8 +107,8 @@ def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> 
             raise OptionError(f"{option} holds {quote_word(text)}: {hint}.")
         if only_global and not is_public(ipaddress.IPv4Address(number)):
             raise OptionError(
-                f"{option} holds {address}, which is no address of the public internet, so the vendor can never see "
-                "it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
+                f"{option} holds {address}, which is not an address of the public internet, so the vendor can never "
+                "see it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
             )
         found[address] = None
     return tuple(found)
