@@ -240,14 +240,14 @@ def use_account_api(name: str, value: Any) -> None:
         least = {f"min_{one}": 1 for one in ("cpu", "memory", "system_disk", "data_disk", "bandwidth")}
         select_packages(value, {**dict.fromkeys(least), "max_price": 11.0, "buyable": None})
     if name == "instances":
-        names = hosts.Names()
+        names = hosts.HostnameAllocator()
         for row in hosts.collect([None], lambda _product: value):
             hosts.matches(row, hosts.check_filters({"ip": "203.*", "end_time": None}))
             hosts.address(row, "ip")
             hosts.group_names(row, hosts.GROUPS, "qg_")
-            names.give(row["suid"], [row["host_name"], row["ip"]])
+            names.allocate(row["suid"], [row["host_name"], row["ip"]])
             assert one_line(row["suid"]).isprintable()
-        hosts.some(names.doubles)
+        hosts.describe_services(names.renamed)
 
 
 QUESTION = detect.Question(("https://a.example", "https://b.example"), quorum=2, samples=2)

@@ -299,7 +299,7 @@ def test_the_wrong_address(account: Account) -> None:
 def test_a_page_of_html_is_told_by_its_beginning(account: Account) -> None:
     account.fault("lines", kind="garbage", body="<html><body>系统维护中\n\x1b[2J</body></html>", times=-1)
     result = account.refused("lines", max_wait=0)
-    assert "HTTP 200, an answer that is not the vendor's JSON" in result["msg"]
+    assert "HTTP 200, a response that is not the vendor's JSON" in result["msg"]
     assert "系统维护中" in result["msg"]
     assert result["msg"].isprintable()
 
@@ -372,7 +372,7 @@ def closed_port() -> Iterator[int]:
 
 def test_a_dead_server_is_named(account: Account, closed_port: int) -> None:
     result = account.refused("lines", account_url=f"http://127.0.0.1:{closed_port}/api", max_wait=0)
-    assert f"no usable answer from 127.0.0.1:{closed_port}: connection refused" in result["msg"]
+    assert f"no usable response from 127.0.0.1:{closed_port}: connection refused" in result["msg"]
 
 
 def test_a_name_that_does_not_exist(account: Account) -> None:
