@@ -77,7 +77,7 @@ def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
         # A wait that the vendor asked for stays what it is.
         return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
 
-    for module in ("_api.retry", "_whitelist.plan"):
+    for module in ("_api.retry", "_whitelist.applier"):
         monkeypatch.setattr(importlib.import_module(f"{COLLECTION}.{module}"), "backoff", shorter)
 
 

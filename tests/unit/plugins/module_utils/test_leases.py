@@ -775,6 +775,26 @@ def test_a_refusal_after_a_lost_answer_may_be_due_to_what_that_one_did(
     assert "qg_proxy_info" in outcome.error.message
 
 
+@pytest.mark.parametrize("plan", [{"channels": 5}, {"billing": "volume", "balance": 5}])
+def test_a_refusal_after_a_lost_answer_is_uncertain_also_where_no_quota_tells(
+    core: Core, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, plan: dict[str, Any]
+) -> None:
+    configure(core, plan=plan)
+    handle = core.handle
+
+    def blind(method: str, path: str, parameters: dict[str, str]) -> Any:
+        status, body = handle(method, path, parameters)
+        return status, {"Code": 0, "TaskList": []} if path == "/query" else body
+
+    monkeypatch.setattr(core, "handle", blind)
+    fault(core, {"path": "/info/quota", "kind": "code", "code": -15, "times": -1})
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(3)
+    assert isinstance(outcome.error, UncertainOutcomeError)
+    assert "an earlier try whose answer was lost may be why" in outcome.error.message
+    assert paid(core) == 3
+
+
 @pytest.fixture
 def lagging(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Let the list show leases only so many seconds after they were paid for."""
