@@ -34,13 +34,8 @@ PURE = {
 PURE_MAY_IMPORT = {"_core", "_api/parsing", "_api/classic/models", "_api/account/models", "_api/account/records"}
 #: Files that do not keep to a rule yet.
 UNSORTED = {
-    "_api/classic/client",
-    "_leases/manager",
-    "_leases/operations",
-    "_leases/plan",
     "_monopolies/manager",
     "_monopolies/matching",
-    "_store/lease_store",
     "_store/write_queue",
     "_watch/events",
     "_watch/poller",

@@ -13,7 +13,7 @@ import re
 import sqlite3
 from enum import Enum
 
-from . import paid_calls, rate_limiter, reported, whitelist_writes
+from . import lease_store, paid_calls, rate_limiter, reported, whitelist_writes
 
 # registrations: which host was registered with which address, so that a former one can be removed. Where it is
 #   `former`, the host needs it no longer; `missing_since` is when a list of the vendor first lacked it (Unix time).
@@ -41,18 +41,6 @@ CREATE TABLE IF NOT EXISTS rounds (id TEXT PRIMARY KEY, whitelist TEXT);
 CREATE TABLE IF NOT EXISTS readings (
   key TEXT, run TEXT, task TEXT, at REAL, whitelist TEXT, cost TEXT, fresh INTEGER, told INTEGER);
 """
-# tasks: which area and provider a task of leases was asked for with, and for which other tasks (JSON) it stands in.
-# lifetimes: what a new lease had left at most, in seconds, by the keep_alive that it was asked for with.
-# lists: the leases that a key held a moment ago (JSON), for templates that ask once per host.
-# areas: the vendor's names of areas with their numbers (JSON).
-_LEASES = """
-CREATE TABLE IF NOT EXISTS tasks (
-  key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
-CREATE TABLE IF NOT EXISTS lifetimes (
-  key TEXT, keep_alive INTEGER, seconds REAL, at REAL, PRIMARY KEY (key, keep_alive));
-CREATE TABLE IF NOT EXISTS lists (key TEXT PRIMARY KEY, at REAL, leases TEXT);
-CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
-"""
 # monopolies: the area code and provider that an exclusive-occupancy resource was applied for with.
 _MONOPOLIES = """
 CREATE TABLE IF NOT EXISTS monopolies (
@@ -64,16 +52,16 @@ _TRANSIENT_SCHEMA = rate_limiter.TRANSIENT_SCHEMA + _WRITE_QUEUE
 #: Tables whose rows are copied into a newer schema.
 _KEPT_SCHEMA = "".join(
     [
-        *(_REGISTRATIONS, _LEASES, _MONOPOLIES),
+        *(_REGISTRATIONS, _MONOPOLIES, lease_store.SCHEMA),
         *(rate_limiter.SCHEMA, reported.SCHEMA, paid_calls.SCHEMA, whitelist_writes.SCHEMA),
     ]
 )
 #: The number of this schema. A file with a greater one belongs to a newer release and is refused.
-VERSION = 8
+VERSION = 9
 #: "QGNT", which marks the file as ours (SQLite's application_id). Files up to this version carry no mark.
 _APPLICATION_ID, _LAST_UNMARKED = 0x51474E54, 5
 #: The names that kept tables had in older schemas, with those that they have now.
-_RENAMED = {"plans": "key_channels"}
+_RENAMED = {"plans": "key_channels", "tasks": "lease_origins", "lists": "lease_cache"}
 #: Transient tables of older schemas.
 _FORMER_TRANSIENT = frozenset({"calls", "blocks"})
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,6 +141,15 @@ class Lease:
 
 
 _LEASE_TEXTS = ("host", "deadline", "region")
+
+
+def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
+    """Sort leases by deadline; those without a readable deadline come last."""
+
+    def rank(lease: Lease) -> tuple[float, tuple[str, str, str]]:
+        return (lease.expires.timestamp() if lease.expires else math.inf, lease.identity)
+
+    return sorted(leases, key=rank)
 
 
 def task_leases(body: Mapping[str, Any]) -> list[Lease]:

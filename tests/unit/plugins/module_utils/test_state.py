@@ -23,7 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema, write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, Entry, Work
@@ -187,7 +187,7 @@ def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, vers
     state = State(str(tmp_path))
     assert Memory(state, "k", "f").recall({"a"}) == ({"a": {"192.0.2.1"}}, set())
     if version > 1:
-        memory = LeaseMemory(state, "k", lambda: 1001)
+        memory = LeaseStore(state, "k", lambda: 1001)
         assert list(memory.origins()) == ["t"]
         assert memory.lifetime(5) == 300
         assert memory.area_names() == {"Quanzhou": 350500}
@@ -195,7 +195,7 @@ def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, vers
         assert state.rows("SELECT uuid, area_code FROM monopolies") == [("u", 440100)]
     Memory(state, "k", "f").forget_missing({"192.0.2.1"})
     state.close()
-    assert application(tmp_path) == (0x51474E54, 8)
+    assert application(tmp_path) == (0x51474E54, 9)
 
 
 def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path: Path) -> None:
@@ -251,10 +251,10 @@ def test_a_migration_that_is_killed_has_changed_nothing(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     use(state)
-    state.rows("PRAGMA user_version = 9")
+    state.rows("PRAGMA user_version = 10")
     state.close()
     before = (tmp_path / DATABASE).read_bytes()
-    with pytest.raises(OptionError, match=r"its schema 9 is of a newer release of qingguo\.qgnet"):
+    with pytest.raises(OptionError, match=r"its schema 10 is of a newer release of qingguo\.qgnet"):
         State(str(tmp_path))
     assert (tmp_path / DATABASE).read_bytes() == before
 
