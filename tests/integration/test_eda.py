@@ -232,11 +232,11 @@ def test_balance(sim: Simulator, watching: Callable[..., None]) -> None:
 
 
 FAULTS: dict[str, tuple[dict[str, Any], int | None, str]] = {
-    "lost": ({"kind": "reset_after"}, None, "no usable answer"),
-    "reset": ({"kind": "reset_before"}, None, "no usable answer"),
+    "lost": ({"kind": "reset_after"}, None, "no usable response"),
+    "reset": ({"kind": "reset_before"}, None, "no usable response"),
     "slow": ({"kind": "hang_after", "seconds": 3}, None, "it took longer than 2 seconds"),
-    "bad gateway": ({"kind": "status", "http_status": 502}, None, "HTTP 502, the answer of a broken server"),
-    "garbage": ({"kind": "garbage"}, None, "an answer that is not the vendor's JSON"),
+    "bad gateway": ({"kind": "status", "http_status": 502}, None, "HTTP 502, a server error"),
+    "garbage": ({"kind": "garbage"}, None, "a response that is not the vendor's JSON"),
     "truncated": ({"kind": "truncate"}, None, ""),
     "unknown error": ({"kind": "code", "code": -1}, -1, "unknown error"),
     "expired": ({"kind": "code", "code": -100}, -100, "Check the key, or renew its plan in the vendor's console."),
@@ -458,7 +458,9 @@ def test_threads_and_descriptors_do_not_grow_over_20_timed_out_polls(
     sim: Simulator, common_args: dict[str, Any]
 ) -> None:
     watched = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._watch.poller")
-    options = watched.WatchOptions.parse(watched.read_options({**common_args, "quota_below": 1, "timeout": 0.2}))
+    options = watched.WatchOptions.parse(
+        watched.read_options({**common_args, "quota_below": 1, "timeout": 0.2, "interval": 60})
+    )
     sim.fault(path=QUOTA, kind="trickle", seconds=0.05, times=-1)
 
     def poll() -> None:

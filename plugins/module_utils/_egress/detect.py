@@ -202,11 +202,11 @@ def read_address(answer: str, family: str | None, allow_non_global: bool) -> str
         address = parse_address(text.strip())
     except ValueError:
         shown = one_line(answer)[:60]
-        raise ValueError(f'said "{shown}", which is no address' if shown else "said nothing") from None
+        raise ValueError(f'said "{shown}", which is not an address' if shown else "said nothing") from None
     if family and address.version != (6 if family == "ipv6" else 4):
         raise ValueError(f"said {address}, which is not {family}")
     if not is_public(address) and not allow_non_global:
-        raise ValueError(f"said {address}, which is no address of the public internet")
+        raise ValueError(f"said {address}, which is not an address of the public internet")
     return str(address)
 
 

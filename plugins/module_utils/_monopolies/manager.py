@@ -22,7 +22,7 @@ from typing import Any
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi
 from .._api.classic.errors import INVALID_PARAMETER, NO_PERMISSION, UNKNOWN, ApiError, StatusError
-from .._api.classic.models import BEIJING, Area, Monopoly, moment
+from .._api.classic.models import BEIJING, Area, Monopoly, parse_vendor_time
 from .._api.parsing import integer
 from .._core.errors import Effect, QgError, TransportError, UncertainOutcomeError, WaitBudgetExceeded
 from .._store.paid_calls import (
@@ -144,7 +144,12 @@ def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
 
 def vendor_time(api: ProxyApi, held: Sequence[Monopoly]) -> datetime.datetime:
     """The time of day here, or the latest that the vendor's list tells, where a clock is behind."""
-    stamps = [stamp for one in held for stamp in (one.since, one.dialled, moment(one.vendor.get("heartbeat"))) if stamp]
+    stamps = [
+        stamp
+        for one in held
+        for stamp in (one.since, one.dialled, parse_vendor_time(one.vendor.get("heartbeat")))
+        if stamp
+    ]
     return max([datetime.datetime.fromtimestamp(api.rate_limiter.now(), BEIJING), *stamps])
 
 

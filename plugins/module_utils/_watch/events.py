@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from .._api.account.models import Amount
-from .._api.classic.models import Lease, Quota
+from .._api.classic.models import Lease, Quota, oldest_first
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
 
@@ -175,15 +175,12 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
     }
     expiring = [lease for lease in current.values() if (lease.identity, lease.deadline) in near - state.expiring]
     events = [
-        _event("lease_gone", {**lease.described(now), "expired": _has_expired(lease, now)}) for lease in _sorted(gone)
+        _event("lease_gone", {**lease.described(now), "expired": _has_expired(lease, now)})
+        for lease in oldest_first(gone)
     ]
-    events += [_event("lease_new", lease.described(now)) for lease in _sorted(new)]
-    events += [_event("lease_expiring", lease.described(now)) for lease in _sorted(expiring)]
+    events += [_event("lease_new", lease.described(now)) for lease in oldest_first(new)]
+    events += [_event("lease_expiring", lease.described(now)) for lease in oldest_first(expiring)]
     return dataclasses.replace(state, leases=current, expiring=frozenset(near)), events
-
-
-def _sorted(leases: Iterable[Lease]) -> list[Lease]:
-    return sorted(leases, key=lambda lease: lease.deadline_order)
 
 
 def _expires_soon(lease: Lease, rules: Rules, now: float) -> bool:

@@ -83,7 +83,7 @@ def refusal(code: int) -> ApiError:
 
 
 LOST = TransportError(
-    "/query: no usable answer from proxy.qg.net: connection reset by peer.", endpoint="/query", effect=Effect.UNKNOWN
+    "/query: no usable response from proxy.qg.net: connection reset by peer.", endpoint="/query", effect=Effect.UNKNOWN
 )
 
 quotas = st.builds(lambda total, used: quota(max(0, total - used), total), st.integers(0, 12), st.integers(0, 12))

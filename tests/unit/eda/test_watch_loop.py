@@ -203,7 +203,7 @@ def test_a_full_queue_holds_the_next_poll_back(vendor: Vendor) -> None:
 
 
 def test_what_fails_is_looked_at_less_and_less_often_and_the_rest_as_ever(vendor: Vendor) -> None:
-    lost = TransportError("/query: no usable answer.", endpoint="/query", effect=Effect.UNKNOWN)
+    lost = TransportError("/query: no usable response.", endpoint="/query", effect=Effect.UNKNOWN)
     vendor.answers = {"leases": [lost], "whitelist": [[]]}
     events = watch(vendor, 60, leases=True, whitelist=True)
     assert [event["type"] for event in events] == ["watch_failed"]

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 import vendor_pages as pages
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE, AccountApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE_SIZE, AccountApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.signing import Identity
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.retry import MAX_ATTEMPTS
@@ -387,8 +387,8 @@ def test_the_budget_holds_for_all_pages_together() -> None:
     api, transport = client(HttpResponse(503, "", {"Retry-After": "20"}), max_wait=50.0)
     api.budget.sleep = waits.append
     # Every other call is refused a while.
-    full = enveloped([{"Suid": str(number)} for number in range(PAGE)])
-    other = enveloped([{"Suid": str(PAGE + number)} for number in range(PAGE)])
+    full = enveloped([{"Suid": str(number)} for number in range(PAGE_SIZE)])
+    other = enveloped([{"Suid": str(PAGE_SIZE + number)} for number in range(PAGE_SIZE)])
     rest = HttpResponse(503, "", {"Retry-After": "20"})
     transport.script = [rest, full, rest, other, rest]
     with pytest.raises(TransportError, match="HTTP 503"):
@@ -440,14 +440,14 @@ def test_data_of_another_shape_is_one_error_at_once(path: str, data: Any, words:
     api, transport = client(answer)
     with pytest.raises(TransportError) as caught:
         ALL[path](api)
-    assert caught.value.message == f"{path}: the answer cannot be read: {words}."
+    assert caught.value.message == f"{path}: the response cannot be read: {words}."
     assert len(transport.sent) == 1
 
 
 # --- pages
 
 
-def server(total: int, *, biggest: int = PAGE, ignores: tuple[str, ...] = (), mapped: bool = True) -> Any:
+def server(total: int, *, biggest: int = PAGE_SIZE, ignores: tuple[str, ...] = (), mapped: bool = True) -> Any:
     """A vendor with so many services, who may ignore what page is asked for."""
 
     def answer(sent: Sent) -> HttpResponse:

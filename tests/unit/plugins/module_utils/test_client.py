@@ -208,7 +208,7 @@ def test_retry_after_has_two_forms() -> None:
 
 def test_a_call_that_hangs_before_any_byte_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments: time.sleep(2))
-    with pytest.raises(TransportError, match=r"no usable answer from nowhere.example: it took longer than 0.2 seconds"):
+    with pytest.raises(TransportError, match=r"response from nowhere.example: it took longer than 0.2 seconds"):
         Transport(timeout=0.2).send("GET", "https://nowhere.example/x", {"Key": KEY}, "/x")
 
 
@@ -242,7 +242,7 @@ def tls_error(reason: str) -> ssl.SSLError:
         ),
         (requests.exceptions.ChunkedEncodingError(f"?Key={KEY}"), Effect.UNKNOWN, True, "chunked encoding error"),
         (transport.ResponseTooLarge(), Effect.UNKNOWN, True, "larger than any of the vendor's"),
-        (transport.UnexpectedEncoding(), Effect.UNKNOWN, False, "a compressed answer"),
+        (transport.UnexpectedEncoding(), Effect.UNKNOWN, False, "a compressed response"),
         (
             requests.exceptions.SSLError(tls_error("UNSAFE_LEGACY_RENEGOTIATION_DISABLED")),
             Effect.UNKNOWN,
@@ -292,7 +292,7 @@ def test_what_the_whitelist_cannot_hold_is_refused(text: str) -> None:
 
 
 def test_private_addresses_are_refused_where_the_vendor_is_meant() -> None:
-    with pytest.raises(OptionError, match=r"ips holds 10.0.0.1, which is no address of the public internet"):
+    with pytest.raises(OptionError, match=r"ips holds 10.0.0.1, which is not an address of the public internet"):
         check_addresses("ips", ["8.8.8.8", "10.0.0.1"], only_global=True)
 
 
