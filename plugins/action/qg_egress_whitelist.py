@@ -20,7 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation imp
     check_range,
     check_url,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import Question, question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue
@@ -28,8 +28,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
+    ProxyApiOptions,
     Spec,
-    check_proxy_api,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
@@ -39,7 +39,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
 
 #: What the template of an omitted value raises from ansible-core 2.19 on; before, it is the value of "omit".
 _OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
@@ -151,16 +151,16 @@ class ActionModule(QgAction):
         queue, run, host = self._queue(params), run_id(), variables["inventory_hostname"]
         detected = not ips and params["detect"]
         if detected:
-            question = question_from(params)
+            question = DetectionRequest.parse(params)
             queue.cancel(run, host)
             try:
-                verdict = ask(self, question)
+                verdict = detect_egress(self, question)
             except QgError as problem:
                 if params["fail"]:
                     raise
                 nothing = {"changed": False, "ips": [], "source_replies": [], "registered": []}
                 return {**nothing, "warnings": [problem.message], **problem.details}
-            ips, answers = tuple(verdict.ips), verdict.answers
+            ips, answers = tuple(verdict.ips), verdict.source_replies
         request = host_request(params, run, host, ips, detected=detected)
         registered = submit_host(queue, request, params, self.mode(), self._task_in_step())
         return {"changed": False, "ips": list(ips), "source_replies": answers, "registered": registered}
@@ -213,7 +213,7 @@ class ActionModule(QgAction):
         give_up = time.monotonic() + params["verify_wait"]
         while True:
             try:
-                return ask(self, question).ips
+                return detect_egress(self, question).ips
             except QgError as problem:
                 if time.monotonic() + 1 > give_up:
                     raise QgError(
@@ -226,10 +226,10 @@ class ActionModule(QgAction):
 
 def _check(params: dict[str, Any]) -> None:
     """Find every mistake in the options, whichever step uses them, before a host or the vendor is asked."""
-    check_proxy_api(params)
+    ProxyApiOptions.parse(params)
     if not _known_addresses(params):
         if params["detect"]:
-            question_from(params)
+            DetectionRequest.parse(params)
         elif params["state"] == "present":
             raise OptionError(
                 "ips is missing and detect is false: give the host's addresses in ips, or set detect to true."
@@ -252,9 +252,9 @@ def _known_addresses(params: dict[str, Any]) -> tuple[str, ...]:
     return check_addresses("ips", params["ips"] or (), only_global=only_global)
 
 
-def _proof(params: dict[str, Any]) -> Question:
+def _proof(params: dict[str, Any]) -> DetectionRequest:
     """The question that a host asks through ``verify_proxy``."""
-    return question_from(
+    return DetectionRequest.parse(
         {
             **params,
             "sources": [params["verify_url"]] if params["verify_url"] else params["sources"][:1],
