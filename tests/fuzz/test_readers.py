@@ -22,7 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoin
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.responses import AccountResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoints import Endpoint
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.responses import ClassicResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
@@ -31,7 +31,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations im
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import oldest_first
 from fuzz.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -13,20 +13,17 @@ import re
 import sqlite3
 from enum import Enum
 
-from . import paid_calls, rate_limiter, registrations, reported, whitelist_cache, whitelist_writes, write_queue
+from . import (
+    lease_store,
+    paid_calls,
+    rate_limiter,
+    registrations,
+    reported,
+    whitelist_cache,
+    whitelist_writes,
+    write_queue,
+)
 
-# tasks: which area and provider a task of leases was asked for with, and for which other tasks (JSON) it stands in.
-# lifetimes: what a new lease had left at most, in seconds, by the keep_alive that it was asked for with.
-# lists: the leases that a key held a moment ago (JSON), for templates that ask once per host.
-# areas: the vendor's names of areas with their numbers (JSON).
-_LEASES = """
-CREATE TABLE IF NOT EXISTS tasks (
-  key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
-CREATE TABLE IF NOT EXISTS lifetimes (
-  key TEXT, keep_alive INTEGER, seconds REAL, at REAL, PRIMARY KEY (key, keep_alive));
-CREATE TABLE IF NOT EXISTS lists (key TEXT PRIMARY KEY, at REAL, leases TEXT);
-CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
-"""
 # monopolies: the area code and provider that an exclusive-occupancy resource was applied for with.
 _MONOPOLIES = """
 CREATE TABLE IF NOT EXISTS monopolies (
@@ -38,7 +35,7 @@ _TRANSIENT_SCHEMA = rate_limiter.TRANSIENT_SCHEMA + write_queue.SCHEMA + whiteli
 #: Tables whose rows are copied into a newer schema.
 _KEPT_SCHEMA = "".join(
     [
-        *(registrations.SCHEMA, _LEASES, _MONOPOLIES),
+        *(registrations.SCHEMA, lease_store.SCHEMA, _MONOPOLIES),
         *(rate_limiter.SCHEMA, reported.SCHEMA, paid_calls.SCHEMA, whitelist_writes.SCHEMA),
     ]
 )
@@ -47,7 +44,7 @@ VERSION = 9
 #: "QGNT", which marks the file as ours (SQLite's application_id). Files up to this version carry no mark.
 _APPLICATION_ID, _LAST_UNMARKED = 0x51474E54, 5
 #: The names that kept tables had in older schemas, with those that they have now.
-_RENAMED = {"plans": "key_channels"}
+_RENAMED = {"plans": "key_channels", "tasks": "lease_origins", "lists": "lease_cache"}
 #: Transient tables of older schemas.
 _FORMER_TRANSIENT = frozenset({"calls", "blocks", "wishes", "rounds", "readings"})
 

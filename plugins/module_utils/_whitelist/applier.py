@@ -13,8 +13,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 
-from .._api.classic.client import PostRejected, ProxyApi
+from .._api.classic.client import ProxyApi
 from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL, ApiError
+from .._api.classic.exchange import PostRejected
 from .._core.errors import CallError, QgError, TransportError, WaitBudgetExceeded
 from .._core.waiting import backoff
 from .._store.whitelist_writes import WhitelistWrite

@@ -23,7 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema, write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
@@ -190,7 +190,7 @@ def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, vers
     state = State(str(tmp_path))
     assert RegistrationStore(state, "k", "f").load({"a"}) == ({"a": {"192.0.2.1"}}, set())
     if version > 1:
-        memory = LeaseMemory(state, "k", lambda: 1001)
+        memory = LeaseStore(state, "k", lambda: 1001)
         assert list(memory.origins()) == ["t"]
         assert memory.lifetime(5) == 300
         assert memory.area_names() == {"Quanzhou": 350500}

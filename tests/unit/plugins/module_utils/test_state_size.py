@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory, Origin
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteRequest
@@ -36,9 +36,9 @@ TABLES = (
     "snapshots",
     "whitelist_cache",
     "key_channels",
-    "tasks",
+    "lease_origins",
     "lifetimes",
-    "lists",
+    "lease_cache",
     "monopolies",
     "areas",
 )
@@ -112,15 +112,15 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
     place, _wait = rate_limiter.try_acquire("key", "/whitelist/query", 60, 10)
     assert place is not None
     rate_limiter.complete(place)
-    memory = LeaseMemory(state, "key", clock)
-    memory.remember([f"task-{number}"], Origin())
-    memory.saw_lifetime(number % 5, 300)
+    memory = LeaseStore(state, "key", clock)
+    memory.save_origin([f"task-{number}"])
+    memory.save_lifetime(number % 5, 300)
     # Another key each time: what is kept of it is kept for as long as it is of use.
-    other = LeaseMemory(state, f"key-{number}", clock)
-    other.remember(["task"], Origin())
-    other.saw_lifetime(5, 300)
-    other.saw([])
-    other.saw_area_names({"area": 1})
+    other = LeaseStore(state, f"key-{number}", clock)
+    other.save_origin(["task"])
+    other.save_lifetime(5, 300)
+    other.cache_leases([])
+    other.save_area_names({"area": 1})
     state.close()
 
 
@@ -179,8 +179,8 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
             state.close()
             assert rows["registrations"] <= 3 * HOSTS, "what two readings lacked is forgotten"
             assert rows["write_requests"] <= HOSTS + 1, "only those of the last run"
-            assert rows["tasks"] <= 2 * 24 * 60 + 2, "those of a day"
-            assert rows["lists"] <= 24 * 60 + 1
+            assert rows["lease_origins"] <= 2 * 24 * 60 + 2, "those of a day"
+            assert rows["lease_cache"] <= 24 * 60 + 1
             assert rows["areas"] <= 61, "those of an hour"
             transient = ("rate_calls", "rate_blocks", "snapshots", "whitelist_cache")
             assert sum(rows[name] for name in (*transient, "key_channels", "monopolies")) <= 5, rows

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import PostRejected, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import PostRejected
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     Effect,
     OptionError,
