@@ -431,7 +431,7 @@ def test_each_tool(check: Checker, tmp_path: Path, tool: str, helpers: tuple[str
     assert checks(asked["json"])[0]["exit_ip"] == leases[0]["ip"]
     assert "is not on the whitelist" in error_of(asked["not listed"])
     assert "refused" in error_of(asked["dead"])
-    assert "no address" in error_of(asked["liar"])
+    assert "not an address" in error_of(asked["liar"])
     assert "503" in error_of(asked["busy"])
     assert ["no response in time" in one["error"] for one in checks(asked["hanging"])] == [True] * 3
 
