@@ -124,8 +124,8 @@ BUGS = (
     Bug(
         "an address is believed that one source too few reports",
         "_egress/detect.py",
-        "len(sources) < question.quorum",
-        "len(sources) < question.quorum - 1",
+        "len(sources) < request.quorum",
+        "len(sources) < request.quorum - 1",
         ("test_egress.py",),
     ),
     Bug(

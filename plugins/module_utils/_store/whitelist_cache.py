@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Seconds for which a task believes what it has read for its first hosts.
 CACHE_TTL = 60.0
-#: Seconds after which nobody asks for the usage of a read any more.
+#: Seconds after which the usage of a read is not reported any more.
 CACHE_RETENTION = 3600.0
 
 #: The API usage of a read: columns of the table.

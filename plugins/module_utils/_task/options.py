@@ -173,11 +173,6 @@ class ProxyApiOptions:
         return ProxyApi(transport, rate_limiter, WaitBudget(max_wait), api_url=self.api_url, key=self.key, pwd=self.pwd)
 
 
-def check_proxy_api(params: Mapping[str, Any]) -> None:
-    """Find every mistake in the options of :data:`PROXY_API_OPTIONS` except ``state_dir``."""
-    ProxyApiOptions.parse(params)
-
-
 @dataclass(frozen=True)
 class AccountApiOptions:
     """The options of :data:`ACCOUNT_API_OPTIONS`, checked."""
