@@ -1,0 +1,158 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Paid calls: send one, and never pay twice when its response is lost.
+
+This file is private to the collection. A response can be lost after the vendor has carried out the call, and the
+vendor's list may show the effect late. So a call is sent again only after the list, and the quota where there is one,
+have shown that the call before it changed nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Protocol
+
+from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._store.paid_calls import PaidCalls
+
+#: Why the effect of a call is unknown: what the list and the quota show.
+NOTHING_NEW = "{list} shows nothing new so far."
+UNLISTED = "the quota has fewer free channels than {list} accounts for."
+NO_TIME = "{list} shows nothing so far, and max_wait leaves no time to read it again."
+EARLIER_ATTEMPT = "an earlier attempt without a response may be the reason."
+
+
+class Creation(Protocol):
+    """A paid call, and how its effect is verified."""
+
+    def send(self) -> None:
+        """Send the call once, recorded by :func:`recorded`; raises CallError."""
+
+    def is_verifiable(self, error: CallError) -> bool:
+        """Whether the effect of a failed call is looked for, and the call may be sent again if it had none."""
+
+    def find_new(self, error: CallError | None) -> bool:
+        """Read the list, if necessary several times, until it shows something new; adopts it. Whether it does."""
+
+    def adopt_new(self) -> bool:
+        """Adopt what the last reading of the list shows to be new; whether it shows anything."""
+
+    def has_unlisted(self, error: CallError) -> bool:
+        """Whether the quota, or time, cannot exclude an effect that the list does not show."""
+
+    def is_lost(self, error: CallError) -> bool:
+        """Whether a refusal of a later attempt may be due to this attempt."""
+
+    def may_follow_lost(self, error: CallError) -> bool:
+        """Whether a lost attempt may be the reason for this refusal."""
+
+    def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
+        """The error for a call whose effect is unknown, for one of the reasons above or another one."""
+
+    def exhausted(self, error: CallError, attempts: int) -> QgError:
+        """The error if all attempts changed nothing."""
+
+
+def create_once(creation: Creation, max_attempts: int) -> CallError | None:
+    """Send a paid call until its effect shows, at most ``max_attempts`` times.
+
+    Returns the error of the last attempt if its effect shows all the same. A call is never sent again after a success,
+    while it may still be carried out, or while the quota counts more than the list shows.
+    """
+    lost, error = False, None
+    for _attempt in range(max_attempts):
+        error = try_call(creation.send)
+        if error is not None and not creation.is_verifiable(error):
+            if lost and creation.may_follow_lost(error):
+                raise creation.uncertain(error, EARLIER_ATTEMPT) from None
+            raise error
+        with verifying(error, creation.uncertain):
+            if creation.find_new(error):
+                return error
+            unlisted = error is not None and creation.has_unlisted(error)
+            # Reading the quota may take until the list has caught up.
+            if not unlisted and creation.adopt_new():
+                return error
+        if unlisted:
+            raise creation.uncertain(error, UNLISTED)
+        if error is None or error.effect is Effect.IN_FLIGHT:
+            raise creation.uncertain(error, NOTHING_NEW)
+        lost = lost or creation.is_lost(error)
+    if error is None:
+        raise ValueError("max_attempts is less than 1")
+    raise creation.exhausted(error, max_attempts)
+
+
+def try_call(send: Callable[[], object]) -> CallError | None:
+    """Send a call; returns the error if it fails."""
+    try:
+        send()
+    except CallError as error:
+        return error
+    return None
+
+
+@contextlib.contextmanager
+def verifying(
+    error: QgError | None, uncertain: Callable[[QgError | None, str], UncertainOutcomeError]
+) -> Iterator[None]:
+    """While the effect of a call is looked for: if the list cannot be read, the effect is unknown."""
+    try:
+        yield
+    except UncertainOutcomeError:
+        raise
+    except WaitBudgetExceeded:
+        raise uncertain(error, NO_TIME) from None
+    except QgError as second:
+        raise uncertain(
+            error or QgError(ACCEPTED, **second.details), f"{{list}} cannot be read: {second.message}"
+        ) from None
+
+
+#: What an error says of a call that did not fail.
+ACCEPTED = "The vendor reports success."
+
+
+def uncertain_outcome(
+    error: QgError | None, what: str, reason: str, *, listing: str, advice: str, **details: Any
+) -> UncertainOutcomeError:
+    """The error for a call whose effect is unknown.
+
+    ``what`` may have been done ("3 addresses were leased"). In the ``reason``, ``{list}`` stands for ``listing``, the
+    name of the vendor's list. ``advice`` says how to find out.
+    """
+    error = error or QgError(ACCEPTED, **details)
+    return UncertainOutcomeError(
+        f"{error.message} Whether {what} is unknown: {reason.replace('{list}', listing)} {advice}", **error.details
+    )
+
+
+@contextlib.contextmanager
+def recorded(
+    calls: PaidCalls,
+    pending: list[int],
+    endpoint: str,
+    *,
+    wanted: int,
+    known: Collection[str],
+    request: Mapping[str, Any],
+    in_use: int | None,
+    timeout: float,
+) -> Iterator[None]:
+    """Record a paid call while it is sent, and add its number to the ``pending`` ones.
+
+    Only a call that certainly had no effect is resolved at once. The caller resolves the others as soon as their effect
+    is known; until then, the record keeps later runs from paying again.
+    """
+    number = calls.record(endpoint, wanted=wanted, known=known, request=request, in_use=in_use, timeout=timeout)
+    pending.append(number)
+    try:
+        yield
+    except CallError as error:
+        if not error.may_have_effect:
+            pending.remove(number)
+            calls.resolve(number)
+        raise

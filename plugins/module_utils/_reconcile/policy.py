@@ -1,0 +1,34 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How often a call is sent, and when a list is read again: one table for all resources.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .._store.rate_limiter import backoff
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Delays in seconds, and the number of attempts.
+
+    ``verify_delays`` come before each read of the list after a call whose effect is unknown, as the list may lag.
+    ``lag_delays`` replace them if only the list can show the effect, or if the quota shows more than the list: their
+    sum is as long as the list may lag. ``poll_interval`` is the time between reads for a call of an earlier run.
+    ``max_attempts`` is how often a paid call is sent that changed nothing, ``max_repeats`` how often another call is
+    repeated. ``backoff`` returns the delay after an attempt.
+    """
+
+    verify_delays: tuple[float, ...] = (0.0, 2.0, 3.0)
+    lag_delays: tuple[float, ...] = (0.0, 5.0, 10.0, 20.0, 25.0)
+    poll_interval: float = 5.0
+    max_attempts: int = 3
+    max_repeats: int = 3
+    backoff: Callable[[int], float] = backoff
