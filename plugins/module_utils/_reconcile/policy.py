@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .._store.rate_limiter import backoff
+from .._core.waiting import backoff
 
 
 @dataclass(frozen=True)
