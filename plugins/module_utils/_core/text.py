@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 #: Characters that a terminal obeys, or that hide or reorder what stands beside them: controls, bidirectional and
@@ -94,6 +94,12 @@ def describe(value: object) -> str:
         whole = match.end() == len(rest) and re.fullmatch(rf"{_IPV4}(?::[0-9]{{1,5}})?/?", rest, re.ASCII)
         return f"'...@{rest}'" if whole else HIDDEN
     return f"'{match[0]}{'' if match.end() == len(rest) else '...'}'"
+
+
+def format_sample(items: Collection[str], limit: int = 10) -> str:
+    """Return the first items as a list for a message, and the number of the others."""
+    shown = list(items)[:limit]
+    return ", ".join(shown) + (f" and {len(items) - len(shown)} more" if len(items) > len(shown) else "")
 
 
 def quote_word(text: str) -> str:
