@@ -38,8 +38,6 @@ UNSORTED = {
     "_leases/manager",
     "_leases/operations",
     "_leases/plan",
-    "_monopolies/manager",
-    "_monopolies/matching",
     "_store/lease_store",
     "_store/write_queue",
     "_watch/events",

@@ -13,7 +13,7 @@ import re
 import sqlite3
 from enum import Enum
 
-from . import paid_calls, rate_limiter, reported, whitelist_writes
+from . import monopoly_store, paid_calls, rate_limiter, reported, whitelist_writes
 
 # registrations: which host was registered with which address, so that a former one can be removed. Where it is
 #   `former`, the host needs it no longer; `missing_since` is when a list of the vendor first lacked it (Unix time).
@@ -53,18 +53,13 @@ CREATE TABLE IF NOT EXISTS lifetimes (
 CREATE TABLE IF NOT EXISTS lists (key TEXT PRIMARY KEY, at REAL, leases TEXT);
 CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
 """
-# monopolies: the area code and provider that an exclusive-occupancy resource was applied for with.
-_MONOPOLIES = """
-CREATE TABLE IF NOT EXISTS monopolies (
-  key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
-"""
 
 #: Tables that only hold what is in progress: a newer schema starts with empty ones.
 _TRANSIENT_SCHEMA = rate_limiter.TRANSIENT_SCHEMA + _WRITE_QUEUE
 #: Tables whose rows are copied into a newer schema.
 _KEPT_SCHEMA = "".join(
     [
-        *(_REGISTRATIONS, _LEASES, _MONOPOLIES),
+        *(_REGISTRATIONS, _LEASES, monopoly_store.SCHEMA),
         *(rate_limiter.SCHEMA, reported.SCHEMA, paid_calls.SCHEMA, whitelist_writes.SCHEMA),
     ]
 )
