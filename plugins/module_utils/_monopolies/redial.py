@@ -10,14 +10,14 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi
 from .._api.classic.models import Monopoly
 from .._core.errors import CallError, QgError
-from .._reconcile.create import try_call
+from .._reconcile.converge import converge
 from .session import (
     CHECK_COMMAND,
     MAX_ATTEMPTS,
@@ -71,7 +71,7 @@ class _Redialler(Session):
     def __init__(self, api: ProxyApi, on_progress: OnProgress | None) -> None:
         super().__init__(api, on_progress)
         self._before: dict[str, Monopoly] = {}
-        self._moved: set[str] = set()
+        self.moved: set[str] = set()
 
     def select(self, uuids: Collection[str] | None) -> None:
         """Select the resources to redial. A resource that is not held is an error."""
@@ -89,7 +89,7 @@ class _Redialler(Session):
     def redial(self, check: bool) -> None:
         """Redial the selected resources as soon as the vendor allows it for all of them."""
         if check:
-            self._mark_redialled(self._before)
+            self.mark_redialled(self._before)
             return
         now = vendor_time(self.api, self.held)
         delays = [
@@ -100,45 +100,29 @@ class _Redialler(Session):
             self.api.budget.wait(delay, "the vendor requires 10 seconds between two dials", ENDPOINT)
         queue = batches(list(self._before))
         while queue:
-            batch = queue.pop(0)
-            left, error = self._redial_batch(batch)
-            if left and is_refused(error) and len(batch) > 1:
-                queue += [[uuid] for uuid in left]
-            elif left and error is not None:
-                self.result.refused += [Refused(uuid, error.message) for uuid in left]
+            batch = _Batch(self, queue.pop(0))
+            try:
+                converge(batch, MAX_ATTEMPTS - 1)
+            except CallError as error:
+                left = batch.remaining()
+                if is_refused(error) and len(batch.uuids) > 1:
+                    queue += [[uuid] for uuid in left]
+                elif is_refused(error) or error.may_have_effect:
+                    self.result.refused += [Refused(uuid, error.message) for uuid in left]
+                else:
+                    raise
 
-    def _redial_batch(self, batch: list[str]) -> tuple[list[str], CallError | None]:
-        """Redial a batch; returns the resources that the list shows to be unchanged, and the error."""
-        left: list[str] = batch
-        error: CallError | None = None
-        for _attempt in range(MAX_ATTEMPTS):
-            error = try_call(partial(self.api.redial_monopolies, left))
-            if error is None:
-                self._mark_redialled(left)
-                return [], None
-            rejected = not error.may_have_effect
-            if rejected and not is_refused(error):
-                raise error
-            seconds = 0.0 if rejected else sum(self.verify_delays)
-            reading_error = self.poll_until(partial(self._have_moved, left), seconds, ENDPOINT)
-            self._mark_redialled([uuid for uuid in left if uuid in self._moved])
-            left = [uuid for uuid in left if uuid not in self._moved]
-            if left and reading_error:
-                raise unverified(error, f"the redial of {sample(left)} took effect", reading_error)
-            if not left or rejected:
-                break
-        return left, error
-
-    def _mark_redialled(self, uuids: Collection[str]) -> None:
+    def mark_redialled(self, uuids: Collection[str]) -> None:
+        """Add resources to the result: the vendor accepted their redial, or the list shows it."""
         self.result.redialled += [Redial(uuid, self._before[uuid].server) for uuid in uuids]
 
-    def _have_moved(self, uuids: Collection[str]) -> bool:
+    def have_moved(self, uuids: Collection[str]) -> bool:
         """Whether a list has shown each of these resources to be redialled."""
         by_uuid = self.by_uuid
-        self._moved |= {
+        self.moved |= {
             uuid for uuid in self._before if uuid in by_uuid and has_moved(self._before[uuid], by_uuid[uuid])
         }
-        return all(uuid in self._moved for uuid in uuids)
+        return all(uuid in self.moved for uuid in uuids)
 
     def wait_online(self, wait: bool) -> None:
         """Read the list, or wait until each resource is online with its new address; then report refusals."""
@@ -146,10 +130,10 @@ class _Redialler(Session):
         selected = [*sent, *(one.uuid for one in self.result.pending)]
 
         def not_redialled() -> set[str]:
-            return {uuid for uuid in sent if uuid not in self._moved}
+            return {uuid for uuid in sent if uuid not in self.moved}
 
         def unready() -> list[str]:
-            self._have_moved(sent)
+            self.have_moved(sent)
             waiting = not_redialled()
             return [
                 one.uuid for one in self.held if one.uuid in selected and (one.uuid in waiting or one.state != "online")
@@ -181,11 +165,56 @@ class _Redialler(Session):
 
     def finish(self) -> None:
         """Complete the result. An address counts as new only if the list shows the redial."""
-        self._have_moved(())
-        now = {uuid: one.server for uuid, one in self.by_uuid.items() if uuid in self._moved}
+        self.have_moved(())
+        now = {uuid: one.server for uuid, one in self.by_uuid.items() if uuid in self.moved}
         self.result.redialled = [Redial(one.uuid, one.before, now.get(one.uuid)) for one in self.result.redialled]
         selected = {one.uuid for one in self.result.before}
         self.result.after = [one for one in self.held if one.uuid in selected]
+
+
+class _Batch:
+    """The redial of some resources, for :func:`converge`: repeated only for those that the list shows as before."""
+
+    def __init__(self, redialler: _Redialler, uuids: list[str]) -> None:
+        self.uuids = uuids
+        self._redialler = redialler
+        self._redialled: set[str] = set()
+
+    def remaining(self) -> list[str]:
+        """The resources that are not known to be redialled."""
+        return [uuid for uuid in self.uuids if uuid not in self._redialled]
+
+    def send(self, todo: Sequence[str]) -> None:
+        """Redial the resources in one call. A success counts for all of them."""
+        self._redialler.api.redial_monopolies(todo)
+        self._mark(todo)
+
+    def verify(self, todo: Sequence[str], error: QgError | None) -> None:
+        """After an error, look for resources that were redialled all the same."""
+        if not isinstance(error, CallError) or not (error.may_have_effect or is_refused(error)):
+            return
+        redialler = self._redialler
+        seconds = sum(redialler.verify_delays) if error.may_have_effect else 0.0
+        reading_error = redialler.poll_until(partial(redialler.have_moved, todo), seconds, ENDPOINT)
+        self._mark([uuid for uuid in todo if uuid in redialler.moved])
+        left = self.remaining()
+        if left and reading_error:
+            raise unverified(error, f"the redial of {sample(left)} took effect", reading_error)
+
+    def _mark(self, uuids: Sequence[str]) -> None:
+        self._redialled.update(uuids)
+        self._redialler.mark_redialled(uuids)
+
+    def adapt(self, error: QgError | None, left: Sequence[str]) -> bool:
+        """Whether another way of sending can help: not within one batch."""
+        return False
+
+    def failure(self, error: QgError | None, left: Sequence[str]) -> QgError:
+        """The error of the call itself, by which the batch is split or the resources are reported as refused."""
+        return error or QgError(f"{sample(left)} could not be redialled.", endpoint=ENDPOINT)
+
+    def pause(self, attempt: int) -> None:
+        """A repetition needs no delay, as the list was read for some seconds."""
 
 
 def has_moved(before: Monopoly, after: Monopoly) -> bool:

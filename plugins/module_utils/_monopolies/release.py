@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Collection, Sequence
-from functools import partial
 
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi
-from .._core.errors import CallError, QgError
+from .._api.classic.errors import StatusError
+from .._core.errors import CallError, QgError, WaitBudgetExceeded
+from .._reconcile.converge import converge, may_pass
 from .._store.reported import LIST_LAG
 from .session import (
     MAX_ATTEMPTS,
@@ -24,7 +25,6 @@ from .session import (
     Refused,
     Session,
     batches,
-    is_refused,
     releasable_from,
     sample,
     unverified,
@@ -83,77 +83,90 @@ class _Releaser(Session):
         """Release resources in batches; a batch that the vendor refuses is split."""
         queue = batches(uuids)
         while queue:
-            batch = queue.pop(0)
-            left, error = self._release_batch(batch)
-            if left and is_refused(error) and len(batch) > 1:
-                queue += [[uuid] for uuid in left]
-            elif left and error is not None and is_refused(error):
-                self.result.refused += [Refused(uuid, error.message) for uuid in left]
-
-    def _release_batch(self, batch: list[str]) -> tuple[list[str], CallError | None]:
-        """Release a batch; returns the resources that are still held after a refusal, and that refusal."""
-        left: list[str] = batch
-        error: CallError | None = None
-        lost = False
-        for _attempt in range(MAX_ATTEMPTS):
+            batch = _Batch(self, queue.pop(0))
             try:
-                named = self.api.release_monopolies(left)
-            except CallError as failure:
-                error = failure
-            else:
-                error, left = None, self._unacknowledged(left, named)
-                if not left:
-                    return [], None
-            rejected = error is not None and not error.may_have_effect
-            # A refusal may be due to an earlier call whose response was lost.
-            seconds = LIST_LAG if rejected and lost else 0.0 if rejected else sum(self.verify_delays)
-            left = self._still_held(left, error, seconds)
-            if not left or is_refused(error):
-                return left, error
-            if rejected and error is not None:
-                raise error
-            lost = lost or error is not None
-        if lost:
-            left = self._still_held(left, error, LIST_LAG - sum(self.verify_delays))
-            if not left:
-                return [], None
-        reason = error or QgError("The vendor reports success, but its list still shows them.")
-        raise QgError(
-            f"{len(left)} resources could not be released: {sample(left)}. {reason.message}", **reason.details
-        )
+                converge(batch, MAX_ATTEMPTS - 1)
+            except StatusError as refusal:
+                left = batch.remaining()
+                if len(batch.uuids) > 1:
+                    queue += [[uuid] for uuid in left]
+                else:
+                    self.result.refused += [Refused(uuid, refusal.message) for uuid in left]
 
-    def _still_held(self, uuids: list[str], error: CallError | None, seconds: float) -> list[str]:
-        """Return the resources that the list still shows after this time; the others are released."""
-        reading_error = self.poll_until(partial(self._are_gone, uuids), seconds, ENDPOINT)
-        if reading_error:
-            raise unverified(error, f"the release of {sample(uuids)} took effect", reading_error)
-        self._are_gone(uuids)
-        return [uuid for uuid in uuids if uuid in self.by_uuid]
 
-    def _unacknowledged(self, uuids: list[str], named: list[str] | None) -> list[str]:
-        """Return the resources that a successful call has not released: those that its response does not name.
+class _Batch:
+    """The release of some resources, for :func:`converge`."""
+
+    def __init__(self, session: Session, uuids: list[str]) -> None:
+        self.uuids = uuids
+        self._session = session
+        self._repeats = 0
+        self._lost = False
+
+    def remaining(self) -> list[str]:
+        """The resources that are not known to be released."""
+        return [uuid for uuid in self.uuids if uuid not in self._session.result.released]
+
+    def send(self, todo: Sequence[str]) -> None:
+        """Release the resources in one call. Only those that the response names count as released.
 
         If it names none at all, the list decides as soon as it must show the release.
         """
-        result = self.result
+        session, result = self._session, self._session.result
+        named = session.api.release_monopolies(todo)
         # Kept at once, so that no later error hides it.
-        result.released += uuids if named is None else named
+        result.released += todo if named is None else named
         if named is not None:
-            return [uuid for uuid in uuids if uuid not in named]
-        shown = set(uuids)
+            return
+        shown = set(todo)
 
         def read() -> None:
             # The vendor's list, without the correction by what the vendor reported.
-            shown.intersection_update(monopoly.uuid for monopoly in self.api.listed_monopolies())
+            shown.intersection_update(monopoly.uuid for monopoly in session.api.listed_monopolies())
 
-        if self.poll_until(lambda: not shown, LIST_LAG, ENDPOINT, read):
-            return []
-        self.api.reported_monopolies.forget(shown)
+        if session.poll_until(lambda: not shown, LIST_LAG, ENDPOINT, read):
+            return
+        session.api.reported_monopolies.forget(shown)
         result.released = [uuid for uuid in result.released if uuid not in shown]
-        return [uuid for uuid in uuids if uuid in shown]
 
-    def _are_gone(self, uuids: Collection[str]) -> bool:
-        """Whether the list shows none of these resources."""
-        gone = [uuid for uuid in uuids if uuid not in self.by_uuid]
-        self.result.released += [uuid for uuid in gone if uuid not in self.result.released]
-        return len(gone) == len(uuids)
+    def verify(self, todo: Sequence[str], error: QgError | None) -> None:
+        """Count the resources as released that the list does not show any more."""
+        left = self.remaining()
+        if left and not isinstance(error, WaitBudgetExceeded):
+            reading_error = self._session.poll_until(self._are_gone, self._seconds_to_verify(error), ENDPOINT)
+            if reading_error:
+                raise unverified(error, f"the release of {sample(left)} took effect", reading_error)
+            self._are_gone()
+        if len(self.remaining()) < len(todo):
+            self._repeats = 0
+
+    def _seconds_to_verify(self, error: QgError | None) -> float:
+        """How long to read the list: as long as it may lag if a lost call is not followed by another one."""
+        rejected = isinstance(error, CallError) and not error.may_have_effect
+        self._lost = self._lost or (error is not None and not rejected)
+        if self._lost and (not may_pass(error) or self._repeats == MAX_ATTEMPTS - 1):
+            return LIST_LAG
+        return 0.0 if rejected else sum(self._session.verify_delays)
+
+    def _are_gone(self) -> bool:
+        """Whether the list shows none of the remaining resources."""
+        by_uuid = self._session.by_uuid
+        self._session.result.released += [uuid for uuid in self.remaining() if uuid not in by_uuid]
+        return not self.remaining()
+
+    def adapt(self, error: QgError | None, left: Sequence[str]) -> bool:
+        """Whether another way of sending can help: not within one batch."""
+        return False
+
+    def failure(self, error: QgError | None, left: Sequence[str]) -> QgError:
+        """The error for the resources that are still held; a refusal itself, so that the batch can be split."""
+        if isinstance(error, WaitBudgetExceeded) or (isinstance(error, CallError) and not error.may_have_effect):
+            return error
+        reason = error or QgError("The vendor reports success, but its list still shows them.")
+        return QgError(
+            f"{len(left)} resources could not be released: {sample(left)}. {reason.message}", **reason.details
+        )
+
+    def pause(self, attempt: int) -> None:
+        """Count a repetition. It needs no delay, as the list was read for some seconds."""
+        self._repeats = attempt

@@ -15,7 +15,11 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError, UncertainOutcomeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    Effect,
+    TransportError,
+    UncertainOutcomeError,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import operations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.allocate import ensure_held
@@ -1016,6 +1020,47 @@ def test_a_release_without_effect_is_reported(bench: Bench, fields: dict[str, An
     assert words(outcome).startswith("2 resources could not be released: ")
     assert not outcome.changed
     assert bench.writes() == ["POST"] + ["DELETE"] * 3
+
+
+def permanently_failing(bench: Bench, method: str, *, done: bool) -> tuple[ProxyApi, list[str]]:
+    """A client whose calls with this method end in an error that will not pass, and the calls that it sends."""
+    api = bench.api()
+    transport: Any = api._transport
+    send, sent = transport.send, []
+
+    def fail(verb: str, url: str, parameters: dict[str, str], endpoint: str) -> Any:
+        if verb != method:
+            return send(verb, url, parameters, endpoint)
+        sent.append(verb)
+        if done:
+            send(verb, url, parameters, endpoint)
+        raise TransportError("a compressed response", endpoint=endpoint, effect=Effect.UNKNOWN, retryable=False)
+
+    transport.send = fail
+    return api, sent
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_release_is_verified_and_not_repeated_after_an_error_that_will_not_pass(bench: Bench, done: bool) -> None:
+    uuids = bench.hold(2).applied
+    bench.core.clock.advance(13 * HOURS)
+    lagging(bench, 50)
+    api, sent = permanently_failing(bench, "DELETE", done=done)
+    outcome = release(api, None)
+    assert (outcome.released, bench.uuids) == ((uuids, []) if done else ([], uuids))
+    assert (outcome.error is None) is done
+    assert sent == ["DELETE"]
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_redial_is_verified_and_not_repeated_after_an_error_that_will_not_pass(bench: Bench, done: bool) -> None:
+    uuids = ready(bench)
+    api, sent = permanently_failing(bench, "PUT", done=done)
+    outcome = redial(api, None)
+    assert [one.uuid for one in outcome.redialled] == (uuids if done else [])
+    assert [one.uuid for one in outcome.refused] == ([] if done else uuids)
+    assert (outcome.error is None) is done
+    assert sent == ["PUT"]
 
 
 def test_a_release_and_then_no_list(bench: Bench) -> None:
