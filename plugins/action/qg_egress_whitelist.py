@@ -21,8 +21,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation imp
     check_url,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import Question, question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
@@ -30,11 +31,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     Spec,
     check_proxy_api,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
-    host_entry,
-    put_down,
-    register,
+    apply_and_report,
+    find_request,
+    host_request,
+    submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
@@ -64,7 +66,7 @@ SPEC: Spec = {
     **PROXY_API_OPTIONS,
 }
 #: The option that a message is about: the first that it names.
-_OPTION = re.compile(rf"\b(?:{'|'.join(name for name in SPEC if name not in ('step', 'options_from'))})\b")
+_OPTION = re.compile(rf"\b(?:{'|'.join(name for name in SPEC if name not in ('step', 'vars_prefix'))})\b")
 
 
 class ActionModule(QgAction):
@@ -107,7 +109,7 @@ class ActionModule(QgAction):
 
     def explained(self, message: str) -> str:
         """The message, headed by the variable that the option is taken from: a user of the role knows no other name."""
-        prefix, found = self._task.args.get("options_from"), _OPTION.search(message)
+        prefix, found = self._task.args.get("vars_prefix"), _OPTION.search(message)
         if not prefix or not found or found[0] in self._own_options:
             return message
         return f"{prefix}{found[0]}: {message}"
@@ -146,11 +148,11 @@ class ActionModule(QgAction):
     def _detect(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         answers: list[dict[str, Any]] = []
         ips = _known_addresses(params)
-        board, run, host = self._board(params), run_id(), variables["inventory_hostname"]
+        queue, run, host = self._queue(params), run_id(), variables["inventory_hostname"]
         detected = not ips and params["detect"]
         if detected:
             question = question_from(params)
-            board.withdraw(run, host)
+            queue.cancel(run, host)
             try:
                 verdict = ask(self, question)
             except QgError as problem:
@@ -159,8 +161,8 @@ class ActionModule(QgAction):
                 nothing = {"changed": False, "ips": [], "source_replies": [], "registered": []}
                 return {**nothing, "warnings": [problem.message], **problem.details}
             ips, answers = tuple(verdict.ips), verdict.answers
-        entry = host_entry(params, run, host, ips, detected=detected)
-        registered = put_down(board, entry, params, self.mode(), self._task_in_step())
+        request = host_request(params, run, host, ips, detected=detected)
+        registered = submit_host(queue, request, params, self.mode(), self._task_in_step())
         return {"changed": False, "ips": list(ips), "source_replies": answers, "registered": registered}
 
     def _task_in_step(self) -> str | None:
@@ -169,11 +171,11 @@ class ActionModule(QgAction):
         return str(self._task._uuid) if in_step else None
 
     def _register(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        board, run, host = self._board(params), run_id(), variables["inventory_hostname"]
-        entry = board.of_host(run, host, params["inventory_id"], params["state"])
-        if entry is None:
+        queue, run, host = self._queue(params), run_id(), variables["inventory_hostname"]
+        request = find_request(queue, params, run, host)
+        if request is None:
             if params["fail"]:
-                raise QgError(f"No egress address of {host} was put down in this run: run the step detect first.")
+                raise QgError(f"No egress address of {host} was submitted in this run: run the step detect first.")
             text = f"No egress address of {host} is known, and therefore none was registered."
             return {
                 "changed": False,
@@ -183,29 +185,27 @@ class ActionModule(QgAction):
                 "obsolete": [],
                 "warnings": [text],
             }
-        verdict = register(board, entry, params, self.mode())
-        if "summary" in verdict:
-            if "diff" in verdict["summary"]:
-                verdict["diff"] = verdict["summary"].pop("diff")
-            lost = _lost(variables, board.hosts(run))
-            verdict["summary"]["unregistered_hosts"] = lost
+        result = apply_and_report(queue, request, params, self.mode())
+        if "summary" in result:
+            if "diff" in result["summary"]:
+                result["diff"] = result["summary"].pop("diff")
+            lost = _lost(variables, queue.hosts(run))
+            result["summary"]["unregistered_hosts"] = lost
             if lost:
-                verdict["warnings"] = [
-                    f"Failed or unreachable before, and therefore not registered: {', '.join(lost)}."
-                ]
-        if verdict.get("failed") is False:
-            verdict.setdefault("warnings", []).append(verdict.pop("msg"))
+                result["warnings"] = [f"Failed or unreachable before, and therefore not registered: {', '.join(lost)}."]
+        if result.get("failed") is False:
+            result.setdefault("warnings", []).append(result.pop("msg"))
         proof = params["verify_proxy"] and params["state"] == "present" and not self._task.check_mode
-        if proof and not verdict.get("unregistered") and not verdict.get("failed"):
+        if proof and not result.get("unregistered") and not result.get("failed"):
             try:
-                verdict["exit_ips"] = self._prove(params)
+                result["exit_ips"] = self._prove(params)
             except QgError as problem:
-                # What was done to the whitelist is told all the same.
-                verdict.update({**problem.as_result(), "failed": True})
-        return verdict
+                # What was done to the whitelist is reported all the same.
+                result.update({**problem.as_result(), "failed": True})
+        return result
 
-    def _board(self, params: dict[str, Any]) -> Board:
-        return board_for(params, State(params["state_dir"], params["max_wait"]), check=self.mode().check)
+    def _queue(self, params: dict[str, Any]) -> WriteQueue:
+        return queue_for(params, State(params["state_dir"], params["max_wait"]), check=self.mode().check)
 
     def _prove(self, params: dict[str, Any]) -> list[str]:
         """Ask an echo service through the proxy until it answers: the vendor needs a moment after a change."""

@@ -77,7 +77,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._endpoint import endpoint, kind, refusal, settled
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
+    proxy_address,
+    refusal,
+    resolve,
+    type_name,
+)
 
 NAME = "proxy_curl"
 _FLAGS = ("fail", "silent", "show-error", "globoff")
@@ -85,7 +90,7 @@ _FLAGS = ("fail", "silent", "show-error", "globoff")
 
 def proxy_curl(lease: Any, url: Any, form: Any = "line") -> str:
     """Return what gets the URL through the lease."""
-    proxy, url, form = endpoint(NAME, lease), _checked(settled(url)), settled(form)
+    proxy, url, form = proxy_address(NAME, lease), _check_url(resolve(url)), resolve(form)
     # An empty noproxy, since curl would obey the variable no_proxy, and show another exit than that of the lease.
     if form == "config":
         lines = (*_FLAGS, 'noproxy = ""', f'proxy = "{proxy.url}"', f"url = {_quoted(url)}")
@@ -110,9 +115,9 @@ def _quoted(url: str) -> str:
     return f'"{escaped}"'
 
 
-def _checked(url: Any) -> str:
+def _check_url(url: Any) -> str:
     if not isinstance(url, str):
-        raise refusal(NAME, f"a url that is {kind(url)}", "give text such as 'https://d.qg.net/ip'")
+        raise refusal(NAME, f"a url that is {type_name(url)}", "give text such as 'https://d.qg.net/ip'")
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -126,7 +131,7 @@ def _checked(url: Any) -> str:
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The filter, in the form that Ansible loads."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filter by its name."""

@@ -67,23 +67,23 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._endpoint import checked_list, endpoint, settled
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import check_words, proxy_address, resolve
 
 NAME = "proxy_environment"
 
 
 def proxy_environment(lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1") -> dict[str, str]:
     """Return the variables that make programs use the lease."""
-    url = endpoint(NAME, lease).url
+    url = proxy_address(NAME, lease).url
     variables = {"http_proxy": url, "https_proxy": url}
-    no_proxy = settled(no_proxy)
+    no_proxy = resolve(no_proxy)
     if no_proxy is not None:
-        variables["no_proxy"] = ",".join(checked_list(NAME, "no_proxy", no_proxy))
+        variables["no_proxy"] = ",".join(check_words(NAME, "no_proxy", no_proxy))
     return {**variables, **{name.upper(): value for name, value in variables.items()}}
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The filter, in the form that Ansible loads."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filter by its name."""

@@ -68,12 +68,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quote_word
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._endpoint import (
-    checked_options,
-    endpoints,
-    kind,
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
+    check_options,
+    proxy_addresses,
     refusal,
-    settled,
+    resolve,
+    type_name,
 )
 
 NAME = "proxy_haproxy"
@@ -81,19 +81,21 @@ NAME = "proxy_haproxy"
 
 def proxy_haproxy(leases: Any, prefix: Any = "qg", options: Any = "check") -> str:
     """Return a server line for each server among the leases."""
-    prefix = settled(prefix)
+    prefix = resolve(prefix)
     if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z0-9_.-]{1,64}", prefix):
         what = (
-            f"the prefix {quote_word(prefix[:64])}" if isinstance(prefix, str) else f"a prefix that is {kind(prefix)}"
+            f"the prefix {quote_word(prefix[:64])}"
+            if isinstance(prefix, str)
+            else f"a prefix that is {type_name(prefix)}"
         )
         raise refusal(NAME, what, "give a prefix of letters, digits, '_', '.' and '-'")
-    extra = checked_options(NAME, options)
-    lines = (f"server {one.name(prefix)} {one.server} {extra}" for one in endpoints(NAME, leases))
+    extra = check_options(NAME, options)
+    lines = (f"server {address.name(prefix)} {address.server} {extra}" for address in proxy_addresses(NAME, leases))
     return "\n".join(line.rstrip() for line in lines)
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The filter, in the form that Ansible loads."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filter by its name."""

@@ -65,10 +65,10 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._endpoint import (
-    Endpoint,
-    checked_options,
-    endpoints,
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
+    ProxyAddress,
+    check_options,
+    proxy_addresses,
     refusal,
 )
 
@@ -77,26 +77,26 @@ NAME = "proxy_squid"
 
 def proxy_squid(leases: Any, options: Any = "") -> str:
     """Return a cache_peer line for each server among the leases."""
-    extra = checked_options(NAME, options)
-    return "\n".join(f"{_peer(one)} {extra}".rstrip() for one in endpoints(NAME, leases))
+    extra = check_options(NAME, options)
+    return "\n".join(f"{_peer(address)} {extra}".rstrip() for address in proxy_addresses(NAME, leases))
 
 
-def _peer(one: Endpoint) -> str:
-    peer = f"cache_peer {one.host} parent {one.port} 0 no-query round-robin name={one.name('qg')}"
-    if one.login is None:
+def _peer(address: ProxyAddress) -> str:
+    peer = f"cache_peer {address.host} parent {address.port} 0 no-query round-robin name={address.name('qg')}"
+    if address.login is None:
         return peer
     # Squid decodes the text before it looks for its own words in it, so encoding would not hide them.
-    if one.login.startswith(("%2A", "NEGOTIATE")):
+    if address.login.startswith(("%2A", "NEGOTIATE")):
         raise refusal(
             NAME,
-            f"the proxy_url of {one.server!r}",
+            f"the proxy_url of {address.server!r}",
             "its key begins with '*' or 'NEGOTIATE', which means something else to Squid",
         )
-    return f"{peer} login={one.login}"
+    return f"{peer} login={address.login}"
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The filter, in the form that Ansible loads."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filter by its name."""

@@ -191,9 +191,9 @@ _FOR_EACH_HOST = ("compose", "groups", "keyed_groups", "conditions", "hostnames"
 
 
 def _untrusted(variables: Row) -> Row:
-    """The vendor's text, which is never a template. Since ansible-core 2.19 no text is, unless its source is trusted.
+    """Mark the vendor's text as no template. Since ansible-core 2.19, only text of trusted sources is a template.
 
-    Before that, text with a brace is marked; other text becomes no template, whatever it is joined with.
+    Before that, text with a brace must be marked; other text cannot become a template, whatever it is joined with.
     """
     if hasattr(template, "trust_as_template"):
         return variables
@@ -202,43 +202,43 @@ def _untrusted(variables: Row) -> Row:
     return {name: wrap_var(value) if "{" in str(value) else value for name, value in variables.items()}
 
 
-def _sentence(problem: Exception) -> str:
-    text = " ".join(str(problem).split())
-    first, _dot, second = text.partition(". ")  # Older releases of Ansible say it twice.
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    first, _dot, second = text.partition(". ")  # Older releases of Ansible repeat it.
     return first if first == second else text
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
-    """Reads, or takes from the cache, and makes hosts."""
+    """Makes hosts of the vendor's services, or of cached ones."""
 
     NAME = "qingguo.qgnet.qg_cloud"
 
     def verify_file(self, path: str) -> bool:
-        """Whether the file is named as one for this plugin."""
+        """Whether the name of the file is one for this plugin."""
         return bool(super().verify_file(path)) and path.endswith(("qg_cloud.yml", "qg_cloud.yaml"))
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
-        """Fill the inventory."""
+        """Add the hosts and groups of the file to the inventory."""
         super().parse(inventory, loader, path, cache)
         try:
             self._read_config_data(path)
             self._populate(cache)
-        except QgError as problem:
-            raise AnsibleParserError(f"{self.NAME}: {problem.message}") from None
+        except QgError as error:
+            raise AnsibleParserError(f"{self.NAME}: {error.message}") from None
         except AnsibleError:
             raise
-        except Exception as problem:
-            unexpected = UnexpectedError(problem, self.NAME)
+        except Exception as error:
+            unexpected = UnexpectedError(error, self.NAME)
             self.display.vvv(unexpected.traceback)
             raise AnsibleParserError(unexpected.message) from None
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
-        """Ansible calls this once it has read the file: evaluate what that holds before the types are looked at."""
+        """Evaluate the templates in the file before Ansible checks the types of options."""
         if direct is not None:
-            told = hosts.check_config(self._evaluated(direct), self.option_definitions)
-            hosts.check_required(told, self.option_definitions, os.environ)
-            # What is evaluated later must stay as it was read, with the trust that it has.
-            direct = {**told, **{name: direct[name] for name in _FOR_EACH_HOST if name in direct}}
+            checked = hosts.check_config(self._evaluated(direct), self.option_definitions)
+            hosts.check_required(checked, self.option_definitions, os.environ)
+            # Options that are evaluated later must stay as they were read, with their trust.
+            direct = {**checked, **{name: direct[name] for name in _FOR_EACH_HOST if name in direct}}
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
 
     def _evaluated(self, config: Mapping[str, Any]) -> Row:
@@ -251,11 +251,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _evaluate(self, value: Any, what: str) -> Any:
         try:
             return self.templar.template(value)
-        except AnsibleError as problem:
-            raise OptionError(f"{what} cannot be evaluated: {_sentence(problem)}") from None
+        except AnsibleError as error:
+            raise OptionError(f"{what} cannot be evaluated: {_sentence(error)}") from None
 
     def _rows(self, cache: bool) -> list[Row]:
-        """The services, from the cache if it is wanted and has them."""
+        """Return the services, from the cache if it is enabled and has them."""
         products = hosts.check_products(self.get_option("product_ids"))
         secrets = self.get_option("include_secrets")
         key = f"{self.NAME}_{hosts.cache_key(self.get_options(), products)}"
@@ -270,15 +270,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise OptionError("This inventory needs requests in the Python that runs Ansible: install it there.")
         api = account_api(self.get_options())
         rows = hosts.collect(products, lambda product: api.instances(product, include_secrets=secrets))
-        told: dict[str, list[Row]] = redact({"rows": rows}, self.get_options(), ACCOUNT_API_OPTIONS)
-        rows = told["rows"]
+        redacted: dict[str, list[Row]] = redact({"rows": rows}, self.get_options(), ACCOUNT_API_OPTIONS)
+        rows = redacted["rows"]
         self.display.vv(f"{self.NAME}: {len(rows)} services, {api.calls} calls of the vendor")
         if self.get_option("cache"):
             self._cache[key] = rows
         return rows
 
     def _populate(self, cache: bool) -> None:
-        """Make the hosts; all of the file's own mistakes are told before the first one is made."""
+        """Add the hosts; all mistakes in the file are reported before the first one is added."""
         group_prefix = hosts.check_prefix("group_prefix", self.get_option("group_prefix"))
         for name, row, variables in list(self._hosts(cache)):
             self.inventory.add_host(name)
@@ -289,40 +289,40 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._construct(name)
 
     def _hosts(self, cache: bool) -> Iterator[tuple[str, Row, Row]]:
-        """Name, service and variables of each host."""
+        """Yield name, service and variables of each host."""
         filters = hosts.check_filters(self.get_option("filters"))
         prefix = hosts.check_prefix("vars_prefix", self.get_option("vars_prefix"))
         hosts.check_hostnames(self.get_option("hostnames"))
         column = hosts.ADDRESSES[self.get_option("connect_with")]
         only_global = column == "ip" and not self.get_option("allow_non_global")
-        rows, names, left_out = self._rows(cache), hosts.Names(), []
+        rows, names, left_out = self._rows(cache), hosts.HostnameAllocator(), []
         for row in rows:
             variables = _untrusted(hosts.variables(row, prefix))
             if not hosts.matches(row, filters) or not self._is_wanted(row["suid"], variables):
                 continue
             address, reason = hosts.address(row, column, only_global=only_global)
-            name = names.give(row["suid"], self._called(row, variables)) if address else None
+            name = names.allocate(row["suid"], self._name_candidates(row, variables)) if address else None
             if name is None:
-                left_out.append((row["suid"], reason or "nothing that can be a name"))
+                left_out.append((row["suid"], reason or "no possible name"))
             else:
                 yield name, row, {**variables, "ansible_host": address}
         self._warn(left_out, len(rows), "left out")
-        self._warn(names.doubles, len(rows), "named otherwise, because another one has the name")
+        self._warn(names.renamed, len(rows), "renamed, because another service has the same name")
 
     def _is_wanted(self, suid: str, variables: Row) -> bool:
         for condition in self.get_option("conditions"):
             try:
                 result = self._compose(condition, variables)
-            except AnsibleError as problem:
-                told = f"conditions: {condition} cannot be evaluated for {suid}: {_sentence(problem)}"
-                raise OptionError(told) from None
+            except AnsibleError as error:
+                message = f"conditions: {condition} cannot be evaluated for {suid}: {_sentence(error)}"
+                raise OptionError(message) from None
             if not isinstance(result, bool):
                 raise OptionError(f"conditions: {condition} is neither true nor false for {suid}: write a comparison.")
             if not result:
                 return False
         return True
 
-    def _called(self, row: Row, variables: Row) -> Iterator[Any]:
+    def _name_candidates(self, row: Row, variables: Row) -> Iterator[Any]:
         for each in self.get_option("hostnames"):
             if hosts.is_template(each):
                 self.templar.available_variables = variables
@@ -331,19 +331,19 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 yield row[each]
 
     def _construct(self, name: str) -> None:
-        """What the options of ``constructed`` make of a host."""
+        """Apply the options of ``constructed`` to a host."""
         strict, host = self.get_option("strict"), self.inventory.get_host(name)
         try:
             self._set_composite_vars(self.get_option("compose"), host.get_vars(), name, strict=strict)
             self._add_host_to_composed_groups(self.get_option("groups"), host.get_vars(), name, strict=strict)
             self._add_host_to_keyed_groups(self.get_option("keyed_groups"), host.get_vars(), name, strict=strict)
-        except AnsibleError as problem:
-            # It may quote what the vendor tells.
-            raise QgError(_sentence(problem)) from None
+        except AnsibleError as error:
+            # It may quote text of the vendor.
+            raise QgError(_sentence(error)) from None
 
     def _warn(self, services: list[tuple[str, str]], total: int, what: str) -> None:
         if services:
-            told = f"{len(services)} of {total} services {what}: {hosts.some(services)}."
-            self.display.warning(f"{self.NAME}: {told}")
-        for suid, told in services:
-            self.display.v(f"{self.NAME}: {one_line(f'{suid}: {told}')}")
+            message = f"{len(services)} of {total} services {what}: {hosts.describe_services(services)}."
+            self.display.warning(f"{self.NAME}: {message}")
+        for suid, remark in services:
+            self.display.v(f"{self.NAME}: {one_line(f'{suid}: {remark}')}")

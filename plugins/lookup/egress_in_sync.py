@@ -57,15 +57,16 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import is_at_rest, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import is_in_sync
 
 
 class LookupModule(LookupBase):
-    """Reads the board of wishes."""
+    """Reads the write queue."""
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[bool]:
-        """Whether the run is at rest."""
+        """Return whether the run is in sync."""
         omitted = (variables or {}).get("omit")
         given = {name: value for name, value in kwargs.items() if isinstance(value, str) and value != omitted}
         self.set_options(var_options=variables, direct=given)
@@ -77,7 +78,7 @@ class LookupModule(LookupBase):
         try:
             with contextlib.closing(State(directory, max_wait=0)) as state:
                 # Keywords are evaluated in the process of the run; by some releases of ansible-core in workers, too.
-                return [any(is_at_rest(state, run_id(process)) for process in (os.getpid(), os.getppid()))]
+                return [any(is_in_sync(state, run_id(process)) for process in (os.getpid(), os.getppid()))]
         except QgError:
-            # The step itself tells what is wrong with the directory.
+            # The step itself reports what is wrong with the directory.
             return [False]

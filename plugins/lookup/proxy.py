@@ -116,22 +116,22 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory imp
 
 
 def _check_state_dir(given: Mapping[str, Any]) -> None:
-    """Refuse a state_dir that names no directory, before Ansible makes a path in the current directory of it."""
+    """Refuse an unusable state_dir before Ansible turns it into a path in the current directory."""
     directory = given.get("state_dir", os.environ.get("QG_STATE_DIR", DEFAULT_STATE_DIR))
     if isinstance(directory, str):
         resolve_directory(directory)
 
 
 class LookupModule(LookupBase):
-    """Reads, and chooses."""
+    """Reads the leases of a key, and selects from them."""
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
-        """The leases, in the form that was asked for."""
+        """Return the leases in the requested form."""
         try:
             check_selectors(LOOKUP_SELECTORS, kwargs, how="")
             _check_state_dir(kwargs)
-        except QgError as problem:
-            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {problem.message}") from None
+        except QgError as error:
+            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {error.message}") from None
         self.set_options(var_options=variables, direct=kwargs)
         params = self.get_options()
         if terms:
@@ -142,12 +142,12 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError("The lookup qingguo.qgnet.proxy needs requests in the Python that runs Ansible.")
         try:
             leases = find_leases(params)
-        except QgError as problem:
-            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {problem.message}") from None
+        except QgError as error:
+            raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {error.message}") from None
         except AnsibleError:
             raise
-        except Exception as problem:
-            unexpected = UnexpectedError(problem, "The lookup qingguo.qgnet.proxy failed")
+        except Exception as error:
+            unexpected = UnexpectedError(error, "The lookup qingguo.qgnet.proxy failed")
             Display().vvv(unexpected.traceback)
             raise AnsibleLookupError(unexpected.message) from None
         if params["form"] == "lease":

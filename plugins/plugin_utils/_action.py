@@ -4,9 +4,8 @@
 
 """An operation as an action plugin, in the worker process on the control node.
 
-This file is private to the collection. Its twin for delegated tasks is ``module_utils/_task/module.py``. Here
-no module is shipped to the host, so the key never leaves the control node, and the host needs neither Python nor
-requests.
+This file is private to the collection. Its counterpart for delegated tasks is ``module_utils/_task/module.py``. No
+module is shipped to the host, so the key never leaves the control node, and the host needs neither Python nor requests.
 """
 
 from __future__ import annotations
@@ -36,31 +35,31 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     Spec,
 )
 
-#: Defaults for the action group may name these, and reach modules of the vendor's other API, too.
-_OF_THE_GROUP = {*PROXY_API_OPTIONS, *ACCOUNT_API_OPTIONS}
+#: Options that defaults for the action group may set, also for modules of the vendor's other API.
+_GROUP_OPTIONS = {*PROXY_API_OPTIONS, *ACCOUNT_API_OPTIONS}
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
 class QgAction(ActionBase):
-    """What all actions of the collection share: validated options, and results without secrets."""
+    """The base of all actions of the collection: validated options, and results without secrets."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = False
 
     def selectors(self) -> tuple[str, ...]:
-        """The options that select what the task concerns: given as null or empty they are refused."""
+        """Return the options that select what the task concerns; null or an empty value is refused for them."""
         return ()
 
     def explained(self, message: str) -> str:
-        """The message about an option, with what helps to find where it was set."""
+        """Return the message about an option; a subclass adds where the option was set."""
         return message
 
     def given(self, spec: Spec) -> dict[str, Any]:
-        """The task's options, without what defaults for the action group set for other modules alone.
+        """Return the task's options, without those that defaults for the action group set only for other modules.
 
-        Both the validation here and a delegated module take the options from here, so that neither gets what Ansible
-        would misread: an empty selector, or a path that it answers with an exception.
+        Both the validation here and a delegated module get the options from here, so that neither gets a value that
+        Ansible would misread: an empty selector, or a path for which it raises an exception.
         """
         try:
             check_selectors(self.selectors(), self._task.args)
@@ -69,58 +68,58 @@ class QgAction(ActionBase):
                     check_path(name, value)
         except OptionError as error:
             raise AnsibleActionFail(self.explained(error.message)) from None
-        return {name: value for name, value in self._task.args.items() if name in spec or name not in _OF_THE_GROUP}
+        return {name: value for name, value in self._task.args.items() if name in spec or name not in _GROUP_OPTIONS}
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The task's options by the same rules that a module has."""
-        validation = ArgumentSpecValidator(spec, **(rules or {})).validate(_plain(self.given(spec)))
+        """Return the task's options, validated by the rules of a module."""
+        validation = ArgumentSpecValidator(spec, **(rules or {})).validate(_untag(self.given(spec)))
         if validation.unsupported_parameters:
             raise AnsibleActionFail(f"Unsupported parameters: {'; '.join(validation.error_messages)}")
         if validation.error_messages:
-            # They quote values, which may be those of other options, as where a template is mistyped.
+            # They quote values, which may be those of other options, for example in a mistyped template.
             messages = "; ".join(map(self.explained, validation.error_messages))
-            told = redact({"msg": messages}, self._task.args, spec)
-            raise AnsibleActionFail(told["msg"])
+            redacted = redact({"msg": messages}, self._task.args, spec)
+            raise AnsibleActionFail(redacted["msg"])
         params: dict[str, Any] = validation.validated_parameters
         return params
 
     def guarded(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The result of the work, or a failed result; Ansible's own errors, such as of the connection, pass."""
+        """Return the result of the work, or a failed result; Ansible's own errors propagate."""
         return guarded(work, (AnsibleError,))
 
     def mode(self) -> Mode:
-        """Whether the task predicts, and whether it shows a diff; what it tells on its way is shown."""
-        return Mode(check=bool(self._task.check_mode), diff=bool(self._task.diff), progress=self._teller())
+        """Return how the task runs: check mode, diff, and where its progress is shown."""
+        return Mode(check=bool(self._task.check_mode), diff=bool(self._task.diff), progress=self._progress_printer())
 
-    def _teller(self) -> Callable[[str], None]:
-        """Shows a line whenever there is something new to tell."""
-        display, name, told = Display(), self._task.action.rpartition(".")[2], ""
+    def _progress_printer(self) -> Callable[[str], None]:
+        """Return a function that displays a progress message unless it equals the last one."""
+        display, name, last = Display(), self._task.action.rpartition(".")[2], ""
 
-        def tell(text: str) -> None:
-            nonlocal told
-            if text != told and not self._task.no_log:
+        def show(text: str) -> None:
+            nonlocal last
+            if text != last and not self._task.no_log:
                 display.display(f"{name}: {one_line(text)}")
-            told = text
+            last = text
 
-        return tell
+        return show
 
     def delegated_away(self) -> bool:
-        """Whether the task was delegated to a machine that is not this one."""
+        """Whether the task was delegated to another machine."""
         target = self._task.delegate_to
         return bool(target) and not (target in _HERE and self._connection.transport == "local")
 
 
-def _plain(value: Any) -> Any:
-    """The value without what ansible-core marks it with: the validator copies its input, and marks are slow to copy."""
+def _untag(value: Any) -> Any:
+    """Return the value without ansible-core's tags: the validator copies its input, and tags are slow to copy."""
     if isinstance(value, dict):
-        return {_plain(name): _plain(item) for name, item in value.items()}
+        return {_untag(name): _untag(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_untag(item) for item in value]
     return str.__str__(value) if isinstance(value, str) else value
 
 
 def _from_environment(spec: Spec) -> dict[str, str]:
-    """Options that this control node's environment sets, for a task that runs elsewhere; paths are its own."""
+    """Return the options from the environment of this control node, without paths, for a task that runs elsewhere."""
     named = {
         name: option["fallback"][1][0]
         for name, option in spec.items()
@@ -130,34 +129,34 @@ def _from_environment(spec: Spec) -> dict[str, str]:
 
 
 def _holds_secrets(operation: Operation, params: Mapping[str, Any]) -> bool:
-    """Whether the operation's own result is secret; the options of a delegated task are as the playbook wrote them."""
+    """Whether the operation's result is secret; options of a delegated task are not validated here."""
     wanted = params.get(operation.secret_option) if operation.secret_option else False
     return bool(boolean(wanted or False, strict=False))
 
 
 class ApiAction(QgAction):
-    """Runs an operation here; a task that is delegated to another host runs there, as the module of the same name."""
+    """Runs an operation here; a task that is delegated to another host runs there as the module of the same name."""
 
     operation: ClassVar[Operation]
 
     def selectors(self) -> tuple[str, ...]:
-        """Those of the operation."""
+        """Return the selectors of the operation."""
         return self.operation.selectors
 
     def check_run(self, variables: Mapping[str, Any]) -> None:
-        """Refuse what this run must not do; called on the control node before anything else, also if delegated."""
+        """Refuse what this run must not do; called first on the control node, also for a delegated task."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The result of the operation."""
+        """Run the operation, and return its result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         operation = self.operation
         self.check_run(task_vars or {})
         if self.delegated_away():
             params = {**_from_environment(operation.spec), **self.given(operation.spec)}
             if _holds_secrets(operation, params) and not self._task.no_log:
-                # The connection shows at -vvv what comes back over it.
+                # At -vvv, the connection shows what it returns.
                 raise AnsibleActionFail(
-                    f"{operation.secret_option} in a task that is delegated needs no_log: set no_log=true on the task, "
+                    f"{operation.secret_option} in a delegated task needs no_log: set no_log=true on the task, "
                     "or run it on the control node."
                 )
             result.update(self._execute_module(module_args=params, task_vars=task_vars))
@@ -165,6 +164,6 @@ class ApiAction(QgAction):
             params = self.validated(operation.spec, dict(operation.rules))
             result.update(self.guarded(lambda: redact(execute(operation, params, self.mode()), params, operation.spec)))
         if operation.reveal(result, params) or (_holds_secrets(operation, params) and not result.get("failed")):
-            # Registered in full, but shown and logged by nobody.
+            # It can be registered in full, but is neither shown nor logged.
             result["_ansible_no_log"] = True
         return result

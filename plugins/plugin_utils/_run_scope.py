@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
+
 #: Limits that leave no host out.
 _NO_LIMIT = ("", "all", "*")
-#: The maximum of hosts that a message names.
+#: The maximum number of hosts that a message names.
 _MAX_NAMES = 5
 
 
 def why_partial(limit: str | None, variables: Mapping[str, Any]) -> str | None:
-    """Why the run sees only part of its hosts, as a clause of a message; None if it sees all of them.
+    """Return why the run sees only part of its hosts, as a clause of a message; None if it sees all of them.
 
     ``limit`` is the value of ``--limit``, ``variables`` are those of the task.
     """
@@ -30,9 +32,8 @@ def why_partial(limit: str | None, variables: Mapping[str, Any]) -> str | None:
     )
     missing = sorted(set(all_hosts) - set(hosts))
     if missing:
-        more = f" and {len(missing) - _MAX_NAMES} more" if len(missing) > _MAX_NAMES else ""
         verb = "was" if len(missing) == 1 else "were"
-        return f"{', '.join(missing[:_MAX_NAMES])}{more} failed, {verb} unreachable or ended before"
+        return f"{format_sample(missing, _MAX_NAMES)} failed, {verb} unreachable or ended before"
     if set(hosts) - set(batch):
         return f"a serial batch has {len(batch)} of the play's {len(all_hosts)} hosts"
     return None

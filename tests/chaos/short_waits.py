@@ -10,6 +10,7 @@ The file that QG_CHAOS_FINISHED names is written as soon as a replacement has it
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import os
@@ -21,14 +22,9 @@ from typing import Any
 CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: What a run waits for the vendor, in seconds or several of them.
 WAITS = (
-    "FREEING_LIMIT",
-    "FREEING_NAP",
-    "LAGGING",
     "LAG_DELAYS",
     "LIST_LAG",
-    "POLL_INTERVAL",
     "SETTLE_POLL",
-    "SETTLING",
     "UNDER_WAY",
 )
 
@@ -42,7 +38,7 @@ def shorten(scale: float) -> None:
     for name in ("_leases.operations", "_whitelist.operations", "_whitelist.host_operations"):
         importlib.import_module(f"{CLIENT}.{name}")
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(f"{CLIENT}.")]
-    backoff = importlib.import_module(f"{CLIENT}._store.rate_limiter").backoff
+    backoff = importlib.import_module(f"{CLIENT}._core.waiting").backoff
 
     def shorter(attempt: int, wanted: float | None = None) -> float:
         # A wait that the vendor asked for stays what it is.
@@ -58,23 +54,38 @@ def shorten(scale: float) -> None:
                 setattr(module, name, shorter_value)
         if getattr(module, "backoff", None) is backoff:
             put(module, "backoff", shorter)
-    if not {"LIST_LAG", "UNDER_WAY", "LAGGING"} <= changed:
+        if hasattr(module, "POLICY"):
+            changed.add("POLICY")
+            put(module, "POLICY", shorter_policy(module.POLICY, scale, shorter))
+    if not {"LIST_LAG", "UNDER_WAY", "POLICY"} <= changed:
         raise SystemExit(f"short_waits.py knows only {sorted(changed)} of the waits: correct its list")
     mark_finished()
+
+
+def shorter_policy(policy: Any, scale: float, backoff: Any) -> Any:
+    """A policy with shorter waits and the same numbers of attempts."""
+    waits: dict[str, Any] = {"backoff": backoff}
+    for field in dataclasses.fields(policy):
+        value = getattr(policy, field.name)
+        if isinstance(value, tuple):
+            waits[field.name] = tuple(scale * part for part in value)
+        elif isinstance(value, float):
+            waits[field.name] = scale * value
+    return dataclasses.replace(policy, **waits)
 
 
 def mark_finished() -> None:
     """A replacement whose result is known is not continued: the next run is asked for another one."""
     target = os.environ.get("QG_CHAOS_FINISHED")
-    holder = importlib.import_module(f"{CLIENT}._leases.manager").Holder
-    finish = holder.finish
+    manager = importlib.import_module(f"{CLIENT}._leases.manager").LeaseManager
+    finish = manager.finish
 
     def finishing(self: Any) -> None:
         if target:
             Path(target).touch()
         finish(self)
 
-    holder.finish = finishing
+    manager.finish = finishing
 
 
 def play(scale: float, arguments: list[str]) -> None:

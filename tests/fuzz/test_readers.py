@@ -22,7 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoin
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.responses import AccountResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoints import Endpoint
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.responses import ClassicResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
@@ -31,7 +31,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations im
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import oldest_first
 from fuzz.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -240,14 +239,14 @@ def use_account_api(name: str, value: Any) -> None:
         least = {f"min_{one}": 1 for one in ("cpu", "memory", "system_disk", "data_disk", "bandwidth")}
         select_packages(value, {**dict.fromkeys(least), "max_price": 11.0, "buyable": None})
     if name == "instances":
-        names = hosts.Names()
+        names = hosts.HostnameAllocator()
         for row in hosts.collect([None], lambda _product: value):
             hosts.matches(row, hosts.check_filters({"ip": "203.*", "end_time": None}))
             hosts.address(row, "ip")
             hosts.group_names(row, hosts.GROUPS, "qg_")
-            names.give(row["suid"], [row["host_name"], row["ip"]])
+            names.allocate(row["suid"], [row["host_name"], row["ip"]])
             assert one_line(row["suid"]).isprintable()
-        hosts.some(names.doubles)
+        hosts.describe_services(names.renamed)
 
 
 QUESTION = detect.Question(("https://a.example", "https://b.example"), quorum=2, samples=2)

@@ -71,13 +71,13 @@ def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", str(minute))
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    backoff = importlib.import_module(f"{COLLECTION}._store.rate_limiter").backoff
+    backoff = importlib.import_module(f"{COLLECTION}._core.waiting").backoff
 
     def shorter(attempt: int, wanted: float | None = None) -> float:
         # A wait that the vendor asked for stays what it is.
         return float(backoff(attempt, wanted) * (HASTE if wanted is None else 1))
 
-    for module in ("_api.retry", "_whitelist.plan"):
+    for module in ("_api.retry", "_whitelist.applier"):
         monkeypatch.setattr(importlib.import_module(f"{COLLECTION}.{module}"), "backoff", shorter)
 
 

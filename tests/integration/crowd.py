@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What each process of a crowd does. It stands apart from the tests, since a fresh process cannot import those."""
+"""What each process of a crowd does. It is not part of the tests, because a fresh process cannot import those."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from harness import Result, operate
 
 CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 OPERATION = f"{CLIENT}._whitelist.operations"
-#: When a writer may be killed: the function that he is in, and whether that is before or after it has done its work.
+#: When a leader may be killed: the function that it is in, and whether that is before or after it has done its work.
 MOMENTS = {
     "before the list is read": ("_api.classic.client", "ProxyApi.read_whitelist", False),
-    "before anything is announced": ("_store.write_queue", "Board.announce", False),
+    "before the intent is recorded": ("_store.write_queue", "WriteQueue.record_intent", False),
     "before the addresses are sent": ("_api.classic.client", "ProxyApi.add", False),
     "when the vendor has added them": ("_api.classic.client", "ProxyApi.add", True),
-    "before the verdicts are made": ("_whitelist.batch", "shares", False),
-    "before the verdicts are kept": ("_whitelist.batch", "Turn.write", True),
-    "when the verdicts are kept": ("_store.write_queue", "Board._write", True),
+    "before the results are made": ("_whitelist.batch", "split_result", False),
+    "before the results are kept": ("_whitelist.batch", "WriteBatch.write", True),
+    "when the results are kept": ("_store.write_queue", "WriteQueue._write", True),
 }
 
 

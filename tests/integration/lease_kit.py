@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import time
 from collections.abc import Mapping
@@ -31,9 +32,14 @@ OPERATIONS = {
     "quota": ("_leases.quota", "QUOTA_INFO"),
 }
 #: Waits of this process that are shorter than those of users, in seconds.
-SETTLING, LAGGING, FREEING_NAP = (0.0, 0.05, 0.05), (0.0, 0.05, 0.1, 0.1), 0.2
-#: The same for a call of an earlier run: between reads of the list, and until the call can no longer be under way.
-POLL_INTERVAL, SETTLED_AFTER = 0.1, 0.3
+BRIEF_WAITS: dict[str, Any] = {
+    "verify_delays": (0.0, 0.05, 0.05),
+    "lag_delays": (0.0, 0.05, 0.1, 0.1),
+    "channel_poll_interval": 0.2,
+    "poll_interval": 0.1,
+}
+#: Seconds after which a call of an earlier run can no longer be under way.
+SETTLED_AFTER = 0.3
 #: The command that a message names where nobody can tell what was done.
 LOOK = "ansible localhost -m qingguo.qgnet.qg_proxy_info"
 #: An address and its task: what tells one paid lease from every other.
@@ -54,7 +60,7 @@ class Books:
 
 
 @dataclass
-class Shop:
+class LeaseScenario:
     """One key: the operations on it, and what the vendor knows of it."""
 
     sim: Simulator
@@ -114,7 +120,7 @@ class Shop:
         told, released = named(result.get("allocated", [])), named(result.get("released", []))
         if "failed" in result:
             assert_one_sentence(result["msg"])
-        if "cannot be told" in result.get("msg", ""):
+        if "is unknown" in result.get("msg", ""):
             assert LOOK in result["msg"]
             assert told <= fresh
             assert released <= gone
@@ -147,15 +153,18 @@ def settle_after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(paid_calls.PaidCall, "settles_in", lambda call, now: seconds - call.age(now))
 
 
-@pytest.fixture(name="shop")
-def shop_fixture(sim: Simulator, common: dict[str, Any], haste: None, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def use_policy(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
+    """Let operations of this process wait, and repeat calls, by a policy with these fields."""
+    operations = importlib.import_module(f"{COLLECTION}._leases.operations")
+    monkeypatch.setattr(operations, "POLICY", dataclasses.replace(operations.POLICY, **fields))
+
+
+@pytest.fixture(name="scenario")
+def scenario_fixture(
+    sim: Simulator, common: dict[str, Any], haste: None, monkeypatch: pytest.MonkeyPatch
+) -> LeaseScenario:
     """The session's key, with operations that wait briefly."""
-    holder = importlib.import_module(f"{COLLECTION}._leases.manager")
-    monkeypatch.setattr(holder, "SETTLING", SETTLING)
-    monkeypatch.setattr(holder, "LAGGING", LAGGING)
-    monkeypatch.setattr(holder, "FREEING_NAP", FREEING_NAP)
-    monkeypatch.setattr(holder, "POLL_INTERVAL", POLL_INTERVAL)
+    # The client's own waits between attempts are shortened already; this one is between releases.
+    use_policy(monkeypatch, **BRIEF_WAITS, backoff=importlib.import_module(f"{COLLECTION}._api.retry").backoff)
     settle_after(monkeypatch, SETTLED_AFTER)
-    # The client's own waits between tries are shortened already; these are the ones between releases.
-    monkeypatch.setattr(holder, "backoff", importlib.import_module(f"{COLLECTION}._api.retry").backoff)
-    return Shop(sim, {**common, "max_wait": 60.0})
+    return LeaseScenario(sim, {**common, "max_wait": 60.0})

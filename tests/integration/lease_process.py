@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from harness import operate
-from lease_kit import COLLECTION, OPERATIONS, Shop
+from lease_kit import COLLECTION, OPERATIONS, LeaseScenario
 
 #: Seconds that a started process has for its first call, and that a process has to end after a signal.
 START_SECONDS, END_SECONDS = 60, 20
@@ -26,13 +26,15 @@ def run_operation(name: str, options: dict[str, Any], minute: float) -> None:
     operate(getattr(importlib.import_module(f"{COLLECTION}.{module}"), constant), options)
 
 
-def interrupt(shop: Shop, minute: float, path: str, name: str, ending: signal.Signals, **options: Any) -> None:
+def interrupt(
+    scenario: LeaseScenario, minute: float, path: str, name: str, ending: signal.Signals, **options: Any
+) -> None:
     """Run an operation in a process of its own, and end it by a signal as soon as its call to ``path`` has arrived."""
-    arguments = (name, {**shop.options, "timeout": 60.0, **options}, minute)
+    arguments = (name, {**scenario.options, "timeout": 60.0, **options}, minute)
     process = multiprocessing.get_context("spawn").Process(target=run_operation, args=arguments)
     process.start()
     deadline = time.monotonic() + START_SECONDS
-    while path not in shop.writes():
+    while path not in scenario.writes():
         assert process.is_alive(), f"the process ended without a call to {path}"
         assert time.monotonic() < deadline, f"no call to {path}"
         time.sleep(0.02)

@@ -299,7 +299,7 @@ def test_the_wrong_address(account: Account) -> None:
 def test_a_page_of_html_is_told_by_its_beginning(account: Account) -> None:
     account.fault("lines", kind="garbage", body="<html><body>系统维护中\n\x1b[2J</body></html>", times=-1)
     result = account.refused("lines", max_wait=0)
-    assert "HTTP 200, an answer that is not the vendor's JSON" in result["msg"]
+    assert "HTTP 200, a response that is not the vendor's JSON" in result["msg"]
     assert "系统维护中" in result["msg"]
     assert result["msg"].isprintable()
 
@@ -334,7 +334,7 @@ def test_wrong_json_types_are_one_error_at_once(account: Account, name: str, dat
     body = {"result": True, "data": data} if name == "balance" else {"Code": 0, "Data": data}
     account.fault(name, kind="replace", body=body, times=-1)
     result = account.refused(name)
-    assert result["msg"] == f"{path(name)}: the answer cannot be read: {words}."
+    assert result["msg"] == f"{path(name)}: the response cannot be read: {words}."
     assert result["endpoint"] == path(name)
     assert "hidden" not in str(result)
     assert len(account.sim.journal()) == 1
@@ -372,7 +372,7 @@ def closed_port() -> Iterator[int]:
 
 def test_a_dead_server_is_named(account: Account, closed_port: int) -> None:
     result = account.refused("lines", account_url=f"http://127.0.0.1:{closed_port}/api", max_wait=0)
-    assert f"no usable answer from 127.0.0.1:{closed_port}: connection refused" in result["msg"]
+    assert f"no usable response from 127.0.0.1:{closed_port}: connection refused" in result["msg"]
 
 
 def test_a_name_that_does_not_exist(account: Account) -> None:
@@ -410,14 +410,14 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     (
         "packages",
         {"package_no": "1", "system_no": "1", "duration": "1 month"},
-        "duration='1 month' is no duration: give a number and s (hours), d (days), w (weeks) or m (months)",
+        "duration='1 month' is not a duration: give a number and s (hours), d (days), w (weeks) or m (months)",
     ),
     (
         "packages",
         {"package_no": "1", "system_no": "1", "duration": "10m", "brand": "alibaba"},
         "duration=10m is not sold by brand=alibaba: give one of 1m, 2m, 3m, 4m, 5m, 6m, 7m, 8m, 9m, 12m, 24m, 36m.",
     ),
-    ("price", {"duration": "1h"}, "duration='1h' is no duration: give a number and s (hours)"),
+    ("price", {"duration": "1h"}, "duration='1h' is not a duration: give a number and s (hours)"),
     ("price", {"duration": "1w", "brand": "huawei"}, "duration=1w is not sold by brand=huawei"),
     ("price", {"package_no": "1,2"}, "package_no='1,2' cannot be used: give one whole name"),
     ("price", {"system_no": " "}, "system_no=' ' cannot be used"),
@@ -433,7 +433,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("balance", {"at_least": "much"}, "at_least"),
     ("balance", {"app_id": " "}, "app_id is empty: give the appid of the vendor's page Agent"),
     ("balance", {"app_key": ""}, "app_key is empty: give the appkey of the vendor's page Agent"),
-    ("balance", {"domain": "https://www.qg.net/"}, "domain='https://www.qg.net/' is no host name: give the site that"),
+    ("balance", {"domain": "https://www.qg.net/"}, "domain='https://www.qg.net/' is not a host name: give the site of"),
     (
         "balance",
         {"account_url": "www.qg.net"},
@@ -443,7 +443,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     (
         "balance",
         {"account_url": "https://www.qg.net/api?a=b"},
-        "account_url must hold no more than scheme, host and path",
+        "account_url must contain only scheme, host and path",
     ),
     ("balance", {"timeout": 0}, "timeout=0 is out of range: give a number from 0.1 to 600."),
     ("balance", {"max_wait": -1}, "max_wait=-1 is out of range: give a number from 0 to 86400."),

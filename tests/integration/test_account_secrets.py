@@ -276,7 +276,7 @@ def test_secrets_over_a_connection_that_shows_them_are_refused(
     tasks = [{**task(name, "there", include_secrets=wanted), "register": "it"}]
     run = play(playground, {**variables, "wanted": True}, tasks)
     message = run.of(f"{name} there").result["msg"]
-    assert message.startswith("include_secrets in a task that is delegated needs no_log: set no_log=true on the task")
+    assert message.startswith("include_secrets in a delegated task needs no_log: set no_log=true on the task")
     assert sim.journal() == []
     assert_silent(sim, run, playground, AUTHKEY, *PASSWORDS)
 

@@ -232,11 +232,11 @@ def test_balance(sim: Simulator, watching: Callable[..., None]) -> None:
 
 
 FAULTS: dict[str, tuple[dict[str, Any], int | None, str]] = {
-    "lost": ({"kind": "reset_after"}, None, "no usable answer"),
-    "reset": ({"kind": "reset_before"}, None, "no usable answer"),
+    "lost": ({"kind": "reset_after"}, None, "no usable response"),
+    "reset": ({"kind": "reset_before"}, None, "no usable response"),
     "slow": ({"kind": "hang_after", "seconds": 3}, None, "it took longer than 2 seconds"),
-    "bad gateway": ({"kind": "status", "http_status": 502}, None, "HTTP 502, the answer of a broken server"),
-    "garbage": ({"kind": "garbage"}, None, "an answer that is not the vendor's JSON"),
+    "bad gateway": ({"kind": "status", "http_status": 502}, None, "HTTP 502, a server error"),
+    "garbage": ({"kind": "garbage"}, None, "a response that is not the vendor's JSON"),
     "truncated": ({"kind": "truncate"}, None, ""),
     "unknown error": ({"kind": "code", "code": -1}, -1, "unknown error"),
     "expired": ({"kind": "code", "code": -100}, -100, "Check the key, or renew its plan in the vendor's console."),
@@ -426,7 +426,7 @@ def test_no_response_ends_the_event_source(sim: Simulator, watching: Callable[..
     watching(story, quota_below=1)
 
 
-@pytest.mark.parametrize("place", ["LOOKS", "step", "in_thread"])
+@pytest.mark.parametrize("place", ["FETCHERS", "step", "run_in_thread"])
 def test_no_defect_of_its_own_ends_the_event_source(
     sim: Simulator, watching: Callable[..., None], monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -434,14 +434,14 @@ def test_no_defect_of_its_own_ends_the_event_source(
     before, failures = getattr(watched, place), iter(range(4))
 
     def broken(*arguments: Any, **named: Any) -> Any:
-        fine = before["quota"] if place == "LOOKS" else before
+        fine = before["quota"] if place == "FETCHERS" else before
         if getattr(arguments[0], "func", None) is watched.prepare or next(failures, None) is None:
             return fine(*arguments, **named)
         if place == "step" and arguments[2].failed:
             return fine(*arguments, **named)
         raise OverflowError(f"Python int too large: {sim.key}")
 
-    monkeypatch.setattr(watched, place, {**before, "quota": broken} if place == "LOOKS" else broken)
+    monkeypatch.setattr(watched, place, {**before, "quota": broken} if place == "FETCHERS" else broken)
 
     async def story(watcher: Watcher) -> None:
         event = await watcher.event("watch_failed")
@@ -458,11 +458,13 @@ def test_threads_and_descriptors_do_not_grow_over_20_timed_out_polls(
     sim: Simulator, common_args: dict[str, Any]
 ) -> None:
     watched = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.module_utils._watch.poller")
-    params = watched.options_from({**common_args, "quota_below": 1, "timeout": 0.2})
+    options = watched.WatchOptions.parse(
+        watched.read_options({**common_args, "quota_below": 1, "timeout": 0.2, "interval": 60})
+    )
     sim.fault(path=QUOTA, kind="trickle", seconds=0.05, times=-1)
 
     def poll() -> None:
-        assert "longer than 0.2 seconds" in watched.look(params, ["quota"], time.sleep).failed["quota"].message
+        assert "longer than 0.2 seconds" in watched.poll(options, ["quota"], time.sleep).failed["quota"].message
 
     def settled(threads: int, descriptors: int) -> bool:
         end = time.monotonic() + 20

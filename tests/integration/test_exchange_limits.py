@@ -169,7 +169,7 @@ def test_a_compressed_response_is_refused_before_it_is_read(server: Callable[...
     bomb = gzip.compress(gzip.compress(b" " * 10 * MAX_BODY))
     head = HEAD + b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     running = server(once(head + bomb))
-    with pytest.raises(TransportError, match="a compressed answer, which was not asked for") as caught:
+    with pytest.raises(TransportError, match="a compressed response, which was not requested") as caught:
         Transport(timeout=20).send("GET", f"{running.url}/x", {}, "/x")
     assert (caught.value.effect, caught.value.retryable) == (Effect.UNKNOWN, False)
     assert b"Accept-Encoding: identity\r\n" in running.requests[0]
@@ -178,14 +178,14 @@ def test_a_compressed_response_is_refused_before_it_is_read(server: Callable[...
 def test_the_body_of_a_redirect_is_not_decoded(server: Callable[..., Server]) -> None:
     head = b"HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n"
     running = server(once(head + b"bad"))
-    with pytest.raises(TransportError, match="a compressed answer"):
+    with pytest.raises(TransportError, match="a compressed response"):
         Transport(timeout=20).send("GET", f"{running.url}/x", {}, "/x")
     assert len(running.requests) == 1
 
 
 def test_a_server_that_does_not_speak_tls_is_named(server: Callable[..., Server]) -> None:
     running = server(once(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))
-    with pytest.raises(TransportError, match=r"does not speak TLS, which https in api_url asks for") as caught:
+    with pytest.raises(TransportError, match=r"does not use TLS, which https in api_url asks for") as caught:
         Transport(timeout=20).send("GET", f"{running.url.replace('http:', 'https:')}/x", {}, "/x")
     assert (caught.value.effect, caught.value.retryable) == (Effect.NOT_SENT, False)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from harness import ADD, DEL, QUERY, Playground, Run, assert_one_sentence, calls, numeric
 from other_hosts import forging_path, reached_by_ssh
 from parameters import spread
@@ -967,6 +968,21 @@ def test_the_playbooks_of_the_collection(fleet: Fleet) -> None:
     assert public(3) not in fleet.sim.whitelist()
     fleet.run("qingguo.qgnet.deregister").ok()
     assert fleet.sim.whitelist() == []
+
+
+def test_the_playbooks_of_the_collection_within_another_one(fleet: Fleet) -> None:
+    for name, listed in (("register", fleet.all_addresses), ("deregister", [])):
+        fleet.run(f"- ansible.builtin.import_playbook: qingguo.qgnet.{name}\n").ok()
+        assert numeric(fleet.sim.whitelist()) == listed
+
+
+def test_the_role_sets_nothing_that_its_tasks_alone_lack() -> None:
+    # The playbooks of the collection import the tasks, not the role.
+    role = Path(__file__).resolve().parents[2] / "roles" / "egress_whitelist"
+    assert sorted(path.name for path in role.iterdir() if path.is_dir()) == ["defaults", "meta", "tasks"]
+    assert yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8")) == {
+        "egress_whitelist_state": "present"
+    }
 
 
 def test_the_task_cannot_be_delegated(fleet: Fleet) -> None:

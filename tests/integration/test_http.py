@@ -234,6 +234,6 @@ def test_the_wrong_scheme_is_told(whitelist: Operate, sim: Simulator, secure: Si
     result = whitelist([A], api_url=server.api_url.replace(*swap), max_wait=0, timeout=5)
     assert result["failed"] is True
     assert_one_sentence(result["msg"])
-    assert ("does not speak TLS" in result["msg"]) is (server is sim)
+    assert ("does not use TLS" in result["msg"]) is (server is sim)
     assert "operation not permitted" not in result["msg"]
     assert server.journal() == []

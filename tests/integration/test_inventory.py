@@ -230,7 +230,7 @@ def test_names(cloud: Cloud) -> None:
         "198.51.100.3": "3",
         "198.51.100.4": "4",
     }
-    assert "1 of 4 services named otherwise, because another one has the name: 2 (web_2)." in found["stderr"]
+    assert "1 of 4 services renamed, because another service has the same name: 2 (web_2)." in found["stderr"]
     found = cloud.listed({"hostnames": ["{{ qg_adsl_name | default('', true) }}", "{{ qg_area_no }}-{{ qg_suid }}"]})
     assert list(found["hosts"]) == [f"ap-shanghai-1-{number}" for number in range(1, 5)]
 
@@ -252,7 +252,7 @@ def test_the_vendor_leads_ansible_neither_to_this_machine_nor_into_its_network(c
     found = cloud.listed({"allow_non_global": False, "hostnames": ["host_name", "suid"]}, "-v")
     assert {name: host["ansible_host"] for name, host in found["hosts"].items()} == {"node-1": "8.8.4.4"}
     for suid, ip in {**odd, "7": "10.0.0.7"}.items():
-        assert re.search(rf"\b{suid}: ip '?{re.escape(ip)}'? is no address", found["output"]), found["output"]
+        assert re.search(rf"\b{suid}: ip '?{re.escape(ip)}'? is not an address", found["output"]), found["output"]
     for options in ({"allow_non_global": True}, {"allow_non_global": False, "connect_with": "local"}):
         found = cloud.listed({**options, "hostnames": ["host_name", "suid"]})
         assert sorted(found["hosts"]) == ["node-1", "node-1_7"]
@@ -493,20 +493,20 @@ MISTAKES: list[tuple[Options, str]] = [
     ({"app_key": {"a": "SECRET"}}, "app_key cannot be used in the inventory file: give text."),
     ({"app_key": ""}, "app_key is empty"),
     ({"app_key": "{{ SECRET }}"}, "The option app_key cannot be evaluated: 'SECRET' is undefined"),
-    ({"app_ky": "SECRET"}, "app_ky is no option of this plugin: did you mean app_key?"),
+    ({"app_ky": "SECRET"}, "app_ky is not an option of this plugin: did you mean app_key?"),
     ({"timeout": "soon"}, "timeout='soon' cannot be used in the inventory file: give a number."),
     ({"timeout": 0}, "timeout=0 is out of range"),
     ({"account_url": "ftp://x/?SECRET"}, "account_url '...' cannot be used"),
     ({"product_ids": [0]}, "product_ids=0 is out of range"),
     ({"include_secrets": "maybe"}, "include_secrets='maybe' cannot be used"),
-    ({"filters": {"run_status": "runing"}}, "filters.run_status holds 'runing', which it never is: use stopped"),
-    ({"filters": {"nothing": 1}}, "filters holds 'nothing', which nothing is known of: use some of product_id"),
+    ({"filters": {"run_status": "runing"}}, "filters.run_status contains 'runing', which never occurs: use stopped"),
+    ({"filters": {"nothing": 1}}, "filters contains 'nothing', which is not a column: use some of product_id"),
     (
         {"connect_with": "both"},
         "connect_with='both' cannot be used in the inventory file: give some of public, local",
     ),
     ({"default_groups": ["lines"]}, "default_groups cannot be used in the inventory file: give some of product"),
-    ({"hostnames": ["name"]}, "hostnames holds 'name': use a template in double braces, or some of product_id"),
+    ({"hostnames": ["name"]}, "hostnames contains 'name': use a template in double braces, or some of product_id"),
     (
         {"hostnames": ["{{ qg_nothing }}"]},
         "hostnames: {{ qg_nothing }} cannot be evaluated: 'qg_nothing' is undefined",

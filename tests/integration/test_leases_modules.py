@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import requests
 from harness import QUOTA, Playground, Result, Run, Task, assert_one_sentence, calls
-from lease_kit import ALLOCATE, AREAS, LIST, POOL, RELEASE, REPLACE, Shop, named, shop_fixture
+from lease_kit import ALLOCATE, AREAS, LIST, POOL, RELEASE, REPLACE, LeaseScenario, named, scenario_fixture
 from parameters import spread
 
-__all__ = ["shop_fixture"]
+__all__ = ["scenario_fixture"]
 
 INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
 HERE, THERE = "", "delegate_to: bastion"
@@ -41,9 +41,9 @@ ISPS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 class Stage:
     """Plays one task against the simulator, here or delegated."""
 
-    def __init__(self, shop: Shop, playground: Playground, extra: str) -> None:
-        self.shop = shop
-        self.sim = shop.sim
+    def __init__(self, scenario: LeaseScenario, playground: Playground, extra: str) -> None:
+        self.scenario = scenario
+        self.sim = scenario.sim
         self.playground = playground
         self.extra = extra
 
@@ -61,10 +61,10 @@ class Stage:
 
     def predicted(self, module: str, options: str = "") -> Result:
         """What check mode says; that it writes nothing is asserted here."""
-        before = self.shop.books()
+        before = self.scenario.books()
         run = self.run(module, options, "--check", "--diff").ok()
-        assert self.shop.writes() == []
-        assert self.shop.books() == before
+        assert self.scenario.writes() == []
+        assert self.scenario.books() == before
         assert "to be leased" in run.stdout or "-" in run.stdout
         return run.of("it").result
 
@@ -73,13 +73,13 @@ PLACES = [pytest.param(HERE, id="here"), pytest.param(THERE, id="delegated")]
 
 
 @pytest.fixture(params=PLACES)
-def stage(request: pytest.FixtureRequest, shop: Shop, playground: Playground) -> Stage:
-    return Stage(shop, playground, request.param)
+def stage(request: pytest.FixtureRequest, scenario: LeaseScenario, playground: Playground) -> Stage:
+    return Stage(scenario, playground, request.param)
 
 
 @pytest.fixture
-def here(shop: Shop, playground: Playground) -> Stage:
-    return Stage(shop, playground, HERE)
+def here(scenario: LeaseScenario, playground: Playground) -> Stage:
+    return Stage(scenario, playground, HERE)
 
 
 def assert_described(lease: dict[str, Any], held: dict[str, Any]) -> None:
@@ -111,7 +111,7 @@ def assert_fields(leases: list[dict[str, Any]], held: list[dict[str, Any]]) -> N
 
 
 def test_qg_proxy_allocate(stage: Stage) -> None:
-    old = stage.shop.hold(1, KeepAlive=30)
+    old = stage.scenario.hold(1, KeepAlive=30)
     options = "count: 3, keep_alive: 120"
     expected = stage.predicted("qg_proxy_allocate", options)
     assert expected["changed"] is True
@@ -121,10 +121,10 @@ def test_qg_proxy_allocate(stage: Stage) -> None:
     assert expected["diff"]["after"] == expected["diff"]["before"] + "to be leased\n" * 2
     assert calls(stage.sim) == [LIST, QUOTA]
 
-    stage.shop.begin()
+    stage.scenario.begin()
     run = stage.run("qg_proxy_allocate", options, "--diff").ok()
     done = run.of("it").result
-    stage.shop.assert_told(done)
+    stage.scenario.assert_told(done)
     assert calls(stage.sim) == [LIST, QUOTA, ALLOCATE]
     assert stage.sim.journal(ALLOCATE)[0]["params"] == {"Num": "2", "KeepAlive": "120", "Detail": "1"}
     assert_fields(done["leases"], stage.sim.leases())
@@ -135,7 +135,7 @@ def test_qg_proxy_allocate(stage: Stage) -> None:
     # Here, nothing at all is sent to the host; delegated, the module is.
     assert bool(run.spied) is (stage.extra == THERE)
 
-    stage.shop.begin()
+    stage.scenario.begin()
     again = stage.task("qg_proxy_allocate", options).result
     assert again["changed"] is False
     assert named(again["leases"]) == named(done["leases"])
@@ -145,7 +145,7 @@ def test_qg_proxy_allocate(stage: Stage) -> None:
 
 
 def test_qg_proxy_release(stage: Stage) -> None:
-    held = stage.shop.hold(2, 1)
+    held = stage.scenario.hold(2, 1)
     options = f"ips: [{held[0]['ip']}, '{held[2]['host']}', 203.0.113.200]"
     expected = stage.predicted("qg_proxy_release", options)
     assert expected["changed"] is True
@@ -154,30 +154,30 @@ def test_qg_proxy_release(stage: Stage) -> None:
     assert expected["diff"]["after"].count("\n") == 1
     assert calls(stage.sim) == [LIST]
 
-    stage.shop.begin()
+    stage.scenario.begin()
     run = stage.run("qg_proxy_release", options, "--diff").ok()
     done = run.of("it").result
-    stage.shop.assert_told(done)
+    stage.scenario.assert_told(done)
     assert calls(stage.sim) == [LIST, RELEASE, LIST]
     assert set(stage.sim.journal(RELEASE)[0]["ips"]) == {held[0]["ip"], held[2]["ip"]}
     assert done["held"] == 1
     assert_fields(done["released"], [held[0], held[2]])
     assert f"-{held[0]['host']}" in run.stdout
 
-    stage.shop.begin()
+    stage.scenario.begin()
     again = stage.task("qg_proxy_release", options).result
     assert again["changed"] is False
     assert again["released"] == []
     assert calls(stage.sim) == [LIST]
-    stage.shop.assert_told(stage.task("qg_proxy_release", "all: true").result)
-    stage.shop.begin()
+    stage.scenario.assert_told(stage.task("qg_proxy_release", "all: true").result)
+    stage.scenario.begin()
     assert stage.task("qg_proxy_release", "all: true").result["changed"] is False
     assert calls(stage.sim) == [LIST]
 
 
 @pytest.mark.parametrize(("way", "stage"), spread(["count", "all", "ips", "task_ids"], PLACES), indirect=["stage"])
 def test_qg_proxy_replace(stage: Stage, way: str) -> None:
-    held = stage.shop.hold(2, 1)
+    held = stage.scenario.hold(2, 1)
     options, replaced = {
         "count": ("count: 2", 2),
         "all": ("all: true", 3),
@@ -191,14 +191,14 @@ def test_qg_proxy_replace(stage: Stage, way: str) -> None:
     # Which leases the vendor gives up is its own choice: only all of them, or those that are named, can be told.
     assert len(expected["released"]) == (0 if way == "count" else replaced)
 
-    stage.shop.begin()
+    stage.scenario.begin()
     done = stage.run("qg_proxy_replace", options, "--diff").ok().of("it").result
-    stage.shop.assert_told(done)
+    stage.scenario.assert_told(done)
     by_vendor = way in ("count", "all")
     assert done["method"] == ("replace" if by_vendor else "release_and_allocate")
     # Of those that are named, one goes first.
     rounds = [1, replaced - 1] if replaced > 1 else [1]
-    assert stage.shop.writes() == ([REPLACE] if by_vendor else [RELEASE, ALLOCATE] * len(rounds))
+    assert stage.scenario.writes() == ([REPLACE] if by_vendor else [RELEASE, ALLOCATE] * len(rounds))
     wanted = {
         "Num": str(replaced if by_vendor else rounds[0]),
         "KeepAlive": "90",
@@ -217,7 +217,7 @@ def test_qg_proxy_replace(stage: Stage, way: str) -> None:
 
 
 def test_qg_proxy_info(stage: Stage) -> None:
-    held = stage.shop.hold(2, 1)
+    held = stage.scenario.hold(2, 1)
     for arguments in ([], ["--check", "--diff"]):
         result = stage.run("qg_proxy_info", "", *arguments).ok().of("it").result
         assert result["changed"] is False
@@ -230,7 +230,7 @@ def test_qg_proxy_info(stage: Stage) -> None:
         {"Detail": "1"},
         {"TaskID": f"{held[2]['task_id']},NoSuchTask", "Detail": "1"},
     ]
-    stage.shop.assert_untouched()
+    stage.scenario.assert_untouched()
 
 
 def test_qg_proxy_pool_info(stage: Stage) -> None:
@@ -248,7 +248,7 @@ def test_qg_proxy_pool_info(stage: Stage) -> None:
     assert [call["params"] for call in stage.sim.journal()] == [
         {"Num": "3", "ISP": "3", "Pool": "2", "Detail": "1"}
     ] * 2
-    assert stage.shop.books().held == set()
+    assert stage.scenario.books().held == set()
 
 
 def test_qg_area_info(stage: Stage) -> None:
@@ -300,16 +300,16 @@ def test_a_failure_tells_what_was_paid_for(stage: Stage) -> None:
     run = stage.run("qg_proxy_allocate", "count: 2, min_remaining: 30")
     task = run.of("it")
     assert task.status == "failed"
-    stage.shop.assert_told(task.result)
+    stage.scenario.assert_told(task.result)
     assert len(task.result["allocated"]) == 2
     assert task.result["changed"] is True
     assert "min_remaining=30" in task.result["msg"]
     # It is not paid for again and again: the second run knows how long such a lease lasts.
-    stage.shop.begin()
+    stage.scenario.begin()
     again = stage.task("qg_proxy_allocate", "count: 2, min_remaining: 30")
     assert again.status == "failed"
     assert "min_remaining=30 cannot be met" in again.result["msg"]
-    assert stage.shop.writes() == []
+    assert stage.scenario.writes() == []
 
 
 # Parameters
@@ -326,144 +326,146 @@ def test_a_failure_tells_what_was_paid_for(stage: Stage) -> None:
         *(pytest.param({"isp": isp}, {"Isp": str(number)}, id=f"Isp {isp}") for isp, number in ISPS.items()),
     ],
 )
-def test_parameters_of_new_leases(shop: Shop, name: str, options: dict[str, Any], parameters: dict[str, str]) -> None:
+def test_parameters_of_new_leases(
+    scenario: LeaseScenario, name: str, options: dict[str, Any], parameters: dict[str, str]
+) -> None:
     row = {"area_id": HUAIAN, "area": "江苏省淮安市", "available": 20}
-    shop.sim.configure(plan={"stock": {"areas": [{**row, "isp": number} for number in ISPS.values()]}})
+    scenario.sim.configure(plan={"stock": {"areas": [{**row, "isp": number} for number in ISPS.values()]}})
     if name == "replace":
-        shop.hold(2)
-    result = shop(name, count=2, **options)
+        scenario.hold(2)
+    result = scenario(name, count=2, **options)
     assert "failed" not in result, result["msg"]
-    [call] = shop.sim.journal(f"/{name}")
+    [call] = scenario.sim.journal(f"/{name}")
     assert call["params"] == {"Num": "2", "Detail": "1", **parameters}
-    shop.assert_told(result)
+    scenario.assert_told(result)
 
 
-def test_distinct_leases_are_not_those_of_before(shop: Shop) -> None:
-    shop.sim.configure(options={"address_reuse": "first"})
-    old = shop.hold(2)
-    assert "failed" not in shop("release", all=True)
-    result = shop("allocate", count=2, distinct=True)
+def test_distinct_leases_are_not_those_of_before(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(options={"address_reuse": "first"})
+    old = scenario.hold(2)
+    assert "failed" not in scenario("release", all=True)
+    result = scenario("allocate", count=2, distinct=True)
     assert not {lease["ip"] for lease in result["leases"]} & {lease["ip"] for lease in old}
 
 
 @pytest.mark.parametrize("count", [1, 100])
-def test_a_hundred_are_one_call(shop: Shop, count: int) -> None:
-    shop.sim.configure(channels=100, options={"lease_proxies": False})
-    result = shop("allocate", count=count)
+def test_a_hundred_are_one_call(scenario: LeaseScenario, count: int) -> None:
+    scenario.sim.configure(channels=100, options={"lease_proxies": False})
+    result = scenario("allocate", count=count)
     assert "failed" not in result, result["msg"]
-    assert calls(shop.sim) == [LIST, QUOTA, ALLOCATE]
-    assert result["count"] == len(shop.sim.leases()) == count
-    assert shop("allocate", count=count)["changed"] is False
+    assert calls(scenario.sim) == [LIST, QUOTA, ALLOCATE]
+    assert result["count"] == len(scenario.sim.leases()) == count
+    assert scenario("allocate", count=count)["changed"] is False
 
 
-def test_more_than_a_hundred_are_replaced_in_the_fewest_calls(shop: Shop) -> None:
-    shop.sim.configure(channels=150, options={"lease_proxies": False})
-    shop.hold(100, 50)
-    result = shop("replace", all=True)
+def test_more_than_a_hundred_are_replaced_in_the_fewest_calls(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(channels=150, options={"lease_proxies": False})
+    scenario.hold(100, 50)
+    result = scenario("replace", all=True)
     assert "failed" not in result, result["msg"]
-    shop.assert_told(result)
-    assert [call["params"]["Num"] for call in shop.sim.journal(REPLACE)] == ["100", "50"]
-    assert len(shop.sim.leases()) == result["held"] == 150
+    scenario.assert_told(result)
+    assert [call["params"]["Num"] for call in scenario.sim.journal(REPLACE)] == ["100", "50"]
+    assert len(scenario.sim.leases()) == result["held"] == 150
 
 
-def test_a_long_list_is_released_in_the_fewest_calls(shop: Shop) -> None:
-    shop.sim.configure(channels=30, options={"lease_proxies": False})
-    held = shop.hold(30)
-    result = shop("release", ips=[lease["ip"] for lease in held])
+def test_a_long_list_is_released_in_the_fewest_calls(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(channels=30, options={"lease_proxies": False})
+    held = scenario.hold(30)
+    result = scenario("release", ips=[lease["ip"] for lease in held])
     assert "failed" not in result, result["msg"]
-    assert len(shop.sim.journal(RELEASE)) == 1
-    assert shop.sim.leases() == []
+    assert len(scenario.sim.journal(RELEASE)) == 1
+    assert scenario.sim.leases() == []
 
 
 # Which leases count
 
 
-def test_exact_releases_the_surplus_oldest_deadline_first(shop: Shop) -> None:
-    shop.hold(1, KeepAlive=60)
-    shop.hold(1, KeepAlive=10)
-    held = shop.hold(1, KeepAlive=30)
-    assert shop("allocate", count=1)["changed"] is False
-    expected = shop("allocate", count=1, exact=True, check=True)
+def test_exact_releases_the_surplus_oldest_deadline_first(scenario: LeaseScenario) -> None:
+    scenario.hold(1, KeepAlive=60)
+    scenario.hold(1, KeepAlive=10)
+    held = scenario.hold(1, KeepAlive=30)
+    assert scenario("allocate", count=1)["changed"] is False
+    expected = scenario("allocate", count=1, exact=True, check=True)
     assert named(expected["released"]) == named([held[1], held[2]])
-    assert shop.writes() == []
-    result = shop("allocate", count=1, exact=True)
-    shop.assert_told(result)
+    assert scenario.writes() == []
+    result = scenario("allocate", count=1, exact=True)
+    scenario.assert_told(result)
     assert named(result["released"]) == named([held[1], held[2]])
     assert named(result["leases"]) == named([held[0]])
-    assert shop.writes() == [RELEASE]
-    again = shop("allocate", count=1, exact=True)
+    assert scenario.writes() == [RELEASE]
+    again = scenario("allocate", count=1, exact=True)
     assert again["changed"] is False
-    assert shop.writes() == [RELEASE]
+    assert scenario.writes() == [RELEASE]
 
 
 @pytest.mark.parametrize(("channels", "writes"), [(5, [ALLOCATE, RELEASE]), (2, [RELEASE, RELEASE, ALLOCATE])])
 def test_exact_gives_nothing_up_before_its_successor_is_there_if_there_is_room(
-    shop: Shop, channels: int, writes: list[str]
+    scenario: LeaseScenario, channels: int, writes: list[str]
 ) -> None:
-    shop.sim.configure(channels=channels)
-    old = shop.hold(2, KeepAlive=10)
-    result = shop("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)
+    scenario.sim.configure(channels=channels)
+    old = scenario.hold(2, KeepAlive=10)
+    result = scenario("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)
     assert "failed" not in result, result["msg"]
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert named(result["released"]) == named(old)
-    assert shop.writes() == writes
-    assert len(shop.sim.leases()) == result["count"] == 2
-    assert shop("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)["changed"] is False
+    assert scenario.writes() == writes
+    assert len(scenario.sim.leases()) == result["count"] == 2
+    assert scenario("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)["changed"] is False
 
 
-def test_exact_leaves_other_kinds_alone(shop: Shop) -> None:
-    shop.sim.configure(channels=10)
-    other = shop.hold(2, AreaId=HUAIAN)
-    shop.hold(3, AreaId=QUANZHOU)
-    result = shop("allocate", count=1, exact=True, area_id=QUANZHOU)
+def test_exact_leaves_other_kinds_alone(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(channels=10)
+    other = scenario.hold(2, AreaId=HUAIAN)
+    scenario.hold(3, AreaId=QUANZHOU)
+    result = scenario("allocate", count=1, exact=True, area_id=QUANZHOU)
     assert "failed" not in result, result["msg"]
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert len(result["released"]) == 2
-    assert named(other) <= named(shop.sim.leases())
-    assert len(shop.sim.leases()) == 3
+    assert named(other) <= named(scenario.sim.leases())
+    assert len(scenario.sim.leases()) == 3
 
 
-def test_min_remaining_counts_only_leases_that_last(shop: Shop) -> None:
-    shop.hold(1, KeepAlive=5)
-    shop.hold(1, KeepAlive=120)
-    result = shop("allocate", count=2, min_remaining=30, keep_alive=60)
+def test_min_remaining_counts_only_leases_that_last(scenario: LeaseScenario) -> None:
+    scenario.hold(1, KeepAlive=5)
+    scenario.hold(1, KeepAlive=120)
+    result = scenario("allocate", count=2, min_remaining=30, keep_alive=60)
     assert "failed" not in result, result["msg"]
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert result["count"] == 2
     assert len(result["allocated"]) == 1
     assert min(lease["remaining_seconds"] for lease in result["leases"]) >= 1800
-    assert shop("allocate", count=2, min_remaining=30, keep_alive=60)["changed"] is False
-    assert shop.writes() == [ALLOCATE]
+    assert scenario("allocate", count=2, min_remaining=30, keep_alive=60)["changed"] is False
+    assert scenario.writes() == [ALLOCATE]
 
 
-def test_task_ids_are_followed_to_their_successors(shop: Shop) -> None:
-    shop.sim.configure(channels=10)
-    held = shop.hold(1, 2)
+def test_task_ids_are_followed_to_their_successors(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(channels=10)
+    held = scenario.hold(1, 2)
     wish: dict[str, Any] = {"count": 3, "task_ids": [held[0]["task_id"]], "undetermined": "ignore"}
-    result = shop("allocate", **wish)
+    result = scenario("allocate", **wish)
     assert "failed" not in result, result["msg"]
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert len(result["allocated"]) == 2
     assert named(held[:1]) <= named(result["leases"])
     # The new lease has another task; the second run knows it all the same.
-    again = shop("allocate", **wish)
+    again = scenario("allocate", **wish)
     assert again["changed"] is False
     assert named(again["leases"]) == named(result["leases"])
-    assert shop.writes() == [ALLOCATE]
+    assert scenario.writes() == [ALLOCATE]
     # What is left of it when the first one is gone still counts.
-    shop("release", ips=[held[0]["ip"]])
-    third = shop("allocate", **{**wish, "count": 2})
+    scenario("release", ips=[held[0]["ip"]])
+    third = scenario("allocate", **{**wish, "count": 2})
     assert third["changed"] is False
 
 
 @pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
-def test_task_ids_that_nobody_remembers(shop: Shop, undetermined: str) -> None:
-    shop.sim.configure(channels=10)
-    held = shop.hold(1, 1)
-    result = shop("allocate", count=2, task_ids=[held[0]["task_id"]], undetermined=undetermined)
-    shop.assert_told(result)
+def test_task_ids_that_nobody_remembers(scenario: LeaseScenario, undetermined: str) -> None:
+    scenario.sim.configure(channels=10)
+    held = scenario.hold(1, 1)
+    result = scenario("allocate", count=2, task_ids=[held[0]["task_id"]], undetermined=undetermined)
+    scenario.assert_told(result)
     assert ("failed" in result) is (undetermined == "fail")
-    assert len(shop.writes()) == (1 if undetermined == "ignore" else 0)
+    assert len(scenario.writes()) == (1 if undetermined == "ignore" else 0)
     if undetermined == "fail":
         assert held[1]["ip"] in result["msg"]
         assert "undetermined=match" in result["msg"]
@@ -473,20 +475,22 @@ def test_task_ids_that_nobody_remembers(shop: Shop, undetermined: str) -> None:
 @pytest.mark.parametrize(
     "terms", [{"area_id": QUANZHOU}, {"isp": "mobile"}, {"area_id": HUAIAN, "isp": "unicom"}], ids=str
 )
-def test_area_and_provider_are_told_by_memory_or_by_the_region(shop: Shop, terms: dict[str, Any], lost: bool) -> None:
-    shop.sim.configure(channels=10)
-    first = shop("allocate", count=2, **terms)
+def test_area_and_provider_are_told_by_memory_or_by_the_region(
+    scenario: LeaseScenario, terms: dict[str, Any], lost: bool
+) -> None:
+    scenario.sim.configure(channels=10)
+    first = scenario("allocate", count=2, **terms)
     assert "failed" not in first, first["msg"]
     if lost:
-        shutil.rmtree(shop.options["state_dir"])
-    shop.begin()
-    again = shop("allocate", count=2, **terms)
+        shutil.rmtree(scenario.options["state_dir"])
+    scenario.begin()
+    again = scenario("allocate", count=2, **terms)
     assert again["changed"] is False
     assert named(again["leases"]) == named(first["leases"])
-    assert shop.writes() == []
-    assert (AREAS in calls(shop.sim)) is (lost and "area_id" in terms)
+    assert scenario.writes() == []
+    assert (AREAS in calls(scenario.sim)) is (lost and "area_id" in terms)
     # Another kind is another wish.
-    other = shop("allocate", count=1, area_id=440100, isp="telecom")
+    other = scenario("allocate", count=1, area_id=440100, isp="telecom")
     assert "failed" not in other, other["msg"]
     assert len(other["allocated"]) == 1
 
@@ -497,32 +501,34 @@ def test_area_and_provider_are_told_by_memory_or_by_the_region(shop: Shop, terms
     [{"kind": "code", "code": -15}, {"kind": "status", "http_status": 404}, {"kind": "refuse"}, {"kind": "data_null"}],
     ids=lambda fault: str(fault["kind"]),
 )
-def test_areas_that_cannot_be_read_leave_it_to_the_option(shop: Shop, fault: dict[str, Any], undetermined: str) -> None:
-    shop.sim.configure(channels=10)
-    held = shop.hold(2, AreaId=QUANZHOU)
-    shop.sim.fault(path=AREAS, times=-1, **fault)
-    result = shop("allocate", count=2, area_id=QUANZHOU, undetermined=undetermined)
-    shop.assert_told(result)
+def test_areas_that_cannot_be_read_leave_it_to_the_option(
+    scenario: LeaseScenario, fault: dict[str, Any], undetermined: str
+) -> None:
+    scenario.sim.configure(channels=10)
+    held = scenario.hold(2, AreaId=QUANZHOU)
+    scenario.sim.fault(path=AREAS, times=-1, **fault)
+    result = scenario("allocate", count=2, area_id=QUANZHOU, undetermined=undetermined)
+    scenario.assert_told(result)
     if undetermined == "fail":
         assert result["failed"] is True
         assert "undetermined=match" in result["msg"]
         assert held[0]["ip"] in result["msg"]
     assert len(result.get("allocated", [])) == (2 if undetermined == "ignore" else 0)
-    assert len(shop.books().paid) == (4 if undetermined == "ignore" else 2)
+    assert len(scenario.books().paid) == (4 if undetermined == "ignore" else 2)
 
 
 @pytest.mark.parametrize("wanted", [350000, QUANZHOU])
-def test_a_province_and_its_city_are_not_taken_for_strangers(shop: Shop, wanted: int) -> None:
+def test_a_province_and_its_city_are_not_taken_for_strangers(scenario: LeaseScenario, wanted: int) -> None:
     """The vendor's names nest. A lease of the city is in the province, and one of the province may be in the city."""
     province = {"area_id": 350000, "area": "福建省", "isp": 1, "available": 9}
     city = {"area_id": QUANZHOU, "area": "福建省泉州市", "isp": 1, "available": 9}
-    shop.sim.configure(channels=10, plan={"stock": {"areas": [province, city]}})
-    shop.hold(1, AreaId=QUANZHOU if wanted == 350000 else 350000)
-    result = shop("allocate", count=1, area_id=wanted)
+    scenario.sim.configure(channels=10, plan={"stock": {"areas": [province, city]}})
+    scenario.hold(1, AreaId=QUANZHOU if wanted == 350000 else 350000)
+    result = scenario("allocate", count=1, area_id=wanted)
     # It counts, or nobody can tell; in neither case is another one paid for without a word.
-    assert shop.writes() == []
-    shop.assert_told(result)
-    shop.assert_untouched()
+    assert scenario.writes() == []
+    scenario.assert_told(result)
+    scenario.assert_untouched()
 
 
 # Limits
@@ -539,10 +545,10 @@ def test_a_province_and_its_city_are_not_taken_for_strangers(shop: Shop, wanted:
     ],
 )
 def test_a_wish_that_is_too_large_fails_before_the_first_write(
-    shop: Shop, options: dict[str, Any], words: list[str], check: bool
+    scenario: LeaseScenario, options: dict[str, Any], words: list[str], check: bool
 ) -> None:
-    shop.hold(2, KeepAlive=5)
-    result = shop("allocate", check=check, **options)
+    scenario.hold(2, KeepAlive=5)
+    result = scenario("allocate", check=check, **options)
     assert result["failed"] is True
     assert result["changed"] is False
     assert_one_sentence(result["msg"])
@@ -550,41 +556,41 @@ def test_a_wish_that_is_too_large_fails_before_the_first_write(
         assert word in result["msg"]
     if options["count"] <= 100:
         assert result["quota"] == {"total": 5, "available": 3, "used": 2}
-    assert shop.writes() == []
-    shop.assert_untouched()
+    assert scenario.writes() == []
+    scenario.assert_untouched()
 
 
 @pytest.mark.parametrize("volume_quota", ["balance", "refuse"])
 @pytest.mark.parametrize("wanted", [3, 4])
-def test_a_plan_by_volume(shop: Shop, volume_quota: str, wanted: int) -> None:
-    shop.sim.configure(plan={"billing": "volume", "balance": 3}, options={"volume_quota": volume_quota})
-    shop.begin()
-    result = shop("allocate", count=wanted)
-    shop.assert_told(result)
+def test_a_plan_by_volume(scenario: LeaseScenario, volume_quota: str, wanted: int) -> None:
+    scenario.sim.configure(plan={"billing": "volume", "balance": 3}, options={"volume_quota": volume_quota})
+    scenario.begin()
+    result = scenario("allocate", count=wanted)
+    scenario.assert_told(result)
     if wanted > 3:
         assert result["failed"] is True
-        shop.assert_untouched()
-        assert shop.writes() == ([] if volume_quota == "balance" else [ALLOCATE])
+        scenario.assert_untouched()
+        assert scenario.writes() == ([] if volume_quota == "balance" else [ALLOCATE])
         assert result.get("code") == (None if volume_quota == "balance" else -105)
     else:
         assert "failed" not in result, result["msg"]
-        assert shop("allocate", count=3)["changed"] is False
-        assert len(shop.books().paid) == 3
+        assert scenario("allocate", count=3)["changed"] is False
+        assert len(scenario.books().paid) == 3
 
 
 @pytest.mark.parametrize(("volume_quota", "given_up"), [("balance", 1), ("refuse", 0)])
 def test_a_plan_by_volume_gives_next_to_nothing_up_for_what_it_cannot_pay(
-    shop: Shop, volume_quota: str, given_up: int
+    scenario: LeaseScenario, volume_quota: str, given_up: int
 ) -> None:
     """A release gives no balance back, which shows by the first one at the latest."""
-    shop.sim.configure(plan={"billing": "volume", "balance": 2}, options={"volume_quota": volume_quota})
-    shop.hold(2, KeepAlive=10)
-    result = shop("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)
+    scenario.sim.configure(plan={"billing": "volume", "balance": 2}, options={"volume_quota": volume_quota})
+    scenario.hold(2, KeepAlive=10)
+    result = scenario("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)
     assert result["failed"] is True
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert len(result["released"]) == given_up
-    assert len(shop.books().held) == 2 - given_up
-    assert len(shop.books().paid) == 2
+    assert len(scenario.books().held) == 2 - given_up
+    assert len(scenario.books().paid) == 2
 
 
 # Proxies
@@ -610,14 +616,14 @@ def test_a_proxy_of_the_pool_works(here: Stage) -> None:
     assert through(f"http://{lease['server']}", f"{here.sim.api_url}/ip") == lease["ip"]
 
 
-def test_the_enterprise_pool_is_reached_by_another_host(shop: Shop) -> None:
-    shop.sim.configure(plan={"enterprise_pool": True}, options={"lease_host": "address"})
-    result = shop("allocate", count=2)
+def test_the_enterprise_pool_is_reached_by_another_host(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(plan={"enterprise_pool": True}, options={"lease_host": "address"})
+    result = scenario("allocate", count=2)
     for lease in result["leases"]:
         assert lease["server"] == f"203.0.113.254:{lease['port']}"
         assert lease["ip"] != "203.0.113.254"
-    assert shop("allocate", count=2)["changed"] is False
-    by_server = shop("release", ips=[result["leases"][0]["server"]])
+    assert scenario("allocate", count=2)["changed"] is False
+    by_server = scenario("release", ips=[result["leases"][0]["server"]])
     assert named(by_server["released"]) == named(result["leases"][:1])
 
 
@@ -658,7 +664,7 @@ def assert_silent(run: Run, stage: Stage) -> None:
 @pytest.mark.parametrize(("module", "options", "field", "kind", "stage"), spread(URLS, PLACES), indirect=["stage"])
 def test_a_proxy_url_is_a_secret_that_works(stage: Stage, module: str, options: str, field: str, kind: str) -> None:
     stage.sim.configure(plan={"kind": kind})
-    held = stage.shop.hold(1)
+    held = stage.scenario.hold(1)
     stage.sim.configure(pwd=PWD)
     sep = ", " if options else ""
     text = f"{options}{sep}proxy_url: true, pwd: '{{{{ pwd }}}}'"
@@ -697,7 +703,7 @@ def test_an_unknown_outcome_is_told_also_with_proxy_url(here: Stage) -> None:
     here.sim.fault(path=ALLOCATE, kind="status", http_status=502)
     run = here.run("qg_proxy_allocate", "count: 1, proxy_url: true, pwd: '{{ pwd }}'", "-vvvv", pwd=PWD)
     assert run.rc == 2
-    assert "cannot be told" in run.output
+    assert "is unknown" in run.output
     assert_silent(run, here)
 
 
@@ -743,58 +749,58 @@ def test_an_unknown_outcome_is_told_also_with_proxy_url(here: Stage) -> None:
     ],
 )
 def test_a_bad_option_is_one_sentence_before_any_call(
-    shop: Shop, name: str, options: dict[str, Any], words: list[str]
+    scenario: LeaseScenario, name: str, options: dict[str, Any], words: list[str]
 ) -> None:
-    result = shop(name, **options)
+    result = scenario(name, **options)
     assert result["failed"] is True
     assert result["changed"] is False
     assert_one_sentence(result["msg"])
     for word in words:
         assert word in result["msg"]
-    assert calls(shop.sim) == []
+    assert calls(scenario.sim) == []
 
 
 @pytest.mark.parametrize("name", ["release", "replace"])
 @pytest.mark.parametrize("choice", ["ips", "task_ids"])
-def test_an_empty_list_names_nothing(shop: Shop, name: str, choice: str) -> None:
+def test_an_empty_list_names_nothing(scenario: LeaseScenario, name: str, choice: str) -> None:
     """A playbook that computes the list may find nothing; that is not everything."""
-    shop.hold(2)
+    scenario.hold(2)
     options: dict[str, Any] = {choice: []}
-    result = shop(name, **options)
+    result = scenario(name, **options)
     assert "failed" not in result, result["msg"]
     assert result["changed"] is False
-    assert shop.writes() == []
-    shop.assert_untouched()
+    assert scenario.writes() == []
+    scenario.assert_untouched()
 
 
-def test_more_than_is_held_cannot_be_replaced(shop: Shop) -> None:
-    shop.hold(2)
-    result = shop("replace", count=3)
+def test_more_than_is_held_cannot_be_replaced(scenario: LeaseScenario) -> None:
+    scenario.hold(2)
+    result = scenario("replace", count=3)
     assert result["failed"] is True
     for word in ("count=3", "holds 2"):
         assert word in result["msg"]
-    assert shop.writes() == []
+    assert scenario.writes() == []
 
 
-def test_a_lease_that_ends_is_leased_anew(shop: Shop) -> None:
-    shop.hold(1, KeepAlive=1)
-    shop.hold(1, KeepAlive=600)
-    assert shop("allocate", count=2)["changed"] is False
-    shop.sim.advance(61)
-    shop.begin()
-    result = shop("allocate", count=2)
-    shop.assert_told(result)
+def test_a_lease_that_ends_is_leased_anew(scenario: LeaseScenario) -> None:
+    scenario.hold(1, KeepAlive=1)
+    scenario.hold(1, KeepAlive=600)
+    assert scenario("allocate", count=2)["changed"] is False
+    scenario.sim.advance(61)
+    scenario.begin()
+    result = scenario("allocate", count=2)
+    scenario.assert_told(result)
     assert len(result["allocated"]) == 1
 
 
 @pytest.mark.parametrize("min_remaining", [0, 1])
-def test_what_the_vendor_lists_counts_unless_it_must_last(shop: Shop, min_remaining: int) -> None:
+def test_what_the_vendor_lists_counts_unless_it_must_last(scenario: LeaseScenario, min_remaining: int) -> None:
     """The vendor states no zone for its times: a deadline is a reason to pay again only where it is asked for."""
-    shop.hold(1)
-    body = requests.get(shop.sim.api_url + LIST, params={"Key": shop.sim.key}, timeout=5).json()
+    scenario.hold(1)
+    body = requests.get(scenario.sim.api_url + LIST, params={"Key": scenario.sim.key}, timeout=5).json()
     body["TaskList"][0]["Data"][0]["deadline"] = "2001-01-01 00:00:00"
-    shop.sim.fault(path=LIST, kind="replace", body=body)
-    result = shop("allocate", count=1, min_remaining=min_remaining)
+    scenario.sim.fault(path=LIST, kind="replace", body=body)
+    result = scenario("allocate", count=1, min_remaining=min_remaining)
     assert "failed" not in result, result["msg"]
     assert len(result["allocated"]) == min_remaining
     assert result["count"] == 1

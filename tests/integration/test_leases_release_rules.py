@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import requests
 from harness import QUOTA, Playground, assert_one_sentence, calls
-from lease_kit import ALLOCATE, LIST, RELEASE, REPLACE, Shop, assert_refusal, named, shop_fixture
+from lease_kit import ALLOCATE, LIST, RELEASE, REPLACE, LeaseScenario, assert_refusal, named, scenario_fixture
 
-__all__ = ["shop_fixture"]
+__all__ = ["scenario_fixture"]
 
 #: More than a day, after which a static lease may be released, and a week, in which only two may, in seconds.
 A_DAY, A_WEEK = 86401, 7 * 86400 + 1
@@ -22,16 +22,16 @@ LONG_MINUTE = 60.0
 WAYS = ("all", "ips", "task_ids")
 
 
-def several(shop: Shop, channels: int, *numbers: int) -> None:
+def several(scenario: LeaseScenario, channels: int, *numbers: int) -> None:
     """A plan that holds more than it may release in a minute: it had more channels when they were leased."""
-    shop.sim.configure(channels=sum(numbers))
-    shop.hold(*numbers)
-    shop.sim.configure(channels=channels)
+    scenario.sim.configure(channels=sum(numbers))
+    scenario.hold(*numbers)
+    scenario.sim.configure(channels=channels)
 
 
-def choice(shop: Shop, way: str) -> dict[str, Any]:
+def choice(scenario: LeaseScenario, way: str) -> dict[str, Any]:
     """Options that name all leases, in one of the three ways."""
-    held = shop.sim.leases()
+    held = scenario.sim.leases()
     if way == "all":
         return {"all": True}
     name = "ip" if way == "ips" else "task_id"
@@ -39,198 +39,202 @@ def choice(shop: Shop, way: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_dynamic_dedicated_releases_twice_its_channels_a_minute(shop: Shop, way: str) -> None:
-    several(shop, 2, 3, 4)
-    result = shop("release", **choice(shop, way))
+def test_dynamic_dedicated_releases_twice_its_channels_a_minute(scenario: LeaseScenario, way: str) -> None:
+    several(scenario, 2, 3, 4)
+    result = scenario("release", **choice(scenario, way))
     assert "failed" not in result, result["msg"]
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert len(result["released"]) == 7
     assert result["held"] == 0
     # The second call waited for its minute instead of being refused.
-    assert [(len(call["ips"]), call["code"]) for call in shop.sim.journal(RELEASE)] == [(4, 0), (3, 0)]
+    assert [(len(call["ips"]), call["code"]) for call in scenario.sim.journal(RELEASE)] == [(4, 0), (3, 0)]
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_dynamic_dedicated_stops_cleanly_where_there_is_no_time_to_wait(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
+    scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
 ) -> None:
-    several(shop, 2, 3, 4)
+    several(scenario, 2, 3, 4)
     with monkeypatch.context() as patched:
         patched.setenv("QG_MINUTE_SECONDS", str(LONG_MINUTE))
-        result = shop("release", max_wait=0, **choice(shop, way))
+        result = scenario("release", max_wait=0, **choice(scenario, way))
     assert result["failed"] is True
     assert result["changed"] is True
     assert len(result["released"]) == 4
     assert result["held"] == 3
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert "max_wait" in result["msg"]
-    for lease in shop.sim.leases():
+    for lease in scenario.sim.leases():
         assert lease["ip"] in result["msg"]
-    assert [call["code"] for call in shop.sim.journal(RELEASE)] == [0]
+    assert [call["code"] for call in scenario.sim.journal(RELEASE)] == [0]
     # The rest goes later, as soon as the vendor lets it; where this one counts, it would be a whole minute.
-    shop.start = shop.books()
-    rest = shop("release", all=True, state_dir=str(tmp_path / "elsewhere"))
+    scenario.start = scenario.books()
+    rest = scenario("release", all=True, state_dir=str(tmp_path / "elsewhere"))
     assert "failed" not in rest, rest["msg"]
-    shop.assert_told(rest)
-    assert shop.sim.leases() == []
+    scenario.assert_told(rest)
+    assert scenario.sim.leases() == []
 
 
-def test_dynamic_dedicated_what_somebody_else_released_counts_too(shop: Shop) -> None:
+def test_dynamic_dedicated_what_somebody_else_released_counts_too(scenario: LeaseScenario) -> None:
     """Calls that are not counted here use the limit up: the vendor refuses, is asked for less, and is waited for."""
-    several(shop, 2, 7)
-    for lease in shop.sim.leases()[:3]:
-        answer = requests.get(shop.sim.api_url + RELEASE, params={"Key": shop.sim.key, "IP": lease["ip"]}, timeout=5)
+    several(scenario, 2, 7)
+    for lease in scenario.sim.leases()[:3]:
+        answer = requests.get(
+            scenario.sim.api_url + RELEASE, params={"Key": scenario.sim.key, "IP": lease["ip"]}, timeout=5
+        )
         assert answer.json()["Code"] == 0
-    shop.start = shop.books()
-    result = shop("release", all=True)
+    scenario.start = scenario.books()
+    result = scenario("release", all=True)
     assert "failed" not in result, result["msg"]
-    shop.assert_told(result)
-    assert shop.sim.leases() == []
+    scenario.assert_told(result)
+    assert scenario.sim.leases() == []
 
 
-def test_dynamic_dedicated_a_limit_that_does_not_pass_is_told(shop: Shop) -> None:
-    shop.hold(3)
-    shop.sim.fault(path=RELEASE, kind="code", code=-105, times=-1)
-    result = shop("release", all=True)
+def test_dynamic_dedicated_a_limit_that_does_not_pass_is_told(scenario: LeaseScenario) -> None:
+    scenario.hold(3)
+    scenario.sim.fault(path=RELEASE, kind="code", code=-105, times=-1)
+    result = scenario("release", all=True)
     assert_refusal(result, -105, RELEASE, "count limit")
     assert result["changed"] is False
-    shop.assert_told(result)
-    for lease in shop.sim.leases():
+    scenario.assert_told(result)
+    for lease in scenario.sim.leases():
         assert lease["ip"] in result["msg"]
-    assert len(shop.writes()) <= 6
+    assert len(scenario.writes()) <= 6
 
 
-def test_dynamic_dedicated_five_calls_a_minute_for_each_channel(shop: Shop) -> None:
-    shop.sim.configure(channels=2)
-    shop.hold(1, 1)
-    shop.sim.hold_clock()
+def test_dynamic_dedicated_five_calls_a_minute_for_each_channel(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(channels=2)
+    scenario.hold(1, 1)
+    scenario.sim.hold_clock()
     for _call in range(10):
-        requests.get(shop.sim.api_url + RELEASE, params={"Key": shop.sim.key, "IP": "203.0.113.200"}, timeout=5)
-    stopped = shop("release", all=True, max_wait=0)
+        requests.get(scenario.sim.api_url + RELEASE, params={"Key": scenario.sim.key, "IP": "203.0.113.200"}, timeout=5)
+    stopped = scenario("release", all=True, max_wait=0)
     assert stopped["failed"] is True
     assert "max_wait" in stopped["msg"]
-    shop.assert_told(stopped)
-    shop.assert_untouched()
-    shop.sim.hold_clock(False)
-    result = shop("release", all=True)
+    scenario.assert_told(stopped)
+    scenario.assert_untouched()
+    scenario.sim.hold_clock(False)
+    result = scenario("release", all=True)
     assert "failed" not in result, result["msg"]
-    shop.assert_told(result)
-    assert shop.sim.leases() == []
+    scenario.assert_told(result)
+    assert scenario.sim.leases() == []
 
 
-def test_dynamic_dedicated_turns_of_leasing_and_releasing_are_never_refused(shop: Shop) -> None:
-    shop.sim.configure(channels=1)
+def test_dynamic_dedicated_turns_of_leasing_and_releasing_are_never_refused(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(channels=1)
     for _turn in range(4):
-        leased = shop("allocate", count=1)
+        leased = scenario("allocate", count=1)
         assert "failed" not in leased, leased["msg"]
-        released = shop("release", ips=[leased["leases"][0]["server"]])
+        released = scenario("release", ips=[leased["leases"][0]["server"]])
         assert "failed" not in released, released["msg"]
-    assert [call["code"] for call in shop.sim.journal()] == [0] * len(shop.sim.journal())
-    assert shop.sim.leases() == []
+    assert [call["code"] for call in scenario.sim.journal()] == [0] * len(scenario.sim.journal())
+    assert scenario.sim.leases() == []
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_dynamic_shared_never_releases(shop: Shop, way: str) -> None:
-    shop.sim.configure(plan={"kind": "dynamic_shared"})
-    shop.hold(1, 1)
-    result = shop("release", **choice(shop, way))
+def test_dynamic_shared_never_releases(scenario: LeaseScenario, way: str) -> None:
+    scenario.sim.configure(plan={"kind": "dynamic_shared"})
+    scenario.hold(1, 1)
+    result = scenario("release", **choice(scenario, way))
     assert_refusal(result, -15, RELEASE, "permission")
-    assert shop.writes() == [RELEASE]
-    shop.assert_told(result)
-    shop.assert_untouched()
+    assert scenario.writes() == [RELEASE]
+    scenario.assert_told(result)
+    scenario.assert_untouched()
 
 
 @pytest.mark.parametrize("kind", ["dynamic_shared", "static_dedicated"])
-def test_only_dynamic_dedicated_plans_replace(shop: Shop, kind: str) -> None:
-    shop.sim.configure(plan={"kind": kind})
-    shop.hold(2)
-    result = shop("replace", all=True)
+def test_only_dynamic_dedicated_plans_replace(scenario: LeaseScenario, kind: str) -> None:
+    scenario.sim.configure(plan={"kind": kind})
+    scenario.hold(2)
+    result = scenario("replace", all=True)
     assert_refusal(result, -15, REPLACE, "permission")
-    shop.assert_told(result)
-    shop.assert_untouched()
+    scenario.assert_told(result)
+    scenario.assert_untouched()
 
 
 @pytest.mark.parametrize("kind", ["dynamic_shared", "static_dedicated"])
-def test_leases_that_cannot_be_released_are_not_replaced_by_name(shop: Shop, kind: str) -> None:
+def test_leases_that_cannot_be_released_are_not_replaced_by_name(scenario: LeaseScenario, kind: str) -> None:
     """Nothing new is paid for as long as nothing was given up."""
-    shop.sim.configure(plan={"kind": kind})
-    held = shop.hold(2)
-    result = shop("replace", ips=[held[0]["ip"]], max_wait=5)
+    scenario.sim.configure(plan={"kind": kind})
+    held = scenario.hold(2)
+    result = scenario("replace", ips=[held[0]["ip"]], max_wait=5)
     assert result["failed"] is True
     assert result["code"] == (-15 if kind == "dynamic_shared" else -105)
-    shop.assert_told(result)
-    shop.assert_untouched()
-    assert ALLOCATE not in shop.writes()
+    scenario.assert_told(result)
+    scenario.assert_untouched()
+    assert ALLOCATE not in scenario.writes()
 
 
-def test_dynamic_shared_a_surplus_stays_and_is_told(shop: Shop) -> None:
-    shop.sim.configure(plan={"kind": "dynamic_shared"})
-    shop.hold(3)
-    result = shop("allocate", count=1, exact=True)
+def test_dynamic_shared_a_surplus_stays_and_is_told(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(plan={"kind": "dynamic_shared"})
+    scenario.hold(3)
+    result = scenario("allocate", count=1, exact=True)
     assert_refusal(result, -15, RELEASE)
-    shop.assert_told(result)
-    shop.assert_untouched()
+    scenario.assert_told(result)
+    scenario.assert_untouched()
     # What is wanted is there, all the same.
     assert result["missing"] == 0
 
 
-def test_static_dedicated_a_lease_younger_than_a_day_stays(shop: Shop) -> None:
-    shop.sim.configure(plan={"kind": "static_dedicated"})
-    held = shop.hold(1)
-    result = shop("release", all=True)
+def test_static_dedicated_a_lease_younger_than_a_day_stays(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(plan={"kind": "static_dedicated"})
+    held = scenario.hold(1)
+    result = scenario("release", all=True)
     assert_refusal(result, -105, RELEASE, "count limit")
     assert "more than a day" in result["msg"]
     assert held[0]["ip"] in result["msg"]
-    shop.assert_told(result)
-    shop.assert_untouched()
+    scenario.assert_told(result)
+    scenario.assert_untouched()
 
 
-def test_static_dedicated_without_time_to_wait_it_stops_at_once(shop: Shop) -> None:
-    shop.sim.configure(plan={"kind": "static_dedicated"})
-    shop.hold(1)
-    result = shop("release", all=True, max_wait=0)
+def test_static_dedicated_without_time_to_wait_it_stops_at_once(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(plan={"kind": "static_dedicated"})
+    scenario.hold(1)
+    result = scenario("release", all=True, max_wait=0)
     assert_refusal(result, -105, RELEASE, "count limit")
-    assert shop.writes() == [RELEASE]
-    shop.assert_untouched()
+    assert scenario.writes() == [RELEASE]
+    scenario.assert_untouched()
 
 
-def test_static_dedicated_two_a_week(shop: Shop) -> None:
-    shop.sim.configure(plan={"kind": "static_dedicated"})
-    shop.hold(3)
-    shop.learn_channels()
-    shop.sim.advance(A_DAY)
-    shop.begin()
-    result = shop("release", all=True, max_wait=0)
+def test_static_dedicated_two_a_week(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(plan={"kind": "static_dedicated"})
+    scenario.hold(3)
+    scenario.learn_channels()
+    scenario.sim.advance(A_DAY)
+    scenario.begin()
+    result = scenario("release", all=True, max_wait=0)
     assert_refusal(result, -105, RELEASE, "count limit")
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert len(result["released"]) == 2
-    assert result["held"] == len(shop.sim.leases()) == 1
+    assert result["held"] == len(scenario.sim.leases()) == 1
     assert "2 a week" in result["msg"]
-    shop.sim.advance(A_WEEK)
-    shop.start = shop.books()
-    rest = shop("release", all=True)
+    scenario.sim.advance(A_WEEK)
+    scenario.start = scenario.books()
+    rest = scenario("release", all=True)
     assert "failed" not in rest, rest["msg"]
-    shop.assert_told(rest)
-    assert shop.sim.leases() == []
+    scenario.assert_told(rest)
+    assert scenario.sim.leases() == []
 
 
 @pytest.mark.parametrize("young_first", [False, True], ids=["young last", "young first"])
-def test_static_dedicated_a_young_lease_does_not_keep_an_old_one(shop: Shop, young_first: bool) -> None:
+def test_static_dedicated_a_young_lease_does_not_keep_an_old_one(scenario: LeaseScenario, young_first: bool) -> None:
     """The vendor refuses a call that names one young lease; the old one is released whatever the order of the list."""
-    shop.sim.configure(plan={"kind": "static_dedicated"})
-    old = shop.hold(1)
-    shop.sim.advance(A_DAY)
-    shop.hold(1)
+    scenario.sim.configure(plan={"kind": "static_dedicated"})
+    old = scenario.hold(1)
+    scenario.sim.advance(A_DAY)
+    scenario.hold(1)
     if young_first:
-        listed = requests.get(shop.sim.api_url + LIST, params={"Key": shop.sim.key, "Detail": "1"}, timeout=5).json()
+        listed = requests.get(
+            scenario.sim.api_url + LIST, params={"Key": scenario.sim.key, "Detail": "1"}, timeout=5
+        ).json()
         listed["TaskList"].reverse()
-        shop.sim.fault(path=LIST, kind="replace", body=listed)
-        shop.begin()
-    shop.learn_channels()
-    result = shop("release", all=True, max_wait=0)
+        scenario.sim.fault(path=LIST, kind="replace", body=listed)
+        scenario.begin()
+    scenario.learn_channels()
+    result = scenario("release", all=True, max_wait=0)
     assert result["failed"] is True
     assert result["code"] == -105
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert named(result["released"]) == named(old)
 
 
@@ -238,25 +242,25 @@ def test_static_dedicated_a_young_lease_does_not_keep_an_old_one(shop: Shop, you
     ("name", "options"),
     [("allocate", {"count": 1}), ("release", {"all": True}), ("replace", {"all": True}), ("info", {})],
 )
-def test_exclusive_occupancy_has_no_leases(shop: Shop, name: str, options: dict[str, Any]) -> None:
-    shop.sim.configure(plan={"kind": "exclusive_occupancy"})
-    result = shop(name, **options)
+def test_exclusive_occupancy_has_no_leases(scenario: LeaseScenario, name: str, options: dict[str, Any]) -> None:
+    scenario.sim.configure(plan={"kind": "exclusive_occupancy"})
+    result = scenario(name, **options)
     assert_refusal(result, -15, LIST, "permission")
-    assert calls(shop.sim) == [LIST]
+    assert calls(scenario.sim) == [LIST]
 
 
 @pytest.mark.parametrize("release_answer", ["list", "code"])
 @pytest.mark.parametrize("absent_release", ["zero", "error"])
-def test_what_is_not_held_is_never_named(shop: Shop, absent_release: str, release_answer: str) -> None:
-    shop.sim.configure(options={"absent_release": absent_release, "release_answer": release_answer})
-    held = shop.hold(2, 1)
-    result = shop("release", ips=[held[0]["ip"], "203.0.113.77"])
+def test_what_is_not_held_is_never_named(scenario: LeaseScenario, absent_release: str, release_answer: str) -> None:
+    scenario.sim.configure(options={"absent_release": absent_release, "release_answer": release_answer})
+    held = scenario.hold(2, 1)
+    result = scenario("release", ips=[held[0]["ip"], "203.0.113.77"])
     assert "failed" not in result, result["msg"]
-    shop.assert_told(result)
-    assert [call["ips"] for call in shop.sim.journal(RELEASE)] == [[held[0]["ip"]]]
-    by_task = shop("release", task_ids=[held[2]["task_id"], "NoSuchTask"])
+    scenario.assert_told(result)
+    assert [call["ips"] for call in scenario.sim.journal(RELEASE)] == [[held[0]["ip"]]]
+    by_task = scenario("release", task_ids=[held[2]["task_id"], "NoSuchTask"])
     assert named(by_task["released"]) == named(held[2:])
-    assert named(shop.sim.leases()) == named(held[1:2])
+    assert named(scenario.sim.leases()) == named(held[1:2])
 
 
 PLAYBOOK = """
@@ -280,14 +284,14 @@ PLAYBOOK = """
 
 
 @pytest.mark.newest_core
-def test_a_channel_that_frees_late_is_waited_for(shop: Shop, playground: Playground) -> None:
+def test_a_channel_that_frees_late_is_waited_for(scenario: LeaseScenario, playground: Playground) -> None:
     """Release, then allocate, then swap by name, one after the other, with a vendor whose channels free a bit later."""
     playground.minute = LONG_MINUTE
     # Longer than the next task needs to start, also on a machine that has much else to do.
-    shop.sim.configure(channels=2, plan={"free_delay": 5})
-    held = shop.hold(2)
+    scenario.sim.configure(channels=2, plan={"free_delay": 5})
+    held = scenario.hold(2)
     text = PLAYBOOK.replace("        count: 2\n", "        count: 2\n      register: leased\n")
-    variables = {"key": shop.sim.key, "api_url": shop.sim.api_url}
+    variables = {"key": scenario.sim.key, "api_url": scenario.sim.api_url}
     run = playground.play(text, variables=variables).ok()
     released, leased, swapped = (run.of(name).result for name in ("release", "allocate", "swap"))
     assert named(released["released"]) == named(held)
@@ -295,44 +299,46 @@ def test_a_channel_that_frees_late_is_waited_for(shop: Shop, playground: Playgro
     assert leased["api"]["waited_seconds"] > 0
     assert len(swapped["allocated"]) == len(swapped["released"]) == 1
     assert swapped["missing"] == 0
-    assert len(shop.sim.leases()) == 2
-    assert named(swapped["leases"]) == named(shop.sim.leases())
+    assert len(scenario.sim.leases()) == 2
+    assert named(swapped["leases"]) == named(scenario.sim.leases())
     # Nothing was asked for before there was room.
-    assert len(shop.books().paid) == 5
+    assert len(scenario.books().paid) == 5
 
 
-def test_a_channel_that_does_not_become_free_in_time_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_channel_that_does_not_become_free_in_time_is_told(
+    scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", str(LONG_MINUTE))
-    shop.sim.configure(channels=2, plan={"free_delay": 3600})
-    held = shop.hold(2)
-    result = shop("replace", ips=[held[0]["ip"]], max_wait=1)
+    scenario.sim.configure(channels=2, plan={"free_delay": 3600})
+    held = scenario.hold(2)
+    result = scenario("replace", ips=[held[0]["ip"]], max_wait=1)
     assert result["failed"] is True
     assert "max_wait" in result["msg"]
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert result["missing"] == 1
     assert result["allocated"] == []
 
 
-def test_a_wish_that_needs_a_channel_that_is_not_free_fails_before_a_write(shop: Shop) -> None:
-    shop.sim.configure(channels=2, plan={"free_delay": 3600})
-    shop.hold(2)
-    assert "failed" not in shop("release", all=True)
-    shop.begin()
-    result = shop("allocate", count=1, max_wait=0.5)
+def test_a_wish_that_needs_a_channel_that_is_not_free_fails_before_a_write(scenario: LeaseScenario) -> None:
+    scenario.sim.configure(channels=2, plan={"free_delay": 3600})
+    scenario.hold(2)
+    assert "failed" not in scenario("release", all=True)
+    scenario.begin()
+    result = scenario("allocate", count=1, max_wait=0.5)
     assert result["failed"] is True
     assert "0 of the plan's 2 channels" in result["msg"]
-    assert shop.writes() == []
-    assert QUOTA in calls(shop.sim)
+    assert scenario.writes() == []
+    assert QUOTA in calls(scenario.sim)
 
 
-def test_runs_elsewhere_do_not_know_what_was_released_here(shop: Shop, tmp_path: Path) -> None:
+def test_runs_elsewhere_do_not_know_what_was_released_here(scenario: LeaseScenario, tmp_path: Path) -> None:
     """Without the memory of a release, a busy channel is not waited for: the run fails at once, with the numbers."""
-    shop.sim.configure(channels=2, plan={"free_delay": 3600})
-    shop.hold(2)
-    assert "failed" not in shop("release", all=True)
-    shop.begin()
-    result = shop("allocate", count=1, state_dir=str(tmp_path / "other"))
+    scenario.sim.configure(channels=2, plan={"free_delay": 3600})
+    scenario.hold(2)
+    assert "failed" not in scenario("release", all=True)
+    scenario.begin()
+    result = scenario("allocate", count=1, state_dir=str(tmp_path / "other"))
     assert result["failed"] is True
     assert_one_sentence(result["msg"])
     assert result["quota"] == {"total": 2, "available": 0, "used": 2}
-    assert shop.writes() == []
+    assert scenario.writes() == []

@@ -18,13 +18,13 @@ from lease_kit import (
     POOL,
     RELEASE,
     REPLACE,
-    Shop,
+    LeaseScenario,
     assert_refusal,
-    shop_fixture,
+    scenario_fixture,
 )
 from parameters import spread
 
-__all__ = ["shop_fixture"]
+__all__ = ["scenario_fixture"]
 
 #: Codes that end a call for good, on whatever call, and a word of their meaning.
 COMMON = {
@@ -55,18 +55,18 @@ CALLS: dict[str, tuple[str, dict[str, Any], dict[int, str]]] = {
 #: The calls that each operation makes before the one that fails.
 BEFORE = {QUOTA: [LIST], ALLOCATE: [LIST, QUOTA], RELEASE: [LIST], REPLACE: [LIST]}
 #: A call that changes something is sent so often where it surely or very likely did nothing.
-REPEATS = importlib.import_module(f"{COLLECTION}._leases.manager").MAX_REPEATS
+POLICY = importlib.import_module(f"{COLLECTION}._leases.operations").POLICY
 TRIES = importlib.import_module(f"{COLLECTION}._api.retry").MAX_ATTEMPTS
 #: The minute of a client whose refusals are planned, in seconds.
 SHORT_MINUTE = "0.3"
-WRITTEN = {ALLOCATE: REPEATS, REPLACE: REPEATS, RELEASE: REPEATS + 1}
+WRITTEN = {ALLOCATE: POLICY.max_attempts, REPLACE: POLICY.max_attempts, RELEASE: POLICY.max_repeats + 1}
 
 
-def prepare(shop: Shop, endpoint: str) -> None:
+def prepare(scenario: LeaseScenario, endpoint: str) -> None:
     """A key that holds one lease, of a plan that has the call."""
     if endpoint == POOL:
-        shop.sim.configure(plan={"kind": "dynamic_shared"})
-    shop.hold(1)
+        scenario.sim.configure(plan={"kind": "dynamic_shared"})
+    scenario.hold(1)
 
 
 EACH_CODE = [
@@ -77,18 +77,18 @@ EACH_CODE = [
 
 
 @pytest.mark.parametrize(("endpoint", "code", "http_status"), spread(EACH_CODE, [200, 400]))
-def test_a_final_code_is_one_call(shop: Shop, endpoint: str, code: int, http_status: int) -> None:
+def test_a_final_code_is_one_call(scenario: LeaseScenario, endpoint: str, code: int, http_status: int) -> None:
     name, options, codes = CALLS[endpoint]
-    prepare(shop, endpoint)
-    shop.sim.fault(path=endpoint, kind="code", code=code, http_status=http_status, times=-1)
-    result = shop(name, **options)
+    prepare(scenario, endpoint)
+    scenario.sim.fault(path=endpoint, kind="code", code=code, http_status=http_status, times=-1)
+    result = scenario(name, **options)
     assert_refusal(result, code, endpoint, codes[code])
     assert result["http_status"] == http_status
     assert result["changed"] is False
-    made = calls(shop.sim)
+    made = calls(scenario.sim)
     assert made[: len(BEFORE.get(endpoint, [])) + 1] == [*BEFORE.get(endpoint, []), endpoint]
     assert made.count(endpoint) == 1
-    shop.assert_untouched()
+    scenario.assert_untouched()
 
 
 WRONG_KEYS = [
@@ -104,37 +104,37 @@ WRONG_KEYS = [
     ("fields", "code", "name"), spread(WRONG_KEYS, ["allocate", "release", "replace", "info", "pool", "areas"])
 )
 def test_what_is_wrong_with_the_key_is_told_by_the_first_call(
-    shop: Shop, name: str, fields: dict[str, Any], code: int
+    scenario: LeaseScenario, name: str, fields: dict[str, Any], code: int
 ) -> None:
-    shop.hold(1)
-    shop.sim.configure(**fields, options={"error_status": 400})
+    scenario.hold(1)
+    scenario.sim.configure(**fields, options={"error_status": 400})
     needed: dict[str, dict[str, Any]] = {"allocate": {"count": 2}, "release": {"all": True}, "replace": {"all": True}}
     endpoint = {"pool": POOL, "areas": AREAS}.get(name, LIST)
-    assert_refusal(shop(name, pwd="wrong", **needed.get(name, {})), code, endpoint, COMMON[code])
-    assert calls(shop.sim) == [endpoint]
-    shop.assert_untouched()
+    assert_refusal(scenario(name, pwd="wrong", **needed.get(name, {})), code, endpoint, COMMON[code])
+    assert calls(scenario.sim) == [endpoint]
+    scenario.assert_untouched()
 
 
 @pytest.mark.parametrize("code", [-10, -15])
-def test_a_plan_without_a_quota_is_no_hindrance(shop: Shop, code: int) -> None:
-    shop.sim.fault(path=QUOTA, kind="code", code=code, times=-1)
-    result = shop("allocate", count=2)
-    shop.assert_told(result)
-    assert calls(shop.sim) == [LIST, QUOTA, ALLOCATE]
+def test_a_plan_without_a_quota_is_no_hindrance(scenario: LeaseScenario, code: int) -> None:
+    scenario.sim.fault(path=QUOTA, kind="code", code=code, times=-1)
+    result = scenario("allocate", count=2)
+    scenario.assert_told(result)
+    assert calls(scenario.sim) == [LIST, QUOTA, ALLOCATE]
     assert len(result["allocated"]) == 2
 
 
 @pytest.mark.parametrize("code", [-1, -104])
 @pytest.mark.parametrize("endpoint", [ALLOCATE, REPLACE])
-def test_a_lease_that_failed_is_tried_again_after_a_look(shop: Shop, endpoint: str, code: int) -> None:
+def test_a_lease_that_failed_is_tried_again_after_a_look(scenario: LeaseScenario, endpoint: str, code: int) -> None:
     name, options, _codes = CALLS[endpoint]
-    prepare(shop, endpoint)
-    shop.sim.fault(path=endpoint, kind="code", code=code, times=2)
-    result = shop(name, **options)
+    prepare(scenario, endpoint)
+    scenario.sim.fault(path=endpoint, kind="code", code=code, times=2)
+    result = scenario(name, **options)
     assert "failed" not in result, result["msg"]
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert len(result["allocated"]) == 1
-    made = calls(shop.sim)
+    made = calls(scenario.sim)
     assert made.count(endpoint) == 3
     # Between two tries, the list is always read.
     assert all(made[place + 1] == LIST for place, path in enumerate(made[:-1]) if path == endpoint)
@@ -142,77 +142,83 @@ def test_a_lease_that_failed_is_tried_again_after_a_look(shop: Shop, endpoint: s
 
 @pytest.mark.parametrize("code", [-1, -104])
 @pytest.mark.parametrize("endpoint", [ALLOCATE, REPLACE, RELEASE])
-def test_a_failure_that_stays_is_told(shop: Shop, endpoint: str, code: int) -> None:
+def test_a_failure_that_stays_is_told(scenario: LeaseScenario, endpoint: str, code: int) -> None:
     name, options, _codes = CALLS[endpoint]
-    prepare(shop, endpoint)
-    shop.sim.fault(path=endpoint, kind="code", code=code, times=-1)
-    result = shop(name, **options)
+    prepare(scenario, endpoint)
+    scenario.sim.fault(path=endpoint, kind="code", code=code, times=-1)
+    result = scenario(name, **options)
     assert_refusal(result, code, endpoint, {-1: "unknown error", -104: "allocation failed"}[code])
     assert result["changed"] is False
-    assert shop.writes() == [endpoint] * WRITTEN[endpoint]
-    shop.assert_told(result)
-    shop.assert_untouched()
+    assert scenario.writes() == [endpoint] * WRITTEN[endpoint]
+    scenario.assert_told(result)
+    scenario.assert_untouched()
 
 
 @pytest.mark.parametrize("code", [-1])
 @pytest.mark.parametrize("endpoint", [LIST, QUOTA, POOL, AREAS])
-def test_a_read_is_tried_again_and_in_the_end_told(shop: Shop, endpoint: str, code: int) -> None:
+def test_a_read_is_tried_again_and_in_the_end_told(scenario: LeaseScenario, endpoint: str, code: int) -> None:
     name, options, _codes = CALLS[endpoint]
-    prepare(shop, endpoint)
-    shop.sim.fault(path=endpoint, kind="code", code=code, times=2)
-    good = shop(name, **options)
+    prepare(scenario, endpoint)
+    scenario.sim.fault(path=endpoint, kind="code", code=code, times=2)
+    good = scenario(name, **options)
     assert "failed" not in good, good["msg"]
     assert good["api"]["retries"] == 2
-    shop.begin()
-    shop.sim.fault(path=endpoint, kind="code", code=code, times=-1)
-    result = shop(name, **{**options, **({"count": 3} if name == "allocate" else {})})
+    scenario.begin()
+    scenario.sim.fault(path=endpoint, kind="code", code=code, times=-1)
+    result = scenario(name, **{**options, **({"count": 3} if name == "allocate" else {})})
     assert_refusal(result, code, endpoint, "unknown error")
-    assert calls(shop.sim, endpoint) == [endpoint] * TRIES
-    shop.assert_untouched()
+    assert calls(scenario.sim, endpoint) == [endpoint] * TRIES
+    scenario.assert_untouched()
 
 
 @pytest.mark.parametrize("code", [-11])
 @pytest.mark.parametrize("endpoint", CALLS)
-def test_too_many_requests_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch, endpoint: str, code: int) -> None:
+def test_too_many_requests_is_waited_for(
+    scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatch, endpoint: str, code: int
+) -> None:
     name, options, _codes = CALLS[endpoint]
     monkeypatch.setenv("QG_MINUTE_SECONDS", SHORT_MINUTE)
-    prepare(shop, endpoint)
-    shop.sim.fault(path=endpoint, kind="code", code=code)
-    result = shop(name, **options)
+    prepare(scenario, endpoint)
+    scenario.sim.fault(path=endpoint, kind="code", code=code)
+    result = scenario(name, **options)
     assert "failed" not in result, result["msg"]
-    first, second, *_rest = shop.sim.journal(endpoint)
+    first, second, *_rest = scenario.sim.journal(endpoint)
     # The vendor's minute may have begun with the refused call, and ends no earlier than that.
     assert second["at"] - first["at"] >= float(SHORT_MINUTE)
     assert result["api"]["waited_seconds"] > 0
     if endpoint in WRITTEN:
-        shop.assert_told(result)
+        scenario.assert_told(result)
 
 
 @pytest.mark.parametrize("code", [-11])
 @pytest.mark.parametrize("endpoint", CALLS)
-def test_too_many_requests_is_told_where_there_is_no_time_to_wait(shop: Shop, endpoint: str, code: int) -> None:
+def test_too_many_requests_is_told_where_there_is_no_time_to_wait(
+    scenario: LeaseScenario, endpoint: str, code: int
+) -> None:
     name, options, _codes = CALLS[endpoint]
-    prepare(shop, endpoint)
-    shop.sim.fault(path=endpoint, kind="code", code=code, times=-1)
-    result = shop(name, max_wait=0, **options)
+    prepare(scenario, endpoint)
+    scenario.sim.fault(path=endpoint, kind="code", code=code, times=-1)
+    result = scenario(name, max_wait=0, **options)
     assert result["failed"] is True
     assert_one_sentence(result["msg"])
     assert "max_wait" in result["msg"]
     assert endpoint in result["msg"]
-    assert calls(shop.sim, endpoint) == [endpoint]
-    shop.assert_untouched()
+    assert calls(scenario.sim, endpoint) == [endpoint]
+    scenario.assert_untouched()
 
 
 @pytest.mark.parametrize("code", [-11])
-def test_too_many_requests_that_stay_are_told(shop: Shop, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+def test_too_many_requests_that_stay_are_told(
+    scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", SHORT_MINUTE)
-    shop.sim.fault(path=ALLOCATE, kind="code", code=code, times=-1)
+    scenario.sim.fault(path=ALLOCATE, kind="code", code=code, times=-1)
     # Long enough for more of them than the tries that other failures have.
-    result = shop("allocate", count=1, max_wait=3 * TRIES)
+    result = scenario("allocate", count=1, max_wait=3 * TRIES)
     assert_refusal(result, code, ALLOCATE, "too many requests")
-    assert set(shop.writes()) == {ALLOCATE}
-    assert len(shop.writes()) > TRIES
-    shop.assert_untouched()
+    assert set(scenario.writes()) == {ALLOCATE}
+    assert len(scenario.writes()) > TRIES
+    scenario.assert_untouched()
 
 
 @pytest.mark.parametrize(
@@ -224,50 +230,50 @@ def test_too_many_requests_that_stay_are_told(shop: Shop, monkeypatch: pytest.Mo
     ],
 )
 def test_a_plan_that_is_too_small_refuses_where_its_quota_is_not_told(
-    shop: Shop, code: int, prepared: dict[str, Any], options: dict[str, Any]
+    scenario: LeaseScenario, code: int, prepared: dict[str, Any], options: dict[str, Any]
 ) -> None:
-    shop.sim.configure(**prepared)
-    shop.begin()
-    shop.sim.fault(path=QUOTA, kind="code", code=-15, times=-1)
-    result = shop("allocate", **options)
+    scenario.sim.configure(**prepared)
+    scenario.begin()
+    scenario.sim.fault(path=QUOTA, kind="code", code=-15, times=-1)
+    result = scenario("allocate", **options)
     assert_refusal(result, code, ALLOCATE)
-    assert shop.writes() == [ALLOCATE]
-    shop.assert_untouched()
+    assert scenario.writes() == [ALLOCATE]
+    scenario.assert_untouched()
 
 
 @pytest.mark.parametrize("name", ["allocate", "replace"])
 @pytest.mark.parametrize("code", [-103])
-def test_an_area_without_stock_is_told(shop: Shop, name: str, code: int) -> None:
-    shop.hold(1, AreaId=320800)
+def test_an_area_without_stock_is_told(scenario: LeaseScenario, name: str, code: int) -> None:
+    scenario.hold(1, AreaId=320800)
     stock = {"areas": [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]}
-    shop.sim.configure(plan={"stock": stock})
+    scenario.sim.configure(plan={"stock": stock})
     options: dict[str, Any] = {"undetermined": "ignore"} if name == "allocate" else {}
-    result = shop(name, count=1, area_id=350500, isp="mobile", **options)
+    result = scenario(name, count=1, area_id=350500, isp="mobile", **options)
     assert_refusal(result, code, ALLOCATE if name == "allocate" else REPLACE, "resources short")
-    shop.assert_told(result)
-    shop.assert_untouched()
+    scenario.assert_told(result)
+    scenario.assert_untouched()
 
 
 @pytest.mark.parametrize("code", [-103, -104])
-def test_a_replacement_that_is_refused_when_the_old_leases_are_gone(shop: Shop, code: int) -> None:
+def test_a_replacement_that_is_refused_when_the_old_leases_are_gone(scenario: LeaseScenario, code: int) -> None:
     """The vendor gives up the old leases, and then has nothing new: their channels are filled, or it is told."""
-    shop.hold(2)
-    shop.sim.configure(options={"replace_failure": "drop"})
+    scenario.hold(2)
+    scenario.sim.configure(options={"replace_failure": "drop"})
     stock = [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]
-    shop.sim.configure(plan={"stock": {"areas": stock}})
+    scenario.sim.configure(plan={"stock": {"areas": stock}})
     if code == -104:
         # The vendor's own code comes late; what it did shows all the same.
-        shop.sim.fault(path=REPLACE, kind="replace", body={"Code": code}, executed=True)
-    result = shop("replace", all=True)
+        scenario.sim.fault(path=REPLACE, kind="replace", body={"Code": code}, executed=True)
+    result = scenario("replace", all=True)
     assert_refusal(result, -103, ALLOCATE, "resources short")
-    shop.assert_told(result)
+    scenario.assert_told(result)
     assert result["missing"] == len(result["released"]) == 2
     assert result["changed"] is True
 
 
-def test_a_code_as_text_is_understood(shop: Shop) -> None:
-    shop.hold(1)
-    shop.sim.configure(channels=2, options={"numbers": "string", "error_status": 400})
-    assert len(shop("allocate", count=2)["allocated"]) == 1
-    shop.sim.configure(status="expired")
-    assert_refusal(shop("info"), -100, LIST)
+def test_a_code_as_text_is_understood(scenario: LeaseScenario) -> None:
+    scenario.hold(1)
+    scenario.sim.configure(channels=2, options={"numbers": "string", "error_status": 400})
+    assert len(scenario("allocate", count=2)["allocated"]) == 1
+    scenario.sim.configure(status="expired")
+    assert_refusal(scenario("info"), -100, LIST)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many who want to write at once: one of them writes for all who wait, and each is told what came of his own wish."""
+"""Many tasks that write at once: a leader writes for all that wait, and each task gets a result of its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OTHER_KEY = "QGOTHER1"
 
 @dataclass
 class Crowd:
-    """Tasks that all come while somebody else has the turn, which is then free for the first of them."""
+    """Tasks that all come while another process leads; then the first of them becomes the leader."""
 
     directory: Path
     options: dict[str, Any]
@@ -42,24 +42,22 @@ class Crowd:
 
     @contextlib.contextmanager
     def holding(self, expected: int) -> Iterator[None]:
-        """Have the turn until so many are on the board."""
-        turns, whitelist = (
-            importlib.import_module(f"{CLIENT}.{name}") for name in ("_store.write_queue", "_whitelist.plan")
-        )
-        board_for = importlib.import_module(f"{CLIENT}._whitelist.batch").board_for
+        """Lead until this number of requests is waiting."""
+        write_queue = importlib.import_module(f"{CLIENT}._store.write_queue")
+        queue_for = importlib.import_module(f"{CLIENT}._whitelist.batch").queue_for
         params = {"pwd": None, "validate_certs": True, "ca_path": None, **self.options}
         held = threading.Event()
 
-        def write(_entries: Sequence[Any]) -> Any:
+        def write(_requests: Sequence[Any]) -> Any:
             held.set()
-            # Predictions wait for each other alone.
-            query = "SELECT count(*) FROM wishes WHERE waiter IS NOT NULL AND terms LIKE '% False'"
+            # Predictions wait only for each other.
+            query = "SELECT count(*) FROM write_requests WHERE waiter IS NOT NULL AND access LIKE '% False'"
             wait_for(lambda: self.state().rows(query)[0][0] >= expected)
-            return turns.Work({})
+            return write_queue.BatchResult({})
 
         def hold() -> None:
-            entry = turns.Entry(whitelist.Wish("present", ()), 5, 5)
-            with board_for(params, self.state(), check=False).settle(entry, write):
+            request = write_queue.WriteRequest({}, 5, 5)
+            with queue_for(params, self.state(), check=False).submit(request, write):
                 pass
 
         holder = threading.Thread(target=hold)
@@ -69,7 +67,7 @@ class Crowd:
         holder.join()
 
     def run(self, expected: int | None = None) -> list[Result]:
-        """All tasks; so many of them are expected to be on the board before the first of them has the turn."""
+        """Run all tasks; the first leads when the expected number of them (default: all) is waiting."""
         with (
             ThreadPoolExecutor(len(self.tasks)) as pool,
             self.holding(len(self.tasks) if expected is None else expected),
@@ -92,7 +90,7 @@ def crowd(common: dict[str, Any], tmp_path: Path) -> Crowd:
 
 def left_over(crowd: Crowd) -> int:
     """What is kept for those who wait, in the database and beside it."""
-    count = sum(crowd.state().rows(f"SELECT count(*) FROM {table}")[0][0] for table in ("wishes", "rounds"))
+    count = sum(crowd.state().rows(f"SELECT count(*) FROM {table}")[0][0] for table in ("write_requests", "snapshots"))
     return int(count) + len(list(crowd.directory.glob("waiting.*")))
 
 
@@ -306,7 +304,7 @@ def test_a_writer_who_is_killed_takes_nobody_along(sim: Simulator, crowd: Crowd,
         worker.join(60)
     dead = grave.read_text(encoding="ascii")
     assert {ip: worker.exitcode for ip, worker in zip(ips, workers, strict=True)} == {**dict.fromkeys(ips, 0), dead: -9}
-    sent = MOMENTS[moment][2] or moment in ("before the verdicts are made",)
+    sent = MOMENTS[moment][2] or moment in ("before the results are made",)
     assert (dead in sim.whitelist()) == sent, "nobody takes the wish of a dead process for his own"
     assert set(sim.whitelist()) >= set(ips) - {dead}
     for ip, answer in zip(ips, answers, strict=True):

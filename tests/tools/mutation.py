@@ -4,7 +4,7 @@
 
 mutmut makes the changes ("mutants") in a copy of the checkout and runs only the tests that pass through the changed
 function, each mutant with a time limit. The share of the mutants that a test finds is the score. mutmut changes no
-properties, and nothing outside functions.
+properties, no context managers and nothing outside functions.
 """
 
 from __future__ import annotations
@@ -67,11 +67,20 @@ PARTS = (
     Part(
         "_whitelist/plan.py",
         ("test_whitelist_plan.py",),
-        functions=("x_plan", "x_guard", "x__some", "x_contradicts", "x_company", "x_joined", "xǁPlanǁ*"),
+        functions=("x_plan", "x_check_limits", "x_format_sample", "x_contradicts", "xǁPlanǁ*"),
+    ),
+    Part(
+        "_whitelist/merge.py",
+        ("test_whitelist_plan.py",),
+        functions=("x_compatible_with_first", "x_merge_desired"),
     ),
     Part("_leases/plan.py", ("test_lease_plan.py",)),
+    Part("_core/waiting.py", ("test_rate_limiter.py",)),
+    Part("_reconcile/converge.py", ("test_reconcile.py",)),
+    Part("_reconcile/create.py", ("test_reconcile.py",)),
     Part("_store/rate_limiter.py", ("test_rate_limiter.py",)),
     Part("_monopolies/matching.py", ("test_monopoly_matching.py",)),
+    Part("_store/monopoly_store.py", ("test_monopoly_matching.py",)),
 )
 
 # The shrinking of an input that fails a mutant would take most of the time.

@@ -47,15 +47,15 @@ BUGS = (
     Bug(
         "exact removes one address more than max_removals",
         "_whitelist/plan.py",
-        "len(first.remove) > wish.max_removals",
-        "len(first.remove) > wish.max_removals + 1",
+        "len(first.remove) > limit",
+        "len(first.remove) > limit + 1",
         ("test_whitelist_plan.py",),
     ),
     Bug(
         "unconfirmed addresses are removed beyond max_removals",
         "_whitelist/plan.py",
-        "len(unconfirmed) > wish.max_removals",
-        "len(unconfirmed) > wish.max_removals + 1",
+        "len(unconfirmed) > desired.max_removals",
+        "len(unconfirmed) > desired.max_removals + 1",
         ("test_whitelist_plan.py",),
     ),
     Bug(
@@ -74,7 +74,7 @@ BUGS = (
     ),
     Bug(
         "check mode writes the whitelist",
-        "_whitelist/plan.py",
+        "_whitelist/applier.py",
         "elif first.changes",
         "if first.changes",
         ("test_whitelist.py",),
@@ -144,7 +144,7 @@ BUGS = (
     ),
     Bug(
         "registering one host forgets all others of the inventory",
-        "_whitelist/hosts.py",
+        "_store/registrations.py",
         'DELETE FROM registrations WHERE key = ? AND fleet = ? AND host = ?", named',
         'DELETE FROM registrations WHERE key = ? AND fleet = ?", named[:2]',
         ("test_fleet.py",),

@@ -22,7 +22,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints as classic_endpoints
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import VENDOR_CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
@@ -383,7 +382,7 @@ def test_each_parameter_of_an_account_is_sent_by_the_modules_that_the_table_name
         validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({**credentials, **task})
         assert not validation.error_messages
         wire = AccountRecorder()
-        monkeypatch.setattr(options, "_transport", lambda *_arguments, wire=wire: (wire, WaitBudget(0)))
+        monkeypatch.setattr(options.TransportOptions, "transport", lambda *_arguments, wire=wire: wire)
         result = execute(operation, validation.validated_parameters, Mode())
         assert "failed" not in result, result
         sent |= {(call, parameter, module) for call, parameter in wire.sent}

@@ -32,8 +32,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     Spec,
     account_api,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import polls_left_out
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import options as watch_options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import polls_to_skip
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -285,8 +285,8 @@ OTHERS = {"str": "https://other.example", "float": "7.5", "path": "/elsewhere"}
 
 
 def test_the_event_source_documents_the_options_that_it_takes() -> None:
-    taken = poller.SPEC
-    assert set(WATCH) == set(poller.options_from({})) == set(taken)
+    taken = watch_options.SPEC
+    assert set(WATCH) == set(watch_options.read_options({})) == set(taken)
     fields = ("type", "elements", "choices")
     assert {name: [option.get(field) for field in fields] for name, option in WATCH.items()} == {
         name: [option.get(field) for field in fields] for name, option in taken.items()
@@ -294,29 +294,29 @@ def test_the_event_source_documents_the_options_that_it_takes() -> None:
 
 
 def test_the_event_source_documents_the_defaults_that_it_has() -> None:
-    left_out = poller.options_from({})
+    left_out = watch_options.read_options({})
     # Also one that is needed is left out without an error here: what needs it tells so.
     assert not [name for name, option in WATCH.items() if option.get("required")]
     assert {name for name, value in left_out.items() if value is not None} == {
         name for name, option in WATCH.items() if "default" in option
     }
     given = {name: option["default"] for name, option in WATCH.items() if "default" in option}
-    assert poller.options_from(given) == left_out
+    assert watch_options.read_options(given) == left_out
 
 
 @pytest.mark.parametrize("name", WATCH)
 def test_the_event_source_documents_the_environment_that_it_reads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     named = variables(WATCH[name])
-    assert named == fallback(poller.SPEC[name])
+    assert named == fallback(watch_options.SPEC[name])
     for variable in named:
         value = OTHERS[WATCH[name]["type"]]
         monkeypatch.setenv(variable, value)
-        assert str(poller.options_from({})[name]) == value
+        assert str(watch_options.read_options({})[name]) == value
 
 
 def refuses(**options: Any) -> bool:
     try:
-        poller.rules_from(poller.options_from({"whitelist": True, **options}))
+        watch_options.rules_from(watch_options.read_options({"whitelist": True, **options}))
     except OptionError:
         return True
     return False
@@ -358,16 +358,16 @@ def test_the_guide_tells_what_can_be_watched(guide: str) -> None:
     text = alike((ROOT / guide).read_text(encoding="utf-8"))
     of_table = re.findall(r"^(?:   \* -|\|) `(\w+)(: true)?`", text, re.MULTILINE)
     told = {name: "bool" if flag else None for name, flag in of_table if name in WATCH}
-    assert list(told) == list(poller.WATCHED)
+    assert list(told) == list(watch_options.WATCHED)
     assert {name for name, kind in told.items() if kind} == {
-        name for name, option in poller.WATCHED.items() if option["type"] == "bool"
+        name for name, option in watch_options.WATCHED.items() if option["type"] == "bool"
     }
 
 
 @pytest.mark.parametrize("guide", EVENTS)
 def test_the_guide_tells_the_other_options_of_the_event_source(guide: str) -> None:
     interval, prose = told_by(guide, EVENTS[guide]["options"])
-    assert float(interval) == poller.options_from({})["interval"]
+    assert float(interval) == watch_options.read_options({})["interval"]
     words = re.findall(r"`(\w+)`", prose)
     named = [word for word in words if not word.startswith("QG_")]
     account = [name for name in ACCOUNT_API_OPTIONS if name not in PROXY_API_OPTIONS]
@@ -375,8 +375,8 @@ def test_the_guide_tells_the_other_options_of_the_event_source(guide: str) -> No
     # The two languages put what an option is for before or after it.
     assert sorted(named) == sorted(in_order)
     assert [name for name in named if name != "balance_below"] == [name for name in in_order if name != "balance_below"]
-    assert {"interval", *named, *poller.WATCHED} == set(WATCH)
-    read = {variable for option in poller.SPEC.values() for variable in fallback(option)}
+    assert {"interval", *named, *watch_options.WATCHED} == set(WATCH)
+    read = {variable for option in watch_options.SPEC.values() for variable in fallback(option)}
     assert {word for word in words if word.startswith("QG_")} <= read
 
 
@@ -386,4 +386,4 @@ def test_the_guide_tells_how_often_the_event_source_looks(guide: str) -> None:
     assert refuses(interval=int(least) - 0.01)
     assert not refuses(interval=int(least))
     # After a failure that lasts, with an interval of a second, as many polls are left out as the guide has seconds.
-    assert polls_left_out(100, 1.0) == int(minutes) * 60 - 1
+    assert polls_to_skip(100, 1.0) == int(minutes) * 60 - 1

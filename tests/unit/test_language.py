@@ -100,7 +100,7 @@ QUOTED = (
     "but the vendor's list does not tell",
     "another lease that shall stay has the same address",
     "No egress address of ... was put down in this run",
-    "... does not speak TLS",
+    "... does not use TLS",
 )
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the response parsers of all APIs share: JSON objects, responses that are not the vendor's, quoted text.
+"""The base of the response parsers: JSON objects, responses that are not the vendor's, and quoted text.
 
 This file is private to the collection.
 """
@@ -18,12 +18,12 @@ from .._core.text import one_line
 from .parsing import ResponseShapeError, parse_json
 from .transport import HttpResponse, retry_after
 
-#: Statuses of a server that stopped waiting for another: that one may still be at work.
+#: Statuses of a server that stopped waiting for another one, which may still carry out the call.
 _GATEWAY_TIMEOUT = (408, 502, 504)
 
 
 class ResponseParser:
-    """Reads the responses to the calls of one client. Whatever it quotes is free of ``secrets``."""
+    """Parses the responses to the calls of one client. Quoted text contains none of the ``secrets``."""
 
     #: What the user calls the address in the options.
     url_option = "api_url"
@@ -35,43 +35,43 @@ class ResponseParser:
         message = body.get(name)
         return (self.sanitize(message)[:200] if isinstance(message, str) else "") or None
 
-    def _unusable(self, answer: HttpResponse, name: str) -> TransportError:
-        status, option = answer.status, self.url_option
+    def _unusable(self, response: HttpResponse, name: str) -> TransportError:
+        status, option = response.status, self.url_option
         effect, retryable = Effect.NOT_SENT, False
         if 300 <= status < 400:
             why = f"a redirect, which is not followed with a key; check {option}"
         elif status == 429:
-            why, retryable = "the answer of a server that wants fewer calls", True
+            why, retryable = "the server asks for fewer calls", True
         elif status in _GATEWAY_TIMEOUT:
-            why, effect, retryable = "the answer of a broken server", Effect.IN_FLIGHT, True
+            why, effect, retryable = "a server error", Effect.IN_FLIGHT, True
         elif status >= 500:
-            why, effect, retryable = "the answer of a broken server", Effect.UNKNOWN, True
+            why, effect, retryable = "a server error", Effect.UNKNOWN, True
         elif status >= 400:
             why = f"a refusal without the vendor's code; check {option}"
         else:
-            why, effect, retryable = "an answer that is not the vendor's JSON", Effect.UNKNOWN, True
-        excerpt = self._beginning(answer.text)[:120]
+            why, effect, retryable = "a response that is not the vendor's JSON", Effect.UNKNOWN, True
+        excerpt = self._beginning(response.text)[:120]
         return TransportError(
             f"{name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
             endpoint=name,
             effect=effect,
             retryable=retryable,
             http_status=status,
-            retry_after=retry_after(answer.headers),
+            retry_after=retry_after(response.headers),
         )
 
     def _beginning(self, text: str) -> str:
         return self.sanitize(text)
 
     def sanitize(self, text: str) -> str:
-        """What a server said, without a secret, whichever way it spells it; nothing where that cannot be made sure."""
+        """Return the text of a server without secrets in any spelling; nothing if that cannot be guaranteed."""
         text = self.redactor.text(text)
         return "" if self.redactor.holds_letters(text) else one_line(text)
 
 
-def parse_object(answer: HttpResponse) -> dict[str, Any]:
+def parse_object(response: HttpResponse) -> dict[str, Any]:
     """Return the JSON object of a response; raises ResponseShapeError for anything else."""
-    body = parse_json(answer.text)
+    body = parse_json(response.text)
     if not isinstance(body, dict):
         raise ResponseShapeError("no object")
     return body

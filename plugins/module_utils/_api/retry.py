@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the clients of the vendor's APIs share: tries, what they cost, and when to stop.
+"""The base of the clients of the vendor's APIs: attempts, their usage, and when to stop.
 
 This file is private to the collection.
 """
@@ -17,12 +17,12 @@ from .._core.waiting import WaitBudget, backoff
 from .transport import Transport
 
 T = TypeVar("T")
-#: Tries of one call, waits for a turn not counted.
+#: The maximum number of attempts of one call; waiting for the rate limit does not count.
 MAX_ATTEMPTS = 6
 
 
 class Client:
-    """``calls`` and ``retries`` count what was sent; ``budget.waited`` what was waited."""
+    """``calls`` and ``retries`` count the requests that were sent; ``budget.waited`` is the time waited."""
 
     def __init__(self, transport: Transport, budget: WaitBudget) -> None:
         self.budget = budget
@@ -32,57 +32,57 @@ class Client:
 
     @property
     def timeout(self) -> float:
-        """Seconds that one call may take."""
+        """The maximum duration of one call in seconds."""
         return self._transport.timeout
 
     def usage(self) -> dict[str, Any]:
-        """What the run cost: vendor calls, how many of them were retries, and seconds waited."""
+        """Return the usage of the run: vendor calls, how many of them were retries, and seconds waited."""
         return {"calls": self.calls, "retries": self.retries, "waited_seconds": round(self.budget.waited, 1)}
 
     def _call_with_retries(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
-        """Try until there is an answer to read, or a reason to stop. The last error is the one that is raised.
+        """Attempt a call until there is a response, or a reason to stop; then raise the last error.
 
-        ``repeatable`` says that to carry the call out twice is no different from once.
+        ``repeatable`` says that carrying the call out twice has the same effect as once.
         """
-        tries = 0
+        attempts = 0
         last: CallError | None = None
         while True:
             try:
                 return attempt()
             except WaitBudgetExceeded as late:
-                # Why there was something to wait for says more than that there is no time for it.
+                # The reason for the wait is more useful than the lack of time for it.
                 raise last or late from None
-            except CallError as problem:
-                last = problem
-                tries += self._counts(problem)
-                if tries >= MAX_ATTEMPTS or not _may_be_sent_again(problem, repeatable):
+            except CallError as error:
+                last = error
+                attempts += self._counts(error)
+                if attempts >= MAX_ATTEMPTS or not _may_be_sent_again(error, repeatable):
                     raise
                 try:
-                    self._rest(problem, tries, name)
+                    self._rest(error, attempts, name)
                 except WaitBudgetExceeded:
-                    raise problem from None
+                    raise error from None
             self.retries += 1
 
-    def _counts(self, problem: CallError) -> bool:
-        """Whether a failure is one of the tries that a call has."""
+    def _counts(self, error: CallError) -> bool:
+        """Whether a failure counts as an attempt."""
         return True
 
-    def _rest(self, problem: CallError, tries: int, name: str) -> None:
-        """Wait as long as the failure asks for."""
-        self.budget.wait(backoff(tries - 1, problem.retry_after), "the last try failed", name)
+    def _rest(self, error: CallError, attempts: int, name: str) -> None:
+        """Wait before the next attempt, for as long as the server asked for."""
+        self.budget.wait(backoff(attempts - 1, error.retry_after), "the last attempt failed", name)
 
 
-def unreadable(problem: Exception, endpoint: str) -> TransportError:
-    """The error for a response that a reader failed on: whether the call was carried out is unknown."""
-    cause = UnexpectedError(problem, endpoint).cause
+def unreadable(error: Exception, endpoint: str) -> TransportError:
+    """Return the error for a response on which a parser failed: it is unknown whether the call was carried out."""
+    cause = UnexpectedError(error, endpoint).cause
     return TransportError(
-        f"{endpoint}: the answer cannot be read: {cause}. This is a defect of the collection.",
+        f"{endpoint}: the response cannot be read: {cause}. This is a defect of the collection.",
         endpoint=endpoint,
         effect=Effect.UNKNOWN,
         retryable=False,
     )
 
 
-def _may_be_sent_again(problem: CallError, repeatable: bool) -> bool:
-    """Whether the same call may follow: it surely was not carried out, or doing it twice is no different from once."""
-    return problem.retryable and (repeatable or not problem.may_have_effect)
+def _may_be_sent_again(error: CallError, repeatable: bool) -> bool:
+    """Whether the call may be sent again: it was certainly not carried out, or it may be carried out twice."""
+    return error.retryable and (repeatable or not error.may_have_effect)

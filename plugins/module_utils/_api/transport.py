@@ -34,13 +34,13 @@ from .bounded_session import (
 from .parsing import http_delay
 
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
-#: More than any answer of the vendor: a list of 10,000 addresses has 200 kB.
+#: More than any response of the vendor: a list of 10,000 addresses has 200 kB.
 MAX_BODY = 8 * 1024 * 1024
-#: The same with headers, chunk sizes and trailers.
+#: The maximum size of a response with headers, chunk sizes and trailers.
 MAX_BYTES = 2 * MAX_BODY
-#: Seconds that the waiting side gives the exchange to report its own deadline, which says more of what was reached.
+#: Seconds that the waiting side gives the exchange to report its own timeout, which is more precise.
 GRACE = 0.2
-#: What OpenSSL calls the bytes of a server that does not speak TLS.
+#: OpenSSL's reasons for the bytes of a server that does not use TLS.
 _NOT_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 )
@@ -52,7 +52,7 @@ class UnexpectedEncoding(Exception):
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """A complete HTTP answer, whatever its status."""
+    """A complete HTTP response with any status."""
 
     status: int
     text: str
@@ -60,12 +60,12 @@ class HttpResponse:
 
 
 def encode(parameters: Mapping[str, str]) -> str:
-    """Parameters as a query or form; commas and stars stay readable, as in the vendor's own examples."""
+    """Return parameters as a query or form; commas and asterisks stay readable, as in the vendor's own examples."""
     return urlencode(parameters, safe=",*")
 
 
 def service_of(url: str) -> str:
-    """The service at an address, the same for every spelling of it: HTTP and HTTPS lead to the same one."""
+    """Return the service at a URL, equal for every spelling of it: HTTP and HTTPS lead to the same service."""
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     port = f":{parts.port}" if parts.port not in (None, default) else ""
@@ -73,15 +73,15 @@ def service_of(url: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for (a number of seconds or an HTTP date)."""
+    """Return the seconds of a ``Retry-After`` header (a number of seconds or an HTTP date)."""
     return http_delay(headers.get("Retry-After", ""), time.time())
 
 
 class Transport:
     """Exchanges over one ``requests`` session.
 
-    ``timeout`` is the most that one exchange may take, in seconds, from the look-up of the name to the last byte.
-    ``url_option`` is what the user calls the address in the options.
+    ``timeout`` is the maximum duration of one exchange in seconds, from the lookup of the name to the last byte.
+    ``url_option`` is the name of the option with the URL.
     """
 
     def __init__(
@@ -92,13 +92,13 @@ class Transport:
         ca_path: str | None = None,
         url_option: str = "api_url",
     ) -> None:
-        # A process may log what the HTTP library has to say: Ansible's own log is one, with ANSIBLE_LOG_PATH.
+        # A process may log the messages of the HTTP library, such as Ansible with ANSIBLE_LOG_PATH.
         keep_queries_out()
         self.timeout = timeout
         self.url_option = url_option
         self._verify: bool | str = (ca_path or True) if validate_certs else False
         if not validate_certs:
-            # The user said so; a warning at each call says nothing new.
+            # The user chose this; a warning at each call is useless.
             without_certificate_warnings()
         self._session = self._new_session()
 
@@ -110,25 +110,25 @@ class Transport:
         return session
 
     def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
-        """One call; POST takes the parameters in a form body, every other method in the query."""
+        """Send one request; POST has the parameters in a form body, every other method in the query."""
         if method == "POST":
             return self._exchange(method, url, encode(parameters), endpoint)
         return self._exchange(method, f"{url}?{encode(parameters)}", None, endpoint)
 
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
-        # The session keeps the deadline by itself but for the look-up of the name, which nothing can end. The exchange
-        # therefore runs in a thread of its own, and this one stops waiting when the time is over.
-        outcome: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
+        # The session observes the deadline except during the lookup of the name, which cannot be interrupted. The
+        # exchange therefore runs in its own thread, and this one stops waiting at the deadline.
+        results: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
         session = self._session
         session.limits.start(self.timeout)
-        work = (session, method, url, form, outcome)
+        work = (session, method, url, form, results)
         threading.Thread(target=self._attempt, args=work, daemon=True).start()
         try:
-            result = outcome.get(timeout=self.timeout + GRACE)
+            result = results.get(timeout=self.timeout + GRACE)
         except queue.Empty:
             result = TimeoutError()
             session.limits.cut()
-            # Whoever still works with the old session closes it.
+            # The thread that still uses the old session closes it.
             self._session = self._new_session()
         if isinstance(result, HttpResponse):
             return result
@@ -140,7 +140,7 @@ class Transport:
         method: str,
         url: str,
         form: str | None,
-        outcome: queue.SimpleQueue[HttpResponse | Exception],
+        results: queue.SimpleQueue[HttpResponse | Exception],
     ) -> None:
         try:
             with session.request(
@@ -159,18 +159,18 @@ class Transport:
                 result: HttpResponse | Exception = HttpResponse(
                     response.status_code, body.decode("utf-8", "replace"), response.headers
                 )
-        except Exception as problem:  # whatever it was, the waiting side must hear of it
-            result = problem
+        except Exception as error:  # the waiting side must receive every error
+            result = error
         if session.limits.is_cut:
             session.close()
-        outcome.put(result)
+        results.put(result)
 
-    def _explain(self, problem: Exception, host: str, endpoint: str, sent: bool = True) -> TransportError:
-        causes = list(_causes(problem))
+    def _explain(self, error: Exception, host: str, endpoint: str, sent: bool = True) -> TransportError:
+        causes = list(_causes(error))
         if any(isinstance(cause, UnexpectedEncoding) for cause in causes):
             return TransportError(
-                f"{endpoint}: {host} sent a compressed answer, which was not asked for. Check {self.url_option}, and "
-                "what stands between this machine and the server.",
+                f"{endpoint}: {host} sent a compressed response, which was not requested. Check {self.url_option}, and "
+                "what is between this machine and the server.",
                 endpoint=endpoint,
                 effect=Effect.UNKNOWN,
                 retryable=False,
@@ -195,7 +195,7 @@ class Transport:
             )
         if not sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
             return TransportError(
-                f"{endpoint}: {host} does not speak TLS, which https in {self.url_option} asks for. Check scheme and "
+                f"{endpoint}: {host} does not use TLS, which https in {self.url_option} requires. Check scheme and "
                 f"port of {self.url_option}.",
                 endpoint=endpoint,
                 effect=Effect.NOT_SENT,
@@ -209,7 +209,7 @@ class Transport:
         }
         timed_out = any("Timeout" in name for name in names)
         return TransportError(
-            f"{endpoint}: no usable answer from {host}: {_in_words(causes, self.timeout)}.",
+            f"{endpoint}: no usable response from {host}: {_in_words(causes, self.timeout)}.",
             endpoint=endpoint,
             effect=Effect.NOT_SENT if unsent else Effect.IN_FLIGHT if timed_out else Effect.UNKNOWN,
         )
@@ -219,9 +219,9 @@ def _no_authentication(request: Any) -> Any:
     return request
 
 
-def _causes(problem: BaseException) -> Iterator[BaseException]:
-    """The exception and all that it wraps, by any of the ways in which the HTTP libraries wrap."""
-    found: list[BaseException] = [problem]
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exception and everything that it wraps in any of the ways of the HTTP libraries."""
+    found: list[BaseException] = [error]
     for seen in found:
         yield seen
         inner = [seen.__cause__, seen.__context__, getattr(seen, "reason", None), *seen.args]
@@ -239,13 +239,13 @@ def _in_words(causes: list[BaseException], timeout: float) -> str:
         if isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
             return os.strerror(cause.errno).lower()
     if any(isinstance(cause, ResponseTooLarge) for cause in causes):
-        return "its answer is larger than any of the vendor's"
+        return "its response is larger than any of the vendor's"
     names = [type(cause).__name__ for cause in causes]
     if any("Timeout" in name for name in names):
         return f"it took longer than {timeout:g} seconds"
     if any(name in ("NameResolutionError", "gaierror") for name in names):
         return "its name cannot be resolved"
     if any("Disconnected" in name or "IncompleteRead" in name for name in names):
-        return "the connection was closed before the answer was complete"
+        return "the connection was closed before the response was complete"
     # The class name says what happened ("ChunkedEncodingError"); the text could hold the URL.
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", names[-1]).lower()

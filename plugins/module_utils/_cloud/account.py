@@ -17,15 +17,21 @@ from .._core.validation import check_at_least, check_range, check_word
 from .._task.operation import Mode, Operation
 from .._task.options import ACCOUNT_API_OPTIONS, Spec, account_api
 
-#: Which brand is meant; the vendor's table of their numbers is its document 2662.
+#: The brand, by the vendor's number (vendor doc 2662).
 PRODUCT: Spec = {"product_id": {"type": "int", "required": True}}
 SECRETS: Spec = {"include_secrets": {"type": "bool", "default": False}}
 
 
-def check_product(params: Mapping[str, Any]) -> None:
-    """Refuse a number that no brand can have."""
-    if params["product_id"] is not None:
-        check_range("product_id", params["product_id"], 1, 10**9)
+def parse_required_product(params: Mapping[str, Any]) -> int:
+    """Return the number of the brand; refuse a number that cannot be that of a brand."""
+    product_id: int = params["product_id"]
+    check_range("product_id", product_id, 1, 10**9)
+    return product_id
+
+
+def parse_product(params: Mapping[str, Any]) -> int | None:
+    """Return the number of the brand, or None if all brands are meant."""
+    return None if params["product_id"] is None else parse_required_product(params)
 
 
 def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -36,17 +42,17 @@ def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         "changed": False,
         "balance": balance.text,
         "amount": float(balance.exact),
-        # As it was written, and not as the nearest binary number.
+        # The decimal number as it was written, and not the nearest binary number.
         "sufficient": None if wanted is None else balance.exact >= decimal.Decimal(str(wanted)),
         "api": api.usage(),
     }
 
 
 def _run_proxy_plan(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_product(params)
+    product_id = parse_required_product(params)
     resource_no, wanted = check_word("resource_no", params["resource_no"]), check_at_least(params["at_least"])
     api = account_api(params)
-    plan = api.proxy_plan(resource_no, params["product_id"], include_secrets=params["include_secrets"])
+    plan = api.proxy_plan(resource_no, product_id, include_secrets=params["include_secrets"])
     available = plan["available"]
     return {
         "changed": False,

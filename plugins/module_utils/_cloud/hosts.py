@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which services of the vendor become hosts of an inventory, under which names, and in which groups.
+"""The hosts of an inventory: which services they are made of, with which names, addresses and groups.
 
-This file is private to the collection. All text in a row is the vendor's: what becomes a name or an address is checked,
-as both end up on command lines.
+This file is private to the collection. All text in a row comes from the vendor. Names and addresses are checked, since
+both are used on command lines.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from .._api.account.models import (
 )
 from .._core.addresses import is_public, parse_address
 from .._core.errors import OptionError
-from .._core.text import one_line, quote_word
+from .._core.text import format_sample, one_line, quote_word
 from .._core.validation import check_range
 
 Row = dict[str, Any]
 _EMPTY = instances([{"suid": "-"}], include_secrets=True)[0]
 _PUBLIC = instances([{"suid": "-"}])[0]
-#: What a host has a variable for: the brand that was asked for, and all that the vendor tells of a service.
+#: The variables of a host: the requested brand, and all columns of a service.
 COLUMNS = ("product_id", *(name for name in _PUBLIC if name != "vendor"))
-#: The same for what is told on request only.
+#: The variables of a host that are added only on request.
 SECRET_COLUMNS = tuple(name for name in _EMPTY if name not in _PUBLIC)
-#: Groups that come by themselves, and the column that each is of.
+#: The default groups, and the column of each.
 GROUPS = {
     "product": "product_id",
     "line": "line_no",
@@ -51,7 +51,7 @@ GROUPS = {
     "os": "os_family",
     "system": "system_name",
 }
-#: What these columns can hold.
+#: The possible values of these columns.
 _WORDS: dict[str, tuple[str, ...]] = {
     "run_status": (*RUN_STATUS.values(), UNKNOWN),
     "order_status": (*ORDER_STATUS.values(), UNKNOWN),
@@ -61,11 +61,11 @@ _WORDS: dict[str, tuple[str, ...]] = {
 ADDRESSES = {"public": "ip", "local": "local_ip"}
 #: Characters of a name, as of a name in the DNS.
 _MAX_NAME = 253
-#: Names that mean something else to Ansible.
+#: Names with another meaning in Ansible.
 _TAKEN = frozenset({"all", "ungrouped", "_meta"})
 #: Names of this machine, with any domain.
 _THIS_MACHINE = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback", "loopback"})
-#: What to give for an option of a type.
+#: What messages ask for, by the type of an option.
 _MEANT = {
     "str": "text",
     "path": "a path",
@@ -76,12 +76,12 @@ _MEANT = {
     "dict": "a dictionary",
 }
 _PARTS = {"str": "texts", "int": "whole numbers", "dict": "dictionaries"}
-#: How many services a warning names.
-_NAMED = 5
+#: The number of services that a warning names.
+_MAX_NAMED = 5
 
 
 def check_config(config: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]]) -> Row:
-    """The options that an inventory file sets, of their types; ``definitions`` are those of the documentation."""
+    """Return the options of an inventory file with their types; ``definitions`` are those of the documentation."""
     return {option: _typed(option, value, definitions) for option, value in config.items() if value is not None}
 
 
@@ -89,12 +89,12 @@ def _typed(option: str, value: Any, definitions: Mapping[str, Mapping[str, Any]]
     if option not in definitions:
         near = difflib.get_close_matches(str(option), definitions, 1, 0.7)
         hint = f"did you mean {near[0]}?" if near else f"use some of {', '.join(definitions)}."
-        raise OptionError(f"{option} is no option of this plugin: {hint}")
-    spec = {field: told for field in ("type", "elements", "choices") if (told := definitions[option].get(field))}
+        raise OptionError(f"{option} is not an option of this plugin: {hint}")
+    spec = {field: found for field in ("type", "elements", "choices") if (found := definitions[option].get(field))}
     if spec.get("type") == "boolean":
         spec["type"] = "bool"
     validation = ArgumentSpecValidator({option: spec}).validate({option: value})
-    if validation.error_messages or not _is_text_where_it_must_be(value, spec):
+    if validation.error_messages or not _is_text_if_required(value, spec):
         choices = f"some of {', '.join(spec['choices'])}" if "choices" in spec else ""
         parts = f" of {_PARTS[spec['elements']]}" if "elements" in spec else ""
         wanted = choices or _MEANT[spec.get("type", "str")] + parts
@@ -104,8 +104,8 @@ def _typed(option: str, value: Any, definitions: Mapping[str, Mapping[str, Any]]
     return validation.validated_parameters[option]
 
 
-def _is_text_where_it_must_be(value: Any, spec: Mapping[str, Any]) -> bool:
-    """What Ansible would turn into text would not be what was meant."""
+def _is_text_if_required(value: Any, spec: Mapping[str, Any]) -> bool:
+    """Whether text is given where text is required: Ansible would convert any other value to useless text."""
     if spec.get("elements") == "str" and isinstance(value, list):
         return all(isinstance(each, str) for each in value)
     return spec.get("type", "str") != "str" or not isinstance(value, (dict, list))
@@ -114,20 +114,24 @@ def _is_text_where_it_must_be(value: Any, spec: Mapping[str, Any]) -> bool:
 def check_required(
     config: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]
 ) -> None:
-    """Refuse a file without what is needed, if the environment has not got it either."""
-    for name, told in definitions.items():
-        variables = [entry["name"] for entry in told.get("env") or []]
-        if told.get("required") and config.get(name) is None and not any(environment.get(each) for each in variables):
+    """Refuse a file without a required option, unless the environment sets it."""
+    for name, definition in definitions.items():
+        variables = [entry["name"] for entry in definition.get("env") or []]
+        if (
+            definition.get("required")
+            and config.get(name) is None
+            and not any(environment.get(each) for each in variables)
+        ):
             raise OptionError(f"{name} is missing: give it in the inventory file or the environment {variables[0]}.")
 
 
 def check_products(numbers: Iterable[int]) -> tuple[int | None, ...]:
-    """Each brand that is asked for, once; None where all are meant."""
+    """Return each requested brand once; None stands for all brands."""
     return tuple(dict.fromkeys(int(check_range("product_ids", number, 1, 10**9)) for number in numbers)) or (None,)
 
 
 def check_prefix(option: str, text: str) -> str:
-    """Refuse what no name of a variable or of a group begins with."""
+    """Return a prefix; refuse text with which no name of a variable or group can begin."""
     if text and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
         raise OptionError(
             f"{option}={quote_word(text)} cannot be used: give letters, digits and underscores, such as qg_."
@@ -136,14 +140,14 @@ def check_prefix(option: str, text: str) -> str:
 
 
 def check_filters(filters: Mapping[str, Any]) -> dict[str, tuple[str | None, ...]]:
-    """For each column that is filtered the patterns of which one must fit, None for a service that has no value."""
+    """Return the patterns of each filtered column, one of which must match; None matches a service without a value."""
     return {column: _patterns(column, wanted) for column, wanted in filters.items()}
 
 
 def _patterns(column: str, wanted: Any) -> tuple[str | None, ...]:
     if column not in COLUMNS:
         name = quote_word(str(column))
-        raise OptionError(f"filters holds {name}, which nothing is known of: use some of {', '.join(COLUMNS)}.")
+        raise OptionError(f"filters contains {name}, which is not a column: use some of {', '.join(COLUMNS)}.")
     values = wanted if isinstance(wanted, (list, tuple)) else [wanted]
     if not values or any(value is not None and not isinstance(value, (str, int, float)) for value in values):
         raise OptionError(f"filters.{column} cannot be used: give one value, or a list of values.")
@@ -152,54 +156,55 @@ def _patterns(column: str, wanted: Any) -> tuple[str | None, ...]:
     for pattern in patterns:
         if words and pattern is not None and not fnmatch.filter(words, pattern):
             name = quote_word(pattern)
-            raise OptionError(f"filters.{column} holds {name}, which it never is: use {', '.join(words)}.")
+            raise OptionError(f"filters.{column} contains {name}, which never occurs: use {', '.join(words)}.")
     return patterns
 
 
 def check_hostnames(preferences: Sequence[str]) -> Sequence[str]:
-    """Refuse what is neither a column nor a template."""
+    """Return the preferences for names; refuse text that is neither a column nor a template."""
     if not preferences:
-        raise OptionError("hostnames is empty: name what hosts are called by, such as suid.")
+        raise OptionError("hostnames is empty: give a column or a template for the names, such as suid.")
     for each in preferences:
         if not is_template(each) and each not in COLUMNS:
             raise OptionError(
-                f"hostnames holds {quote_word(each)}: use a template in double braces, or some of {', '.join(COLUMNS)}."
+                f"hostnames contains {quote_word(each)}: use a template in double braces, or some of "
+                f"{', '.join(COLUMNS)}."
             )
     return preferences
 
 
 def is_template(text: str) -> bool:
-    """Whether a preference for names is a template, and no column."""
+    """Whether a preference for names is a template, and not a column."""
     return "{{" in text or "{%" in text
 
 
 def cache_key(params: Mapping[str, Any], products: Iterable[int | None]) -> str:
-    """One name for the same answer of the vendor; it does not depend on app_key."""
-    asked = [*(params[name] for name in ("account_url", "domain", "app_id", "include_secrets")), *map(str, products)]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:20]
+    """Return a name that is equal for the same response of the vendor; it does not depend on app_key."""
+    request = [*(params[name] for name in ("account_url", "domain", "app_id", "include_secrets")), *map(str, products)]
+    return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:20]
 
 
-def collect(products: Iterable[int | None], ask: Callable[[int | None], Iterable[Row]]) -> list[Row]:
-    """The services of all brands, each once, without what no variable is made of."""
+def collect(products: Iterable[int | None], fetch: Callable[[int | None], Iterable[Row]]) -> list[Row]:
+    """Return the services of all brands, each once, without columns that do not become variables."""
     found: dict[str, Row] = {}
     for product in products:
-        for row in ask(product):
-            told = {name: value for name, value in row.items() if name != "vendor"}
-            found.setdefault(row["suid"], {"product_id": product, **told})
+        for row in fetch(product):
+            columns = {name: value for name, value in row.items() if name != "vendor"}
+            found.setdefault(row["suid"], {"product_id": product, **columns})
     return sorted(found.values(), key=lambda row: (len(row["suid"]), row["suid"]))
 
 
 def is_collected(value: object) -> bool:
-    """Whether something from a cache is what :func:`collect` gives, of this release."""
+    """Whether a cached value is a result of :func:`collect` of this release."""
     return isinstance(value, list) and all(isinstance(row, dict) and set(COLUMNS) <= set(row) for row in value)
 
 
 def matches(row: Row, filters: Mapping[str, Collection[str | None]]) -> bool:
-    """Whether a service is what all of the filters want."""
-    return all(_fits(row[column], patterns) for column, patterns in filters.items())
+    """Whether a service matches all filters."""
+    return all(_matches_pattern(row[column], patterns) for column, patterns in filters.items())
 
 
-def _fits(value: Any, patterns: Collection[str | None]) -> bool:
+def _matches_pattern(value: Any, patterns: Collection[str | None]) -> bool:
     text = None if value is None else str(value).casefold()
     if text is None:
         return None in patterns
@@ -207,36 +212,36 @@ def _fits(value: Any, patterns: Collection[str | None]) -> bool:
 
 
 def variables(row: Row, prefix: str) -> Row:
-    """The variables of a host."""
+    """Return the variables of a host."""
     return {prefix + name: row[name] for name in (*COLUMNS, *SECRET_COLUMNS) if name in row}
 
 
 def address(row: Row, column: str, *, only_global: bool = False) -> tuple[str | None, str]:
-    """Where a host is reached, or None and the reason; never this machine or one that no service can be."""
-    told = row[column]
+    """Return the address of a host, or None and the reason; never that of this machine or an impossible one."""
+    text = row[column]
     state = ", ".join(row[name] for name in ("run_status", "order_status") if row[name] not in (None, "normal"))
-    if told is None:
+    if text is None:
         return None, f"no {column}, {state}" if state else f"no {column}"
     try:
-        parsed = parse_address(told)
+        parsed = parse_address(text)
     except ValueError:
-        return None, f"{column} {told!a} is no address"
+        return None, f"{column} {text!a} is not an address"
     if not _is_remote(parsed):
-        return None, f"{column} {told} is no address of a remote host"
+        return None, f"{column} {text} is not an address of a remote host"
     if only_global and not is_public(_embedded(parsed)):
-        return None, f"{column} {told} is no address of the public internet, see allow_non_global"
+        return None, f"{column} {text} is not an address of the public internet, see allow_non_global"
     return str(parsed), ""
 
 
 def _embedded(
     parsed: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The IPv4 address that an IPv6 address of the form ::ffff:192.0.2.1 stands for."""
+    """Return the IPv4 address in an IPv6 address of the form ::ffff:192.0.2.1; other addresses unchanged."""
     return (parsed.ipv4_mapped or parsed) if isinstance(parsed, ipaddress.IPv6Address) else parsed
 
 
 def _is_remote(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether another machine can have this address and be reached by it from any other network."""
+    """Whether another machine can have this address and be reached from other networks."""
     ip = _embedded(parsed)
     if ip.is_loopback or ip.is_unspecified or ip.is_link_local or ip.is_multicast or ip.is_reserved:
         return False
@@ -244,7 +249,7 @@ def _is_remote(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def group_names(row: Row, kinds: Iterable[str], prefix: str) -> list[str]:
-    """The groups of these kinds that a host is in; a system that says nothing is "unknown"."""
+    """Return the default groups of a host; a system without a known family is "unknown"."""
     values = {kind: row[GROUPS[kind]] for kind in kinds}
     if "os" in values:
         values["os"] = values["os"] or UNKNOWN
@@ -253,9 +258,9 @@ def group_names(row: Row, kinds: Iterable[str], prefix: str) -> list[str]:
 
 
 def is_name(text: str) -> bool:
-    """Whether a host can be called so: with letters, digits, dots, hyphens and underscores, as patterns mean others.
+    """Whether a host can have this name: letters, digits, dots, hyphens and underscores.
 
-    A name of this machine, in whatever form, is none.
+    Other characters have a meaning in patterns. Names of this machine in any form are refused.
     """
     name = unicodedata.normalize("NFKC", text).casefold().strip(".")
     labels = name.split(".")
@@ -264,37 +269,36 @@ def is_name(text: str) -> bool:
     if name in _TAKEN or _THIS_MACHINE.intersection((labels[0], labels[-1])):
         return False
     try:
-        # Some programs take shorter forms such as 127.1 for addresses, too.
+        # Some programs also treat shorter forms such as 127.1 as addresses.
         return len(labels) == 1 or _is_remote(ipaddress.IPv4Address(socket.inet_aton(name)))
     except (OSError, ValueError):
         return True
 
 
-class Names:
-    """Names of hosts, each of them given once."""
+class HostnameAllocator:
+    """Allocates names of hosts, each once."""
 
     def __init__(self) -> None:
-        self._given: set[str] = set()
-        #: Services whose name was taken, and the name that they got.
-        self.doubles: list[tuple[str, str]] = []
+        self._allocated: set[str] = set()
+        #: Services whose name was in use, and the name that they got instead.
+        self.renamed: list[tuple[str, str]] = []
 
-    def give(self, suid: str, candidates: Iterable[Any]) -> str | None:
-        """The first candidate that can be a name, in the end the number of the service; None if nothing can."""
+    def allocate(self, suid: str, candidates: Iterable[Any]) -> str | None:
+        """Return the first candidate that can be a name, or the number of the service; None if none of them can."""
         texts = (str(each).strip() for each in (*candidates, suid) if each is not None)
         wanted = next(filter(is_name, texts), None)
         if wanted is None:
             return None
         name, number = wanted, re.sub(r"[^\w.-]+", "_", suid)
-        while name in self._given:
+        while name in self._allocated:
             name = f"{name}_{number}"
         if name != wanted:
-            self.doubles.append((suid, name))
-        self._given.add(name)
+            self.renamed.append((suid, name))
+        self._allocated.add(name)
         return name
 
 
-def some(items: Sequence[tuple[str, str]]) -> str:
-    """The first services with what is to be said of them, and how many more there are."""
-    shown = ", ".join(f"{one_line(suid)} ({one_line(what)})" for suid, what in items[:_NAMED])
-    more = len(items) - _NAMED
-    return f"{shown} and {more} more, all with -v" if more > 0 else shown
+def describe_services(items: Sequence[tuple[str, str]]) -> str:
+    """List the first services with a remark on each for a warning, and the number of the others."""
+    listed = format_sample([f"{one_line(suid)} ({one_line(remark)})" for suid, remark in items], _MAX_NAMED)
+    return f"{listed}, all with -v" if len(items) > _MAX_NAMED else listed

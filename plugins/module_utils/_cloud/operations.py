@@ -9,34 +9,79 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import dataclasses
 import decimal
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .._api.account.client import AccountApi, Row
 from .._core.validation import check_range, check_word
 from .._task.operation import Mode, Operation
 from .._task.options import ACCOUNT_API_OPTIONS, Spec, account_api
-from .account import PRODUCT, SECRETS, check_product
+from .account import PRODUCT, SECRETS, parse_product, parse_required_product
 from .durations import BRANDS, check_duration
 
-#: What an order is asked the price of with.
+#: The options that describe an order.
 _ORDER = ("package_no", "system_no", "duration")
 _BRAND: Spec = {"brand": {"type": "str", "choices": list(BRANDS)}}
-#: Options that want at least so much of the value of that name.
-_LEAST = {f"min_{name}": name for name in ("cpu", "memory", "system_disk", "data_disk", "bandwidth")}
+#: The options that require a minimum, and the value of a package that each is compared with.
+_MINIMUMS = {f"min_{name}": name for name in ("cpu", "memory", "system_disk", "data_disk", "bandwidth")}
 
 
-def select_packages(rows: Iterable[Row], params: Mapping[str, Any]) -> list[Row]:
-    """The packages that the options want, cheapest first; what the vendor leaves empty meets no minimum."""
-    least = {name: params[option] for option, name in _LEAST.items() if params[option] is not None}
-    chosen = [row for row in rows if all(row[name] is not None and row[name] >= want for name, want in least.items())]
-    if params["max_price"] is not None:
-        most = decimal.Decimal(str(params["max_price"]))
-        chosen = [row for row in chosen if (price := _price(row)) is not None and price <= most]
-    if params["buyable"] is not None:
-        chosen = [row for row in chosen if bool(row["buyable"]) is params["buyable"]]
-    return sorted(chosen, key=_rank)
+@dataclass(frozen=True)
+class PackageFilter:
+    """The packages to select: minimums by the name of a value, a maximum price, and whether they are on sale."""
+
+    minimums: Mapping[str, float]
+    max_price: decimal.Decimal | None = None
+    buyable: bool | None = None
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> PackageFilter:
+        """Check and return the options of a filter."""
+        for option in (*_MINIMUMS, "max_price"):
+            if params[option] is not None:
+                check_range(option, params[option], 0, 1_000_000_000)
+        max_price = params["max_price"]
+        return cls(
+            minimums={name: params[option] for option, name in _MINIMUMS.items() if params[option] is not None},
+            # The decimal number as it was written, and not the nearest binary number.
+            max_price=None if max_price is None else decimal.Decimal(str(max_price)),
+            buyable=params["buyable"],
+        )
+
+    def matches(self, row: Row) -> bool:
+        """Whether a package meets all conditions; a value that the vendor leaves empty meets none."""
+        for name, minimum in self.minimums.items():
+            if row[name] is None or row[name] < minimum:
+                return False
+        if self.max_price is not None and ((price := _price(row)) is None or price > self.max_price):
+            return False
+        return self.buyable is None or bool(row["buyable"]) is self.buyable
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order whose price is requested."""
+
+    package_no: str
+    system_no: str
+    duration: str
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> Order:
+        """Check and return the options of an order."""
+        return cls(
+            package_no=check_word("package_no", params["package_no"]),
+            system_no=check_word("system_no", params["system_no"]),
+            duration=check_duration(params["duration"], params["brand"]),
+        )
+
+
+def select_packages(rows: Iterable[Row], wanted: PackageFilter) -> list[Row]:
+    """Return the packages that match, the cheapest first."""
+    return sorted(filter(wanted.matches, rows), key=_rank)
 
 
 def _price(row: Row) -> decimal.Decimal | None:
@@ -49,55 +94,46 @@ def _rank(row: Row) -> tuple[bool, decimal.Decimal, str]:
     return price is None, price or decimal.Decimal(0), row["package_no"] or ""
 
 
-def _check_order(params: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        **{name: check_word(name, params[name]) for name in ("package_no", "system_no")},
-        "duration": check_duration(params["duration"], params["brand"]),
-    }
+def _order_price(api: AccountApi, order: Order, product_id: int | None) -> Row:
+    parts = dataclasses.asdict(order)
+    return {**parts, **api.order_price(**parts, product_id=product_id)}
 
 
 def _run_packages(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_product(params)
+    product_id = parse_required_product(params)
     place = {name: check_word(name, params[name]) for name in ("line_no", "area_no") if params[name] is not None}
-    for option in (*_LEAST, "max_price"):
-        if params[option] is not None:
-            check_range(option, params[option], 0, 1_000_000_000)
-    order = _check_order(params) if params["package_no"] is not None else None
+    wanted = PackageFilter.parse(params)
+    order = Order.parse(params) if params["package_no"] is not None else None
     api = account_api(params)
-    packages = select_packages(api.packages(params["product_id"], **place, load_rate=params["load_rate"]), params)
+    packages = select_packages(api.packages(product_id, **place, load_rate=params["load_rate"]), wanted)
     return {
         "changed": False,
         "packages": packages,
         "count": len(packages),
-        "order_price": _order_price(api, order, params) if order else None,
+        "order_price": _order_price(api, order, product_id) if order else None,
         "ansible_facts": {"qg_cloud_packages": packages},
         "api": api.usage(),
     }
 
 
-def _order_price(api: AccountApi, order: Mapping[str, str], params: Mapping[str, Any]) -> Row:
-    return {**order, **api.order_price(**order, product_id=params["product_id"])}
-
-
 def _run_price(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_product(params)
-    order = _check_order(params)
+    product_id, order = parse_product(params), Order.parse(params)
     api = account_api(params)
-    return {"changed": False, "price": _order_price(api, order, params), "api": api.usage()}
+    return {"changed": False, "price": _order_price(api, order, product_id), "api": api.usage()}
 
 
 def _run_lines(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_product(params)
+    product_id = parse_required_product(params)
     api = account_api(params)
-    lines = api.lines(params["product_id"])
+    lines = api.lines(product_id)
     return {"changed": False, "lines": lines, "count": len(lines), "api": api.usage()}
 
 
 def _run_instances(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    check_product(params)
+    product_id = parse_product(params)
     suid = None if params["suid"] is None else check_word("suid", params["suid"])
     api = account_api(params)
-    instances = api.instances(params["product_id"], suid, include_secrets=params["include_secrets"])
+    instances = api.instances(product_id, suid, include_secrets=params["include_secrets"])
     return {"changed": False, "instances": instances, "count": len(instances), "api": api.usage()}
 
 
@@ -105,7 +141,7 @@ PACKAGE_FACTS = Operation(
     spec={
         **PRODUCT,
         **{name: {"type": "str"} for name in ("line_no", "area_no")},
-        **{option: {"type": "float" if option == "min_memory" else "int"} for option in _LEAST},
+        **{option: {"type": "float" if option == "min_memory" else "int"} for option in _MINIMUMS},
         "max_price": {"type": "float"},
         "buyable": {"type": "bool"},
         "load_rate": {"type": "bool", "default": False},

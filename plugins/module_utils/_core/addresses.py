@@ -30,7 +30,7 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def packed(text: str, family: int = socket.AF_INET) -> bytes | None:
-    """An address in its one canonical form as bytes, which sort by number; None for any other text."""
+    """Return an address in its canonical form as bytes, which sort by number; None for any other text."""
     try:
         return socket.inet_pton(family, text)
     except (OSError, ValueError):
@@ -38,7 +38,7 @@ def packed(text: str, family: int = socket.AF_INET) -> bytes | None:
 
 
 def numeric_order(ips: Iterable[str]) -> list[str]:
-    """Sort addresses by number; text that is no address comes last, so that nothing the vendor lists is lost."""
+    """Sort addresses by number; other text comes last, so that nothing in the vendor's list is lost."""
 
     def rank(text: str) -> tuple[int, bytes, str]:
         for place, family in enumerate((socket.AF_INET, socket.AF_INET6)):

@@ -34,10 +34,10 @@ class Effect(Enum):
 
 
 class QgError(Exception):
-    """A failure that the user reads: one sentence, and structured details beside it.
+    """A failure that the user reads: one sentence, and structured details.
 
-    No instance ever holds a key, a password, or a URL with its query. What is foreign in the message is made fit to be
-    shown here, for every way in which it is shown.
+    No instance contains a key, a password, or a URL with its query. Foreign text in the message is made safe here, for
+    every way in which it is shown.
     """
 
     def __init__(self, message: str, **details: Any) -> None:
@@ -46,16 +46,16 @@ class QgError(Exception):
         self.details = details
 
     def as_result(self) -> dict[str, Any]:
-        """The failure as keys of a task's result, without those that are unknown."""
+        """Return the failure as keys of a task's result, without unknown ones."""
         known = {name: value for name, value in self.details.items() if value is not None}
         return {"msg": self.message, **known}
 
 
 class UnexpectedError(QgError):
-    """A defect of the collection: an exception that no code expected.
+    """A defect of the collection: an unexpected exception.
 
-    The message names the class of the exception and the line that it comes from, and ``traceback`` the lines that led
-    there. The text of the exception is in neither: it may hold a secret or foreign text.
+    The message names the class of the exception and the line that raised it; ``traceback`` shows the calls. Neither
+    contains the text of the exception, which may contain a secret or foreign text.
     """
 
     def __init__(self, cause: BaseException, doing: str, **details: Any) -> None:
@@ -74,7 +74,7 @@ class UnexpectedError(QgError):
         )
 
     def as_result(self) -> dict[str, Any]:
-        """The failure with the traceback, which Ansible shows only from verbosity 3 on."""
+        """Return the failure with the traceback, which Ansible shows only from verbosity 3 on."""
         return {**super().as_result(), "exception": self.traceback}
 
 
@@ -83,7 +83,7 @@ class OptionError(QgError):
 
 
 class WaitBudgetExceeded(QgError):
-    """The next step would have to wait longer than max_wait leaves."""
+    """The next step would have to wait longer than the rest of max_wait."""
 
 
 class UncertainOutcomeError(QgError):

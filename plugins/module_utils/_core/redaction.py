@@ -10,6 +10,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -65,13 +66,19 @@ class Redactor:
         hexadecimal = {secret.encode("utf-8", "replace").hex() for secret in self.secrets if _is_long(secret)}
         self._plain = _folded(plain | hexadecimal)
         self._encoded = _folded(encoded)
-        patterns = [_pattern(form, {"+": "[ +]", " ": "[ +]"}) for form in _longest_first(plain | hexadecimal)]
+        self._spellings = plain | hexadecimal, encoded
+
+    @functools.cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """All forms of all secrets. Compiled only for a text that may hold one, which hardly any does."""
+        plain, encoded = self._spellings
+        patterns = [_pattern(form, {"+": "[ +]", " ": "[ +]"}) for form in _longest_first(plain)]
         patterns += [_pattern(form, {"+": "[ +-]", "/": "[/_]"}) for form in _longest_first(encoded)]
-        self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+        return re.compile("|".join(patterns), re.IGNORECASE)
 
     def text(self, text: str) -> str:
         """The text without secrets; a text that has none, or a plain one, is otherwise as it was."""
-        if self._pattern is None or not text:
+        if not (self._plain and text):
             return text
         best = current = self._masked(text)
         for _round in range(_MAX_ROUNDS):
@@ -86,7 +93,7 @@ class Redactor:
 
     def tree(self, value: Any) -> Any:
         """A result without secrets, in its values and its names; the same object if it holds none."""
-        if self._pattern is None or not self._may_be_in(value):
+        if not (self._plain and self._may_be_in(value)):
             return value
         return self._tree(value)
 
@@ -96,7 +103,7 @@ class Redactor:
         return any(_letters(secret) in plain for secret in self.secrets)
 
     def _masked(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern and self._may_hold(text) else text
+        return self._pattern.sub(MASK, text) if self._may_hold(text) else text
 
     def _may_hold(self, text: str) -> bool:
         """Rule out a text at the cost of a few searches in C."""
@@ -226,17 +233,20 @@ def _texts(value: Any) -> Iterator[str]:
     rest = [value]
     while rest:
         value = rest.pop()
+        # Mapping comes last: the first time that a class is compared with it takes longer than all of the rest.
         if isinstance(value, str):
             yield value
-        elif isinstance(value, Mapping):
-            yield from map(str, value)
-            rest += value.values()
         elif isinstance(value, (list, tuple)):
             try:
                 yield "\n".join(value)
             except TypeError:
                 rest += value
-        elif value is not None and not isinstance(value, bool):
+        elif value is None or isinstance(value, bool):
+            continue
+        elif not isinstance(value, (int, float)) and isinstance(value, Mapping):
+            yield from map(str, value)
+            rest += value.values()
+        else:
             yield str(value)
 
 

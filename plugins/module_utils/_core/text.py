@@ -68,13 +68,17 @@ def visible_everywhere(value: Any, levels: int = 100) -> Any:
     """Any structure of a result with visible() applied to all texts and names in it, to so many levels."""
     if isinstance(value, str):
         return value if is_visible(value) else visible(value)
-    if not isinstance(value, (Mapping, list, tuple)):
+    # Mapping comes last: the first time that a class is compared with it takes longer than all of the rest.
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    is_list = isinstance(value, (list, tuple))
+    if not is_list and not isinstance(value, Mapping):
         return value
     if not levels:
         return "(nested too deep)"
-    if isinstance(value, Mapping):
-        return {visible_everywhere(name): visible_everywhere(item, levels - 1) for name, item in value.items()}
-    return [visible_everywhere(item, levels - 1) for item in value]
+    if is_list:
+        return [visible_everywhere(item, levels - 1) for item in value]
+    return {visible_everywhere(name): visible_everywhere(item, levels - 1) for name, item in value.items()}
 
 
 def describe(value: object) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an option may hold. Each refusal is one sentence that names option, value and remedy.
+"""Checks of the values of options. Each refusal is one sentence that names option, value and fix.
 
 This file is private to the collection.
 """
@@ -19,11 +19,14 @@ from .addresses import is_public, packed
 from .errors import OptionError
 from .text import describe, quote_word
 
+# Compiled here, once for all workers of a run: compiling it in each would take longer than all that it is used for.
+_HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
+
 
 def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> str:
     """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is never quoted."""
     if "@" in url:
-        # Where it is mistyped, the password may stand in any part of it.
+        # In a mistyped URL, the password may be in any part.
         raise OptionError(f"{option} holds a user name, a password or another @: leave it out, or write %40 for the @.")
     try:
         parts = urlsplit(url)
@@ -36,17 +39,17 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
 
 
 def _is_host(name: str) -> bool:
-    """Whether this may be a name or an address; names in other scripts are taken as they are."""
-    return bool(re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+", name))
+    """Whether this may be a name or an address; names in other scripts are accepted as they are."""
+    return bool(_HOST.fullmatch(name))
 
 
 def check_selectors(
     selectors: Iterable[str], given: Mapping[str, Any], how: str = ", in a template with default(omit)"
 ) -> None:
-    """Refuse an option that selects and was given as null or empty; ``given`` holds the options as the user wrote them.
+    """Refuse a selecting option that is null or empty; ``given`` contains the options as the user wrote them.
 
-    Ansible's validators do not tell null from an omitted option, so this must come before them. ``how`` says how to
-    leave an option out.
+    Ansible's validators do not distinguish null from an omitted option, so this must come before them. ``how`` says
+    how to omit an option.
     """
     for option in selectors:
         if option in given and _is_blank(given[option]):
@@ -65,28 +68,28 @@ def _is_blank(value: Any) -> bool:
 
 
 def check_path(option: str, path: str) -> None:
-    """Refuse a path that the operating system and Ansible would answer with an exception."""
+    """Refuse a path for which the operating system and Ansible would raise an exception."""
     if "\0" in path:
         raise OptionError(f"{option} {path!r} cannot be used: it holds a NUL character. Give another path.")
 
 
-def check_range(option: str, value: float, least: float, most: float) -> float:
-    """Refuse a number outside its range."""
-    if not least <= value <= most:
-        told, low, high = (
-            f"{number:.15g}" if isinstance(number, float) else str(number) for number in (value, least, most)
+def check_range(option: str, value: float, minimum: float, maximum: float) -> float:
+    """Return a number; refuse one outside its range."""
+    if not minimum <= value <= maximum:
+        shown, low, high = (
+            f"{number:.15g}" if isinstance(number, float) else str(number) for number in (value, minimum, maximum)
         )
-        raise OptionError(f"{option}={told} is out of range: give a number from {low} to {high}.")
+        raise OptionError(f"{option}={shown} is out of range: give a number from {low} to {high}.")
     return value
 
 
 def check_at_least(wanted: float | None) -> float | None:
-    """Refuse a threshold that no plan and no account can have."""
+    """Return a threshold; refuse one that no plan and no account can have."""
     return None if wanted is None else check_range("at_least", wanted, 0, 1_000_000_000)
 
 
 def check_word(option: str, text: str) -> str:
-    """Refuse what is no name of one word, as the vendor's numbers of packages and services are."""
+    """Return a name of one word, such as the vendor's numbers of packages and services; refuse any other text."""
     word = text.strip()
     if not word or not word.isprintable() or set(word) & set(" ,*"):
         raise OptionError(f"{option}={quote_word(text)} cannot be used: give one whole name, as the vendor writes it.")
@@ -94,7 +97,7 @@ def check_word(option: str, text: str) -> str:
 
 
 def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> tuple[str, ...]:
-    """IPv4 addresses in canonical form, each once; the vendor's whitelist knows neither IPv6 nor networks."""
+    """Return IPv4 addresses in canonical form, each once; refuse other text: the whitelist has no IPv6 or networks."""
     found: dict[str, None] = {}
     for text in texts:
         address = text.strip()
@@ -104,8 +107,8 @@ def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> 
             raise OptionError(f"{option} holds {quote_word(text)}: {hint}.")
         if only_global and not is_public(ipaddress.IPv4Address(number)):
             raise OptionError(
-                f"{option} holds {address}, which is no address of the public internet, so the vendor can never see "
-                "it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
+                f"{option} holds {address}, which is not an address of the public internet, so the vendor can never "
+                "see it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
             )
         found[address] = None
     return tuple(found)

@@ -14,7 +14,6 @@ addresses than ``samples``, and no more answers than it was asked for are accept
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -168,7 +167,9 @@ def parse(output: str, nonce: str, question: Question) -> list[Reply]:
     """The replies in what the command printed; QgError if there are more of a source than were asked for."""
     replies = []
     found = records(output, nonce, len(question.sources))
-    for number, count in Counter(record.number for record in found).items():
+    numbers = [record.number for record in found]
+    for number in dict.fromkeys(numbers):
+        count = numbers.count(number)
         if count > question.samples:
             raise QgError(
                 f"The host printed {count} answers of source {number + 1}, although samples={question.samples} is how "
@@ -201,11 +202,11 @@ def read_address(answer: str, family: str | None, allow_non_global: bool) -> str
         address = parse_address(text.strip())
     except ValueError:
         shown = one_line(answer)[:60]
-        raise ValueError(f'said "{shown}", which is no address' if shown else "said nothing") from None
+        raise ValueError(f'said "{shown}", which is not an address' if shown else "said nothing") from None
     if family and address.version != (6 if family == "ipv6" else 4):
         raise ValueError(f"said {address}, which is not {family}")
     if not is_public(address) and not allow_non_global:
-        raise ValueError(f"said {address}, which is no address of the public internet")
+        raise ValueError(f"said {address}, which is not an address of the public internet")
     return str(address)
 
 

@@ -152,8 +152,8 @@ def _proxy(number: int, entry: object, leased: bool) -> Proxy:
             exit_ip = str(parse_address(str(told))) if told else None
         except ValueError:
             raise OptionError(
-                f"proxies, entry {number}, is a lease whose ip {describe(told)} is no address: give the lease as the "
-                "modules return it."
+                f"proxies, entry {number}, is a lease whose ip {describe(told)} is not an address: give the lease as "
+                "the modules return it."
             ) from None
         return Proxy(_server(number, server), exit_ip)
     if not isinstance(entry, str):

@@ -137,11 +137,14 @@ fi
 _TOOL_NAMES = frozenset({"curl", "wget", "python", "none"})
 #: Characters of a record; what is longer was not printed by the script.
 MAX_RECORD = 8192
-#: What stands for bytes that not every shell leaves alone between single quotes, in the escapes of "printf %b".
+#: What stands for bytes that not every shell leaves alone between single quotes, in the escapes of "printf %b". The
+#: backslash comes first, since it is in all of the others.
 _ENCODED = {
-    **{octet: f"\\0{octet:03o}" for octet in range(256) if not 32 <= octet < 127 or chr(octet) in "\\'!"},
-    ord("\n"): "\\n",
+    "\\": "\\0134",
+    **{chr(octet): f"\\0{octet:03o}" for octet in range(256) if not 32 <= octet < 127 or chr(octet) in "!'"},
+    "\n": "\\n",
 }
+_EXIT_CODE = re.compile("[0-9]{1,3}")
 
 #: What no tool means, for whoever has to install one.
 NO_TOOL = "the host has neither curl, nor GNU wget, nor python3"
@@ -222,7 +225,11 @@ def single_line(command: str) -> str:
     In single quotes, csh and tcsh take no line feed and expand what follows an exclamation mark, and fish removes
     backslashes. The command is therefore decoded by the printf of the POSIX shell.
     """
-    encoded = "".join(_ENCODED.get(octet) or chr(octet) for octet in command.encode(errors="surrogateescape"))
+    encoded = command.encode(errors="surrogateescape").decode("latin-1")
+    used = set(encoded)
+    for sign, escape in _ENCODED.items():
+        if sign in used:
+            encoded = encoded.replace(sign, escape)
     return f"""eval "$(printf %b '{encoded}')" """.strip()
 
 
@@ -243,7 +250,7 @@ def records(output: str, nonce: str, count: int) -> list[Record]:
 
 def exit_code(text: str) -> int | None:
     """The exit code that a host printed; None for any other text."""
-    return int(text) if re.fullmatch("[0-9]{1,3}", text) else None
+    return int(text) if _EXIT_CODE.fullmatch(text) else None
 
 
 def ended(tool: str, code: int, whose: str = "its") -> str:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._api.classic.client import ProxyApi
-from .._api.classic.models import Lease
+from .._api.classic.models import Lease, oldest_first
 from .._core.errors import OptionError, QgError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range
@@ -33,13 +33,14 @@ from .._task.options import (
     proxy_api,
 )
 from .actions import (
-    Outcome,
-    bring_about,
-    find,
-    give_up,
-    swap,
+    LeaseResult,
+    matching_leases,
+    reconcile,
+    release,
+    replace,
 )
-from .plan import MAX_PER_CALL, Terms, Wish, oldest_first
+from .backend import LeasePolicy
+from .plan import MAX_PER_CALL, AllocationParams, DesiredLeases
 
 #: Which leases are meant.
 _CHOICE: Spec = {
@@ -48,6 +49,8 @@ _CHOICE: Spec = {
     "all": {"type": "bool"},
 }
 _PROXY_URL: Spec = {"proxy_url": {"type": "bool", "default": False}}
+#: When the lists are read again, and how often calls are sent.
+POLICY = LeasePolicy()
 
 
 def lease_results(leases: Iterable[Lease]) -> list[dict[str, Any]]:
@@ -84,28 +87,28 @@ def check_proxy_url(params: Mapping[str, Any]) -> None:
         )
 
 
-def terms_from(params: Mapping[str, Any]) -> Terms:
+def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
     """What new leases are asked for with."""
     for name, most in (("keep_alive", 525600), ("area_id", 10**9)):
         if params[name] is not None:
             check_range(name, params[name], 1, most)
-    return Terms(params["keep_alive"], params["area_id"], params["isp"], params["distinct"])
+    return AllocationParams(params["keep_alive"], params["area_id"], params["isp"], params["distinct"])
 
 
-def wish_from(params: Mapping[str, Any]) -> Wish:
+def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
     """The wish that the options of qg_proxy_allocate describe; every mistake in them is found here."""
     check_range("count", params["count"], 1, MAX_PER_CALL)
     check_range("min_remaining", params["min_remaining"], 0, 525600)
-    terms = terms_from(params)
-    if terms.keep_alive is not None and terms.keep_alive <= params["min_remaining"]:
+    new = allocation_params(params)
+    if new.keep_alive is not None and new.keep_alive <= params["min_remaining"]:
         raise OptionError(
-            f"keep_alive={terms.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
+            f"keep_alive={new.keep_alive} must be more than min_remaining={params['min_remaining']}: a new lease "
             "would not last long enough, and be paid for again at the next run."
         )
     check_proxy_url(params)
-    return Wish(
+    return DesiredLeases(
         count=params["count"],
-        terms=terms,
+        params=new,
         min_remaining=params["min_remaining"],
         task_ids=frozenset(_names("task_ids", params["task_ids"])),
         exact=params["exact"],
@@ -134,7 +137,7 @@ def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
     return None
 
 
-def _result(outcome: Outcome, api: ProxyApi, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
+def _result(outcome: LeaseResult, api: ProxyApi, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
     """An outcome as a task's result; ``changed`` is true when anything changed, also where the task fails."""
     result: dict[str, Any] = {
         "changed": bool(outcome.allocated or outcome.released or predicted),
@@ -165,8 +168,8 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    wish, api = wish_from(params), proxy_api(params)
-    outcome = bring_about(api, wish, check=mode.check)
+    desired, api = desired_leases(params), proxy_api(params)
+    outcome = reconcile(api, desired, check=mode.check, policy=POLICY)
     predicted = outcome.missing if mode.check else 0
     return {
         "leases": lease_results(outcome.leases),
@@ -181,18 +184,18 @@ def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         raise OptionError("all=false names nothing to release: set all to true, or give ips or task_ids.")
     chosen = _chosen(params)
     api = proxy_api(params)
-    return _result(give_up(api, chosen or (lambda _lease: True), check=mode.check), api, mode)
+    return _result(release(api, chosen or (lambda _lease: True), check=mode.check, policy=POLICY), api, mode)
 
 
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if params["all"] is False:
         raise OptionError("all=false names nothing to replace: set all to true, or give count, ips or task_ids.")
-    chosen, terms, number = _chosen(params), terms_from(params), params["count"]
+    chosen, new, number = _chosen(params), allocation_params(params), params["count"]
     check_proxy_url(params)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
     api = proxy_api(params)
-    outcome = swap(api, chosen, number, terms, check=mode.check)
+    outcome = replace(api, chosen, number, new, check=mode.check, policy=POLICY)
     predicted = outcome.missing if mode.check else 0
     return {
         "leases": lease_results(outcome.after),
@@ -228,16 +231,16 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     if params["area_id"] is not None:
         check_range("area_id", params["area_id"], 1, 10**9)
     check_proxy_url({**params, "proxy_url": params["form"] == "url"})
-    wish = Wish(
+    desired = DesiredLeases(
         count=least,
-        terms=Terms(area_id=params["area_id"], isp=params["isp"]),
+        params=AllocationParams(area_id=params["area_id"], isp=params["isp"]),
         min_remaining=params["min_remaining"],
         task_ids=frozenset(_names("task_ids", params["task_ids"])),
         undetermined=params["undetermined"],
     )
     # Templates may be evaluated in the process that Ansible's workers are made from.
     with contextlib.closing(State(params["state_dir"], params["max_wait"])) as state:
-        leases = find(proxy_api(params, state), wish, max_age=params["max_age"])
+        leases = matching_leases(proxy_api(params, state), desired, max_age=params["max_age"])
     if len(leases) < least:
         raise QgError(
             f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "

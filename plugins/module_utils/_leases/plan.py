@@ -2,28 +2,50 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which leases a key shall hold, and what has to change for that: pure decisions.
+"""Which leases a key should hold, and what has to change for that: pure decisions.
 
-This file is private to the collection. How they are carried out stands in ``_leases/actions.py``.
+This file is private to the collection.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .._api.classic.models import Area, Lease
+from .._api.classic.models import Area, Lease, oldest_first
 from .._core.errors import QgError
-from .._store.lease_store import Origin
+from .._core.text import format_sample
 
-#: Leases that one call can ask for (vendor doc 174).
+__all__ = [
+    "MAX_PER_CALL",
+    "AllocationParams",
+    "DesiredLeases",
+    "LeaseMatch",
+    "Origin",
+    "Plan",
+    "area_numbers",
+    "classify",
+    "format_leases",
+    "oldest_first",
+    "plan",
+]
+
+#: Leases that one call can request (vendor doc 174).
 MAX_PER_CALL = 100
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What new leases are asked for with; ``keep_alive`` in minutes."""
+class Origin:
+    """What a task of leases was requested with, and the tasks that it replaces."""
+
+    area_id: int | None = None
+    isp: str | None = None
+    successor_of: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class AllocationParams:
+    """What new leases are requested with; ``keep_alive`` in minutes."""
 
     keep_alive: int | None = None
     area_id: int | None = None
@@ -32,15 +54,15 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """At least ``count`` live leases of a kind: of the area and provider of ``terms``, and of ``task_ids`` if given.
+class DesiredLeases:
+    """At least ``count`` live leases of a kind: of the area and provider of ``params``, and of ``task_ids`` if given.
 
-    ``min_remaining`` is in minutes. ``exact`` wants no more than ``count`` of that kind. ``undetermined`` says what to
-    do with a lease whose kind nobody can tell: fail, ignore it, or let it match.
+    ``min_remaining`` is in minutes. With ``exact``, at most ``count`` of that kind. ``undetermined`` says what to do
+    with a lease whose kind is unknown: fail, ignore it, or let it match.
     """
 
     count: int
-    terms: Terms = Terms()
+    params: AllocationParams = AllocationParams()
     min_remaining: int = 0
     task_ids: frozenset[str] = frozenset()
     exact: bool = False
@@ -48,76 +70,69 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Sorted:
-    """What is held, seen from a wish; each oldest deadline first.
+class LeaseMatch:
+    """The held leases beside the desired ones; each group oldest deadline first.
 
-    ``fit`` count for it. ``stale`` are of its kind, but end too soon. Nobody can tell whether the others are of its
-    kind: ``unsure`` would count then, ``unsure_stale`` would not.
+    ``matching`` leases count. ``expiring`` ones are of the kind, but end too soon. The kind of the others is unknown:
+    ``undetermined`` ones would count if they were of it, ``undetermined_expiring`` ones would not.
     """
 
-    fit: tuple[Lease, ...] = ()
-    stale: tuple[Lease, ...] = ()
-    unsure: tuple[Lease, ...] = ()
-    unsure_stale: tuple[Lease, ...] = ()
+    matching: tuple[Lease, ...] = ()
+    expiring: tuple[Lease, ...] = ()
+    undetermined: tuple[Lease, ...] = ()
+    undetermined_expiring: tuple[Lease, ...] = ()
 
 
-def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
-    """By deadline; those without one that can be read come last."""
-
-    def rank(lease: Lease) -> tuple[float, tuple[str, str, str]]:
-        return (lease.expires.timestamp() if lease.expires else math.inf, lease.identity)
-
-    return sorted(leases, key=rank)
-
-
-def _in_area(lease: Lease, area_id: int, origin: Origin, names: Mapping[str, int]) -> bool | None:
-    """Whether a lease is in an area: remembered, or told by its region, or not known."""
+def _in_area(lease: Lease, area_id: int, origin: Origin, areas: Mapping[str, int]) -> bool | None:
+    """Whether a lease is in an area, by its origin or else by its region; None if that is unknown."""
     if origin.area_id is not None:
         return origin.area_id == area_id
     region = lease.region or ""
-    wanted = [name for name, number in names.items() if number == area_id]
+    wanted = [name for name, number in areas.items() if number == area_id]
     if any(name in region for name in wanted):
         return True
-    # A province contains its cities: a lease that only the province is told of may be in the city.
-    named = [name for name in names if name in region]
+    # A province contains its cities: a lease whose region is only a province may be in the city.
+    named = [name for name in areas if name in region]
     if not wanted or not named or any(name in city for city in wanted for name in named):
         return None
     return False
 
 
-def _of_kind(lease: Lease, wish: Wish, origins: Mapping[str, Origin], names: Mapping[str, int]) -> bool | None:
+def _is_of_kind(
+    lease: Lease, desired: DesiredLeases, origins: Mapping[str, Origin], areas: Mapping[str, int]
+) -> bool | None:
     known = origins.get(lease.task_id)
     origin = known or Origin()
-    told: list[bool | None] = []
-    if wish.task_ids:
-        named = lease.task_id in wish.task_ids or bool(origin.successor_of & wish.task_ids)
-        told.append(named or (False if known else None))
-    if wish.terms.area_id is not None:
-        told.append(_in_area(lease, wish.terms.area_id, origin, names))
-    if wish.terms.isp:
+    signs: list[bool | None] = []
+    if desired.task_ids:
+        named = lease.task_id in desired.task_ids or bool(origin.successor_of & desired.task_ids)
+        signs.append(named or (False if known else None))
+    if desired.params.area_id is not None:
+        signs.append(_in_area(lease, desired.params.area_id, origin, areas))
+    if desired.params.isp:
         isp = lease.isp or origin.isp
-        told.append(None if isp is None else isp == wish.terms.isp)
-    return False if False in told else None if None in told else True
+        signs.append(None if isp is None else isp == desired.params.isp)
+    return False if False in signs else None if None in signs else True
 
 
-def sort(
-    held: Iterable[Lease], wish: Wish, now: float, origins: Mapping[str, Origin], names: Mapping[str, int]
-) -> Sorted:
-    """Tell which of the held leases count for a wish. ``names`` are those of the vendor's areas, with their numbers."""
+def classify(
+    held: Iterable[Lease], desired: DesiredLeases, now: float, origins: Mapping[str, Origin], areas: Mapping[str, int]
+) -> LeaseMatch:
+    """Return which of the held leases match. ``areas`` are the vendor's names of areas, with their numbers."""
     found: dict[tuple[bool | None, bool], list[Lease]] = {}
     for lease in oldest_first(held):
-        kind, remaining = _of_kind(lease, wish, origins, names), lease.remaining(now)
-        if wish.min_remaining and remaining is None and kind:
+        kind, remaining = _is_of_kind(lease, desired, origins, areas), lease.remaining(now)
+        if desired.min_remaining and remaining is None and kind:
             kind = None
-        enough = not wish.min_remaining or remaining is None or remaining >= wish.min_remaining * 60
+        enough = not desired.min_remaining or remaining is None or remaining >= desired.min_remaining * 60
         found.setdefault((kind, enough), []).append(lease)
-    places = ((True, True), (True, False), (None, True), (None, False))
-    return Sorted(*(tuple(found.get(place, ())) for place in places))
+    groups = ((True, True), (True, False), (None, True), (None, False))
+    return LeaseMatch(*(tuple(found.get(group, ())) for group in groups))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many leases to add, and which to give up, oldest deadline first."""
+    """How many leases to allocate, and which to release, oldest deadline first."""
 
     keep: tuple[Lease, ...]
     missing: int
@@ -129,28 +144,29 @@ class Plan:
         return bool(self.missing or self.surplus)
 
 
-def plan(found: Sorted, wish: Wish) -> Plan:
-    """The difference between what was found and the wish; raises QgError where a lease has to be told and cannot."""
-    fit, stale = list(found.fit), list(found.stale)
-    if wish.undetermined == "match":
-        fit += found.unsure
-        stale += found.unsure_stale
-    missing = max(0, wish.count - len(fit))
-    # With exact, what cannot be told may be a surplus; without, it matters only where something is missing.
-    doubtful = [*found.unsure, *(found.unsure_stale if wish.exact else ())]
-    if doubtful and wish.undetermined == "fail" and (missing or wish.exact):
+def plan(found: LeaseMatch, desired: DesiredLeases) -> Plan:
+    """Return what has to change; raises QgError if that depends on a lease whose kind is unknown."""
+    matching, expiring = list(found.matching), list(found.expiring)
+    if desired.undetermined == "match":
+        matching += found.undetermined
+        expiring += found.undetermined_expiring
+    missing = max(0, desired.count - len(matching))
+    # With exact, an undetermined lease may be a surplus; without, it matters only if something is missing.
+    undetermined = [*found.undetermined, *(found.undetermined_expiring if desired.exact else ())]
+    if undetermined and desired.undetermined == "fail" and (missing or desired.exact):
         raise QgError(
-            f"{len(doubtful)} held leases may be what is wanted, but the vendor's list does not tell: {some(doubtful)}."
-            " Set undetermined=match to count them, undetermined=ignore to leave them aside, or release them."
+            f"{len(undetermined)} held leases may match, but the vendor's list does not show whether they do: "
+            f"{format_leases(undetermined)}. Set undetermined=match to count them, undetermined=ignore to leave them "
+            "out, or release them."
         )
-    over = max(0, len(fit) - wish.count) if wish.exact else 0
-    keep = oldest_first(fit)
-    surplus = [*(stale if wish.exact else ()), *keep[:over]]
-    return Plan(tuple(keep[over:]), missing, tuple(oldest_first(surplus)))
+    excess = max(0, len(matching) - desired.count) if desired.exact else 0
+    keep = oldest_first(matching)
+    surplus = [*(expiring if desired.exact else ()), *keep[:excess]]
+    return Plan(tuple(keep[excess:]), missing, tuple(oldest_first(surplus)))
 
 
-def names_of(areas: Collection[Area]) -> dict[str, int]:
-    """The names of areas, with their numbers; a name of several areas tells nothing."""
+def area_numbers(areas: Collection[Area]) -> dict[str, int]:
+    """Return the names of areas with their numbers, without names that several areas have."""
     found: dict[str, int] = {}
     ambiguous = set()
     for area in areas:
@@ -159,7 +175,6 @@ def names_of(areas: Collection[Area]) -> dict[str, int]:
     return {name: number for name, number in found.items() if name not in ambiguous}
 
 
-def some(leases: Sequence[Lease]) -> str:
-    """Their addresses, for a message."""
-    shown = ", ".join(lease.ip for lease in leases[:10])
-    return shown + (f" and {len(leases) - 10} more" if len(leases) > 10 else "")
+def format_leases(leases: Sequence[Lease]) -> str:
+    """Return the addresses of leases for a message."""
+    return format_sample([lease.ip for lease in leases])

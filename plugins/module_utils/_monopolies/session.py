@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi
 from .._api.classic.errors import StatusError
-from .._api.classic.models import BEIJING, Monopoly, moment
+from .._api.classic.models import BEIJING, Monopoly, parse_vendor_time
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import format_sample
 from .._reconcile.create import NO_TIME, uncertain_outcome
@@ -120,7 +120,12 @@ def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
 
 def vendor_time(api: ProxyApi, held: Sequence[Monopoly]) -> datetime.datetime:
     """The local time, or the latest time in the vendor's list if the local clock is behind."""
-    stamps = [stamp for one in held for stamp in (one.since, one.dialled, moment(one.vendor.get("heartbeat"))) if stamp]
+    stamps = [
+        stamp
+        for one in held
+        for stamp in (one.since, one.dialled, parse_vendor_time(one.vendor.get("heartbeat")))
+        if stamp
+    ]
     return max([datetime.datetime.fromtimestamp(api.rate_limiter.now(), BEIJING), *stamps])
 
 

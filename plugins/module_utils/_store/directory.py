@@ -19,7 +19,7 @@ from pathlib import Path
 
 from .._core.errors import OptionError, QgError
 from .._core.validation import check_path
-from .processes import describe_holder
+from .lock_holders import describe_holder
 
 DEFAULT_STATE_DIR = "~/.ansible/qgnet"
 DATABASE_NAME = "state.sqlite3"

@@ -2,119 +2,131 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the vendor's list of leases does not tell, remembered in the state directory.
+"""What the vendor's list of leases does not contain, and the list itself for a short time.
 
 This file is private to the collection. The list (vendor doc 175) names the task of a lease, but neither the area nor
-the provider that it was asked for with.
+the provider that it was requested with.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._api.classic.models import Lease
-from .state import State
+if TYPE_CHECKING:
+    from .state import State
 
-#: Seconds for which a task that is no longer held is remembered, and a lifetime and the names of areas are believed.
-_TASK_MEMORY, _LIFETIME_MEMORY, _NAMES_MEMORY = 86400.0, 30 * 86400.0, 3600.0
+#: Seconds for which the origin of a task that is no longer held, a lifetime, and the names of areas are kept.
+_ORIGIN_TTL, _LIFETIME_TTL, _NAMES_TTL = 86400.0, 30 * 86400.0, 3600.0
 
+#: lease_origins: the area and provider that a task of leases was requested with, and the tasks (JSON) that it replaces.
+#: lifetimes: the seconds that a new lease had left, by the keep_alive that it was requested with.
+#: lease_cache: the leases that a key held a moment ago (JSON), for templates that are evaluated once per host.
+#: areas: the vendor's names of areas with their numbers (JSON).
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS lease_origins (
+  key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
+CREATE TABLE IF NOT EXISTS lifetimes (
+  key TEXT, keep_alive INTEGER, seconds REAL, at REAL, PRIMARY KEY (key, keep_alive));
+CREATE TABLE IF NOT EXISTS lease_cache (key TEXT PRIMARY KEY, at REAL, leases TEXT);
+CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
+"""
 
-@dataclass(frozen=True)
-class Origin:
-    """What a task of leases was asked for with, and the tasks that it stands in for."""
-
-    area_id: int | None = None
-    isp: str | None = None
-    successor_of: frozenset[str] = frozenset()
+#: The area, the provider, and the tasks that a task replaces.
+OriginRow = tuple[int | None, str | None, frozenset[str]]
+#: The task of a lease, and the vendor's fields of it.
+LeaseRow = tuple[str, Mapping[str, Any]]
 
 
 @dataclass
-class LeaseMemory:
+class LeaseStore:
     """What is known of the leases of one key."""
 
     state: State
     key: str
     now: Callable[[], float] = time.time
 
-    def origins(self) -> dict[str, Origin]:
-        """The origin of each task that was leased from here."""
-        rows = self.state.rows("SELECT task, area, isp, successor_of FROM tasks WHERE key = ?", self.key)
-        return {task: Origin(area, isp, frozenset(json.loads(named))) for task, area, isp, named in rows}
+    def origins(self) -> dict[str, OriginRow]:
+        """Return the origin of each task that was leased by this control node."""
+        rows = self.state.rows("SELECT task, area, isp, successor_of FROM lease_origins WHERE key = ?", self.key)
+        return {task: (area, isp, frozenset(self.state.decoded(named))) for task, area, isp, named in rows}
 
-    def remember(self, tasks: Collection[str], origin: Origin) -> None:
-        """Keep the origin of new tasks; those that ended long ago are forgotten."""
+    def save_origin(
+        self,
+        tasks: Collection[str],
+        area_id: int | None = None,
+        isp: str | None = None,
+        successor_of: Iterable[str] = (),
+    ) -> None:
+        """Keep the origin of new tasks, and discard those that ended long ago."""
+        named = json.dumps(sorted(successor_of))
         with self.state.transaction() as database:
-            database.execute("DELETE FROM tasks WHERE at < ?", (self.now() - _TASK_MEMORY,))
+            database.execute("DELETE FROM lease_origins WHERE at < ?", (self.now() - _ORIGIN_TTL,))
             database.executemany(
-                "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (self.key, task, origin.area_id, origin.isp, json.dumps(sorted(origin.successor_of)), self.now())
-                    for task in tasks
-                ],
+                "INSERT OR REPLACE INTO lease_origins VALUES (?, ?, ?, ?, ?, ?)",
+                [(self.key, task, area_id, isp, named, self.now()) for task in tasks],
             )
 
-    def still_held(self, tasks: Collection[str]) -> None:
-        """Keep what is known of these tasks for another while."""
+    def touch(self, tasks: Collection[str]) -> None:
+        """Keep the origins of these tasks for another day, as their leases are still held."""
         with self.state.transaction() as database:
             database.executemany(
-                "UPDATE tasks SET at = ? WHERE key = ? AND task = ?", [(self.now(), self.key, task) for task in tasks]
+                "UPDATE lease_origins SET at = ? WHERE key = ? AND task = ?",
+                [(self.now(), self.key, task) for task in tasks],
             )
 
     def lifetime(self, keep_alive: int | None) -> float | None:
-        """What the last lease that was asked for like this had left when it was new, in seconds."""
+        """Return the seconds that the last lease with this keep_alive had left when it was new."""
         rows = self.state.rows(
             "SELECT seconds FROM lifetimes WHERE key = ? AND keep_alive = ? AND at > ?",
             self.key,
             keep_alive or 0,
-            self.now() - _LIFETIME_MEMORY,
+            self.now() - _LIFETIME_TTL,
         )
         return float(rows[0][0]) if rows else None
 
-    def saw_lifetime(self, keep_alive: int | None, seconds: float) -> None:
-        """Keep it."""
+    def save_lifetime(self, keep_alive: int | None, seconds: float) -> None:
+        """Keep the seconds that a new lease has left."""
         with self.state.transaction() as database:
-            database.execute("DELETE FROM lifetimes WHERE at < ?", (self.now() - _LIFETIME_MEMORY,))
+            database.execute("DELETE FROM lifetimes WHERE at < ?", (self.now() - _LIFETIME_TTL,))
             database.execute(
                 "INSERT OR REPLACE INTO lifetimes VALUES (?, ?, ?, ?)",
                 (self.key, keep_alive or 0, seconds, self.now()),
             )
 
     def area_names(self) -> dict[str, int] | None:
-        """The names of areas with their numbers, if the vendor told them within the last hour."""
-        rows = self._young("SELECT names FROM areas WHERE key = ? AND at BETWEEN ? AND ?", _NAMES_MEMORY)
-        return json.loads(rows[0][0]) if rows else None
+        """Return the names of areas with their numbers, if the vendor reported them within the last hour."""
+        rows = self._recent("SELECT names FROM areas WHERE key = ? AND at BETWEEN ? AND ?", _NAMES_TTL)
+        return dict(self.state.decoded(rows[0][0])) if rows else None
 
-    def saw_area_names(self, names: Mapping[str, int]) -> None:
-        """Keep them."""
+    def save_area_names(self, names: Mapping[str, int]) -> None:
+        """Keep the names of areas."""
         with self.state.transaction() as database:
-            database.execute("DELETE FROM areas WHERE at < ?", (self.now() - _NAMES_MEMORY,))
+            database.execute("DELETE FROM areas WHERE at < ?", (self.now() - _NAMES_TTL,))
             database.execute(
                 "INSERT OR REPLACE INTO areas VALUES (?, ?, ?)", (self.key, self.now(), json.dumps(dict(names)))
             )
 
-    def _young(self, query: str, seconds: float) -> list[tuple[Any, ...]]:
+    def cached_leases(self, max_age: float) -> list[LeaseRow] | None:
+        """Return the list of leases if it was read at most ``max_age`` seconds ago."""
+        rows = self._recent("SELECT leases FROM lease_cache WHERE key = ? AND at BETWEEN ? AND ?", max_age)
+        return [(task, item) for task, item in self.state.decoded(rows[0][0])] if rows else None
+
+    def cache_leases(self, leases: Iterable[LeaseRow]) -> None:
+        """Keep the list of leases as it was just read."""
+        text = json.dumps([[task, dict(item)] for task, item in leases])
+        with self.state.transaction() as database:
+            database.execute("DELETE FROM lease_cache WHERE at < ?", (self.now() - _ORIGIN_TTL,))
+            database.execute("INSERT OR REPLACE INTO lease_cache VALUES (?, ?, ?)", (self.key, self.now(), text))
+
+    def invalidate(self) -> None:
+        """Discard the cached list, because a call may have changed what it shows."""
+        with self.state.transaction() as database:
+            database.execute("DELETE FROM lease_cache WHERE key = ?", (self.key,))
+
+    def _recent(self, query: str, seconds: float) -> list[tuple[Any, ...]]:
         now = self.now()
         return self.state.rows(query, self.key, now - seconds, now)
-
-    def recent(self, seconds: float) -> list[Lease] | None:
-        """The list of leases, if it was read so few seconds ago."""
-        rows = self._young("SELECT leases FROM lists WHERE key = ? AND at BETWEEN ? AND ?", seconds)
-        if not rows:
-            return None
-        return [Lease.from_item(item, task) for task, item in json.loads(rows[0][0])]
-
-    def saw(self, leases: Collection[Lease]) -> None:
-        """Keep the list of leases."""
-        text = json.dumps([[lease.task_id, dict(lease.vendor)] for lease in leases])
-        with self.state.transaction() as database:
-            database.execute("DELETE FROM lists WHERE at < ?", (self.now() - _TASK_MEMORY,))
-            database.execute("INSERT OR REPLACE INTO lists VALUES (?, ?, ?)", (self.key, self.now(), text))
-
-    def changed(self) -> None:
-        """The list is no longer what it was."""
-        with self.state.transaction() as database:
-            database.execute("DELETE FROM lists WHERE key = ?", (self.key,))

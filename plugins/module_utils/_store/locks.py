@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .directory import StateError, describe_failure
-from .processes import describe_holder, is_stopped, lock_holder
+from .lock_holders import describe_holder, is_stopped, lock_holder
 
 #: Seconds for which a lock that no process holds is not deleted: a process may be about to acquire it.
 MIN_UNUSED_AGE = 60

@@ -13,64 +13,35 @@ import re
 import sqlite3
 from enum import Enum
 
-from . import monopoly_store, paid_calls, rate_limiter, reported, whitelist_writes
-
-# registrations: which host was registered with which address, so that a former one can be removed. Where it is
-#   `former`, the host needs it no longer; `missing_since` is when a list of the vendor first lacked it (Unix time).
-#   It was `found` if the host reported it while it was on the whitelist already, and this control node neither added it
-#   for any host nor got it from the user.
-_REGISTRATIONS = """
-CREATE TABLE IF NOT EXISTS registrations (
-  key TEXT, fleet TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
-  found INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key, fleet, host, ip));
-"""
-# wishes: what hosts of running playbooks and waiting tasks want of a whitelist; the verdict (JSON) comes from whoever
-#   wrote for all. Where `idle`, nothing had to be done for the wish when it was put down.
-# rounds: the whitelist after such a write (JSON), for as long as a task that waited for it has not read it.
-# readings: the whitelist (JSON) as a task read it for all of its hosts, for as long as it is `fresh`; and what that
-#   cost (JSON), for as long as that is not `told`.
-_WRITE_QUEUE = """
-CREATE TABLE IF NOT EXISTS wishes (
-  id TEXT PRIMARY KEY, run TEXT, host TEXT, fleet TEXT, key TEXT, terms TEXT, wish TEXT, max_wait REAL, timeout REAL,
-  seen TEXT, waiter TEXT, posted REAL, verdict TEXT, round TEXT, idle INTEGER);
-CREATE INDEX IF NOT EXISTS wishes_by_age ON wishes (posted);
-CREATE INDEX IF NOT EXISTS wishes_undecided ON wishes (key, terms) WHERE verdict IS NULL;
-CREATE INDEX IF NOT EXISTS wishes_not_idle ON wishes (run) WHERE NOT idle;
-CREATE INDEX IF NOT EXISTS wishes_by_round ON wishes (round) WHERE round IS NOT NULL;
-CREATE TABLE IF NOT EXISTS rounds (id TEXT PRIMARY KEY, whitelist TEXT);
-CREATE TABLE IF NOT EXISTS readings (
-  key TEXT, run TEXT, task TEXT, at REAL, whitelist TEXT, cost TEXT, fresh INTEGER, told INTEGER);
-"""
-# tasks: which area and provider a task of leases was asked for with, and for which other tasks (JSON) it stands in.
-# lifetimes: what a new lease had left at most, in seconds, by the keep_alive that it was asked for with.
-# lists: the leases that a key held a moment ago (JSON), for templates that ask once per host.
-# areas: the vendor's names of areas with their numbers (JSON).
-_LEASES = """
-CREATE TABLE IF NOT EXISTS tasks (
-  key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
-CREATE TABLE IF NOT EXISTS lifetimes (
-  key TEXT, keep_alive INTEGER, seconds REAL, at REAL, PRIMARY KEY (key, keep_alive));
-CREATE TABLE IF NOT EXISTS lists (key TEXT PRIMARY KEY, at REAL, leases TEXT);
-CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
-"""
+from . import (
+    lease_store,
+    monopoly_store,
+    paid_calls,
+    rate_limiter,
+    registrations,
+    reported,
+    whitelist_cache,
+    whitelist_writes,
+    write_queue,
+)
 
 #: Tables that only hold what is in progress: a newer schema starts with empty ones.
-_TRANSIENT_SCHEMA = rate_limiter.TRANSIENT_SCHEMA + _WRITE_QUEUE
+_TRANSIENT_SCHEMA = rate_limiter.TRANSIENT_SCHEMA + write_queue.SCHEMA + whitelist_cache.SCHEMA
 #: Tables whose rows are copied into a newer schema.
 _KEPT_SCHEMA = "".join(
     [
-        *(_REGISTRATIONS, _LEASES, monopoly_store.SCHEMA),
+        *(registrations.SCHEMA, lease_store.SCHEMA, monopoly_store.SCHEMA),
         *(rate_limiter.SCHEMA, reported.SCHEMA, paid_calls.SCHEMA, whitelist_writes.SCHEMA),
     ]
 )
 #: The number of this schema. A file with a greater one belongs to a newer release and is refused.
-VERSION = 8
+VERSION = 9
 #: "QGNT", which marks the file as ours (SQLite's application_id). Files up to this version carry no mark.
 _APPLICATION_ID, _LAST_UNMARKED = 0x51474E54, 5
 #: The names that kept tables had in older schemas, with those that they have now.
-_RENAMED = {"plans": "key_channels"}
+_RENAMED = {"plans": "key_channels", "tasks": "lease_origins", "lists": "lease_cache"}
 #: Transient tables of older schemas.
-_FORMER_TRANSIENT = frozenset({"calls", "blocks"})
+_FORMER_TRANSIENT = frozenset({"calls", "blocks", "wishes", "rounds", "readings"})
 
 
 def _names(sql: str) -> frozenset[str]:

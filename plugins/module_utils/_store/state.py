@@ -159,4 +159,5 @@ class State(FileLocks):
         A process must do so before it creates children: SQLite does not work in a child of a process that has the
         database open.
         """
-        self._database.close()
+        with self._translated():
+            self._database.close()

@@ -2,62 +2,72 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose turn it is to write to a whitelist, and for whom else.
+"""The queue of requests to change a whitelist: one process, the leader, writes for all that wait.
 
 This file is private to the collection.
 
-Only one process of a control node writes to the whitelist of a key at a time: it holds a lock that the kernel frees
-when it dies. Whoever has to wait puts his wish on a board in the state directory. When the turn comes to somebody, he
-writes for all who wait, and leaves each a verdict. The hosts of a play are on the board before they wait, so that the
-first of them writes for all.
+Only one process of a control node writes to the whitelist of a key at a time: it holds a lock that the kernel releases
+when it dies. The others enqueue their requests. The next leader writes for all of them, and leaves each a result. The
+hosts of a play are enqueued before they wait, so that the first of them writes for all.
 
-Each who waits holds a lock of his own, so that nobody takes the wish of a dead process for a living one's.
+Each waiting process holds a lock of its own, so that no request of a dead process is taken for that of a live one.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._core.errors import QgError, WaitBudgetExceeded
-from .._whitelist.plan import Wish
-from .state import State
+from .runs import is_run_finished
+from .whitelist_cache import WhitelistCache
 
-#: Seconds between two looks at the board while another process writes: at first, and at most.
-SHORTEST_NAP, MAX_SLEEP_SHARE = 0.02, 0.2
-#: Seconds by which the waiting for a writer who rests may be counted wrong.
+if TYPE_CHECKING:
+    from .state import State
+
+#: Seconds between two attempts to become the leader: at first, and at most.
+MIN_POLL, MAX_POLL = 0.02, 0.2
+#: Seconds by which the pauses of a leader may be measured wrong.
 GRACE = 1.0
-#: Calls for which a writer is waited for beside max_wait, and the least timeout, in seconds, that counts for each.
+#: Calls for which a leader is waited for beside max_wait, and the minimum timeout, in seconds, that counts for each.
 MAX_CALLS, MIN_TIMEOUT = 10, 3.0
-#: Seconds after which a wish on the board is of no use to anybody: no play takes longer from one task to the next.
-WISH_LIFE = 86400
-#: Seconds for which a task believes what it has read of the whitelist for its first hosts.
-FRESH = 60.0
-#: Seconds after which nobody asks any more for what was read.
-READING_LIFE = 3600.0
-#: Wishes on the board, of runs whose end cannot be seen from here; the oldest go first.
-MOST_WISHES = 100_000
+#: Seconds after which a request is of no use: no play takes longer from one task to the next.
+REQUEST_TTL = 86400
+#: The maximum number of requests, of runs whose end cannot be seen from here; the oldest are dropped first.
+MAX_REQUESTS = 100_000
 
-#: What came of a wish, as it is kept on the board: JSON with ``changed`` and the like.
-Verdict = dict[str, Any]
+#: write_requests: a row per request; ``result`` (JSON) comes from the leader that wrote for it. If ``no_op``, nothing
+#: had to be done for the request when it was enqueued.
+#: snapshots: the whitelist after such a write (JSON), until the tasks that waited for it have read it.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS write_requests (
+  id TEXT PRIMARY KEY, run TEXT, host TEXT, fleet TEXT, key TEXT, access TEXT, payload TEXT, max_wait REAL,
+  timeout REAL, seen TEXT, waiter TEXT, enqueued_at REAL, result TEXT, snapshot TEXT, no_op INTEGER);
+CREATE INDEX IF NOT EXISTS write_requests_by_age ON write_requests (enqueued_at);
+CREATE INDEX IF NOT EXISTS write_requests_open ON write_requests (key, access) WHERE result IS NULL;
+CREATE INDEX IF NOT EXISTS write_requests_to_apply ON write_requests (run) WHERE NOT no_op;
+CREATE INDEX IF NOT EXISTS write_requests_by_snapshot ON write_requests (snapshot) WHERE snapshot IS NOT NULL;
+CREATE TABLE IF NOT EXISTS snapshots (id TEXT PRIMARY KEY, whitelist TEXT);
+"""
+
+#: The result of a request, as it is kept: JSON.
+Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A wish, and who has it: a host of a run of Ansible and its fleet, or else a task that speaks for itself.
+class WriteRequest:
+    """A request, of a host of a run of Ansible and its fleet, or else of a task of its own.
 
-    ``seen`` are addresses that a former writer found to be in need of change for it. ``detected`` says that the host
-    itself reported its addresses, rather than the user.
+    ``payload`` says what to change, as JSON that the queue does not interpret. ``seen`` are addresses that an earlier
+    leader intended to change for it. An ``exclusive`` request is never written together with others.
     """
 
-    wish: Wish
+    payload: Mapping[str, Any]
     max_wait: float
     timeout: float
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -65,172 +75,179 @@ class Entry:
     host: str = ""
     fleet: str = ""
     seen: tuple[str, ...] = ()
-    detected: bool = False
+    exclusive: bool = False
 
 
 @dataclass
-class Work:
-    """What a writer leaves: a verdict for each entry that was decided, and the whitelist that he read last."""
+class BatchResult:
+    """What a leader leaves: a result for each request that was decided, and the whitelist that it read last."""
 
-    verdicts: dict[str, Verdict]
+    results: dict[str, Result]
     whitelist: list[str] = field(default_factory=list)
 
 
-#: Writes for an entry, the first, and for as many of the others as go with it.
-Writer = Callable[[list[Entry]], Work]
+#: Writes for a request, the first, and for as many of the others as are compatible with it.
+BatchWriter = Callable[[list[WriteRequest]], BatchResult]
 
-_DROP_READ_LISTS = "DELETE FROM rounds WHERE id NOT IN (SELECT round FROM wishes WHERE round IS NOT NULL)"
-_COLUMNS = "id, run, host, fleet, wish, max_wait, timeout, seen, waiter"
+_DROP_SNAPSHOTS = (
+    "DELETE FROM snapshots WHERE id NOT IN (SELECT snapshot FROM write_requests WHERE snapshot IS NOT NULL)"
+)
+_COLUMNS = "id, run, host, fleet, payload, max_wait, timeout, seen, waiter"
 
 
-class Board:
-    """The wishes for one key of all who would reach it in the same way; predictions have a board of their own."""
+class _RequestTable:
+    """The rows of the requests for one key that access it in the same way."""
 
-    def __init__(self, state: State, key: str, terms: str = "", *, check: bool = False) -> None:
+    def __init__(self, state: State, key: str, access: str) -> None:
         self.state = state
         self.key = key
-        self._terms = f"{terms} {check}"
-        self._writing = f"whitelist-{key}"
-        self._lock = f"{self._writing}{'-check' if check else ''}"
-        #: Seconds that the last turn was waited for; of them, those in which the writer had to wait as well.
-        self.waited = self.rested = 0.0
+        self._access = access
 
-    def post(self, entry: Entry, waiter: str | None = None, verdict: Verdict | None = None) -> None:
-        """Put down a wish, in place of any former one; where nothing has to be done for it, with its verdict."""
-        # No others than these options have those who share a turn.
-        own = entry.wish
-        wish = json.dumps([own.state, own.ips, own.keep, own.max_removals, entry.detected])
-        row = (entry.id, entry.run, entry.host, entry.fleet, self.key, self._terms, wish, entry.max_wait, entry.timeout)
-        text = None if verdict is None else json.dumps(verdict)
+    def enqueue(self, request: WriteRequest, waiter: str | None = None, result: Result | None = None) -> None:
+        """Add a request, in place of any former one; with its result if nothing has to be done for it."""
+        identity = (request.id, request.run, request.host, request.fleet, self.key, self._access)
+        row = (*identity, json.dumps(request.payload), request.max_wait, request.timeout)
+        text = None if result is None else json.dumps(result)
         with self.state.transaction() as database:
-            database.execute("DELETE FROM wishes WHERE posted < ?", (time.time() - WISH_LIFE,))
+            database.execute("DELETE FROM write_requests WHERE enqueued_at < ?", (time.time() - REQUEST_TTL,))
             database.execute(
-                "INSERT OR REPLACE INTO wishes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, NULL, ?)",
-                (*row, waiter, time.time(), text, verdict is not None),
+                "INSERT OR REPLACE INTO write_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, NULL, ?)",
+                (*row, waiter, time.time(), text, result is not None),
             )
 
-    def withdraw(self, run: str, host: str) -> None:
-        """Forget a host's wish: nothing is known of its addresses."""
+    def cancel(self, run: str, host: str) -> None:
+        """Drop a host's request: its addresses are not known."""
+        # Only this host's task enqueues it. Usually there is none, and then no other process is waited for.
+        if not self.state.rows("SELECT 1 FROM write_requests WHERE id = ?", f"{run}/{host}"):
+            return
         with self.state.transaction() as database:
-            database.execute("DELETE FROM wishes WHERE id = ?", (f"{run}/{host}",))
+            database.execute("DELETE FROM write_requests WHERE id = ?", (f"{run}/{host}",))
 
-    def of_host(self, run: str, host: str, fleet: str, state: str) -> Entry | None:
-        """What a host wishes, if it has put down anything for this key, fleet and state."""
+    def get_for_host(self, run: str, host: str, fleet: str) -> WriteRequest | None:
+        """Return the request of a host, if it has one for this key and fleet."""
         rows = self._rows("id = ? AND key = ? AND fleet = ?", f"{run}/{host}", self.key, fleet)
-        return next((entry for entry, _waiter in rows if entry.wish.state == state), None)
+        return next((request for request, _waiter in rows), None)
 
     def hosts(self, run: str) -> set[str]:
-        """All hosts of a run that put down a wish, for whichever key."""
-        return {row[0] for row in self.state.rows("SELECT host FROM wishes WHERE run = ?", run)}
+        """Return all hosts of a run that have a request, for any key."""
+        return {row[0] for row in self.state.rows("SELECT host FROM write_requests WHERE run = ?", run)}
 
-    def reading(self, task: str) -> list[str] | None:
-        """The whitelist, if this task read it a moment ago and nobody here has written since."""
-        now = time.time()
-        query = "SELECT whitelist FROM readings WHERE key = ? AND task = ? AND fresh AND at BETWEEN ? AND ? LIMIT 1"
-        rows = self.state.rows(query, self.key, task, now - FRESH, now)
-        return self.state.decoded(rows[0][0]) if rows else None
-
-    def keep_reading(self, run: str, task: str, whitelist: Collection[str], cost: Mapping[str, float]) -> None:
-        """Keep the whitelist for the other hosts of a task, and what it cost to read it."""
-        now, row = time.time(), (self.key, run, task, json.dumps(sorted(whitelist)), json.dumps(dict(cost)))
-        with self.state.transaction() as database:
-            database.execute("DELETE FROM readings WHERE at < ?", (now - READING_LIFE,))
-            database.execute("UPDATE readings SET fresh = 0 WHERE key = ? AND task = ?", (self.key, task))
-            database.execute(
-                "INSERT INTO readings (key, run, task, whitelist, cost, at, fresh, told) "
-                "VALUES (?, ?, ?, ?, ?, ?, 1, 0)",
-                (*row, now),
-            )
-
-    def drop_readings(self) -> None:
-        """What was read is no longer to be believed: the whitelist is about to be changed."""
-        with self.state.transaction() as database:
-            database.execute("UPDATE readings SET fresh = 0 WHERE key = ? AND fresh", (self.key,))
-
-    def take_readings(self, run: str) -> tuple[list[str], dict[str, float]] | None:
-        """The whitelist as a run read it last, and the cost of all that it read, of other keys too; told once."""
-        untold = "run = ? AND NOT told"
-        if not self.state.rows(f"SELECT 1 FROM readings WHERE key = ? AND {untold} LIMIT 1", self.key, run):
-            return None
-        with self.state.transaction() as database:
-            rows = database.execute(
-                f"SELECT whitelist, cost FROM readings WHERE {untold} ORDER BY key = ?, at", (run, self.key)
-            ).fetchall()
-            database.execute(f"UPDATE readings SET told = 1 WHERE {untold}", (run,))
-        if not rows:
-            return None
-        costs = [self.state.decoded(cost) for _whitelist, cost in rows]
-        return self.state.decoded(rows[-1][0]), functools.reduce(added, costs)
-
-    @contextlib.contextmanager
-    def reader(self, wait: float, unless: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-        """Keep others out who read for their hosts; False while another process writes.
-
-        Other readers are waited for up to ``wait`` seconds, and only until ``unless`` is true. It is False then, too.
-        """
-        with self.state.try_lock(f"reading-{self.key}", wait=wait, unless=unless) as mine:
-            if not mine:
-                yield False
-                return
-            with self.state.try_lock(self._writing) as quiet:
-                yield quiet
-
-    def verdict(self, entry: Entry) -> Verdict | None:
-        """What came of a wish, if anything did yet."""
-        rows = self.state.rows("SELECT verdict FROM wishes WHERE id = ?", entry.id)
+    def result(self, request: WriteRequest) -> Result | None:
+        """Return the result of a request, if there is one yet."""
+        rows = self.state.rows("SELECT result FROM write_requests WHERE id = ?", request.id)
         return self.state.decoded(rows[0][0]) if rows and rows[0][0] is not None else None
 
-    def whitelist_for(self, entry: Entry) -> list[str]:
-        """The whitelist as the writer who brought a verdict read it last."""
-        query = "SELECT whitelist FROM rounds JOIN wishes ON rounds.id = wishes.round WHERE wishes.id = ?"
-        return [ip for (text,) in self.state.rows(query, entry.id) for ip in self.state.decoded(text)]
+    def snapshot_for(self, request: WriteRequest) -> list[str]:
+        """Return the whitelist as the leader that left a result read it last."""
+        query = (
+            "SELECT whitelist FROM snapshots JOIN write_requests ON snapshots.id = write_requests.snapshot "
+            "WHERE write_requests.id = ?"
+        )
+        return [ip for (text,) in self.state.rows(query, request.id) for ip in self.state.decoded(text)]
+
+    def record_intent(self, seen: Mapping[str, Collection[str]]) -> None:
+        """Keep what is about to be changed for each request, so that the next leader can report it if this one dies."""
+        with self.state.transaction() as database:
+            database.executemany(
+                "UPDATE write_requests SET seen = ? WHERE id = ?",
+                [(json.dumps(sorted(ips)), name) for name, ips in seen.items()],
+            )
+
+    def _batch(self, request: WriteRequest) -> list[WriteRequest]:
+        """Return all requests that wait, those of the same run and fleet before they do, and the kept one itself."""
+        return [
+            other
+            for other, waiter in self._rows("key = ? AND access = ? AND result IS NULL", self.key, self._access)
+            if other.id == request.id
+            or (request.run and (request.run, request.fleet) == (other.run, other.fleet))
+            or (waiter and self.state.is_held(waiter))
+        ]
+
+    def _others_wait(self, request: WriteRequest) -> bool:
+        query = (
+            "SELECT 1 FROM write_requests "
+            "WHERE key = ? AND access = ? AND result IS NULL AND waiter IS NOT NULL AND id != ?"
+        )
+        return not request.exclusive and bool(self.state.rows(query, self.key, self._access, request.id))
+
+    def _rows(self, condition: str, *values: str) -> list[tuple[WriteRequest, str | None]]:
+        rows = self.state.rows(f"SELECT {_COLUMNS} FROM write_requests WHERE {condition} ORDER BY enqueued_at", *values)
+        found = []
+        for name, run, host, fleet, payload, max_wait, timeout, seen, waiter in rows:
+            earlier = tuple(self.state.decoded(seen or "[]"))
+            wanted = self.state.decoded(payload)
+            found.append((WriteRequest(wanted, max_wait, timeout, name, run, host, fleet, earlier), waiter))
+        return found
+
+    def _save(self, batch: BatchResult, single: Collection[str]) -> None:
+        """Keep the results, with the whitelist for the requests of single tasks."""
+        snapshot = secrets.token_hex(8)
+        decided = [
+            (json.dumps(result), snapshot if name in single else None, name) for name, result in batch.results.items()
+        ]
+        with self.state.transaction() as database:
+            database.executemany("UPDATE write_requests SET result = ?, snapshot = ? WHERE id = ?", decided)
+            if single:
+                database.execute("INSERT INTO snapshots VALUES (?, ?)", (snapshot, json.dumps(batch.whitelist)))
+
+
+class WriteQueue(_RequestTable):
+    """The requests for one key of all that access it in the same way; predictions have a queue of their own."""
+
+    def __init__(self, state: State, key: str, access: str = "", *, check: bool = False) -> None:
+        super().__init__(state, key, f"{access} {check}")
+        self.cache = WhitelistCache(state, key, f"whitelist-{key}")
+        self._lock = f"whitelist-{key}{'-check' if check else ''}"
+        #: Seconds that the last submission waited; of them, those in which the leader had to pause as well.
+        self.waited = self.rested = 0.0
 
     @contextlib.contextmanager
-    def settle(
-        self, entry: Entry, write: Writer, patience: Callable[[], float] = lambda: 0.0
-    ) -> Iterator[Verdict | None]:
-        """The verdict that another process leaves; None where this one had the turn, and has written.
+    def submit(
+        self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float] = lambda: 0.0
+    ) -> Iterator[Result | None]:
+        """Yield the result that another process leaves; None if this one was the leader, and has written.
 
-        ``patience`` tells for how many seconds to let more come where some wait already. The wish of a task that speaks
-        for itself is on the board only as long as this lasts.
+        ``batch_window`` returns the seconds to wait for more requests if some are waiting already. The request of a
+        single task is in the queue only as long as this lasts.
         """
         with contextlib.ExitStack() as stack:
-            yield self._settled(entry, write, patience, stack)
+            yield self._submitted(request, write, batch_window, stack)
 
-    def _settled(
-        self, entry: Entry, write: Writer, patience: Callable[[], float], stack: contextlib.ExitStack
-    ) -> Verdict | None:
-        began, nap = time.monotonic(), SHORTEST_NAP
-        # The writer's calls take time, however little he may wait.
-        longest = entry.max_wait + MAX_CALLS * max(entry.timeout, MIN_TIMEOUT)
-        next_look = began + entry.max_wait + GRACE
-        posted, waits = bool(entry.run), False
+    def _submitted(
+        self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float], stack: contextlib.ExitStack
+    ) -> Result | None:
+        began, nap = time.monotonic(), MIN_POLL
+        # The leader's calls take time, however little it may wait.
+        longest = request.max_wait + MAX_CALLS * max(request.timeout, MIN_TIMEOUT)
+        next_look = began + request.max_wait + GRACE
+        enqueued, waits = bool(request.run), False
         while True:
             self.waited = time.monotonic() - began
-            verdict = self.verdict(entry) if posted else None
-            if verdict is not None:
-                return verdict
-            with self.state.try_lock(self._lock) as mine:
-                if mine:
-                    # Another writer may have come to it before he let go of the lock.
-                    verdict = self.verdict(entry) if posted else None
-                    if verdict is None:
-                        if self._others_wait(entry):
-                            seconds = patience()
+            result = self.result(request) if enqueued else None
+            if result is not None:
+                return result
+            with self.state.try_lock(self._lock) as leading:
+                if leading:
+                    # Another leader may have left it before it released the lock.
+                    result = self.result(request) if enqueued else None
+                    if result is None:
+                        if self._others_wait(request):
+                            seconds = batch_window()
                             time.sleep(seconds)
                             self.waited += seconds
-                        self._write(entry, write, tidy=posted)
-                    return verdict
+                        self._write(request, write, purge=enqueued)
+                    return result
             if not waits:
                 waits = True
-                if not entry.wish.solitary:
-                    stack.enter_context(self._waiting(entry))
-                    posted = True
+                if not request.exclusive:
+                    stack.enter_context(self._waiting(request))
+                    enqueued = True
                 continue
-            if self.rested > entry.max_wait + GRACE:
+            if self.rested > request.max_wait + GRACE:
                 raise WaitBudgetExceeded(
                     "Another process writes to the same whitelist and waits for its turn under the vendor's limits; "
-                    f"that takes longer than max_wait ({entry.max_wait:g} seconds). Raise max_wait or run again later."
+                    f"that takes longer than max_wait ({request.max_wait:g} seconds). "
+                    "Raise max_wait or run again later."
                 )
             now = time.monotonic()
             if now - began > longest:
@@ -243,149 +260,72 @@ class Board:
                 if self.state.is_holder_stopped(self._lock):
                     raise WaitBudgetExceeded(
                         f"The whitelist cannot be changed: {self.state.holder_of(self._lock)}, which writes to it, is "
-                        f"stopped for longer than max_wait ({entry.max_wait:g} seconds). Continue it (kill -CONT) or "
+                        f"stopped for longer than max_wait ({request.max_wait:g} seconds). Continue it (kill -CONT) or "
                         "end it, and run again."
                     )
-            nap = min(nap * 1.2, MAX_SLEEP_SHARE)
+            nap = min(nap * 1.2, MAX_POLL)
             time.sleep(nap)
             if self.state.is_held(f"{self._lock}-rest"):
                 self.rested += nap
 
     def rest(self, seconds: float, sleep: Callable[[float], None]) -> None:
-        """Sleep as a writer, so that those who wait know that it is not the vendor's work that takes the time."""
-        # Who only looks whether it is held may be in the way for a moment.
-        with self.state.try_lock(f"{self._lock}-rest", wait=MAX_SLEEP_SHARE):
+        """Sleep as a leader, so that those that wait know that it is not the vendor's work that takes the time."""
+        # A process that only checks whether it is held may be in the way for a moment.
+        with self.state.try_lock(f"{self._lock}-rest", wait=MAX_POLL):
             sleep(seconds)
 
-    def announce(self, seen: Mapping[str, Collection[str]]) -> None:
-        """Keep what is about to be changed for whom: should the writer die, the next one knows whose change it was."""
+    def purge_stale(self) -> None:
+        """Drop requests of dead processes and finished runs, and the snapshots that belong to no result."""
+        waiters = self.state.rows("SELECT waiter FROM write_requests WHERE waiter IS NOT NULL AND run = ''")
+        runs = self.state.rows("SELECT DISTINCT run FROM write_requests WHERE run != ''")
+        dead = [row for row in waiters if not self.state.is_held(row[0])]
+        over = [row for row in runs if is_run_finished(row[0])]
         with self.state.transaction() as database:
-            database.executemany(
-                "UPDATE wishes SET seen = ? WHERE id = ?", [(json.dumps(sorted(ips)), of) for of, ips in seen.items()]
+            database.executemany("DELETE FROM write_requests WHERE waiter = ?", dead)
+            database.executemany("DELETE FROM write_requests WHERE run = ?", over)
+            database.execute(
+                "DELETE FROM write_requests WHERE rowid <= (SELECT max(rowid) FROM write_requests) - ?", (MAX_REQUESTS,)
             )
+            database.execute(_DROP_SNAPSHOTS)
+        self.cache.forget_runs(over)
+        self.state.drop_free_locks("waiting.")
 
     @contextlib.contextmanager
-    def _waiting(self, entry: Entry) -> Iterator[None]:
+    def _waiting(self, request: WriteRequest) -> Iterator[None]:
         waiter = f"waiting.{secrets.token_hex(8)}"
         with self.state.try_lock(waiter):
             try:
-                if entry.run:
+                if request.run:
                     with self.state.transaction() as database:
-                        database.execute("UPDATE wishes SET waiter = ? WHERE id = ?", (waiter, entry.id))
+                        database.execute("UPDATE write_requests SET waiter = ? WHERE id = ?", (waiter, request.id))
                 else:
-                    self.post(entry, waiter)
+                    self.enqueue(request, waiter)
                 yield
             finally:
                 self.state.drop_lock(waiter)
-                if not entry.run:
+                if not request.run:
                     with self.state.transaction() as database:
-                        database.execute("DELETE FROM wishes WHERE id = ?", (entry.id,))
-                        database.execute(_DROP_READ_LISTS)
+                        database.execute("DELETE FROM write_requests WHERE id = ?", (request.id,))
+                        database.execute(_DROP_SNAPSHOTS)
 
-    def _write(self, entry: Entry, write: Writer, tidy: bool) -> None:
-        others = [] if entry.wish.solitary else self._company(entry)
-        own = [other for other in others if other.id == entry.id]
-        others = [other for other in others if other.id != entry.id]
-        work = write([*(own or [entry]), *others])
-        if not (others or tidy):
+    def _write(self, request: WriteRequest, write: BatchWriter, purge: bool) -> None:
+        others = [] if request.exclusive else self._batch(request)
+        own = [other for other in others if other.id == request.id]
+        others = [other for other in others if other.id != request.id]
+        batch = write([*(own or [request]), *others])
+        if not (others or purge):
             return
-        round_, single = secrets.token_hex(8), {other.id for other in others if not other.run}
-        decided = [
-            (json.dumps(verdict), round_ if name in single else None, name) for name, verdict in work.verdicts.items()
-        ]
-        with self.state.transaction() as database:
-            database.executemany("UPDATE wishes SET verdict = ?, round = ? WHERE id = ?", decided)
-            if single:
-                database.execute("INSERT INTO rounds VALUES (?, ?)", (round_, json.dumps(work.whitelist)))
-        self.tidy_up()
-
-    def _others_wait(self, entry: Entry) -> bool:
-        query = (
-            "SELECT 1 FROM wishes WHERE key = ? AND terms = ? AND verdict IS NULL AND waiter IS NOT NULL AND id != ?"
-        )
-        return not entry.wish.solitary and bool(self.state.rows(query, self.key, self._terms, entry.id))
-
-    def _company(self, entry: Entry) -> list[Entry]:
-        """All who wait, those of the same run and fleet also before they do, and the entry itself as it is kept."""
-        return [
-            other
-            for other, waiter in self._rows("key = ? AND terms = ? AND verdict IS NULL", self.key, self._terms)
-            if other.id == entry.id
-            or (entry.run and (entry.run, entry.fleet) == (other.run, other.fleet))
-            or (waiter and self.state.is_held(waiter))
-        ]
-
-    def _rows(self, condition: str, *values: str) -> list[tuple[Entry, str | None]]:
-        rows = self.state.rows(f"SELECT {_COLUMNS} FROM wishes WHERE {condition} ORDER BY posted", *values)
-        found = []
-        for name, run, host, fleet, wish, max_wait, timeout, seen, waiter in rows:
-            state, ips, keep, max_removals, detected = self.state.decoded(wish)
-            wanted = Wish(state, tuple(ips), tuple(keep), max_removals=max_removals)
-            earlier = tuple(self.state.decoded(seen or "[]"))
-            found.append((Entry(wanted, max_wait, timeout, name, run, host, fleet, earlier, detected), waiter))
-        return found
-
-    def tidy_up(self) -> None:
-        """Forget what nobody will come back for: wishes of the dead, and the lists that went with verdicts."""
-        waiters = self.state.rows("SELECT waiter FROM wishes WHERE waiter IS NOT NULL AND run = ''")
-        runs = self.state.rows("SELECT DISTINCT run FROM wishes WHERE run != ''")
-        dead = [row for row in waiters if not self.state.is_held(row[0])]
-        over = [row for row in runs if has_ended(row[0])]
-        with self.state.transaction() as database:
-            database.executemany("DELETE FROM wishes WHERE waiter = ?", dead)
-            database.executemany("DELETE FROM readings WHERE run = ?", over)
-            database.executemany("DELETE FROM wishes WHERE run = ?", over)
-            database.execute("DELETE FROM wishes WHERE rowid <= (SELECT max(rowid) FROM wishes) - ?", (MOST_WISHES,))
-            database.execute(_DROP_READ_LISTS)
-        self.state.drop_free_locks("waiting.")
+        self._save(batch, {other.id for other in others if not other.run})
+        self.purge_stale()
 
 
-def run_id(process: int | None = None) -> str:
-    """A run of Ansible: its process, here the one that made this worker, and when and where that was started."""
-    process = os.getppid() if process is None else process
-    return f"{process} {_start_of(process)} {_world()}"
+def has_pending_changes(state: State, run: str) -> bool:
+    """Whether something has, or had, to be done for a host of a run. That it is done does not change this."""
+    return bool(state.rows("SELECT 1 FROM write_requests WHERE run = ? AND NOT no_op LIMIT 1", run))
 
 
-def is_busy(state: State, run: str) -> bool:
-    """Whether something has, or had, to be done for a host of a run. Nothing that is done changes that."""
-    return bool(state.rows("SELECT 1 FROM wishes WHERE run = ? AND NOT idle LIMIT 1", run))
-
-
-def is_at_rest(state: State, run: str) -> bool:
-    """Whether hosts of a run have put down wishes, and nothing has to be done for any of them."""
-    return not is_busy(state, run) and bool(state.rows("SELECT 1 FROM wishes WHERE run = ? LIMIT 1", run))
-
-
-def added(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
-    """Two costs together."""
-    return {name: round(one.get(name, 0) + other.get(name, 0), 1) for name in {**one, **other}}
-
-
-def has_ended(run: str) -> bool:
-    """Whether a run is surely over. Of one in another container, that cannot be seen."""
-    process, start, world = [*run.split(" ", 2), "", ""][:3]
-    return world == _world() and process.isdigit() and _start_of(int(process)) != start
-
-
-def _start_of(process: int) -> str:
-    try:
-        # Fields after the name, which may hold blanks; the start is field 22 of the line (proc(5)).
-        with open(f"/proc/{process}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[19].decode()
-    except OSError:
-        if os.path.exists("/proc/self/stat"):
-            return ""
-    # Where no start is told, the session and the group that it belongs to have to do.
-    try:
-        return f"{os.getsid(process)}-{os.getpgid(process)}"
-    except (OSError, OverflowError):
-        return ""
-
-
-def _world() -> str:
-    """Where process numbers mean what they mean here: one machine since its start, and one container on it."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-            return f"{file.read().strip().decode()} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return os.uname().nodename
+def is_in_sync(state: State, run: str) -> bool:
+    """Whether hosts of a run have requests, and nothing has to be done for any of them."""
+    return not has_pending_changes(state, run) and bool(
+        state.rows("SELECT 1 FROM write_requests WHERE run = ? LIMIT 1", run)
+    )

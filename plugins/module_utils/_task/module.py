@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An operation as a module, which runs where the task was delegated to.
+"""An operation as a module, on the host that the task was delegated to.
 
-This file is private to the collection. Its twin for the control node is ``plugin_utils/_action.py``.
+This file is private to the collection. Its counterpart for the control node is ``plugin_utils/_action.py``.
 """
 
 from __future__ import annotations

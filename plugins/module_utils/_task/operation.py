@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An operation is what a task does, whichever side it runs on.
+"""An operation: what a task does, whether it runs on the control node or on the host it was delegated to.
 
 This file is private to the collection.
 """
@@ -23,27 +23,23 @@ from .._core.text import one_line, visible_everywhere
 from .options import Spec
 
 
-def _silent(_text: str) -> None:
-    """Tell nobody."""
-
-
 @dataclass(frozen=True)
 class Mode:
-    """How the task runs: as a prediction (``check``), with a ``diff``; ``progress`` hears how far it is."""
+    """How the task runs: as a prediction (``check``), with a ``diff``; ``progress`` receives messages."""
 
     check: bool = False
     diff: bool = False
-    progress: Callable[[str], None] = _silent
+    progress: Callable[[str], None] = lambda _text: None
 
 
 @dataclass(frozen=True)
 class Operation:
     """Options, rules between them, and a function from validated options to a result.
 
-    The function raises QgError, or returns a result that may hold ``failed`` and ``msg``. ``reveal`` adds what is
-    secret to a result that was redacted, and says whether it did: only the control node calls it, and hides the result
-    then. ``secret_option`` names the option, of type bool, with which the result itself holds secrets. ``selectors``
-    are the options that select what the operation concerns: given as null or empty, they are refused on either side.
+    The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. ``reveal`` adds secrets to
+    a redacted result and returns whether it did so: only the control node calls it, and then hides the result.
+    ``secret_option`` names the option, of type bool, that makes the result itself contain secrets. ``selectors`` are
+    the options that select what the operation concerns: null or an empty value is refused for them.
     """
 
     spec: Spec
@@ -55,33 +51,42 @@ class Operation:
 
 
 def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    """Run an operation."""
+    """Run an operation, and return its redacted result; an error becomes a failed result."""
     if REQUESTS_IMPORT_ERROR is not None:
         return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
     return redact(guarded(lambda: operation.run(params, mode)), params, operation.spec)
 
 
 def guarded(work: Callable[[], dict[str, Any]], passed_on: tuple[type[Exception], ...] = ()) -> dict[str, Any]:
-    """The result of the work, or a failed result for any exception but those that are ``passed_on``."""
+    """Return the result of the work, or a failed result for any exception except those that are ``passed_on``."""
     try:
         return work()
-    except QgError as problem:
-        return {"failed": True, "changed": False, **problem.as_result()}
+    except QgError as error:
+        return {"failed": True, "changed": False, **error.as_result()}
     except passed_on:
         raise
-    except Exception as problem:
-        unexpected = UnexpectedError(problem, "The task was not completed")
+    except Exception as error:
+        unexpected = UnexpectedError(error, "The task was not completed")
         return {"failed": True, "changed": False, **unexpected.as_result()}
 
 
-def redact(result: dict[str, Any], params: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
-    """The result without any value of an option marked ``no_log``, in whatever spelling, and fit to be shown.
+def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
+    """Return the values of all options that are marked ``no_log``."""
+    return frozenset(str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
 
-    This is done for actions and modules alike, for values and names. Messages are on one line, and no text holds
+
+def redact(result: dict[str, Any], params: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
+    """Return the result without any value of an option marked ``no_log``, as :func:`without_secrets` does."""
+    return without_secrets(result, secrets_in(params, spec))
+
+
+def without_secrets(result: dict[str, Any], secrets: frozenset[str]) -> dict[str, Any]:
+    """Return the result without the secrets, in whatever spelling, and safe to be shown.
+
+    This applies to actions and modules alike, to values and names. Messages are on one line, and no text contains
     anything that a terminal obeys.
     """
-    secrets = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
-    cleaned: dict[str, Any] = visible_everywhere(_redactor(frozenset(secrets)).tree(result))
+    cleaned: dict[str, Any] = visible_everywhere(_redactor(secrets).tree(result))
     if isinstance(cleaned.get("msg"), str):
         cleaned["msg"] = one_line(cleaned["msg"])
     if cleaned.get("warnings"):
@@ -91,5 +96,5 @@ def redact(result: dict[str, Any], params: Mapping[str, Any], spec: Spec) -> dic
 
 @functools.lru_cache(maxsize=8)
 def _redactor(secrets: frozenset[str]) -> Redactor:
-    """What a fleet needs for each host is made once."""
+    """Return a redactor that is compiled once for all hosts of a play."""
     return Redactor(secrets)

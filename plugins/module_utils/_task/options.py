@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Each option declared once, checked once, and turned into a client.
+"""The options of the vendor's APIs: declared once, parsed once into typed objects, and turned into a client.
 
 This file is private to the collection.
 """
@@ -13,6 +13,7 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,78 +91,131 @@ EGRESS_OPTIONS: Spec = {
 
 
 def check_authorities(path: str) -> None:
-    """Refuse a ca_path that cannot be used, before the HTTP library does it without a word of what is wrong."""
+    """Refuse a ca_path that cannot be used, since the HTTP library would fail without naming the cause."""
     check_path("ca_path", path)
     try:
         directory = os.path.isdir(path)
         ssl.create_default_context(cafile=None if directory else path, capath=path if directory else None)
-    except OSError as problem:
+    except OSError as error:
         raise OptionError(
-            f"ca_path {path} cannot be used: {problem.strerror or 'no certificates in it'}. Name a file of certificate "
+            f"ca_path {path} cannot be used: {error.strerror or 'no certificates in it'}. Name a file of certificate "
             "authorities in PEM format."
         ) from None
 
 
-def _address(option: str, params: Mapping[str, Any], spec: Spec) -> str:
-    """The address of an API, with nothing in it that could be a secret."""
+def _parse_url(option: str, params: Mapping[str, Any], spec: Spec) -> str:
+    """Return the URL of an API; refuse one with a part that could be a secret."""
     url = check_url(option, params[option], spec[option]["default"])
     parts = urlsplit(url)
     if parts.query or parts.fragment:
-        raise OptionError(f"{option} must hold no more than scheme, host and path: {parts.scheme}://{parts.hostname}.")
+        raise OptionError(
+            f"{option} must contain only scheme, host and path, such as {parts.scheme}://{parts.hostname}."
+        )
     return url
 
 
-def _check_transport(params: Mapping[str, Any]) -> None:
-    """Find every mistake in the options of :data:`TRANSPORT_OPTIONS`."""
-    if params["ca_path"]:
-        check_authorities(params["ca_path"])
-    check_range("timeout", params["timeout"], 0.1, 600)
-    check_range("max_wait", params["max_wait"], 0, 86400)
+@dataclass(frozen=True)
+class TransportOptions:
+    """The options of :data:`TRANSPORT_OPTIONS`, checked."""
+
+    timeout: float
+    max_wait: float
+    validate_certs: bool
+    ca_path: str | None
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> TransportOptions:
+        """Check and return the options; raises OptionError for every mistake in them."""
+        if params["ca_path"]:
+            check_authorities(params["ca_path"])
+        return cls(
+            timeout=check_range("timeout", params["timeout"], 0.1, 600),
+            max_wait=check_range("max_wait", params["max_wait"], 0, 86400),
+            validate_certs=params["validate_certs"],
+            ca_path=params["ca_path"],
+        )
+
+    def transport(self, url_option: str) -> Transport:
+        """Return the transport; ``url_option`` is what messages call the address."""
+        return Transport(
+            timeout=self.timeout, validate_certs=self.validate_certs, ca_path=self.ca_path, url_option=url_option
+        )
 
 
-def _transport(params: Mapping[str, Any], url_option: str) -> tuple[Transport, WaitBudget]:
-    """What the options of :data:`TRANSPORT_OPTIONS` describe."""
-    transport = Transport(
-        timeout=params["timeout"],
-        validate_certs=params["validate_certs"],
-        ca_path=params["ca_path"],
-        url_option=url_option,
-    )
-    return transport, WaitBudget(params["max_wait"])
+@dataclass(frozen=True)
+class ProxyApiOptions:
+    """The options of :data:`PROXY_API_OPTIONS`, checked, except ``state_dir``: only opening it shows a mistake."""
+
+    api_url: str
+    key: str = field(repr=False)
+    pwd: str | None = field(repr=False)
+    transport: TransportOptions
+    state_dir: str
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> ProxyApiOptions:
+        """Check and return the options; raises OptionError for every mistake in them."""
+        if not params["key"].strip():
+            raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
+        return cls(
+            api_url=_parse_url("api_url", params, PROXY_API_OPTIONS),
+            key=params["key"],
+            pwd=params["pwd"],
+            transport=TransportOptions.parse(params),
+            state_dir=params["state_dir"],
+        )
+
+    def client(self, state: State | None = None) -> ProxyApi:
+        """Return the client; ``state`` is the state directory if it is open already."""
+        transport, max_wait = self.transport.transport("api_url"), self.transport.max_wait
+        rate_limiter = RateLimiter(state or State(self.state_dir, max_wait))
+        return ProxyApi(transport, rate_limiter, WaitBudget(max_wait), api_url=self.api_url, key=self.key, pwd=self.pwd)
 
 
-def check_proxy_api(params: Mapping[str, Any]) -> str:
-    """Find every mistake in the options of :data:`PROXY_API_OPTIONS` but ``state_dir``; returns the API's address."""
-    if not params["key"].strip():
-        raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
-    url = _address("api_url", params, PROXY_API_OPTIONS)
-    _check_transport(params)
-    return url
+def check_proxy_api(params: Mapping[str, Any]) -> None:
+    """Find every mistake in the options of :data:`PROXY_API_OPTIONS` except ``state_dir``."""
+    ProxyApiOptions.parse(params)
+
+
+@dataclass(frozen=True)
+class AccountApiOptions:
+    """The options of :data:`ACCOUNT_API_OPTIONS`, checked."""
+
+    account_url: str
+    identity: Identity = field(repr=False)
+    transport: TransportOptions
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> AccountApiOptions:
+        """Check and return the options; raises OptionError for every mistake in them."""
+        for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
+            if not params[option].strip():
+                raise OptionError(
+                    f"{option} is empty: give {what} of the vendor's page Agent in the option {option} or the "
+                    f"environment QG_{option.upper()}."
+                )
+        domain = params["domain"].strip()
+        if not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
+            raise OptionError(
+                f"domain={describe(domain)} is not a host name: give the site of the account, such as www.qg.net."
+            )
+        return cls(
+            account_url=_parse_url("account_url", params, ACCOUNT_API_OPTIONS),
+            identity=Identity(params["app_id"].strip(), params["app_key"].strip(), domain),
+            transport=TransportOptions.parse(params),
+        )
+
+    def client(self) -> AccountApi:
+        """Return the client."""
+        transport, budget = self.transport.transport("account_url"), WaitBudget(self.transport.max_wait)
+        return AccountApi(transport, budget, account_url=self.account_url, identity=self.identity)
 
 
 def proxy_api(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
-    """The client that the options of :data:`PROXY_API_OPTIONS` describe; ``state`` is what is open of ``state_dir``."""
-    url = check_proxy_api(params)
-    transport, budget = _transport(params, "api_url")
-    rate_limiter = RateLimiter(state or State(params["state_dir"], params["max_wait"]))
-    return ProxyApi(transport, rate_limiter, budget, api_url=url, key=params["key"], pwd=params["pwd"])
+    """Return the client that the options of :data:`PROXY_API_OPTIONS` describe."""
+    return ProxyApiOptions.parse(params).client(state)
 
 
 def account_api(params: Mapping[str, Any]) -> AccountApi:
-    """The client that the options of :data:`ACCOUNT_API_OPTIONS` describe."""
-    for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
-        if not params[option].strip():
-            raise OptionError(
-                f"{option} is empty: give {what} of the vendor's page Agent in the option {option} or the environment "
-                f"QG_{option.upper()}."
-            )
-    domain = params["domain"].strip()
-    if not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
-        raise OptionError(
-            f"domain={describe(domain)} is no host name: give the site that the account lives on, such as www.qg.net."
-        )
-    url = _address("account_url", params, ACCOUNT_API_OPTIONS)
-    _check_transport(params)
-    transport, budget = _transport(params, "account_url")
-    identity = Identity(params["app_id"].strip(), params["app_key"].strip(), domain)
-    return AccountApi(transport, budget, account_url=url, identity=identity)
+    """Return the client that the options of :data:`ACCOUNT_API_OPTIONS` describe."""
+    return AccountApiOptions.parse(params).client()

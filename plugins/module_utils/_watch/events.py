@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a watcher tells: pure functions from what was known and what is seen now to events.
+"""The events of a watcher: pure functions from the known state and a new snapshot to the next state and its events.
 
-This file is private to the collection. An event tells a change, once. What is seen for the first time changes nothing,
-unless it is on the wrong side of a threshold already.
+This file is private to the collection. Each change causes one event. The first snapshot causes no events, except for
+thresholds that are crossed already.
 """
 
 from __future__ import annotations
@@ -18,36 +18,35 @@ from decimal import Decimal
 from typing import Any
 
 from .._api.account.models import Amount
-from .._api.classic.models import Lease, Quota
+from .._api.classic.models import Lease, Quota, oldest_first
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
-from .._leases.plan import oldest_first
 
-#: What can be watched, each by one call of the vendor.
+#: The subjects that can be watched, each with one call of the vendor's API.
 QUOTA, LEASES, WHITELIST, BALANCE = "quota", "leases", "whitelist", "balance"
-#: How far above its threshold a number has to be before it has recovered: one that swings around the threshold is no
-#: news each time.
-MARGIN = Decimal("0.1")
-#: Different codes of one failure that are told; a server that makes them up is not told for ever.
+#: How far above its threshold a number must be before it has recovered, so that a number that swings around the
+#: threshold does not cause an event each time.
+RECOVERY_MARGIN = Decimal("0.1")
+#: The maximum number of different codes that are reported for one failure, in case a server invents them.
 MAX_CODES = 20
-#: Seconds after which something that fails is looked at again at the latest, unless the interval is longer.
-MAX_BLOCK = 900.0
-#: What ``watch_failed`` tells of a failure, where it is known.
+#: The maximum backoff of a failing subject in seconds, unless the interval is longer.
+MAX_BACKOFF = 900.0
+#: The fields of ``watch_failed`` that are taken from the error, if it has them.
 _DETAILS = ("code", "meaning", "endpoint", "http_status", "request_id")
 
 Event = dict[str, Any]
 Identity = tuple[str, str, str]
-#: Addresses that are missing on a whitelist, and those that should not be there.
+#: The addresses that are missing on a whitelist, and those that are unexpected.
 Drift = tuple[frozenset[str], frozenset[str]]
-IN_STEP: Drift = (frozenset(), frozenset())
+NO_DRIFT: Drift = (frozenset(), frozenset())
 
 
 @dataclass(frozen=True)
 class Rules:
     """What is watched. ``expires_within`` is in minutes, ``balance_below`` in yuan.
 
-    ``whitelist`` tells every entry that comes or goes, ``expected`` how the list as a whole differs from what it shall
-    be.
+    ``whitelist`` reports each entry that appears or disappears, ``expected`` how the list as a whole differs from the
+    expected one.
     """
 
     quota_below: int | None = None
@@ -58,20 +57,20 @@ class Rules:
     balance_below: Decimal | None = None
 
     @property
-    def things(self) -> tuple[str, ...]:
-        """What has to be looked at, in an order that lets the number of channels be known before it is needed."""
+    def subjects(self) -> tuple[str, ...]:
+        """The subjects to poll. The quota comes first: the rate limits of later calls depend on its channels."""
         wanted = {
             QUOTA: self.quota_below is not None,
             LEASES: self.leases or self.expires_within is not None,
             WHITELIST: self.whitelist or self.expected is not None,
             BALANCE: self.balance_below is not None,
         }
-        return tuple(thing for thing, watched in wanted.items() if watched)
+        return tuple(subject for subject, watched in wanted.items() if watched)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one poll brought: a value, or the reason why there is none, for each thing that was looked at."""
+class Snapshot:
+    """The results of one poll: a value, or the error that prevented it, for each subject that was polled."""
 
     quota: Quota | None = None
     leases: Collection[Lease] | None = None
@@ -80,161 +79,162 @@ class Seen:
     failed: Mapping[str, QgError] = field(default_factory=dict)
 
     @property
-    def things(self) -> tuple[str, ...]:
-        """What there is a value of."""
-        return tuple(thing for thing in (QUOTA, LEASES, WHITELIST, BALANCE) if getattr(self, thing) is not None)
+    def subjects(self) -> tuple[str, ...]:
+        """The subjects that have a value."""
+        return tuple(name for name in (QUOTA, LEASES, WHITELIST, BALANCE) if getattr(self, name) is not None)
 
 
 @dataclass(frozen=True)
-class Failing:
-    """Something that could not be looked at, so many times in a row, and the vendor's codes that were told."""
+class FailureState:
+    """A failing subject: its consecutive failures, and the vendor's codes that were reported for it."""
 
-    times: int
+    count: int
     codes: frozenset[object] = frozenset()
 
 
 @dataclass(frozen=True)
-class Known:
-    """What earlier polls have left. ``held`` and ``listed`` are None until they were seen for the first time.
+class WatchState:
+    """What is known from earlier polls. ``leases`` and ``whitelist`` are None before their first snapshot.
 
-    ``expiring`` names the leases that were told to end soon, each with its deadline: another one would be news.
+    ``expiring`` contains the leases that were reported as expiring, each with its deadline: a new deadline is reported
+    again.
     """
 
     quota_low: bool = False
-    held: Mapping[Identity, Lease] | None = None
+    leases: Mapping[Identity, Lease] | None = None
     expiring: frozenset[tuple[Identity, str | None]] = frozenset()
-    listed: frozenset[str] | None = None
-    drift: Drift = IN_STEP
+    whitelist: frozenset[str] | None = None
+    drift: Drift = NO_DRIFT
     balance_low: bool = False
-    failing: Mapping[str, Failing] = field(default_factory=dict)
+    failing: Mapping[str, FailureState] = field(default_factory=dict)
 
 
-Step = tuple[Known, list[Event]]
+Step = tuple[WatchState, list[Event]]
 
 
-def step(known: Known, rules: Rules, seen: Seen, now: float) -> Step:
-    """What is known after a poll, and the events that it makes."""
+def step(state: WatchState, rules: Rules, snapshot: Snapshot, now: float) -> Step:
+    """Return the state after a poll, and the events of the poll."""
     events: list[Event] = []
-    for thing, problem in seen.failed.items():
-        known, told = failed(known, thing, problem)
-        events += told
-    for thing in seen.things:
-        known, told = worked(known, thing)
-        events += told
-    if seen.quota is not None:
-        known, told = saw_quota(known, rules, seen.quota)
-        events += told
-    if seen.leases is not None:
-        known, told = saw_leases(known, rules, seen.leases, now)
-        events += told
-    if seen.whitelist is not None:
-        known, told = saw_whitelist(known, rules, seen.whitelist)
-        events += told
-    if seen.balance is not None:
-        known, told = saw_balance(known, rules, seen.balance)
-        events += told
-    return known, events
+    for subject, error in snapshot.failed.items():
+        state, new = _record_failure(state, subject, error)
+        events += new
+    for subject in snapshot.subjects:
+        state, new = _record_success(state, subject)
+        events += new
+    if snapshot.quota is not None:
+        state, new = _compare_quota(state, rules, snapshot.quota)
+        events += new
+    if snapshot.leases is not None:
+        state, new = _compare_leases(state, rules, snapshot.leases, now)
+        events += new
+    if snapshot.whitelist is not None:
+        state, new = _compare_whitelist(state, rules, snapshot.whitelist)
+        events += new
+    if snapshot.balance is not None:
+        state, new = _compare_balance(state, rules, snapshot.balance)
+        events += new
+    return state, events
 
 
-def saw_quota(known: Known, rules: Rules, quota: Quota) -> Step:
-    """Whether the free channels have fallen below the threshold, or are well above it again."""
+def _compare_quota(state: WatchState, rules: Rules, quota: Quota) -> Step:
+    """Report when the free channels fall below the threshold, and when they are well above it again."""
     below = rules.quota_below
     if below is None:
-        return known, []
-    # A plan may have no more channels than the threshold and its margin: all free is as well as it can be.
-    recovered_at = max(below, min(below + max(1, math.ceil(below * MARGIN)), quota.total))
-    low = quota.available < (recovered_at if known.quota_low else below)
+        return state, []
+    # A plan may have fewer channels than the threshold with its margin: if all are free, it has recovered.
+    recovered_at = max(below, min(below + max(1, math.ceil(below * RECOVERY_MARGIN)), quota.total))
+    low = quota.available < (recovered_at if state.quota_low else below)
     data = {**quota.described(), "below": below}
-    return dataclasses.replace(known, quota_low=low), _crossing(QUOTA, known.quota_low, low, data)
+    return dataclasses.replace(state, quota_low=low), _crossing(QUOTA, state.quota_low, low, data)
 
 
-def saw_balance(known: Known, rules: Rules, balance: Amount) -> Step:
-    """The same for the money in the account; exact, since the vendor writes decimals."""
+def _compare_balance(state: WatchState, rules: Rules, balance: Amount) -> Step:
+    """Report when the balance crosses its threshold; exactly, since the vendor writes decimals."""
     below = rules.balance_below
     if below is None:
-        return known, []
-    low = balance.exact < (below * (1 + MARGIN) if known.balance_low else below)
+        return state, []
+    low = balance.exact < (below * (1 + RECOVERY_MARGIN) if state.balance_low else below)
     data = {"balance": balance.text, "amount": float(balance.exact), "below": float(below)}
-    return dataclasses.replace(known, balance_low=low), _crossing(BALANCE, known.balance_low, low, data)
+    return dataclasses.replace(state, balance_low=low), _crossing(BALANCE, state.balance_low, low, data)
 
 
-def _crossing(thing: str, was_low: bool, is_low: bool, data: Mapping[str, Any]) -> list[Event]:
-    return [] if is_low == was_low else [_event(f"{thing}_low" if is_low else f"{thing}_recovered", data)]
+def _crossing(subject: str, was_low: bool, is_low: bool, data: Mapping[str, Any]) -> list[Event]:
+    return [] if is_low == was_low else [_event(f"{subject}_low" if is_low else f"{subject}_recovered", data)]
 
 
-def saw_leases(known: Known, rules: Rules, leases: Collection[Lease], now: float) -> Step:
-    """Which leases are gone, which are new, and which end soon."""
-    held = {lease.identity: lease for lease in leases}
-    before = held if known.held is None else known.held
-    gone = [lease for identity, lease in before.items() if identity not in held]
-    new = [lease for identity, lease in held.items() if identity not in before]
+def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], now: float) -> Step:
+    """Report leases that are gone, leases that are new, and leases that expire soon."""
+    current = {lease.identity: lease for lease in leases}
+    before = current if state.leases is None else state.leases
+    gone = [lease for identity, lease in before.items() if identity not in current]
+    new = [lease for identity, lease in current.items() if identity not in before]
     near = {
         (identity, lease.deadline)
-        for identity, lease in held.items()
-        if (identity, lease.deadline) in known.expiring or _ends_soon(lease, rules, now)
+        for identity, lease in current.items()
+        if (identity, lease.deadline) in state.expiring or _expires_soon(lease, rules, now)
     }
-    told = [lease for lease in held.values() if (lease.identity, lease.deadline) in near - known.expiring]
+    expiring = [lease for lease in current.values() if (lease.identity, lease.deadline) in near - state.expiring]
     events = [
-        _event("lease_gone", {**lease.described(now), "expired": _has_ended(lease, now)})
+        _event("lease_gone", {**lease.described(now), "expired": _has_expired(lease, now)})
         for lease in oldest_first(gone)
     ]
     events += [_event("lease_new", lease.described(now)) for lease in oldest_first(new)]
-    events += [_event("lease_expiring", lease.described(now)) for lease in oldest_first(told)]
-    return dataclasses.replace(known, held=held, expiring=frozenset(near)), events
+    events += [_event("lease_expiring", lease.described(now)) for lease in oldest_first(expiring)]
+    return dataclasses.replace(state, leases=current, expiring=frozenset(near)), events
 
 
-def _ends_soon(lease: Lease, rules: Rules, now: float) -> bool:
+def _expires_soon(lease: Lease, rules: Rules, now: float) -> bool:
     remaining = lease.remaining(now)
     return rules.expires_within is not None and remaining is not None and remaining <= rules.expires_within * 60
 
 
-def _has_ended(lease: Lease, now: float) -> bool | None:
-    """Whether it ended by itself; None where its deadline cannot be read."""
+def _has_expired(lease: Lease, now: float) -> bool | None:
+    """Whether the deadline of a lease has passed; None if the deadline cannot be read."""
     remaining = lease.remaining(now)
     return None if remaining is None else remaining <= 0
 
 
-def saw_whitelist(known: Known, rules: Rules, ips: Collection[str]) -> Step:
-    """Which entries came and went, and how the list differs from what is expected."""
-    listed = frozenset(ips)
-    before = listed if known.listed is None else known.listed
+def _compare_whitelist(state: WatchState, rules: Rules, ips: Collection[str]) -> Step:
+    """Report entries that appear or disappear, and how the list differs from the expected one."""
+    current = frozenset(ips)
+    before = current if state.whitelist is None else state.whitelist
     events: list[Event] = []
     if rules.whitelist:
-        for kind, changed in (("whitelist_removed", before - listed), ("whitelist_added", listed - before)):
-            events += [_event(kind, {"ip": ip, "count": len(listed)}) for ip in numeric_order(changed)]
-    drift = IN_STEP if rules.expected is None else (rules.expected - listed, listed - rules.expected)
-    if drift != known.drift:
+        for kind, changed in (("whitelist_removed", before - current), ("whitelist_added", current - before)):
+            events += [_event(kind, {"ip": ip, "count": len(current)}) for ip in numeric_order(changed)]
+    drift = NO_DRIFT if rules.expected is None else (rules.expected - current, current - rules.expected)
+    if drift != state.drift:
         missing, unexpected = (numeric_order(part) for part in drift)
-        kind = "whitelist_recovered" if drift == IN_STEP else "whitelist_drift"
-        events.append(_event(kind, {"missing": missing, "unexpected": unexpected, "count": len(listed)}))
-    return dataclasses.replace(known, listed=listed, drift=drift), events
+        kind = "whitelist_recovered" if drift == NO_DRIFT else "whitelist_drift"
+        events.append(_event(kind, {"missing": missing, "unexpected": unexpected, "count": len(current)}))
+    return dataclasses.replace(state, whitelist=current, drift=drift), events
 
 
-def failed(known: Known, thing: str, problem: QgError) -> Step:
-    """Something could not be looked at. It is told once, and again only where the vendor gives a code that is new."""
-    before, code = known.failing.get(thing), problem.details.get("code")
+def _record_failure(state: WatchState, subject: str, error: QgError) -> Step:
+    """Report a subject that could not be read: once, and again only if the vendor returns a new code."""
+    before, code = state.failing.get(subject), error.details.get("code")
     codes = before.codes if before else frozenset()
-    news = before is None or (code is not None and code not in codes and len(codes) < MAX_CODES)
-    after = Failing(before.times + 1 if before else 1, codes | {code} if news and code is not None else codes)
-    details = {name: problem.details.get(name) for name in _DETAILS}
-    events = [_event("watch_failed", {"watched": thing, "msg": problem.message, **details})] if news else []
-    return dataclasses.replace(known, failing={**known.failing, thing: after}), events
+    is_news = before is None or (code is not None and code not in codes and len(codes) < MAX_CODES)
+    after = FailureState(before.count + 1 if before else 1, codes | {code} if is_news and code is not None else codes)
+    details = {name: error.details.get(name) for name in _DETAILS}
+    events = [_event("watch_failed", {"watched": subject, "msg": error.message, **details})] if is_news else []
+    return dataclasses.replace(state, failing={**state.failing, subject: after}), events
 
 
-def worked(known: Known, thing: str) -> Step:
-    """Something could be looked at, perhaps again."""
-    if thing not in known.failing:
-        return known, []
-    data = {"watched": thing, "failures": known.failing[thing].times}
-    others = {other: failing for other, failing in known.failing.items() if other != thing}
-    return dataclasses.replace(known, failing=others), [_event("watch_recovered", data)]
+def _record_success(state: WatchState, subject: str) -> Step:
+    """Report a subject that can be read again."""
+    if subject not in state.failing:
+        return state, []
+    data = {"watched": subject, "failures": state.failing[subject].count}
+    others = {other: failure for other, failure in state.failing.items() if other != subject}
+    return dataclasses.replace(state, failing=others), [_event("watch_recovered", data)]
 
 
-def polls_left_out(times: int, interval: float) -> int:
-    """For how many polls something rests that has failed so many times in a row: none, 1, 3, 7 and so on."""
-    return min((1 << min(times - 1, 30)) - 1, max(0, int(MAX_BLOCK / interval) - 1))
+def polls_to_skip(failures: int, interval: float) -> int:
+    """Return the number of polls to skip after this many consecutive failures: none, 1, 3, 7 and so on."""
+    return min((1 << min(failures - 1, 30)) - 1, max(0, int(MAX_BACKOFF / interval) - 1))
 
 
 def _event(kind: str, data: Mapping[str, Any]) -> Event:
-    # ansible-rulebook fills in where and when the event came from; it would take hosts from there for its actions.
+    # ansible-rulebook adds the source and the time of the event to meta. It would also take hosts from there.
     return {"type": kind, **data, "meta": {}}

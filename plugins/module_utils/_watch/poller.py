@@ -2,28 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The event source qg_watch: its options, and the loop that looks, tells and sleeps.
+"""The event source qg_watch: the loop that polls, emits events and sleeps.
 
-This file is private to the collection. What is told stands in ``_watch/events.py``.
+This file is private to the collection. ``_watch/events.py`` decides which events a poll causes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import functools
 import logging
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from decimal import Decimal
 from typing import Any, Protocol, TypeVar
-
-from ansible.module_utils.basic import AnsibleFallbackNotFound
-from ansible.module_utils.common import validation
 
 from .._api.account.client import AccountApi
 from .._api.bounded_session import REQUESTS_IMPORT_ERROR
@@ -31,144 +25,38 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.errors import RATE_LIMITED, ApiError
 from .._api.retry import Client
 from .._core.errors import OptionError, QgError, TransportError, UnexpectedError
-from .._core.validation import check_addresses, check_range
-from .._store.rate_limiter import minute_seconds
-from .._task.operation import redact
-from .._task.options import (
-    ACCOUNT_API_OPTIONS,
-    PROXY_API_OPTIONS,
-    Spec,
-    account_api,
-    proxy_api,
-)
+from .._task.operation import without_secrets
 from .events import (
     BALANCE,
     LEASES,
     QUOTA,
     WHITELIST,
-    Known,
-    Rules,
-    Seen,
+    Snapshot,
     Step,
-    polls_left_out,
+    WatchState,
+    polls_to_skip,
     step,
 )
+from .options import WatchOptions, read_options
 
 T = TypeVar("T")
-Params = Mapping[str, Any]
-#: What a wait does; it raises QgError when the watcher has been stopped meanwhile.
-Nap = Callable[[float], None]
+#: Waits for a number of seconds; raises QgError if the watcher is stopped meanwhile.
+Sleep = Callable[[float], None]
 logger = logging.getLogger("qingguo.qgnet.qg_watch")
 
-#: The least time between two polls, as a part of the vendor's minute: six calls of each kind, where the smallest plan
-#: allows 15, so that most of the limit stays for playbooks.
-MIN_INTERVAL = 1 / 6
-#: How far an interval strays, so that several watchers do not call at the same moment for ever.
+#: The random part of an interval, so that several watchers do not always call at the same moment.
 JITTER = 0.1
-
-WATCHED: Spec = {
-    "quota_below": {"type": "int"},
-    "leases": {"type": "bool", "default": False},
-    "lease_expires_within": {"type": "int"},
-    "whitelist": {"type": "bool", "default": False},
-    "expected": {"type": "list", "elements": "str"},
-    "balance_below": {"type": "float"},
-}
-SPEC: Spec = {
-    **WATCHED,
-    "interval": {"type": "float", "default": 60.0},
-    **PROXY_API_OPTIONS,
-    **ACCOUNT_API_OPTIONS,
-}
-
-
-def _text(value: object) -> str:
-    """A number too: ansible-rulebook makes one of what looks like one, such as a key of digits from a variable."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise TypeError
-    return str(value)
-
-
-#: For each type how it is read, and what the message asks for.
-_TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "bool": (validation.check_type_bool, "true or false"),
-    "float": (validation.check_type_float, "a number"),
-    "int": (validation.check_type_int, "a whole number"),
-    "list": (validation.check_type_list, "a list"),
-    "path": (validation.check_type_path, "a path"),
-    "str": (_text, "text in quotes"),
-}
 
 
 class Queue(Protocol):
-    """Where events go: an asyncio queue, or what ansible-rulebook puts in front of one."""
+    """Receives events: an asyncio queue, or what ansible-rulebook puts in front of one."""
 
     async def put(self, item: dict[str, Any], /) -> None:
-        """Take an event."""
+        """Add an event."""
 
 
-def options_from(args: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a rulebook, which may all be text when they come from variables, with what is left out."""
-    unknown = next((name for name in args if name not in SPEC), None)
-    if unknown is not None:
-        raise OptionError(f"{unknown} is no option of qg_watch: use {', '.join(SPEC)}.")
-    return {name: _value(name, args.get(name), option) for name, option in SPEC.items()}
-
-
-def _value(name: str, value: object, option: Mapping[str, Any]) -> Any:
-    if value is None or value == "":
-        value = _fallback(option)
-    if value is None:
-        return None
-    read, wanted = _TYPES[option["type"]]
-    try:
-        return read(value)
-    except (TypeError, ValueError):
-        shown = "" if option.get("no_log") or "@" in repr(value) else f"={value!r}"
-        instead = f", or set the environment variable {option['fallback'][1][0]}" if "fallback" in option else ""
-        raise OptionError(f"{name}{shown} cannot be used: give {wanted}{instead}.") from None
-
-
-def _fallback(option: Mapping[str, Any]) -> Any:
-    """What the environment says, or else the default."""
-    if "fallback" in option:
-        read, names = option["fallback"]
-        with contextlib.suppress(AnsibleFallbackNotFound):
-            return read(*names)
-    return option.get("default")
-
-
-def rules_from(params: Params) -> Rules:
-    """What the options want to have watched; every mistake in them is found here or in :func:`prepare`."""
-    for name, least, most in (
-        ("quota_below", 1, 1_000_000_000),
-        ("lease_expires_within", 1, 525_600),
-        ("balance_below", 0.01, 1_000_000_000),
-    ):
-        if params[name] is not None:
-            check_range(name, params[name], least, most)
-    check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
-    expected, below = params["expected"], params["balance_below"]
-    rules = Rules(
-        quota_below=params["quota_below"],
-        leases=params["leases"],
-        expires_within=params["lease_expires_within"],
-        whitelist=params["whitelist"],
-        expected=None if expected is None else frozenset(_addresses(expected)),
-        # As it was written, and not as the nearest binary number.
-        balance_below=None if below is None else Decimal(str(below)),
-    )
-    if not rules.things:
-        raise OptionError(f"qg_watch has nothing to watch: set at least one of {', '.join(WATCHED)}.")
-    return rules
-
-
-def _addresses(expected: list[Any]) -> tuple[str, ...]:
-    return check_addresses("expected", map(str, expected), only_global=False)
-
-
-class _Once(Client):
-    """Takes a client over and sends each call once: the next poll is the next try."""
+class _SingleAttempt(Client):
+    """Takes over a client, and sends each call once: the next poll is the next attempt."""
 
     def __init__(self, client: Client) -> None:
         vars(self).update(vars(client))
@@ -177,175 +65,174 @@ class _Once(Client):
         return attempt()
 
 
-class ProxyOnce(_Once, ProxyApi):
+class SingleAttemptProxyApi(_SingleAttempt, ProxyApi):
     """The classic proxy API for one poll."""
 
     def _call_with_retries(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
         try:
             return super()._call_with_retries(name, attempt, repeatable=repeatable)
-        except (ApiError, TransportError) as problem:
-            # All who share the key have to hear of it.
-            if problem.details.get("code") == RATE_LIMITED or problem.details.get("http_status") == 429:
-                self._rest(problem, 1, name)
+        except (ApiError, TransportError) as error:
+            # All processes that share the key must respect the vendor's block.
+            if error.details.get("code") == RATE_LIMITED or error.details.get("http_status") == 429:
+                self._rest(error, 1, name)
             raise
 
 
-class AccountOnce(_Once, AccountApi):
+class SingleAttemptAccountApi(_SingleAttempt, AccountApi):
     """The account API for one poll."""
 
 
-def _by_key(read: Callable[[ProxyApi], T]) -> Callable[[Params, Nap], T]:
-    def look(params: Params, nap: Nap) -> T:
-        api = ProxyOnce(proxy_api({**params, "key": params["key"] or ""}))
-        api.budget.sleep = nap
+def _with_proxy_api(read: Callable[[ProxyApi], T]) -> Callable[[WatchOptions, Sleep], T]:
+    def fetch(options: WatchOptions, sleep: Sleep) -> T:
+        assert options.proxy is not None
+        api = SingleAttemptProxyApi(options.proxy.client())
+        api.budget.sleep = sleep
         try:
             return read(api)
         finally:
             api.rate_limiter.state.close()
 
-    return look
+    return fetch
 
 
-def _by_account(read: Callable[[AccountApi], T]) -> Callable[[Params, Nap], T]:
-    def look(params: Params, nap: Nap) -> T:
-        names = {name: params[name] or "" for name in ("app_id", "app_key")}
-        return read(AccountOnce(account_api({**params, **names})))
+def _with_account_api(read: Callable[[AccountApi], T]) -> Callable[[WatchOptions, Sleep], T]:
+    def fetch(options: WatchOptions, sleep: Sleep) -> T:
+        assert options.account is not None
+        return read(SingleAttemptAccountApi(options.account.client()))
 
-    return look
+    return fetch
 
 
-#: How each thing is looked at: with one call.
-LOOKS: dict[str, Callable[[Params, Nap], Any]] = {
-    QUOTA: _by_key(lambda api: api.quota()),
-    LEASES: _by_key(lambda api: api.leases()),
-    WHITELIST: _by_key(lambda api: api.whitelist()),
-    BALANCE: _by_account(lambda api: api.balance()),
+#: How each subject is read: with one call.
+FETCHERS: dict[str, Callable[[WatchOptions, Sleep], Any]] = {
+    QUOTA: _with_proxy_api(lambda api: api.quota()),
+    LEASES: _with_proxy_api(lambda api: api.leases()),
+    WHITELIST: _with_proxy_api(lambda api: api.whitelist()),
+    BALANCE: _with_account_api(lambda api: api.balance()),
 }
 
 
-def prepare(params: Params, rules: Rules, nap: Nap) -> None:
-    """Make the clients that will be needed, for the mistakes that only this finds; no call is made."""
+def prepare(params: Mapping[str, Any], sleep: Sleep) -> WatchOptions:
+    """Parse the options, and create each client once to find the remaining mistakes; no call is made."""
+    options = WatchOptions.parse(params)
     if REQUESTS_IMPORT_ERROR is not None:
         raise OptionError(
             "qg_watch needs the Python library requests where ansible-rulebook runs: install it there with "
             "`python -m pip install requests`."
         )
-    if set(rules.things) - {BALANCE}:
-        _by_key(lambda _api: None)(params, nap)
-    if BALANCE in rules.things:
-        _by_account(lambda _api: None)(params, nap)
+    if options.proxy is not None:
+        _with_proxy_api(lambda _api: None)(options, sleep)
+    if options.account is not None:
+        _with_account_api(lambda _api: None)(options, sleep)
+    return options
 
 
-def look(params: Params, things: Collection[str], nap: Nap) -> Seen:
-    """One poll: a call for each thing, or none where its turn does not come within max_wait.
+def poll(options: WatchOptions, subjects: Collection[str], sleep: Sleep) -> Snapshot:
+    """Make one call for each subject, or none if the rate limit does not allow it within max_wait.
 
-    Whatever goes wrong is a failure of that thing in this poll, never the end of the event source.
+    An error is a failure of that subject in this poll, and never ends the event source.
     """
-    seen: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     failed: dict[str, QgError] = {}
-    for thing in things:
+    for subject in subjects:
         try:
-            seen[thing] = LOOKS[thing](params, nap)
-        except QgError as problem:
-            failed[thing] = problem
-        except sqlite3.Error as problem:
-            failed[thing] = QgError(
-                f"state_dir {params['state_dir']} cannot be used: {problem}. Make room on its disk, or set state_dir "
-                "(environment QG_STATE_DIR) to a directory on another one."
-            )
-        except Exception as problem:
-            failed[thing] = _unexpected(thing, problem)
-    return Seen(**seen, failed=failed)
+            values[subject] = FETCHERS[subject](options, sleep)
+        except QgError as error:
+            failed[subject] = error
+        except Exception as error:
+            failed[subject] = _unexpected(subject, error)
+    return Snapshot(**values, failed=failed)
 
 
-def _unexpected(thing: str, problem: Exception) -> UnexpectedError:
-    error = UnexpectedError(problem, f"The poll of {thing} was not completed")
+def _unexpected(subject: str, cause: Exception) -> UnexpectedError:
+    error = UnexpectedError(cause, f"The poll of {subject} was not completed")
     logger.debug("%s", error.traceback)
     return error
 
 
-def _news(known: Known, rules: Rules, seen: Seen, params: Params, now: float) -> Step:
-    """What is known after a poll, and its events without secrets. What cannot be judged counts as a failure."""
+def _evaluate(state: WatchState, options: WatchOptions, snapshot: Snapshot, now: float) -> Step:
+    """Return the state after a poll, and its events without secrets. An error in this counts as a failure."""
     try:
-        return _redacted(step(known, rules, seen, now), params)
+        return _evaluate_once(state, options, snapshot, now)
     except Exception:
-        # One after the other, so that one thing that cannot be judged does not hide the others.
+        # Each subject by itself, so that one that cannot be evaluated does not hide the others.
         events: list[dict[str, Any]] = []
-        for thing in (*seen.failed, *seen.things):
-            failed = {thing: seen.failed[thing]} if thing in seen.failed else {}
-            part = Seen(failed=failed) if failed else Seen(**{thing: getattr(seen, thing)})
+        for subject in (*snapshot.failed, *snapshot.subjects):
+            failed = {subject: snapshot.failed[subject]} if subject in snapshot.failed else {}
+            part = Snapshot(failed=failed) if failed else Snapshot(**{subject: getattr(snapshot, subject)})
             try:
-                known, more = _redacted(step(known, rules, part, now), params)
-            except Exception as problem:
-                part = Seen(failed={thing: _unexpected(thing, problem)})
-                known, more = _redacted(step(known, rules, part, now), params)
-            events += more
-        return known, events
+                state, new = _evaluate_once(state, options, part, now)
+            except Exception as error:
+                part = Snapshot(failed={subject: _unexpected(subject, error)})
+                state, new = _evaluate_once(state, options, part, now)
+            events += new
+        return state, events
 
 
-def _redacted(news: Step, params: Params) -> Step:
-    known, events = news
-    return known, [redact(event, params, SPEC) for event in events]
+def _evaluate_once(state: WatchState, options: WatchOptions, snapshot: Snapshot, now: float) -> Step:
+    state, events = step(state, options.rules, snapshot, now)
+    return state, [without_secrets(event, options.secrets) for event in events]
 
 
-async def in_thread(work: Callable[[], T]) -> T:
-    """Run what blocks beside the event loop.
+async def run_in_thread(work: Callable[[], T]) -> T:
+    """Run blocking work beside the event loop.
 
-    Not in asyncio's own pool, for which a process waits before it ends: whoever stops a watcher must not have to wait
-    for an answer of the vendor.
+    It does not use asyncio's own pool, for which a process waits before it ends: stopping a watcher must not have to
+    wait for a response of the vendor.
     """
-    outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
-    # From here on nobody can cancel it, so that the thread may always tell how it ended.
-    outcome.set_running_or_notify_cancel()
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
+    # From here on it cannot be cancelled, so that the thread can always set its result.
+    future.set_running_or_notify_cancel()
 
     def run() -> None:
         try:
             result = work()
-        except BaseException as problem:  # whatever it was, the waiting side must hear of it
-            outcome.set_exception(problem)
+        except BaseException as error:  # the waiting side must receive every error
+            future.set_exception(error)
         else:
-            outcome.set_result(result)
+            future.set_result(result)
 
     threading.Thread(target=run, name="qg_watch", daemon=True).start()
-    return await asyncio.wrap_future(outcome)
+    return await asyncio.wrap_future(future)
 
 
 async def watch(
     queue: Queue, args: Mapping[str, Any], pause: Callable[[float], Awaitable[object]] = asyncio.sleep
 ) -> None:
-    """Look at what the options name until it is cancelled, and put an event into the queue for each change.
+    """Poll what the options name until cancelled, and put an event into the queue for each change.
 
     Raises OptionError, before any call, for options that cannot be used.
     """
-    params = options_from(args)
-    rules = rules_from(params)
+    params = read_options(args)
     stopped = threading.Event()
 
-    def nap(seconds: float) -> None:
+    def sleep(seconds: float) -> None:
         if stopped.wait(seconds):
             raise QgError("The watcher was stopped.")
 
     try:
-        await in_thread(functools.partial(prepare, params, rules, nap))
-        known = Known()
-        #: For how many polls each thing that fails rests.
-        resting: dict[str, int] = {}
+        options = await run_in_thread(functools.partial(prepare, params, sleep))
+        state = WatchState()
+        #: The number of polls that each failing subject still skips.
+        skips: dict[str, int] = {}
         while True:
-            due = [thing for thing in rules.things if not resting.get(thing)]
-            resting = {thing: polls - 1 for thing, polls in resting.items() if polls}
+            due = [subject for subject in options.rules.subjects if not skips.get(subject)]
+            skips = {subject: polls - 1 for subject, polls in skips.items() if polls}
             try:
-                seen = await in_thread(functools.partial(look, params, due, nap)) if due else Seen()
-            except Exception as problem:  # such as no thread for it
-                seen = Seen(failed={thing: _unexpected(thing, problem) for thing in due})
-            known, events = _news(known, rules, seen, params, time.time())
+                snapshot = await run_in_thread(functools.partial(poll, options, due, sleep)) if due else Snapshot()
+            except Exception as error:  # such as the lack of a thread
+                snapshot = Snapshot(failed={subject: _unexpected(subject, error) for subject in due})
+            state, events = _evaluate(state, options, snapshot, time.time())
             for event in events:
                 _log(event)
                 await queue.put(event)
-            failing = known.failing.items()
-            resting |= {
-                thing: polls_left_out(state.times, params["interval"]) for thing, state in failing if thing in due
+            failing = state.failing.items()
+            skips |= {
+                subject: polls_to_skip(failure.count, options.interval)
+                for subject, failure in failing
+                if subject in due
             }
-            await pause(params["interval"] * random.uniform(1 - JITTER, 1 + JITTER))
+            await pause(options.interval * random.uniform(1 - JITTER, 1 + JITTER))
     finally:
         stopped.set()
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A change of the whitelist, made in turn with all others of the control node, and for those who wait.
+"""One batch of the write queue: the changes that the leader makes for itself and for all that wait.
 
 This file is private to the collection. It serves the tasks of qg_whitelist and the hosts of qg_egress_whitelist alike:
-whoever of them has the turn writes for both.
+whichever of them is the leader writes for both.
 """
 
 from __future__ import annotations
@@ -22,61 +22,51 @@ from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExceeded
 from .._core.text import one_line
 from .._store.directory import StateError
+from .._store.registrations import RegistrationStore
 from .._store.state import State
-from .._store.write_queue import Board, Entry, Verdict, Work
+from .._store.write_queue import BatchResult, Result, WriteQueue, WriteRequest
 from .._task.operation import Mode, redact
 from .._task.options import PROXY_API_OPTIONS, proxy_api
-from .hosts import (
-    HostWish,
-    Memory,
-    fleet_plan,
-    host_memory,
-    host_verdict,
-)
-from .plan import (
-    Outcome,
-    Plan,
-    Wish,
-    bring_about,
-    company,
-    joined,
-    shares,
-)
+from .applier import reconcile
+from .hosts import DesiredHost, fleet_plan, host_registration, host_result
+from .merge import compatible_with_first, merge_desired, split_result
+from .plan import DesiredWhitelist, WhitelistResult
+from .serialization import deserialize_desired, serialize_result
 
-#: What a task cost that had nothing to call.
-NOTHING = {"calls": 0, "retries": 0, "waited_seconds": 0.0}
+#: The API usage of a task that made no call.
+NO_USAGE = {"calls": 0, "retries": 0, "waited_seconds": 0.0}
 
 
-def result_of(outcome: Outcome, cost: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
-    """An outcome as a task's result; ``changed`` is true when anything changed, also where the task fails."""
-    result: dict[str, Any] = {
-        "changed": bool(outcome.added or outcome.removed),
-        "added": outcome.added,
-        "removed": outcome.removed,
-        "already_present": [] if outcome.wish.state == "absent" else list(outcome.first.settled),
+def task_result(result: WhitelistResult, usage: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
+    """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
+    returned: dict[str, Any] = {
+        "changed": bool(result.added or result.removed),
+        "added": result.added,
+        "removed": result.removed,
+        "already_present": [] if result.desired.state == "absent" else list(result.first.unchanged),
         "refused": [
-            {"ip": ip, "code": outcome.refused[ip].details.get("code"), "reason": outcome.refused[ip].message}
-            for ip in numeric_order(outcome.refused)
+            {"ip": ip, "code": result.refused[ip].details.get("code"), "reason": result.refused[ip].message}
+            for ip in numeric_order(result.refused)
         ],
-        "whitelist": numeric_order(outcome.after),
-        "count": len(outcome.after),
-        "api": dict(cost),
+        "whitelist": numeric_order(result.after),
+        "count": len(result.after),
+        "api": dict(usage),
     }
     if diff:
-        result["diff"] = {
+        returned["diff"] = {
             "before_header": "whitelist",
-            "before": _lines(outcome.before),
+            "before": _lines(result.before),
             "after_header": "whitelist",
-            "after": _lines(outcome.after),
+            "after": _lines(result.after),
         }
-    if outcome.error:
-        result = {"failed": True, **result, **outcome.error.as_result()}
-    return result
+    if result.error:
+        returned = {"failed": True, **returned, **result.error.as_result()}
+    return returned
 
 
-def fleet_result(outcome: Outcome, cost: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
-    """What one host tells for all hosts of its run."""
-    whole = result_of(outcome, cost, diff=diff)
+def summary_of(result: WhitelistResult, usage: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
+    """Return what one host reports for all hosts of its run."""
+    whole = task_result(result, usage, diff=diff)
     return {name: whole[name] for name in ("added", "removed", "refused", "count", "api", "diff") if name in whole}
 
 
@@ -84,237 +74,236 @@ def _lines(ips: Collection[str]) -> str:
     return "".join(f"{one_line(ip)}\n" for ip in numeric_order(ips))
 
 
-def forget_missing(memory: Memory, reading: WhitelistReading | None) -> None:
-    """Forget what is no longer on the whitelist, as far as a reading can show that."""
+def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | None) -> None:
+    """Forget registrations that are no longer on the whitelist, as far as a reading can show that."""
     if reading is not None and reading.complete:
-        memory.forget_missing(reading.listed | reading.ips)
+        registrations.prune_missing(reading.listed | reading.ips)
 
 
-def board_for(params: Mapping[str, Any], state: State, *, check: bool) -> Board:
-    """The board of all who name the same key and would reach the vendor in the same way."""
+def queue_for(params: Mapping[str, Any], state: State, *, check: bool) -> WriteQueue:
+    """Return the queue of all tasks that name the same key and access the vendor in the same way."""
     key = state.digest("fleet", service_of(params["api_url"]), params["key"])
-    ways = (params["pwd"] or "", str(params["validate_certs"]), params["ca_path"] or "")
-    return Board(state, key, state.digest("terms", *ways), check=check)
+    access = (params["pwd"] or "", str(params["validate_certs"]), params["ca_path"] or "")
+    return WriteQueue(state, key, state.digest("terms", *access), check=check)
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Entries that are decided together, one task or the hosts of a run, and what they want of the whitelist."""
+class _Group:
+    """Requests that are decided together, one task or the hosts of a run, and their desired whitelist."""
 
-    entries: list[Entry]
-    wish: Wish
-    remembered: Mapping[str, set[str]]
+    requests: list[WriteRequest]
+    desired: DesiredWhitelist
+    registered: Mapping[str, set[str]]
 
-    def concerns(self, entry: Entry) -> set[str]:
-        """All addresses that matter to one of the entries."""
-        return {*entry.wish.ips, *self.remembered.get(entry.host, ())}
+    def relevant_ips(self, request: WriteRequest) -> set[str]:
+        """Return all addresses that matter to one of the requests."""
+        return {*request.payload["ips"], *self.registered.get(request.host, ())}
 
-    def clashes(self, other: _Part) -> bool:
-        """Whether what is remembered of the hosts of one depends on what becomes of those of the other."""
-        mine, its = self.entries[0].fleet, other.entries[0].fleet
-        if not (mine and its):
+    def conflicts_with(self, other: _Group) -> bool:
+        """Whether what is registered for the hosts of one depends on the result of the other."""
+        own, theirs = self.requests[0].fleet, other.requests[0].fleet
+        if not (own and theirs):
             return False
-        # What two fleets share is removed with the second of them only.
-        return self.wish.state == "absent" or (mine == its and not self.remembered.keys().isdisjoint(other.remembered))
+        # An address that two fleets share is only removed with the second of them.
+        return self.desired.state == "absent" or (
+            own == theirs and not self.registered.keys().isdisjoint(other.registered)
+        )
 
 
-class Turn:
-    """What a task does when its turn has come, for its own entry and for others.
+class WriteBatch:
+    """What a task does as the leader, for its own request and for others.
 
-    ``outcome`` is its own, and ``problem`` what kept it from any; ``verdict`` is what a host gets. ``unsaved`` is set
-    if the state directory failed after the vendor was called.
+    ``result`` is its own, and ``error`` what left it without one; ``host_result`` is what a host gets.
+    ``state_error`` is set if the state directory failed after the vendor was called.
     """
 
     def __init__(
-        self, board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode, api: ProxyApi | None = None
+        self,
+        queue: WriteQueue,
+        request: WriteRequest,
+        params: Mapping[str, Any],
+        mode: Mode,
+        api: ProxyApi | None = None,
     ) -> None:
-        self.outcome: Outcome | None = None
-        self.problem: QgError | None = None
-        self.verdict: Verdict = {}
-        self.unsaved: StateError | None = None
-        self._board = board
-        self._entry = entry
+        self.result: WhitelistResult | None = None
+        self.error: QgError | None = None
+        self.host_result: Result = {}
+        self.state_error: StateError | None = None
+        self._queue = queue
+        self._request = request
         self._params = params
         self._mode = mode
         self._api = api
         self._charged = 0.0
 
     @property
-    def cost(self) -> dict[str, Any]:
-        """What was called by this task, and how long it waited, for a writer's turn as well."""
-        report, waited = NOTHING, self._board.waited
+    def api_usage(self) -> dict[str, Any]:
+        """The calls of this task, and how long it waited, also for other leaders."""
+        usage, waited = NO_USAGE, self._queue.waited
         if self._api is not None:
-            report, waited = self._api.usage(), waited + self._api.budget.waited - self._charged
-        return {**report, "waited_seconds": round(waited, 1)}
+            usage, waited = self._api.usage(), waited + self._api.budget.waited - self._charged
+        return {**usage, "waited_seconds": round(waited, 1)}
 
-    def patience(self) -> float:
-        """Seconds for which to let others come before a change, so that the vendor's limit lasts for all of them."""
+    def window(self) -> float:
+        """Return the seconds to wait for more requests before a change, so that the vendor's limit lasts for all."""
         if self._mode.check:
             return 0.0
-        self._api = self._api or proxy_api(self._params, self._board.state)
+        self._api = self._api or proxy_api(self._params, self._queue.state)
         longest: float = self._params["max_wait"]
         return min(self._api.whitelist_batch_delay(), longest)
 
-    def write(self, entries: list[Entry]) -> Work:
-        """Bring the whitelist in line for the first entry, and for all of the others that may go with it."""
-        parts = self._together(entries)
-        wishes = [part.wish for part in parts]
+    def write(self, requests: list[WriteRequest]) -> BatchResult:
+        """Reconcile the whitelist for the first request, and for all of the others that are compatible with it."""
+        groups = self._compatible(requests)
+        desired = [group.desired for group in groups]
         try:
-            outcome = bring_about(
+            merged = reconcile(
                 self._prepared(),
-                joined(wishes),
+                merge_desired(desired),
                 check=self._mode.check,
-                announce=lambda found: self._announce(found, parts),
+                on_plan=lambda found: self._record_intent(found, groups),
             )
-        except QgError as problem:
-            self.problem = problem
-            return self._failure(problem, parts)
-        seen = [{ip for entry in part.entries for ip in entry.seen} for part in parts]
-        outcomes = shares(outcome, wishes, seen, check=self._mode.check)
-        self.outcome = outcomes[0]
-        verdicts: dict[str, Verdict] = {}
-        for part, own in zip(parts, outcomes, strict=True):
-            fleet = part.entries[0].fleet
-            told = self._tell_hosts(part, own) if fleet else {part.entries[0].id: encoded(own)}
-            for entry in part.entries:
-                left = own.error and _wants(told[entry.id]) and self._gives_up_before(entry, own.error)
-                if not left:
-                    verdicts[entry.id] = told[entry.id]
+        except QgError as error:
+            self.error = error
+            return self._failure(error, groups)
+        seen = [{ip for request in group.requests for ip in request.seen} for group in groups]
+        parts = split_result(merged, desired, seen, check=self._mode.check)
+        self.result = parts[0]
+        results: dict[str, Result] = {}
+        for group, own in zip(groups, parts, strict=True):
+            fleet = group.requests[0].fleet
+            decided = self._host_results(group, own) if fleet else {group.requests[0].id: serialize_result(own)}
+            for request in group.requests:
+                undecided = (
+                    own.error and _is_incomplete(decided[request.id]) and self._has_better_chances(request, own.error)
+                )
+                if not undecided:
+                    results[request.id] = decided[request.id]
         if not self._mode.check:
-            self._save(lambda: forget_missing(self._memory(""), outcome.reading))
-        verdicts = {name: redact(verdict, self._params, PROXY_API_OPTIONS) for name, verdict in verdicts.items()}
-        self.verdict = verdicts[self._entry.id]
-        return Work(verdicts, sorted(outcome.before if self._mode.check else outcome.after))
+            self._save(lambda: prune_missing(self._registrations(""), merged.reading))
+        results = {name: redact(result, self._params, PROXY_API_OPTIONS) for name, result in results.items()}
+        self.host_result = results[self._request.id]
+        return BatchResult(results, sorted(merged.before if self._mode.check else merged.after))
 
     def _prepared(self) -> ProxyApi:
-        board, api = self._board, self._api or proxy_api(self._params, self._board.state)
+        queue, api = self._queue, self._api or proxy_api(self._params, self._queue.state)
         sleep = api.budget.sleep
-        api.budget.sleep = lambda seconds: board.rest(seconds, sleep)
-        # Had this task not waited for another one that rested, it would have rested itself.
-        self._charged = board.rested
+        api.budget.sleep = lambda seconds: queue.rest(seconds, sleep)
+        # If this task had not waited for another one that paused, it would have paused itself.
+        self._charged = queue.rested
         api.budget.waited += self._charged
         self._api = api
-        api.expects_addresses = self._memory("").expects_addresses
+        api.expects_addresses = self._registrations("").expects_addresses
         return api
 
-    def _together(self, entries: list[Entry]) -> list[_Part]:
+    def _compatible(self, requests: list[WriteRequest]) -> list[_Group]:
         # Hosts of one run may be registered and others deregistered.
-        groups: dict[tuple[str, str, str], list[Entry]] = {}
-        for entry in entries:
-            groups.setdefault((entry.run or entry.id, entry.fleet, entry.wish.state), []).append(entry)
-        parts = [self._hosts(group) if group[0].fleet else _Part(group, group[0].wish, {}) for group in groups.values()]
-        together: list[_Part] = []
-        for n in company([part.wish for part in parts]):
-            if not any(parts[n].clashes(part) for part in together):
-                together.append(parts[n])
-        return together
+        grouped: dict[tuple[str, str, str], list[WriteRequest]] = {}
+        for request in requests:
+            grouped.setdefault((request.run or request.id, request.fleet, request.payload["state"]), []).append(request)
+        groups = [
+            self._host_group(own) if own[0].fleet else _Group(own, deserialize_desired(own[0].payload), {})
+            for own in grouped.values()
+        ]
+        compatible: list[_Group] = []
+        for n in compatible_with_first([group.desired for group in groups]):
+            if not any(groups[n].conflicts_with(group) for group in compatible):
+                compatible.append(groups[n])
+        return compatible
 
-    def _hosts(self, entries: list[Entry]) -> _Part:
-        state = entries[0].wish.state
-        limit = min((entry.wish.max_removals for entry in entries if entry.wish.max_removals is not None), default=None)
-        wishes = [HostWish(entry.host, entry.wish.ips, entry.detected) for entry in entries]
-        memory = self._memory(entries[0].fleet)
-        remembered, used_by_others = memory.recall({wish.host for wish in wishes})
-        plan = fleet_plan(state, wishes, remembered, used_by_others, memory.found())
+    def _host_group(self, requests: list[WriteRequest]) -> _Group:
+        payloads = [request.payload for request in requests]
+        limits = [payload["max_removals"] for payload in payloads if payload["max_removals"] is not None]
+        hosts = [
+            DesiredHost(request.host, tuple(request.payload["ips"]), request.payload["detected"])
+            for request in requests
+        ]
+        registrations = self._registrations(requests[0].fleet)
+        registered, used_by_others = registrations.load({own.host for own in hosts})
+        state = payloads[0]["state"]
+        plan = fleet_plan(state, hosts, registered, used_by_others, registrations.load_found())
         ips, replaces = (plan.obsolete, ()) if state == "absent" else (plan.ips, plan.obsolete)
-        wish = Wish(state, ips, replaces=replaces, max_removals=limit, unconfirmed=plan.unconfirmed)
-        return _Part(entries, wish, remembered)
+        limit = min(limits, default=None)
+        desired = DesiredWhitelist(state, ips, replaces=replaces, max_removals=limit, unconfirmed=plan.unconfirmed)
+        return _Group(requests, desired, registered)
 
-    def _memory(self, fleet: str) -> Memory:
+    def _registrations(self, fleet: str) -> RegistrationStore:
         now = time.time if self._api is None else self._api.rate_limiter.now
-        return Memory(self._board.state, self._board.key, fleet, now)
+        return RegistrationStore(self._queue.state, self._queue.key, fleet, now)
 
     def _save(self, work: Callable[[], None]) -> None:
-        """Keep something in the state directory after the vendor was called: that it fails must not hide the rest."""
+        """Use the state directory after the vendor was called: its failure must not hide what was done."""
         try:
             work()
-        except StateError as problem:
-            self.unsaved = self.unsaved or problem
+        except StateError as error:
+            self.state_error = self.state_error or error
 
-    def _announce(self, found: Outcome, parts: list[_Part]) -> None:
-        self._board.drop_readings()
-        for part in parts:
-            if part.entries[0].fleet and part.wish.state == "present":
-                new = [(entry.host, set(entry.wish.ips).intersection(found.first.add)) for entry in part.entries]
-                self._memory(part.entries[0].fleet).anticipate(new)
+    def _record_intent(self, found: WhitelistResult, groups: list[_Group]) -> None:
+        self._queue.cache.invalidate_cache()
+        for group in groups:
+            if group.requests[0].fleet and group.desired.state == "present":
+                new = [
+                    (request.host, set(request.payload["ips"]).intersection(found.first.add))
+                    for request in group.requests
+                ]
+                self._registrations(group.requests[0].fleet).record_intent(new)
         changes = {*found.first.add, *found.first.remove}
-        entries = [(part, entry) for part in parts for entry in part.entries]
-        if len(entries) > 1:
-            self._board.announce(
-                {entry.id: {*entry.seen, *changes.intersection(part.concerns(entry))} for part, entry in entries}
+        requests = [(group, request) for group in groups for request in group.requests]
+        if len(requests) > 1:
+            self._queue.record_intent(
+                {
+                    request.id: {*request.seen, *changes.intersection(group.relevant_ips(request))}
+                    for group, request in requests
+                }
             )
 
-    def _tell_hosts(self, part: _Part, outcome: Outcome) -> dict[str, Verdict]:
-        verdicts = {
-            entry.id: host_verdict(entry.wish.ips, part.remembered[entry.host], outcome) for entry in part.entries
+    def _host_results(self, group: _Group, result: WhitelistResult) -> dict[str, Result]:
+        results = {
+            request.id: host_result(request.payload["ips"], group.registered[request.host], result)
+            for request in group.requests
         }
         if not self._mode.check:
             kept = [
-                host_memory(entry.host, entry.wish.ips, part.remembered[entry.host], outcome, detected=entry.detected)
-                for entry in part.entries
+                host_registration(
+                    request.host,
+                    request.payload["ips"],
+                    group.registered[request.host],
+                    result,
+                    detected=request.payload["detected"],
+                )
+                for request in group.requests
             ]
-            self._save(lambda: self._memory(part.entries[0].fleet).note(kept))
-        # One host of each run shows what was done for all: the diff and the cost stand once in the output.
-        speaker = part.entries[0].id
-        own = speaker == self._entry.id
-        shown = fleet_result(outcome, self.cost if own else NOTHING, diff=self._mode.diff or not own)
-        changed = bool(outcome.added or outcome.removed)
-        verdicts[speaker] = {**verdicts[speaker], "changed": changed, "summary": shown}
-        if outcome.error and not any(map(_wants, verdicts.values())):
-            verdicts[speaker].update({**outcome.error.as_result(), "failed": True})
-        return verdicts
+            self._save(lambda: self._registrations(group.requests[0].fleet).replace(kept))
+        # One host of each run reports the changes for all: the diff and the API usage are shown once.
+        reporter = group.requests[0].id
+        own = reporter == self._request.id
+        summary = summary_of(result, self.api_usage if own else NO_USAGE, diff=self._mode.diff or not own)
+        changed = bool(result.added or result.removed)
+        results[reporter] = {**results[reporter], "changed": changed, "summary": summary}
+        if result.error and not any(map(_is_incomplete, results.values())):
+            results[reporter].update({**result.error.as_result(), "failed": True})
+        return results
 
-    def _failure(self, problem: QgError, parts: list[_Part]) -> Work:
-        """Nobody tries again for the same reason, unless he has more patience."""
-        failure = {"failed": True, "changed": False, **problem.as_result()}
-        self.verdict = redact(failure, self._params, PROXY_API_OPTIONS)
-        entries = [entry for part in parts for entry in part.entries if not self._gives_up_before(entry, problem)]
-        return Work({entry.id: self.verdict for entry in [self._entry, *entries]})
+    def _failure(self, error: QgError, groups: list[_Group]) -> BatchResult:
+        """Fail all requests with the same error, except those that may get further."""
+        failure = {"failed": True, "changed": False, **error.as_result()}
+        self.host_result = redact(failure, self._params, PROXY_API_OPTIONS)
+        requests = [
+            request for group in groups for request in group.requests if not self._has_better_chances(request, error)
+        ]
+        return BatchResult({request.id: self.host_result for request in [self._request, *requests]})
 
-    def _gives_up_before(self, entry: Entry, problem: QgError) -> bool:
-        """Whether another one may well get further than this task, for which there was a problem."""
-        if entry.id == self._entry.id:
+    def _has_better_chances(self, request: WriteRequest, error: QgError) -> bool:
+        """Whether another request may get further than this task, which met an error."""
+        if request.id == self._request.id:
             return False
-        if isinstance(problem, OptionError):
+        if isinstance(error, OptionError):
             return True
-        impatient = (
-            isinstance(problem, (TransportError, WaitBudgetExceeded)) or problem.details.get("code") == RATE_LIMITED
-        )
-        more = entry.max_wait > self._params["max_wait"] or entry.timeout > self._params["timeout"]
-        return impatient and more
+        limited = isinstance(error, (TransportError, WaitBudgetExceeded)) or error.details.get("code") == RATE_LIMITED
+        more = request.max_wait > self._params["max_wait"] or request.timeout > self._params["timeout"]
+        return limited and more
 
 
-def _wants(verdict: Verdict) -> bool:
-    """Whether a verdict says that something is not as it should be."""
-    return "lacks" in verdict or "error" in verdict
-
-
-def encoded(outcome: Outcome) -> Verdict:
-    """The outcome for a task, as it is kept on the board, without the whole list."""
-    return {
-        "added": outcome.added,
-        "removed": outcome.removed,
-        "settled": list(outcome.first.settled),
-        "refused": {ip: problem.as_result() for ip, problem in outcome.refused.items()},
-        **({"error": outcome.error.as_result()} if outcome.error else {}),
-    }
-
-
-def decoded(verdict: Verdict, wish: Wish, whitelist: Collection[str], *, check: bool) -> Outcome:
-    """The outcome again, with the whitelist as it was read last; raises what kept the writer from any."""
-    if "added" not in verdict:
-        raise _problem({name: value for name, value in verdict.items() if name not in ("failed", "changed")})
-    added, removed, read = verdict["added"], verdict["removed"], frozenset(whitelist)
-    return Outcome(
-        wish,
-        before=read if check else read.difference(added).union(removed),
-        after=read.union(added).difference(removed) if check else read,
-        first=Plan(tuple(added), tuple(removed), tuple(verdict["settled"]), len(read)),
-        refused={ip: _problem(told) for ip, told in verdict["refused"].items()},
-        error=_problem(verdict["error"]) if "error" in verdict else None,
-    )
-
-
-def _problem(told: Mapping[str, Any]) -> QgError:
-    details = dict(told)
-    return QgError(details.pop("msg"), **details)
+def _is_incomplete(result: Result) -> bool:
+    """Whether a result says that something is not as desired."""
+    return "not_in_sync" in result or "error" in result

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two steps of qg_egress_whitelist: a host puts down its wish, and hears what came of it.
+"""The two steps of qg_egress_whitelist: a host submits its request, and gets its result.
 
 This file is private to the collection.
 """
@@ -14,129 +14,142 @@ from typing import Any
 
 from .._core.errors import QgError
 from .._store.directory import StateError
+from .._store.registrations import RegistrationStore
+from .._store.whitelist_cache import add_usage
 from .._store.write_queue import (
-    Board,
-    Entry,
-    Verdict,
-    added,
-    is_at_rest,
-    is_busy,
+    Result,
+    WriteQueue,
+    WriteRequest,
+    has_pending_changes,
+    is_in_sync,
 )
 from .._task.operation import Mode
 from .._task.options import proxy_api
-from .batch import Turn, fleet_result, forget_missing
-from .hosts import Memory, host_verdict
-from .plan import Outcome, Wish, plan
+from .batch import WriteBatch, prune_missing, summary_of
+from .hosts import host_result
+from .plan import DesiredWhitelist, WhitelistResult, plan
+from .serialization import deserialize_desired, serialize_desired
 
 
-def host_entry(
+def host_request(
     params: Mapping[str, Any], run: str, host: str, ips: tuple[str, ...], *, detected: bool = False
-) -> Entry:
-    """What a host puts down: it has one entry in a run. ``detected`` says that it reported its addresses itself."""
-    return Entry(
-        Wish(params["state"], ips, max_removals=params["max_removals"]),
+) -> WriteRequest:
+    """Return the request of a host: it has one in a run. ``detected`` says that it reported its addresses itself."""
+    desired = DesiredWhitelist(params["state"], ips, max_removals=params["max_removals"])
+    return WriteRequest(
+        serialize_desired(desired, detected=detected),
         params["max_wait"],
         params["timeout"],
         id=f"{run}/{host}",
         run=run,
         host=host,
         fleet=params["inventory_id"],
-        detected=detected,
     )
 
 
-def put_down(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode, task: str | None) -> list[str]:
-    """Put a host's wish on the board. Returns its addresses where nothing is left to be done for it.
+def find_request(queue: WriteQueue, params: Mapping[str, Any], run: str, host: str) -> WriteRequest | None:
+    """Return the request that a host submitted in this run for the same key, inventory and state, if there is one."""
+    request = queue.get_for_host(run, host, params["inventory_id"])
+    return request if request and request.payload["state"] == params["state"] else None
 
-    That is so where an earlier run has registered it with just these addresses, and they stand on the whitelist as
-    ``task`` has read it: the first host of the task reads for all. Without a ``task``, all is left to :func:`register`.
+
+def submit_host(
+    queue: WriteQueue, request: WriteRequest, params: Mapping[str, Any], mode: Mode, task: str | None
+) -> list[str]:
+    """Enqueue the request of a host. Returns its addresses if nothing is left to be done for it.
+
+    That is so if an earlier run has registered it with exactly these addresses, and they are on the whitelist as
+    ``task`` has read it: the first host of the task reads for all. Without a ``task``, all is left to
+    :func:`apply_and_report`.
     """
-    memory = Memory(board.state, board.key, entry.fleet)
-    known = entry.wish.state == "present" and memory.is_registered(entry.host, entry.wish.ips, given=not entry.detected)
+    ips = request.payload["ips"]
+    registrations = RegistrationStore(queue.state, queue.key, request.fleet)
+    known = request.payload["state"] == "present" and registrations.is_registered(
+        request.host, ips, given=not request.payload["detected"]
+    )
     if not (task and known and not params["verify_proxy"]):
-        board.post(entry)
+        queue.enqueue(request)
         return []
-    whitelist = board.reading(task)
-    # As soon as there is something to be written, whoever writes reads for all.
-    if whitelist is None and not is_busy(board.state, entry.run):
+    whitelist = queue.cache.cached_whitelist(task)
+    # As soon as something has to be written, the leader reads for all.
+    if whitelist is None and not has_pending_changes(queue.state, request.run):
         # The wait is for another process's call, which has its own timeout.
         longest = params["max_wait"] + params["timeout"]
-        with board.reader(longest, lambda: _is_known(board, entry.run, task)) as quiet:
-            whitelist = board.reading(task)
-            if whitelist is None and quiet and not is_busy(board.state, entry.run):
-                whitelist = _read(board, entry.run, params, mode, task)
-                # While no other host can get here: where reading failed, it is not tried again for each of them.
-                return _post(board, entry, whitelist)
-    return _post(board, entry, whitelist)
+        with queue.cache.reader(longest, lambda: _is_read_unneeded(queue, request.run, task)) as quiet:
+            whitelist = queue.cache.cached_whitelist(task)
+            if whitelist is None and quiet and not has_pending_changes(queue.state, request.run):
+                whitelist = _read(queue, request.run, params, mode, task)
+                # Within the lock: if the read fails, the other hosts see a pending change and do not repeat it.
+                return _enqueue(queue, request, whitelist)
+    return _enqueue(queue, request, whitelist)
 
 
-def _is_known(board: Board, run: str, task: str) -> bool:
-    """Whether nobody has to read for this task any more."""
-    return board.reading(task) is not None or is_busy(board.state, run)
+def _is_read_unneeded(queue: WriteQueue, run: str, task: str) -> bool:
+    return queue.cache.cached_whitelist(task) is not None or has_pending_changes(queue.state, run)
 
 
-def _read(board: Board, run: str, params: Mapping[str, Any], mode: Mode, task: str) -> list[str] | None:
-    """The whitelist, read without a wait; None where that fails, which the second step then tells."""
+def _read(queue: WriteQueue, run: str, params: Mapping[str, Any], mode: Mode, task: str) -> list[str] | None:
+    """Read the whitelist without a wait; return None if that fails, which the second step then reports."""
     try:
-        api = proxy_api({**params, "max_wait": 0.0}, board.state)
-        memory = Memory(board.state, board.key, "", api.rate_limiter.now)
-        api.expects_addresses = memory.expects_addresses
+        api = proxy_api({**params, "max_wait": 0.0}, queue.state)
+        registrations = RegistrationStore(queue.state, queue.key, "", api.rate_limiter.now)
+        api.expects_addresses = registrations.expects_addresses
         reading = api.read_whitelist()
         # What an earlier call may still remove does not count: the second step waits until that is settled.
         leaving = [write.ips for write in api.unresolved_writes() if not write.present]
     except QgError:
         return None
     whitelist = sorted(reading.ips.difference(*leaving))
-    board.keep_reading(run, task, whitelist, api.usage())
+    queue.cache.cache_whitelist(run, task, whitelist, api.usage())
     if not mode.check:
-        forget_missing(memory, reading)
-    board.tidy_up()
+        prune_missing(registrations, reading)
+    queue.purge_stale()
     return whitelist
 
 
-def _post(board: Board, entry: Entry, whitelist: Collection[str] | None) -> list[str]:
-    verdict = host_verdict(entry.wish.ips, (), _unchanged(entry.wish, whitelist or ()))
-    if whitelist is None or verdict["unregistered"]:
-        board.post(entry)
+def _enqueue(queue: WriteQueue, request: WriteRequest, whitelist: Collection[str] | None) -> list[str]:
+    result = host_result(request.payload["ips"], (), _unchanged(request, whitelist or ()))
+    if whitelist is None or result["unregistered"]:
+        queue.enqueue(request)
         return []
-    board.post(entry, verdict=verdict)
-    registered: list[str] = verdict["registered"]
+    queue.enqueue(request, result=result)
+    registered: list[str] = result["registered"]
     return registered
 
 
-def _unchanged(wish: Wish, whitelist: Collection[str]) -> Outcome:
-    found = frozenset(whitelist)
-    return Outcome(wish, found, found, plan(found, wish))
+def _unchanged(request: WriteRequest, whitelist: Collection[str]) -> WhitelistResult:
+    desired, found = deserialize_desired(request.payload), frozenset(whitelist)
+    return WhitelistResult(desired, found, found, plan(found, desired))
 
 
-def register(board: Board, entry: Entry, params: Mapping[str, Any], mode: Mode) -> Verdict:
-    """Bring the whitelist in line for all whose turn it is, and tell a host what came of its wish.
+def apply_and_report(queue: WriteQueue, request: WriteRequest, params: Mapping[str, Any], mode: Mode) -> Result:
+    """Reconcile the whitelist for all requests of the batch, and return the result of this host.
 
-    The verdict has ``fleet`` where it is this host that tells what was done for all hosts of the run.
+    The result has ``summary`` if this host reports the changes for all hosts of the run.
     """
-    turn = Turn(board, entry, params, mode)
-    told: Verdict | None = None
-    verdict: Verdict = {}
+    batch = WriteBatch(queue, request, params, mode)
+    received: Result | None = None
+    result: Result = {}
     try:
-        with board.settle(entry, turn.write, turn.patience) as told:
-            verdict = {"summary": {}, **turn.verdict} if told is None else told
-        if told is None or is_at_rest(board.state, entry.run):
-            readings = board.take_readings(entry.run)
-            if readings and told is not None:
-                verdict["summary"] = fleet_result(_unchanged(entry.wish, readings[0]), readings[1], diff=False)
-            elif readings and "api" in verdict["summary"]:
-                verdict["summary"]["api"] = added(verdict["summary"]["api"], readings[1])
-    except StateError as problem:
+        with queue.submit(request, batch.write, batch.window) as received:
+            result = {"summary": {}, **batch.host_result} if received is None else received
+        if received is None or is_in_sync(queue.state, request.run):
+            usage = queue.cache.claim_usage(request.run)
+            if usage and received is not None:
+                result["summary"] = summary_of(_unchanged(request, usage[0]), usage[1], diff=False)
+            elif usage and "api" in result["summary"]:
+                result["summary"]["api"] = add_usage(result["summary"]["api"], usage[1])
+    except StateError as error:
         # What was done to the whitelist is reported all the same.
-        verdict = verdict or {"summary": {}, **turn.verdict}
-        if not (told or turn.verdict):
+        result = result or {"summary": {}, **batch.host_result}
+        if not (received or batch.host_result):
             raise
-        turn.unsaved = turn.unsaved or problem
-    if turn.unsaved and "error" not in verdict and not verdict.get("failed"):
-        verdict.update({**turn.unsaved.as_result(), "failed": True})
-        verdict.pop("lacks", None)
-    if verdict.pop("lacks", False):
-        verdict["failed"] = params["fail"]
+        batch.state_error = batch.state_error or error
+    if batch.state_error and "error" not in result and not result.get("failed"):
+        result.update({**batch.state_error.as_result(), "failed": True})
+        result.pop("not_in_sync", None)
+    if result.pop("not_in_sync", False):
+        result["failed"] = params["fail"]
     if not mode.diff:
-        verdict.get("summary", {}).pop("diff", None)
-    return verdict
+        result.get("summary", {}).pop("diff", None)
+    return result

@@ -16,28 +16,29 @@ from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError
 from .._core.validation import check_addresses, check_range
 from .._store.directory import StateError
-from .._store.write_queue import Entry
+from .._store.write_queue import WriteRequest
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, proxy_api
-from .batch import Turn, board_for, decoded, result_of
-from .plan import Wish
+from .batch import WriteBatch, queue_for, task_result
+from .plan import DesiredWhitelist
+from .serialization import deserialize_result, serialize_desired
 
 
-def wish_from(params: Mapping[str, Any]) -> Wish:
-    """The wish that the options of qg_whitelist describe; every mistake in them is found here, before any call."""
+def desired_from(params: Mapping[str, Any]) -> DesiredWhitelist:
+    """Return the desired state that the options of qg_whitelist describe; validate them before any call."""
     state = params["state"]
     # Removing an address that should never have been registered must stay possible.
     only_global = state != "absent" and not params["allow_non_global"]
     ips = check_addresses("ips", params["ips"], only_global=only_global)
     if not ips and state == "exact":
-        raise OptionError("ips is empty: state=exact would remove every address; name the ones that shall stay.")
+        raise OptionError("ips is empty: state=exact would remove every address; name the ones that must stay.")
     if params["replaces"] and state != "present":
-        raise OptionError(f"replaces goes with state=present alone, not with state={state}.")
+        raise OptionError(f"replaces is only valid with state=present, not with state={state}.")
     if params["capacity"] is not None:
         check_range("capacity", params["capacity"], 1, 1_000_000)
     if params["max_removals"] < 0:
         raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
-    return Wish(
+    return DesiredWhitelist(
         state=state,
         ips=ips,
         keep=check_addresses("keep", params["keep"] or (), only_global=False),
@@ -48,25 +49,27 @@ def wish_from(params: Mapping[str, Any]) -> Wish:
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    wish = wish_from(params)
+    desired = desired_from(params)
     api = proxy_api(params)
-    board = board_for(params, api.rate_limiter.state, check=mode.check)
-    entry = Entry(wish, params["max_wait"], params["timeout"])
-    turn = Turn(board, entry, params, mode, api)
+    queue = queue_for(params, api.rate_limiter.state, check=mode.check)
+    request = WriteRequest(
+        serialize_desired(desired), params["max_wait"], params["timeout"], exclusive=desired.exclusive
+    )
+    batch = WriteBatch(queue, request, params, mode, api)
     try:
-        with board.settle(entry, turn.write, turn.patience) as verdict:
-            if verdict is not None:
-                turn.outcome = decoded(verdict, wish, board.whitelist_for(entry), check=mode.check)
-    except StateError as problem:
+        with queue.submit(request, batch.write, batch.window) as received:
+            if received is not None:
+                batch.result = deserialize_result(received, desired, queue.snapshot_for(request), check=mode.check)
+    except StateError as error:
         # What was done to the whitelist is reported all the same.
-        if turn.outcome is None:
+        if batch.result is None:
             raise
-        turn.unsaved = turn.unsaved or problem
-    if turn.outcome is not None and turn.outcome.error is None:
-        turn.outcome.error = turn.unsaved
-    if turn.outcome is None:
-        raise turn.problem or QgError("The whitelist was not looked at.")
-    return result_of(turn.outcome, turn.cost, diff=mode.diff)
+        batch.state_error = batch.state_error or error
+    if batch.result is not None and batch.result.error is None:
+        batch.result.error = batch.state_error
+    if batch.result is None:
+        raise batch.error or QgError("The whitelist was not read.")
+    return task_result(batch.result, batch.api_usage, diff=mode.diff)
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

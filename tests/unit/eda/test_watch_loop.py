@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -25,8 +24,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     TransportError,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.log_filter import LOGGERS, keep_queries_out
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
-from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Known, Seen
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Snapshot, WatchState
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import read_options
 
 KEY, PWD, APP_KEY = "QGSECRET1", "pwd-secret-2", "appkey-secret-3"
 
@@ -40,21 +41,21 @@ class Vendor:
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Any]] = {}
-        self.looks: list[tuple[int, str]] = []
+        self.calls: list[tuple[int, str]] = []
         self.pauses: list[float] = []
         self.threads: set[int] = set()
 
-    def look(self, thing: str) -> Any:
-        self.looks.append((len(self.pauses), thing))
+    def fetch(self, subject: str) -> Any:
+        self.calls.append((len(self.pauses), subject))
         self.threads.add(threading.get_ident())
-        answers = self.answers[thing]
+        answers = self.answers[subject]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, BaseException):
             raise answer
-        return answer(thing) if callable(answer) else answer
+        return answer(subject) if callable(answer) else answer
 
-    def polls_of(self, thing: str) -> list[int]:
-        return [poll for poll, looked_at in self.looks if looked_at == thing]
+    def polls_of(self, subject: str) -> list[int]:
+        return [poll for poll, looked_at in self.calls if looked_at == subject]
 
 
 @pytest.fixture
@@ -63,8 +64,8 @@ def vendor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vendor:
     for name in ("QG_KEY", "QG_PWD", "QG_API_URL", "QG_APP_ID", "QG_APP_KEY", "QG_MINUTE_SECONDS", "QG_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QG_STATE_DIR", str(tmp_path / "state"))
-    for thing in poller.LOOKS:
-        monkeypatch.setitem(poller.LOOKS, thing, lambda _params, _nap, thing=thing: vendor.look(thing))
+    for subject in poller.FETCHERS:
+        monkeypatch.setitem(poller.FETCHERS, subject, lambda _options, _sleep, subject=subject: vendor.fetch(subject))
     return vendor
 
 
@@ -89,7 +90,7 @@ def quota(available: int) -> Quota:
 def test_each_poll_looks_once_at_each_thing(vendor: Vendor) -> None:
     vendor.answers = {"quota": [quota(9)], "leases": [[]], "whitelist": [[]]}
     assert watch(vendor, 3, quota_below=1, leases=True, whitelist=True) == []
-    assert vendor.looks == [(poll, thing) for poll in range(3) for thing in ("quota", "leases", "whitelist")]
+    assert vendor.calls == [(poll, subject) for poll in range(3) for subject in ("quota", "leases", "whitelist")]
 
 
 def test_a_change_is_told_at_the_poll_that_finds_it_and_not_again(vendor: Vendor) -> None:
@@ -163,7 +164,7 @@ def test_a_watcher_that_waits_for_its_turn_lets_go_when_it_is_cancelled(
             outcome.append(problem.message)
             raise
 
-    monkeypatch.setitem(poller.LOOKS, "quota", turn)
+    monkeypatch.setitem(poller.FETCHERS, "quota", turn)
 
     async def scene() -> None:
         task = asyncio.create_task(poller.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
@@ -189,10 +190,10 @@ def test_a_full_queue_holds_the_next_poll_back(vendor: Vendor) -> None:
             await asyncio.sleep(0)
 
         task = asyncio.create_task(poller.watch(queue, {"key": KEY, "whitelist": True}, pause))
-        while len(vendor.looks) < 2 or not queue.full():
+        while len(vendor.calls) < 2 or not queue.full():
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
-        assert len(vendor.looks) == 2
+        assert len(vendor.calls) == 2
         found = [(await queue.get())["ip"] for _number in range(3)]
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -202,7 +203,7 @@ def test_a_full_queue_holds_the_next_poll_back(vendor: Vendor) -> None:
 
 
 def test_what_fails_is_looked_at_less_and_less_often_and_the_rest_as_ever(vendor: Vendor) -> None:
-    lost = TransportError("/query: no usable answer.", endpoint="/query", effect=Effect.UNKNOWN)
+    lost = TransportError("/query: no usable response.", endpoint="/query", effect=Effect.UNKNOWN)
     vendor.answers = {"leases": [lost], "whitelist": [[]]}
     events = watch(vendor, 60, leases=True, whitelist=True)
     assert [event["type"] for event in events] == ["watch_failed"]
@@ -220,7 +221,7 @@ def test_a_recovered_watch_has_its_rhythm_back(vendor: Vendor) -> None:
 
 
 def test_a_broken_disk_is_a_failure_and_not_the_end(vendor: Vendor) -> None:
-    vendor.answers = {"quota": [sqlite3.OperationalError("database or disk is full"), quota(5)]}
+    vendor.answers = {"quota": [StateError("state_dir /state cannot be used: database or disk is full."), quota(5)]}
     events = watch(vendor, 2, quota_below=1)
     assert [event["type"] for event in events] == ["watch_failed", "watch_recovered"]
     assert "state_dir" in events[0]["msg"]
@@ -236,7 +237,7 @@ def test_a_defect_of_the_code_is_a_failure_that_names_its_place_and_not_the_end(
     assert [event["type"] for event in events] == ["watch_failed", "watch_recovered"]
     assert "unexpected ZeroDivisionError at test_watch_loop.py, line" in events[0]["msg"]
     assert vendor.polls_of("quota") == [0, 1, 3]
-    assert "in look" in caplog.text
+    assert "in fetch" in caplog.text
     assert KEY not in f"{events}{caplog.text}"
 
 
@@ -256,7 +257,9 @@ def test_many_polls_leave_nothing_behind(vendor: Vendor) -> None:
         number += 1
         if number == 500:
             gc.collect()
-            kept.extend(type(thing).__name__ for thing in gc.get_objects() if isinstance(thing, (Known, Seen)))
+            kept.extend(
+                type(subject).__name__ for subject in gc.get_objects() if isinstance(subject, (WatchState, Snapshot))
+            )
         return [f"198.18.{number // 250}.{number % 250 + 1}"]
 
     kept: list[str] = []
@@ -264,8 +267,8 @@ def test_many_polls_leave_nothing_behind(vendor: Vendor) -> None:
     vendor.answers = {"whitelist": [another]}
     assert len(watch(vendor, 501, whitelist=True)) == 2 * 500
     # No more than the last poll and the one before.
-    assert kept.count("Known") <= 2
-    assert kept.count("Seen") <= 2
+    assert kept.count("WatchState") <= 2
+    assert kept.count("Snapshot") <= 2
     assert threading.active_count() <= threads + 1
 
 
@@ -303,9 +306,9 @@ def test_options_may_be_text_as_variables_are(vendor: Vendor) -> None:
 def test_options_come_from_the_environment(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("QG_KEY", KEY), ("QG_PWD", PWD), ("QG_TIMEOUT", "7"), ("QG_API_URL", "http://127.0.0.1:1")):
         monkeypatch.setenv(name, value)
-    params = poller.options_from({"whitelist": True})
+    params = read_options({"whitelist": True})
     assert (params["key"], params["pwd"], params["timeout"], params["api_url"]) == (KEY, PWD, 7.0, "http://127.0.0.1:1")
-    assert poller.options_from({"key": 12345678})["key"] == "12345678"
+    assert read_options({"key": 12345678})["key"] == "12345678"
 
 
 GOOD = {"key": KEY, "quota_below": 1}
@@ -321,8 +324,8 @@ ACCOUNT = {"balance_below": 1, "app_id": "agent", "app_key": APP_KEY}
         ),
         ({"key": KEY, "whitelist": False}, "qg_watch has nothing to watch"),
         ({"quota_below": 1}, "key is empty: give the product's key in the option key or the environment QG_KEY."),
-        ({**GOOD, "quota": 3}, "quota is no option of qg_watch: use quota_below, "),
-        ({**GOOD, "feedback": True}, "feedback is no option of qg_watch"),
+        ({**GOOD, "quota": 3}, "quota is not an option of qg_watch: use quota_below, "),
+        ({**GOOD, "feedback": True}, "feedback is not an option of qg_watch"),
         ({**GOOD, "quota_below": "few"}, "quota_below='few' cannot be used: give a whole number."),
         ({**GOOD, "quota_below": 1.5}, "quota_below=1.5 cannot be used: give a whole number."),
         ({**GOOD, "quota_below": 0}, "quota_below=0 is out of range: give a number from 1 to 1000000000."),
@@ -344,7 +347,7 @@ ACCOUNT = {"balance_below": 1, "app_id": "agent", "app_key": APP_KEY}
         ({**ACCOUNT, "balance_below": 0}, "balance_below=0 is out of range: give a number from 0.01 to 1000000000."),
         ({**ACCOUNT, "app_id": ""}, "app_id is empty: give the appid"),
         ({**ACCOUNT, "app_key": None}, "app_key is empty: give the appkey"),
-        ({**ACCOUNT, "domain": "no domain"}, "domain='...' is no host name"),
+        ({**ACCOUNT, "domain": "no domain"}, "domain='...' is not a host name"),
         ({**ACCOUNT, "account_url": "ftp://x"}, "account_url '...' cannot be used"),
     ],
 )
@@ -355,7 +358,7 @@ def test_a_mistake_is_told_in_a_sentence_before_any_call(
         asyncio.run(poller.watch(asyncio.Queue(), options))
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
-    assert vendor.looks == []
+    assert vendor.calls == []
     for secret in (KEY, PWD, APP_KEY):
         assert secret not in str(caught.value)
 

@@ -32,6 +32,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import Spec
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import SPEC
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -276,10 +277,10 @@ def test_no_option_of_the_event_source_quotes_credentials(tmp_path: Path, monkey
     common: dict[str, Any] = {"key": "QGDEMO01", "app_id": "agent", "app_key": "key-of-agent", "max_wait": 0}
     common |= {"quota_below": 1, "balance_below": 1}
     # Any type: a rulebook may hand over text for all of them.
-    names = [name for name, told in poller.SPEC.items() if told["type"] != "path" and not told.get("no_log")]
+    names = [name for name, told in SPEC.items() if told["type"] != "path" and not told.get("no_log")]
     for option in names:
         for url in MISTYPED if option in ("api_url", "account_url", "domain", "expected") else MISTYPED[:2]:
-            options = {**common, "state_dir": str(tmp_path), option: filled(poller.SPEC[option], url)}
+            options = {**common, "state_dir": str(tmp_path), option: filled(SPEC[option], url)}
             assert not quoted(run(options)), option
 
 

@@ -143,9 +143,9 @@ EXAMPLES = r"""
     interval: 600
 """
 
-#: Where the client lives in a directory of collections.
+#: The package of the client in a directory of collections.
 PACKAGE = "ansible_collections.qingguo.qgnet.plugins.module_utils"
-#: How many directories this file is below ansible_collections.
+#: The number of directories between ansible_collections and this file.
 DEPTH = len(("qingguo", "qgnet", "extensions", "eda", "plugins", "event_source"))
 
 
@@ -155,7 +155,7 @@ def _make_importable() -> None:
     ansible-rulebook runs this file by its path and does not have Ansible's own importer, so that
     collections are importable only where they happen to be installed among Python's packages.
     """
-    # Not resolved: a checkout may be linked to from where collections are looked for.
+    # Not resolved: the directory of collections may contain a link to a checkout.
     parents = Path(__file__).absolute().parents
     if len(parents) <= DEPTH + 1 or parents[DEPTH].name != "ansible_collections":
         return
@@ -163,7 +163,7 @@ def _make_importable() -> None:
     if root not in sys.path:
         sys.path.insert(0, root)
     package = importlib.import_module("ansible_collections")
-    # One that is an ordinary package elsewhere hides all others.
+    # An ordinary package of that name elsewhere hides all others.
     if collections not in package.__path__:
         package.__path__.append(collections)
 
@@ -172,11 +172,11 @@ async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
     """Emit an event for each change, until cancelled."""
     _make_importable()
     try:
-        operation = importlib.import_module(f"{PACKAGE}._watch.poller")
-    except ImportError as problem:
+        poller = importlib.import_module(f"{PACKAGE}._watch.poller")
+    except ImportError as error:
         message = (
-            f"qingguo.qgnet.qg_watch cannot be loaded ({problem}): install ansible-core, and the "
+            f"qingguo.qgnet.qg_watch cannot be loaded ({error}): install ansible-core, and the "
             "collection with ansible-galaxy, for the Python that runs ansible-rulebook."
         )
         raise ImportError(message) from None
-    await operation.watch(queue, args)
+    await poller.watch(queue, args)

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The account API (``https://www.qg.net/api``), a method per call of the vendor.
+"""The client of the account API (``https://www.qg.net/api``), with one method for each call.
 
-This file is private to the collection. Every call reads, and is signed just before it is sent.
+This file is private to the collection. All calls only read. Each call is signed immediately before it is sent.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from .models import (
 from .responses import AccountResponseParser
 from .signing import Identity
 
-#: Services that one call of getDetail tells at most (vendor's page on service details).
-PAGE = 50
-#: Pages after which something must be wrong: a million services.
+#: The maximum number of services that one call of getDetail returns (vendor's page on service details).
+PAGE_SIZE = 50
+#: The maximum number of pages: a million services.
 MAX_PAGES = 20_000
 Row = dict[str, Any]
 
@@ -43,7 +43,7 @@ Row = dict[str, Any]
 class AccountApi(Client):
     """The calls of one account.
 
-    A method raises AccountError for a refusal of the vendor, TransportError where no usable answer came.
+    A method raises AccountError if the vendor refuses the call, and TransportError if there is no usable response.
     """
 
     def __init__(
@@ -61,37 +61,37 @@ class AccountApi(Client):
         self._now = now
 
     def balance(self) -> Amount:
-        """What is left in the account, in yuan."""
+        """Return the balance of the account in yuan."""
         return self._call(endpoints.BALANCE, {}, balance)
 
     def instances(
         self, product_id: int | None = None, suid: str | None = None, *, include_secrets: bool = False
     ) -> list[Row]:
-        """The services of a brand, of all brands, or the one of a number; each page is one call.
+        """Return the services of a brand or of all brands, or one service by its number; each page is one call.
 
-        The vendor does not tell how many there are: the page that is not full is the last one.
+        The vendor does not return the total number: a page that is not full is the last one.
         """
         read = functools.partial(instances, include_secrets=include_secrets)
         found: dict[str, Row] = {}
         for page in range(MAX_PAGES):
-            parameters = {"productId": product_id, "suid": suid, "offset": page * PAGE, "limit": PAGE}
+            parameters = {"productId": product_id, "suid": suid, "offset": page * PAGE_SIZE, "limit": PAGE_SIZE}
             rows = self._call(endpoints.INSTANCES, parameters, read)
             known = len(found)
             found.update({row["suid"]: row for row in rows})
-            # Older servers tell all at once, whatever page is asked for.
-            if suid is not None or len(rows) != PAGE or len(found) == known:
+            # Older servers return everything at once, whichever page is requested.
+            if suid is not None or len(rows) != PAGE_SIZE or len(found) == known:
                 break
         return list(found.values())
 
     def packages(
         self, product_id: int, line_no: str | None = None, area_no: str | None = None, *, load_rate: bool = False
     ) -> list[Row]:
-        """The packages of a brand, of one of its lines or areas; with ``load_rate`` with their rates by duration."""
+        """Return the packages of a brand, line or area; ``load_rate`` adds their rates by duration."""
         parameters = {"productId": product_id, "line_no": line_no, "area_no": area_no, "load_rate": int(load_rate)}
         return self._call(endpoints.PACKAGES, parameters, packages)
 
     def order_price(self, package_no: str, system_no: str, duration: str, product_id: int | None = None) -> Row:
-        """What an order would cost, in yuan."""
+        """Return the price of an order in yuan."""
         parameters = {
             "productId": product_id,
             "package_no": package_no,
@@ -101,11 +101,11 @@ class AccountApi(Client):
         return self._call(endpoints.ORDER_PRICE, parameters, order_price)
 
     def lines(self, product_id: int) -> list[Row]:
-        """The lines of a brand of physical servers."""
+        """Return the lines of a brand of physical servers."""
         return self._call(endpoints.LINES, {"productId": product_id}, lines)
 
     def proxy_plan(self, resource_no: str, product_id: int, *, include_secrets: bool = False) -> Row:
-        """A proxy service that is billed by volume."""
+        """Return a proxy service that is billed by volume."""
         read = functools.partial(proxy_plan, include_secrets=include_secrets)
         return self._call(endpoints.PROXY_PLAN, {"resource_no": resource_no, "productId": product_id}, read)
 
@@ -117,23 +117,25 @@ class AccountApi(Client):
         now = self._now()
         signed = self._identity.signed(now)
         self.calls += 1
-        answer = self._transport.send("GET", self._account_url + endpoint.path, {**parameters, **signed}, endpoint.path)
-        listener = AccountResponseParser((self._identity.app_key,), now, for_one_call=(signed["sign"],))
+        response = self._transport.send(
+            "GET", self._account_url + endpoint.path, {**parameters, **signed}, endpoint.path
+        )
+        parser = AccountResponseParser((self._identity.app_key,), now, for_one_call=(signed["sign"],))
         try:
-            return read(listener.data(answer, endpoint, self._asked(parameters)))
+            return read(parser.data(response, endpoint, self._describe(parameters)))
         except QgError:
             raise
-        except ResponseShapeError as problem:
-            # The vendor says that this is its answer: another try would bring the same.
+        except ResponseShapeError as error:
+            # The vendor marked it as a success: another attempt would return the same.
             raise TransportError(
-                f"{endpoint.path}: the answer cannot be read: {problem}.",
+                f"{endpoint.path}: the response cannot be read: {error}.",
                 endpoint=endpoint.path,
                 effect=Effect.UNKNOWN,
                 retryable=False,
             ) from None
-        except Exception as problem:
-            raise unreadable(problem, endpoint.path) from problem
+        except Exception as error:
+            raise unreadable(error, endpoint.path) from error
 
-    def _asked(self, parameters: Mapping[str, str]) -> str:
+    def _describe(self, parameters: Mapping[str, str]) -> str:
         named = {**parameters, "domain": self._identity.domain, "appid": self._identity.app_id}
         return ", ".join(f"{name}={value}" for name, value in named.items())

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The answers of the account API, each shape read once.
+"""Models of the account API's responses.
 
 This file is private to the collection. Shapes: vendor's pages on packages, order prices, lines, services, balance and
-volume-billed proxies. Every documented value has a name and a type that stay: null where the vendor leaves it empty.
+volume-billed proxies. Every documented value has a fixed name and type: null if the vendor leaves it empty.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 from ..parsing import ResponseShapeError
 from .records import (
     Column,
-    Item,
+    Record,
     column,
-    items,
-    only,
+    records,
     row,
+    single,
     times,
 )
 
@@ -38,9 +38,9 @@ RUN_STATUS = {
     5: "reinstalling",
     6: "resetting_password",
 }
-#: The same for the state of what was bought.
+#: What the vendor's numbers for the state of an order mean.
 ORDER_STATUS = {-4: "locked", -3: "failed", 0: "provisioning", 1: "normal", 2: "transferring", 3: "expired"}
-#: Proxies that are billed by volume have a scale of their own.
+#: What the vendor's numbers for the state of a volume-billed plan mean.
 PLAN_STATUS = {
     -7: "locked",
     -6: "upgrade_failed",
@@ -53,9 +53,9 @@ PLAN_STATUS = {
 PLAN_TYPES = {1: "dedicated", 2: "shared", 3: "exclusive_occupancy"}
 IP_TYPES = {1: "static", 2: "dynamic", 3: "tunnel"}
 UNKNOWN = "unknown"
-#: What the names of keys hold whose values are secret.
+#: Parts of the names of keys whose values are secret.
 SECRET_MARKS = ("password", "authkey")
-#: Words in the names of system images, and the family that they tell.
+#: Words in the names of system images, by the family that they show.
 _FAMILIES = {
     "windows": ("windows", "win20", "win10", "win11", "winserver"),
     "linux": (
@@ -66,95 +66,97 @@ _FAMILIES = {
 
 
 def _coded(name: str, vendor_name: str, words: Mapping[int, str]) -> tuple[Column, Column]:
-    """A number of the vendor that stands for something: as a word, and as it is."""
+    """Return the columns of a number with a meaning: as a word, and as received."""
 
-    def word(item: Item, *names: str) -> str | None:
-        number = item.whole(*names)
+    def word(record: Record, *names: str) -> str | None:
+        number = record.integer(*names)
         return None if number is None else words.get(number, UNKNOWN)
 
-    return column(name, word, vendor_name), column(f"{name}_code", Item.whole, vendor_name)
+    return column(name, word, vendor_name), column(f"{name}_code", Record.integer, vendor_name)
 
 
-def _is_on(item: Item, *names: str) -> bool | None:
-    number = item.whole(*names)
+def _is_on(record: Record, *names: str) -> bool | None:
+    number = record.integer(*names)
     return None if number is None else number == 1
 
 
-def _numbers(item: Item, *names: str) -> list[int]:
-    """Numbers in a list, in a map as lists of the vendor may be, or in text with commas."""
-    value = item.value(*names)
+def _numbers(record: Record, *names: str) -> list[int]:
+    """Return numbers from a list, from a map in place of a list, or from text with commas."""
+    value = record.value(*names)
     if isinstance(value, str):
         value = value.split(",")
     elif isinstance(value, Mapping):
         value = list(value.values())
     if value is not None and not isinstance(value, list):
         raise ResponseShapeError(f"{names[0]} is not a list")
-    found = [Item({names[0]: each}, "a number").whole(names[0]) for each in value or []]
+    found = [Record({names[0]: each}, "a number").integer(names[0]) for each in value or []]
     return [number for number in found if number is not None]
 
 
-def _price(item: Item, *names: str) -> float | None:
-    found = (item.number(name) for name in names)
+def _price(record: Record, *names: str) -> float | None:
+    found = (record.number(name) for name in names)
     return next((number for number in found if number is not None), None)
 
 
 def os_family(system_name: str | None) -> str | None:
-    """Whether a system image is of Windows or of Linux; None where its name does not tell."""
+    """Return the family of a system image, Windows or Linux; None if its name does not show it."""
     text = "".join((system_name or "").split()).casefold()
     return next((family for family, words in _FAMILIES.items() if any(word in text for word in words)), None)
 
 
 _INSTANCE = (
-    *(column(name, Item.text) for name in ("suid", "line_no", "area_no", "spec_no", "spec_name")),
-    column("host_id", Item.whole),
-    *(column(name, Item.text) for name in ("host_name", "ip", "local_ip")),
+    *(column(name, Record.text) for name in ("suid", "line_no", "area_no", "spec_no", "spec_name")),
+    column("host_id", Record.integer),
+    *(column(name, Record.text) for name in ("host_name", "ip", "local_ip")),
     *_coded("run_status", "Run_status", RUN_STATUS),
     *_coded("order_status", "Order_status", ORDER_STATUS),
-    column("system_disk_type", Item.text, "System_type"),
-    column("system_disk", Item.whole, "Systemdisks", "Systemdisk"),
-    column("data_disk_type", Item.text, "Harddisks_type"),
-    column("data_disk", Item.whole, "Harddiks", "Harddisks"),
-    *(column(name, Item.whole) for name in ("bandwidth", "defense")),
-    *(column(name, Item.text) for name in ("system_no", "system_name")),
-    column("os_family", lambda item, *names: os_family(item.text(*names)), "System_name"),
-    column("adsl_name", Item.text),
+    column("system_disk_type", Record.text, "System_type"),
+    column("system_disk", Record.integer, "Systemdisks", "Systemdisk"),
+    column("data_disk_type", Record.text, "Harddisks_type"),
+    column("data_disk", Record.integer, "Harddiks", "Harddisks"),
+    *(column(name, Record.integer) for name in ("bandwidth", "defense")),
+    *(column(name, Record.text) for name in ("system_no", "system_name")),
+    column("os_family", lambda record, *names: os_family(record.text(*names)), "System_name"),
+    column("adsl_name", Record.text),
     *times("buy_time"),
     *times("end_time"),
 )
-_INSTANCE_SECRETS = tuple(column(name, Item.text) for name in ("adsl_password", "business_password", "login_password"))
+_INSTANCE_SECRETS = tuple(
+    column(name, Record.text) for name in ("adsl_password", "business_password", "login_password")
+)
 
 _PACKAGE = (
-    *(column(name, Item.text) for name in ("package_no", "line_no", "line_name")),
-    column("area_id", Item.whole),
-    *(column(name, Item.text) for name in ("area_no", "area_name")),
-    *(column(name, Item.text) for name in ("group_id", "group_name", "spec_no", "spec_name")),
-    column("cpu", Item.whole),
-    column("memory", Item.number),
-    column("system_disk", Item.whole, "Systemdisk"),
-    column("data_disk", Item.whole, "Datadisk"),
-    column("bandwidth", Item.whole),
-    column("ip_count", Item.whole, "Ip"),
-    column("defense", Item.whole),
-    column("trial_time", Item.text),
+    *(column(name, Record.text) for name in ("package_no", "line_no", "line_name")),
+    column("area_id", Record.integer),
+    *(column(name, Record.text) for name in ("area_no", "area_name")),
+    *(column(name, Record.text) for name in ("group_id", "group_name", "spec_no", "spec_name")),
+    column("cpu", Record.integer),
+    column("memory", Record.number),
+    column("system_disk", Record.integer, "Systemdisk"),
+    column("data_disk", Record.integer, "Datadisk"),
+    column("bandwidth", Record.integer),
+    column("ip_count", Record.integer, "Ip"),
+    column("defense", Record.integer),
+    column("trial_time", Record.text),
     column("buyable", _is_on, "Buy_status"),
     column("enabled", _is_on, "Status"),
     column("upgradable", _is_on, "Upgrade_status"),
-    *(column(name, Item.money) for name in ("basic_price", "user_price")),
+    *(column(name, Record.money) for name in ("basic_price", "user_price")),
     column("price", _price, "User_price", "Basic_price"),
-    *(column(f"{name}_rate", Item.money) for name in ("day", "week", "month", "quarter", "halfyear", "year")),
+    *(column(f"{name}_rate", Record.money) for name in ("day", "week", "month", "quarter", "halfyear", "year")),
 )
 
 _LINE = (
-    column("id", Item.whole),
-    column("super_id", Item.whole),
-    *(column(name, Item.text) for name in ("name", "code")),
-    column("auto_id", Item.whole),
-    *(column(name, Item.text) for name in ("description", "address")),
-    column("intro_url", Item.text),
-    column("sort_id", Item.whole),
-    *(column(f"{name}_status", Item.whole) for name in ("buy", "renew", "upgrade", "defense")),
-    column("brand_id", Item.whole),
-    column("enabled", Item.whole),
+    column("id", Record.integer),
+    column("super_id", Record.integer),
+    *(column(name, Record.text) for name in ("name", "code")),
+    column("auto_id", Record.integer),
+    *(column(name, Record.text) for name in ("description", "address")),
+    column("intro_url", Record.text),
+    column("sort_id", Record.integer),
+    *(column(f"{name}_status", Record.integer) for name in ("buy", "renew", "upgrade", "defense")),
+    column("brand_id", Record.integer),
+    column("enabled", Record.integer),
     *times("created_at"),
     *times("updated_at"),
     *times("deleted_at"),
@@ -163,82 +165,86 @@ _LINE = (
 )
 
 _PROXY_PLAN = (
-    column("total", Item.whole, "Number"),
-    column("available", Item.whole, "Resource_available"),
-    column("connect", Item.text),
+    column("total", Record.integer, "Number"),
+    column("available", Record.integer, "Resource_available"),
+    column("connect", Record.text),
     *times("buy_time"),
     *times("end_time"),
     *_coded("order_status", "Order_status", PLAN_STATUS),
     *_coded("type", "Type", PLAN_TYPES),
     *_coded("ip_type", "Ip_type", IP_TYPES),
-    column("tunnel_url", Item.text),
+    column("tunnel_url", Record.text),
 )
-_PROXY_PLAN_SECRETS = (column("authkey", Item.text),)
+_PROXY_PLAN_SECRETS = (column("authkey", Record.text),)
 
 
-def _told(item: Item, columns: tuple[Column, ...], secret: tuple[Column, ...], include_secrets: bool) -> dict[str, Any]:
-    """A row, with its secrets only where they are wanted; ``vendor`` is as it came, less the same secrets."""
-    values = row(item, (*columns, *secret))
+def _visible_row(
+    record: Record, columns: tuple[Column, ...], secret: tuple[Column, ...], include_secrets: bool
+) -> dict[str, Any]:
+    """Return a row, with its secrets only if requested; ``vendor`` is the object as received, without them as well."""
+    values = row(record, (*columns, *secret))
     if all(value in (None, []) for value in values.values()):
-        raise ResponseShapeError(f"{item.what} has none of the documented values")
+        raise ResponseShapeError(f"{record.what} has none of the documented values")
     if include_secrets:
-        return {**values, "vendor": dict(item.vendor)}
+        return {**values, "vendor": dict(record.vendor)}
     shown = {each.name: values[each.name] for each in columns}
-    return {**shown, "vendor": item.without(SECRET_MARKS)}
+    return {**shown, "vendor": record.without(SECRET_MARKS)}
 
 
 def instances(data: object, *, include_secrets: bool = False) -> list[dict[str, Any]]:
-    """The services of getDetail."""
-    found = [_told(item, _INSTANCE, _INSTANCE_SECRETS, include_secrets) for item in items(data, "a service")]
+    """Return the services in the data of getDetail."""
+    found = [
+        _visible_row(record, _INSTANCE, _INSTANCE_SECRETS, include_secrets) for record in records(data, "a service")
+    ]
     if any(each["suid"] is None for each in found):
         raise ResponseShapeError("Suid is missing")
     return found
 
 
 def packages(data: object) -> list[dict[str, Any]]:
-    """The packages of packageList."""
-    return [_told(item, _PACKAGE, (), False) for item in items(data, "a package")]
+    """Return the packages in the data of packageList."""
+    return [_visible_row(record, _PACKAGE, (), False) for record in records(data, "a package")]
 
 
 def lines(data: object) -> list[dict[str, Any]]:
-    """The lines of lineList."""
-    return [_told(item, _LINE, (), False) for item in items(data, "a line")]
+    """Return the lines in the data of lineList."""
+    return [_visible_row(record, _LINE, (), False) for record in records(data, "a line")]
 
 
 def proxy_plan(data: object, *, include_secrets: bool = False) -> dict[str, Any]:
-    """The service of resourceView."""
-    return _told(only(data, "a proxy service"), _PROXY_PLAN, _PROXY_PLAN_SECRETS, include_secrets)
+    """Return the service in the data of resourceView."""
+    return _visible_row(single(data, "a proxy service"), _PROXY_PLAN, _PROXY_PLAN_SECRETS, include_secrets)
 
 
 @dataclass(frozen=True)
 class Amount:
-    """A sum of money: to the digit as the vendor writes it, and as a number to reckon with."""
+    """A sum of money: with exactly the vendor's digits, and as a number to calculate with."""
 
     text: str
     exact: decimal.Decimal
 
     @classmethod
-    def of(cls, item: Item, name: str) -> Amount:
-        """Read it; there is no price and no balance without it."""
-        text, exact = item.text(name), item.decimal(name)
+    def of(cls, record: Record, name: str) -> Amount:
+        """Read a required amount of a record."""
+        text, exact = record.text(name), record.decimal(name)
         if text is None or exact is None:
             raise ResponseShapeError(f"{name} is not an amount")
         return cls(text, exact)
 
 
 def balance(data: object) -> Amount:
-    """The ``data`` of getBalance: ``"12.34"``."""
-    return Amount.of(Item({"data": data}, "data"), "data")
+    """Return the amount in the data of getBalance: ``"12.34"``."""
+    return Amount.of(Record({"data": data}, "data"), "data")
 
 
 def order_price(data: object) -> dict[str, Any]:
-    """The prices of packageOrderPrice, exact and as numbers; without any discount the two are the same."""
-    item = only(data, "a price")
-    original, total = (Amount.of(item, name) for name in ("OriginalPrice", "TotalPrice"))
+    """Return the prices in the data of packageOrderPrice, exactly and as numbers; equal if there is no discount."""
+    record = single(data, "a price")
+    original, total = (Amount.of(record, name) for name in ("OriginalPrice", "TotalPrice"))
     return {
         "original_price": original.text,
         "original_amount": float(original.exact),
         "total_price": total.text,
         "total_amount": float(total.exact),
-        "vendor": dict(item.vendor),
+        "vendor": dict(record.vendor),
     }

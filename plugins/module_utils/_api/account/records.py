@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rows of the account API, whose keys drift in case and spelling, as rows with names and types that stay.
+"""Records of the account API, whose keys vary in case and spelling, as rows with fixed names and types.
 
-This file is private to the collection. The drift: vendor's pages on packages, services and lines, where tables and
-examples differ.
+This file is private to the collection. For the variations see the vendor's pages on packages, services and lines, where
+tables and examples differ.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..classic.models import moment
-from ..parsing import ResponseShapeError, exact_number, integer
+from ..classic.models import parse_vendor_time
+from ..parsing import ResponseShapeError, exact_number
+from ..parsing import integer as parse_integer
 
 
-def plain(name: str) -> str:
-    """A key of the vendor without what drifts: case, underscores and stray blanks."""
+def normalize_key(name: str) -> str:
+    """Return a key of the vendor without what varies: case, underscores and stray blanks."""
     return "".join(sign for sign in name if sign.isalnum()).casefold()
 
 
-class Item:
-    """An object of the vendor, whose values are found by any spelling of their keys."""
+class Record:
+    """An object of the vendor's API, whose values are found by any spelling of their keys."""
 
     def __init__(self, vendor: object, what: str) -> None:
         if not isinstance(vendor, Mapping):
@@ -34,20 +35,20 @@ class Item:
         self.vendor: Mapping[str, Any] = vendor
         self._values: dict[str, Any] = {}
         for name, value in vendor.items():
-            # Of two spellings in one answer, the one that says something counts.
-            if self._values.get(plain(name)) in (None, ""):
-                self._values[plain(name)] = value
+            # If a response has two spellings of a key, the one with a value counts.
+            if self._values.get(normalize_key(name)) in (None, ""):
+                self._values[normalize_key(name)] = value
 
     def __contains__(self, name: str) -> bool:
-        return plain(name) in self._values
+        return normalize_key(name) in self._values
 
     def value(self, *names: str) -> Any:
-        """The value under the first of the names that has one; None where none has. The vendor's nothing is ""."""
-        found = (self._values.get(plain(name)) for name in names)
+        """Return the value under the first of the names that has one, or None; the vendor writes "" for no value."""
+        found = (self._values.get(normalize_key(name)) for name in names)
         return next((value for value in found if value not in (None, "")), None)
 
     def text(self, *names: str) -> str | None:
-        """Text, or a number as text."""
+        """Return text, or a number as text."""
         value = self.value(*names)
         if value is None:
             return None
@@ -55,39 +56,43 @@ class Item:
             raise ResponseShapeError(f"{names[0]} is not text")
         return str(value).strip() or None
 
-    def word(self, *names: str) -> str | None:
-        """Text, or anything that JSON writes as one word."""
+    def scalar_text(self, *names: str) -> str | None:
+        """Return text, a number as text, or a truth value as text."""
         value = self.value(*names)
         return str(value) if isinstance(value, bool) else self.text(*names)
 
     def decimal(self, *names: str) -> decimal.Decimal | None:
-        """An exact number, also from text; None where it cannot be read."""
+        """Return an exact number, also from text; None if it cannot be read."""
         text = self.text(*names)
         return None if text is None else exact_number(text)
 
     def number(self, *names: str) -> float | None:
-        """A number, also from text; None where it cannot be read."""
+        """Return a number, also from text; None if it cannot be read."""
         exact = self.decimal(*names)
         return None if exact is None else float(exact)
 
-    def whole(self, *names: str) -> int | None:
-        """A whole number, also from text; None where it cannot be read."""
+    def integer(self, *names: str) -> int | None:
+        """An integer, also from text; None where it cannot be read."""
         exact = self.decimal(*names)
         return int(exact) if exact is not None and abs(exact) < 10**15 and exact == exact.to_integral_value() else None
 
     def money(self, *names: str) -> str | None:
-        """An amount, to the digit as the vendor writes it."""
+        """Return an amount with exactly the digits of the vendor."""
         return None if self.decimal(*names) is None else self.text(*names)
 
     def without(self, marks: Iterable[str]) -> dict[str, Any]:
-        """All as it came, without the keys that hold one of the marks."""
-        hidden = tuple(map(plain, marks))
-        return {name: value for name, value in self.vendor.items() if not any(mark in plain(name) for mark in hidden)}
+        """Return the object as received, without the keys that contain one of the marks."""
+        hidden = tuple(map(normalize_key, marks))
+        return {
+            name: value
+            for name, value in self.vendor.items()
+            if not any(mark in normalize_key(name) for mark in hidden)
+        }
 
 
 @dataclass(frozen=True)
 class Column:
-    """One value of a row: what results call it, how it is read, and by which names of the vendor."""
+    """One value of a row: its name in results, its reader, and the vendor's names for it."""
 
     name: str
     read: Callable[..., Any]
@@ -95,42 +100,42 @@ class Column:
 
 
 def column(name: str, read: Callable[..., Any], *names: str) -> Column:
-    """A column; without names of the vendor, it is the same but for case and underscores."""
+    """Return a column; without names of the vendor, its name differs only in case and underscores."""
     return Column(name, read, names or (name,))
 
 
 def times(name: str, *names: str) -> tuple[Column, Column]:
-    """A time as the vendor gives it, and as ISO 8601 with the offset of Beijing."""
+    """Return the columns of a time: as the vendor writes it, and as ISO 8601 with the offset of Beijing."""
 
-    def iso(item: Item, *names: str) -> str | None:
-        found = moment(item.text(*names))
+    def iso(record: Record, *names: str) -> str | None:
+        found = parse_vendor_time(record.text(*names))
         return found.isoformat() if found else None
 
-    return column(name, Item.text, *names), Column(f"{name}_iso", iso, names or (name,))
+    return column(name, Record.text, *names), Column(f"{name}_iso", iso, names or (name,))
 
 
-def row(item: Item, columns: Iterable[Column]) -> dict[str, Any]:
-    """The values of all columns, each of which is there."""
-    return {each.name: each.read(item, *each.names) for each in columns}
+def row(record: Record, columns: Iterable[Column]) -> dict[str, Any]:
+    """Return the values of all columns; none is left out."""
+    return {each.name: each.read(record, *each.names) for each in columns}
 
 
-def items(data: object, what: str) -> list[Item]:
-    """The objects in ``Data``: a list, a map keyed "1", "2", a lone object, or nothing at all."""
+def records(data: object, what: str) -> list[Record]:
+    """Return the objects in ``Data``: a list, a map with the keys "1", "2", a single object, or nothing."""
     if data in (None, "", [], {}):
         return []
     if isinstance(data, Mapping):
-        numbers = {name: integer(name) for name in data}
+        numbers = {name: parse_integer(name) for name in data}
         if None not in numbers.values():
-            return [Item(data[name], what) for name in sorted(data, key=lambda name: (numbers[name] or 0, name))]
-        return [Item(data, what)]
+            return [Record(data[name], what) for name in sorted(data, key=lambda name: (numbers[name] or 0, name))]
+        return [Record(data, what)]
     if not isinstance(data, Sequence) or isinstance(data, str):
         raise ResponseShapeError("Data is neither a list nor an object")
-    return [Item(each, what) for each in data]
+    return [Record(each, what) for each in data]
 
 
-def only(data: object, what: str) -> Item:
-    """The one object in ``Data``, in any of the shapes that a list may have."""
-    found = items(data, what)
+def single(data: object, what: str) -> Record:
+    """Return the only object in ``Data``, which may have any shape of a list."""
+    found = records(data, what)
     if len(found) != 1:
         raise ResponseShapeError(f"Data holds {len(found)} objects instead of {what}")
     return found[0]

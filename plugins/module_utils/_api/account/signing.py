@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Identity:
-    """Who calls: an application of an account (``app_id``, ``app_key``), and the site that the account lives on."""
+    """The caller: an application of an account (``app_id``, ``app_key``), and the site of the account."""
 
     app_id: str
     app_key: str = field(repr=False)
     domain: str
 
     def signed(self, now: float) -> dict[str, str]:
-        """The parameters that every call has.
+        """Return the parameters that identify and sign a call.
 
-        ``sign`` is the MD5, in lower-case hexadecimal, of application, domain, time and key in a row; what the call is
-        about is not signed. ``time`` is in whole seconds since 1970. MD5 is the vendor's choice.
+        ``sign`` is the MD5 of application, domain, time and key, concatenated, in lower-case hexadecimal; the
+        parameters of the call itself are not signed. ``time`` is in whole seconds since 1970. The vendor requires MD5.
         """
         time = str(int(now))
         text = f"{self.app_id}{self.domain}{time}{self.app_key}"

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,8 +55,8 @@ PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP":
 ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 
 
-def moment(text: object) -> datetime.datetime | None:
-    """A time of the vendor (``2030-01-02 03:04:05``, Beijing time); None where there is none that can be read."""
+def parse_vendor_time(text: object) -> datetime.datetime | None:
+    """Return a time of the vendor (``2030-01-02 03:04:05``, Beijing time); None if it cannot be read."""
     return parse_time(text, BEIJING)
 
 
@@ -73,7 +74,7 @@ class Lease:
     """One leased proxy (vendor docs 174, 175).
 
     ``ip`` is the exit; ``server`` (``host:port``) is what to connect to, which differs from it in the enterprise pool.
-    ``deadline`` is as the vendor wrote it, ``expires`` the same as a moment, if it can be read.
+    ``deadline`` is as the vendor wrote it, ``expires`` the same as a time, if it can be read.
     """
 
     ip: str
@@ -97,7 +98,7 @@ class Lease:
             port=port,
             server=host or f"{ip.strip()}:{port}",
             deadline=deadline,
-            expires=moment(deadline),
+            expires=parse_vendor_time(deadline),
             region=region,
             task_id=task_id,
             vendor=item,
@@ -140,6 +141,15 @@ class Lease:
 
 
 _LEASE_TEXTS = ("host", "deadline", "region")
+
+
+def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
+    """Sort leases by deadline; those without a readable deadline come last."""
+
+    def rank(lease: Lease) -> tuple[float, tuple[str, str, str]]:
+        return (lease.expires.timestamp() if lease.expires else math.inf, lease.identity)
+
+    return sorted(leases, key=rank)
 
 
 def task_leases(body: Mapping[str, Any]) -> list[Lease]:
@@ -249,8 +259,8 @@ class Monopoly:
             isp=PROVIDERS.get(str(item.get("isp")).strip().upper()),
             state=state,
             server=server if state == "online" else None,
-            since=moment(item.get("monopolize_time")),
-            dialled=moment(item.get("last_dial_time")),
+            since=parse_vendor_time(item.get("monopolize_time")),
+            dialled=parse_vendor_time(item.get("last_dial_time")),
             vendor=item,
         )
 

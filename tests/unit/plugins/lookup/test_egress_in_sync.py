@@ -13,59 +13,59 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleLookupError
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, Entry, run_id
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue, WriteRequest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from documents import lookup_of
 
 
-def at_rest(terms: list[Any] | None = None, variables: dict[str, Any] | None = None, **options: Any) -> list[bool]:
+def in_sync(terms: list[Any] | None = None, variables: dict[str, Any] | None = None, **options: Any) -> list[bool]:
     answer: list[bool] = lookup_of(egress_in_sync)[0].run(terms or [], variables, **options)
     return answer
 
 
-def post(directory: Path, process: int, *, idle: bool) -> None:
+def enqueue(directory: Path, process: int, *, no_op: bool) -> None:
     state, run = State(str(directory)), run_id(process)
-    entry = Entry(Wish("present", ("203.0.113.1",)), 1, 1, id=f"{run}/h", run=run, host="h", fleet="f")
-    Board(state, "k").post(entry, verdict={} if idle else None)
+    request = WriteRequest({"ips": ["203.0.113.1"]}, 1, 1, id=f"{run}/h", run=run, host="h", fleet="f")
+    WriteQueue(state, "k").enqueue(request, result={} if no_op else None)
     state.close()
 
 
 @pytest.mark.parametrize("process", [os.getpid, os.getppid], ids=["run", "worker"])
 def test_it_is_true_where_nothing_had_to_be_done(tmp_path: Path, process: Any) -> None:
     directory = tmp_path / "state"
-    assert at_rest(state_dir=str(directory)) == [False]
-    post(directory, process(), idle=True)
-    assert at_rest(state_dir=str(directory)) == [True]
-    post(directory, process(), idle=False)
-    assert at_rest(state_dir=str(directory)) == [False]
+    assert in_sync(state_dir=str(directory)) == [False]
+    enqueue(directory, process(), no_op=True)
+    assert in_sync(state_dir=str(directory)) == [True]
+    enqueue(directory, process(), no_op=False)
+    assert in_sync(state_dir=str(directory)) == [False]
 
 
 def test_another_run_is_another_run(tmp_path: Path) -> None:
-    post(tmp_path, 1, idle=True)
-    assert at_rest(state_dir=str(tmp_path)) == [False]
+    enqueue(tmp_path, 1, no_op=True)
+    assert in_sync(state_dir=str(tmp_path)) == [False]
 
 
 def test_a_directory_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
-    assert at_rest(state_dir=str(tmp_path / "new")) == [False]
+    assert in_sync(state_dir=str(tmp_path / "new")) == [False]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_directory_is_the_default_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QG_STATE_DIR", str(tmp_path))
-    post(tmp_path, os.getpid(), idle=True)
-    assert at_rest(state_dir=None) == at_rest() == [True]
+    enqueue(tmp_path, os.getpid(), no_op=True)
+    assert in_sync(state_dir=None) == in_sync() == [True]
 
 
 def test_a_directory_that_cannot_be_used_is_left_to_the_step(tmp_path: Path) -> None:
-    post(tmp_path, os.getpid(), idle=True)
+    enqueue(tmp_path, os.getpid(), no_op=True)
     tmp_path.chmod(0o777)
-    assert at_rest(state_dir=str(tmp_path)) == [False]
+    assert in_sync(state_dir=str(tmp_path)) == [False]
 
 
 def test_it_takes_no_terms() -> None:
     with pytest.raises(AnsibleLookupError, match="takes no terms"):
-        at_rest(["h1"])
+        in_sync(["h1"])

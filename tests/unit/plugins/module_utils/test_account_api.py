@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 import vendor_pages as pages
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE, AccountApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE_SIZE, AccountApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.signing import Identity
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.retry import MAX_ATTEMPTS
@@ -387,8 +387,8 @@ def test_the_budget_holds_for_all_pages_together() -> None:
     api, transport = client(HttpResponse(503, "", {"Retry-After": "20"}), max_wait=50.0)
     api.budget.sleep = waits.append
     # Every other call is refused a while.
-    full = enveloped([{"Suid": str(number)} for number in range(PAGE)])
-    other = enveloped([{"Suid": str(PAGE + number)} for number in range(PAGE)])
+    full = enveloped([{"Suid": str(number)} for number in range(PAGE_SIZE)])
+    other = enveloped([{"Suid": str(PAGE_SIZE + number)} for number in range(PAGE_SIZE)])
     rest = HttpResponse(503, "", {"Retry-After": "20"})
     transport.script = [rest, full, rest, other, rest]
     with pytest.raises(TransportError, match="HTTP 503"):
@@ -440,14 +440,14 @@ def test_data_of_another_shape_is_one_error_at_once(path: str, data: Any, words:
     api, transport = client(answer)
     with pytest.raises(TransportError) as caught:
         ALL[path](api)
-    assert caught.value.message == f"{path}: the answer cannot be read: {words}."
+    assert caught.value.message == f"{path}: the response cannot be read: {words}."
     assert len(transport.sent) == 1
 
 
 # --- pages
 
 
-def server(total: int, *, biggest: int = PAGE, ignores: tuple[str, ...] = (), mapped: bool = True) -> Any:
+def server(total: int, *, biggest: int = PAGE_SIZE, ignores: tuple[str, ...] = (), mapped: bool = True) -> Any:
     """A vendor with so many services, who may ignore what page is asked for."""
 
     def answer(sent: Sent) -> HttpResponse:
@@ -601,17 +601,17 @@ def test_passwords_are_told_only_where_they_are_asked_for() -> None:
     [
         ({"app_id": " "}, "app_id is empty: give the appid of the vendor's page Agent in the option app_id or the"),
         ({"app_key": ""}, "app_key is empty: give the appkey of the vendor's page Agent in the option app_key or the"),
-        ({"domain": ""}, "domain='' is no host name: give the site that the account lives on, such as www.qg.net."),
-        ({"domain": "https://www.qg.net"}, "domain='https://www.qg.net' is no host name"),
-        ({"domain": "www.qg.net/api"}, "domain='www.qg.net/...' is no host name"),
+        ({"domain": ""}, "domain='' is not a host name: give the site of the account, such as www.qg.net."),
+        ({"domain": "https://www.qg.net"}, "domain='https://www.qg.net' is not a host name"),
+        ({"domain": "www.qg.net/api"}, "domain='www.qg.net/...' is not a host name"),
         ({"account_url": "www.qg.net/api"}, "account_url 'www.qg.net/...' cannot be used: give scheme and host, such"),
         ({"account_url": "ftp://www.qg.net"}, "such as https://www.qg.net/api."),
         (
             {"account_url": f"https://www.qg.net/api?appkey={APP_KEY}"},
-            "account_url must hold no more than scheme, host",
+            "account_url must contain only scheme, host",
         ),
         ({"account_url": f"https://me:{APP_KEY}@www.qg.net/api"}, "account_url holds a user name, a password or"),
-        ({"account_url": "https://www.qg.net/api#x"}, "account_url must hold no more than scheme, host and path"),
+        ({"account_url": "https://www.qg.net/api#x"}, "account_url must contain only scheme, host and path"),
         ({"timeout": 0.0}, "timeout=0 is out of range: give a number from 0.1 to 600."),
         ({"timeout": float("nan")}, "timeout=nan is out of range"),
         ({"max_wait": -1.0}, "max_wait=-1 is out of range: give a number from 0 to 86400."),

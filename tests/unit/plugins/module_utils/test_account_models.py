@@ -30,7 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.models 
     packages,
     proxy_plan,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.records import Item, items
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.records import Record, records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -574,9 +574,9 @@ def test_any_json_gives_rows_or_one_error(data: Any) -> None:
         assert len(told.split()) >= 3
 
 
-def test_an_item_knows_its_keys_by_any_spelling() -> None:
-    item = Item({"Area_No": "x"}, "an area")
-    assert "areano" in item
-    assert "AREA_NO" in item
-    assert "area" not in item
-    assert [each.what for each in items([{}, {}], "an area")] == ["an area", "an area"]
+def test_a_record_finds_its_keys_by_any_spelling() -> None:
+    record = Record({"Area_No": "x"}, "an area")
+    assert "areano" in record
+    assert "AREA_NO" in record
+    assert "area" not in record
+    assert [each.what for each in records([{}, {}], "an area")] == ["an area", "an area"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.models import packages
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import select_packages
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PackageFilter, select_packages
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,8 +25,8 @@ VALUES = {
 }
 
 
-def options(**changes: Any) -> dict[str, Any]:
-    return {**dict.fromkeys(OPTIONS), **changes}
+def options(**changes: Any) -> PackageFilter:
+    return PackageFilter.parse({**dict.fromkeys(OPTIONS), **changes})
 
 
 def select(vendor: list[dict[str, Any]], **changes: Any) -> list[str | None]:

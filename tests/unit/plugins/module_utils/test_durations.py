@@ -60,7 +60,7 @@ def test_what_is_no_duration_is_one_sentence(brand: str | None, duration: str) -
     with pytest.raises(OptionError) as caught:
         check_duration(duration, brand)
     message = caught.value.message
-    assert message.startswith(f"duration={duration!r} is no duration: give a number and s (hours)")
+    assert message.startswith(f"duration={duration!r} is not a duration: give a number and s (hours)")
     assert ("hours with s" in message) is (duration == "1h")
     assert "\n" not in message
 

@@ -115,18 +115,18 @@ def test_more_answers_of_a_source_than_it_was_asked_for_are_refused() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ("<html>Log in to the network", 'said "<html>Log in to the network", which is no address'),
-        ("10.0.0.7", "said 10.0.0.7, which is no address of the public internet"),
-        ("203.0.113.7", "said 203.0.113.7, which is no address of the public internet"),
+        ("<html>Log in to the network", 'said "<html>Log in to the network", which is not an address'),
+        ("10.0.0.7", "said 10.0.0.7, which is not an address of the public internet"),
+        ("203.0.113.7", "said 203.0.113.7, which is not an address of the public internet"),
         ("2001:4860:4860::8888", "said 2001:4860:4860::8888, which is not ipv4"),
-        ("8.8.4.4, 10.0.0.1", "which is no address"),
-        ('{"origin": "8.8.4.4, 10.0.0.1"}', "which is no address"),
-        ("8.8.4.4/32", "which is no address"),
-        ("008.8.4.4", "which is no address"),
+        ("8.8.4.4, 10.0.0.1", "which is not an address"),
+        ('{"origin": "8.8.4.4, 10.0.0.1"}', "which is not an address"),
+        ("8.8.4.4/32", "which is not an address"),
+        ("008.8.4.4", "which is not an address"),
         ("", "said nothing"),
-        ('{"unknown": 1}', "which is no address"),
-        ("{broken", "which is no address"),
-        ("[]", "which is no address"),
+        ('{"unknown": 1}', "which is not an address"),
+        ("{broken", "which is not an address"),
+        ("[]", "which is not an address"),
     ],
 )
 def test_anything_but_a_public_address_is_an_error_even_beside_two_good_answers(answer: str, words: str) -> None:

@@ -8,16 +8,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    HostRegistration,
+    RegistrationStore,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.hosts import (
-    HostMemory,
-    HostWish,
-    Memory,
+    DesiredHost,
     fleet_plan,
-    host_memory,
+    host_registration,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import Outcome, Wish, plan
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
+    DesiredWhitelist,
+    WhitelistResult,
+    plan,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,8 +42,8 @@ hosts = st.dictionaries(st.sampled_from("abcdef"), addresses, min_size=1)
 def test_no_address_is_dropped_that_a_host_still_uses(
     wanted: dict[str, list[str]], remembered: dict[str, list[str]], others: set[str], found: set[str], state: str
 ) -> None:
-    wishes = [HostWish(host, tuple(ips), detected=host < "d") for host, ips in wanted.items()]
-    made = fleet_plan(state, wishes, {host: set(ips) for host, ips in remembered.items()}, others, found)
+    states = [DesiredHost(host, tuple(ips), detected=host < "d") for host, ips in wanted.items()]
+    made = fleet_plan(state, states, {host: set(ips) for host, ips in remembered.items()}, others, found)
     current = {ip for ips in wanted.values() for ip in ips}
     former = {ip for host in wanted for ip in remembered.get(host, ())}
     if state == "present":
@@ -52,20 +58,24 @@ def test_no_address_is_dropped_that_a_host_still_uses(
         assert set(made.unconfirmed) == (former | current) - others - (former - found) - given
 
 
-def registered(host: str, *ips: str) -> HostMemory:
-    return HostMemory(host, frozenset(ips))
+def registered(host: str, *ips: str) -> HostRegistration:
+    return HostRegistration(host, frozenset(ips))
 
 
 def test_the_memory_tells_own_addresses_from_those_of_others(tmp_path: Path) -> None:
     state = State(str(tmp_path))
-    here, there, other_key = Memory(state, "k", "f"), Memory(state, "k", "g"), Memory(state, "x", "f")
-    here.note([registered("a", "1"), registered("b", "1", "2")])
-    there.note([registered("a", "3")])
-    other_key.note([registered("a", "4")])
-    assert here.recall({"a"}) == ({"a": {"1"}}, {"1", "2", "3"})
-    assert here.recall({"a", "b", "new"}) == ({"a": {"1"}, "b": {"1", "2"}, "new": set()}, {"3"})
-    here.note([registered("a", "5"), registered("b")])
-    assert here.recall({"a", "b"}) == ({"a": {"5"}, "b": set()}, {"3"})
+    here, there, other_key = (
+        RegistrationStore(state, "k", "f"),
+        RegistrationStore(state, "k", "g"),
+        RegistrationStore(state, "x", "f"),
+    )
+    here.replace([registered("a", "1"), registered("b", "1", "2")])
+    there.replace([registered("a", "3")])
+    other_key.replace([registered("a", "4")])
+    assert here.load({"a"}) == ({"a": {"1"}}, {"1", "2", "3"})
+    assert here.load({"a", "b", "new"}) == ({"a": {"1"}, "b": {"1", "2"}, "new": set()}, {"3"})
+    here.replace([registered("a", "5"), registered("b")])
+    assert here.load({"a", "b"}) == ({"a": {"5"}, "b": set()}, {"3"})
     assert here.is_registered("a", ["5"])
     assert not here.is_registered("a", ["5", "3"])
     assert there.is_registered("a", ["3"])
@@ -73,109 +83,113 @@ def test_the_memory_tells_own_addresses_from_those_of_others(tmp_path: Path) -> 
 
 
 def test_a_former_address_keeps_its_host_busy_but_is_needed_by_none(tmp_path: Path) -> None:
-    memory = Memory(State(str(tmp_path)), "k", "f")
-    memory.note([HostMemory("a", frozenset({"2"}), frozenset({"1"})), registered("b", "2")])
-    assert memory.recall({"b"}) == ({"b": {"2"}}, {"2"})
-    assert memory.recall({"a"}) == ({"a": {"1", "2"}}, {"2"})
+    memory = RegistrationStore(State(str(tmp_path)), "k", "f")
+    memory.replace([HostRegistration("a", frozenset({"2"}), frozenset({"1"})), registered("b", "2")])
+    assert memory.load({"b"}) == ({"b": {"2"}}, {"2"})
+    assert memory.load({"a"}) == ({"a": {"1", "2"}}, {"2"})
     assert not memory.is_registered("a", ["2"])
-    memory.forget_missing({"2"})
+    memory.prune_missing({"2"})
     assert memory.is_registered("a", ["2"]), "the whitelist lacks the former one"
-    memory.forget_missing({"1", "2"})
+    memory.prune_missing({"1", "2"})
     assert not memory.is_registered("a", ["2"]), "and now it is back"
-    memory.anticipate([("a", ["1"])])
-    assert memory.recall({"b"}) == ({"b": {"2"}}, {"1", "2"})
+    memory.record_intent([("a", ["1"])])
+    assert memory.load({"b"}) == ({"b": {"2"}}, {"1", "2"})
 
 
-def detected(host: str, *ips: str) -> HostMemory:
+def detected(host: str, *ips: str) -> HostRegistration:
     """What a host reported and the whitelist held already."""
-    return HostMemory(host, frozenset(ips), found=frozenset(ips))
+    return HostRegistration(host, frozenset(ips), found=frozenset(ips))
 
 
 def test_an_address_that_was_on_the_whitelist_before_a_host_reported_it_is_found(tmp_path: Path) -> None:
     state = State(str(tmp_path))
-    here, there, other_key = Memory(state, "k", "f"), Memory(state, "k", "g"), Memory(state, "x", "f")
-    here.note([detected("a", "1"), registered("b", "2")])
-    other_key.note([registered("a", "1")])
-    assert here.found() == there.found() == {"1"}
-    here.note([HostMemory("a", frozenset({"3"}), frozenset({"1"}))])
-    assert here.found() == {"1"}, "a former address stays what it was"
-    there.note([detected("a", "1", "2", "3")])
-    assert here.found() == {"1"}, "the others were added for hosts of another fleet"
+    here, there, other_key = (
+        RegistrationStore(state, "k", "f"),
+        RegistrationStore(state, "k", "g"),
+        RegistrationStore(state, "x", "f"),
+    )
+    here.replace([detected("a", "1"), registered("b", "2")])
+    other_key.replace([registered("a", "1")])
+    assert here.load_found() == there.load_found() == {"1"}
+    here.replace([HostRegistration("a", frozenset({"3"}), frozenset({"1"}))])
+    assert here.load_found() == {"1"}, "a former address stays what it was"
+    there.replace([detected("a", "1", "2", "3")])
+    assert here.load_found() == {"1"}, "the others were added for hosts of another fleet"
 
 
 def test_an_added_address_never_becomes_a_found_one(tmp_path: Path) -> None:
     state = State(str(tmp_path))
-    memory, there = Memory(state, "k", "f"), Memory(state, "k", "g")
-    memory.note([registered("a", "1"), registered("b", "2")])
-    memory.note([detected("a", "2"), detected("b", "1")])
-    assert memory.found() == set(), "two hosts have swapped their addresses"
-    there.note([detected("c", "1")])
-    memory.note([registered("b")])
-    there.note([detected("c", "1")])
-    assert memory.found() == set(), "it outlives the host that it was added for"
+    memory, there = RegistrationStore(state, "k", "f"), RegistrationStore(state, "k", "g")
+    memory.replace([registered("a", "1"), registered("b", "2")])
+    memory.replace([detected("a", "2"), detected("b", "1")])
+    assert memory.load_found() == set(), "two hosts have swapped their addresses"
+    there.replace([detected("c", "1")])
+    memory.replace([registered("b")])
+    there.replace([detected("c", "1")])
+    assert memory.load_found() == set(), "it outlives the host that it was added for"
 
 
 def test_a_found_address_that_is_added_or_given_later_is_found_no_longer(tmp_path: Path) -> None:
     state = State(str(tmp_path))
-    memory, there = Memory(state, "k", "f"), Memory(state, "k", "g")
-    memory.note([detected("a", "1"), detected("b", "2", "3")])
-    memory.anticipate([("b", ["2"])])
-    assert memory.found() == {"1", "3"}
-    there.note([registered("c", "1")])
-    there.note([registered("c")])
-    memory.note([detected("a", "1"), detected("b", "2", "3")])
-    assert memory.found() == {"3"}
+    memory, there = RegistrationStore(state, "k", "f"), RegistrationStore(state, "k", "g")
+    memory.replace([detected("a", "1"), detected("b", "2", "3")])
+    memory.record_intent([("b", ["2"])])
+    assert memory.load_found() == {"1", "3"}
+    there.replace([registered("c", "1")])
+    there.replace([registered("c")])
+    memory.replace([detected("a", "1"), detected("b", "2", "3")])
+    assert memory.load_found() == {"3"}
 
 
 def test_a_host_with_a_found_address_is_registered_anew_once_the_user_gives_it(tmp_path: Path) -> None:
-    memory = Memory(State(str(tmp_path)), "k", "f")
-    memory.note([detected("a", "1")])
+    memory = RegistrationStore(State(str(tmp_path)), "k", "f")
+    memory.replace([detected("a", "1")])
     assert memory.is_registered("a", ["1"])
     assert not memory.is_registered("a", ["1"], given=True)
-    memory.note([registered("a", "1")])
+    memory.replace([registered("a", "1")])
     assert memory.is_registered("a", ["1"], given=True)
 
 
 @pytest.mark.parametrize("reported", [True, False])
 def test_of_the_addresses_that_a_host_reports_those_on_the_whitelist_are_found(reported: bool) -> None:
     before = frozenset({"1", "9"})
-    wish = Wish("present", ("1", "2"))
-    outcome = Outcome(wish, before, before | {"2"}, plan(before, wish))
-    kept = host_memory("a", ("1", "2"), (), outcome, detected=reported)
+    desired = DesiredWhitelist("present", ("1", "2"))
+    result = WhitelistResult(desired, before, before | {"2"}, plan(before, desired))
+    kept = host_registration("a", ("1", "2"), (), result, detected=reported)
     assert (kept.registered, kept.found) == ({"1", "2"}, {"1"} if reported else set())
 
 
 def test_what_two_readings_apart_in_time_lack_is_forgotten(tmp_path: Path) -> None:
     state, now = State(str(tmp_path)), 1000.0
-    here, there, other_key = (Memory(state, key, fleet, lambda: now) for key, fleet in ("kf", "kg", "xf"))
+    here, there, other_key = (RegistrationStore(state, key, fleet, lambda: now) for key, fleet in ("kf", "kg", "xf"))
     for memory in (here, there, other_key):
-        memory.note([registered("a", "1", "2")])
-    here.forget_missing({"2", "3"})
+        memory.replace([registered("a", "1", "2")])
+    here.prune_missing({"2", "3"})
     now += LIST_LAG - 1
-    here.forget_missing({"2", "3"})
-    assert here.recall({"a"}) == ({"a": {"1", "2"}}, {"1", "2"}), "two readings of the same moment are one"
-    here.forget_missing({"1", "2", "3"})
+    here.prune_missing({"2", "3"})
+    assert here.load({"a"}) == ({"a": {"1", "2"}}, {"1", "2"}), "two readings of the same moment are one"
+    here.prune_missing({"1", "2", "3"})
     now += LIST_LAG
-    here.forget_missing({"2", "3"})
-    assert there.recall({"a"}) == ({"a": {"1", "2"}}, {"1", "2"}), "in between it was there"
+    here.prune_missing({"2", "3"})
+    assert there.load({"a"}) == ({"a": {"1", "2"}}, {"1", "2"}), "in between it was there"
     now += LIST_LAG
-    here.note([registered("a", "1", "2")])
-    here.forget_missing({"2", "3"})
-    assert here.recall({"a"}) == ({"a": {"2"}}, {"2"})
-    assert there.recall({"a"}) == ({"a": {"2"}}, {"2"})
-    assert other_key.recall({"a"}) == ({"a": {"1", "2"}}, set())
+    here.replace([registered("a", "1", "2")])
+    here.prune_missing({"2", "3"})
+    assert here.load({"a"}) == ({"a": {"2"}}, {"2"})
+    assert there.load({"a"}) == ({"a": {"2"}}, {"2"})
+    assert other_key.load({"a"}) == ({"a": {"1", "2"}}, set())
 
 
 def test_a_reading_from_before_the_clock_was_set_back_forgets_nothing(tmp_path: Path) -> None:
     now = 10_000.0
-    memory = Memory(State(str(tmp_path)), "k", "f", lambda: now)
-    memory.note([registered("a", "1")])
-    memory.forget_missing(())
+    memory = RegistrationStore(State(str(tmp_path)), "k", "f", lambda: now)
+    memory.replace([registered("a", "1")])
+    memory.prune_missing(())
     now -= 3600
-    memory.forget_missing(())
+    memory.prune_missing(())
     now += LIST_LAG - 1
-    memory.forget_missing(())
-    assert memory.recall({"a"})[0] == {"a": {"1"}}
+    memory.prune_missing(())
+    assert memory.load({"a"})[0] == {"a": {"1"}}
     now += 1
-    memory.forget_missing(())
-    assert memory.recall({"a"})[0] == {"a": set()}
+    memory.prune_missing(())
+    assert memory.load({"a"})[0] == {"a": set()}

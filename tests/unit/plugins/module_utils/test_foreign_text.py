@@ -169,7 +169,7 @@ def test_an_address_with_a_scope_is_refused_everywhere() -> None:
     for text in (SCOPE, "fe80::1%eth0", "192.0.2.1%1"):
         with pytest.raises(ValueError, match="scope"):
             parse_address(text)
-        with pytest.raises(ValueError, match="is no address") as caught:
+        with pytest.raises(ValueError, match="is not an address") as caught:
             read_address(text, None, True)
         assert str(caught.value).isprintable()
         with pytest.raises(OptionError):
@@ -179,7 +179,7 @@ def test_an_address_with_a_scope_is_refused_everywhere() -> None:
         assert address({"ip": text, "run_status": None, "order_status": None}, "ip")[0] is None
         lease = {"server": "192.0.2.1:80", "ip": text}
         options = {"proxies": [lease], "url": "http://echo.example", "expect": "lease", "min_working": None}
-        with pytest.raises(OptionError, match="is no address"):
+        with pytest.raises(OptionError, match="is not an address"):
             probe_from({**options, "timeout": 5.0, "parallel": 1})
 
 

@@ -18,7 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
     COLUMNS,
     GROUPS,
     SECRET_COLUMNS,
-    Names,
+    HostnameAllocator,
     address,
     cache_key,
     check_config,
@@ -28,12 +28,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
     check_products,
     check_required,
     collect,
+    describe_services,
     group_names,
     is_collected,
     is_name,
     is_template,
     matches,
-    some,
     variables,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
@@ -42,7 +42,7 @@ from hypothesis import strategies as st
 
 DEFINITIONS = yaml.safe_load(DOCUMENTATION)["options"]
 ANYTHING = st.text(max_size=12)
-#: Names that are often equal, and some that are none.
+#: HostnameAllocator that are often equal, and some that are none.
 NAMES = st.sampled_from(["web", "web_2", "web_2_2", "", "a b", "{{ x }}", "localhost", "-x", "数据"]) | ANYTHING
 SUIDS = st.lists(st.from_regex(r"[0-9]{1,3}|s[a-z]-[0-9]|,,", fullmatch=True), unique=True, max_size=12)
 
@@ -85,8 +85,8 @@ def test_options_have_their_types() -> None:
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ({"product_id": 1}, "product_id is no option of this plugin: did you mean product_ids?"),
-        ({"zzz": 1}, "zzz is no option of this plugin: use some of plugin, product_ids, "),
+        ({"product_id": 1}, "product_id is not an option of this plugin: did you mean product_ids?"),
+        ({"zzz": 1}, "zzz is not an option of this plugin: use some of plugin, product_ids, "),
         ({"product_ids": ["one"]}, "product_ids cannot be used in the inventory file: give a list of whole numbers."),
         ({"product_ids": {}}, "product_ids cannot be used in the inventory file: give a list of whole numbers."),
         ({"filters": []}, "filters cannot be used in the inventory file: give a dictionary."),
@@ -148,7 +148,7 @@ def test_prefixes() -> None:
 def test_names_of_hosts_come_from_columns_or_templates() -> None:
     assert check_hostnames(["suid", "x-{{ qg_suid }}", "{% if true %}a{% endif %}"])
     assert not is_template("suid")
-    with pytest.raises(OptionError, match="hostnames holds 'name': use a template in double braces, or some of"):
+    with pytest.raises(OptionError, match="hostnames contains 'name': use a template in double braces, or some of"):
         check_hostnames(["suid", "name"])
     with pytest.raises(OptionError, match="hostnames is empty"):
         check_hostnames([])
@@ -184,13 +184,19 @@ def test_filters(filters: dict[str, Any], fits: bool) -> None:
 @pytest.mark.parametrize(
     ("filters", "sentence"),
     [
-        ({"lineno": "x"}, "filters holds 'lineno', which nothing is known of: use some of product_id, suid"),
-        ({"login_password": "x"}, "filters holds 'login_password', which nothing is known of"),
+        ({"lineno": "x"}, "filters contains 'lineno', which is not a column: use some of product_id, suid"),
+        ({"login_password": "x"}, "filters contains 'login_password', which is not a column"),
         ({"line_no": []}, "filters.line_no cannot be used: give one value, or a list of values."),
         ({"line_no": {"a": "b"}}, "filters.line_no cannot be used"),
         ({"line_no": [["a"]]}, "filters.line_no cannot be used"),
-        ({"run_status": "runing"}, "filters.run_status holds 'runing', which it never is: use stopped, powered_off"),
-        ({"os_family": ["linux", "bsd*"]}, r"filters.os_family holds 'bsd\*', which it never is: use linux, windows."),
+        (
+            {"run_status": "runing"},
+            "filters.run_status contains 'runing', which never occurs: use stopped, powered_off",
+        ),
+        (
+            {"os_family": ["linux", "bsd*"]},
+            r"filters.os_family contains 'bsd\*', which never occurs: use linux, windows.",
+        ),
     ],
 )
 def test_a_filter_that_can_never_fit_is_refused(filters: dict[str, Any], sentence: str) -> None:
@@ -221,14 +227,14 @@ def test_a_filter_of_the_value_itself_fits(value: str, patterns: list[str | None
         ({"ip": None}, "no ip, running"),
         ({"ip": None, "run_status": "provisioning", "order_status": "failed"}, "no ip, provisioning, failed"),
         ({"ip": None, "run_status": None, "order_status": None}, "no ip"),
-        ({"ip": "-oProxyCommand=x"}, "ip '-oProxyCommand=x' is no address"),
-        ({"ip": "198.51.100.7,198.51.100.8"}, "ip '198.51.100.7,198.51.100.8' is no address"),
-        ({"ip": "\u6ca1\u6709"}, "ip '\\u6ca1\\u6709' is no address"),
-        ({"ip": "0.0.0.0"}, "ip 0.0.0.0 is no address of a remote host"),
-        ({"ip": "224.0.0.1"}, "ip 224.0.0.1 is no address of a remote host"),
-        ({"ip": "localhost"}, "ip 'localhost' is no address"),
-        ({"ip": "127.1"}, "ip '127.1' is no address"),
-        ({"ip": "2130706433"}, "ip '2130706433' is no address"),
+        ({"ip": "-oProxyCommand=x"}, "ip '-oProxyCommand=x' is not an address"),
+        ({"ip": "198.51.100.7,198.51.100.8"}, "ip '198.51.100.7,198.51.100.8' is not an address"),
+        ({"ip": "\u6ca1\u6709"}, "ip '\\u6ca1\\u6709' is not an address"),
+        ({"ip": "0.0.0.0"}, "ip 0.0.0.0 is not an address of a remote host"),
+        ({"ip": "224.0.0.1"}, "ip 224.0.0.1 is not an address of a remote host"),
+        ({"ip": "localhost"}, "ip 'localhost' is not an address"),
+        ({"ip": "127.1"}, "ip '127.1' is not an address"),
+        ({"ip": "2130706433"}, "ip '2130706433' is not an address"),
     ],
 )
 def test_why_a_service_is_no_host(changes: dict[str, Any], reason: str) -> None:
@@ -264,12 +270,12 @@ def test_either_address() -> None:
 )
 def test_no_host_is_reached_at_an_address_that_no_remote_machine_can_have(text: str) -> None:
     for column in ("ip", "local_ip"):
-        assert address(row(**{column: text}), column) == (None, f"{column} {text} is no address of a remote host")
+        assert address(row(**{column: text}), column) == (None, f"{column} {text} is not an address of a remote host")
 
 
 @pytest.mark.parametrize("text", ["10.0.0.5", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "::ffff:10.0.0.5"])
 def test_a_private_address_is_not_taken_for_a_public_one(text: str) -> None:
-    reason = f"ip {text} is no address of the public internet, see allow_non_global"
+    reason = f"ip {text} is not an address of the public internet, see allow_non_global"
     assert address(row(ip=text), "ip", only_global=True) == (None, reason)
     assert address(row(local_ip=text), "local_ip")[0] is not None
 
@@ -324,13 +330,13 @@ def test_a_group_is_named_as_ansible_wants_it(values: list[str], prefix: str) ->
 
 
 def test_the_first_candidate_that_can_be_a_name() -> None:
-    names = Names()
-    assert names.give("1", [None, "", "a b", "{{ x }}", "localhost", "web.example"]) == "web.example"
-    assert names.give("2", [7]) == "7"
-    assert names.give("3", ["x:y"]) == "3"
-    assert names.give("4", [" padded "]) == "padded"
-    assert names.give(",,", ["x:y"]) is None
-    assert names.doubles == []
+    names = HostnameAllocator()
+    assert names.allocate("1", [None, "", "a b", "{{ x }}", "localhost", "web.example"]) == "web.example"
+    assert names.allocate("2", [7]) == "7"
+    assert names.allocate("3", ["x:y"]) == "3"
+    assert names.allocate("4", [" padded "]) == "padded"
+    assert names.allocate(",,", ["x:y"]) is None
+    assert names.renamed == []
 
 
 @pytest.mark.parametrize(
@@ -357,7 +363,7 @@ def test_the_first_candidate_that_can_be_a_name() -> None:
 )
 def test_a_name_of_this_machine_or_of_ansible_is_no_name_of_a_host(text: str) -> None:
     assert not is_name(text)
-    assert Names().give("104000001", [text]) == "104000001"
+    assert HostnameAllocator().allocate("104000001", [text]) == "104000001"
 
 
 @pytest.mark.parametrize("text", ["104000001", "1", "10.0.0.5", "mylocalhost", "localhost-1", "all-1", "1.2"])
@@ -366,10 +372,10 @@ def test_other_names_are_taken_though_they_look_alike(text: str) -> None:
 
 
 def test_a_second_one_of_a_name_gets_its_number() -> None:
-    names = Names()
-    assert [names.give(suid, ["node"]) for suid in ("1", "2", "2/x")] == ["node", "node_2", "node_2_x"]
-    assert names.doubles == [("2", "node_2"), ("2/x", "node_2_x")]
-    assert names.give("9", ["node_2"]) == "node_2_9"
+    names = HostnameAllocator()
+    assert [names.allocate(suid, ["node"]) for suid in ("1", "2", "2/x")] == ["node", "node_2", "node_2_x"]
+    assert names.renamed == [("2", "node_2"), ("2/x", "node_2_x")]
+    assert names.allocate("9", ["node_2"]) == "node_2_9"
 
 
 @pytest.mark.parametrize(
@@ -382,13 +388,13 @@ def test_what_means_something_else_to_ansible_is_no_name(text: str) -> None:
 
 @given(SUIDS, st.data())
 def test_each_host_has_a_name_of_its_own(suids: list[str], data: st.DataObject) -> None:
-    names = Names()
-    given_names = [names.give(suid, data.draw(st.lists(NAMES, max_size=2))) for suid in suids]
+    names = HostnameAllocator()
+    given_names = [names.allocate(suid, data.draw(st.lists(NAMES, max_size=2))) for suid in suids]
     usable = [name for name in given_names if name is not None]
     assert len(set(usable)) == len(usable)
     assert all(is_name(name) for name in usable)
     assert all(name is not None for suid, name in zip(suids, given_names, strict=True) if is_name(suid))
-    assert {suid for suid, _name in names.doubles} <= set(suids)
+    assert {suid for suid, _name in names.renamed} <= set(suids)
 
 
 # --- rows
@@ -446,9 +452,9 @@ def test_the_name_in_the_cache() -> None:
 
 def test_a_warning_names_the_first_ones() -> None:
     items = [(str(number), "no ip") for number in range(7)]
-    assert some(items[:2]) == "0 (no ip), 1 (no ip)"
-    assert some(items).endswith("4 (no ip) and 2 more, all with -v")
-    assert some([("\x1b[31m数", "\u202ex\n")]) == "\\x1b[31m数 (\\u202ex)"
+    assert describe_services(items[:2]) == "0 (no ip), 1 (no ip)"
+    assert describe_services(items).endswith("4 (no ip) and 2 more, all with -v")
+    assert describe_services([("\x1b[31m数", "\u202ex\n")]) == "\\x1b[31m数 (\\u202ex)"
 
 
 def test_the_documentation_lists_the_variables() -> None:

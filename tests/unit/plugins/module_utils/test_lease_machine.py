@@ -27,8 +27,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.actions import Outcome, bring_about, give_up, swap
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import Terms, Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import actions
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.actions import LeaseResult
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import AllocationParams, DesiredLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -50,7 +51,7 @@ FAULTS = (
 RARELY = st.sampled_from([False, False, False, True])
 AREAS = (None, 440100, 350500)
 terms = st.builds(
-    Terms,
+    AllocationParams,
     keep_alive=st.sampled_from([None, 5, 30, 120]),
     area_id=st.sampled_from(AREAS),
     isp=st.sampled_from([None, "telecom", "mobile"]),
@@ -90,7 +91,7 @@ class Wire(InProcess):
         return {ip for call, _paid, gone in self.effects if call in calls for ip in gone}
 
 
-class Market(RuleBasedStateMachine):
+class LeaseStateMachine(RuleBasedStateMachine):
     """Two control nodes with one key, and the vendor."""
 
     def __init__(self) -> None:
@@ -176,7 +177,7 @@ class Market(RuleBasedStateMachine):
         self,
         node: int,
         count: int,
-        terms: Terms,
+        terms: AllocationParams,
         min_remaining: int,
         exact: bool,
         check: bool,
@@ -184,9 +185,9 @@ class Market(RuleBasedStateMachine):
         max_wait: int,
     ) -> None:
         node = self.use(node)
-        wish = Wish(count, terms, min_remaining, exact=exact, undetermined=undetermined)
+        wish = DesiredLeases(count, terms, min_remaining, exact=exact, undetermined=undetermined)
         before = self.matching(wish)
-        outcome = self.run(node, check, max_wait, lambda api: bring_about(api, wish, check=check, now=self.now))
+        outcome = self.run(node, check, max_wait, lambda api: actions.reconcile(api, wish, check=check, now=self.now))
         released = self.wire.late_released(self.waiting)
         known = sum(lease.ip not in released for lease in before) + self.late_matching(wish)
         assert len(self.paid) <= max(0, count - known) + self.ended(before), "leased beyond the wish"
@@ -196,7 +197,7 @@ class Market(RuleBasedStateMachine):
         ended = self.ended(before)
         assert len(self.matching(wish, self.began)) >= count - ended
         if exact:
-            assert count - ended <= len(self.matching(Wish(count, terms))) <= count
+            assert count - ended <= len(self.matching(DesiredLeases(count, terms))) <= count
 
     @rule(
         node=st.integers(0, 1),
@@ -209,7 +210,10 @@ class Market(RuleBasedStateMachine):
         held = books(self.core).leases
         ips = {lease.ip for number, lease in enumerate(held) if number in share}
         outcome = self.run(
-            node, check, max_wait, lambda api: give_up(api, lambda lease: lease.ip in ips, check=check, now=self.now)
+            node,
+            check,
+            max_wait,
+            lambda api: actions.release(api, lambda lease: lease.ip in ips, check=check, now=self.now),
         )
         left = {lease.ip for lease in books(self.core).leases}
         assert not self.paid
@@ -225,7 +229,9 @@ class Market(RuleBasedStateMachine):
         terms=terms,
         check=RARELY,
     )
-    def replace(self, node: int, number: int | None, named: set[int] | None, terms: Terms, check: bool) -> None:
+    def replace(
+        self, node: int, number: int | None, named: set[int] | None, terms: AllocationParams, check: bool
+    ) -> None:
         node = self.use(node)
         held = list(books(self.core).leases)
         ips = {lease.ip for place, lease in enumerate(held) if place in (named or ())}
@@ -242,7 +248,9 @@ class Market(RuleBasedStateMachine):
                 node,
                 check,
                 300,
-                lambda api: swap(api, chosen if named is not None else None, number, terms, check=check, now=self.now),
+                lambda api: actions.replace(
+                    api, chosen if named is not None else None, number, terms, check=check, now=self.now
+                ),
             )
             # A user whose run was killed starts it again.
             again = self.killed
@@ -276,7 +284,7 @@ class Market(RuleBasedStateMachine):
         with contextlib.closing(State(str(self.directory / str(self.last_node)))) as state:
             return bool(state.rows("SELECT 1 FROM paid_calls LIMIT 1"))
 
-    def run(self, node: int, check: bool, max_wait: int, task: Callable[[ProxyApi], Outcome]) -> Outcome | None:
+    def run(self, node: int, check: bool, max_wait: int, task: Callable[[ProxyApi], LeaseResult]) -> LeaseResult | None:
         """One task of a user; another that begins in one of its pauses has to keep away."""
         self.began = self.now()
         since, written = len(books(self.core).paid), len(calls(self.core, *WRITING))
@@ -310,7 +318,7 @@ class Market(RuleBasedStateMachine):
             assert {call[2] for call in self.wire.under_way if call not in self.waiting} <= {"/release"}
         return outcome
 
-    def late_matching(self, wish: Wish) -> int:
+    def late_matching(self, wish: DesiredLeases) -> int:
         """How many leases that count for a wish came from a call of an earlier run, during this one."""
         late = {(lease["ip"], lease["task_id"]) for lease in self.wire.late_paid(self.waiting)}
         return sum((lease.ip, lease.task_id) in late for lease in self.matching(wish))
@@ -322,7 +330,9 @@ class Market(RuleBasedStateMachine):
         self.intruding = True
         written = len(calls(self.core, *WRITING))
         with pytest.raises(WaitBudgetExceeded, match="another run"):
-            bring_about(client(self.core, self.directory / str(node), 0, self.wire), Wish(6), now=self.now)
+            actions.reconcile(
+                client(self.core, self.directory / str(node), 0, self.wire), DesiredLeases(6), now=self.now
+            )
         self.intruding = False
         assert len(calls(self.core, *WRITING)) == written
 
@@ -334,14 +344,14 @@ class Market(RuleBasedStateMachine):
     def now(self) -> float:
         return self.core.clock.now()
 
-    def matching(self, wish: Wish, moment: float | None = None) -> list[Any]:
+    def matching(self, wish: DesiredLeases, moment: float | None = None) -> list[Any]:
         """What the vendor's books hold now that counts for a wish, with the time that was left at a moment."""
         moment = self.now() if moment is None else moment
         isps = {"telecom": 1, "mobile": 2, None: None}
         return [
             lease
             for lease in books(self.core).leases
-            if lease.area.matches(wish.terms.area_id, isps[wish.terms.isp])
+            if lease.area.matches(wish.params.area_id, isps[wish.params.isp])
             and lease.ends - moment >= wish.min_remaining * 60
         ]
 
@@ -352,4 +362,4 @@ class Market(RuleBasedStateMachine):
 
 @pytest.mark.newest_core
 def test_no_lease_is_paid_twice_or_for_nobody() -> None:
-    state_machines.run_counted(Market, RUNS)
+    state_machines.run_counted(LeaseStateMachine, RUNS)

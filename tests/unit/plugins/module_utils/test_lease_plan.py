@@ -9,20 +9,24 @@ import datetime
 from collections.abc import Mapping, Sequence
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import BEIJING, Area, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
+    BEIJING,
+    Area,
+    Lease,
+    oldest_first,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
+    AllocationParams,
+    DesiredLeases,
+    LeaseMatch,
+    Origin,
     Plan,
-    Sorted,
-    Terms,
-    Wish,
-    names_of,
-    oldest_first,
+    area_numbers,
+    classify,
+    format_leases,
     plan,
-    some,
-    sort,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import Origin
 
 NOW = 1_800_000_000.0
 GUANGZHOU, GUANGDONG, QUANZHOU = 440100, 440000, 350500
@@ -35,12 +39,12 @@ def lease(number: int, *, minutes: float | None = 60, region: str | None = None,
     return Lease(ip, 8000, f"{ip}:8000", str(expires), expires, region, task, {})
 
 
-def verdict(one: Lease, wish: Wish, known: Mapping[str, Origin] | None = None) -> bool | None:
+def verdict(one: Lease, wish: DesiredLeases, known: Mapping[str, Origin] | None = None) -> bool | None:
     """Whether a lease that lasts long enough matches; None where that cannot be told."""
-    found = sort([one], wish, NOW, known or {}, NAMES)
-    assert not found.stale
-    assert not found.unsure_stale
-    return None if found.unsure else bool(found.fit)
+    found = classify([one], wish, NOW, known or {}, NAMES)
+    assert not found.expiring
+    assert not found.undetermined_expiring
+    return None if found.undetermined else bool(found.matching)
 
 
 def test_leases_are_ordered_by_deadline_then_by_identity() -> None:
@@ -67,13 +71,15 @@ def test_leases_are_ordered_by_deadline_then_by_identity() -> None:
 def test_the_area_comes_from_the_order_or_else_from_the_region(
     region: str | None, origin: Origin, wanted: int, expected: bool | None
 ) -> None:
-    assert verdict(lease(1, region=region), Wish(1, Terms(area_id=wanted)), {"T": origin}) is expected
+    assert (
+        verdict(lease(1, region=region), DesiredLeases(1, AllocationParams(area_id=wanted)), {"T": origin}) is expected
+    )
 
 
 def test_another_order_says_nothing_of_the_area() -> None:
     one = lease(1, region="广东省广州市电信")
-    assert verdict(one, Wish(1, Terms(area_id=GUANGZHOU)), {"U": Origin(QUANZHOU)}) is True
-    assert verdict(one, Wish(1, Terms(area_id=QUANZHOU)), {"U": Origin(QUANZHOU)}) is False
+    assert verdict(one, DesiredLeases(1, AllocationParams(area_id=GUANGZHOU)), {"U": Origin(QUANZHOU)}) is True
+    assert verdict(one, DesiredLeases(1, AllocationParams(area_id=QUANZHOU)), {"U": Origin(QUANZHOU)}) is False
 
 
 @pytest.mark.parametrize(
@@ -90,7 +96,9 @@ def test_another_order_says_nothing_of_the_area() -> None:
 def test_the_provider_comes_from_the_region_or_else_from_the_order(
     region: str | None, origin: Origin, expected: bool | None
 ) -> None:
-    assert verdict(lease(1, region=region), Wish(1, Terms(isp="telecom")), {"T": origin}) is expected
+    assert (
+        verdict(lease(1, region=region), DesiredLeases(1, AllocationParams(isp="telecom")), {"T": origin}) is expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +115,7 @@ def test_the_provider_comes_from_the_region_or_else_from_the_order(
 def test_a_lease_belongs_to_a_named_task_or_replaces_one_of_its_leases(
     task: str, known: Mapping[str, Origin], expected: bool | None
 ) -> None:
-    assert verdict(lease(1, task=task), Wish(1, task_ids=frozenset({"A"})), known) is expected
+    assert verdict(lease(1, task=task), DesiredLeases(1, task_ids=frozenset({"A"})), known) is expected
 
 
 @pytest.mark.parametrize(
@@ -122,29 +130,29 @@ def test_a_lease_belongs_to_a_named_task_or_replaces_one_of_its_leases(
     ],
 )
 def test_task_area_and_provider_must_all_match(region: str | None, task: str, expected: bool | None) -> None:
-    wish = Wish(1, Terms(area_id=GUANGZHOU, isp="telecom"), task_ids=frozenset({"A"}))
+    wish = DesiredLeases(1, AllocationParams(area_id=GUANGZHOU, isp="telecom"), task_ids=frozenset({"A"}))
     assert verdict(lease(1, region=region, task=task), wish) is expected
 
 
 def test_leases_that_end_too_soon_are_told_apart() -> None:
-    wish = Wish(1, Terms(isp="telecom"), min_remaining=10)
+    wish = DesiredLeases(1, AllocationParams(isp="telecom"), min_remaining=10)
     fit, stale = lease(1, minutes=10, region="电信"), lease(2, minutes=9.9, region="电信")
-    unsure, unsure_stale = lease(3, minutes=10), lease(4, minutes=9.9)
+    unsure, undetermined_expiring = lease(3, minutes=10), lease(4, minutes=9.9)
     others = [lease(5, minutes=10, region="联通"), lease(6, minutes=9.9, region="联通")]
-    found = sort([*others, unsure_stale, unsure, stale, fit], wish, NOW, {}, {})
-    assert found == Sorted((fit,), (stale,), (unsure,), (unsure_stale,))
+    found = classify([*others, undetermined_expiring, unsure, stale, fit], wish, NOW, {}, {})
+    assert found == LeaseMatch((fit,), (stale,), (unsure,), (undetermined_expiring,))
 
 
 def test_without_a_minimum_a_lease_matches_until_its_end() -> None:
     held = [lease(1, minutes=0), lease(2, minutes=None), lease(3, minutes=-1)]
-    assert sort(held, Wish(1), NOW, {}, {}) == Sorted(fit=(held[2], held[0], held[1]))
+    assert classify(held, DesiredLeases(1), NOW, {}, {}) == LeaseMatch(matching=(held[2], held[0], held[1]))
 
 
 def test_a_minimum_leaves_a_lease_without_a_deadline_undetermined() -> None:
-    wish = Wish(1, Terms(isp="telecom"), min_remaining=1)
+    wish = DesiredLeases(1, AllocationParams(isp="telecom"), min_remaining=1)
     unknown = lease(1, minutes=None, region="电信")
     other = lease(2, minutes=None, region="联通")
-    assert sort([unknown, other], wish, NOW, {}, {}) == Sorted(unsure=(unknown,))
+    assert classify([unknown, other], wish, NOW, {}, {}) == LeaseMatch(undetermined=(unknown,))
 
 
 # --- plans ----------------------------------------------------------------------------------------------------------
@@ -155,25 +163,28 @@ ONE, TWO, THREE, FOUR = (lease(number, minutes=number) for number in range(1, 5)
 @pytest.mark.parametrize(
     ("found", "wish", "expected"),
     [
-        pytest.param(Sorted(), Wish(2), Plan((), 2, ()), id="nothing-held"),
-        pytest.param(Sorted((ONE,)), Wish(3), Plan((ONE,), 2, ()), id="some-held"),
-        pytest.param(Sorted((ONE, TWO)), Wish(2), Plan((ONE, TWO), 0, ()), id="enough-held"),
-        pytest.param(Sorted((TWO, ONE)), Wish(1), Plan((ONE, TWO), 0, ()), id="more-than-enough-are-kept"),
+        pytest.param(LeaseMatch(), DesiredLeases(2), Plan((), 2, ()), id="nothing-held"),
+        pytest.param(LeaseMatch((ONE,)), DesiredLeases(3), Plan((ONE,), 2, ()), id="some-held"),
+        pytest.param(LeaseMatch((ONE, TWO)), DesiredLeases(2), Plan((ONE, TWO), 0, ()), id="enough-held"),
+        pytest.param(LeaseMatch((TWO, ONE)), DesiredLeases(1), Plan((ONE, TWO), 0, ()), id="more-than-enough-are-kept"),
         pytest.param(
-            Sorted((THREE, ONE, TWO)), Wish(1, exact=True), Plan((THREE,), 0, (ONE, TWO)), id="exact-keeps-the-longest"
+            LeaseMatch((THREE, ONE, TWO)),
+            DesiredLeases(1, exact=True),
+            Plan((THREE,), 0, (ONE, TWO)),
+            id="exact-keeps-the-longest",
         ),
-        pytest.param(Sorted((ONE,)), Wish(0, exact=True), Plan((), 0, (ONE,)), id="exact-none"),
-        pytest.param(Sorted((), (ONE,)), Wish(1), Plan((), 1, ()), id="expiring-ones-do-not-count"),
+        pytest.param(LeaseMatch((ONE,)), DesiredLeases(0, exact=True), Plan((), 0, (ONE,)), id="exact-none"),
+        pytest.param(LeaseMatch((), (ONE,)), DesiredLeases(1), Plan((), 1, ()), id="expiring-ones-do-not-count"),
         pytest.param(
-            Sorted((ONE, THREE), (TWO,)),
-            Wish(1, exact=True),
+            LeaseMatch((ONE, THREE), (TWO,)),
+            DesiredLeases(1, exact=True),
             Plan((THREE,), 0, (ONE, TWO)),
             id="exact-releases-expiring-ones-too",
         ),
     ],
 )
 def test_a_plan_is_the_difference_between_the_leases_and_the_desired_number(
-    found: Sorted, wish: Wish, expected: Plan
+    found: LeaseMatch, wish: DesiredLeases, expected: Plan
 ) -> None:
     assert plan(found, wish) == expected
 
@@ -188,47 +199,55 @@ def test_a_plan_is_the_difference_between_the_leases_and_the_desired_number(
     ],
 )
 def test_undetermined_leases_count_only_if_they_are_to_match(exact: bool, undetermined: str, expected: Plan) -> None:
-    found = Sorted((ONE,), (THREE,), (TWO,), (FOUR,))
-    assert plan(found, Wish(2, exact=exact, undetermined=undetermined)) == expected
+    found = LeaseMatch((ONE,), (THREE,), (TWO,), (FOUR,))
+    assert plan(found, DesiredLeases(2, exact=exact, undetermined=undetermined)) == expected
 
 
 @pytest.mark.parametrize(
     ("found", "wish", "doubtful"),
     [
-        pytest.param(Sorted(unsure=(TWO, ONE)), Wish(1), (TWO, ONE), id="something-is-missing"),
-        pytest.param(Sorted((ONE,), unsure=(TWO,)), Wish(1, exact=True), (TWO,), id="exact"),
+        pytest.param(LeaseMatch(undetermined=(TWO, ONE)), DesiredLeases(1), (TWO, ONE), id="something-is-missing"),
+        pytest.param(LeaseMatch((ONE,), undetermined=(TWO,)), DesiredLeases(1, exact=True), (TWO,), id="exact"),
         pytest.param(
-            Sorted((ONE,), (), (TWO,), (THREE,)), Wish(1, exact=True), (TWO, THREE), id="exact-and-one-expires"
+            LeaseMatch((ONE,), (), (TWO,), (THREE,)),
+            DesiredLeases(1, exact=True),
+            (TWO, THREE),
+            id="exact-and-one-expires",
         ),
-        pytest.param(Sorted((ONE,), unsure_stale=(TWO,)), Wish(1, exact=True), (TWO,), id="exact-and-all-expire"),
-        pytest.param(Sorted((), (), (TWO,), (THREE,)), Wish(1), (TWO,), id="expiring-ones-would-not-help"),
+        pytest.param(
+            LeaseMatch((ONE,), undetermined_expiring=(TWO,)),
+            DesiredLeases(1, exact=True),
+            (TWO,),
+            id="exact-and-all-expire",
+        ),
+        pytest.param(LeaseMatch((), (), (TWO,), (THREE,)), DesiredLeases(1), (TWO,), id="expiring-ones-would-not-help"),
     ],
 )
 def test_a_plan_fails_where_it_depends_on_undetermined_leases(
-    found: Sorted, wish: Wish, doubtful: Sequence[Lease]
+    found: LeaseMatch, wish: DesiredLeases, doubtful: Sequence[Lease]
 ) -> None:
     with pytest.raises(QgError) as caught:
         plan(found, wish)
     assert caught.value.message == (
-        f"{len(doubtful)} held leases may be what is wanted, but the vendor's list does not tell: "
+        f"{len(doubtful)} held leases may match, but the vendor's list does not show whether they do: "
         f"{', '.join(one.ip for one in doubtful)}. Set undetermined=match to count them, undetermined=ignore to leave "
-        "them aside, or release them."
+        "them out, or release them."
     )
 
 
 @pytest.mark.parametrize(
     "found",
     [
-        pytest.param(Sorted((ONE,), unsure=(TWO,)), id="enough-match"),
-        pytest.param(Sorted((ONE,), unsure_stale=(TWO,)), id="enough-match-and-one-expires"),
+        pytest.param(LeaseMatch((ONE,), undetermined=(TWO,)), id="enough-match"),
+        pytest.param(LeaseMatch((ONE,), undetermined_expiring=(TWO,)), id="enough-match-and-one-expires"),
     ],
 )
-def test_undetermined_leases_do_not_matter_where_enough_others_match(found: Sorted) -> None:
-    assert plan(found, Wish(1)) == Plan((ONE,), 0, ())
+def test_undetermined_leases_do_not_matter_where_enough_others_match(found: LeaseMatch) -> None:
+    assert plan(found, DesiredLeases(1)) == Plan((ONE,), 0, ())
 
 
 def test_expiring_undetermined_leases_do_not_stop_an_order() -> None:
-    assert plan(Sorted(unsure_stale=(TWO,)), Wish(1)) == Plan((), 1, ())
+    assert plan(LeaseMatch(undetermined_expiring=(TWO,)), DesiredLeases(1)) == Plan((), 1, ())
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -240,14 +259,14 @@ def area(number: int | None, name: str | None) -> Area:
 
 def test_only_names_of_one_area_are_used() -> None:
     rows = [area(1, "A"), area(2, "A"), area(3, "B"), area(3, "B"), area(None, "C"), area(4, None), area(0, "D")]
-    assert names_of(rows) == {"B": 3, "D": 0}
+    assert area_numbers(rows) == {"B": 3, "D": 0}
 
 
 @pytest.mark.parametrize(
     ("number", "end"), [(1, "192.0.2.1"), (10, "192.0.2.10"), (11, "192.0.2.10 and 1 more"), (12, ".10 and 2 more")]
 )
 def test_a_message_names_ten_leases(number: int, end: str) -> None:
-    text = some([lease(n) for n in range(1, number + 1)])
+    text = format_leases([lease(n) for n in range(1, number + 1)])
     assert text.endswith(end)
     assert text.count(", ") == min(number, 10) - 1
     assert "192.0.2.11" not in text

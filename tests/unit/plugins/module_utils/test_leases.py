@@ -26,8 +26,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models 
     Lease,
     all_leases,
     areas,
-    moment,
     new_leases,
+    oldest_first,
+    parse_vendor_time,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
@@ -35,19 +36,18 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.actions import bring_about, find, give_up, swap
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import actions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
-    Sorted,
-    Terms,
-    Wish,
-    names_of,
-    oldest_first,
+    AllocationParams,
+    DesiredLeases,
+    LeaseMatch,
+    Origin,
+    area_numbers,
+    classify,
     plan,
-    sort,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.allocate import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import Origin
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,9 +81,11 @@ leases = st.lists(
     unique_by=lambda one: one.identity,
 )
 wishes = st.builds(
-    Wish,
+    DesiredLeases,
     count=st.integers(1, 8),
-    terms=st.builds(Terms, area_id=st.sampled_from([None, GUANGZHOU]), isp=st.sampled_from([None, "telecom"])),
+    params=st.builds(
+        AllocationParams, area_id=st.sampled_from([None, GUANGZHOU]), isp=st.sampled_from([None, "telecom"])
+    ),
     min_remaining=st.integers(0, 90),
     task_ids=st.sampled_from([frozenset(), frozenset({"A"})]),
     exact=st.booleans(),
@@ -97,14 +99,14 @@ origins = st.dictionaries(
 
 @given(held=leases, wish=wishes, known=origins)
 def test_a_plan_reaches_the_wish_and_touches_no_more_than_it_must(
-    held: list[Lease], wish: Wish, known: dict[str, Origin]
+    held: list[Lease], wish: DesiredLeases, known: dict[str, Origin]
 ) -> None:
-    found = sort(held, wish, NOW, known, NAMES)
+    found = classify(held, wish, NOW, known, NAMES)
     try:
         made = plan(found, wish)
     except QgError:
         assert wish.undetermined == "fail"
-        assert found.unsure or found.unsure_stale
+        assert found.undetermined or found.undetermined_expiring
         return
     assert len(made.keep) + made.missing >= wish.count
     assert made.missing <= wish.count
@@ -120,11 +122,11 @@ def test_a_plan_reaches_the_wish_and_touches_no_more_than_it_must(
 
 
 @given(held=leases, wish=wishes, known=origins)
-def test_every_lease_has_one_place_at_most(held: list[Lease], wish: Wish, known: dict[str, Origin]) -> None:
-    found = sort(held, wish, NOW, known, NAMES)
-    places = [*found.fit, *found.stale, *found.unsure, *found.unsure_stale]
+def test_every_lease_has_one_place_at_most(held: list[Lease], wish: DesiredLeases, known: dict[str, Origin]) -> None:
+    found = classify(held, wish, NOW, known, NAMES)
+    places = [*found.matching, *found.expiring, *found.undetermined, *found.undetermined_expiring]
     assert len(places) == len({one.identity for one in places})
-    assert list(found.fit) == oldest_first(found.fit)
+    assert list(found.matching) == oldest_first(found.matching)
 
 
 @pytest.mark.parametrize(
@@ -143,10 +145,12 @@ def test_every_lease_has_one_place_at_most(held: list[Lease], wish: Wish, known:
 def test_the_area_is_remembered_or_told_by_the_region_or_not_known(
     one: Lease, origin: Origin | None, counts: bool | None
 ) -> None:
-    found = sort([one], Wish(1, Terms(area_id=GUANGZHOU)), NOW, {"T": origin} if origin else {}, NAMES)
-    assert found == Sorted(
-        fit=(one,) if counts else (),
-        unsure=(one,) if counts is None else (),
+    found = classify(
+        [one], DesiredLeases(1, AllocationParams(area_id=GUANGZHOU)), NOW, {"T": origin} if origin else {}, NAMES
+    )
+    assert found == LeaseMatch(
+        matching=(one,) if counts else (),
+        undetermined=(one,) if counts is None else (),
     )
 
 
@@ -163,14 +167,14 @@ def test_a_task_is_one_of_those_named_or_stands_in_for_one(
     task: str, known: dict[str, Origin], counts: bool | None
 ) -> None:
     one = lease(1, task=task)
-    found = sort([one], Wish(1, task_ids=frozenset({"A"})), NOW, known, {})
-    assert found == Sorted(fit=(one,) if counts else (), unsure=(one,) if counts is None else ())
+    found = classify([one], DesiredLeases(1, task_ids=frozenset({"A"})), NOW, known, {})
+    assert found == LeaseMatch(matching=(one,) if counts else (), undetermined=(one,) if counts is None else ())
 
 
 def test_a_lease_without_a_deadline_that_can_be_read_is_doubtful_where_time_matters() -> None:
     one = lease(1, minutes=None)
-    assert sort([one], Wish(1), NOW, {}, {}).fit == (one,)
-    assert sort([one], Wish(1, min_remaining=1), NOW, {}, {}).unsure == (one,)
+    assert classify([one], DesiredLeases(1), NOW, {}, {}).matching == (one,)
+    assert classify([one], DesiredLeases(1, min_remaining=1), NOW, {}, {}).undetermined == (one,)
 
 
 def test_a_name_of_several_areas_tells_nothing() -> None:
@@ -180,7 +184,7 @@ def test_a_name_of_several_areas_tells_nothing() -> None:
         Area(3, "B", None, None, {}),
         Area(None, "C", None, None, {}),
     ]
-    assert names_of(rows) == {"B": 3}
+    assert area_numbers(rows) == {"B": 3}
 
 
 def test_limits_depend_on_channels_and_stay_below_that_of_plans_by_volume() -> None:
@@ -192,14 +196,14 @@ def test_limits_depend_on_channels_and_stay_below_that_of_plans_by_volume() -> N
 
 @pytest.mark.parametrize("text", ["2030-01-02 03:04:05", " 2030-01-02 03:04:05 "])
 def test_times_are_those_of_beijing(text: str) -> None:
-    found = moment(text)
+    found = parse_vendor_time(text)
     assert found is not None
     assert found.isoformat() == "2030-01-02T03:04:05+08:00"
 
 
 @pytest.mark.parametrize("text", [None, "", "tomorrow", "2030-13-02 03:04:05", 7])
 def test_a_time_that_cannot_be_read_is_none(text: object) -> None:
-    assert moment(text) is None
+    assert parse_vendor_time(text) is None
 
 
 ITEM = {"IP": "192.0.2.10", "port": "21504", "deadline": "2030-01-02 03:04:05", "host": "198.51.100.8:21504"}
@@ -285,7 +289,7 @@ def wire(core: Core) -> InProcess:
 def hold(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
     def run(count: int, max_wait: float = 300, node: str = "a", **wish: Any) -> Any:
         api = client(core, tmp_path / node, max_wait, wire)
-        return bring_about(api, Wish(count, **wish), now=core.clock.now)
+        return actions.reconcile(api, DesiredLeases(count, **wish), now=core.clock.now)
 
     return run
 
@@ -329,7 +333,7 @@ def test_what_may_be_under_way_is_not_done_again(core: Core, hold: Callable[...,
     outcome = hold(3)
     assert calls(core, "/allocate") == ["/allocate"]
     assert isinstance(outcome.error, UncertainOutcomeError)
-    assert "3 addresses were leased cannot be told" in outcome.error.message
+    assert "3 addresses were leased is unknown" in outcome.error.message
     assert "qg_proxy_info" in outcome.error.message
 
 
@@ -391,7 +395,7 @@ def test_a_released_channel_is_waited_for(
 ) -> None:
     configure(core, plan={"channels": 2, "free_delay": 6})
     hold(2)
-    give_up(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
+    actions.release(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
     outcome = hold(2)
     assert (outcome.error, len(outcome.leases)) == (None, 2)
 
@@ -424,9 +428,9 @@ def test_min_remaining_that_the_plan_cannot_meet_is_paid_for_once_at_most(core: 
 
 
 def test_exact_gives_up_what_ends_first_and_what_ends_too_soon(core: Core, hold: Callable[..., Any]) -> None:
-    hold(1, terms=Terms(keep_alive=30))
-    hold(2, terms=Terms(keep_alive=60))
-    hold(4, terms=Terms(keep_alive=120))
+    hold(1, params=AllocationParams(keep_alive=30))
+    hold(2, params=AllocationParams(keep_alive=60))
+    hold(4, params=AllocationParams(keep_alive=120))
     outcome = hold(2, min_remaining=45, exact=True)
     assert outcome.error is None
     assert len(outcome.leases) == len(books(core).leases) == 2
@@ -435,7 +439,7 @@ def test_exact_gives_up_what_ends_first_and_what_ends_too_soon(core: Core, hold:
 
 def test_exact_makes_room_first_where_there_is_none(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, plan={"channels": 2, "free_delay": 5})
-    hold(2, terms=Terms(keep_alive=10))
+    hold(2, params=AllocationParams(keep_alive=10))
     outcome = hold(2, min_remaining=30, exact=True)
     assert (outcome.error, len(outcome.leases), len(outcome.released)) == (None, 2, 2)
     writing = calls(core, *WRITING)
@@ -446,7 +450,7 @@ def test_exact_makes_room_first_where_there_is_none(core: Core, hold: Callable[.
 
 def test_a_plan_by_volume_gives_one_lease_up_in_vain_at_most(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, plan={"billing": "volume", "balance": 3})
-    hold(3, terms=Terms(keep_alive=10))
+    hold(3, params=AllocationParams(keep_alive=10))
     outcome = hold(3, min_remaining=30, exact=True)
     assert "no channel came free for it" in outcome.error.message
     assert (len(outcome.released), len(books(core).leases), paid(core)) == (1, 2, 3)
@@ -455,7 +459,7 @@ def test_a_plan_by_volume_gives_one_lease_up_in_vain_at_most(core: Core, hold: C
 def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Core, wire: InProcess, tmp_path: Path) -> None:
     api = client(core, tmp_path / "a", 300, wire)
     with api.alone(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
-        bring_about(client(core, tmp_path / "a", 0, wire), Wish(1), now=core.clock.now)
+        actions.reconcile(client(core, tmp_path / "a", 0, wire), DesiredLeases(1), now=core.clock.now)
     assert calls(core) == []
 
 
@@ -463,12 +467,12 @@ def test_names_of_areas_are_read_once_an_hour(
     core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
 ) -> None:
     hold(3, node="elsewhere")
-    wish = Wish(0, Terms(area_id=GUANGZHOU))
+    wish = DesiredLeases(0, AllocationParams(area_id=GUANGZHOU))
     for _again in range(3):
-        find(client(core, tmp_path / "a", 300, wire), wish, max_age=0, now=core.clock.now)
+        actions.matching_leases(client(core, tmp_path / "a", 300, wire), wish, max_age=0, now=core.clock.now)
     assert calls(core, "/resources") == ["/resources"]
     wire.advance(3601)
-    find(client(core, tmp_path / "a", 300, wire), wish, max_age=0, now=core.clock.now)
+    actions.matching_leases(client(core, tmp_path / "a", 300, wire), wish, max_age=0, now=core.clock.now)
     assert calls(core, "/resources") == ["/resources"] * 2
 
 
@@ -476,9 +480,9 @@ def test_names_of_areas_are_read_once_an_hour(
 def test_leases_whose_area_nobody_tells(core: Core, hold: Callable[..., Any], undetermined: str) -> None:
     hold(1, node="elsewhere")
     fault(core, {"path": "/resources", "kind": "code", "code": -15, "times": -1})
-    wish = {"terms": Terms(area_id=GUANGZHOU), "undetermined": undetermined}
+    wish = {"params": AllocationParams(area_id=GUANGZHOU), "undetermined": undetermined}
     if undetermined == "fail":
-        with pytest.raises(QgError, match="1 held leases may be what is wanted"):
+        with pytest.raises(QgError, match="1 held leases may match"):
             hold(1, **wish)
     else:
         assert len(hold(1, **wish).leases) == 1
@@ -491,7 +495,7 @@ def test_a_lost_replacement_is_adopted_or_done_again(
 ) -> None:
     hold(3)
     fault(core, {"path": "/replace", **kind})
-    outcome = swap(client(core, tmp_path / "a", 300, wire), None, 2, Terms(), now=core.clock.now)
+    outcome = actions.replace(client(core, tmp_path / "a", 300, wire), None, 2, AllocationParams(), now=core.clock.now)
     assert outcome.error is None
     assert (len(outcome.allocated), len(outcome.released), len(books(core).leases)) == (2, 2, 3)
     assert paid(core) == 5
@@ -517,7 +521,7 @@ def test_leases_that_a_refused_replacement_lost_are_leased_anew(
         pause(seconds)
 
     api.budget.sleep = nap
-    outcome = swap(api, None, 2, Terms(), now=core.clock.now)
+    outcome = actions.replace(api, None, 2, AllocationParams(), now=core.clock.now)
     # The stock of the leases that were dropped serves at once, or the run says what is gone.
     assert len(outcome.released) >= 2
     assert outcome.error is None or outcome.missing == len(outcome.released) - len(outcome.allocated)
@@ -529,7 +533,7 @@ def test_more_than_are_held_cannot_be_replaced(
 ) -> None:
     hold(1)
     with pytest.raises(QgError, match="count=2 leases cannot be replaced: the key holds 1"):
-        swap(client(core, tmp_path / "a", 300, wire), None, 2, Terms(), now=core.clock.now)
+        actions.replace(client(core, tmp_path / "a", 300, wire), None, 2, AllocationParams(), now=core.clock.now)
     assert calls(core, "/replace") == []
 
 
@@ -539,7 +543,9 @@ def test_named_leases_are_released_and_leased_anew_as_far_as_the_limit_lets(
     configure(core, plan={"kind": "static_dedicated"})
     hold(4)
     wire.advance(2 * 86400)
-    outcome = swap(client(core, tmp_path / "a", 300, wire), lambda _lease: True, None, Terms(), now=core.clock.now)
+    outcome = actions.replace(
+        client(core, tmp_path / "a", 300, wire), lambda _lease: True, None, AllocationParams(), now=core.clock.now
+    )
     assert outcome.error is not None
     assert "2 leases are still held" in outcome.error.message
     assert (len(outcome.released), len(outcome.allocated), len(books(core).leases)) == (2, 2, 4)
@@ -552,7 +558,7 @@ def test_an_address_that_is_leased_twice_is_released_by_its_task(
     hold(2)
     first, second = books(core).leases
     second.ip = first.ip
-    outcome = give_up(
+    outcome = actions.release(
         client(core, tmp_path / "a", 300, wire), lambda one: one.task_id == first.task_id, now=core.clock.now
     )
     assert outcome.error is None
@@ -567,7 +573,9 @@ def test_an_address_that_cannot_be_released_alone_is_left(
     hold(2)
     first, second = books(core).leases
     second.ip = first.ip
-    outcome = give_up(client(core, tmp_path / "a", 300, wire), lambda one: one.port == first.port, now=core.clock.now)
+    outcome = actions.release(
+        client(core, tmp_path / "a", 300, wire), lambda one: one.port == first.port, now=core.clock.now
+    )
     if first.port == second.port:
         pytest.fail("the simulator gave one port twice")
     assert "Release both" in outcome.error.message
@@ -598,8 +606,12 @@ def exchange(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
 
     def run(max_wait: float = 300) -> Any:
         core.journal.clear()
-        return swap(
-            client(core, tmp_path / "a", max_wait, wire), lambda _lease: True, None, Terms(), now=core.clock.now
+        return actions.replace(
+            client(core, tmp_path / "a", max_wait, wire),
+            lambda _lease: True,
+            None,
+            AllocationParams(),
+            now=core.clock.now,
         )
 
     return run
@@ -607,7 +619,7 @@ def exchange(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
 
 def test_making_room_asks_for_the_quota_once_before_and_once_after(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, plan={"channels": 2})
-    hold(2, terms=Terms(keep_alive=10))
+    hold(2, params=AllocationParams(keep_alive=10))
     core.journal.clear()
     assert hold(2, min_remaining=30, exact=True).error is None
     assert calls(core) == [
@@ -721,7 +733,7 @@ def test_more_than_the_plan_can_ever_give_is_not_waited_for(
 ) -> None:
     configure(core, plan={"channels": 3})
     hold(3)
-    give_up(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
+    actions.release(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
     core.journal.clear()
     began = core.clock.now()
     with pytest.raises(QgError, match=f"count={wanted} needs {wanted} more leases .*only 3 of the plan's 3 channels"):
@@ -774,6 +786,26 @@ def test_a_refusal_after_a_lost_answer_may_be_due_to_what_that_one_did(
     assert isinstance(outcome.error, UncertainOutcomeError)
     assert paid(core) == 3
     assert "qg_proxy_info" in outcome.error.message
+
+
+@pytest.mark.parametrize("plan", [{"channels": 5}, {"billing": "volume", "balance": 5}])
+def test_a_refusal_after_a_lost_answer_is_uncertain_also_where_no_quota_tells(
+    core: Core, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, plan: dict[str, Any]
+) -> None:
+    configure(core, plan=plan)
+    handle = core.handle
+
+    def blind(method: str, path: str, parameters: dict[str, str]) -> Any:
+        status, body = handle(method, path, parameters)
+        return status, {"Code": 0, "TaskList": []} if path == "/query" else body
+
+    monkeypatch.setattr(core, "handle", blind)
+    fault(core, {"path": "/info/quota", "kind": "code", "code": -15, "times": -1})
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(3)
+    assert isinstance(outcome.error, UncertainOutcomeError)
+    assert "an earlier try whose answer was lost may be why" in outcome.error.message
+    assert paid(core) == 3
 
 
 @pytest.fixture
@@ -871,7 +903,9 @@ def rotate(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
         core.journal.clear()
         if kind:
             fault(core, {"path": "/replace", "kind": kind})
-        return swap(client(core, tmp_path / "a", 300, wire), None, None, Terms(), now=core.clock.now)
+        return actions.replace(
+            client(core, tmp_path / "a", 300, wire), None, None, AllocationParams(), now=core.clock.now
+        )
 
     return run
 
@@ -947,7 +981,7 @@ def test_a_release_that_shows_late_is_waited_for(
     hold(3)
     core.journal.clear()
     frozen(seconds)
-    outcome = give_up(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
+    outcome = actions.release(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
     assert (outcome.error, len(outcome.released), outcome.after) == (None, 3, ())
     assert calls(core, *WRITING) == ["/release"]
 
@@ -966,7 +1000,7 @@ def test_a_release_is_not_believed_where_no_time_is_left_to_read_the_list(
     for _read in range(reads - 1):
         api.leases()
     core.journal.clear()
-    outcome = give_up(api, lambda _lease: True, now=core.clock.now)
+    outcome = actions.release(api, lambda _lease: True, now=core.clock.now)
     assert calls(core) == ["/query", "/release"]
     assert isinstance(outcome.error, UncertainOutcomeError)
     assert "the list of leases cannot be read" in outcome.error.message
@@ -1046,10 +1080,12 @@ def test_a_lease_that_ends_while_a_replacement_is_under_way_is_not_replaced_twic
     core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, late: int, told: bool
 ) -> None:
     configure(core, plan={"channels": 1})
-    hold(1, terms=Terms(keep_alive=5))
+    hold(1, params=AllocationParams(keep_alive=5))
     wire.advance(299)
     wire.late = ("/replace", late)
-    outcome = swap(client(core, tmp_path / "a", 300, wire), None, None, Terms(), now=core.clock.now)
+    outcome = actions.replace(
+        client(core, tmp_path / "a", 300, wire), None, None, AllocationParams(), now=core.clock.now
+    )
     assert isinstance(outcome.error, UncertainOutcomeError) is not told
     assert len(outcome.allocated) == told
     wire.advance(60)
@@ -1082,7 +1118,7 @@ def killed_at(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
 @pytest.fixture
 def release_all(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
     def run(max_wait: float = 300) -> Any:
-        return give_up(client(core, tmp_path / "a", max_wait, wire), lambda _lease: True, now=core.clock.now)
+        return actions.release(client(core, tmp_path / "a", max_wait, wire), lambda _lease: True, now=core.clock.now)
 
     return run
 
@@ -1118,7 +1154,7 @@ def test_a_clock_that_is_set_back_does_not_prolong_the_wait_for_a_call_of_an_ear
     with pytest.raises(Killed):
         hold(3)
     api = client(core, tmp_path / "a", 300, wire)
-    outcome = bring_about(api, Wish(3), now=lambda: core.clock.now() - 3000)
+    outcome = actions.reconcile(api, DesiredLeases(3), now=lambda: core.clock.now() - 3000)
     assert (outcome.error, paid(core)) == (None, 3)
     assert api.budget.waited <= 95
 
@@ -1129,8 +1165,8 @@ def test_an_allocation_of_a_killed_run_is_adopted_with_its_origin(
     began = core.clock.now()
     killed_at("/allocate", carried_out=True)
     with pytest.raises(Killed):
-        hold(2, terms=Terms(area_id=QUANZHOU))
-    outcome = hold(2, terms=Terms(area_id=QUANZHOU))
+        hold(2, params=AllocationParams(area_id=QUANZHOU))
+    outcome = hold(2, params=AllocationParams(area_id=QUANZHOU))
     assert (outcome.error, len(outcome.leases), paid(core)) == (None, 2, 2)
     assert calls(core, "/resources") == []
     assert core.clock.now() == began
@@ -1149,7 +1185,7 @@ def test_without_time_to_wait_for_a_call_of_an_earlier_run_nothing_is_sent_and_t
     assert set(calls(core)) == {"/query"}
     message = found.value.message
     assert "An earlier run sent /allocate 32 seconds ago and ended before its result was known." in message
-    assert "Whether 3 addresses were leased cannot be told" in message
+    assert "Whether 3 addresses were leased is unknown" in message
     assert "max_wait" in message
     assert found.value.details["endpoint"] == "/allocate"
     assert (hold(3).error, paid(core)) == (None, 3)
@@ -1176,7 +1212,9 @@ def test_check_mode_does_not_wait_for_a_call_of_an_earlier_run(
     with pytest.raises(Killed):
         hold(3)
     began = core.clock.now()
-    outcome = bring_about(client(core, tmp_path / "a", 300, wire), Wish(3), check=True, now=core.clock.now)
+    outcome = actions.reconcile(
+        client(core, tmp_path / "a", 300, wire), DesiredLeases(3), check=True, now=core.clock.now
+    )
     assert (outcome.error, outcome.missing) == (None, 3)
     assert (core.clock.now(), calls(core, *WRITING)) == (began, [])
 
@@ -1197,7 +1235,7 @@ def test_a_replacement_of_named_leases_that_was_interrupted_is_continued(
 
     def run() -> Any:
         api = client(core, tmp_path / "a", 300, wire)
-        return swap(api, lambda one: one.ip in ips, None, Terms(), now=core.clock.now)
+        return actions.replace(api, lambda one: one.ip in ips, None, AllocationParams(), now=core.clock.now)
 
     killed_at(path, carried_out=carried_out)
     with pytest.raises(Killed):
@@ -1216,16 +1254,16 @@ def test_a_replacement_of_other_leases_leaves_an_interrupted_one_alone(
     hold(3)
     first, second = books(core).leases[0].ip, books(core).leases[1].ip
 
-    def run(ip: str, terms: Terms) -> Any:
+    def run(ip: str, terms: AllocationParams) -> Any:
         api = client(core, tmp_path / "a", 300, wire)
-        return swap(api, lambda one: one.ip == ip, None, terms, now=core.clock.now)
+        return actions.replace(api, lambda one: one.ip == ip, None, terms, now=core.clock.now)
 
     killed_at("/allocate", carried_out=False)
     with pytest.raises(Killed):
-        run(first, Terms())
+        run(first, AllocationParams())
     # Neither with other leases nor with other properties of the new ones is it the same task.
-    assert run(first, Terms(isp="mobile")).allocated == ()
-    outcome = run(second, Terms())
+    assert run(first, AllocationParams(isp="mobile")).allocated == ()
+    outcome = run(second, AllocationParams())
     assert (outcome.error, len(outcome.allocated), len(books(core).leases), paid(core)) == (None, 1, 2, 4)
 
 
@@ -1311,7 +1349,9 @@ def test_a_replacement_of_which_cannot_be_told_is_continued_by_the_same_task(
     wire.late = ("/replace", 60)
 
     def run(number: int | None) -> Any:
-        return swap(client(core, tmp_path / "a", 300, wire), None, number, Terms(), now=core.clock.now)
+        return actions.replace(
+            client(core, tmp_path / "a", 300, wire), None, number, AllocationParams(), now=core.clock.now
+        )
 
     assert isinstance(run(number).error, UncertainOutcomeError)
     outcome = run(number)
@@ -1328,7 +1368,9 @@ def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(
     hold(3)
 
     def run() -> Any:
-        return swap(client(core, tmp_path / "a", 300, wire), None, None, Terms(), now=core.clock.now)
+        return actions.replace(
+            client(core, tmp_path / "a", 300, wire), None, None, AllocationParams(), now=core.clock.now
+        )
 
     killed_at("/replace", carried_out=True)
     with pytest.raises(Killed):

@@ -143,7 +143,7 @@ def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: 
 def test_the_address_of_a_lease_counts_only_where_it_is_asked_for() -> None:
     lease = {"server": ONE, "ip": "no address"}
     assert probe_from(options(lease)).proxies == (Proxy(ONE),)
-    with pytest.raises(OptionError, match=r"entry 1, is a lease whose ip '\.\.\.' is no address"):
+    with pytest.raises(OptionError, match=r"entry 1, is a lease whose ip '\.\.\.' is not an address"):
         probe_from(options(lease, expect="lease"))
     asked = probe_from(
         options({"server": ONE, "ip": EXIT}, {"server": TWO, "ip": None}, {"server": THREE}, ONE, expect="lease")
@@ -406,10 +406,10 @@ def test_one_that_is_named_twice_is_told_twice_and_works_once() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ("<html>Log in", 'the echo service, or the proxy in its place, said "<html>Log in", which is no address'),
+        ("<html>Log in", 'the echo service, or the proxy in its place, said "<html>Log in", which is not an address'),
         ("", "said nothing"),
-        (f"{EXIT} {OTHER}", "which is no address"),
-        ("\x1b[31m\x07", "which is no address"),
+        (f"{EXIT} {OTHER}", "which is not an address"),
+        ("\x1b[31m\x07", "which is not an address"),
     ],
 )
 def test_an_answer_that_is_no_address_is_an_error(answer: str, words: str) -> None:

@@ -23,12 +23,15 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema, write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Board, Entry, Work
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.hosts import Memory
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
+    BatchResult,
+    WriteQueue,
+    WriteRequest,
+)
 
 DATABASE = "state.sqlite3"
 
@@ -47,7 +50,7 @@ def umask(value: int) -> Iterator[None]:
 
 
 def use(state: State) -> None:
-    Memory(state, "k", "f").anticipate([("a", ["192.0.2.1"])])
+    RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
     with state.try_lock("some"):
         pass
 
@@ -185,17 +188,17 @@ def application(directory: Path) -> tuple[int, int]:
 def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, version: int) -> None:
     old_state(tmp_path, version)
     state = State(str(tmp_path))
-    assert Memory(state, "k", "f").recall({"a"}) == ({"a": {"192.0.2.1"}}, set())
+    assert RegistrationStore(state, "k", "f").load({"a"}) == ({"a": {"192.0.2.1"}}, set())
     if version > 1:
-        memory = LeaseMemory(state, "k", lambda: 1001)
+        memory = LeaseStore(state, "k", lambda: 1001)
         assert list(memory.origins()) == ["t"]
         assert memory.lifetime(5) == 300
         assert memory.area_names() == {"Quanzhou": 350500}
         assert state.rows("SELECT channels FROM key_channels") == [(7,)]
         assert state.rows("SELECT uuid, area_code FROM monopolies") == [("u", 440100)]
-    Memory(state, "k", "f").forget_missing({"192.0.2.1"})
+    RegistrationStore(state, "k", "f").prune_missing({"192.0.2.1"})
     state.close()
-    assert application(tmp_path) == (0x51474E54, 8)
+    assert application(tmp_path) == (0x51474E54, 9)
 
 
 def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path: Path) -> None:
@@ -203,10 +206,42 @@ def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path
     database = sqlite3.connect(tmp_path / DATABASE)
     database.executescript(SCHEMA_6)
     database.close()
-    memory = Memory(State(str(tmp_path)), "k", "f")
-    assert memory.recall({"a", "b"}) == ({"a": {"192.0.2.1"}, "b": {"192.0.2.2"}}, set())
-    assert memory.recall({"a"})[1] == set(), "the other one is a former address"
-    assert memory.found() == set()
+    memory = RegistrationStore(State(str(tmp_path)), "k", "f")
+    assert memory.load({"a", "b"}) == ({"a": {"192.0.2.1"}, "b": {"192.0.2.2"}}, set())
+    assert memory.load({"a"})[1] == set(), "the other one is a former address"
+    assert memory.load_found() == set()
+
+
+SCHEMA_7 = """
+DROP TABLE write_requests;
+DROP TABLE snapshots;
+DROP TABLE whitelist_cache;
+CREATE TABLE wishes (
+  id TEXT PRIMARY KEY, run TEXT, host TEXT, fleet TEXT, key TEXT, terms TEXT, wish TEXT, max_wait REAL, timeout REAL,
+  seen TEXT, waiter TEXT, posted REAL, verdict TEXT, round TEXT, idle INTEGER);
+CREATE INDEX wishes_by_age ON wishes (posted);
+CREATE TABLE rounds (id TEXT PRIMARY KEY, whitelist TEXT);
+CREATE TABLE readings (
+  key TEXT, run TEXT, task TEXT, at REAL, whitelist TEXT, cost TEXT, fresh INTEGER, told INTEGER);
+INSERT INTO wishes (id, run, host, key) VALUES ('r/a', 'r', 'a', 'k');
+INSERT INTO registrations VALUES ('k', 'f', 'a', '192.0.2.1', 0, NULL, 0), ('k', 'f', 'b', '192.0.2.2', 1, 1000, 1);
+PRAGMA user_version = 7;
+"""
+
+
+def test_schema_7_keeps_its_registrations_and_loses_its_requests(tmp_path: Path) -> None:
+    State(str(tmp_path)).close()
+    database = sqlite3.connect(tmp_path / DATABASE)
+    database.executescript(SCHEMA_7)
+    database.close()
+    state = State(str(tmp_path))
+    registrations = "SELECT host, ip, former, missing_since, found FROM registrations ORDER BY host"
+    assert state.rows(registrations) == [("a", "192.0.2.1", 0, None, 0), ("b", "192.0.2.2", 1, 1000, 1)]
+    assert state.rows("SELECT count(*) FROM write_requests") == [(0,)]
+    names = {name for (name,) in state.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert names.isdisjoint({"wishes", "rounds", "readings"})
+    state.close()
+    assert application(tmp_path) == (0x51474E54, 9)
 
 
 def test_a_table_that_was_renamed_keeps_its_rows(tmp_path: Path) -> None:
@@ -245,16 +280,16 @@ def test_a_migration_that_is_killed_has_changed_nothing(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / DATABASE)
     assert database.execute("PRAGMA user_version").fetchone() == (4,)
     database.close()
-    assert Memory(State(str(tmp_path)), "k", "f").recall({"a"})[0] == {"a": {"192.0.2.1"}}
+    assert RegistrationStore(State(str(tmp_path)), "k", "f").load({"a"})[0] == {"a": {"192.0.2.1"}}
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     use(state)
-    state.rows("PRAGMA user_version = 9")
+    state.rows("PRAGMA user_version = 10")
     state.close()
     before = (tmp_path / DATABASE).read_bytes()
-    with pytest.raises(OptionError, match=r"its schema 9 is of a newer release of qingguo\.qgnet"):
+    with pytest.raises(OptionError, match=r"its schema 10 is of a newer release of qingguo\.qgnet"):
         State(str(tmp_path))
     assert (tmp_path / DATABASE).read_bytes() == before
 
@@ -294,19 +329,19 @@ def test_a_full_disk_is_a_sentence_and_the_next_transaction_works(tmp_path: Path
     state = State(str(tmp_path))
     broken(state, "max_page_count = 1")
     ips = [f"198.18.{n // 250}.{n % 250}" for n in range(5000)]
-    memory = Memory(state, "k", "f")
+    memory = RegistrationStore(state, "k", "f")
     with pytest.raises(StateError, match=rf"state_dir {tmp_path} cannot be used: .*full\. Make room on its disk"):
-        memory.anticipate([("a", ips)])
-    assert memory.recall({"a"})[0] == {"a": set()}
+        memory.record_intent([("a", ips)])
+    assert memory.load({"a"})[0] == {"a": set()}
     broken(state, "max_page_count = 100000")
-    memory.anticipate([("a", ips)])
-    assert len(memory.recall({"a"})[0]["a"]) == 5000
+    memory.record_intent([("a", ips)])
+    assert len(memory.load({"a"})[0]["a"]) == 5000
 
 
 def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     state = broken(State(str(tmp_path)), "query_only = 1")
     with pytest.raises(StateError, match=r"state_dir .* cannot be used: .*readonly.*Set state_dir"):
-        Memory(state, "k", "f").anticipate([("a", ["192.0.2.1"])])
+        RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
 
 
 def test_a_damaged_database_is_a_sentence_that_says_what_is_lost(tmp_path: Path) -> None:
@@ -323,12 +358,12 @@ def test_a_damaged_database_is_a_sentence_that_says_what_is_lost(tmp_path: Path)
 
 def test_a_value_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     state = State(str(tmp_path))
-    mine = Board(state, "k")
-    mine.keep_reading("run", "task", ["192.0.2.1"], {})
+    cache = WriteQueue(state, "k").cache
+    cache.cache_whitelist("run", "task", ["192.0.2.1"], {})
     with state.transaction() as database:
-        database.execute("UPDATE readings SET whitelist = '{'")
+        database.execute("UPDATE whitelist_cache SET whitelist = '{'")
     with pytest.raises(StateError, match="a value in its database cannot be read"):
-        mine.reading("task")
+        cache.cached_whitelist("task")
 
 
 def test_too_many_open_files_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,11 +398,11 @@ def test_a_salt_that_is_a_directory_is_refused(tmp_path: Path) -> None:
 
 def _stop(directory: str, how: str) -> None:
     state = State(directory)
-    board = Board(state, "k")
+    queue = WriteQueue(state, "k")
 
-    def stop(*_arguments: object) -> Work:
+    def stop(*_arguments: object) -> BatchResult:
         os.kill(os.getpid(), signal.SIGSTOP)
-        return Work({})
+        return BatchResult({})
 
     if how == "transaction":
         with state.transaction():
@@ -379,10 +414,10 @@ def _stop(directory: str, how: str) -> None:
         with state.try_lock("whitelist-k-rest"):
             stop()
     elif how == "read":
-        with board.reader(0):
+        with queue.cache.reader(0):
             stop()
     else:
-        with board.settle(Entry(Wish("present", ("192.0.2.1",)), 5, 1), stop):
+        with queue.submit(WriteRequest({"ips": ["192.0.2.1"]}, 5, 1), stop):
             pass
 
 
@@ -404,10 +439,10 @@ def stopped(directory: Path, how: str) -> Iterator[int]:
 def test_a_reader_that_is_stopped_is_not_waited_for_without_end(tmp_path: Path) -> None:
     with stopped(tmp_path, "read"):
         began = time.monotonic()
-        with Board(State(str(tmp_path)), "k").reader(0.3) as quiet:
+        with WriteQueue(State(str(tmp_path)), "k").cache.reader(0.3) as quiet:
             assert not quiet
         assert 0.3 <= time.monotonic() - began < 20
-        with Board(State(str(tmp_path)), "k").reader(60, lambda: True) as quiet:
+        with WriteQueue(State(str(tmp_path)), "k").cache.reader(60, lambda: True) as quiet:
             assert not quiet, "it is known already"
 
 
@@ -417,12 +452,12 @@ def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(
 ) -> None:
     monkeypatch.setattr(write_queue, "GRACE", 0.0)
     with stopped(tmp_path, how) as process:
-        entry = Entry(Wish("present", ("192.0.2.2",)), 0.3, 10)
+        request = WriteRequest({"ips": ["192.0.2.2"]}, 0.3, 10)
         with (
             pytest.raises(
                 WaitBudgetExceeded, match=rf"process {process}, .* is stopped for longer than max_wait \(0\.3 "
             ),
-            Board(State(str(tmp_path)), "k").settle(entry, lambda _entries: pytest.fail("the lock was broken")),
+            WriteQueue(State(str(tmp_path)), "k").submit(request, lambda _requests: pytest.fail("the lock was broken")),
         ):
             pass
 
@@ -430,7 +465,7 @@ def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(
 def test_a_writer_rests_though_another_process_is_in_its_way(tmp_path: Path) -> None:
     slept: list[float] = []
     with stopped(tmp_path, "rest"):
-        Board(State(str(tmp_path)), "k").rest(5, slept.append)
+        WriteQueue(State(str(tmp_path)), "k").rest(5, slept.append)
     assert slept == [5]
 
 
@@ -442,7 +477,7 @@ def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max
         state = State(str(tmp_path), max_wait=0.2)
         assert state.rows("SELECT 1") == [(1,)], "reading needs no turn"
         with pytest.raises(StateError, match=f"process {process} has kept its database locked.*End or continue"):
-            Memory(state, "k", "f").anticipate([("a", ["192.0.2.1"])])
+            RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
 
 
 def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseMemory, Origin
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Entry
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
-    host_entry,
-    put_down,
-    register,
+    apply_and_report,
+    host_request,
+    submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 
@@ -32,13 +32,13 @@ TABLES = (
     "rate_calls",
     "rate_blocks",
     "registrations",
-    "wishes",
-    "rounds",
-    "readings",
+    "write_requests",
+    "snapshots",
+    "whitelist_cache",
     "key_channels",
-    "tasks",
+    "lease_origins",
     "lifetimes",
-    "lists",
+    "lease_cache",
     "monopolies",
     "areas",
 )
@@ -92,19 +92,19 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
     run = f"{99_999_000 + number} 1 {WORLD}"
     for host in range(HOSTS):
         ip = f"198.18.{number % 250}.{host}"
-        entry = host_entry(params, run, f"i-{number}-{host}", (ip,))
-        board_for(params, state, check=False).post(entry)
-    verdict = register(board_for(params, state, check=False), entry, params, Mode())
-    assert "failed" not in verdict
-    # The next run finds all at rest.
-    board, run = board_for(params, state, check=False), f"{99_990_000 + number} 1 {WORLD}"
+        request = host_request(params, run, f"i-{number}-{host}", (ip,))
+        queue_for(params, state, check=False).enqueue(request)
+    result = apply_and_report(queue_for(params, state, check=False), request, params, Mode())
+    assert "failed" not in result
+    # The next run finds all in sync.
+    queue, run = queue_for(params, state, check=False), f"{99_990_000 + number} 1 {WORLD}"
     for host in range(HOSTS):
-        entry = host_entry(params, run, f"i-{number}-{host}", (f"198.18.{number % 250}.{host}",))
-        assert put_down(board, entry, params, Mode(), f"task-{number}")
-    assert "summary" in register(board, entry, params, Mode())
+        request = host_request(params, run, f"i-{number}-{host}", (f"198.18.{number % 250}.{host}",))
+        assert submit_host(queue, request, params, Mode(), f"task-{number}")
+    assert "summary" in apply_and_report(queue, request, params, Mode())
     if number % 10 == 0:
         # A process that was killed while it waited.
-        board_for(params, state, check=False).post(Entry(entry.wish, 1, 1), waiter=f"waiting.{number}")
+        queue_for(params, state, check=False).enqueue(WriteRequest(request.payload, 1, 1), waiter=f"waiting.{number}")
         (state.directory / f"waiting.{number}.lock").touch()
     if number % 7 == 0:
         assert "failed" not in execute(WHITELIST, {**params, "ips": [ip]}, Mode())
@@ -112,15 +112,15 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
     place, _wait = rate_limiter.try_acquire("key", "/whitelist/query", 60, 10)
     assert place is not None
     rate_limiter.complete(place)
-    memory = LeaseMemory(state, "key", clock)
-    memory.remember([f"task-{number}"], Origin())
-    memory.saw_lifetime(number % 5, 300)
+    memory = LeaseStore(state, "key", clock)
+    memory.save_origin([f"task-{number}"])
+    memory.save_lifetime(number % 5, 300)
     # Another key each time: what is kept of it is kept for as long as it is of use.
-    other = LeaseMemory(state, f"key-{number}", clock)
-    other.remember(["task"], Origin())
-    other.saw_lifetime(5, 300)
-    other.saw([])
-    other.saw_area_names({"area": 1})
+    other = LeaseStore(state, f"key-{number}", clock)
+    other.save_origin(["task"])
+    other.save_lifetime(5, 300)
+    other.cache_leases([])
+    other.save_area_names({"area": 1})
     state.close()
 
 
@@ -164,7 +164,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
 
     for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
         monkeypatch.setattr(f"{CLIENT}.{module}.proxy_api", vendor)
-    monkeypatch.setattr(f"{CLIENT}._store.write_queue._world", lambda: WORLD)
+    monkeypatch.setattr(f"{CLIENT}._store.runs._process_namespace", lambda: WORLD)
     monkeypatch.setattr(f"{CLIENT}._store.locks.MIN_UNUSED_AGE", -1)
     # A minute passes between two runs, also for what is kept by the time of day.
     monkeypatch.setattr(time, "time", clock)
@@ -178,11 +178,11 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
             rows = {table: state.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
             state.close()
             assert rows["registrations"] <= 3 * HOSTS, "what two readings lacked is forgotten"
-            assert rows["wishes"] <= HOSTS + 1, "only those of the last run"
-            assert rows["tasks"] <= 2 * 24 * 60 + 2, "those of a day"
-            assert rows["lists"] <= 24 * 60 + 1
+            assert rows["write_requests"] <= HOSTS + 1, "only those of the last run"
+            assert rows["lease_origins"] <= 2 * 24 * 60 + 2, "those of a day"
+            assert rows["lease_cache"] <= 24 * 60 + 1
             assert rows["areas"] <= 61, "those of an hour"
-            transient = ("rate_calls", "rate_blocks", "rounds", "readings")
+            transient = ("rate_calls", "rate_blocks", "snapshots", "whitelist_cache")
             assert sum(rows[name] for name in (*transient, "key_channels", "monopolies")) <= 5, rows
     (early, few), (late, files) = after
     # Each run leaves a lifetime, of less than 80 bytes, for a month.

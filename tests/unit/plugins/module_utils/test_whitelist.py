@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import PostRejected, WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import PostRejected
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     Effect,
     OptionError,
@@ -20,14 +21,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.applier import reconcile
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.merge import (
+    compatible_with_first,
+    merge_desired,
+    split_result,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
-    Outcome,
-    Wish,
-    bring_about,
-    company,
-    joined,
+    DesiredWhitelist,
+    WhitelistResult,
     plan,
-    shares,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,17 +102,17 @@ faults = st.lists(
 )
 
 
-def run(vendor: Any, wish: Wish, *, check: bool = False) -> Outcome:
+def run(vendor: Any, desired: DesiredWhitelist, *, check: bool = False) -> WhitelistResult:
     """The loop needs no more of the API than a Vendor has."""
-    return bring_about(vendor, wish, check=check)
+    return reconcile(vendor, desired, check=check)
 
 
 @given(current=ips, wanted=ips, keep=ips, replaces=ips, state=states)
 def test_a_plan_changes_the_least_that_fulfils_the_wish(
     current: tuple[str, ...], wanted: tuple[str, ...], keep: tuple[str, ...], replaces: tuple[str, ...], state: str
 ) -> None:
-    wish = Wish(state, wanted, keep=keep, replaces=replaces if state == "present" else ())
-    made = plan(current, wish)
+    desired = DesiredWhitelist(state, wanted, keep=keep, replaces=replaces if state == "present" else ())
+    made = plan(current, desired)
     after = (set(current) | set(made.add)) - set(made.remove)
     assert not set(made.add) & set(current)
     assert set(made.remove) <= set(current) - set(keep)
@@ -124,7 +127,7 @@ def test_a_plan_changes_the_least_that_fulfils_the_wish(
         assert after <= set(wanted) | set(keep)
     if state == "present":
         assert set(current) - set(replaces) <= after
-    assert not plan(after, wish).changes, "a second run would change something"
+    assert not plan(after, desired).changes, "a second run would change something"
 
 
 @given(current=ips, wanted=ips, unconfirmed=ips, limit=st.integers(0, 4), script=faults)
@@ -132,16 +135,16 @@ def test_addresses_that_only_hosts_report_are_removed_up_to_a_limit_or_not_at_al
     current: tuple[str, ...], wanted: tuple[str, ...], unconfirmed: tuple[str, ...], limit: int, script: list[str]
 ) -> None:
     doubtful = set(wanted) & set(unconfirmed)
-    wish = Wish("absent", wanted, max_removals=limit, unconfirmed=tuple(doubtful))
+    desired = DesiredWhitelist("absent", wanted, max_removals=limit, unconfirmed=tuple(doubtful))
     vendor = Vendor(set(current), script=list(script))
-    outcome = run(vendor, wish)
+    result = run(vendor, desired)
     listed = doubtful & set(current)
     withheld = listed if len(listed) > limit else set()
-    assert set(outcome.first.withheld) == withheld
+    assert set(result.first.withheld) == withheld
     assert withheld | (set(current) - set(wanted)) <= vendor.whitelist_now
     if not script:
         assert vendor.whitelist_now & set(wanted) == withheld
-        assert outcome.error is None
+        assert result.error is None
 
 
 @given(current=ips, wanted=ips, replaces=ips, unconfirmed=ips, limit=st.integers(0, 4), script=faults)
@@ -154,20 +157,20 @@ def test_former_addresses_that_only_hosts_reported_are_replaced_up_to_a_limit_or
     script: list[str],
 ) -> None:
     doubtful = set(replaces) & set(unconfirmed) - set(wanted)
-    wish = Wish("present", wanted, replaces=replaces, max_removals=limit, unconfirmed=tuple(doubtful))
+    desired = DesiredWhitelist("present", wanted, replaces=replaces, max_removals=limit, unconfirmed=tuple(doubtful))
     vendor = Vendor(set(current), script=list(script))
-    outcome = run(vendor, wish)
+    result = run(vendor, desired)
     listed = doubtful & set(current)
     withheld = listed if len(listed) > limit else set()
-    assert set(outcome.first.withheld) == withheld
+    assert set(result.first.withheld) == withheld
     assert withheld | (set(current) - set(replaces)) <= vendor.whitelist_now
     if not script:
         assert vendor.whitelist_now & set(replaces) - set(wanted) == withheld
-        assert outcome.error is None
+        assert result.error is None
 
 
 def test_plans_are_in_numeric_order() -> None:
-    made = plan(["9.9.9.9", "100.1.1.1"], Wish("exact", ("20.0.0.1", "3.0.0.1")))
+    made = plan(["9.9.9.9", "100.1.1.1"], DesiredWhitelist("exact", ("20.0.0.1", "3.0.0.1")))
     assert made.add == ("3.0.0.1", "20.0.0.1")
     assert made.remove == ("9.9.9.9", "100.1.1.1")
 
@@ -195,94 +198,94 @@ def test_whatever_happens_nothing_is_lost_or_extra_and_the_result_is_true(
 ) -> None:
     before = set(current)
     vendor = Vendor(set(current), list(script), capacity=len(current) + room, bound=bound - before)
-    wish = Wish(state, wanted, keep=keep, replaces=replaces if state == "present" else ())
-    outcome = run(vendor, wish)
+    desired = DesiredWhitelist(state, wanted, keep=keep, replaces=replaces if state == "present" else ())
+    result = run(vendor, desired)
     after = vendor.whitelist_now
-    may_go = set(plan(before, wish).remove)
+    may_go = set(plan(before, desired).remove)
     assert after <= before | set(wanted), "an address nobody asked for"
     assert before - may_go <= after, "an address was lost"
-    assert outcome.after == after
-    assert set(outcome.added) == (after - before)
-    assert set(outcome.removed) == (before - after)
-    if outcome.error is None:
-        assert not plan(after, wish).changes
+    assert result.after == after
+    assert set(result.added) == (after - before)
+    assert set(result.removed) == (before - after)
+    if result.error is None:
+        assert not plan(after, desired).changes
     else:
-        assert plan(after, wish).changes
-        assert outcome.refused or set(plan(after, wish).remove)
+        assert plan(after, desired).changes
+        assert result.refused or set(plan(after, desired).remove)
 
 
 def test_one_bound_address_in_a_batch_of_200_costs_only_itself() -> None:
     wanted = tuple(f"198.51.100.{n}" for n in range(1, 201))
     vendor = Vendor(set(), bound=frozenset({"198.51.100.77"}))
-    outcome = run(vendor, Wish("present", wanted))
+    result = run(vendor, DesiredWhitelist("present", wanted))
     assert vendor.whitelist_now == set(wanted) - {"198.51.100.77"}
-    assert list(outcome.refused) == ["198.51.100.77"]
-    assert outcome.error is not None
-    assert "1 of 200 addresses were refused: 198.51.100.77" in outcome.error.message
+    assert list(result.refused) == ["198.51.100.77"]
+    assert result.error is not None
+    assert "1 of 200 addresses were refused: 198.51.100.77" in result.error.message
     assert sum(kind == "add" for kind, _batch in vendor.calls) <= 20, "more than a minute's writes"
 
 
 def test_a_new_fleet_costs_two_reads_and_one_write() -> None:
     vendor = Vendor(set())
-    run(vendor, Wish("present", tuple(POOL)))
+    run(vendor, DesiredWhitelist("present", tuple(POOL)))
     assert [kind for kind, _batch in vendor.calls] == ["query", "add", "query"]
     vendor.calls.clear()
-    run(vendor, Wish("present", tuple(POOL)))
+    run(vendor, DesiredWhitelist("present", tuple(POOL)))
     assert [kind for kind, _batch in vendor.calls] == ["query"]
 
 
 def test_a_full_list_says_how_many_slots_are_missing() -> None:
     vendor = Vendor(set(POOL[:5]), capacity=6)
-    outcome = run(vendor, Wish("present", tuple(POOL[5:8])))
-    assert outcome.error is not None
-    assert "holds 5 addresses and needs 3 more slots" in outcome.error.message
-    assert outcome.error.details["code"] == -202
+    result = run(vendor, DesiredWhitelist("present", tuple(POOL[5:8])))
+    assert result.error is not None
+    assert "holds 5 addresses and needs 3 more slots" in result.error.message
+    assert result.error.details["code"] == -202
 
 
 def test_a_known_capacity_is_checked_before_anything_is_written() -> None:
     vendor = Vendor(set(POOL[:5]), capacity=6)
     with pytest.raises(OptionError, match=r"would hold 8, its capacity is 6. Remove 2 addresses first"):
-        run(vendor, Wish("present", tuple(POOL[5:8]), capacity=6))
+        run(vendor, DesiredWhitelist("present", tuple(POOL[5:8]), capacity=6))
     assert [kind for kind, _batch in vendor.calls] == ["query"]
 
 
 @pytest.mark.parametrize("capacity", [None, 5])
 def test_room_is_made_first_where_the_list_would_overflow(capacity: int | None) -> None:
     vendor = Vendor(set(POOL[:5]), capacity=5)
-    outcome = run(vendor, Wish("exact", tuple(POOL[3:8]), capacity=capacity))
-    assert outcome.error is None
+    result = run(vendor, DesiredWhitelist("exact", tuple(POOL[3:8]), capacity=capacity))
+    assert result.error is None
     assert vendor.whitelist_now == set(POOL[3:8])
 
 
 def test_nothing_is_given_up_for_a_replacement_that_does_not_fit() -> None:
     vendor = Vendor(set(POOL[:5]), capacity=5)
-    outcome = run(vendor, Wish("present", tuple(POOL[5:8]), replaces=(POOL[0],)))
+    result = run(vendor, DesiredWhitelist("present", tuple(POOL[5:8]), replaces=(POOL[0],)))
     assert vendor.whitelist_now == set(POOL[:5])
-    assert outcome.error is not None
-    assert "needs 3 more slots" in outcome.error.message
-    outcome = run(vendor, Wish("present", (POOL[5],), replaces=(POOL[0],)))
-    assert outcome.error is None
+    assert result.error is not None
+    assert "needs 3 more slots" in result.error.message
+    result = run(vendor, DesiredWhitelist("present", (POOL[5],), replaces=(POOL[0],)))
+    assert result.error is None
     assert vendor.whitelist_now == set(POOL[1:6])
 
 
 def test_otherwise_the_new_addresses_come_first() -> None:
     vendor = Vendor(set(POOL[:3]))
-    run(vendor, Wish("exact", tuple(POOL[3:6])))
+    run(vendor, DesiredWhitelist("exact", tuple(POOL[3:6])))
     assert [kind for kind, _batch in vendor.calls] == ["query", "add", "del", "query"]
 
 
 def test_exact_does_not_shrink_the_list_by_accident() -> None:
     vendor = Vendor(set(POOL))
     with pytest.raises(OptionError, match="would remove 23 addresses, more than max_removals=10"):
-        run(vendor, Wish("exact", (POOL[0],), max_removals=10))
+        run(vendor, DesiredWhitelist("exact", (POOL[0],), max_removals=10))
     assert vendor.whitelist_now == set(POOL)
 
 
 def test_check_mode_predicts_and_writes_nothing() -> None:
     vendor = Vendor({POOL[0], POOL[1]})
-    outcome = run(vendor, Wish("exact", (POOL[1], POOL[2])), check=True)
-    assert outcome.added == [POOL[2]]
-    assert outcome.removed == [POOL[0]]
+    result = run(vendor, DesiredWhitelist("exact", (POOL[1], POOL[2])), check=True)
+    assert result.added == [POOL[2]]
+    assert result.removed == [POOL[0]]
     assert [kind for kind, _batch in vendor.calls] == ["query"]
 
 
@@ -293,13 +296,13 @@ def test_a_vendor_that_only_says_yes_is_not_believed() -> None:
             return list(batch)
 
     liar = Liar({POOL[3]})
-    outcome = run(liar, Wish("present", (POOL[0],)))
-    assert outcome.added == []
-    assert outcome.error is not None
-    assert "reports success, but the whitelist does not show the change" in outcome.error.message
-    outcome = run(liar, Wish("absent", (POOL[3],)))
-    assert outcome.error is not None
-    assert "1 addresses could not be removed: 203.0.113.4" in outcome.error.message
+    result = run(liar, DesiredWhitelist("present", (POOL[0],)))
+    assert result.added == []
+    assert result.error is not None
+    assert "reports success, but the whitelist does not show the change" in result.error.message
+    result = run(liar, DesiredWhitelist("absent", (POOL[3],)))
+    assert result.error is not None
+    assert "1 addresses could not be removed: 203.0.113.4" in result.error.message
 
 
 @pytest.mark.parametrize("retry_after", [None, 30.0])
@@ -308,9 +311,9 @@ def test_the_reason_is_told_where_there_is_no_time_to_try_again(retry_after: flo
         def _write(self, kind: str, batch: Sequence[str]) -> list[str]:
             raise TransportError("HTTP 503", endpoint="/whitelist/add", effect=Effect.UNKNOWN, retry_after=retry_after)
 
-    outcome = run(Broken(set(), budget=WaitBudget(0)), Wish("present", (POOL[0],)))
-    assert outcome.error is not None
-    assert outcome.error.message == "HTTP 503"
+    result = run(Broken(set(), budget=WaitBudget(0)), DesiredWhitelist("present", (POOL[0],)))
+    assert result.error is not None
+    assert result.error.message == "HTTP 503"
 
 
 def test_what_was_done_before_an_error_is_told() -> None:
@@ -321,34 +324,34 @@ def test_what_was_done_before_an_error_is_told() -> None:
             return super().read_whitelist(may_be_empty=may_be_empty)
 
     vendor: Any = Breaks(set())
-    outcome = run(vendor, Wish("present", (POOL[0],)))
-    assert outcome.added == [POOL[0]]
-    assert isinstance(outcome.error, QgError)
+    result = run(vendor, DesiredWhitelist("present", (POOL[0],)))
+    assert result.added == [POOL[0]]
+    assert isinstance(result.error, QgError)
 
 
 few = st.lists(st.sampled_from(POOL[:8]), unique=True, max_size=4).map(tuple)
 crowd = st.lists(st.tuples(few, few), min_size=2, max_size=5)
 
 
-def together(vendor: Vendor, wishes: Sequence[Wish], **options: bool) -> list[Outcome]:
-    outcome = bring_about(vendor, joined(wishes), **options)
-    return shares(outcome, wishes, [()] * len(wishes), **options)
+def together(vendor: Vendor, states: Sequence[DesiredWhitelist], **options: bool) -> list[WhitelistResult]:
+    result = reconcile(vendor, merge_desired(states), **options)
+    return split_result(result, states, [()] * len(states), **options)
 
 
 @given(current=few, parts=crowd, state=st.sampled_from(["present", "absent"]))
 def test_wishes_that_are_joined_come_out_as_if_one_had_followed_the_other(
     current: tuple[str, ...], parts: list[tuple[tuple[str, ...], tuple[str, ...]]], state: str
 ) -> None:
-    wishes = [Wish(state, own, keep=keep) for own, keep in parts]
-    assert company(wishes) == list(range(len(wishes)))
+    states = [DesiredWhitelist(state, own, keep=keep) for own, keep in parts]
+    assert compatible_with_first(states) == list(range(len(states)))
     alone, at_once = Vendor(set(current)), Vendor(set(current))
-    expected = [bring_about(alone, wish) for wish in wishes]
-    found = together(at_once, wishes)
+    expected = [reconcile(alone, desired) for desired in states]
+    found = together(at_once, states)
     assert at_once.whitelist_now == alone.whitelist_now
     assert len(at_once.calls) <= 3
     for one, same in zip(found, expected, strict=True):
         assert (one.added, one.removed) == (same.added, same.removed)
-        assert state == "absent" or one.first.settled == same.first.settled
+        assert state == "absent" or one.first.unchanged == same.first.unchanged
         assert one.error is None
         assert one.after == at_once.whitelist_now
         assert one.before == (one.after - set(one.added)) | set(one.removed)
@@ -358,12 +361,12 @@ def test_wishes_that_are_joined_come_out_as_if_one_had_followed_the_other(
 def test_predictions_that_are_joined_know_nothing_of_each_other(
     current: tuple[str, ...], parts: list[tuple[tuple[str, ...], tuple[str, ...]]], state: str
 ) -> None:
-    wishes = [Wish(state, own, keep=keep) for own, keep in parts]
+    states = [DesiredWhitelist(state, own, keep=keep) for own, keep in parts]
     vendor = Vendor(set(current))
-    found = together(vendor, wishes, check=True)
+    found = together(vendor, states, check=True)
     assert vendor.calls == [("query", ())]
-    for one, wish in zip(found, wishes, strict=True):
-        same = bring_about(Vendor(set(current)), wish, check=True)
+    for one, desired in zip(found, states, strict=True):
+        same = reconcile(Vendor(set(current)), desired, check=True)
         assert (one.before, one.after, one.first) == (same.before, same.after, same.first)
 
 
@@ -384,51 +387,55 @@ def test_what_befalls_one_wish_is_told_to_no_other(
     bound -= set(current)
     faults = bool(script)
     vendor = Vendor(set(current), script, max(capacity, len(current)), bound)
-    wishes = [Wish("present", own) for own in parts]
-    found = together(vendor, wishes)
+    states = [DesiredWhitelist("present", own) for own in parts]
+    found = together(vendor, states)
     added = [ip for one in found for ip in one.added]
     assert sorted(added) == sorted(vendor.whitelist_now - set(current)), "each change is told, and told once"
     fits = len({*current}.union(*parts) - bound) <= vendor.capacity
-    for one, wish in zip(found, wishes, strict=True):
-        missing = set(wish.ips) - vendor.whitelist_now
+    for one, desired in zip(found, states, strict=True):
+        missing = set(desired.ips) - vendor.whitelist_now
         assert (one.error is not None) == bool(missing)
         if missing and not faults:
             assert missing == set(one.refused)
             assert all(ip in str(one.error) for ip in missing)
-        assert set(one.refused) <= set(wish.ips)
+        assert set(one.refused) <= set(desired.ips)
         if fits and not faults:
-            assert missing == set(wish.ips) & bound
+            assert missing == set(desired.ips) & bound
     if not fits and not faults:
         assert len(vendor.whitelist_now) == vendor.capacity, "what fits is there"
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "desired",
     [
-        Wish("exact", ("1",)),
-        Wish("present", ("1",), capacity=5),
-        Wish("present", ("1",), replaces=("2",)),
-        Wish("absent", ("1",), unconfirmed=("1",)),
+        DesiredWhitelist("exact", ("1",)),
+        DesiredWhitelist("present", ("1",), capacity=5),
+        DesiredWhitelist("present", ("1",), replaces=("2",)),
+        DesiredWhitelist("absent", ("1",), unconfirmed=("1",)),
     ],
     ids=["exact", "capacity", "replaces", "unconfirmed"],
 )
-def test_a_wish_that_depends_on_the_whole_list_has_a_turn_of_its_own(wish: Wish) -> None:
-    others = [Wish("present", ("3",)), Wish("absent", ("3",)), Wish("present", ("4",), keep=("9",))]
-    assert company([wish, *others]) == [0]
-    assert company([others[0], wish, *others[1:]]) == [0, 3]
-    assert company([others[1], wish, *others]) == [0, 3]
+def test_a_wish_that_depends_on_the_whole_list_has_a_turn_of_its_own(desired: DesiredWhitelist) -> None:
+    others = [
+        DesiredWhitelist("present", ("3",)),
+        DesiredWhitelist("absent", ("3",)),
+        DesiredWhitelist("present", ("4",), keep=("9",)),
+    ]
+    assert compatible_with_first([desired, *others]) == [0]
+    assert compatible_with_first([others[0], desired, *others[1:]]) == [0, 3]
+    assert compatible_with_first([others[1], desired, *others]) == [0, 3]
 
 
 @given(current=few, wanted=few, seen=few, kept=few, state=st.sampled_from(["present", "absent"]))
 def test_what_a_dead_writer_did_is_told_by_his_successor(
     current: tuple[str, ...], wanted: tuple[str, ...], seen: tuple[str, ...], kept: tuple[str, ...], state: str
 ) -> None:
-    wish = Wish(state, wanted, keep=kept)
+    desired = DesiredWhitelist(state, wanted, keep=kept)
     vendor = Vendor(set(current))
     # He found these in need of change, and changed them or did not come to it.
-    found = shares(bring_about(vendor, wish), [wish], [set(seen) & set(wanted) - set(kept)])[0]
+    found = split_result(reconcile(vendor, desired), [desired], [set(seen) & set(wanted) - set(kept)])[0]
     need = set(wanted) - set(current) if state == "present" else (set(wanted) & set(current)) - set(kept)
     expected = need | (set(seen) & set(wanted) - set(kept))
     assert {*found.added, *found.removed} == expected
     assert found.error is None
-    assert not set(found.first.settled) & expected
+    assert not set(found.first.unchanged) & expected

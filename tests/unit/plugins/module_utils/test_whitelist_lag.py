@@ -18,11 +18,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
-    host_entry,
-    put_down,
-    register,
+    apply_and_report,
+    find_request,
+    host_request,
+    submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 
@@ -86,17 +87,17 @@ class Node:
     def role(self, state: str = "present", **hosts: str) -> dict[str, dict[str, Any]]:
         """The role for these hosts; each has one address."""
         self.runs += 1
-        run, verdicts = f"{self.runs} 1 elsewhere", {}
+        run, results = f"{self.runs} 1 elsewhere", {}
         params = {**self.params, "state": state}
         for host, ip in hosts.items():
-            entry = host_entry(params, run, host, (ip,) if ip else (), detected=self.detected)
-            put_down(board_for(params, self.state(), check=False), entry, params, Mode(), run)
+            request = host_request(params, run, host, (ip,) if ip else (), detected=self.detected)
+            submit_host(queue_for(params, self.state(), check=False), request, params, Mode(), run)
         for host in hosts:
-            board = board_for(params, self.state(), check=False)
-            found = board.of_host(run, host, params["inventory_id"], state)
+            queue = queue_for(params, self.state(), check=False)
+            found = find_request(queue, params, run, host)
             assert found is not None
-            verdicts[host] = register(board, found, params, Mode())
-        return verdicts
+            results[host] = apply_and_report(queue, found, params, Mode())
+        return results
 
     def on_list(self) -> list[str]:
         return sorted(self.wire.core.keys[KEY].whitelist)
@@ -281,8 +282,8 @@ def test_a_list_that_lacks_addresses_once_makes_nothing_forgotten(node: Node) ->
 def test_an_empty_list_is_read_once_more_where_hosts_are_registered(node: Node) -> None:
     node.role(a=A, b=B)
     fault(node.wire.core, {"path": QUERY, "kind": "data_null"})
-    verdicts = node.role(a=A, b=B)
-    assert [verdicts[host]["changed"] for host in "ab"] == [False, False]
+    results = node.role(a=A, b=B)
+    assert [results[host]["changed"] for host in "ab"] == [False, False]
     fault(node.wire.core, {"path": QUERY, "kind": "data_null"})
     node.role("absent", a=A)
     assert node.on_list() == [B]
@@ -316,9 +317,9 @@ def test_a_found_address_of_a_host_at_rest_counts_as_registered_once_the_user_gi
     node.detected = not given
     node.role(a=A)
     node.detected, node.params["max_removals"] = True, 0
-    verdict = node.role(a=B)["a"]
-    assert verdict["registered"] == [B]
-    assert verdict["obsolete"] == ([] if given else [A])
+    result = node.role(a=B)["a"]
+    assert result["registered"] == [B]
+    assert result["obsolete"] == ([] if given else [A])
     assert node.on_list() == ([B] if given else [A, B])
 
 
@@ -346,10 +347,10 @@ def test_what_was_done_is_reported_if_the_state_fails_after_the_call(node: Node)
 
 def test_a_host_is_told_that_its_registration_could_not_be_remembered(node: Node) -> None:
     node.wire.breaks_after = ADD
-    verdict = node.role(a=A)["a"]
-    assert verdict["failed"] is True
-    assert (verdict["changed"], verdict["registered"]) == (True, [A])
-    assert "cannot be used" in verdict["msg"]
+    result = node.role(a=A)["a"]
+    assert result["failed"] is True
+    assert (result["changed"], result["registered"]) == (True, [A])
+    assert "cannot be used" in result["msg"]
     node.wire.breaks_after = ""
     node.role(a=B)
     assert node.on_list() == [B], "it was remembered before it was sent"

@@ -28,11 +28,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import board_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
-    host_entry,
-    put_down,
-    register,
+    apply_and_report,
+    find_request,
+    host_request,
+    submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -333,22 +334,22 @@ class Whitelist(RuleBasedStateMachine):
         params = self.params(node, max_wait, inventory_id=fleet, state=state)
 
         def steps() -> dict[str, Any]:
-            verdicts = {}
+            results = {}
             for host, ips in hosts.items():
-                entry = host_entry(params, run, host, ips, detected=detected)
-                put_down(self.board(node, params, check), entry, params, mode, run)
+                request = host_request(params, run, host, ips, detected=detected)
+                submit_host(self.queue(node, params, check), request, params, mode, run)
             for host in hosts:
-                board = self.board(node, params, check)
-                entry = board.of_host(run, host, fleet, state)
-                assert entry is not None
-                verdicts[host] = register(board, entry, params, mode)
+                queue = self.queue(node, params, check)
+                request = find_request(queue, params, run, host)
+                assert request is not None
+                results[host] = apply_and_report(queue, request, params, mode)
                 if not check:
-                    reported = set(verdicts[host].get("registered", ()))
+                    reported = set(results[host].get("registered", ()))
                     self.relies(reported)
                     self.asked.registered[node, fleet, host] |= reported.intersection(self.on_list())
                     if calm:
-                        assert "failed" not in verdicts[host], verdicts[host]
-            return verdicts
+                        assert "failed" not in results[host], results[host]
+            return results
 
         self.ended(node, check, steps)
 
@@ -399,8 +400,8 @@ class Whitelist(RuleBasedStateMachine):
             **changes,
         }
 
-    def board(self, node: int, params: Mapping[str, Any], check: bool) -> Any:
-        return board_for(params, self.state(node), check=check)
+    def queue(self, node: int, params: Mapping[str, Any], check: bool) -> Any:
+        return queue_for(params, self.state(node), check=check)
 
     def state(self, node: int) -> State:
         return State(str(self.directory / str(node)))

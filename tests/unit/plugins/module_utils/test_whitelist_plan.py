@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.merge import compatible_with_first, merge_desired
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
+    DesiredWhitelist,
     Plan,
-    Wish,
-    company,
+    check_limits,
     contradicts,
-    guard,
-    joined,
     plan,
 )
 
@@ -29,39 +28,55 @@ def write(present: bool, *ips: str) -> WhitelistWrite:
 
 
 @pytest.mark.parametrize(
-    ("current", "wish", "expected"),
+    ("current", "desired", "expected"),
     [
-        pytest.param([A], Wish("present", (A, B)), Plan((B,), (), (A,), 2), id="present-adds-what-is-missing"),
-        pytest.param([A, B], Wish("present", (A,)), Plan((), (), (A,), 2), id="present-leaves-others"),
-        pytest.param([A, C], Wish("present", (B,), replaces=(A,)), Plan((B,), (A,), (), 2), id="present-replaces"),
         pytest.param(
-            [A], Wish("present", (A, B), replaces=(A,)), Plan((B,), (), (A,), 2), id="wanted-addresses-are-not-replaced"
+            [A], DesiredWhitelist("present", (A, B)), Plan((B,), (), (A,), 2), id="present-adds-what-is-missing"
+        ),
+        pytest.param([A, B], DesiredWhitelist("present", (A,)), Plan((), (), (A,), 2), id="present-leaves-others"),
+        pytest.param(
+            [A, C], DesiredWhitelist("present", (B,), replaces=(A,)), Plan((B,), (A,), (), 2), id="present-replaces"
         ),
         pytest.param(
-            [A, B], Wish("present", (C,), replaces=(A, B), keep=(A,)), Plan((C,), (B,), (), 2), id="replaces-but-keep"
+            [A],
+            DesiredWhitelist("present", (A, B), replaces=(A,)),
+            Plan((B,), (), (A,), 2),
+            id="wanted-addresses-are-not-replaced",
         ),
-        pytest.param([C], Wish("present", (C,), replaces=(A,)), Plan((), (), (C,), 1), id="absent-ones-are-replaced"),
-        pytest.param([A, C], Wish("absent", (A, B)), Plan((), (A,), (B,), 1), id="absent-removes-what-is-there"),
-        pytest.param([A, B], Wish("absent", (A, B), keep=(B,)), Plan((), (A,), (), 1), id="absent-but-keep"),
-        pytest.param([], Wish("absent", (A,)), Plan((), (), (A,), 0), id="absent-of-an-empty-list"),
-        pytest.param([A, B], Wish("exact", (B, C)), Plan((C,), (A,), (B,), 2), id="exact-removes-others"),
-        pytest.param([A, B], Wish("exact", (C,), keep=(B,)), Plan((C,), (A,), (), 2), id="exact-but-keep"),
+        pytest.param(
+            [A, B],
+            DesiredWhitelist("present", (C,), replaces=(A, B), keep=(A,)),
+            Plan((C,), (B,), (), 2),
+            id="replaces-but-keep",
+        ),
+        pytest.param(
+            [C], DesiredWhitelist("present", (C,), replaces=(A,)), Plan((), (), (C,), 1), id="absent-ones-are-replaced"
+        ),
+        pytest.param(
+            [A, C], DesiredWhitelist("absent", (A, B)), Plan((), (A,), (B,), 1), id="absent-removes-what-is-there"
+        ),
+        pytest.param(
+            [A, B], DesiredWhitelist("absent", (A, B), keep=(B,)), Plan((), (A,), (), 1), id="absent-but-keep"
+        ),
+        pytest.param([], DesiredWhitelist("absent", (A,)), Plan((), (), (A,), 0), id="absent-of-an-empty-list"),
+        pytest.param([A, B], DesiredWhitelist("exact", (B, C)), Plan((C,), (A,), (B,), 2), id="exact-removes-others"),
+        pytest.param([A, B], DesiredWhitelist("exact", (C,), keep=(B,)), Plan((C,), (A,), (), 2), id="exact-but-keep"),
     ],
 )
 def test_a_plan_is_the_difference_between_the_list_and_the_desired_state(
-    current: list[str], wish: Wish, expected: Plan
+    current: list[str], desired: DesiredWhitelist, expected: Plan
 ) -> None:
-    assert plan(current, wish) == expected
+    assert plan(current, desired) == expected
 
 
 def test_refused_addresses_are_not_added_again_and_keep_what_they_would_replace() -> None:
-    wish = Wish("present", (B, C), replaces=(A,))
-    assert plan([A], wish, refused=[B]) == Plan((C,), (), (), 2)
-    assert plan([A, B], wish) == Plan((C,), (A,), (B,), 2)
+    desired = DesiredWhitelist("present", (B, C), replaces=(A,))
+    assert plan([A], desired, refused=[B]) == Plan((C,), (), (), 2)
+    assert plan([A, B], desired) == Plan((C,), (A,), (B,), 2)
 
 
 def test_a_refused_address_does_not_stop_exact_from_removing_others() -> None:
-    assert plan([A], Wish("exact", (B, C)), refused=[B]) == Plan((C,), (A,), (), 1)
+    assert plan([A], DesiredWhitelist("exact", (B, C)), refused=[B]) == Plan((C,), (A,), (), 1)
 
 
 @pytest.mark.parametrize(
@@ -76,31 +91,31 @@ def test_a_refused_address_does_not_stop_exact_from_removing_others() -> None:
 def test_unconfirmed_removals_beyond_the_limit_are_all_withheld(
     limit: int | None, remove: tuple[str, ...], withheld: tuple[str, ...]
 ) -> None:
-    wish = Wish("absent", (A, B, C), unconfirmed=(A, B, D), max_removals=limit)
-    made = plan([A, B, C, E], wish)
+    desired = DesiredWhitelist("absent", (A, B, C), unconfirmed=(A, B, D), max_removals=limit)
+    made = plan([A, B, C, E], desired)
     assert (made.remove, made.withheld) == (remove, withheld)
     assert made.size == 4 - len(remove)
 
 
 def test_only_replaced_addresses_that_are_listed_and_not_kept_count_as_unconfirmed() -> None:
     unconfirmed = (A, B, C, D)
-    wish = Wish("present", (D,), keep=(C,), replaces=(A, B, C), unconfirmed=unconfirmed, max_removals=1)
+    desired = DesiredWhitelist("present", (D,), keep=(C,), replaces=(A, B, C), unconfirmed=unconfirmed, max_removals=1)
     # B is not listed, C is kept, and D is wanted: only A is a removal without confirmation.
-    assert plan([A, C, D], wish) == Plan((), (A,), (D,), 2)
-    assert plan([A, B, C, D], wish) == Plan((), (), (D,), 4, withheld=(A, B))
+    assert plan([A, C, D], desired) == Plan((), (A,), (D,), 2)
+    assert plan([A, B, C, D], desired) == Plan((), (), (D,), 4, withheld=(A, B))
 
 
 def test_wanted_addresses_count_as_unconfirmed_removals_of_absent() -> None:
-    assert plan([A, B], Wish("absent", (A,), unconfirmed=(A,), max_removals=0)).withheld == (A,)
-    assert plan([A, B], Wish("absent", (A,), unconfirmed=(A,), keep=(A,), max_removals=0)).withheld == ()
+    assert plan([A, B], DesiredWhitelist("absent", (A,), unconfirmed=(A,), max_removals=0)).withheld == (A,)
+    assert plan([A, B], DesiredWhitelist("absent", (A,), unconfirmed=(A,), keep=(A,), max_removals=0)).withheld == ()
 
 
 def test_a_plan_lists_addresses_in_numeric_order() -> None:
     low, high = "9.9.9.9", "100.1.1.1"
-    assert plan([], Wish("present", (high, low))).add == (low, high)
-    assert plan([high, low], Wish("present", (high, low))).settled == (low, high)
-    assert plan([high, low], Wish("absent", (high, low))).remove == (low, high)
-    doubtful = Wish("absent", (high, low), unconfirmed=(high, low), max_removals=1)
+    assert plan([], DesiredWhitelist("present", (high, low))).add == (low, high)
+    assert plan([high, low], DesiredWhitelist("present", (high, low))).unchanged == (low, high)
+    assert plan([high, low], DesiredWhitelist("absent", (high, low))).remove == (low, high)
+    doubtful = DesiredWhitelist("absent", (high, low), unconfirmed=(high, low), max_removals=1)
     assert plan([high, low], doubtful).withheld == (low, high)
 
 
@@ -129,34 +144,34 @@ def test_a_plan_changes_something_if_it_adds_or_removes(made: Plan, changes: boo
 
 def test_exact_may_remove_as_many_as_the_limit_and_no_more() -> None:
     removing = Plan((), MANY, (), 0)
-    guard(removing, Wish("exact", (), max_removals=12))
-    guard(removing, Wish("exact", ()))
+    check_limits(removing, DesiredWhitelist("exact", (), max_removals=12))
+    check_limits(removing, DesiredWhitelist("exact", ()))
     with pytest.raises(OptionError) as caught:
-        guard(removing, Wish("exact", (), max_removals=11))
+        check_limits(removing, DesiredWhitelist("exact", (), max_removals=11))
     assert caught.value.message == (
         "state=exact would remove 12 addresses, more than max_removals=11: "
-        f"{', '.join(MANY[:10])} and 2 more. Add those that shall stay to ips or keep, or raise max_removals."
+        f"{', '.join(MANY[:10])} and 2 more. Add those that must stay to ips or keep, or raise max_removals."
     )
 
 
 def test_the_limit_of_exact_does_not_stop_other_states() -> None:
-    guard(Plan((), (A, B), (), 0), Wish("absent", (A, B), max_removals=1))
-    guard(Plan((), (A, B), (), 0), Wish("present", (), replaces=(A, B), max_removals=0))
+    check_limits(Plan((), (A, B), (), 0), DesiredWhitelist("absent", (A, B), max_removals=1))
+    check_limits(Plan((), (A, B), (), 0), DesiredWhitelist("present", (), replaces=(A, B), max_removals=0))
 
 
 def test_ten_addresses_are_listed_in_full() -> None:
     with pytest.raises(OptionError, match=r": 192\.0\.2\.1, 192\.0\.2\.2\. Add those"):
-        guard(Plan((), (A, B), (), 0), Wish("exact", (), max_removals=0))
+        check_limits(Plan((), (A, B), (), 0), DesiredWhitelist("exact", (), max_removals=0))
     with pytest.raises(OptionError, match=rf", {MANY[9]}\. Add those"):
-        guard(Plan((), MANY[:10], (), 0), Wish("exact", (), max_removals=0))
+        check_limits(Plan((), MANY[:10], (), 0), DesiredWhitelist("exact", (), max_removals=0))
 
 
 def test_additions_must_fit_into_the_capacity() -> None:
     adding = Plan((B, C, D), (), (), 4)
-    guard(adding, Wish("present", (B, C, D), capacity=4))
-    guard(adding, Wish("present", (B, C, D)))
+    check_limits(adding, DesiredWhitelist("present", (B, C, D), capacity=4))
+    check_limits(adding, DesiredWhitelist("present", (B, C, D)))
     with pytest.raises(OptionError) as caught:
-        guard(adding, Wish("present", (B, C, D), capacity=2))
+        check_limits(adding, DesiredWhitelist("present", (B, C, D), capacity=2))
     assert caught.value.message == (
         "3 more addresses do not fit: the whitelist would hold 4, its capacity is 2. Remove 2 addresses first."
     )
@@ -164,56 +179,63 @@ def test_additions_must_fit_into_the_capacity() -> None:
 
 
 def test_a_list_that_is_too_long_already_may_still_shrink() -> None:
-    guard(Plan((), (A,), (), 5), Wish("absent", (A,), capacity=2))
+    check_limits(Plan((), (A,), (), 5), DesiredWhitelist("absent", (A,), capacity=2))
 
 
 # --- earlier changes whose result is not known, and desired states that go together ---------------------------------
 
 
 @pytest.mark.parametrize(
-    ("wish", "earlier", "conflict"),
+    ("desired", "earlier", "conflict"),
     [
-        pytest.param(Wish("present", (A,)), write(False, A, B), True, id="present-while-it-is-removed"),
-        pytest.param(Wish("present", (A,)), write(False, B), False, id="present-while-another-is-removed"),
-        pytest.param(Wish("present", (A,)), write(True, A, B), False, id="present-while-it-is-added"),
-        pytest.param(Wish("present", (A,), replaces=(B,)), write(True, B), True, id="replaced-while-it-is-added"),
+        pytest.param(DesiredWhitelist("present", (A,)), write(False, A, B), True, id="present-while-it-is-removed"),
+        pytest.param(DesiredWhitelist("present", (A,)), write(False, B), False, id="present-while-another-is-removed"),
+        pytest.param(DesiredWhitelist("present", (A,)), write(True, A, B), False, id="present-while-it-is-added"),
         pytest.param(
-            Wish("present", (A,), replaces=(B,), keep=(B,)), write(True, B), False, id="kept-while-it-is-added"
+            DesiredWhitelist("present", (A,), replaces=(B,)), write(True, B), True, id="replaced-while-it-is-added"
         ),
-        pytest.param(Wish("present", (A,), replaces=(A,)), write(True, A), False, id="wanted-and-replaced"),
-        pytest.param(Wish("absent", (A,)), write(True, A), True, id="absent-while-it-is-added"),
-        pytest.param(Wish("absent", (A,), keep=(A,)), write(True, A), False, id="absent-but-kept"),
-        pytest.param(Wish("absent", (A,)), write(True, B), False, id="absent-while-another-is-added"),
-        pytest.param(Wish("absent", (A,)), write(False, A), False, id="absent-while-it-is-removed"),
-        pytest.param(Wish("exact", (A,)), write(True, A, B), True, id="exact-while-another-is-added"),
-        pytest.param(Wish("exact", (A,), keep=(B,)), write(True, A, B), False, id="exact-while-a-kept-one-is-added"),
-        pytest.param(Wish("exact", (A,)), write(False, A), True, id="exact-while-it-is-removed"),
+        pytest.param(
+            DesiredWhitelist("present", (A,), replaces=(B,), keep=(B,)),
+            write(True, B),
+            False,
+            id="kept-while-it-is-added",
+        ),
+        pytest.param(DesiredWhitelist("present", (A,), replaces=(A,)), write(True, A), False, id="wanted-and-replaced"),
+        pytest.param(DesiredWhitelist("absent", (A,)), write(True, A), True, id="absent-while-it-is-added"),
+        pytest.param(DesiredWhitelist("absent", (A,), keep=(A,)), write(True, A), False, id="absent-but-kept"),
+        pytest.param(DesiredWhitelist("absent", (A,)), write(True, B), False, id="absent-while-another-is-added"),
+        pytest.param(DesiredWhitelist("absent", (A,)), write(False, A), False, id="absent-while-it-is-removed"),
+        pytest.param(DesiredWhitelist("exact", (A,)), write(True, A, B), True, id="exact-while-another-is-added"),
+        pytest.param(
+            DesiredWhitelist("exact", (A,), keep=(B,)), write(True, A, B), False, id="exact-while-a-kept-one-is-added"
+        ),
+        pytest.param(DesiredWhitelist("exact", (A,)), write(False, A), True, id="exact-while-it-is-removed"),
     ],
 )
 def test_a_pending_write_conflicts_if_it_may_undo_the_desired_state(
-    wish: Wish, earlier: WhitelistWrite, conflict: bool
+    desired: DesiredWhitelist, earlier: WhitelistWrite, conflict: bool
 ) -> None:
-    assert contradicts(wish, earlier) is conflict
+    assert contradicts(desired, earlier) is conflict
 
 
 def test_desired_states_go_together_if_they_are_alike_and_do_not_depend_on_the_whole_list() -> None:
-    first, other = Wish("present", (A,)), Wish("absent", (B,))
+    first, other = DesiredWhitelist("present", (A,)), DesiredWhitelist("absent", (B,))
     exclusive: list[Any] = [
-        Wish("exact", (A,)),
-        Wish("present", (A,), capacity=9),
-        Wish("present", (A,), replaces=(B,)),
-        Wish("present", (A,), unconfirmed=(B,)),
+        DesiredWhitelist("exact", (A,)),
+        DesiredWhitelist("present", (A,), capacity=9),
+        DesiredWhitelist("present", (A,), replaces=(B,)),
+        DesiredWhitelist("present", (A,), unconfirmed=(B,)),
     ]
-    assert company([first, other, *exclusive, Wish("present", (C,))]) == [0, 6]
-    for wish in exclusive:
-        assert company([wish, first, wish]) == [0]
+    assert compatible_with_first([first, other, *exclusive, DesiredWhitelist("present", (C,))]) == [0, 6]
+    for desired in exclusive:
+        assert compatible_with_first([desired, first, desired]) == [0]
 
 
 def test_desired_states_are_merged_into_one_that_may_be_fulfilled_in_part() -> None:
-    alone = Wish("present", (A,), keep=(A,))
-    assert joined([alone]) is alone
-    present = joined([alone, Wish("present", (B, A))])
-    assert present == Wish("present", (A, B), divisible=True)
+    alone = DesiredWhitelist("present", (A,), keep=(A,))
+    assert merge_desired([alone]) is alone
+    present = merge_desired([alone, DesiredWhitelist("present", (B, A))])
+    assert present == DesiredWhitelist("present", (A, B), allow_partial=True)
     # An address that one task keeps is removed only if another task wants it removed.
-    absent = joined([Wish("absent", (A, B), keep=(A,)), Wish("absent", (C,))])
-    assert absent == Wish("absent", (B, C), divisible=True)
+    absent = merge_desired([DesiredWhitelist("absent", (A, B), keep=(A,)), DesiredWhitelist("absent", (C,))])
+    assert absent == DesiredWhitelist("absent", (B, C), allow_partial=True)

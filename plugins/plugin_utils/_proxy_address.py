@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the filters share: a lease, or the text host:port, as an endpoint that is safe in any configuration file.
+"""What the filters share: a lease, or the text host:port, as an address that is safe in any configuration file.
 
-This file is private to the collection. Each refusal is one sentence that names filter, value and remedy; of a value
+This file is private to the collection. Each refusal is one sentence that names filter, value and fix; of a value
 that may hold a key or a password, it shows only what reads like an address.
 """
 
@@ -25,9 +25,9 @@ LEASE = "give a lease as the modules return it, or text such as '198.51.100.8:21
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _SERVER = re.compile(rf"({_LABEL}(?:\.{_LABEL})*):([0-9]{{1,9}})")
-# A name that ends so is taken for an address by some programs.
+# Some programs treat a name that ends like this as an address.
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
-# What RFC 3986 lets stand before the @ of a URL.
+# What RFC 3986 allows before the @ of a URL.
 _WORD = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
 _PROXY_URL = re.compile(rf"http://(?:({_WORD}+)(?::((?:{_WORD}|:)*))?@)?([^@/]+)/?")
 _MAX_HOST = 253
@@ -35,8 +35,8 @@ _LARGEST_PORT = 65535
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """Where a proxy listens, in characters that no configuration file gives a meaning to."""
+class ProxyAddress:
+    """The address of a proxy, in characters without a special meaning in any configuration file."""
 
     host: str
     port: int
@@ -46,62 +46,62 @@ class Endpoint:
 
     @property
     def server(self) -> str:
-        """Host and port as one text."""
+        """The text host:port."""
         return f"{self.host}:{self.port}"
 
     def name(self, prefix: str) -> str:
-        """A name that depends on nothing but the server."""
+        """Return a name that depends only on the server."""
         return f"{prefix}-{self.host}-{self.port}"
 
-    def rank(self) -> tuple[bool, int, str, int]:
-        """The order in files: addresses by number, then names by letter."""
+    def sort_key(self) -> tuple[bool, int, str, int]:
+        """Return the position in files: addresses by number, then names by letter."""
         address = _address(self.host)
         return address is None, 0 if address is None else int(address), self.host, self.port
 
 
-def refusal(name: str, what: str, remedy: str) -> AnsibleFilterError:
-    """The one sentence that the user reads."""
-    return AnsibleFilterError(f"{name} cannot use {what}: {remedy}.")
+def refusal(name: str, what: str, fix: str) -> AnsibleFilterError:
+    """Return the error with the one sentence that the user reads."""
+    return AnsibleFilterError(f"{name} cannot use {what}: {fix}.")
 
 
-def settled(value: Any) -> Any:
-    """The value with a vaulted text decrypted. What is undefined complains here, as it does elsewhere in Ansible."""
+def resolve(value: Any) -> Any:
+    """Return the value, decrypted if it is vaulted; an undefined value raises its own error."""
     if isinstance(value, Undefined) or getattr(value, "__ENCRYPTED__", False):
         return str(value)
     return value
 
 
-def endpoint(name: str, value: Any, where: str = "") -> Endpoint:
-    """The endpoint of one lease."""
-    value = settled(value)
+def proxy_address(name: str, value: Any, where: str = "") -> ProxyAddress:
+    """Return the address of one lease."""
+    value = resolve(value)
     if isinstance(value, str):
-        return _parsed(name, value, None, where)
+        return _parse(name, value, None, where)
     if not isinstance(value, Mapping):
-        remedy = f"{LEASE}, for example the first of a list with the filter first" if _is_list(value) else LEASE
-        raise refusal(name, f"{kind(value)}{where}", remedy)
-    server = settled(value.get("server"))
+        fix = f"{LEASE}, for example the first of a list with the filter first" if _is_list(value) else LEASE
+        raise refusal(name, f"{type_name(value)}{where}", fix)
+    server = resolve(value.get("server"))
     if server is None:
         raise refusal(name, f"a dictionary without server{where}", LEASE)
     if not isinstance(server, str):
-        raise refusal(name, f"a lease whose server is {kind(server)}{where}", LEASE)
-    url = settled(value.get("proxy_url"))
+        raise refusal(name, f"a lease whose server is {type_name(server)}{where}", LEASE)
+    url = resolve(value.get("proxy_url"))
     if url is not None and not isinstance(url, str):
         raise refusal(
             name,
-            f"a lease whose proxy_url is {kind(url)}{where}",
+            f"a lease whose proxy_url is {type_name(url)}{where}",
             "give the proxy_url that the modules return, or none",
         )
-    return _parsed(name, server, url, where)
+    return _parse(name, server, url, where)
 
 
-def endpoints(name: str, value: Any) -> list[Endpoint]:
-    """The endpoints of one lease or of several, each server once, in an order that the given one has no part in."""
-    value = settled(value)
+def proxy_addresses(name: str, value: Any) -> list[ProxyAddress]:
+    """Return the addresses of one lease or several, each server once; the order does not depend on the given one."""
+    value = resolve(value)
     if not _is_list(value):
-        return [endpoint(name, value)]
-    found: dict[str, Endpoint] = {}
+        return [proxy_address(name, value)]
+    found: dict[str, ProxyAddress] = {}
     for number, item in enumerate(value, start=1):
-        new = endpoint(name, item, f" (item {number})")
+        new = proxy_address(name, item, f" (item {number})")
         known = found.setdefault(new.server, new)
         if known.login is None:
             found[new.server] = new
@@ -111,33 +111,33 @@ def endpoints(name: str, value: Any) -> list[Endpoint]:
                 f"two leases of {new.server!r} with different credentials",
                 "give each server once, or with one key",
             )
-    return sorted(found.values(), key=Endpoint.rank)
+    return sorted(found.values(), key=ProxyAddress.sort_key)
 
 
-def checked_options(name: str, value: Any) -> str:
-    """What a user adds to each line, as long as it stays on that line."""
-    value = settled(value)
+def check_options(name: str, value: Any) -> str:
+    """Return the options that a user adds to each line; refuse text that would leave that line."""
+    value = resolve(value)
     if not isinstance(value, str):
-        raise refusal(name, f"options that are {kind(value)}", "give text such as 'weight 10'")
+        raise refusal(name, f"options that are {type_name(value)}", "give text such as 'weight 10'")
     text = value.strip()
     if not text.isprintable() or text.endswith("\\"):
-        # An option's own value may be a secret, as that of login is.
+        # The value of an option may be a secret, such as that of login.
         visible = re.sub(r"\S*[@:]\S*", "...", re.sub(r"=\S*", "=...", text))[:60]
         raise refusal(name, f"options={visible!r}", "give words on a single line, with no backslash at its end")
     return text
 
 
-def checked_list(name: str, option: str, value: Any) -> list[str]:
-    """A list of words, or text with commas, as a list of words; each once."""
-    value = settled(value)
+def check_words(name: str, option: str, value: Any) -> list[str]:
+    """Return the words of a list, or of text with commas, each once."""
+    value = resolve(value)
     if not isinstance(value, str) and not _is_list(value):
-        raise refusal(name, f"{option} that is {kind(value)}", "give a list, or text with commas")
+        raise refusal(name, f"{option} that is {type_name(value)}", "give a list, or text with commas")
     words: Iterable[Any] = value.split(",") if isinstance(value, str) else value
     found: dict[str, None] = {}
     for given in words:
-        word = settled(given)
+        word = resolve(given)
         if not isinstance(word, str):
-            raise refusal(name, f"{kind(word)} in {option}", "give a list of text")
+            raise refusal(name, f"{type_name(word)} in {option}", "give a list of text")
         for part in map(str.strip, word.split(",")):
             if not part.isprintable() or " " in part:
                 what = f"{describe(part)} in {option}"
@@ -147,8 +147,8 @@ def checked_list(name: str, option: str, value: Any) -> list[str]:
     return list(found)
 
 
-def kind(value: Any) -> str:
-    """What a value is that is no text, in the words of YAML."""
+def type_name(value: Any) -> str:
+    """Return the type of a value that is not text, in the terms of YAML."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -171,11 +171,11 @@ def _address(host: str) -> ipaddress.IPv4Address | None:
         return None
 
 
-def _parsed(name: str, server: str, url: str | None, where: str) -> Endpoint:
+def _parse(name: str, server: str, url: str | None, where: str) -> ProxyAddress:
     host, port = _host_and_port(name, server, where)
     server = f"{host}:{port}"
     if url is None:
-        return Endpoint(host, port, f"http://{server}", None)
+        return ProxyAddress(host, port, f"http://{server}", None)
     match = _PROXY_URL.fullmatch(url)
     if match is None:
         raise refusal(
@@ -191,13 +191,13 @@ def _parsed(name: str, server: str, url: str | None, where: str) -> Endpoint:
             "give the proxy_url of the same lease",
         )
     if user is None:
-        return Endpoint(host, port, url, None)
+        return ProxyAddress(host, port, url, None)
     words = [unquote_to_bytes(word) for word in (user, password or "")]
     if any(byte < 0x20 or byte == 0x7F for word in words for byte in word):
         raise refusal(
             name, f"the proxy_url of {server!r}{where}", "its key and password must not hold control characters"
         )
-    return Endpoint(host, port, url, ":".join(quote(word, safe="") for word in words))
+    return ProxyAddress(host, port, url, ":".join(quote(word, safe="") for word in words))
 
 
 def _host_and_port(name: str, server: str, where: str) -> tuple[str, int]:

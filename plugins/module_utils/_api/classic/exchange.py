@@ -1,0 +1,180 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The exchanges of the classic proxy API: credentials, rate limit, GET or POST, and the lock of a key.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..._core.errors import CallError, Effect, QgError, TransportError
+from ..._core.waiting import WaitBudget
+from ..._store.directory import StateError
+from ..._store.rate_limiter import RateLimiter
+from ..._store.reported import ReportedChanges
+from ..parsing import ResponseShapeError
+from ..retry import Client, T, unreadable
+from ..transport import Transport, encode, service_of
+from . import endpoints
+from .endpoints import Endpoint
+from .errors import RATE_LIMITED, ApiError
+from .models import Quota
+from .responses import ClassicResponseParser
+
+#: Reads the JSON of a response; raises ResponseShapeError.
+Reader = Callable[[dict[str, Any]], T]
+#: Entered around each request of a call, from the moment that it is sent.
+Sending = Callable[[], contextlib.AbstractContextManager[None]]
+
+#: Longest query, in characters, that is sent by GET. The vendor wants POST "when the parameters are too long"
+#: without a figure; servers commonly take a request line of 8 kB.
+MAX_QUERY = 4000
+#: Seconds between attempts to lock a key that another run has locked.
+LOCK_POLL_INTERVAL = 0.2
+
+
+class PostRejected(CallError):
+    """The call was sent by POST and refused, though the same key was served by GET before."""
+
+
+class ClassicClient(Client):
+    """What the calls of one key have in common."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        rate_limiter: RateLimiter,
+        budget: WaitBudget,
+        *,
+        api_url: str,
+        key: str,
+        pwd: str | None = None,
+    ) -> None:
+        super().__init__(transport, budget)
+        self.rate_limiter = rate_limiter
+        self._api_url = api_url.rstrip("/")
+        self._credentials = {"Key": key, **({"Pwd": pwd} if pwd else {})}
+        self._parser = ClassicResponseParser(self._credentials.values())
+        #: The name of the key in the state directory.
+        self.key_digest = rate_limiter.state.digest("pacing", service_of(api_url), key)
+        self._forms = True
+
+    def _reported_changes(self, resource: str) -> ReportedChanges:
+        """What the vendor reported about the resources of a kind that the key holds."""
+        return ReportedChanges(self.rate_limiter.state, self.key_digest, resource, self.rate_limiter.now)
+
+    def quota(self) -> Quota:
+        """The plan's channels; of a plan by volume, the addresses that are left."""
+        quota = self._call(endpoints.QUOTA, {}, Quota.from_answer)
+        self.rate_limiter.learn_channels(self.key_digest, quota.total)
+        return quota
+
+    def quota_or_none(self, *refusals: int) -> Quota | None:
+        """The quota; None if the vendor refuses with one of these codes, as it does for plans that have none."""
+        try:
+            return self.quota()
+        except ApiError as problem:
+            if problem.code in refusals:
+                return None
+            raise
+
+    @contextlib.contextmanager
+    def alone(self, work: str = "changing") -> Iterator[None]:
+        """Keep every other run of this control node from changing (or else reading) what the key holds."""
+        while True:
+            with self.rate_limiter.state.try_lock(f"{work}.{self.key_digest}") as alone:
+                if alone:
+                    yield
+                    return
+            self.budget.wait(LOCK_POLL_INTERVAL, f"another run is {work} what this key holds", endpoints.QUERY.path)
+
+    @property
+    def _channels(self) -> int | None:
+        return self.rate_limiter.channels(self.key_digest)
+
+    def _call(
+        self,
+        endpoint: Endpoint,
+        parameters: Mapping[str, str],
+        read: Reader[T],
+        sending: Sending = contextlib.nullcontext,
+    ) -> T:
+        """Send a call until it is answered. ``sending`` is entered around each time that it is really sent."""
+
+        def attempt() -> T:
+            limit = endpoint.limit(self._channels if endpoint.per_channel else None)
+            with self._place(endpoint.name, limit), sending():
+                return self._once(endpoint, parameters, read)
+
+        return self._call_with_retries(endpoint.name, attempt, repeatable=endpoint.repeatable)
+
+    @contextlib.contextmanager
+    def _place(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
+        """A place under the vendor's limit, from before the call until a minute after it."""
+        place = self.rate_limiter.acquire(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
+        try:
+            yield
+        finally:
+            # If it cannot be recorded, the place is taken for longer. That must not hide what the call did.
+            with contextlib.suppress(StateError):
+                self.rate_limiter.complete(place)
+
+    def _counts(self, problem: CallError) -> bool:
+        """A refusal for the rate costs a minute each time, so that max_wait ends these tries, and nothing else does."""
+        return not _for_the_rate(problem) or problem.retry_after is not None
+
+    def _rest(self, problem: CallError, tries: int, name: str) -> None:
+        """After a refusal for the rate, all who share the key wait."""
+        if _for_the_rate(problem):
+            self.rate_limiter.block(self.key_digest, name, problem.retry_after)
+        else:
+            super()._rest(problem, tries, name)
+
+    def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+        everything = {**self._credentials, **parameters}
+        by_form = endpoint.method == "GET" and self._forms and len(encode(everything)) > MAX_QUERY
+        method = "POST" if by_form else endpoint.method
+        self.calls += 1
+        try:
+            answer = self._transport.send(method, self._api_url + endpoint.path, everything, endpoint.name)
+            try:
+                return read(self._parser.body(answer, endpoint))
+            except QgError:
+                raise
+            except ResponseShapeError as problem:
+                raise TransportError(
+                    f"{endpoint.name}: the answer cannot be read: {problem}.",
+                    endpoint=endpoint.name,
+                    effect=Effect.UNKNOWN,
+                ) from None
+            except Exception as problem:
+                raise unreadable(problem, endpoint.name) from problem
+        except CallError as problem:
+            if by_form and _refuses_forms(problem):
+                self._forms = False
+                raise PostRejected(problem.message, effect=Effect.REJECTED, **problem.details) from None
+            raise
+
+
+def _for_the_rate(problem: CallError) -> bool:
+    """Whether the vendor refused a call because there were too many."""
+    return problem.details.get("code") == RATE_LIMITED or problem.details.get("http_status") == 429
+
+
+def texts(parameters: Mapping[str, object]) -> dict[str, str]:
+    """The parameters that have a value, as text."""
+    return {name: str(value) for name, value in parameters.items() if value is not None}
+
+
+def _refuses_forms(problem: CallError) -> bool:
+    """Whether a refusal may be due to the form: not understood at all, or read as a call without parameters."""
+    if isinstance(problem, ApiError):
+        return problem.code in (-10, -12, -14, -100)
+    unsent = problem.effect is Effect.NOT_SENT and not problem.retryable
+    return unsent and problem.details.get("http_status") is not None

@@ -1,0 +1,162 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The calls for the leases of a key, the shared pool, and the vendor's areas.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..._store.directory import StateError
+from ..._store.reported import LEASES, ReportedChanges
+from . import endpoints
+from .errors import INVALID_PARAMETER, NO_PERMISSION
+from .exchange import ClassicClient, Sending, texts
+from .models import ISP_NUMBERS, Area, Lease, Quota, all_leases, areas, new_leases, released_addresses, task_leases
+
+
+class LeaseCalls(ClassicClient):
+    """Read and change leases. What a response reported counts for as long as the vendor's list may lag."""
+
+    @property
+    def _reported_leases(self) -> ReportedChanges:
+        return self._reported_changes(LEASES)
+
+    def leases(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
+        """What the key holds, of these tasks or of all: the vendor's list, with what it does not show yet.
+
+        For ``doubted`` leases (names), whose release was reported, the list alone decides.
+        """
+        tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
+        listed = self._without_secrets(self._call(endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases))
+        late = self._reported_leases.correct(
+            {lease.name for lease in listed},
+            lambda name: not task_ids or json.loads(name)[0] in task_ids,
+        )
+        gone = late.gone.difference(doubted)
+        missing = [Lease.from_item(item, task) for task, item in late.missing.values()]
+        now = self.rate_limiter.now()
+        return [
+            *(lease for lease in listed if lease.name not in gone),
+            *(lease for lease in missing if (lease.remaining(now) or 1) > 0),
+        ]
+
+    def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:
+        """Leases with fields of the vendor as they may be kept in the state directory; what names a lease stays."""
+
+        def clean(vendor: Mapping[str, Any]) -> Mapping[str, Any]:
+            cleaned: Mapping[str, Any] = self._parser.redactor.tree({"vendor": vendor})["vendor"]
+            named = {name: vendor[name] for name in ("IP", "port", "host") if name in vendor}
+            return vendor if cleaned is vendor else {**cleaned, **named}
+
+        return [replace(lease, vendor=clean(lease.vendor)) for lease in leases]
+
+    def allocate(
+        self,
+        number: int,
+        *,
+        keep_alive: int | None = None,
+        area_id: int | None = None,
+        isp: str | None = None,
+        distinct: bool = False,
+        sending: Sending = contextlib.nullcontext,
+    ) -> list[Lease]:
+        """Lease up to 100 addresses, for ``keep_alive`` minutes; the response names them."""
+        parameters = _lease_parameters(number, keep_alive, area_id, isp, distinct)
+        return self._report(self._call(endpoints.ALLOCATE, parameters, new_leases, sending))
+
+    def replace(
+        self,
+        number: int,
+        *,
+        keep_alive: int | None = None,
+        area_id: int | None = None,
+        isp: str | None = None,
+        distinct: bool = False,
+        sending: Sending = contextlib.nullcontext,
+    ) -> list[Lease]:
+        """Let the vendor release N leases of its own choice and lease as many anew; the response names those."""
+        parameters = _lease_parameters(number, keep_alive, area_id, isp, distinct)
+        return self._report(self._call(endpoints.REPLACE, parameters, new_leases, sending))
+
+    def forget_leases(self, names: Collection[str]) -> None:
+        """Discard what was reported about these leases, so that the list alone decides."""
+        self._reported_leases.forget(names)
+
+    def report_released(self, names: Collection[str]) -> None:
+        """Keep that these leases are gone, whatever the list shows."""
+        self._reported_leases.record(gone=names)
+
+    def _report(self, leases: Iterable[Lease]) -> list[Lease]:
+        leases = self._without_secrets(leases)
+        # What was paid for must be returned, also if it cannot be recorded.
+        with contextlib.suppress(StateError):
+            self._reported_leases.record({lease.name: [lease.task_id, dict(lease.vendor)] for lease in leases})
+        return leases
+
+    def release(
+        self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
+    ) -> list[Lease]:
+        """Release leases, named by their addresses or by their tasks, never both; returns those reported as released.
+
+        The response may name them; where it reports a success alone, it is taken for all.
+        """
+        names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
+        # The vendor counts the addresses as well as the calls.
+        limit = endpoints.RELEASED_ADDRESSES.limit(self._channels)
+        with self._place(endpoints.RELEASED_ADDRESSES.name, limit, len(leases)):
+            parameters = {"TaskID" if by_task else "IP": ",".join(names)}
+            reported = self._call(endpoints.RELEASE, parameters, released_addresses, sending)
+        released = [lease for lease in leases if reported is None or lease.ip in reported]
+        with contextlib.suppress(StateError):
+            self._reported_leases.record(gone=[lease.name for lease in released])
+        return released
+
+    def lease_quota(self) -> Quota | None:
+        """Return the quota; None for a plan of leases that has none."""
+        return self.quota_or_none(NO_PERMISSION, INVALID_PARAMETER)
+
+    def release_batch(self) -> int:
+        """How many addresses may be released in one minute."""
+        return endpoints.RELEASED_ADDRESSES.limit(self._channels)
+
+    def released_recently(self) -> bool:
+        """Whether a channel may be about to come free: within a minute after a release or a replacement from here."""
+        names = (endpoints.RELEASED_ADDRESSES.name, endpoints.REPLACE.name)
+        return any(self.rate_limiter.called_recently(self.key_digest, name) for name in names)
+
+    def pool(
+        self, number: int | None, *, area_id: int | None = None, isp: str | None = None, pool: int | None = None
+    ) -> list[Lease]:
+        """Addresses of the shared pool, which take no channel."""
+        parameters = {"Num": number, "AreaId": area_id, "ISP": ISP_NUMBERS.get(isp or ""), "Pool": pool, "Detail": 1}
+        return self._call(endpoints.EXTRACT, texts(parameters), task_leases)
+
+    def areas(self, area_id: int | None = None, isp: str | None = None, available: bool | None = None) -> list[Area]:
+        """The areas that the vendor offers addresses in."""
+        status = None if available is None else int(available)
+        parameters = {"AreaId": area_id, "Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
+        return self._call(endpoints.AREAS, texts(parameters), areas)
+
+
+def _lease_parameters(
+    number: int, keep_alive: int | None, area_id: int | None, isp: str | None, distinct: bool
+) -> dict[str, str]:
+    return texts(
+        {
+            "Num": number,
+            "KeepAlive": keep_alive,
+            "AreaId": area_id,
+            "Isp": ISP_NUMBERS.get(isp or ""),
+            "Detail": 1,
+            "Distinct": 1 if distinct else None,
+        }
+    )

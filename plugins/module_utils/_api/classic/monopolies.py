@@ -1,0 +1,73 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The calls for exclusive occupancy.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from ..._store.reported import MONOPOLIES, ReportedChanges
+from . import endpoints
+from .exchange import ClassicClient, Sending, texts
+from .models import ISP_NUMBERS, Monopoly, idle_stock, monopolies, released_monopolies
+
+
+class MonopolyCalls(ClassicClient):
+    """Read and change exclusive-occupancy resources."""
+
+    def monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
+        """The exclusive-occupancy resources of the key, these or all.
+
+        Resources that the vendor reported as released to this control node are left out for as long as the list may
+        lag.
+        """
+        listed = self.listed_monopolies(uuids)
+        gone = self.reported_monopolies.gone()
+        return [monopoly for monopoly in listed if monopoly.uuid not in gone]
+
+    @property
+    def reported_monopolies(self) -> ReportedChanges:
+        """What the vendor reported about the exclusive-occupancy resources of the key."""
+        return self._reported_changes(MONOPOLIES)
+
+    def listed_monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
+        """The same as the vendor's list shows them."""
+        named = {"UUIDs": ",".join(uuids)} if uuids else {}
+        return self._call(endpoints.MONOPOLIES, named, monopolies)
+
+    def idle_monopolies(self) -> list[Any]:
+        """What could be applied for, as the vendor tells it."""
+        return self._call(endpoints.MONOPOLIES_IDLE, {}, idle_stock)
+
+    def apply_for_monopolies(
+        self,
+        number: int,
+        *,
+        area_code: int | None = None,
+        isp: str | None = None,
+        sending: Sending = contextlib.nullcontext,
+    ) -> None:
+        """Apply for so many; what was given shows in the list, and its address some time later."""
+        parameters = {"Num": number, "AreaCode": area_code, "Operator": ISP_NUMBERS.get(isp or "")}
+        self._call(endpoints.MONOPOLIES_APPLY, texts(parameters), lambda _body: None, sending=sending)
+
+    def redial_monopolies(self, uuids: Sequence[str]) -> None:
+        """Give them new addresses; the list shows when that is done."""
+        self._call(endpoints.MONOPOLIES_REDIAL, {"UUIDs": ",".join(uuids)}, lambda _body: None)
+
+    def release_monopolies(self, uuids: Sequence[str]) -> list[str] | None:
+        """Release them, and record what the vendor reports as released.
+
+        Returns the names in the response; None if it is a success without names.
+        """
+        named = self._call(endpoints.MONOPOLIES_RELEASE, {"UUIDs": ",".join(uuids)}, released_monopolies)
+        released = list(uuids) if named is None else [uuid for uuid in uuids if uuid in named]
+        self.reported_monopolies.record(gone=released)
+        return None if named is None else released

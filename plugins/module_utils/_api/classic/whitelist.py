@@ -1,0 +1,155 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The calls for the whitelist of a key.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..._core.errors import CallError, Effect
+from ..._store.directory import StateError
+from ..._store.reported import WHITELIST, ReportedChanges
+from ..._store.whitelist_writes import WhitelistWrite, WhitelistWrites
+from ..transport import encode
+from . import endpoints
+from .endpoints import Endpoint
+from .exchange import MAX_QUERY, ClassicClient
+from .models import addresses
+
+
+@dataclass(frozen=True)
+class WhitelistReading:
+    """The whitelist as the vendor ``listed`` it, and what was reported to this control node but is not listed yet.
+
+    ``missing`` addresses were added, and ``gone`` ones removed. ``complete`` is False if the response held no list.
+    """
+
+    listed: frozenset[str]
+    missing: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    complete: bool = True
+
+    @property
+    def ips(self) -> frozenset[str]:
+        """The addresses that are on the whitelist."""
+        return self.listed.union(self.missing).difference(self.gone)
+
+    @property
+    def late(self) -> frozenset[str]:
+        """The addresses whose change the list does not show yet."""
+        return self.missing.union(self.gone)
+
+    def without(self, ips: Collection[str]) -> WhitelistReading:
+        """The reading if the reports about these addresses are not believed."""
+        missing, gone = self.missing.difference(ips), self.gone.difference(ips)
+        return WhitelistReading(self.listed, missing, gone, self.complete)
+
+
+class WhitelistCalls(ClassicClient):
+    """Read and change the whitelist."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        #: Whether addresses of this control node should be on the whitelist, so that an empty one is read once more.
+        self.expects_addresses: Callable[[], bool] = lambda: False
+        self._reported: ReportedChanges = self._reported_changes(WHITELIST)
+        self._writes = WhitelistWrites(self.rate_limiter.state, self.key_digest, self.rate_limiter.now)
+
+    def whitelist(self) -> list[str]:
+        """All addresses on the key's whitelist, also those that were added a moment ago and are not listed yet."""
+        return sorted(self.read_whitelist().ips)
+
+    def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
+        """The whitelist, with what the vendor reported to this control node and does not list yet.
+
+        An empty one is read once more, unless it ``may_be_empty``, if addresses of this control node should be on it.
+        """
+        reading = self._read_whitelist()
+        if reading.listed or may_be_empty:
+            return reading
+        # An empty list that lags is no surprise after a report; one that is not there at all is.
+        if self.expects_addresses() or (reading.missing and not reading.complete):
+            reading = self._read_whitelist()
+        return reading
+
+    def _read_whitelist(self) -> WhitelistReading:
+        listed, complete = self._call(endpoints.WHITELIST_QUERY, {}, _listing)
+        correction = self._reported.correct(listed, complete=complete)
+        reading = WhitelistReading(frozenset(listed), frozenset(correction.missing), correction.gone, complete)
+        if complete:
+            self._writes.observe(reading.ips)
+        return reading
+
+    def distrust(self, ips: Collection[str]) -> None:
+        """Believe the list again for addresses whose reported change it has not shown in time."""
+        self._reported.forget(ips)
+
+    def add(self, ips: Sequence[str]) -> list[str]:
+        """Put addresses on the whitelist; the answer names those that the vendor says it added."""
+        return self._change_whitelist(endpoints.WHITELIST_ADD, ips, present=True)
+
+    def remove(self, ips: Sequence[str]) -> list[str]:
+        """Take addresses off the whitelist; the answer names those that the vendor says it removed."""
+        return self._change_whitelist(endpoints.WHITELIST_DEL, ips, present=False)
+
+    def unresolved_writes(self) -> list[WhitelistWrite]:
+        """Changes of the whitelist whose result is not known, whichever process sent them."""
+        return self._writes.unresolved()
+
+    def settles_in(self, conflicts: Callable[[WhitelistWrite], bool]) -> float:
+        """Seconds until no unresolved change of the whitelist that ``conflicts`` can be under way any more."""
+        now = self.rate_limiter.now()
+        return max([0.0, *(write.settles_in(now) for write in self._writes.unresolved() if conflicts(write))])
+
+    def _change_whitelist(self, endpoint: Endpoint, ips: Sequence[str], *, present: bool) -> list[str]:
+        sent: list[int] = []
+
+        @contextlib.contextmanager
+        def recorded() -> Iterator[None]:
+            number = self._writes.record(ips, present=present, timeout=self.timeout)
+            try:
+                yield
+            except CallError as problem:
+                with contextlib.suppress(StateError):
+                    if problem.may_have_effect:
+                        self._writes.keep(number, over=problem.effect is not Effect.IN_FLIGHT)
+                    else:
+                        self._writes.resolve(number)
+                raise
+            sent.append(number)
+
+        done = self._call(endpoint, {"IP": ",".join(ips)}, addresses, recorded)
+        # If this cannot be recorded, the call stays unresolved, and later runs wait until it is settled.
+        with contextlib.suppress(StateError):
+            named = set(done).intersection(ips)
+            self._reported.record(dict.fromkeys(named) if present else {}, () if present else named)
+            self._writes.acknowledge(sent[-1], named)
+        return done
+
+    def whitelist_batch_delay(self) -> float:
+        """Seconds by which to put off a change of the whitelist, so that it is made for more at once."""
+        calls = (endpoints.WHITELIST_QUERY, endpoints.WHITELIST_ADD, endpoints.WHITELIST_DEL)
+        return max(self.rate_limiter.batch_delay(self.key_digest, call.name, call.per_minute) for call in calls)
+
+    def batches(self, ips: Sequence[str], most: int | None = None) -> list[list[str]]:
+        """Split addresses into the fewest calls: one (by POST if it is long), or as many as fit a query each."""
+        size = len(ips)
+        if not self._forms:
+            credentials = len(encode(self._credentials))
+            # An address has at most 15 characters, and a comma.
+            size = max(1, (MAX_QUERY - credentials - len("&IP=")) // 16)
+        size = max(1, min(size, most or size))
+        return [list(ips[start : start + size]) for start in range(0, len(ips), size)]
+
+
+def _listing(body: Mapping[str, Any]) -> tuple[list[str], bool]:
+    """The addresses in a response, and whether it held a list at all."""
+    return addresses(body), body.get("Data") is not None

@@ -1,0 +1,174 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The addresses that each host was registered with, so that a former one can be removed.
+
+This file is private to the collection.
+
+The control node keeps them, because only there is it known which other hosts use the same address. If they are lost,
+registering cuts nobody off: former addresses then stay on the whitelist. Deregistering a host then also removes the
+address that it has, even if a host that is no longer known shares it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .reported import LIST_LAG
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from .state import State
+
+#: A row per host and address. A ``former`` address is no longer needed by the host, but may still be on the whitelist.
+#: ``missing_since`` is when the vendor's list first lacked the address (Unix time). It was ``found`` if the host
+#: reported it while it was on the whitelist already, and this control node neither added it for any host nor got it
+#: from the user.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS registrations (
+  key TEXT, fleet TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
+  found INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key, fleet, host, ip));
+"""
+
+
+@dataclass(frozen=True)
+class HostRegistration:
+    """The addresses to keep for a host.
+
+    It is ``registered`` with these. It no longer needs the ``former`` ones, but they may still be on the whitelist. The
+    host itself reported those ``found`` while they were on the whitelist already.
+    """
+
+    host: str
+    registered: frozenset[str]
+    former: frozenset[str] = frozenset()
+    found: frozenset[str] = frozenset()
+
+
+class RegistrationStore:
+    """The addresses of the hosts of one fleet, for one key."""
+
+    def __init__(self, state: State, key: str, fleet: str, now: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._key = key
+        self._fleet = fleet
+        self._now = now
+
+    def is_registered(self, host: str, ips: Collection[str], *, given: bool = False) -> bool:
+        """Whether a host was registered with exactly these addresses, and none of its others has to be removed.
+
+        If the user has ``given`` them, none of them may be known only from the host.
+        """
+        rows = self._state.rows(
+            "SELECT ip, former, found FROM registrations WHERE key = ? AND fleet = ? AND host = ? "
+            "AND (NOT former OR missing_since IS NULL)",
+            self._key,
+            self._fleet,
+            host,
+        )
+        pending = any(former or (given and found) for _ip, former, found in rows)
+        return not pending and {ip for ip, _former, _found in rows} == set(ips)
+
+    def expects_addresses(self) -> bool:
+        """Whether any host, of any fleet, was registered."""
+        return bool(self._state.rows("SELECT 1 FROM registrations WHERE key = ? LIMIT 1", self._key))
+
+    def load(self, hosts: Collection[str]) -> tuple[dict[str, set[str]], set[str]]:
+        """Return the addresses of each of these hosts, and all that any other host, of any fleet, needs."""
+        own: dict[str, set[str]] = {host: set() for host in hosts}
+        others: set[str] = set()
+        query = "SELECT fleet, host, ip, former FROM registrations WHERE key = ?"
+        for fleet, host, ip, former in self._state.rows(query, self._key):
+            if fleet == self._fleet and host in own:
+                own[host].add(ip)
+            elif not former:
+                others.add(ip)
+        return own, others
+
+    def load_found(self) -> set[str]:
+        """Return the addresses that only hosts, of any fleet, reported, and that were on the whitelist before.
+
+        This control node did not add them, and the user did not give them.
+        """
+        query = "SELECT ip FROM registrations WHERE key = ? GROUP BY ip HAVING min(found)"
+        return {ip for (ip,) in self._state.rows(query, self._key)}
+
+    def record_intent(self, hosts: Iterable[tuple[str, Collection[str]]]) -> None:
+        """Keep addresses that are about to be added for hosts, in case this process ends before it is done."""
+        with self._state.transaction() as database:
+            database.executemany(
+                "INSERT INTO registrations (key, fleet, host, ip) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET former = 0, found = 0",
+                [(self._key, self._fleet, host, ip) for host, ips in hosts for ip in sorted(ips)],
+            )
+            self._clear_found(database)
+
+    def replace(self, hosts: Iterable[HostRegistration]) -> None:
+        """Replace all that is kept for these hosts.
+
+        An address that was added or given once is not found later, whichever hosts have it then.
+        """
+        with self._state.transaction() as database:
+            query = "SELECT DISTINCT ip FROM registrations WHERE key = ? AND NOT found"
+            confirmed = {ip for (ip,) in database.execute(query, (self._key,))}
+            unknown = (None, False)
+            for own in hosts:
+                named = (self._key, self._fleet, own.host)
+                known = {
+                    ip: (missing_since, found)
+                    for ip, missing_since, found in database.execute(
+                        "SELECT ip, missing_since, found FROM registrations WHERE key = ? AND fleet = ? AND host = ?",
+                        named,
+                    )
+                }
+                found = own.found.difference(confirmed)
+                database.execute("DELETE FROM registrations WHERE key = ? AND fleet = ? AND host = ?", named)
+                database.executemany(
+                    "INSERT INTO registrations (key, fleet, host, ip, former, missing_since, found) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [(*named, ip, False, known.get(ip, unknown)[0], ip in found) for ip in sorted(own.registered)]
+                    + [(*named, ip, True, *known.get(ip, unknown)) for ip in sorted(own.former - own.registered)],
+                )
+            self._clear_found(database)
+
+    def _clear_found(self, database: sqlite3.Connection) -> None:
+        """Clear ``found`` for all hosts of an address that was added or given for one of them."""
+        database.execute(
+            "UPDATE registrations SET found = 0 WHERE key = ? AND found "
+            "AND ip IN (SELECT ip FROM registrations WHERE key = ? AND NOT found)",
+            (self._key, self._key),
+        )
+
+    def prune_missing(self, whitelist: Collection[str]) -> None:
+        """Forget, for all fleets, what the whitelist lacks now and lacked when it was read LIST_LAG seconds ago.
+
+        One reading is never enough: it may be wrong, and what is forgotten is never removed. ``whitelist`` must come
+        from a response that contained one.
+        """
+        now = self._now()
+        rows = self._state.rows("SELECT DISTINCT ip, missing_since FROM registrations WHERE key = ?", self._key)
+        back = [(None, self._key, ip) for ip, since in rows if since is not None and ip in whitelist]
+        # A time in the future is left from before the clock was set back.
+        first = [
+            (now, self._key, ip, now) for ip, since in rows if ip not in whitelist and (since is None or since > now)
+        ]
+        gone = [
+            (self._key, ip, now - LIST_LAG)
+            for ip, since in rows
+            if ip not in whitelist and since is not None and since <= now - LIST_LAG
+        ]
+        if not (back or first or gone):
+            return
+        with self._state.transaction() as database:
+            database.executemany("UPDATE registrations SET missing_since = ? WHERE key = ? AND ip = ?", back)
+            database.executemany(
+                "UPDATE registrations SET missing_since = ? WHERE key = ? AND ip = ? "
+                "AND (missing_since IS NULL OR missing_since > ?)",
+                first,
+            )
+            database.executemany("DELETE FROM registrations WHERE key = ? AND ip = ? AND missing_since <= ?", gone)

@@ -1,0 +1,48 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The identity of a run of Ansible, which shows others whether it is over.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def run_id(process: int | None = None) -> str:
+    """Identify a run of Ansible by its process (default: the parent of this worker), its start and its host."""
+    process = os.getppid() if process is None else process
+    return f"{process} {_start_of(process)} {_process_namespace()}"
+
+
+def is_run_finished(run: str) -> bool:
+    """Whether a run is surely over. That of a run in another container cannot be seen."""
+    process, start, namespace = [*run.split(" ", 2), "", ""][:3]
+    return namespace == _process_namespace() and process.isdigit() and _start_of(int(process)) != start
+
+
+def _start_of(process: int) -> str:
+    try:
+        # Fields after the name, which may contain blanks; the start is field 22 of the line (proc(5)).
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    except OSError:
+        if os.path.exists("/proc/self/stat"):
+            return ""
+    # If the system does not report the start, the process's session and group are used instead.
+    try:
+        return f"{os.getsid(process)}-{os.getpgid(process)}"
+    except (OSError, OverflowError):
+        return ""
+
+
+def _process_namespace() -> str:
+    """Identify where process numbers are valid: one machine since its boot, and one container on it."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return f"{file.read().strip().decode()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return os.uname().nodename

@@ -1,0 +1,109 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whitelist as one host of a task read it for all of its hosts.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .state import State
+
+#: Seconds for which a task believes what it has read for its first hosts.
+CACHE_TTL = 60.0
+#: Seconds after which nobody asks for the usage of a read any more.
+CACHE_RETENTION = 3600.0
+
+#: A row per read: the whitelist (JSON) as long as it is ``fresh``, and the API usage of the read (JSON) until it is
+#: ``reported``.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS whitelist_cache (
+  key TEXT, run TEXT, task TEXT, read_at REAL, whitelist TEXT, api_usage TEXT, fresh INTEGER, reported INTEGER);
+"""
+
+
+def add_usage(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """Add the API usage of two clients."""
+    return {name: round(one.get(name, 0) + other.get(name, 0), 1) for name in {**one, **other}}
+
+
+class WhitelistCache:
+    """What the tasks of this control node have read for one key. ``write_lock`` is held by a process that writes."""
+
+    def __init__(self, state: State, key: str, write_lock: str) -> None:
+        self._state = state
+        self._key = key
+        self._write_lock = write_lock
+
+    def cached_whitelist(self, task: str) -> list[str] | None:
+        """Return the whitelist if this task read it a moment ago and no process here has written since."""
+        now = time.time()
+        query = (
+            "SELECT whitelist FROM whitelist_cache WHERE key = ? AND task = ? AND fresh "
+            "AND read_at BETWEEN ? AND ? LIMIT 1"
+        )
+        rows = self._state.rows(query, self._key, task, now - CACHE_TTL, now)
+        return self._state.decoded(rows[0][0]) if rows else None
+
+    def cache_whitelist(self, run: str, task: str, whitelist: Collection[str], usage: Mapping[str, float]) -> None:
+        """Keep the whitelist for the other hosts of a task, and the API usage of the read."""
+        now, row = time.time(), (self._key, run, task, json.dumps(sorted(whitelist)), json.dumps(dict(usage)))
+        with self._state.transaction() as database:
+            database.execute("DELETE FROM whitelist_cache WHERE read_at < ?", (now - CACHE_RETENTION,))
+            database.execute("UPDATE whitelist_cache SET fresh = 0 WHERE key = ? AND task = ?", (self._key, task))
+            database.execute(
+                "INSERT INTO whitelist_cache (key, run, task, whitelist, api_usage, read_at, fresh, reported) "
+                "VALUES (?, ?, ?, ?, ?, ?, 1, 0)",
+                (*row, now),
+            )
+
+    def invalidate_cache(self) -> None:
+        """Distrust what was read: the whitelist is about to be changed."""
+        with self._state.transaction() as database:
+            database.execute("UPDATE whitelist_cache SET fresh = 0 WHERE key = ? AND fresh", (self._key,))
+
+    def claim_usage(self, run: str) -> tuple[list[str], dict[str, float]] | None:
+        """Return the whitelist as a run read it last, and the usage of all its reads, for all keys; only once."""
+        unreported = "run = ? AND NOT reported"
+        if not self._state.rows(
+            f"SELECT 1 FROM whitelist_cache WHERE key = ? AND {unreported} LIMIT 1", self._key, run
+        ):
+            return None
+        with self._state.transaction() as database:
+            rows = database.execute(
+                f"SELECT whitelist, api_usage FROM whitelist_cache WHERE {unreported} ORDER BY key = ?, read_at",
+                (run, self._key),
+            ).fetchall()
+            database.execute(f"UPDATE whitelist_cache SET reported = 1 WHERE {unreported}", (run,))
+        if not rows:
+            return None
+        usages = [self._state.decoded(usage) for _whitelist, usage in rows]
+        return self._state.decoded(rows[-1][0]), functools.reduce(add_usage, usages)
+
+    def forget_runs(self, runs: Sequence[Sequence[str]]) -> None:
+        """Drop what these runs have read; each is a row with the id of the run."""
+        with self._state.transaction() as database:
+            database.executemany("DELETE FROM whitelist_cache WHERE run = ?", runs)
+
+    @contextlib.contextmanager
+    def reader(self, wait: float, unless: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+        """Keep out others that read for their hosts; yield False while another process writes.
+
+        Another reader is waited for up to ``wait`` seconds, and only until ``unless`` is true. Then, too, it is False.
+        """
+        with self._state.try_lock(f"reading-{self._key}", wait=wait, unless=unless) as acquired:
+            if not acquired:
+                yield False
+                return
+            with self._state.try_lock(self._write_lock) as quiet:
+                yield quiet

@@ -1,0 +1,155 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of the event source qg_watch, which a rulebook gives without Ansible's own validation.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleFallbackNotFound
+from ansible.module_utils.common import validation
+
+from .._core.errors import OptionError
+from .._core.validation import check_addresses, check_range
+from .._store.rate_limiter import minute_seconds
+from .._task.operation import secrets_in
+from .._task.options import (
+    ACCOUNT_API_OPTIONS,
+    PROXY_API_OPTIONS,
+    AccountApiOptions,
+    ProxyApiOptions,
+    Spec,
+)
+from .events import BALANCE, Rules
+
+#: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind a minute, where the
+#: smallest plan allows 15, so that most of the limit remains for playbooks.
+MIN_INTERVAL = 1 / 6
+
+WATCHED: Spec = {
+    "quota_below": {"type": "int"},
+    "leases": {"type": "bool", "default": False},
+    "lease_expires_within": {"type": "int"},
+    "whitelist": {"type": "bool", "default": False},
+    "expected": {"type": "list", "elements": "str"},
+    "balance_below": {"type": "float"},
+}
+SPEC: Spec = {
+    **WATCHED,
+    "interval": {"type": "float", "default": 60.0},
+    **PROXY_API_OPTIONS,
+    **ACCOUNT_API_OPTIONS,
+}
+
+
+def _text(value: object) -> str:
+    """Accept a number as well: ansible-rulebook converts text that looks like one, such as a key of digits."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError
+    return str(value)
+
+
+#: For each type, its parser and what the error message asks for.
+_TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "bool": (validation.check_type_bool, "true or false"),
+    "float": (validation.check_type_float, "a number"),
+    "int": (validation.check_type_int, "a whole number"),
+    "list": (validation.check_type_list, "a list"),
+    "path": (validation.check_type_path, "a path"),
+    "str": (_text, "text in quotes"),
+}
+
+
+@dataclass(frozen=True)
+class WatchOptions:
+    """The options of a watcher, checked; ``proxy`` and ``account`` are None if no rule needs that API."""
+
+    rules: Rules
+    interval: float
+    proxy: ProxyApiOptions | None
+    account: AccountApiOptions | None
+    #: What no event may contain.
+    secrets: frozenset[str] = field(repr=False)
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> WatchOptions:
+        """Check and return the options; raises OptionError for every mistake that can be seen without a call."""
+        rules = rules_from(params)
+        # An API that no rule needs may be without its required options.
+        present = {name: params[name] or "" for name in ("key", "app_id", "app_key")}
+        return cls(
+            rules=rules,
+            interval=params["interval"],
+            proxy=ProxyApiOptions.parse({**params, **present}) if set(rules.subjects) - {BALANCE} else None,
+            account=AccountApiOptions.parse({**params, **present}) if BALANCE in rules.subjects else None,
+            secrets=secrets_in(params, SPEC),
+        )
+
+
+def read_options(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of a rulebook with their defaults; values may be text if they come from variables."""
+    unknown = next((name for name in args if name not in SPEC), None)
+    if unknown is not None:
+        raise OptionError(f"{unknown} is not an option of qg_watch: use {', '.join(SPEC)}.")
+    return {name: _value(name, args.get(name), option) for name, option in SPEC.items()}
+
+
+def _value(name: str, value: object, option: Mapping[str, Any]) -> Any:
+    if value is None or value == "":
+        value = _fallback(option)
+    if value is None:
+        return None
+    read, wanted = _TYPES[option["type"]]
+    try:
+        return read(value)
+    except (TypeError, ValueError):
+        shown = "" if option.get("no_log") or "@" in repr(value) else f"={value!r}"
+        instead = f", or set the environment variable {option['fallback'][1][0]}" if "fallback" in option else ""
+        raise OptionError(f"{name}{shown} cannot be used: give {wanted}{instead}.") from None
+
+
+def _fallback(option: Mapping[str, Any]) -> Any:
+    """Return the value from the environment, or else the default."""
+    if "fallback" in option:
+        read, names = option["fallback"]
+        with contextlib.suppress(AnsibleFallbackNotFound):
+            return read(*names)
+    return option.get("default")
+
+
+def rules_from(params: Mapping[str, Any]) -> Rules:
+    """Return what the options watch; raises OptionError for a mistake in them."""
+    for name, least, most in (
+        ("quota_below", 1, 1_000_000_000),
+        ("lease_expires_within", 1, 525_600),
+        ("balance_below", 0.01, 1_000_000_000),
+    ):
+        if params[name] is not None:
+            check_range(name, params[name], least, most)
+    check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
+    expected, below = params["expected"], params["balance_below"]
+    rules = Rules(
+        quota_below=params["quota_below"],
+        leases=params["leases"],
+        expires_within=params["lease_expires_within"],
+        whitelist=params["whitelist"],
+        expected=None if expected is None else frozenset(_addresses(expected)),
+        # The decimal number as it was written, and not the nearest binary number.
+        balance_below=None if below is None else Decimal(str(below)),
+    )
+    if not rules.subjects:
+        raise OptionError(f"qg_watch has nothing to watch: set at least one of {', '.join(WATCHED)}.")
+    return rules
+
+
+def _addresses(expected: list[Any]) -> tuple[str, ...]:
+    return check_addresses("expected", map(str, expected), only_global=False)

@@ -1,0 +1,250 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The loop that reads the whitelist, plans, writes the difference and reads back.
+
+This file is private to the collection. What is known of the vendor's whitelist: vendor docs 178 to 180. Whether adding
+a present address or removing an absent one is an error is not documented, so neither is sent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+
+from .._api.classic.client import ProxyApi
+from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL, ApiError
+from .._api.classic.exchange import PostRejected
+from .._core.errors import CallError, QgError, TransportError, WaitBudgetExceeded
+from .._core.waiting import backoff
+from .._store.whitelist_writes import WhitelistWrite
+from .plan import (
+    NOT_SHOWN,
+    DesiredWhitelist,
+    Plan,
+    WhitelistResult,
+    check_limits,
+    contradicts,
+    format_sample,
+    full_error,
+    plan,
+    refusal_error,
+)
+
+#: Rounds without progress before the run gives up.
+MAX_STALLS = 3
+#: Seconds between the reads of a list that does not show yet what the vendor reported: together, for as long as a list
+#: may lag (LIST_LAG).
+LAG_DELAYS = (0.5, 1.0, 2.0, 4.0, 7.5, 15.0, 15.0, 15.0)
+#: The maximum of one wait, in seconds, for an earlier change whose response was lost.
+SETTLE_POLL = 5.0
+
+
+def reconcile(
+    api: ProxyApi,
+    desired: DesiredWhitelist,
+    *,
+    check: bool = False,
+    on_plan: Callable[[WhitelistResult], None] | None = None,
+) -> WhitelistResult:
+    """Read, plan, write only the difference and read back; with ``check``, only read and plan.
+
+    ``on_plan`` is called with what was found, before anything is written.
+    """
+    if not check:
+        _wait_for_unresolved(api, desired)
+    reading = api.read_whitelist()
+    before = reading.ips
+    first = plan(before, desired)
+    check_limits(first, desired)
+    result = WhitelistResult(desired, before, before, first, reading=reading)
+    if check:
+        result.after = before.union(first.add).difference(first.remove)
+    elif first.changes:
+        if on_plan:
+            on_plan(result)
+        _Applier(api, desired, result).run()
+    return result
+
+
+def _wait_for_unresolved(api: ProxyApi, desired: DesiredWhitelist) -> None:
+    """Wait until no earlier opposite change can be in flight, or be hidden by a list that lags."""
+
+    def conflicts(write: WhitelistWrite) -> bool:
+        return contradicts(desired, write)
+
+    while (seconds := api.settles_in(conflicts)) > 0:
+        reason = "the response to an earlier change of the same addresses was lost, and it may still take effect"
+        api.budget.require(seconds, reason, "/whitelist")
+        api.budget.wait(min(seconds, SETTLE_POLL), reason, "/whitelist")
+
+
+class _Applier:
+    """Writes in rounds: it sends what is still missing, then reads the list again, and only the list counts.
+
+    A lost response, a garbled one or a partial success therefore needs no case of its own: the next round sends only
+    what is still missing.
+    """
+
+    def __init__(self, api: ProxyApi, desired: DesiredWhitelist, result: WhitelistResult) -> None:
+        self._api = api
+        self._desired = desired
+        self._result = result
+        self._batch_size: int | None = None
+        capacity = desired.capacity
+        self._remove_first = capacity is not None and len(result.before) + len(result.first.add) > capacity
+        self._last: QgError | None = None
+        self._sent: set[str] = set()
+        #: Whether the response to a change was lost, perhaps by an earlier run that was ended: the list may lag behind.
+        changes = {*result.first.add, *result.first.remove}
+        self._lost = api.settles_in(lambda write: not changes.isdisjoint(write.ips)) > 0
+
+    def run(self) -> None:
+        """Change the whitelist; an error is kept in the result."""
+        try:
+            self._apply_until_converged()
+        except QgError as error:
+            self._result.error = error
+            return
+        if self._result.refused:
+            self._result.error = refusal_error(self._result)
+
+    def _apply_until_converged(self) -> None:
+        result, stalls, delays = self._result, 0, list(LAG_DELAYS)
+        todo = result.first
+        while todo.changes and stalls < MAX_STALLS:
+            former_size = self._batch_size
+            result.confirmed = False
+            final = self._write(todo)
+            self._honor_retry_after()
+            left = self._read_back()
+            progress = left.pending < todo.pending or self._batch_size != former_size
+            # The refusal of something that has changed since says nothing about what is left.
+            if final is not None and not progress:
+                raise self._final_error(final, left)
+            stalls = 0 if progress else stalls + 1
+            if 0 < stalls < MAX_STALLS:
+                self._pause(backoff(stalls - 1), "the change does not show in the whitelist")
+            if not left.changes or (stalls >= MAX_STALLS and self._last is None and self._lost):
+                # What the vendor reported counts. It is not sent again, but waited for; and so is the effect of a
+                # call whose response was lost, if the vendor then has nothing left to do.
+                left, stalls = self._wait_for_list(left, delays), 0
+                if left.changes and not delays:
+                    stalls = MAX_STALLS
+            todo = left
+        if todo.changes:
+            self._give_up(todo)
+
+    def _read_back(self) -> Plan:
+        """Read the whitelist; return what is left to be done."""
+        result = self._result
+        result.reading = self._api.read_whitelist(may_be_empty=not result.after)
+        result.after = result.reading.ips
+        result.confirmed = not self._late()
+        left = plan(result.after, self._desired, result.refused)
+        check_limits(left, self._desired)
+        return left
+
+    def _late(self) -> set[str]:
+        """Return the changes of this run that the vendor reported and the list does not show yet."""
+        return set() if self._result.reading is None else self._sent & self._result.reading.late
+
+    def _wait_for_list(self, left: Plan, delays: list[float]) -> Plan:
+        """Read again, after each of the remaining delays, until the list shows the change; return what it lacks."""
+        before = left.pending
+        while delays and (left.pending == before if left.changes else self._late()):
+            self._pause(delays.pop(0), "the list does not show yet what the vendor has reported")
+            left = self._read_back()
+        result, late = self._result, self._late()
+        if late and not delays and result.reading is not None:
+            self._api.distrust(late)
+            result.reading = result.reading.without(late)
+            result.after, result.confirmed = result.reading.ips, True
+            left = plan(result.after, self._desired, result.refused)
+        return left
+
+    def _honor_retry_after(self) -> None:
+        """Wait for as long as the server asked for, before the next call."""
+        if isinstance(self._last, TransportError) and self._last.retry_after:
+            self._pause(self._last.retry_after, "the server asks for a pause")
+
+    def _pause(self, seconds: float, reason: str) -> None:
+        try:
+            self._api.budget.wait(seconds, reason, "/whitelist")
+        except WaitBudgetExceeded as too_long:
+            # The error to recover from says more than that no time is left for it.
+            raise (self._last or too_long) from None
+
+    def _write(self, todo: Plan) -> QgError | None:
+        """Send one round of calls; return the error that no further round can recover from, if there was one."""
+        self._last = None
+        steps = [(True, todo.add), (False, todo.remove)]
+        for adding, ips in reversed(steps) if self._remove_first else steps:
+            failed = False
+            for batch in self._api.batches(ips, self._batch_size if adding else None):
+                try:
+                    self._send(adding, batch)
+                except (ApiError, TransportError, PostRejected) as error:
+                    self._last, failed = error, True
+                    self._lost |= error.may_have_effect
+                    if not self._is_recoverable(error, adding, batch, todo):
+                        return error
+                    if not self._is_single_address_conflict(error):
+                        break
+            if failed:
+                break
+        return None
+
+    def _send(self, adding: bool, batch: list[str]) -> None:
+        # Recorded at once, so that a later error does not hide what was done; the read back decides.
+        self._sent.update(batch)
+        if adding:
+            self._result.after |= set(self._api.add(batch)) & set(batch)
+        else:
+            self._result.after -= set(self._api.remove(batch)) & set(batch)
+
+    @staticmethod
+    def _is_single_address_conflict(error: QgError) -> bool:
+        return isinstance(error, ApiError) and error.code == BOUND_TO_OTHER_KEY
+
+    def _is_recoverable(self, error: CallError, adding: bool, batch: list[str], todo: Plan) -> bool:
+        """Whether another round can get further; adjusts what that round does differently."""
+        if isinstance(error, TransportError):
+            # What surely was not carried out has been tried again already.
+            return error.retryable and error.may_have_effect
+        if isinstance(error, PostRejected):
+            return True
+        if self._is_single_address_conflict(error) and adding:
+            # The vendor does not say which address it means: halve the batch until it contains only that one.
+            if len(batch) == 1:
+                self._result.refused[batch[0]] = error
+            else:
+                self._halve_batch_size(batch)
+            return True
+        code = error.details.get("code")
+        if code == WHITELIST_FULL and adding and self._desired.allow_partial and len(batch) > 1:
+            self._halve_batch_size(batch)
+            return True
+        if code == WHITELIST_FULL and adding and todo.remove and not self._remove_first:
+            # Replaced addresses are removed first only if that surely frees enough slots; else it would be in vain.
+            self._remove_first = self._desired.state == "exact" or len(todo.remove) >= len(todo.add)
+            return self._remove_first
+        return error.may_have_effect
+
+    def _halve_batch_size(self, batch: Collection[str]) -> None:
+        self._batch_size = min(self._batch_size or len(batch), math.ceil(len(batch) / 2))
+
+    def _final_error(self, final: QgError, left: Plan) -> QgError:
+        if final.details.get("code") != WHITELIST_FULL:
+            return final
+        self._result.refused.update(dict.fromkeys(left.add, final))
+        return full_error(final, self._result.after, left.add)
+
+    def _give_up(self, left: Plan) -> None:
+        reason = self._last or QgError(NOT_SHOWN)
+        self._result.refused.update(dict.fromkeys(left.add, reason))
+        if left.remove:
+            raise QgError(
+                f"{len(left.remove)} addresses could not be removed: {format_sample(left.remove)}. {reason.message}"
+            )

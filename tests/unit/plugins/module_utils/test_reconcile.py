@@ -1,0 +1,265 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When a paid call is sent again, and when a repeatable one, whatever the resource is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    CallError,
+    Effect,
+    QgError,
+    TransportError,
+    UncertainOutcomeError,
+    WaitBudgetExceeded,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge import converge, may_pass
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.create import (
+    EARLIER_ATTEMPT,
+    NO_TIME,
+    NOTHING_NEW,
+    UNLISTED,
+    create_once,
+    try_call,
+    uncertain_outcome,
+)
+
+
+def failure(effect: Effect, *, retryable: bool = True) -> TransportError:
+    return TransportError(f"it failed: {effect.name}", endpoint="/order", effect=effect, retryable=retryable)
+
+
+LOST, REJECTED = failure(Effect.UNKNOWN), failure(Effect.REJECTED)
+IN_FLIGHT = failure(Effect.IN_FLIGHT)
+
+
+@dataclass
+class Order:
+    """A paid call: ``results`` of its attempts, and the attempt after which the list shows something new."""
+
+    results: list[CallError | None]
+    shown_after: int | None = None
+    adopted_after: int | None = None
+    unlisted: bool = False
+    unreadable: QgError | None = None
+    attempts: int = 0
+
+    def send(self) -> None:
+        self.attempts += 1
+        if result := self.results[self.attempts - 1]:
+            raise result
+
+    def is_verifiable(self, error: CallError) -> bool:
+        return error.effect is not Effect.REJECTED
+
+    def find_new(self, _error: CallError | None) -> bool:
+        if self.unreadable:
+            raise self.unreadable
+        return self.attempts == self.shown_after
+
+    def adopt_new(self) -> bool:
+        return self.attempts == self.adopted_after
+
+    def has_unlisted(self, _error: CallError) -> bool:
+        return self.unlisted
+
+    def is_lost(self, error: CallError) -> bool:
+        return error is LOST
+
+    def may_follow_lost(self, error: CallError) -> bool:
+        return error is REJECTED
+
+    def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
+        return uncertain_outcome(error, "it was ordered", reason, listing="the list", advice="Look.", endpoint="/order")
+
+    def exhausted(self, error: CallError, attempts: int) -> QgError:
+        return QgError(f"{error.message}, {attempts} attempts")
+
+
+@pytest.mark.parametrize(
+    ("order", "attempts"),
+    [
+        pytest.param(Order([None], shown_after=1), 1, id="accepted"),
+        pytest.param(Order([LOST], shown_after=1), 1, id="lost-and-listed"),
+        pytest.param(Order([LOST], adopted_after=1), 1, id="lost-and-listed-after-the-quota-was-read"),
+        pytest.param(Order([None], adopted_after=1), 1, id="accepted-and-listed-late"),
+        pytest.param(Order([IN_FLIGHT], shown_after=1), 1, id="in-flight-and-listed"),
+        pytest.param(Order([LOST, None], shown_after=2), 2, id="lost-without-an-effect-then-accepted"),
+        pytest.param(Order([LOST, LOST, LOST], shown_after=3), 3, id="the-last-attempt-is-listed"),
+    ],
+)
+def test_a_paid_call_is_sent_until_its_effect_shows(order: Order, attempts: int) -> None:
+    order = replace(order)
+    assert create_once(order, 3) is order.results[attempts - 1]
+    assert order.attempts == attempts
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        pytest.param(Order([None, None]), NOTHING_NEW, id="accepted-but-not-listed"),
+        pytest.param(Order([IN_FLIGHT, None]), NOTHING_NEW, id="in-flight"),
+        pytest.param(Order([LOST, None], unlisted=True), UNLISTED, id="the-quota-shows-more"),
+        pytest.param(Order([LOST, None], adopted_after=1, unlisted=True), UNLISTED, id="the-quota-shows-even-more"),
+        pytest.param(Order([LOST, None], unreadable=WaitBudgetExceeded("no time")), NO_TIME, id="no-time-to-look"),
+        pytest.param(
+            Order([LOST, None], unreadable=QgError("garbled")), "{list} cannot be read: garbled", id="unreadable-list"
+        ),
+    ],
+)
+def test_a_paid_call_that_may_have_an_effect_is_never_sent_again(order: Order, reason: str) -> None:
+    order = replace(order)
+    with pytest.raises(UncertainOutcomeError) as caught:
+        create_once(order, 3)
+    assert order.attempts == 1
+    said = order.results[0].message if order.results[0] else "The vendor reports success."
+    shown = reason.replace("{list}", "the list")
+    assert caught.value.message == f"{said} Whether it was ordered is unknown: {shown} Look."
+    assert caught.value.details["endpoint"] == "/order"
+
+
+def test_an_unreadable_list_after_a_success_keeps_its_details() -> None:
+    order = Order([None], unreadable=QgError("garbled", http_status=502, endpoint="/list"))
+    with pytest.raises(UncertainOutcomeError, match=r"^The vendor reports success\. Whether") as caught:
+        create_once(order, 3)
+    assert caught.value.details["http_status"] == 502
+
+
+def test_an_error_that_is_uncertain_already_is_raised_as_it_is() -> None:
+    found = UncertainOutcomeError("it is unknown", endpoint="/order")
+    with pytest.raises(UncertainOutcomeError) as caught:
+        create_once(Order([LOST], unreadable=found), 3)
+    assert caught.value is found
+
+
+def test_a_refusal_is_final() -> None:
+    order = Order([REJECTED, None])
+    with pytest.raises(TransportError) as caught:
+        create_once(order, 3)
+    assert caught.value is REJECTED
+    assert order.attempts == 1
+
+
+def test_a_refusal_after_a_lost_attempt_may_be_due_to_it() -> None:
+    order = Order([LOST, failure(Effect.UNKNOWN), REJECTED])
+    with pytest.raises(UncertainOutcomeError, match=EARLIER_ATTEMPT):
+        create_once(order, 3)
+    other = failure(Effect.REJECTED)
+    with pytest.raises(TransportError) as caught:
+        create_once(Order([LOST, other]), 3)
+    assert caught.value is other
+
+
+def test_attempts_without_an_effect_end() -> None:
+    order = Order([LOST, LOST, LOST])
+    with pytest.raises(QgError, match="it failed: UNKNOWN, 2 attempts"):
+        create_once(order, 2)
+    assert order.attempts == 2
+    with pytest.raises(ValueError, match=r"^max_attempts is less than 1$"):
+        create_once(Order([]), 0)
+
+
+def test_try_call_returns_errors_of_calls_only() -> None:
+    assert try_call(lambda: "a response") is None
+    assert try_call(Order([LOST]).send) is LOST
+    with pytest.raises(ZeroDivisionError):
+        try_call(lambda: 1 / 0)
+
+
+# --- calls that may be repeated -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Release:
+    """A change of ``left`` resources: for each call, how many it releases and the error that it raises."""
+
+    left: int
+    steps: list[tuple[int, QgError | None]]
+    adapts: int = 0
+    pauses: list[int] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    verified: list[QgError | None] = field(default_factory=list)
+
+    def remaining(self) -> Sequence[int]:
+        return range(self.left)
+
+    def send(self, todo: Sequence[int]) -> None:
+        self.sent.append(len(todo))
+        released, error = self.steps[len(self.sent) - 1]
+        self.left -= released
+        if error:
+            raise error
+
+    def verify(self, todo: Sequence[int], error: QgError | None) -> None:
+        assert len(todo) == self.sent[-1]
+        self.verified.append(error)
+
+    def adapt(self, _error: QgError | None, _left: Sequence[int]) -> bool:
+        self.adapts -= 1
+        return self.adapts >= 0
+
+    def failure(self, error: QgError | None, left: Sequence[int]) -> QgError:
+        return QgError(f"{len(left)} left: {error.message if error else 'no effect'}")
+
+    def pause(self, attempt: int) -> None:
+        self.pauses.append(attempt)
+
+
+@pytest.mark.parametrize(
+    ("release", "sent", "pauses"),
+    [
+        pytest.param(Release(0, []), [], [], id="nothing-to-do"),
+        pytest.param(Release(3, [(3, None)]), [3], [], id="at-once"),
+        pytest.param(Release(3, [(1, None), (2, LOST)]), [3, 2], [], id="in-part"),
+        pytest.param(Release(2, [(0, None), (0, LOST), (2, None)]), [2, 2, 2], [1, 2], id="repeated"),
+        pytest.param(
+            Release(2, [(0, LOST), (0, LOST), (1, None), (0, LOST), (0, LOST), (1, None)]),
+            [2, 2, 2, 1, 1, 1],
+            [1, 2, 1, 2],
+            id="an-effect-starts-the-count-anew",
+        ),
+        pytest.param(Release(2, [(0, REJECTED), (2, None)], adapts=1), [2, 2], [], id="adapted"),
+        pytest.param(Release(2, [(2, WaitBudgetExceeded("no time"))]), [2], [], id="done-when-the-time-is-over"),
+    ],
+)
+def test_a_change_is_sent_until_nothing_remains(release: Release, sent: list[int], pauses: list[int]) -> None:
+    release = replace(release, pauses=[], sent=[], verified=[])
+    converge(release, 2)
+    assert release.sent == sent
+    assert release.pauses == pauses
+    assert release.verified == [error for _released, error in release.steps]
+
+
+@pytest.mark.parametrize(
+    ("release", "sent", "message"),
+    [
+        pytest.param(Release(2, [(0, LOST)] * 3), 3, "2 left: it failed: UNKNOWN", id="no-effect-at-all"),
+        pytest.param(Release(2, [(0, None)] * 3), 3, "2 left: no effect", id="success-without-an-effect"),
+        pytest.param(Release(2, [(0, REJECTED)]), 1, "2 left: it failed: REJECTED", id="refused"),
+        pytest.param(Release(2, [(1, WaitBudgetExceeded("no time"))]), 1, "1 left: no time", id="time-is-over"),
+    ],
+)
+def test_a_change_fails_with_what_remains(release: Release, sent: int, message: str) -> None:
+    release = replace(release, pauses=[], sent=[], verified=[])
+    with pytest.raises(QgError, match=f"^{message}$"):
+        converge(release, 2)
+    assert len(release.sent) == sent
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (None, True),
+        (LOST, True),
+        (IN_FLIGHT, True),
+        (REJECTED, False),
+        (failure(Effect.UNKNOWN, retryable=False), False),
+        (QgError("no call"), False),
+    ],
+)
+def test_a_call_may_pass_the_next_time_if_it_failed_transiently(error: QgError | None, expected: bool) -> None:
+    assert may_pass(error) is expected
