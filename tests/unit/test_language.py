@@ -97,8 +97,6 @@ CHINESE = {
 #: Messages of the code that documents quote.
 QUOTED = (
     "of the ... sources that are needed told an egress address",
-    "but the vendor's list does not tell",
-    "another lease that shall stay has the same address",
     "No egress address of ... was put down in this run",
     "... does not use TLS",
 )

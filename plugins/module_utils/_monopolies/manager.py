@@ -289,7 +289,7 @@ def hold(api: ProxyApi, wish: Wish, *, wait: bool = True, check: bool = False, t
     """Hold at least what is wished; apply for what is missing in one call, and wait for it to come online."""
     run = _Holding(api, wish, tell)
     try:
-        with contextlib.nullcontext() if check else api.alone():
+        with contextlib.nullcontext() if check else api.key_lock():
             run.first_look()
             run.fill(check)
         if wait and not check:
@@ -649,7 +649,7 @@ class _Holding(_Run):
 def give_up(api: ProxyApi, uuids: Collection[str] | None, *, check: bool = False) -> Outcome:
     """Release these, or all; those that are not held are released already."""
     run = _Releasing(api, silent)
-    with contextlib.nullcontext() if check else api.alone():
+    with contextlib.nullcontext() if check else api.key_lock():
         run.first_look()
         run.outcome.before = run.held
         try:
@@ -774,7 +774,7 @@ def redial(
     """Give these new addresses, or all; those that are about to get one anyway are left alone."""
     run = _Redialling(api, tell)
     outcome = run.outcome
-    with contextlib.nullcontext() if check else api.alone():
+    with contextlib.nullcontext() if check else api.key_lock():
         run.first_look()
         run.choose(uuids)
         try:
