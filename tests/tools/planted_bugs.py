@@ -94,6 +94,13 @@ BUGS = (
         ("test_leases.py",),
     ),
     Bug(
+        "a replacement that the vendor refused half way is forgotten",
+        "_leases/view.py",
+        "error.may_have_effect or is_refused(error, half_way)",
+        "error.may_have_effect",
+        ("test_leases.py",),
+    ),
+    Bug(
         "a reported release is sent again",
         "_api/classic/leases.py",
         "gone=[lease.name for lease in released]",

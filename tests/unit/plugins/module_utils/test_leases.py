@@ -1375,3 +1375,46 @@ def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(
     wire.advance(601)
     outcome = run()
     assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 9)
+
+
+def test_leases_that_a_refused_replacement_lost_before_its_run_was_killed_are_allocated_by_the_next_run(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The vendor releases the old leases, refuses for its stock, and the process ends before it has read the list."""
+    configure(core, options={"replace_failure": "drop"})
+    hold(2, params=AllocationParams(isp="mobile"))
+    stock = [(area, area.available) for area in core.keys[KEY].plan.stock]
+    for area, _available in stock:
+        area.available = 0
+
+    def run() -> Any:
+        return actions.replace(
+            client(core, tmp_path / "a", 300, wire), None, None, AllocationParams(isp="telecom"), now=core.clock.now
+        )
+
+    wire.killed_in = 4
+    with pytest.raises(Killed):
+        run()
+    assert books(core).leases == []
+    for area, available in stock:
+        area.available = max(area.available, available)
+    outcome = run()
+    assert (outcome.error, len(outcome.allocated), len(books(core).leases), paid(core)) == (None, 2, 2, 4)
+
+
+def test_a_refused_replacement_that_lost_nothing_leaves_no_record(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    hold(2)
+    fault(core, {"path": "/replace", "kind": "code", "code": -103})
+
+    def run() -> Any:
+        return actions.replace(client(core, tmp_path / "a", 300, wire), None, 2, AllocationParams(), now=core.clock.now)
+
+    assert run().error.details["code"] == -103
+    # Leases that came since then are not taken for successors.
+    assert len(hold(4).allocated) == 2
+    began = core.clock.now()
+    outcome = run()
+    assert (outcome.error, len(outcome.allocated), len(books(core).leases)) == (None, 2, 4)
+    assert core.clock.now() == began
