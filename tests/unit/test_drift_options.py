@@ -270,7 +270,7 @@ def test_the_lookup_reads_the_options_that_it_documents(tmp_path: Path, monkeypa
     def find(api: Any, wish: Any, **_more: Any) -> tuple[()]:
         return ()
 
-    monkeypatch.setattr(operations, "find", find)
+    monkeypatch.setattr(operations, "matching_leases", find)
     result = lookup.run([], {}, key="QGDEMO01", pwd="secret", at_least=0, form="url", state_dir=str(tmp_path / "state"))
     assert result == []
     assert names == set(documented)

@@ -49,7 +49,7 @@ def test_nothing_stays_open(
         during.extend(opened(tmp_path))
         return ()
 
-    monkeypatch.setattr(operations, "find", find)
+    monkeypatch.setattr(operations, "matching_leases", find)
     lookup.run([], {}, state_dir=str(tmp_path), **options)
     assert opened(tmp_path) == []
     assert bool(during) == (plugin is proxy)
