@@ -130,16 +130,16 @@ BUGS = (
     ),
     Bug(
         "a resource is released before the vendor allows it",
-        "_monopolies/manager.py",
-        "monopoly.since + HOLD",
+        "_monopolies/session.py",
+        "monopoly.since + MIN_HOLD_TIME",
         "monopoly.since",
         ("test_monopolies.py",),
     ),
     Bug(
         "an application whose response was lost counts as refused",
-        "_monopolies/manager.py",
-        "number == 1 and not problem.may_have_effect",
-        "number == 1",
+        "_monopolies/application.py",
+        "return error.may_have_effect or self._attempts > 1",
+        "return self._attempts > 1",
         ("test_monopolies.py",),
     ),
     Bug(

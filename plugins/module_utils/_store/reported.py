@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .state import State
+    from .interface import Store
 
 #: Seconds for which a list of the vendor may lag behind what the vendor has reported or done.
 LIST_LAG = 60.0
@@ -45,7 +45,7 @@ class Correction:
 class ReportedChanges:
     """The reported changes of one kind of resource of one key."""
 
-    def __init__(self, state: State, key: str, resource: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, state: Store, key: str, resource: str, now: Callable[[], float] = time.time) -> None:
         self._state = state
         self._key = key
         self._resource = resource

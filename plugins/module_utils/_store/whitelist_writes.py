@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from .reported import LIST_LAG
 
 if TYPE_CHECKING:
-    from .state import State
+    from .interface import Store
 
 #: A row per call: ``ips`` (JSON) are to be added if ``present``, otherwise removed. ``sent`` and ``timeout`` are
 #: seconds; ``over`` is 1 if the server has ended the exchange, so that nothing of it is still under way.
@@ -48,7 +48,7 @@ class WhitelistWrite:
 class WhitelistWrites:
     """The unresolved changes of the whitelist of one key."""
 
-    def __init__(self, state: State, key: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, state: Store, key: str, now: Callable[[], float] = time.time) -> None:
         self._state = state
         self._key = key
         self._now = now
