@@ -332,7 +332,10 @@ ACCOUNT = {"balance_below": 1, "app_id": "agent", "app_key": APP_KEY}
         ({**GOOD, "lease_expires_within": -5}, "lease_expires_within=-5 is out of range"),
         ({**GOOD, "lease_expires_within": {}}, "lease_expires_within={} cannot be used: give a whole number."),
         ({**GOOD, "whitelist": "perhaps"}, "whitelist='perhaps' cannot be used: give true or false."),
-        ({**GOOD, "expected": ["203.0.113.0/24"]}, "expected holds '203.0.113.0/24': the whitelist takes single IPv4"),
+        (
+            {**GOOD, "expected": ["203.0.113.0/24"]},
+            "expected contains '203.0.113.0/24': the whitelist takes single",
+        ),
         ({**GOOD, "expected": {"a": 1}}, "expected={'a': 1} cannot be used: give a list."),
         ({**GOOD, "interval": 5}, "interval=5 is out of range: give a number from 10 to 86400."),
         ({**GOOD, "interval": "nan"}, "interval=nan is out of range"),

@@ -213,7 +213,7 @@ def test_any_other_code_is_a_refusal_at_once(code: Any, status: int) -> None:
         "http_status": status,
     }
     assert caught.value.message.startswith(
-        f'{PACKAGES} was refused with code {code} ("品牌编号不存在"). It was asked for '
+        f'{PACKAGES} was refused with code {code} ("品牌编号不存在"). The call was for '
     )
     assert f"productId=4, load_rate=0, domain={DOMAIN}, appid={APP_ID}: check that" in caught.value.message
     assert "whether the clock of this machine is right" in caught.value.message
@@ -236,7 +236,7 @@ def test_a_balance_that_is_refused(result: Any, status: int) -> None:
     api, transport = client(json_answer({"result": result, "data": None, "msg": "签名错误"}, status))
     with pytest.raises(AccountError) as caught:
         api.balance()
-    assert caught.value.message.startswith('/merchant/getBalance was refused ("签名错误"). It was asked for domain=')
+    assert caught.value.message.startswith('/merchant/getBalance was refused ("签名错误"). The call was for domain=')
     assert caught.value.as_result()["http_status"] == status
     assert "code" not in caught.value.as_result()
     assert len(transport.sent) == 1
@@ -247,7 +247,7 @@ def test_a_refusal_without_words(message: Any) -> None:
     api, _transport = client(json_answer({"Code": 7, "Message": message, "RequestId": message}))
     with pytest.raises(AccountError) as caught:
         api.lines(115)
-    assert caught.value.message.startswith("/physical-product/lineList was refused with code 7. It was asked for ")
+    assert caught.value.message.startswith("/physical-product/lineList was refused with code 7. The call was for ")
     assert set(caught.value.as_result()) == {"msg", "code", "endpoint", "http_status"}
 
 
@@ -429,8 +429,8 @@ def test_what_stays_as_it_is_is_not_tried_again(kind: str) -> None:
         (PACKAGES, {"list": [], "total": 0}, "a package has none of the documented values"),
         ("/physical-product/lineList", {"1": 7}, "a line is not an object"),
         ("/cloud-business/packageOrderPrice", {"TotalPrice": "5"}, "OriginalPrice is not an amount"),
-        ("/cloud-business/packageOrderPrice", None, "Data holds 0 objects instead of a price"),
-        ("/proxyip/resourceView", [], "Data holds 0 objects instead of a proxy service"),
+        ("/cloud-business/packageOrderPrice", None, "Data contains 0 objects instead of a price"),
+        ("/proxyip/resourceView", [], "Data contains 0 objects instead of a proxy service"),
         (BALANCE, "much", "data is not an amount"),
         (BALANCE, None, "data is not an amount"),
     ],
@@ -610,7 +610,7 @@ def test_passwords_are_told_only_where_they_are_asked_for() -> None:
             {"account_url": f"https://www.qg.net/api?appkey={APP_KEY}"},
             "account_url must contain only scheme, host",
         ),
-        ({"account_url": f"https://me:{APP_KEY}@www.qg.net/api"}, "account_url holds a user name, a password or"),
+        ({"account_url": f"https://me:{APP_KEY}@www.qg.net/api"}, "account_url contains a user name, a password or"),
         ({"account_url": "https://www.qg.net/api#x"}, "account_url must contain only scheme, host and path"),
         ({"timeout": 0.0}, "timeout=0 is out of range: give a number from 0.1 to 600."),
         ({"timeout": float("nan")}, "timeout=nan is out of range"),

@@ -486,14 +486,14 @@ def test_an_empty_list_has_several_shapes(nothing: Any) -> None:
 @pytest.mark.parametrize("nothing", [{}, [], None, ""], ids=repr)
 @pytest.mark.parametrize("read", [proxy_plan, order_price])
 def test_where_one_object_must_be_none_is_an_error(read: Callable[[object], Row], nothing: Any) -> None:
-    with pytest.raises(ResponseShapeError, match="Data holds 0 objects instead of a p"):
+    with pytest.raises(ResponseShapeError, match="Data contains 0 objects instead of a p"):
         read(nothing)
 
 
 def test_where_one_object_must_be_it_may_be_wrapped() -> None:
     assert proxy_plan([pages.PROXY_PLAN]) == proxy_plan({"1": pages.PROXY_PLAN}) == pages.PLAN
     assert order_price([pages.PRICES]) == order_price({"1": pages.PRICES}) == pages.PRICE
-    with pytest.raises(ResponseShapeError, match="Data holds 2 objects instead of a price"):
+    with pytest.raises(ResponseShapeError, match="Data contains 2 objects instead of a price"):
         order_price([pages.PRICES] * 2)
 
 

@@ -292,7 +292,7 @@ def test_what_the_whitelist_cannot_hold_is_refused(text: str) -> None:
 
 
 def test_private_addresses_are_refused_where_the_vendor_is_meant() -> None:
-    with pytest.raises(OptionError, match=r"ips holds 10.0.0.1, which is not an address of the public internet"):
+    with pytest.raises(OptionError, match=r"ips contains 10.0.0.1, which is not an address of the public internet"):
         check_addresses("ips", ["8.8.8.8", "10.0.0.1"], only_global=True)
 
 

@@ -273,7 +273,7 @@ def test_two_sources_must_agree_where_nothing_else_is_said() -> None:
         ({"source_address": "eth0"}, "source_address 'eth0' is not an ipv4 address of the host"),
         ({"source_address": "::1"}, "source_address '::1' is not an ipv4 address"),
         ({"source_address": "127.0.0.1", "family": "ipv6"}, "is not an ipv6 address"),
-        ({"proxy": "http://user:secret@127.0.0.1:1"}, "proxy holds a user name"),
+        ({"proxy": "http://user:secret@127.0.0.1:1"}, "proxy contains a user name"),
         ({"proxy": "127.0.0.1:1"}, "proxy '127.0.0.1:1' cannot be used"),
     ],
 )
