@@ -133,7 +133,7 @@ CLOCKS = [
 
 
 @pytest.mark.parametrize(("off", "kind", "words", "name"), spread(CLOCKS, ["balance", "instances"]))
-def test_a_clock_that_is_off_is_told(
+def test_a_wrong_clock_is_named_in_the_error(
     account: Account, monkeypatch: pytest.MonkeyPatch, name: str, off: int, kind: str, words: str
 ) -> None:
     defaults = importlib.import_module(f"{COLLECTION}._api.account.client").AccountApi.__init__.__kwdefaults__

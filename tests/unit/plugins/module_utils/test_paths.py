@@ -42,7 +42,7 @@ def test_a_state_directory_with_a_nul_character_is_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("directory", [DEFAULT_STATE_DIR, "~no-such-user/state"])
-def test_a_user_without_a_home_directory_is_told_to_set_the_state_directory(
+def test_a_user_without_a_home_directory_must_set_the_state_directory(
     monkeypatch: pytest.MonkeyPatch, directory: str, tmp_path: Path
 ) -> None:
     def unknown(_user: object) -> NoReturn:
