@@ -249,9 +249,9 @@ def use_account_api(name: str, value: Any) -> None:
         hosts.describe_services(names.renamed)
 
 
-QUESTION = detect.Question(("https://a.example", "https://b.example"), quorum=2, samples=2)
+QUESTION = detect.DetectionRequest(("https://a.example", "https://b.example"), quorum=2, samples=2)
 COMMAND = proxy_check.Command("", NONCE, ("192.0.2.1:8080", "192.0.2.2:8080", "192.0.2.3:8080"))
-PROBE = proxy_check.Probe(
+PROBE = proxy_check.ProxyCheckRequest(
     tuple(proxy_check.Proxy(server, "203.0.113.5") for server in COMMAND.servers), "http://echo.example"
 )
 
@@ -281,9 +281,9 @@ egress_records = st.lists(
 
 @given(egress_records)
 def test_records_of_a_host_that_was_asked_for_its_egress_address(output: str) -> None:
-    replies = detect.parse(output, NONCE, QUESTION)
+    replies = detect.parse_replies(output, NONCE, QUESTION)
     with contextlib.suppress(QgError):
-        assert_usable(detect.judge(replies, QUESTION).answers)
+        assert_usable(detect.evaluate_quorum(replies, QUESTION).source_replies)
 
 
 reports = st.builds(
@@ -308,10 +308,10 @@ probe_records = st.lists(
 @example(f"\n{NONCE} 0 wget \n{NONCE}: 0 {'9' * 5000} {'9' * 5000} 203.0.113.5\n{NONCE}.\n")
 @example(f"\n{NONCE} 99 curl \n{NONCE}: \N{SUPERSCRIPT TWO} - - 203.0.113.5\n{NONCE}.\n")
 def test_records_of_a_host_that_tried_proxies(output: str) -> None:
-    found = proxy_check.parse(output, COMMAND)
-    replies = dict.fromkeys(COMMAND.servers, proxy_check.Reply(error="no answer")) | found
+    found = proxy_check.parse_replies(output, COMMAND)
+    replies = dict.fromkeys(COMMAND.servers, proxy_check.ProxyReply(error="no response")) | found
     with contextlib.suppress(QgError):
-        assert_usable(proxy_check.judge(PROBE, replies))
+        assert_usable(proxy_check.evaluate(PROBE, replies))
 
 
 @given(answers, st.sampled_from([None, "ipv4", "ipv6"]), st.booleans())

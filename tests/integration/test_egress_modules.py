@@ -143,7 +143,7 @@ def test_answers_in_json(ask: Asker) -> None:
     for name in good:
         assert_says(asked[name], ADDRESS)
     for name in bad:
-        assert_refuses(asked[name], "/echo/json", "no address")
+        assert_refuses(asked[name], "/echo/json", "not an address")
 
 
 @pytest.mark.newest_core

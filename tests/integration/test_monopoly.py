@@ -66,9 +66,9 @@ def monopoly(
 ) -> Operate:
     """qg_monopoly in this process, which is quick to look again."""
     base = "ansible_collections.qingguo.qgnet.plugins.module_utils"
-    loops = importlib.import_module(f"{base}._monopolies.manager")
-    for name, value in (("SETTLE", (0.05, 0.1)), ("PATIENCE", (0.05, 0.1)), ("FIRST_NAP", 0.1)):
-        monkeypatch.setattr(loops, name, value)
+    session = importlib.import_module(f"{base}._monopolies.session").Session
+    for name, value in (("verify_delays", (0.05, 0.1)), ("lag_delays", (0.05, 0.1)), ("first_interval", 0.1)):
+        monkeypatch.setattr(session, name, value)
     operation = importlib.import_module(f"{base}._monopolies.operations").MONOPOLY
     return lambda check=False, diff=False, **options: operate(operation, {**common, **options}, check=check, diff=diff)
 

@@ -80,6 +80,7 @@ PARTS = (
     Part("_reconcile/create.py", ("test_reconcile.py",)),
     Part("_store/rate_limiter.py", ("test_rate_limiter.py",)),
     Part("_monopolies/matching.py", ("test_monopoly_matching.py",)),
+    Part("_store/monopoly_store.py", ("test_monopoly_matching.py",)),
 )
 
 # The shrinking of an input that fails a mutant would take most of the time.

@@ -39,14 +39,9 @@ PURE_MAY_IMPORT = {
     "_api/account/models",
     "_api/account/records",
 }
-#: Files that do not keep to a rule yet.
-UNSORTED = {
-    "_monopolies/manager",
-    "_monopolies/matching",
-}
 MAX_LINES_OF_A_FILE = 400
 MAX_LINES_OF_A_CLASS = 200
-FILES = sorted({str(path.relative_to(CLIENT).with_suffix("")) for path in CLIENT.rglob("*.py")} - UNSORTED)
+FILES = sorted({str(path.relative_to(CLIENT).with_suffix("")) for path in CLIENT.rglob("*.py")})
 
 
 def imported_files(path: Path) -> set[str]:

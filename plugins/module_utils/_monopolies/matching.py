@@ -2,31 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which exclusive-occupancy resources match a wish, and what is remembered of them for that.
+"""Which exclusive-occupancy resources match the desired state.
 
-This file is private to the collection. The list of the vendor names the area of a resource and not its code, so that
-whether one matches cannot always be told. Nothing is guessed then, as a wrong guess is paid for.
+This file is private to the collection. The vendor's list names the area of a resource, but not its code, so whether a
+resource matches may be unknown. Nothing is guessed then, because a wrong guess is paid for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._api.classic.client import ProxyApi
 from .._api.classic.models import Area, Monopoly
-
-#: Seconds for which the parameters of an application are kept after a run has seen the resource for the last time.
-ORIGIN_TTL = 90 * 86400.0
 
 
 @dataclass(frozen=True)
-class Wish:
-    """At least ``count`` resources, of this area and provider where they are named.
+class DesiredMonopolies:
+    """At least ``count`` resources, of this area and provider if they are given.
 
-    ``undetermined`` says what becomes of those of which nobody can tell whether they match: they stop the run where
-    it would apply for more (``fail``), do not count (``ignore``), or count (``match``).
+    ``undetermined`` says how resources count of which it is unknown whether they match: the run fails instead of
+    applying for more (``fail``), they do not count (``ignore``), or they count (``match``).
     """
 
     count: int
@@ -36,15 +32,18 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a resource was applied for with."""
+class ApplicationParams:
+    """The parameters of the application for a resource."""
 
     area_code: int | None = None
     isp: str | None = None
 
 
 def inside(code: int, wanted: int) -> bool | None:
-    """Whether one area lies in another, as far as the codes tell: those of six digits end in 00 for what has parts."""
+    """Whether an area is part of another one; None if the codes leave that open.
+
+    In codes of six digits, the pairs of digits stand for province, city, and district; 00 stands for all of them.
+    """
     if code == wanted:
         return True
     inner, outer = str(code), str(wanted)
@@ -64,80 +63,54 @@ def _stem(code: str) -> str:
 
 @dataclass
 class Matcher:
-    """Tells which resources match.
+    """Decides which resources match.
 
-    The list names the area of a resource and not its code. The codes come from what was remembered of applications
-    (``asked``) and from the names in ``codes``; where neither knows an area, nothing is concluded.
+    The codes of areas come from the ``params`` of applications, by resource, and from the names of areas in ``codes``.
+    The area of a resource stays unknown if neither contains it.
     """
 
-    wish: Wish
-    asked: Mapping[str, Asked]
+    desired: DesiredMonopolies
+    params: Mapping[str, ApplicationParams]
     codes: dict[str, set[int]] = field(default_factory=dict)
 
     def learn(self, held: Sequence[Monopoly], idle: Sequence[Any] = ()) -> None:
-        """Take names of areas from rows of idle stock, and from resources whose code is remembered."""
+        """Learn names of areas from rows of the idle stock, and from resources whose application is known."""
         rows = [Area.from_item(row) for row in idle if isinstance(row, dict)]
         pairs = [(row.name, row.area_id) for row in rows]
-        pairs += [(one.area, self.asked.get(one.uuid, Asked()).area_code) for one in held]
+        pairs += [(one.area, self.params.get(one.uuid, ApplicationParams()).area_code) for one in held]
         for name, code in pairs:
             if name and code:
                 self.codes.setdefault(name, set()).add(code)
 
-    def verdict(self, monopoly: Monopoly) -> bool | None:
-        """Whether it matches; None where that cannot be told."""
-        asked = self.asked.get(monopoly.uuid, Asked())
-        verdicts = [self._isp(monopoly.isp or asked.isp), self._area(monopoly.area, asked.area_code)]
-        if False in verdicts:
+    def matches(self, monopoly: Monopoly) -> bool | None:
+        """Whether a resource matches; None if that is unknown."""
+        params = self.params.get(monopoly.uuid, ApplicationParams())
+        results = [self._isp_matches(monopoly.isp or params.isp), self._area_matches(monopoly.area, params.area_code)]
+        if False in results:
             return False
-        return None if None in verdicts else True
+        return None if None in results else True
 
-    def _isp(self, isp: str | None) -> bool | None:
-        if self.wish.isp is None:
+    def _isp_matches(self, isp: str | None) -> bool | None:
+        if self.desired.isp is None:
             return True
-        return None if isp is None else isp == self.wish.isp
+        return None if isp is None else isp == self.desired.isp
 
-    def _area(self, name: str | None, asked: int | None) -> bool | None:
-        if self.wish.area_code is None:
+    def _area_matches(self, name: str | None, area_code: int | None) -> bool | None:
+        if self.desired.area_code is None:
             return True
-        codes = self.codes.get(name or "", set()) | ({asked} if asked else set())
-        verdicts = {inside(code, self.wish.area_code) for code in codes}
-        if True in verdicts or (name and self._within(name, self.wish.area_code)):
+        codes = self.codes.get(name or "", set()) | ({area_code} if area_code else set())
+        results = {inside(code, self.desired.area_code) for code in codes}
+        if True in results or (name and self._contains_name(name, self.desired.area_code)):
             return True
-        return False if verdicts == {False} else None
+        return False if results == {False} else None
 
-    def _within(self, name: str, wanted: int) -> bool:
-        """Whether an area's name holds that of one that is wished. That it does not says nothing: styles may differ."""
-        return any(known in name and inside(code, wanted) for known, codes in self.codes.items() for code in codes)
+    def _contains_name(self, name: str, desired: int) -> bool:
+        """Whether the name contains that of a part of the desired area. If not, nothing follows: styles may differ."""
+        return any(known in name and inside(code, desired) for known, codes in self.codes.items() for code in codes)
 
-    def sort(self, held: Sequence[Monopoly]) -> tuple[list[Monopoly], list[Monopoly]]:
-        """Those that count, and those of which cannot be told whether they match."""
-        verdicts = [(monopoly, self.verdict(monopoly)) for monopoly in held]
-        unknown = [monopoly for monopoly, verdict in verdicts if verdict is None]
-        also = unknown if self.wish.undetermined == "match" else []
-        return [monopoly for monopoly, verdict in verdicts if verdict or monopoly in also], unknown
-
-
-def recall(api: ProxyApi) -> dict[str, Asked]:
-    """What the key's resources were applied for with, as far as this control node did it."""
-    rows = api.rate_limiter.state.rows("SELECT uuid, area_code, isp FROM monopolies WHERE key = ?", api.key_digest)
-    return {uuid: Asked(area_code, isp) for uuid, area_code, isp in rows}
-
-
-def remember(api: ProxyApi, uuids: Collection[str], asked: Asked, held: Collection[str]) -> None:
-    """Keep what these were applied for with. Resources that no list has shown for a long time are forgotten."""
-    now, key = api.rate_limiter.now(), api.key_digest
-    with api.rate_limiter.state.transaction() as database:
-        rows = [(key, uuid, asked.area_code, asked.isp, now) for uuid in uuids]
-        database.executemany("INSERT OR REPLACE INTO monopolies VALUES (?, ?, ?, ?, ?)", rows)
-        seen = [(now, key, uuid) for uuid in held]
-        database.executemany("UPDATE monopolies SET at = ? WHERE key = ? AND uuid = ?", seen)
-        # One reading proves nothing: a list may come without what it should have.
-        database.execute("DELETE FROM monopolies WHERE key = ? AND at < ?", (key, now - ORIGIN_TTL))
-
-
-def forget(api: ProxyApi, uuids: Collection[str]) -> None:
-    """Forget resources that were released."""
-    with api.rate_limiter.state.transaction() as database:
-        database.executemany(
-            "DELETE FROM monopolies WHERE key = ? AND uuid = ?", [(api.key_digest, uuid) for uuid in uuids]
-        )
+    def classify(self, held: Sequence[Monopoly]) -> tuple[list[Monopoly], list[Monopoly]]:
+        """Return the resources that count, and those of which it is unknown whether they match."""
+        results = [(monopoly, self.matches(monopoly)) for monopoly in held]
+        unknown = [monopoly for monopoly, result in results if result is None]
+        also = unknown if self.desired.undetermined == "match" else []
+        return [monopoly for monopoly, result in results if result or monopoly in also], unknown

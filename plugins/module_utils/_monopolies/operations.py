@@ -20,48 +20,44 @@ from .._core.text import one_line, quote_word
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, proxy_api
-from .manager import (
-    Outcome,
-    Refused,
-    give_up,
-    hold,
-    redial,
-    releasable_from,
-)
-from .matching import Asked, Wish, recall
+from .allocate import ensure_held
+from .matching import ApplicationParams, DesiredMonopolies
+from .redial import redial
+from .release import release
+from .session import MonopolyResult, Refused, application_params, releasable_from
 
-#: The vendor takes so many in one application.
-MOST = 100
+#: The maximum number of resources in one application.
+MAX_COUNT = 100
 
 
 def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
-    """Names of resources, each once; a list of them is no name, since commas separate them in the vendor's calls."""
+    """Return each name of a resource once. A name cannot contain commas, which separate names in the vendor's calls."""
     found: dict[str, None] = {}
     for text in texts:
         uuid = text.strip()
         if not uuid or "," in uuid or not uuid.isprintable():
             raise OptionError(
-                f"uuids holds {quote_word(text)}: give each name as an item, as qg_monopoly_info tells it."
+                f"uuids holds {quote_word(text)}: give each name as an item, as qg_monopoly_info returns it."
             )
         found[uuid] = None
     return tuple(found)
 
 
-def wish_from(params: Mapping[str, Any]) -> Wish:
-    """The wish that the options describe with state=present; every mistake in them is found before any call."""
+def desired_monopolies(params: Mapping[str, Any]) -> DesiredMonopolies:
+    """Return the desired state that the options describe with state=present, and check them before any call."""
     for option in ("uuids", "all"):
         if params[option]:
-            raise OptionError(f"{option} goes with state=absent or state=redialled alone: leave it out.")
+            raise OptionError(f"{option} goes only with state=absent or state=redialled: leave it out.")
     if params["count"] is None:
         raise OptionError("count is missing: state=present needs the number of resources to hold.")
-    check_range("count", params["count"], 1, MOST)
+    check_range("count", params["count"], 1, MAX_COUNT)
     if params["area_code"] is not None:
         check_range("area_code", params["area_code"], 1, 999_999_999)
-    return Wish(params["count"], params["area_code"], params["isp"], params["undetermined"])
+    return DesiredMonopolies(params["count"], params["area_code"], params["isp"], params["undetermined"])
 
 
-def target_from(params: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The resources that the options name with the other states; None stands for all."""
+def selected_uuids(params: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the resources that the options select with the other states; None means all."""
     state = params["state"]
     for option in ("count", "area_code", "isp"):
         if params[option] is not None:
@@ -75,12 +71,12 @@ def target_from(params: Mapping[str, Any]) -> tuple[str, ...] | None:
     return check_uuids(params["uuids"])
 
 
-def described(monopoly: Monopoly, asked: Mapping[str, Asked]) -> dict[str, Any]:
-    """A resource in a result: what its fields mean, and beside it the vendor's own."""
+def describe_monopoly(monopoly: Monopoly, params: ApplicationParams | None) -> dict[str, Any]:
+    """Return a resource for a result: its fields in the collection's terms, and the vendor's own."""
     return {
         "uuid": monopoly.uuid,
         "area": monopoly.area,
-        "area_code": asked.get(monopoly.uuid, Asked()).area_code,
+        "area_code": params.area_code if params else None,
         "isp": monopoly.isp,
         "state": monopoly.state,
         "server": monopoly.server,
@@ -99,43 +95,43 @@ def _refusal(refused: Refused) -> dict[str, Any]:
     return {"uuid": refused.uuid, "reason": refused.reason, "possible_from": _iso(refused.possible_from)}
 
 
-def result_of(outcome: Outcome, api: ProxyApi, mode: Mode, state: str) -> dict[str, Any]:
-    """An outcome as a task's result; ``changed`` is true when anything changed, also where the task fails."""
-    asked = recall(api)
+def task_result(found: MonopolyResult, api: ProxyApi, mode: Mode, state: str) -> dict[str, Any]:
+    """Return a task's result; ``changed`` is true if anything changed, even if the task fails."""
+    params = application_params(api)
     result: dict[str, Any] = {
-        "changed": outcome.changed or bool(mode.check and outcome.missing and not outcome.error),
-        "monopolies": [described(monopoly, asked) for monopoly in outcome.after],
-        "count": len(outcome.after),
-        "already_present": [monopoly.uuid for monopoly in outcome.before],
-        "missing": outcome.missing,
-        "applied": outcome.applied,
-        "released": outcome.released,
+        "changed": found.changed or bool(mode.check and found.missing and not found.error),
+        "monopolies": [describe_monopoly(monopoly, params.get(monopoly.uuid)) for monopoly in found.after],
+        "count": len(found.after),
+        "already_present": [monopoly.uuid for monopoly in found.before],
+        "missing": found.missing,
+        "applied": found.applied,
+        "released": found.released,
         "redialled": [
-            {"uuid": one.uuid, "server_before": one.before, "server_after": one.after} for one in outcome.redialled
+            {"uuid": one.uuid, "server_before": one.before, "server_after": one.after} for one in found.redialled
         ],
-        "pending": [monopoly.uuid for monopoly in outcome.left_alone],
-        "refused": [_refusal(refused) for refused in outcome.refused],
-        "offline": [monopoly.uuid for monopoly in outcome.after if monopoly.state == "offline"],
-        "undetermined": outcome.undetermined,
+        "pending": [monopoly.uuid for monopoly in found.pending],
+        "refused": [_refusal(refused) for refused in found.refused],
+        "offline": [monopoly.uuid for monopoly in found.after if monopoly.state == "offline"],
+        "undetermined": found.undetermined,
         "api": api.usage(),
     }
-    if outcome.warnings:
-        result["warnings"] = outcome.warnings
+    if found.warnings:
+        result["warnings"] = found.warnings
     if mode.diff:
-        result["diff"] = _diff(outcome, mode, state)
-    if outcome.error:
-        result = {"failed": True, **result, **outcome.error.as_result()}
+        result["diff"] = _diff(found, mode, state)
+    if found.error:
+        result = {"failed": True, **result, **found.error.as_result()}
     return result
 
 
-def _diff(outcome: Outcome, mode: Mode, state: str) -> dict[str, str]:
-    """The names before and after; of a redial, which changes no name, what they are reached under as well."""
-    before = {one.uuid: f" {one.server}" if state == "redialled" else "" for one in outcome.before}
-    after = {one.uuid: f" {one.server}" if state == "redialled" else "" for one in outcome.after}
-    for one in outcome.redialled:
+def _diff(found: MonopolyResult, mode: Mode, state: str) -> dict[str, str]:
+    """Return the names before and after; with state=redialled, which changes no name, also the addresses."""
+    before = {one.uuid: f" {one.server}" if state == "redialled" else "" for one in found.before}
+    after = {one.uuid: f" {one.server}" if state == "redialled" else "" for one in found.after}
+    for one in found.redialled:
         after[one.uuid] = f" {one.after or '(new)'}"
-    if mode.check and outcome.missing and not outcome.error:
-        after[f"{outcome.missing} to be applied for"] = ""
+    if mode.check and found.missing and not found.error:
+        after[f"{found.missing} to be applied for"] = ""
     texts = ["".join(f"{one_line(uuid + server)}\n" for uuid, server in side.items()) for side in (before, after)]
     return {"before_header": "monopolies", "before": texts[0], "after_header": "monopolies", "after": texts[1]}
 
@@ -143,30 +139,30 @@ def _diff(outcome: Outcome, mode: Mode, state: str) -> dict[str, str]:
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     state, wait = params["state"], params["wait"]
     if state == "present":
-        wish = wish_from(params)
+        desired = desired_monopolies(params)
         api = proxy_api(params)
-        outcome = hold(api, wish, wait=wait, check=mode.check, tell=mode.progress)
+        found = ensure_held(api, desired, wait=wait, check=mode.check, on_progress=mode.progress)
     else:
-        uuids = target_from(params)
+        uuids = selected_uuids(params)
         api = proxy_api(params)
         if state == "absent":
-            outcome = give_up(api, uuids, check=mode.check)
+            found = release(api, uuids, check=mode.check)
         else:
-            outcome = redial(api, uuids, wait=wait, check=mode.check, tell=mode.progress)
-    return result_of(outcome, api, mode, state)
+            found = redial(api, uuids, wait=wait, check=mode.check, on_progress=mode.progress)
+    return task_result(found, api, mode, state)
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     uuids = check_uuids(params["uuids"] or ())
     api = proxy_api(params)
     held = api.monopolies(uuids)
-    asked = recall(api)
-    found = {monopoly.uuid for monopoly in held}
+    origins = application_params(api)
+    listed = {monopoly.uuid for monopoly in held}
     return {
         "changed": False,
-        "monopolies": [described(monopoly, asked) for monopoly in held],
+        "monopolies": [describe_monopoly(monopoly, origins.get(monopoly.uuid)) for monopoly in held],
         "count": len(held),
-        "not_held": [uuid for uuid in uuids if uuid not in found],
+        "not_held": [uuid for uuid in uuids if uuid not in listed],
         "idle": api.idle_monopolies() if params["idle"] else [],
         "api": api.usage(),
     }

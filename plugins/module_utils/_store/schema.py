@@ -15,6 +15,7 @@ from enum import Enum
 
 from . import (
     lease_store,
+    monopoly_store,
     paid_calls,
     rate_limiter,
     registrations,
@@ -24,23 +25,17 @@ from . import (
     write_queue,
 )
 
-# monopolies: the area code and provider that an exclusive-occupancy resource was applied for with.
-_MONOPOLIES = """
-CREATE TABLE IF NOT EXISTS monopolies (
-  key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
-"""
-
 #: Tables that only hold what is in progress: a newer schema starts with empty ones.
 _TRANSIENT_SCHEMA = rate_limiter.TRANSIENT_SCHEMA + write_queue.SCHEMA + whitelist_cache.SCHEMA
 #: Tables whose rows are copied into a newer schema.
 _KEPT_SCHEMA = "".join(
     [
-        *(registrations.SCHEMA, lease_store.SCHEMA, _MONOPOLIES),
+        *(registrations.SCHEMA, lease_store.SCHEMA, monopoly_store.SCHEMA),
         *(rate_limiter.SCHEMA, reported.SCHEMA, paid_calls.SCHEMA, whitelist_writes.SCHEMA),
     ]
 )
 #: The number of this schema. A file with a greater one belongs to a newer release and is refused.
-VERSION = 9
+VERSION = 10
 #: "QGNT", which marks the file as ours (SQLite's application_id). Files up to this version carry no mark.
 _APPLICATION_ID, _LAST_UNMARKED = 0x51474E54, 5
 #: The names that kept tables had in older schemas, with those that they have now.

@@ -70,7 +70,7 @@ def vendor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vendor:
 
 
 def watch(vendor: Vendor, polls: int, **options: Any) -> list[dict[str, Any]]:
-    """The events of so many polls, which follow each other at once."""
+    """The events of this number of polls, which follow each other immediately."""
     queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     async def pause(seconds: float) -> None:
@@ -146,7 +146,7 @@ def test_a_watcher_that_waits_for_an_answer_is_cancelled_at_once(vendor: Vendor)
     began = time.monotonic()
     assert asyncio.run(scene())
     assert time.monotonic() - began < 5
-    # The answer that nobody waits for any more does no harm.
+    # The response that is not awaited any more does no harm.
     answer.set()
     assert ended.wait(5)
 

@@ -46,7 +46,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
     classify,
     plan,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import manager
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.allocate import ensure_held
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -760,7 +761,7 @@ def test_an_application_that_is_listed_late_is_not_repeated_after_a_lost_respons
 
     monkeypatch.setattr(core, "handle", slow)
     fault(core, {"path": "/monopolies", "method": "POST", "kind": "reset_after"})
-    outcome = manager.hold(client(core, tmp_path / "a", 300, wire), manager.Wish(2))
+    outcome = ensure_held(client(core, tmp_path / "a", 300, wire), DesiredMonopolies(2))
     assert [call["method"] for call in core.journal.select("/monopolies")].count("POST") == 1
     assert (outcome.error, len(outcome.applied), len(books(core).monopolies)) == (None, 2, 2)
 

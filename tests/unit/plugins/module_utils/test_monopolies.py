@@ -15,25 +15,29 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError, UncertainOutcomeError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import manager, operations
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.manager import (
-    Outcome,
-    give_up,
-    has_moved,
-    hold,
-    redial,
-    some,
-    summary,
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    Effect,
+    TransportError,
+    UncertainOutcomeError,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import operations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.allocate import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import (
-    Asked,
+    ApplicationParams,
+    DesiredMonopolies,
     Matcher,
-    Wish,
     inside,
-    recall,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY, MONOPOLY_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import has_moved, redial
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import (
+    MonopolyResult,
+    application_params,
+    summary,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.monopoly_store import MonopolyStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
 from hypothesis import given, settings
@@ -68,16 +72,16 @@ class Bench:
     def fault(self, method: str, kind: str, path: str = LIST, **fields: Any) -> None:
         self.core.faults.append({"path": path, "method": method, "kind": kind, **fields})
 
-    def hold(self, count: int, *, max_wait: float = 300.0, **options: Any) -> Outcome:
-        run = {name: options.pop(name) for name in ("wait", "check", "tell") if name in options}
+    def hold(self, count: int, *, max_wait: float = 300.0, **options: Any) -> MonopolyResult:
+        run = {name: options.pop(name) for name in ("wait", "check", "on_progress") if name in options}
         api = self.api(max_wait=max_wait, transport=options.pop("transport", None))
-        return hold(api, Wish(count, **options), **run)
+        return ensure_held(api, DesiredMonopolies(count, **options), **run)
 
-    def redial(self, uuids: Any = None, **options: Any) -> Outcome:
+    def redial(self, uuids: Any = None, **options: Any) -> MonopolyResult:
         return redial(self.api(max_wait=options.pop("max_wait", 300.0)), uuids, **options)
 
-    def give_up(self, uuids: Any = None, **options: Any) -> Outcome:
-        return give_up(self.api(max_wait=options.pop("max_wait", 300.0)), uuids, **options)
+    def release(self, uuids: Any = None, **options: Any) -> MonopolyResult:
+        return release(self.api(max_wait=options.pop("max_wait", 300.0)), uuids, **options)
 
     @property
     def uuids(self) -> list[str]:
@@ -98,7 +102,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(occupancy(), tmp_path / "state")
 
 
-def words(outcome: Outcome) -> str:
+def words(outcome: MonopolyResult) -> str:
     assert outcome.error is not None
     message = outcome.error.message
     assert "\n" not in message
@@ -106,7 +110,7 @@ def words(outcome: Outcome) -> str:
     return message
 
 
-def good(outcome: Outcome) -> Outcome:
+def good(outcome: MonopolyResult) -> MonopolyResult:
     assert outcome.error is None, outcome.error.message
     return outcome
 
@@ -131,17 +135,17 @@ def resource(uuid: str = "a:ppp1", area: str | None = "福建省泉州市", isp:
         (7, 7, True),
     ],
 )
-def test_a_code_tells_which_area_lies_in_which(code: int, wanted: int, verdict: bool | None) -> None:
+def test_codes_show_which_area_is_part_of_which(code: int, wanted: int, verdict: bool | None) -> None:
     assert inside(code, wanted) is verdict
 
 
 @given(st.integers(1, 999999), st.integers(1, 999999))
-def test_areas_apart_are_so_from_both_sides(one: int, two: int) -> None:
+def test_disjoint_areas_are_disjoint_in_both_orders(one: int, two: int) -> None:
     assert (inside(one, two) is False) == (inside(two, one) is False)
 
 
 @given(st.integers(100000, 999999), st.sampled_from([100, 10000]))
-def test_of_two_areas_at_most_one_lies_in_the_other(part: int, size: int) -> None:
+def test_of_two_areas_at_most_one_is_part_of_the_other(part: int, size: int) -> None:
     whole = part // size * size
     assert inside(part, whole) is True
     assert inside(whole, part) is (True if part == whole else None)
@@ -160,38 +164,43 @@ IDLE_ROWS = [
         ({"isp": "telecom"}, None, [], True),
         ({"isp": "mobile"}, None, [], False),
         ({"area_code": 350500}, None, [], None),
-        ({"area_code": 350500}, Asked(350500), [], True),
-        ({"area_code": 350500}, Asked(440100), [], False),
-        ({"area_code": 350500}, Asked(350000), [], None),
-        ({"area_code": 350500}, Asked(350000), IDLE_ROWS, True),
+        ({"area_code": 350500}, ApplicationParams(350500), [], True),
+        ({"area_code": 350500}, ApplicationParams(440100), [], False),
+        ({"area_code": 350500}, ApplicationParams(350000), [], None),
+        ({"area_code": 350500}, ApplicationParams(350000), IDLE_ROWS, True),
         ({"area_code": 350500}, None, IDLE_ROWS, True),
         ({"area_code": 350000}, None, IDLE_ROWS[1:], True),
         ({"area_code": 440100}, None, IDLE_ROWS, False),
         ({"area_code": 440100}, None, IDLE_ROWS[1:], None),
         ({"area_code": 440100}, None, [{"area_code": 440100, "area": "广东省广州市"}], None),
         ({"area_code": 440100, "isp": "mobile"}, None, [], False),
-        ({"area_code": 350500, "isp": "telecom"}, Asked(350500), [], True),
+        ({"area_code": 350500, "isp": "telecom"}, ApplicationParams(350500), [], True),
     ],
 )
-def test_what_matches(wish: dict[str, Any], asked: Asked | None, rows: list[Any], verdict: bool | None) -> None:
-    matcher = Matcher(Wish(1, **wish), {"a:ppp1": asked} if asked else {})
+def test_what_matches(
+    wish: dict[str, Any], asked: ApplicationParams | None, rows: list[Any], verdict: bool | None
+) -> None:
+    matcher = Matcher(DesiredMonopolies(1, **wish), {"a:ppp1": asked} if asked else {})
     matcher.learn([resource()], rows)
-    assert matcher.verdict(resource()) is verdict
+    assert matcher.matches(resource()) is verdict
 
 
-def test_a_provider_that_the_list_does_not_tell_is_the_one_that_was_asked_for() -> None:
+def test_an_unlisted_provider_is_that_of_the_application() -> None:
     unknown = resource(isp=None)
-    assert Matcher(Wish(1, isp="bgp"), {}).verdict(unknown) is None
-    assert Matcher(Wish(1, isp="bgp"), {"a:ppp1": Asked(None, "bgp")}).verdict(unknown) is True
-    assert Matcher(Wish(1, isp="bgp"), {"a:ppp1": Asked(None, "mobile")}).verdict(unknown) is False
+    assert Matcher(DesiredMonopolies(1, isp="bgp"), {}).matches(unknown) is None
+    assert Matcher(DesiredMonopolies(1, isp="bgp"), {"a:ppp1": ApplicationParams(None, "bgp")}).matches(unknown) is True
+    assert (
+        Matcher(DesiredMonopolies(1, isp="bgp"), {"a:ppp1": ApplicationParams(None, "mobile")}).matches(unknown)
+        is False
+    )
 
 
-def test_a_resource_whose_code_is_remembered_tells_the_code_of_its_area() -> None:
-    matcher = Matcher(Wish(1, 350500), {"a:ppp1": Asked(350500)})
+def test_a_resource_with_a_known_code_shows_the_code_of_its_area() -> None:
+    matcher = Matcher(DesiredMonopolies(1, 350500), {"a:ppp1": ApplicationParams(350500)})
     matcher.learn([resource(), resource("b:ppp2"), resource("c:ppp3", "广东省广州市"), resource("d:ppp4", None)])
-    assert [matcher.verdict(resource(uuid)) for uuid in ("a:ppp1", "b:ppp2")] == [True, True]
-    assert matcher.verdict(resource("c:ppp3", "广东省广州市")) is None
-    assert matcher.verdict(resource("d:ppp4", None)) is None
+    assert [matcher.matches(resource(uuid)) for uuid in ("a:ppp1", "b:ppp2")] == [True, True]
+    assert matcher.matches(resource("c:ppp3", "广东省广州市")) is None
+    assert matcher.matches(resource("d:ppp4", None)) is None
 
 
 json = st.recursive(
@@ -202,14 +211,14 @@ json = st.recursive(
 
 
 @given(st.lists(json, max_size=4), json)
-def test_whatever_the_idle_stock_looks_like_it_does_no_harm(rows: list[Any], odd: Any) -> None:
-    matcher = Matcher(Wish(1, 990000), {})
+def test_an_idle_stock_in_any_format_is_harmless(rows: list[Any], odd: Any) -> None:
+    matcher = Matcher(DesiredMonopolies(1, 990000), {})
     matcher.learn([], [*rows, odd])
-    assert matcher.verdict(resource()) in (True, False, None)
+    assert matcher.matches(resource()) in (True, False, None)
 
 
 def test_messages_are_short() -> None:
-    assert some([str(n) for n in range(22)], 3) == "0, 1, 2 and 19 more"
+    assert format_sample([str(n) for n in range(22)], 3) == "0, 1, 2 and 19 more"
     assert summary(["online", "queued", "online", "queued", "redialling"], 6) == "2 of 6 online, 2 queued, 1 redialling"
     assert summary(["", "拨号中"], 2) == "0 of 2 online, 1 in no known state, 1 拨号中"
 
@@ -218,8 +227,8 @@ def test_messages_are_short() -> None:
 
 
 def test_what_is_missing_is_applied_for_in_one_call_and_waited_for(bench: Bench) -> None:
-    told: list[str] = []
-    outcome = good(bench.hold(3, area_code=GUANGZHOU, isp="mobile", tell=told.append))
+    progress: list[str] = []
+    outcome = good(bench.hold(3, area_code=GUANGZHOU, isp="mobile", on_progress=progress.append))
     assert outcome.applied == bench.uuids
     assert outcome.changed
     assert outcome.missing == 3
@@ -227,9 +236,9 @@ def test_what_is_missing_is_applied_for_in_one_call_and_waited_for(bench: Bench)
     assert {one.area for one in outcome.after} == {"广东省广州市"}
     (call,) = bench.calls("POST")
     assert call["params"] == {"Num": "3", "AreaCode": "440100", "Operator": "2"}
-    assert told[0] == "0 of 3 online, 3 queued"
-    assert "0 of 3 online, 2 queued, 1 redialling" in told
-    assert told[-1] == "3 of 3 online"
+    assert progress[0] == "0 of 3 online, 3 queued"
+    assert "0 of 3 online, 2 queued, 1 redialling" in progress
+    assert progress[-1] == "3 of 3 online"
 
     again = good(bench.hold(3, area_code=GUANGZHOU, isp="mobile"))
     assert not again.changed
@@ -245,27 +254,27 @@ def test_only_the_difference_is_applied_for_and_a_surplus_stays(bench: Bench) ->
     assert len(bench.uuids) == 5
 
 
-def test_without_waiting_they_are_told_as_they_are(bench: Bench) -> None:
+def test_without_waiting_the_current_states_are_returned(bench: Bench) -> None:
     outcome = good(bench.hold(2, wait=False))
     assert [one.state for one in outcome.after] == ["queued", "queued"]
     assert [one.server for one in outcome.after] == [None, None]
     assert len(bench.calls("GET")) == 2
 
 
-def test_another_run_waits_for_what_is_on_its_way(bench: Bench) -> None:
+def test_another_run_waits_for_queued_resources(bench: Bench) -> None:
     bench.hold(2, wait=False)
     outcome = good(bench.hold(2))
     assert not outcome.changed
     assert {one.state for one in outcome.after} == {"online"}
 
 
-def test_nobody_waits_for_more_than_was_wished(bench: Bench) -> None:
+def test_a_run_does_not_wait_for_more_than_is_desired(bench: Bench) -> None:
     bench.hold(2)
     bench.hold(4, wait=False)
-    told: list[str] = []
-    outcome = good(bench.hold(2, tell=told.append))
+    progress: list[str] = []
+    outcome = good(bench.hold(2, on_progress=progress.append))
     assert sorted(one.state for one in outcome.after) == ["online", "online", "queued", "queued"]
-    assert told == []
+    assert progress == []
 
 
 def test_offline_ones_count_and_are_not_waited_for(bench: Bench) -> None:
@@ -278,7 +287,7 @@ def test_offline_ones_count_and_are_not_waited_for(bench: Bench) -> None:
     assert len(outcome.applied) == 1
 
 
-def test_the_time_runs_out_and_all_that_is_paid_for_is_named(bench: Bench) -> None:
+def test_when_max_wait_is_used_up_all_paid_resources_are_named(bench: Bench) -> None:
     outcome = bench.hold(3, max_wait=6)
     assert outcome.applied == bench.uuids
     assert outcome.changed
@@ -288,20 +297,20 @@ def test_the_time_runs_out_and_all_that_is_paid_for_is_named(bench: Bench) -> No
     assert bench.writes() == ["POST"]
 
 
-def test_what_was_applied_for_is_waited_for_whatever_becomes_of_it(bench: Bench) -> None:
-    outcome = bench.hold(2, max_wait=20, tell=lambda _text: bench.offline(bench.uuids[0]))
+def test_new_resources_are_waited_for_in_any_state(bench: Bench) -> None:
+    outcome = bench.hold(2, max_wait=20, on_progress=lambda _text: bench.offline(bench.uuids[0]))
     assert f"1 of 2 online, 1 offline, and max_wait (20 seconds) is used up; not ready: {bench.uuids[0]}." in words(
         outcome
     )
     assert outcome.applied == bench.uuids
 
 
-def test_what_vanishes_while_it_is_waited_for_is_told(bench: Bench) -> None:
+def test_new_resources_that_vanish_are_reported(bench: Bench) -> None:
     def take_away(_text: str) -> None:
         bench.core.keys[KEY].holdings.monopolies[1:] = []
 
-    outcome = bench.hold(2, tell=take_away)
-    assert "does not show any more what was applied for" in words(outcome)
+    outcome = bench.hold(2, on_progress=take_away)
+    assert "The list no longer contains resources that were applied for: " in words(outcome)
     assert len(outcome.applied) == 2
 
 
@@ -309,7 +318,7 @@ def silence_the_stock(bench: Bench) -> None:
     bench.fault("GET", "replace", IDLE, body={"data": []}, times=-1)
 
 
-def test_the_idle_stock_tells_which_areas_do_not_match(bench: Bench) -> None:
+def test_the_idle_stock_shows_which_areas_do_not_match(bench: Bench) -> None:
     bench.hold(2, isp="telecom")
     elsewhere = [one.area for one in bench.core.keys[KEY].holdings.monopolies if one.area.area_id != HUAIAN]
     outcome = good(bench.hold(3, area_code=HUAIAN))
@@ -317,7 +326,7 @@ def test_the_idle_stock_tells_which_areas_do_not_match(bench: Bench) -> None:
     assert outcome.undetermined == []
 
 
-def test_what_was_applied_for_here_is_known_without_the_idle_stock(bench: Bench) -> None:
+def test_own_applications_are_known_without_the_idle_stock(bench: Bench) -> None:
     silence_the_stock(bench)
     bench.hold(2, area_code=GUANGZHOU)
     bench.hold(1, area_code=HUAIAN)
@@ -328,7 +337,7 @@ def test_what_was_applied_for_here_is_known_without_the_idle_stock(bench: Bench)
 
 
 @pytest.mark.parametrize(("undetermined", "applied"), [("fail", 0), ("ignore", 3), ("match", 1)])
-def test_where_nobody_knows_the_area(bench: Bench, undetermined: str, applied: int) -> None:
+def test_undetermined_resources_fail_are_ignored_or_match(bench: Bench, undetermined: str, applied: int) -> None:
     silence_the_stock(bench)
     held = bench.hold(2).applied
     bench.core.journal.clear()
@@ -337,13 +346,13 @@ def test_where_nobody_knows_the_area(bench: Bench, undetermined: str, applied: i
     assert outcome.undetermined == held
     if undetermined == "fail":
         assert bench.writes() == []
-        assert words(outcome).startswith("3 of 3 resources are missing, and 2 are held of which cannot be told")
+        assert words(outcome).startswith("3 of 3 resources are missing. Whether 2 held resources match is unknown: ")
         assert "Set undetermined to match" in words(outcome)
     else:
         good(outcome)
 
 
-def test_where_enough_match_nobody_asks_about_the_others(bench: Bench) -> None:
+def test_the_idle_stock_is_not_read_if_enough_resources_match(bench: Bench) -> None:
     silence_the_stock(bench)
     bench.hold(1)
     bench.hold(1, area_code=GUANGZHOU, undetermined="ignore")
@@ -353,14 +362,14 @@ def test_where_enough_match_nobody_asks_about_the_others(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["code", "status", "garbage"])
-def test_an_idle_stock_that_cannot_be_read_tells_nothing(bench: Bench, kind: str) -> None:
+def test_an_unreadable_idle_stock_leaves_resources_undetermined(bench: Bench, kind: str) -> None:
     bench.hold(1)
     fields = {"code": {"code": -15}, "status": {"http_status": 404}}.get(kind, {})
     bench.fault("GET", kind, IDLE, times=-1, **fields)
-    assert "cannot be told whether they match" in words(bench.hold(2, area_code=GUANGZHOU))
+    assert "Whether 1 held resources match is unknown" in words(bench.hold(2, area_code=GUANGZHOU))
 
 
-def test_a_wish_beyond_the_plan_fails_before_the_first_write(bench: Bench) -> None:
+def test_a_count_beyond_the_plan_fails_before_the_first_write(bench: Bench) -> None:
     bench.hold(4)
     for check in (True, False):
         outcome = bench.hold(12, check=check)
@@ -373,23 +382,23 @@ def test_a_wish_beyond_the_plan_fails_before_the_first_write(bench: Bench) -> No
 
 
 @pytest.mark.parametrize("code", [-1, -10, -15])
-def test_a_plan_without_a_quota_is_no_hindrance(bench: Bench, code: int) -> None:
+def test_a_plan_without_a_quota_is_supported(bench: Bench, code: int) -> None:
     bench.fault("GET", "code", QUOTA, code=code, times=-1)
     assert len(good(bench.hold(2)).applied) == 2
 
 
-def test_a_quota_that_counts_something_else_is_no_hindrance(bench: Bench) -> None:
+def test_a_quota_without_channels_is_ignored(bench: Bench) -> None:
     bench.fault("GET", "replace", QUOTA, body={"Code": 0, "Total": 0, "Available": 0, "Used": 0})
     assert len(good(bench.hold(2)).applied) == 2
 
 
-def test_an_expired_plan_is_told_before_the_first_write(bench: Bench) -> None:
+def test_an_expired_plan_fails_before_the_first_write(bench: Bench) -> None:
     bench.fault("GET", "code", QUOTA, code=-100)
     assert "code -100" in words(bench.hold(2))
     assert bench.writes() == []
 
 
-def test_a_refused_application_says_what_the_vendor_said(bench: Bench) -> None:
+def test_a_refused_application_quotes_the_vendor(bench: Bench) -> None:
     bench.fault("GET", "code", QUOTA, code=-15)
     outcome = bench.hold(11)
     assert words(outcome).startswith("POST /monopolies was refused with HTTP 400")
@@ -398,7 +407,7 @@ def test_a_refused_application_says_what_the_vendor_said(bench: Bench) -> None:
     assert bench.writes() == ["POST"]
 
 
-def test_an_empty_list_is_not_believed_at_once(bench: Bench) -> None:
+def test_an_empty_list_is_read_once_more(bench: Bench) -> None:
     bench.hold(2)
     bench.fault("GET", "data_null")
     outcome = good(bench.hold(2))
@@ -439,9 +448,9 @@ def test_a_run_waits_for_another_that_changes_what_the_key_holds(bench: Bench, o
     assert "failed" not in execute_with(bench, **options, all="state" in options)
 
 
-# --- lost answers ---------------------------------------------------------------------------------------------------
+# --- lost responses ------------------------------------------------------------------------------------------------
 
-#: Answers to a write that say nothing, and whether the vendor did it.
+#: Lost responses to a write, and whether the vendor carried it out.
 LOST: dict[str, tuple[bool, dict[str, Any]]] = {
     "reset after": (True, {"kind": "reset_after"}),
     "truncated": (True, {"kind": "truncate"}),
@@ -458,7 +467,7 @@ lost = pytest.mark.parametrize(("done", "fields"), LOST.values(), ids=LOST)
 
 
 @lost
-def test_a_lost_answer_to_an_application(bench: Bench, done: bool, fields: dict[str, Any]) -> None:
+def test_a_lost_response_to_an_application(bench: Bench, done: bool, fields: dict[str, Any]) -> None:
     bench.fault("POST", **fields)
     outcome = good(bench.hold(3, area_code=GUANGZHOU))
     assert outcome.applied == bench.uuids
@@ -469,23 +478,25 @@ def test_a_lost_answer_to_an_application(bench: Bench, done: bool, fields: dict[
 
 
 @pytest.mark.parametrize("fields", [{"http_status": 502}, {"http_status": 504}])
-def test_an_application_that_may_still_be_under_way_is_not_repeated(bench: Bench, fields: dict[str, Any]) -> None:
+def test_an_application_in_flight_is_not_repeated(bench: Bench, fields: dict[str, Any]) -> None:
     bench.fault("POST", "status", **fields)
     outcome = bench.hold(2)
     assert isinstance(outcome.error, UncertainOutcomeError)
-    assert "Whether 2 resources were applied for cannot be told, and the list shows no sign of it." in words(outcome)
+    assert "Whether 2 resources were applied for is unknown: the list of resources shows nothing new so far." in words(
+        outcome
+    )
     assert words(outcome).endswith(
         'Run the task again: it waits until that is known. "ansible localhost -m qingguo.qgnet.qg_monopoly_info" shows '
-        "what is held."
+        "the resources of the key."
     )
     assert bench.writes() == ["POST"]
     assert not outcome.changed
     assert outcome.error.details["http_status"] == fields["http_status"]
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(15.0, False), (60.0, False), (90.0, True)])
+@pytest.mark.parametrize(("seconds", "uncertain"), [(15.0, False), (60.0, False), (90.0, True)])
 def test_an_application_that_the_list_shows_late_is_not_repeated(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds: float, told: bool
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds: float, uncertain: bool
 ) -> None:
     good(bench.hold(1))
     handle, old = bench.core.handle, list(bench.uuids)
@@ -503,8 +514,10 @@ def test_an_application_that_the_list_shows_late_is_not_repeated(
     outcome = bench.hold(3)
     assert bench.writes() == ["POST"]
     assert len(bench.uuids) == 3
-    assert isinstance(outcome.error, UncertainOutcomeError) is told
-    assert not told or "the quota has more in use than before" in words(outcome)
+    assert isinstance(outcome.error, UncertainOutcomeError) is uncertain
+    assert not uncertain or "the quota has fewer free channels than the list of resources accounts for" in words(
+        outcome
+    )
 
 
 def test_a_lost_application_and_then_no_quota(bench: Bench) -> None:
@@ -512,7 +525,7 @@ def test_a_lost_application_and_then_no_quota(bench: Bench) -> None:
     bench.fault("GET", "status", path=QUOTA, http_status=503, skip=1, times=-1)
     outcome = bench.hold(2)
     assert isinstance(outcome.error, UncertainOutcomeError)
-    assert "cannot be told, and the quota cannot be read: /info/quota: HTTP 503" in words(outcome)
+    assert "is unknown: the quota cannot be read: /info/quota: HTTP 503" in words(outcome)
     assert bench.writes() == ["POST"]
 
 
@@ -529,7 +542,7 @@ def test_a_lost_application_and_then_no_list(bench: Bench) -> None:
     bench.fault("GET", "status", http_status=503, skip=1, times=-1)
     outcome = bench.hold(2)
     assert isinstance(outcome.error, UncertainOutcomeError)
-    assert "cannot be told, since the list cannot be looked at: /monopolies: HTTP 503" in words(outcome)
+    assert "is unknown: the list of resources cannot be read: /monopolies: HTTP 503" in words(outcome)
     assert bench.writes() == ["POST"]
 
 
@@ -539,13 +552,14 @@ def test_an_accepted_application_and_then_no_list(bench: Bench) -> None:
     assert isinstance(outcome.error, UncertainOutcomeError)
     assert outcome.changed
     assert words(outcome).startswith(
-        "2 resources were applied for, and the list shows none that is new (/monopolies: HTTP"
+        "The vendor reports success. Whether 2 resources were applied for is unknown: the list of resources cannot be "
+        "read: /monopolies: HTTP"
     )
     assert bench.writes() == ["POST"]
 
 
 @pytest.mark.parametrize(("kind", "error"), [("reset_after", False), ("reset_before", True)])
-def test_without_time_to_wait_one_look_has_to_do(bench: Bench, kind: str, error: bool) -> None:
+def test_without_time_to_wait_the_list_is_read_once(bench: Bench, kind: str, error: bool) -> None:
     bench.fault("POST", kind)
     outcome = bench.hold(1, wait=False, max_wait=0)
     assert bool(outcome.error) is error
@@ -564,7 +578,7 @@ def test_fewer_than_were_applied_for_are_named_and_nothing_is_repeated(bench: Be
     assert len(good(bench.hold(3)).applied) == 1
 
 
-def test_fewer_than_were_applied_for_are_named_also_where_the_answer_was_lost(
+def test_fewer_than_were_applied_for_are_named_also_after_a_lost_response(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     core_handle = bench.core.handle
@@ -581,13 +595,13 @@ def test_fewer_than_were_applied_for_are_named_also_where_the_answer_was_lost(
     assert bench.writes() == ["POST"]
 
 
-def test_a_blocked_key_is_told_as_such(bench: Bench) -> None:
+def test_a_blocked_key_is_reported_as_such(bench: Bench) -> None:
     bench.fault("POST", "replace", body={"Code": -12})
     assert "POST /monopolies was refused with code -12 (key blocked" in words(bench.hold(1))
     assert bench.writes() == ["POST"]
 
 
-def test_a_refusal_after_a_lost_answer_proves_nothing(bench: Bench) -> None:
+def test_a_refusal_after_a_lost_response_leaves_the_effect_unknown(bench: Bench) -> None:
     bench.fault("POST", "reset_before")
     bench.fault("POST", "code", code=-102)
     outcome = bench.hold(2)
@@ -597,7 +611,7 @@ def test_a_refusal_after_a_lost_answer_proves_nothing(bench: Bench) -> None:
 
 @pytest.mark.parametrize("answer", ["uuids", "objects", "empty"])
 @pytest.mark.parametrize("kind", [None, "data_null", "data_absent", "strings"])
-def test_the_answer_to_an_application_may_look_like_anything(bench: Bench, answer: str, kind: str | None) -> None:
+def test_the_response_to_an_application_may_have_any_format(bench: Bench, answer: str, kind: str | None) -> None:
     bench.core.keys[KEY].configure({"options": {"apply_data": answer}})
     if kind:
         bench.fault("POST", kind)
@@ -605,7 +619,7 @@ def test_the_answer_to_an_application_may_look_like_anything(bench: Bench, answe
     assert bench.writes() == ["POST"]
 
 
-def test_what_is_new_and_not_as_wished_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_resources_that_do_not_match_are_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     core_handle = bench.core.handle
 
     def other_area(method: str, path: str, params: Any) -> Any:
@@ -615,7 +629,7 @@ def test_what_is_new_and_not_as_wished_is_named(bench: Bench, monkeypatch: pytes
     monkeypatch.setattr(bench.core, "handle", other_area)
     outcome = bench.hold(1, isp="mobile")
     assert outcome.applied == bench.uuids
-    assert f"the new ones are not all as wished: {bench.uuids[0]}" in words(outcome)
+    assert f"not all of the new ones match: {bench.uuids[0]}" in words(outcome)
     assert outcome.changed
 
 
@@ -634,7 +648,7 @@ moves = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(moves)
-def test_nothing_is_paid_for_beyond_the_wish_or_without_a_name(
+def test_nothing_is_paid_for_beyond_the_desired_state_or_without_a_report(
     steps: list[tuple[int, int | None, list[str], list[str | None], float]],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -692,7 +706,7 @@ def kill_applying(bench: Bench, *, done: bool, late: float | None = None) -> Any
 
     transport.send = deadly
     with pytest.raises(Killed):
-        hold(api, Wish(2, area_code=GUANGZHOU))
+        ensure_held(api, DesiredMonopolies(2, area_code=GUANGZHOU))
     transport.send = send
     return transport
 
@@ -714,9 +728,9 @@ def test_the_next_run_adopts_what_a_killed_one_applied_for(bench: Bench) -> None
     assert [one.uuid for one in outcome.before] == bench.uuids
     assert not outcome.changed
     assert outcome.warnings == [
-        f"An earlier run applied for 2 resources without learning the result: {', '.join(bench.uuids)} are held."
+        f"An earlier run applied for 2 resources and did not learn the result: {', '.join(bench.uuids)} are held."
     ]
-    assert set(recall(bench.api()).values()) == {Asked(GUANGZHOU, None)}
+    assert set(application_params(bench.api()).values()) == {ApplicationParams(GUANGZHOU, None)}
     assert unresolved(bench) == 0
 
 
@@ -743,7 +757,7 @@ def test_a_wait_for_an_earlier_application_that_max_wait_does_not_cover_says_unt
     assert isinstance(outcome.error, UncertainOutcomeError)
     assert words(outcome) == (
         "2 resources were applied for at 2030-01-01T08:00:00+08:00 without a known result; the list shows 0 of them, "
-        "and whether more will be held cannot be told before 2030-01-01T08:01:30+08:00. Nothing was applied for. Run "
+        "and whether more will be held is unknown until 2030-01-01T08:01:30+08:00. Nothing was applied for. Run "
         "the task again after that, or raise max_wait (30 seconds)."
     )
     assert bench.core.clock.now() == START + 30
@@ -782,7 +796,7 @@ def test_a_quota_with_more_in_use_stops_the_next_application_for_ten_minutes(ben
     outcome = bench.hold(2)
     assert isinstance(outcome.error, UncertainOutcomeError)
     assert "the quota has more in use than the list accounts for" in words(outcome)
-    assert "from 2030-01-01T08:10:00+08:00 on, the list alone counts." in words(outcome)
+    assert "from 2030-01-01T08:10:00+08:00 on, only the list counts." in words(outcome)
     assert bench.writes() == ["POST"]
     lagging(bench, 0)
     assert len(good(bench.hold(2)).before) == 2
@@ -828,7 +842,7 @@ def test_a_clock_that_is_set_back_does_not_prolong_the_wait(bench: Bench) -> Non
     api = bench.api()
     now = api.rate_limiter.now
     api.rate_limiter.now = lambda: now() - 3000
-    assert hold(api, Wish(2), wait=False).error is None
+    assert ensure_held(api, DesiredMonopolies(2), wait=False).error is None
     assert api.budget.waited <= 95
 
 
@@ -836,7 +850,7 @@ def test_what_was_released_does_not_count_while_the_list_lags(bench: Bench) -> N
     old = bench.hold(2).applied
     bench.core.clock.advance(13 * HOURS)
     lagging(bench, 50)
-    assert good(bench.give_up(None)).released == old
+    assert good(bench.release(None)).released == old
     outcome = good(bench.hold(2))
     assert outcome.before == []
     assert len(outcome.applied) == len(bench.uuids) == 2
@@ -853,9 +867,9 @@ def test_a_release_whose_process_is_killed_after_the_response_counts(
         raise Killed
 
     with monkeypatch.context() as context:
-        context.setattr(manager, "forget", die)
+        context.setattr(MonopolyStore, "forget", die)
         with pytest.raises(Killed):
-            bench.give_up(None)
+            bench.release(None)
     assert len(good(bench.hold(2)).applied) == 2
 
 
@@ -864,7 +878,7 @@ def test_a_lost_release_that_the_list_shows_late_is_not_reported_as_refused(benc
     bench.core.clock.advance(13 * HOURS)
     lagging(bench, 50)
     bench.fault("DELETE", "reset_after")
-    outcome = good(bench.give_up(None))
+    outcome = good(bench.release(None))
     assert (outcome.released, bench.uuids) == (old, [])
 
 
@@ -875,7 +889,7 @@ def test_a_release_whose_response_names_nothing_is_looked_for_on_the_list(bench:
     lagging(bench, lag)
     bench.fault("DELETE", "data_null")
     began = bench.core.clock.now()
-    outcome = good(bench.give_up(None))
+    outcome = good(bench.release(None))
     assert (outcome.released, bench.uuids) == (old, [])
     assert waited <= bench.core.clock.now() - began <= waited + 10
     assert bench.writes() == ["POST", "DELETE"]
@@ -885,7 +899,7 @@ def test_a_release_that_is_only_reported_is_repeated_when_the_list_must_show_it(
     old = bench.hold(2).applied
     bench.core.clock.advance(13 * HOURS)
     bench.fault("DELETE", "replace", body={"data": {"odd": 1}})
-    assert good(bench.give_up(None)).released == old
+    assert good(bench.release(None)).released == old
     assert bench.writes() == ["POST", "DELETE", "DELETE"]
     assert bench.uuids == []
 
@@ -894,7 +908,7 @@ def test_an_empty_list_does_not_forget_what_resources_were_applied_for_with(benc
     silence_the_stock(bench)
     bench.hold(2, area_code=GUANGZHOU)
     bench.fault("GET", "data_null", times=2)
-    assert not good(bench.give_up([])).changed
+    assert not good(bench.release([])).changed
     assert not good(bench.hold(2, area_code=GUANGZHOU, undetermined="ignore")).changed
     assert bench.writes() == ["POST"]
 
@@ -904,7 +918,7 @@ def test_a_resource_that_no_list_has_shown_for_long_is_forgotten(bench: Bench) -
     bench.core.keys[KEY].holdings.monopolies.clear()
     bench.core.clock.advance(100 * 24 * HOURS)
     new = good(bench.hold(1)).applied
-    assert list(recall(bench.api())) == new
+    assert list(application_params(bench.api())) == new
 
 
 # --- releasing ------------------------------------------------------------------------------------------------------
@@ -913,29 +927,29 @@ def test_a_resource_that_no_list_has_shown_for_long_is_forgotten(bench: Bench) -
 def test_release_and_release_again(bench: Bench) -> None:
     one, two, three = bench.hold(3).applied
     bench.core.clock.advance(13 * HOURS)
-    outcome = good(bench.give_up([one, two, "gone:ppp1"]))
+    outcome = good(bench.release([one, two, "gone:ppp1"]))
     assert outcome.released == [one, two]
     assert [left.uuid for left in outcome.after] == [three] == bench.uuids
-    assert not good(bench.give_up([one, two])).changed
+    assert not good(bench.release([one, two])).changed
     assert bench.writes() == ["POST", "DELETE"]
-    assert good(bench.give_up(None)).released == [three]
+    assert good(bench.release(None)).released == [three]
     assert bench.uuids == []
-    assert not good(bench.give_up(None)).changed
-    assert not good(bench.give_up([])).changed
+    assert not good(bench.release(None)).changed
+    assert not good(bench.release([])).changed
 
 
 def test_what_is_released_is_forgotten(bench: Bench) -> None:
     uuids = bench.hold(2, area_code=GUANGZHOU).applied
     bench.core.clock.advance(13 * HOURS)
-    bench.give_up(uuids[:1])
-    assert recall(bench.api()) == {uuids[1]: Asked(GUANGZHOU, None)}
+    bench.release(uuids[:1])
+    assert application_params(bench.api()) == {uuids[1]: ApplicationParams(GUANGZHOU, None)}
 
 
-def test_the_young_are_named_with_the_time_and_the_old_are_released(bench: Bench) -> None:
+def test_only_resources_of_sufficient_age_are_released_and_the_others_named_with_the_time(bench: Bench) -> None:
     old = bench.hold(2).applied
     bench.core.clock.advance(12 * HOURS)
     young = bench.hold(3).applied
-    outcome = bench.give_up(None)
+    outcome = bench.release(None)
     assert outcome.released == old
     assert bench.uuids == young
     (refused,) = outcome.refused
@@ -944,53 +958,53 @@ def test_the_young_are_named_with_the_time_and_the_old_are_released(bench: Bench
     assert f"1 of 3 resources cannot be released: {young[0]} (possible from 2030-01-02T08:00:" in words(outcome)
     assert words(outcome).count("+08:00 on)") == 1
     bench.core.journal.clear()
-    predicted = bench.give_up(None, check=True)
-    assert words(predicted) == words(bench.give_up(None))
+    predicted = bench.release(None, check=True)
+    assert words(predicted) == words(bench.release(None))
     assert bench.writes() == []
 
 
-def test_the_vendor_has_the_last_word_where_a_time_cannot_be_read(bench: Bench) -> None:
+def test_the_vendor_decides_if_a_time_cannot_be_read(bench: Bench) -> None:
     bench.hold(1)
     item = bench.core.handle("GET", LIST, {"Key": KEY})[1]["data"][0]
     bench.fault("GET", "replace", body={"data": [{**item, "monopolize_time": "a while ago"}]})
-    outcome = bench.give_up(None)
+    outcome = bench.release(None)
     assert outcome.refused[0].possible_from is None
     assert "12小时" in words(outcome)
     assert bench.writes() == ["POST", "DELETE"]
 
 
-def test_a_clock_that_is_behind_is_set_right_by_the_list(bench: Bench) -> None:
+def test_a_clock_that_is_behind_is_corrected_by_the_list(bench: Bench) -> None:
     bench.hold(1)
     bench.core.clock.advance(13 * HOURS)
     api = bench.api()
     api.rate_limiter.now = lambda: START
-    assert len(good(give_up(api, None)).released) == 1
+    assert len(good(release(api, None)).released) == 1
 
 
 @lost
-def test_a_lost_answer_to_a_release(bench: Bench, done: bool, fields: dict[str, Any]) -> None:
+def test_a_lost_response_to_a_release(bench: Bench, done: bool, fields: dict[str, Any]) -> None:
     uuids = bench.hold(3).applied
     bench.core.clock.advance(13 * HOURS)
     bench.fault("DELETE", **fields)
-    outcome = good(bench.give_up(uuids[:2]))
+    outcome = good(bench.release(uuids[:2]))
     assert outcome.released == uuids[:2]
     assert bench.uuids == uuids[2:]
     assert bench.writes() == ["POST"] + ["DELETE"] * (1 if done else 2)
 
 
-def test_only_what_is_still_there_is_released_again(bench: Bench) -> None:
+def test_only_resources_that_are_still_held_are_released_again(bench: Bench) -> None:
     uuids = bench.hold(3).applied
     bench.core.clock.advance(13 * HOURS)
     bench.fault("DELETE", "partial", drop=1)
-    assert sorted(good(bench.give_up(None)).released) == sorted(uuids)
+    assert sorted(good(bench.release(None)).released) == sorted(uuids)
     assert [call["params"]["UUIDs"] for call in bench.calls("DELETE")] == [",".join(uuids), uuids[2]]
 
 
-def test_a_refusal_for_the_sake_of_one_does_not_keep_the_others(bench: Bench) -> None:
+def test_a_refusal_of_one_does_not_keep_the_others(bench: Bench) -> None:
     uuids = bench.hold(2).applied
     bench.core.clock.advance(13 * HOURS)
     bench.fault("DELETE", "code", code=-105, times=2)
-    outcome = bench.give_up(None)
+    outcome = bench.release(None)
     assert outcome.released == uuids[1:]
     assert [one.uuid for one in outcome.refused] == uuids[:1] == bench.uuids
     assert "refused with HTTP 400" in words(outcome)
@@ -998,14 +1012,55 @@ def test_a_refusal_for_the_sake_of_one_does_not_keep_the_others(bench: Bench) ->
 
 
 @pytest.mark.parametrize("fields", [{"kind": "reset_before"}, {"kind": "partial", "drop": 2}])
-def test_a_release_that_does_not_come_about_is_told(bench: Bench, fields: dict[str, Any]) -> None:
+def test_a_release_without_effect_is_reported(bench: Bench, fields: dict[str, Any]) -> None:
     bench.hold(2)
     bench.core.clock.advance(13 * HOURS)
     bench.fault("DELETE", times=-1, **fields)
-    outcome = bench.give_up(None)
+    outcome = bench.release(None)
     assert words(outcome).startswith("2 resources could not be released: ")
     assert not outcome.changed
     assert bench.writes() == ["POST"] + ["DELETE"] * 3
+
+
+def permanently_failing(bench: Bench, method: str, *, done: bool) -> tuple[ProxyApi, list[str]]:
+    """A client whose calls with this method end in an error that will not pass, and the calls that it sends."""
+    api = bench.api()
+    transport: Any = api._transport
+    send, sent = transport.send, []
+
+    def fail(verb: str, url: str, parameters: dict[str, str], endpoint: str) -> Any:
+        if verb != method:
+            return send(verb, url, parameters, endpoint)
+        sent.append(verb)
+        if done:
+            send(verb, url, parameters, endpoint)
+        raise TransportError("a compressed response", endpoint=endpoint, effect=Effect.UNKNOWN, retryable=False)
+
+    transport.send = fail
+    return api, sent
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_release_is_verified_and_not_repeated_after_an_error_that_will_not_pass(bench: Bench, done: bool) -> None:
+    uuids = bench.hold(2).applied
+    bench.core.clock.advance(13 * HOURS)
+    lagging(bench, 50)
+    api, sent = permanently_failing(bench, "DELETE", done=done)
+    outcome = release(api, None)
+    assert (outcome.released, bench.uuids) == ((uuids, []) if done else ([], uuids))
+    assert (outcome.error is None) is done
+    assert sent == ["DELETE"]
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_redial_is_verified_and_not_repeated_after_an_error_that_will_not_pass(bench: Bench, done: bool) -> None:
+    uuids = ready(bench)
+    api, sent = permanently_failing(bench, "PUT", done=done)
+    outcome = redial(api, None)
+    assert [one.uuid for one in outcome.redialled] == (uuids if done else [])
+    assert [one.uuid for one in outcome.refused] == ([] if done else uuids)
+    assert (outcome.error is None) is done
+    assert sent == ["PUT"]
 
 
 def test_a_release_and_then_no_list(bench: Bench) -> None:
@@ -1013,18 +1068,20 @@ def test_a_release_and_then_no_list(bench: Bench) -> None:
     bench.core.clock.advance(13 * HOURS)
     bench.fault("GET", "status", http_status=503, skip=1, times=-1)
     bench.fault("DELETE", "reset_after")
-    outcome = bench.give_up(None)
+    outcome = bench.release(None)
     assert isinstance(outcome.error, UncertainOutcomeError)
-    assert f"Whether {uuids[0]} were released cannot be told, since the list cannot be looked at" in words(outcome)
+    assert f"Whether the release of {uuids[0]} took effect is unknown: the list of resources cannot be read: " in words(
+        outcome
+    )
     bench.core.faults.clear()
-    assert not good(bench.give_up(None)).changed
+    assert not good(bench.release(None)).changed
 
 
 def test_another_plan_cannot_be_released_from(bench: Bench) -> None:
     bench.hold(1)
     bench.core.clock.advance(13 * HOURS)
     bench.fault("DELETE", "replace", body={"Code": -12})
-    assert "key blocked" in words(bench.give_up(None))
+    assert "key blocked" in words(bench.release(None))
     assert bench.writes() == ["POST", "DELETE"]
 
 
@@ -1032,7 +1089,7 @@ def test_many_are_released_in_few_calls(tmp_path: Path) -> None:
     bench = Bench(occupancy(channels=60, queue_seconds=0.1), tmp_path)
     bench.hold(60)
     bench.core.clock.advance(13 * HOURS)
-    assert len(good(bench.give_up(None)).released) == 60
+    assert len(good(bench.release(None)).released) == 60
     assert bench.writes() == ["POST", "DELETE", "DELETE"]
 
 
@@ -1062,28 +1119,28 @@ LATER = datetime.datetime.fromtimestamp(START, datetime.timezone.utc)
         ({"dialled": LATER}, {"state": "offline", "server": None}, False),
     ],
 )
-def test_what_shows_that_something_was_redialled(before: dict[str, Any], after: dict[str, Any], moved: bool) -> None:
+def test_which_changes_of_the_list_show_a_redial(before: dict[str, Any], after: dict[str, Any], moved: bool) -> None:
     assert has_moved(replace(resource(), **before), replace(resource(), **after)) is moved
 
 
-def test_redial_tells_old_and_new_addresses_every_time(bench: Bench) -> None:
+def test_redial_returns_old_and_new_addresses_every_time(bench: Bench) -> None:
     uuids = ready(bench)
-    told: list[str] = []
-    first = good(bench.redial(tell=told.append))
+    progress: list[str] = []
+    first = good(bench.redial(on_progress=progress.append))
     assert [one.uuid for one in first.redialled] == uuids
     for one in first.redialled:
         assert one.before
         assert one.after
         assert one.before != one.after
-    assert told[0] == "0 of 2 online, 2 redialling"
-    assert told[-1] == "2 of 2 online"
+    assert progress[0] == "0 of 2 online, 2 redialling"
+    assert progress[-1] == "2 of 2 online"
     second = good(bench.redial(uuids[:1]))
     assert second.redialled[0].before == first.redialled[0].after
     assert [one.uuid for one in second.after] == uuids[:1]
     assert bench.writes() == ["PUT", "PUT"]
 
 
-def test_the_rest_after_a_dial_is_waited_for(bench: Bench) -> None:
+def test_the_interval_after_a_dial_is_waited_for(bench: Bench) -> None:
     ready(bench)
     bench.redial(wait=False)
     bench.core.clock.advance(5)
@@ -1094,7 +1151,7 @@ def test_the_rest_after_a_dial_is_waited_for(bench: Bench) -> None:
     assert [call["http_status"] for call in bench.calls("PUT", REDIAL)] == [200, 200]
     bench.core.clock.advance(5)
     late = bench.redial(max_wait=1)
-    assert "the vendor wants 10 seconds between two dials" in words(late)
+    assert "the vendor requires 10 seconds between two dials" in words(late)
     assert not late.changed
     assert bench.writes() == ["PUT", "PUT"]
 
@@ -1106,18 +1163,18 @@ def test_without_waiting_a_new_address_is_not_known_yet(bench: Bench) -> None:
     assert [one.state for one in outcome.after] == ["redialling", "redialling"]
 
 
-def test_what_is_queued_or_being_redialled_is_left_alone(bench: Bench) -> None:
+def test_queued_and_redialling_resources_are_not_redialled(bench: Bench) -> None:
     first = ready(bench, 1)
     bench.hold(2, wait=False)
     bench.core.journal.clear()
     outcome = good(bench.redial())
     assert [one.uuid for one in outcome.redialled] == first
-    assert [one.uuid for one in outcome.left_alone] == bench.uuids[1:]
+    assert [one.uuid for one in outcome.pending] == bench.uuids[1:]
     assert {one.state for one in outcome.after} == {"online"}
     assert bench.calls("PUT", REDIAL)[0]["params"]["UUIDs"] == first[0]
 
 
-def test_where_all_are_on_their_way_nothing_is_sent(bench: Bench) -> None:
+def test_nothing_is_sent_if_all_resources_are_pending(bench: Bench) -> None:
     bench.hold(2, wait=False)
     outcome = good(bench.redial())
     assert not outcome.changed
@@ -1126,7 +1183,7 @@ def test_where_all_are_on_their_way_nothing_is_sent(bench: Bench) -> None:
     assert not good(bench.redial([])).changed
 
 
-def test_an_offline_one_is_dialled_as_well(bench: Bench) -> None:
+def test_an_offline_resource_is_redialled(bench: Bench) -> None:
     uuids = ready(bench)
     bench.offline(uuids[1])
     outcome = good(bench.redial())
@@ -1135,16 +1192,18 @@ def test_an_offline_one_is_dialled_as_well(bench: Bench) -> None:
     assert {one.state for one in outcome.after} == {"online"}
 
 
-def test_an_unknown_name_is_a_mistake(bench: Bench) -> None:
+def test_a_redial_of_an_unknown_resource_is_an_error(bench: Bench) -> None:
     uuids = ready(bench)
     result = execute_with(bench, state="redialled", uuids=[uuids[0], "nowhere:ppp1"])
     assert result["failed"]
-    assert result["msg"].startswith("uuids holds what this key does not hold: nowhere:ppp1. Nothing was redialled")
+    assert result["msg"].startswith(
+        "uuids contains resources that this key does not hold: nowhere:ppp1. Nothing was redialled"
+    )
     assert bench.writes() == []
 
 
 @lost
-def test_a_lost_answer_to_a_redial(bench: Bench, done: bool, fields: dict[str, Any]) -> None:
+def test_a_lost_response_to_a_redial(bench: Bench, done: bool, fields: dict[str, Any]) -> None:
     uuids = ready(bench)
     bench.fault("PUT", path=REDIAL, **fields)
     outcome = good(bench.redial())
@@ -1153,7 +1212,7 @@ def test_a_lost_answer_to_a_redial(bench: Bench, done: bool, fields: dict[str, A
     assert bench.writes() == ["PUT"] * (1 if done else 2)
 
 
-def test_a_redial_that_does_not_come_about_is_told(bench: Bench) -> None:
+def test_a_redial_without_effect_is_reported(bench: Bench) -> None:
     uuids = ready(bench)
     bench.fault("PUT", "reset_before", REDIAL, times=-1)
     outcome = bench.redial()
@@ -1163,7 +1222,7 @@ def test_a_redial_that_does_not_come_about_is_told(bench: Bench) -> None:
     assert bench.writes() == ["PUT"] * 3
 
 
-def test_a_redial_refused_for_the_sake_of_one_reaches_the_others(bench: Bench) -> None:
+def test_a_refusal_of_one_does_not_prevent_the_redial_of_the_others(bench: Bench) -> None:
     uuids = ready(bench)
     bench.fault("PUT", "code", REDIAL, code=-105, times=2)
     outcome = bench.redial()
@@ -1173,7 +1232,7 @@ def test_a_redial_refused_for_the_sake_of_one_reaches_the_others(bench: Bench) -
     assert f"1 of 2 resources could not be redialled: {uuids[0]}. PUT /monopolies/ips was refused" in words(outcome)
 
 
-def test_a_redial_that_is_only_said_to_be_done_is_not_believed(bench: Bench) -> None:
+def test_a_redial_counts_only_if_the_list_shows_it(bench: Bench) -> None:
     uuids = ready(bench)
     bench.fault("PUT", "partial", REDIAL, drop=1)
     outcome = bench.redial(max_wait=20)
@@ -1195,13 +1254,13 @@ def test_a_lost_redial_and_then_no_list(bench: Bench) -> None:
     assert "key blocked" in words(bench.redial())
 
 
-def test_what_vanishes_while_it_is_redialled_is_told(bench: Bench) -> None:
+def test_resources_that_vanish_during_a_redial_are_reported(bench: Bench) -> None:
     ready(bench)
 
     def take_away(_text: str) -> None:
         bench.core.keys[KEY].holdings.monopolies[1:] = []
 
-    assert "does not show any more: " in words(bench.redial(tell=take_away))
+    assert "The list no longer contains: " in words(bench.redial(on_progress=take_away))
 
 
 def test_check_mode_redials_nothing(bench: Bench) -> None:
@@ -1233,8 +1292,8 @@ def execute_with(
         ({"count": 0}, "count=0 is out of range: give a number from 1 to 100."),
         ({"count": 101}, "count=101 is out of range: give a number from 1 to 100."),
         ({"count": 1, "area_code": 0}, "area_code=0 is out of range: give a number from 1 to 999999999."),
-        ({"count": 1, "uuids": ["a"]}, "uuids goes with state=absent or state=redialled alone: leave it out."),
-        ({"count": 1, "all": True}, "all goes with state=absent or state=redialled alone: leave it out."),
+        ({"count": 1, "uuids": ["a"]}, "uuids goes only with state=absent or state=redialled: leave it out."),
+        ({"count": 1, "all": True}, "all goes only with state=absent or state=redialled: leave it out."),
         ({"state": "absent"}, "uuids is missing: state=absent needs the names of resources, or all=true."),
         ({"state": "redialled"}, "uuids is missing: state=redialled needs the names of resources, or all=true."),
         (
@@ -1247,13 +1306,11 @@ def execute_with(
         ),
         (
             {"state": "absent", "uuids": [" "]},
-            "uuids holds ' ': give each name as an item, as qg_monopoly_info tells it.",
+            "uuids holds ' ': give each name as an item, as qg_monopoly_info returns it.",
         ),
     ],
 )
-def test_a_mistake_in_an_option_is_one_sentence_before_any_call(
-    bench: Bench, options: dict[str, Any], message: str
-) -> None:
+def test_an_invalid_option_is_reported_before_any_call(bench: Bench, options: dict[str, Any], message: str) -> None:
     result = execute_with(bench, **options)
     assert (result["failed"], result["changed"], result["msg"]) == (True, False, message)
     assert bench.core.journal.select() == []
@@ -1329,7 +1386,7 @@ def test_the_result_of_releasing(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "options", [{"count": 1}, {"state": "absent", "all": True}, {"state": "redialled", "all": True}]
 )
-def test_a_key_of_another_product_is_told_so(bench: Bench, options: dict[str, Any]) -> None:
+def test_a_key_of_another_product_is_reported(bench: Bench, options: dict[str, Any]) -> None:
     bench.core.keys[KEY].configure({"plan": {"kind": "dynamic_dedicated"}})
     result = execute_with(bench, **options)
     assert (result["failed"], result["changed"], result["code"]) == (True, False, 400)

@@ -26,8 +26,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.manager import Outcome, give_up, hold, redial
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import Wish
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.allocate import ensure_held
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import redial
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import MONOPOLIES, ReportedChanges
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -242,10 +245,10 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         check: bool,
         max_wait: int,
     ) -> None:
-        wish = Wish(count, area_code, isp, undetermined)
+        wish = DesiredMonopolies(count, area_code, isp, undetermined)
         self.last = (count, area_code, isp, undetermined)
         before = len(self.matching(wish)) + self.under_way()
-        outcome = self.run(check, max_wait, lambda api: hold(api, wish, wait=wait, check=check))
+        outcome = self.run(check, max_wait, lambda api: ensure_held(api, wish, wait=wait, check=check))
         if self.wire.under_way or self.paid:
             after = len(self.matching(wish)) + self.under_way()
             assert after <= max(count, before), "paid for more than is desired"
@@ -274,7 +277,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         held = self.held
         uuids = None if share is None else {uuid for place, uuid in enumerate(held) if place in share}
         self.named |= set(held) if uuids is None else uuids
-        outcome = self.run(check, max_wait, lambda api: give_up(api, uuids, check=check))
+        outcome = self.run(check, max_wait, lambda api: release(api, uuids, check=check))
         gone = set(held) - set(self.held)
         assert len(self.paid) <= self.late
         if outcome is None:
@@ -314,7 +317,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         for uuid in set(self.areas) - set(self.held) - set(self.released):
             self.released[uuid] = self.now()
 
-    def run(self, check: bool, max_wait: int, task: Callable[[ProxyApi], Outcome]) -> Outcome | None:
+    def run(self, check: bool, max_wait: int, task: Callable[[ProxyApi], MonopolyResult]) -> MonopolyResult | None:
         """One task of a user; another that begins in one of its pauses has to keep away. None where it has no result.
 
         A late call of an earlier run may be carried out meanwhile: ``paid`` has what was.
@@ -327,7 +330,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             self.wire.nap(seconds)
 
         api.budget.sleep = nap
-        outcome: Outcome | None = None
+        outcome: MonopolyResult | None = None
         error: BaseException | None = None
         try:
             outcome = task(api)
@@ -346,7 +349,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         self.report(outcome, error)
         return outcome
 
-    def report(self, outcome: Outcome | None, error: BaseException | None) -> None:
+    def report(self, outcome: MonopolyResult | None, error: BaseException | None) -> None:
         """What no result reports, the store has to know of."""
         # What was released was named by the user.
         self.unreported &= set(self.held)
@@ -372,7 +375,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             return
         writes = self.writes()
         with pytest.raises(WaitBudgetExceeded, match="another run"):
-            hold(other, Wish(9))
+            ensure_held(other, DesiredMonopolies(9))
         assert self.writes() == writes
 
     last: tuple[int, int | None, str | None, str] = (2, None, None, "fail")
@@ -396,7 +399,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         """What the vendor's books hold."""
         return [monopoly.uuid for monopoly in books(self.core).monopolies]
 
-    def matching(self, wish: Wish, uuids: Any = None) -> list[str]:
+    def matching(self, wish: DesiredMonopolies, uuids: Any = None) -> list[str]:
         """Those that count for the desired state, in truth; of what is held, if nothing else is given."""
         held = self.held if uuids is None else uuids
         return [uuid for uuid in held if self.areas[uuid].matches(wish.area_code, ISPS[wish.isp])]

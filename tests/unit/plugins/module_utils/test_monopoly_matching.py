@@ -1,28 +1,23 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which exclusive-occupancy resources match, from what the list and earlier applications tell of them."""
+"""Which exclusive-occupancy resources match, by the list and by earlier applications."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import (
-    ORIGIN_TTL,
-    Asked,
+    ApplicationParams,
+    DesiredMonopolies,
     Matcher,
-    Wish,
-    forget,
     inside,
-    recall,
-    remember,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.monopoly_store import ORIGIN_TTL, MonopolyStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 
 FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = 350000, 350500, 350502, 440100
@@ -54,7 +49,7 @@ def test_six_digit_codes_tell_which_area_is_part_of_which(code: int, wanted: int
 
 
 def test_without_a_wish_for_area_or_provider_every_resource_matches() -> None:
-    assert Matcher(Wish(1), {}).verdict(resource(area=None, isp=None)) is True
+    assert Matcher(DesiredMonopolies(1), {}).matches(resource(area=None, isp=None)) is True
 
 
 @pytest.mark.parametrize(
@@ -71,8 +66,8 @@ def test_without_a_wish_for_area_or_provider_every_resource_matches() -> None:
 def test_the_provider_is_that_of_the_list_or_else_of_the_application(
     listed: str | None, asked: str | None, verdict: bool | None
 ) -> None:
-    matcher = Matcher(Wish(1, isp="telecom"), {"a": Asked(None, asked)})
-    assert matcher.verdict(resource(isp=listed)) is verdict
+    matcher = Matcher(DesiredMonopolies(1, isp="telecom"), {"a": ApplicationParams(None, asked)})
+    assert matcher.matches(resource(isp=listed)) is verdict
 
 
 @pytest.mark.parametrize(
@@ -95,14 +90,14 @@ def test_the_area_is_known_by_name_or_by_application_or_not(
     area: str | None, asked: int | None, verdict: bool | None
 ) -> None:
     codes = {"泉州": {QUANZHOU}, "广州": {GUANGZHOU}, "福建": {FUJIAN}}
-    matcher = Matcher(Wish(1, QUANZHOU), {"a": Asked(asked)}, codes)
-    assert matcher.verdict(resource(area=area)) is verdict
+    matcher = Matcher(DesiredMonopolies(1, QUANZHOU), {"a": ApplicationParams(asked)}, codes)
+    assert matcher.matches(resource(area=area)) is verdict
     assert codes == {"泉州": {QUANZHOU}, "广州": {GUANGZHOU}, "福建": {FUJIAN}}
 
 
 def test_a_name_with_several_codes_matches_if_one_of_them_does() -> None:
-    matcher = Matcher(Wish(1, QUANZHOU), {}, {"鼓楼": {GUANGZHOU, LICHENG}})
-    assert matcher.verdict(resource(area="鼓楼")) is True
+    matcher = Matcher(DesiredMonopolies(1, QUANZHOU), {}, {"鼓楼": {GUANGZHOU, LICHENG}})
+    assert matcher.matches(resource(area="鼓楼")) is True
 
 
 @pytest.mark.parametrize(
@@ -119,11 +114,13 @@ def test_a_name_with_several_codes_matches_if_one_of_them_does() -> None:
 )
 def test_both_area_and_provider_must_match(area: str, isp: str | None, verdict: bool | None) -> None:
     codes = {"泉州": {QUANZHOU}, "广州": {GUANGZHOU}}
-    assert Matcher(Wish(1, QUANZHOU, "telecom"), {}, codes).verdict(resource(area=area, isp=isp)) is verdict
+    assert (
+        Matcher(DesiredMonopolies(1, QUANZHOU, "telecom"), {}, codes).matches(resource(area=area, isp=isp)) is verdict
+    )
 
 
 def test_names_of_areas_are_learned_from_idle_stock_and_from_applications() -> None:
-    matcher = Matcher(Wish(1, QUANZHOU), {"a": Asked(LICHENG), "b": Asked()})
+    matcher = Matcher(DesiredMonopolies(1, QUANZHOU), {"a": ApplicationParams(LICHENG), "b": ApplicationParams()})
     idle: list[Any] = [
         "no row",
         {"area": "泉州", "areaId": QUANZHOU},
@@ -143,71 +140,63 @@ def test_names_of_areas_are_learned_from_idle_stock_and_from_applications() -> N
 )
 def test_undetermined_resources_match_only_if_the_wish_says_so(undetermined: str, matching: list[str]) -> None:
     held = [resource("no", isp="mobile"), resource("yes"), resource("open", isp=None)]
-    counted, unknown = Matcher(Wish(1, isp="telecom", undetermined=undetermined), {}).sort(held)
+    counted, unknown = Matcher(DesiredMonopolies(1, isp="telecom", undetermined=undetermined), {}).classify(held)
     assert [one.uuid for one in counted] == matching
     assert [one.uuid for one in unknown] == ["open"]
 
 
-# --- what is remembered of applications -----------------------------------------------------------------------------
+# --- the store of applications --------------------------------------------------------------------------------------
 
 
 @dataclass
-class Api:
-    """The parts of the client that the memory uses."""
-
-    rate_limiter: RateLimiter
-    key_digest: str = "key"
-
-
-@dataclass
-class Memory:
-    """The memory of applications on a clock of its own."""
+class Stores:
+    """The stores of several keys on one clock."""
 
     directory: Path
     now: float = 1_000_000.0
 
-    def api(self, key: str = "key") -> ProxyApi:
-        return cast(ProxyApi, Api(RateLimiter(State(str(self.directory)), minute=60.0, now=lambda: self.now), key))
+    def of(self, key: str = "key") -> MonopolyStore:
+        return MonopolyStore(State(str(self.directory)), key, lambda: self.now)
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Memory:
-    return Memory(tmp_path)
+def stores(tmp_path: Path) -> Stores:
+    return Stores(tmp_path)
 
 
-def test_applications_are_remembered_by_key(memory: Memory) -> None:
-    remember(memory.api(), ["a", "b"], Asked(QUANZHOU, "telecom"), [])
-    remember(memory.api("other"), ["a"], Asked(), [])
-    assert recall(memory.api()) == {"a": Asked(QUANZHOU, "telecom"), "b": Asked(QUANZHOU, "telecom")}
-    assert recall(memory.api("other")) == {"a": Asked()}
-    remember(memory.api(), ["a"], Asked(GUANGZHOU, "mobile"), [])
-    assert recall(memory.api())["a"] == Asked(GUANGZHOU, "mobile")
+def test_applications_are_stored_by_key(stores: Stores) -> None:
+    stores.of().save_origin(["a", "b"], QUANZHOU, "telecom", listed=[])
+    stores.of("other").save_origin(["a"], None, None, listed=[])
+    assert stores.of().origins() == {"a": (QUANZHOU, "telecom"), "b": (QUANZHOU, "telecom")}
+    assert stores.of("other").origins() == {"a": (None, None)}
+    stores.of().save_origin(["a"], GUANGZHOU, "mobile", listed=[])
+    assert stores.of().origins()["a"] == (GUANGZHOU, "mobile")
 
 
-def test_released_resources_are_forgotten(memory: Memory) -> None:
-    remember(memory.api(), ["a", "b"], Asked(QUANZHOU), [])
-    remember(memory.api("other"), ["a"], Asked(GUANGZHOU), [])
-    forget(memory.api(), ["a"])
-    assert recall(memory.api()) == {"b": Asked(QUANZHOU)}
-    assert recall(memory.api("other")) == {"a": Asked(GUANGZHOU)}
+def test_released_resources_are_forgotten(stores: Stores) -> None:
+    stores.of().save_origin(["a", "b"], QUANZHOU, None, listed=[])
+    stores.of("other").save_origin(["a"], GUANGZHOU, None, listed=[])
+    stores.of().forget(["a"])
+    assert stores.of().origins() == {"b": (QUANZHOU, None)}
+    assert stores.of("other").origins() == {"a": (GUANGZHOU, None)}
 
 
-def test_only_resources_that_no_list_has_shown_for_a_long_time_are_forgotten(memory: Memory) -> None:
-    remember(memory.api(), ["seen", "unseen"], Asked(QUANZHOU), [])
-    remember(memory.api("other"), ["unseen"], Asked(GUANGZHOU), [])
-    memory.now += ORIGIN_TTL
-    remember(memory.api(), [], Asked(), ["seen"])
-    assert set(recall(memory.api())) == {"seen", "unseen"}
-    memory.now += 1
-    remember(memory.api(), [], Asked(), [])
-    assert recall(memory.api()) == {"seen": Asked(QUANZHOU)}
-    assert set(recall(memory.api("other"))) == {"unseen"}
+def test_only_resources_that_no_list_has_shown_for_a_long_time_are_forgotten(stores: Stores) -> None:
+    stores.of().save_origin(["seen", "unseen"], QUANZHOU, None, listed=[])
+    stores.of("other").save_origin(["unseen"], GUANGZHOU, None, listed=[])
+    stores.now += ORIGIN_TTL
+    stores.of().save_origin([], None, None, listed=["seen"])
+    assert set(stores.of().origins()) == {"seen", "unseen"}
+    stores.now += 1
+    stores.of().save_origin([], None, None, listed=[])
+    assert stores.of().origins() == {"seen": (QUANZHOU, None)}
+    assert set(stores.of("other").origins()) == {"unseen"}
 
 
-def test_a_list_of_one_key_says_nothing_of_another_key(memory: Memory) -> None:
-    remember(memory.api(), ["a"], Asked(QUANZHOU), [])
-    memory.now += ORIGIN_TTL
-    remember(memory.api("other"), [], Asked(), ["a"])
-    memory.now += 1
-    remember(memory.api(), [], Asked(), [])
-    assert recall(memory.api()) == {}
+def test_a_list_of_one_key_says_nothing_of_another_key(stores: Stores) -> None:
+    stores.of().save_origin(["a"], QUANZHOU, None, listed=[])
+    stores.now += ORIGIN_TTL
+    stores.of("other").save_origin([], None, None, listed=["a"])
+    stores.now += 1
+    stores.of().save_origin([], None, None, listed=[])
+    assert stores.of().origins() == {}

@@ -1,0 +1,163 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ensure a minimum number of resources, which costs money.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from .._api.classic.client import ProxyApi
+from .._api.classic.models import Area
+from .._api.parsing import integer
+from .._core.errors import CallError, QgError
+from .application import NO_QUOTA, AllocationSession, Application
+from .matching import DesiredMonopolies, inside
+from .session import TRANSITIONAL_STATES, MonopolyResult, OnProgress, sample, summary
+from .unresolved import UnresolvedApplications
+
+
+def ensure_held(
+    api: ProxyApi,
+    desired: DesiredMonopolies,
+    *,
+    wait: bool = True,
+    check: bool = False,
+    on_progress: OnProgress | None = None,
+) -> MonopolyResult:
+    """Ensure the desired number of resources: apply for the missing ones in one call, and wait until they are online.
+
+    Surplus resources stay. An error before the first list is raised, any later one is part of the result.
+    """
+    allocator = _Allocator(AllocationSession(api, desired, on_progress))
+    result = allocator.session.result
+    try:
+        with contextlib.nullcontext() if check else api.key_lock():
+            allocator.session.load_initial()
+            allocator.allocate(check)
+        if wait and not check:
+            allocator.wait_online()
+    except QgError as error:
+        if not allocator.has_list:
+            raise
+        result.error = error
+    result.after = allocator.session.counted
+    return result
+
+
+class _Allocator:
+    def __init__(self, session: AllocationSession) -> None:
+        self.session = session
+        self.has_list = False
+        self._unresolved = UnresolvedApplications(session)
+        self._idle_stock: list[Any] | None = None
+        self._used = 0
+
+    def allocate(self, check: bool) -> None:
+        """Determine how many resources are missing, and apply for them."""
+        session = self.session
+        desired, result, matcher = session.desired, session.result, session.matcher
+        self.has_list = True
+        unresolved = self._unresolved.adopt_shown(check)
+        matcher.learn(session.held)
+        counted, unknown = matcher.classify(session.held)
+        if desired.area_code is not None and unknown and len(counted) < desired.count:
+            matcher.learn(session.held, self._read_idle_stock())
+            counted, unknown = matcher.classify(session.held)
+        result.before = counted
+        result.undetermined = [monopoly.uuid for monopoly in unknown]
+        result.missing = max(0, desired.count - len(counted))
+        if not result.missing:
+            return
+        if unresolved and not check:
+            self._unresolved.wait(unresolved)
+            self.allocate(check)
+            return
+        if unknown and desired.undetermined == "fail":
+            raise QgError(
+                f"{result.missing} of {desired.count} resources are missing. Whether {len(unknown)} held resources "
+                f"match is unknown: {sample(result.undetermined)}. Set undetermined to match if they count, or to "
+                "ignore to apply for more."
+            )
+        self._check_quota()
+        if not session.held and self._used:
+            # The quota counts resources, so the empty list may be wrong.
+            session.refresh()
+            if session.held:
+                self.allocate(check)
+                return
+        if check:
+            self._unresolved.warn(unresolved)
+            self._check_stock()
+        else:
+            Application(session).run()
+
+    def _check_quota(self) -> None:
+        """Fail if the plan has too few resources free, and keep how many are in use."""
+        session = self.session
+        quota, missing = session.api.quota_or_none(*NO_QUOTA), session.result.missing
+        if quota is None:
+            return
+        self._used = quota.used
+        session.in_use = quota.used if quota.total else None
+        # The quota of a plan without channels counts something else.
+        if quota.total and missing > quota.available:
+            raise QgError(
+                f"{missing} more resources are needed to hold {session.desired.count}, and the plan has "
+                f"{quota.available} of {quota.total} free. Ask for less, release some, or extend the plan."
+            )
+
+    def _read_idle_stock(self) -> list[Any]:
+        if self._idle_stock is None:
+            # Its format is not documented, so the run does not depend on it.
+            try:
+                self._idle_stock = self.session.api.idle_monopolies()
+            except CallError:
+                self._idle_stock = []
+        return self._idle_stock
+
+    def _check_stock(self) -> None:
+        """Add a warning if the idle stock can be read and is too small."""
+        desired, result, left = self.session.desired, self.session.result, 0
+        for row in self._read_idle_stock():
+            fields = {str(name).lower(): value for name, value in row.items()} if isinstance(row, dict) else {}
+            number = next((integer(fields[name]) for name in ("num", "count", "number") if name in fields), None)
+            area = Area.from_item(fields)
+            if number is None or number < 0 or area.area_id is None or area.isp is None:
+                return
+            here = desired.area_code is None or inside(area.area_id, desired.area_code)
+            left += number if here and desired.isp in (None, area.isp) else 0
+        if left < result.missing:
+            result.warnings.append(
+                f"{result.missing} resources would be applied for, and the vendor's idle stock shows {left}."
+            )
+
+    def wait_online(self) -> None:
+        """Wait for the new resources, and if too few are online, for others that are about to be."""
+        session = self.session
+        desired, applied = session.desired, session.result.applied
+
+        def unready() -> list[str]:
+            counted = session.counted
+            if sum(monopoly.state == "online" for monopoly in counted) >= desired.count:
+                return []
+            return [
+                monopoly.uuid
+                for monopoly in counted
+                if monopoly.state != "online" and (monopoly.uuid in applied or monopoly.state in TRANSITIONAL_STATES)
+            ]
+
+        if applied or unready():
+            advice = (
+                "They are held and paid for: run the task again to wait longer, raise max_wait, or set wait to false."
+            )
+            total = max(desired.count, len(session.counted))
+            session.wait_until_ready(unready, lambda: summary((one.state for one in session.counted), total), advice)
+        gone = set(applied) - set(session.by_uuid)
+        if gone:
+            raise QgError(f"The list no longer contains resources that were applied for: {sample(sorted(gone))}.")

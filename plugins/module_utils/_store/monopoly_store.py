@@ -1,0 +1,70 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The parameters with which the exclusive-occupancy resources of a key were applied for.
+
+This file is private to the collection. The vendor's list names the area of a resource, but not its code.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .interface import Store
+
+#: Seconds for which the parameters of an application are kept after a list has shown the resource for the last time.
+ORIGIN_TTL = 90 * 86400.0
+
+#: A row per resource: the area code and the provider of its application, and when a list last showed it (Unix time).
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS monopolies (
+  key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
+"""
+
+#: The area code and the provider of an application.
+OriginRow = tuple[int | None, str | None]
+
+
+@dataclass
+class MonopolyStore:
+    """The applications for the resources of one key, as far as this control node sent them."""
+
+    state: Store
+    key: str
+    now: Callable[[], float] = time.time
+
+    def origins(self) -> dict[str, OriginRow]:
+        """Return the parameters of the application for each resource."""
+        rows = self.state.rows("SELECT uuid, area_code, isp FROM monopolies WHERE key = ?", self.key)
+        return {uuid: (area_code, isp) for uuid, area_code, isp in rows}
+
+    def save_origin(
+        self, uuids: Collection[str], area_code: int | None, isp: str | None, *, listed: Collection[str]
+    ) -> None:
+        """Keep the parameters of the application for these resources; all that are ``listed`` are kept longer.
+
+        Resources that no list has shown for a long time are forgotten.
+        """
+        now = self.now()
+        with self.state.transaction() as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO monopolies VALUES (?, ?, ?, ?, ?)",
+                [(self.key, uuid, area_code, isp, now) for uuid in uuids],
+            )
+            database.executemany(
+                "UPDATE monopolies SET at = ? WHERE key = ? AND uuid = ?", [(now, self.key, uuid) for uuid in listed]
+            )
+            # A single list proves nothing: it may lack resources that it should contain.
+            database.execute("DELETE FROM monopolies WHERE key = ? AND at < ?", (self.key, now - ORIGIN_TTL))
+
+    def forget(self, uuids: Collection[str]) -> None:
+        """Discard resources that were released."""
+        with self.state.transaction() as database:
+            database.executemany(
+                "DELETE FROM monopolies WHERE key = ? AND uuid = ?", [(self.key, uuid) for uuid in uuids]
+            )
