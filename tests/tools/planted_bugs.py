@@ -88,9 +88,16 @@ BUGS = (
     ),
     Bug(
         "leases that only the quota shows are ordered again",
-        "_leases/allocate.py",
-        "return self._view.quota_shows_unlisted(self._known)",
-        "return False",
+        "_reconcile/create.py",
+        " unlisted = error is not None and creation.has_unlisted(error)",
+        " unlisted = False",
+        ("test_leases.py",),
+    ),
+    Bug(
+        "a replacement that the vendor refused half way is forgotten",
+        "_leases/view.py",
+        "error.may_have_effect or is_refused(error, half_way)",
+        "error.may_have_effect",
         ("test_leases.py",),
     ),
     Bug(
@@ -103,7 +110,7 @@ BUGS = (
     Bug(
         "the lock of a key is not waited for",
         "_api/classic/exchange.py",
-        "if alone:",
+        "if locked:",
         "if True:",
         ("test_leases.py",),
     ),

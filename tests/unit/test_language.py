@@ -111,8 +111,6 @@ CHINESE = {
 #: Messages of the code that documents quote.
 QUOTED = (
     "of the ... required sources reported an egress address",
-    "but the vendor's list does not tell",
-    "another lease that shall stay has the same address",
     "No egress address of ... was put down in this run",
     "... does not use TLS",
 )
