@@ -2,20 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""qg_egress_ip_info: one shell command on the host, judged on the control node."""
+"""qg_egress_ip_info: one shell command on the host, evaluated on the control node."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import EGRESS_OPTIONS, PROXY_API_OPTIONS, Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
 
 SPEC: Spec = {
-    # Not used: defaults for the action group name them, and reach this module too.
+    # Not used: defaults for the action group may set them for this module as well.
     **{name: {**option, "required": False} for name, option in PROXY_API_OPTIONS.items()},
     **EGRESS_OPTIONS,
     "family": {"type": "str", "choices": ["ipv4", "ipv6"], "default": "ipv4"},
@@ -25,14 +25,14 @@ SPEC: Spec = {
 
 
 class ActionModule(QgAction):
-    """Asks over the task's connection, also where the task is delegated."""
+    """Detects over the task's connection, also if the task is delegated."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The addresses, and who told them."""
+        """Return the addresses, and the reply of each source."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         params = self.validated(SPEC)
-        return {**result, **redact(self.guarded(lambda: self._ask(params)), params, SPEC)}
+        return {**result, **redact(self.guarded(lambda: self._detect(params)), params, SPEC)}
 
-    def _ask(self, params: dict[str, Any]) -> dict[str, Any]:
-        verdict = ask(self, question_from(params))
-        return {"changed": False, "ips": verdict.ips, "ip": verdict.ips[0], "source_replies": verdict.answers}
+    def _detect(self, params: dict[str, Any]) -> dict[str, Any]:
+        result = detect_egress(self, DetectionRequest.parse(params))
+        return {"changed": False, "ips": result.ips, "ip": result.ips[0], "source_replies": result.source_replies}

@@ -20,7 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation imp
     check_range,
     check_url,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import Question, question_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue
@@ -28,8 +28,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
+    ProxyApiOptions,
     Spec,
-    check_proxy_api,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
@@ -39,15 +39,15 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import ask
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
 
-#: What the template of an omitted value raises from ansible-core 2.19 on; before, it is the value of "omit".
+#: The error of the template of an omitted value since ansible-core 2.19; before, the value is that of "omit".
 _OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
 
-#: Where module_defaults may set options of this module, the one that wins last.
+#: The names under which module_defaults may set options of this module; the last one has precedence.
 _DEFAULTS_OF = ("group/qingguo.qgnet.qg", "qingguo.qgnet.qg_egress_whitelist")
 
-#: The strategy in which all hosts are through with a task before the next one begins.
+#: The strategy in which all hosts complete a task before the next one begins.
 _IN_STEP = ("linear", "ansible.builtin.linear", "ansible.legacy.linear")
 
 SPEC: Spec = {
@@ -65,15 +65,15 @@ SPEC: Spec = {
     **EGRESS_OPTIONS,
     **PROXY_API_OPTIONS,
 }
-#: The option that a message is about: the first that it names.
+#: The option that a message is about: the first one in it.
 _OPTION = re.compile(rf"\b(?:{'|'.join(name for name in SPEC if name not in ('step', 'vars_prefix'))})\b")
 
 
 class ActionModule(QgAction):
-    """Detecting runs over the host's connection; registering runs on the control node alone."""
+    """Detects over the connection of the host; registers only on the control node."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The result of the step that the task names."""
+        """Run the step of the task, and return its result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         self._adopt_variables(variables)
@@ -87,8 +87,8 @@ class ActionModule(QgAction):
             }
         if self._task.delegate_to:
             raise AnsibleActionFail(
-                "qg_egress_whitelist speaks for the host it runs for and cannot be delegated. Where only another host "
-                "reaches the API, use qg_egress_ip_info and delegate qg_whitelist."
+                "qg_egress_whitelist acts for its own host and cannot be delegated. If only another host reaches the "
+                "API, use qg_egress_ip_info and delegate qg_whitelist."
             )
         params["inventory_id"] = params["inventory_id"] or _inventory_id(variables)
         step = self._detect if params["step"] == "detect" else self._register
@@ -104,26 +104,26 @@ class ActionModule(QgAction):
         return {**result, **self.guarded(lambda: redact(own, params, SPEC))}
 
     def selectors(self) -> tuple[str, ...]:
-        """Without addresses the host is asked, or all that is remembered for it removed."""
+        """Return ips: without it, the host is contacted, or all of its registered addresses are removed."""
         return ("ips",)
 
     def explained(self, message: str) -> str:
-        """The message, headed by the variable that the option is taken from: a user of the role knows no other name."""
+        """Return the message after the name of the option's variable, which users of the role set instead."""
         prefix, found = self._task.args.get("vars_prefix"), _OPTION.search(message)
         if not prefix or not found or found[0] in self._own_options:
             return message
         return f"{prefix}{found[0]}: {message}"
 
     def _adopt_variables(self, variables: dict[str, Any]) -> None:
-        """Options that the task leaves out are taken from the variables that it names.
+        """Take options that the task omits from variables with its vars_prefix.
 
-        For a fleet this is much cheaper than to write each of them into the task as a template: only those are
-        evaluated that somebody set. They say more of a host than the defaults of a play do.
+        For many hosts this is much cheaper than a template for each option in the task: only variables that are set
+        are evaluated. They have precedence over module_defaults, since they can be specific to a host.
         """
         arguments = self._task.args
         prefix = arguments.get("vars_prefix")
         defaults = self._defaults() if prefix else {}
-        #: Options that the task or module_defaults set, and no variable.
+        #: Options that the task or module_defaults set, and not a variable.
         self._own_options = set(arguments)
         for option in SPEC if prefix else ():
             name = f"{prefix}{option}"
@@ -132,13 +132,13 @@ class ActionModule(QgAction):
                     value = self._templar.template(variables[name])
                 except _OMITTED:
                     continue
-                # A variable that is null is not set, but for an option that selects.
+                # A variable that is null counts as unset, except for an option that selects.
                 if option in self.selectors() if value is None else value != variables.get("omit"):
                     arguments[option] = value
                     self._own_options.discard(option)
 
     def _defaults(self) -> dict[str, Any]:
-        """What module_defaults set for this module; Ansible has put it into the task's options already."""
+        """Return the options from module_defaults, which Ansible has already added to the task's options."""
         merged: dict[str, Any] = {}
         for entry in self._task.module_defaults or ():
             merged.update(entry)
@@ -146,27 +146,27 @@ class ActionModule(QgAction):
         return {option: value for options in found.values() for option, value in options.items()}
 
     def _detect(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        answers: list[dict[str, Any]] = []
+        source_replies: list[dict[str, Any]] = []
         ips = _known_addresses(params)
         queue, run, host = self._queue(params), run_id(), variables["inventory_hostname"]
         detected = not ips and params["detect"]
         if detected:
-            question = question_from(params)
+            detection = DetectionRequest.parse(params)
             queue.cancel(run, host)
             try:
-                verdict = ask(self, question)
-            except QgError as problem:
+                result = detect_egress(self, detection)
+            except QgError as error:
                 if params["fail"]:
                     raise
                 nothing = {"changed": False, "ips": [], "source_replies": [], "registered": []}
-                return {**nothing, "warnings": [problem.message], **problem.details}
-            ips, answers = tuple(verdict.ips), verdict.answers
+                return {**nothing, "warnings": [error.message], **error.details}
+            ips, source_replies = tuple(result.ips), result.source_replies
         request = host_request(params, run, host, ips, detected=detected)
         registered = submit_host(queue, request, params, self.mode(), self._task_in_step())
-        return {"changed": False, "ips": list(ips), "source_replies": answers, "registered": registered}
+        return {"changed": False, "ips": list(ips), "source_replies": source_replies, "registered": registered}
 
     def _task_in_step(self) -> str | None:
-        """This task, the same for all hosts, where each host is through with it before any goes on to the next."""
+        """Return the task's identifier, equal for all hosts, if all hosts complete it before the next task begins."""
         in_step = self._task.get_play().strategy in _IN_STEP
         return str(self._task._uuid) if in_step else None
 
@@ -189,47 +189,49 @@ class ActionModule(QgAction):
         if "summary" in result:
             if "diff" in result["summary"]:
                 result["diff"] = result["summary"].pop("diff")
-            lost = _lost(variables, queue.hosts(run))
-            result["summary"]["unregistered_hosts"] = lost
-            if lost:
-                result["warnings"] = [f"Failed or unreachable before, and therefore not registered: {', '.join(lost)}."]
+            unregistered = _unregistered_hosts(variables, queue.hosts(run))
+            result["summary"]["unregistered_hosts"] = unregistered
+            if unregistered:
+                result["warnings"] = [
+                    f"Failed or unreachable before, and therefore not registered: {', '.join(unregistered)}."
+                ]
         if result.get("failed") is False:
             result.setdefault("warnings", []).append(result.pop("msg"))
-        proof = params["verify_proxy"] and params["state"] == "present" and not self._task.check_mode
-        if proof and not result.get("unregistered") and not result.get("failed"):
+        verify = params["verify_proxy"] and params["state"] == "present" and not self._task.check_mode
+        if verify and not result.get("unregistered") and not result.get("failed"):
             try:
-                result["exit_ips"] = self._prove(params)
-            except QgError as problem:
-                # What was done to the whitelist is reported all the same.
-                result.update({**problem.as_result(), "failed": True})
+                result["exit_ips"] = self._verify_through_proxy(params)
+            except QgError as error:
+                # The changes of the whitelist are reported nevertheless.
+                result.update({**error.as_result(), "failed": True})
         return result
 
     def _queue(self, params: dict[str, Any]) -> WriteQueue:
         return queue_for(params, State(params["state_dir"], params["max_wait"]), check=self.mode().check)
 
-    def _prove(self, params: dict[str, Any]) -> list[str]:
-        """Ask an echo service through the proxy until it answers: the vendor needs a moment after a change."""
-        question = _proof(params)
-        give_up = time.monotonic() + params["verify_wait"]
+    def _verify_through_proxy(self, params: dict[str, Any]) -> list[str]:
+        """Return the exits of the proxy; retried until verify_wait, since a change may take effect with a delay."""
+        request = _verification_request(params)
+        deadline = time.monotonic() + params["verify_wait"]
         while True:
             try:
-                return ask(self, question).ips
-            except QgError as problem:
-                if time.monotonic() + 1 > give_up:
+                return detect_egress(self, request).ips
+            except QgError as error:
+                if time.monotonic() + 1 > deadline:
                     raise QgError(
                         f"The address is on the whitelist, but {params['verify_proxy']} does not let the host through: "
-                        f"{problem.message}",
-                        **problem.details,
+                        f"{error.message}",
+                        **error.details,
                     ) from None
             time.sleep(1)
 
 
 def _check(params: dict[str, Any]) -> None:
-    """Find every mistake in the options, whichever step uses them, before a host or the vendor is asked."""
-    check_proxy_api(params)
+    """Find every mistake in the options of both steps before a host or the vendor is contacted."""
+    ProxyApiOptions.parse(params)
     if not _known_addresses(params):
         if params["detect"]:
-            question_from(params)
+            DetectionRequest.parse(params)
         elif params["state"] == "present":
             raise OptionError(
                 "ips is missing and detect is false: give the host's addresses in ips, or set detect to true."
@@ -242,19 +244,19 @@ def _check(params: dict[str, Any]) -> None:
         raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
     if params["verify_proxy"]:
         if "@" in params["verify_proxy"]:
-            raise OptionError("verify_proxy holds a user name: leave it out, the whitelist is what lets the host in.")
-        _proof(params)
+            raise OptionError("verify_proxy contains a user name: leave it out, since the whitelist admits the host.")
+        _verification_request(params)
 
 
 def _known_addresses(params: dict[str, Any]) -> tuple[str, ...]:
-    """The addresses of the host that its options give."""
+    """Return the addresses of the host in the options."""
     only_global = params["state"] == "present" and not params["allow_non_global"]
     return check_addresses("ips", params["ips"] or (), only_global=only_global)
 
 
-def _proof(params: dict[str, Any]) -> Question:
-    """The question that a host asks through ``verify_proxy``."""
-    return question_from(
+def _verification_request(params: dict[str, Any]) -> DetectionRequest:
+    """Return the detection through ``verify_proxy``."""
+    return DetectionRequest.parse(
         {
             **params,
             "sources": [params["verify_url"]] if params["verify_url"] else params["sources"][:1],
@@ -267,11 +269,11 @@ def _proof(params: dict[str, Any]) -> Question:
 
 
 def _inventory_id(variables: dict[str, Any]) -> str:
-    """The inventories that are in use: a host of the same name in another inventory is another host."""
+    """Return the inventories in use: a host with the same name in another inventory is another host."""
     return "\n".join(str(source) for source in variables.get("ansible_inventory_sources") or ["unnamed"])
 
 
-def _lost(variables: dict[str, Any], known: set[str]) -> list[str]:
-    """Hosts of the play that dropped out of it before they were registered."""
+def _unregistered_hosts(variables: dict[str, Any], known: set[str]) -> list[str]:
+    """Return the hosts of the play that failed or were unreachable before they were registered."""
     alive = set(variables.get("ansible_play_hosts") or ())
     return sorted(host for host in variables.get("ansible_play_hosts_all") or () if host not in alive | known)

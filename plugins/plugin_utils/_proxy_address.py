@@ -195,7 +195,7 @@ def _parse(name: str, server: str, url: str | None, where: str) -> ProxyAddress:
     words = [unquote_to_bytes(word) for word in (user, password or "")]
     if any(byte < 0x20 or byte == 0x7F for word in words for byte in word):
         raise refusal(
-            name, f"the proxy_url of {server!r}{where}", "its key and password must not hold control characters"
+            name, f"the proxy_url of {server!r}{where}", "its key and password must not contain control characters"
         )
     return ProxyAddress(host, port, url, ":".join(quote(word, safe="") for word in words))
 

@@ -13,6 +13,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
@@ -27,7 +28,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.respons
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import select_packages
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PackageFilter, select_packages
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
@@ -236,8 +237,9 @@ def use_account_api(name: str, value: Any) -> None:
         return
     assert_usable(value)
     if name == "packages":
-        least = {f"min_{one}": 1 for one in ("cpu", "memory", "system_disk", "data_disk", "bandwidth")}
-        select_packages(value, {**dict.fromkeys(least), "max_price": 11.0, "buyable": None})
+        minimums = dict.fromkeys(("cpu", "memory", "system_disk", "data_disk", "bandwidth"), 1.0)
+        select_packages(value, PackageFilter(minimums, Decimal("11.0"), buyable=True))
+        select_packages(value, PackageFilter({}, Decimal("11.0")))
     if name == "instances":
         names = hosts.HostnameAllocator()
         for row in hosts.collect([None], lambda _product: value):
@@ -249,9 +251,9 @@ def use_account_api(name: str, value: Any) -> None:
         hosts.describe_services(names.renamed)
 
 
-QUESTION = detect.Question(("https://a.example", "https://b.example"), quorum=2, samples=2)
+QUESTION = detect.DetectionRequest(("https://a.example", "https://b.example"), quorum=2, samples=2)
 COMMAND = proxy_check.Command("", NONCE, ("192.0.2.1:8080", "192.0.2.2:8080", "192.0.2.3:8080"))
-PROBE = proxy_check.Probe(
+PROBE = proxy_check.ProxyCheckRequest(
     tuple(proxy_check.Proxy(server, "203.0.113.5") for server in COMMAND.servers), "http://echo.example"
 )
 
@@ -281,9 +283,9 @@ egress_records = st.lists(
 
 @given(egress_records)
 def test_records_of_a_host_that_was_asked_for_its_egress_address(output: str) -> None:
-    replies = detect.parse(output, NONCE, QUESTION)
+    replies = detect.parse_replies(output, NONCE, QUESTION)
     with contextlib.suppress(QgError):
-        assert_usable(detect.judge(replies, QUESTION).answers)
+        assert_usable(detect.evaluate_quorum(replies, QUESTION).source_replies)
 
 
 reports = st.builds(
@@ -308,10 +310,10 @@ probe_records = st.lists(
 @example(f"\n{NONCE} 0 wget \n{NONCE}: 0 {'9' * 5000} {'9' * 5000} 203.0.113.5\n{NONCE}.\n")
 @example(f"\n{NONCE} 99 curl \n{NONCE}: \N{SUPERSCRIPT TWO} - - 203.0.113.5\n{NONCE}.\n")
 def test_records_of_a_host_that_tried_proxies(output: str) -> None:
-    found = proxy_check.parse(output, COMMAND)
-    replies = dict.fromkeys(COMMAND.servers, proxy_check.Reply(error="no answer")) | found
+    found = proxy_check.parse_replies(output, COMMAND)
+    replies = dict.fromkeys(COMMAND.servers, proxy_check.ProxyReply(error="no response")) | found
     with contextlib.suppress(QgError):
-        assert_usable(proxy_check.judge(PROBE, replies))
+        assert_usable(proxy_check.evaluate(PROBE, replies))
 
 
 @given(answers, st.sampled_from([None, "ipv4", "ipv6"]), st.booleans())

@@ -25,7 +25,7 @@ MOMENTS = {
     "when the vendor has added them": ("_api.classic.client", "ProxyApi.add", True),
     "before the results are made": ("_whitelist.batch", "split_result", False),
     "before the results are kept": ("_whitelist.batch", "WriteBatch.write", True),
-    "when the results are kept": ("_store.write_queue", "WriteQueue._write", True),
+    "when the results are kept": ("_store.write_queue", "WriteQueue._lead", True),
 }
 
 

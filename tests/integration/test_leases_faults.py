@@ -173,7 +173,7 @@ def test_without_a_fault(scenario: LeaseScenario, wish: str) -> None:
         *(row for write in EACH_WRITE for row in spread(cases(ODD), [write])),
     ],
 )
-def test_a_write_that_was_done_is_not_sent_again(
+def test_a_write_that_was_carried_out_is_not_repeated(
     scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str, path: str
 ) -> None:
     prepare(scenario)
@@ -197,7 +197,7 @@ def test_a_write_that_was_not_done_is_sent_again(
 @pytest.mark.parametrize(
     ("kind", "fields", "wish"), spread(cases(UNDER_WAY), [wish for wish in WISHES if wish not in ("exact", "release")])
 )
-def test_a_lease_that_may_be_under_way_is_not_sent_again(
+def test_an_allocation_that_may_be_in_flight_is_not_repeated(
     scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str
 ) -> None:
     """Where the list shows nothing, nobody can tell: the error says so, and names the command to look."""
@@ -220,7 +220,7 @@ def test_a_lease_that_may_be_under_way_is_not_sent_again(
 
 
 @pytest.mark.parametrize(("kind", "fields", "wish"), spread(cases(UNDER_WAY), ["exact", "release"]))
-def test_a_release_may_be_sent_again_while_it_is_under_way(
+def test_a_release_that_may_be_in_flight_is_repeated(
     scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str
 ) -> None:
     prepare(scenario)
@@ -260,9 +260,7 @@ def test_writes_whose_answers_are_always_lost_still_succeed(
 
 @pytest.mark.parametrize("drop", [1, 2])
 @pytest.mark.parametrize(("wish", "path"), WRITTEN)
-def test_what_a_partial_success_left_out_is_made_up_for(
-    scenario: LeaseScenario, wish: str, path: str, drop: int
-) -> None:
+def test_a_partial_success_is_completed(scenario: LeaseScenario, wish: str, path: str, drop: int) -> None:
     prepare(scenario)
     scenario.sim.fault(path=path, kind="partial", drop=drop)
     result = run(scenario, wish)
@@ -361,7 +359,7 @@ def test_a_write_that_cannot_be_verified_is_told_with_what_is_known(
 
 
 @pytest.mark.parametrize("wish", WISHES)
-def test_somebody_else_gives_up_what_is_held_in_between(scenario: LeaseScenario, wish: str) -> None:
+def test_another_client_releases_a_held_lease_in_between(scenario: LeaseScenario, wish: str) -> None:
     """The list that is read first is the one of a moment ago: another lease is on it that is gone."""
     prepare(scenario)
     stale = {
@@ -399,7 +397,7 @@ def test_an_empty_list_in_all_its_forms(scenario: LeaseScenario, name: str, empt
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "hang_after", "delay"])
-def test_without_time_to_wait_a_lost_answer_is_unknown_or_adopted(scenario: LeaseScenario, kind: str) -> None:
+def test_without_time_to_wait_a_lost_response_is_unknown_or_adopted(scenario: LeaseScenario, kind: str) -> None:
     prepare(scenario)
     planned(scenario.sim, ALLOCATE, kind, {} if kind == "reset_after" else {"seconds": LONGER})
     result = run(scenario, "more", kind if kind != "reset_after" else "", max_wait=0)
@@ -410,7 +408,7 @@ def test_without_time_to_wait_a_lost_answer_is_unknown_or_adopted(scenario: Leas
         assert_reached(scenario, result, "more")
 
 
-def test_a_replacement_whose_list_shows_nothing_is_not_repeated_blindly(scenario: LeaseScenario) -> None:
+def test_a_replacement_of_which_the_list_shows_nothing_is_not_repeated(scenario: LeaseScenario) -> None:
     """The vendor reports success and names new leases, but its list stays what it was."""
     prepare(scenario)
     body = {
@@ -484,7 +482,7 @@ def test_runs_at_the_same_time_lease_once(
         assert named(result["leases"]) == named(sim.leases())
 
 
-def test_different_wishes_at_the_same_time_pay_for_the_largest(
+def test_different_counts_at_the_same_time_pay_for_the_largest(
     scenario: LeaseScenario, minute: float, tmp_path: Path
 ) -> None:
     scenario.sim.configure(channels=20)

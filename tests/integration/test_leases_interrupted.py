@@ -39,7 +39,7 @@ def room_and_brief_polls(scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_was_ended_while_it_allocated_is_not_paid_for_again(
+def test_an_allocation_of_a_killed_run_is_not_paid_for_again(
     scenario: LeaseScenario, playground: Playground, minute: float, ending: signal.Signals
 ) -> None:
     """The next run waits until the list shows what the vendor carries out late."""
@@ -59,7 +59,7 @@ def test_a_run_that_was_ended_while_it_allocated_is_not_paid_for_again(
 
 
 @pytest.mark.parametrize("options", [{"all": True}, {"count": 2}], ids=["all", "count"])
-def test_a_replacement_that_was_interrupted_is_paid_for_once_when_the_task_is_run_again(
+def test_an_interrupted_replacement_is_paid_for_once_if_the_task_runs_again(
     scenario: LeaseScenario, minute: float, options: dict[str, Any]
 ) -> None:
     replaced = 3 if "all" in options else 2

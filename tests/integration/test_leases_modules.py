@@ -294,7 +294,7 @@ def test_a_refusal_is_one_clear_error(stage: Stage, module: str, options: str) -
     assert "Traceback" not in run.output
 
 
-def test_a_failure_tells_what_was_paid_for(stage: Stage) -> None:
+def test_a_failure_reports_what_was_paid_for(stage: Stage) -> None:
     """The leases are there, but what is left of them is less than was wanted: they are named, and the task fails."""
     stage.sim.configure(plan={"kind": "dynamic_shared"})
     run = stage.run("qg_proxy_allocate", "count: 2, min_remaining: 30")
@@ -399,7 +399,7 @@ def test_exact_releases_the_surplus_oldest_deadline_first(scenario: LeaseScenari
 
 
 @pytest.mark.parametrize(("channels", "writes"), [(5, [ALLOCATE, RELEASE]), (2, [RELEASE, RELEASE, ALLOCATE])])
-def test_exact_gives_nothing_up_before_its_successor_is_there_if_there_is_room(
+def test_exact_releases_nothing_before_its_successor_is_there_if_a_channel_is_free(
     scenario: LeaseScenario, channels: int, writes: list[str]
 ) -> None:
     scenario.sim.configure(channels=channels)
@@ -413,7 +413,7 @@ def test_exact_gives_nothing_up_before_its_successor_is_there_if_there_is_room(
     assert scenario("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)["changed"] is False
 
 
-def test_exact_leaves_other_kinds_alone(scenario: LeaseScenario) -> None:
+def test_exact_keeps_other_kinds(scenario: LeaseScenario) -> None:
     scenario.sim.configure(channels=10)
     other = scenario.hold(2, AreaId=HUAIAN)
     scenario.hold(3, AreaId=QUANZHOU)
@@ -459,7 +459,7 @@ def test_task_ids_are_followed_to_their_successors(scenario: LeaseScenario) -> N
 
 
 @pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
-def test_task_ids_that_nobody_remembers(scenario: LeaseScenario, undetermined: str) -> None:
+def test_task_ids_without_an_origin(scenario: LeaseScenario, undetermined: str) -> None:
     scenario.sim.configure(channels=10)
     held = scenario.hold(1, 1)
     result = scenario("allocate", count=2, task_ids=[held[0]["task_id"]], undetermined=undetermined)
@@ -475,7 +475,7 @@ def test_task_ids_that_nobody_remembers(scenario: LeaseScenario, undetermined: s
 @pytest.mark.parametrize(
     "terms", [{"area_id": QUANZHOU}, {"isp": "mobile"}, {"area_id": HUAIAN, "isp": "unicom"}], ids=str
 )
-def test_area_and_provider_are_told_by_memory_or_by_the_region(
+def test_area_and_provider_come_from_the_origin_or_the_region(
     scenario: LeaseScenario, terms: dict[str, Any], lost: bool
 ) -> None:
     scenario.sim.configure(channels=10)
@@ -544,7 +544,7 @@ def test_a_province_and_its_city_are_not_taken_for_strangers(scenario: LeaseScen
         pytest.param({"count": 100}, ["count=100", "98 more", "only 3"], id="a hundred"),
     ],
 )
-def test_a_wish_that_is_too_large_fails_before_the_first_write(
+def test_a_count_that_is_too_large_fails_before_the_first_write(
     scenario: LeaseScenario, options: dict[str, Any], words: list[str], check: bool
 ) -> None:
     scenario.hold(2, KeepAlive=5)
@@ -579,7 +579,7 @@ def test_a_plan_by_volume(scenario: LeaseScenario, volume_quota: str, wanted: in
 
 
 @pytest.mark.parametrize(("volume_quota", "given_up"), [("balance", 1), ("refuse", 0)])
-def test_a_plan_by_volume_gives_next_to_nothing_up_for_what_it_cannot_pay(
+def test_a_plan_by_volume_releases_one_lease_at_most_for_what_it_cannot_pay(
     scenario: LeaseScenario, volume_quota: str, given_up: int
 ) -> None:
     """A release gives no balance back, which shows by the first one at the latest."""
@@ -687,7 +687,9 @@ def test_a_proxy_url_in_a_loop_is_a_secret_too(stage: Stage, module: str, option
 
 
 @pytest.mark.parametrize(("module", "options", "field", "kind", "stage"), spread(URLS, PLACES), indirect=["stage"])
-def test_a_failure_is_told_also_with_proxy_url(stage: Stage, module: str, options: str, field: str, kind: str) -> None:
+def test_a_failure_is_reported_with_proxy_url_too(
+    stage: Stage, module: str, options: str, field: str, kind: str
+) -> None:
     """Hidden is what holds a secret. The reason of a failure holds none, and has to be seen."""
     stage.sim.configure(pwd=PWD, status="expired")
     sep = ", " if options else ""
@@ -697,7 +699,7 @@ def test_a_failure_is_told_also_with_proxy_url(stage: Stage, module: str, option
     assert_silent(run, stage)
 
 
-def test_an_unknown_outcome_is_told_also_with_proxy_url(here: Stage) -> None:
+def test_an_unknown_outcome_is_reported_with_proxy_url_too(here: Stage) -> None:
     """Whoever has to look whether something was paid for must be told so, and keep what is known out of sight."""
     here.sim.configure(pwd=PWD)
     here.sim.fault(path=ALLOCATE, kind="status", http_status=502)
@@ -782,7 +784,7 @@ def test_more_than_is_held_cannot_be_replaced(scenario: LeaseScenario) -> None:
     assert scenario.writes() == []
 
 
-def test_a_lease_that_ends_is_leased_anew(scenario: LeaseScenario) -> None:
+def test_an_expired_lease_is_allocated_again(scenario: LeaseScenario) -> None:
     scenario.hold(1, KeepAlive=1)
     scenario.hold(1, KeepAlive=600)
     assert scenario("allocate", count=2)["changed"] is False

@@ -51,7 +51,7 @@ def test_dynamic_dedicated_releases_twice_its_channels_a_minute(scenario: LeaseS
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_dynamic_dedicated_stops_cleanly_where_there_is_no_time_to_wait(
+def test_dynamic_dedicated_stops_cleanly_without_time_to_wait(
     scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
 ) -> None:
     several(scenario, 2, 3, 4)
@@ -75,7 +75,7 @@ def test_dynamic_dedicated_stops_cleanly_where_there_is_no_time_to_wait(
     assert scenario.sim.leases() == []
 
 
-def test_dynamic_dedicated_what_somebody_else_released_counts_too(scenario: LeaseScenario) -> None:
+def test_dynamic_dedicated_releases_of_another_client_count_too(scenario: LeaseScenario) -> None:
     """Calls that are not counted here use the limit up: the vendor refuses, is asked for less, and is waited for."""
     several(scenario, 2, 7)
     for lease in scenario.sim.leases()[:3]:
@@ -90,7 +90,7 @@ def test_dynamic_dedicated_what_somebody_else_released_counts_too(scenario: Leas
     assert scenario.sim.leases() == []
 
 
-def test_dynamic_dedicated_a_limit_that_does_not_pass_is_told(scenario: LeaseScenario) -> None:
+def test_dynamic_dedicated_a_persistent_limit_fails(scenario: LeaseScenario) -> None:
     scenario.hold(3)
     scenario.sim.fault(path=RELEASE, kind="code", code=-105, times=-1)
     result = scenario("release", all=True)
@@ -165,7 +165,7 @@ def test_leases_that_cannot_be_released_are_not_replaced_by_name(scenario: Lease
     assert ALLOCATE not in scenario.writes()
 
 
-def test_dynamic_shared_a_surplus_stays_and_is_told(scenario: LeaseScenario) -> None:
+def test_dynamic_shared_a_surplus_stays_and_is_reported(scenario: LeaseScenario) -> None:
     scenario.sim.configure(plan={"kind": "dynamic_shared"})
     scenario.hold(3)
     result = scenario("allocate", count=1, exact=True)
@@ -284,7 +284,7 @@ PLAYBOOK = """
 
 
 @pytest.mark.newest_core
-def test_a_channel_that_frees_late_is_waited_for(scenario: LeaseScenario, playground: Playground) -> None:
+def test_a_channel_that_becomes_free_late_is_waited_for(scenario: LeaseScenario, playground: Playground) -> None:
     """Release, then allocate, then swap by name, one after the other, with a vendor whose channels free a bit later."""
     playground.minute = LONG_MINUTE
     # Longer than the next task needs to start, also on a machine that has much else to do.
@@ -305,7 +305,7 @@ def test_a_channel_that_frees_late_is_waited_for(scenario: LeaseScenario, playgr
     assert len(scenario.books().paid) == 5
 
 
-def test_a_channel_that_does_not_become_free_in_time_is_told(
+def test_a_channel_that_does_not_become_free_in_time_fails(
     scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", str(LONG_MINUTE))
@@ -319,7 +319,7 @@ def test_a_channel_that_does_not_become_free_in_time_is_told(
     assert result["allocated"] == []
 
 
-def test_a_wish_that_needs_a_channel_that_is_not_free_fails_before_a_write(scenario: LeaseScenario) -> None:
+def test_a_count_that_needs_a_taken_channel_fails_before_a_write(scenario: LeaseScenario) -> None:
     scenario.sim.configure(channels=2, plan={"free_delay": 3600})
     scenario.hold(2)
     assert "failed" not in scenario("release", all=True)

@@ -103,7 +103,7 @@ WRONG_KEYS = [
 @pytest.mark.parametrize(
     ("fields", "code", "name"), spread(WRONG_KEYS, ["allocate", "release", "replace", "info", "pool", "areas"])
 )
-def test_what_is_wrong_with_the_key_is_told_by_the_first_call(
+def test_a_key_that_is_refused_fails_with_the_first_call(
     scenario: LeaseScenario, name: str, fields: dict[str, Any], code: int
 ) -> None:
     scenario.hold(1)
@@ -126,7 +126,9 @@ def test_a_plan_without_a_quota_is_no_hindrance(scenario: LeaseScenario, code: i
 
 @pytest.mark.parametrize("code", [-1, -104])
 @pytest.mark.parametrize("endpoint", [ALLOCATE, REPLACE])
-def test_a_lease_that_failed_is_tried_again_after_a_look(scenario: LeaseScenario, endpoint: str, code: int) -> None:
+def test_a_failed_allocation_is_repeated_after_the_list_was_read(
+    scenario: LeaseScenario, endpoint: str, code: int
+) -> None:
     name, options, _codes = CALLS[endpoint]
     prepare(scenario, endpoint)
     scenario.sim.fault(path=endpoint, kind="code", code=code, times=2)
@@ -142,7 +144,7 @@ def test_a_lease_that_failed_is_tried_again_after_a_look(scenario: LeaseScenario
 
 @pytest.mark.parametrize("code", [-1, -104])
 @pytest.mark.parametrize("endpoint", [ALLOCATE, REPLACE, RELEASE])
-def test_a_failure_that_stays_is_told(scenario: LeaseScenario, endpoint: str, code: int) -> None:
+def test_a_persistent_failure_is_reported(scenario: LeaseScenario, endpoint: str, code: int) -> None:
     name, options, _codes = CALLS[endpoint]
     prepare(scenario, endpoint)
     scenario.sim.fault(path=endpoint, kind="code", code=code, times=-1)
@@ -156,7 +158,7 @@ def test_a_failure_that_stays_is_told(scenario: LeaseScenario, endpoint: str, co
 
 @pytest.mark.parametrize("code", [-1])
 @pytest.mark.parametrize("endpoint", [LIST, QUOTA, POOL, AREAS])
-def test_a_read_is_tried_again_and_in_the_end_told(scenario: LeaseScenario, endpoint: str, code: int) -> None:
+def test_a_read_is_retried_and_then_fails(scenario: LeaseScenario, endpoint: str, code: int) -> None:
     name, options, _codes = CALLS[endpoint]
     prepare(scenario, endpoint)
     scenario.sim.fault(path=endpoint, kind="code", code=code, times=2)
@@ -208,7 +210,7 @@ def test_too_many_requests_is_told_where_there_is_no_time_to_wait(
 
 
 @pytest.mark.parametrize("code", [-11])
-def test_too_many_requests_that_stay_are_told(
+def test_too_many_requests_that_persist_fail(
     scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", SHORT_MINUTE)
@@ -229,7 +231,7 @@ def test_too_many_requests_that_stay_are_told(
         pytest.param(-105, {"plan": {"billing": "volume", "balance": 1}}, {"count": 2}, id="-105"),
     ],
 )
-def test_a_plan_that_is_too_small_refuses_where_its_quota_is_not_told(
+def test_a_plan_that_is_too_small_refuses_without_a_quota(
     scenario: LeaseScenario, code: int, prepared: dict[str, Any], options: dict[str, Any]
 ) -> None:
     scenario.sim.configure(**prepared)
@@ -243,7 +245,7 @@ def test_a_plan_that_is_too_small_refuses_where_its_quota_is_not_told(
 
 @pytest.mark.parametrize("name", ["allocate", "replace"])
 @pytest.mark.parametrize("code", [-103])
-def test_an_area_without_stock_is_told(scenario: LeaseScenario, name: str, code: int) -> None:
+def test_an_area_without_stock_fails(scenario: LeaseScenario, name: str, code: int) -> None:
     scenario.hold(1, AreaId=320800)
     stock = {"areas": [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]}
     scenario.sim.configure(plan={"stock": stock})

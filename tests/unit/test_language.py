@@ -41,7 +41,21 @@ DOCUMENTS = (
 PLUGINS = ("plugins/[dfilm]*/*.py", "extensions/eda/plugins/*/*.py")
 STRINGS = ("DOCUMENTATION", "EXAMPLES", "RETURN")
 #: Files of Python of which comments and docstrings are read. Add folders here, such as "plugins/module_utils/**/*.py".
-CODE: tuple[str, ...] = ()
+CODE: tuple[str, ...] = (
+    "plugins/module_utils/_api/*.py",
+    "plugins/module_utils/_api/account/*.py",
+    "plugins/module_utils/_api/classic/models.py",
+    "plugins/module_utils/_cloud/*.py",
+    "plugins/module_utils/_core/*.py",
+    "plugins/module_utils/_egress/*.py",
+    "plugins/module_utils/_store/*.py",
+    "plugins/module_utils/_task/*.py",
+    "plugins/module_utils/_watch/*.py",
+    "plugins/plugin_utils/*.py",
+    "plugins/[afil]*/*.py",
+    "extensions/eda/plugins/*/*.py",
+    "tests/unit/eda/*.py",
+)
 
 #: A pattern of English text, and what to write instead.
 ENGLISH = {
@@ -96,9 +110,7 @@ CHINESE = {
 }
 #: Messages of the code that documents quote.
 QUOTED = (
-    "of the ... sources that are needed told an egress address",
-    "but the vendor's list does not tell",
-    "another lease that shall stay has the same address",
+    "of the ... required sources reported an egress address",
     "No egress address of ... was put down in this run",
     "... does not use TLS",
 )

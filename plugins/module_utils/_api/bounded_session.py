@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A session of ``requests`` whose exchanges end at a deadline and after a number of bytes.
+"""A session of ``requests`` whose exchanges have a deadline and a maximum size.
 
 This file is private to the collection. ``requests`` limits each wait for bytes, but neither the sum of the waits nor
 the bytes before, between and after the body: a server can send headers, chunk sizes and trailers without end. Here
-every read of the connection, of plain HTTP and of TLS alike, first looks at the limits of the exchange.
+every read of the connection, with and without TLS, first checks the limits of the exchange.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ else:
 
 
 class ResponseTooLarge(Exception):
-    """The server sent more than any response has."""
+    """The server sent more than the maximum size of a response."""
 
 
 class Limits:
-    """The limits of the exchange that is under way; one object per session."""
+    """The limits of the current exchange; one object per session."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -55,44 +55,44 @@ class Limits:
         self.connection: weakref.ref[HTTPConnection] | None = None
 
     def start(self, timeout: float) -> None:
-        """Begin an exchange, which may take so many seconds."""
+        """Begin an exchange with this maximum duration in seconds."""
         self._end = time.monotonic() + timeout
         self._bytes_left = self._max_bytes
         self._sent = False
 
     def remaining(self) -> float:
-        """Seconds left; raises TimeoutError if there are none."""
+        """Return the remaining seconds; raises TimeoutError if there are none."""
         seconds = self._end - time.monotonic()
         if self.is_cut or seconds <= 0:
             raise TimeoutError
         return seconds
 
     def count(self, size: int) -> None:
-        """Count bytes that arrived; raises ResponseTooLarge if there were too many."""
+        """Count received bytes; raises ResponseTooLarge if there are too many."""
         self._bytes_left -= size
         if self._bytes_left < 0:
             raise ResponseTooLarge
 
     def begin_to_send(self) -> None:
-        """Called before the first byte of a request goes out; raises TimeoutError if it is too late for that."""
+        """Record that a request is sent from now on; raises TimeoutError if the deadline has passed."""
         with self._lock:
             self.remaining()
             self._sent = True
 
     @property
     def is_sent(self) -> bool:
-        """Whether anything of the request may have gone out."""
+        """Whether a part of the request may have been sent."""
         with self._lock:
             return self._sent
 
     def cut(self) -> None:
-        """End the exchange from another thread: nothing more is sent or read, and whoever waits for bytes wakes up."""
+        """End the exchange from another thread: nothing more is sent or read, and a waiting reader wakes up."""
         with self._lock:
             self.is_cut = True
         connection = self.connection and self.connection()
         channel = connection.sock if connection else None
         if isinstance(channel, socket.socket):
-            # Not the method of a TLS socket, which would first take TLS off it under the feet of the reader.
+            # Not the method of a TLS socket, which would first remove TLS while another thread reads.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(channel, socket.SHUT_RDWR)
 
@@ -103,7 +103,7 @@ class _LimitedReader(io.RawIOBase):
     def __init__(self, channel: socket.socket, limits: Limits) -> None:
         self._channel = channel
         self._limits = limits
-        # Unbuffered, and counted by the socket as one that must be closed before the socket is.
+        # Unbuffered, and counted by the socket, which stays open until this is closed.
         self._raw: Any = channel.makefile("rb", 0)
 
     def readable(self) -> bool:
@@ -133,7 +133,7 @@ class _LimitedResponse(http.client.HTTPResponse):
 
 
 class _SocketOptions:
-    """Socket options; urllib3 reads them before it connects to each of the addresses of a name."""
+    """Socket options that check the limits: urllib3 reads them before it connects to each address of a name."""
 
     def __init__(self, options: Any, limits: Limits) -> None:
         self._options = tuple(options or ())
@@ -156,7 +156,7 @@ class _LimitedConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         self.timeout = self.limits.remaining()
         channel = super()._new_conn()
-        # For the handshake of TLS, which comes next.
+        # For the TLS handshake, which is next.
         channel.settimeout(self.limits.remaining())
         return channel
 
@@ -170,7 +170,7 @@ class _LimitedConnection(HTTPConnection):
 
 
 def _limited(pool: Any, limits: Limits) -> Any:
-    """The same class of connection pools, whose connections keep the limits."""
+    """Return a subclass of a connection pool whose connections observe the limits."""
     if issubclass(pool.ConnectionCls, _LimitedConnection):
         return pool
     response = type("LimitedResponse", (_LimitedResponse,), {"limits": limits})
@@ -180,19 +180,19 @@ def _limited(pool: Any, limits: Limits) -> Any:
 
 
 class _LimitedAdapter(HTTPAdapter):
-    """Gives the limits to every connection, also to those through an HTTP or SOCKS proxy of the environment."""
+    """Applies the limits to every connection, including those through an HTTP or SOCKS proxy of the environment."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
+        """Create the pools of direct connections."""
         super().init_poolmanager(*args, **kwargs)
         self._limit(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """The pools of connections through a proxy."""
+        """Return the pools of connections through a proxy."""
         manager = super().proxy_manager_for(*args, **kwargs)
         self._limit(manager)
         return manager
@@ -203,7 +203,7 @@ class _LimitedAdapter(HTTPAdapter):
 
 
 class LimitedSession(Session):
-    """A session that keeps ``limits`` and follows no redirect."""
+    """A session that observes ``limits`` and follows no redirects."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
@@ -212,17 +212,17 @@ class LimitedSession(Session):
             self.mount(scheme, _LimitedAdapter(self.limits))
 
     def get_redirect_target(self, resp: Any) -> str | None:
-        """Nowhere: requests reads, and decodes, the whole body of a redirect even if it is not to follow it."""
+        """Return None: requests would read and decode the whole body of a redirect even if it does not follow it."""
         return None
 
 
 def without_certificate_warnings() -> None:
-    """Keep urllib3 from warning at each call that the certificate is not checked."""
+    """Keep urllib3 from warning at each call that the certificate is not verified."""
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 def read_body(response: requests.Response, max_bytes: int) -> bytes:
-    """The body as it was sent; raises ResponseTooLarge."""
+    """Return the body as sent; raises ResponseTooLarge."""
     body = b""
     for chunk in cast(urllib3.HTTPResponse, response.raw).stream(65536, decode_content=False):
         body += chunk

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one place where foreign text becomes JSON, numbers and times, bounded in size, depth and digits.
+"""The parsers of foreign text: JSON, numbers and times, bounded in size, depth and digits.
 
-This file is private to the collection. Foreign text is what a vendor, a proxy or a host sends. Whatever it is, a reader
-returns a value that the rest of the collection can store, compare and print, or it refuses: the readers that return
-``None`` for unreadable text never raise, and :func:`parse_json` raises only :class:`ResponseShapeError`.
+This file is private to the collection. Foreign text comes from a vendor, a proxy or a host. A parser returns a value
+that the rest of the collection can store, compare and print, or it refuses the text: the parsers that return ``None``
+for unreadable text never raise, and :func:`parse_json` raises only :class:`ResponseShapeError`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import math
 import re
 from typing import Any
 
-#: Characters of a JSON text. The longest response of the vendor, a list of 10,000 addresses, has 200,000.
+#: The maximum length of a JSON text. The longest response of the vendor, a list of 10,000 addresses, has 200,000.
 MAX_CHARACTERS = 8 * 1024 * 1024
-#: Levels of lists and objects in each other. The vendor uses four; Python's own functions give up at about 1,000.
+#: The maximum depth of nested lists and objects. The vendor uses four; Python's own functions fail at about 1,000.
 MAX_DEPTH = 32
-#: Characters of a number in a JSON text. Python refuses to convert more than 4,300 digits.
+#: The maximum length of a number in a JSON text. Python refuses to convert more than 4,300 digits.
 MAX_NUMBER = 64
-#: Digits of an integer that is calculated with or stored: SQLite takes 64 bits.
+#: The maximum digits of an integer that is used or stored: SQLite stores 64 bits.
 MAX_DIGITS = 18
-#: Characters of a time.
+#: The maximum length of a time.
 MAX_TIME = 64
-#: Seconds that a server can ask to wait: 30 years.
+#: The maximum wait in seconds that a server can ask for: 30 years.
 MAX_SECONDS = 10**9
 
 _INTEGER = re.compile(rf"[+-]?[0-9]{{1,{MAX_DIGITS}}}")
@@ -50,7 +50,7 @@ def parse_json(text: str) -> Any:
     """Parse foreign JSON; raise ResponseShapeError if it is not JSON or exceeds a limit of this file.
 
     The value has no NaN or infinity, no number that Python cannot print, no half of a surrogate pair, and no object
-    that names a field twice: readers of such an object do not agree on what it says.
+    with a duplicate field, since parsers disagree on its meaning.
     """
     if len(text) > MAX_CHARACTERS:
         raise ResponseShapeError("it is too long")
@@ -67,7 +67,7 @@ def parse_json(text: str) -> Any:
 
 
 def integer(value: object) -> int | None:
-    """An integer, also from text such as ``"3"``; None for anything else, and for more than MAX_DIGITS digits."""
+    """Return an integer, also from text such as ``"3"``; None for other values or more than MAX_DIGITS digits."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -77,7 +77,7 @@ def integer(value: object) -> int | None:
 
 
 def exact_number(text: str) -> decimal.Decimal | None:
-    """A decimal number of which there is a float; None for anything else."""
+    """Return a decimal number in the range of floats; None for anything else."""
     if not _DECIMAL.fullmatch(text):
         return None
     number = decimal.Decimal(text)
@@ -85,12 +85,12 @@ def exact_number(text: str) -> decimal.Decimal | None:
 
 
 def duration(text: str) -> float | None:
-    """Seconds as programs print them, such as ``0.25``; None for anything else."""
+    """Return seconds as programs print them, such as ``0.25``; None for anything else."""
     return float(text) if _SECONDS.fullmatch(text) else None
 
 
 def parse_time(value: object, zone: datetime.timezone) -> datetime.datetime | None:
-    """A time such as ``2030-01-02 03:04:05`` in this time zone; None for anything else."""
+    """Return a time such as ``2030-01-02 03:04:05`` in this time zone; None for anything else."""
     text = value.strip() if isinstance(value, str) and len(value) <= MAX_TIME else ""
     if not text.isascii():
         return None
@@ -101,19 +101,19 @@ def parse_time(value: object, zone: datetime.timezone) -> datetime.datetime | No
 
 
 def http_time(text: str) -> float | None:
-    """The Unix time of an HTTP date; None for anything else."""
+    """Return the Unix time of an HTTP date; None for anything else."""
     if len(text) > MAX_TIME or not text.isascii():
         return None
     try:
         time = email.utils.parsedate_to_datetime(text)
-        # Without a zone Python would take the local one, in which the years 1 and 9999 are out of range.
+        # Without a zone, Python would use the local one, in which the years 1 and 9999 are out of range.
         return (time if time.tzinfo else time.replace(tzinfo=datetime.timezone.utc)).timestamp()
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
 
 
 def http_delay(text: str, now: float) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for, a number of seconds or an HTTP date; None for anything else."""
+    """Return the seconds in a ``Retry-After`` header, a number of seconds or an HTTP date; None for anything else."""
     text = text.strip()
     if re.fullmatch(r"[0-9]+", text):
         digits = text.lstrip("0")
@@ -152,7 +152,7 @@ _DECODER = json.JSONDecoder(
 
 
 def _without_lone_surrogates(text: str) -> str:
-    """Text that can be encoded, with U+FFFD for each half of a surrogate pair, as it is or as an escape of JSON."""
+    """Return text that can be encoded, with U+FFFD for each lone surrogate, also if it is an escape of JSON."""
     if not text.isascii():
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if _HIGH_ESCAPE.search(text):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Secrets removed from whatever a server may repeat them in, in every spelling.
+"""Removal of secrets, in every spelling in which a server may repeat them.
 
 This file is private to the collection.
 """
@@ -23,18 +23,18 @@ except ImportError:
     # Before ansible-core 2.22.
     _masker = None
 
-#: What replaces a secret inside a text, and a value that is a secret as a whole.
+#: The replacements of a secret inside text, and of a value that is a secret as a whole.
 MASK = "********"
 MASKED_VALUE = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-#: Spellings inside spellings that are undone. A text that needs more is not shown.
+#: The maximum number of nested spellings that are decoded. A text with more is not shown.
 _MAX_ROUNDS = 8
-#: Secrets with fewer bytes are not looked for in base64 and hexadecimal, where they would be anywhere.
+#: Shorter secrets are not searched in base64 and hexadecimal, where they would occur by chance.
 _MIN_ENCODED = 6
-#: A name of the collection's own, which no secret may change.
+#: A name of the collection itself, which no secret may change.
 _OWN_NAME = re.compile(r"[a-z][a-z_]*")
-#: Below these names, all other names are the vendor's.
+#: Below these names, all names come from the vendor.
 _FOREIGN_BELOW = frozenset({"vendor", "idle"})
-#: All signs that an escape begins with.
+#: All characters with which an escape begins.
 _ESCAPE_SIGNS = "%&\\"
 _PERCENT = re.compile(r"(?:%(?:25)*[0-9A-Fa-f]{2})+")
 _ENTITY = re.compile(
@@ -44,7 +44,7 @@ _PAIR = re.compile(r"\\+u([dD][89abAB][0-9A-Fa-f]{2})\\+u([dD][c-fC-F][0-9A-Fa-f
 _BACKSLASH = re.compile(
     r"\\+(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})|([^\\]))"
 )
-#: Levels of lists and objects in a result. What lies deeper is not looked at, and not shown where a secret may be.
+#: The maximum depth of a result. Deeper values are not searched, and not shown if they may contain a secret.
 _MAX_LEVELS = 100
 
 
@@ -54,13 +54,13 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str], *, for_one_call: Iterable[str] = ()) -> None:
-        """Take secrets, which are also registered with ansible-core where it masks what it shows, and those of one call
-        alone, such as its signature.
+        """Take secrets, which are also registered with ansible-core if it masks its output, and secrets of only one
+        call, such as its signature.
         """
         lasting = _forms(secrets)
         register(lasting)
         self.secrets = tuple(sorted(lasting | _forms(for_one_call)))
-        # A server may show a layer less than the secret itself seems to have.
+        # A server may show one layer of encoding less than the secret seems to have.
         plain = {*self.secrets, *(form for form in map(undone, self.secrets) if len(form) > 2)}
         encoded = {form for secret in self.secrets for form in _base64_forms(secret)}
         hexadecimal = {secret.encode("utf-8", "replace").hex() for secret in self.secrets if _is_long(secret)}
@@ -70,14 +70,14 @@ class Redactor:
 
     @functools.cached_property
     def _pattern(self) -> re.Pattern[str]:
-        """All forms of all secrets. Compiled only for a text that may hold one, which hardly any does."""
+        """All forms of all secrets. Compiled only for a text that may contain one, which is rare."""
         plain, encoded = self._spellings
         patterns = [_pattern(form, {"+": "[ +]", " ": "[ +]"}) for form in _longest_first(plain)]
         patterns += [_pattern(form, {"+": "[ +-]", "/": "[/_]"}) for form in _longest_first(encoded)]
         return re.compile("|".join(patterns), re.IGNORECASE)
 
     def text(self, text: str) -> str:
-        """The text without secrets; a text that has none, or a plain one, is otherwise as it was."""
+        """Return the text without secrets; the rest is unchanged, unless a secret was encoded."""
         if not (self._plain and text):
             return text
         best = current = self._masked(text)
@@ -88,17 +88,17 @@ class Redactor:
             current = self._masked(decoded)
             if current != decoded:
                 best = current
-        # Nothing that is meant to be read is written like this.
+        # No readable text is encoded this often.
         return MASK
 
     def tree(self, value: Any) -> Any:
-        """A result without secrets, in its values and its names; the same object if it holds none."""
+        """Return a result without secrets in values and names; the same object if it contains none."""
         if not (self._plain and self._may_be_in(value)):
             return value
         return self._tree(value)
 
     def holds_letters(self, text: str) -> bool:
-        """Whether the letters and digits of a secret are in the text, whatever stands between them."""
+        """Whether the text contains the letters and digits of a secret, with any other characters between them."""
         plain = _letters(text)
         return any(_letters(secret) in plain for secret in self.secrets)
 
@@ -106,7 +106,7 @@ class Redactor:
         return self._pattern.sub(MASK, text) if self._may_hold(text) else text
 
     def _may_hold(self, text: str) -> bool:
-        """Rule out a text at the cost of a few searches in C."""
+        """Whether the text may contain a secret; a few searches in C rule out most texts."""
         folded = _fold(text)
         if any(form in folded for form in self._plain):
             return True
@@ -114,13 +114,13 @@ class Redactor:
         return any(form in folded for form in self._encoded)
 
     def _may_be_in(self, value: Any) -> bool:
-        """Rule out almost all results that hold no secret without a look at each text in them."""
+        """Whether a result may contain a secret; most results are ruled out without checking each text."""
         everything = "\n".join(_texts(value))
         return any(sign in everything for sign in _ESCAPE_SIGNS) or self._may_hold(everything)
 
     def _tree(self, value: Any, levels: int = _MAX_LEVELS, *, foreign: bool = False) -> Any:
         if isinstance(value, str):
-            # As Ansible does it: what is a secret as a whole says so.
+            # As in Ansible, a value that is a secret as a whole has its own replacement.
             return MASKED_VALUE if value in self.secrets else self.text(value)
         if value is None or isinstance(value, bool):
             return value
@@ -139,7 +139,7 @@ class Redactor:
             kept = name
             if isinstance(name, str) and (foreign or not _OWN_NAME.fullmatch(name)):
                 kept = self.text(name)
-                # Names that were different stay different.
+                # Different names must stay different.
                 while kept != name and (kept in cleaned or kept in value):
                     kept += "*"
             cleaned[kept] = self._tree(item, levels, foreign=foreign or name in _FOREIGN_BELOW)
@@ -147,14 +147,14 @@ class Redactor:
 
 
 def register(secrets: Iterable[str]) -> None:
-    """Let ansible-core mask secrets in all that it shows, where it can."""
+    """Let ansible-core mask the secrets in its output, if it can."""
     if _masker is not None:
         for secret in secrets:
             _masker.register_secret(secret)
 
 
 def decode(text: str) -> str:
-    """Undo one layer of each spelling."""
+    """Decode one layer of each spelling."""
     if "%" in text:
         text = _PERCENT.sub(_from_percent, text)
     if "&" in text:
@@ -166,7 +166,7 @@ def decode(text: str) -> str:
 
 
 def undone(text: str) -> str:
-    """Undo all layers, which are few in anything that is meant to be read."""
+    """Decode all layers, of which readable text has few."""
     for _round in range(_MAX_ROUNDS):
         before, text = text, decode(text)
         if text == before:
@@ -192,7 +192,7 @@ def _from_backslash(match: re.Match[str]) -> str:
 
 
 def _forms(secrets: Iterable[str]) -> set[str]:
-    """Secrets as they are given and as they are sent, which may be without blanks around them."""
+    """Return secrets as given and as sent, which may be without surrounding blanks."""
     return {form for secret in secrets for form in (secret, secret.strip()) if form}
 
 
@@ -201,14 +201,14 @@ def _is_long(secret: str) -> bool:
 
 
 def _base64_forms(secret: str) -> Iterator[str]:
-    """The signs of base64 that depend on nothing beside the secret, wherever it begins."""
+    """Yield the base64 characters that depend only on the secret, for each position where it may begin."""
     raw = secret.encode("utf-8", "replace")
     for shift in range(3) if _is_long(secret) else ():
         encoded = base64.b64encode(b"\0" * shift + raw).decode()
         yield encoded[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6]
 
 
-#: The other alphabet of base64, folded.
+#: The URL-safe alphabet of base64, folded.
 _BASE64 = str.maketrans("-_", " /")
 
 
@@ -229,11 +229,11 @@ def _pattern(form: str, others: Mapping[str, str]) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """All texts in a structure, names included; a list of texts as one."""
+    """Yield all text in a structure, including names; a list of text as one."""
     rest = [value]
     while rest:
         value = rest.pop()
-        # Mapping comes last: the first time that a class is compared with it takes longer than all of the rest.
+        # Mapping is last: the first comparison of a class with it takes longer than everything else.
         if isinstance(value, str):
             yield value
         elif isinstance(value, (list, tuple)):
@@ -251,5 +251,5 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _letters(text: str) -> str:
-    """Letters and digits alone: what most other spellings leave as it is."""
+    """Return only letters and digits, which most spellings keep."""
     return "".join(filter(str.isalnum, text)).casefold()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Foreign text made fit to be shown, and values of options quoted without a credential.
+"""Foreign text made safe to display, and values of options quoted without credentials.
 
 This file is private to the collection.
 """
@@ -14,16 +14,16 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-#: Characters that a terminal obeys, or that hide or reorder what stands beside them: controls, bidirectional and
-#: zero-width signs, fillers, lone surrogates.
+#: Characters that control a terminal, or that hide or reorder adjacent text: controls, bidirectional and zero-width
+#: characters, fillers, lone surrogates.
 _UNSEEN = (
     "\u034f\u061c\u06dd\u070f\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-#: What one_line() escapes, once blanks and line breaks have become one blank.
+#: The characters that one_line() escapes, after blanks and line breaks have been collapsed.
 _INVISIBLE = re.compile(rf"[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u0890\u0891{_UNSEEN}]")
-#: What visible() escapes: the same, without tabs and line breaks.
+#: The characters that visible() escapes: all of these except tabs and line breaks.
 _DANGEROUS = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u0890\u0891{_UNSEEN}]")
 
 #: A name of a host has at most 253 characters.
@@ -33,7 +33,7 @@ HIDDEN = "'...'"
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _IPV4 = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
 _END = r"(?=[/?#]|\Z)"
-#: Scheme, host and port, with nothing behind them but a path. A key has no dot, and a password seldom ends like a
+#: Scheme, host and port, followed by nothing or by a path. A key has no dot, and a password rarely ends like a
 #: top-level domain.
 _ADDRESS = re.compile(
     rf"(?:[A-Za-z][A-Za-z0-9+.-]{{0,15}}://)?"
@@ -48,14 +48,14 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """Foreign text for a message: on one line, and without anything that a terminal obeys or that hides other text."""
+    """Return foreign text for a message: on one line, with escapes for whatever controls a terminal or hides text."""
     line = _INVISIBLE.sub(_escaped, " ".join(text.split()))
-    # What Unicode has no sign for yet is not shown either.
+    # Characters that Unicode has not assigned yet are escaped as well.
     return line if line.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
 
 
 def visible(text: str) -> str:
-    """Foreign text for a result: as it is, with escapes for what a terminal obeys or that hides other text."""
+    """Return foreign text for a result, with escapes for characters that control a terminal or hide text."""
     return _DANGEROUS.sub(_escaped, text)
 
 
@@ -65,7 +65,7 @@ def is_visible(text: str) -> bool:
 
 
 def visible_everywhere(value: Any, levels: int = 100) -> Any:
-    """Any structure of a result with visible() applied to all texts and names in it, to so many levels."""
+    """Return a structure of a result with visible() applied to all text and names in it, up to this depth."""
     if isinstance(value, str):
         return value if is_visible(value) else visible(value)
     # Mapping comes last: the first time that a class is compared with it takes longer than all of the rest.
@@ -82,10 +82,10 @@ def visible_everywhere(value: Any, levels: int = 100) -> Any:
 
 
 def describe(value: object) -> str:
-    """Quote what an option that takes an address or URL holds, with dots in place of all that may be a credential.
+    """Quote the value of an option for an address or URL, with dots in place of everything that may be a credential.
 
-    Scheme, host and port are shown where they parse cleanly. Nothing that has an ``@`` is shown, however that is
-    written, except for an IPv4 address at its end.
+    Scheme, host and port are shown if they can be parsed. Text with an ``@`` in any spelling is not shown, except for
+    an IPv4 address at its end.
     """
     text = str(value).strip()
     if not text or _is_network(text):
@@ -107,12 +107,12 @@ def format_sample(items: Collection[str], limit: int = 10) -> str:
 
 
 def quote_word(text: str) -> str:
-    """Quote what an option that takes a name holds; what reads like a URL or a login, as describe() does."""
+    """Quote the value of an option for a name; text that looks like a URL or a login is quoted by describe()."""
     return describe(text) if re.search(r"[@:/?%&\\]", text) else repr(text)
 
 
 def _is_network(text: str) -> bool:
-    """Whether this is an address or a network, and so no credential."""
+    """Whether this is an address or a network, and therefore not a credential."""
     try:
         ipaddress.ip_interface(text)
     except ValueError:
@@ -121,5 +121,5 @@ def _is_network(text: str) -> bool:
 
 
 def _may_hide_login(text: str) -> bool:
-    """Whether an ``@`` may be in the text in another spelling; then where its host begins is anybody's guess."""
+    """Whether the text may contain an ``@`` in another spelling, so that the start of its host is unknown."""
     return not text.isascii() or bool(re.search("%(?:25)*40|&|\\\\", text, re.IGNORECASE))

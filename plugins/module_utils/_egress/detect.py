@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Under which addresses a host reaches the internet: the question, and the judgement of the answers.
+"""The detection of the addresses under which a host reaches the internet: the command, and the quorum of its sources.
 
-This file is private to the collection. The question is one POSIX shell command, so that a host needs nothing but a
-shell and one of curl, wget or Python. The judgement is strict, since a wrong address would let a stranger in.
+This file is private to the collection. The command is one POSIX shell command, so that a host needs only a shell and
+one of curl, wget or Python. The evaluation is strict, since a wrong address would admit a stranger.
 
-A host can print whatever it likes, also the answers of sources that it did not ask. It can therefore claim no more
-addresses than ``samples``, and no more answers than it was asked for are accepted.
+A host can print anything, including responses of sources that it did not contact. It can therefore claim at most
+``samples`` addresses, and no more responses than requested are accepted.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from typing import Any
 from .._api.parsing import parse_json
 from .._core.addresses import is_public, numeric_order, parse_address
 from .._core.errors import OptionError, QgError
-from .._core.text import one_line, quote_word
+from .._core.text import format_sample, one_line, quote_word
 from .._core.validation import check_range, check_url
 from .shell import (
-    Asking,
-    ended,
-    exit_code,
+    FetchOptions,
+    build_script,
+    explain_exit_code,
     new_nonce,
-    records,
-    script,
+    parse_exit_code,
+    parse_records,
 )
 
-#: Characters of an answer that travel back. An address has at most 45; the rest is for the error message.
+#: The maximum length of a response that the host prints. An address has at most 45; the rest is for the error message.
 MAX_RESPONSE = 300
 
 _ASK = r"""
@@ -40,9 +40,9 @@ say() { printf "\n%s %s %s %s %.${longest}s\n%s.\n" "$nonce" "$1" "$tool" "$2" "
 ask() { answer=$(ask_$tool "$2" 2>/dev/null </dev/null); say "$1" $? "$answer"; }
 """
 
-# One curl for all sources, since its start is most of what a question costs. Each answer comes through a pipe of its
-# own, so that no source can meddle with what another one said, and with curl's code for it on a last line.
-# A curl that is too old for this (7.75), or that cannot open a pipe by its name, leaves the rest to "ask".
+# One curl for all sources, since its start takes most of the time. Each response has its own pipe, so that no source
+# can change the response of another one, and ends with a line with curl's exit code for it. If curl is too old for this
+# (before 7.75), or cannot open a pipe by its name, "ask" fetches the sources one by one.
 _TOGETHER = r"""
 end_lines() {
   for n in $numbers; do
@@ -56,13 +56,13 @@ end_lines() {
 all_at_once() { run_curl -Z --parallel-immediate -w '%{urlnum}:%{exitcode} ' "$@" 2>/dev/null </dev/null; }
 say_last() { say "$1" "${2##*"$line_feed"}" "${2%"$line_feed"*}" >&9; }
 """
-#: Answers that there are pipes for: a shell need not know a descriptor of two digits, and one is for the records.
+#: The maximum number of pipes: a shell need not support descriptors of two digits, and one is for the records.
 _MAX_TOGETHER = 6
 
 
 @dataclass(frozen=True)
-class Question:
-    """What a host is asked. ``proxy`` sends the calls through a proxy; the answers are then the proxy's exits."""
+class DetectionRequest:
+    """How a host detects its addresses. ``proxy`` sends the requests through a proxy, and detects the proxy's exits."""
 
     sources: tuple[str, ...]
     quorum: int
@@ -73,79 +73,81 @@ class Question:
     proxy: str | None = None
     allow_non_global: bool = False
 
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> DetectionRequest:
+        """Check and return the options; raises OptionError for every mistake in them."""
+        sources = tuple(
+            dict.fromkeys(check_url(f"sources, entry {n},", url) for n, url in enumerate(params["sources"], 1))
+        )
+        if not sources:
+            raise OptionError("sources is empty: name at least one echo service.")
+        quorum = min(2, len(sources)) if params["quorum"] is None else params["quorum"]
+        if not 1 <= quorum <= len(sources):
+            raise OptionError(f"quorum={quorum} cannot be met by {len(sources)} sources: name more, or lower quorum.")
+        check_range("samples", params["samples"], 1, 20)
+        family, address = params.get("family") or "ipv4", params["source_address"]
+        if address:
+            try:
+                is_valid = parse_address(address).version == (6 if family == "ipv6" else 4)
+            except ValueError:
+                is_valid = False
+            if not is_valid:
+                raise OptionError(f"source_address {quote_word(address)} is not an {family} address of the host.")
+        proxy = params.get("proxy")
+        if proxy:
+            check_url("proxy", proxy)
+        return cls(
+            sources=sources,
+            quorum=quorum,
+            samples=params["samples"],
+            family=family,
+            source_address=address,
+            timeout=check_range("timeout", params["timeout"], 1, 300),
+            proxy=proxy,
+            allow_non_global=params["allow_non_global"],
+        )
+
 
 @dataclass(frozen=True)
-class Reply:
-    """What came back from one source: an answer, or the reason why there is none."""
+class SourceReply:
+    """The reply of one source: a response, or the reason why there is none."""
 
     source: str
     tool: str
-    answer: str | None
+    response: str | None
     error: str | None
 
 
-def question_from(params: Mapping[str, Any]) -> Question:
-    """The question that the options describe; every mistake in them is found here, before the host is asked."""
-    sources = tuple(dict.fromkeys(check_url(f"sources, entry {n},", url) for n, url in enumerate(params["sources"], 1)))
-    if not sources:
-        raise OptionError("sources is empty: name at least one echo service.")
-    quorum = min(2, len(sources)) if params["quorum"] is None else params["quorum"]
-    if not 1 <= quorum <= len(sources):
-        raise OptionError(f"quorum={quorum} cannot be met by {len(sources)} sources: name more, or lower quorum.")
-    check_range("samples", params["samples"], 1, 20)
-    family, address = params.get("family") or "ipv4", params["source_address"]
-    if address:
-        try:
-            right = parse_address(address).version == (6 if family == "ipv6" else 4)
-        except ValueError:
-            right = False
-        if not right:
-            raise OptionError(f"source_address {quote_word(address)} is not an {family} address of the host.")
-    proxy = params.get("proxy")
-    if proxy:
-        check_url("proxy", proxy)
-    return Question(
-        sources=sources,
-        quorum=quorum,
-        samples=params["samples"],
-        family=family,
-        source_address=address,
-        timeout=check_range("timeout", params["timeout"], 1, 300),
-        proxy=proxy,
-        allow_non_global=params["allow_non_global"],
-    )
-
-
-def command(question: Question) -> tuple[str, str]:
-    """The shell command that asks, and the word that marks its records: no source can forge one."""
+def build_command(request: DetectionRequest) -> tuple[str, str]:
+    """Return the shell command, and the nonce that marks its records: no source can forge one."""
     nonce = new_nonce()
-    urls = [shlex.quote(url) for url in question.sources]
-    calls = [f"ask {n} {url} &" for n, url in enumerate(urls) for _again in range(question.samples)]
+    urls = [shlex.quote(url) for url in request.sources]
+    calls = [f"ask {n} {url} &" for n, url in enumerate(urls) for _again in range(request.samples)]
     functions, unless = _ASK, "false"
-    # Samples need connections of their own, which curl would share.
-    if question.samples == 1 and 1 < len(urls) <= _MAX_TOGETHER:
+    # Each sample needs its own connection, but curl would share one.
+    if request.samples == 1 and 1 < len(urls) <= _MAX_TOGETHER:
         functions += _TOGETHER + _together(urls)
         unless = "[ $tool = curl ] && together 9>&1"
-    asking = Asking(
-        timeout=question.timeout,
-        # Through a proxy, the family is that of the way to the proxy, which is not what was asked.
-        family="" if question.proxy else question.family[-1],
-        address=question.source_address or "",
-        proxy=question.proxy or "",
-        # Busybox's wget does not check certificates and knows neither family nor source address.
-        plain=_needs_no_more_than_http(question),
-        secure=not all(url.startswith("http://") for url in question.sources),
+    options = FetchOptions(
+        timeout=request.timeout,
+        # Through a proxy, curl's option would concern the connection to the proxy, and not its exit.
+        family="" if request.proxy else request.family[-1],
+        address=request.source_address or "",
+        proxy=request.proxy or "",
+        # Busybox's wget does not verify certificates and supports neither family nor source address.
+        plain=_needs_only_plain_http(request),
+        secure=not all(url.startswith("http://") for url in request.sources),
     )
     settings = {
         "longest": str(MAX_RESPONSE),
         "line_feed": "\n",
         "numbers": " ".join(map(str, range(len(urls)))),
     }
-    return script(nonce, asking, functions, calls, unless=unless, **settings), nonce
+    return build_script(nonce, options, functions, calls, unless=unless, **settings), nonce
 
 
 def _together(urls: Sequence[str]) -> str:
-    """The shell function that asks all at once: a subshell in another for each answer, that reads its pipe."""
+    """Return the shell function that fetches all sources at once: nested subshells that each read one pipe."""
     outputs = " ".join(f"-o /dev/fd/{n + 3} {url}" for n, url in enumerate(urls))
     lines = [f'codes=" $(all_at_once {outputs})"', "end_lines"]
     for n in range(len(urls)):
@@ -155,53 +157,54 @@ def _together(urls: Sequence[str]) -> str:
     return "\n".join(["together() {", *lines, "}"])
 
 
-def _needs_no_more_than_http(question: Question) -> bool:
+def _needs_only_plain_http(request: DetectionRequest) -> bool:
     return (
-        all(url.startswith("http://") for url in question.sources)
-        and question.family == "ipv4"
-        and not question.source_address
+        all(url.startswith("http://") for url in request.sources)
+        and request.family == "ipv4"
+        and not request.source_address
     )
 
 
-def parse(output: str, nonce: str, question: Question) -> list[Reply]:
-    """The replies in what the command printed; QgError if there are more of a source than were asked for."""
+def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[SourceReply]:
+    """Return the replies in the output of the command; raises QgError if a source has more than requested."""
     replies = []
-    found = records(output, nonce, len(question.sources))
+    found = parse_records(output, nonce, len(request.sources))
     numbers = [record.number for record in found]
     for number in dict.fromkeys(numbers):
         count = numbers.count(number)
-        if count > question.samples:
+        if count > request.samples:
             raise QgError(
-                f"The host printed {count} answers of source {number + 1}, although samples={question.samples} is how "
-                "often it was asked: none of its addresses is accepted. Check its shell, curl, wget and python3."
+                f"The host printed {count} responses of source {number + 1}, although samples={request.samples} were "
+                "requested: none of its addresses is accepted. Check its shell, curl, wget and python3."
             )
-    # They come as the sources answer; they are told as the sources were named.
+    # The records are in the order of the responses, the result in the order of the sources.
     for record in sorted(found, key=lambda record: record.number):
-        text, answer = [*record.text.split(" ", 1), ""][:2]
-        code = exit_code(text)
-        error = None if record.complete and code is not None else "its answer was cut off"
+        text, response = [*record.text.split(" ", 1), ""][:2]
+        code = parse_exit_code(text)
+        error = None if record.complete and code is not None else "its response was cut off"
         if code:
-            error = ended(record.tool, code)
-        elif not error and record.tool == "wget" and not answer.strip():
-            # wget2 ends with 0 also when it gave up.
-            error = "no answer (wget printed nothing)"
-        replies.append(Reply(question.sources[record.number], record.tool, None if error else answer.strip(), error))
+            error = explain_exit_code(record.tool, code)
+        elif not error and record.tool == "wget" and not response.strip():
+            # wget2 also ends with 0 after a failure.
+            error = "no response (wget printed nothing)"
+        text_or_none = None if error else response.strip()
+        replies.append(SourceReply(request.sources[record.number], record.tool, text_or_none, error))
     return replies
 
 
-def read_address(answer: str, family: str | None, allow_non_global: bool) -> str:
-    """The address that a source told, in canonical form, of this family or of any; ValueError says what else it was."""
-    text = answer
-    if answer.startswith("{"):
+def read_address(response: str, family: str | None, allow_non_global: bool) -> str:
+    """Return the address in a response, in canonical form and of the family; raises ValueError with the reason."""
+    text = response
+    if response.startswith("{"):
         try:
-            fields = {str(name).lower(): value for name, value in parse_json(answer).items()}
+            fields = {str(name).lower(): value for name, value in parse_json(response).items()}
         except ValueError:
             fields = {}
         text = next((str(fields[name]) for name in ("ip", "origin", "address", "query") if fields.get(name)), "")
     try:
         address = parse_address(text.strip())
     except ValueError:
-        shown = one_line(answer)[:60]
+        shown = one_line(response)[:60]
         raise ValueError(f'said "{shown}", which is not an address' if shown else "said nothing") from None
     if family and address.version != (6 if family == "ipv6" else 4):
         raise ValueError(f"said {address}, which is not {family}")
@@ -211,72 +214,72 @@ def read_address(answer: str, family: str | None, allow_non_global: bool) -> str
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The addresses that enough sources told, by number, and what each source said."""
+class DetectionResult:
+    """The addresses that enough sources reported, sorted by number, and the reply of each source."""
 
     ips: list[str]
-    answers: list[dict[str, Any]]
+    source_replies: list[dict[str, Any]]
 
 
-def judge(replies: Sequence[Reply], question: Question) -> Verdict:
-    """Believe an address that ``quorum`` sources told; anything else that was said is an error.
+def evaluate_quorum(replies: Sequence[SourceReply], request: DetectionRequest) -> DetectionResult:
+    """Accept an address that ``quorum`` sources reported; any other response is an error.
 
-    A source that gave no answer is no contradiction, as long as the others are enough. More addresses than ``samples``
-    are an error as well, so that this is all that a compromised host can claim.
+    A source without a response is not a contradiction if the others are sufficient. More addresses than ``samples`` are
+    an error as well, so that a compromised host cannot claim more.
     """
-    told: dict[str, set[str]] = {}
+    reported: dict[str, set[str]] = {}
     wrong, silent = [], []
-    answers: list[dict[str, Any]] = []
-    for reply in _labelled(replies, question):
+    source_replies: list[dict[str, Any]] = []
+    for reply in _labelled(replies, request):
         ip, error = None, reply.error
         if reply.error is not None:
             silent.append(f"{reply.source}: {reply.error}")
         else:
             try:
-                ip = read_address(reply.answer or "", question.family, question.allow_non_global)
-                told.setdefault(ip, set()).add(reply.source)
-            except ValueError as problem:
-                error = str(problem)
+                ip = read_address(reply.response or "", request.family, request.allow_non_global)
+                reported.setdefault(ip, set()).add(reply.source)
+            except ValueError as cause:
+                error = str(cause)
                 wrong.append(f"{reply.source} {error}")
-        answers.append({"source": reply.source, "tool": reply.tool, "ip": ip, "error": error})
-    doubtful = [ip for ip, sources in told.items() if len(sources) < question.quorum]
-    believed = len(told) > len(doubtful)
+        source_replies.append({"source": reply.source, "tool": reply.tool, "ip": ip, "error": error})
+    doubtful = [ip for ip, sources in reported.items() if len(sources) < request.quorum]
+    is_accepted = len(reported) > len(doubtful)
     if wrong:
         raise QgError(
-            f"The egress address is uncertain: {_list(wrong)}. Remove a source that is not an echo service, or see "
-            "what stands between the host and it.",
-            source_replies=answers,
+            f"The egress address is uncertain: {_list(wrong)}. Remove a source that is not an echo service, or check "
+            "what is between the host and it.",
+            source_replies=source_replies,
         )
-    if len(doubtful) > 1 or (doubtful and believed):
-        said = [f"{ip} by {', '.join(sorted(sources))}" for ip, sources in sorted(told.items())]
+    if len(doubtful) > 1 or (doubtful and is_accepted):
+        said = [f"{ip} by {', '.join(sorted(sources))}" for ip, sources in sorted(reported.items())]
         raise QgError(
-            f"The sources disagree on the egress address: {_list(said)}. Where the host leaves through several "
+            f"The sources disagree on the egress address: {_list(said)}. If the host has several egress "
             "addresses, raise samples; otherwise remove the source that is wrong.",
-            source_replies=answers,
+            source_replies=source_replies,
         )
-    if not believed:
-        count = len(told[doubtful[0]]) if doubtful else 0
+    if not is_accepted:
+        count = len(reported[doubtful[0]]) if doubtful else 0
         raise QgError(
-            f"Only {count} of the {question.quorum} sources that are needed told an egress address: "
-            f"{_list(silent or ['no source answered'])}. Name sources that the host can reach, or lower quorum.",
-            source_replies=answers,
+            f"Only {count} of the {request.quorum} required sources reported an egress address: "
+            f"{_list(silent or ['no source responded'])}. Name sources that the host can reach, or lower quorum.",
+            source_replies=source_replies,
         )
-    if len(told) > question.samples:
+    if len(reported) > request.samples:
         raise QgError(
-            f"The host reports {len(told)} egress addresses, but samples={question.samples} allows only "
-            f"{question.samples}: {', '.join(numeric_order(told)[:10])}{' and more' if len(told) > 10 else ''}. If it "
-            "leaves through several addresses, raise samples to their number.",
-            source_replies=answers,
+            f"The host reports {len(reported)} egress addresses, but samples={request.samples} allows only "
+            f"{request.samples}: {format_sample(numeric_order(reported))}. If it "
+            "has several egress addresses, raise samples to their number.",
+            source_replies=source_replies,
         )
-    return Verdict(numeric_order(told), answers)
+    return DetectionResult(numeric_order(reported), source_replies)
 
 
-def _labelled(replies: Sequence[Reply], question: Question) -> list[Reply]:
-    """The replies with sources as messages and results name them: without the query, which may hold a token."""
+def _labelled(replies: Sequence[SourceReply], request: DetectionRequest) -> list[SourceReply]:
+    """Return the replies with the names of sources for messages: without the query, which may contain a token."""
     labels: dict[str, str] = {}
-    for url in question.sources:
+    for url in request.sources:
         label = url.partition("?")[0] + ("?..." if "?" in url else "")
-        # Each keeps a name of its own, since it is counted by it.
+        # Each source needs its own name, since it is counted by it.
         labels[url] = f"{label} ({len(labels) + 1})" if label in labels.values() else label
     return [replace(reply, source=labels[reply.source]) for reply in replies]
 

@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""URLs that a host asks for, by one POSIX shell command.
+"""One POSIX shell command with which a host fetches URLs.
 
-This file is private to the collection. A host needs nothing but a shell and one of curl, wget or Python. What asks
-brings a shell function that calls ``ask_$tool URL`` and prints a record::
+This file is private to the collection. A host needs only a shell and one of curl, wget or Python. The caller provides a
+shell function that calls ``ask_$tool URL`` and prints a record::
 
     (line feed) NONCE (blank) NUMBER (blank) TOOL (blank) TEXT (line feed) NONCE.
 
-No answer can forge a record: the nonce is new for each command, and nobody but the host and this side knows it. The
-host itself can print any record, so what reads them bounds their number.
+No response can forge a record: the nonce is new for each command, and only the host and this side know it. The host
+itself can print any record, so the parser bounds their number.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from .._api.parsing import integer
 from .._api.transport import USER_AGENT
 
-# Asks one URL with the standard library alone; http.client knows no proxy but the one it is told. The exit codes are
-# those of curl, where it has the like. The last line of stderr tells the HTTP status (of the proxy, where that opens
-# no tunnel; 0 for none) and the seconds that it took.
+# Fetches one URL with the standard library only; http.client uses no proxy except the given one. The exit codes are
+# those of curl if it has an equivalent. The last line of stderr contains the HTTP status (that of the proxy if it opens
+# no tunnel; 0 for none) and the duration in seconds.
 _PYTHON = """
 import http.client, re, signal, socket, sys, time, urllib.parse
 url, family, address, limit, proxy, agent = sys.argv[1:]
@@ -75,7 +75,7 @@ if not code:
 sys.exit(code)
 """
 
-# Neither the environment nor the user's configuration files say how a URL is asked for.
+# Neither the environment nor the user's configuration files must change how a URL is fetched.
 _ALONE = """
 unset http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY
 unset CURL_HOME WGETRC SYSTEM_WGETRC WGET2RC SYSTEM_WGET2RC WGET2_PLUGINS WGET2_PLUGIN_DIRS
@@ -83,8 +83,8 @@ unset XDG_CONFIG_HOME XDG_DATA_HOME
 LC_ALL=C; export LC_ALL
 """
 
-# A function per tool, to be called in a subshell; $1 is the URL. "report" has wget say what went wrong, and curl print
-# that text after the answer. Then the choice of the tool.
+# One function for each tool, to be called in a subshell; $1 is the URL. With "report", wget prints its errors, and curl
+# prints that text after the response. Then the selection of the tool.
 _TOOLS = r"""
 has() { command -v "$1" >/dev/null 2>&1; }
 ask_none() { return 127; }
@@ -135,10 +135,10 @@ fi
 
 #: The tools that a record can name.
 _TOOL_NAMES = frozenset({"curl", "wget", "python", "none"})
-#: Characters of a record; what is longer was not printed by the script.
+#: The maximum length of a record; the script prints none that is longer.
 MAX_RECORD = 8192
-#: What stands for bytes that not every shell leaves alone between single quotes, in the escapes of "printf %b". The
-#: backslash comes first, since it is in all of the others.
+#: The escapes of "printf %b" for bytes that some shells change between single quotes. The backslash comes first, since
+#: all other escapes contain it.
 _ENCODED = {
     "\\": "\\0134",
     **{chr(octet): f"\\0{octet:03o}" for octet in range(256) if not 32 <= octet < 127 or chr(octet) in "!'"},
@@ -146,15 +146,15 @@ _ENCODED = {
 }
 _EXIT_CODE = re.compile("[0-9]{1,3}")
 
-#: What no tool means, for whoever has to install one.
+#: The error of a host without any tool.
 NO_TOOL = "the host has neither curl, nor GNU wget, nor python3"
 
 
 @dataclass(frozen=True)
-class Asking:
-    """How URLs are asked for. ``family`` is "4", "6" or "" for any; ``plain`` says that busybox's wget will do.
+class FetchOptions:
+    """How URLs are fetched. ``family`` is "4", "6" or "" for any; ``plain`` says that busybox's wget is sufficient.
 
-    ``secure`` says that there is an HTTPS URL among them.
+    ``secure`` says that at least one URL uses HTTPS.
     """
 
     timeout: float
@@ -167,7 +167,7 @@ class Asking:
 
 @dataclass(frozen=True)
 class Record:
-    """One record that the command printed; it is not complete where the command was stopped in the middle."""
+    """One record that the command printed; it is incomplete if the command was interrupted."""
 
     number: int
     tool: str
@@ -176,26 +176,26 @@ class Record:
 
 
 def new_nonce() -> str:
-    """A word that nobody can guess."""
+    """Return a word that cannot be guessed."""
     return f"qg{secrets.token_hex(12)}"
 
 
-def script(
-    nonce: str, asking: Asking, functions: str, jobs: Iterable[str], *, unless: str = "false", **variables: str
+def build_script(
+    nonce: str, options: FetchOptions, functions: str, jobs: Iterable[str], *, unless: str = "false", **variables: str
 ) -> str:
-    """The command: settings, tools, the caller's functions, and its jobs, which may run in the background.
+    """Return the command: settings, tools, the caller's functions, and its jobs, which may run in the background.
 
-    There is nothing left to do for them when ``unless``, which prints records as well, succeeds.
+    The jobs are skipped if ``unless``, which prints records as well, succeeds.
     """
     settings = {
         "nonce": nonce,
-        # Whole seconds: not every wget and timeout takes a fraction.
-        "limit": str(math.ceil(asking.timeout)),
-        "family": asking.family,
-        "address": asking.address,
-        "proxy": asking.proxy,
-        "plain": "yes" if asking.plain else "",
-        "secure": "yes" if asking.secure else "",
+        # Whole seconds: some versions of wget and timeout accept no fraction.
+        "limit": str(math.ceil(options.timeout)),
+        "family": options.family,
+        "address": options.address,
+        "proxy": options.proxy,
+        "plain": "yes" if options.plain else "",
+        "secure": "yes" if options.secure else "",
         "agent": USER_AGENT,
         "python": _PYTHON.strip(),
         "report": "",
@@ -208,7 +208,7 @@ def script(
             _TOOLS.strip(),
             functions.strip(),
             f"{unless} || {{",
-            # Collected, since on a terminal some shells print a record in parts, between which others come.
+            # Collected, since on a terminal some shells print a record in parts, which could be mixed with others.
             "records=$(",
             *jobs,
             "wait",
@@ -220,10 +220,10 @@ def script(
 
 
 def single_line(command: str) -> str:
-    """The same POSIX shell command on one line, for ``/bin/sh -c`` by whatever shell a user logs in with.
+    """Return a POSIX shell command on one line, for ``/bin/sh -c`` in any login shell.
 
-    In single quotes, csh and tcsh take no line feed and expand what follows an exclamation mark, and fish removes
-    backslashes. The command is therefore decoded by the printf of the POSIX shell.
+    In single quotes, csh and tcsh accept no line feed and expand text after an exclamation mark, and fish removes
+    backslashes. The printf of the POSIX shell therefore decodes the command.
     """
     encoded = command.encode(errors="surrogateescape").decode("latin-1")
     used = set(encoded)
@@ -233,31 +233,31 @@ def single_line(command: str) -> str:
     return f"""eval "$(printf %b '{encoded}')" """.strip()
 
 
-def records(output: str, nonce: str, count: int) -> list[Record]:
-    """The records in what the command printed, for questions 0 to ``count`` - 1.
+def parse_records(output: str, nonce: str, count: int) -> list[Record]:
+    """Return the records in the output of the command, for fetches 0 to ``count`` - 1.
 
-    A terminal's line ends and a login banner do no harm, and neither do records for which there was no question.
+    The line ends of a terminal, a login banner and records without a fetch are ignored.
     """
     found = []
     for part in f"\n{output}".replace("\r", "").split(f"\n{nonce} ")[1:]:
         text, end, _rest = part.partition(f"\n{nonce}.")
-        number, tool, said = [*text.split(" ", 2), "", ""][:3]
-        place = integer(number)
-        if tool in _TOOL_NAMES and place is not None and 0 <= place < count:
-            found.append(Record(place, tool, said[:MAX_RECORD], bool(end) and len(said) <= MAX_RECORD))
+        number, tool, content = [*text.split(" ", 2), "", ""][:3]
+        index = integer(number)
+        if tool in _TOOL_NAMES and index is not None and 0 <= index < count:
+            found.append(Record(index, tool, content[:MAX_RECORD], bool(end) and len(content) <= MAX_RECORD))
     return found
 
 
-def exit_code(text: str) -> int | None:
-    """The exit code that a host printed; None for any other text."""
+def parse_exit_code(text: str) -> int | None:
+    """Return the exit code that a host printed; None for any other text."""
     return int(text) if _EXIT_CODE.fullmatch(text) else None
 
 
-def ended(tool: str, code: int, whose: str = "its") -> str:
-    """In words, why a tool that ended with this code has no answer."""
+def explain_exit_code(tool: str, code: int, whose: str = "its") -> str:
+    """Say why a tool that ended with this code has no response."""
     if tool == "none":
         return NO_TOOL
-    untrusted, late = f"{whose} certificate is not trusted", "no answer in time"
+    untrusted, late = f"{whose} certificate is not trusted", "no response in time"
     curl = {
         5: "the proxy's name is unknown",
         6: f"{whose} name is unknown",
@@ -266,18 +266,18 @@ def ended(tool: str, code: int, whose: str = "its") -> str:
         28: late,
         35: "no TLS",
         51: untrusted,
-        52: "an empty answer",
+        52: "an empty response",
         56: "the connection broke",
         60: untrusted,
-        63: "far too long an answer",
+        63: "the response is too long",
     }
     wget = {
         4: "no connection",
         5: untrusted,
-        6: "a user name and a password are asked for",
+        6: "a user name and a password are required",
         8: "an HTTP error or a redirect",
     }
-    # By the program timeout, and by SIGALRM.
+    # The program timeout, and SIGALRM.
     stopped = {124: late, 142: late}
-    words = {**(wget if tool == "wget" else curl), **stopped}.get(code, "no answer")
+    words = {**(wget if tool == "wget" else curl), **stopped}.get(code, "no response")
     return f"{words} ({tool} ended with {code})"

@@ -47,7 +47,7 @@ def reconcile(
     policy: LeasePolicy | None = None,
 ) -> LeaseResult:
     """Allocate only the missing leases and release a surplus; with ``check``, only read."""
-    with api.alone():
+    with api.key_lock():
         manager = LeaseManager(api, now, policy)
         manager.load_initial(wait=not check)
         first, quota = plan(_classify(manager, desired), desired), None
@@ -197,7 +197,7 @@ def release(
     policy: LeasePolicy | None = None,
 ) -> LeaseResult:
     """Release the held leases that are ``chosen``."""
-    with api.alone():
+    with api.key_lock():
         manager = LeaseManager(api, now, policy)
         manager.load_initial(wait=not check)
         leases = [lease for lease in manager.held.values() if chosen(lease)]
@@ -227,7 +227,7 @@ def replace(
 
     With neither, replace all. Afterwards the key holds as many as before.
     """
-    with api.alone():
+    with api.key_lock():
         manager = LeaseManager(api, now, policy)
         manager.load_initial(wait=not check)
         owed, successors = manager.interrupted_replacements(chosen, params) if chosen else (0, frozenset[str]())

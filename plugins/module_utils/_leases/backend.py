@@ -49,7 +49,7 @@ class LeaseBackend(Protocol):
     def timeout(self) -> float:
         """Seconds that one call may take."""
 
-    def alone(self, work: str = "changing") -> contextlib.AbstractContextManager[None]:
+    def key_lock(self, work: str = "changing") -> contextlib.AbstractContextManager[None]:
         """Keep other runs of this control node from changing, or from reading, what the key holds."""
 
     def leases(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:

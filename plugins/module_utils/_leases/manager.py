@@ -23,7 +23,7 @@ from .view import LeaseView
 
 
 class LeaseManager(LeaseView):
-    """Reads the leases of a key and changes them. Use it under :meth:`LeaseBackend.alone`."""
+    """Reads the leases of a key and changes them. Use it under :meth:`LeaseBackend.key_lock`."""
 
     def __init__(
         self, api: LeaseBackend, now: Callable[[], float] = time.time, policy: LeasePolicy | None = None

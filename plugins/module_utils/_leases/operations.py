@@ -42,7 +42,7 @@ from .actions import (
 from .backend import LeasePolicy
 from .plan import MAX_PER_CALL, AllocationParams, DesiredLeases
 
-#: Which leases are meant.
+#: The options that choose leases.
 _CHOICE: Spec = {
     "ips": {"type": "list", "elements": "str"},
     "task_ids": {"type": "list", "elements": "str"},
@@ -54,19 +54,19 @@ POLICY = LeasePolicy()
 
 
 def lease_results(leases: Iterable[Lease]) -> list[dict[str, Any]]:
-    """Leases as results show them, oldest deadline first."""
+    """Return leases as results contain them, oldest deadline first."""
     now = time.time()
     return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
 
 
 def proxy_url(server: str, key: str, pwd: str) -> str:
-    """The URL of a proxy with the credentials that it takes; a secret."""
+    """Return the URL of a proxy with its credentials; a secret."""
     return f"http://{quote(key, safe='')}:{quote(pwd, safe='')}@{server}"
 
 
 def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
-    """Put ``proxy_url`` beside each lease, where it was asked for."""
-    # A hidden result would hide the reason of a failure, too.
+    """Add ``proxy_url`` to each lease if the option requests it."""
+    # A hidden result would also hide the reason for a failure.
     if result.get("failed"):
         return False
     # The options of a delegated task are as the playbook wrote them.
@@ -79,7 +79,7 @@ def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
 
 
 def check_proxy_url(params: Mapping[str, Any]) -> None:
-    """Refuse to make proxy URLs with half of the credentials."""
+    """Refuse proxy URLs without the password."""
     if params["proxy_url"] and not params["pwd"]:
         raise OptionError(
             "proxy_url needs pwd, the password that the proxies take together with the key: set pwd (environment "
@@ -88,7 +88,7 @@ def check_proxy_url(params: Mapping[str, Any]) -> None:
 
 
 def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
-    """What new leases are asked for with."""
+    """Return what new leases are requested with."""
     for name, most in (("keep_alive", 525600), ("area_id", 10**9)):
         if params[name] is not None:
             check_range(name, params[name], 1, most)
@@ -96,7 +96,7 @@ def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
 
 
 def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
-    """The wish that the options of qg_proxy_allocate describe; every mistake in them is found here."""
+    """Return the desired state that the options of qg_proxy_allocate describe; raises OptionError for a mistake."""
     check_range("count", params["count"], 1, MAX_PER_CALL)
     check_range("min_remaining", params["min_remaining"], 0, 525600)
     new = allocation_params(params)
@@ -125,7 +125,7 @@ def _names(option: str, texts: Iterable[str] | None) -> list[str]:
 
 
 def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
-    """Which leases the options name; None for all, which is said by all=true alone, or for a number in count."""
+    """Return which leases the options choose; None for all (only with all=true), or for a number in count."""
     if not params["all"] and all(params.get(option) is None for option in ("ips", "task_ids", "count")):
         raise OptionError("No lease is named: give ips or task_ids, or set all=true if all are meant.")
     if params["ips"] is not None:
@@ -137,28 +137,28 @@ def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
     return None
 
 
-def _result(outcome: LeaseResult, api: ProxyApi, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
-    """An outcome as a task's result; ``changed`` is true when anything changed, also where the task fails."""
+def _result(found: LeaseResult, api: ProxyApi, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
+    """Return the result of a task; ``changed`` is true if anything changed, also if the task fails."""
     result: dict[str, Any] = {
-        "changed": bool(outcome.allocated or outcome.released or predicted),
-        "allocated": lease_results(outcome.allocated),
-        "released": lease_results(outcome.released),
-        "held": len(outcome.after),
+        "changed": bool(found.allocated or found.released or predicted),
+        "allocated": lease_results(found.allocated),
+        "released": lease_results(found.released),
+        "held": len(found.after),
         "api": api.usage(),
     }
     if mode.diff:
-        after = outcome.after
+        after = found.after
         if mode.check:
-            gone = {lease.identity for lease in outcome.released}
+            gone = {lease.identity for lease in found.released}
             after = tuple(lease for lease in after if lease.identity not in gone)
         result["diff"] = {
             "before_header": "leases",
-            "before": _lines(outcome.before),
+            "before": _lines(found.before),
             "after_header": "leases",
             "after": _lines(after) + "to be leased\n" * predicted,
         }
-    if outcome.error:
-        result = {"failed": True, **result, **outcome.error.as_result()}
+    if found.error:
+        result = {"failed": True, **result, **found.error.as_result()}
     return result
 
 
@@ -169,13 +169,13 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, api = desired_leases(params), proxy_api(params)
-    outcome = reconcile(api, desired, check=mode.check, policy=POLICY)
-    predicted = outcome.missing if mode.check else 0
+    found = reconcile(api, desired, check=mode.check, policy=POLICY)
+    predicted = found.missing if mode.check else 0
     return {
-        "leases": lease_results(outcome.leases),
-        "count": len(outcome.leases),
-        "missing": outcome.missing,
-        **_result(outcome, api, mode, predicted=predicted),
+        "leases": lease_results(found.leases),
+        "count": len(found.leases),
+        "missing": found.missing,
+        **_result(found, api, mode, predicted=predicted),
     }
 
 
@@ -195,13 +195,13 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
     api = proxy_api(params)
-    outcome = replace(api, chosen, number, new, check=mode.check, policy=POLICY)
-    predicted = outcome.missing if mode.check else 0
+    found = replace(api, chosen, number, new, check=mode.check, policy=POLICY)
+    predicted = found.missing if mode.check else 0
     return {
-        "leases": lease_results(outcome.after),
+        "leases": lease_results(found.after),
         "method": "replace" if chosen is None else "release_and_allocate",
-        "missing": outcome.missing,
-        **_result(outcome, api, mode, predicted=predicted),
+        "missing": found.missing,
+        **_result(found, api, mode, predicted=predicted),
     }
 
 
@@ -218,9 +218,9 @@ LOOKUP_SELECTORS = ("task_ids", *PLACE_OPTIONS)
 
 
 def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The leases that the options of the lookup describe, in the order of their deadlines or of ``seed``.
+    """Return the leases that the options of the lookup describe, in the order of their deadlines or of ``seed``.
 
-    Raises QgError where there are too few of them.
+    Raises QgError if there are too few.
     """
     least, most = params["at_least"], params["limit"]
     check_range("at_least", least, 0, MAX_PER_CALL)
@@ -238,9 +238,9 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         task_ids=frozenset(_names("task_ids", params["task_ids"])),
         undetermined=params["undetermined"],
     )
-    # Templates may be evaluated in the process that Ansible's workers are made from.
+    # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(State(params["state_dir"], params["max_wait"])) as state:
-        leases = matching_leases(proxy_api(params, state), desired, max_age=params["max_age"])
+        leases = matching_leases(proxy_api(params, state), desired, max_age=params["max_age"], policy=POLICY)
     if len(leases) < least:
         raise QgError(
             f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "

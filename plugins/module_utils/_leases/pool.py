@@ -46,7 +46,7 @@ def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def area_result(area: Area) -> dict[str, Any]:
-    """A row of the vendor's list as results show it."""
+    """Return a row of the vendor's list as results contain it."""
     return {
         "area_id": area.area_id,
         "name": area.name,

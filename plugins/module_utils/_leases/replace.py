@@ -18,6 +18,7 @@ from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
 from .._reconcile.create import ACCEPTED, NOTHING_NEW, UNLISTED, try_call, verifying
 from .allocate import allocate
+from .backend import is_refused
 from .earlier import EarlierCalls, described
 from .plan import AllocationParams, Origin
 from .view import Identity, LeaseView, uncertain
@@ -39,13 +40,21 @@ def replace(view: LeaseView, earlier: EarlierCalls, count: int, number: int | No
     for start in range(0, count, size):
         known = [call.known for call in calls if call.request["start"] == start]
         old = known[0] if known else view.names
-        Replacement(view, params, old, {**request, "start": start}).carry_out(min(size, count - start))
+        Replacement(view, earlier, params, old, {**request, "start": start}).carry_out(min(size, count - start))
 
 
 class Replacement:
     """The replacement of at most 100 of the ``old`` leases (their names)."""
 
-    def __init__(self, view: LeaseView, params: AllocationParams, old: frozenset[str], request: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        view: LeaseView,
+        earlier: EarlierCalls,
+        params: AllocationParams,
+        old: frozenset[str],
+        request: dict[str, Any],
+    ) -> None:
+        self._earlier = earlier
         self._view = view
         self._params = params
         self._origin = Origin(params.area_id, params.isp)
@@ -70,6 +79,8 @@ class Replacement:
                 return
             error = self._send(number, left, known, names)
             self._verify(error, known)
+            if error and not error.may_have_effect and is_refused(error, view.features.half_way):
+                self._earlier.settle_refused_replace(len(self._old - view.names) > len(view.names - self._old))
             view.adopt(known, left, self._origin, self._params)
             if error and known == set(view.held):
                 attempts += 1

@@ -20,17 +20,17 @@ from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._reconcile.create import recorded, uncertain_outcome
 from .._store.lease_store import LeaseStore
 from .._store.paid_calls import PaidCalls
-from .backend import CLASSIC, LeaseBackend, LeaseFeatures, LeasePolicy
+from .backend import CLASSIC, LeaseBackend, LeaseFeatures, LeasePolicy, is_refused
 from .plan import AllocationParams, Origin
 
-#: What tells a lease from every other one.
+#: Identifies a lease.
 Identity = tuple[str, str, str]
 #: How a user finds out what is held.
 ADVICE = "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run this again."
 
 
 class LeaseView:
-    """The leases of a key. Use it under :meth:`LeaseBackend.alone`.
+    """The leases of a key. Use it under :meth:`LeaseBackend.key_lock`.
 
     ``held`` is what the key holds as far as is known, ``before`` what it held at first. ``new`` are the leases that
     came since then.
@@ -72,7 +72,7 @@ class LeaseView:
         """Use a list that any run read at most ``max_age`` seconds ago, or read it for all later ones."""
         rows = self.store.cached_leases(max_age)
         if rows is None:
-            with self.api.alone("reading"):
+            with self.api.key_lock("reading"):
                 # Another run may have read it while this one waited.
                 rows = self.store.cached_leases(max_age)
                 if rows is None:
@@ -122,6 +122,7 @@ class LeaseView:
         self, name: str, wanted: int, known: Collection[str], request: dict[str, Any]
     ) -> contextlib.AbstractContextManager[None]:
         """Record a call in the state store from before it is sent until its result is known."""
+        half_way = self.features.half_way if name == self.features.replace else ()
         return recorded(
             self.calls,
             self.pending[name],
@@ -131,6 +132,7 @@ class LeaseView:
             request=request,
             in_use=self._accounted,
             timeout=self.api.timeout,
+            keep=lambda error: error.may_have_effect or is_refused(error, half_way),
         )
 
     def resolve(self, name: str) -> None:

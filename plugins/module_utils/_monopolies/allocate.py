@@ -37,7 +37,7 @@ def ensure_held(
     allocator = _Allocator(AllocationSession(api, desired, on_progress))
     result = allocator.session.result
     try:
-        with contextlib.nullcontext() if check else api.alone():
+        with contextlib.nullcontext() if check else api.key_lock():
             allocator.session.load_initial()
             allocator.allocate(check)
         if wait and not check:

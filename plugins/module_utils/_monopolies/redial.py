@@ -51,7 +51,7 @@ def redial(
     """Redial these resources, or all. Those that are about to get a new address are not redialled."""
     redialler = _Redialler(api, on_progress)
     result = redialler.result
-    with contextlib.nullcontext() if check else api.alone():
+    with contextlib.nullcontext() if check else api.key_lock():
         redialler.load_initial()
         redialler.select(uuids)
         try:

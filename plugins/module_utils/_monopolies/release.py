@@ -38,7 +38,7 @@ def release(api: ProxyApi, uuids: Collection[str] | None, *, check: bool = False
     """Release these resources, or all. A resource that is not held counts as released."""
     releaser = _Releaser(api)
     result = releaser.result
-    with contextlib.nullcontext() if check else api.alone():
+    with contextlib.nullcontext() if check else api.key_lock():
         releaser.load_initial()
         result.before = releaser.held
         try:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .state import State
+    from .interface import Store
 
 #: Seconds for which the origin of a task that is no longer held, a lifetime, and the names of areas are kept.
 _ORIGIN_TTL, _LIFETIME_TTL, _NAMES_TTL = 86400.0, 30 * 86400.0, 3600.0
@@ -45,7 +45,7 @@ LeaseRow = tuple[str, Mapping[str, Any]]
 class LeaseStore:
     """What is known of the leases of one key."""
 
-    state: State
+    state: Store
     key: str
     now: Callable[[], float] = time.time
 

@@ -19,8 +19,6 @@ from pathlib import Path
 from .directory import StateError, describe_failure
 from .lock_holders import describe_holder, is_stopped, lock_holder
 
-#: Seconds for which a lock that no process holds is not deleted: a process may be about to acquire it.
-MIN_UNUSED_AGE = 60
 #: Seconds between two attempts to acquire a lock: at first, and at most.
 MIN_POLL_INTERVAL, MAX_POLL_INTERVAL = 0.02, 0.2
 
@@ -71,19 +69,6 @@ class FileLocks:
         """Whether the process that holds the lock ``name`` is known to be stopped (SIGSTOP, a debugger)."""
         process = lock_holder(self._path(name))
         return process is not None and is_stopped(process)
-
-    def drop_lock(self, name: str) -> None:
-        """Delete a lock that no process will use again."""
-        # If that fails, only a file is left behind.
-        with contextlib.suppress(OSError):
-            self._path(name).unlink()
-
-    def drop_free_locks(self, prefix: str) -> None:
-        """Delete the locks whose names begin with the prefix and whose holders have ended."""
-        for path in self.directory.glob(f"{prefix}*.lock"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > MIN_UNUSED_AGE and not self.is_held(path.stem):
-                    path.unlink()
 
     def _open(self, name: str, flags: int) -> int:
         descriptor = os.open(self._path(name), flags | os.O_NOFOLLOW, 0o600)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .state import State
+    from .interface import Store
 
 #: Seconds for which the parameters of an application are kept after a list has shown the resource for the last time.
 ORIGIN_TTL = 90 * 86400.0
@@ -34,7 +34,7 @@ OriginRow = tuple[int | None, str | None]
 class MonopolyStore:
     """The applications for the resources of one key, as far as this control node sent them."""
 
-    state: State
+    state: Store
     key: str
     now: Callable[[], float] = time.time
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .reported import LIST_LAG
 
 if TYPE_CHECKING:
-    from .state import State
+    from .interface import Store
 
 #: Seconds within which a call that was sent is carried out, if it ever is and its timeout is not longer.
 UNDER_WAY = 30.0
@@ -66,7 +66,7 @@ class PaidCall:
 class PaidCalls:
     """The unresolved paid calls of one key."""
 
-    def __init__(self, state: State, key: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, state: Store, key: str, now: Callable[[], float] = time.time) -> None:
         self._state = state
         self._key = key
         self._now = now

@@ -25,7 +25,7 @@ from .._core.errors import OptionError
 from .._core.waiting import WaitBudget
 
 if TYPE_CHECKING:
-    from .state import State
+    from .interface import Store
 
 #: Seconds added to the minute, for clocks that are slewed while we wait.
 CLOCK_SLACK = 0.1
@@ -71,7 +71,7 @@ def minute_seconds() -> float:
 class RateLimiter:
     """The slots of the vendor's rate limits, shared by all processes that use the same state directory."""
 
-    state: State
+    state: Store
     minute: float = field(default_factory=minute_seconds)
     now: Callable[[], float] = time.time
 

@@ -7,7 +7,7 @@
 This file is private to the collection.
 
 The control node keeps them, because only there is it known which other hosts use the same address. If they are lost,
-registering cuts nobody off: former addresses then stay on the whitelist. Deregistering a host then also removes the
+registering disconnects no host: former addresses then stay on the whitelist. Deregistering a host then also removes the
 address that it has, even if a host that is no longer known shares it.
 """
 
@@ -21,9 +21,7 @@ from typing import TYPE_CHECKING
 from .reported import LIST_LAG
 
 if TYPE_CHECKING:
-    import sqlite3
-
-    from .state import State
+    from .interface import Connection, Store
 
 #: A row per host and address. A ``former`` address is no longer needed by the host, but may still be on the whitelist.
 #: ``missing_since`` is when the vendor's list first lacked the address (Unix time). It was ``found`` if the host
@@ -53,8 +51,8 @@ class HostRegistration:
 class RegistrationStore:
     """The addresses of the hosts of one fleet, for one key."""
 
-    def __init__(self, state: State, key: str, fleet: str, now: Callable[[], float] = time.time) -> None:
-        self._state = state
+    def __init__(self, store: Store, key: str, fleet: str, now: Callable[[], float] = time.time) -> None:
+        self._store = store
         self._key = key
         self._fleet = fleet
         self._now = now
@@ -64,7 +62,7 @@ class RegistrationStore:
 
         If the user has ``given`` them, none of them may be known only from the host.
         """
-        rows = self._state.rows(
+        rows = self._store.rows(
             "SELECT ip, former, found FROM registrations WHERE key = ? AND fleet = ? AND host = ? "
             "AND (NOT former OR missing_since IS NULL)",
             self._key,
@@ -76,14 +74,14 @@ class RegistrationStore:
 
     def expects_addresses(self) -> bool:
         """Whether any host, of any fleet, was registered."""
-        return bool(self._state.rows("SELECT 1 FROM registrations WHERE key = ? LIMIT 1", self._key))
+        return bool(self._store.rows("SELECT 1 FROM registrations WHERE key = ? LIMIT 1", self._key))
 
     def load(self, hosts: Collection[str]) -> tuple[dict[str, set[str]], set[str]]:
         """Return the addresses of each of these hosts, and all that any other host, of any fleet, needs."""
         own: dict[str, set[str]] = {host: set() for host in hosts}
         others: set[str] = set()
         query = "SELECT fleet, host, ip, former FROM registrations WHERE key = ?"
-        for fleet, host, ip, former in self._state.rows(query, self._key):
+        for fleet, host, ip, former in self._store.rows(query, self._key):
             if fleet == self._fleet and host in own:
                 own[host].add(ip)
             elif not former:
@@ -96,11 +94,11 @@ class RegistrationStore:
         This control node did not add them, and the user did not give them.
         """
         query = "SELECT ip FROM registrations WHERE key = ? GROUP BY ip HAVING min(found)"
-        return {ip for (ip,) in self._state.rows(query, self._key)}
+        return {ip for (ip,) in self._store.rows(query, self._key)}
 
     def record_intent(self, hosts: Iterable[tuple[str, Collection[str]]]) -> None:
         """Keep addresses that are about to be added for hosts, in case this process ends before it is done."""
-        with self._state.transaction() as database:
+        with self._store.transaction() as database:
             database.executemany(
                 "INSERT INTO registrations (key, fleet, host, ip) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET former = 0, found = 0",
@@ -113,7 +111,7 @@ class RegistrationStore:
 
         An address that was added or given once is not found later, whichever hosts have it then.
         """
-        with self._state.transaction() as database:
+        with self._store.transaction() as database:
             query = "SELECT DISTINCT ip FROM registrations WHERE key = ? AND NOT found"
             confirmed = {ip for (ip,) in database.execute(query, (self._key,))}
             unknown = (None, False)
@@ -136,7 +134,7 @@ class RegistrationStore:
                 )
             self._clear_found(database)
 
-    def _clear_found(self, database: sqlite3.Connection) -> None:
+    def _clear_found(self, database: Connection) -> None:
         """Clear ``found`` for all hosts of an address that was added or given for one of them."""
         database.execute(
             "UPDATE registrations SET found = 0 WHERE key = ? AND found "
@@ -151,7 +149,7 @@ class RegistrationStore:
         from a response that contained one.
         """
         now = self._now()
-        rows = self._state.rows("SELECT DISTINCT ip, missing_since FROM registrations WHERE key = ?", self._key)
+        rows = self._store.rows("SELECT DISTINCT ip, missing_since FROM registrations WHERE key = ?", self._key)
         back = [(None, self._key, ip) for ip, since in rows if since is not None and ip in whitelist]
         # A time in the future is left from before the clock was set back.
         first = [
@@ -164,7 +162,7 @@ class RegistrationStore:
         ]
         if not (back or first or gone):
             return
-        with self._state.transaction() as database:
+        with self._store.transaction() as database:
             database.executemany("UPDATE registrations SET missing_since = ? WHERE key = ? AND ip = ?", back)
             database.executemany(
                 "UPDATE registrations SET missing_since = ? WHERE key = ? AND ip = ? "

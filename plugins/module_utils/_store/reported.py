@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the vendor reported to this control node, for as long as a list of the vendor may lag behind it.
+"""Changes that the vendor reported to this control node, for as long as the vendor's lists may lag behind them.
 
-This file is private to the collection. Whether the vendor's lists lag at all is not documented, and clients wait for
-them: so what a response reported counts beside the list, whichever process received it.
+This file is private to the collection. The vendor does not document whether its lists lag, and other clients wait for
+them. A reported change therefore counts in addition to the list, whichever process received it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .state import State
+    from .interface import Store
 
 #: Seconds for which a list of the vendor may lag behind what the vendor has reported or done.
 LIST_LAG = 60.0
 
-#: The kinds of resources that are reported.
+#: The kinds of resources.
 LEASES, MONOPOLIES, WHITELIST = "leases", "monopolies", "whitelist"
 
-#: A row per resource of a key that a response reported: ``present`` says whether it is held since ``at`` (Unix time)
-#: or given up; ``item`` (JSON) is what the response had of it. ``reversed`` is 1 if the opposite was reported shortly
-#: before.
+#: A row per reported resource of a key: ``present`` says whether it is held since ``at`` (Unix time) or released;
+#: ``item`` (JSON) is its data in the response. ``reversed`` is 1 if the opposite was reported shortly before.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS reported (
   key TEXT, resource TEXT, name TEXT, present INTEGER, item TEXT, at REAL, reversed INTEGER NOT NULL DEFAULT 0,
@@ -37,7 +36,7 @@ CREATE TABLE IF NOT EXISTS reported (
 
 @dataclass(frozen=True)
 class Correction:
-    """What a list does not show yet: ``missing`` resources with their items, and resources that are ``gone``."""
+    """The differences of a list from reported changes: ``missing`` resources with their items, and ``gone`` ones."""
 
     missing: Mapping[str, Any]
     gone: frozenset[str]
@@ -46,14 +45,14 @@ class Correction:
 class ReportedChanges:
     """The reported changes of one kind of resource of one key."""
 
-    def __init__(self, state: State, key: str, resource: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, state: Store, key: str, resource: str, now: Callable[[], float] = time.time) -> None:
         self._state = state
         self._key = key
         self._resource = resource
         self._now = now
 
     def record(self, present: Mapping[str, Any] | None = None, gone: Collection[str] = ()) -> None:
-        """Keep what a response reported: resources that are held now, with their items, and resources that are not."""
+        """Record the changes in a response: resources that are held now, with their items, and released ones."""
         now = self._now()
         rows = [(name, 1, json.dumps(item)) for name, item in (present or {}).items()]
         rows += [(name, 0, "null") for name in gone]
@@ -67,7 +66,7 @@ class ReportedChanges:
             )
 
     def forget(self, names: Collection[str]) -> None:
-        """Believe the list again for these resources."""
+        """Delete the reports of these resources, so that only the list counts for them."""
         with self._state.transaction() as database:
             database.executemany(
                 "DELETE FROM reported WHERE key = ? AND resource = ? AND name = ?",
@@ -75,7 +74,7 @@ class ReportedChanges:
             )
 
     def gone(self) -> frozenset[str]:
-        """The names that were reported as given up, for names that are not given out again: no list has to agree."""
+        """Return the names that were reported as released, for names that are never reused: no list has to agree."""
         now = self._now()
         rows = self._state.rows(
             "SELECT name FROM reported WHERE key = ? AND resource = ? AND NOT present AND at BETWEEN ? AND ?",
@@ -93,11 +92,11 @@ class ReportedChanges:
         *,
         complete: bool = True,
     ) -> Correction:
-        """Compare a list with what was reported. A report that the list has caught up with counts no more.
+        """Compare a list with the reported changes. A change that the list shows is deleted.
 
-        ``concerns`` says which names are of interest, where the list is one of a part. A list that is not ``complete``
-        has caught up with nothing. Nor can that be seen of a report that reversed an earlier one: the list may still
-        show what was before both, and then what was between them; nor from what one list lacks, since it may be wrong.
+        ``concerns`` selects names if the list is a partial one. A list that is not ``complete`` deletes no changes.
+        A change that reversed an earlier one is not deleted, since the list may still show the state before both, and
+        then the state between them. Nor is a release deleted because one list lacks the name, since it may be wrong.
         """
         now = self._now()
         rows = self._state.rows(

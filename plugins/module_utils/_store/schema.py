@@ -35,7 +35,7 @@ _KEPT_SCHEMA = "".join(
     ]
 )
 #: The number of this schema. A file with a greater one belongs to a newer release and is refused.
-VERSION = 9
+VERSION = 10
 #: "QGNT", which marks the file as ours (SQLite's application_id). Files up to this version carry no mark.
 _APPLICATION_ID, _LAST_UNMARKED = 0x51474E54, 5
 #: The names that kept tables had in older schemas, with those that they have now.

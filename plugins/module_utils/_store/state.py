@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,10 @@ class State(FileLocks):
         """Return the rows of a query without waiting for a process that writes."""
         with self._translated():
             return self._database.execute(query, values).fetchall()
+
+    def wait_for_change(self, seconds: float) -> None:
+        """Return after this time: SQLite does not report the changes of other processes."""
+        time.sleep(seconds)
 
     def decoded(self, text: str) -> Any:
         """Return the value of a column that contains JSON."""

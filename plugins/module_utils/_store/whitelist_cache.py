@@ -10,38 +10,35 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .state import State
+    from .interface import Store
 
 #: Seconds for which a task believes what it has read for its first hosts.
 CACHE_TTL = 60.0
-#: Seconds after which nobody asks for the usage of a read any more.
+#: Seconds after which the usage of a read is not reported any more.
 CACHE_RETENTION = 3600.0
 
-#: A row per read: the whitelist (JSON) as long as it is ``fresh``, and the API usage of the read (JSON) until it is
+#: The API usage of a read: columns of the table.
+USAGE = ("calls", "retries", "waited_seconds")
+#: A row per read: the whitelist (JSON) as long as it is ``fresh``, and the API usage of the read until it is
 #: ``reported``.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS whitelist_cache (
-  key TEXT, run TEXT, task TEXT, read_at REAL, whitelist TEXT, api_usage TEXT, fresh INTEGER, reported INTEGER);
+  key TEXT, run TEXT, task TEXT, read_at REAL, whitelist TEXT, calls INTEGER, retries INTEGER, waited_seconds REAL,
+  fresh INTEGER, reported INTEGER);
 """
-
-
-def add_usage(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
-    """Add the API usage of two clients."""
-    return {name: round(one.get(name, 0) + other.get(name, 0), 1) for name in {**one, **other}}
 
 
 class WhitelistCache:
     """What the tasks of this control node have read for one key. ``write_lock`` is held by a process that writes."""
 
-    def __init__(self, state: State, key: str, write_lock: str) -> None:
-        self._state = state
+    def __init__(self, store: Store, key: str, write_lock: str) -> None:
+        self._store = store
         self._key = key
         self._write_lock = write_lock
 
@@ -52,47 +49,44 @@ class WhitelistCache:
             "SELECT whitelist FROM whitelist_cache WHERE key = ? AND task = ? AND fresh "
             "AND read_at BETWEEN ? AND ? LIMIT 1"
         )
-        rows = self._state.rows(query, self._key, task, now - CACHE_TTL, now)
-        return self._state.decoded(rows[0][0]) if rows else None
+        rows = self._store.rows(query, self._key, task, now - CACHE_TTL, now)
+        return self._store.decoded(rows[0][0]) if rows else None
 
     def cache_whitelist(self, run: str, task: str, whitelist: Collection[str], usage: Mapping[str, float]) -> None:
         """Keep the whitelist for the other hosts of a task, and the API usage of the read."""
-        now, row = time.time(), (self._key, run, task, json.dumps(sorted(whitelist)), json.dumps(dict(usage)))
-        with self._state.transaction() as database:
+        now = time.time()
+        row = (self._key, run, task, json.dumps(sorted(whitelist)), *(usage[name] for name in USAGE), now)
+        with self._store.transaction() as database:
             database.execute("DELETE FROM whitelist_cache WHERE read_at < ?", (now - CACHE_RETENTION,))
             database.execute("UPDATE whitelist_cache SET fresh = 0 WHERE key = ? AND task = ?", (self._key, task))
             database.execute(
-                "INSERT INTO whitelist_cache (key, run, task, whitelist, api_usage, read_at, fresh, reported) "
-                "VALUES (?, ?, ?, ?, ?, ?, 1, 0)",
-                (*row, now),
+                f"INSERT INTO whitelist_cache (key, run, task, whitelist, {', '.join(USAGE)}, read_at, "
+                "fresh, reported) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 0)",
+                row,
             )
 
     def invalidate_cache(self) -> None:
         """Distrust what was read: the whitelist is about to be changed."""
-        with self._state.transaction() as database:
+        with self._store.transaction() as database:
             database.execute("UPDATE whitelist_cache SET fresh = 0 WHERE key = ? AND fresh", (self._key,))
 
     def claim_usage(self, run: str) -> tuple[list[str], dict[str, float]] | None:
         """Return the whitelist as a run read it last, and the usage of all its reads, for all keys; only once."""
-        unreported = "run = ? AND NOT reported"
-        if not self._state.rows(
-            f"SELECT 1 FROM whitelist_cache WHERE key = ? AND {unreported} LIMIT 1", self._key, run
-        ):
+        last = "SELECT whitelist FROM whitelist_cache WHERE key = ? AND run = ? AND NOT reported ORDER BY read_at DESC"
+        if not self._store.rows(f"{last} LIMIT 1", self._key, run):
             return None
-        with self._state.transaction() as database:
-            rows = database.execute(
-                f"SELECT whitelist, api_usage FROM whitelist_cache WHERE {unreported} ORDER BY key = ?, read_at",
-                (run, self._key),
-            ).fetchall()
-            database.execute(f"UPDATE whitelist_cache SET reported = 1 WHERE {unreported}", (run,))
-        if not rows:
-            return None
-        usages = [self._state.decoded(usage) for _whitelist, usage in rows]
-        return self._state.decoded(rows[-1][0]), functools.reduce(add_usage, usages)
+        with self._store.transaction() as database:
+            rows = database.execute(f"{last} LIMIT 1", (self._key, run)).fetchall()
+            sums = ", ".join(f"sum({name})" for name in USAGE)
+            query = f"SELECT {sums} FROM whitelist_cache WHERE run = ? AND NOT reported"
+            usage = database.execute(query, (run,)).fetchall()[0]
+            database.execute("UPDATE whitelist_cache SET reported = 1 WHERE run = ? AND NOT reported", (run,))
+        # Another host of the run may have been quicker.
+        return (self._store.decoded(rows[0][0]), dict(zip(USAGE, usage, strict=True))) if rows else None
 
     def forget_runs(self, runs: Sequence[Sequence[str]]) -> None:
         """Drop what these runs have read; each is a row with the id of the run."""
-        with self._state.transaction() as database:
+        with self._store.transaction() as database:
             database.executemany("DELETE FROM whitelist_cache WHERE run = ?", runs)
 
     @contextlib.contextmanager
@@ -101,9 +95,9 @@ class WhitelistCache:
 
         Another reader is waited for up to ``wait`` seconds, and only until ``unless`` is true. Then, too, it is False.
         """
-        with self._state.try_lock(f"reading-{self._key}", wait=wait, unless=unless) as acquired:
+        with self._store.try_lock(f"reading-{self._key}", wait=wait, unless=unless) as acquired:
             if not acquired:
                 yield False
                 return
-            with self._state.try_lock(self._write_lock) as quiet:
+            with self._store.try_lock(self._write_lock) as quiet:
                 yield quiet

@@ -5,8 +5,8 @@
 """The changes of a whitelist whose result is not known, recorded before they are sent.
 
 This file is private to the collection. A call whose response was lost, or whose process ended, may be carried out
-later, or be carried out already while the list does not show it yet. Until that is settled, the opposite change must
-not be decided from the list.
+later, or may have been carried out although the list does not show it yet. Until this is known, the list must not be
+used to decide on the opposite change.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from .reported import LIST_LAG
 
 if TYPE_CHECKING:
-    from .state import State
+    from .interface import Store
 
-#: A row per call: ``ips`` (JSON) were to be added if ``present``, or else removed. ``sent`` and ``timeout`` are
+#: A row per call: ``ips`` (JSON) are to be added if ``present``, otherwise removed. ``sent`` and ``timeout`` are
 #: seconds; ``over`` is 1 if the server has ended the exchange, so that nothing of it is still under way.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS whitelist_writes (
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS whitelist_writes (
 
 @dataclass(frozen=True)
 class WhitelistWrite:
-    """A change whose result is not known: ``ips`` were to be added, or removed if not ``present``."""
+    """A change whose result is unknown: ``ips`` are to be added, or removed if not ``present``."""
 
     present: bool
     ips: frozenset[str]
@@ -41,14 +41,14 @@ class WhitelistWrite:
     timeout: float
 
     def settles_in(self, now: float) -> float:
-        """Seconds until the call can no longer be under way and the list must show its effect."""
+        """Return the seconds until the call cannot be in flight any more and the list must show its effect."""
         return self.timeout + LIST_LAG - (now - self.sent)
 
 
 class WhitelistWrites:
     """The unresolved changes of the whitelist of one key."""
 
-    def __init__(self, state: State, key: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, state: Store, key: str, now: Callable[[], float] = time.time) -> None:
         self._state = state
         self._key = key
         self._now = now
@@ -65,7 +65,7 @@ class WhitelistWrites:
             return int(row.lastrowid or 0)
 
     def resolve(self, number: int) -> None:
-        """Forget a call that was surely not carried out."""
+        """Delete a call that was certainly not carried out."""
         with self._state.transaction() as database:
             database.execute("DELETE FROM whitelist_writes WHERE id = ?", (number,))
 
@@ -75,7 +75,7 @@ class WhitelistWrites:
             database.execute("UPDATE whitelist_writes SET sent = ?, over = ? WHERE id = ?", (self._now(), over, number))
 
     def acknowledge(self, number: int, ips: Collection[str]) -> None:
-        """Settle what a response names, for its own call and for earlier ones of the same kind that are over."""
+        """Settle the addresses in a response, for its own call and for earlier, ended ones of the same kind."""
         with self._state.transaction() as database:
             database.execute("UPDATE whitelist_writes SET over = 1 WHERE id = ?", (number,))
             rows = database.execute(
@@ -93,14 +93,14 @@ class WhitelistWrites:
                     database.execute("DELETE FROM whitelist_writes WHERE id = ?", (row,))
 
     def observe(self, ips: Collection[str]) -> None:
-        """Settle the calls that are over and whose effect the whitelist shows."""
+        """Settle the calls that have ended and whose effect the whitelist shows."""
         query = "SELECT id, present, ips FROM whitelist_writes WHERE key = ? AND over"
         for number, present, text in self._state.rows(query, self._key):
             if shown := [ip for ip in self._state.decoded(text) if (ip in ips) == bool(present)]:
                 self.acknowledge(number, shown)
 
     def unresolved(self) -> list[WhitelistWrite]:
-        """The calls whose result is not known and not settled by time."""
+        """Return the calls whose result is unknown and that are not settled by time."""
         rows = self._state.rows(
             "SELECT present, ips, sent, timeout FROM whitelist_writes "
             "WHERE key = ? AND sent + timeout >= ? AND sent <= ?",
@@ -114,5 +114,5 @@ class WhitelistWrites:
 
 
 def _bounds(now: float) -> tuple[float, float]:
-    """The times between which a call counts. One from far in the future is left from before the clock was set back."""
+    """Return the times between which a call counts; a later one is from before the clock was set back."""
     return now - LIST_LAG, now + LIST_LAG

@@ -6,11 +6,24 @@
 
 This file is private to the collection.
 
-Only one process of a control node writes to the whitelist of a key at a time: it holds a lock that the kernel releases
-when it dies. The others enqueue their requests. The next leader writes for all of them, and leaves each a result. The
+Only one process of a control node writes to the whitelist of a key at a time: it holds a lock that is released when it
+dies. The others enqueue their requests and wait. The next leader writes for all of them, and leaves each a result. The
 hosts of a play are enqueued before they wait, so that the first of them writes for all.
 
-Each waiting process holds a lock of its own, so that no request of a dead process is taken for that of a live one.
+A waiting process renews its request twice a second. A leader only writes for a request of another run if that was
+renewed after the leader had acquired the lock: a process that died before is never written for, whichever container it
+ran in, and whatever the clocks show. The leader waits until all that wait have renewed their requests, which happens
+within the batch window, if there is one.
+
+Decisions:
+
+- A waiter has one deadline: ``max_wait`` and the time of a few calls. It does not matter whether the leader works or
+  pauses for the vendor's limits meanwhile. The time counts to the waiter's own ``max_wait``, as far as that lasts. A
+  leader that is stopped (SIGSTOP) ends the wait at ``max_wait``, because it may never go on.
+- A process that is killed while it waits delays the next leader for :data:`RENEW_TIMEOUT` at most.
+- A process that is slower than that, or stopped, is written for by a later leader, or writes for itself.
+- The queue does not know what a write costs: each leader reports its own calls.
+- Whether the store is SQLite and flock, or a server, is hidden behind :class:`Store`.
 """
 
 from __future__ import annotations
@@ -23,16 +36,20 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .._core.errors import QgError, WaitBudgetExceeded
+from .._core.errors import WaitBudgetExceeded
 from .runs import is_run_finished
 from .whitelist_cache import WhitelistCache
 
 if TYPE_CHECKING:
-    from .state import State
+    from .interface import Store
 
 #: Seconds between two attempts to become the leader: at first, and at most.
 MIN_POLL, MAX_POLL = 0.02, 0.2
-#: Seconds by which the pauses of a leader may be measured wrong.
+#: Seconds between two renewals of a request, and for which a leader waits for them at most.
+RENEW_INTERVAL, RENEW_TIMEOUT = 0.5, 3.0
+#: Seconds after its last renewal for which the request of a task is kept: its process may only have been stopped.
+WAITER_TTL = 300.0
+#: Seconds after max_wait for which a leader may be stopped, and between two checks.
 GRACE = 1.0
 #: Calls for which a leader is waited for beside max_wait, and the minimum timeout, in seconds, that counts for each.
 MAX_CALLS, MIN_TIMEOUT = 10, 3.0
@@ -42,12 +59,12 @@ REQUEST_TTL = 86400
 MAX_REQUESTS = 100_000
 
 #: write_requests: a row per request; ``result`` (JSON) comes from the leader that wrote for it. If ``no_op``, nothing
-#: had to be done for the request when it was enqueued.
+#: had to be done for the request when it was enqueued. ``renewed_at`` is set while a process waits for the result.
 #: snapshots: the whitelist after such a write (JSON), until the tasks that waited for it have read it.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS write_requests (
   id TEXT PRIMARY KEY, run TEXT, host TEXT, fleet TEXT, key TEXT, access TEXT, payload TEXT, max_wait REAL,
-  timeout REAL, seen TEXT, waiter TEXT, enqueued_at REAL, result TEXT, snapshot TEXT, no_op INTEGER);
+  timeout REAL, seen TEXT, enqueued_at REAL, renewed_at REAL, result TEXT, snapshot TEXT, no_op INTEGER);
 CREATE INDEX IF NOT EXISTS write_requests_by_age ON write_requests (enqueued_at);
 CREATE INDEX IF NOT EXISTS write_requests_open ON write_requests (key, access) WHERE result IS NULL;
 CREATE INDEX IF NOT EXISTS write_requests_to_apply ON write_requests (run) WHERE NOT no_op;
@@ -92,50 +109,53 @@ BatchWriter = Callable[[list[WriteRequest]], BatchResult]
 _DROP_SNAPSHOTS = (
     "DELETE FROM snapshots WHERE id NOT IN (SELECT snapshot FROM write_requests WHERE snapshot IS NOT NULL)"
 )
-_COLUMNS = "id, run, host, fleet, payload, max_wait, timeout, seen, waiter"
+_COLUMNS = "id, run, host, fleet, payload, max_wait, timeout, seen, renewed_at"
 
 
 class _RequestTable:
     """The rows of the requests for one key that access it in the same way."""
 
-    def __init__(self, state: State, key: str, access: str) -> None:
-        self.state = state
+    def __init__(self, store: Store, key: str, access: str) -> None:
+        self.store = store
         self.key = key
         self._access = access
 
-    def enqueue(self, request: WriteRequest, waiter: str | None = None, result: Result | None = None) -> None:
-        """Add a request, in place of any former one; with its result if nothing has to be done for it."""
+    def enqueue(self, request: WriteRequest, *, waits: bool = False, result: Result | None = None) -> None:
+        """Add a request, in place of any former one; with its result if nothing has to be done for it.
+
+        ``waits`` says that a process waits for the result.
+        """
+        now, text = time.time(), None if result is None else json.dumps(result)
         identity = (request.id, request.run, request.host, request.fleet, self.key, self._access)
-        row = (*identity, json.dumps(request.payload), request.max_wait, request.timeout)
-        text = None if result is None else json.dumps(result)
-        with self.state.transaction() as database:
-            database.execute("DELETE FROM write_requests WHERE enqueued_at < ?", (time.time() - REQUEST_TTL,))
+        content = (json.dumps(request.payload), request.max_wait, request.timeout, json.dumps(request.seen))
+        with self.store.transaction() as database:
+            database.execute("DELETE FROM write_requests WHERE enqueued_at < ?", (now - REQUEST_TTL,))
+            database.execute("DELETE FROM write_requests WHERE id = ?", (request.id,))
             database.execute(
-                "INSERT OR REPLACE INTO write_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, NULL, ?)",
-                (*row, waiter, time.time(), text, result is not None),
+                "INSERT INTO write_requests (id, run, host, fleet, key, access, payload, max_wait, timeout, seen, "
+                "enqueued_at, renewed_at, result, no_op) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*identity, *content, now, now if waits else None, text, result is not None),
             )
 
     def cancel(self, run: str, host: str) -> None:
         """Drop a host's request: its addresses are not known."""
         # Only this host's task enqueues it. Usually there is none, and then no other process is waited for.
-        if not self.state.rows("SELECT 1 FROM write_requests WHERE id = ?", f"{run}/{host}"):
-            return
-        with self.state.transaction() as database:
-            database.execute("DELETE FROM write_requests WHERE id = ?", (f"{run}/{host}",))
+        if self.store.rows("SELECT 1 FROM write_requests WHERE id = ?", f"{run}/{host}"):
+            self._delete(f"{run}/{host}")
 
     def get_for_host(self, run: str, host: str, fleet: str) -> WriteRequest | None:
         """Return the request of a host, if it has one for this key and fleet."""
         rows = self._rows("id = ? AND key = ? AND fleet = ?", f"{run}/{host}", self.key, fleet)
-        return next((request for request, _waiter in rows), None)
+        return next((request for request, _renewed_at in rows), None)
 
     def hosts(self, run: str) -> set[str]:
         """Return all hosts of a run that have a request, for any key."""
-        return {row[0] for row in self.state.rows("SELECT host FROM write_requests WHERE run = ?", run)}
+        return {row[0] for row in self.store.rows("SELECT host FROM write_requests WHERE run = ?", run)}
 
     def result(self, request: WriteRequest) -> Result | None:
         """Return the result of a request, if there is one yet."""
-        rows = self.state.rows("SELECT result FROM write_requests WHERE id = ?", request.id)
-        return self.state.decoded(rows[0][0]) if rows and rows[0][0] is not None else None
+        rows = self.store.rows("SELECT result FROM write_requests WHERE id = ?", request.id)
+        return self.store.decoded(rows[0][0]) if rows and rows[0][0] is not None else None
 
     def snapshot_for(self, request: WriteRequest) -> list[str]:
         """Return the whitelist as the leader that left a result read it last."""
@@ -143,40 +163,62 @@ class _RequestTable:
             "SELECT whitelist FROM snapshots JOIN write_requests ON snapshots.id = write_requests.snapshot "
             "WHERE write_requests.id = ?"
         )
-        return [ip for (text,) in self.state.rows(query, request.id) for ip in self.state.decoded(text)]
+        return [ip for (text,) in self.store.rows(query, request.id) for ip in self.store.decoded(text)]
 
     def record_intent(self, seen: Mapping[str, Collection[str]]) -> None:
         """Keep what is about to be changed for each request, so that the next leader can report it if this one dies."""
-        with self.state.transaction() as database:
+        with self.store.transaction() as database:
             database.executemany(
                 "UPDATE write_requests SET seen = ? WHERE id = ?",
                 [(json.dumps(sorted(ips)), name) for name, ips in seen.items()],
             )
 
-    def _batch(self, request: WriteRequest) -> list[WriteRequest]:
-        """Return all requests that wait, those of the same run and fleet before they do, and the kept one itself."""
-        return [
-            other
-            for other, waiter in self._rows("key = ? AND access = ? AND result IS NULL", self.key, self._access)
-            if other.id == request.id
-            or (request.run and (request.run, request.fleet) == (other.run, other.fleet))
-            or (waiter and self.state.is_held(waiter))
-        ]
+    def _renew(self, request: WriteRequest) -> None:
+        """Show that a process still waits for the result; enqueue a request anew that was dropped meanwhile."""
+        query = "UPDATE write_requests SET renewed_at = ? WHERE id = ?"
+        with self.store.transaction() as database:
+            found = database.execute(query, (time.time(), request.id)).rowcount
+        if not found:
+            self.enqueue(request, waits=True)
 
-    def _others_wait(self, request: WriteRequest) -> bool:
+    def _withdraw(self, request: WriteRequest) -> None:
+        """Show that no process waits for the result any more. Requests of hosts are kept until their run is over."""
+        if not request.run:
+            self._delete(request.id)
+            return
+        with self.store.transaction() as database:
+            database.execute("UPDATE write_requests SET renewed_at = NULL WHERE id = ?", (request.id,))
+
+    def _delete(self, name: str) -> None:
+        with self.store.transaction() as database:
+            database.execute("DELETE FROM write_requests WHERE id = ?", (name,))
+            database.execute(_DROP_SNAPSHOTS)
+
+    def _waiting(self, request: WriteRequest, *, of_others: bool = False) -> dict[str, float]:
+        """Return when each of the other requests that wait was renewed; all of them, or only those ``of_others``.
+
+        The others are tasks, other runs and other fleets.
+        """
         query = (
-            "SELECT 1 FROM write_requests "
-            "WHERE key = ? AND access = ? AND result IS NULL AND waiter IS NOT NULL AND id != ?"
+            "SELECT id, renewed_at FROM write_requests "
+            "WHERE key = ? AND access = ? AND result IS NULL AND renewed_at IS NOT NULL AND id != ?"
         )
-        return not request.exclusive and bool(self.state.rows(query, self.key, self._access, request.id))
+        if not (of_others and request.run):
+            return dict(self.store.rows(query, self.key, self._access, request.id))
+        query += " AND NOT (run = ? AND fleet = ?)"
+        return dict(self.store.rows(query, self.key, self._access, request.id, request.run, request.fleet))
 
-    def _rows(self, condition: str, *values: str) -> list[tuple[WriteRequest, str | None]]:
-        rows = self.state.rows(f"SELECT {_COLUMNS} FROM write_requests WHERE {condition} ORDER BY enqueued_at", *values)
+    def _open(self) -> list[tuple[WriteRequest, float | None]]:
+        """Return the requests without a result, each with the time of its renewal if a process waits for it."""
+        return self._rows("key = ? AND access = ? AND result IS NULL", self.key, self._access)
+
+    def _rows(self, condition: str, *values: str) -> list[tuple[WriteRequest, float | None]]:
+        rows = self.store.rows(f"SELECT {_COLUMNS} FROM write_requests WHERE {condition} ORDER BY enqueued_at", *values)
         found = []
-        for name, run, host, fleet, payload, max_wait, timeout, seen, waiter in rows:
-            earlier = tuple(self.state.decoded(seen or "[]"))
-            wanted = self.state.decoded(payload)
-            found.append((WriteRequest(wanted, max_wait, timeout, name, run, host, fleet, earlier), waiter))
+        for name, run, host, fleet, payload, max_wait, timeout, seen, renewed_at in rows:
+            earlier = tuple(self.store.decoded(seen))
+            wanted = self.store.decoded(payload)
+            found.append((WriteRequest(wanted, max_wait, timeout, name, run, host, fleet, earlier), renewed_at))
         return found
 
     def _save(self, batch: BatchResult, single: Collection[str]) -> None:
@@ -185,7 +227,7 @@ class _RequestTable:
         decided = [
             (json.dumps(result), snapshot if name in single else None, name) for name, result in batch.results.items()
         ]
-        with self.state.transaction() as database:
+        with self.store.transaction() as database:
             database.executemany("UPDATE write_requests SET result = ?, snapshot = ? WHERE id = ?", decided)
             if single:
                 database.execute("INSERT INTO snapshots VALUES (?, ?)", (snapshot, json.dumps(batch.whitelist)))
@@ -194,12 +236,12 @@ class _RequestTable:
 class WriteQueue(_RequestTable):
     """The requests for one key of all that access it in the same way; predictions have a queue of their own."""
 
-    def __init__(self, state: State, key: str, access: str = "", *, check: bool = False) -> None:
-        super().__init__(state, key, f"{access} {check}")
-        self.cache = WhitelistCache(state, key, f"whitelist-{key}")
+    def __init__(self, store: Store, key: str, access: str = "", *, check: bool = False) -> None:
+        super().__init__(store, key, f"{access} {check}")
+        self.cache = WhitelistCache(store, key, f"whitelist-{key}")
         self._lock = f"whitelist-{key}{'-check' if check else ''}"
-        #: Seconds that the last submission waited; of them, those in which the leader had to pause as well.
-        self.waited = self.rested = 0.0
+        #: Seconds that the last submission waited; of them, those for more requests, as the leader.
+        self.waited = self.collected = 0.0
 
     @contextlib.contextmanager
     def submit(
@@ -210,122 +252,129 @@ class WriteQueue(_RequestTable):
         ``batch_window`` returns the seconds to wait for more requests if some are waiting already. The request of a
         single task is in the queue only as long as this lasts.
         """
-        with contextlib.ExitStack() as stack:
-            yield self._submitted(request, write, batch_window, stack)
-
-    def _submitted(
-        self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float], stack: contextlib.ExitStack
-    ) -> Result | None:
-        began, nap = time.monotonic(), MIN_POLL
-        # The leader's calls take time, however little it may wait.
-        longest = request.max_wait + MAX_CALLS * max(request.timeout, MIN_TIMEOUT)
-        next_look = began + request.max_wait + GRACE
-        enqueued, waits = bool(request.run), False
-        while True:
-            self.waited = time.monotonic() - began
-            result = self.result(request) if enqueued else None
-            if result is not None:
-                return result
-            with self.state.try_lock(self._lock) as leading:
-                if leading:
-                    # Another leader may have left it before it released the lock.
-                    result = self.result(request) if enqueued else None
-                    if result is None:
-                        if self._others_wait(request):
-                            seconds = batch_window()
-                            time.sleep(seconds)
-                            self.waited += seconds
-                        self._write(request, write, purge=enqueued)
-                    return result
-            if not waits:
-                waits = True
-                if not request.exclusive:
-                    stack.enter_context(self._waiting(request))
-                    enqueued = True
-                continue
-            if self.rested > request.max_wait + GRACE:
-                raise WaitBudgetExceeded(
-                    "Another process writes to the same whitelist and waits for its turn under the vendor's limits; "
-                    f"that takes longer than max_wait ({request.max_wait:g} seconds). "
-                    "Raise max_wait or run again later."
-                )
-            now = time.monotonic()
-            if now - began > longest:
-                raise QgError(
-                    f"Other processes have been writing to the same whitelist for {longest:.0f} seconds, at last "
-                    f"{self.state.holder_of(self._lock)}: run again later, or end that process if it hangs."
-                )
-            if now > next_look:
-                next_look = now + 1.0
-                if self.state.is_holder_stopped(self._lock):
-                    raise WaitBudgetExceeded(
-                        f"The whitelist cannot be changed: {self.state.holder_of(self._lock)}, which writes to it, is "
-                        f"stopped for longer than max_wait ({request.max_wait:g} seconds). Continue it (kill -CONT) or "
-                        "end it, and run again."
-                    )
-            nap = min(nap * 1.2, MAX_POLL)
-            time.sleep(nap)
-            if self.state.is_held(f"{self._lock}-rest"):
-                self.rested += nap
-
-    def rest(self, seconds: float, sleep: Callable[[float], None]) -> None:
-        """Sleep as a leader, so that those that wait know that it is not the vendor's work that takes the time."""
-        # A process that only checks whether it is held may be in the way for a moment.
-        with self.state.try_lock(f"{self._lock}-rest", wait=MAX_POLL):
-            sleep(seconds)
+        self.waited = self.collected = 0.0
+        is_decided, result = self._attempt(request, write, batch_window, enqueued=bool(request.run))
+        if is_decided:
+            yield result
+        elif request.exclusive:
+            yield self._wait(request, write, batch_window)
+        else:
+            self._renew(request)
+            try:
+                result = self._wait(request, write, batch_window)
+                yield result
+            finally:
+                if result is None or not request.run:
+                    self._withdraw(request)
 
     def purge_stale(self) -> None:
         """Drop requests of dead processes and finished runs, and the snapshots that belong to no result."""
-        waiters = self.state.rows("SELECT waiter FROM write_requests WHERE waiter IS NOT NULL AND run = ''")
-        runs = self.state.rows("SELECT DISTINCT run FROM write_requests WHERE run != ''")
-        dead = [row for row in waiters if not self.state.is_held(row[0])]
+        runs = self.store.rows("SELECT DISTINCT run FROM write_requests WHERE run != ''")
         over = [row for row in runs if is_run_finished(row[0])]
-        with self.state.transaction() as database:
-            database.executemany("DELETE FROM write_requests WHERE waiter = ?", dead)
-            database.executemany("DELETE FROM write_requests WHERE run = ?", over)
+        newest = "SELECT enqueued_at FROM write_requests ORDER BY enqueued_at DESC LIMIT 1 OFFSET ?"
+        with self.store.transaction() as database:
             database.execute(
-                "DELETE FROM write_requests WHERE rowid <= (SELECT max(rowid) FROM write_requests) - ?", (MAX_REQUESTS,)
+                "DELETE FROM write_requests WHERE run = '' AND renewed_at < ?", (time.time() - WAITER_TTL,)
             )
+            database.executemany("DELETE FROM write_requests WHERE run = ?", over)
+            database.execute(f"DELETE FROM write_requests WHERE enqueued_at <= ({newest})", (MAX_REQUESTS,))
             database.execute(_DROP_SNAPSHOTS)
         self.cache.forget_runs(over)
-        self.state.drop_free_locks("waiting.")
 
-    @contextlib.contextmanager
-    def _waiting(self, request: WriteRequest) -> Iterator[None]:
-        waiter = f"waiting.{secrets.token_hex(8)}"
-        with self.state.try_lock(waiter):
-            try:
-                if request.run:
-                    with self.state.transaction() as database:
-                        database.execute("UPDATE write_requests SET waiter = ? WHERE id = ?", (waiter, request.id))
-                else:
-                    self.enqueue(request, waiter)
-                yield
-            finally:
-                self.state.drop_lock(waiter)
-                if not request.run:
-                    with self.state.transaction() as database:
-                        database.execute("DELETE FROM write_requests WHERE id = ?", (request.id,))
-                        database.execute(_DROP_SNAPSHOTS)
+    def _attempt(
+        self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float], *, enqueued: bool
+    ) -> tuple[bool, Result | None]:
+        """Lead if no other process does. Return whether the request is decided, and the result from another leader."""
+        if enqueued and (result := self.result(request)) is not None:
+            return True, result
+        with self.store.try_lock(self._lock) as leading:
+            if not leading:
+                return False, None
+            # Another leader may have left it before it released the lock.
+            if enqueued and (result := self.result(request)) is not None:
+                return True, result
+            self._lead(request, write, batch_window, enqueued=enqueued)
+            return True, None
 
-    def _write(self, request: WriteRequest, write: BatchWriter, purge: bool) -> None:
-        others = [] if request.exclusive else self._batch(request)
+    def _wait(self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float]) -> Result | None:
+        """Return the result that another leader leaves, or None after this process has led."""
+        began = renewed = time.monotonic()
+        # The leader's calls take time, however short max_wait is.
+        longest = request.max_wait + MAX_CALLS * max(request.timeout, MIN_TIMEOUT)
+        next_check, interval = began + request.max_wait + GRACE, MIN_POLL
+        while True:
+            now = time.monotonic()
+            self.waited = now - began
+            is_decided, result = self._attempt(request, write, batch_window, enqueued=not request.exclusive)
+            if is_decided:
+                return result
+            if self.waited > longest:
+                raise WaitBudgetExceeded(
+                    f"Other processes have been writing to the same whitelist for {longest:.0f} seconds, at last "
+                    f"{self.store.holder_of(self._lock)}: run again later, or end that process if it hangs."
+                )
+            if now > next_check:
+                next_check = now + GRACE
+                self._check_leader(request)
+            if now > renewed + RENEW_INTERVAL and not request.exclusive:
+                renewed = now
+                self._renew(request)
+            interval = min(interval * 1.2, MAX_POLL)
+            self.store.wait_for_change(interval)
+
+    def _check_leader(self, request: WriteRequest) -> None:
+        """Do not wait for a leader that is stopped."""
+        if self.store.is_holder_stopped(self._lock):
+            raise WaitBudgetExceeded(
+                f"The whitelist cannot be changed: {self.store.holder_of(self._lock)}, which writes to it, is stopped "
+                f"for longer than max_wait ({request.max_wait:g} seconds). Continue it (kill -CONT) or end it, and run "
+                "again."
+            )
+
+    def _lead(
+        self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float], *, enqueued: bool
+    ) -> None:
+        others = [] if request.exclusive else self._collect(request, batch_window)
         own = [other for other in others if other.id == request.id]
         others = [other for other in others if other.id != request.id]
         batch = write([*(own or [request]), *others])
-        if not (others or purge):
-            return
-        self._save(batch, {other.id for other in others if not other.run})
-        self.purge_stale()
+        if others or enqueued:
+            self._save(batch, {other.id for other in others if not other.run})
+            self.purge_stale()
+
+    def _collect(self, request: WriteRequest, batch_window: Callable[[], float]) -> list[WriteRequest]:
+        """Return the requests to write for: of the own run and fleet, and of all others that wait."""
+        began, before = time.monotonic(), self._waiting(request)
+        if before:
+            time.sleep(batch_window())
+            self._await_renewals(request, before)
+        self.collected = time.monotonic() - began
+        self.waited += self.collected
+        return [
+            other
+            for other, renewed_at in self._open()
+            if other.id == request.id
+            or (request.run and (request.run, request.fleet) == (other.run, other.fleet))
+            or (renewed_at is not None and renewed_at != before.get(other.id))
+        ]
+
+    def _await_renewals(self, request: WriteRequest, before: Mapping[str, float]) -> None:
+        """Wait until the others have renewed their requests; one that does not belongs to a process that has died."""
+        deadline, oldest = time.monotonic() + RENEW_TIMEOUT, time.time() - RENEW_TIMEOUT
+        while time.monotonic() < deadline:
+            waiting = self._waiting(request, of_others=True)
+            if not any(at == before.get(name) and at > oldest for name, at in waiting.items()):
+                return
+            self.store.wait_for_change(MIN_POLL)
 
 
-def has_pending_changes(state: State, run: str) -> bool:
+def has_pending_changes(store: Store, run: str) -> bool:
     """Whether something has, or had, to be done for a host of a run. That it is done does not change this."""
-    return bool(state.rows("SELECT 1 FROM write_requests WHERE run = ? AND NOT no_op LIMIT 1", run))
+    return bool(store.rows("SELECT 1 FROM write_requests WHERE run = ? AND NOT no_op LIMIT 1", run))
 
 
-def is_in_sync(state: State, run: str) -> bool:
+def is_in_sync(store: Store, run: str) -> bool:
     """Whether hosts of a run have requests, and nothing has to be done for any of them."""
-    return not has_pending_changes(state, run) and bool(
-        state.rows("SELECT 1 FROM write_requests WHERE run = ? LIMIT 1", run)
+    return not has_pending_changes(store, run) and bool(
+        store.rows("SELECT 1 FROM write_requests WHERE run = ? LIMIT 1", run)
     )

@@ -35,7 +35,7 @@ def run_module(operation: Operation) -> None:
     """Validate the options, run the operation, and end the process with its result."""
     module = AnsibleModule(argument_spec=operation.spec, supports_check_mode=True, **operation.rules)
     try:
-        # The parameters of AnsibleModule do not tell null from an omitted option.
+        # The parameters of AnsibleModule do not distinguish null from an omitted option.
         check_selectors(operation.selectors, _load_params())
     except OptionError as error:
         module.fail_json(changed=False, **error.as_result())

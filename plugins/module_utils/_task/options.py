@@ -29,6 +29,7 @@ from .._core.text import describe
 from .._core.validation import check_path, check_range, check_url
 from .._core.waiting import WaitBudget
 from .._store.directory import DEFAULT_STATE_DIR
+from .._store.interface import Store
 from .._store.rate_limiter import RateLimiter
 from .._store.state import State
 
@@ -165,16 +166,11 @@ class ProxyApiOptions:
             state_dir=params["state_dir"],
         )
 
-    def client(self, state: State | None = None) -> ProxyApi:
+    def client(self, state: Store | None = None) -> ProxyApi:
         """Return the client; ``state`` is the state directory if it is open already."""
         transport, max_wait = self.transport.transport("api_url"), self.transport.max_wait
         rate_limiter = RateLimiter(state or State(self.state_dir, max_wait))
         return ProxyApi(transport, rate_limiter, WaitBudget(max_wait), api_url=self.api_url, key=self.key, pwd=self.pwd)
-
-
-def check_proxy_api(params: Mapping[str, Any]) -> None:
-    """Find every mistake in the options of :data:`PROXY_API_OPTIONS` except ``state_dir``."""
-    ProxyApiOptions.parse(params)
 
 
 @dataclass(frozen=True)
@@ -211,7 +207,7 @@ class AccountApiOptions:
         return AccountApi(transport, budget, account_url=self.account_url, identity=self.identity)
 
 
-def proxy_api(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
+def proxy_api(params: Mapping[str, Any], state: Store | None = None) -> ProxyApi:
     """Return the client that the options of :data:`PROXY_API_OPTIONS` describe."""
     return ProxyApiOptions.parse(params).client(state)
 

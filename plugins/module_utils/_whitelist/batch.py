@@ -22,8 +22,8 @@ from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExceeded
 from .._core.text import one_line
 from .._store.directory import StateError
+from .._store.interface import Store
 from .._store.registrations import RegistrationStore
-from .._store.state import State
 from .._store.write_queue import BatchResult, Result, WriteQueue, WriteRequest
 from .._task.operation import Mode, redact
 from .._task.options import PROXY_API_OPTIONS, proxy_api
@@ -80,11 +80,11 @@ def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | 
         registrations.prune_missing(reading.listed | reading.ips)
 
 
-def queue_for(params: Mapping[str, Any], state: State, *, check: bool) -> WriteQueue:
+def queue_for(params: Mapping[str, Any], store: Store, *, check: bool) -> WriteQueue:
     """Return the queue of all tasks that name the same key and access the vendor in the same way."""
-    key = state.digest("fleet", service_of(params["api_url"]), params["key"])
+    key = store.digest("fleet", service_of(params["api_url"]), params["key"])
     access = (params["pwd"] or "", str(params["validate_certs"]), params["ca_path"] or "")
-    return WriteQueue(state, key, state.digest("terms", *access), check=check)
+    return WriteQueue(store, key, store.digest("terms", *access), check=check)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class WriteBatch:
         """Return the seconds to wait for more requests before a change, so that the vendor's limit lasts for all."""
         if self._mode.check:
             return 0.0
-        self._api = self._api or proxy_api(self._params, self._queue.state)
+        self._api = self._api or proxy_api(self._params, self._queue.store)
         longest: float = self._params["max_wait"]
         return min(self._api.whitelist_batch_delay(), longest)
 
@@ -186,11 +186,9 @@ class WriteBatch:
         return BatchResult(results, sorted(merged.before if self._mode.check else merged.after))
 
     def _prepared(self) -> ProxyApi:
-        queue, api = self._queue, self._api or proxy_api(self._params, self._queue.state)
-        sleep = api.budget.sleep
-        api.budget.sleep = lambda seconds: queue.rest(seconds, sleep)
-        # If this task had not waited for another one that paused, it would have paused itself.
-        self._charged = queue.rested
+        queue, api = self._queue, self._api or proxy_api(self._params, self._queue.store)
+        # Waiting for other leaders counts to max_wait, but never exceeds it: the calls themselves need no wait.
+        self._charged = min(queue.waited - queue.collected, api.budget.max_wait)
         api.budget.waited += self._charged
         self._api = api
         api.expects_addresses = self._registrations("").expects_addresses
@@ -229,7 +227,7 @@ class WriteBatch:
 
     def _registrations(self, fleet: str) -> RegistrationStore:
         now = time.time if self._api is None else self._api.rate_limiter.now
-        return RegistrationStore(self._queue.state, self._queue.key, fleet, now)
+        return RegistrationStore(self._queue.store, self._queue.key, fleet, now)
 
     def _save(self, work: Callable[[], None]) -> None:
         """Use the state directory after the vendor was called: its failure must not hide what was done."""

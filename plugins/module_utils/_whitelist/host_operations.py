@@ -15,7 +15,6 @@ from typing import Any
 from .._core.errors import QgError
 from .._store.directory import StateError
 from .._store.registrations import RegistrationStore
-from .._store.whitelist_cache import add_usage
 from .._store.write_queue import (
     Result,
     WriteQueue,
@@ -63,7 +62,7 @@ def submit_host(
     :func:`apply_and_report`.
     """
     ips = request.payload["ips"]
-    registrations = RegistrationStore(queue.state, queue.key, request.fleet)
+    registrations = RegistrationStore(queue.store, queue.key, request.fleet)
     known = request.payload["state"] == "present" and registrations.is_registered(
         request.host, ips, given=not request.payload["detected"]
     )
@@ -72,12 +71,12 @@ def submit_host(
         return []
     whitelist = queue.cache.cached_whitelist(task)
     # As soon as something has to be written, the leader reads for all.
-    if whitelist is None and not has_pending_changes(queue.state, request.run):
+    if whitelist is None and not has_pending_changes(queue.store, request.run):
         # The wait is for another process's call, which has its own timeout.
         longest = params["max_wait"] + params["timeout"]
         with queue.cache.reader(longest, lambda: _is_read_unneeded(queue, request.run, task)) as quiet:
             whitelist = queue.cache.cached_whitelist(task)
-            if whitelist is None and quiet and not has_pending_changes(queue.state, request.run):
+            if whitelist is None and quiet and not has_pending_changes(queue.store, request.run):
                 whitelist = _read(queue, request.run, params, mode, task)
                 # Within the lock: if the read fails, the other hosts see a pending change and do not repeat it.
                 return _enqueue(queue, request, whitelist)
@@ -85,14 +84,14 @@ def submit_host(
 
 
 def _is_read_unneeded(queue: WriteQueue, run: str, task: str) -> bool:
-    return queue.cache.cached_whitelist(task) is not None or has_pending_changes(queue.state, run)
+    return queue.cache.cached_whitelist(task) is not None or has_pending_changes(queue.store, run)
 
 
 def _read(queue: WriteQueue, run: str, params: Mapping[str, Any], mode: Mode, task: str) -> list[str] | None:
     """Read the whitelist without a wait; return None if that fails, which the second step then reports."""
     try:
-        api = proxy_api({**params, "max_wait": 0.0}, queue.state)
-        registrations = RegistrationStore(queue.state, queue.key, "", api.rate_limiter.now)
+        api = proxy_api({**params, "max_wait": 0.0}, queue.store)
+        registrations = RegistrationStore(queue.store, queue.key, "", api.rate_limiter.now)
         api.expects_addresses = registrations.expects_addresses
         reading = api.read_whitelist()
         # What an earlier call may still remove does not count: the second step waits until that is settled.
@@ -133,12 +132,14 @@ def apply_and_report(queue: WriteQueue, request: WriteRequest, params: Mapping[s
     try:
         with queue.submit(request, batch.write, batch.window) as received:
             result = {"summary": {}, **batch.host_result} if received is None else received
-        if received is None or is_in_sync(queue.state, request.run):
+        if received is None or is_in_sync(queue.store, request.run):
             usage = queue.cache.claim_usage(request.run)
             if usage and received is not None:
                 result["summary"] = summary_of(_unchanged(request, usage[0]), usage[1], diff=False)
             elif usage and "api" in result["summary"]:
-                result["summary"]["api"] = add_usage(result["summary"]["api"], usage[1])
+                # The reads of the first step are part of what the run cost.
+                own = result["summary"]["api"]
+                result["summary"]["api"] = {name: round(own[name] + count, 1) for name, count in usage[1].items()}
     except StateError as error:
         # What was done to the whitelist is reported all the same.
         result = result or {"summary": {}, **batch.host_result}

@@ -67,7 +67,7 @@ def quota(available: int, total: int = 10) -> Quota:
 
 
 def lease(number: int, ends_in: float | None = 3600.0, task: str = "T1") -> Lease:
-    """A lease that ends so many seconds after NOW."""
+    """A lease that ends this many seconds after NOW."""
     expires = None if ends_in is None else datetime.datetime.fromtimestamp(int(NOW + ends_in), BEIJING)
     deadline = expires.strftime("%Y-%m-%d %H:%M:%S") if expires else None
     ip = f"198.51.100.{number}"

@@ -153,7 +153,7 @@ def _make_importable() -> None:
     """Let Python find the collection that this file belongs to.
 
     ansible-rulebook runs this file by its path and does not have Ansible's own importer, so that
-    collections are importable only where they happen to be installed among Python's packages.
+    collections are importable only if they are installed among Python's packages.
     """
     # Not resolved: the directory of collections may contain a link to a checkout.
     parents = Path(__file__).absolute().parents

@@ -44,7 +44,7 @@ class PostRejected(CallError):
 
 
 class ClassicClient(Client):
-    """What the calls of one key have in common."""
+    """Sends the calls of one key: credentials, rate limits, retries, and the lock of the key."""
 
     def __init__(
         self,
@@ -70,26 +70,26 @@ class ClassicClient(Client):
         return ReportedChanges(self.rate_limiter.state, self.key_digest, resource, self.rate_limiter.now)
 
     def quota(self) -> Quota:
-        """The plan's channels; of a plan by volume, the addresses that are left."""
+        """Return the plan's channels; for a plan by volume, the addresses that are left."""
         quota = self._call(endpoints.QUOTA, {}, Quota.from_answer)
         self.rate_limiter.learn_channels(self.key_digest, quota.total)
         return quota
 
     def quota_or_none(self, *refusals: int) -> Quota | None:
-        """The quota; None if the vendor refuses with one of these codes, as it does for plans that have none."""
+        """Return the quota; None if the vendor refuses with one of these codes, as for plans that have none."""
         try:
             return self.quota()
-        except ApiError as problem:
-            if problem.code in refusals:
+        except ApiError as error:
+            if error.code in refusals:
                 return None
             raise
 
     @contextlib.contextmanager
-    def alone(self, work: str = "changing") -> Iterator[None]:
-        """Keep every other run of this control node from changing (or else reading) what the key holds."""
+    def key_lock(self, work: str = "changing") -> Iterator[None]:
+        """Keep other runs of this control node from changing (or from ``work``) what the key holds."""
         while True:
-            with self.rate_limiter.state.try_lock(f"{work}.{self.key_digest}") as alone:
-                if alone:
+            with self.rate_limiter.state.try_lock(f"{work}.{self.key_digest}") as locked:
+                if locked:
                     yield
                     return
             self.budget.wait(LOCK_POLL_INTERVAL, f"another run is {work} what this key holds", endpoints.QUERY.path)
@@ -105,7 +105,7 @@ class ClassicClient(Client):
         read: Reader[T],
         sending: Sending = contextlib.nullcontext,
     ) -> T:
-        """Send a call until it is answered. ``sending`` is entered around each time that it is really sent."""
+        """Send a call until there is a response. ``sending`` is entered around each request."""
 
         def attempt() -> T:
             limit = endpoint.limit(self._channels if endpoint.per_channel else None)
@@ -116,25 +116,25 @@ class ClassicClient(Client):
 
     @contextlib.contextmanager
     def _place(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
-        """A place under the vendor's limit, from before the call until a minute after it."""
+        """Take a place under the vendor's limit, from before the call until a minute after it."""
         place = self.rate_limiter.acquire(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
         try:
             yield
         finally:
-            # If it cannot be recorded, the place is taken for longer. That must not hide what the call did.
+            # If this cannot be recorded, the place stays taken for longer. That must not hide what the call did.
             with contextlib.suppress(StateError):
                 self.rate_limiter.complete(place)
 
-    def _counts(self, problem: CallError) -> bool:
-        """A refusal for the rate costs a minute each time, so that max_wait ends these tries, and nothing else does."""
-        return not _for_the_rate(problem) or problem.retry_after is not None
+    def _counts(self, error: CallError) -> bool:
+        """Whether an error counts as an attempt: refusals for the rate do not, as only max_wait limits them."""
+        return not _for_the_rate(error) or error.retry_after is not None
 
-    def _rest(self, problem: CallError, tries: int, name: str) -> None:
-        """After a refusal for the rate, all who share the key wait."""
-        if _for_the_rate(problem):
-            self.rate_limiter.block(self.key_digest, name, problem.retry_after)
+    def _rest(self, error: CallError, attempts: int, name: str) -> None:
+        """After a refusal for the rate, block the call for all processes that share the key."""
+        if _for_the_rate(error):
+            self.rate_limiter.block(self.key_digest, name, error.retry_after)
         else:
-            super()._rest(problem, tries, name)
+            super()._rest(error, attempts, name)
 
     def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         everything = {**self._credentials, **parameters}
@@ -147,34 +147,34 @@ class ClassicClient(Client):
                 return read(self._parser.body(answer, endpoint))
             except QgError:
                 raise
-            except ResponseShapeError as problem:
+            except ResponseShapeError as error:
                 raise TransportError(
-                    f"{endpoint.name}: the answer cannot be read: {problem}.",
+                    f"{endpoint.name}: the answer cannot be read: {error}.",
                     endpoint=endpoint.name,
                     effect=Effect.UNKNOWN,
                 ) from None
-            except Exception as problem:
-                raise unreadable(problem, endpoint.name) from problem
-        except CallError as problem:
-            if by_form and _refuses_forms(problem):
+            except Exception as error:
+                raise unreadable(error, endpoint.name) from error
+        except CallError as error:
+            if by_form and _refuses_forms(error):
                 self._forms = False
-                raise PostRejected(problem.message, effect=Effect.REJECTED, **problem.details) from None
+                raise PostRejected(error.message, effect=Effect.REJECTED, **error.details) from None
             raise
 
 
-def _for_the_rate(problem: CallError) -> bool:
-    """Whether the vendor refused a call because there were too many."""
-    return problem.details.get("code") == RATE_LIMITED or problem.details.get("http_status") == 429
+def _for_the_rate(error: CallError) -> bool:
+    """Whether the vendor refused a call for its rate."""
+    return error.details.get("code") == RATE_LIMITED or error.details.get("http_status") == 429
 
 
 def texts(parameters: Mapping[str, object]) -> dict[str, str]:
-    """The parameters that have a value, as text."""
+    """Return the parameters that have a value, as text."""
     return {name: str(value) for name, value in parameters.items() if value is not None}
 
 
-def _refuses_forms(problem: CallError) -> bool:
-    """Whether a refusal may be due to the form: not understood at all, or read as a call without parameters."""
-    if isinstance(problem, ApiError):
-        return problem.code in (-10, -12, -14, -100)
-    unsent = problem.effect is Effect.NOT_SENT and not problem.retryable
-    return unsent and problem.details.get("http_status") is not None
+def _refuses_forms(error: CallError) -> bool:
+    """Whether the POST body may be the reason for a refusal: it was not understood, or read as no parameters."""
+    if isinstance(error, ApiError):
+        return error.code in (-10, -12, -14, -100)
+    unsent = error.effect is Effect.NOT_SENT and not error.retryable
+    return unsent and error.details.get("http_status") is not None

@@ -31,7 +31,7 @@ class LeaseCalls(ClassicClient):
         return self._reported_changes(LEASES)
 
     def leases(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
-        """What the key holds, of these tasks or of all: the vendor's list, with what it does not show yet.
+        """Return what the key holds, of these tasks or of all: the vendor's list, with what it does not show yet.
 
         For ``doubted`` leases (names), whose release was reported, the list alone decides.
         """
@@ -50,7 +50,7 @@ class LeaseCalls(ClassicClient):
         ]
 
     def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:
-        """Leases with fields of the vendor as they may be kept in the state directory; what names a lease stays."""
+        """Remove secrets from the vendor's fields, which are kept in the state directory; what names a lease stays."""
 
         def clean(vendor: Mapping[str, Any]) -> Mapping[str, Any]:
             cleaned: Mapping[str, Any] = self._parser.redactor.tree({"vendor": vendor})["vendor"]
@@ -83,7 +83,7 @@ class LeaseCalls(ClassicClient):
         distinct: bool = False,
         sending: Sending = contextlib.nullcontext,
     ) -> list[Lease]:
-        """Let the vendor release N leases of its own choice and lease as many anew; the response names those."""
+        """Let the vendor replace N leases of its choice; the response names the new ones."""
         parameters = _lease_parameters(number, keep_alive, area_id, isp, distinct)
         return self._report(self._call(endpoints.REPLACE, parameters, new_leases, sending))
 
@@ -92,7 +92,7 @@ class LeaseCalls(ClassicClient):
         self._reported_leases.forget(names)
 
     def report_released(self, names: Collection[str]) -> None:
-        """Keep that these leases are gone, whatever the list shows."""
+        """Record that leases are gone, whatever the list shows."""
         self._reported_leases.record(gone=names)
 
     def _report(self, leases: Iterable[Lease]) -> list[Lease]:
@@ -105,9 +105,9 @@ class LeaseCalls(ClassicClient):
     def release(
         self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
-        """Release leases, named by their addresses or by their tasks, never both; returns those reported as released.
+        """Release leases, named by their addresses or by their tasks; returns those reported as released.
 
-        The response may name them; where it reports a success alone, it is taken for all.
+        If the response reports a success without addresses, all are released.
         """
         names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
         # The vendor counts the addresses as well as the calls.
@@ -129,19 +129,19 @@ class LeaseCalls(ClassicClient):
         return endpoints.RELEASED_ADDRESSES.limit(self._channels)
 
     def released_recently(self) -> bool:
-        """Whether a channel may be about to come free: within a minute after a release or a replacement from here."""
+        """Whether a channel may be about to become free: a minute after a release or replacement by this node."""
         names = (endpoints.RELEASED_ADDRESSES.name, endpoints.REPLACE.name)
         return any(self.rate_limiter.called_recently(self.key_digest, name) for name in names)
 
     def pool(
         self, number: int | None, *, area_id: int | None = None, isp: str | None = None, pool: int | None = None
     ) -> list[Lease]:
-        """Addresses of the shared pool, which take no channel."""
+        """Return addresses of the shared pool, which take no channel."""
         parameters = {"Num": number, "AreaId": area_id, "ISP": ISP_NUMBERS.get(isp or ""), "Pool": pool, "Detail": 1}
         return self._call(endpoints.EXTRACT, texts(parameters), task_leases)
 
     def areas(self, area_id: int | None = None, isp: str | None = None, available: bool | None = None) -> list[Area]:
-        """The areas that the vendor offers addresses in."""
+        """Return the areas that the vendor offers addresses in."""
         status = None if available is None else int(available)
         parameters = {"AreaId": area_id, "Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
         return self._call(endpoints.AREAS, texts(parameters), areas)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vendor's answers, each shape read once.
+"""Models of the classic API's responses.
 
 This file is private to the collection. Shapes and quirks: vendor docs 178 to 181.
 """
@@ -20,7 +20,7 @@ from ..parsing import ResponseShapeError, integer, parse_time
 
 
 def as_int(value: object, name: str) -> int:
-    """An integer that the vendor may have sent as text (``"3"``)."""
+    """Return an integer that the vendor may have sent as text (``"3"``)."""
     number = integer(value)
     if number is None:
         raise ResponseShapeError(f"{name} is not a number")
@@ -29,7 +29,7 @@ def as_int(value: object, name: str) -> int:
 
 @dataclass(frozen=True)
 class Quota:
-    """Channels of a plan (vendor doc 181): numbers of channels, and the answer as it came."""
+    """Channels of a plan (vendor doc 181): numbers of channels, and the response as received."""
 
     total: int
     available: int
@@ -43,13 +43,13 @@ class Quota:
         return cls(total, available, used, body)
 
     def described(self) -> dict[str, int]:
-        """What results and failures tell of it."""
+        """Return the numbers for results and failures."""
         return {"total": self.total, "available": self.available, "used": self.used}
 
 
-#: The vendor states no zone; its clients take the time to be that of Beijing.
+#: The vendor documents no time zone; its clients assume that of Beijing.
 BEIJING = datetime.timezone(datetime.timedelta(hours=8))
-#: How the vendor ends the name of a region, and what the options call the provider.
+#: The end of the vendor's name of a region, and the name of the provider in options.
 PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
 #: The vendor's numbers for the providers.
 ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
@@ -61,7 +61,7 @@ def parse_vendor_time(text: object) -> datetime.datetime | None:
 
 
 def objects(value: object, name: str) -> list[Mapping[str, Any]]:
-    """A list of JSON objects; nothing at all where there are none."""
+    """Return a list of JSON objects; an empty list for null."""
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -73,8 +73,8 @@ def objects(value: object, name: str) -> list[Mapping[str, Any]]:
 class Lease:
     """One leased proxy (vendor docs 174, 175).
 
-    ``ip`` is the exit; ``server`` (``host:port``) is what to connect to, which differs from it in the enterprise pool.
-    ``deadline`` is as the vendor wrote it, ``expires`` the same as a time, if it can be read.
+    ``ip`` is the exit; ``server`` (``host:port``) is the address to connect to, which differs in the enterprise pool.
+    ``deadline`` is as the vendor wrote it; ``expires`` is the same time, or None if it cannot be read.
     """
 
     ip: str
@@ -106,7 +106,7 @@ class Lease:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What tells it from every other lease."""
+        """What distinguishes the lease from every other one."""
         return self.task_id, self.ip, self.server
 
     @property
@@ -116,16 +116,16 @@ class Lease:
 
     @property
     def isp(self) -> str | None:
-        """The provider that the region ends with."""
+        """The provider at the end of the region."""
         ends = (name for sign, name in PROVIDERS.items() if (self.region or "").upper().endswith(sign))
         return next(ends, None)
 
     def remaining(self, now: float) -> float | None:
-        """Seconds left, where the deadline can be read."""
+        """Return the remaining seconds; None if the deadline cannot be read."""
         return None if self.expires is None else self.expires.timestamp() - now
 
     def described(self, now: float) -> dict[str, Any]:
-        """What results and events tell of it: the time that is left in whole seconds, and never less than none."""
+        """Return the lease for results and events, with the remaining time in whole seconds, at least 0."""
         remaining = self.remaining(now)
         return {
             "ip": self.ip,
@@ -153,14 +153,14 @@ def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
 
 
 def task_leases(body: Mapping[str, Any]) -> list[Lease]:
-    """The leases of one task: ``{"TaskID": "...", "Data": [...]}``."""
+    """Return the leases of one task: ``{"TaskID": "...", "Data": [...]}``."""
     task_id = body.get("TaskID")
     named = str(task_id) if task_id is not None else ""
     return [Lease.from_item(item, named) for item in objects(body.get("Data"), "Data")]
 
 
 def new_leases(body: Mapping[str, Any]) -> list[Lease]:
-    """The leases that a call brought; a success that names none, or not their task, is none that can be believed."""
+    """Return the leases in the response to an allocation; a success without leases or without their task is refused."""
     leases = task_leases(body)
     if not leases or not leases[0].task_id:
         raise ResponseShapeError("it reports success, but names no leases")
@@ -168,19 +168,19 @@ def new_leases(body: Mapping[str, Any]) -> list[Lease]:
 
 
 def released_addresses(body: Mapping[str, Any]) -> list[str] | None:
-    """The addresses that a release reports; None where it reports a success alone."""
+    """Return the addresses in the response to a release; None if it reports only a success."""
     data = body.get("Data")
     return data if isinstance(data, list) and all(isinstance(item, str) for item in data) else None
 
 
 def all_leases(body: Mapping[str, Any]) -> list[Lease]:
-    """The leases of all tasks: ``{"TaskList": [{"TaskID": "...", "Data": [...]}]}``."""
+    """Return the leases of all tasks: ``{"TaskList": [{"TaskID": "...", "Data": [...]}]}``."""
     leases = [lease for task in objects(body.get("TaskList"), "TaskList") for lease in task_leases(task)]
-    # An empty list may come as null or not at all. It is believed only where the number beside it agrees, since whoever
-    # takes a full list for an empty one pays for everything again.
-    told = body.get("TotalNum")
-    if told is not None and as_int(told, "TotalNum") > len(leases):
-        raise ResponseShapeError(f"TotalNum is {told}, but {len(leases)} leases are listed")
+    # An empty list may be null or missing. It counts only if TotalNum agrees, since mistaking a full list for an empty
+    # one would buy all leases again.
+    total = body.get("TotalNum")
+    if total is not None and as_int(total, "TotalNum") > len(leases):
+        raise ResponseShapeError(f"TotalNum is {total}, but {len(leases)} leases are listed")
     return leases
 
 
@@ -188,7 +188,7 @@ def all_leases(body: Mapping[str, Any]) -> list[Lease]:
 class Area:
     """One row of the vendor's list of areas (vendor doc 177), whose shape is not documented.
 
-    Each field is what an entry of a like name holds, or None; ``vendor`` is the row as it came.
+    Each field is the value of a key with a similar name, or None; ``vendor`` is the row as received.
     """
 
     area_id: int | None
@@ -199,7 +199,7 @@ class Area:
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Area:
-        """Read whatever the row offers."""
+        """Read the known fields of a row."""
         fields = {name.replace("_", "").lower(): value for name, value in item.items()}
 
         def number(*names: str) -> int | None:
@@ -220,11 +220,11 @@ class Area:
 
 
 def areas(body: Mapping[str, Any]) -> list[Area]:
-    """The areas in ``Data``."""
+    """Return the areas in ``Data``."""
     return [Area.from_item(item) for item in objects(body.get("Data"), "Data")]
 
 
-#: How the vendor's words for the state of a monopoly begin, and what results call it.
+#: The beginnings of the vendor's words for the state of a monopoly, and the state in results.
 STATES = {"在线": "online", "离线": "offline", "重拨": "redialling", "排队": "queued"}
 
 
@@ -232,8 +232,8 @@ STATES = {"在线": "online", "离线": "offline", "重拨": "redialling", "排�
 class Monopoly:
     """One exclusive-occupancy resource (vendor's page on monopolies).
 
-    ``state`` is one of the values of :data:`STATES`, or the vendor's word where that is a new one. ``server`` is there
-    only while it is online. ``since`` is when it was applied for, ``dialled`` when it last got a new address.
+    ``state`` is one of the values of :data:`STATES`, or an unknown word of the vendor. ``server`` is None unless it is
+    online. ``since`` is the time of its application, ``dialled`` that of its last new address.
     """
 
     uuid: str
@@ -266,14 +266,14 @@ class Monopoly:
 
 
 def monopolies(body: Mapping[str, Any]) -> list[Monopoly]:
-    """The resources in ``data``, which is there in every success, though perhaps as null."""
+    """Return the resources in ``data``, which every success has, but which may be null."""
     if "data" not in body:
         raise ResponseShapeError("data is missing")
     return [Monopoly.from_item(item) for item in objects(body.get("data"), "data")]
 
 
 def released_monopolies(body: Mapping[str, Any]) -> list[str] | None:
-    """The names of released resources in ``data``; None if the response has no list of names."""
+    """Return the names of released resources in ``data``; None if the response has no list of names."""
     data = body.get("data")
     if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
         return None
@@ -281,7 +281,7 @@ def released_monopolies(body: Mapping[str, Any]) -> list[str] | None:
 
 
 def idle_stock(body: Mapping[str, Any]) -> list[Any]:
-    """What ``data`` holds of idle stock, as it came: its shape is not documented."""
+    """Return the idle stock in ``data`` as received: its shape is not documented."""
     data = body.get("data")
     if data is None:
         return []
@@ -291,7 +291,7 @@ def idle_stock(body: Mapping[str, Any]) -> list[Any]:
 
 
 def addresses(body: Mapping[str, Any]) -> list[str]:
-    """The addresses in ``Data``: a flat list of text, or nothing at all when there are none."""
+    """Return the addresses in ``Data``: a flat list of text, or null."""
     data = body.get("Data")
     if data is None:
         return []

@@ -23,7 +23,7 @@ class MonopolyCalls(ClassicClient):
     """Read and change exclusive-occupancy resources."""
 
     def monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
-        """The exclusive-occupancy resources of the key, these or all.
+        """Return the exclusive-occupancy resources of the key, these or all.
 
         Resources that the vendor reported as released to this control node are left out for as long as the list may
         lag.
@@ -38,12 +38,12 @@ class MonopolyCalls(ClassicClient):
         return self._reported_changes(MONOPOLIES)
 
     def listed_monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
-        """The same as the vendor's list shows them."""
+        """Return the resources as the vendor's list shows them."""
         named = {"UUIDs": ",".join(uuids)} if uuids else {}
         return self._call(endpoints.MONOPOLIES, named, monopolies)
 
     def idle_monopolies(self) -> list[Any]:
-        """What could be applied for, as the vendor tells it."""
+        """Return the vendor's idle stock, as the response contains it."""
         return self._call(endpoints.MONOPOLIES_IDLE, {}, idle_stock)
 
     def apply_for_monopolies(
@@ -54,12 +54,12 @@ class MonopolyCalls(ClassicClient):
         isp: str | None = None,
         sending: Sending = contextlib.nullcontext,
     ) -> None:
-        """Apply for so many; what was given shows in the list, and its address some time later."""
+        """Apply for N resources; they appear in the list, and their addresses some time later."""
         parameters = {"Num": number, "AreaCode": area_code, "Operator": ISP_NUMBERS.get(isp or "")}
         self._call(endpoints.MONOPOLIES_APPLY, texts(parameters), lambda _body: None, sending=sending)
 
     def redial_monopolies(self, uuids: Sequence[str]) -> None:
-        """Give them new addresses; the list shows when that is done."""
+        """Request new addresses; the list shows when they are assigned."""
         self._call(endpoints.MONOPOLIES_REDIAL, {"UUIDs": ",".join(uuids)}, lambda _body: None)
 
     def release_monopolies(self, uuids: Sequence[str]) -> list[str] | None:

@@ -64,18 +64,18 @@ class WhitelistCalls(ClassicClient):
         self._writes = WhitelistWrites(self.rate_limiter.state, self.key_digest, self.rate_limiter.now)
 
     def whitelist(self) -> list[str]:
-        """All addresses on the key's whitelist, also those that were added a moment ago and are not listed yet."""
+        """Return all addresses on the whitelist, including those that were just added and are not listed yet."""
         return sorted(self.read_whitelist().ips)
 
     def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
-        """The whitelist, with what the vendor reported to this control node and does not list yet.
+        """Read the whitelist, with what the vendor reported to this control node and does not list yet.
 
         An empty one is read once more, unless it ``may_be_empty``, if addresses of this control node should be on it.
         """
         reading = self._read_whitelist()
         if reading.listed or may_be_empty:
             return reading
-        # An empty list that lags is no surprise after a report; one that is not there at all is.
+        # After a report, an empty list may lag; a response without a list is unexpected.
         if self.expects_addresses() or (reading.missing and not reading.complete):
             reading = self._read_whitelist()
         return reading
@@ -93,19 +93,19 @@ class WhitelistCalls(ClassicClient):
         self._reported.forget(ips)
 
     def add(self, ips: Sequence[str]) -> list[str]:
-        """Put addresses on the whitelist; the answer names those that the vendor says it added."""
+        """Add addresses to the whitelist; returns those that the response reports as added."""
         return self._change_whitelist(endpoints.WHITELIST_ADD, ips, present=True)
 
     def remove(self, ips: Sequence[str]) -> list[str]:
-        """Take addresses off the whitelist; the answer names those that the vendor says it removed."""
+        """Remove addresses from the whitelist; returns those that the response reports as removed."""
         return self._change_whitelist(endpoints.WHITELIST_DEL, ips, present=False)
 
     def unresolved_writes(self) -> list[WhitelistWrite]:
-        """Changes of the whitelist whose result is not known, whichever process sent them."""
+        """Return the changes of the whitelist whose result is unknown, of all processes."""
         return self._writes.unresolved()
 
     def settles_in(self, conflicts: Callable[[WhitelistWrite], bool]) -> float:
-        """Seconds until no unresolved change of the whitelist that ``conflicts`` can be under way any more."""
+        """Return the seconds until no unresolved change that ``conflicts`` can be in progress."""
         now = self.rate_limiter.now()
         return max([0.0, *(write.settles_in(now) for write in self._writes.unresolved() if conflicts(write))])
 
@@ -117,10 +117,10 @@ class WhitelistCalls(ClassicClient):
             number = self._writes.record(ips, present=present, timeout=self.timeout)
             try:
                 yield
-            except CallError as problem:
+            except CallError as error:
                 with contextlib.suppress(StateError):
-                    if problem.may_have_effect:
-                        self._writes.keep(number, over=problem.effect is not Effect.IN_FLIGHT)
+                    if error.may_have_effect:
+                        self._writes.keep(number, over=error.effect is not Effect.IN_FLIGHT)
                     else:
                         self._writes.resolve(number)
                 raise
@@ -135,7 +135,7 @@ class WhitelistCalls(ClassicClient):
         return done
 
     def whitelist_batch_delay(self) -> float:
-        """Seconds by which to put off a change of the whitelist, so that it is made for more at once."""
+        """Return the seconds by which to delay a change of the whitelist, so that it covers more requests."""
         calls = (endpoints.WHITELIST_QUERY, endpoints.WHITELIST_ADD, endpoints.WHITELIST_DEL)
         return max(self.rate_limiter.batch_delay(self.key_digest, call.name, call.per_minute) for call in calls)
 
@@ -151,5 +151,5 @@ class WhitelistCalls(ClassicClient):
 
 
 def _listing(body: Mapping[str, Any]) -> tuple[list[str], bool]:
-    """The addresses in a response, and whether it held a list at all."""
+    """Return the addresses in a response, and whether it contains a list."""
     return addresses(body), body.get("Data") is not None

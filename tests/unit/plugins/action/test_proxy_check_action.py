@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.action import qg_proxy_check
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import Probe, Proxy, judge
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import run_on_host
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import (
+    Proxy,
+    ProxyCheckRequest,
+    evaluate,
+)
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import run_on_host
 
-PROBE = Probe((Proxy("203.0.113.1:8001"), Proxy("203.0.113.2:8002")), "http://echo.example/ip")
+PROBE = ProxyCheckRequest((Proxy("203.0.113.1:8001"), Proxy("203.0.113.2:8002")), "http://echo.example/ip")
 
 
 class Host(qg_proxy_check.ActionModule):
@@ -32,18 +36,18 @@ class Host(qg_proxy_check.ActionModule):
 
 def test_a_shell_that_ends_early_leaves_some_proxies_without_an_answer() -> None:
     host = Host("\nNONCE 0 wget \nNONCE: 0 - - 198.51.100.7\nNONCE.\n", rc=2)
-    good, left_out = judge(PROBE, host._ask(PROBE))["checks"]
+    good, left_out = evaluate(PROBE, host._run_commands(PROBE))["checks"]
     assert good["ok"] is True
-    assert left_out["error"] == "The host's shell ended with 2 and no answer: sh: Cannot fork."
+    assert left_out["error"] == "The host's shell ended with 2 and no response: sh: Cannot fork."
     assert left_out["tool"] is None
 
 
-def test_a_shell_that_says_nothing_is_an_error() -> None:
-    with pytest.raises(QgError, match="shell ended with 126 and no answer: sh: Cannot fork"):
-        Host("", rc=126)._ask(PROBE)
+def test_a_shell_without_output_is_an_error() -> None:
+    with pytest.raises(QgError, match="shell ended with 126 and no response: sh: Cannot fork"):
+        Host("", rc=126)._run_commands(PROBE)
 
 
 @pytest.mark.parametrize("family", ["powershell", "cmd"])
-def test_a_host_without_a_posix_shell_is_not_asked(family: str) -> None:
+def test_a_host_without_a_posix_shell_is_an_error(family: str) -> None:
     with pytest.raises(QgError, match="no POSIX shell, so no proxy can be checked from it: check from another host"):
         run_on_host(Host("", shell=family), "true", "no proxy can be checked from it: check from another host")

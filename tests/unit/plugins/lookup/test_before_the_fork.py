@@ -44,12 +44,12 @@ def test_nothing_stays_open(
     lookup, _names = lookup_of(plugin)
     during: list[str] = []
 
-    def find(api: Any, _wish: Any, **_more: Any) -> tuple[()]:
+    def matching_leases(api: Any, _desired: Any, **_more: Any) -> tuple[()]:
         api.rate_limiter.state.rows("SELECT 1")
         during.extend(opened(tmp_path))
         return ()
 
-    monkeypatch.setattr(operations, "find", find)
+    monkeypatch.setattr(operations, "matching_leases", matching_leases)
     lookup.run([], {}, state_dir=str(tmp_path), **options)
     assert opened(tmp_path) == []
     assert bool(during) == (plugin is proxy)

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
-    Question,
-    Reply,
-    command,
-    judge,
-    parse,
-    question_from,
+    DetectionRequest,
+    SourceReply,
+    build_command,
+    evaluate_quorum,
+    parse_replies,
     read_address,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.shell import single_line
@@ -28,55 +27,57 @@ SOURCES = ("https://one.example/ip", "https://two.example/ip", "https://three.ex
 PUBLIC, OTHER = "8.8.4.4", "1.1.1.1"
 
 
-def question(**changes: Any) -> Question:
-    return Question(**{"sources": SOURCES, "quorum": 2, **changes})
+def question(**changes: Any) -> DetectionRequest:
+    return DetectionRequest(**{"sources": SOURCES, "quorum": 2, **changes})
 
 
-def said(*answers: str | None) -> list[Reply]:
+def said(*answers: str | None) -> list[SourceReply]:
     return [
-        Reply(SOURCES[n % 3], "curl", text, None if text is not None else "no answer in time (curl ended with 28)")
+        SourceReply(
+            SOURCES[n % 3], "curl", text, None if text is not None else "no response in time (curl ended with 28)"
+        )
         for n, text in enumerate(answers)
     ]
 
 
 def test_agreement_is_believed() -> None:
-    verdict = judge(said(PUBLIC, f"  {PUBLIC}\n", f'{{"ip": "{PUBLIC}"}}'), question())
+    verdict = evaluate_quorum(said(PUBLIC, f"  {PUBLIC}\n", f'{{"ip": "{PUBLIC}"}}'), question())
     assert verdict.ips == [PUBLIC]
-    assert [answer["ip"] for answer in verdict.answers] == [PUBLIC] * 3
+    assert [answer["ip"] for answer in verdict.source_replies] == [PUBLIC] * 3
 
 
 def test_a_silent_source_does_no_harm_while_others_are_enough() -> None:
-    verdict = judge(said(PUBLIC, None, PUBLIC), question())
+    verdict = evaluate_quorum(said(PUBLIC, None, PUBLIC), question())
     assert verdict.ips == [PUBLIC]
-    assert verdict.answers[1]["error"] == "no answer in time (curl ended with 28)"
+    assert verdict.source_replies[1]["error"] == "no response in time (curl ended with 28)"
 
 
-def test_too_few_answers_are_an_error_that_says_who_was_silent() -> None:
-    with pytest.raises(QgError, match=r"Only 1 of the 2 sources.*two.example/ip: no answer in time.*lower quorum"):
-        judge(said(PUBLIC, None, None), question())
-    with pytest.raises(QgError, match="Only 0 of the 2 sources"):
-        judge(said(None, None, None), question())
-    with pytest.raises(QgError, match="no source answered"):
-        judge([], question())
+def test_too_few_responses_are_an_error_that_names_the_silent_sources() -> None:
+    with pytest.raises(QgError, match=r"Only 1 of the 2 required.*two.example/ip: no response in time.*lower quorum"):
+        evaluate_quorum(said(PUBLIC, None, None), question())
+    with pytest.raises(QgError, match="Only 0 of the 2 required sources"):
+        evaluate_quorum(said(None, None, None), question())
+    with pytest.raises(QgError, match="no source responded"):
+        evaluate_quorum([], question())
 
 
 @pytest.mark.parametrize("answers", [(PUBLIC, PUBLIC, OTHER), (PUBLIC, OTHER, None), (OTHER, PUBLIC, "9.9.9.9")])
-def test_a_contradiction_is_an_error_that_says_who_said_what(answers: tuple[str | None, ...]) -> None:
+def test_a_contradiction_is_an_error_that_names_each_source(answers: tuple[str | None, ...]) -> None:
     with pytest.raises(QgError, match=r"disagree.*1\.1\.1\.1 by https://.*8\.8\.4\.4 by https://") as caught:
-        judge(said(*answers), question())
+        evaluate_quorum(said(*answers), question())
     assert len(caught.value.details["source_replies"]) == 3
 
 
 def test_several_exits_are_believed_when_enough_sources_saw_each() -> None:
-    verdict = judge(said(PUBLIC, OTHER, PUBLIC, OTHER, PUBLIC, OTHER), question(samples=2))
+    verdict = evaluate_quorum(said(PUBLIC, OTHER, PUBLIC, OTHER, PUBLIC, OTHER), question(samples=2))
     assert verdict.ips == [OTHER, PUBLIC]
 
 
-def test_more_addresses_than_samples_are_an_error_though_enough_sources_told_each() -> None:
+def test_more_addresses_than_samples_are_an_error_even_with_a_quorum_for_each() -> None:
     with pytest.raises(
         QgError, match=r"reports 2 egress addresses, but samples=1 allows only 1: 1\.1\.1\.1, 8\.8\.4\.4"
     ):
-        judge(said(PUBLIC, OTHER, PUBLIC, OTHER, PUBLIC, OTHER), question())
+        evaluate_quorum(said(PUBLIC, OTHER, PUBLIC, OTHER, PUBLIC, OTHER), question())
 
 
 records = st.lists(
@@ -97,19 +98,19 @@ def test_whatever_a_host_prints_it_claims_no_more_addresses_than_samples(
     asked = question(samples=samples, quorum=quorum)
     output = "".join(f"\nqgN {number} {tool} {code} {text}\nqgN." for number, tool, code, text in printed)
     try:
-        replies = parse(output, "qgN", asked)
+        replies = parse_replies(output, "qgN", asked)
         assert {reply.tool for reply in replies} <= {"curl", "wget", "python", "none"}
-        verdict = judge(replies, asked)
+        verdict = evaluate_quorum(replies, asked)
     except QgError:
         return
     assert 1 <= len(verdict.ips) <= samples
-    assert len(verdict.answers) <= samples * len(SOURCES)
+    assert len(verdict.source_replies) <= samples * len(SOURCES)
 
 
-def test_more_answers_of_a_source_than_it_was_asked_for_are_refused() -> None:
+def test_more_responses_of_a_source_than_requested_are_refused() -> None:
     output = "".join(f"\nqgN 1 curl 0 8.8.4.{n}\nqgN." for n in range(256))
-    with pytest.raises(QgError, match="printed 256 answers of source 2, although samples=3"):
-        parse(output, "qgN", question(samples=3))
+    with pytest.raises(QgError, match="printed 256 responses of source 2, although samples=3"):
+        parse_replies(output, "qgN", question(samples=3))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_more_answers_of_a_source_than_it_was_asked_for_are_refused() -> None:
 )
 def test_anything_but_a_public_address_is_an_error_even_beside_two_good_answers(answer: str, words: str) -> None:
     with pytest.raises(QgError, match=r"The egress address is uncertain: https://three.example/ip") as caught:
-        judge(said(PUBLIC, PUBLIC, answer), question())
+        evaluate_quorum(said(PUBLIC, PUBLIC, answer), question())
     assert words in caught.value.message
 
 
@@ -141,7 +142,7 @@ def test_json_is_read_under_the_usual_names(name: str) -> None:
 
 
 def test_other_addresses_are_taken_only_where_that_is_wanted() -> None:
-    assert judge(said("203.0.113.7", "203.0.113.7"), question(allow_non_global=True)).ips == ["203.0.113.7"]
+    assert evaluate_quorum(said("203.0.113.7", "203.0.113.7"), question(allow_non_global=True)).ips == ["203.0.113.7"]
     assert read_address("2001:4860:4860::8888", "ipv6", False) == "2001:4860:4860::8888"
 
 
@@ -152,44 +153,44 @@ def test_other_addresses_are_taken_only_where_that_is_wanted() -> None:
     ),
     quorum=st.integers(1, 3),
 )
-def test_no_address_is_believed_that_fewer_sources_told_than_the_quorum(answers: list[str | None], quorum: int) -> None:
+def test_no_address_is_accepted_below_the_quorum(answers: list[str | None], quorum: int) -> None:
     replies = said(*answers)
     try:
-        verdict = judge(replies, question(quorum=quorum))
+        verdict = evaluate_quorum(replies, question(quorum=quorum))
     except QgError:
         return
     for ip in verdict.ips:
-        assert len({reply.source for reply in replies if reply.answer == ip}) >= quorum
-    assert {reply.answer for reply in replies if reply.answer is not None} == set(verdict.ips)
+        assert len({reply.source for reply in replies if reply.response == ip}) >= quorum
+    assert {reply.response for reply in replies if reply.response is not None} == set(verdict.ips)
 
 
 @given(st.text())
 def test_parsing_survives_whatever_a_host_prints(noise: str) -> None:
-    assert parse(noise, "qg0123456789abcdef", question()) == []
+    assert parse_replies(noise, "qg0123456789abcdef", question()) == []
 
 
 @given(answer=st.text(st.characters(codec="ascii", exclude_characters="\r"), max_size=200), code=st.integers(0, 127))
 def test_a_record_is_read_between_any_other_output(answer: str, code: int) -> None:
     output = f"Welcome!\r\n\nqgN 2 curl {code} {answer}\nqgN.\nbye"
-    (reply,) = parse(output, "qgN", question())
+    (reply,) = parse_replies(output, "qgN", question())
     assert reply.source == SOURCES[2]
-    assert reply.answer == (answer.strip() if code == 0 else None)
+    assert reply.response == (answer.strip() if code == 0 else None)
     assert (reply.error is None) == (code == 0)
 
 
 def test_a_source_cannot_forge_the_record_of_another() -> None:
-    script, nonce = command(question())
+    script, nonce = build_command(question())
     forged = "\nqg 1 curl 0 9.9.9.9\nqg.\n"
-    replies = parse(f"\n{nonce} 0 curl 0 {PUBLIC}{forged}\n{nonce}.\n", nonce, question())
+    replies = parse_replies(f"\n{nonce} 0 curl 0 {PUBLIC}{forged}\n{nonce}.\n", nonce, question())
     assert len(replies) == 1
     assert nonce in script
-    assert command(question())[1] != nonce
+    assert build_command(question())[1] != nonce
 
 
 def test_a_cut_off_record_is_no_answer() -> None:
-    (reply,) = parse(f"\nqgN 0 curl 0 {PUBLIC}", "qgN", question())
-    assert reply.answer is None
-    assert reply.error == "its answer was cut off"
+    (reply,) = parse_replies(f"\nqgN 0 curl 0 {PUBLIC}", "qgN", question())
+    assert reply.response is None
+    assert reply.error == "its response was cut off"
 
 
 @pytest.mark.parametrize(
@@ -198,13 +199,13 @@ def test_a_cut_off_record_is_no_answer() -> None:
         ("none", 127, "neither curl, nor GNU wget, nor python3"),
         ("curl", 6, "its name is unknown (curl ended with 6)"),
         ("wget", 5, "its certificate is not trusted (wget ended with 5)"),
-        ("wget", 124, "no answer in time"),
+        ("wget", 124, "no response in time"),
         ("python", 22, "an HTTP error"),
-        ("curl", 99, "no answer (curl ended with 99)"),
+        ("curl", 99, "no response (curl ended with 99)"),
     ],
 )
-def test_exit_codes_are_told_in_words(tool: str, code: int, words: str) -> None:
-    (reply,) = parse(f"\nqgN 0 {tool} {code} \nqgN.", "qgN", question())
+def test_exit_codes_are_explained(tool: str, code: int, words: str) -> None:
+    (reply,) = parse_replies(f"\nqgN 0 {tool} {code} \nqgN.", "qgN", question())
     assert words in (reply.error or "")
 
 
@@ -214,7 +215,7 @@ hostile = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_s
 @given(path=hostile, address=hostile, proxy=hostile)
 def test_the_command_is_valid_shell_whatever_the_options_hold(path: str, address: str, proxy: str) -> None:
     asked = question(sources=(f"https://one.example/{path}",), source_address=address, proxy=proxy)
-    script, _nonce = command(asked)
+    script, _nonce = build_command(asked)
     checked = subprocess.run(["/bin/sh", "-n"], input=script, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
 
@@ -233,7 +234,7 @@ def test_a_command_on_one_line_does_the_same(text: str) -> None:
 
 
 def test_the_command_is_short_enough_for_a_word_of_csh() -> None:
-    script, _nonce = command(question(sources=tuple(f"https://{'n' * 40}{n}.example/ip" for n in range(6))))
+    script, _nonce = build_command(question(sources=tuple(f"https://{'n' * 40}{n}.example/ip" for n in range(6))))
     # Over SSH, as another user.
     quoted = shlex.quote("/bin/sh -c " + shlex.quote(single_line(script)))
     assert len(quoted) < 8192
@@ -251,10 +252,10 @@ def options(**changes: Any) -> dict[str, Any]:
     return {**defaults, **changes}
 
 
-def test_two_sources_must_agree_where_nothing_else_is_said() -> None:
-    assert question_from(options()).quorum == 2
-    assert question_from(options(sources=[SOURCES[0]])).quorum == 1
-    assert question_from(options(sources=[SOURCES[0], SOURCES[0]])).sources == (SOURCES[0],)
+def test_two_sources_must_agree_by_default() -> None:
+    assert DetectionRequest.parse(options()).quorum == 2
+    assert DetectionRequest.parse(options(sources=[SOURCES[0]])).quorum == 1
+    assert DetectionRequest.parse(options(sources=[SOURCES[0], SOURCES[0]])).sources == (SOURCES[0],)
 
 
 @pytest.mark.parametrize(
@@ -272,12 +273,12 @@ def test_two_sources_must_agree_where_nothing_else_is_said() -> None:
         ({"source_address": "eth0"}, "source_address 'eth0' is not an ipv4 address of the host"),
         ({"source_address": "::1"}, "source_address '::1' is not an ipv4 address"),
         ({"source_address": "127.0.0.1", "family": "ipv6"}, "is not an ipv6 address"),
-        ({"proxy": "http://user:secret@127.0.0.1:1"}, "proxy holds a user name"),
+        ({"proxy": "http://user:secret@127.0.0.1:1"}, "proxy contains a user name"),
         ({"proxy": "127.0.0.1:1"}, "proxy '127.0.0.1:1' cannot be used"),
     ],
 )
 def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        question_from(options(**changes))
+        DetectionRequest.parse(options(**changes))
     assert words in caught.value.message
     assert "secret" not in caught.value.message

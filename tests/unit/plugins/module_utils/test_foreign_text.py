@@ -20,12 +20,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, visible, visible_everywhere
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_addresses
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
-    judge,
-    parse,
-    question_from,
+    DetectionRequest,
+    evaluate_quorum,
+    parse_replies,
     read_address,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import probe_from
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import ProxyCheckRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
     ALLOCATE,
     INFO,
@@ -35,7 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations i
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._ask import run_on_host
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import run_on_host
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,7 +162,7 @@ def test_what_a_shell_of_a_host_prints_is_shown_on_one_line() -> None:
         def _low_level_execute_command(self, _command: str, **_named: Any) -> dict[str, Any]:
             return {"rc": 1, "stdout": "", "stderr": f"sh: {STRANGE}\n\n"}
 
-    assert run_on_host(Host(), "true", "").end.isprintable()
+    assert run_on_host(Host(), "true", "").error.isprintable()
 
 
 def test_an_address_with_a_scope_is_refused_everywhere() -> None:
@@ -175,12 +175,12 @@ def test_an_address_with_a_scope_is_refused_everywhere() -> None:
         with pytest.raises(OptionError):
             check_addresses("ips", [text], only_global=False)
         with pytest.raises(OptionError, match="source_address"):
-            question_from(question(source_address=text))
+            DetectionRequest.parse(question(source_address=text))
         assert address({"ip": text, "run_status": None, "order_status": None}, "ip")[0] is None
         lease = {"server": "192.0.2.1:80", "ip": text}
         options = {"proxies": [lease], "url": "http://echo.example", "expect": "lease", "min_working": None}
         with pytest.raises(OptionError, match="is not an address"):
-            probe_from({**options, "timeout": 5.0, "parallel": 1})
+            ProxyCheckRequest.parse({**options, "timeout": 5.0, "parallel": 1})
 
 
 def test_addresses_are_read_at_one_place() -> None:
@@ -199,10 +199,10 @@ def question(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_token_in_a_source_is_in_no_result_and_no_message() -> None:
-    asked = question_from(question())
+    asked = DetectionRequest.parse(question())
     record = "\nN {} curl 0 {}\nN.\n"
     good = "".join(record.format(number, "198.51.100.7") for number in range(3))
-    answers = judge(parse(good, "N", asked), asked).answers
+    answers = evaluate_quorum(parse_replies(good, "N", asked), asked).source_replies
     assert [answer["source"] for answer in answers] == [
         "https://one.example/ip?...",
         "https://one.example/ip?... (2)",
@@ -214,13 +214,13 @@ def test_a_token_in_a_source_is_in_no_result_and_no_message() -> None:
         "",
     ):
         with pytest.raises(QgError) as caught:
-            judge(parse(output, "N", asked), asked)
+            evaluate_quorum(parse_replies(output, "N", asked), asked)
         assert "HUSH" not in json.dumps(caught.value.as_result())
 
 
 def test_credentials_in_a_source_are_refused() -> None:
-    with pytest.raises(OptionError, match="sources, entry 2, holds a user name, a password or another @: leave it out"):
-        question_from(question(sources=["https://one.example/ip", "https://me:HUSH7@two.example/ip"]))
+    with pytest.raises(OptionError, match="sources, entry 2, contains a user name, a password or another @: leave"):
+        DetectionRequest.parse(question(sources=["https://one.example/ip", "https://me:HUSH7@two.example/ip"]))
 
 
 def test_warnings_and_messages_of_an_action_are_fit_to_be_shown() -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever happens on the way: no lease is paid for that nobody is told of, and none beyond what was wanted.
+"""Whatever happens on the way: every paid lease is reported, and none is paid for beyond the desired count.
 
 A machine of Hypothesis lets two control nodes and the vendor do what they may do, in any order, with calls that fail
 before or after they are carried out, responses that never come, calls that are carried out late, lists that show
@@ -50,7 +50,7 @@ FAULTS = (
 )
 RARELY = st.sampled_from([False, False, False, True])
 AREAS = (None, 440100, 350500)
-terms = st.builds(
+params = st.builds(
     AllocationParams,
     keep_alive=st.sampled_from([None, 5, 30, 120]),
     area_id=st.sampled_from(AREAS),
@@ -166,7 +166,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
     @rule(
         node=st.integers(0, 1),
         count=st.sampled_from([1, 2, 2, 3, 3, 4, 5, 7]),
-        terms=terms,
+        params=params,
         min_remaining=st.sampled_from([0, 0, 3, 20]),
         exact=st.booleans(),
         check=RARELY,
@@ -177,7 +177,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
         self,
         node: int,
         count: int,
-        terms: AllocationParams,
+        params: AllocationParams,
         min_remaining: int,
         exact: bool,
         check: bool,
@@ -185,19 +185,21 @@ class LeaseStateMachine(RuleBasedStateMachine):
         max_wait: int,
     ) -> None:
         node = self.use(node)
-        wish = DesiredLeases(count, terms, min_remaining, exact=exact, undetermined=undetermined)
-        before = self.matching(wish)
-        outcome = self.run(node, check, max_wait, lambda api: actions.reconcile(api, wish, check=check, now=self.now))
+        desired = DesiredLeases(count, params, min_remaining, exact=exact, undetermined=undetermined)
+        before = self.matching(desired)
+        outcome = self.run(
+            node, check, max_wait, lambda api: actions.reconcile(api, desired, check=check, now=self.now)
+        )
         released = self.wire.late_released(self.waiting)
-        known = sum(lease.ip not in released for lease in before) + self.late_matching(wish)
-        assert len(self.paid) <= max(0, count - known) + self.ended(before), "leased beyond the wish"
+        known = sum(lease.ip not in released for lease in before) + self.late_matching(desired)
+        assert len(self.paid) <= max(0, count - known) + self.ended(before), "leased beyond the desired count"
         if outcome is None or outcome.error or check:
             return
         # What had enough time left when the task began counts, however long the task had to wait.
         ended = self.ended(before)
-        assert len(self.matching(wish, self.began)) >= count - ended
+        assert len(self.matching(desired, self.began)) >= count - ended
         if exact:
-            assert count - ended <= len(self.matching(DesiredLeases(count, terms))) <= count
+            assert count - ended <= len(self.matching(DesiredLeases(count, params))) <= count
 
     @rule(
         node=st.integers(0, 1),
@@ -226,11 +228,11 @@ class LeaseStateMachine(RuleBasedStateMachine):
         node=st.integers(0, 1),
         number=st.one_of(st.none(), st.integers(1, 3)),
         named=st.one_of(st.none(), st.sets(st.integers(0, 6))),
-        terms=terms,
+        params=params,
         check=RARELY,
     )
     def replace(
-        self, node: int, number: int | None, named: set[int] | None, terms: AllocationParams, check: bool
+        self, node: int, number: int | None, named: set[int] | None, params: AllocationParams, check: bool
     ) -> None:
         node = self.use(node)
         held = list(books(self.core).leases)
@@ -249,7 +251,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
                 check,
                 300,
                 lambda api: actions.replace(
-                    api, chosen if named is not None else None, number, terms, check=check, now=self.now
+                    api, chosen if named is not None else None, number, params, check=check, now=self.now
                 ),
             )
             # A user whose run was killed starts it again.
@@ -259,7 +261,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
             most += len(earlier)
         paid = [lease for lease in books(self.core).paid[since:] if lease not in earlier]
         # Twice what was asked for is paid only where the vendor lost it in between, or it ended by itself.
-        assert len(paid) <= most + self.ended(held), "leased beyond the wish"
+        assert len(paid) <= most + self.ended(held), "leased beyond the desired count"
         if outcome and not outcome.error and not check:
             assert len(books(self.core).leases) >= len(held) - self.ended(held) - len(self.wire.late_released(waiting))
 
@@ -302,8 +304,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
         try:
             outcome = task(api)
             error = outcome.error
-        except QgError as problem:
-            error = problem
+        except QgError as caught:
+            error = caught
         except Killed:
             self.killed = True
         earlier = self.wire.late_paid(self.waiting)
@@ -313,15 +315,15 @@ class LeaseStateMachine(RuleBasedStateMachine):
             assert len(calls(self.core, *WRITING)) - written == late, "check mode wrote"
         if not self.killed and not isinstance(error, UncertainOutcomeError):
             named = {(lease.ip, lease.task_id) for lease in outcome.allocated} if outcome else set()
-            assert {(lease["ip"], lease["task_id"]) for lease in self.paid} <= named, "paid for, and nobody is told"
+            assert {(lease["ip"], lease["task_id"]) for lease in self.paid} <= named, "paid for, and not reported"
             # A release may still be under way when another one has done its work: nobody can call it back.
             assert {call[2] for call in self.wire.under_way if call not in self.waiting} <= {"/release"}
         return outcome
 
-    def late_matching(self, wish: DesiredLeases) -> int:
-        """How many leases that count for a wish came from a call of an earlier run, during this one."""
+    def late_matching(self, desired: DesiredLeases) -> int:
+        """How many matching leases came from a call of an earlier run, during this one."""
         late = {(lease["ip"], lease["task_id"]) for lease in self.wire.late_paid(self.waiting)}
-        return sum((lease.ip, lease.task_id) in late for lease in self.matching(wish))
+        return sum((lease.ip, lease.task_id) in late for lease in self.matching(desired))
 
     def intrude(self, node: int) -> None:
         """A second run on the same control node; it has no time to wait for the first."""
@@ -344,15 +346,15 @@ class LeaseStateMachine(RuleBasedStateMachine):
     def now(self) -> float:
         return self.core.clock.now()
 
-    def matching(self, wish: DesiredLeases, moment: float | None = None) -> list[Any]:
-        """What the vendor's books hold now that counts for a wish, with the time that was left at a moment."""
+    def matching(self, desired: DesiredLeases, moment: float | None = None) -> list[Any]:
+        """The matching leases in the vendor's books, with the time that was left at a moment."""
         moment = self.now() if moment is None else moment
         isps = {"telecom": 1, "mobile": 2, None: None}
         return [
             lease
             for lease in books(self.core).leases
-            if lease.area.matches(wish.params.area_id, isps[wish.params.isp])
-            and lease.ends - moment >= wish.min_remaining * 60
+            if lease.area.matches(desired.params.area_id, isps[desired.params.isp])
+            and lease.ends - moment >= desired.min_remaining * 60
         ]
 
     def ended(self, leases: list[Any]) -> int:
@@ -361,5 +363,5 @@ class LeaseStateMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.newest_core
-def test_no_lease_is_paid_twice_or_for_nobody() -> None:
+def test_no_lease_is_paid_for_twice_or_without_being_reported() -> None:
     state_machines.run_counted(LeaseStateMachine, RUNS)

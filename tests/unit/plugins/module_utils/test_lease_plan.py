@@ -39,9 +39,9 @@ def lease(number: int, *, minutes: float | None = 60, region: str | None = None,
     return Lease(ip, 8000, f"{ip}:8000", str(expires), expires, region, task, {})
 
 
-def verdict(one: Lease, wish: DesiredLeases, known: Mapping[str, Origin] | None = None) -> bool | None:
-    """Whether a lease that lasts long enough matches; None where that cannot be told."""
-    found = classify([one], wish, NOW, known or {}, NAMES)
+def verdict(one: Lease, desired: DesiredLeases, known: Mapping[str, Origin] | None = None) -> bool | None:
+    """Whether a lease that lasts long enough matches; None where that is unknown."""
+    found = classify([one], desired, NOW, known or {}, NAMES)
     assert not found.expiring
     assert not found.undetermined_expiring
     return None if found.undetermined else bool(found.matching)
@@ -130,16 +130,16 @@ def test_a_lease_belongs_to_a_named_task_or_replaces_one_of_its_leases(
     ],
 )
 def test_task_area_and_provider_must_all_match(region: str | None, task: str, expected: bool | None) -> None:
-    wish = DesiredLeases(1, AllocationParams(area_id=GUANGZHOU, isp="telecom"), task_ids=frozenset({"A"}))
-    assert verdict(lease(1, region=region, task=task), wish) is expected
+    desired = DesiredLeases(1, AllocationParams(area_id=GUANGZHOU, isp="telecom"), task_ids=frozenset({"A"}))
+    assert verdict(lease(1, region=region, task=task), desired) is expected
 
 
 def test_leases_that_end_too_soon_are_told_apart() -> None:
-    wish = DesiredLeases(1, AllocationParams(isp="telecom"), min_remaining=10)
+    desired = DesiredLeases(1, AllocationParams(isp="telecom"), min_remaining=10)
     fit, stale = lease(1, minutes=10, region="电信"), lease(2, minutes=9.9, region="电信")
     unsure, undetermined_expiring = lease(3, minutes=10), lease(4, minutes=9.9)
     others = [lease(5, minutes=10, region="联通"), lease(6, minutes=9.9, region="联通")]
-    found = classify([*others, undetermined_expiring, unsure, stale, fit], wish, NOW, {}, {})
+    found = classify([*others, undetermined_expiring, unsure, stale, fit], desired, NOW, {}, {})
     assert found == LeaseMatch((fit,), (stale,), (unsure,), (undetermined_expiring,))
 
 
@@ -149,10 +149,10 @@ def test_without_a_minimum_a_lease_matches_until_its_end() -> None:
 
 
 def test_a_minimum_leaves_a_lease_without_a_deadline_undetermined() -> None:
-    wish = DesiredLeases(1, AllocationParams(isp="telecom"), min_remaining=1)
+    desired = DesiredLeases(1, AllocationParams(isp="telecom"), min_remaining=1)
     unknown = lease(1, minutes=None, region="电信")
     other = lease(2, minutes=None, region="联通")
-    assert classify([unknown, other], wish, NOW, {}, {}) == LeaseMatch(undetermined=(unknown,))
+    assert classify([unknown, other], desired, NOW, {}, {}) == LeaseMatch(undetermined=(unknown,))
 
 
 # --- plans ----------------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ ONE, TWO, THREE, FOUR = (lease(number, minutes=number) for number in range(1, 5)
 
 
 @pytest.mark.parametrize(
-    ("found", "wish", "expected"),
+    ("found", "desired", "expected"),
     [
         pytest.param(LeaseMatch(), DesiredLeases(2), Plan((), 2, ()), id="nothing-held"),
         pytest.param(LeaseMatch((ONE,)), DesiredLeases(3), Plan((ONE,), 2, ()), id="some-held"),
@@ -184,9 +184,9 @@ ONE, TWO, THREE, FOUR = (lease(number, minutes=number) for number in range(1, 5)
     ],
 )
 def test_a_plan_is_the_difference_between_the_leases_and_the_desired_number(
-    found: LeaseMatch, wish: DesiredLeases, expected: Plan
+    found: LeaseMatch, desired: DesiredLeases, expected: Plan
 ) -> None:
-    assert plan(found, wish) == expected
+    assert plan(found, desired) == expected
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_undetermined_leases_count_only_if_they_are_to_match(exact: bool, undete
 
 
 @pytest.mark.parametrize(
-    ("found", "wish", "doubtful"),
+    ("found", "desired", "doubtful"),
     [
         pytest.param(LeaseMatch(undetermined=(TWO, ONE)), DesiredLeases(1), (TWO, ONE), id="something-is-missing"),
         pytest.param(LeaseMatch((ONE,), undetermined=(TWO,)), DesiredLeases(1, exact=True), (TWO,), id="exact"),
@@ -224,10 +224,10 @@ def test_undetermined_leases_count_only_if_they_are_to_match(exact: bool, undete
     ],
 )
 def test_a_plan_fails_where_it_depends_on_undetermined_leases(
-    found: LeaseMatch, wish: DesiredLeases, doubtful: Sequence[Lease]
+    found: LeaseMatch, desired: DesiredLeases, doubtful: Sequence[Lease]
 ) -> None:
     with pytest.raises(QgError) as caught:
-        plan(found, wish)
+        plan(found, desired)
     assert caught.value.message == (
         f"{len(doubtful)} held leases may match, but the vendor's list does not show whether they do: "
         f"{', '.join(one.ip for one in doubtful)}. Set undetermined=match to count them, undetermined=ignore to leave "

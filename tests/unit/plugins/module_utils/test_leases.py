@@ -80,7 +80,7 @@ leases = st.lists(
     max_size=12,
     unique_by=lambda one: one.identity,
 )
-wishes = st.builds(
+desired_states = st.builds(
     DesiredLeases,
     count=st.integers(1, 8),
     params=st.builds(
@@ -97,33 +97,35 @@ origins = st.dictionaries(
 )
 
 
-@given(held=leases, wish=wishes, known=origins)
-def test_a_plan_reaches_the_wish_and_touches_no_more_than_it_must(
-    held: list[Lease], wish: DesiredLeases, known: dict[str, Origin]
+@given(held=leases, desired=desired_states, known=origins)
+def test_a_plan_reaches_the_desired_state_with_the_fewest_changes(
+    held: list[Lease], desired: DesiredLeases, known: dict[str, Origin]
 ) -> None:
-    found = classify(held, wish, NOW, known, NAMES)
+    found = classify(held, desired, NOW, known, NAMES)
     try:
-        made = plan(found, wish)
+        made = plan(found, desired)
     except QgError:
-        assert wish.undetermined == "fail"
+        assert desired.undetermined == "fail"
         assert found.undetermined or found.undetermined_expiring
         return
-    assert len(made.keep) + made.missing >= wish.count
-    assert made.missing <= wish.count
+    assert len(made.keep) + made.missing >= desired.count
+    assert made.missing <= desired.count
     keep, surplus = ({one.identity for one in leases} for leases in (made.keep, made.surplus))
     assert not keep & surplus
     assert keep | surplus <= {one.identity for one in held}
-    if wish.exact:
-        assert len(made.keep) + made.missing == wish.count
+    if desired.exact:
+        assert len(made.keep) + made.missing == desired.count
         latest = [one.expires for one in made.keep if one.expires]
         assert all(one.expires <= least for one in made.surplus if one.expires for least in latest[:1])
     else:
         assert not made.surplus
 
 
-@given(held=leases, wish=wishes, known=origins)
-def test_every_lease_has_one_place_at_most(held: list[Lease], wish: DesiredLeases, known: dict[str, Origin]) -> None:
-    found = classify(held, wish, NOW, known, NAMES)
+@given(held=leases, desired=desired_states, known=origins)
+def test_every_lease_is_in_one_group_at_most(
+    held: list[Lease], desired: DesiredLeases, known: dict[str, Origin]
+) -> None:
+    found = classify(held, desired, NOW, known, NAMES)
     places = [*found.matching, *found.expiring, *found.undetermined, *found.undetermined_expiring]
     assert len(places) == len({one.identity for one in places})
     assert list(found.matching) == oldest_first(found.matching)
@@ -142,7 +144,7 @@ def test_every_lease_has_one_place_at_most(held: list[Lease], wish: DesiredLease
         (lease(1), Origin(None), None),
     ],
 )
-def test_the_area_is_remembered_or_told_by_the_region_or_not_known(
+def test_the_area_comes_from_the_origin_or_the_region_or_is_unknown(
     one: Lease, origin: Origin | None, counts: bool | None
 ) -> None:
     found = classify(
@@ -163,21 +165,19 @@ def test_the_area_is_remembered_or_told_by_the_region_or_not_known(
         ("B", {"B": Origin(successor_of=frozenset({"A", "X"}))}, True),
     ],
 )
-def test_a_task_is_one_of_those_named_or_stands_in_for_one(
-    task: str, known: dict[str, Origin], counts: bool | None
-) -> None:
+def test_a_task_is_a_named_one_or_replaces_one(task: str, known: dict[str, Origin], counts: bool | None) -> None:
     one = lease(1, task=task)
     found = classify([one], DesiredLeases(1, task_ids=frozenset({"A"})), NOW, known, {})
     assert found == LeaseMatch(matching=(one,) if counts else (), undetermined=(one,) if counts is None else ())
 
 
-def test_a_lease_without_a_deadline_that_can_be_read_is_doubtful_where_time_matters() -> None:
+def test_a_lease_without_a_readable_deadline_is_undetermined_with_min_remaining() -> None:
     one = lease(1, minutes=None)
     assert classify([one], DesiredLeases(1), NOW, {}, {}).matching == (one,)
     assert classify([one], DesiredLeases(1, min_remaining=1), NOW, {}, {}).undetermined == (one,)
 
 
-def test_a_name_of_several_areas_tells_nothing() -> None:
+def test_a_name_of_several_areas_is_ignored() -> None:
     rows = [
         Area(1, "A", None, None, {}),
         Area(2, "A", None, None, {}),
@@ -246,13 +246,13 @@ def test_no_leases_have_several_forms(body: dict[str, Any]) -> None:
         {"TotalNum": "many"},
     ],
 )
-def test_a_list_that_contradicts_itself_is_not_believed(body: dict[str, Any]) -> None:
+def test_a_list_that_contradicts_itself_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(ResponseShapeError):
         all_leases(body)
 
 
 @pytest.mark.parametrize("body", [{"TaskID": "T"}, {"TaskID": "T", "Data": []}, {"Data": [ITEM]}])
-def test_a_success_that_names_nothing_is_not_believed(body: dict[str, Any]) -> None:
+def test_a_success_without_leases_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(ResponseShapeError):
         new_leases(body)
 
@@ -287,9 +287,9 @@ def wire(core: Core) -> InProcess:
 
 @pytest.fixture
 def hold(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
-    def run(count: int, max_wait: float = 300, node: str = "a", **wish: Any) -> Any:
+    def run(count: int, max_wait: float = 300, node: str = "a", **desired: Any) -> Any:
         api = client(core, tmp_path / node, max_wait, wire)
-        return actions.reconcile(api, DesiredLeases(count, **wish), now=core.clock.now)
+        return actions.reconcile(api, DesiredLeases(count, **desired), now=core.clock.now)
 
     return run
 
@@ -316,7 +316,7 @@ LOST = [
 
 
 @pytest.mark.parametrize(("kind", "executed"), LOST)
-def test_a_lost_answer_is_adopted_or_the_call_done_again(
+def test_leases_of_a_lost_response_are_adopted_or_the_call_is_repeated(
     core: Core, hold: Callable[..., Any], kind: dict[str, Any], executed: bool
 ) -> None:
     fault(core, {"path": "/allocate", **kind})
@@ -328,7 +328,7 @@ def test_a_lost_answer_is_adopted_or_the_call_done_again(
 
 
 @pytest.mark.parametrize("status", [408, 502, 504])
-def test_what_may_be_under_way_is_not_done_again(core: Core, hold: Callable[..., Any], status: int) -> None:
+def test_a_call_that_may_be_in_flight_is_not_repeated(core: Core, hold: Callable[..., Any], status: int) -> None:
     fault(core, {"path": "/allocate", "kind": "status", "http_status": status})
     outcome = hold(3)
     assert calls(core, "/allocate") == ["/allocate"]
@@ -337,7 +337,7 @@ def test_what_may_be_under_way_is_not_done_again(core: Core, hold: Callable[...,
     assert "qg_proxy_info" in outcome.error.message
 
 
-def test_a_call_that_is_carried_out_late_is_told_as_uncertain_and_found_the_next_time(
+def test_a_call_that_is_carried_out_late_is_uncertain_and_adopted_by_the_next_run(
     core: Core, wire: InProcess, hold: Callable[..., Any]
 ) -> None:
     wire.late = ("/allocate", 30)
@@ -349,7 +349,7 @@ def test_a_call_that_is_carried_out_late_is_told_as_uncertain_and_found_the_next
     assert paid(core) == 2
 
 
-def test_a_lost_answer_that_cannot_be_looked_after_is_uncertain(core: Core, hold: Callable[..., Any]) -> None:
+def test_a_lost_response_is_uncertain_if_the_list_cannot_be_read(core: Core, hold: Callable[..., Any]) -> None:
     fault(core, {"path": "/allocate", "kind": "reset_after"})
     fault(core, {"path": "/query", "kind": "reset_before", "skip": 1, "times": -1})
     outcome = hold(2)
@@ -357,23 +357,21 @@ def test_a_lost_answer_that_cannot_be_looked_after_is_uncertain(core: Core, hold
     assert "the list of leases cannot be read" in outcome.error.message
 
 
-def test_without_time_to_look_again_a_lost_answer_is_uncertain(core: Core, hold: Callable[..., Any]) -> None:
+def test_a_lost_response_is_uncertain_without_time_to_read_the_list_again(core: Core, hold: Callable[..., Any]) -> None:
     fault(core, {"path": "/allocate", "kind": "reset_before"})
     outcome = hold(2, max_wait=0)
     assert isinstance(outcome.error, UncertainOutcomeError)
     assert paid(core) == 0
 
 
-def test_a_call_that_fails_again_and_again_is_given_up(core: Core, hold: Callable[..., Any]) -> None:
+def test_a_call_that_always_fails_is_sent_three_times(core: Core, hold: Callable[..., Any]) -> None:
     fault(core, {"path": "/allocate", "kind": "code", "code": -1, "times": -1})
     outcome = hold(1)
     assert outcome.error.details["code"] == -1
     assert len(calls(core, "/allocate")) == 3
 
 
-def test_a_short_answer_is_completed_and_nothing_is_leased_beyond_the_wish(
-    core: Core, hold: Callable[..., Any]
-) -> None:
+def test_a_short_response_is_completed_up_to_the_desired_count(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, options={"short_stock": "partial"})
     for area in core.keys[KEY].plan.stock:
         area.available = 1
@@ -381,7 +379,7 @@ def test_a_short_answer_is_completed_and_nothing_is_leased_beyond_the_wish(
     assert (outcome.error, len(outcome.leases), paid(core)) == (None, 4, 4)
 
 
-def test_what_was_leased_is_told_where_the_rest_fails(core: Core, hold: Callable[..., Any]) -> None:
+def test_leases_are_reported_if_the_rest_fails(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, options={"short_stock": "partial"})
     for place, area in enumerate(core.keys[KEY].plan.stock):
         area.available = int(place < 2)
@@ -407,7 +405,7 @@ def test_a_plan_without_room_is_refused_before_anything_is_written(core: Core, h
     assert calls(core, *WRITING) == []
 
 
-def test_an_empty_list_is_looked_at_again_where_channels_are_in_use(core: Core, hold: Callable[..., Any]) -> None:
+def test_an_empty_list_is_read_again_if_channels_are_in_use(core: Core, hold: Callable[..., Any]) -> None:
     hold(2)
     core.clock.advance(61)
     core.journal.clear()
@@ -427,7 +425,7 @@ def test_min_remaining_that_the_plan_cannot_meet_is_paid_for_once_at_most(core: 
     assert paid(core) == 1
 
 
-def test_exact_gives_up_what_ends_first_and_what_ends_too_soon(core: Core, hold: Callable[..., Any]) -> None:
+def test_exact_releases_the_oldest_and_the_expiring_leases(core: Core, hold: Callable[..., Any]) -> None:
     hold(1, params=AllocationParams(keep_alive=30))
     hold(2, params=AllocationParams(keep_alive=60))
     hold(4, params=AllocationParams(keep_alive=120))
@@ -437,7 +435,7 @@ def test_exact_gives_up_what_ends_first_and_what_ends_too_soon(core: Core, hold:
     assert {one.expires.timestamp() for one in outcome.leases if one.expires} == {NOW + 7200}
 
 
-def test_exact_makes_room_first_where_there_is_none(core: Core, hold: Callable[..., Any]) -> None:
+def test_exact_releases_first_if_no_channel_is_free(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, plan={"channels": 2, "free_delay": 5})
     hold(2, params=AllocationParams(keep_alive=10))
     outcome = hold(2, min_remaining=30, exact=True)
@@ -448,7 +446,7 @@ def test_exact_makes_room_first_where_there_is_none(core: Core, hold: Callable[.
     assert set(writing[3:]) == {"/allocate"}
 
 
-def test_a_plan_by_volume_gives_one_lease_up_in_vain_at_most(core: Core, hold: Callable[..., Any]) -> None:
+def test_a_plan_by_volume_releases_one_lease_in_vain_at_most(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, plan={"billing": "volume", "balance": 3})
     hold(3, params=AllocationParams(keep_alive=10))
     outcome = hold(3, min_remaining=30, exact=True)
@@ -458,7 +456,7 @@ def test_a_plan_by_volume_gives_one_lease_up_in_vain_at_most(core: Core, hold: C
 
 def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Core, wire: InProcess, tmp_path: Path) -> None:
     api = client(core, tmp_path / "a", 300, wire)
-    with api.alone(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
+    with api.key_lock(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
         actions.reconcile(client(core, tmp_path / "a", 0, wire), DesiredLeases(1), now=core.clock.now)
     assert calls(core) == []
 
@@ -467,30 +465,30 @@ def test_names_of_areas_are_read_once_an_hour(
     core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
 ) -> None:
     hold(3, node="elsewhere")
-    wish = DesiredLeases(0, AllocationParams(area_id=GUANGZHOU))
+    desired = DesiredLeases(0, AllocationParams(area_id=GUANGZHOU))
     for _again in range(3):
-        actions.matching_leases(client(core, tmp_path / "a", 300, wire), wish, max_age=0, now=core.clock.now)
+        actions.matching_leases(client(core, tmp_path / "a", 300, wire), desired, max_age=0, now=core.clock.now)
     assert calls(core, "/resources") == ["/resources"]
     wire.advance(3601)
-    actions.matching_leases(client(core, tmp_path / "a", 300, wire), wish, max_age=0, now=core.clock.now)
+    actions.matching_leases(client(core, tmp_path / "a", 300, wire), desired, max_age=0, now=core.clock.now)
     assert calls(core, "/resources") == ["/resources"] * 2
 
 
 @pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
-def test_leases_whose_area_nobody_tells(core: Core, hold: Callable[..., Any], undetermined: str) -> None:
+def test_leases_of_an_unknown_area(core: Core, hold: Callable[..., Any], undetermined: str) -> None:
     hold(1, node="elsewhere")
     fault(core, {"path": "/resources", "kind": "code", "code": -15, "times": -1})
-    wish = {"params": AllocationParams(area_id=GUANGZHOU), "undetermined": undetermined}
+    desired = {"params": AllocationParams(area_id=GUANGZHOU), "undetermined": undetermined}
     if undetermined == "fail":
         with pytest.raises(QgError, match="1 held leases may match"):
-            hold(1, **wish)
+            hold(1, **desired)
     else:
-        assert len(hold(1, **wish).leases) == 1
+        assert len(hold(1, **desired).leases) == 1
     assert paid(core) == (2 if undetermined == "ignore" else 1)
 
 
 @pytest.mark.parametrize(("kind", "executed"), [row for row in LOST if row[0].get("code") != -104])
-def test_a_lost_replacement_is_adopted_or_done_again(
+def test_a_lost_replacement_is_adopted_or_repeated(
     core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, kind: dict[str, Any], executed: bool
 ) -> None:
     hold(3)
@@ -502,7 +500,7 @@ def test_a_lost_replacement_is_adopted_or_done_again(
     assert len(calls(core, "/replace")) == (1 if executed else 2)
 
 
-def test_leases_that_a_refused_replacement_lost_are_leased_anew(
+def test_leases_that_a_refused_replacement_lost_are_allocated_again(
     core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
 ) -> None:
     configure(core, options={"replace_failure": "drop"}, plan={"free_delay": 20})
@@ -537,7 +535,7 @@ def test_more_than_are_held_cannot_be_replaced(
     assert calls(core, "/replace") == []
 
 
-def test_named_leases_are_released_and_leased_anew_as_far_as_the_limit_lets(
+def test_named_leases_are_replaced_as_far_as_the_release_limit_allows(
     core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
 ) -> None:
     configure(core, plan={"kind": "static_dedicated"})
@@ -567,7 +565,7 @@ def test_an_address_that_is_leased_twice_is_released_by_its_task(
     assert sent["params"] == {"TaskID": first.task_id}
 
 
-def test_an_address_that_cannot_be_released_alone_is_left(
+def test_an_address_that_cannot_be_released_separately_is_kept(
     core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
 ) -> None:
     hold(2)
@@ -582,7 +580,7 @@ def test_an_address_that_cannot_be_released_alone_is_left(
     assert calls(core, "/release") == []
 
 
-def test_a_refusal_of_the_quota_means_that_it_is_not_known(core: Core, hold: Callable[..., Any]) -> None:
+def test_a_refused_quota_is_an_unknown_quota(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, plan={"billing": "volume", "balance": 2}, options={"volume_quota": "refuse"})
     assert hold(2).error is None
     outcome = hold(3)
@@ -617,7 +615,7 @@ def exchange(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
     return run
 
 
-def test_making_room_asks_for_the_quota_once_before_and_once_after(core: Core, hold: Callable[..., Any]) -> None:
+def test_making_room_reads_the_quota_once_before_and_once_after(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, plan={"channels": 2})
     hold(2, params=AllocationParams(keep_alive=10))
     core.journal.clear()
@@ -629,7 +627,7 @@ def test_making_room_asks_for_the_quota_once_before_and_once_after(core: Core, h
     ]
 
 
-def test_named_leases_are_swapped_one_alone_first(
+def test_named_leases_are_replaced_one_first_then_the_others(
     core: Core, hold: Callable[..., Any], exchange: Callable[..., Any]
 ) -> None:
     hold(3)
@@ -642,7 +640,7 @@ def test_named_leases_are_swapped_one_alone_first(
 @pytest.mark.parametrize(
     "refusal", [{"kind": "code", "code": -103}, {"kind": "code", "code": -12}, {"kind": "status", "http_status": 504}]
 )
-def test_named_leases_are_kept_where_the_first_gets_no_successor(
+def test_named_leases_are_kept_if_the_first_gets_no_successor(
     core: Core, hold: Callable[..., Any], exchange: Callable[..., Any], refusal: dict[str, Any]
 ) -> None:
     hold(4)
@@ -670,7 +668,7 @@ def test_named_leases_that_are_too_young_do_not_keep_the_old_ones(
 
 
 @pytest.mark.parametrize(("left", "swapped"), [(0, 0), (1, 1), (3, 1), (5, 5)])
-def test_a_plan_by_volume_swaps_named_leases_only_as_far_as_it_has_successors(
+def test_a_plan_by_volume_replaces_named_leases_only_as_far_as_it_has_successors(
     core: Core, hold: Callable[..., Any], exchange: Callable[..., Any], left: int, swapped: int
 ) -> None:
     configure(core, plan={"billing": "volume", "balance": 5 + left})
@@ -688,7 +686,7 @@ def test_a_plan_by_volume_swaps_named_leases_only_as_far_as_it_has_successors(
 
 
 @pytest.mark.parametrize("used", [0, 2])
-def test_named_leases_whose_channels_free_late_are_all_swapped(
+def test_named_leases_whose_channels_become_free_late_are_all_replaced(
     core: Core, hold: Callable[..., Any], exchange: Callable[..., Any], used: int
 ) -> None:
     configure(core, plan={"channels": 6, "free_delay": 6}, used=used)
@@ -697,7 +695,7 @@ def test_named_leases_whose_channels_free_late_are_all_swapped(
     assert (outcome.error, len(outcome.released), len(outcome.allocated)) == (None, 4, 4)
 
 
-def test_more_than_a_hundred_named_leases_are_leased_anew_in_calls_of_a_hundred(
+def test_more_than_a_hundred_named_leases_are_replaced_in_calls_of_a_hundred(
     core: Core, wire: InProcess, hold: Callable[..., Any], exchange: Callable[..., Any], tmp_path: Path
 ) -> None:
     configure(core, plan={"channels": 150})
@@ -710,7 +708,7 @@ def test_more_than_a_hundred_named_leases_are_leased_anew_in_calls_of_a_hundred(
 
 
 @pytest.mark.parametrize("shown", [1, 2])
-def test_what_an_answer_leaves_out_is_found_on_the_list_and_not_leased_again(
+def test_leases_that_a_response_omits_are_read_from_the_list_and_not_leased_again(
     core: Core, wire: InProcess, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, shown: int
 ) -> None:
     handle = core.handle
@@ -743,7 +741,7 @@ def test_more_than_the_plan_can_ever_give_is_not_waited_for(
 
 
 @pytest.mark.parametrize("late", [0.0, 8.0, 18.0])
-def test_an_application_that_shows_late_is_not_made_again_after_a_lost_answer(
+def test_an_application_that_is_listed_late_is_not_repeated_after_a_lost_response(
     core: Core, wire: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: float
 ) -> None:
     """The vendor carries it out some time after its answer, so the list of resources may show it late."""
@@ -769,7 +767,7 @@ def test_an_application_that_shows_late_is_not_made_again_after_a_lost_answer(
 
 
 @pytest.mark.parametrize("plan", [{"channels": 5}, {"billing": "volume", "balance": 5}])
-def test_a_refusal_after_a_lost_answer_may_be_due_to_what_that_one_did(
+def test_a_refusal_after_a_lost_response_is_uncertain(
     core: Core, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, plan: dict[str, Any]
 ) -> None:
     """The list lags behind for longer than it is looked at, and the second try finds the channels taken."""
@@ -789,7 +787,7 @@ def test_a_refusal_after_a_lost_answer_may_be_due_to_what_that_one_did(
 
 
 @pytest.mark.parametrize("plan", [{"channels": 5}, {"billing": "volume", "balance": 5}])
-def test_a_refusal_after_a_lost_answer_is_uncertain_also_where_no_quota_tells(
+def test_a_refusal_after_a_lost_response_is_uncertain_without_a_quota(
     core: Core, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, plan: dict[str, Any]
 ) -> None:
     configure(core, plan=plan)
@@ -804,7 +802,7 @@ def test_a_refusal_after_a_lost_answer_is_uncertain_also_where_no_quota_tells(
     fault(core, {"path": "/allocate", "kind": "reset_after"})
     outcome = hold(3)
     assert isinstance(outcome.error, UncertainOutcomeError)
-    assert "an earlier try whose answer was lost may be why" in outcome.error.message
+    assert "an earlier attempt without a response may be the reason" in outcome.error.message
     assert paid(core) == 3
 
 
@@ -833,7 +831,7 @@ def lagging(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], No
 
 @pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}])
 @pytest.mark.parametrize("seconds", [3.0, 8.0, 30.0])
-def test_leases_that_the_list_shows_late_are_adopted_since_the_quota_tells_of_them(
+def test_leases_that_are_listed_late_are_adopted_because_the_quota_shows_them(
     core: Core,
     hold: Callable[..., Any],
     lagging: Callable[[float], None],
@@ -848,7 +846,7 @@ def test_leases_that_the_list_shows_late_are_adopted_since_the_quota_tells_of_th
     assert calls(core, *WRITING) == ["/allocate"]
 
 
-def test_leases_that_the_list_does_not_show_are_not_leased_again(
+def test_leases_that_are_never_listed_are_not_leased_again(
     core: Core, hold: Callable[..., Any], lagging: Callable[[float], None]
 ) -> None:
     configure(core, plan={"channels": 9})
@@ -861,7 +859,7 @@ def test_leases_that_the_list_does_not_show_are_not_leased_again(
 
 
 @pytest.mark.parametrize("seconds", [8.0, 30.0])
-def test_leases_that_the_list_shows_late_are_adopted_where_no_quota_tells_of_them(
+def test_leases_that_are_listed_late_are_adopted_without_a_quota(
     core: Core, hold: Callable[..., Any], lagging: Callable[[float], None], seconds: float
 ) -> None:
     fault(core, {"path": "/info/quota", "kind": "code", "code": -15, "times": -1})
@@ -872,7 +870,7 @@ def test_leases_that_the_list_shows_late_are_adopted_where_no_quota_tells_of_the
     assert calls(core, *WRITING) == ["/allocate"]
 
 
-def test_a_call_that_was_lost_on_its_way_there_is_made_again_at_once(core: Core, hold: Callable[..., Any]) -> None:
+def test_a_call_that_was_lost_on_its_way_is_repeated_at_once(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, plan={"channels": 9})
     fault(core, {"path": "/allocate", "kind": "reset_before"})
     began = core.clock.now()
@@ -882,7 +880,7 @@ def test_a_call_that_was_lost_on_its_way_there_is_made_again_at_once(core: Core,
     assert core.clock.now() - began < 6
 
 
-def test_a_swap_whose_answer_was_lost_is_told_by_the_quota_too(
+def test_a_named_replacement_with_a_lost_response_reads_the_quota_too(
     core: Core, hold: Callable[..., Any], exchange: Callable[..., Any], lagging: Callable[[float], None]
 ) -> None:
     configure(core, plan={"channels": 9, "free_delay": 6})
@@ -913,7 +911,7 @@ def rotate(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
 @pytest.mark.parametrize("kind", ["", "reset_after"])
 @pytest.mark.parametrize("seconds", [3.0, 8.0, 30.0])
 @pytest.mark.parametrize("plan", [{"channels": 9}, {"channels": 3}, {"billing": "volume", "balance": 9}])
-def test_a_replacement_whose_new_leases_show_late_is_paid_for_once(
+def test_a_replacement_whose_new_leases_are_listed_late_is_paid_for_once(
     core: Core,
     hold: Callable[..., Any],
     rotate: Callable[..., Any],
@@ -932,7 +930,7 @@ def test_a_replacement_whose_new_leases_show_late_is_paid_for_once(
 
 
 @pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}])
-def test_a_replacement_whose_new_leases_the_list_does_not_show_is_told(
+def test_a_replacement_whose_new_leases_are_never_listed_is_uncertain(
     core: Core,
     hold: Callable[..., Any],
     rotate: Callable[..., Any],
@@ -970,7 +968,7 @@ def frozen(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Non
 
 
 @pytest.mark.parametrize("seconds", [3.0, 8.0, 50.0])
-def test_a_release_that_shows_late_is_waited_for(
+def test_a_release_that_is_listed_late_is_waited_for(
     core: Core,
     hold: Callable[..., Any],
     frozen: Callable[[float], None],
@@ -986,7 +984,7 @@ def test_a_release_that_shows_late_is_waited_for(
     assert calls(core, *WRITING) == ["/release"]
 
 
-def test_a_release_is_not_believed_where_no_time_is_left_to_read_the_list(
+def test_a_release_is_uncertain_without_time_to_read_the_list(
     core: Core, hold: Callable[..., Any], wire: InProcess, tmp_path: Path
 ) -> None:
     hold(3)
@@ -1008,7 +1006,7 @@ def test_a_release_is_not_believed_where_no_time_is_left_to_read_the_list(
 
 @pytest.mark.parametrize("kind", ["", "reset_after"])
 @pytest.mark.parametrize("seconds", [3.0, 8.0, 30.0])
-def test_a_replacement_that_shows_late_is_not_asked_for_again(
+def test_a_replacement_that_is_listed_late_is_not_repeated(
     core: Core,
     hold: Callable[..., Any],
     rotate: Callable[..., Any],
@@ -1024,7 +1022,7 @@ def test_a_replacement_that_shows_late_is_not_asked_for_again(
 
 
 @pytest.mark.parametrize("kind", ["", "reset_after"])
-def test_a_replacement_whose_old_leases_stay_on_the_list_for_a_while_is_not_asked_for_again(
+def test_a_replacement_whose_old_leases_stay_listed_for_a_while_is_not_repeated(
     core: Core, hold: Callable[..., Any], rotate: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     hold(3)
@@ -1048,7 +1046,7 @@ def test_a_replacement_whose_old_leases_stay_on_the_list_for_a_while_is_not_aske
     ("plan", "told"),
     [({"channels": 9}, False), ({"channels": 3}, False), ({"billing": "volume", "balance": 9}, True)],
 )
-def test_a_replacement_that_was_lost_half_way_is_made_up_for_where_the_quota_tells_of_it(
+def test_a_replacement_that_was_lost_half_way_is_completed_if_the_quota_shows_it(
     core: Core,
     hold: Callable[..., Any],
     rotate: Callable[..., Any],
@@ -1076,7 +1074,7 @@ def test_a_replacement_that_was_lost_half_way_is_made_up_for_where_the_quota_tel
 
 
 @pytest.mark.parametrize(("late", "told"), [(11, True), (30, False)])
-def test_a_lease_that_ends_while_a_replacement_is_under_way_is_not_replaced_twice(
+def test_a_lease_that_expires_during_a_replacement_is_not_replaced_twice(
     core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, late: int, told: bool
 ) -> None:
     configure(core, plan={"channels": 1})
@@ -1124,7 +1122,7 @@ def release_all(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., An
 
 
 @pytest.mark.parametrize(("timeout", "bound"), [(10.0, 90.0), (120.0, 180.0)])
-def test_an_allocation_that_was_never_carried_out_is_repeated_once_it_can_no_longer_be_under_way(
+def test_an_allocation_that_was_never_carried_out_is_repeated_when_it_can_no_longer_be_in_flight(
     core: Core,
     wire: InProcess,
     hold: Callable[..., Any],
@@ -1248,7 +1246,7 @@ def test_a_replacement_of_named_leases_that_was_interrupted_is_continued(
     assert (run().error, calls(core, *WRITING)) == (None, [])
 
 
-def test_a_replacement_of_other_leases_leaves_an_interrupted_one_alone(
+def test_a_replacement_of_other_leases_does_not_continue_an_interrupted_one(
     core: Core, wire: InProcess, hold: Callable[..., Any], killed_at: Callable[..., None], tmp_path: Path
 ) -> None:
     hold(3)
@@ -1267,7 +1265,7 @@ def test_a_replacement_of_other_leases_leaves_an_interrupted_one_alone(
     assert (outcome.error, len(outcome.allocated), len(books(core).leases), paid(core)) == (None, 1, 2, 4)
 
 
-def test_a_release_that_was_reported_is_not_sent_again_by_a_run_that_the_list_still_shows_it(
+def test_a_reported_release_is_not_repeated_by_a_later_run_that_still_reads_the_lease(
     core: Core, hold: Callable[..., Any], frozen: Callable[[float], None], release_all: Callable[..., Any]
 ) -> None:
     """The first run has no time to wait for the list, and takes the vendor's word for it."""
@@ -1312,7 +1310,7 @@ def test_a_release_that_the_vendor_acknowledges_and_does_not_carry_out_is_report
 
 
 @pytest.mark.usefixtures("idle_release")
-def test_a_later_run_believes_the_list_again_where_a_reported_release_was_not_carried_out(
+def test_a_later_run_trusts_the_list_again_if_a_reported_release_was_not_carried_out(
     core: Core, hold: Callable[..., Any], release_all: Callable[..., Any]
 ) -> None:
     hold(2)
@@ -1342,7 +1340,7 @@ def test_a_key_that_the_vendor_repeats_in_a_new_lease_is_not_kept_in_the_state_d
 
 
 @pytest.mark.parametrize("number", [None, 2])
-def test_a_replacement_of_which_cannot_be_told_is_continued_by_the_same_task(
+def test_an_uncertain_replacement_is_continued_by_the_same_task(
     core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, number: int | None
 ) -> None:
     hold(3)
@@ -1378,3 +1376,46 @@ def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(
     wire.advance(601)
     outcome = run()
     assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 9)
+
+
+def test_leases_that_a_refused_replacement_lost_before_its_run_was_killed_are_allocated_by_the_next_run(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The vendor releases the old leases, refuses for its stock, and the process ends before it has read the list."""
+    configure(core, options={"replace_failure": "drop"})
+    hold(2, params=AllocationParams(isp="mobile"))
+    stock = [(area, area.available) for area in core.keys[KEY].plan.stock]
+    for area, _available in stock:
+        area.available = 0
+
+    def run() -> Any:
+        return actions.replace(
+            client(core, tmp_path / "a", 300, wire), None, None, AllocationParams(isp="telecom"), now=core.clock.now
+        )
+
+    wire.killed_in = 4
+    with pytest.raises(Killed):
+        run()
+    assert books(core).leases == []
+    for area, available in stock:
+        area.available = max(area.available, available)
+    outcome = run()
+    assert (outcome.error, len(outcome.allocated), len(books(core).leases), paid(core)) == (None, 2, 2, 4)
+
+
+def test_a_refused_replacement_that_lost_nothing_leaves_no_record(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    hold(2)
+    fault(core, {"path": "/replace", "kind": "code", "code": -103})
+
+    def run() -> Any:
+        return actions.replace(client(core, tmp_path / "a", 300, wire), None, 2, AllocationParams(), now=core.clock.now)
+
+    assert run().error.details["code"] == -103
+    # Leases that came since then are not taken for successors.
+    assert len(hold(4).allocated) == 2
+    began = core.clock.now()
+    outcome = run()
+    assert (outcome.error, len(outcome.allocated), len(books(core).leases)) == (None, 2, 4)
+    assert core.clock.now() == began

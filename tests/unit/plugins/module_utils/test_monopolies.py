@@ -440,7 +440,7 @@ def test_check_mode_warns_of_a_stock_that_is_too_small(bench: Bench) -> None:
 @pytest.mark.parametrize("options", [{"count": 1}, {"state": "absent"}, {"state": "redialled"}])
 def test_a_run_waits_for_another_that_changes_what_the_key_holds(bench: Bench, options: dict[str, Any]) -> None:
     other = bench.api()
-    with other.alone():
+    with other.key_lock():
         result = execute_with(bench, **options, all="state" in options, max_wait=1)
         assert "another run is changing what this key holds" in result["msg"]
         assert bench.core.journal.select() == []

@@ -198,7 +198,7 @@ def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, vers
         assert state.rows("SELECT uuid, area_code FROM monopolies") == [("u", 440100)]
     RegistrationStore(state, "k", "f").prune_missing({"192.0.2.1"})
     state.close()
-    assert application(tmp_path) == (0x51474E54, 9)
+    assert application(tmp_path) == (0x51474E54, 10)
 
 
 def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_schema_7_keeps_its_registrations_and_loses_its_requests(tmp_path: Path)
     names = {name for (name,) in state.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert names.isdisjoint({"wishes", "rounds", "readings"})
     state.close()
-    assert application(tmp_path) == (0x51474E54, 9)
+    assert application(tmp_path) == (0x51474E54, 10)
 
 
 def test_a_table_that_was_renamed_keeps_its_rows(tmp_path: Path) -> None:
@@ -286,10 +286,10 @@ def test_a_migration_that_is_killed_has_changed_nothing(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     use(state)
-    state.rows("PRAGMA user_version = 10")
+    state.rows("PRAGMA user_version = 11")
     state.close()
     before = (tmp_path / DATABASE).read_bytes()
-    with pytest.raises(OptionError, match=r"its schema 10 is of a newer release of qingguo\.qgnet"):
+    with pytest.raises(OptionError, match=r"its schema 11 is of a newer release of qingguo\.qgnet"):
         State(str(tmp_path))
     assert (tmp_path / DATABASE).read_bytes() == before
 
@@ -344,7 +344,7 @@ def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None
         RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
 
 
-def test_a_damaged_database_is_a_sentence_that_says_what_is_lost(tmp_path: Path) -> None:
+def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     use(state)
     state.rows("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -359,7 +359,7 @@ def test_a_damaged_database_is_a_sentence_that_says_what_is_lost(tmp_path: Path)
 def test_a_value_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     cache = WriteQueue(state, "k").cache
-    cache.cache_whitelist("run", "task", ["192.0.2.1"], {})
+    cache.cache_whitelist("run", "task", ["192.0.2.1"], {"calls": 1, "retries": 0, "waited_seconds": 0.0})
     with state.transaction() as database:
         database.execute("UPDATE whitelist_cache SET whitelist = '{'")
     with pytest.raises(StateError, match="a value in its database cannot be read"):
@@ -410,9 +410,6 @@ def _stop(directory: str, how: str) -> None:
     elif how == "prepare":
         with state.try_lock("prepare"):
             stop()
-    elif how == "rest":
-        with state.try_lock("whitelist-k-rest"):
-            stop()
     elif how == "read":
         with queue.cache.reader(0):
             stop()
@@ -460,13 +457,6 @@ def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(
             WriteQueue(State(str(tmp_path)), "k").submit(request, lambda _requests: pytest.fail("the lock was broken")),
         ):
             pass
-
-
-def test_a_writer_rests_though_another_process_is_in_its_way(tmp_path: Path) -> None:
-    slept: list[float] = []
-    with stopped(tmp_path, "rest"):
-        WriteQueue(State(str(tmp_path)), "k").rest(5, slept.append)
-    assert slept == [5]
 
 
 def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(

@@ -104,8 +104,7 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
     assert "summary" in apply_and_report(queue, request, params, Mode())
     if number % 10 == 0:
         # A process that was killed while it waited.
-        queue_for(params, state, check=False).enqueue(WriteRequest(request.payload, 1, 1), waiter=f"waiting.{number}")
-        (state.directory / f"waiting.{number}.lock").touch()
+        queue_for(params, state, check=False).enqueue(WriteRequest(request.payload, 1, 1), waits=True)
     if number % 7 == 0:
         assert "failed" not in execute(WHITELIST, {**params, "ips": [ip]}, Mode())
     rate_limiter = RateLimiter(state, 60, clock)
@@ -165,7 +164,6 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
     for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
         monkeypatch.setattr(f"{CLIENT}.{module}.proxy_api", vendor)
     monkeypatch.setattr(f"{CLIENT}._store.runs._process_namespace", lambda: WORLD)
-    monkeypatch.setattr(f"{CLIENT}._store.locks.MIN_UNUSED_AGE", -1)
     # A minute passes between two runs, also for what is kept by the time of day.
     monkeypatch.setattr(time, "time", clock)
     after: list[tuple[int, int]] = []

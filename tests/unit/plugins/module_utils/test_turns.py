@@ -51,7 +51,7 @@ def submit(
 
 
 class Recorder:
-    """A writer who remembers for whom."""
+    """A leader that records the requests of each batch."""
 
     def __init__(self) -> None:
         self.rounds: list[list[str]] = []
@@ -73,7 +73,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_the_first_host_writes_for_all_and_the_others_find_their_verdict(tmp_path: Path) -> None:
+def test_the_first_host_writes_for_all_and_the_others_find_their_result(tmp_path: Path) -> None:
     write = Recorder()
     mine = queue(tmp_path)
     for name in "abc":
@@ -82,11 +82,11 @@ def test_the_first_host_writes_for_all_and_the_others_find_their_verdict(tmp_pat
     assert submit(mine, host("a"), write) == {"ips": ["ip-a"]}
     assert submit(mine, host("c"), write) == {"ips": ["ip-c"]}
     assert [sorted(names) for names in write.rounds] == [["a", "b", "c"]]
-    assert write.rounds[0][0] == "b", "the writer comes first"
+    assert write.rounds[0][0] == "b", "the leader comes first"
     assert mine.hosts("run") == {"a", "b", "c"}
 
 
-def test_a_host_has_put_down_no_more_than_what_it_has_put_down(tmp_path: Path) -> None:
+def test_a_request_is_found_for_its_own_key_run_and_fleet_only(tmp_path: Path) -> None:
     mine = queue(tmp_path)
     mine.enqueue(host("a"))
     assert mine.get_for_host("run", "a", "f") == host("a")
@@ -106,7 +106,7 @@ def test_a_host_that_comes_later_writes_again_for_itself_alone(tmp_path: Path) -
     assert write.rounds == [["a"], ["b"], ["a"]]
 
 
-def test_other_runs_and_fleets_that_do_not_wait_are_none_of_its_business(tmp_path: Path) -> None:
+def test_requests_of_other_runs_and_fleets_are_not_written_unless_they_wait(tmp_path: Path) -> None:
     write = Recorder()
     mine = queue(tmp_path)
     mine.enqueue(host("a"))
@@ -118,7 +118,7 @@ def test_other_runs_and_fleets_that_do_not_wait_are_none_of_its_business(tmp_pat
     assert write.rounds == [["a"]]
 
 
-def test_a_single_task_leaves_nothing_behind_and_writes_nothing_down(tmp_path: Path) -> None:
+def test_a_single_task_does_not_write_to_the_database(tmp_path: Path) -> None:
     mine = queue(tmp_path)
     before = State(str(tmp_path)).rows("PRAGMA data_version")
     assert submit(mine, task("1")) is None
@@ -146,7 +146,7 @@ def waiting_behind(
         for thread in threads:
             thread.start()
         expected = sum(not request.exclusive for _board, request in boards)
-        held = "SELECT count(*) FROM write_requests WHERE waiter IS NOT NULL"
+        held = "SELECT count(*) FROM write_requests WHERE renewed_at IS NOT NULL"
         wait_for(lambda: bool(State(str(directory)).rows(held)[0][0] == expected))
         return work(requests)
 
@@ -160,7 +160,7 @@ def waiting_behind(
     return results
 
 
-def test_all_who_wait_are_written_for_at_once_hosts_and_tasks_alike(tmp_path: Path) -> None:
+def test_all_waiting_requests_of_hosts_and_tasks_are_one_batch(tmp_path: Path) -> None:
     write = Recorder()
     mine = queue(tmp_path)
     for request in (host("a"), host("b", run="other", fleet="x"), host("idle", run="third")):
@@ -170,12 +170,11 @@ def test_all_who_wait_are_written_for_at_once_hosts_and_tasks_alike(tmp_path: Pa
     assert [sorted(names) for names in write.rounds] == [["0", "1", "2", "3", "4", "5", "a", "b"]]
     assert sum(result is None for result in results.values()) == 1
     assert all(results[request.id] in (None, {"ips": request.payload["ips"]}) for request in requests)
-    # The hosts stay as long as their run; of the tasks and their locks nothing stays.
+    # The requests of hosts are kept as long as their run; those of tasks are not.
     assert rows(tmp_path) == 3
-    assert list(tmp_path.glob("waiting.*")) == []
 
 
-def test_who_has_batch_window_writes_also_for_those_who_come_a_little_later(tmp_path: Path) -> None:
+def test_the_batch_includes_requests_that_come_within_the_window(tmp_path: Path) -> None:
     write, asked = Recorder(), threading.Event()
     waited: dict[str, float] = {}
 
@@ -204,9 +203,9 @@ def test_who_has_batch_window_writes_also_for_those_who_come_a_little_later(tmp_
     assert [seconds >= 0.5 for seconds in waited.values()] == [True]
 
 
-def test_batch_window_is_for_those_who_have_company(tmp_path: Path) -> None:
+def test_there_is_no_batch_window_unless_others_wait(tmp_path: Path) -> None:
     def batch_window() -> float:
-        raise AssertionError("nobody else waits")
+        raise AssertionError("no other request waits")
 
     write, mine = Recorder(), queue(tmp_path)
     for name in "ab":
@@ -217,7 +216,7 @@ def test_batch_window_is_for_those_who_have_company(tmp_path: Path) -> None:
     assert write.rounds == [["1"], ["a", "b"]]
 
 
-def test_what_must_not_be_mixed_has_a_turn_of_its_own(tmp_path: Path) -> None:
+def test_incompatible_and_exclusive_requests_are_batches_of_their_own(tmp_path: Path) -> None:
     write = Recorder()
     mine, other = queue(tmp_path), queue(tmp_path, access="other")
     alone = WriteRequest({"ips": ["exact"]}, 5, 1, exclusive=True)
@@ -225,7 +224,7 @@ def test_what_must_not_be_mixed_has_a_turn_of_its_own(tmp_path: Path) -> None:
     assert sorted(sorted(names) for names in write.rounds) == [["1", "2"], ["3"], ["exact"]]
 
 
-def test_whom_the_writer_leaves_undecided_has_a_turn_of_his_own(tmp_path: Path) -> None:
+def test_a_request_that_the_leader_leaves_undecided_is_written_by_its_own_process(tmp_path: Path) -> None:
     class Alone(Recorder):
         def __call__(self, requests: list[WriteRequest]) -> BatchResult:
             return super().__call__(requests[:1])
@@ -235,7 +234,7 @@ def test_whom_the_writer_leaves_undecided_has_a_turn_of_his_own(tmp_path: Path) 
     assert sorted(write.rounds) == [["0"], ["1"], ["2"], ["3"]]
 
 
-def test_predictions_do_not_wait_for_writers(tmp_path: Path) -> None:
+def test_predictions_do_not_wait_for_leaders_that_write(tmp_path: Path) -> None:
     def hold(requests: list[WriteRequest]) -> BatchResult:
         assert submit(queue(tmp_path, check=True), task("1", max_wait=0)) is None
         return work(requests)
@@ -258,7 +257,7 @@ def _die(directory: str, name: str, record: str, at: str) -> None:
     assert submit(mine, host(name, max_wait=30), write) in (None, {"ips": [f"ip-{name}"]})
 
 
-def test_processes_that_come_together_write_once_and_survive_a_writer_that_dies(tmp_path: Path) -> None:
+def test_processes_that_start_together_write_once_and_survive_a_leader_that_dies(tmp_path: Path) -> None:
     names = [f"h{n}" for n in range(12)]
     for name in names:
         queue(tmp_path).enqueue(host(name))
@@ -287,13 +286,13 @@ def _wait(directory: str, ready: str) -> None:
     submit(queue(Path(directory)), task("dead", max_wait=60))
 
 
-def test_the_wish_of_a_process_that_was_killed_while_it_waited_is_nobodys(
+def test_the_request_of_a_process_that_was_killed_while_it_waited_is_never_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(write_queue, "RENEW_TIMEOUT", 1.0)
     context = multiprocessing.get_context("fork")
     write = Recorder()
     state = tmp_path / "state"
-    monkeypatch.setattr("ansible_collections.qingguo.qgnet.plugins.module_utils._store.locks.MIN_UNUSED_AGE", -1)
 
     def hold(requests: list[WriteRequest]) -> BatchResult:
         waiter = context.Process(target=_wait, args=(str(state), str(tmp_path / "ready")))
@@ -305,41 +304,84 @@ def test_the_wish_of_a_process_that_was_killed_while_it_waited_is_nobodys(
 
     submit(queue(state), task("holder"), hold)
     assert rows(state) == 1
-    assert len(list(state.glob("waiting.*"))) == 1
     mine = queue(state)
     mine.enqueue(host("a"))
     submit(mine, host("a"), write)
     assert write.rounds == [["a"]]
+    later = time.time() + write_queue.WAITER_TTL + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    submit(mine, task("1"), write)
+    mine.purge_stale()
     assert rows(state) == 1, "that of the host"
     assert list(state.glob("waiting.*")) == []
 
 
-def test_waiting_for_a_writer_who_rests_ends_with_max_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_queue, "GRACE", 0.1)
+def test_a_leader_does_not_wait_for_a_process_that_was_killed_long_ago(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, mine = Recorder(), queue(tmp_path)
+    mine.enqueue(task("dead"), waits=True)
+    later = time.time() + write_queue.RENEW_TIMEOUT + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    began = time.monotonic()
+    submit(mine, task("1"), write)
+    assert write.rounds == [["1"]]
+    assert time.monotonic() - began < write_queue.RENEW_TIMEOUT / 2
+
+
+def test_a_request_that_was_dropped_while_its_process_was_stopped_is_enqueued_anew(tmp_path: Path) -> None:
+    mine, request = queue(tmp_path), task("1")
+    mine._renew(request)
+    mine._delete(request.id)
+    mine._renew(request)
+    assert list(mine._waiting(task("2"))) == [request.id]
+
+
+def test_a_request_is_withdrawn_when_its_process_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_queue, "MAX_CALLS", 0)
     mine = queue(tmp_path)
+    mine.enqueue(host("a", max_wait=0))
+    with State(str(tmp_path)).try_lock("whitelist-k") as held:
+        assert held
+        for request in (task("1", max_wait=0), host("a", max_wait=0)):
+            with pytest.raises(WaitBudgetExceeded):
+                submit(queue(tmp_path), request)
+    assert mine._waiting(task("2")) == {}
+    assert mine.hosts("run") == {"a"}, "its run may still write for it"
+
+
+def test_a_leader_that_pauses_is_waited_for_beyond_max_wait(tmp_path: Path) -> None:
+    """How long a leader works or pauses does not matter: a waiter has one deadline."""
 
     def hold(requests: list[WriteRequest]) -> BatchResult:
-        def patient_sleep(_seconds: float) -> None:
-            waiter = queue(tmp_path)
-            with pytest.raises(WaitBudgetExceeded, match=r"max_wait \(0\.2 seconds\)"):
-                submit(waiter, task("1", max_wait=0.2))
-            assert waiter.rested > 0.2
-
-        mine.rest(1, patient_sleep)
+        thread.start()
+        wait_for(lambda: rows(tmp_path) == 1)
+        time.sleep(0.5)
         return work(requests)
 
-    submit(mine, task("holder"), hold)
+    def wait() -> None:
+        mine = queue(tmp_path)
+        results.append(submit(mine, task("1", max_wait=0)))
+        waited.append(mine.waited)
+
+    results: list[Result | None] = []
+    waited: list[float] = []
+    thread = threading.Thread(target=wait)
+    submit(queue(tmp_path), task("holder"), hold)
+    thread.join(20)
+    assert results == [None], "then it writes for itself"
+    assert waited[0] >= 0.5
     assert rows(tmp_path) == 0
 
 
-def test_waiting_for_a_writer_who_works_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_leader_is_possible_without_max_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_queue, "GRACE", 0.0)
     others = [(queue(tmp_path), task(str(n), max_wait=0)) for n in range(3)]
     results = waiting_behind(tmp_path, *others, write=Recorder())
     assert len(results) == 3
 
 
-def test_waiting_for_writers_who_never_end_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_other_leaders_ends_at_the_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter(range(0, 100_000, 50))
     with State(str(tmp_path)).try_lock("whitelist-k") as held:
         assert held
@@ -353,28 +395,28 @@ def test_waiting_for_writers_who_never_end_has_an_end(tmp_path: Path, monkeypatc
 USAGE = {"calls": 1, "retries": 0, "waited_seconds": 0.5}
 
 
-def test_a_run_is_at_rest_when_nothing_had_to_be_done_for_any_of_its_hosts(tmp_path: Path) -> None:
+def test_a_run_is_in_sync_if_nothing_had_to_be_done_for_any_of_its_hosts(tmp_path: Path) -> None:
     mine = queue(tmp_path)
-    mine.enqueue(task("1"), waiter="somebody")
-    assert not is_in_sync(mine.state, "run"), "nothing is known of it"
+    mine.enqueue(task("1"), waits=True)
+    assert not is_in_sync(mine.store, "run"), "nothing is known of it"
     for name in "ab":
         mine.enqueue(host(name), result={"ips": [name]})
-        assert is_in_sync(mine.state, "run")
+        assert is_in_sync(mine.store, "run")
         assert submit(mine, host(name), lambda _requests: pytest.fail("there is nothing to write")) == {"ips": [name]}
     mine.enqueue(host("x", run="another"))
-    assert is_in_sync(mine.state, "run")
+    assert is_in_sync(mine.store, "run")
     mine.enqueue(host("c"))
-    assert not is_in_sync(mine.state, "run")
+    assert not is_in_sync(mine.store, "run")
     submit(mine, host("c"))
     assert mine.result(host("c")) is not None
     # Ansible asks for each host anew, and must not be told otherwise while one task is under way.
-    assert not is_in_sync(mine.state, "run")
+    assert not is_in_sync(mine.store, "run")
     # The role comes again, and this time all is well.
     mine.enqueue(host("c"), result={"ips": ["c"]})
-    assert is_in_sync(mine.state, "run")
+    assert is_in_sync(mine.store, "run")
 
 
-def test_a_reading_is_for_the_hosts_of_one_task_and_does_not_last(
+def test_a_cached_whitelist_is_for_the_hosts_of_one_task_and_expires(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
@@ -397,14 +439,14 @@ def test_a_reading_is_for_the_hosts_of_one_task_and_does_not_last(
     other.cache.invalidate_cache()
     assert mine.cache.cached_whitelist("t") == ["c"]
     queue(tmp_path).cache.invalidate_cache()
-    assert mine.cache.cached_whitelist("t") is None, "somebody writes"
+    assert mine.cache.cached_whitelist("t") is None, "another process writes"
     mine.cache.cache_whitelist("run", "t", {"d"}, USAGE)
     now += whitelist_cache.CACHE_RETENTION + 1
     mine.cache.cache_whitelist("run", "u", set(), USAGE)
     assert rows(tmp_path, "whitelist_cache") == 1
 
 
-def test_what_the_readings_of_a_run_cost_is_told_once(tmp_path: Path) -> None:
+def test_the_usage_of_the_reads_of_a_run_is_reported_once(tmp_path: Path) -> None:
     mine = queue(tmp_path)
     assert mine.cache.claim_usage("run") is None
     mine.cache.cache_whitelist("run", "t", {"a"}, USAGE)
@@ -415,7 +457,7 @@ def test_what_the_readings_of_a_run_cost_is_told_once(tmp_path: Path) -> None:
     assert queue(tmp_path, key="third").cache.claim_usage("run") is None
     assert mine.cache.claim_usage("run") == (["b"], {"calls": 4, "retries": 0, "waited_seconds": 2.0})
     assert mine.cache.claim_usage("run") is None
-    assert mine.cache.cached_whitelist("t") == ["b"], "it is still of use"
+    assert mine.cache.cached_whitelist("t") == ["b"], "it is still valid"
     # A run that is over will not ask.
     over = f"99999999 {run_id().split(' ', 1)[1]}"
     mine.cache.cache_whitelist(over, "t", {"y"}, USAGE)
@@ -424,25 +466,25 @@ def test_what_the_readings_of_a_run_cost_is_told_once(tmp_path: Path) -> None:
     assert mine.cache.claim_usage(over) is None
 
 
-def test_nobody_reads_for_others_while_somebody_writes(tmp_path: Path) -> None:
+def test_no_process_reads_for_others_while_another_one_writes(tmp_path: Path) -> None:
     mine, reads = queue(tmp_path), threading.Event()
     with mine.cache.reader(0) as quiet:
         assert quiet
         thread = threading.Thread(target=lambda: reads.set() if queue(tmp_path).cache.reader(20).__enter__() else None)
-        with mine.state.try_lock("whitelist-k") as free:
+        with mine.store.try_lock("whitelist-k") as free:
             assert not free, "a writer waits for a reader"
         thread.start()
         assert not reads.wait(0.2), "so does another reader"
     assert reads.wait(20)
     thread.join(20)
-    with queue(tmp_path, key="other").state.try_lock("whitelist-other"):
+    with queue(tmp_path, key="other").store.try_lock("whitelist-other"):
         with queue(tmp_path, key="other").cache.reader(0) as quiet:
             assert not quiet
         with queue(tmp_path, key="other", check=True).cache.reader(0) as quiet:
             assert not quiet, "a prediction is not made while somebody writes, either"
 
 
-def test_old_wishes_are_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_requests_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = queue(tmp_path)
     mine.enqueue(host("a"))
     later = time.time() + 90000
@@ -451,7 +493,7 @@ def test_old_wishes_are_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert mine.hosts("run") == {"b"}
 
 
-def test_the_board_has_a_size_that_it_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_requests_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_queue, "MAX_REQUESTS", 20)
     for n in range(10):
         # Runs in containers: from here, nobody can see whether they are over.
@@ -463,7 +505,7 @@ def test_the_board_has_a_size_that_it_does_not_pass(tmp_path: Path, monkeypatch:
     assert mine.hosts(run) == set("abcdef")
 
 
-def test_runs_that_are_over_are_seen_to_be(tmp_path: Path) -> None:
+def test_a_finished_run_is_detected(tmp_path: Path) -> None:
     own = run_id()
     assert not is_run_finished(own)
     process, start, world = own.split(" ", 2)
@@ -477,7 +519,7 @@ def test_runs_that_are_over_are_seen_to_be(tmp_path: Path) -> None:
     assert (mine.hosts(own), rows(tmp_path)) == ({"a"}, 1)
 
 
-def test_runs_are_told_apart_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_is_detected_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_arguments: object, **_named: object) -> None:
         raise FileNotFoundError
 

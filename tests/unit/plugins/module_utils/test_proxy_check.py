@@ -14,14 +14,13 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import (
     Command,
-    Probe,
     Proxy,
-    Reply,
-    commands,
-    judge,
-    parse,
-    probe_from,
-    too_few,
+    ProxyCheckRequest,
+    ProxyReply,
+    build_commands,
+    describe_shortage,
+    evaluate,
+    parse_replies,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.shell import single_line
 from hypothesis import given
@@ -44,8 +43,8 @@ def options(*proxies: Any, **changes: Any) -> dict[str, Any]:
     return {**defaults, **changes}
 
 
-def probe(*servers: str, **changes: Any) -> Probe:
-    return Probe(**{"proxies": tuple(Proxy(server) for server in servers), "url": URL, **changes})
+def probe(*servers: str, **changes: Any) -> ProxyCheckRequest:
+    return ProxyCheckRequest(**{"proxies": tuple(Proxy(server) for server in servers), "url": URL, **changes})
 
 
 def addresses(count: int) -> list[str]:
@@ -70,38 +69,38 @@ def addresses(count: int) -> list[str]:
     ],
 )
 def test_a_proxy_is_given_as_text_or_as_a_lease(entry: Any, server: str) -> None:
-    assert [proxy.server for proxy in probe_from(options(entry)).proxies] == [server]
+    assert [proxy.server for proxy in ProxyCheckRequest.parse(options(entry)).proxies] == [server]
 
 
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("203.0.113.1", "entry 1, holds '203.0.113.1': give HOST:PORT"),
-        ("203.0.113.1:0", "entry 1, holds '203.0.113.1:0'"),
-        ("203.0.113.1:70000", "holds '203.0.113.1:70000'"),
-        ("203.0.113.1:", "holds '203.0.113.1...'"),
-        ("203.0.113.256:80", "holds '203.0.113.256:80'"),
-        ("203.0.113:80", "holds '...'"),
-        (":80", "holds '...'"),
-        ("", "holds ''"),
-        ("-oProxy:80", "holds '...'"),
-        ("a b:80", "holds '...'"),
-        ("a\nb:80", "holds '...'"),
-        ("$(id):80", "holds '...'"),
-        ("socks5://203.0.113.1:80", "holds 'socks5://203.0.113.1:80'"),
-        ("https://203.0.113.1:80", "holds 'https://203.0.113.1:80'"),
-        ("\u212aroxy:80", "holds '...'"),
-        ("http://203.0.113.1:80/secret", "entry 1, holds 'http://203.0.113.1:80/...': give HOST:PORT"),
-        ("http://203.0.113.1:80/?Key=secret", "entry 1, holds 'http://203.0.113.1:80/...'"),
-        ("203.0.113.1:80:user:secret", "entry 1, holds '203.0.113.1...'"),
-        ("user:secret", "entry 1, holds '...'"),
-        ("[2001:db8::1%eth0]:80", "entry 1, holds '...'"),
-        ("[203.0.113.1]:80", "entry 1, holds '...'"),
-        ("2001:db8::1:80", "entry 1, holds '2001:db8::1:80'"),
-        ("user:secret@203.0.113.1:80", "entry 1, holds a user name or a password: leave it out"),
-        ("http://secret@203.0.113.1:80", "entry 1, holds a user name or a password: leave it out"),
-        ("203.0.113.1:80@user:secret", "entry 1, holds a user name or a password: leave it out"),
-        ({"server": "user:secret@203.0.113.1:80"}, "entry 1, holds a user name or a password"),
+        ("203.0.113.1", "entry 1, contains '203.0.113.1': give HOST:PORT"),
+        ("203.0.113.1:0", "entry 1, contains '203.0.113.1:0'"),
+        ("203.0.113.1:70000", "contains '203.0.113.1:70000'"),
+        ("203.0.113.1:", "contains '203.0.113.1...'"),
+        ("203.0.113.256:80", "contains '203.0.113.256:80'"),
+        ("203.0.113:80", "contains '...'"),
+        (":80", "contains '...'"),
+        ("", "contains ''"),
+        ("-oProxy:80", "contains '...'"),
+        ("a b:80", "contains '...'"),
+        ("a\nb:80", "contains '...'"),
+        ("$(id):80", "contains '...'"),
+        ("socks5://203.0.113.1:80", "contains 'socks5://203.0.113.1:80'"),
+        ("https://203.0.113.1:80", "contains 'https://203.0.113.1:80'"),
+        ("\u212aroxy:80", "contains '...'"),
+        ("http://203.0.113.1:80/secret", "entry 1, contains 'http://203.0.113.1:80/...': give HOST:PORT"),
+        ("http://203.0.113.1:80/?Key=secret", "entry 1, contains 'http://203.0.113.1:80/...'"),
+        ("203.0.113.1:80:user:secret", "entry 1, contains '203.0.113.1...'"),
+        ("user:secret", "entry 1, contains '...'"),
+        ("[2001:db8::1%eth0]:80", "entry 1, contains '...'"),
+        ("[203.0.113.1]:80", "entry 1, contains '...'"),
+        ("2001:db8::1:80", "entry 1, contains '2001:db8::1:80'"),
+        ("user:secret@203.0.113.1:80", "entry 1, contains a user name or a password: leave it out"),
+        ("http://secret@203.0.113.1:80", "entry 1, contains a user name or a password: leave it out"),
+        ("203.0.113.1:80@user:secret", "entry 1, contains a user name or a password: leave it out"),
+        ({"server": "user:secret@203.0.113.1:80"}, "entry 1, contains a user name or a password"),
         ({"ip": EXIT}, "entry 1, is a lease without a server: leave out leases"),
         ({"server": None}, "entry 1, is a lease without a server"),
         ({"server": 5}, "entry 1, is a lease without a server"),
@@ -110,9 +109,9 @@ def test_a_proxy_is_given_as_text_or_as_a_lease(entry: Any, server: str) -> None
         ([ONE], "entry 1, is neither text"),
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_told_without_a_password(entry: Any, words: str) -> None:
+def test_an_unusable_proxy_is_named_without_its_password(entry: Any, words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        probe_from(options(entry))
+        ProxyCheckRequest.parse(options(entry))
     assert caught.value.message.startswith("proxies, ")
     assert words in caught.value.message
     assert "secret" not in caught.value.message
@@ -124,7 +123,7 @@ def test_a_proxy_that_cannot_be_used_is_told_without_a_password(entry: Any, word
     [
         ({"url": "echo.example"}, "url 'echo.example' cannot be used"),
         ({"url": "ftp://echo.example/"}, "url 'ftp://echo.example/' cannot be used"),
-        ({"url": "https://user:secret@echo.example/"}, "url holds a user name"),
+        ({"url": "https://user:secret@echo.example/"}, "url contains a user name"),
         ({"timeout": 0.5}, "timeout=0.5 is out of range: give a number from 1 to 300"),
         ({"timeout": 301.0}, "timeout=301 is out of range"),
         ({"timeout": float("nan")}, "timeout=nan is out of range"),
@@ -135,17 +134,17 @@ def test_a_proxy_that_cannot_be_used_is_told_without_a_password(entry: Any, word
 )
 def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        probe_from(options(ONE, **changes))
+        ProxyCheckRequest.parse(options(ONE, **changes))
     assert words in caught.value.message
     assert "secret" not in caught.value.message
 
 
-def test_the_address_of_a_lease_counts_only_where_it_is_asked_for() -> None:
+def test_the_exit_of_a_lease_is_compared_only_on_request() -> None:
     lease = {"server": ONE, "ip": "no address"}
-    assert probe_from(options(lease)).proxies == (Proxy(ONE),)
+    assert ProxyCheckRequest.parse(options(lease)).proxies == (Proxy(ONE),)
     with pytest.raises(OptionError, match=r"entry 1, is a lease whose ip '\.\.\.' is not an address"):
-        probe_from(options(lease, expect="lease"))
-    asked = probe_from(
+        ProxyCheckRequest.parse(options(lease, expect="lease"))
+    asked = ProxyCheckRequest.parse(
         options({"server": ONE, "ip": EXIT}, {"server": TWO, "ip": None}, {"server": THREE}, ONE, expect="lease")
     )
     assert asked.proxies == (Proxy(ONE, EXIT), Proxy(TWO), Proxy(THREE), Proxy(ONE))
@@ -154,7 +153,7 @@ def test_the_address_of_a_lease_counts_only_where_it_is_asked_for() -> None:
 @given(st.text(max_size=60))
 def test_no_text_gets_past_that_a_shell_takes_for_more_than_a_word(text: str) -> None:
     try:
-        (proxy,) = probe_from(options(text)).proxies
+        (proxy,) = ProxyCheckRequest.parse(options(text)).proxies
     except OptionError:
         return
     host, _colon, port = proxy.server.rpartition(":")
@@ -168,24 +167,24 @@ def test_no_text_gets_past_that_a_shell_takes_for_more_than_a_word(text: str) ->
 
 
 def test_no_proxy_means_no_command() -> None:
-    assert list(commands(probe())) == []
+    assert list(build_commands(probe())) == []
 
 
-def test_each_proxy_is_asked_once_for_all_its_names() -> None:
-    (command,) = commands(probe(ONE, TWO, ONE))
+def test_each_proxy_is_checked_once_for_all_its_spellings() -> None:
+    (command,) = build_commands(probe(ONE, TWO, ONE))
     assert command.servers == (ONE, TWO)
     assert command.script.count(ONE) == 1
 
 
 def test_as_many_lanes_as_may_ask_at_the_same_time() -> None:
-    (command,) = commands(probe(*addresses(7), parallel=3))
+    (command,) = build_commands(probe(*addresses(7), parallel=3))
     lanes = [line for line in command.script.splitlines() if line.startswith("{ probe ")]
     assert [[int(job.split()[1]) for job in lane.split("; ")[:-1]] for lane in (lane[2:] for lane in lanes)] == [
         [0, 3, 6],
         [1, 4],
         [2, 5],
     ]
-    (command,) = commands(probe(*addresses(2), parallel=500))
+    (command,) = build_commands(probe(*addresses(2), parallel=500))
     assert command.script.count("{ probe ") == 2
 
 
@@ -198,7 +197,7 @@ def handed_on(script: str, shells: int) -> str:
 
 
 def test_500_proxies_fit_into_one_argument_also_where_another_user_asks() -> None:
-    (command,) = commands(probe(*addresses(500)))
+    (command,) = build_commands(probe(*addresses(500)))
     # Over SSH all of it is one argument of the user's shell; becoming another user adds a shell.
     assert len(handed_on(command.script, 2)) < 32 * 1024
 
@@ -213,7 +212,7 @@ def test_500_proxies_fit_into_one_argument_also_where_another_user_asks() -> Non
     ids=["IPv4", "IPv6", "names"],
 )
 def test_a_list_that_is_too_long_for_one_command_goes_in_several(servers: list[str]) -> None:
-    found = list(commands(probe(*servers)))
+    found = list(build_commands(probe(*servers)))
     assert 1 < len(found) < 8
     assert [server for command in found for server in command.servers] == servers
     assert len({command.nonce for command in found}) == len(found)
@@ -226,7 +225,7 @@ hostile = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_s
 
 @given(path=hostile, servers=st.lists(st.sampled_from([ONE, THREE, "[2001:db8::1]:80"]), min_size=1))
 def test_the_command_is_valid_shell_whatever_the_options_hold(path: str, servers: list[str]) -> None:
-    (command,) = commands(probe(*servers, url=f"https://echo.example/{path}"))
+    (command,) = build_commands(probe(*servers, url=f"https://echo.example/{path}"))
     checked = subprocess.run(["/bin/sh", "-n"], input=command.script, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
 
@@ -236,26 +235,28 @@ def test_the_command_is_valid_shell_whatever_the_options_hold(path: str, servers
 
 def heard(
     tool: str, answer: str = "", *, code: int = 0, complaint: str = "", began: str = "-", end: str = "-"
-) -> Reply:
+) -> ProxyReply:
     """The reply in a record of this content."""
     command = Command("", "qgN", (ONE,))
-    found = parse(f"Welcome!\r\n\nqgN 0 {tool} {complaint}\nqgN: {code} {began} {end} {answer}\nqgN.\nbye", command)
+    found = parse_replies(
+        f"Welcome!\r\n\nqgN 0 {tool} {complaint}\nqgN: {code} {began} {end} {answer}\nqgN.\nbye", command
+    )
     assert list(found) == [ONE]
     return found[ONE]
 
 
-def curl(answer: str, http: int = 200, connect: int = 0, *, code: int = 0) -> Reply:
+def curl(answer: str, http: int = 200, connect: int = 0, *, code: int = 0) -> ProxyReply:
     return heard("curl", f"{answer}\nqgN; {http:03} {connect:03} 0.218445", code=code)
 
 
-def test_curl_tells_how_long_it_took() -> None:
-    assert curl(f"{EXIT}\n") == Reply("curl", EXIT, 0.218445)
-    assert curl(EXIT, 200, 200) == Reply("curl", EXIT, 0.218445)
+def test_curl_reports_the_duration() -> None:
+    assert curl(f"{EXIT}\n") == ProxyReply("curl", EXIT, 0.218445)
+    assert curl(EXIT, 200, 200) == ProxyReply("curl", EXIT, 0.218445)
 
 
-def test_python_tells_how_long_it_took_whatever_else_it_says() -> None:
+def test_python_reports_the_duration_after_other_output() -> None:
     reply = heard("python", EXIT, complaint="a warning\n200 0.218445")
-    assert reply == Reply("python", EXIT, 0.218445)
+    assert reply == ProxyReply("python", EXIT, 0.218445)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +271,7 @@ def test_python_tells_how_long_it_took_whatever_else_it_says() -> None:
     ],
 )
 def test_for_wget_the_time_is_that_between_two_dates(began: str, end: str, seconds: float | None) -> None:
-    assert heard("wget", EXIT, began=began, end=end) == Reply("wget", EXIT, seconds)
+    assert heard("wget", EXIT, began=began, end=end) == ProxyReply("wget", EXIT, seconds)
 
 
 NOT_LISTED = "HTTP status 407): the host's egress address is not on the whitelist"
@@ -296,48 +297,48 @@ NOT_LISTED = "HTTP status 407): the host's egress address is not on the whitelis
         (curl("", 0, code=7), "no connection, refused or unreachable (curl ended with 7)"),
         (heard("python", code=7, complaint="0 0.1"), "no connection, refused or unreachable"),
         (heard("wget", code=4, complaint="failed: Connection refused.\n"), "the connection was refused"),
-        (curl("", 0, code=28), "no answer in time"),
-        (heard("python", code=142), "no answer in time"),
-        (heard("wget", code=4, complaint="Read error (Connection timed out) in headers."), "no answer in time"),
-        (heard("wget", code=1, complaint="wget: download timed out"), "no answer in time"),
-        (heard("wget", code=124), "no answer in time"),
+        (curl("", 0, code=28), "no response in time"),
+        (heard("python", code=142), "no response in time"),
+        (heard("wget", code=4, complaint="Read error (Connection timed out) in headers."), "no response in time"),
+        (heard("wget", code=1, complaint="wget: download timed out"), "no response in time"),
+        (heard("wget", code=124), "no response in time"),
         (curl("", 0, 200, code=60), "the echo service's certificate is not trusted"),
         (heard("python", code=60, complaint="0 0.1"), "the echo service's certificate is not trusted"),
         (heard("wget", code=5, complaint="ERROR: The certificate of 'x' is not trusted."), "service's certificate"),
         (heard("wget", code=4, complaint="Unable to establish SSL connection."), "no TLS"),
         (curl("", 0, code=5), "the proxy's name is unknown"),
         (heard("wget", code=1, complaint="wget: bad address 'x'"), "the proxy's name is unknown"),
-        (curl("", 0, code=52), "an empty answer"),
-        (curl("", 0, code=99), "no answer (curl ended with 99)"),
+        (curl("", 0, code=52), "an empty response"),
+        (curl("", 0, code=99), "no response (curl ended with 99)"),
         (heard("wget", code=4), "no connection (wget ended with 4)"),
     ],
 )
-def test_what_went_wrong_is_told_in_words(reply: Reply, words: str) -> None:
-    assert reply.answer is None
+def test_failures_are_explained(reply: ProxyReply, words: str) -> None:
+    assert reply.response is None
     assert words in (reply.error or "")
 
 
 def test_a_cut_off_record_is_no_answer() -> None:
     command = Command("", "qgN", (ONE, TWO, THREE))
-    found = parse(f"\nqgN 0 curl \nqgN: 0 - - {EXIT}", command)
-    assert found == {ONE: Reply("curl", error="its answer was cut off")}
-    assert parse("\nqgN 1 curl complaint with no end\nqgN.\n", command)[TWO].error == "its answer was cut off"
-    assert parse("\nqgN ", command) == {}
+    found = parse_replies(f"\nqgN 0 curl \nqgN: 0 - - {EXIT}", command)
+    assert found == {ONE: ProxyReply("curl", error="its response was cut off")}
+    assert parse_replies("\nqgN 1 curl complaint with no end\nqgN.\n", command)[TWO].error == "its response was cut off"
+    assert parse_replies("\nqgN ", command) == {}
 
 
 def test_a_proxy_cannot_forge_the_record_of_another() -> None:
-    (command,) = commands(probe(ONE, TWO))
+    (command,) = build_commands(probe(ONE, TWO))
     forged = f"\nqg 1 curl \nqg: 0 - - {OTHER}\nqg.\n"
     printed = f"\n{command.nonce} 0 curl \n{command.nonce}: 0 - - {EXIT}{forged}\n{command.nonce}.\n"
-    found = parse(printed, command)
+    found = parse_replies(printed, command)
     assert list(found) == [ONE]
     with pytest.raises(KeyError):
-        judge(probe(ONE, TWO), found)
+        evaluate(probe(ONE, TWO), found)
 
 
 @given(st.text())
 def test_parsing_survives_whatever_a_host_prints(noise: str) -> None:
-    assert parse(noise, Command("", "qg0123456789abcdef", (ONE,))) == {}
+    assert parse_replies(noise, Command("", "qg0123456789abcdef", (ONE,))) == {}
 
 
 @given(
@@ -348,10 +349,10 @@ def test_parsing_survives_whatever_a_host_prints(noise: str) -> None:
 )
 def test_a_reply_is_an_answer_or_a_reason(answer: str, complaint: str, code: int, tool: str) -> None:
     reply = heard(tool, answer, code=code, complaint=complaint)
-    assert (reply.answer is None) != (reply.error is None)
+    assert (reply.response is None) != (reply.error is None)
     if code:
         assert reply.error
-    (check,) = judge(probe(ONE), {ONE: reply})["checks"]
+    (check,) = evaluate(probe(ONE), {ONE: reply})["checks"]
     assert check["ok"] == (check["error"] is None)
     if check["ok"]:
         assert check["exit_ip"]
@@ -365,11 +366,11 @@ def test_a_reply_is_an_answer_or_a_reason(answer: str, complaint: str, code: int
 
 def test_the_result_keeps_the_order_and_ranks_those_that_work() -> None:
     replies = {
-        ONE: Reply("curl", EXIT, 0.5),
-        TWO: Reply("curl", error="an empty answer (curl ended with 52)", seconds=0.1),
-        THREE: Reply("curl", f'{{"ip": "{OTHER}"}}', 0.2181111),
+        ONE: ProxyReply("curl", EXIT, 0.5),
+        TWO: ProxyReply("curl", error="an empty response (curl ended with 52)", seconds=0.1),
+        THREE: ProxyReply("curl", f'{{"ip": "{OTHER}"}}', 0.2181111),
     }
-    assert judge(probe(ONE, TWO, THREE), replies) == {
+    assert evaluate(probe(ONE, TWO, THREE), replies) == {
         "checks": [
             {"server": ONE, "exit_ip": EXIT, "latency_seconds": 0.5, "ok": True, "error": None, "tool": "curl"},
             {
@@ -377,7 +378,7 @@ def test_the_result_keeps_the_order_and_ranks_those_that_work() -> None:
                 "exit_ip": None,
                 "latency_seconds": None,
                 "ok": False,
-                "error": "an empty answer (curl ended with 52)",
+                "error": "an empty response (curl ended with 52)",
                 "tool": "curl",
             },
             {"server": THREE, "exit_ip": OTHER, "latency_seconds": 0.218111, "ok": True, "error": None, "tool": "curl"},
@@ -389,16 +390,16 @@ def test_the_result_keeps_the_order_and_ranks_those_that_work() -> None:
 
 
 def test_one_whose_time_is_not_known_comes_last() -> None:
-    replies = {ONE: Reply("wget", EXIT), TWO: Reply("wget", EXIT, 3.0), THREE: Reply("wget", EXIT)}
-    assert judge(probe(ONE, TWO, THREE), replies)["working"] == [TWO, ONE, THREE]
+    replies = {ONE: ProxyReply("wget", EXIT), TWO: ProxyReply("wget", EXIT, 3.0), THREE: ProxyReply("wget", EXIT)}
+    assert evaluate(probe(ONE, TWO, THREE), replies)["working"] == [TWO, ONE, THREE]
 
 
-def test_nothing_asked_is_nothing_found() -> None:
-    assert judge(probe(), {}) == {"checks": [], "working": [], "failed_count": 0, "fastest": None}
+def test_no_proxies_are_an_empty_result() -> None:
+    assert evaluate(probe(), {}) == {"checks": [], "working": [], "failed_count": 0, "fastest": None}
 
 
-def test_one_that_is_named_twice_is_told_twice_and_works_once() -> None:
-    result = judge(probe(ONE, ONE), {ONE: Reply("curl", EXIT, 0.5)})
+def test_a_duplicate_proxy_has_two_checks_and_works_once() -> None:
+    result = evaluate(probe(ONE, ONE), {ONE: ProxyReply("curl", EXIT, 0.5)})
     assert len(result["checks"]) == 2
     assert result["working"] == [ONE]
 
@@ -413,45 +414,52 @@ def test_one_that_is_named_twice_is_told_twice_and_works_once() -> None:
     ],
 )
 def test_an_answer_that_is_no_address_is_an_error(answer: str, words: str) -> None:
-    (check,) = judge(probe(ONE), {ONE: Reply("curl", answer, 0.1)})["checks"]
+    (check,) = evaluate(probe(ONE), {ONE: ProxyReply("curl", answer, 0.1)})["checks"]
     assert words in check["error"]
     assert check["latency_seconds"] is None
 
 
 def test_a_proxy_may_come_out_under_ipv6() -> None:
-    assert judge(probe(ONE), {ONE: Reply("curl", "2001:DB8::7", 0.1)})["checks"][0]["exit_ip"] == "2001:db8::7"
+    assert evaluate(probe(ONE), {ONE: ProxyReply("curl", "2001:DB8::7", 0.1)})["checks"][0]["exit_ip"] == "2001:db8::7"
 
 
-def test_a_lease_that_comes_out_elsewhere_is_bad_where_that_is_asked_for() -> None:
-    asked = Probe((Proxy(ONE, EXIT), Proxy(TWO, EXIT), Proxy(THREE)), URL)
-    result = judge(asked, {server: Reply("curl", OTHER, 0.1) for server in (ONE, TWO, THREE)} | {TWO: Reply("c", EXIT)})
+def test_a_lease_with_another_exit_fails_on_request() -> None:
+    asked = ProxyCheckRequest((Proxy(ONE, EXIT), Proxy(TWO, EXIT), Proxy(THREE)), URL)
+    result = evaluate(
+        asked, {server: ProxyReply("curl", OTHER, 0.1) for server in (ONE, TWO, THREE)} | {TWO: ProxyReply("c", EXIT)}
+    )
     assert [check["ok"] for check in result["checks"]] == [False, True, True]
-    assert result["checks"][0]["error"] == f"it comes out at {OTHER}, not at {EXIT} as its lease says"
+    assert result["checks"][0]["error"] == f"its exit is {OTHER}, not {EXIT} as in its lease"
     assert result["checks"][0]["exit_ip"] == OTHER
     assert result["working"] == [THREE, TWO]
 
 
 def test_a_host_without_any_tool_can_check_nothing() -> None:
     replies = {ONE: heard("none", code=127)}
-    with pytest.raises(QgError, match=r"neither curl, nor GNU wget, nor python3 \(a wget of busybox serves only for"):
-        judge(probe(ONE), replies)
+    with pytest.raises(QgError, match=r"nor GNU wget, nor python3 \(the wget of busybox is sufficient only for"):
+        evaluate(probe(ONE), replies)
     with pytest.raises(QgError, match=r"nor python3\. Install one of them"):
-        judge(probe(ONE, url="http://echo.example/ip"), replies)
+        evaluate(probe(ONE, url="http://echo.example/ip"), replies)
 
 
-def test_fewer_than_must_work_are_told_with_the_reasons() -> None:
+def test_fewer_working_proxies_than_required_are_an_error_with_reasons() -> None:
     asked = probe(ONE, TWO, THREE, THREE, min_working=2)
-    broken = Reply("curl", error="the connection broke (curl ended with 56)")
-    result = judge(asked, {ONE: Reply("curl", EXIT, 0.5), TWO: Reply("curl", error="no TLS"), THREE: broken})
-    assert too_few(asked, result) == (
+    broken = ProxyReply("curl", error="the connection broke (curl ended with 56)")
+    result = evaluate(
+        asked, {ONE: ProxyReply("curl", EXIT, 0.5), TWO: ProxyReply("curl", error="no TLS"), THREE: broken}
+    )
+    assert describe_shortage(asked, result) == (
         "Only 1 of 3 proxies work, which is less than min_working=2: 2 x the connection broke (curl ended with 56); "
         "1 x no TLS."
     )
-    assert too_few(probe(ONE, min_working=1), result) is None
-    assert too_few(probe(ONE), judge(probe(), {})) is None
-    assert too_few(probe(min_working=0), judge(probe(), {})) is None
+    assert describe_shortage(probe(ONE, min_working=1), result) is None
+    assert describe_shortage(probe(ONE), evaluate(probe(), {})) is None
+    assert describe_shortage(probe(min_working=0), evaluate(probe(), {})) is None
     nothing = probe(min_working=1)
-    assert too_few(nothing, judge(nothing, {})) == "Only 0 of 0 proxies work, which is less than min_working=1."
+    assert (
+        describe_shortage(nothing, evaluate(nothing, {}))
+        == "Only 0 of 0 proxies work, which is less than min_working=1."
+    )
 
 
 def test_a_record_is_short_enough_for_a_pipe_to_take_it_in_one_piece(tmp_path: Path) -> None:
@@ -459,10 +467,10 @@ def test_a_record_is_short_enough_for_a_pipe_to_take_it_in_one_piece(tmp_path: P
     talkative = tmp_path / "curl"
     talkative.write_text(f"#!/bin/sh\nprintf %s {'a' * 9000}\nprintf %s {'c' * 9000} >&2\n")
     talkative.chmod(0o755)
-    (command,) = commands(probe(*addresses(20)))
+    (command,) = build_commands(probe(*addresses(20)))
     ran = subprocess.run(
         ["/bin/sh", "-c", command.script], env={"PATH": str(tmp_path)}, capture_output=True, check=True
     )
     assert len(ran.stdout) < 20 * 4096
-    found = parse(ran.stdout.decode(), command)
-    assert found == dict.fromkeys(command.servers, Reply("curl", error="its answer was cut off"))
+    found = parse_replies(ran.stdout.decode(), command)
+    assert found == dict.fromkeys(command.servers, ProxyReply("curl", error="its response was cut off"))

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the stores and their callers need of a database and of locks.
+
+This file is private to the collection. :class:`~.state.State` implements it with SQLite and flock; a server may do so,
+too. SQL is limited to what SQLite and PostgreSQL share, except for the placeholder ``?``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+
+class Cursor(Protocol):
+    """The result of a statement."""
+
+    @property
+    def rowcount(self) -> int:
+        """The number of rows that the statement has changed."""
+
+    @property
+    def lastrowid(self) -> int | None:
+        """The number of the row that the statement has inserted."""
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the rows."""
+
+
+class Connection(Protocol):
+    """A database within a transaction."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor:
+        """Run a statement."""
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
+        """Run a statement for each of the parameters."""
+
+
+class Store(Protocol):
+    """A database and locks that the processes of a control node share. A lock is released when its holder dies."""
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Run the body as one transaction, and one process at a time."""
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query without waiting for a process that writes."""
+
+    def decoded(self, text: str) -> Any:
+        """Return the value of a column that contains JSON."""
+
+    def digest(self, *parts: str) -> str:
+        """Return a name for a secret that reveals nothing about it."""
+
+    def try_lock(
+        self, name: str, *, wait: float = ..., unless: Callable[[], bool] = ...
+    ) -> AbstractContextManager[bool]:
+        """Hold the lock ``name`` if no other process does, and yield whether it is held."""
+
+    def is_held(self, name: str) -> bool:
+        """Whether a living process holds the lock ``name``."""
+
+    def holder_of(self, name: str) -> str:
+        """Name the process that holds the lock ``name``, for a message."""
+
+    def is_holder_stopped(self, name: str) -> bool:
+        """Whether the process that holds the lock ``name`` is known to be stopped."""
+
+    def wait_for_change(self, seconds: float) -> None:
+        """Return after this time, or earlier if another process may have changed the database."""
+
+    def close(self) -> None:
+        """Release the database."""
