@@ -11,10 +11,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import runs, whitelist_cache, write_queue
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import is_run_finished, run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
@@ -24,6 +28,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue i
     WriteRequest,
     is_in_sync,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import WriteBatch
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import find_request, host_request
 
 
@@ -127,7 +133,7 @@ def test_a_single_task_does_not_write_to_the_database(tmp_path: Path) -> None:
 
 
 def waiting_behind(
-    directory: Path, *boards: tuple[WriteQueue, WriteRequest], write: Recorder
+    directory: Path, *submissions: tuple[WriteQueue, WriteRequest], write: Recorder
 ) -> dict[str, Result | None]:
     """The results of requests that wait in threads while another one writes; then one of them writes for the rest."""
     results: dict[str, Result | None] = {}
@@ -140,12 +146,12 @@ def waiting_behind(
             results[terms[1].id] = result
             lists[terms[1].id] = mine.snapshot_for(terms[1])
 
-    threads = [threading.Thread(target=wait, args=(pair,)) for pair in boards]
+    threads = [threading.Thread(target=wait, args=(pair,)) for pair in submissions]
 
     def hold(requests: list[WriteRequest]) -> BatchResult:
         for thread in threads:
             thread.start()
-        expected = sum(not request.exclusive for _board, request in boards)
+        expected = sum(not request.exclusive for _queue, request in submissions)
         held = "SELECT count(*) FROM write_requests WHERE renewed_at IS NOT NULL"
         wait_for(lambda: bool(State(str(directory)).rows(held)[0][0] == expected))
         return work(requests)
@@ -409,7 +415,7 @@ def test_a_run_is_in_sync_if_nothing_had_to_be_done_for_any_of_its_hosts(tmp_pat
     assert not is_in_sync(mine.store, "run")
     submit(mine, host("c"))
     assert mine.result(host("c")) is not None
-    # Ansible asks for each host anew, and must not be told otherwise while one task is under way.
+    # Ansible asks for each host anew, and must get the same result while one task is under way.
     assert not is_in_sync(mine.store, "run")
     # The role comes again, and this time all is well.
     mine.enqueue(host("c"), result={"ips": ["c"]})
@@ -481,7 +487,7 @@ def test_no_process_reads_for_others_while_another_one_writes(tmp_path: Path) ->
         with queue(tmp_path, key="other").cache.reader(0) as quiet:
             assert not quiet
         with queue(tmp_path, key="other", check=True).cache.reader(0) as quiet:
-            assert not quiet, "a prediction is not made while somebody writes, either"
+            assert not quiet, "a prediction is not made while another process writes, either"
 
 
 def test_old_requests_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -496,7 +502,7 @@ def test_old_requests_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_number_of_requests_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_queue, "MAX_REQUESTS", 20)
     for n in range(10):
-        # Runs in containers: from here, nobody can see whether they are over.
+        # Runs in other containers: their end cannot be seen from here.
         mine, run = queue(tmp_path), f"{n} 1 elsewhere"
         for name in "abcdef":
             mine.enqueue(host(name, run=run))
@@ -538,3 +544,25 @@ def test_the_request_of_a_host_is_found_for_the_state_and_inventory_that_it_was_
     assert find_request(mine, params, "run", "a") == request
     assert find_request(mine, {**params, "state": "absent"}, "run", "a") is None
     assert find_request(mine, {**params, "inventory_id": "g"}, "run", "a") is None
+
+
+@pytest.mark.parametrize(("waited", "charged"), [(0.0, 0.0), (40.0, 35.0), (500.0, 300.0)])
+def test_the_time_in_the_queue_counts_to_max_wait_but_never_exceeds_it(
+    tmp_path: Path, waited: float, charged: float
+) -> None:
+    class Api:
+        def __init__(self) -> None:
+            self.budget = WaitBudget(300.0)
+            self.rate_limiter = RateLimiter(State(str(tmp_path)))
+
+        def usage(self) -> dict[str, float]:
+            return {"calls": 3, "retries": 0, "waited_seconds": self.budget.waited}
+
+    mine, api = queue(tmp_path), cast("ProxyApi", Api())
+    batch = WriteBatch(mine, task("1"), {}, Mode(), api)
+    # The batch window is not charged: it is short, and serves all requests.
+    mine.waited, mine.collected = waited, min(waited, 5.0)
+    assert batch._prepared() is api
+    assert api.budget.waited == charged
+    api.budget.require(0.0, "no wait", "/whitelist")
+    assert batch.api_usage["waited_seconds"] == waited
