@@ -31,7 +31,7 @@ _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _WORD = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
 _PROXY_URL = re.compile(rf"http://(?:({_WORD}+)(?::((?:{_WORD}|:)*))?@)?([^@/]+)/?")
 _MAX_HOST = 253
-_LARGEST_PORT = 65535
+_MAX_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def _parse(name: str, server: str, url: str | None, where: str) -> ProxyAddress:
     words = [unquote_to_bytes(word) for word in (user, password or "")]
     if any(byte < 0x20 or byte == 0x7F for word in words for byte in word):
         raise refusal(
-            name, f"the proxy_url of {server!r}{where}", "its key and password must not hold control characters"
+            name, f"the proxy_url of {server!r}{where}", "its key and password must not contain control characters"
         )
     return ProxyAddress(host, port, url, ":".join(quote(word, safe="") for word in words))
 
@@ -206,8 +206,8 @@ def _host_and_port(name: str, server: str, where: str) -> tuple[str, int]:
     if match is None:
         raise refusal(name, what, LEASE)
     host, port = match[1].lower(), match[2]
-    if not 1 <= int(port) <= _LARGEST_PORT or port.startswith("0"):
-        raise refusal(name, what, f"the port must be a number from 1 to {_LARGEST_PORT}")
+    if not 1 <= int(port) <= _MAX_PORT or port.startswith("0"):
+        raise refusal(name, what, f"the port must be a number from 1 to {_MAX_PORT}")
     address = _address(host)
     misread = _NUMERIC.fullmatch(host.rpartition(".")[2]) if address is None else address.is_unspecified
     if misread or len(host) > _MAX_HOST:

@@ -13,6 +13,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
@@ -27,7 +28,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.respons
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import select_packages
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PackageFilter, select_packages
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
@@ -236,8 +237,9 @@ def use_account_api(name: str, value: Any) -> None:
         return
     assert_usable(value)
     if name == "packages":
-        least = {f"min_{one}": 1 for one in ("cpu", "memory", "system_disk", "data_disk", "bandwidth")}
-        select_packages(value, {**dict.fromkeys(least), "max_price": 11.0, "buyable": None})
+        minimums = dict.fromkeys(("cpu", "memory", "system_disk", "data_disk", "bandwidth"), 1.0)
+        select_packages(value, PackageFilter(minimums, Decimal("11.0"), buyable=True))
+        select_packages(value, PackageFilter({}, Decimal("11.0")))
     if name == "instances":
         names = hosts.HostnameAllocator()
         for row in hosts.collect([None], lambda _product: value):

@@ -133,7 +133,7 @@ CLOCKS = [
 
 
 @pytest.mark.parametrize(("off", "kind", "words", "name"), spread(CLOCKS, ["balance", "instances"]))
-def test_a_clock_that_is_off_is_told(
+def test_a_wrong_clock_is_named_in_the_error(
     account: Account, monkeypatch: pytest.MonkeyPatch, name: str, off: int, kind: str, words: str
 ) -> None:
     defaults = importlib.import_module(f"{COLLECTION}._api.account.client").AccountApi.__init__.__kwdefaults__
@@ -322,9 +322,9 @@ def test_a_page_of_html_is_told_by_its_beginning(account: Account) -> None:
         ("lines", [None], "a line is not an object"),
         ("price", {"OriginalPrice": "60"}, "TotalPrice is not an amount"),
         ("price", {"OriginalPrice": "60", "TotalPrice": [50]}, "TotalPrice is not text"),
-        ("price", [], "Data holds 0 objects instead of a price"),
+        ("price", [], "Data contains 0 objects instead of a price"),
         ("plan", "text", "Data is neither a list nor an object"),
-        ("plan", {}, "Data holds 0 objects instead of a proxy service"),
+        ("plan", {}, "Data contains 0 objects instead of a proxy service"),
         ("balance", {"amount": "1"}, "data is not text"),
         ("balance", "much", "data is not an amount"),
         ("balance", None, "data is not an amount"),

@@ -23,7 +23,7 @@ MODULES: list[dict[str, Any]] = [
     {"qingguo.qgnet.qg_whitelist_info": {}, "delegate_to": "bastion"},
     {"qingguo.qgnet.qg_egress_whitelist": {"step": "detect"}},
 ]
-EMPTY, NUL = "it is empty", "it holds a NUL character"
+EMPTY, NUL = "it is empty", "it contains a NUL character"
 BAD = [("state_dir", "", EMPTY), ("state_dir", "a\0b", NUL), ("ca_path", "a\0b", NUL)]
 
 

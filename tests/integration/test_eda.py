@@ -131,7 +131,7 @@ def gaps(sim: Simulator, path: str) -> list[float]:
     return [later - earlier for earlier, later in itertools.pairwise(moments)]
 
 
-def test_a_poll_is_one_call_for_each_thing_and_no_more(sim: Simulator, watching: Callable[..., None]) -> None:
+def test_a_poll_makes_one_call_for_each_subject(sim: Simulator, watching: Callable[..., None]) -> None:
     async def story(watcher: Watcher) -> None:
         await watcher.polls(BALANCE, 5)
         assert watcher.quiet()

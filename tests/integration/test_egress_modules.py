@@ -188,7 +188,7 @@ def test_addresses_that_are_not_public_are_refused(ask: Asker) -> None:
 
 
 @pytest.mark.newest_core
-def test_a_contradiction_is_an_error_that_says_who_said_what(ask: Asker) -> None:
+def test_a_contradiction_is_an_error_that_names_each_source(ask: Asker) -> None:
     good, stranger = ask.urls("ip", "json"), ask.says("stranger", STRANGER)
     asked = ask(
         {

@@ -185,7 +185,7 @@ def test_the_body_of_a_redirect_is_not_decoded(server: Callable[..., Server]) ->
 
 def test_a_server_that_does_not_speak_tls_is_named(server: Callable[..., Server]) -> None:
     running = server(once(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))
-    with pytest.raises(TransportError, match=r"does not use TLS, which https in api_url asks for") as caught:
+    with pytest.raises(TransportError, match=r"does not use TLS, which https in api_url requires") as caught:
         Transport(timeout=20).send("GET", f"{running.url.replace('http:', 'https:')}/x", {}, "/x")
     assert (caught.value.effect, caught.value.retryable) == (Effect.NOT_SENT, False)
 

@@ -64,7 +64,7 @@ def where(request: pytest.FixtureRequest) -> str:
 def monopoly(
     common: dict[str, Any], variables: dict[str, Any], haste: None, monkeypatch: pytest.MonkeyPatch
 ) -> Operate:
-    """qg_monopoly in this process, which is quick to look again."""
+    """qg_monopoly in this process, with short intervals between reads of the list."""
     base = "ansible_collections.qingguo.qgnet.plugins.module_utils"
     session = importlib.import_module(f"{base}._monopolies.session").Session
     for name, value in (("verify_delays", (0.05, 0.1)), ("lag_delays", (0.05, 0.1)), ("first_interval", 0.1)):

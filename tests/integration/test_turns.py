@@ -100,7 +100,7 @@ def assert_diff(result: Result) -> None:
     assert after == set(result["whitelist"])
 
 
-def test_forty_that_wait_cost_one_round(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+def test_forty_waiting_tasks_cost_one_round(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     ips = block(40)
     sim.configure(whitelist=["198.51.100.77", *ips[:10]])
     crowd.tasks = [partial(whitelist, [ip], diff=ip in ips[5:15]) for ip in ips]
@@ -109,7 +109,7 @@ def test_forty_that_wait_cost_one_round(whitelist: Operate, sim: Simulator, crow
     assert [result["added"] for result in results] == [[]] * 10 + [[ip] for ip in ips[10:]]
     assert [result["already_present"] for result in results] == [[ip] for ip in ips[:10]] + [[]] * 30
     assert [result["changed"] for result in results] == [False] * 10 + [True] * 30
-    assert sum(result["api"]["calls"] for result in results) == 3, "what was called is told once"
+    assert sum(result["api"]["calls"] for result in results) == 3, "each call is reported once"
     for ip, result in zip(ips, results, strict=True):
         assert "failed" not in result
         assert result["whitelist"] == numeric(["198.51.100.77", *ips])
@@ -119,7 +119,7 @@ def test_forty_that_wait_cost_one_round(whitelist: Operate, sim: Simulator, crow
     assert left_over(crowd) == 0
 
 
-def test_an_address_that_many_want_is_added_by_one(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+def test_an_address_that_many_tasks_request_is_added_by_one(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     crowd.tasks = [partial(whitelist, ["203.0.113.1"])] * 12
     results = crowd.run()
     assert calls(sim) == [QUERY, ADD, QUERY]
@@ -127,7 +127,7 @@ def test_an_address_that_many_want_is_added_by_one(whitelist: Operate, sim: Simu
     assert sorted(len(result["already_present"]) for result in results) == [0] + [1] * 11
 
 
-def test_the_address_of_another_key_is_the_trouble_of_one(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+def test_an_address_of_another_key_fails_only_its_own_task(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     ips = block(20)
     sim.configure(OTHER_KEY, whitelist=[ips[7]])
     crowd.tasks = [partial(whitelist, [ip]) for ip in ips]
@@ -143,7 +143,7 @@ def test_the_address_of_another_key_is_the_trouble_of_one(whitelist: Operate, si
 
 
 @pytest.mark.parametrize("overflow", ["refuse", "partial"])
-def test_a_list_that_is_too_short_takes_what_fits(
+def test_a_full_list_takes_as_many_addresses_as_fit(
     whitelist: Operate, sim: Simulator, crowd: Crowd, overflow: str
 ) -> None:
     ips = block(16)
@@ -172,11 +172,11 @@ def test_predictions_are_never_mixed_with_writes(whitelist: Operate, sim: Simula
     assert [result["added"] for result in results] == [[ip] for ip in ips]
     for ip, result in zip(ips[6:], results[6:], strict=True):
         assert ip in result["whitelist"]
-        assert not set(result["whitelist"]) & set(ips[6:]) - {ip}, "nobody else's prediction is in it"
+        assert not set(result["whitelist"]) & set(ips[6:]) - {ip}, "it contains no other prediction"
         assert_diff(result)
 
 
-def test_present_beside_absent(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+def test_present_and_absent_are_batches_of_their_own(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     ips = block(20)
     sim.configure(whitelist=ips[10:])
     crowd.tasks = [partial(whitelist, [ip]) for ip in ips[:10]]
@@ -189,12 +189,12 @@ def test_present_beside_absent(whitelist: Operate, sim: Simulator, crowd: Crowd)
     assert left_over(crowd) == 0
 
 
-def test_contradictory_wishes_take_turns(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+def test_contradictory_requests_are_batches_of_their_own(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     ip, other = block(2)
     sim.configure(whitelist=[other])
     crowd.tasks = [partial(whitelist, [ip], state=state, diff=True) for state in ("present", "absent")] * 3
     results = crowd.run()
-    # One of the two rounds was the last, and each of them is told as it was.
+    # One of the two rounds was the last, and each reports what it did.
     added = sum(len(result["added"]) for result in results)
     removed = sum(len(result["removed"]) for result in results)
     assert (added, removed) in ((1, 1), (1, 0))
@@ -204,7 +204,7 @@ def test_contradictory_wishes_take_turns(whitelist: Operate, sim: Simulator, cro
         assert_diff(result)
 
 
-def test_wishes_for_the_whole_list_take_turns(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+def test_requests_for_the_whole_list_are_batches_of_their_own(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     sim.configure(whitelist=["198.51.100.1", "198.51.100.2"])
     crowd.tasks = [
         partial(whitelist, ["203.0.113.1"], capacity=9),
@@ -223,7 +223,7 @@ def test_wishes_for_the_whole_list_take_turns(whitelist: Operate, sim: Simulator
     assert sim.whitelist() == ["203.0.113.9"]
 
 
-def test_only_who_has_the_same_password_is_written_for(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+def test_only_tasks_with_the_same_password_share_a_batch(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     ips = block(6)
     sim.configure(pwd="right")
     crowd.tasks = [partial(whitelist, [ip], pwd="right" if n % 2 else "wrong") for n, ip in enumerate(ips)]
@@ -233,7 +233,7 @@ def test_only_who_has_the_same_password_is_written_for(whitelist: Operate, sim: 
     assert len(calls(sim, ADD)) == 1
 
 
-def test_a_refused_key_is_asked_with_once(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
+def test_a_refused_key_is_used_once(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     sim.configure(status="expired")
     crowd.tasks = [partial(whitelist, [ip]) for ip in block(10)]
     results = crowd.run()
@@ -244,7 +244,9 @@ def test_a_refused_key_is_asked_with_once(whitelist: Operate, sim: Simulator, cr
         assert_one_sentence(result["msg"])
 
 
-def test_who_has_less_patience_fails_alone(whitelist: Operate, sim: Simulator, crowd: Crowd, minute: float) -> None:
+def test_a_leader_without_max_wait_does_not_fail_tasks_with_more(
+    whitelist: Operate, sim: Simulator, crowd: Crowd, minute: float
+) -> None:
     used = partial(whitelist, max_wait=0)
     for ip in block(20):
         assert "failed" not in used([ip])
@@ -254,7 +256,7 @@ def test_who_has_less_patience_fails_alone(whitelist: Operate, sim: Simulator, c
     assert all("failed" not in result for result in late)
     assert [result["added"] for result in late] == [[f"203.0.113.{n}"] for n in range(2, 11, 2)]
     for n, result in enumerate(results, 1):
-        # Who waits for a patient writer gives up when that one has to rest, who may write for him all the same.
+        # A task without max_wait fails if it leads. If another task leads, that one writes for it.
         if "failed" in result:
             assert "max_wait" in result["msg"]
         else:
@@ -288,7 +290,7 @@ def test_a_task_that_is_stopped_while_it_reads_keeps_no_other_waiting_for_longer
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_writer_who_is_killed_takes_nobody_along(sim: Simulator, crowd: Crowd, minute: float, moment: str) -> None:
+def test_a_killed_leader_affects_only_its_own_request(sim: Simulator, crowd: Crowd, minute: float, moment: str) -> None:
     ips = block(9)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([OPERATION, "crowd", "ansible.module_utils.common.arg_spec"])
@@ -305,7 +307,7 @@ def test_a_writer_who_is_killed_takes_nobody_along(sim: Simulator, crowd: Crowd,
     dead = grave.read_text(encoding="ascii")
     assert {ip: worker.exitcode for ip, worker in zip(ips, workers, strict=True)} == {**dict.fromkeys(ips, 0), dead: -9}
     sent = MOMENTS[moment][2] or moment in ("before the results are made",)
-    assert (dead in sim.whitelist()) == sent, "nobody takes the wish of a dead process for his own"
+    assert (dead in sim.whitelist()) == sent, "no leader writes for a dead process"
     assert set(sim.whitelist()) >= set(ips) - {dead}
     for ip, answer in zip(ips, answers, strict=True):
         if ip != dead:
@@ -313,14 +315,14 @@ def test_a_writer_who_is_killed_takes_nobody_along(sim: Simulator, crowd: Crowd,
             assert result["added"] == [ip]
             assert result["changed"] is True
             assert result["already_present"] == []
-    assert calls(sim, ADD) == [ADD], "what the dead one has sent is not sent again"
+    assert calls(sim, ADD) == [ADD], "what the dead leader has sent is not sent again"
     crowd.tasks = [partial(add_one, crowd.options, ip, minute) for ip in ips]
     assert sum(result["changed"] for result in crowd.run()) == (not sent)
     assert left_over(crowd) <= 1, "the request of the dead process is kept for some minutes"
 
 
 @pytest.mark.newest_core
-def test_role_and_tasks_of_several_runs_share_a_turn(sim: Simulator, playground: Playground, tmp_path: Path) -> None:
+def test_role_and_tasks_of_several_runs_share_a_batch(sim: Simulator, playground: Playground, tmp_path: Path) -> None:
     fleet = Fleet(sim, playground, size=4)
     crowd = Crowd(playground.state_dir, {"key": sim.key, "api_url": sim.api_url})
     folders = [Playground(tmp_path / name, playground.minute) for name in ("a", "b", "c")]
@@ -350,7 +352,7 @@ def test_role_and_tasks_of_several_runs_share_a_turn(sim: Simulator, playground:
     assert third.of("it").result["added"] == ["203.0.113.50"]
     for run, hosts in ((first, [1, 2]), (second, [3, 4])):
         own = [f"203.0.113.{n}" for n in hosts]
-        assert [report["added"] for report in reports(run)] == [own], "each run tells once what was done for it"
+        assert [report["added"] for report in reports(run)] == [own], "each run reports its changes once"
         assert {host: task.result["registered"] for host, task in run.by_host(REGISTER).items()} == {
             f"h{n}": [f"203.0.113.{n}"] for n in hosts
         }
@@ -361,7 +363,7 @@ def test_role_and_tasks_of_several_runs_share_a_turn(sim: Simulator, playground:
     crowd.tasks = [partial(task, variables=gone) for task in crowd.tasks]
     for run in crowd.run(expected=4):
         run.ok()
-    assert sim.whitelist() == ["203.0.113.50"], "each run remembers its own"
+    assert sim.whitelist() == ["203.0.113.50"], "each run has its own registrations"
 
 
 @pytest.mark.newest_core

@@ -425,7 +425,7 @@ def test_an_address_that_is_not_public_is_refused(whitelist: Operate, sim: Simul
     result = whitelist([private], allow_non_global=False)
     assert result["failed"] is True
     assert_one_sentence(result["msg"])
-    assert f"ips holds {private}" in result["msg"]
+    assert f"ips contains {private}" in result["msg"]
     assert "allow_non_global" in result["msg"]
     assert sim.journal() == []
 

@@ -69,7 +69,7 @@ class UnexpectedError(QgError):
             [
                 "Traceback (most recent call last):\n",
                 *traceback.format_list(frames),
-                f"{type(cause).__name__}: (its text is not shown, as it may hold a secret)\n",
+                f"{type(cause).__name__}: (its text is not shown, as it may contain a secret)\n",
             ]
         )
 

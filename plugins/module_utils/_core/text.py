@@ -27,7 +27,7 @@ _INVISIBLE = re.compile(rf"[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u0890\u0891{_UNS
 _DANGEROUS = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u0890\u0891{_UNSEEN}]")
 
 #: A name of a host has at most 253 characters.
-_LONGEST = 290
+_MAX_SHOWN = 290
 #: Quotes a value that may hold a credential.
 HIDDEN = "'...'"
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -92,7 +92,7 @@ def describe(value: object) -> str:
         return f"'{text}'"
     start, at, rest = text.rpartition("@")
     match = _ADDRESS.match(rest)
-    if match is None or match.end() > _LONGEST or _may_hide_login(start + rest):
+    if match is None or match.end() > _MAX_SHOWN or _may_hide_login(start + rest):
         return HIDDEN
     if at:
         whole = match.end() == len(rest) and re.fullmatch(rf"{_IPV4}(?::[0-9]{{1,5}})?/?", rest, re.ASCII)

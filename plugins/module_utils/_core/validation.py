@@ -27,7 +27,9 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
     """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is never quoted."""
     if "@" in url:
         # In a mistyped URL, the password may be in any part.
-        raise OptionError(f"{option} holds a user name, a password or another @: leave it out, or write %40 for the @.")
+        raise OptionError(
+            f"{option} contains a user name, a password or another @: leave it out, or write %40 for the @."
+        )
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and _is_host(parts.hostname or "") and parts.port != 0
@@ -70,7 +72,7 @@ def _is_blank(value: Any) -> bool:
 def check_path(option: str, path: str) -> None:
     """Refuse a path for which the operating system and Ansible would raise an exception."""
     if "\0" in path:
-        raise OptionError(f"{option} {path!r} cannot be used: it holds a NUL character. Give another path.")
+        raise OptionError(f"{option} {path!r} cannot be used: it contains a NUL character. Give another path.")
 
 
 def check_range(option: str, value: float, minimum: float, maximum: float) -> float:
@@ -104,11 +106,11 @@ def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> 
         number = packed(address)
         if number is None:
             hint = "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
-            raise OptionError(f"{option} holds {quote_word(text)}: {hint}.")
+            raise OptionError(f"{option} contains {quote_word(text)}: {hint}.")
         if only_global and not is_public(ipaddress.IPv4Address(number)):
             raise OptionError(
-                f"{option} holds {address}, which is not an address of the public internet, so the vendor can never "
-                "see it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
+                f"{option} contains {address}, which is not an address of the public internet, so the vendor can "
+                "never see it. Give the egress address of the host, or set allow_non_global if the API is a simulator."
             )
         found[address] = None
     return tuple(found)

@@ -167,8 +167,8 @@ def _server(number: int, text: str) -> str:
     """Return HOST:PORT without scheme; refuse characters with a meaning in a shell."""
     if "@" in text:
         raise OptionError(
-            f"proxies, entry {number}, holds a user name or a password: leave it out, since it must never reach a "
-            "host, and the whitelist is what lets the host in."
+            f"proxies, entry {number}, contains a user name or a password: leave it out, since it must never reach a "
+            "host, and the whitelist admits the host."
         )
     server = text.strip().removeprefix("http://").removesuffix("/")
     try:
@@ -180,7 +180,7 @@ def _server(number: int, text: str) -> str:
     if not is_valid:
         # Lists of proxies are also sold as HOST:PORT:USER:PASSWORD, and a password must not be quoted.
         raise OptionError(
-            f"proxies, entry {number}, holds {describe(text)}: give HOST:PORT, http://HOST:PORT, or a "
+            f"proxies, entry {number}, contains {describe(text)}: give HOST:PORT, http://HOST:PORT, or a "
             "lease as the modules return it."
         )
     return server

@@ -132,11 +132,16 @@ class _Batch:
     def verify(self, todo: Sequence[str], error: QgError | None) -> None:
         """Count the resources as released that the list does not show any more."""
         left = self.remaining()
+        self._note_progress(todo)
         if left and not isinstance(error, WaitBudgetExceeded):
             reading_error = self._session.poll_until(self._are_gone, self._seconds_to_verify(error), ENDPOINT)
             if reading_error:
                 raise unverified(error, f"the release of {sample(left)} took effect", reading_error)
             self._are_gone()
+        self._note_progress(todo)
+
+    def _note_progress(self, todo: Sequence[str]) -> None:
+        """Restart the count of repetitions, as converge() does, if a call released something."""
         if len(self.remaining()) < len(todo):
             self._repeats = 0
 

@@ -12,7 +12,7 @@ hosts of a play are enqueued before they wait, so that the first of them writes 
 
 A waiting process renews its request twice a second. A leader only writes for a request of another run if that was
 renewed after the leader had acquired the lock: a process that died before is never written for, whichever container it
-ran in, and no clocks are compared. The leader waits until all that wait have renewed their requests, which happens
+ran in, and whatever the clocks show. The leader waits until all that wait have renewed their requests, which happens
 within the batch window, if there is one.
 
 Decisions:
@@ -195,7 +195,7 @@ class _RequestTable:
             database.execute(_DROP_SNAPSHOTS)
 
     def _waiting(self, request: WriteRequest, *, of_others: bool = False) -> dict[str, float]:
-        """Return when each of the other requests that wait was renewed; all of them, or those ``of_others`` alone.
+        """Return when each of the other requests that wait was renewed; all of them, or only those ``of_others``.
 
         The others are tasks, other runs and other fleets.
         """

@@ -35,18 +35,18 @@ from .._store.state import State
 
 Spec = dict[str, dict[str, Any]]
 
-#: How the state directory is named; also for what needs the directory, but not the vendor.
+#: The option for the state directory; also for plugins that need the directory, but not the vendor.
 STATE_OPTIONS: Spec = {
     "state_dir": {"type": "path", "default": DEFAULT_STATE_DIR, "fallback": (env_fallback, ["QG_STATE_DIR"])},
 }
-#: How any of the vendor's APIs is called.
+#: The options of the HTTP transport to each of the vendor's APIs.
 TRANSPORT_OPTIONS: Spec = {
     "timeout": {"type": "float", "default": 10.0, "fallback": (env_fallback, ["QG_TIMEOUT"])},
     "max_wait": {"type": "float", "default": 300.0},
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"},
 }
-#: How the classic proxy API is reached (doc fragment ``proxy_api``).
+#: The options of the classic proxy API (doc fragment ``proxy_api``).
 PROXY_API_OPTIONS: Spec = {
     "key": {"type": "str", "required": True, "no_log": True, "fallback": (env_fallback, ["QG_KEY"])},
     "pwd": {"type": "str", "no_log": True, "fallback": (env_fallback, ["QG_PWD"])},
@@ -54,7 +54,7 @@ PROXY_API_OPTIONS: Spec = {
     **TRANSPORT_OPTIONS,
     **STATE_OPTIONS,
 }
-#: How the account API is reached (doc fragment ``account_api``).
+#: The options of the account API (doc fragment ``account_api``).
 ACCOUNT_API_OPTIONS: Spec = {
     "app_id": {"type": "str", "required": True, "fallback": (env_fallback, ["QG_APP_ID"])},
     "app_key": {"type": "str", "required": True, "no_log": True, "fallback": (env_fallback, ["QG_APP_KEY"])},
@@ -66,18 +66,18 @@ ACCOUNT_API_OPTIONS: Spec = {
     "domain": {"type": "str", "default": "www.qg.net", "fallback": (env_fallback, ["QG_DOMAIN"])},
     **TRANSPORT_OPTIONS,
 }
-#: Where leases are.
+#: The options for the location of leases.
 PLACE_OPTIONS: Spec = {
     "area_id": {"type": "int"},
     "isp": {"type": "str", "choices": list(ISP_NUMBERS)},
 }
-#: What new leases are asked for with (doc fragment ``lease_terms``).
+#: The options of an allocation of leases (doc fragment ``lease_terms``).
 TERMS_OPTIONS: Spec = {
     **PLACE_OPTIONS,
     "keep_alive": {"type": "int"},
     "distinct": {"type": "bool", "default": False},
 }
-#: How a host is asked for its egress address (doc fragment ``egress``).
+#: The options for the detection of the egress address of a host (doc fragment ``egress``).
 EGRESS_OPTIONS: Spec = {
     "sources": {
         "type": "list",

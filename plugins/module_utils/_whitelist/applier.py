@@ -17,6 +17,7 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL, ApiError
 from .._api.classic.exchange import PostRejected
 from .._core.errors import CallError, QgError, TransportError, WaitBudgetExceeded
+from .._core.text import format_sample
 from .._core.waiting import backoff
 from .._store.whitelist_writes import WhitelistWrite
 from .plan import (
@@ -26,7 +27,6 @@ from .plan import (
     WhitelistResult,
     check_limits,
     contradicts,
-    format_sample,
     full_error,
     plan,
     refusal_error,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .._api.classic.errors import WHITELIST_FULL
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError
+from .._core.text import format_sample
 
 if TYPE_CHECKING:
     from .._api.classic.client import WhitelistReading
@@ -161,12 +162,6 @@ def contradicts(desired: DesiredWhitelist, write: WhitelistWrite) -> bool:
         return bool(write.ips - wanted - set(desired.keep))
     unwanted = set(desired.ips if desired.state == "absent" else desired.replaces)
     return bool((unwanted - wanted - set(desired.keep)) & write.ips)
-
-
-def format_sample(ips: Collection[str]) -> str:
-    """Return the first ten addresses, and the number of the others."""
-    shown = numeric_order(ips)[:10]
-    return ", ".join(shown) + (f" and {len(ips) - len(shown)} more" if len(ips) > len(shown) else "")
 
 
 def refusal_error(result: WhitelistResult) -> QgError:

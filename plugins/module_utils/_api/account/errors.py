@@ -51,10 +51,10 @@ def _fix(asked: str, ahead: float | None) -> str:
         side = "ahead of" if ahead > 0 else "behind"
         return (
             f"The clock of this machine is {abs(ahead):.0f} seconds {side} the vendor's, and calls are signed with the "
-            f"time: set the clock. It was asked for {asked}."
+            f"time: set the clock. The call was for {asked}."
         )
     clock = "" if ahead is not None else ", and whether the clock of this machine is right"
     return (
-        f"It was asked for {asked}: check that. Where the vendor speaks of the signature, check app_id, app_key and "
+        f"The call was for {asked}: check that. If the vendor mentions the signature, check app_id, app_key and "
         f"domain{clock}."
     )

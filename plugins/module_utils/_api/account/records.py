@@ -137,5 +137,5 @@ def single(data: object, what: str) -> Record:
     """Return the only object in ``Data``, which may have any shape of a list."""
     found = records(data, what)
     if len(found) != 1:
-        raise ResponseShapeError(f"Data holds {len(found)} objects instead of {what}")
+        raise ResponseShapeError(f"Data contains {len(found)} objects instead of {what}")
     return found[0]

@@ -42,12 +42,12 @@ def test_a_shell_that_ends_early_leaves_some_proxies_without_an_answer() -> None
     assert left_out["tool"] is None
 
 
-def test_a_shell_that_says_nothing_is_an_error() -> None:
+def test_a_shell_without_output_is_an_error() -> None:
     with pytest.raises(QgError, match="shell ended with 126 and no response: sh: Cannot fork"):
         Host("", rc=126)._run_commands(PROBE)
 
 
 @pytest.mark.parametrize("family", ["powershell", "cmd"])
-def test_a_host_without_a_posix_shell_is_not_asked(family: str) -> None:
+def test_a_host_without_a_posix_shell_is_an_error(family: str) -> None:
     with pytest.raises(QgError, match="no POSIX shell, so no proxy can be checked from it: check from another host"):
         run_on_host(Host("", shell=family), "true", "no proxy can be checked from it: check from another host")

@@ -485,7 +485,7 @@ def test_vaulted_texts_are_decrypted() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_undefined_says_so(name: str) -> None:
+def test_an_undefined_lease_is_reported(name: str) -> None:
     missing = StrictUndefined(name="missing")
     values: list[Any] = [missing, {"server": missing}, {"server": EXAMPLE, "proxy_url": missing}]
     for value in [*values, *([[EXAMPLE, value] for value in values] if name in MANY else [])]:
@@ -504,7 +504,7 @@ def test_what_is_undefined_says_so(name: str) -> None:
         lambda missing: squid(EXAMPLE, missing),
     ],
 )
-def test_an_undefined_argument_says_so(make: Callable[[Any], Any]) -> None:
+def test_an_undefined_argument_is_reported(make: Callable[[Any], Any]) -> None:
     with pytest.raises(UndefinedError, match="'missing' is undefined"):
         make(StrictUndefined(name="missing"))
 
@@ -516,7 +516,7 @@ def test_every_file_is_one_filter_of_its_name() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_documentation_tells_the_arguments_and_their_defaults(name: str) -> None:
+def test_the_documentation_lists_the_arguments_and_their_defaults(name: str) -> None:
     module = importlib.import_module(f"{PACKAGE}.{name}")
     documentation = yaml.safe_load(module.DOCUMENTATION)
     assert documentation["name"] == name

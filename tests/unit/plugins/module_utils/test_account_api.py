@@ -213,7 +213,7 @@ def test_any_other_code_is_a_refusal_at_once(code: Any, status: int) -> None:
         "http_status": status,
     }
     assert caught.value.message.startswith(
-        f'{PACKAGES} was refused with code {code} ("品牌编号不存在"). It was asked for '
+        f'{PACKAGES} was refused with code {code} ("品牌编号不存在"). The call was for '
     )
     assert f"productId=4, load_rate=0, domain={DOMAIN}, appid={APP_ID}: check that" in caught.value.message
     assert "whether the clock of this machine is right" in caught.value.message
@@ -236,7 +236,7 @@ def test_a_balance_that_is_refused(result: Any, status: int) -> None:
     api, transport = client(json_answer({"result": result, "data": None, "msg": "签名错误"}, status))
     with pytest.raises(AccountError) as caught:
         api.balance()
-    assert caught.value.message.startswith('/merchant/getBalance was refused ("签名错误"). It was asked for domain=')
+    assert caught.value.message.startswith('/merchant/getBalance was refused ("签名错误"). The call was for domain=')
     assert caught.value.as_result()["http_status"] == status
     assert "code" not in caught.value.as_result()
     assert len(transport.sent) == 1
@@ -247,7 +247,7 @@ def test_a_refusal_without_words(message: Any) -> None:
     api, _transport = client(json_answer({"Code": 7, "Message": message, "RequestId": message}))
     with pytest.raises(AccountError) as caught:
         api.lines(115)
-    assert caught.value.message.startswith("/physical-product/lineList was refused with code 7. It was asked for ")
+    assert caught.value.message.startswith("/physical-product/lineList was refused with code 7. The call was for ")
     assert set(caught.value.as_result()) == {"msg", "code", "endpoint", "http_status"}
 
 
@@ -274,7 +274,7 @@ def dated(seconds: float) -> HttpResponse:
         (86400 * 365, "is 31536000 seconds behind"),
     ],
 )
-def test_a_clock_that_is_off_is_told(seconds: float, words: str) -> None:
+def test_a_wrong_clock_is_named_in_the_error(seconds: float, words: str) -> None:
     api, _transport = client(dated(seconds))
     with pytest.raises(AccountError) as caught:
         api.lines(115)
@@ -294,7 +294,7 @@ def test_a_clock_that_is_right_is_not_blamed(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Fri, 99 Xyz 2026 00:00:00 GMT", "1700000000"])
-def test_an_answer_without_a_date_says_nothing_of_the_clock(date: str) -> None:
+def test_a_response_without_a_date_leaves_the_clock_open(date: str) -> None:
     api, _transport = client(json_answer({"Code": 408}, Date=date))
     with pytest.raises(AccountError, match="whether the clock of this machine is right"):
         api.lines(115)
@@ -328,7 +328,7 @@ TRANSIENT: dict[str, HttpResponse | TransportError] = {
 
 
 @pytest.mark.parametrize("kind", TRANSIENT)
-def test_what_may_pass_is_tried_again_and_that_is_told(kind: str) -> None:
+def test_transient_failures_are_retried_and_counted(kind: str) -> None:
     api, transport = client(TRANSIENT[kind], TRANSIENT[kind], enveloped(pages.PACKAGES))
     assert len(api.packages(104)) == 2
     report = api.usage()
@@ -429,8 +429,8 @@ def test_what_stays_as_it_is_is_not_tried_again(kind: str) -> None:
         (PACKAGES, {"list": [], "total": 0}, "a package has none of the documented values"),
         ("/physical-product/lineList", {"1": 7}, "a line is not an object"),
         ("/cloud-business/packageOrderPrice", {"TotalPrice": "5"}, "OriginalPrice is not an amount"),
-        ("/cloud-business/packageOrderPrice", None, "Data holds 0 objects instead of a price"),
-        ("/proxyip/resourceView", [], "Data holds 0 objects instead of a proxy service"),
+        ("/cloud-business/packageOrderPrice", None, "Data contains 0 objects instead of a price"),
+        ("/proxyip/resourceView", [], "Data contains 0 objects instead of a proxy service"),
         (BALANCE, "much", "data is not an amount"),
         (BALANCE, None, "data is not an amount"),
     ],
@@ -473,7 +473,7 @@ def test_all_pages_are_read(total: int, calls: int, mapped: bool) -> None:
 
 
 @pytest.mark.parametrize(("total", "calls"), [(0, 1), (30, 1), (50, 2), (51, 1), (100, 1), (730, 1)])
-def test_a_server_that_tells_all_whatever_is_asked_is_asked_once(total: int, calls: int) -> None:
+def test_a_server_that_ignores_the_page_is_called_once(total: int, calls: int) -> None:
     # With exactly a page of them, only another call can tell that it was all.
     api, transport = client(server(total, ignores=("offset", "limit")))
     assert [row["suid"] for row in api.instances(104)] == [f"s{number}" for number in range(total)]
@@ -481,13 +481,13 @@ def test_a_server_that_tells_all_whatever_is_asked_is_asked_once(total: int, cal
 
 
 @pytest.mark.parametrize("total", [49, 50, 51, 400])
-def test_a_server_that_always_tells_the_first_page_is_no_endless_loop(total: int) -> None:
+def test_a_server_that_repeats_the_first_page_ends_the_loop(total: int) -> None:
     api, transport = client(server(total, ignores=("offset",)))
     assert len(api.instances(104)) == min(total, 50)
     assert len(transport.sent) == (1 if total < 50 else 2)
 
 
-def test_a_service_on_two_pages_is_told_once() -> None:
+def test_a_service_on_two_pages_is_returned_once() -> None:
     first = [{"Suid": str(number)} for number in range(50)]
     # One was bought in between, so that the last of the first page is the first of the second.
     second = [{"Suid": str(number)} for number in range(49, 60)]
@@ -584,7 +584,7 @@ def test_what_is_no_secret_is_still_shown_of_such_an_answer() -> None:
         api.instances()
 
 
-def test_passwords_are_told_only_where_they_are_asked_for() -> None:
+def test_passwords_are_returned_only_on_request() -> None:
     api, _transport = client(enveloped(pages.INSTANCES))
     assert "sdfsfdf" not in str(api.instances())
     assert str(api.instances(include_secrets=True)).count("sdfsfdf") == 2
@@ -610,7 +610,7 @@ def test_passwords_are_told_only_where_they_are_asked_for() -> None:
             {"account_url": f"https://www.qg.net/api?appkey={APP_KEY}"},
             "account_url must contain only scheme, host",
         ),
-        ({"account_url": f"https://me:{APP_KEY}@www.qg.net/api"}, "account_url holds a user name, a password or"),
+        ({"account_url": f"https://me:{APP_KEY}@www.qg.net/api"}, "account_url contains a user name, a password or"),
         ({"account_url": "https://www.qg.net/api#x"}, "account_url must contain only scheme, host and path"),
         ({"timeout": 0.0}, "timeout=0 is out of range: give a number from 0.1 to 600."),
         ({"timeout": float("nan")}, "timeout=nan is out of range"),

@@ -205,7 +205,7 @@ def test_the_documentation_has_every_value_of_a_price(module: str) -> None:
         ("qg_proxy_plan_info", "ip_type", IP_TYPES),
     ],
 )
-def test_the_documentation_tells_every_word_and_number(module: str, result: str, words: dict[int, str]) -> None:
+def test_the_documentation_lists_every_word_and_number(module: str, result: str, words: dict[int, str]) -> None:
     returned = yaml.safe_load(
         importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{module}").RETURN
     )
@@ -263,7 +263,7 @@ def test_names_that_the_vendor_spells_in_two_ways(page: str, vendor_name: str, n
 
 
 @pytest.mark.parametrize("row", [{"Line_no": "a", "line_no": ""}, {"line_no": None, "Line_no": "a"}])
-def test_of_two_spellings_in_one_row_the_one_that_says_something_counts(row: Row) -> None:
+def test_of_two_spellings_in_one_row_the_one_with_a_value_counts(row: Row) -> None:
     assert one(PAGES["packages"], row)["line_no"] == "a"
 
 
@@ -404,7 +404,7 @@ def test_the_scale_of_proxy_services_is_another() -> None:
 
 
 @pytest.mark.parametrize("number", [-99, 7, "42"])
-def test_a_state_that_nobody_documents_is_unknown(number: Any) -> None:
+def test_an_undocumented_state_is_unknown(number: Any) -> None:
     (row,) = instances([{"Suid": "1", "Run_status": number, "Order_status": number}])
     assert (row["run_status"], row["run_status_code"]) == ("unknown", int(number))
     assert (row["order_status"], row["order_status_code"]) == ("unknown", int(number))
@@ -486,14 +486,14 @@ def test_an_empty_list_has_several_shapes(nothing: Any) -> None:
 @pytest.mark.parametrize("nothing", [{}, [], None, ""], ids=repr)
 @pytest.mark.parametrize("read", [proxy_plan, order_price])
 def test_where_one_object_must_be_none_is_an_error(read: Callable[[object], Row], nothing: Any) -> None:
-    with pytest.raises(ResponseShapeError, match="Data holds 0 objects instead of a p"):
+    with pytest.raises(ResponseShapeError, match="Data contains 0 objects instead of a p"):
         read(nothing)
 
 
 def test_where_one_object_must_be_it_may_be_wrapped() -> None:
     assert proxy_plan([pages.PROXY_PLAN]) == proxy_plan({"1": pages.PROXY_PLAN}) == pages.PLAN
     assert order_price([pages.PRICES]) == order_price({"1": pages.PRICES}) == pages.PRICE
-    with pytest.raises(ResponseShapeError, match="Data holds 2 objects instead of a price"):
+    with pytest.raises(ResponseShapeError, match="Data contains 2 objects instead of a price"):
         order_price([pages.PRICES] * 2)
 
 

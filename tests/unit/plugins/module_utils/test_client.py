@@ -100,7 +100,7 @@ def test_an_empty_list_has_three_forms(tmp_path: Path, body: str) -> None:
 
 @pytest.mark.parametrize("code", sorted(VENDOR_CODES))
 @pytest.mark.parametrize("status", [200, 400])
-def test_each_documented_code_is_told_with_meaning_and_remedy(tmp_path: Path, code: int, status: int) -> None:
+def test_each_documented_code_is_reported_with_meaning_and_fix(tmp_path: Path, code: int, status: int) -> None:
     api, transport = client(tmp_path, *[json_answer(f'{{"Code": {code}, "Msg": "text"}}', status)] * 9)
     with pytest.raises(ApiError) as caught:
         api.whitelist()
@@ -292,7 +292,7 @@ def test_what_the_whitelist_cannot_hold_is_refused(text: str) -> None:
 
 
 def test_private_addresses_are_refused_where_the_vendor_is_meant() -> None:
-    with pytest.raises(OptionError, match=r"ips holds 10.0.0.1, which is not an address of the public internet"):
+    with pytest.raises(OptionError, match=r"ips contains 10.0.0.1, which is not an address of the public internet"):
         check_addresses("ips", ["8.8.8.8", "10.0.0.1"], only_global=True)
 
 

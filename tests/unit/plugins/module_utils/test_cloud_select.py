@@ -46,7 +46,7 @@ def test_a_minimum_is_met_by_the_same_and_by_more(option: str) -> None:
 
 
 @pytest.mark.parametrize("option", VALUES)
-def test_a_minimum_of_nothing_is_met_by_what_is_told(option: str) -> None:
+def test_a_minimum_of_zero_is_met_by_any_value(option: str) -> None:
     assert select([{VALUES[option]: "0"}, {}], **{option: 0}) == ["0"]
 
 
@@ -68,7 +68,7 @@ def test_all_options_count_together() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "found"), [(None, ["0", "1", "2"]), (True, ["0"]), (False, ["1", "2"])])
-def test_what_is_not_said_to_be_on_sale_is_not(wanted: bool | None, found: list[str]) -> None:
+def test_a_package_without_a_sale_status_is_not_on_sale(wanted: bool | None, found: list[str]) -> None:
     assert select([{"Buy_status": 1}, {"Buy_status": "0"}, {"Buy_status": ""}], buyable=wanted) == found
 
 

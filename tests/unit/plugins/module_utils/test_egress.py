@@ -52,7 +52,7 @@ def test_a_silent_source_does_no_harm_while_others_are_enough() -> None:
     assert verdict.source_replies[1]["error"] == "no response in time (curl ended with 28)"
 
 
-def test_too_few_answers_are_an_error_that_says_who_was_silent() -> None:
+def test_too_few_responses_are_an_error_that_names_the_silent_sources() -> None:
     with pytest.raises(QgError, match=r"Only 1 of the 2 required.*two.example/ip: no response in time.*lower quorum"):
         evaluate_quorum(said(PUBLIC, None, None), question())
     with pytest.raises(QgError, match="Only 0 of the 2 required sources"):
@@ -62,7 +62,7 @@ def test_too_few_answers_are_an_error_that_says_who_was_silent() -> None:
 
 
 @pytest.mark.parametrize("answers", [(PUBLIC, PUBLIC, OTHER), (PUBLIC, OTHER, None), (OTHER, PUBLIC, "9.9.9.9")])
-def test_a_contradiction_is_an_error_that_says_who_said_what(answers: tuple[str | None, ...]) -> None:
+def test_a_contradiction_is_an_error_that_names_each_source(answers: tuple[str | None, ...]) -> None:
     with pytest.raises(QgError, match=r"disagree.*1\.1\.1\.1 by https://.*8\.8\.4\.4 by https://") as caught:
         evaluate_quorum(said(*answers), question())
     assert len(caught.value.details["source_replies"]) == 3
@@ -73,7 +73,7 @@ def test_several_exits_are_believed_when_enough_sources_saw_each() -> None:
     assert verdict.ips == [OTHER, PUBLIC]
 
 
-def test_more_addresses_than_samples_are_an_error_though_enough_sources_told_each() -> None:
+def test_more_addresses_than_samples_are_an_error_even_with_a_quorum_for_each() -> None:
     with pytest.raises(
         QgError, match=r"reports 2 egress addresses, but samples=1 allows only 1: 1\.1\.1\.1, 8\.8\.4\.4"
     ):
@@ -107,7 +107,7 @@ def test_whatever_a_host_prints_it_claims_no_more_addresses_than_samples(
     assert len(verdict.source_replies) <= samples * len(SOURCES)
 
 
-def test_more_answers_of_a_source_than_it_was_asked_for_are_refused() -> None:
+def test_more_responses_of_a_source_than_requested_are_refused() -> None:
     output = "".join(f"\nqgN 1 curl 0 8.8.4.{n}\nqgN." for n in range(256))
     with pytest.raises(QgError, match="printed 256 responses of source 2, although samples=3"):
         parse_replies(output, "qgN", question(samples=3))
@@ -153,7 +153,7 @@ def test_other_addresses_are_taken_only_where_that_is_wanted() -> None:
     ),
     quorum=st.integers(1, 3),
 )
-def test_no_address_is_believed_that_fewer_sources_told_than_the_quorum(answers: list[str | None], quorum: int) -> None:
+def test_no_address_is_accepted_below_the_quorum(answers: list[str | None], quorum: int) -> None:
     replies = said(*answers)
     try:
         verdict = evaluate_quorum(replies, question(quorum=quorum))
@@ -204,7 +204,7 @@ def test_a_cut_off_record_is_no_answer() -> None:
         ("curl", 99, "no response (curl ended with 99)"),
     ],
 )
-def test_exit_codes_are_told_in_words(tool: str, code: int, words: str) -> None:
+def test_exit_codes_are_explained(tool: str, code: int, words: str) -> None:
     (reply,) = parse_replies(f"\nqgN 0 {tool} {code} \nqgN.", "qgN", question())
     assert words in (reply.error or "")
 
@@ -252,7 +252,7 @@ def options(**changes: Any) -> dict[str, Any]:
     return {**defaults, **changes}
 
 
-def test_two_sources_must_agree_where_nothing_else_is_said() -> None:
+def test_two_sources_must_agree_by_default() -> None:
     assert DetectionRequest.parse(options()).quorum == 2
     assert DetectionRequest.parse(options(sources=[SOURCES[0]])).quorum == 1
     assert DetectionRequest.parse(options(sources=[SOURCES[0], SOURCES[0]])).sources == (SOURCES[0],)
@@ -273,7 +273,7 @@ def test_two_sources_must_agree_where_nothing_else_is_said() -> None:
         ({"source_address": "eth0"}, "source_address 'eth0' is not an ipv4 address of the host"),
         ({"source_address": "::1"}, "source_address '::1' is not an ipv4 address"),
         ({"source_address": "127.0.0.1", "family": "ipv6"}, "is not an ipv6 address"),
-        ({"proxy": "http://user:secret@127.0.0.1:1"}, "proxy holds a user name"),
+        ({"proxy": "http://user:secret@127.0.0.1:1"}, "proxy contains a user name"),
         ({"proxy": "127.0.0.1:1"}, "proxy '127.0.0.1:1' cannot be used"),
     ],
 )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be changed for the hosts of a fleet, and the memory of what was registered."""
+"""The plan for the hosts of a fleet, and their registrations."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def registered(host: str, *ips: str) -> HostRegistration:
     return HostRegistration(host, frozenset(ips))
 
 
-def test_the_memory_tells_own_addresses_from_those_of_others(tmp_path: Path) -> None:
+def test_the_store_distinguishes_own_addresses_from_those_of_others(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     here, there, other_key = (
         RegistrationStore(state, "k", "f"),
@@ -82,22 +82,22 @@ def test_the_memory_tells_own_addresses_from_those_of_others(tmp_path: Path) -> 
     assert not here.is_registered("new", ["1"])
 
 
-def test_a_former_address_keeps_its_host_busy_but_is_needed_by_none(tmp_path: Path) -> None:
-    memory = RegistrationStore(State(str(tmp_path)), "k", "f")
-    memory.replace([HostRegistration("a", frozenset({"2"}), frozenset({"1"})), registered("b", "2")])
-    assert memory.load({"b"}) == ({"b": {"2"}}, {"2"})
-    assert memory.load({"a"}) == ({"a": {"1", "2"}}, {"2"})
-    assert not memory.is_registered("a", ["2"])
-    memory.prune_missing({"2"})
-    assert memory.is_registered("a", ["2"]), "the whitelist lacks the former one"
-    memory.prune_missing({"1", "2"})
-    assert not memory.is_registered("a", ["2"]), "and now it is back"
-    memory.record_intent([("a", ["1"])])
-    assert memory.load({"b"}) == ({"b": {"2"}}, {"1", "2"})
+def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(tmp_path: Path) -> None:
+    store = RegistrationStore(State(str(tmp_path)), "k", "f")
+    store.replace([HostRegistration("a", frozenset({"2"}), frozenset({"1"})), registered("b", "2")])
+    assert store.load({"b"}) == ({"b": {"2"}}, {"2"})
+    assert store.load({"a"}) == ({"a": {"1", "2"}}, {"2"})
+    assert not store.is_registered("a", ["2"])
+    store.prune_missing({"2"})
+    assert store.is_registered("a", ["2"]), "the whitelist lacks the former one"
+    store.prune_missing({"1", "2"})
+    assert not store.is_registered("a", ["2"]), "and now it is back"
+    store.record_intent([("a", ["1"])])
+    assert store.load({"b"}) == ({"b": {"2"}}, {"1", "2"})
 
 
 def detected(host: str, *ips: str) -> HostRegistration:
-    """What a host reported and the whitelist held already."""
+    """A host reported addresses that were on the whitelist already."""
     return HostRegistration(host, frozenset(ips), found=frozenset(ips))
 
 
@@ -119,35 +119,35 @@ def test_an_address_that_was_on_the_whitelist_before_a_host_reported_it_is_found
 
 def test_an_added_address_never_becomes_a_found_one(tmp_path: Path) -> None:
     state = State(str(tmp_path))
-    memory, there = RegistrationStore(state, "k", "f"), RegistrationStore(state, "k", "g")
-    memory.replace([registered("a", "1"), registered("b", "2")])
-    memory.replace([detected("a", "2"), detected("b", "1")])
-    assert memory.load_found() == set(), "two hosts have swapped their addresses"
+    store, there = RegistrationStore(state, "k", "f"), RegistrationStore(state, "k", "g")
+    store.replace([registered("a", "1"), registered("b", "2")])
+    store.replace([detected("a", "2"), detected("b", "1")])
+    assert store.load_found() == set(), "two hosts have swapped their addresses"
     there.replace([detected("c", "1")])
-    memory.replace([registered("b")])
+    store.replace([registered("b")])
     there.replace([detected("c", "1")])
-    assert memory.load_found() == set(), "it outlives the host that it was added for"
+    assert store.load_found() == set(), "it outlives the host that it was added for"
 
 
 def test_a_found_address_that_is_added_or_given_later_is_found_no_longer(tmp_path: Path) -> None:
     state = State(str(tmp_path))
-    memory, there = RegistrationStore(state, "k", "f"), RegistrationStore(state, "k", "g")
-    memory.replace([detected("a", "1"), detected("b", "2", "3")])
-    memory.record_intent([("b", ["2"])])
-    assert memory.load_found() == {"1", "3"}
+    store, there = RegistrationStore(state, "k", "f"), RegistrationStore(state, "k", "g")
+    store.replace([detected("a", "1"), detected("b", "2", "3")])
+    store.record_intent([("b", ["2"])])
+    assert store.load_found() == {"1", "3"}
     there.replace([registered("c", "1")])
     there.replace([registered("c")])
-    memory.replace([detected("a", "1"), detected("b", "2", "3")])
-    assert memory.load_found() == {"3"}
+    store.replace([detected("a", "1"), detected("b", "2", "3")])
+    assert store.load_found() == {"3"}
 
 
 def test_a_host_with_a_found_address_is_registered_anew_once_the_user_gives_it(tmp_path: Path) -> None:
-    memory = RegistrationStore(State(str(tmp_path)), "k", "f")
-    memory.replace([detected("a", "1")])
-    assert memory.is_registered("a", ["1"])
-    assert not memory.is_registered("a", ["1"], given=True)
-    memory.replace([registered("a", "1")])
-    assert memory.is_registered("a", ["1"], given=True)
+    store = RegistrationStore(State(str(tmp_path)), "k", "f")
+    store.replace([detected("a", "1")])
+    assert store.is_registered("a", ["1"])
+    assert not store.is_registered("a", ["1"], given=True)
+    store.replace([registered("a", "1")])
+    assert store.is_registered("a", ["1"], given=True)
 
 
 @pytest.mark.parametrize("reported", [True, False])
@@ -159,11 +159,11 @@ def test_of_the_addresses_that_a_host_reports_those_on_the_whitelist_are_found(r
     assert (kept.registered, kept.found) == ({"1", "2"}, {"1"} if reported else set())
 
 
-def test_what_two_readings_apart_in_time_lack_is_forgotten(tmp_path: Path) -> None:
+def test_registrations_that_two_reads_over_time_lack_are_forgotten(tmp_path: Path) -> None:
     state, now = State(str(tmp_path)), 1000.0
     here, there, other_key = (RegistrationStore(state, key, fleet, lambda: now) for key, fleet in ("kf", "kg", "xf"))
-    for memory in (here, there, other_key):
-        memory.replace([registered("a", "1", "2")])
+    for store in (here, there, other_key):
+        store.replace([registered("a", "1", "2")])
     here.prune_missing({"2", "3"})
     now += LIST_LAG - 1
     here.prune_missing({"2", "3"})
@@ -182,14 +182,14 @@ def test_what_two_readings_apart_in_time_lack_is_forgotten(tmp_path: Path) -> No
 
 def test_a_reading_from_before_the_clock_was_set_back_forgets_nothing(tmp_path: Path) -> None:
     now = 10_000.0
-    memory = RegistrationStore(State(str(tmp_path)), "k", "f", lambda: now)
-    memory.replace([registered("a", "1")])
-    memory.prune_missing(())
+    store = RegistrationStore(State(str(tmp_path)), "k", "f", lambda: now)
+    store.replace([registered("a", "1")])
+    store.prune_missing(())
     now -= 3600
-    memory.prune_missing(())
+    store.prune_missing(())
     now += LIST_LAG - 1
-    memory.prune_missing(())
-    assert memory.load({"a"})[0] == {"a": {"1"}}
+    store.prune_missing(())
+    assert store.load({"a"})[0] == {"a": {"1"}}
     now += 1
-    memory.prune_missing(())
-    assert memory.load({"a"})[0] == {"a": set()}
+    store.prune_missing(())
+    assert store.load({"a"})[0] == {"a": set()}

@@ -219,7 +219,7 @@ def test_a_token_in_a_source_is_in_no_result_and_no_message() -> None:
 
 
 def test_credentials_in_a_source_are_refused() -> None:
-    with pytest.raises(OptionError, match="sources, entry 2, holds a user name, a password or another @: leave it out"):
+    with pytest.raises(OptionError, match="sources, entry 2, contains a user name, a password or another @: leave"):
         DetectionRequest.parse(question(sources=["https://one.example/ip", "https://me:HUSH7@two.example/ip"]))
 
 

@@ -106,7 +106,7 @@ def test_options_have_their_types() -> None:
         ),
     ],
 )
-def test_a_mistake_in_the_file_is_told_with_its_remedy(config: dict[str, Any], sentence: str) -> None:
+def test_a_mistake_in_the_file_is_reported_with_its_fix(config: dict[str, Any], sentence: str) -> None:
     with pytest.raises(OptionError) as caught:
         check_config(config, DEFINITIONS)
     assert caught.value.message.startswith(sentence)
@@ -121,7 +121,7 @@ def test_an_option_without_a_type_is_text() -> None:
     assert check_config({"it": 5}, {"it": {}}) == {"it": "5"}
 
 
-def test_what_is_missing_may_stand_in_the_environment() -> None:
+def test_a_required_option_may_be_set_in_the_environment() -> None:
     definitions = {"app_id": {"required": True, "env": [{"name": "QG_APP_ID"}]}, "other": {}}
     check_required({"app_id": "x"}, definitions, {})
     check_required({}, definitions, {"QG_APP_ID": "x"})

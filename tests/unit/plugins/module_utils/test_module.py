@@ -100,7 +100,7 @@ def test_every_optional_option_that_names_something_is_a_selector(name: str) -> 
 # Python on a host that a task is delegated to
 
 
-def test_a_python_that_is_too_old_is_told_in_one_sentence(
+def test_a_python_that_is_too_old_is_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = Path(str(module.__file__)).read_text(encoding="utf-8")

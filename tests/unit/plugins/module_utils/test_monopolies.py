@@ -1022,6 +1022,29 @@ def test_a_release_without_effect_is_reported(bench: Bench, fields: dict[str, An
     assert bench.writes() == ["POST"] + ["DELETE"] * 3
 
 
+def test_the_last_of_three_lost_releases_is_verified_for_as_long_as_the_list_may_lag(bench: Bench) -> None:
+    uuids = bench.hold(2).applied
+    bench.core.clock.advance(13 * HOURS)
+    lagging(bench, 50)
+    bench.fault("DELETE", "reset_before", times=2)
+    bench.fault("DELETE", "reset_after")
+    outcome = good(bench.release(None))
+    assert (outcome.released, bench.uuids) == (uuids, [])
+    assert bench.writes() == ["POST"] + ["DELETE"] * 3
+
+
+def test_a_release_of_some_resources_restarts_the_count_of_attempts(bench: Bench) -> None:
+    uuids = bench.hold(3).applied
+    bench.core.clock.advance(13 * HOURS)
+    bench.fault("DELETE", "reset_before", times=2)
+    bench.fault("DELETE", "partial", drop=2)
+    bench.fault("DELETE", "reset_before", times=2)
+    began = bench.core.clock.now()
+    assert sorted(good(bench.release(None)).released) == sorted(uuids)
+    assert bench.writes() == ["POST"] + ["DELETE"] * 6
+    assert bench.core.clock.now() - began < 60
+
+
 def permanently_failing(bench: Bench, method: str, *, done: bool) -> tuple[ProxyApi, list[str]]:
     """A client whose calls with this method end in an error that will not pass, and the calls that it sends."""
     api = bench.api()

@@ -174,7 +174,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
 
     @rule(skip=st.integers(0, 3))
     def the_list_will_be_empty_once(self, skip: int) -> None:
-        # A list that is empty time and again cannot be told from one that is.
+        # A list that is empty several times in a row cannot be distinguished from a correct one.
         if not any(found["kind"] == "data_null" for found in self.core.faults.describe()):
             fault(self.core, {"method": "GET", "path": LIST, "kind": "data_null", "skip": skip})
 
@@ -318,7 +318,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             self.released[uuid] = self.now()
 
     def run(self, check: bool, max_wait: int, task: Callable[[ProxyApi], MonopolyResult]) -> MonopolyResult | None:
-        """One task of a user; another that begins in one of its pauses has to keep away. None where it has no result.
+        """One task of a user; another one that begins in one of its pauses must not write. None without a result.
 
         A late call of an earlier run may be carried out meanwhile: ``paid`` has what was.
         """
@@ -339,7 +339,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             error = problem
         self.wire.live()
         if any(method != "POST" for _moment, method, _path, _parameters in self.wire.under_way):
-            # Nobody can call back a release: what it does is judged when it is done.
+            # A release in flight cannot be cancelled: its effect is checked when it is done.
             self.wire.advance(61)
         self.find_released()
         self.paid = set(self.areas) - before
@@ -350,7 +350,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         return outcome
 
     def report(self, outcome: MonopolyResult | None, error: BaseException | None) -> None:
-        """What no result reports, the store has to know of."""
+        """Check that the store contains what no result reports."""
         # What was released was named by the user.
         self.unreported &= set(self.held)
         if outcome is not None:
@@ -362,11 +362,11 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         )
         lost = {uuid for uuid in self.unreported if not any(uuid not in call.known for call in calls)}
         if isinstance(error, Killed):
-            # It knew them, and could not report them any more: a later run sees them on the list.
+            # The run found them and was killed before it reported them: a later run finds them on the list.
             shown = {one.uuid for one in self.core.keys[KEY].visible_lists(self.now()).monopolies}
             self.unreported -= lost & shown
             lost -= shown
-        assert not lost, "paid for, and nothing knows of it"
+        assert not lost, "paid for, and neither reported nor recorded"
 
     def intrude(self) -> None:
         """A second run on the same control node; it has no time to wait for the first."""
@@ -396,16 +396,16 @@ class MonopolyStateMachine(RuleBasedStateMachine):
 
     @property
     def held(self) -> list[str]:
-        """What the vendor's books hold."""
+        """The resources that the vendor counts as held."""
         return [monopoly.uuid for monopoly in books(self.core).monopolies]
 
     def matching(self, wish: DesiredMonopolies, uuids: Any = None) -> list[str]:
-        """Those that count for the desired state, in truth; of what is held, if nothing else is given."""
+        """Those that really match the desired state, of what is held if nothing else is given."""
         held = self.held if uuids is None else uuids
         return [uuid for uuid in held if self.areas[uuid].matches(wish.area_code, ISPS[wish.isp])]
 
     def under_way(self) -> int:
-        """How many may be applied for yet by calls that are under way."""
+        """How many resources calls in flight may still apply for."""
         return sum(
             int(parameters["Num"]) for _moment, method, _path, parameters in self.wire.under_way if method == "POST"
         )

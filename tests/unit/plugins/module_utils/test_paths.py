@@ -36,13 +36,13 @@ def test_a_state_directory_with_a_nul_character_is_refused(tmp_path: Path) -> No
         State("state\0dir")
     assert (
         refusal.value.message
-        == r"state_dir 'state\x00dir' cannot be used: it holds a NUL character. Give another path."
+        == r"state_dir 'state\x00dir' cannot be used: it contains a NUL character. Give another path."
     )
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("directory", [DEFAULT_STATE_DIR, "~no-such-user/state"])
-def test_a_user_without_a_home_directory_is_told_to_set_the_state_directory(
+def test_a_user_without_a_home_directory_must_set_the_state_directory(
     monkeypatch: pytest.MonkeyPatch, directory: str, tmp_path: Path
 ) -> None:
     def unknown(_user: object) -> NoReturn:
@@ -58,5 +58,5 @@ def test_a_user_without_a_home_directory_is_told_to_set_the_state_directory(
 
 
 def test_authorities_in_a_path_with_a_nul_character_are_refused() -> None:
-    with pytest.raises(OptionError, match=r"^ca_path 'ca\\x00\.pem' cannot be used: it holds a NUL character\. "):
+    with pytest.raises(OptionError, match=r"^ca_path 'ca\\x00\.pem' cannot be used: it contains a NUL character\. "):
         check_authorities("ca\0.pem")

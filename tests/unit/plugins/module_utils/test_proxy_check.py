@@ -75,32 +75,32 @@ def test_a_proxy_is_given_as_text_or_as_a_lease(entry: Any, server: str) -> None
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("203.0.113.1", "entry 1, holds '203.0.113.1': give HOST:PORT"),
-        ("203.0.113.1:0", "entry 1, holds '203.0.113.1:0'"),
-        ("203.0.113.1:70000", "holds '203.0.113.1:70000'"),
-        ("203.0.113.1:", "holds '203.0.113.1...'"),
-        ("203.0.113.256:80", "holds '203.0.113.256:80'"),
-        ("203.0.113:80", "holds '...'"),
-        (":80", "holds '...'"),
-        ("", "holds ''"),
-        ("-oProxy:80", "holds '...'"),
-        ("a b:80", "holds '...'"),
-        ("a\nb:80", "holds '...'"),
-        ("$(id):80", "holds '...'"),
-        ("socks5://203.0.113.1:80", "holds 'socks5://203.0.113.1:80'"),
-        ("https://203.0.113.1:80", "holds 'https://203.0.113.1:80'"),
-        ("\u212aroxy:80", "holds '...'"),
-        ("http://203.0.113.1:80/secret", "entry 1, holds 'http://203.0.113.1:80/...': give HOST:PORT"),
-        ("http://203.0.113.1:80/?Key=secret", "entry 1, holds 'http://203.0.113.1:80/...'"),
-        ("203.0.113.1:80:user:secret", "entry 1, holds '203.0.113.1...'"),
-        ("user:secret", "entry 1, holds '...'"),
-        ("[2001:db8::1%eth0]:80", "entry 1, holds '...'"),
-        ("[203.0.113.1]:80", "entry 1, holds '...'"),
-        ("2001:db8::1:80", "entry 1, holds '2001:db8::1:80'"),
-        ("user:secret@203.0.113.1:80", "entry 1, holds a user name or a password: leave it out"),
-        ("http://secret@203.0.113.1:80", "entry 1, holds a user name or a password: leave it out"),
-        ("203.0.113.1:80@user:secret", "entry 1, holds a user name or a password: leave it out"),
-        ({"server": "user:secret@203.0.113.1:80"}, "entry 1, holds a user name or a password"),
+        ("203.0.113.1", "entry 1, contains '203.0.113.1': give HOST:PORT"),
+        ("203.0.113.1:0", "entry 1, contains '203.0.113.1:0'"),
+        ("203.0.113.1:70000", "contains '203.0.113.1:70000'"),
+        ("203.0.113.1:", "contains '203.0.113.1...'"),
+        ("203.0.113.256:80", "contains '203.0.113.256:80'"),
+        ("203.0.113:80", "contains '...'"),
+        (":80", "contains '...'"),
+        ("", "contains ''"),
+        ("-oProxy:80", "contains '...'"),
+        ("a b:80", "contains '...'"),
+        ("a\nb:80", "contains '...'"),
+        ("$(id):80", "contains '...'"),
+        ("socks5://203.0.113.1:80", "contains 'socks5://203.0.113.1:80'"),
+        ("https://203.0.113.1:80", "contains 'https://203.0.113.1:80'"),
+        ("\u212aroxy:80", "contains '...'"),
+        ("http://203.0.113.1:80/secret", "entry 1, contains 'http://203.0.113.1:80/...': give HOST:PORT"),
+        ("http://203.0.113.1:80/?Key=secret", "entry 1, contains 'http://203.0.113.1:80/...'"),
+        ("203.0.113.1:80:user:secret", "entry 1, contains '203.0.113.1...'"),
+        ("user:secret", "entry 1, contains '...'"),
+        ("[2001:db8::1%eth0]:80", "entry 1, contains '...'"),
+        ("[203.0.113.1]:80", "entry 1, contains '...'"),
+        ("2001:db8::1:80", "entry 1, contains '2001:db8::1:80'"),
+        ("user:secret@203.0.113.1:80", "entry 1, contains a user name or a password: leave it out"),
+        ("http://secret@203.0.113.1:80", "entry 1, contains a user name or a password: leave it out"),
+        ("203.0.113.1:80@user:secret", "entry 1, contains a user name or a password: leave it out"),
+        ({"server": "user:secret@203.0.113.1:80"}, "entry 1, contains a user name or a password"),
         ({"ip": EXIT}, "entry 1, is a lease without a server: leave out leases"),
         ({"server": None}, "entry 1, is a lease without a server"),
         ({"server": 5}, "entry 1, is a lease without a server"),
@@ -109,7 +109,7 @@ def test_a_proxy_is_given_as_text_or_as_a_lease(entry: Any, server: str) -> None
         ([ONE], "entry 1, is neither text"),
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_told_without_a_password(entry: Any, words: str) -> None:
+def test_an_unusable_proxy_is_named_without_its_password(entry: Any, words: str) -> None:
     with pytest.raises(OptionError) as caught:
         ProxyCheckRequest.parse(options(entry))
     assert caught.value.message.startswith("proxies, ")
@@ -123,7 +123,7 @@ def test_a_proxy_that_cannot_be_used_is_told_without_a_password(entry: Any, word
     [
         ({"url": "echo.example"}, "url 'echo.example' cannot be used"),
         ({"url": "ftp://echo.example/"}, "url 'ftp://echo.example/' cannot be used"),
-        ({"url": "https://user:secret@echo.example/"}, "url holds a user name"),
+        ({"url": "https://user:secret@echo.example/"}, "url contains a user name"),
         ({"timeout": 0.5}, "timeout=0.5 is out of range: give a number from 1 to 300"),
         ({"timeout": 301.0}, "timeout=301 is out of range"),
         ({"timeout": float("nan")}, "timeout=nan is out of range"),
@@ -139,7 +139,7 @@ def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: 
     assert "secret" not in caught.value.message
 
 
-def test_the_address_of_a_lease_counts_only_where_it_is_asked_for() -> None:
+def test_the_exit_of_a_lease_is_compared_only_on_request() -> None:
     lease = {"server": ONE, "ip": "no address"}
     assert ProxyCheckRequest.parse(options(lease)).proxies == (Proxy(ONE),)
     with pytest.raises(OptionError, match=r"entry 1, is a lease whose ip '\.\.\.' is not an address"):
@@ -170,7 +170,7 @@ def test_no_proxy_means_no_command() -> None:
     assert list(build_commands(probe())) == []
 
 
-def test_each_proxy_is_asked_once_for_all_its_names() -> None:
+def test_each_proxy_is_checked_once_for_all_its_spellings() -> None:
     (command,) = build_commands(probe(ONE, TWO, ONE))
     assert command.servers == (ONE, TWO)
     assert command.script.count(ONE) == 1
@@ -249,12 +249,12 @@ def curl(answer: str, http: int = 200, connect: int = 0, *, code: int = 0) -> Pr
     return heard("curl", f"{answer}\nqgN; {http:03} {connect:03} 0.218445", code=code)
 
 
-def test_curl_tells_how_long_it_took() -> None:
+def test_curl_reports_the_duration() -> None:
     assert curl(f"{EXIT}\n") == ProxyReply("curl", EXIT, 0.218445)
     assert curl(EXIT, 200, 200) == ProxyReply("curl", EXIT, 0.218445)
 
 
-def test_python_tells_how_long_it_took_whatever_else_it_says() -> None:
+def test_python_reports_the_duration_after_other_output() -> None:
     reply = heard("python", EXIT, complaint="a warning\n200 0.218445")
     assert reply == ProxyReply("python", EXIT, 0.218445)
 
@@ -313,7 +313,7 @@ NOT_LISTED = "HTTP status 407): the host's egress address is not on the whitelis
         (heard("wget", code=4), "no connection (wget ended with 4)"),
     ],
 )
-def test_what_went_wrong_is_told_in_words(reply: ProxyReply, words: str) -> None:
+def test_failures_are_explained(reply: ProxyReply, words: str) -> None:
     assert reply.response is None
     assert words in (reply.error or "")
 
@@ -394,11 +394,11 @@ def test_one_whose_time_is_not_known_comes_last() -> None:
     assert evaluate(probe(ONE, TWO, THREE), replies)["working"] == [TWO, ONE, THREE]
 
 
-def test_nothing_asked_is_nothing_found() -> None:
+def test_no_proxies_are_an_empty_result() -> None:
     assert evaluate(probe(), {}) == {"checks": [], "working": [], "failed_count": 0, "fastest": None}
 
 
-def test_one_that_is_named_twice_is_told_twice_and_works_once() -> None:
+def test_a_duplicate_proxy_has_two_checks_and_works_once() -> None:
     result = evaluate(probe(ONE, ONE), {ONE: ProxyReply("curl", EXIT, 0.5)})
     assert len(result["checks"]) == 2
     assert result["working"] == [ONE]
@@ -423,7 +423,7 @@ def test_a_proxy_may_come_out_under_ipv6() -> None:
     assert evaluate(probe(ONE), {ONE: ProxyReply("curl", "2001:DB8::7", 0.1)})["checks"][0]["exit_ip"] == "2001:db8::7"
 
 
-def test_a_lease_that_comes_out_elsewhere_is_bad_where_that_is_asked_for() -> None:
+def test_a_lease_with_another_exit_fails_on_request() -> None:
     asked = ProxyCheckRequest((Proxy(ONE, EXIT), Proxy(TWO, EXIT), Proxy(THREE)), URL)
     result = evaluate(
         asked, {server: ProxyReply("curl", OTHER, 0.1) for server in (ONE, TWO, THREE)} | {TWO: ProxyReply("c", EXIT)}
@@ -442,7 +442,7 @@ def test_a_host_without_any_tool_can_check_nothing() -> None:
         evaluate(probe(ONE, url="http://echo.example/ip"), replies)
 
 
-def test_fewer_than_must_work_are_told_with_the_reasons() -> None:
+def test_fewer_working_proxies_than_required_are_an_error_with_reasons() -> None:
     asked = probe(ONE, TWO, THREE, THREE, min_working=2)
     broken = ProxyReply("curl", error="the connection broke (curl ended with 56)")
     result = evaluate(

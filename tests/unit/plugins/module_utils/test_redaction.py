@@ -153,7 +153,7 @@ def test_names_that_become_the_same_are_all_kept() -> None:
     assert sorted(Redactor([KEY]).tree(result)["vendor"].values()) == [1, 2, 3, 4]
 
 
-def test_blanks_around_a_secret_are_not_sent_and_not_looked_for() -> None:
+def test_blanks_around_a_secret_are_not_part_of_it() -> None:
     assert Redactor([f" {KEY}\n"]).tree([KEY, f"x{KEY}x"]) == [redaction.MASKED_VALUE, f"x{MASK}x"]
 
 
@@ -163,7 +163,7 @@ def test_a_result_without_secrets_is_the_same_object() -> None:
     assert Redactor([]).tree(result) is result
 
 
-def test_what_is_nested_too_deep_is_masked_where_a_secret_may_be() -> None:
+def test_deeply_nested_values_are_masked_if_a_secret_is_possible() -> None:
     deep: Any = KEY
     for _level in range(3000):
         deep = [deep]

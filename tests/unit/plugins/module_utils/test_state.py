@@ -344,7 +344,7 @@ def test_a_database_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None
         RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
 
 
-def test_a_damaged_database_is_a_sentence_that_says_what_is_lost(tmp_path: Path) -> None:
+def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     use(state)
     state.rows("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whitelist's plans and the loop that carries them out, against a vendor that misbehaves in every known way."""
+"""The plans for the whitelist and the loop that applies them, against a vendor with all known faults."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ faults = st.lists(
 
 
 def run(vendor: Any, desired: DesiredWhitelist, *, check: bool = False) -> WhitelistResult:
-    """The loop needs no more of the API than a Vendor has."""
+    """Apply with a Vendor, which has all that the loop needs of the API."""
     return reconcile(vendor, desired, check=check)
 
 
 @given(current=ips, wanted=ips, keep=ips, replaces=ips, state=states)
-def test_a_plan_changes_the_least_that_fulfils_the_wish(
+def test_a_plan_is_the_smallest_change_to_the_desired_state(
     current: tuple[str, ...], wanted: tuple[str, ...], keep: tuple[str, ...], replaces: tuple[str, ...], state: str
 ) -> None:
     desired = DesiredWhitelist(state, wanted, keep=keep, replaces=replaces if state == "present" else ())
@@ -306,7 +306,7 @@ def test_a_vendor_that_only_says_yes_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize("retry_after", [None, 30.0])
-def test_the_reason_is_told_where_there_is_no_time_to_try_again(retry_after: float | None) -> None:
+def test_the_error_is_reported_if_no_time_is_left_for_another_attempt(retry_after: float | None) -> None:
     class Broken(Vendor):
         def _write(self, kind: str, batch: Sequence[str]) -> list[str]:
             raise TransportError("HTTP 503", endpoint="/whitelist/add", effect=Effect.UNKNOWN, retry_after=retry_after)
@@ -316,7 +316,7 @@ def test_the_reason_is_told_where_there_is_no_time_to_try_again(retry_after: flo
     assert result.error.message == "HTTP 503"
 
 
-def test_what_was_done_before_an_error_is_told() -> None:
+def test_changes_before_an_error_are_reported() -> None:
     class Breaks(Vendor):
         def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
             if any(kind == "add" for kind, _batch in self.calls):
@@ -339,7 +339,7 @@ def together(vendor: Vendor, states: Sequence[DesiredWhitelist], **options: bool
 
 
 @given(current=few, parts=crowd, state=st.sampled_from(["present", "absent"]))
-def test_wishes_that_are_joined_come_out_as_if_one_had_followed_the_other(
+def test_merged_states_have_the_results_of_one_after_the_other(
     current: tuple[str, ...], parts: list[tuple[tuple[str, ...], tuple[str, ...]]], state: str
 ) -> None:
     states = [DesiredWhitelist(state, own, keep=keep) for own, keep in parts]
@@ -358,7 +358,7 @@ def test_wishes_that_are_joined_come_out_as_if_one_had_followed_the_other(
 
 
 @given(current=few, parts=crowd, state=st.sampled_from(["present", "absent"]))
-def test_predictions_that_are_joined_know_nothing_of_each_other(
+def test_merged_predictions_do_not_depend_on_each_other(
     current: tuple[str, ...], parts: list[tuple[tuple[str, ...], tuple[str, ...]]], state: str
 ) -> None:
     states = [DesiredWhitelist(state, own, keep=keep) for own, keep in parts]
@@ -377,7 +377,7 @@ def test_predictions_that_are_joined_know_nothing_of_each_other(
     capacity=st.integers(2, 20),
     script=st.lists(st.sampled_from(["before", "after", "garbage_after", "unknown", "partial", "none"]), max_size=3),
 )
-def test_what_befalls_one_wish_is_told_to_no_other(
+def test_the_error_of_one_merged_state_is_not_reported_for_another(
     current: tuple[str, ...],
     parts: list[tuple[str, ...]],
     bound: frozenset[str],
@@ -415,7 +415,7 @@ def test_what_befalls_one_wish_is_told_to_no_other(
     ],
     ids=["exact", "capacity", "replaces", "unconfirmed"],
 )
-def test_a_wish_that_depends_on_the_whole_list_has_a_turn_of_its_own(desired: DesiredWhitelist) -> None:
+def test_a_state_that_depends_on_the_whole_list_is_exclusive(desired: DesiredWhitelist) -> None:
     others = [
         DesiredWhitelist("present", ("3",)),
         DesiredWhitelist("absent", ("3",)),
@@ -427,7 +427,7 @@ def test_a_wish_that_depends_on_the_whole_list_has_a_turn_of_its_own(desired: De
 
 
 @given(current=few, wanted=few, seen=few, kept=few, state=st.sampled_from(["present", "absent"]))
-def test_what_a_dead_writer_did_is_told_by_his_successor(
+def test_the_next_leader_reports_what_a_dead_leader_did(
     current: tuple[str, ...], wanted: tuple[str, ...], seen: tuple[str, ...], kept: tuple[str, ...], state: str
 ) -> None:
     desired = DesiredWhitelist(state, wanted, keep=kept)

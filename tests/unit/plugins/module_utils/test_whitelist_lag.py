@@ -242,7 +242,7 @@ def test_a_change_of_an_interrupted_run_is_waited_for_by_the_run_that_repeats_it
     assert node.on_list() == result["whitelist"] == ([] if state == "absent" else [A])
 
 
-def test_a_host_is_not_at_rest_while_its_address_may_still_be_removed(node: Node) -> None:
+def test_a_host_is_not_in_sync_while_its_address_may_still_be_removed(node: Node) -> None:
     node.role(a=A)
     node.wire.late = (DEL, 12)
     node.task([A], "absent", max_wait=0.0)
@@ -290,7 +290,7 @@ def test_an_empty_list_is_read_once_more_where_hosts_are_registered(node: Node) 
     assert calls(node.wire.core, ADD, DEL) == [ADD, DEL]
 
 
-def test_a_host_that_was_deregistered_by_a_wrong_list_is_still_remembered(node: Node) -> None:
+def test_a_host_that_was_deregistered_by_a_wrong_list_is_still_registered(node: Node) -> None:
     node.role(a=A, b=B)
     fault(node.wire.core, {"path": QUERY, "kind": "data_null", "times": 2})
     node.role("absent", a=A)
@@ -310,7 +310,7 @@ def test_hosts_whose_addresses_are_gone_for_good_are_forgotten(node: Node) -> No
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_a_found_address_of_a_host_at_rest_counts_as_registered_once_the_user_gives_it(node: Node, given: bool) -> None:
+def test_a_found_address_of_a_host_in_sync_counts_as_registered_once_the_user_gives_it(node: Node, given: bool) -> None:
     configure(node.wire.core, whitelist=[A])
     node.detected = True
     node.role(a=A)
@@ -345,7 +345,7 @@ def test_what_was_done_is_reported_if_the_state_fails_after_the_call(node: Node)
     assert node.on_list() == [A]
 
 
-def test_a_host_is_told_that_its_registration_could_not_be_remembered(node: Node) -> None:
+def test_a_host_reports_that_its_registration_could_not_be_kept(node: Node) -> None:
     node.wire.breaks_after = ADD
     result = node.role(a=A)["a"]
     assert result["failed"] is True

@@ -39,7 +39,7 @@ def test_many_failed_hosts_are_named_in_part() -> None:
     assert why_partial(None, variables(HOSTS, HOSTS[1:], HOSTS[1:])) == "w0 failed, was unreachable or ended before"
 
 
-def test_a_batch_is_told_by_its_size() -> None:
+def test_a_serial_batch_is_described_by_its_size() -> None:
     assert why_partial(None, variables(HOSTS, HOSTS, HOSTS[:2])) == "a serial batch has 2 of the play's 8 hosts"
 
 

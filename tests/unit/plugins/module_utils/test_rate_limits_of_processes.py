@@ -97,7 +97,7 @@ def test_calls_are_spaced_as_the_places_of_the_minute_run_out(taken: int, spacin
     assert rate_limiter.batch_delay("key", "/x", LIMIT) == 0
 
 
-def test_a_refusal_lets_all_rest_for_a_minute(tmp_path: Path) -> None:
+def test_a_refusal_blocks_all_processes_for_a_minute(tmp_path: Path) -> None:
     clock = Clock()
     rate_limiter = RateLimiter(State(str(tmp_path)), minute=MINUTE, now=clock)
     rate_limiter.block("key", "/x")
@@ -122,13 +122,13 @@ def test_those_who_share_nothing_and_were_refused_together_do_not_come_back_toge
 
 
 @pytest.mark.parametrize("text", ["abc", "0", "-1", "61", "nan"])
-def test_a_minute_that_is_none_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_minute_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QG_MINUTE_SECONDS", text)
     with pytest.raises(OptionError, match=f"QG_MINUTE_SECONDS={text} is not the length of a minute"):
         minute_seconds()
 
 
-def test_a_rest_is_as_long_as_the_vendor_wants_within_reason(tmp_path: Path) -> None:
+def test_a_block_lasts_as_long_as_the_vendor_asks_up_to_a_maximum(tmp_path: Path) -> None:
     clock = Clock()
     rate_limiter = RateLimiter(State(str(tmp_path)), minute=MINUTE, now=clock)
     rate_limiter.block("key", "/x", 7)
