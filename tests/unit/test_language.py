@@ -44,10 +44,12 @@ STRINGS = ("DOCUMENTATION", "EXAMPLES", "RETURN")
 CODE: tuple[str, ...] = (
     "plugins/module_utils/_api/*.py",
     "plugins/module_utils/_api/account/*.py",
-    "plugins/module_utils/_api/classic/models.py",
+    "plugins/module_utils/_api/classic/*.py",
     "plugins/module_utils/_cloud/*.py",
     "plugins/module_utils/_core/*.py",
     "plugins/module_utils/_egress/*.py",
+    "plugins/module_utils/_leases/*.py",
+    "plugins/module_utils/_reconcile/*.py",
     "plugins/module_utils/_store/*.py",
     "plugins/module_utils/_task/*.py",
     "plugins/module_utils/_watch/*.py",

@@ -107,9 +107,10 @@ class LeaseBackend(Protocol):
 class LeaseFeatures:
     """What an API can do with leases: the names of its calls, and what its refusals mean for them.
 
-    ``no_free_channel`` may pass once a released channel is free. ``taken`` may be due to an earlier allocation whose
-    response was lost, and ``failed`` excludes one. ``half_way`` may follow when a replacement has already released the
-    old leases. ``too_many`` releases may pass for fewer at a time, or after a minute; ``forbidden`` ones do not.
+    ``no_free_channel`` is transient if a released channel is about to become free. ``taken`` may be due to an earlier
+    allocation whose response was lost, and ``failed`` excludes one. ``half_way`` may follow when a replacement has
+    already released the old leases. ``too_many`` releases can succeed for fewer at a time, or after a minute;
+    ``forbidden`` ones cannot.
     """
 
     allocate: str

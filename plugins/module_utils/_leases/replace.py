@@ -66,22 +66,24 @@ class Replacement:
 
         The list decides how far a failed call got: leases that are gone without a successor are allocated anew.
         """
-        view, attempts = self._view, 0
+        view, attempts, paid = self._view, 0, 0
         while True:
             known, names = set(view.held), view.names
             fresh, lost = len(names - self._old), len(self._old - names)
             if lost > fresh:
                 allocate(view, lost - fresh, self._params)
+                paid += lost - fresh
                 continue
-            # Each new lease replaces an old one, also one that the list still shows.
-            left = number - max(lost, fresh)
+            # Each new lease replaces an old one, also one that the list still shows. The vendor may replace a new one
+            # again, so everything that this run has paid for counts.
+            left = number - max(lost, fresh, paid)
             if left <= 0:
                 return
             error = self._send(number, left, known, names)
             self._verify(error, known)
             if error and not error.may_have_effect and is_refused(error, view.features.half_way):
                 self._earlier.settle_refused_replace(len(self._old - view.names) > len(view.names - self._old))
-            view.adopt(known, left, self._origin, self._params)
+            paid += view.adopt(known, left, self._origin, self._params)
             if error and known == set(view.held):
                 attempts += 1
                 if attempts >= view.policy.max_attempts or not may_pass(error):

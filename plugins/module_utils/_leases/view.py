@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a key holds as far as this run knows, and the records of its paid calls.
+"""What a key holds, as the list and the responses of this run show it, and the records of its paid calls.
 
 This file is private to the collection.
 """

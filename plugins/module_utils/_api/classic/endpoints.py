@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the vendor documents of each call: path, limit per minute, and whether a lost one may be repeated.
+"""What the vendor documents of each call: path, limit per minute, and whether it may be repeated after a lost response.
 
 This file is private to the collection. Limits: the vendor's page on limits, and docs 174 to 181 and 297. The calls for
-exclusive occupancy have no numbers that are known, and their limits are documented for some of them alone.
+exclusive occupancy have no known numbers, and their limits are documented for only some of them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Endpoint:
     """One call of the vendor.
 
     ``per_minute`` is its limit per key, to which ``per_channel`` is added for each channel of the plan. ``repeatable``
-    says whether a call whose answer was lost may simply be sent again; where it may not, the caller has to look first
-    at what was done. ``by_status`` marks the calls that report success by HTTP status instead of a ``Code``.
+    says whether a call whose response was lost may simply be sent again; otherwise the caller must first read what was
+    done. ``by_status`` marks the calls that report success by HTTP status instead of a ``Code``.
     ``unknown_effect`` are the codes (or statuses) of refusals after which the call may have been carried out.
     """
 
@@ -44,14 +44,14 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """What messages and limits call it: the path, after the method where that is not GET."""
+        """The name in messages and limits: the path, after the method if that is not GET."""
         return self.path if self.method == "GET" else f"{self.method} {self.path}"
 
     def limit(self, channels: int | None) -> int:
         """Calls a minute.
 
-        With channels unknown, as if there were one. Plans by volume have the common limit instead, and the API does
-        not tell which plans those are: so never more than that.
+        Without the number of channels, the limit is that of one channel. Plans by volume have the common limit, and the
+        API does not show which plans those are, so the limit is never higher.
         """
         if not self.per_channel:
             return self.per_minute
@@ -71,7 +71,7 @@ EXTRACT = Endpoint("/extract", 45, repeatable=True, doc=None)
 ALLOCATE = Endpoint("/allocate", 10, repeatable=False, doc=174, per_channel=5, unknown_effect=_LEASES)
 REPLACE = Endpoint("/replace", 10, repeatable=False, doc=297, per_channel=5, unknown_effect=_LEASES)
 RELEASE = Endpoint("/release", 0, repeatable=False, doc=176, per_channel=5, unknown_effect=_LEASES)
-#: Not a call, but the addresses that may be released in a minute.
+#: Not a call: the addresses that may be released in a minute.
 RELEASED_ADDRESSES = Endpoint("/release addresses", 0, repeatable=False, doc=176, per_channel=2)
 MONOPOLIES = Endpoint("/monopolies", 60, repeatable=True, doc=None, by_status=True)
 MONOPOLIES_IDLE = Endpoint("/monopolies/idle", 60, repeatable=True, doc=None, by_status=True)

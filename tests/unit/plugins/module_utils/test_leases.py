@@ -1419,3 +1419,20 @@ def test_a_refused_replacement_that_lost_nothing_leaves_no_record(
     outcome = run()
     assert (outcome.error, len(outcome.allocated), len(books(core).leases)) == (None, 2, 4)
     assert core.clock.now() == began
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_replacement_that_takes_new_leases_again_is_not_repeated_for_them(tmp_path: Path, seed: int) -> None:
+    """A lease expires after a lost call and gets a successor, which the vendor may choose to be replaced next."""
+    core = Core(clock=Clock(NOW), seed=seed)
+    wire = InProcess(core)
+    configure(core, options={"replace_order": "random"})
+    for number, params in ((1, AllocationParams(keep_alive=5)), (2, AllocationParams())):
+        api = client(core, tmp_path, 300, wire)
+        actions.reconcile(api, DesiredLeases(number + number // 2, params), now=core.clock.now)
+    wire.advance(270)
+    fault(core, {"path": "/replace", "kind": "reset_before"})
+    # A minute passes, after which no report hides what the list shows of the successor.
+    fault(core, {"path": "/replace", "kind": "code", "code": -11})
+    outcome = actions.replace(client(core, tmp_path, 300, wire), None, 3, AllocationParams(), now=core.clock.now)
+    assert (outcome.error, len(books(core).leases), paid(core)) == (None, 3, 6)
