@@ -77,7 +77,7 @@ PARTS = (
     Part("_leases/plan.py", ("test_lease_plan.py",)),
     Part("_core/waiting.py", ("test_rate_limiter.py",)),
     Part("_reconcile/converge.py", ("test_reconcile.py",)),
-    Part("_reconcile/create.py", ("test_reconcile.py",)),
+    Part("_reconcile/lost_response.py", ("test_reconcile.py",)),
     Part("_store/rate_limiter.py", ("test_rate_limiter.py",)),
     Part("_monopolies/matching.py", ("test_monopoly_matching.py",)),
     Part("_store/monopoly_store.py", ("test_monopoly_matching.py",)),

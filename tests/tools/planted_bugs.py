@@ -88,7 +88,7 @@ BUGS = (
     ),
     Bug(
         "leases that only the quota shows are ordered again",
-        "_reconcile/create.py",
+        "_reconcile/lost_response.py",
         " unlisted = error is not None and creation.has_unlisted(error)",
         " unlisted = False",
         ("test_leases.py",),

@@ -112,4 +112,4 @@ def test_a_plugin_leaves_calls_and_plans_to_the_operations(kind: str) -> None:
     for path in sorted((ROOT / "plugins" / kind).glob("*.py")):
         inner = {name for name in imported_files(path) if name.startswith(("_api/", "_reconcile/")) or name in PURE}
         # That the library is missing is a matter of each plugin, which says what to install.
-        assert inner <= {"_api/bounded_session"}, path.name
+        assert inner <= {"_api/deadline_session"}, path.name

@@ -25,7 +25,7 @@ from urllib.parse import urlencode, urlsplit
 from .._core.errors import Effect, TransportError
 from .._core.log_filter import keep_queries_out
 from .._core.version import VERSION
-from .bounded_session import (
+from .deadline_session import (
     LimitedSession,
     ResponseTooLarge,
     read_body,

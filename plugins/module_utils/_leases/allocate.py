@@ -15,10 +15,10 @@ from functools import partial
 
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
-from .._reconcile.create import create_once
+from .._reconcile.lost_response import create_once
 from .backend import is_refused
-from .earlier import described
 from .plan import AllocationParams, Origin
+from .unresolved import described
 from .view import LeaseView, uncertain
 
 

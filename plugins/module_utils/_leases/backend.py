@@ -27,7 +27,7 @@ from .._api.classic.errors import (
 from .._api.classic.models import Area, Lease, Quota
 from .._core.errors import CallError
 from .._core.waiting import WaitBudget
-from .._reconcile.policy import RetryPolicy
+from .._reconcile.retry_policy import RetryPolicy
 from .._store.rate_limiter import RateLimiter
 from .plan import MAX_PER_CALL
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Collection, Sequence
 from .._api.classic.models import Lease
 from .allocate import allocate
 from .backend import LeaseBackend, LeasePolicy
-from .earlier import EarlierCalls
 from .plan import AllocationParams
 from .release import release
 from .replace import replace
+from .unresolved import EarlierCalls
 from .view import LeaseView
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from .._api.classic.models import Lease, oldest_first
 from .._core.errors import CallError, Effect, QgError, WaitBudgetExceeded
 from .._reconcile.converge import converge
-from .._reconcile.create import ACCEPTED
+from .._reconcile.lost_response import ACCEPTED
 from .._store.reported import LIST_LAG
 from .backend import is_refused
 from .plan import format_leases

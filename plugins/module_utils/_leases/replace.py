@@ -16,11 +16,11 @@ from typing import Any
 
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
-from .._reconcile.create import ACCEPTED, NOTHING_NEW, UNLISTED, try_call, verifying
+from .._reconcile.lost_response import ACCEPTED, NOTHING_NEW, UNLISTED, try_call, verifying
 from .allocate import allocate
 from .backend import is_refused
-from .earlier import EarlierCalls, described
 from .plan import AllocationParams, Origin
+from .unresolved import EarlierCalls, described
 from .view import Identity, LeaseView, uncertain
 
 _WHAT = "leases were replaced"

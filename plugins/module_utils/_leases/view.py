@@ -17,7 +17,7 @@ from typing import Any
 
 from .._api.classic.models import Lease, Quota
 from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
-from .._reconcile.create import recorded, uncertain_outcome
+from .._reconcile.lost_response import recorded, uncertain_outcome
 from .._store.lease_store import LeaseStore
 from .._store.paid_calls import PaidCalls
 from .backend import CLASSIC, LeaseBackend, LeaseFeatures, LeasePolicy, is_refused

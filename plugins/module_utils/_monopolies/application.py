@@ -17,7 +17,7 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.errors import INVALID_PARAMETER, NO_PERMISSION, UNKNOWN, StatusError
 from .._api.classic.models import Monopoly
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
-from .._reconcile.create import EARLIER_ATTEMPT, NOTHING_NEW, create_once, recorded, uncertain_outcome
+from .._reconcile.lost_response import EARLIER_ATTEMPT, NOTHING_NEW, create_once, recorded, uncertain_outcome
 from .._store.paid_calls import PaidCall, PaidCalls
 from .._store.reported import LIST_LAG
 from .matching import ApplicationParams, DesiredMonopolies, Matcher

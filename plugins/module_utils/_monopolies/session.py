@@ -22,7 +22,7 @@ from .._api.classic.errors import StatusError
 from .._api.classic.models import BEIJING, Monopoly, parse_vendor_time
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import format_sample
-from .._reconcile.create import NO_TIME, uncertain_outcome
+from .._reconcile.lost_response import NO_TIME, uncertain_outcome
 from .._store.monopoly_store import MonopolyStore
 from .matching import ApplicationParams
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .._api.bounded_session import REQUESTS_IMPORT_ERROR
+from .._api.deadline_session import REQUESTS_IMPORT_ERROR
 from .._core.errors import QgError, UnexpectedError
 from .._core.redaction import Redactor
 from .._core.text import one_line, visible_everywhere

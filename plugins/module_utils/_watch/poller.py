@@ -20,9 +20,9 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Protocol, TypeVar
 
 from .._api.account.client import AccountApi
-from .._api.bounded_session import REQUESTS_IMPORT_ERROR
 from .._api.classic.client import ProxyApi
 from .._api.classic.errors import RATE_LIMITED, ApiError
+from .._api.deadline_session import REQUESTS_IMPORT_ERROR
 from .._api.retry import Client
 from .._core.errors import OptionError, QgError, TransportError, UnexpectedError
 from .._task.operation import without_secrets

@@ -28,7 +28,7 @@ from .._store.write_queue import BatchResult, Result, WriteQueue, WriteRequest
 from .._task.operation import Mode, redact
 from .._task.options import PROXY_API_OPTIONS, proxy_api
 from .applier import reconcile
-from .hosts import DesiredHost, fleet_plan, host_registration, host_result
+from .host_plan import DesiredHost, fleet_plan, host_registration, host_result
 from .merge import compatible_with_first, merge_desired, split_result
 from .plan import DesiredWhitelist, WhitelistResult
 from .serialization import deserialize_desired, serialize_result

@@ -25,7 +25,7 @@ from .._store.write_queue import (
 from .._task.operation import Mode
 from .._task.options import proxy_api
 from .batch import WriteBatch, prune_missing, summary_of
-from .hosts import host_result
+from .host_plan import host_result
 from .plan import DesiredWhitelist, WhitelistResult, plan
 from .serialization import deserialize_desired, serialize_desired
 

@@ -14,7 +14,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.hosts import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_plan import (
     DesiredHost,
     fleet_plan,
     host_registration,

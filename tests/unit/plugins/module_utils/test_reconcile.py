@@ -18,7 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     WaitBudgetExceeded,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge import converge, may_pass
-from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.create import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.lost_response import (
     EARLIER_ATTEMPT,
     NO_TIME,
     NOTHING_NEW,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from .._api.classic.models import Lease
 from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
-from .._reconcile.create import UNLISTED
+from .._reconcile.lost_response import UNLISTED
 from .._store.paid_calls import UNRESOLVED_TTL, PaidCall
 from .plan import AllocationParams, Origin
 from .view import LeaseView, uncertain
