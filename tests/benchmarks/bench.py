@@ -89,8 +89,8 @@ def load() -> dict[str, Any]:
 
 def note(results: Mapping[str, Any]) -> str:
     """What the chart says about itself."""
-    told = ", ".join(f"{name} {version}" for name, version in results["versions"].items() if name != "requests")
-    return f"{results['fleet']['date']}; {results['machine']}; 10 forks, local connections\n{told}"
+    reported = ", ".join(f"{name} {version}" for name, version in results["versions"].items() if name != "requests")
+    return f"{results['fleet']['date']}; {results['machine']}; 10 forks, local connections\n{reported}"
 
 
 def documents(results: Mapping[str, Any]) -> dict[Path, str]:
@@ -140,7 +140,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=list(PARTS), metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--paced", action="store_true", help="all parts and paced, which takes five minutes more")
     parser.add_argument("--hosts", nargs="+", type=int, metavar="N", help="sizes of the parts fleet and free")
-    parser.add_argument("--repeat", type=int, metavar="N", help="runs of each, of which the median is told (3)")
+    parser.add_argument("--repeat", type=int, metavar="N", help="runs of each, of which the median is reported (3)")
     parser.add_argument("--quick", action="store_true", help="the smallest sizes, once")
     parser.add_argument("--write", action="store_true", help="write the documents, whatever was left out")
     parser.add_argument("--render", action="store_true", help="measure nothing, make the documents of the last results")

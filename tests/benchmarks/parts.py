@@ -149,8 +149,8 @@ def addresses(sizes: Sizes) -> Rows:
     for count in sizes.addresses:
         filed, variable = found[f"{count} filed"], found[f"{count} in a variable"]
         say(f"{count} addresses: {filed:.2f} s, in a variable {variable:.2f} s")
-        told = {"play": filed, "task": filed - found["empty"], "variable": variable}
-        rows.append({"addresses": count, **{name: round(seconds, 3) for name, seconds in told.items()}})
+        reported = {"play": filed, "task": filed - found["empty"], "variable": variable}
+        rows.append({"addresses": count, **{name: round(seconds, 3) for name, seconds in reported.items()}})
     return rows
 
 

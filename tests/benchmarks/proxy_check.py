@@ -38,9 +38,9 @@ def play(*tasks: dict[str, Any]) -> Play:
 def check(leases: list[dict[str, str]], sim: Simulator, result: Path) -> Play:
     """A play that checks leases, and keeps the result."""
     options = {"proxies": leases, "url": f"{sim.api_url}/echo/slow", "expect": "lease", "min_working": len(leases)}
-    keep = {"dest": str(result), "content": "{{ told | to_json }}", "mode": "0600"}
+    keep = {"dest": str(result), "content": "{{ reported | to_json }}", "mode": "0600"}
     return play(
-        {"name": "Check", "qingguo.qgnet.qg_proxy_check": options, "register": "told"},
+        {"name": "Check", "qingguo.qgnet.qg_proxy_check": options, "register": "reported"},
         {"name": "Keep", "ansible.builtin.copy": keep},
     )
 
@@ -72,9 +72,9 @@ def main(number: int = 50, seconds: float = 2.0, repetitions: int = 3) -> None:
         rows = []
         for _turn in range(repetitions):
             floor = measure(directory, floor_tasks)
-            task = measure(directory, check(leases, sim, directory / "told")) - floor
-            told = json.loads((directory / "told").read_text(encoding="utf-8"))
-            rows.append((task, max(entry["latency_seconds"] for entry in told["checks"]), len(told["working"])))
+            task = measure(directory, check(leases, sim, directory / "reported")) - floor
+            reported = json.loads((directory / "reported").read_text(encoding="utf-8"))
+            rows.append((task, max(entry["latency_seconds"] for entry in reported["checks"]), len(reported["working"])))
     task, slowest, working = (statistics.median(column) for column in zip(*rows, strict=True))
     print(f"{number} leases, echo after {seconds:g} s, median of {repetitions}: {working:.0f} work")
     print(f"task {task:.2f} s, slowest proxy {slowest:.2f} s, ratio {task / slowest:.2f}")

@@ -68,7 +68,7 @@ class Stage:
         self.sim.control("DELETE", "/windows")
 
     def variables(self) -> dict[str, Any]:
-        """What the playbooks are told."""
+        """What the playbooks are reported."""
         return {
             "egress_whitelist_key": self.sim.key,
             "egress_whitelist_api_url": self.url,
@@ -218,14 +218,14 @@ def ssh(count: int) -> Iterator[Stage]:
 
 
 def _lab_inventory(folder: Path, numbers: Sequence[int]) -> Path:
-    told = json.loads(_lab("inventory"))
+    reported = json.loads(_lab("inventory"))
     names = [f"host{number}" for number in numbers]
     variables = {"ansible_python_interpreter": "/usr/bin/python3"}
     hosts = {
-        host: {**told["_meta"]["hostvars"].get(host, {}), "bench_ip": f"{LAB_PUBLIC}{10 + int(host[4:])}"}
+        host: {**reported["_meta"]["hostvars"].get(host, {}), "bench_ip": f"{LAB_PUBLIC}{10 + int(host[4:])}"}
         for host in names
     }
-    inventory = {"bench": {"hosts": hosts, "vars": {**told["lab"]["vars"], **variables}}}
+    inventory = {"bench": {"hosts": hosts, "vars": {**reported["lab"]["vars"], **variables}}}
     path = folder / "lab.json"
     path.write_text(json.dumps(inventory), encoding="utf-8")
     return path

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 HEAD = "- hosts: all\n  gather_facts: false\n  tasks:\n"
 
-#: Each host asks for the list, and adds its address where it is missing. A refusal is told, since the answer's code is
-#: looked at; that much care is assumed. The key is in the URL, as the vendor wants it.
+#: Each host reads the list, and adds its address if it is missing. A refusal is reported, since the code of the response
+#: is checked; that much care is assumed. The key is in the URL, as the vendor wants it.
 URI = """\
     - ansible.builtin.uri:
         url: "{{ bench_url }}/whitelist/query?Key={{ bench_key }}"

@@ -51,10 +51,10 @@ class Page:
 
     def console(self) -> list[str]:
         """What the console has complained about since the browser started or was last asked."""
-        told: Any = self.browser  # Selenium has no types for its log
-        return [entry["message"] for entry in told.get_log("browser") if entry["level"] != "INFO"]
+        reported: Any = self.browser  # Selenium has no types for its log
+        return [entry["message"] for entry in reported.get_log("browser") if entry["level"] != "INFO"]
 
     def shot(self, name: str) -> None:
         """Keep a picture of the whole page."""
-        told = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
-        (self._shots / f"{name}.png").write_bytes(base64.b64decode(told["data"]))
+        reported = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        (self._shots / f"{name}.png").write_bytes(base64.b64decode(reported["data"]))

@@ -153,7 +153,7 @@ def test_every_kind_of_field(
     assert sim.control("GET", "/faults") == {"faults": []}
 
 
-def test_a_wrong_fault_is_told(live: Page, sim: Simulator) -> None:
+def test_a_wrong_fault_is_reported(live: Page, sim: Simulator) -> None:
     Select(live.browser.find_element(By.ID, "plan-path")).select_by_value("/whitelist/query")
     Select(live.browser.find_element(By.ID, "plan-kind")).select_by_value("partial")
     live.browser.find_element(By.ID, "field-drop").send_keys("1")
@@ -328,7 +328,7 @@ def test_it_can_be_used_without_a_mouse_and_without_eyes(live: Page, sim: Simula
     assert live.run("return document.activeElement.id") == "filter-path"
 
 
-def test_an_end_of_the_simulator_is_told_and_so_is_its_return(live: Page, sim: Simulator) -> None:
+def test_an_end_of_the_simulator_is_reported_and_so_is_its_return(live: Page, sim: Simulator) -> None:
     cut = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
     live.browser.execute_cdp_cmd("Network.enable", {})
     live.browser.execute_cdp_cmd("Network.emulateNetworkConditions", cut)

@@ -32,7 +32,7 @@ LOCALHOST = "localhost ansible_connection=local\n"
 Event = dict[str, Any]
 
 EVERY_EVENT = """
-- name: All that is told
+- name: All that is reported
   hosts: localhost
   sources:
     - name: proxies
@@ -57,7 +57,7 @@ EVERY_EVENT = """
 """
 
 
-#: A playbook that says what it was told.
+#: A playbook that says what it was reported.
 TELL = """
 - hosts: localhost
   gather_facts: false
@@ -209,7 +209,7 @@ def test_every_kind_of_event_reaches_the_rules_and_no_secret_reaches_the_log(
     }
     events: list[Event] = []
 
-    def told(*kinds: str) -> bool:
+    def reported(*kinds: str) -> bool:
         lines = re.findall(r"\[event\] \*+\n(\{.*\})\n", rulebook.output)
         events[:] = map(ast.literal_eval, lines)
         return set(kinds) <= {event["type"] for event in events}
@@ -218,20 +218,24 @@ def test_every_kind_of_event_reaches_the_rules_and_no_secret_reaches_the_log(
     rulebook.polls("/api/merchant/getBalance")
     sim.configure(used=4, whitelist=["203.0.113.6"])
     sim.agent(balance="1.00")
-    rulebook.until("what is wrong", lambda: told("quota_low", "whitelist_drift", "balance_low"))
+    rulebook.until("what is wrong", lambda: reported("quota_low", "whitelist_drift", "balance_low"))
     sim.configure(used=0, whitelist=["203.0.113.5"])
     sim.agent(balance="99.00")
     parameters = {"Key": sim.key, "Pwd": PWD, "KeepAlive": 5}
     lease = requests.get(sim.api_url + "/allocate", params=parameters, timeout=5).json()["Data"][0]
-    rulebook.until("what is right again", lambda: told("quota_recovered", "whitelist_recovered", "balance_recovered"))
-    rulebook.until("the lease", lambda: told("lease_new", "lease_expiring"))
+    rulebook.until(
+        "what is right again", lambda: reported("quota_recovered", "whitelist_recovered", "balance_recovered")
+    )
+    rulebook.until("the lease", lambda: reported("lease_new", "lease_expiring"))
     sim.advance(600)
-    rulebook.until("its end", lambda: told("lease_gone"))
+    rulebook.until("its end", lambda: reported("lease_gone"))
     sim.fault(path="/info/quota", kind="code", code=-13, msg=f"{sim.key} {PWD}")
-    rulebook.until("a failure", lambda: told("watch_failed", "watch_recovered", "whitelist_added", "whitelist_removed"))
+    rulebook.until(
+        "a failure", lambda: reported("watch_failed", "watch_recovered", "whitelist_added", "whitelist_removed")
+    )
     rulebook.polls("/info/quota", 6)
     rulebook.stop()
-    assert told()
+    assert reported()
     kinds = [event["type"] for event in events]
     assert len(set(kinds)) == 13
     assert {event["meta"]["source"]["name"] for event in events} == {"proxies"}

@@ -203,10 +203,10 @@ def test_responses_of_the_proxy_api(response: Response) -> None:
     hear_proxy_api(*response)
 
 
-def hear_proxy_api(name: str, text: str, status: int, told: dict[str, str]) -> None:
+def hear_proxy_api(name: str, text: str, status: int, reported: dict[str, str]) -> None:
     endpoint, _shape, read = CLASSIC[name]
     try:
-        body = ClassicResponseParser(["SECRET1", "SECRET2"]).body(HttpResponse(status, text, told), endpoint)
+        body = ClassicResponseParser(["SECRET1", "SECRET2"]).body(HttpResponse(status, text, reported), endpoint)
         with contextlib.suppress(ResponseShapeError):
             use_proxy_api(read(body))
     except QgError as problem:
@@ -218,10 +218,10 @@ def test_responses_of_the_account_api(response: Response) -> None:
     hear_account_api(*response)
 
 
-def hear_account_api(name: str, text: str, status: int, told: dict[str, str]) -> None:
+def hear_account_api(name: str, text: str, status: int, reported: dict[str, str]) -> None:
     endpoint, _shape, read = ACCOUNT[name]
     try:
-        data = AccountResponseParser(["SECRET1"], NOW).data(HttpResponse(status, text, told), endpoint, "x=1")
+        data = AccountResponseParser(["SECRET1"], NOW).data(HttpResponse(status, text, reported), endpoint, "x=1")
         with contextlib.suppress(ResponseShapeError):
             value = read(data)
             use_account_api(name, value)
@@ -333,10 +333,10 @@ def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non
 @given(headers)
 @example({"Retry-After": "9" * 5000, "Date": "Fri, 31 Dec 9999 23:59:59"})
 @example({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -0000", "Date": "Mon, 01 Jan 0001 00:00:00 -0000"})
-def test_headers(told: dict[str, str]) -> None:
-    wait = retry_after(told)
+def test_headers(reported: dict[str, str]) -> None:
+    wait = retry_after(reported)
     assert wait is None or 0 <= wait <= 10**9
-    ahead = AccountResponseParser([], NOW)._ahead(HttpResponse(200, "", told))
+    ahead = AccountResponseParser([], NOW)._ahead(HttpResponse(200, "", reported))
     assert ahead is None or math.isfinite(ahead)
 
 

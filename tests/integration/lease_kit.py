@@ -112,23 +112,23 @@ class LeaseScenario:
         """Nothing was leased, and nothing given up."""
         assert self.books() == self.start
 
-    def assert_told(self, result: Result) -> None:
+    def assert_reported(self, result: Result) -> None:
         """The result tells what the books tell: whatever was leased and released is named, or said to be unknown."""
         self.at_rest()
         now = self.books()
         fresh, gone = now.paid - self.start.paid, self.start.held - now.held
-        told, released = named(result.get("allocated", [])), named(result.get("released", []))
+        reported, released = named(result.get("allocated", [])), named(result.get("released", []))
         if "failed" in result:
             assert_one_sentence(result["msg"])
         if "is unknown" in result.get("msg", ""):
             assert LOOK in result["msg"]
-            assert told <= fresh
+            assert reported <= fresh
             assert released <= gone
         else:
-            assert told == fresh, (told, fresh, result.get("msg"))
+            assert reported == fresh, (reported, fresh, result.get("msg"))
             assert released == gone, (released, gone, result.get("msg"))
             assert result["changed"] is bool(fresh or gone)
-        assert result["changed"] or not (told or released)
+        assert result["changed"] or not (reported or released)
 
 
 def assert_refusal(result: Result, code: int, endpoint: str, meaning: str = "") -> None:

@@ -20,7 +20,7 @@ from parameters import spread
 __all__ = ["account_fixture"]
 
 NAMES = sorted(OPERATIONS)
-#: What is told of a refusal that is about the credentials, or may be.
+#: What is reported of a refusal that is about the credentials, or may be.
 CREDENTIALS = "check app_id, app_key and domain"
 
 
@@ -296,7 +296,7 @@ def test_the_wrong_address(account: Account) -> None:
     assert "check account_url" in result["msg"]
 
 
-def test_a_page_of_html_is_told_by_its_beginning(account: Account) -> None:
+def test_a_page_of_html_is_reported_by_its_beginning(account: Account) -> None:
     account.fault("lines", kind="garbage", body="<html><body>系统维护中\n\x1b[2J</body></html>", times=-1)
     result = account.refused("lines", max_wait=0)
     assert "HTTP 200, a response that is not the vendor's JSON" in result["msg"]

@@ -137,7 +137,7 @@ def test_one_set_of_defaults_serves_both_apis(
     assert run.of("quota").result["quota"]["total"] == 5
 
 
-def test_an_option_that_no_module_has_is_told_as_such(
+def test_an_option_that_no_module_has_is_reported_as_such(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: dict[str, Any]
 ) -> None:
     text = play({"it": ("qg_balance_info", {"nonsense": 1})}, where)
@@ -399,7 +399,7 @@ def test_the_packages_that_are_wanted(account: Account, options: dict[str, Any],
 
 
 @pytest.mark.parametrize(("wanted", "sent"), [(True, "1"), (False, "0")])
-def test_rates_are_told_where_they_are_asked_for(account: Account, wanted: bool, sent: str) -> None:
+def test_rates_are_reported_where_they_are_asked_for(account: Account, wanted: bool, sent: str) -> None:
     first = account.good("packages", load_rate=wanted)["packages"][0]
     assert plain(first) == plain(pages.PACKAGE if wanted else WITHOUT_RATES)
     assert account.asked()[0]["load_rate"] == sent

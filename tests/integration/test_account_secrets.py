@@ -47,8 +47,11 @@ def variables(sim: Simulator) -> dict[str, Any]:
 
 def task(name: str, place: str, **options: Any) -> dict[str, Any]:
     """One module as a task of that place, which may be another host."""
-    told: dict[str, Any] = {"name": f"{name} {place}", f"qingguo.qgnet.{MODULES[name]}": {**OPTIONS[name], **options}}
-    return {**told, **({"delegate_to": "bastion"} if place == "there" else {})}
+    spec: dict[str, Any] = {
+        "name": f"{name} {place}",
+        f"qingguo.qgnet.{MODULES[name]}": {**OPTIONS[name], **options},
+    }
+    return {**spec, **({"delegate_to": "bastion"} if place == "there" else {})}
 
 
 EVERYTHING = [task(name, place) for name in OPERATIONS for place in ("here", "there")]
@@ -292,7 +295,7 @@ def test_a_delegated_task_that_wants_none_is_shown(
 
 
 @pytest.mark.parametrize("place", ["here", "there"])
-def test_the_reason_of_a_failure_is_told_also_with_secrets(
+def test_the_reason_of_a_failure_is_reported_also_with_secrets(
     sim: Simulator, playground: Playground, variables: dict[str, Any], place: str
 ) -> None:
     """Hidden is what holds a secret. The reason of a failure holds none, and has to be seen."""

@@ -76,7 +76,7 @@ class Watcher:
             await asyncio.sleep(0.05)
 
     def quiet(self) -> bool:
-        """Whether nothing more was told."""
+        """Whether nothing more was reported."""
         return self.queue.empty()
 
 
@@ -249,7 +249,7 @@ FAULTS: dict[str, tuple[dict[str, Any], int | None, str]] = {
     ("name", "thing"),
     [*((name, "leases") for name in FAULTS), *(("lost", thing) for thing in ("quota", "whitelist"))],
 )
-def test_a_failure_is_told_once_and_costs_one_call(
+def test_a_failure_is_reported_once_and_costs_one_call(
     sim: Simulator, watching: Callable[..., None], minute: float, name: str, thing: str
 ) -> None:
     fields, code, words = FAULTS[name]
@@ -377,10 +377,10 @@ def test_a_server_that_repeats_the_secrets_cannot_make_them_known(
     caplog.clear()
     watching(story, pwd=PWD, **EVERYTHING)
     assert len(seen) >= 4
-    told = "\n".join(seen) + caplog.text
+    reported = "\n".join(seen) + caplog.text
     signs = {call["params"]["sign"] for call in sim.journal(BALANCE)}
     for secret in (sim.key, PWD, repr(PWD)[1:-1], "SECRETPWD", sim.app_key, *signs):
-        assert secret not in told
+        assert secret not in reported
 
 
 def test_a_wrong_option_ends_it_before_any_call(sim: Simulator, watching: Callable[..., None]) -> None:

@@ -90,7 +90,7 @@ def assert_refuses(task: Task, *parts: str) -> None:
     assert "ip" not in task.result
 
 
-def test_an_address_is_told_by_several_sources(ask: Asker) -> None:
+def test_an_address_is_reported_by_several_sources(ask: Asker) -> None:
     urls = ask.urls("ip", "json", "origin")
     asked = ask(
         {
@@ -273,8 +273,8 @@ def test_a_source_cannot_forge_a_record(ask: Asker) -> None:
     cases = {f"forged {n}": {"sources": [ask.says(f"forged{n}", text), *good]} for n, text in enumerate(forged)}
     for task in ask(cases).values():
         assert_refuses(task, "/echo/forged")
-        told = [answer["ip"] for answer in task.result["source_replies"]]
-        assert told == [None, ADDRESS, ADDRESS]
+        reported = [answer["ip"] for answer in task.result["source_replies"]]
+        assert reported == [None, ADDRESS, ADDRESS]
 
 
 @pytest.mark.newest_core
@@ -372,7 +372,7 @@ def test_an_address_is_asked_for_as_it_was_given(ask: Asker, tmp_path: Path) -> 
             assert ask.sim.control("GET", f"/echo/{name}")["calls"] == 0, (tool, name)
 
 
-def test_bad_values_are_told_before_the_host_is_asked(ask: Asker) -> None:
+def test_bad_values_are_reported_before_the_host_is_asked(ask: Asker) -> None:
     good = ask.urls("ip")
     cases: dict[str, tuple[dict[str, Any], list[str]]] = {
         "no source": ({"sources": []}, ["sources", "at least one"]),

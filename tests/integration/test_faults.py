@@ -18,7 +18,7 @@ NEW = ["203.0.113.4", "203.0.113.5"]
 TIMEOUT, LONGER = 0.6, 2.4
 TIMED = ("hang_after", "trickle", "delay")
 
-#: Faults after which the vendor has done what it was told, and those after which it has not.
+#: Faults after which the vendor has done what it was reported, and those after which it has not.
 DONE: dict[str, dict[str, Any]] = {
     "reset_after": {},
     "hang_after": {"seconds": LONGER},
@@ -97,7 +97,7 @@ def assert_reached(sim: Simulator, result: Result, name: str) -> None:
     assert result["refused"] == []
 
 
-def assert_told(sim: Simulator, result: Result, name: str) -> None:
+def assert_reported(sim: Simulator, result: Result, name: str) -> None:
     """One clear error; nothing was added or removed but what was wished."""
     goal, now = set(WISHES[name][2]), set(sim.whitelist())
     assert result["failed"] is True
@@ -144,7 +144,7 @@ def test_a_read_of_the_quota_that_fails_once_is_repeated(
 @pytest.mark.parametrize(
     ("kind", "fields", "module"), spread(cases(DONE, UNDONE, HOPELESS), ["whitelist_info", "quota_info"])
 )
-def test_a_read_that_fails_for_good_is_told(
+def test_a_read_that_fails_for_good_is_reported(
     request: pytest.FixtureRequest, sim: Simulator, module: str, kind: str, fields: dict[str, Any]
 ) -> None:
     endpoint = QUOTA if module == "quota_info" else QUERY
@@ -167,7 +167,7 @@ def test_nothing_is_written_where_nothing_can_be_read(
     sim.configure(whitelist=OLD)
     planned(sim, QUERY, kind, fields, -1)
     result = wish(whitelist, name, kind)
-    assert_told(sim, result, name)
+    assert_reported(sim, result, name)
     assert result["endpoint"] == QUERY
     assert calls(sim, ADD, DEL) == []
     assert sim.whitelist() == OLD
@@ -201,14 +201,14 @@ def test_a_write_that_was_not_done_is_sent_again(
 @pytest.mark.parametrize(
     ("kind", "fields", "name"), [*spread(cases(UNDONE), WRITING), *spread(cases(HOPELESS), WRITING)]
 )
-def test_a_write_that_is_never_done_is_told(
+def test_a_write_that_is_never_done_is_reported(
     whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str
 ) -> None:
     sim.configure(whitelist=OLD)
     endpoint = writes(name)[0]
     planned(sim, endpoint, kind, fields, -1)
     result = wish(whitelist, name, kind)
-    assert_told(sim, result, name)
+    assert_reported(sim, result, name)
     assert endpoint in result["msg"]
     assert result["whitelist"] == numeric(sim.whitelist())
     assert len(calls(sim, endpoint)) <= (1 if fields in HOPELESS.values() else 6)
@@ -242,13 +242,13 @@ def test_the_read_after_a_write_is_repeated(
 
 
 @pytest.mark.parametrize(("kind", "fields", "name"), spread(cases(DONE, UNDONE, HOPELESS), WRITING[:2]))
-def test_a_write_that_cannot_be_verified_is_told_with_what_is_known(
+def test_a_write_that_cannot_be_verified_is_reported_with_what_is_known(
     whitelist: Operate, sim: Simulator, name: str, kind: str, fields: dict[str, Any]
 ) -> None:
     sim.configure(whitelist=OLD)
     sim.fault(path=QUERY, skip=1, times=-1, **{"kind": kind, **fields})
     result = wish(whitelist, name, kind)
-    assert_told(sim, result, name)
+    assert_reported(sim, result, name)
     assert result["endpoint"] == QUERY
     # The write itself was acknowledged.
     assert result["changed"] is True
@@ -280,12 +280,12 @@ def test_what_a_partial_success_left_out_is_sent_again(
 
 
 @pytest.mark.parametrize("name", ["present", "absent"])
-def test_a_partial_success_that_stays_is_told(whitelist: Operate, sim: Simulator, name: str) -> None:
+def test_a_partial_success_that_stays_is_reported(whitelist: Operate, sim: Simulator, name: str) -> None:
     sim.configure(whitelist=OLD)
     endpoint = writes(name)[0]
     sim.fault(path=endpoint, kind="partial", drop=1, times=-1)
     result = wish(whitelist, name)
-    assert_told(sim, result, name)
+    assert_reported(sim, result, name)
     assert result["whitelist"] == numeric(sim.whitelist())
     assert result["changed"] is True
     missing = (set(WISHES[name][2]) ^ set(sim.whitelist())).pop()

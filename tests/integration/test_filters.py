@@ -137,7 +137,7 @@ def documented() -> str:
     return str(filter_of_curl.EXAMPLES)
 
 
-def told_in_the_guide() -> str:
+def reported_in_the_guide() -> str:
     guide = Path(__file__).resolve().parents[2] / "docs" / "docsite" / "rst" / "proxies.rst"
     blocks = re.findall(
         r"^\.\. code-block:: yaml\n\n((?:   .*\n|\n)+)", guide.read_text(encoding="utf-8"), re.MULTILINE
@@ -146,7 +146,7 @@ def told_in_the_guide() -> str:
     return str(block)
 
 
-@pytest.mark.parametrize("example", [documented, told_in_the_guide])
+@pytest.mark.parametrize("example", [documented, reported_in_the_guide])
 def test_the_example_of_curl_takes_any_password(
     sim: Simulator, playground: Playground, lease: dict[str, Any], example: Callable[[], str]
 ) -> None:
@@ -206,7 +206,9 @@ def fail(playground: Playground, expression: str, variables: dict[str, Any]) -> 
         "lease | qingguo.qgnet.proxy_curl(missing)",
     ],
 )
-def test_what_is_undefined_is_told_as_elsewhere(playground: Playground, lease: dict[str, Any], expression: str) -> None:
+def test_what_is_undefined_is_reported_as_elsewhere(
+    playground: Playground, lease: dict[str, Any], expression: str
+) -> None:
     assert "'missing' is undefined" in fail(playground, expression, {"lease": lease}).of("it").result["msg"]
 
 

@@ -123,10 +123,10 @@ def closed_port() -> Iterator[int]:
 
 
 def registered(run: Run) -> dict[str, list[str]]:
-    """What each host was told of itself: where nothing had to be done for it, the first task did that already."""
+    """What each host was reported of itself: where nothing had to be done for it, the first task did that already."""
     at_once = {host: task.result.get("registered") for host, task in run.by_host(DETECT).items()}
-    told = {host: task.result.get("registered", []) for host, task in run.by_host(REGISTER).items()}
-    return {host: ips for host, ips in at_once.items() if ips} | told
+    reported = {host: task.result.get("registered", []) for host, task in run.by_host(REGISTER).items()}
+    return {host: ips for host, ips in at_once.items() if ips} | reported
 
 
 def changed(run: Run) -> set[str]:
@@ -250,7 +250,7 @@ def test_batches_at_rest_read_once_for_as_long_as_a_reading_is_fresh(fleet: Flee
         ("h6", "moved", "serial: 3"),
     ],
 )
-def test_as_soon_as_one_host_needs_a_write_each_is_told_by_the_second_task(
+def test_as_soon_as_one_host_needs_a_write_each_is_reported_by_the_second_task(
     fleet: Fleet, host: str, what: str, header: str
 ) -> None:
     number = int(host[1:])
@@ -308,7 +308,7 @@ def test_where_the_reading_for_all_fails_it_is_not_repeated_for_each(fleet: Flee
 
 
 @pytest.mark.newest_core
-def test_trouble_at_rest_is_told_to_every_host(fleet: Fleet) -> None:
+def test_trouble_at_rest_is_reported_to_every_host(fleet: Fleet) -> None:
     fleet.run().ok()
     fleet.sim.configure(status="expired")
     run = fleet.run(arguments=["--forks", "6"])
@@ -848,7 +848,7 @@ def test_one_address_bound_to_another_key_is_one_hosts_trouble(fleet: Fleet, fai
 
 @pytest.mark.newest_core
 @pytest.mark.parametrize("fail", [True, False])
-def test_a_list_too_short_for_the_fleet_is_told_to_each_host(fleet: Fleet, fail: bool) -> None:
+def test_a_list_too_short_for_the_fleet_is_reported_to_each_host(fleet: Fleet, fail: bool) -> None:
     fleet.sim.configure(capacity=4)
     run = fleet.run(variables={"egress_whitelist_fail": fail})
     tasks = run.by_host(REGISTER)
@@ -863,7 +863,7 @@ def test_a_list_too_short_for_the_fleet_is_told_to_each_host(fleet: Fleet, fail:
 
 @pytest.mark.newest_core
 @pytest.mark.parametrize("header", ["", "strategy: free"])
-def test_a_refused_key_is_told_to_all_with_few_calls(fleet: Fleet, header: str) -> None:
+def test_a_refused_key_is_reported_to_all_with_few_calls(fleet: Fleet, header: str) -> None:
     fleet.sim.configure(status="expired")
     run = fleet.run(play(header))
     tasks = run.by_host(REGISTER)
@@ -877,7 +877,7 @@ def test_a_refused_key_is_told_to_all_with_few_calls(fleet: Fleet, header: str) 
 
 
 @pytest.mark.newest_core
-def test_a_broken_vendor_is_told_to_all_with_few_calls(fleet: Fleet) -> None:
+def test_a_broken_vendor_is_reported_to_all_with_few_calls(fleet: Fleet) -> None:
     fleet.sim.fault(path=QUERY, kind="status", http_status=502, times=-1)
     run = fleet.run(egress_whitelist_max_wait=3)
     tasks = run.by_host(REGISTER)
@@ -889,7 +889,7 @@ def test_a_broken_vendor_is_told_to_all_with_few_calls(fleet: Fleet) -> None:
 
 
 @pytest.mark.newest_core
-def test_a_dead_vendor_is_told_to_all(fleet: Fleet, closed_port: int) -> None:
+def test_a_dead_vendor_is_reported_to_all(fleet: Fleet, closed_port: int) -> None:
     run = fleet.run(egress_whitelist_api_url=f"http://127.0.0.1:{closed_port}", egress_whitelist_max_wait=1)
     tasks = run.by_host(REGISTER)
     assert {task.status for task in tasks.values()} == {"failed"}
@@ -939,7 +939,7 @@ def test_the_proxy_lets_the_hosts_in_when_they_are_registered(fleet: Fleet) -> N
 
 
 @pytest.mark.newest_core
-def test_a_proxy_that_does_not_let_the_host_in_is_told(fleet: Fleet) -> None:
+def test_a_proxy_that_does_not_let_the_host_in_is_reported(fleet: Fleet) -> None:
     proxy = fleet.sim.configure(OTHER_KEY, proxy=True)["proxy_url"]
     run = fleet.run(
         arguments=["--limit", "h1"],
@@ -1000,7 +1000,7 @@ def test_the_task_cannot_be_delegated(fleet: Fleet) -> None:
     assert calls(fleet.sim) == []
 
 
-def test_registering_without_detecting_is_told(fleet: Fleet) -> None:
+def test_registering_without_detecting_is_reported(fleet: Fleet) -> None:
     text = """
 - hosts: h1
   gather_facts: false
@@ -1070,7 +1070,7 @@ def test_variables_are_converted_to_the_type_of_their_option(fleet: Fleet) -> No
         ("max_removals", -1),
     ],
 )
-def test_a_bad_variable_is_told_before_any_call(fleet: Fleet, option: str, value: object) -> None:
+def test_a_bad_variable_is_reported_before_any_call(fleet: Fleet, option: str, value: object) -> None:
     run = fleet.run(arguments=["--limit", "h1"], variables={f"egress_whitelist_{option}": value})
     failed = [task for task in run.tasks if task.status == "failed"]
     assert len(failed) == 1, run.output

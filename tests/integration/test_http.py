@@ -171,7 +171,7 @@ def secure(authority: dict[str, Path]) -> Iterator[Simulator]:
 
 
 @pytest.mark.parametrize("trusted", [None, "other"])
-def test_a_certificate_that_is_not_trusted_is_told_once(
+def test_a_certificate_that_is_not_trusted_is_reported_once(
     whitelist: Operate, secure: Simulator, authority: dict[str, Path], trusted: str | None
 ) -> None:
     secure.reset()
@@ -184,7 +184,7 @@ def test_a_certificate_that_is_not_trusted_is_told_once(
     assert secure.journal() == []
 
 
-def test_a_certificate_for_another_name_is_told(
+def test_a_certificate_for_another_name_is_reported(
     whitelist: Operate, secure: Simulator, authority: dict[str, Path]
 ) -> None:
     secure.reset()
@@ -212,7 +212,7 @@ def test_certificates_need_not_be_checked(whitelist: Operate, secure: Simulator)
 
 
 @pytest.mark.parametrize("content", [None, "this is no certificate\n"])
-def test_a_file_that_is_no_authority_is_told(
+def test_a_file_that_is_no_authority_is_reported(
     whitelist: Operate, secure: Simulator, tmp_path: Path, content: str | None
 ) -> None:
     secure.reset()
@@ -228,7 +228,9 @@ def test_a_file_that_is_no_authority_is_told(
 
 
 @pytest.mark.parametrize("swap", [("http:", "https:"), ("https:", "http:")])
-def test_the_wrong_scheme_is_told(whitelist: Operate, sim: Simulator, secure: Simulator, swap: tuple[str, str]) -> None:
+def test_the_wrong_scheme_is_reported(
+    whitelist: Operate, sim: Simulator, secure: Simulator, swap: tuple[str, str]
+) -> None:
     secure.reset()
     server = sim if swap[0] == "http:" else secure
     result = whitelist([A], api_url=server.api_url.replace(*swap), max_wait=0, timeout=5)

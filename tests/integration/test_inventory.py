@@ -99,10 +99,12 @@ class Cloud:
         run = self.run(options, "--list", *arguments, **environment)
         assert run.returncode == 0, run.stderr
         assert "Failed to parse" not in run.stderr, run.stderr
-        told = document(run.stdout)
+        reported = document(run.stdout)
         return {
-            "hosts": told["_meta"]["hostvars"],
-            "groups": {name: group.get("hosts", []) for name, group in told.items() if name not in ("_meta", "all")},
+            "hosts": reported["_meta"]["hostvars"],
+            "groups": {
+                name: group.get("hosts", []) for name, group in reported.items() if name not in ("_meta", "all")
+            },
             "stderr": " ".join(run.stderr.split()),
             "output": run.stdout + run.stderr,
         }
@@ -163,7 +165,7 @@ def test_a_service_becomes_a_host_with_variables_and_groups(cloud: Cloud) -> Non
 
 
 @pytest.mark.newest_core
-def test_systems_are_told_apart(cloud: Cloud) -> None:
+def test_systems_are_distinguished(cloud: Cloud) -> None:
     systems = ["CentOS 7.9 64位", "windows 2012", "Windows Server 2019 数据中心版 64位中文版", "own image", ""]
     cloud.sim.agent(instances=[service(f"{n}", System_name=name) for n, name in enumerate(systems, 1)])
     found = cloud.listed({"default_groups": ["os"], "group_prefix": ""})
@@ -260,7 +262,7 @@ def test_the_vendor_leads_ansible_neither_to_this_machine_nor_into_its_network(c
 
 
 @pytest.mark.newest_core
-def test_hosts_without_an_address_are_told_in_one_warning(cloud: Cloud) -> None:
+def test_hosts_without_an_address_are_reported_in_one_warning(cloud: Cloud) -> None:
     bare = [service(f"{number}", Ip="", Run_status="0") for number in range(10, 17)]
     cloud.sim.agent(instances=[service("1"), *bare])
     found = cloud.listed({})
@@ -473,9 +475,9 @@ def test_an_answer_that_is_none_is_one_sentence(cloud: Cloud, fault: dict[str, A
     key = "SECRETKEY7Q"
     cloud.sim.agent(appkey=key)
     cloud.sim.fault(path=PATH, times=-1, **json.loads(json.dumps(fault).replace("KEY", key)))
-    told = cloud.refused({"max_wait": 0}, "-vvvv", QG_APP_KEY=key)
-    assert "qingguo.qgnet.qg_cloud: /cloud-business/getDetail" in told
-    assert_nothing_of((key,), told, "the output")
+    reported = cloud.refused({"max_wait": 0}, "-vvvv", QG_APP_KEY=key)
+    assert "qingguo.qgnet.qg_cloud: /cloud-business/getDetail" in reported
+    assert_nothing_of((key,), reported, "the output")
 
 
 @pytest.mark.newest_core
@@ -526,22 +528,22 @@ def test_a_mistake_is_one_sentence(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("2"), service("3")])
     files = [
         cloud.file({"max_wait": 0, **options}, f"{number}.qg_cloud.yml")
-        for number, (options, _told) in enumerate(MISTAKES)
+        for number, (options, _reported) in enumerate(MISTAKES)
     ]
     more = [argument for file in files[1:] for argument in ("-i", str(file))]
-    told = cloud.refused({"max_wait": 0, **MISTAKES[0][0]}, "-vvvv", *more)
+    reported = cloud.refused({"max_wait": 0, **MISTAKES[0][0]}, "-vvvv", *more)
     for _options, sentence in MISTAKES:
-        assert f"qingguo.qgnet.qg_cloud: {sentence}" in told
+        assert f"qingguo.qgnet.qg_cloud: {sentence}" in reported
     # Some of it is said twice, by newer releases of Ansible.
-    assert told.count("Unable to parse") in (len(MISTAKES), 2 * len(MISTAKES))
-    assert_nothing_of(("SECRETWRONG", "?SECRET", "'SECRET'}", cloud.sim.app_key), told, "the output")
+    assert reported.count("Unable to parse") in (len(MISTAKES), 2 * len(MISTAKES))
+    assert_nothing_of(("SECRETWRONG", "?SECRET", "'SECRET'}", cloud.sim.app_key), reported, "the output")
 
 
 @pytest.mark.newest_core
 @pytest.mark.parametrize("option", ["app_id", "app_key"])
-def test_what_is_missing_is_told_with_where_to_give_it(cloud: Cloud, option: str) -> None:
-    told = cloud.refused({}, **{f"QG_{option.upper()}": ""})
-    assert f"{option} is missing: give it in the inventory file or the environment QG_{option.upper()}." in told
+def test_what_is_missing_is_reported_with_where_to_give_it(cloud: Cloud, option: str) -> None:
+    reported = cloud.refused({}, **{f"QG_{option.upper()}": ""})
+    assert f"{option} is missing: give it in the inventory file or the environment QG_{option.upper()}." in reported
     assert cloud.calls() == 0
 
 
@@ -608,9 +610,9 @@ def test_credentials_may_be_vaulted(cloud: Cloud, playground: Playground, passwo
     assert_nothing_of((cloud.sim.app_key,), found["output"], "the output")
     wrong = playground.write("wrong-password", "battery staple\n")
     for arguments in ((), ("--vault-password-file", str(wrong))):
-        told = cloud.refused(text, *arguments, QG_APP_KEY="")
-        assert "ault" in told
-        assert cloud.sim.app_key not in told
+        reported = cloud.refused(text, *arguments, QG_APP_KEY="")
+        assert "ault" in reported
+        assert cloud.sim.app_key not in reported
 
 
 def test_the_whole_file_may_be_vaulted(cloud: Cloud, playground: Playground, password: Path) -> None:
@@ -659,9 +661,9 @@ def test_text_of_the_vendor_is_no_template(cloud: Cloud, playground: Playground,
     assert "trapped" not in found["groups"]
     arguments = ["-i", str(cloud.file(options))]
     run = playground.play(LABELS, arguments=arguments, environment=cloud.environment).ok()
-    told = run.of("it").result["msg"]
-    assert told[:5] == [TRAP, TRAP, TRAP, "{{ 1 + 1 }}", "1"]
-    assert "{" not in told[5]
+    reported = run.of("it").result["msg"]
+    assert reported[:5] == [TRAP, TRAP, TRAP, "{{ 1 + 1 }}", "1"]
+    assert "{" not in reported[5]
     assert "uid=" not in run.output + found["output"]
     assert not list(playground.root.rglob("TRAPPED"))
 

@@ -24,7 +24,7 @@ __all__ = ["scenario_fixture"]
 TIMEOUT, LONGER = 0.6, 2.4
 TIMED = ("hang_after", "trickle", "delay")
 
-#: Faults after which the vendor has done what it was told, and those after which it has not.
+#: Faults after which the vendor has done what it was reported, and those after which it has not.
 DONE: dict[str, dict[str, Any]] = {
     "reset_after": {},
     "hang_after": {"seconds": LONGER},
@@ -108,7 +108,7 @@ def cases(*tables: dict[str, dict[str, Any]]) -> list[Any]:
 
 def after_each_write(*lost: str) -> list[Any]:
     """How the answer to a write is lost, for each write of each wish."""
-    return [pytest.param(how, *write.values, id=f"{how or 'told'}-{write.id}") for how in lost for write in WRITTEN]
+    return [pytest.param(how, *write.values, id=f"{how or 'reported'}-{write.id}") for how in lost for write in WRITTEN]
 
 
 def prepare(scenario: LeaseScenario) -> None:
@@ -133,7 +133,7 @@ def assert_reached(scenario: LeaseScenario, result: Result, wish: str) -> None:
     """The wish is fulfilled, for no more than it costs, and the result tells what the books tell."""
     _name, _options, leased, released, left, _paths = WISHES[wish]
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert len(result["allocated"]) == leased
     assert len(result["released"]) == released
     assert len(scenario.sim.leases()) == left
@@ -146,7 +146,7 @@ def assert_reached(scenario: LeaseScenario, result: Result, wish: str) -> None:
 def assert_stopped(scenario: LeaseScenario, result: Result, wish: str) -> None:
     """One clear error, true to the books, and never more leases than the wish."""
     assert result["failed"] is True
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert_not_too_many(scenario, wish)
 
 
@@ -215,7 +215,7 @@ def test_an_allocation_that_may_be_in_flight_is_not_repeated(
     scenario.begin()
     later = scenario("allocate", count=5)
     assert "failed" not in later, later["msg"]
-    scenario.assert_told(later)
+    scenario.assert_reported(later)
     assert len(scenario.sim.leases()) == 5
 
 
@@ -229,7 +229,7 @@ def test_a_release_that_may_be_in_flight_is_repeated(
 
 
 @pytest.mark.parametrize(("kind", "fields", "wish", "path"), spread(cases(UNDONE, HOPELESS), WRITTEN))
-def test_a_write_that_is_never_done_is_told(
+def test_a_write_that_is_never_done_is_reported(
     scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str, path: str
 ) -> None:
     prepare(scenario)
@@ -239,7 +239,7 @@ def test_a_write_that_is_never_done_is_told(
     assert path in result["msg"]
     assert len(calls(scenario.sim, path)) <= (1 if fields in HOPELESS.values() else 6)
     assert scenario.books().paid == scenario.start.paid
-    # What was given up for a successor that does not come is told as missing.
+    # What was given up for a successor that does not come is reported as missing.
     if wish == "swap":
         assert result["missing"] == len(result["released"])
     elif wish != "release":
@@ -268,7 +268,7 @@ def test_a_partial_success_is_completed(scenario: LeaseScenario, wish: str, path
 
 
 @pytest.mark.parametrize(("wish", "path"), WRITTEN)
-def test_a_partial_success_that_stays_is_told(scenario: LeaseScenario, wish: str, path: str) -> None:
+def test_a_partial_success_that_stays_is_reported(scenario: LeaseScenario, wish: str, path: str) -> None:
     prepare(scenario)
     scenario.sim.fault(path=path, kind="partial", drop=100, times=-1)
     result = run(scenario, wish, max_wait=5)
@@ -339,7 +339,7 @@ def test_a_later_read_that_fails_once_is_repeated(
         for row in spread(faults, after_each_write("", "reset_after", "reset_before", "partial"))
     ],
 )
-def test_a_write_that_cannot_be_verified_is_told_with_what_is_known(
+def test_a_write_that_cannot_be_verified_is_reported_with_what_is_known(
     scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str, path: str, lost: str
 ) -> None:
     """The list cannot be read after the write: what was acknowledged is named, and the rest is said to be unknown."""
@@ -391,7 +391,7 @@ def test_an_empty_list_in_all_its_forms(scenario: LeaseScenario, name: str, empt
     options: dict[str, Any] = {"count": 1} if name == "allocate" else {"all": True}
     result = scenario(name, **options)
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert result["changed"] is (name == "allocate")
     assert scenario.writes() == ([ALLOCATE] if name == "allocate" else [])
 

@@ -124,7 +124,7 @@ def test_qg_proxy_allocate(stage: Stage) -> None:
     stage.scenario.begin()
     run = stage.run("qg_proxy_allocate", options, "--diff").ok()
     done = run.of("it").result
-    stage.scenario.assert_told(done)
+    stage.scenario.assert_reported(done)
     assert calls(stage.sim) == [LIST, QUOTA, ALLOCATE]
     assert stage.sim.journal(ALLOCATE)[0]["params"] == {"Num": "2", "KeepAlive": "120", "Detail": "1"}
     assert_fields(done["leases"], stage.sim.leases())
@@ -157,7 +157,7 @@ def test_qg_proxy_release(stage: Stage) -> None:
     stage.scenario.begin()
     run = stage.run("qg_proxy_release", options, "--diff").ok()
     done = run.of("it").result
-    stage.scenario.assert_told(done)
+    stage.scenario.assert_reported(done)
     assert calls(stage.sim) == [LIST, RELEASE, LIST]
     assert set(stage.sim.journal(RELEASE)[0]["ips"]) == {held[0]["ip"], held[2]["ip"]}
     assert done["held"] == 1
@@ -169,7 +169,7 @@ def test_qg_proxy_release(stage: Stage) -> None:
     assert again["changed"] is False
     assert again["released"] == []
     assert calls(stage.sim) == [LIST]
-    stage.scenario.assert_told(stage.task("qg_proxy_release", "all: true").result)
+    stage.scenario.assert_reported(stage.task("qg_proxy_release", "all: true").result)
     stage.scenario.begin()
     assert stage.task("qg_proxy_release", "all: true").result["changed"] is False
     assert calls(stage.sim) == [LIST]
@@ -188,12 +188,12 @@ def test_qg_proxy_replace(stage: Stage, way: str) -> None:
     expected = stage.predicted("qg_proxy_replace", options)
     assert expected["changed"] is True
     assert expected["missing"] == replaced
-    # Which leases the vendor gives up is its own choice: only all of them, or those that are named, can be told.
+    # Which leases the vendor gives up is its own choice: only all of them, or those that are named, can be reported.
     assert len(expected["released"]) == (0 if way == "count" else replaced)
 
     stage.scenario.begin()
     done = stage.run("qg_proxy_replace", options, "--diff").ok().of("it").result
-    stage.scenario.assert_told(done)
+    stage.scenario.assert_reported(done)
     by_vendor = way in ("count", "all")
     assert done["method"] == ("replace" if by_vendor else "release_and_allocate")
     # Of those that are named, one goes first.
@@ -300,7 +300,7 @@ def test_a_failure_reports_what_was_paid_for(stage: Stage) -> None:
     run = stage.run("qg_proxy_allocate", "count: 2, min_remaining: 30")
     task = run.of("it")
     assert task.status == "failed"
-    stage.scenario.assert_told(task.result)
+    stage.scenario.assert_reported(task.result)
     assert len(task.result["allocated"]) == 2
     assert task.result["changed"] is True
     assert "min_remaining=30" in task.result["msg"]
@@ -337,7 +337,7 @@ def test_parameters_of_new_leases(
     assert "failed" not in result, result["msg"]
     [call] = scenario.sim.journal(f"/{name}")
     assert call["params"] == {"Num": "2", "Detail": "1", **parameters}
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
 
 
 def test_distinct_leases_are_not_those_of_before(scenario: LeaseScenario) -> None:
@@ -363,7 +363,7 @@ def test_more_than_a_hundred_are_replaced_in_the_fewest_calls(scenario: LeaseSce
     scenario.hold(100, 50)
     result = scenario("replace", all=True)
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert [call["params"]["Num"] for call in scenario.sim.journal(REPLACE)] == ["100", "50"]
     assert len(scenario.sim.leases()) == result["held"] == 150
 
@@ -389,7 +389,7 @@ def test_exact_releases_the_surplus_oldest_deadline_first(scenario: LeaseScenari
     assert named(expected["released"]) == named([held[1], held[2]])
     assert scenario.writes() == []
     result = scenario("allocate", count=1, exact=True)
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert named(result["released"]) == named([held[1], held[2]])
     assert named(result["leases"]) == named([held[0]])
     assert scenario.writes() == [RELEASE]
@@ -406,7 +406,7 @@ def test_exact_releases_nothing_before_its_successor_is_there_if_a_channel_is_fr
     old = scenario.hold(2, KeepAlive=10)
     result = scenario("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert named(result["released"]) == named(old)
     assert scenario.writes() == writes
     assert len(scenario.sim.leases()) == result["count"] == 2
@@ -419,7 +419,7 @@ def test_exact_keeps_other_kinds(scenario: LeaseScenario) -> None:
     scenario.hold(3, AreaId=QUANZHOU)
     result = scenario("allocate", count=1, exact=True, area_id=QUANZHOU)
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert len(result["released"]) == 2
     assert named(other) <= named(scenario.sim.leases())
     assert len(scenario.sim.leases()) == 3
@@ -430,7 +430,7 @@ def test_min_remaining_counts_only_leases_that_last(scenario: LeaseScenario) -> 
     scenario.hold(1, KeepAlive=120)
     result = scenario("allocate", count=2, min_remaining=30, keep_alive=60)
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert result["count"] == 2
     assert len(result["allocated"]) == 1
     assert min(lease["remaining_seconds"] for lease in result["leases"]) >= 1800
@@ -444,7 +444,7 @@ def test_task_ids_are_followed_to_their_successors(scenario: LeaseScenario) -> N
     wish: dict[str, Any] = {"count": 3, "task_ids": [held[0]["task_id"]], "undetermined": "ignore"}
     result = scenario("allocate", **wish)
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert len(result["allocated"]) == 2
     assert named(held[:1]) <= named(result["leases"])
     # The new lease has another task; the second run knows it all the same.
@@ -463,7 +463,7 @@ def test_task_ids_without_an_origin(scenario: LeaseScenario, undetermined: str) 
     scenario.sim.configure(channels=10)
     held = scenario.hold(1, 1)
     result = scenario("allocate", count=2, task_ids=[held[0]["task_id"]], undetermined=undetermined)
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert ("failed" in result) is (undetermined == "fail")
     assert len(scenario.writes()) == (1 if undetermined == "ignore" else 0)
     if undetermined == "fail":
@@ -508,7 +508,7 @@ def test_areas_that_cannot_be_read_leave_it_to_the_option(
     held = scenario.hold(2, AreaId=QUANZHOU)
     scenario.sim.fault(path=AREAS, times=-1, **fault)
     result = scenario("allocate", count=2, area_id=QUANZHOU, undetermined=undetermined)
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     if undetermined == "fail":
         assert result["failed"] is True
         assert "undetermined=match" in result["msg"]
@@ -527,7 +527,7 @@ def test_a_province_and_its_city_are_not_taken_for_strangers(scenario: LeaseScen
     result = scenario("allocate", count=1, area_id=wanted)
     # It counts, or nobody can tell; in neither case is another one paid for without a word.
     assert scenario.writes() == []
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     scenario.assert_untouched()
 
 
@@ -566,7 +566,7 @@ def test_a_plan_by_volume(scenario: LeaseScenario, volume_quota: str, wanted: in
     scenario.sim.configure(plan={"billing": "volume", "balance": 3}, options={"volume_quota": volume_quota})
     scenario.begin()
     result = scenario("allocate", count=wanted)
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     if wanted > 3:
         assert result["failed"] is True
         scenario.assert_untouched()
@@ -587,7 +587,7 @@ def test_a_plan_by_volume_releases_one_lease_at_most_for_what_it_cannot_pay(
     scenario.hold(2, KeepAlive=10)
     result = scenario("allocate", count=2, exact=True, min_remaining=30, keep_alive=60)
     assert result["failed"] is True
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert len(result["released"]) == given_up
     assert len(scenario.books().held) == 2 - given_up
     assert len(scenario.books().paid) == 2
@@ -700,7 +700,7 @@ def test_a_failure_is_reported_with_proxy_url_too(
 
 
 def test_an_unknown_outcome_is_reported_with_proxy_url_too(here: Stage) -> None:
-    """Whoever has to look whether something was paid for must be told so, and keep what is known out of sight."""
+    """Whoever has to look whether something was paid for must be reported so, and keep what is known out of sight."""
     here.sim.configure(pwd=PWD)
     here.sim.fault(path=ALLOCATE, kind="status", http_status=502)
     run = here.run("qg_proxy_allocate", "count: 1, proxy_url: true, pwd: '{{ pwd }}'", "-vvvv", pwd=PWD)
@@ -791,7 +791,7 @@ def test_an_expired_lease_is_allocated_again(scenario: LeaseScenario) -> None:
     scenario.sim.advance(61)
     scenario.begin()
     result = scenario("allocate", count=2)
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert len(result["allocated"]) == 1
 
 

@@ -43,7 +43,7 @@ def test_dynamic_dedicated_releases_twice_its_channels_a_minute(scenario: LeaseS
     several(scenario, 2, 3, 4)
     result = scenario("release", **choice(scenario, way))
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert len(result["released"]) == 7
     assert result["held"] == 0
     # The second call waited for its minute instead of being refused.
@@ -62,7 +62,7 @@ def test_dynamic_dedicated_stops_cleanly_without_time_to_wait(
     assert result["changed"] is True
     assert len(result["released"]) == 4
     assert result["held"] == 3
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert "max_wait" in result["msg"]
     for lease in scenario.sim.leases():
         assert lease["ip"] in result["msg"]
@@ -71,7 +71,7 @@ def test_dynamic_dedicated_stops_cleanly_without_time_to_wait(
     scenario.start = scenario.books()
     rest = scenario("release", all=True, state_dir=str(tmp_path / "elsewhere"))
     assert "failed" not in rest, rest["msg"]
-    scenario.assert_told(rest)
+    scenario.assert_reported(rest)
     assert scenario.sim.leases() == []
 
 
@@ -86,7 +86,7 @@ def test_dynamic_dedicated_releases_of_another_client_count_too(scenario: LeaseS
     scenario.start = scenario.books()
     result = scenario("release", all=True)
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert scenario.sim.leases() == []
 
 
@@ -96,7 +96,7 @@ def test_dynamic_dedicated_a_persistent_limit_fails(scenario: LeaseScenario) -> 
     result = scenario("release", all=True)
     assert_refusal(result, -105, RELEASE, "count limit")
     assert result["changed"] is False
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     for lease in scenario.sim.leases():
         assert lease["ip"] in result["msg"]
     assert len(scenario.writes()) <= 6
@@ -111,12 +111,12 @@ def test_dynamic_dedicated_five_calls_a_minute_for_each_channel(scenario: LeaseS
     stopped = scenario("release", all=True, max_wait=0)
     assert stopped["failed"] is True
     assert "max_wait" in stopped["msg"]
-    scenario.assert_told(stopped)
+    scenario.assert_reported(stopped)
     scenario.assert_untouched()
     scenario.sim.hold_clock(False)
     result = scenario("release", all=True)
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert scenario.sim.leases() == []
 
 
@@ -138,7 +138,7 @@ def test_dynamic_shared_never_releases(scenario: LeaseScenario, way: str) -> Non
     result = scenario("release", **choice(scenario, way))
     assert_refusal(result, -15, RELEASE, "permission")
     assert scenario.writes() == [RELEASE]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     scenario.assert_untouched()
 
 
@@ -148,7 +148,7 @@ def test_only_dynamic_dedicated_plans_replace(scenario: LeaseScenario, kind: str
     scenario.hold(2)
     result = scenario("replace", all=True)
     assert_refusal(result, -15, REPLACE, "permission")
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     scenario.assert_untouched()
 
 
@@ -160,7 +160,7 @@ def test_leases_that_cannot_be_released_are_not_replaced_by_name(scenario: Lease
     result = scenario("replace", ips=[held[0]["ip"]], max_wait=5)
     assert result["failed"] is True
     assert result["code"] == (-15 if kind == "dynamic_shared" else -105)
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     scenario.assert_untouched()
     assert ALLOCATE not in scenario.writes()
 
@@ -170,7 +170,7 @@ def test_dynamic_shared_a_surplus_stays_and_is_reported(scenario: LeaseScenario)
     scenario.hold(3)
     result = scenario("allocate", count=1, exact=True)
     assert_refusal(result, -15, RELEASE)
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     scenario.assert_untouched()
     # What is wanted is there, all the same.
     assert result["missing"] == 0
@@ -183,7 +183,7 @@ def test_static_dedicated_a_lease_younger_than_a_day_stays(scenario: LeaseScenar
     assert_refusal(result, -105, RELEASE, "count limit")
     assert "more than a day" in result["msg"]
     assert held[0]["ip"] in result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     scenario.assert_untouched()
 
 
@@ -204,7 +204,7 @@ def test_static_dedicated_two_a_week(scenario: LeaseScenario) -> None:
     scenario.begin()
     result = scenario("release", all=True, max_wait=0)
     assert_refusal(result, -105, RELEASE, "count limit")
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert len(result["released"]) == 2
     assert result["held"] == len(scenario.sim.leases()) == 1
     assert "2 a week" in result["msg"]
@@ -212,7 +212,7 @@ def test_static_dedicated_two_a_week(scenario: LeaseScenario) -> None:
     scenario.start = scenario.books()
     rest = scenario("release", all=True)
     assert "failed" not in rest, rest["msg"]
-    scenario.assert_told(rest)
+    scenario.assert_reported(rest)
     assert scenario.sim.leases() == []
 
 
@@ -234,7 +234,7 @@ def test_static_dedicated_a_young_lease_does_not_keep_an_old_one(scenario: Lease
     result = scenario("release", all=True, max_wait=0)
     assert result["failed"] is True
     assert result["code"] == -105
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert named(result["released"]) == named(old)
 
 
@@ -256,7 +256,7 @@ def test_what_is_not_held_is_never_named(scenario: LeaseScenario, absent_release
     held = scenario.hold(2, 1)
     result = scenario("release", ips=[held[0]["ip"], "203.0.113.77"])
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert [call["ips"] for call in scenario.sim.journal(RELEASE)] == [[held[0]["ip"]]]
     by_task = scenario("release", task_ids=[held[2]["task_id"], "NoSuchTask"])
     assert named(by_task["released"]) == named(held[2:])
@@ -314,7 +314,7 @@ def test_a_channel_that_does_not_become_free_in_time_fails(
     result = scenario("replace", ips=[held[0]["ip"]], max_wait=1)
     assert result["failed"] is True
     assert "max_wait" in result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert result["missing"] == 1
     assert result["allocated"] == []
 

@@ -119,7 +119,7 @@ def test_a_key_that_is_refused_fails_with_the_first_call(
 def test_a_plan_without_a_quota_is_no_hindrance(scenario: LeaseScenario, code: int) -> None:
     scenario.sim.fault(path=QUOTA, kind="code", code=code, times=-1)
     result = scenario("allocate", count=2)
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert calls(scenario.sim) == [LIST, QUOTA, ALLOCATE]
     assert len(result["allocated"]) == 2
 
@@ -134,7 +134,7 @@ def test_a_failed_allocation_is_repeated_after_the_list_was_read(
     scenario.sim.fault(path=endpoint, kind="code", code=code, times=2)
     result = scenario(name, **options)
     assert "failed" not in result, result["msg"]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert len(result["allocated"]) == 1
     made = calls(scenario.sim)
     assert made.count(endpoint) == 3
@@ -152,7 +152,7 @@ def test_a_persistent_failure_is_reported(scenario: LeaseScenario, endpoint: str
     assert_refusal(result, code, endpoint, {-1: "unknown error", -104: "allocation failed"}[code])
     assert result["changed"] is False
     assert scenario.writes() == [endpoint] * WRITTEN[endpoint]
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     scenario.assert_untouched()
 
 
@@ -189,12 +189,12 @@ def test_too_many_requests_is_waited_for(
     assert second["at"] - first["at"] >= float(SHORT_MINUTE)
     assert result["api"]["waited_seconds"] > 0
     if endpoint in WRITTEN:
-        scenario.assert_told(result)
+        scenario.assert_reported(result)
 
 
 @pytest.mark.parametrize("code", [-11])
 @pytest.mark.parametrize("endpoint", CALLS)
-def test_too_many_requests_is_told_where_there_is_no_time_to_wait(
+def test_too_many_requests_is_reported_where_there_is_no_time_to_wait(
     scenario: LeaseScenario, endpoint: str, code: int
 ) -> None:
     name, options, _codes = CALLS[endpoint]
@@ -252,13 +252,13 @@ def test_an_area_without_stock_fails(scenario: LeaseScenario, name: str, code: i
     options: dict[str, Any] = {"undetermined": "ignore"} if name == "allocate" else {}
     result = scenario(name, count=1, area_id=350500, isp="mobile", **options)
     assert_refusal(result, code, ALLOCATE if name == "allocate" else REPLACE, "resources short")
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     scenario.assert_untouched()
 
 
 @pytest.mark.parametrize("code", [-103, -104])
 def test_a_replacement_that_is_refused_when_the_old_leases_are_gone(scenario: LeaseScenario, code: int) -> None:
-    """The vendor gives up the old leases, and then has nothing new: their channels are filled, or it is told."""
+    """The vendor gives up the old leases, and then has nothing new: their channels are filled, or it is reported."""
     scenario.hold(2)
     scenario.sim.configure(options={"replace_failure": "drop"})
     stock = [{"area_id": 350500, "area": "福建省泉州市", "isp": 1, "available": 0}]
@@ -268,7 +268,7 @@ def test_a_replacement_that_is_refused_when_the_old_leases_are_gone(scenario: Le
         scenario.sim.fault(path=REPLACE, kind="replace", body={"Code": code}, executed=True)
     result = scenario("replace", all=True)
     assert_refusal(result, -103, ALLOCATE, "resources short")
-    scenario.assert_told(result)
+    scenario.assert_reported(result)
     assert result["missing"] == len(result["released"]) == 2
     assert result["changed"] is True
 

@@ -116,7 +116,7 @@ def test_the_whole_lease_and_its_url(sim: Simulator, look: Look) -> None:
         ("isp='train'", "train"),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(sim: Simulator, look: Look, options: str, sentence: str) -> None:
+def test_a_mistake_is_reported_in_a_sentence(sim: Simulator, look: Look, options: str, sentence: str) -> None:
     lease(sim, 1)
     run = look(options)
     assert run.rc == 2

@@ -172,7 +172,7 @@ def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, playground:
     assert sim.journal() == []
 
 
-def test_a_bad_option_is_told_before_any_call(
+def test_a_bad_option_is_reported_before_any_call(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: str
 ) -> None:
     mistakes = [
@@ -206,7 +206,7 @@ def test_a_bad_option_is_told_before_any_call(
     assert sim.journal() == []
 
 
-def test_an_option_that_does_not_exist_is_told_as_such(
+def test_an_option_that_does_not_exist_is_reported_as_such(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
     run = playground.play(play("qg_whitelist_info", "nonsense: 1"), inventory=INVENTORY, variables=variables)

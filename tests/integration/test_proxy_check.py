@@ -249,7 +249,7 @@ def test_a_queue_goes_on_after_a_proxy_that_hangs(check: Checker) -> None:
 
 @pytest.mark.newest_core
 def test_hundreds_of_proxies(check: Checker) -> None:
-    """More than any plan has, each of them dead: the command is taken, and each is told."""
+    """More than any plan has, each of them dead: the command is taken, and each is reported."""
     proxies = [f"127.{n // 250}.0.{n % 250 + 1}:1" for n in range(500)]
     asked = check({"it": {"proxies": proxies, "parallel": 100}})
     found = checks(asked["it"])
@@ -291,7 +291,7 @@ def test_it_works_in_check_mode_without_python_and_with_defaults_of_the_group(ch
         assert secret.encode() not in run.spied
 
 
-def test_bad_values_are_told_before_the_host_is_asked(check: Checker) -> None:
+def test_bad_values_are_reported_before_the_host_is_asked(check: Checker) -> None:
     cases: dict[str, tuple[dict[str, Any], list[str]]] = {
         "credentials": ({"proxies": [DEAD, f"http://user:hidden@{DEAD}"]}, ["proxies", "entry 2", "user name"]),
         "credentials behind": ({"proxies": [f"{DEAD}:user:hidden"]}, ["proxies", "entry 1", "HOST:PORT"]),

@@ -91,7 +91,7 @@ WRONG_KEYS = [
     spread(WRONG_KEYS, [200, 400, 403], [True, False], READERS),
     indirect=["reader"],
 )
-def test_what_is_wrong_with_the_key_is_told_once(
+def test_what_is_wrong_with_the_key_is_reported_once(
     reader: tuple[Any, str], sim: Simulator, fields: dict[str, Any], code: int, error_status: int, msg: bool
 ) -> None:
     sim.configure(**fields, options={"error_status": error_status, "msg": msg})
@@ -100,7 +100,7 @@ def test_what_is_wrong_with_the_key_is_told_once(
     assert calls(sim) == [endpoint]
 
 
-def test_an_unknown_key_is_told_once(reader: tuple[Any, str], sim: Simulator) -> None:
+def test_an_unknown_key_is_reported_once(reader: tuple[Any, str], sim: Simulator) -> None:
     run, endpoint = reader
     assert_refusal(run(key="NOSUCHKEY"), -100, endpoint, FINAL[-100])
     assert calls(sim) == [endpoint]
@@ -121,7 +121,7 @@ def test_an_unknown_error_of_a_read_is_tried_again(reader: tuple[Any, str], sim:
     assert result["api"]["retries"] == 2
 
 
-def test_an_unknown_error_that_stays_is_told(reader: tuple[Any, str], sim: Simulator) -> None:
+def test_an_unknown_error_that_stays_is_reported(reader: tuple[Any, str], sim: Simulator) -> None:
     run, endpoint = reader
     sim.fault(path=endpoint, kind="code", code=-1, times=-1)
     assert_refusal(run(), -1, endpoint, "unknown error")
@@ -142,7 +142,7 @@ def test_an_unknown_error_of_a_write_is_cured_by_looking_again(
 
 
 @pytest.mark.parametrize("endpoint", [ADD, DEL])
-def test_an_unknown_error_of_a_write_that_stays_is_told(whitelist: Operate, sim: Simulator, endpoint: str) -> None:
+def test_an_unknown_error_of_a_write_that_stays_is_reported(whitelist: Operate, sim: Simulator, endpoint: str) -> None:
     sim.configure(whitelist=[FIRST])
     sim.fault(path=endpoint, kind="code", code=-1, times=-1)
     result = whitelist([SECOND]) if endpoint == ADD else whitelist([FIRST], state="absent")
@@ -167,7 +167,7 @@ def test_too_many_requests_is_waited_for(reader: tuple[Any, str], sim: Simulator
     assert result["api"]["waited_seconds"] > 0
 
 
-def test_too_many_requests_is_told_where_there_is_no_time_to_wait(reader: tuple[Any, str], sim: Simulator) -> None:
+def test_too_many_requests_is_reported_where_there_is_no_time_to_wait(reader: tuple[Any, str], sim: Simulator) -> None:
     run, endpoint = reader
     sim.fault(path=endpoint, kind="code", code=-11, times=-1)
     result = run(max_wait=0)

@@ -169,7 +169,7 @@ def test_what_was_to_be_replaced_stays_when_the_new_address_is_refused(whitelist
 # --- -202, the list is full
 
 
-def test_a_full_list_is_told_with_its_size(whitelist: Operate, sim: Simulator) -> None:
+def test_a_full_list_is_reported_with_its_size(whitelist: Operate, sim: Simulator) -> None:
     sim.configure(whitelist=[A, B, C], capacity=5)
     result = whitelist([D, E, F])
     assert result["failed"] is True
@@ -183,7 +183,7 @@ def test_a_full_list_is_told_with_its_size(whitelist: Operate, sim: Simulator) -
     assert calls(sim, ADD) == [ADD]
 
 
-def test_a_list_that_takes_only_some_is_told(whitelist: Operate, sim: Simulator) -> None:
+def test_a_list_that_takes_only_some_is_reported(whitelist: Operate, sim: Simulator) -> None:
     sim.configure(whitelist=[A, B, C], capacity=5, options={"overflow": "partial"})
     result = whitelist([D, E, F])
     assert result["failed"] is True
@@ -245,7 +245,7 @@ def test_room_is_made_first_where_there_is_none(
         assert calls(sim) == [QUERY, DEL, ADD, QUERY]
 
 
-def test_a_swap_that_does_not_fit_is_told_as_it_is(whitelist: Operate, sim: Simulator) -> None:
+def test_a_swap_that_does_not_fit_is_reported_as_it_is(whitelist: Operate, sim: Simulator) -> None:
     sim.configure(whitelist=[A, B, C], capacity=3)
     result = whitelist([D, E], replaces=[A])
     assert result["failed"] is True
@@ -403,7 +403,7 @@ BAD: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("option", "value", "remedy"), BAD)
-def test_a_bad_value_is_told_before_any_call(
+def test_a_bad_value_is_reported_before_any_call(
     whitelist: Operate, sim: Simulator, option: str, value: Any, remedy: str
 ) -> None:
     changes = {"ips": [A], option: value}
@@ -476,7 +476,7 @@ def test_a_bad_number_of_channels_is_refused(quota_info: Operate, sim: Simulator
     assert sim.journal() == []
 
 
-def test_a_state_directory_that_is_a_file_is_told(whitelist_info: Operate, sim: Simulator, tmp_path: Path) -> None:
+def test_a_state_directory_that_is_a_file_is_reported(whitelist_info: Operate, sim: Simulator, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
     result = whitelist_info(state_dir=str(path))
@@ -501,7 +501,7 @@ def test_a_state_directory_that_others_can_write_is_refused(
     assert sim.journal() == []
 
 
-def test_a_damaged_state_is_told(whitelist_info: Operate, sim: Simulator, tmp_path: Path) -> None:
+def test_a_damaged_state_is_reported(whitelist_info: Operate, sim: Simulator, tmp_path: Path) -> None:
     path = tmp_path / "damaged"
     path.mkdir(mode=0o700)
     (path / "state.sqlite3").write_bytes(b"this is no database, " * 500)

@@ -134,8 +134,8 @@ class Job:
     @property
     def rc(self) -> int:
         """What ansible-playbook ended with, as ansible-runner tells it."""
-        told = self.private / "artifacts" / "job" / "rc"
-        return int(told.read_text(encoding="utf-8")) if told.exists() else -1
+        reported = self.private / "artifacts" / "job" / "rc"
+        return int(reported.read_text(encoding="utf-8")) if reported.exists() else -1
 
     def costs(self) -> list[dict[str, Any]]:
         """What each write of this job cost, from the events that ansible-runner keeps, as AWX shows them."""

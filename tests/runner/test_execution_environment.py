@@ -112,8 +112,8 @@ def lines(text: str) -> Iterator[str]:
 
 def test_introspection_finds_what_the_collection_needs(context: Path, installed: Path) -> None:
     wanted = list(lines((ROOT / "requirements.txt").read_text(encoding="utf-8")))
-    told = yaml.safe_load(run("ansible-builder", "introspect", str(installed), cwd=installed))
-    assert [name.partition("#")[0].strip() for name in told["python"]] == wanted
+    reported = yaml.safe_load(run("ansible-builder", "introspect", str(installed), cwd=installed))
+    assert [name.partition("#")[0].strip() for name in reported["python"]] == wanted
     # The stage "builder" does the same with the script that is in the context, and writes what pip is to install.
     script = context / "_build" / "scripts" / "introspect.py"
     target = context.parent / "requirements.txt"

@@ -4,8 +4,8 @@
 
 Each is written into a playbook, a file of variables or what else it is, below .cache/examples. ansible-playbook checks
 the syntax of the playbooks, ansible-lint checks everything under its production profile, and the options that an
-example gives to a module or an inventory plugin of the collection must be documented ones. What is found is told by the
-line of the document.
+example gives to a module or an inventory plugin of the collection must be documented ones. What is found is reported
+by the line of the document.
 """
 
 from __future__ import annotations
@@ -237,10 +237,15 @@ def wrong_options(examples: Iterable[Example]) -> Iterator[str]:
             yield f"{example}: there is no {kind} {name}"
             continue
         for option, value in options.items():
-            told = known[kind][name].get(option)
-            if told is None:
+            allowed = known[kind][name].get(option)
+            if allowed is None:
                 yield f"{example}: {name} has no option {option}"
-            elif "choices" in told and isinstance(value, str) and "{{" not in value and value not in told["choices"]:
+            elif (
+                "choices" in allowed
+                and isinstance(value, str)
+                and "{{" not in value
+                and value not in allowed["choices"]
+            ):
                 yield f"{example}: {option} of {name} cannot be {value}"
 
 
@@ -274,9 +279,9 @@ def main() -> int:
     for reason in wrong:
         print(f"examples: {reason}", file=sys.stderr)
     kinds = Counter(example.kind for example in sound)
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    reported = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     sources = len({example.source for example in examples})
-    print(f"examples: {len(examples)} examples in {sources} documents ({told})")
+    print(f"examples: {len(examples)} examples in {sources} documents ({reported})")
     return 1 if wrong or not all(passed) else 0
 
 

@@ -129,15 +129,15 @@ def run(core: str, paths: Sequence[str]) -> int:
     return code
 
 
-def cell(told: dict[str, Any], words: dict[str, str]) -> str:
+def cell(reported: dict[str, Any], words: dict[str, str]) -> str:
     """Return what a table says of one part of the tests."""
-    if not sum(told[outcome] for outcome in ("passed", "skipped", "failed")):
+    if not sum(reported[outcome] for outcome in ("passed", "skipped", "failed")):
         return words["none"]
-    files = words["and"].join(f"`{name}`" for name in told.get("files", ()))
-    text = words["some" if files else "all"].format(passed=told["passed"], files=files)
+    files = words["and"].join(f"`{name}`" for name in reported.get("files", ()))
+    text = words["some" if files else "all"].format(passed=reported["passed"], files=files)
     for outcome in ("skipped", "failed"):
-        if told[outcome]:
-            text += words[outcome].format(**told)
+        if reported[outcome]:
+            text += words[outcome].format(**reported)
     return text
 
 

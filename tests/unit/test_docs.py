@@ -181,8 +181,8 @@ def test_the_coverage_names_options_that_exist() -> None:
 
 
 def test_the_coverage_has_each_code() -> None:
-    told = {row["code"]: row["meaning"] for row in coverage() if "code" in row}
-    assert {code: told.get(str(code)) for code in VENDOR_CODES} == {
+    reported = {row["code"]: row["meaning"] for row in coverage() if "code" in row}
+    assert {code: reported.get(str(code)) for code in VENDOR_CODES} == {
         code: known.meaning for code, known in VENDOR_CODES.items()
     }
 
@@ -325,10 +325,10 @@ def test_each_parameter_is_sent_by_the_modules_that_the_table_names(
         desk = Desk(tmp_path / module, monkeypatch)
         twins(desk, module)
         sent |= desk.sent
-    assert told_to_send(lambda call: call not in ACCOUNT_PATHS) == sent
+    assert reported_to_send(lambda call: call not in ACCOUNT_PATHS) == sent
 
 
-def told_to_send(counts: Callable[[str], bool]) -> set[Sent]:
+def reported_to_send(counts: Callable[[str], bool]) -> set[Sent]:
     """What the tables say of the calls that count."""
     return {
         (call, parameter, module)
@@ -386,4 +386,4 @@ def test_each_parameter_of_an_account_is_sent_by_the_modules_that_the_table_name
         result = execute(operation, validation.validated_parameters, Mode())
         assert "failed" not in result, result
         sent |= {(call, parameter, module) for call, parameter in wire.sent}
-    assert told_to_send(lambda call: call in ACCOUNT_PATHS) == sent
+    assert reported_to_send(lambda call: call in ACCOUNT_PATHS) == sent

@@ -87,11 +87,11 @@ def test_plugins_document_the_options_of_the_api_as_they_are_declared(fragment: 
     documented = yaml.safe_load(fragment.PLUGIN)["options"]
     assert set(documented) == set(declared)
     for name, option in declared.items():
-        told = documented[name]
-        assert {field: told.get(field) for field in ("type", "default", "required")} == {
+        reported = documented[name]
+        assert {field: reported.get(field) for field in ("type", "default", "required")} == {
             field: option.get(field) for field in ("type", "default", "required")
         }
-        assert [entry["name"] for entry in told.get("env", [])] == (
+        assert [entry["name"] for entry in reported.get("env", [])] == (
             option["fallback"][1] if "fallback" in option else []
         )
 

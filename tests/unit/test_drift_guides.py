@@ -125,9 +125,9 @@ def test_the_readme_lists_the_environment_variables_with_their_defaults(language
     }
     for row in rows.values():
         _variable, name, meaning = row.values()
-        told = re.search(r"(?:, `?(\S+?)`? by default|默认 `?([^`]+)`?)$", meaning)
+        reported = re.search(r"(?:, `?(\S+?)`? by default|默认 `?([^`]+)`?)$", meaning)
         default = declared[plain(name)].get("default")
-        assert (told and (told[1] or told[2])) == (None if default is None else written(default)), name
+        assert (reported and (reported[1] or reported[2])) == (None if default is None else written(default)), name
 
 
 # Guides
@@ -136,9 +136,9 @@ def test_the_readme_lists_the_environment_variables_with_their_defaults(language
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_options_of_every_call(language: str) -> None:
     rows = [list(row.values()) for row in rows_of("limits_and_retries", language) if len(row) == 3]
-    told = {plain(name): plain(default) for name, default, _meaning in rows if plain(name) in PROXY_API_OPTIONS}
-    assert set(told) == {"timeout", "max_wait", "state_dir"}
-    assert told == {name: written(PROXY_API_OPTIONS[name]["default"]) for name in told}
+    reported = {plain(name): plain(default) for name, default, _meaning in rows if plain(name) in PROXY_API_OPTIONS}
+    assert set(reported) == {"timeout", "max_wait", "state_dir"}
+    assert reported == {name: written(PROXY_API_OPTIONS[name]["default"]) for name in reported}
 
 
 def rulebook_variables() -> dict[str, str]:
@@ -157,25 +157,25 @@ def rulebook_variables() -> dict[str, str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_variables_of_the_rulebook(language: str) -> None:
     head = "variable" if language == "en" else "变量"
-    told = {
+    reported = {
         name: list(row.values())[1]
         for row in rows_of("events", language)
         if head in row
         for name in re.findall("`(.+?)`", row[head])
     }
     handed = rulebook_variables()
-    assert set(told) == set(handed)
+    assert set(reported) == set(handed)
     # Where nothing is handed on, the table says who decides.
-    assert {name: value if value.isdigit() else "" for name, value in told.items()} == handed
+    assert {name: value if value.isdigit() else "" for name, value in reported.items()} == handed
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_done_with_undetermined_leases(language: str) -> None:
     rows = [row for row in rows_of("proxies", language) if "`undetermined`" in row]
-    told = [re.sub(r" \(the default\)|\(默认\)", "", row["`undetermined`"]) for row in rows]
+    reported = [re.sub(r" \(the default\)|\(默认\)", "", row["`undetermined`"]) for row in rows]
     marked = [row["`undetermined`"] for row in rows if re.search(r" \(the default\)|\(默认\)", row["`undetermined`"])]
     option = ALLOCATE.spec["undetermined"]
-    assert [plain(choice) for choice in told] == option["choices"]
+    assert [plain(choice) for choice in reported] == option["choices"]
     assert [re.findall("`(.+?)`", choice) for choice in marked] == [[option["default"]]]
 
 
@@ -225,16 +225,16 @@ def simulator_rows(head: str) -> list[Rows]:
 
 def test_the_options_on_the_command_line_of_the_simulator() -> None:
     (rows,) = simulator_rows("| option | default | meaning |\n")
-    told: dict[str, str] = {}
+    reported: dict[str, str] = {}
     for row in rows:
         names = [plain(name).split()[0] for name in row["option"].split(", ")]
         values = row["default"].split(", ")
-        told |= dict(zip(names, values if len(values) > 1 else values * len(names), strict=True))
+        reported |= dict(zip(names, values if len(values) > 1 else values * len(names), strict=True))
     actions = {action.option_strings[0]: action for action in cli.parser()._actions if action.dest != "help"}
-    assert set(told) == set(actions)
+    assert set(reported) == set(actions)
     given = {name: action.default for name, action in actions.items() if action.default}
-    assert {name: told[name] for name in given} == {name: written(value) for name, value in given.items()}
-    assert told["--agent"] == ":".join(agents.DEFAULT_CREDENTIALS[0])
+    assert {name: reported[name] for name in given} == {name: written(value) for name, value in given.items()}
+    assert reported["--agent"] == ":".join(agents.DEFAULT_CREDENTIALS[0])
 
 
 @pytest.mark.parametrize(
@@ -244,19 +244,19 @@ def test_the_options_on_the_command_line_of_the_simulator() -> None:
 )
 def test_the_options_of_the_simulator(number: int, made: Any, choices: dict[str, tuple[str, ...]]) -> None:
     rows = simulator_rows("| option | values, default first | decides |\n")[number]
-    told = {plain(row["option"]): re.findall("`(.+?)`", row["values, default first"]) for row in rows}
-    assert set(told) == set(vars(made))
-    assert {name: values[0] for name, values in told.items()} == {
+    reported = {plain(row["option"]): re.findall("`(.+?)`", row["values, default first"]) for row in rows}
+    assert set(reported) == set(vars(made))
+    assert {name: values[0] for name, values in reported.items()} == {
         name: written(value) for name, value in vars(made).items()
     }
-    assert {name: sorted(told[name]) for name in choices} == {name: sorted(choices[name]) for name in choices}
+    assert {name: sorted(reported[name]) for name in choices} == {name: sorted(choices[name]) for name in choices}
 
 
 def test_the_plan_of_a_key_of_the_simulator() -> None:
     rows = simulator_rows("| field | default | meaning |\n")[0]
-    told = {plain(row["field"]): plain(row["default"]) for row in rows}
+    reported = {plain(row["field"]): plain(row["default"]) for row in rows}
     plan = vars(plans.Plan())
-    assert set(told) == set(plan)
-    assert {name: told[name] for name, value in plan.items() if not isinstance(value, list)} == {
+    assert set(reported) == set(plan)
+    assert {name: reported[name] for name, value in plan.items() if not isinstance(value, list)} == {
         name: written(value) for name, value in plan.items() if not isinstance(value, list)
     }

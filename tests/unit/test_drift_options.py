@@ -79,25 +79,25 @@ def spec_of(module: str) -> Spec:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_documents_the_options_that_it_takes(module: str) -> None:
-    told, taken = documented_options(module), spec_of(module)
-    assert set(told) == set(taken)
+    declared, taken = documented_options(module), spec_of(module)
+    assert set(declared) == set(taken)
     fields = {"type": "str", "required": False, "choices": None, "elements": None}
-    assert {name: {field: told[name].get(field, other) for field, other in fields.items()} for name in told} == {
-        name: {field: taken[name].get(field, other) for field, other in fields.items()} for name in told
-    }
+    assert {
+        name: {field: declared[name].get(field, other) for field, other in fields.items()} for name in declared
+    } == {name: {field: taken[name].get(field, other) for field, other in fields.items()} for name in declared}
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_documents_the_default_and_the_environment_of_what_it_uses(module: str) -> None:
     taken = spec_of(module)
     # Some accept what defaults for the action group set for the others.
-    told = {
+    declared = {
         name: option
         for name, option in documented_options(module).items()
         if not text_of(option).startswith("Not used")
     }
-    assert {name: (option.get("default"), variables(option)) for name, option in told.items()} == {
-        name: (taken[name].get("default"), fallback(taken[name])) for name in told
+    assert {name: (option.get("default"), variables(option)) for name, option in declared.items()} == {
+        name: (taken[name].get("default"), fallback(taken[name])) for name in declared
     }
 
 
@@ -323,14 +323,14 @@ def refuses(**options: Any) -> bool:
 
 
 def test_the_event_source_documents_the_least_interval() -> None:
-    told = re.search(r"The minimum is (\d+)\.", text_of(WATCH["interval"]))
-    assert told
-    least = int(told[1])
+    declared = re.search(r"The minimum is (\d+)\.", text_of(WATCH["interval"]))
+    assert declared
+    least = int(declared[1])
     assert refuses(interval=least - 0.01)
     assert not refuses(interval=least)
 
 
-def told_by(guide: str, pattern: str) -> tuple[str, ...]:
+def reported_by(guide: str, pattern: str) -> tuple[str, ...]:
     """The groups of the only match in a guide, whose lines may end anywhere."""
     text = running_text((ROOT / guide).read_text(encoding="utf-8"))
     found = list(re.finditer(pattern, text))
@@ -357,16 +357,16 @@ EVENTS = {
 def test_the_guide_tells_what_can_be_watched(guide: str) -> None:
     text = alike((ROOT / guide).read_text(encoding="utf-8"))
     of_table = re.findall(r"^(?:   \* -|\|) `(\w+)(: true)?`", text, re.MULTILINE)
-    told = {name: "bool" if flag else None for name, flag in of_table if name in WATCH}
-    assert list(told) == list(watch_options.WATCHED)
-    assert {name for name, kind in told.items() if kind} == {
+    declared = {name: "bool" if flag else None for name, flag in of_table if name in WATCH}
+    assert list(declared) == list(watch_options.WATCHED)
+    assert {name for name, kind in declared.items() if kind} == {
         name for name, option in watch_options.WATCHED.items() if option["type"] == "bool"
     }
 
 
 @pytest.mark.parametrize("guide", EVENTS)
 def test_the_guide_tells_the_other_options_of_the_event_source(guide: str) -> None:
-    interval, prose = told_by(guide, EVENTS[guide]["options"])
+    interval, prose = reported_by(guide, EVENTS[guide]["options"])
     assert float(interval) == watch_options.read_options({})["interval"]
     words = re.findall(r"`(\w+)`", prose)
     named = [word for word in words if not word.startswith("QG_")]
@@ -382,7 +382,7 @@ def test_the_guide_tells_the_other_options_of_the_event_source(guide: str) -> No
 
 @pytest.mark.parametrize("guide", EVENTS)
 def test_the_guide_tells_how_often_the_event_source_looks(guide: str) -> None:
-    (least,), (minutes,) = told_by(guide, EVENTS[guide]["least"]), told_by(guide, EVENTS[guide]["rest"])
+    (least,), (minutes,) = reported_by(guide, EVENTS[guide]["least"]), reported_by(guide, EVENTS[guide]["rest"])
     assert refuses(interval=int(least) - 0.01)
     assert not refuses(interval=int(least))
     # After a failure that lasts, with an interval of a second, as many polls are left out as the guide has seconds.

@@ -91,13 +91,13 @@ def rows_of_codes(text: str, pattern: str) -> dict[int, str]:
 
 
 def test_troubleshooting_has_each_code_with_its_meaning() -> None:
-    told = rows_of_codes(read("docs/docsite/rst/troubleshooting.rst"), r"^   \* - (-\d+)\n     - (.+)$")
-    assert told == {code: known.meaning for code, known in VENDOR_CODES.items() if code}
+    reported = rows_of_codes(read("docs/docsite/rst/troubleshooting.rst"), r"^   \* - (-\d+)\n     - (.+)$")
+    assert reported == {code: known.meaning for code, known in VENDOR_CODES.items() if code}
 
 
 def test_chinese_troubleshooting_has_the_same_codes() -> None:
-    told = rows_of_codes(read("docs/zh-CN/troubleshooting.md"), r"^\| (-\d+) \| ([^|]+) \|")
-    assert list(told) == [code for code in VENDOR_CODES if code]
+    reported = rows_of_codes(read("docs/zh-CN/troubleshooting.md"), r"^\| (-\d+) \| ([^|]+) \|")
+    assert list(reported) == [code for code in VENDOR_CODES if code]
 
 
 @pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md", "docs"])

@@ -53,10 +53,10 @@ def test_the_picture_says_what_it_shows_to_those_who_do_not_see_it() -> None:
 
 
 def test_each_heading_of_the_picture_is_one_of_the_demo() -> None:
-    told = re.findall(r'^heading "(.+)"$', (ROOT / "tests" / "demo" / "demo.sh").read_text(encoding="utf-8"), re.M)
+    reported = re.findall(r'^heading "(.+)"$', (ROOT / "tests" / "demo" / "demo.sh").read_text(encoding="utf-8"), re.M)
     shown = [piece.removeprefix(HEADING) for piece in pieces() if piece.startswith(HEADING)]
     assert shown == list(STORY), f"the picture is older than its story; {AGAIN}"
-    assert [heading for heading in told if heading in STORY] == shown, f"demo.sh has other headings; {AGAIN}"
+    assert [heading for heading in reported if heading in STORY] == shown, f"demo.sh has other headings; {AGAIN}"
 
 
 def test_the_picture_names_no_address_of_a_host_and_no_path() -> None:

@@ -70,10 +70,10 @@ def test_calls_are_counted_by_what_they_are() -> None:
     assert figures.counted(journal) == {"calls": 3, "queries": 1, "adds": 2, "refused": 1}
 
 
-@pytest.mark.parametrize(("seconds", "told"), [([3.0, 1.0, 2.0], 2.0), ([1.0, 2.0], 1.5), ([4.0], 4.0)])
-def test_the_middle_of_several_runs(seconds: list[float], told: float) -> None:
+@pytest.mark.parametrize(("seconds", "reported"), [([3.0, 1.0, 2.0], 2.0), ([1.0, 2.0], 1.5), ([4.0], 4.0)])
+def test_the_middle_of_several_runs(seconds: list[float], reported: float) -> None:
     row = middle([Figures("uri", 10, one, calls=int(one)) for one in seconds])
-    assert (row.seconds, row.runs) == (told, len(seconds))
+    assert (row.seconds, row.runs) == (reported, len(seconds))
     assert row.calls in [int(one) for one in seconds]
 
 
@@ -176,17 +176,17 @@ def test_what_is_computed_is_marked() -> None:
 
 def test_a_play_that_registered_all_needed_no_more_than_its_own_time() -> None:
     rows = [way("uri", 50, 20, registered=20), way("role", 50, 2)]
-    told = [row[-1] for row in report.outcome(rows, WORDS["en"]).rows]
-    assert told == ["2 min (computed)", "2.0 s"]
+    reported = [row[-1] for row in report.outcome(rows, WORDS["en"]).rows]
+    assert reported == ["2 min (computed)", "2.0 s"]
 
 
 def test_the_ratios_are_those_that_are_asked_for() -> None:
-    told = dict(report.ratios(results(), WORDS["en"]))
-    assert told["the role in sync over 200 hosts, by a bare `ping` of them"] == 1
-    assert told["`qg_whitelist` without a change, by `uri` for the same GET"] == pytest.approx(0.75)
-    assert told["10,000 addresses from a file in one call, by one address"] == pytest.approx(0.6 / 0.50001)
-    assert told["10,000 addresses of a variable in one call, by one address"] == pytest.approx(0.7 / 0.50002)
-    assert told["paced adds in 5 minutes, by the vendor's limit"] == 1
+    reported = dict(report.ratios(results(), WORDS["en"]))
+    assert reported["the role in sync over 200 hosts, by a bare `ping` of them"] == 1
+    assert reported["`qg_whitelist` without a change, by `uri` for the same GET"] == pytest.approx(0.75)
+    assert reported["10,000 addresses from a file in one call, by one address"] == pytest.approx(0.6 / 0.50001)
+    assert reported["10,000 addresses of a variable in one call, by one address"] == pytest.approx(0.7 / 0.50002)
+    assert reported["paced adds in 5 minutes, by the vendor's limit"] == 1
 
 
 @pytest.mark.parametrize("restructured", [True, False])
@@ -287,7 +287,7 @@ def test_sizes_can_be_chosen(given: list[str], sizes: parts.Sizes) -> None:
     assert bench.sizes_of(bench.arguments(given)) == sizes
 
 
-def test_what_is_missing_is_told_before_anything_is_measured(
+def test_what_is_missing_is_reported_before_anything_is_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("ANSIBLE_COLLECTIONS_PATH", raising=False)
@@ -307,7 +307,7 @@ def test_a_part_is_kept_although_a_later_one_fails(monkeypatch: pytest.MonkeyPat
 
 
 class Stage:
-    """Hosts whose runs take as long as they are told to."""
+    """Hosts whose runs take as long as they are reported to."""
 
     def __init__(self, hosts: int, seconds: dict[str, float]) -> None:
         self.hosts = [str(number) for number in range(hosts)]

@@ -191,29 +191,31 @@ def spec_of(name: str) -> Spec:
 def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> None:
     spec = spec_of(name)
     valid = {option: value for option, value in VALID.items() if option in spec and not name.endswith("_info")}
-    valid |= {option: VALID[option] for option, told in spec.items() if told.get("required")}
+    valid |= {option: VALID[option] for option, declared in spec.items() if declared.get("required")}
     valid |= CHOICES.get(name, {})
     # No call waits for its turn.
     valid |= {option: value for option, value in (("state_dir", str(tmp_path)), ("max_wait", 0)) if option in spec}
     # These two are names that are shown nowhere but as they are looked up.
     names = [
-        option for option, told in spec.items() if takes_text(told) and option not in ("inventory_id", "vars_prefix")
+        option
+        for option, declared in spec.items()
+        if takes_text(declared) and option not in ("inventory_id", "vars_prefix")
     ]
     assert {"api_url", "account_url"} & set(names)
     for option in names:
         beside = {other: value for other, value in BESIDE.get(option, {}).items() if other in spec}
         for url in MISTYPED:
             options = {**valid, **beside, option: filled(spec[option], url)}
-            told = complaint(lambda options=options: run_action(name, options))
-            assert "missing required" not in str(told), told
-            assert not quoted(told), f"{option}: {told}"
+            declared = complaint(lambda options=options: run_action(name, options))
+            assert "missing required" not in str(declared), declared
+            assert not quoted(declared), f"{option}: {declared}"
 
 
 def test_a_list_in_place_of_a_url_is_not_quoted_either(tmp_path: Path) -> None:
     options = {"key": "QGDEMO01", "state_dir": str(tmp_path), "api_url": [MISTYPED[0]]}
-    told = complaint(lambda: run_action("qg_whitelist_info", options))
-    assert "api_url" in str(told)
-    assert not quoted(told)
+    declared = complaint(lambda: run_action("qg_whitelist_info", options))
+    assert "api_url" in str(declared)
+    assert not quoted(declared)
 
 
 def read_inventory(path: Path, options: dict[str, Any]) -> object:
@@ -231,29 +233,31 @@ def test_no_option_of_the_inventory_quotes_credentials(tmp_path: Path) -> None:
     # What is evaluated for each host is an expression of the user's own, and shown.
     names = [
         option
-        for option, told in documented.items()
-        if option in own and takes_text(told) and option not in ("plugin", "conditions", "app_key")
+        for option, declared in documented.items()
+        if option in own and takes_text(declared) and option not in ("plugin", "conditions", "app_key")
     ]
     assert {"account_url", "domain", "vars_prefix"} <= set(names)
     for option in names:
         for url in MISTYPED:
             options = {"app_id": "agent", "app_key": "key-of-agent", option: filled(documented[option], url)}
-            told = complaint(lambda options=options: read_inventory(tmp_path / "x.qg_cloud.yml", options))
-            assert told is not None
-            assert not quoted(told), f"{option}: {told}"
+            declared = complaint(lambda options=options: read_inventory(tmp_path / "x.qg_cloud.yml", options))
+            assert declared is not None
+            assert not quoted(declared), f"{option}: {declared}"
 
 
 def test_no_option_of_the_lookup_quotes_credentials(tmp_path: Path) -> None:
     lookup, _names = lookup_of(proxy)
     documented = with_fragments(yaml.safe_load(proxy.DOCUMENTATION))
-    names = [option for option, told in documented.items() if takes_text(told) and option not in ("_terms", "spread")]
+    names = [
+        option for option, declared in documented.items() if takes_text(declared) and option not in ("_terms", "spread")
+    ]
     assert {"api_url", "task_ids"} <= set(names)
     for option in set(names) - {"key", "pwd"}:
         for url in MISTYPED:
             common = {"key": "QGDEMO01", "state_dir": str(tmp_path), "max_wait": 0}
             options = {**common, option: filled(documented[option], url)}
-            told = complaint(lambda options=options: lookup.run([], {}, **options))
-            assert not quoted(told), f"{option}: {told}"
+            declared = complaint(lambda options=options: lookup.run([], {}, **options))
+            assert not quoted(declared), f"{option}: {declared}"
 
 
 def test_no_option_of_the_event_source_quotes_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +281,7 @@ def test_no_option_of_the_event_source_quotes_credentials(tmp_path: Path, monkey
     common: dict[str, Any] = {"key": "QGDEMO01", "app_id": "agent", "app_key": "key-of-agent", "max_wait": 0}
     common |= {"quota_below": 1, "balance_below": 1}
     # Any type: a rulebook may hand over text for all of them.
-    names = [name for name, told in SPEC.items() if told["type"] != "path" and not told.get("no_log")]
+    names = [name for name, declared in SPEC.items() if declared["type"] != "path" and not declared.get("no_log")]
     for option in names:
         for url in MISTYPED if option in ("api_url", "account_url", "domain", "expected") else MISTYPED[:2]:
             options = {**common, "state_dir": str(tmp_path), option: filled(SPEC[option], url)}
@@ -300,7 +304,7 @@ def test_no_argument_of_a_filter_quotes_credentials(name: str) -> None:
 
     for url in MISTYPED:
         for case in cases(url):
-            told = complaint(lambda case=case: made(**case))
+            declared = complaint(lambda case=case: made(**case))
             # What a filter makes may well hold credentials; what it refuses may not.
-            if isinstance(told, str) and told.startswith(f"{name} cannot use"):
-                assert not quoted(told), f"{case}: {told}"
+            if isinstance(declared, str) and declared.startswith(f"{name} cannot use"):
+                assert not quoted(declared), f"{case}: {declared}"

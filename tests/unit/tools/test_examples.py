@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Examples are found in every kind of document, recognised, and told by their line."""
+"""Examples are found in every kind of document, recognised, and reported by their line."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_where_examples_stand(root: Path, name: str, text: str, line: int) -> No
     assert (found.line, found.content) == (line, [{"a": 1}])
 
 
-def test_a_finding_is_told_by_the_line_of_the_document(tmp_path: Path) -> None:
+def test_a_finding_is_reported_by_the_line_of_the_document(tmp_path: Path) -> None:
     writer = examples.Writer(tmp_path)
     writer.add(examples.Example(Path("docs/x.md"), 10, TASK))
     writer.add(examples.Example(Path("docs/x.md"), 20, "- hosts: all\n  roles: []\n"))

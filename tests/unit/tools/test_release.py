@@ -61,7 +61,7 @@ def test_the_version_is_written_everywhere(checkout: Path) -> None:
     assert text == "install dist/qingguo-qgnet-1.3.0.tar.gz\nsince 1.2.0\n"
 
 
-def test_a_place_that_is_gone_is_told(checkout: Path) -> None:
+def test_a_place_that_is_gone_is_reported(checkout: Path) -> None:
     (checkout / "galaxy.yml").write_text("name: qgnet\n", encoding="utf-8")
     with pytest.raises(release.Refused, match=r"galaxy\.yml"):
         release.write_version(checkout, "1.3.0")

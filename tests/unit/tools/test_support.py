@@ -17,15 +17,15 @@ NONE = {"passed": 0, "skipped": 0, "failed": 0}
 
 
 @pytest.mark.parametrize(
-    ("told", "text"),
+    ("reported", "text"),
     [
         (ALL, "3 passed"),
         (SOME, "1 passed, of `test_a`, `test_b`, 1 skipped, **2 failed**"),
         (NONE, "not run"),
     ],
 )
-def test_what_a_cell_says(told: dict[str, Any], text: str) -> None:
-    assert support.cell(told, support.WORDS["README.md"][1]) == text
+def test_what_a_cell_says(reported: dict[str, Any], text: str) -> None:
+    assert support.cell(reported, support.WORDS["README.md"][1]) == text
 
 
 def test_a_table_has_a_row_for_each_core() -> None:

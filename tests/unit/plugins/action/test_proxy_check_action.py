@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""qg_proxy_check where the shell of the host does not do what it was told."""
+"""qg_proxy_check where the shell of the host does not do what it was reported."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def enveloped(data: Any, code: Any = 0, **fields: Any) -> HttpResponse:
     return json_answer({"RequestId": "R-1", "Code": code, "Message": "返回内容", "Data": data, **fields})
 
 
-def told(problem: QgError) -> str:
+def reported(problem: QgError) -> str:
     """All that an error could show, which is one line."""
     assert "\n" not in problem.message
     return f"{problem.message} {problem.details} {problem!r}"
@@ -105,7 +105,7 @@ CALLS: dict[str, tuple[Callable[[AccountApi], Any], Any, Any]] = {
 }
 BALANCE = "/merchant/getBalance"
 ALL: dict[str, Callable[[AccountApi], Any]] = {
-    **{path: call for path, (call, _data, _told) in CALLS.items()},
+    **{path: call for path, (call, _data, _reported) in CALLS.items()},
     BALANCE: lambda api: api.balance(),
 }
 
@@ -217,8 +217,8 @@ def test_any_other_code_is_a_refusal_at_once(code: Any, status: int) -> None:
     )
     assert f"productId=4, load_rate=0, domain={DOMAIN}, appid={APP_ID}: check that" in caught.value.message
     assert "whether the clock of this machine is right" in caught.value.message
-    assert APP_KEY not in told(caught.value)
-    assert SIGN not in told(caught.value)
+    assert APP_KEY not in reported(caught.value)
+    assert SIGN not in reported(caught.value)
     assert (len(transport.sent), api.usage()["retries"]) == (1, 0)
 
 
@@ -342,7 +342,7 @@ def test_what_stays_is_one_error_in_the_end(kind: str) -> None:
     with pytest.raises(TransportError) as caught:
         api.packages(104)
     assert len(transport.sent) == MAX_ATTEMPTS
-    assert APP_KEY not in told(caught.value)
+    assert APP_KEY not in reported(caught.value)
     assert len(caught.value.message) < 400
 
 
@@ -415,7 +415,7 @@ def test_what_stays_as_it_is_is_not_tried_again(kind: str) -> None:
     assert len(transport.sent) == 1
     assert "check account_url" in caught.value.message
     assert ("redirect" in caught.value.message) is kind.startswith("30")
-    assert "elsewhere" not in told(caught.value)
+    assert "elsewhere" not in reported(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -550,7 +550,7 @@ def test_no_text_quotes_a_secret(answer: str, secret: str) -> None:
         api, _transport = client(ECHOING[answer](spelling(secret)))
         with pytest.raises(QgError) as caught:
             api.lines(115)
-        shown = told(caught.value)
+        shown = reported(caught.value)
         plain = "".join(filter(str.isalnum, shown)).casefold()
         assert secret not in plain
         assert quote(secret) not in shown
@@ -574,7 +574,7 @@ def test_an_answer_that_cannot_be_read_does_not_show_its_passwords(body: str) ->
             try:
                 shown = str(call())
             except QgError as problem:
-                shown = told(problem)
+                shown = reported(problem)
             assert "hidden" not in shown
 
 
@@ -623,7 +623,7 @@ def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: 
     with pytest.raises(OptionError) as caught:
         account_api(options(**changes))
     assert words in caught.value.message
-    assert APP_KEY not in told(caught.value)
+    assert APP_KEY not in reported(caught.value)
 
 
 def test_blanks_around_credentials_do_not_count() -> None:

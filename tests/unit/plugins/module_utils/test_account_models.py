@@ -51,18 +51,18 @@ class Page:
     result: str
 
 
-def told_instances(data: object) -> list[Row]:
+def reported_instances(data: object) -> list[Row]:
     return instances(data, include_secrets=True)
 
 
-def told_plan(data: object) -> list[Row]:
+def reported_plan(data: object) -> list[Row]:
     return [proxy_plan(data, include_secrets=True)]
 
 
 PAGES = {
     "packages": Page(packages, pages.PACKAGES["1"], pages.PACKAGE_FIELDS, {}, "qg_cloud_package_facts", "packages"),
     "instances": Page(
-        told_instances,
+        reported_instances,
         pages.INSTANCES["1"],
         pages.INSTANCE_FIELDS,
         {"Suid": "1"},
@@ -70,7 +70,7 @@ PAGES = {
         "instances",
     ),
     "lines": Page(lines, pages.LINES[0], pages.LINE_FIELDS, {}, "qg_cloud_line_info", "lines"),
-    "plan": Page(told_plan, pages.PROXY_PLAN, pages.PLAN_FIELDS, {}, "qg_proxy_plan_info", "plan"),
+    "plan": Page(reported_plan, pages.PROXY_PLAN, pages.PLAN_FIELDS, {}, "qg_proxy_plan_info", "plan"),
 }
 FIELDS = [
     pytest.param(page, field, id=f"{name}-{field[0]}-{field[1]}")
@@ -148,9 +148,9 @@ def test_the_example_of_the_balance() -> None:
 
 @pytest.mark.parametrize(("page", "field"), FIELDS)
 def test_each_documented_field_has_its_name_and_type(page: Page, field: pages.Field) -> None:
-    vendor_name, name, value, told = field
+    vendor_name, name, value, reported = field
     found = one(page, {**page.needed, vendor_name: value})[name]
-    assert (found, type(found)) == (told, type(told))
+    assert (found, type(found)) == (reported, type(reported))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -176,12 +176,12 @@ def test_the_documentation_has_every_value_with_the_vendors_name_and_its_type(na
     documented = yaml.safe_load(module.RETURN)[page.result]["contains"]
     assert list(documented) == list(one(page, page.example))
     kinds = {str: "str", int: "int", float: "float", bool: "bool", list: "list"}
-    for vendor_name, result_name, _value, told in page.fields:
+    for vendor_name, result_name, _value, reported in page.fields:
         entry = documented[result_name]
-        assert entry["type"] == kinds[type(told)], result_name
+        assert entry["type"] == kinds[type(reported)], result_name
         text = " ".join([entry["description"]] if isinstance(entry["description"], str) else entry["description"])
         plain = text.casefold()
-        # What stands beside a value of the vendor (its ISO form, its number) is told there.
+        # What stands beside a value of the vendor (its ISO form, its number) is reported there.
         if not result_name.endswith(("_iso", "_code")) and result_name not in ("price", "os_family"):
             assert f"i({vendor_name.casefold()})" in plain, f"{result_name}: {text}"
 
@@ -210,8 +210,8 @@ def test_the_documentation_lists_every_word_and_number(module: str, result: str,
         importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{module}").RETURN
     )
     documented = returned["plan" if "plan" in returned else "instances"]["contains"]
-    told = " ".join(documented[result]["description"])
-    position = [told.index(f"V({words[number]})") for number in sorted(words)]
+    reported = " ".join(documented[result]["description"])
+    position = [reported.index(f"V({words[number]})") for number in sorted(words)]
     assert position == sorted(position)
     numbers = ", ".join(map(str, sorted(words)))
     assert f" {numbers}." in str(documented[f"{result}_code"]["description"])
@@ -568,10 +568,10 @@ def test_any_json_gives_rows_or_one_error(data: Any) -> None:
         try:
             read(data)
         except ResponseShapeError as problem:
-            told = str(problem)
+            reported = str(problem)
         else:
-            told = "a row or none"
-        assert len(told.split()) >= 3
+            reported = "a row or none"
+        assert len(reported.split()) >= 3
 
 
 def test_a_record_finds_its_keys_by_any_spelling() -> None:

@@ -111,7 +111,7 @@ def test_each_documented_code_is_reported_with_meaning_and_fix(tmp_path: Path, c
     assert len(transport.sent) == (6 if code == -1 else 1), "not what is final, or takes longer than max_wait"
 
 
-def test_an_undocumented_code_is_told_too(tmp_path: Path) -> None:
+def test_an_undocumented_code_is_reported_too(tmp_path: Path) -> None:
     api, _transport = client(tmp_path, json_answer('{"Code": "-999"}'))
     with pytest.raises(ApiError, match="code -999"):
         api.whitelist()
@@ -145,7 +145,7 @@ def test_no_message_quotes_a_secret(tmp_path: Path, answer: HttpResponse) -> Non
     assert "/whitelist/query" in shown
 
 
-def test_a_read_is_repeated_after_a_transient_failure_and_that_is_told(tmp_path: Path) -> None:
+def test_a_read_is_repeated_after_a_transient_failure_and_that_is_reported(tmp_path: Path) -> None:
     lost = TransportError("lost", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
     api, transport = client(tmp_path, lost, HttpResponse(503, "", {"Retry-After": "2"}), json_answer('{"Code": 0}'))
     assert api.whitelist() == []
@@ -168,7 +168,7 @@ def test_a_write_that_never_left_is_repeated(tmp_path: Path) -> None:
     assert len(transport.sent) == 2
 
 
-def test_the_failure_is_told_and_not_the_waiting_where_max_wait_is_used_up(tmp_path: Path) -> None:
+def test_the_failure_is_reported_and_not_the_waiting_where_max_wait_is_used_up(tmp_path: Path) -> None:
     lost = TransportError("the reason", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
     api, transport = client(tmp_path, lost)
     api.budget.max_wait = 0
@@ -251,7 +251,7 @@ def tls_error(reason: str) -> ssl.SSLError:
         ),
     ],
 )
-def test_exceptions_are_told_in_words_without_their_text(
+def test_exceptions_are_put_in_words_without_their_text(
     problem: Exception, effect: Effect, retryable: bool, words: str
 ) -> None:
     error = Transport(timeout=1)._explain(problem, "api.example", "/x")
@@ -342,7 +342,7 @@ def test_the_state_directory_is_private(tmp_path: Path) -> None:
     state.close()
 
 
-def test_a_state_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_a_state_directory_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(OptionError, match=r"state_dir .* cannot be used: .*QG_STATE_DIR"):

@@ -401,8 +401,8 @@ def test_each_host_has_a_name_of_its_own(suids: list[str], data: st.DataObject) 
 
 
 def test_services_are_collected_once_in_the_order_of_their_numbers() -> None:
-    told = {104: ["20", "3"], 113: ["100", "3"]}
-    rows = collect([104, 113], lambda product: [{"suid": suid, "vendor": {}} for suid in told[product or 0]])
+    reported = {104: ["20", "3"], 113: ["100", "3"]}
+    rows = collect([104, 113], lambda product: [{"suid": suid, "vendor": {}} for suid in reported[product or 0]])
     assert rows == [
         {"product_id": 104, "suid": "3"},
         {"product_id": 104, "suid": "20"},
@@ -420,11 +420,11 @@ def test_what_is_collected_is_known_again() -> None:
 
 def test_variables_have_no_secret_unless_it_is_there() -> None:
     vendor = [{"Suid": "1", "Login_password": "x"}]
-    told = collect([None], lambda _product: models.instances(vendor))[0]
-    assert set(variables(told, "qg_")) == {f"qg_{name}" for name in COLUMNS}
-    told = collect([None], lambda _product: models.instances(vendor, include_secrets=True))[0]
-    assert set(variables(told, "")) == {*COLUMNS, *SECRET_COLUMNS}
-    assert variables(told, "")["login_password"] == "x"
+    reported = collect([None], lambda _product: models.instances(vendor))[0]
+    assert set(variables(reported, "qg_")) == {f"qg_{name}" for name in COLUMNS}
+    reported = collect([None], lambda _product: models.instances(vendor, include_secrets=True))[0]
+    assert set(variables(reported, "")) == {*COLUMNS, *SECRET_COLUMNS}
+    assert variables(reported, "")["login_password"] == "x"
 
 
 def test_the_name_in_the_cache() -> None:

@@ -134,7 +134,7 @@ def test_task_area_and_provider_must_all_match(region: str | None, task: str, ex
     assert verdict(lease(1, region=region, task=task), desired) is expected
 
 
-def test_leases_that_end_too_soon_are_told_apart() -> None:
+def test_leases_that_end_too_soon_are_distinguished() -> None:
     desired = DesiredLeases(1, AllocationParams(isp="telecom"), min_remaining=10)
     fit, stale = lease(1, minutes=10, region="电信"), lease(2, minutes=9.9, region="电信")
     unsure, undetermined_expiring = lease(3, minutes=10), lease(4, minutes=9.9)

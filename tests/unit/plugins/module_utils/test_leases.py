@@ -1043,7 +1043,7 @@ def test_a_replacement_whose_old_leases_stay_listed_for_a_while_is_not_repeated(
 
 
 @pytest.mark.parametrize(
-    ("plan", "told"),
+    ("plan", "reported"),
     [({"channels": 9}, False), ({"channels": 3}, False), ({"billing": "volume", "balance": 9}, True)],
 )
 def test_a_replacement_that_was_lost_half_way_is_completed_if_the_quota_shows_it(
@@ -1052,7 +1052,7 @@ def test_a_replacement_that_was_lost_half_way_is_completed_if_the_quota_shows_it
     rotate: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     plan: dict[str, Any],
-    told: bool,
+    reported: bool,
 ) -> None:
     """The old leases are gone. Where their channels are free, nothing was leased in their place; else nobody knows."""
     configure(core, plan=plan)
@@ -1067,15 +1067,15 @@ def test_a_replacement_that_was_lost_half_way_is_completed_if_the_quota_shows_it
 
     monkeypatch.setattr(core, "handle", half)
     outcome = rotate("reset_before")
-    assert isinstance(outcome.error, UncertainOutcomeError) is told
+    assert isinstance(outcome.error, UncertainOutcomeError) is reported
     assert len(outcome.released) == 3
-    assert (len(outcome.allocated), outcome.missing, paid(core)) == ((0, 3, 3) if told else (3, 0, 6))
-    assert calls(core, *WRITING) == ["/release", "/replace", *([] if told else ["/allocate"])]
+    assert (len(outcome.allocated), outcome.missing, paid(core)) == ((0, 3, 3) if reported else (3, 0, 6))
+    assert calls(core, *WRITING) == ["/release", "/replace", *([] if reported else ["/allocate"])]
 
 
-@pytest.mark.parametrize(("late", "told"), [(11, True), (30, False)])
+@pytest.mark.parametrize(("late", "reported"), [(11, True), (30, False)])
 def test_a_lease_that_expires_during_a_replacement_is_not_replaced_twice(
-    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, late: int, told: bool
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, late: int, reported: bool
 ) -> None:
     configure(core, plan={"channels": 1})
     hold(1, params=AllocationParams(keep_alive=5))
@@ -1084,8 +1084,8 @@ def test_a_lease_that_expires_during_a_replacement_is_not_replaced_twice(
     outcome = actions.replace(
         client(core, tmp_path / "a", 300, wire), None, None, AllocationParams(), now=core.clock.now
     )
-    assert isinstance(outcome.error, UncertainOutcomeError) is not told
-    assert len(outcome.allocated) == told
+    assert isinstance(outcome.error, UncertainOutcomeError) is not reported
+    assert len(outcome.allocated) == reported
     wire.advance(60)
     assert paid(core) == 2
 

@@ -222,7 +222,7 @@ CREATE TABLE wishes (
 CREATE INDEX wishes_by_age ON wishes (posted);
 CREATE TABLE rounds (id TEXT PRIMARY KEY, whitelist TEXT);
 CREATE TABLE readings (
-  key TEXT, run TEXT, task TEXT, at REAL, whitelist TEXT, cost TEXT, fresh INTEGER, told INTEGER);
+  key TEXT, run TEXT, task TEXT, at REAL, whitelist TEXT, cost TEXT, fresh INTEGER, reported INTEGER);
 INSERT INTO wishes (id, run, host, key) VALUES ('r/a', 'r', 'a', 'k');
 INSERT INTO registrations VALUES ('k', 'f', 'a', '192.0.2.1', 0, NULL, 0), ('k', 'f', 'b', '192.0.2.2', 1, 1000, 1);
 PRAGMA user_version = 7;

@@ -390,7 +390,7 @@ def test_the_error_of_one_merged_state_is_not_reported_for_another(
     states = [DesiredWhitelist("present", own) for own in parts]
     found = together(vendor, states)
     added = [ip for one in found for ip in one.added]
-    assert sorted(added) == sorted(vendor.whitelist_now - set(current)), "each change is told, and told once"
+    assert sorted(added) == sorted(vendor.whitelist_now - set(current)), "each change is reported, and reported once"
     fits = len({*current}.union(*parts) - bound) <= vendor.capacity
     for one, desired in zip(found, states, strict=True):
         missing = set(desired.ips) - vendor.whitelist_now
