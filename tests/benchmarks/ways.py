@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 HEAD = "- hosts: all\n  gather_facts: false\n  tasks:\n"
 
-#: Each host reads the list, and adds its address if it is missing. A refusal is reported, since the code of the response
-#: is checked; that much care is assumed. The key is in the URL, as the vendor wants it.
+#: Each host reads the list, and adds its address if it is missing. A refusal is reported, since its code is checked;
+#: that much care is assumed. The key is in the URL, as the vendor wants it.
 URI = """\
     - ansible.builtin.uri:
         url: "{{ bench_url }}/whitelist/query?Key={{ bench_key }}"
