@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from .._api.classic.models import Lease, Quota, oldest_first
+from .._api.classic.models import AllocationParams, Lease, Quota, oldest_first
 from .._core.errors import CallError, OptionError, QgError, UncertainOutcomeError
 from .backend import LeaseBackend, LeasePolicy
 from .manager import LeaseManager
-from .plan import AllocationParams, DesiredLeases, LeaseMatch, Plan, area_numbers, classify, format_leases, plan
+from .plan import DesiredLeases, LeaseMatch, Plan, area_numbers, classify, format_leases, plan
 
 
 @dataclass

@@ -13,11 +13,12 @@ import dataclasses
 from collections.abc import Collection
 from functools import partial
 
+from .._api.classic.models import AllocationParams
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
 from .._reconcile.lost_response import create_once
 from .backend import is_refused
-from .plan import AllocationParams, Origin
+from .plan import Origin
 from .unresolved import described
 from .view import LeaseView, uncertain
 
@@ -63,7 +64,7 @@ class Allocation:
     def _send(self) -> None:
         view, name = self._view, self._view.features.allocate
         sending = partial(view.recorded, name, self._asked, view.names, {"origin": described(self._origin)})
-        view.take(view.api.allocate(self._asked, **vars(self._params), sending=sending))
+        view.take(view.api.allocate(self._asked, self._params, sending=sending))
         view.resolve(name)
         self.adopt_new()
         if self.found < self._asked:

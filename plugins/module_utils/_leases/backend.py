@@ -24,7 +24,7 @@ from .._api.classic.errors import (
     RESOURCES_SHORT,
     UNKNOWN,
 )
-from .._api.classic.models import Area, Lease, Quota
+from .._api.classic.models import AllocationParams, Area, Lease, Quota
 from .._core.errors import CallError
 from .._core.waiting import WaitBudget
 from .._reconcile.retry_policy import RetryPolicy
@@ -56,26 +56,12 @@ class LeaseBackend(Protocol):
         """List what the key holds. For ``doubted`` leases, whose release was reported, the vendor's list decides."""
 
     def allocate(
-        self,
-        number: int,
-        *,
-        keep_alive: int | None = None,
-        area_id: int | None = None,
-        isp: str | None = None,
-        distinct: bool = False,
-        sending: Sending = contextlib.nullcontext,
+        self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
         """Get new leases."""
 
     def replace(
-        self,
-        number: int,
-        *,
-        keep_alive: int | None = None,
-        area_id: int | None = None,
-        isp: str | None = None,
-        distinct: bool = False,
-        sending: Sending = contextlib.nullcontext,
+        self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
         """Replace leases that the vendor chooses; returns the new ones."""
 

@@ -12,10 +12,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from .._api.classic.models import Lease
+from .._api.classic.models import AllocationParams, Lease
 from .allocate import allocate
 from .backend import LeaseBackend, LeasePolicy
-from .plan import AllocationParams
 from .release import release
 from .replace import replace
 from .unresolved import EarlierCalls

@@ -10,25 +10,11 @@ This file is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .._api.classic.models import Area, Lease, oldest_first
+from .._api.classic.models import AllocationParams, Area, Lease, oldest_first
 from .._core.errors import QgError
 from .._core.text import format_sample
-
-__all__ = [
-    "MAX_PER_CALL",
-    "AllocationParams",
-    "DesiredLeases",
-    "LeaseMatch",
-    "Origin",
-    "Plan",
-    "area_numbers",
-    "classify",
-    "format_leases",
-    "oldest_first",
-    "plan",
-]
 
 #: Leases that one call can request (vendor doc 174).
 MAX_PER_CALL = 100
@@ -44,16 +30,6 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class AllocationParams:
-    """What new leases are requested with; ``keep_alive`` in minutes."""
-
-    keep_alive: int | None = None
-    area_id: int | None = None
-    isp: str | None = None
-    distinct: bool = False
-
-
-@dataclass(frozen=True)
 class DesiredLeases:
     """At least ``count`` live leases of a kind: of the area and provider of ``params``, and of ``task_ids`` if given.
 
@@ -62,7 +38,7 @@ class DesiredLeases:
     """
 
     count: int
-    params: AllocationParams = AllocationParams()
+    params: AllocationParams = field(default_factory=AllocationParams)
     min_remaining: int = 0
     task_ids: frozenset[str] = frozenset()
     exact: bool = False

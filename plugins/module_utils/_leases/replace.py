@@ -14,12 +14,13 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any
 
+from .._api.classic.models import AllocationParams
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
 from .._reconcile.lost_response import ACCEPTED, NOTHING_NEW, UNLISTED, try_call, verifying
 from .allocate import allocate
 from .backend import is_refused
-from .plan import AllocationParams, Origin
+from .plan import Origin
 from .unresolved import EarlierCalls, described
 from .view import Identity, LeaseView, uncertain
 
@@ -96,7 +97,7 @@ class Replacement:
 
         def send() -> None:
             nonlocal reported
-            leases = view.api.replace(left, **vars(self._params), sending=sending)
+            leases = view.api.replace(left, self._params, sending=sending)
             reported = len(leases)
             view.take(leases)
             view.report_replaced(left, names)

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .._api.classic.models import Lease
+from .._api.classic.models import AllocationParams, Lease
 from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._reconcile.lost_response import UNLISTED
 from .._store.paid_calls import UNRESOLVED_TTL, PaidCall
-from .plan import AllocationParams, Origin
+from .plan import Origin
 from .view import LeaseView, uncertain
 
 #: The name in the state store of a replacement by release and allocation.

@@ -15,13 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from .._api.classic.models import Lease, Quota
+from .._api.classic.models import AllocationParams, Lease, Quota
 from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._reconcile.lost_response import recorded, uncertain_outcome
 from .._store.lease_store import LeaseStore
 from .._store.paid_calls import PaidCalls
 from .backend import CLASSIC, LeaseBackend, LeaseFeatures, LeasePolicy, is_refused
-from .plan import AllocationParams, Origin
+from .plan import Origin
 
 #: Identifies a lease.
 Identity = tuple[str, str, str]

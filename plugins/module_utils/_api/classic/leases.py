@@ -20,7 +20,18 @@ from ..._store.reported import LEASES, ReportedChanges
 from . import endpoints
 from .errors import INVALID_PARAMETER, NO_PERMISSION
 from .exchange import ClassicClient, Sending, texts
-from .models import ISP_NUMBERS, Area, Lease, Quota, all_leases, areas, new_leases, released_addresses, task_leases
+from .models import (
+    ISP_NUMBERS,
+    AllocationParams,
+    Area,
+    Lease,
+    Quota,
+    all_leases,
+    areas,
+    new_leases,
+    released_addresses,
+    task_leases,
+)
 
 
 class LeaseCalls(ClassicClient):
@@ -60,32 +71,16 @@ class LeaseCalls(ClassicClient):
         return [replace(lease, vendor=clean(lease.vendor)) for lease in leases]
 
     def allocate(
-        self,
-        number: int,
-        *,
-        keep_alive: int | None = None,
-        area_id: int | None = None,
-        isp: str | None = None,
-        distinct: bool = False,
-        sending: Sending = contextlib.nullcontext,
+        self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
-        """Lease up to 100 addresses, for ``keep_alive`` minutes; the response names them."""
-        parameters = _lease_parameters(number, keep_alive, area_id, isp, distinct)
-        return self._report(self._call(endpoints.ALLOCATE, parameters, new_leases, sending))
+        """Lease up to 100 addresses; the response names them."""
+        return self._report(self._call(endpoints.ALLOCATE, _lease_parameters(number, params), new_leases, sending))
 
     def replace(
-        self,
-        number: int,
-        *,
-        keep_alive: int | None = None,
-        area_id: int | None = None,
-        isp: str | None = None,
-        distinct: bool = False,
-        sending: Sending = contextlib.nullcontext,
+        self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
         """Let the vendor replace N leases of its choice; the response names the new ones."""
-        parameters = _lease_parameters(number, keep_alive, area_id, isp, distinct)
-        return self._report(self._call(endpoints.REPLACE, parameters, new_leases, sending))
+        return self._report(self._call(endpoints.REPLACE, _lease_parameters(number, params), new_leases, sending))
 
     def forget_leases(self, names: Collection[str]) -> None:
         """Discard what was reported about these leases, so that the list alone decides."""
@@ -147,16 +142,14 @@ class LeaseCalls(ClassicClient):
         return self._call(endpoints.AREAS, texts(parameters), areas)
 
 
-def _lease_parameters(
-    number: int, keep_alive: int | None, area_id: int | None, isp: str | None, distinct: bool
-) -> dict[str, str]:
+def _lease_parameters(number: int, params: AllocationParams) -> dict[str, str]:
     return texts(
         {
             "Num": number,
-            "KeepAlive": keep_alive,
-            "AreaId": area_id,
-            "Isp": ISP_NUMBERS.get(isp or ""),
+            "KeepAlive": params.keep_alive,
+            "AreaId": params.area_id,
+            "Isp": ISP_NUMBERS.get(params.isp or ""),
             "Detail": 1,
-            "Distinct": 1 if distinct else None,
+            "Distinct": 1 if params.distinct else None,
         }
     )

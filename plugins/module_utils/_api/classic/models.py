@@ -70,6 +70,16 @@ def objects(value: object, name: str) -> list[Mapping[str, Any]]:
 
 
 @dataclass(frozen=True)
+class AllocationParams:
+    """What new leases are requested with; ``keep_alive`` in minutes."""
+
+    keep_alive: int | None = None
+    area_id: int | None = None
+    isp: str | None = None
+    distinct: bool = False
+
+
+@dataclass(frozen=True)
 class Lease:
     """One leased proxy (vendor docs 174, 175).
 

@@ -21,7 +21,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import AllocationParams, Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     QgError,
     UncertainOutcomeError,
@@ -29,7 +29,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import actions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.actions import LeaseResult
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import AllocationParams, DesiredLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 

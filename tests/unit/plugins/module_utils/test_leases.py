@@ -22,6 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoin
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
     BEIJING,
+    AllocationParams,
     Area,
     Lease,
     all_leases,
@@ -38,7 +39,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import actions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
-    AllocationParams,
     DesiredLeases,
     LeaseMatch,
     Origin,
@@ -700,7 +700,7 @@ def test_more_than_a_hundred_named_leases_are_replaced_in_calls_of_a_hundred(
 ) -> None:
     configure(core, plan={"channels": 150})
     hold(100)
-    client(core, tmp_path / "b", 300, wire).allocate(50)
+    client(core, tmp_path / "b", 300, wire).allocate(50, AllocationParams())
     outcome = exchange(max_wait=3600)
     assert (outcome.error, outcome.missing) == (None, 0)
     assert len(outcome.released) == len(outcome.allocated) == len(books(core).leases) == 150
