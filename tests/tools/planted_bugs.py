@@ -94,20 +94,6 @@ BUGS = (
         ("test_leases.py",),
     ),
     Bug(
-        "a replacement that the vendor refused half way is forgotten",
-        "_leases/view.py",
-        "error.may_have_effect or is_refused(error, half_way)",
-        "error.may_have_effect",
-        ("test_leases.py",),
-    ),
-    Bug(
-        "a replacement is paid for again if the vendor replaces a new lease",
-        "_leases/replace.py",
-        "max(lost, fresh, paid)",
-        "max(lost, fresh)",
-        ("test_leases.py",),
-    ),
-    Bug(
         "a reported release is sent again",
         "_api/classic/leases.py",
         "gone=[lease.name for lease in released]",

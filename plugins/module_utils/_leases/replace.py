@@ -19,7 +19,6 @@ from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
 from .._reconcile.lost_response import ACCEPTED, NOTHING_NEW, UNLISTED, try_call, verifying
 from .allocate import allocate
-from .backend import is_refused
 from .plan import Origin
 from .unresolved import EarlierCalls, described
 from .view import Identity, LeaseView, uncertain
@@ -41,7 +40,7 @@ def replace(view: LeaseView, earlier: EarlierCalls, count: int, number: int | No
     for start in range(0, count, size):
         known = [call.known for call in calls if call.request["start"] == start]
         old = known[0] if known else view.names
-        Replacement(view, earlier, params, old, {**request, "start": start}).carry_out(min(size, count - start))
+        Replacement(view, params, old, {**request, "start": start}).carry_out(min(size, count - start))
 
 
 class Replacement:
@@ -50,12 +49,10 @@ class Replacement:
     def __init__(
         self,
         view: LeaseView,
-        earlier: EarlierCalls,
         params: AllocationParams,
         old: frozenset[str],
         request: dict[str, Any],
     ) -> None:
-        self._earlier = earlier
         self._view = view
         self._params = params
         self._origin = Origin(params.area_id, params.isp)
@@ -67,24 +64,20 @@ class Replacement:
 
         The list decides how far a failed call got: leases that are gone without a successor are allocated anew.
         """
-        view, attempts, paid = self._view, 0, 0
+        view, attempts = self._view, 0
         while True:
             known, names = set(view.held), view.names
             fresh, lost = len(names - self._old), len(self._old - names)
             if lost > fresh:
                 allocate(view, lost - fresh, self._params)
-                paid += lost - fresh
                 continue
-            # Each new lease replaces an old one, also one that the list still shows. The vendor may replace a new one
-            # again, so everything that this run has paid for counts.
-            left = number - max(lost, fresh, paid)
+            # Each new lease replaces an old one, also one that the list still shows.
+            left = number - max(lost, fresh)
             if left <= 0:
                 return
             error = self._send(number, left, known, names)
             self._verify(error, known)
-            if error and not error.may_have_effect and is_refused(error, view.features.half_way):
-                self._earlier.settle_refused_replace(len(self._old - view.names) > len(view.names - self._old))
-            paid += view.adopt(known, left, self._origin, self._params)
+            view.adopt(known, left, self._origin, self._params)
             if error and known == set(view.held):
                 attempts += 1
                 if attempts >= view.policy.max_attempts or not may_pass(error):

@@ -141,19 +141,6 @@ class EarlierCalls:
         self._continued += [call.id for call in earlier]
         return earlier
 
-    def settle_refused_replace(self, lost: bool) -> None:
-        """Settle the last call of this run that let the vendor replace leases, and that was refused.
-
-        If old leases are ``lost``, a later run that requests the same allocates their successors.
-        """
-        view = self._view
-        number = view.pending[view.features.replace].pop()
-        if lost:
-            view.calls.rename(number, _INTERRUPTED_REPLACE)
-            self._continued.append(number)
-        else:
-            view.calls.resolve(number)
-
     def _recent(self, name: str) -> list[PaidCall]:
         """The replacements of earlier runs that this one may continue."""
         view = self._view

@@ -20,7 +20,7 @@ from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._reconcile.lost_response import recorded, uncertain_outcome
 from .._store.lease_store import LeaseStore
 from .._store.paid_calls import PaidCalls
-from .backend import CLASSIC, LeaseBackend, LeaseFeatures, LeasePolicy, is_refused
+from .backend import CLASSIC, LeaseBackend, LeaseFeatures, LeasePolicy
 from .plan import Origin
 
 #: Identifies a lease.
@@ -122,7 +122,6 @@ class LeaseView:
         self, name: str, wanted: int, known: Collection[str], request: dict[str, Any]
     ) -> contextlib.AbstractContextManager[None]:
         """Record a call in the state store from before it is sent until its result is known."""
-        half_way = self.features.half_way if name == self.features.replace else ()
         return recorded(
             self.calls,
             self.pending[name],
@@ -132,7 +131,6 @@ class LeaseView:
             request=request,
             in_use=self._accounted,
             timeout=self.api.timeout,
-            keep=lambda error: error.may_have_effect or is_refused(error, half_way),
         )
 
     def resolve(self, name: str) -> None:

@@ -141,20 +141,18 @@ def recorded(
     request: Mapping[str, Any],
     in_use: int | None,
     timeout: float,
-    keep: Callable[[CallError], bool] = lambda error: error.may_have_effect,
 ) -> Iterator[None]:
     """Record a paid call while it is sent, and add its number to the ``pending`` ones.
 
-    Only a call that certainly had no effect is resolved at once: one that failed with an error that is not to ``keep``.
-    The caller resolves the others as soon as their effect is known; until then, the record keeps later runs from paying
-    again.
+    Only a call that certainly had no effect is resolved at once. The caller resolves the others as soon as their effect
+    is known; until then, the record keeps later runs from paying again.
     """
     number = calls.record(endpoint, wanted=wanted, known=known, request=request, in_use=in_use, timeout=timeout)
     pending.append(number)
     try:
         yield
     except CallError as error:
-        if not keep(error):
+        if not error.may_have_effect:
             pending.remove(number)
             calls.resolve(number)
         raise
