@@ -19,6 +19,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .interface import Store
 
+    #: The area, the provider, and the tasks that a task replaces.
+    OriginRow = tuple[int | None, str | None, frozenset[str]]
+    #: The task of a lease, and the vendor's fields of it.
+    LeaseRow = tuple[str, Mapping[str, Any]]
+
 #: Seconds for which the origin of a task that is no longer held, a lifetime, and the names of areas are kept.
 _ORIGIN_TTL, _LIFETIME_TTL, _NAMES_TTL = 86400.0, 30 * 86400.0, 3600.0
 
@@ -34,11 +39,6 @@ CREATE TABLE IF NOT EXISTS lifetimes (
 CREATE TABLE IF NOT EXISTS lease_cache (key TEXT PRIMARY KEY, at REAL, leases TEXT);
 CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
 """
-
-#: The area, the provider, and the tasks that a task replaces.
-OriginRow = tuple[int | None, str | None, frozenset[str]]
-#: The task of a lease, and the vendor's fields of it.
-LeaseRow = tuple[str, Mapping[str, Any]]
 
 
 @dataclass
@@ -113,7 +113,7 @@ class LeaseStore:
     def cached_leases(self, max_age: float) -> list[LeaseRow] | None:
         """Return the list of leases if it was read at most ``max_age`` seconds ago."""
         rows = self._recent("SELECT leases FROM lease_cache WHERE key = ? AND at BETWEEN ? AND ?", max_age)
-        return [(task, item) for task, item in self.state.decoded(rows[0][0])] if rows else None
+        return [(str(task), item) for task, item in self.state.decoded(rows[0][0])] if rows else None
 
     def cache_leases(self, leases: Iterable[LeaseRow]) -> None:
         """Keep the list of leases as it was just read."""

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .interface import Store
 
+    #: The area code and the provider of an application.
+    OriginRow = tuple[int | None, str | None]
+
 #: Seconds for which the parameters of an application are kept after a list has shown the resource for the last time.
 ORIGIN_TTL = 90 * 86400.0
 
@@ -25,9 +28,6 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS monopolies (
   key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
 """
-
-#: The area code and the provider of an application.
-OriginRow = tuple[int | None, str | None]
 
 
 @dataclass

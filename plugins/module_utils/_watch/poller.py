@@ -17,7 +17,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from .._api.account.client import AccountApi
 from .._api.classic.client import ProxyApi
@@ -26,6 +26,7 @@ from .._api.deadline_session import REQUESTS_IMPORT_ERROR
 from .._api.retry import Client
 from .._core.errors import OptionError, QgError, TransportError, UnexpectedError
 from .._task.operation import without_secrets
+from .._task.options import AccountApiOptions, ProxyApiOptions
 from .events import (
     BALANCE,
     LEASES,
@@ -84,8 +85,7 @@ class SingleAttemptAccountApi(_SingleAttempt, AccountApi):
 
 def _with_proxy_api(read: Callable[[ProxyApi], T]) -> Callable[[WatchOptions, Sleep], T]:
     def fetch(options: WatchOptions, sleep: Sleep) -> T:
-        assert options.proxy is not None
-        api = SingleAttemptProxyApi(options.proxy.client())
+        api = SingleAttemptProxyApi(cast(ProxyApiOptions, options.proxy).client())
         api.budget.sleep = sleep
         try:
             return read(api)
@@ -97,8 +97,7 @@ def _with_proxy_api(read: Callable[[ProxyApi], T]) -> Callable[[WatchOptions, Sl
 
 def _with_account_api(read: Callable[[AccountApi], T]) -> Callable[[WatchOptions, Sleep], T]:
     def fetch(options: WatchOptions, sleep: Sleep) -> T:
-        assert options.account is not None
-        return read(SingleAttemptAccountApi(options.account.client()))
+        return read(SingleAttemptAccountApi(cast(AccountApiOptions, options.account).client()))
 
     return fetch
 

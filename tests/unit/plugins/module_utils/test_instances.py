@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ansible.inventory.group import to_safe_group_name
 from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import DOCUMENTATION
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models as models
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import (
     COLUMNS,

@@ -100,6 +100,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
         self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
         self.wire = Wire(self.core)
         self.waiting: list[LateCall] = []
+        #: How many leases an interrupted replacement of as many leases may still pay for.
+        self.owed: dict[tuple[int | None, AllocationParams], int] = {}
 
     def teardown(self) -> None:
         for node in self.directory.iterdir():
@@ -244,6 +246,10 @@ class LeaseStateMachine(RuleBasedStateMachine):
         if named is not None:
             number = None
         most = number if number is not None else len(ips) if named is not None else len(held)
+        request = (number, params)
+        if named is None:
+            # A run that continues an interrupted one also pays for what that one, or a task in between, has lost.
+            most = max(most, self.owed.get(request, 0))
         since, waiting, again = len(books(self.core).paid), list(self.wire.under_way), True
         while again:
             outcome = self.run(
@@ -262,6 +268,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
         paid = [lease for lease in books(self.core).paid[since:] if lease not in earlier]
         # Twice what was asked for is paid only where the vendor lost it in between, or it ended by itself.
         assert len(paid) <= most + self.ended(held), "leased beyond the desired count"
+        if named is None and not check:
+            self.owed[request] = 0 if outcome and not outcome.error else max(0, most - len(paid))
         if outcome and not outcome.error and not check:
             assert len(books(self.core).leases) >= len(held) - self.ended(held) - len(self.wire.late_released(waiting))
 

@@ -558,7 +558,7 @@ def test_the_time_in_the_queue_counts_to_max_wait_but_never_exceeds_it(
         def usage(self) -> dict[str, float]:
             return {"calls": 3, "retries": 0, "waited_seconds": self.budget.waited}
 
-    mine, api = queue(tmp_path), cast("ProxyApi", Api())
+    mine, api = queue(tmp_path), cast(ProxyApi, Api())
     batch = WriteBatch(mine, task("1"), {}, Mode(), api)
     # The batch window is not charged: it is short, and serves all requests.
     mine.waited, mine.collected = waited, min(waited, 5.0)

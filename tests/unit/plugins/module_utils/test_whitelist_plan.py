@@ -119,9 +119,7 @@ def test_a_plan_lists_addresses_in_numeric_order() -> None:
     assert plan([high, low], doubtful).withheld == (low, high)
 
 
-@pytest.mark.parametrize(
-    ("capacity", "overflow"), [(None, 0), (0, 5), (3, 2), (4, 1), (5, 0), (6, 0)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("capacity", "overflow"), [(None, 0), (0, 5), (3, 2), (4, 1), (5, 0), (6, 0)], ids=str)
 def test_overflow_counts_the_addresses_beyond_the_capacity(capacity: int | None, overflow: int) -> None:
     assert Plan((), (), (), size=5).overflow(capacity) == overflow
 
