@@ -332,7 +332,7 @@ def test_an_end_of_the_simulator_is_reported_and_so_is_its_return(live: Page, si
     cut = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
     live.browser.execute_cdp_cmd("Network.enable", {})
     live.browser.execute_cdp_cmd("Network.emulateNetworkConditions", cut)
-    live.shows("#live", "No answer")
+    live.shows("#live", "No response")
     open_again = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
     live.browser.execute_cdp_cmd("Network.emulateNetworkConditions", open_again)
     live.shows("#live", "Live")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -50,7 +51,11 @@ def unmeasured() -> Iterator[None]:
 
 
 def run_counted(machine: type[RuleBasedStateMachine], runs: int) -> None:
-    """Run a machine that counts its ``steps``, and make sure that there were enough of them."""
+    """Run a machine that counts its ``steps``, and make sure that there were enough of them.
+
+    The runs are the same each time, so that a test fails for a change of the code alone. With ``QG_EXPLORE`` set, they
+    are random.
+    """
     steps = 0
 
     class Counted(machine):
@@ -66,6 +71,7 @@ def run_counted(machine: type[RuleBasedStateMachine], runs: int) -> None:
                 max_examples=runs,
                 stateful_step_count=STEPS,
                 deadline=None,
+                derandomize="QG_EXPLORE" not in os.environ,
                 suppress_health_check=list(HealthCheck),
             ),
         )
