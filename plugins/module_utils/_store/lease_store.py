@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .interface import Store
 
-    #: The area, the provider, and the tasks that a task replaces.
-    OriginRow = tuple[int | None, str | None, frozenset[str]]
     #: The task of a lease, and the vendor's fields of it.
     LeaseRow = tuple[str, Mapping[str, Any]]
 
@@ -49,8 +47,8 @@ class LeaseStore:
     key: str
     now: Callable[[], float] = time.time
 
-    def origins(self) -> dict[str, OriginRow]:
-        """Return the origin of each task that was leased by this control node."""
+    def origins(self) -> dict[str, tuple[int | None, str | None, frozenset[str]]]:
+        """Return what each task of this control node was requested with: area, provider, and the tasks it replaces."""
         rows = self.state.rows("SELECT task, area, isp, successor_of FROM lease_origins WHERE key = ?", self.key)
         return {task: (area, isp, frozenset(self.state.decoded(named))) for task, area, isp, named in rows}
 

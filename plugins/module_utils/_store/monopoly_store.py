@@ -17,9 +17,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .interface import Store
 
-    #: The area code and the provider of an application.
-    OriginRow = tuple[int | None, str | None]
-
 #: Seconds for which the parameters of an application are kept after a list has shown the resource for the last time.
 ORIGIN_TTL = 90 * 86400.0
 
@@ -38,7 +35,7 @@ class MonopolyStore:
     key: str
     now: Callable[[], float] = time.time
 
-    def origins(self) -> dict[str, OriginRow]:
+    def origins(self) -> dict[str, tuple[int | None, str | None]]:
         """Return the parameters of the application for each resource."""
         rows = self.state.rows("SELECT uuid, area_code, isp FROM monopolies WHERE key = ?", self.key)
         return {uuid: (area_code, isp) for uuid, area_code, isp in rows}
