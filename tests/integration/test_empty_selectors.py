@@ -134,7 +134,7 @@ def test_a_role_variable_that_selects_nothing_is_refused(sim: Simulator, playgro
         }
         run = playground.play(role, inventory=INVENTORY, variables=variables)
         message = run.of("Detect the egress addresses").result["msg"]
-        assert message.startswith("ips is "), message
+        assert message.startswith("egress_whitelist_ips: ips is "), message
         assert_one_sentence(message)
     assert sim.journal() == []
 

@@ -64,20 +64,22 @@ class Replacement:
 
         The list decides how far a failed call got: leases that are gone without a successor are allocated anew.
         """
-        view, attempts = self._view, 0
+        view, attempts, paid = self._view, 0, 0
         while True:
             known, names = set(view.held), view.names
             fresh, lost = len(names - self._old), len(self._old - names)
             if lost > fresh:
                 allocate(view, lost - fresh, self._params)
+                paid += lost - fresh
                 continue
-            # Each new lease replaces an old one, also one that the list still shows.
-            left = number - max(lost, fresh)
+            # Each new lease replaces an old one, also one that the list still shows. The vendor may replace a new one
+            # again, so everything that this run has paid for counts.
+            left = number - max(lost, fresh, paid)
             if left <= 0:
                 return
             error = self._send(number, left, known, names)
             self._verify(error, known)
-            view.adopt(known, left, self._origin, self._params)
+            paid += view.adopt(known, left, self._origin, self._params)
             if error and known == set(view.held):
                 attempts += 1
                 if attempts >= view.policy.max_attempts or not may_pass(error):
@@ -97,24 +99,26 @@ class Replacement:
             view.adopt(known, left, self._origin, self._params)
 
         error = try_call(send)
-        if error is None and not self._wait_until_gone(known, reported):
+        if error is None and not self._wait_until_gone(known, reported, left):
             raise uncertain(QgError(ACCEPTED, endpoint=name), _WHAT, _NOTHING_GONE)
         return error
 
-    def _wait_until_gone(self, known: Collection[Identity], number: int) -> bool:
-        """After a success, wait until the list shows that N leases are gone, as long as it may lag.
+    def _wait_until_gone(self, known: Collection[Identity], reported: int, requested: int) -> bool:
+        """After a success, wait until the list shows that the requested leases are gone, as long as it may lag.
 
-        Returns False if it does not. If it cannot be read for so long, the response counts.
+        The vendor may have replaced only the reported ones; returns False if the list shows less than that. If it cannot
+        be read for so long, the response counts.
         """
-        view = self._view
+        view, gone = self._view, 0
         with contextlib.suppress(QgError):
             for delay in view.policy.lag_delays:
                 if delay:
                     view.wait_for_list(delay)
                 view.refresh()
-                if len(set(known) - view.held.keys()) >= min(number, len(known)):
+                gone = len(set(known) - view.held.keys())
+                if gone >= min(requested, len(known)):
                     return True
-            return False
+            return gone >= min(reported, len(known))
         return True
 
     def _verify(self, error: CallError | None, known: Collection[Identity]) -> None:

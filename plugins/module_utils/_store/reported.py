@@ -77,7 +77,7 @@ class ReportedChanges:
         """Return the names that were reported as released, for names that are never reused: no list has to agree."""
         now = self._now()
         rows = self._state.rows(
-            "SELECT name FROM reported WHERE key = ? AND resource = ? AND NOT present AND at BETWEEN ? AND ?",
+            "SELECT name FROM reported WHERE key = ? AND resource = ? AND NOT present AND at > ? AND at <= ?",
             self._key,
             self._resource,
             now - LIST_LAG,
@@ -101,7 +101,7 @@ class ReportedChanges:
         now = self._now()
         rows = self._state.rows(
             "SELECT name, present, item, at, reversed FROM reported WHERE key = ? AND resource = ? "
-            "AND at BETWEEN ? AND ?",
+            "AND at > ? AND at <= ?",
             self._key,
             self._resource,
             now - LIST_LAG,
