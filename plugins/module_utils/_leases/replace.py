@@ -106,8 +106,8 @@ class Replacement:
     def _wait_until_gone(self, known: Collection[Identity], reported: int, requested: int) -> bool:
         """After a success, wait until the list shows that the requested leases are gone, as long as it may lag.
 
-        The vendor may have replaced only the reported ones; returns False if the list shows less than that. If it cannot
-        be read for so long, the response counts.
+        The vendor may have replaced only the reported ones; returns False if the list shows less than that. If the list
+        cannot be read for so long, the response counts.
         """
         view, gone = self._view, 0
         with contextlib.suppress(QgError):
