@@ -9,6 +9,10 @@ one of curl, wget or Python. The evaluation is strict, since a wrong address wou
 
 A host can print anything, including responses of sources that it did not contact. It can therefore claim at most
 ``samples`` addresses, and no more responses than requested are accepted.
+
+A host that is registered already needs the same quorum as a new one. If one source with the recorded address were
+enough, that source, or a proxy in front of it, could hide that a host has moved: the new address would never be added,
+and the former one would stay on the whitelist. It would save almost nothing, since one curl contacts all sources.
 """
 
 from __future__ import annotations
