@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import MAX_BODY, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import MAX_RESPONSE, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -166,7 +166,7 @@ def test_a_response_without_end_is_given_up_long_before_the_deadline(kind: str, 
 
 
 def test_a_compressed_response_is_refused_before_it_is_read(server: Callable[..., Server]) -> None:
-    bomb = gzip.compress(gzip.compress(b" " * 10 * MAX_BODY))
+    bomb = gzip.compress(gzip.compress(b" " * 10 * MAX_RESPONSE))
     head = HEAD + b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     running = server(once(head + bomb))
     with pytest.raises(TransportError, match="a compressed response, which was not requested") as caught:

@@ -23,19 +23,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 try:
-    import requests
     import urllib3
-except ImportError:
-    REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
-else:
-    REQUESTS_IMPORT_ERROR = None
-
-if TYPE_CHECKING or REQUESTS_IMPORT_ERROR is None:
     from requests import Session
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPConnection
+except ImportError:
+    REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
+    if not TYPE_CHECKING:
+        Session = HTTPAdapter = HTTPConnection = object
 else:
-    Session = HTTPAdapter = HTTPConnection = object
+    REQUESTS_IMPORT_ERROR = None
 
 
 class ResponseTooLarge(Exception):
@@ -219,13 +216,3 @@ class LimitedSession(Session):
 def without_certificate_warnings() -> None:
     """Keep urllib3 from warning at each call that the certificate is not verified."""
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-
-
-def read_body(response: requests.Response, max_bytes: int) -> bytes:
-    """Return the body as sent; raises ResponseTooLarge."""
-    body = b""
-    for chunk in cast(urllib3.HTTPResponse, response.raw).stream(65536, decode_content=False):
-        body += chunk
-        if len(body) > max_bytes:
-            raise ResponseTooLarge
-    return body

@@ -17,8 +17,11 @@ import email.utils
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
+#: The vendor documents no time zone; its clients assume that of Beijing.
+BEIJING = datetime.timezone(datetime.timedelta(hours=8))
 #: The maximum length of a JSON text. The longest response of the vendor, a list of 10,000 addresses, has 200,000.
 MAX_CHARACTERS = 8 * 1024 * 1024
 #: The maximum depth of nested lists and objects. The vendor uses four; Python's own functions fail at about 1,000.
@@ -76,6 +79,43 @@ def integer(value: object) -> int | None:
     return int(text) if _INTEGER.fullmatch(text) else None
 
 
+def as_int(value: object, name: str) -> int:
+    """Return an integer that the vendor may have sent as text (``"3"``)."""
+    number = integer(value)
+    if number is None:
+        raise ResponseShapeError(f"{name} is not a number")
+    return number
+
+
+def as_text(value: object) -> str | None:
+    """Return a value as text; None if the vendor left it empty."""
+    return str(value).strip() if value else None
+
+
+def required_text(item: Mapping[str, Any], name: str, what: str) -> str:
+    """Return the text of a field that names the object."""
+    text = item.get(name)
+    if not isinstance(text, str) or not text.strip():
+        raise ResponseShapeError(f"{name} is not {what}")
+    return text.strip()
+
+
+def objects(value: object, name: str) -> list[Mapping[str, Any]]:
+    """Return a list of JSON objects; an empty list for null."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ResponseShapeError(f"{name} is not a list of objects")
+    return value
+
+
+def texts_or_none(value: object) -> list[str] | None:
+    """Return a list of text; None for anything else."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        return None
+    return [item.strip() for item in value]
+
+
 def exact_number(text: str) -> decimal.Decimal | None:
     """Return a decimal number in the range of floats; None for anything else."""
     if not _DECIMAL.fullmatch(text):
@@ -89,13 +129,13 @@ def duration(text: str) -> float | None:
     return float(text) if _SECONDS.fullmatch(text) else None
 
 
-def parse_time(value: object, zone: datetime.timezone) -> datetime.datetime | None:
-    """Return a time such as ``2030-01-02 03:04:05`` in this time zone; None for anything else."""
+def parse_vendor_time(value: object) -> datetime.datetime | None:
+    """Return a time of the vendor (``2030-01-02 03:04:05``, Beijing time); None for anything else."""
     text = value.strip() if isinstance(value, str) and len(value) <= MAX_TIME else ""
     if not text.isascii():
         return None
     try:
-        return datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone)
+        return datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
     except ValueError:
         return None
 

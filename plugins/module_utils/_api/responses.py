@@ -9,7 +9,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 from .._core.errors import Effect, TransportError
@@ -31,11 +31,12 @@ class ResponseParser:
     def __init__(self, secrets: Collection[str], *, for_one_call: Collection[str] = ()) -> None:
         self.redactor = Redactor(secrets, for_one_call=for_one_call)
 
-    def _said(self, body: Mapping[str, Any], name: str) -> str | None:
-        message = body.get(name)
+    def quoted(self, message: object) -> str | None:
+        """Return the vendor's words for a message, without secrets; None for anything but text."""
         return (self.sanitize(message)[:200] if isinstance(message, str) else "") or None
 
-    def _unusable(self, response: HttpResponse, name: str) -> TransportError:
+    def unusable(self, response: HttpResponse, name: str) -> TransportError:
+        """Return the error for a response that does not come from the vendor's service, or not from this call."""
         status, option = response.status, self.url_option
         effect, retryable = Effect.NOT_SENT, False
         if 300 <= status < 400:
@@ -50,7 +51,7 @@ class ResponseParser:
             why = f"a refusal without the vendor's code; check {option}"
         else:
             why, effect, retryable = "a response that is not the vendor's JSON", Effect.UNKNOWN, True
-        excerpt = self._beginning(response.text)[:120]
+        excerpt = self.excerpt(response.text)[:120]
         return TransportError(
             f"{name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
             endpoint=name,
@@ -60,7 +61,8 @@ class ResponseParser:
             retry_after=retry_after(response.headers),
         )
 
-    def _beginning(self, text: str) -> str:
+    def excerpt(self, text: str) -> str:
+        """Return the part of an unusable response that a message may quote from its beginning."""
         return self.sanitize(text)
 
     def sanitize(self, text: str) -> str:

@@ -2,19 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the clients of the vendor's APIs: attempts, their usage, and when to stop.
+"""The base of the clients of the vendor's APIs: one exchange, its attempts and usage, and when to stop.
 
 This file is private to the collection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from .._core.errors import CallError, Effect, TransportError, UnexpectedError, WaitBudgetExceeded
+from .._core.errors import CallError, Effect, QgError, TransportError, UnexpectedError, WaitBudgetExceeded
 from .._core.waiting import WaitBudget, backoff
-from .transport import Transport
+from .parsing import ResponseShapeError
+from .transport import HttpResponse, Transport
 
 T = TypeVar("T")
 #: The maximum number of attempts of one call; waiting for the rate limit does not count.
@@ -23,6 +24,9 @@ MAX_ATTEMPTS = 6
 
 class Client:
     """``calls`` and ``retries`` count the requests that were sent; ``budget.waited`` is the time waited."""
+
+    #: Whether a success whose data cannot be read may be read by another attempt.
+    rereads = True
 
     def __init__(self, transport: Transport, budget: WaitBudget) -> None:
         self.budget = budget
@@ -38,6 +42,27 @@ class Client:
     def usage(self) -> dict[str, Any]:
         """Return the usage of the run: vendor calls, how many of them were retries, and seconds waited."""
         return {"calls": self.calls, "retries": self.retries, "waited_seconds": round(self.budget.waited, 1)}
+
+    def _exchange(
+        self, method: str, url: str, parameters: Mapping[str, str], name: str, read: Callable[[HttpResponse], T]
+    ) -> T:
+        """Send one request, and read its response; whatever ``read`` raises becomes an error of the collection."""
+        self.calls += 1
+        response = self._transport.send(method, url, parameters, name)
+        try:
+            return read(response)
+        except QgError:
+            raise
+        except ResponseShapeError as error:
+            reason, retryable = str(error), self.rereads
+        except Exception as error:
+            reason, retryable = f"{UnexpectedError(error, name).cause}. This is a defect of the collection", False
+        raise TransportError(
+            f"{name}: the response cannot be read: {reason}.",
+            endpoint=name,
+            effect=Effect.UNKNOWN,
+            retryable=retryable,
+        )
 
     def _call_with_retries(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
         """Attempt a call until there is a response, or a reason to stop; then raise the last error.
@@ -70,17 +95,6 @@ class Client:
     def _rest(self, error: CallError, attempts: int, name: str) -> None:
         """Wait before the next attempt, for as long as the server asked for."""
         self.budget.wait(backoff(attempts - 1, error.retry_after), "the last attempt failed", name)
-
-
-def unreadable(error: Exception, endpoint: str) -> TransportError:
-    """Return the error for a response on which a parser failed: it is unknown whether the call was carried out."""
-    cause = UnexpectedError(error, endpoint).cause
-    return TransportError(
-        f"{endpoint}: the response cannot be read: {cause}. This is a defect of the collection.",
-        endpoint=endpoint,
-        effect=Effect.UNKNOWN,
-        retryable=False,
-    )
 
 
 def _may_be_sent_again(error: CallError, repeatable: bool) -> bool:

@@ -11,6 +11,7 @@ a URL with its query, nor the text of an exception of the HTTP library, which do
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import queue
 import re
@@ -23,27 +24,24 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from .._core.errors import Effect, TransportError
-from .._core.log_filter import keep_queries_out
 from .._core.version import VERSION
-from .deadline_session import (
-    LimitedSession,
-    ResponseTooLarge,
-    read_body,
-    without_certificate_warnings,
-)
+from .deadline_session import LimitedSession, ResponseTooLarge, without_certificate_warnings
 from .parsing import http_delay
 
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
-#: More than any response of the vendor: a list of 10,000 addresses has 200 kB.
-MAX_BODY = 8 * 1024 * 1024
-#: The maximum size of a response with headers, chunk sizes and trailers.
-MAX_BYTES = 2 * MAX_BODY
+#: The maximum size of a response with headers, chunk sizes and trailers. This is more than any response of the vendor:
+#: a list of 10,000 addresses has 200 kB.
+MAX_RESPONSE = 8 * 1024 * 1024
 #: Seconds that the waiting side gives the exchange to report its own timeout, which is more precise.
 GRACE = 0.2
 #: OpenSSL's reasons for the bytes of a server that does not use TLS.
 _NOT_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 )
+#: The exceptions of the HTTP libraries that precede any request.
+_NO_CONNECTION = frozenset(("ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "NameResolutionError"))
+#: urllib3's loggers. A filter does not apply to the loggers below it, so each is listed.
+LOGGERS = tuple(f"urllib3.{name}" for name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"))
 
 
 class UnexpectedEncoding(Exception):
@@ -77,6 +75,21 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return http_delay(headers.get("Retry-After", ""), time.time())
 
 
+def has_no_query(record: logging.LogRecord) -> bool:
+    """Whether a line may be logged."""
+    return "?" not in record.getMessage()
+
+
+def keep_queries_out() -> None:
+    """Keep urllib3 from logging queries in this process; calling this repeatedly has no further effect.
+
+    urllib3 logs each URL with its query: at level DEBUG, which a process such as ansible-rulebook or Ansible with
+    ANSIBLE_LOG_PATH may enable, and with a warning if a server sends headers that cannot be parsed.
+    """
+    for name in LOGGERS:
+        logging.getLogger(name).addFilter(has_no_query)
+
+
 class Transport:
     """Exchanges over one ``requests`` session.
 
@@ -92,7 +105,6 @@ class Transport:
         ca_path: str | None = None,
         url_option: str = "api_url",
     ) -> None:
-        # A process may log the messages of the HTTP library, such as Ansible with ANSIBLE_LOG_PATH.
         keep_queries_out()
         self.timeout = timeout
         self.url_option = url_option
@@ -103,7 +115,7 @@ class Transport:
         self._session = self._new_session()
 
     def _new_session(self) -> LimitedSession:
-        session = LimitedSession(MAX_BYTES)
+        session = LimitedSession(MAX_RESPONSE)
         session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
         # An empty authentication keeps requests from sending what a .netrc holds for the vendor's host.
         session.auth = _no_authentication
@@ -155,10 +167,8 @@ class Transport:
             ) as response:
                 if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
                     raise UnexpectedEncoding
-                body = read_body(response, MAX_BODY)
-                result: HttpResponse | Exception = HttpResponse(
-                    response.status_code, body.decode("utf-8", "replace"), response.headers
-                )
+                text = response.content.decode("utf-8", "replace")
+                result: HttpResponse | Exception = HttpResponse(response.status_code, text, response.headers)
         except Exception as error:  # the waiting side must receive every error
             result = error
         if session.limits.is_cut:
@@ -167,52 +177,37 @@ class Transport:
 
     def _explain(self, error: Exception, host: str, endpoint: str, sent: bool = True) -> TransportError:
         causes = list(_causes(error))
-        if any(isinstance(cause, UnexpectedEncoding) for cause in causes):
-            return TransportError(
-                f"{endpoint}: {host} sent a compressed response, which was not requested. Check {self.url_option}, and "
-                "what is between this machine and the server.",
-                endpoint=endpoint,
-                effect=Effect.UNKNOWN,
-                retryable=False,
-            )
-        for cause in causes:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                reason = getattr(cause, "verify_message", "no reason given")
-                return TransportError(
-                    f"{endpoint}: the certificate of {host} is not trusted ({reason}). "
-                    f"Set ca_path to the right authority, or check {self.url_option}.",
-                    endpoint=endpoint,
-                    effect=Effect.NOT_SENT,
-                    retryable=False,
-                )
         names = {type(cause).__name__ for cause in causes}
-        if names & {"InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"}:
-            return TransportError(
-                f"{endpoint}: the address {host!r} of {self.url_option} cannot be used.",
-                endpoint=endpoint,
-                effect=Effect.NOT_SENT,
-                retryable=False,
+        untrusted = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+        effect = Effect.NOT_SENT
+        if any(isinstance(cause, UnexpectedEncoding) for cause in causes):
+            effect = Effect.UNKNOWN
+            reason = (
+                f"{host} sent a compressed response, which was not requested. Check {self.url_option}, and what is "
+                "between this machine and the server."
             )
-        if not sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
-            return TransportError(
-                f"{endpoint}: {host} does not use TLS, which https in {self.url_option} requires. Check scheme and "
-                f"port of {self.url_option}.",
-                endpoint=endpoint,
-                effect=Effect.NOT_SENT,
-                retryable=False,
+        elif untrusted:
+            reason = (
+                f"the certificate of {host} is not trusted "
+                f"({getattr(untrusted, 'verify_message', 'no reason given')}). Set ca_path to the right authority, or "
+                f"check {self.url_option}."
             )
-        unsent = not sent or names & {
-            "ConnectTimeout",
-            "ConnectTimeoutError",
-            "NewConnectionError",
-            "NameResolutionError",
-        }
-        timed_out = any("Timeout" in name for name in names)
-        return TransportError(
-            f"{endpoint}: no usable response from {host}: {_in_words(causes, self.timeout)}.",
-            endpoint=endpoint,
-            effect=Effect.NOT_SENT if unsent else Effect.IN_FLIGHT if timed_out else Effect.UNKNOWN,
-        )
+        elif names & {"InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"}:
+            reason = f"the address {host!r} of {self.url_option} cannot be used."
+        elif not sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
+            reason = (
+                f"{host} does not use TLS, which https in {self.url_option} requires. Check scheme and port of "
+                f"{self.url_option}."
+            )
+        else:
+            if sent and not names & _NO_CONNECTION:
+                effect = Effect.IN_FLIGHT if any("Timeout" in name for name in names) else Effect.UNKNOWN
+            return TransportError(
+                f"{endpoint}: no usable response from {host}: {_in_words(causes, self.timeout)}.",
+                endpoint=endpoint,
+                effect=effect,
+            )
+        return TransportError(f"{endpoint}: {reason}", endpoint=endpoint, effect=effect, retryable=False)
 
 
 def _no_authentication(request: Any) -> Any:

@@ -118,24 +118,7 @@ class CallError(QgError):
 
 
 class TransportError(CallError):
-    """No usable response came back."""
+    """No usable response came back, which another attempt may change unless it is marked otherwise."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        endpoint: str,
-        effect: Effect,
-        retryable: bool = True,
-        http_status: int | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(
-            message,
-            effect=effect,
-            retryable=retryable,
-            retry_after=retry_after,
-            endpoint=endpoint,
-            http_status=http_status,
-        )
-        self.http_status = http_status
+    def __init__(self, message: str, *, endpoint: str, effect: Effect, retryable: bool = True, **details: Any) -> None:
+        super().__init__(message, effect=effect, retryable=retryable, endpoint=endpoint, **details)

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi
 from .._api.classic.errors import StatusError
-from .._api.classic.models import BEIJING, Monopoly, parse_vendor_time
+from .._api.classic.models import Monopoly
+from .._api.parsing import BEIJING, parse_vendor_time
 from .._core.errors import CallError, QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._core.text import format_sample
 from .._reconcile.lost_response import NO_TIME, uncertain_outcome

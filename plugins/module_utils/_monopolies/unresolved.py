@@ -14,7 +14,7 @@ import datetime
 from collections.abc import Sequence
 from functools import partial
 
-from .._api.classic.models import BEIJING
+from .._api.parsing import BEIJING
 from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
 from .._store.paid_calls import UNRESOLVED_TTL, PaidCall
 from .application import AllocationSession

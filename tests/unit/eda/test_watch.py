@@ -16,7 +16,8 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.models import Amount
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import BEIJING, Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import BEIJING
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import (

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import LOGGERS, keep_queries_out
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     Effect,
     OptionError,
     QgError,
     TransportError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.log_filter import LOGGERS, keep_queries_out
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Snapshot, WatchState

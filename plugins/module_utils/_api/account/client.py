@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The client of the account API (``https://www.qg.net/api``), with one method for each call.
+"""The client of the account API (``https://www.qg.net/api``), with one method for each call, and its responses.
 
 This file is private to the collection. All calls only read. Each call is signed immediately before it is sent.
 """
@@ -10,34 +10,77 @@ This file is private to the collection. All calls only read. Each call is signed
 from __future__ import annotations
 
 import functools
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ..._core.errors import Effect, QgError, TransportError
 from ..._core.waiting import WaitBudget
-from ..parsing import ResponseShapeError
-from ..retry import Client, T, unreadable
-from ..transport import Transport
-from . import endpoints
+from ..parsing import ResponseShapeError, http_time
+from ..responses import ResponseParser, parse_object
+from ..retry import Client, T
+from ..transport import HttpResponse, Transport
+from . import endpoints, models
 from .endpoints import AccountEndpoint
-from .models import (
-    Amount,
-    balance,
-    instances,
-    lines,
-    order_price,
-    packages,
-    proxy_plan,
-)
-from .responses import AccountResponseParser
+from .errors import AccountError
+from .records import Record
 from .signing import Identity
 
 #: The maximum number of services that one call of getDetail returns (vendor's page on service details).
 PAGE_SIZE = 50
 #: The maximum number of pages: a million services.
 MAX_PAGES = 20_000
+#: The name of a key whose value is secret, however the vendor spells it.
+_MARK = re.compile("|".join(r"[\W_]*".join(mark) for mark in models.SECRET_MARKS), re.IGNORECASE)
 Row = dict[str, Any]
+
+
+class AccountResponseParser(ResponseParser):
+    """Parses responses of the account API. ``clock`` is the time that the call was signed with."""
+
+    url_option = "account_url"
+
+    def __init__(self, secrets: Collection[str], clock: float, *, for_one_call: Collection[str] = ()) -> None:
+        super().__init__(secrets, for_one_call=for_one_call)
+        self._clock = clock
+
+    def data(self, response: HttpResponse, endpoint: AccountEndpoint, asked: str) -> Any:
+        """Return the data of a success; ``asked`` describes the call in words.
+
+        Raises AccountError for a refusal: any code except 0 and 200, or, for a call by result, a result that is not
+        true. A code in the response of a call by result is treated as a code. The vendor's table of codes (doc 251) is
+        not public, so the vendor's own words are the only explanation.
+        """
+        try:
+            body = Record(parse_object(response), "the response")
+            by_result = endpoint.by_result and body.value("Code") is None
+            code = body.scalar_text("result") if by_result else body.text("Code")
+        except ResponseShapeError:
+            raise self.unusable(response, endpoint.path) from None
+        # The JSON of a failing server, or of a redirect, does not come from the vendor's service.
+        if code is None or response.status >= 500 or response.status == 429 or 300 <= response.status < 400:
+            raise self.unusable(response, endpoint.path)
+        good = code.casefold() in ("true", "1") if by_result else body.integer("Code") in (0, 200)
+        if good and response.status < 300:
+            return body.value("data")
+        raise AccountError(
+            endpoint.path,
+            code=None if by_result else self.sanitize(code)[:80],
+            said=self.quoted(body.value("msg" if by_result else "Message")),
+            request_id=self.quoted(body.value("RequestId")),
+            http_status=response.status,
+            asked=asked,
+            ahead=self._ahead(response),
+        )
+
+    def excerpt(self, text: str) -> str:
+        """Return the text up to what may be a password of a machine, which an unreadable response may contain."""
+        return _MARK.split(self.sanitize(text), maxsplit=1)[0]
+
+    def _ahead(self, response: HttpResponse) -> float | None:
+        """Return the seconds by which the clock here is ahead of the vendor's; None if the response has no time."""
+        vendor = http_time(response.headers.get("Date", ""))
+        return None if vendor is None else self._clock - vendor
 
 
 class AccountApi(Client):
@@ -45,6 +88,9 @@ class AccountApi(Client):
 
     A method raises AccountError if the vendor refuses the call, and TransportError if there is no usable response.
     """
+
+    #: The vendor marked it as a success: another attempt would return the same.
+    rereads = False
 
     def __init__(
         self,
@@ -60,9 +106,9 @@ class AccountApi(Client):
         self._identity = identity
         self._now = now
 
-    def balance(self) -> Amount:
+    def balance(self) -> models.Amount:
         """Return the balance of the account in yuan."""
-        return self._call(endpoints.BALANCE, {}, balance)
+        return self._call(endpoints.BALANCE, {}, models.balance)
 
     def instances(
         self, product_id: int | None = None, suid: str | None = None, *, include_secrets: bool = False
@@ -71,7 +117,7 @@ class AccountApi(Client):
 
         The vendor does not return the total number: a page that is not full is the last one.
         """
-        read = functools.partial(instances, include_secrets=include_secrets)
+        read = functools.partial(models.instances, include_secrets=include_secrets)
         found: dict[str, Row] = {}
         for page in range(MAX_PAGES):
             parameters = {"productId": product_id, "suid": suid, "offset": page * PAGE_SIZE, "limit": PAGE_SIZE}
@@ -88,7 +134,7 @@ class AccountApi(Client):
     ) -> list[Row]:
         """Return the packages of a brand, line or area; ``load_rate`` adds their rates by duration."""
         parameters = {"productId": product_id, "line_no": line_no, "area_no": area_no, "load_rate": int(load_rate)}
-        return self._call(endpoints.PACKAGES, parameters, packages)
+        return self._call(endpoints.PACKAGES, parameters, models.packages)
 
     def order_price(self, package_no: str, system_no: str, duration: str, product_id: int | None = None) -> Row:
         """Return the price of an order in yuan."""
@@ -98,15 +144,15 @@ class AccountApi(Client):
             "system_no": system_no,
             "duration": duration,
         }
-        return self._call(endpoints.ORDER_PRICE, parameters, order_price)
+        return self._call(endpoints.ORDER_PRICE, parameters, models.order_price)
 
     def lines(self, product_id: int) -> list[Row]:
         """Return the lines of a brand of physical servers."""
-        return self._call(endpoints.LINES, {"productId": product_id}, lines)
+        return self._call(endpoints.LINES, {"productId": product_id}, models.lines)
 
     def proxy_plan(self, resource_no: str, product_id: int, *, include_secrets: bool = False) -> Row:
         """Return a proxy service that is billed by volume."""
-        read = functools.partial(proxy_plan, include_secrets=include_secrets)
+        read = functools.partial(models.proxy_plan, include_secrets=include_secrets)
         return self._call(endpoints.PROXY_PLAN, {"resource_no": resource_no, "productId": product_id}, read)
 
     def _call(self, endpoint: AccountEndpoint, parameters: Mapping[str, object], read: Callable[[object], T]) -> T:
@@ -116,25 +162,14 @@ class AccountApi(Client):
     def _once(self, endpoint: AccountEndpoint, parameters: Mapping[str, str], read: Callable[[object], T]) -> T:
         now = self._now()
         signed = self._identity.signed(now)
-        self.calls += 1
-        response = self._transport.send(
-            "GET", self._account_url + endpoint.path, {**parameters, **signed}, endpoint.path
-        )
         parser = AccountResponseParser((self._identity.app_key,), now, for_one_call=(signed["sign"],))
-        try:
-            return read(parser.data(response, endpoint, self._describe(parameters)))
-        except QgError:
-            raise
-        except ResponseShapeError as error:
-            # The vendor marked it as a success: another attempt would return the same.
-            raise TransportError(
-                f"{endpoint.path}: the response cannot be read: {error}.",
-                endpoint=endpoint.path,
-                effect=Effect.UNKNOWN,
-                retryable=False,
-            ) from None
-        except Exception as error:
-            raise unreadable(error, endpoint.path) from error
+        return self._exchange(
+            "GET",
+            self._account_url + endpoint.path,
+            {**parameters, **signed},
+            endpoint.path,
+            lambda response: read(parser.data(response, endpoint, self._describe(parameters))),
+        )
 
     def _describe(self, parameters: Mapping[str, str]) -> str:
         named = {**parameters, "domain": self._identity.domain, "appid": self._identity.app_id}

@@ -16,15 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..parsing import ResponseShapeError
-from .records import (
-    Column,
-    Record,
-    column,
-    records,
-    row,
-    single,
-    times,
-)
+from .records import Column, Record, column, columns, records, row, single, times
 
 #: What the vendor's numbers for the state of a machine mean.
 RUN_STATUS = {
@@ -105,31 +97,27 @@ def os_family(system_name: str | None) -> str | None:
 
 
 _INSTANCE = (
-    *(column(name, Record.text) for name in ("suid", "line_no", "area_no", "spec_no", "spec_name")),
+    *columns(Record.text, "suid", "line_no", "area_no", "spec_no", "spec_name"),
     column("host_id", Record.integer),
-    *(column(name, Record.text) for name in ("host_name", "ip", "local_ip")),
+    *columns(Record.text, "host_name", "ip", "local_ip"),
     *_coded("run_status", "Run_status", RUN_STATUS),
     *_coded("order_status", "Order_status", ORDER_STATUS),
     column("system_disk_type", Record.text, "System_type"),
     column("system_disk", Record.integer, "Systemdisks", "Systemdisk"),
     column("data_disk_type", Record.text, "Harddisks_type"),
     column("data_disk", Record.integer, "Harddiks", "Harddisks"),
-    *(column(name, Record.integer) for name in ("bandwidth", "defense")),
-    *(column(name, Record.text) for name in ("system_no", "system_name")),
+    *columns(Record.integer, "bandwidth", "defense"),
+    *columns(Record.text, "system_no", "system_name"),
     column("os_family", lambda record, *names: os_family(record.text(*names)), "System_name"),
     column("adsl_name", Record.text),
-    *times("buy_time"),
-    *times("end_time"),
+    *times("buy_time", "end_time"),
 )
-_INSTANCE_SECRETS = tuple(
-    column(name, Record.text) for name in ("adsl_password", "business_password", "login_password")
-)
+_INSTANCE_SECRETS = columns(Record.text, "adsl_password", "business_password", "login_password")
 
 _PACKAGE = (
-    *(column(name, Record.text) for name in ("package_no", "line_no", "line_name")),
+    *columns(Record.text, "package_no", "line_no", "line_name"),
     column("area_id", Record.integer),
-    *(column(name, Record.text) for name in ("area_no", "area_name")),
-    *(column(name, Record.text) for name in ("group_id", "group_name", "spec_no", "spec_name")),
+    *columns(Record.text, "area_no", "area_name", "group_id", "group_name", "spec_no", "spec_name"),
     column("cpu", Record.integer),
     column("memory", Record.number),
     column("system_disk", Record.integer, "Systemdisk"),
@@ -141,25 +129,19 @@ _PACKAGE = (
     column("buyable", _is_on, "Buy_status"),
     column("enabled", _is_on, "Status"),
     column("upgradable", _is_on, "Upgrade_status"),
-    *(column(name, Record.money) for name in ("basic_price", "user_price")),
+    *columns(Record.money, "basic_price", "user_price"),
     column("price", _price, "User_price", "Basic_price"),
-    *(column(f"{name}_rate", Record.money) for name in ("day", "week", "month", "quarter", "halfyear", "year")),
+    *columns(Record.money, "day_rate", "week_rate", "month_rate", "quarter_rate", "halfyear_rate", "year_rate"),
 )
 
 _LINE = (
-    column("id", Record.integer),
-    column("super_id", Record.integer),
-    *(column(name, Record.text) for name in ("name", "code")),
+    *columns(Record.integer, "id", "super_id"),
+    *columns(Record.text, "name", "code"),
     column("auto_id", Record.integer),
-    *(column(name, Record.text) for name in ("description", "address")),
-    column("intro_url", Record.text),
-    column("sort_id", Record.integer),
-    *(column(f"{name}_status", Record.integer) for name in ("buy", "renew", "upgrade", "defense")),
-    column("brand_id", Record.integer),
-    column("enabled", Record.integer),
-    *times("created_at"),
-    *times("updated_at"),
-    *times("deleted_at"),
+    *columns(Record.text, "description", "address", "intro_url"),
+    *columns(Record.integer, "sort_id", "buy_status", "renew_status", "upgrade_status", "defense_status"),
+    *columns(Record.integer, "brand_id", "enabled"),
+    *times("created_at", "updated_at", "deleted_at"),
     # The vendor's table and example spell it differently.
     column("spec_ids", _numbers, "bindspecs", "bondSpecs"),
 )
@@ -168,14 +150,13 @@ _PROXY_PLAN = (
     column("total", Record.integer, "Number"),
     column("available", Record.integer, "Resource_available"),
     column("connect", Record.text),
-    *times("buy_time"),
-    *times("end_time"),
+    *times("buy_time", "end_time"),
     *_coded("order_status", "Order_status", PLAN_STATUS),
     *_coded("type", "Type", PLAN_TYPES),
     *_coded("ip_type", "Ip_type", IP_TYPES),
     column("tunnel_url", Record.text),
 )
-_PROXY_PLAN_SECRETS = (column("authkey", Record.text),)
+_PROXY_PLAN_SECRETS = columns(Record.text, "authkey")
 
 
 def _visible_row(
@@ -193,9 +174,8 @@ def _visible_row(
 
 def instances(data: object, *, include_secrets: bool = False) -> list[dict[str, Any]]:
     """Return the services in the data of getDetail."""
-    found = [
-        _visible_row(record, _INSTANCE, _INSTANCE_SECRETS, include_secrets) for record in records(data, "a service")
-    ]
+    services = records(data, "a service")
+    found = [_visible_row(service, _INSTANCE, _INSTANCE_SECRETS, include_secrets) for service in services]
     if any(each["suid"] is None for each in found):
         raise ResponseShapeError("Suid is missing")
     return found

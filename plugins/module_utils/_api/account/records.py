@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..classic.models import parse_vendor_time
-from ..parsing import ResponseShapeError, exact_number
+from ..parsing import ResponseShapeError, exact_number, parse_vendor_time
 from ..parsing import integer as parse_integer
 
 
@@ -104,14 +103,19 @@ def column(name: str, read: Callable[..., Any], *names: str) -> Column:
     return Column(name, read, names or (name,))
 
 
-def times(name: str, *names: str) -> tuple[Column, Column]:
-    """Return the columns of a time: as the vendor writes it, and as ISO 8601 with the offset of Beijing."""
+def columns(read: Callable[..., Any], *names: str) -> tuple[Column, ...]:
+    """Return columns with the same reader, whose names differ from the vendor's only in case and underscores."""
+    return tuple(column(name, read) for name in names)
 
-    def iso(record: Record, *names: str) -> str | None:
-        found = parse_vendor_time(record.text(*names))
+
+def times(*names: str) -> tuple[Column, ...]:
+    """Return two columns for each time: as the vendor writes it, and as ISO 8601 with the offset of Beijing."""
+
+    def iso(record: Record, name: str) -> str | None:
+        found = parse_vendor_time(record.text(name))
         return found.isoformat() if found else None
 
-    return column(name, Record.text, *names), Column(f"{name}_iso", iso, names or (name,))
+    return tuple(each for name in names for each in (column(name, Record.text), column(f"{name}_iso", iso, name)))
 
 
 def row(record: Record, columns: Iterable[Column]) -> dict[str, Any]:

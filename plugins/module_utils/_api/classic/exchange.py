@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The exchanges of the classic proxy API: credentials, rate limit, GET or POST, and the lock of a key.
+"""The exchanges of the classic proxy API: credentials, rate limit, GET or POST, responses, and the lock of a key.
 
 This file is private to the collection.
 """
@@ -13,19 +13,19 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..._core.errors import CallError, Effect, QgError, TransportError
+from ..._core.errors import CallError, Effect
 from ..._core.waiting import WaitBudget
 from ..._store.directory import StateError
 from ..._store.rate_limiter import RateLimiter
 from ..._store.reported import ReportedChanges
 from ..parsing import ResponseShapeError
-from ..retry import Client, T, unreadable
-from ..transport import Transport, encode, service_of
+from ..responses import ResponseParser, parse_object
+from ..retry import Client, T
+from ..transport import HttpResponse, Transport, encode, service_of
 from . import endpoints
 from .endpoints import Endpoint
-from .errors import RATE_LIMITED, ApiError
-from .models import Quota
-from .responses import ClassicResponseParser
+from .errors import RATE_LIMITED, ApiError, StatusError
+from .models import Quota, as_int
 
 #: Reads the JSON of a response; raises ResponseShapeError.
 Reader = Callable[[dict[str, Any]], T]
@@ -41,6 +41,37 @@ LOCK_POLL_INTERVAL = 0.2
 
 class PostRejected(CallError):
     """The call was sent by POST and refused, though the same key was served by GET before."""
+
+
+class ClassicResponseParser(ResponseParser):
+    """Reads the responses to the calls of one key."""
+
+    def body(self, response: HttpResponse, endpoint: Endpoint) -> dict[str, Any]:
+        """Return the JSON of a success; the body counts whatever the status, since refusals come with 200 or 4xx.
+
+        Raises ApiError or StatusError for a refusal, TransportError for a response that is not the vendor's.
+        """
+        status = response.status
+        try:
+            body = parse_object(response)
+            # The calls that answer by status share the host, and what guards it, with those that do not.
+            code = 0 if endpoint.by_status and "Code" not in body else as_int(body.get("Code"), "Code")
+        except ResponseShapeError:
+            raise self.unusable(response, endpoint.name) from None
+        refusal, words = ApiError, "Msg"
+        if not code and endpoint.by_status and status in (200, 400, 500) and body.get("error") and not body.get("data"):
+            refusal, words, code = StatusError, "error", status
+        if code:
+            raise refusal(
+                code,
+                endpoint.name,
+                effect=endpoint.effect(code),
+                vendor_message=self.quoted(body.get(words)),
+                http_status=status,
+            )
+        if status >= 400:
+            raise self.unusable(response, endpoint.name)
+        return body
 
 
 class ClassicClient(Client):
@@ -139,22 +170,11 @@ class ClassicClient(Client):
     def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         everything = {**self._credentials, **parameters}
         by_form = endpoint.method == "GET" and self._forms and len(encode(everything)) > MAX_QUERY
-        method = "POST" if by_form else endpoint.method
-        self.calls += 1
+        method, url = "POST" if by_form else endpoint.method, self._api_url + endpoint.path
         try:
-            answer = self._transport.send(method, self._api_url + endpoint.path, everything, endpoint.name)
-            try:
-                return read(self._parser.body(answer, endpoint))
-            except QgError:
-                raise
-            except ResponseShapeError as error:
-                raise TransportError(
-                    f"{endpoint.name}: the answer cannot be read: {error}.",
-                    endpoint=endpoint.name,
-                    effect=Effect.UNKNOWN,
-                ) from None
-            except Exception as error:
-                raise unreadable(error, endpoint.name) from error
+            return self._exchange(
+                method, url, everything, endpoint.name, lambda response: read(self._parser.body(response, endpoint))
+            )
         except CallError as error:
             if by_form and _refuses_forms(error):
                 self._forms = False

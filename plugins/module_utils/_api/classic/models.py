@@ -16,15 +16,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..parsing import ResponseShapeError, integer, parse_time
-
-
-def as_int(value: object, name: str) -> int:
-    """Return an integer that the vendor may have sent as text (``"3"``)."""
-    number = integer(value)
-    if number is None:
-        raise ResponseShapeError(f"{name} is not a number")
-    return number
+from ..parsing import (
+    ResponseShapeError,
+    as_int,
+    as_text,
+    integer,
+    objects,
+    parse_vendor_time,
+    required_text,
+    texts_or_none,
+)
 
 
 @dataclass(frozen=True)
@@ -47,26 +48,10 @@ class Quota:
         return {"total": self.total, "available": self.available, "used": self.used}
 
 
-#: The vendor documents no time zone; its clients assume that of Beijing.
-BEIJING = datetime.timezone(datetime.timedelta(hours=8))
 #: The end of the vendor's name of a region, and the name of the provider in options.
 PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
 #: The vendor's numbers for the providers.
 ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
-
-
-def parse_vendor_time(text: object) -> datetime.datetime | None:
-    """Return a time of the vendor (``2030-01-02 03:04:05``, Beijing time); None if it cannot be read."""
-    return parse_time(text, BEIJING)
-
-
-def objects(value: object, name: str) -> list[Mapping[str, Any]]:
-    """Return a list of JSON objects; an empty list for null."""
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ResponseShapeError(f"{name} is not a list of objects")
-    return value
 
 
 @dataclass(frozen=True)
@@ -99,17 +84,15 @@ class Lease:
     @classmethod
     def from_item(cls, item: Mapping[str, Any], task_id: str) -> Lease:
         """Read ``{"IP": "192.0.2.10", "port": "21504", "deadline": "...", "host": "192.0.2.10:21504"}``."""
-        ip, port = item.get("IP"), as_int(item.get("port"), "port")
-        if not isinstance(ip, str) or not ip.strip():
-            raise ResponseShapeError("IP is not an address")
-        host, deadline, region = (str(item[name]).strip() if item.get(name) else None for name in _LEASE_TEXTS)
+        port, ip = as_int(item.get("port"), "port"), required_text(item, "IP", "an address")
+        deadline = as_text(item.get("deadline"))
         return cls(
-            ip=ip.strip(),
+            ip=ip,
             port=port,
-            server=host or f"{ip.strip()}:{port}",
+            server=as_text(item.get("host")) or f"{ip}:{port}",
             deadline=deadline,
             expires=parse_vendor_time(deadline),
-            region=region,
+            region=as_text(item.get("region")),
             task_id=task_id,
             vendor=item,
         )
@@ -150,9 +133,6 @@ class Lease:
         }
 
 
-_LEASE_TEXTS = ("host", "deadline", "region")
-
-
 def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
     """Sort leases by deadline; those without a readable deadline come last."""
 
@@ -179,8 +159,7 @@ def new_leases(body: Mapping[str, Any]) -> list[Lease]:
 
 def released_addresses(body: Mapping[str, Any]) -> list[str] | None:
     """Return the addresses in the response to a release; None if it reports only a success."""
-    data = body.get("Data")
-    return data if isinstance(data, list) and all(isinstance(item, str) for item in data) else None
+    return texts_or_none(body.get("Data"))
 
 
 def all_leases(body: Mapping[str, Any]) -> list[Lease]:
@@ -258,17 +237,14 @@ class Monopoly:
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Monopoly:
         """Read ``{"uuid": "...", "area": "...", "isp": "...", "state": "...", "ip": "192.0.2.44:10800"}``."""
-        uuid, word = item.get("uuid"), str(item.get("state") or "").strip()
-        if not isinstance(uuid, str) or not uuid.strip():
-            raise ResponseShapeError("uuid is not a name")
-        area, server = (str(item[name]).strip() if item.get(name) else None for name in ("area", "ip"))
+        word = as_text(item.get("state")) or ""
         state = next((name for sign, name in STATES.items() if word.startswith(sign)), word)
         return cls(
-            uuid=uuid.strip(),
-            area=area,
+            uuid=required_text(item, "uuid", "a name"),
+            area=as_text(item.get("area")),
             isp=PROVIDERS.get(str(item.get("isp")).strip().upper()),
             state=state,
-            server=server if state == "online" else None,
+            server=as_text(item.get("ip")) if state == "online" else None,
             since=parse_vendor_time(item.get("monopolize_time")),
             dialled=parse_vendor_time(item.get("last_dial_time")),
             vendor=item,
@@ -284,27 +260,20 @@ def monopolies(body: Mapping[str, Any]) -> list[Monopoly]:
 
 def released_monopolies(body: Mapping[str, Any]) -> list[str] | None:
     """Return the names of released resources in ``data``; None if the response has no list of names."""
-    data = body.get("data")
-    if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
-        return None
-    return [name.strip() for name in data]
+    return texts_or_none(body.get("data"))
 
 
 def idle_stock(body: Mapping[str, Any]) -> list[Any]:
     """Return the idle stock in ``data`` as received: its shape is not documented."""
     data = body.get("data")
-    if data is None:
-        return []
-    if not isinstance(data, list):
+    if not isinstance(data, list | None):
         raise ResponseShapeError("data is not a list")
-    return data
+    return data or []
 
 
 def addresses(body: Mapping[str, Any]) -> list[str]:
     """Return the addresses in ``Data``: a flat list of text, or null."""
-    data = body.get("Data")
-    if data is None:
-        return []
-    if not isinstance(data, list) or not all(isinstance(item, str) for item in data):
+    found = [] if body.get("Data") is None else texts_or_none(body["Data"])
+    if found is None:
         raise ResponseShapeError("Data is not a list of addresses")
-    return [item.strip() for item in data]
+    return found

@@ -25,8 +25,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors 
     ApiError,
     StatusError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota, addresses, as_int
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota, addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, as_int
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
     HttpResponse,
     Transport,

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
-    BEIJING,
     AllocationParams,
     Area,
     Lease,
     oldest_first,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import BEIJING
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
     DesiredLeases,

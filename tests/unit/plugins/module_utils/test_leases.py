@@ -21,7 +21,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoin
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
-    BEIJING,
     AllocationParams,
     Area,
     Lease,
@@ -29,9 +28,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models 
     areas,
     new_leases,
     oldest_first,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import (
+    BEIJING,
+    ResponseShapeError,
     parse_vendor_time,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     QgError,
     UncertainOutcomeError,
