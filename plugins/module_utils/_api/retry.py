@@ -27,6 +27,8 @@ class Client:
 
     #: Whether a success whose data cannot be read may be read by another attempt.
     rereads = True
+    #: Whether the caller makes the next attempt, if any.
+    single_attempt = False
 
     def __init__(self, transport: Transport, budget: WaitBudget) -> None:
         self.budget = budget
@@ -94,6 +96,8 @@ class Client:
 
     def _rest(self, error: CallError, attempts: int, name: str) -> None:
         """Wait before the next attempt, for as long as the server asked for."""
+        if self.single_attempt:
+            raise error
         self.budget.wait(backoff(attempts - 1, error.retry_after), "the last attempt failed", name)
 
 

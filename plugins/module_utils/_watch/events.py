@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -121,22 +121,13 @@ def step(state: WatchState, rules: Rules, snapshot: Snapshot, now: float) -> Ste
     for subject in snapshot.subjects:
         state, new = _record_success(state, subject)
         events += new
-    if snapshot.quota is not None:
-        state, new = _compare_quota(state, rules, snapshot.quota)
-        events += new
-    if snapshot.leases is not None:
-        state, new = _compare_leases(state, rules, snapshot.leases, now)
-        events += new
-    if snapshot.whitelist is not None:
-        state, new = _compare_whitelist(state, rules, snapshot.whitelist)
-        events += new
-    if snapshot.balance is not None:
-        state, new = _compare_balance(state, rules, snapshot.balance)
+    for subject in snapshot.subjects:
+        state, new = _COMPARISONS[subject](state, rules, getattr(snapshot, subject), now)
         events += new
     return state, events
 
 
-def _compare_quota(state: WatchState, rules: Rules, quota: Quota) -> Step:
+def _compare_quota(state: WatchState, rules: Rules, quota: Quota, _now: float) -> Step:
     """Report when the free channels fall below the threshold, and when they are well above it again."""
     below = rules.quota_below
     if below is None:
@@ -148,7 +139,7 @@ def _compare_quota(state: WatchState, rules: Rules, quota: Quota) -> Step:
     return dataclasses.replace(state, quota_low=low), _crossing(QUOTA, state.quota_low, low, data)
 
 
-def _compare_balance(state: WatchState, rules: Rules, balance: Amount) -> Step:
+def _compare_balance(state: WatchState, rules: Rules, balance: Amount, _now: float) -> Step:
     """Report when the balance crosses its threshold; exactly, since the vendor writes decimals."""
     below = rules.balance_below
     if below is None:
@@ -174,10 +165,12 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
         if (identity, lease.deadline) in state.expiring or _expires_soon(lease, rules, now)
     }
     expiring = [lease for lease in current.values() if (lease.identity, lease.deadline) in near - state.expiring]
-    events = [
-        _event("lease_gone", {**lease.described(now), "expired": _has_expired(lease, now)})
-        for lease in oldest_first(gone)
-    ]
+    events = []
+    for lease in oldest_first(gone):
+        remaining = lease.remaining(now)
+        # Unknown if the deadline cannot be read.
+        expired = None if remaining is None else remaining <= 0
+        events.append(_event("lease_gone", {**lease.described(now), "expired": expired}))
     events += [_event("lease_new", lease.described(now)) for lease in oldest_first(new)]
     events += [_event("lease_expiring", lease.described(now)) for lease in oldest_first(expiring)]
     return dataclasses.replace(state, leases=current, expiring=frozenset(near)), events
@@ -188,13 +181,7 @@ def _expires_soon(lease: Lease, rules: Rules, now: float) -> bool:
     return rules.expires_within is not None and remaining is not None and remaining <= rules.expires_within * 60
 
 
-def _has_expired(lease: Lease, now: float) -> bool | None:
-    """Whether the deadline of a lease has passed; None if the deadline cannot be read."""
-    remaining = lease.remaining(now)
-    return None if remaining is None else remaining <= 0
-
-
-def _compare_whitelist(state: WatchState, rules: Rules, ips: Collection[str]) -> Step:
+def _compare_whitelist(state: WatchState, rules: Rules, ips: Collection[str], _now: float) -> Step:
     """Report entries that appear or disappear, and how the list differs from the expected one."""
     current = frozenset(ips)
     before = current if state.whitelist is None else state.whitelist
@@ -208,6 +195,15 @@ def _compare_whitelist(state: WatchState, rules: Rules, ips: Collection[str]) ->
         kind = "whitelist_recovered" if drift == NO_DRIFT else "whitelist_drift"
         events.append(_event(kind, {"missing": missing, "unexpected": unexpected, "count": len(current)}))
     return dataclasses.replace(state, whitelist=current, drift=drift), events
+
+
+#: What compares the value of each subject with the known state.
+_COMPARISONS: Mapping[str, Callable[[WatchState, Rules, Any, float], Step]] = {
+    QUOTA: _compare_quota,
+    LEASES: _compare_leases,
+    WHITELIST: _compare_whitelist,
+    BALANCE: _compare_balance,
+}
 
 
 def _record_failure(state: WatchState, subject: str, error: QgError) -> Step:

@@ -137,19 +137,17 @@ def rules_from(params: Mapping[str, Any]) -> Rules:
             check_range(name, params[name], least, most)
     check_range("interval", params["interval"], minute_seconds() * MIN_INTERVAL, 86400)
     expected, below = params["expected"], params["balance_below"]
+    if expected is not None:
+        expected = frozenset(check_addresses("expected", map(str, expected), only_global=False))
     rules = Rules(
         quota_below=params["quota_below"],
         leases=params["leases"],
         expires_within=params["lease_expires_within"],
         whitelist=params["whitelist"],
-        expected=None if expected is None else frozenset(_addresses(expected)),
+        expected=expected,
         # The decimal number as it was written, and not the nearest binary number.
         balance_below=None if below is None else Decimal(str(below)),
     )
     if not rules.subjects:
         raise OptionError(f"qg_watch has nothing to watch: set at least one of {', '.join(WATCHED)}.")
     return rules
-
-
-def _addresses(expected: list[Any]) -> tuple[str, ...]:
-    return check_addresses("expected", map(str, expected), only_global=False)

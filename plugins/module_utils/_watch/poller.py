@@ -21,23 +21,11 @@ from typing import Any, Protocol, TypeVar, cast
 
 from .._api.account.client import AccountApi
 from .._api.classic.client import ProxyApi
-from .._api.classic.errors import RATE_LIMITED, ApiError
 from .._api.deadline_session import REQUESTS_IMPORT_ERROR
-from .._api.retry import Client
-from .._core.errors import OptionError, QgError, TransportError, UnexpectedError
+from .._core.errors import OptionError, QgError, UnexpectedError
 from .._task.operation import without_secrets
 from .._task.options import AccountApiOptions, ProxyApiOptions
-from .events import (
-    BALANCE,
-    LEASES,
-    QUOTA,
-    WHITELIST,
-    Snapshot,
-    Step,
-    WatchState,
-    polls_to_skip,
-    step,
-)
+from .events import BALANCE, LEASES, QUOTA, WHITELIST, Snapshot, Step, WatchState, polls_to_skip, step
 from .options import WatchOptions, read_options
 
 T = TypeVar("T")
@@ -56,58 +44,29 @@ class Queue(Protocol):
         """Add an event."""
 
 
-class _SingleAttempt(Client):
-    """Takes over a client, and sends each call once: the next poll is the next attempt."""
-
-    def __init__(self, client: Client) -> None:
-        vars(self).update(vars(client))
-
-    def _call_with_retries(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
-        return attempt()
-
-
-class SingleAttemptProxyApi(_SingleAttempt, ProxyApi):
-    """The classic proxy API for one poll."""
-
-    def _call_with_retries(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
-        try:
-            return super()._call_with_retries(name, attempt, repeatable=repeatable)
-        except (ApiError, TransportError) as error:
-            # All processes that share the key must respect the vendor's block.
-            if error.details.get("code") == RATE_LIMITED or error.details.get("http_status") == 429:
-                self._rest(error, 1, name)
-            raise
+def _with_proxy_api(read: Callable[[ProxyApi], T], options: WatchOptions, sleep: Sleep) -> T:
+    api = cast(ProxyApiOptions, options.proxy).client()
+    # The next poll is the next attempt.
+    api.single_attempt = True
+    api.budget.sleep = sleep
+    try:
+        return read(api)
+    finally:
+        api.rate_limiter.state.close()
 
 
-class SingleAttemptAccountApi(_SingleAttempt, AccountApi):
-    """The account API for one poll."""
-
-
-def _with_proxy_api(read: Callable[[ProxyApi], T]) -> Callable[[WatchOptions, Sleep], T]:
-    def fetch(options: WatchOptions, sleep: Sleep) -> T:
-        api = SingleAttemptProxyApi(cast(ProxyApiOptions, options.proxy).client())
-        api.budget.sleep = sleep
-        try:
-            return read(api)
-        finally:
-            api.rate_limiter.state.close()
-
-    return fetch
-
-
-def _with_account_api(read: Callable[[AccountApi], T]) -> Callable[[WatchOptions, Sleep], T]:
-    def fetch(options: WatchOptions, sleep: Sleep) -> T:
-        return read(SingleAttemptAccountApi(cast(AccountApiOptions, options.account).client()))
-
-    return fetch
+def _with_account_api(read: Callable[[AccountApi], T], options: WatchOptions, _sleep: Sleep) -> T:
+    api = cast(AccountApiOptions, options.account).client()
+    api.single_attempt = True
+    return read(api)
 
 
 #: How each subject is read: with one call.
 FETCHERS: dict[str, Callable[[WatchOptions, Sleep], Any]] = {
-    QUOTA: _with_proxy_api(lambda api: api.quota()),
-    LEASES: _with_proxy_api(lambda api: api.leases()),
-    WHITELIST: _with_proxy_api(lambda api: api.whitelist()),
-    BALANCE: _with_account_api(lambda api: api.balance()),
+    QUOTA: functools.partial(_with_proxy_api, ProxyApi.quota),
+    LEASES: functools.partial(_with_proxy_api, ProxyApi.leases),
+    WHITELIST: functools.partial(_with_proxy_api, ProxyApi.whitelist),
+    BALANCE: functools.partial(_with_account_api, AccountApi.balance),
 }
 
 
@@ -120,9 +79,9 @@ def prepare(params: Mapping[str, Any], sleep: Sleep) -> WatchOptions:
             "`python -m pip install requests`."
         )
     if options.proxy is not None:
-        _with_proxy_api(lambda _api: None)(options, sleep)
+        _with_proxy_api(lambda _api: None, options, sleep)
     if options.account is not None:
-        _with_account_api(lambda _api: None)(options, sleep)
+        _with_account_api(lambda _api: None, options, sleep)
     return options
 
 
@@ -225,12 +184,8 @@ async def watch(
             for event in events:
                 _log(event)
                 await queue.put(event)
-            failing = state.failing.items()
-            skips |= {
-                subject: polls_to_skip(failure.count, options.interval)
-                for subject, failure in failing
-                if subject in due
-            }
+            for subject in state.failing.keys() & set(due):
+                skips[subject] = polls_to_skip(state.failing[subject].count, options.interval)
             await pause(options.interval * random.uniform(1 - JITTER, 1 + JITTER))
     finally:
         stopped.set()

@@ -18,14 +18,14 @@ from ..._core.waiting import WaitBudget
 from ..._store.directory import StateError
 from ..._store.rate_limiter import RateLimiter
 from ..._store.reported import ReportedChanges
-from ..parsing import ResponseShapeError
+from ..parsing import ResponseShapeError, as_int
 from ..responses import ResponseParser, parse_object
 from ..retry import Client, T
 from ..transport import HttpResponse, Transport, encode, service_of
 from . import endpoints
 from .endpoints import Endpoint
 from .errors import RATE_LIMITED, ApiError, StatusError
-from .models import Quota, as_int
+from .models import Quota
 
 #: Reads the JSON of a response; raises ResponseShapeError.
 Reader = Callable[[dict[str, Any]], T]
@@ -162,10 +162,12 @@ class ClassicClient(Client):
 
     def _rest(self, error: CallError, attempts: int, name: str) -> None:
         """After a refusal for the rate, block the call for all processes that share the key."""
-        if _for_the_rate(error):
-            self.rate_limiter.block(self.key_digest, name, error.retry_after)
-        else:
+        if not _for_the_rate(error):
             super()._rest(error, attempts, name)
+            return
+        self.rate_limiter.block(self.key_digest, name, error.retry_after)
+        if self.single_attempt:
+            raise error
 
     def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         everything = {**self._credentials, **parameters}
