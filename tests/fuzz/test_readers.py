@@ -172,10 +172,10 @@ def leaves(value: Any) -> list[Any]:
     return [leaf for each in value for leaf in leaves(each)] if isinstance(value, list) else [value]
 
 
-def assert_sentence(problem: QgError) -> None:
-    assert_usable(problem.as_result())
-    assert problem.message.isprintable()
-    assert "defect" not in problem.message
+def assert_sentence(error: QgError) -> None:
+    assert_usable(error.as_result())
+    assert error.message.isprintable()
+    assert "defect" not in error.message
 
 
 def use_proxy_api(value: Any) -> None:
@@ -209,8 +209,8 @@ def hear_proxy_api(name: str, text: str, status: int, reported: dict[str, str]) 
         body = ClassicResponseParser(["SECRET1", "SECRET2"]).body(HttpResponse(status, text, reported), endpoint)
         with contextlib.suppress(ResponseShapeError):
             use_proxy_api(read(body))
-    except QgError as problem:
-        assert_sentence(problem)
+    except QgError as error:
+        assert_sentence(error)
 
 
 @given(responses(ACCOUNT))
@@ -227,8 +227,8 @@ def hear_account_api(name: str, text: str, status: int, reported: dict[str, str]
             use_account_api(name, value)
             if name == "instances":
                 account_models.instances(data, include_secrets=True)
-    except QgError as problem:
-        assert_sentence(problem)
+    except QgError as error:
+        assert_sentence(error)
 
 
 def use_account_api(name: str, value: Any) -> None:
@@ -321,8 +321,8 @@ def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non
     refusal = None
     try:
         assert detect.read_address(answer, family, allow_non_global).isascii()
-    except ValueError as problem:
-        refusal = problem
+    except ValueError as error:
+        refusal = error
     if refusal is not None:
         # Not one of its relatives, such as the one of a codec.
         assert refusal.__class__.__name__ == "ValueError"

@@ -17,7 +17,9 @@ and the former one would stay on the whitelist. It would save almost nothing, si
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,38 +29,31 @@ from .._core.addresses import is_public, numeric_order, parse_address
 from .._core.errors import OptionError, QgError
 from .._core.text import format_sample, one_line, quote_word
 from .._core.validation import check_range, check_url
-from .shell import (
-    FetchOptions,
-    build_script,
-    explain_exit_code,
-    new_nonce,
-    parse_exit_code,
-    parse_records,
-)
+from .shell import build_script, explain_exit_code, new_nonce, parse_records
 
 #: The maximum length of a response that the host prints. An address has at most 45; the rest is for the error message.
 MAX_RESPONSE = 300
 
-_ASK = r"""
-say() { printf "\n%s %s %s %s %.${longest}s\n%s.\n" "$nonce" "$1" "$tool" "$2" "$3" "$nonce"; }
-ask() { answer=$(ask_$tool "$2" 2>/dev/null </dev/null); say "$1" $? "$answer"; }
+_FETCH_SOURCE = r"""
+print_record() { printf "\n%s %s %s %s %.${max_response}s\n%s.\n" "$nonce" "$1" "$tool" "$2" "$3" "$nonce"; }
+fetch_source() { response=$(fetch_$tool "$2" 2>/dev/null </dev/null); print_record "$1" $? "$response"; }
 """
 
 # One curl for all sources, since its start takes most of the time. Each response has its own pipe, so that no source
 # can change the response of another one, and ends with a line with curl's exit code for it. If curl is too old for this
-# (before 7.75), or cannot open a pipe by its name, "ask" fetches the sources one by one.
-_TOGETHER = r"""
-end_lines() {
-  for n in $numbers; do
-    code=${codes#*" $n:"}
-    case $code in "$codes") return 1 ;; esac
+# (before 7.75), or cannot open a pipe by its name, "fetch_source" fetches the sources one by one.
+_FETCH_TOGETHER = r"""
+append_exit_codes() {
+  for number in $numbers; do
+    code=${exit_codes#*" $number:"}
+    case $code in "$exit_codes") return 1 ;; esac
     code=${code%% *}
     case $code in '' | 23 | *[!0-9]*) return 1 ;; esac
-    printf '\n%s' "$code" >&$((n + 3))
+    printf '\n%s' "$code" >&$((number + 3))
   done
 }
-all_at_once() { run_curl -Z --parallel-immediate -w '%{urlnum}:%{exitcode} ' "$@" 2>/dev/null </dev/null; }
-say_last() { say "$1" "${2##*"$line_feed"}" "${2%"$line_feed"*}" >&9; }
+fetch_all() { run_curl -Z --parallel-immediate -w '%{urlnum}:%{exitcode} ' "$@" 2>/dev/null </dev/null; }
+print_response() { print_record "$1" "${2##*"$line_feed"}" "${2%"$line_feed"*}" >&9; }
 """
 #: The maximum number of pipes: a shell need not support descriptors of two digits, and one is for the records.
 _MAX_TOGETHER = 6
@@ -90,13 +85,8 @@ class DetectionRequest:
             raise OptionError(f"quorum={quorum} cannot be met by {len(sources)} sources: name more, or lower quorum.")
         check_range("samples", params["samples"], 1, 20)
         family, address = params.get("family") or "ipv4", params["source_address"]
-        if address:
-            try:
-                is_valid = parse_address(address).version == (6 if family == "ipv6" else 4)
-            except ValueError:
-                is_valid = False
-            if not is_valid:
-                raise OptionError(f"source_address {quote_word(address)} is not an {family} address of the host.")
+        if address and not _is_of_family(address, family):
+            raise OptionError(f"source_address {quote_word(address)} is not an {family} address of the host.")
         proxy = params.get("proxy")
         if proxy:
             check_url("proxy", proxy)
@@ -110,6 +100,13 @@ class DetectionRequest:
             proxy=proxy,
             allow_non_global=params["allow_non_global"],
         )
+
+
+def _is_of_family(text: str, family: str) -> bool:
+    try:
+        return parse_address(text).version == (6 if family == "ipv6" else 4)
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -126,56 +123,49 @@ def build_command(request: DetectionRequest) -> tuple[str, str]:
     """Return the shell command, and the nonce that marks its records: no source can forge one."""
     nonce = new_nonce()
     urls = [shlex.quote(url) for url in request.sources]
-    calls = [f"ask {n} {url} &" for n, url in enumerate(urls) for _again in range(request.samples)]
-    functions, unless = _ASK, "false"
+    jobs = [f"fetch_source {n} {url} &" for n, url in enumerate(urls) for _sample in range(request.samples)]
+    functions, unless = _FETCH_SOURCE, "false"
     # Each sample needs its own connection, but curl would share one.
     if request.samples == 1 and 1 < len(urls) <= _MAX_TOGETHER:
-        functions += _TOGETHER + _together(urls)
-        unless = "[ $tool = curl ] && together 9>&1"
-    options = FetchOptions(
+        functions += _FETCH_TOGETHER + _fetch_together(urls)
+        unless = "[ $tool = curl ] && fetch_together 9>&1"
+    is_secure = not all(url.startswith("http://") for url in request.sources)
+    # Busybox's wget does not verify certificates and supports neither family nor source address.
+    is_plain = not is_secure and request.family == "ipv4" and not request.source_address
+    script = build_script(
+        nonce,
+        functions,
+        jobs,
         timeout=request.timeout,
+        unless=unless,
         # Through a proxy, curl's option would concern the connection to the proxy, and not its exit.
         family="" if request.proxy else request.family[-1],
         address=request.source_address or "",
         proxy=request.proxy or "",
-        # Busybox's wget does not verify certificates and supports neither family nor source address.
-        plain=_needs_only_plain_http(request),
-        secure=not all(url.startswith("http://") for url in request.sources),
+        plain="yes" if is_plain else "",
+        secure="yes" if is_secure else "",
+        max_response=str(MAX_RESPONSE),
+        line_feed="\n",
+        numbers=" ".join(map(str, range(len(urls)))),
     )
-    settings = {
-        "longest": str(MAX_RESPONSE),
-        "line_feed": "\n",
-        "numbers": " ".join(map(str, range(len(urls)))),
-    }
-    return build_script(nonce, options, functions, calls, unless=unless, **settings), nonce
+    return script, nonce
 
 
-def _together(urls: Sequence[str]) -> str:
+def _fetch_together(urls: Sequence[str]) -> str:
     """Return the shell function that fetches all sources at once: nested subshells that each read one pipe."""
     outputs = " ".join(f"-o /dev/fd/{n + 3} {url}" for n, url in enumerate(urls))
-    lines = [f'codes=" $(all_at_once {outputs})"', "end_lines"]
+    lines = [f'exit_codes=" $(fetch_all {outputs})"', "append_exit_codes"]
     for n in range(len(urls)):
-        outermost = n == len(urls) - 1
-        give_up = ") || return 1" if outermost else ") || exit 1"
-        lines = ["answer=$(", f"exec {n + 3}>&1", *lines, give_up, f'say_last {n} "$answer"']
-    return "\n".join(["together() {", *lines, "}"])
-
-
-def _needs_only_plain_http(request: DetectionRequest) -> bool:
-    return (
-        all(url.startswith("http://") for url in request.sources)
-        and request.family == "ipv4"
-        and not request.source_address
-    )
+        fail = "return 1" if n == len(urls) - 1 else "exit 1"
+        lines = ["response=$(", f"exec {n + 3}>&1", *lines, f") || {fail}", f'print_response {n} "$response"']
+    return "\n".join(["fetch_together() {", *lines, "}"])
 
 
 def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[SourceReply]:
     """Return the replies in the output of the command; raises QgError if a source has more than requested."""
     replies = []
     found = parse_records(output, nonce, len(request.sources))
-    numbers = [record.number for record in found]
-    for number in dict.fromkeys(numbers):
-        count = numbers.count(number)
+    for number, count in Counter(record.number for record in found).items():
         if count > request.samples:
             raise QgError(
                 f"The host printed {count} responses of source {number + 1}, although samples={request.samples} were "
@@ -184,15 +174,17 @@ def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[So
     # The records are in the order of the responses, the result in the order of the sources.
     for record in sorted(found, key=lambda record: record.number):
         text, response = [*record.text.split(" ", 1), ""][:2]
-        code = parse_exit_code(text)
-        error = None if record.complete and code is not None else "its response was cut off"
+        code = int(text) if re.fullmatch("[0-9]{1,3}", text) else None
+        error = None
         if code:
             error = explain_exit_code(record.tool, code)
-        elif not error and record.tool == "wget" and not response.strip():
+        elif code is None or not record.complete:
+            error = "its response was cut off"
+        elif record.tool == "wget" and not response.strip():
             # wget2 also ends with 0 after a failure.
             error = "no response (wget printed nothing)"
-        text_or_none = None if error else response.strip()
-        replies.append(SourceReply(request.sources[record.number], record.tool, text_or_none, error))
+        source = request.sources[record.number]
+        replies.append(SourceReply(source, record.tool, None if error else response.strip(), error))
     return replies
 
 
@@ -249,33 +241,31 @@ def evaluate_quorum(replies: Sequence[SourceReply], request: DetectionRequest) -
     doubtful = [ip for ip, sources in reported.items() if len(sources) < request.quorum]
     is_accepted = len(reported) > len(doubtful)
     if wrong:
-        raise QgError(
+        error = (
             f"The egress address is uncertain: {_list(wrong)}. Remove a source that is not an echo service, or check "
-            "what is between the host and it.",
-            source_replies=source_replies,
+            "what is between the host and it."
         )
-    if len(doubtful) > 1 or (doubtful and is_accepted):
+    elif len(doubtful) > 1 or (doubtful and is_accepted):
         said = [f"{ip} by {', '.join(sorted(sources))}" for ip, sources in sorted(reported.items())]
-        raise QgError(
+        error = (
             f"The sources disagree on the egress address: {_list(said)}. If the host has several egress "
-            "addresses, raise samples; otherwise remove the source that is wrong.",
-            source_replies=source_replies,
+            "addresses, raise samples; otherwise remove the source that is wrong."
         )
-    if not is_accepted:
+    elif not is_accepted:
         count = len(reported[doubtful[0]]) if doubtful else 0
-        raise QgError(
+        error = (
             f"Only {count} of the {request.quorum} required sources reported an egress address: "
-            f"{_list(silent or ['no source responded'])}. Name sources that the host can reach, or lower quorum.",
-            source_replies=source_replies,
+            f"{_list(silent or ['no source responded'])}. Name sources that the host can reach, or lower quorum."
         )
-    if len(reported) > request.samples:
-        raise QgError(
+    elif len(reported) > request.samples:
+        error = (
             f"The host reports {len(reported)} egress addresses, but samples={request.samples} allows only "
             f"{request.samples}: {format_sample(numeric_order(reported))}. If it "
-            "has several egress addresses, raise samples to their number.",
-            source_replies=source_replies,
+            "has several egress addresses, raise samples to their number."
         )
-    return DetectionResult(numeric_order(reported), source_replies)
+    else:
+        return DetectionResult(numeric_order(reported), source_replies)
+    raise QgError(error, source_replies=source_replies)
 
 
 def _labelled(replies: Sequence[SourceReply], request: DetectionRequest) -> list[SourceReply]:

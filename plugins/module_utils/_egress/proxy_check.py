@@ -24,15 +24,7 @@ from .._core.errors import OptionError, QgError
 from .._core.text import describe
 from .._core.validation import check_range, check_url
 from .detect import read_address
-from .shell import (
-    NO_TOOL,
-    FetchOptions,
-    Record,
-    build_script,
-    explain_exit_code,
-    new_nonce,
-    parse_records,
-)
+from .shell import NO_TOOL, Record, build_script, explain_exit_code, new_nonce, parse_records
 
 #: The maximum length of the proxies in one command: about 2000 of them. Linux allows 131072 characters in one argument,
 #: and each shell that passes on the command adds quotes.
@@ -41,25 +33,25 @@ MAX_LIST = 60_000
 # A record contains the errors of the tool, its exit code, the times before and after (for a tool that does not report
 # the duration), and the response. A record has less than the 4096 bytes that a pipe writes atomically, so that records
 # are not mixed; an honest response is much shorter.
-_PROBE = r"""
-moment() {
+_CHECK_PROXY = r"""
+read_clock() {
   now=-
   if [ "$tool" = wget ]; then
     now=$(date +%s%N 2>/dev/null)
-    # Not every date knows nanoseconds.
+    # Not every date supports nanoseconds.
     case $now in *[!0-9]*) now=$(date +%s 2>/dev/null) ;; esac
   fi
 }
-told() {
-  moment; began=$now
-  answer=$(ask_$tool "$echo_url" 2>&3 3>&- </dev/null); code=$?
-  moment
-  printf '\n%s: %s %s %s %.2000s' "$nonce" "$code" "${began:--}" "${now:--}" "$answer"
+fetch_timed() {
+  read_clock; started=$now
+  response=$(fetch_$tool "$echo_url" 2>&3 3>&- </dev/null); code=$?
+  read_clock
+  printf '\n%s: %s %s %s %.2000s' "$nonce" "$code" "${started:--}" "${now:--}" "$response"
 }
-probe() {
+check() {
   proxy=http://$2
-  said=$(told 3>&1)
-  printf '\n%s %s %s %.3500s\n%s.\n' "$nonce" "$1" "$tool" "$said" "$nonce"
+  result=$(fetch_timed 3>&1)
+  printf '\n%s %s %s %.3500s\n%s.\n' "$nonce" "$1" "$tool" "$result" "$nonce"
 }
 """
 
@@ -210,7 +202,7 @@ def build_commands(request: ProxyCheckRequest) -> Iterator[Command]:
 
 
 def _job(number: int, server: str) -> str:
-    return f"probe {number} {shlex.quote(server)}; "
+    return f"check {number} {shlex.quote(server)}; "
 
 
 def _build_command(request: ProxyCheckRequest, servers: Sequence[str]) -> Command:
@@ -221,12 +213,11 @@ def _build_command(request: ProxyCheckRequest, servers: Sequence[str]) -> Comman
         "{ " + "".join(jobs[start :: request.parallel]) + "} &" for start in range(min(request.parallel, len(jobs)))
     ]
     # Busybox's wget does not verify certificates.
-    plain = request.url.startswith("http://")
-    options = FetchOptions(timeout=request.timeout, plain=plain, secure=not plain)
+    protocol = "plain" if request.url.startswith("http://") else "secure"
     report = rf"\n{nonce}; %{{http_code}} %{{http_connect}} %{{time_total}}"
-    return Command(
-        build_script(nonce, options, _PROBE, lanes, echo_url=request.url, report=report), nonce, tuple(servers)
-    )
+    variables = {protocol: "yes", "echo_url": request.url, "report": report}
+    script = build_script(nonce, _CHECK_PROXY, lanes, timeout=request.timeout, **variables)
+    return Command(script, nonce, tuple(servers))
 
 
 def parse_replies(output: str, command: Command) -> dict[str, ProxyReply]:
@@ -237,7 +228,7 @@ def parse_replies(output: str, command: Command) -> dict[str, ProxyReply]:
 
 def _reply(record: Record, nonce: str) -> ProxyReply:
     complaint, _mark, rest = f"\n{record.text}".partition(f"\n{nonce}: ")
-    code, began, end, response = [*rest.split(" ", 3), "", "", ""][:4]
+    code, started, ended, response = [*rest.split(" ", 3), "", "", ""][:4]
     ended_with = integer(code)
     if not record.complete or ended_with is None:
         return ProxyReply(record.tool, error="its response was cut off")
@@ -252,7 +243,7 @@ def _reply(record: Record, nonce: str) -> ProxyReply:
         if numbers := re.search(r"(?<![0-9])([0-9]{1,3}) ([0-9.]{1,20})\s*$", complaint):
             tunnel, status, seconds = ended_with == 56, int(numbers[1]), duration(numbers[2])
     else:
-        seconds = _seconds(began, end)
+        seconds = _seconds(started, ended)
         if numbers := re.search(r"(?:ERROR|HTTP/1\.[01]) ([0-9]{3})\b", complaint):
             status = int(numbers[1])
     error = _reason(record.tool, ended_with, status, tunnel, complaint)
@@ -262,20 +253,15 @@ def _reply(record: Record, nonce: str) -> ProxyReply:
     return ProxyReply(record.tool, None if error else response.strip(), seconds, error)
 
 
-def _seconds(began: str, end: str) -> float | None:
-    """Return the seconds between two times in nanoseconds or seconds, by their length; None if the host has no date."""
-    first, last = _nanoseconds(began), _nanoseconds(end)
-    if first is None or last is None or len(began) != len(end):
+def _seconds(started: str, ended: str) -> float | None:
+    """Return the seconds between two Unix times that the program date printed, in nanoseconds or in seconds.
+
+    None if the host has no date.
+    """
+    if len(started) != len(ended) or not all(re.fullmatch("[0-9]{1,20}", text) for text in (started, ended)):
         return None
     # The clock of the host may have been set back.
-    return max(0.0, (last - first) / 1e9)
-
-
-def _nanoseconds(time: str) -> int | None:
-    """Return a Unix time of the program date in nanoseconds, also if it printed seconds; None for other text."""
-    if not re.fullmatch(r"[0-9]{1,20}", time):
-        return None
-    return int(time) if len(time) > 12 else int(time) * 10**9
+    return max(0.0, (int(ended) - int(started)) / (1e9 if len(ended) > 12 else 1))
 
 
 def _reason(tool: str, code: int, status: int, tunnel: bool, complaint: str) -> str | None:
@@ -302,7 +288,10 @@ def _reason(tool: str, code: int, status: int, tunnel: bool, complaint: str) -> 
 def evaluate(request: ProxyCheckRequest, replies: Mapping[str, ProxyReply]) -> dict[str, Any]:
     """Return the result: the check of each proxy, and the working ones."""
     if any(reply.tool == "none" for reply in replies.values()):
-        raise QgError(f"No proxy can be checked: {NO_TOOL}{_busybox(request)}. Install one of them.")
+        busybox = (
+            "" if request.url.startswith("http://") else " (the wget of busybox is sufficient only for a url with http)"
+        )
+        raise QgError(f"No proxy can be checked: {NO_TOOL}{busybox}. Install one of them.")
     checks = [_check(proxy, replies[proxy.server]) for proxy in request.proxies]
     good = {check["server"]: check["latency_seconds"] for check in checks if check["ok"]}
     # A proxy without a known duration comes last.
@@ -313,10 +302,6 @@ def evaluate(request: ProxyCheckRequest, replies: Mapping[str, ProxyReply]) -> d
         "failed_count": sum(not check["ok"] for check in checks),
         "fastest": working[0] if working else None,
     }
-
-
-def _busybox(request: ProxyCheckRequest) -> str:
-    return "" if request.url.startswith("http://") else " (the wget of busybox is sufficient only for a url with http)"
 
 
 def _check(proxy: Proxy, reply: ProxyReply) -> dict[str, Any]:

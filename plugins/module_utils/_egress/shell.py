@@ -5,7 +5,7 @@
 """One POSIX shell command with which a host fetches URLs.
 
 This file is private to the collection. A host needs only a shell and one of curl, wget or Python. The caller provides a
-shell function that calls ``ask_$tool URL`` and prints a record::
+shell function that calls ``fetch_$tool URL`` and prints a record::
 
     (line feed) NONCE (blank) NUMBER (blank) TOOL (blank) TEXT (line feed) NONCE.
 
@@ -16,7 +16,6 @@ itself can print any record, so the parser bounds their number.
 from __future__ import annotations
 
 import math
-import re
 import secrets
 import shlex
 from collections.abc import Iterable
@@ -32,26 +31,26 @@ _PYTHON = """
 import http.client, re, signal, socket, sys, time, urllib.parse
 url, family, address, limit, proxy, agent = sys.argv[1:]
 signal.setitimer(signal.ITIMER_REAL, float(limit))
-kind = {"4": socket.AF_INET, "6": socket.AF_INET6}.get(family, 0)
+wanted = {"4": socket.AF_INET, "6": socket.AF_INET6}.get(family, 0)
 resolve = socket.getaddrinfo
-socket.getaddrinfo = lambda host, port, f=0, *rest, **named: resolve(host, port, kind, *rest, **named)
+socket.getaddrinfo = lambda host, port, f=0, *rest, **named: resolve(host, port, wanted, *rest, **named)
 target = urllib.parse.urlsplit(url)
-first = urllib.parse.urlsplit(proxy) if proxy else target
+server = urllib.parse.urlsplit(proxy) if proxy else target
 tls = target.scheme == "https"
-make = http.client.HTTPSConnection if tls else http.client.HTTPConnection
-port = first.port or (80 if proxy else None)
-status, body, code, began = 0, b"", 0, time.monotonic()
+connection_type = http.client.HTTPSConnection if tls else http.client.HTTPConnection
+port = server.port or (80 if proxy else None)
+status, body, code, started = 0, b"", 0, time.monotonic()
 try:
-    connection = make(first.hostname, port, source_address=(address, 0) if address else None)
+    connection = connection_type(server.hostname, port, source_address=(address, 0) if address else None)
     if proxy and tls:
         connection.set_tunnel(target.hostname, target.port or 443)
     path = (target.path or "/") + ("?" + target.query if target.query else "")
     connection.request("GET", url if proxy and not tls else path, headers={"Host": target.netloc, "User-Agent": agent})
-    answer = connection.getresponse()
-    body, status = answer.read(4096), answer.status
+    response = connection.getresponse()
+    body, status = response.read(4096), response.status
     code = 22 if status >= 400 else 0
-except Exception as problem:
-    name, text = type(problem).__name__, str(problem)
+except Exception as error:
+    name, text = type(error).__name__, str(error)
     tunnel = re.search("^Tunnel connection failed: ([0-9]{3})", text)
     if tunnel:
         status, code = int(tunnel.group(1)), 56
@@ -59,24 +58,24 @@ except Exception as problem:
         code = 60
     elif name.startswith("SSL"):
         code = 35
-    elif isinstance(problem, socket.gaierror):
+    elif isinstance(error, socket.gaierror):
         code = 5 if proxy else 6
-    elif isinstance(problem, (socket.timeout, TimeoutError)):
+    elif isinstance(error, (socket.timeout, TimeoutError)):
         code = 28
-    elif isinstance(problem, http.client.RemoteDisconnected):
+    elif isinstance(error, http.client.RemoteDisconnected):
         code = 52
-    elif isinstance(problem, (http.client.HTTPException, ConnectionResetError, BrokenPipeError)):
+    elif isinstance(error, (http.client.HTTPException, ConnectionResetError, BrokenPipeError)):
         code = 56
     else:
         code = 7
-sys.stderr.write("%d %.6f" % (status, time.monotonic() - began))
+sys.stderr.write("%d %.6f" % (status, time.monotonic() - started))
 if not code:
     sys.stdout.write(body.decode("latin-1"))
 sys.exit(code)
 """
 
 # Neither the environment nor the user's configuration files must change how a URL is fetched.
-_ALONE = """
+_ISOLATION = """
 unset http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY
 unset CURL_HOME WGETRC SYSTEM_WGETRC WGET2RC SYSTEM_WGET2RC WGET2_PLUGINS WGET2_PLUGIN_DIRS
 unset XDG_CONFIG_HOME XDG_DATA_HOME
@@ -86,19 +85,19 @@ LC_ALL=C; export LC_ALL
 # One function for each tool, to be called in a subshell; $1 is the URL. With "report", wget prints its errors, and curl
 # prints that text after the response. Then the selection of the tool.
 _TOOLS = r"""
-has() { command -v "$1" >/dev/null 2>&1; }
-ask_none() { return 127; }
+has_tool() { command -v "$1" >/dev/null 2>&1; }
+fetch_none() { return 127; }
 run_curl() {
   if [ "$proxy" ]; then set -- -x "$proxy" "$@"; else set -- --noproxy '*' "$@"; fi
   exec curl -q -g -f -s -m "$limit" --max-filesize 1048576 --proto '=http,https' \
     ${family:+-$family} ${address:+--interface "$address"} -A "$agent" "$@"
 }
-ask_curl() { run_curl ${report:+-w "$report"} -- "$1"; }
-ask_wget() {
+fetch_curl() { run_curl ${report:+-w "$report"} -- "$1"; }
+fetch_wget() {
   url=$1 quiet=-q
   if [ "$proxy" ]; then
     set -- -e "http_proxy=$proxy" -e "https_proxy=$proxy"
-    # A configuration file may say otherwise where it cannot be left out; wget2 knows neither.
+    # A configuration file may say otherwise if it cannot be left out; wget2 supports neither.
     if [ ! "$no_config" ]; then set -- -e use_proxy=on -e no_proxy= "$@"; fi
     http_proxy=$proxy; export http_proxy
   else set -- --no-proxy
@@ -109,15 +108,15 @@ ask_wget() {
   else set --
   fi
   # Without a home there is no configuration file of the user, and wget2 cannot make this one.
-  HOME=/dev/null $total wget $no_config $quiet -O - -T "$limit" -U "$agent" "$@" "$url"
+  HOME=/dev/null $with_timeout wget $no_config $quiet -O - -T "$limit" -U "$agent" "$@" "$url"
 }
-ask_python() { $total "$python3" -I -c "$python" "$1" "$family" "$address" "$limit" "$proxy" "$agent"; }
-tool=none gnu= no_config= total= python3=
-if has curl; then tool=curl
+fetch_python() { $with_timeout "$python3" -I -c "$python" "$1" "$family" "$address" "$limit" "$proxy" "$agent"; }
+tool=none gnu= no_config= with_timeout= python3=
+if has_tool curl; then tool=curl
 else
-  if has timeout; then total="timeout $limit"; fi
-  if has wget; then
-    # GNU wget knows --no-config since 1.16. What wget2 shows of an HTTPS URL behind a proxy may be the proxy's own.
+  if has_tool timeout; then with_timeout="timeout $limit"; fi
+  if has_tool wget; then
+    # GNU wget supports --no-config since 1.16. What wget2 shows of an HTTPS URL behind a proxy may be the proxy's own.
     if version=$(wget --no-config --version 2>/dev/null); then
       case $proxy$report:$secure:$version in
         ?*:yes:*Wget2*) ;;
@@ -128,7 +127,7 @@ else
     fi
   fi
   for candidate in python3 /usr/libexec/platform-python; do
-    if [ "$tool" = none ] && has "$candidate"; then tool=python python3=$candidate; fi
+    if [ "$tool" = none ] && has_tool "$candidate"; then tool=python python3=$candidate; fi
   done
 fi
 """
@@ -144,25 +143,34 @@ _ENCODED = {
     **{chr(octet): f"\\0{octet:03o}" for octet in range(256) if not 32 <= octet < 127 or chr(octet) in "!'"},
     "\n": "\\n",
 }
-_EXIT_CODE = re.compile("[0-9]{1,3}")
 
 #: The error of a host without any tool.
 NO_TOOL = "the host has neither curl, nor GNU wget, nor python3"
 
 
-@dataclass(frozen=True)
-class FetchOptions:
-    """How URLs are fetched. ``family`` is "4", "6" or "" for any; ``plain`` says that busybox's wget is sufficient.
-
-    ``secure`` says that at least one URL uses HTTPS.
-    """
-
-    timeout: float
-    family: str = ""
-    address: str = ""
-    proxy: str = ""
-    plain: bool = False
-    secure: bool = True
+_UNTRUSTED, _LATE = "{owner} certificate is not trusted", "no response in time"
+#: What the exit codes mean. Python ends with those of curl.
+_CURL_EXIT_CODES = {
+    5: "the proxy's name is unknown",
+    6: "{owner} name is unknown",
+    7: "no connection, refused or unreachable",
+    22: "an HTTP error",
+    28: _LATE,
+    35: "no TLS",
+    51: _UNTRUSTED,
+    52: "an empty response",
+    56: "the connection broke",
+    60: _UNTRUSTED,
+    63: "the response is too long",
+}
+_WGET_EXIT_CODES = {
+    4: "no connection",
+    5: _UNTRUSTED,
+    6: "a user name and a password are required",
+    8: "an HTTP error or a redirect",
+}
+#: Of the program timeout, and of SIGALRM.
+_TIMEOUT_EXIT_CODES = {124: _LATE, 142: _LATE}
 
 
 @dataclass(frozen=True)
@@ -181,29 +189,26 @@ def new_nonce() -> str:
 
 
 def build_script(
-    nonce: str, options: FetchOptions, functions: str, jobs: Iterable[str], *, unless: str = "false", **variables: str
+    nonce: str, functions: str, jobs: Iterable[str], *, timeout: float, unless: str = "false", **variables: str
 ) -> str:
-    """Return the command: settings, tools, the caller's functions, and its jobs, which may run in the background.
+    """Return the command: variables, tools, the caller's functions, and its jobs, which may run in the background.
 
-    The jobs are skipped if ``unless``, which prints records as well, succeeds.
+    The jobs are skipped if ``unless``, which prints records as well, succeeds. For the tools, the caller may set
+    ``family`` ("4" or "6"), ``address`` (of the source), ``proxy`` and ``report``, and set to any text ``plain`` (the
+    wget of busybox is sufficient) and ``secure`` (at least one URL uses HTTPS).
     """
     settings = {
         "nonce": nonce,
         # Whole seconds: some versions of wget and timeout accept no fraction.
-        "limit": str(math.ceil(options.timeout)),
-        "family": options.family,
-        "address": options.address,
-        "proxy": options.proxy,
-        "plain": "yes" if options.plain else "",
-        "secure": "yes" if options.secure else "",
+        "limit": str(math.ceil(timeout)),
         "agent": USER_AGENT,
         "python": _PYTHON.strip(),
-        "report": "",
+        **dict.fromkeys(("family", "address", "proxy", "plain", "secure", "report"), ""),
         **variables,
     }
     return "\n".join(
         [
-            _ALONE.strip(),
+            _ISOLATION.strip(),
             *(f"{name}={shlex.quote(value)}" for name, value in settings.items()),
             _TOOLS.strip(),
             functions.strip(),
@@ -248,36 +253,9 @@ def parse_records(output: str, nonce: str, count: int) -> list[Record]:
     return found
 
 
-def parse_exit_code(text: str) -> int | None:
-    """Return the exit code that a host printed; None for any other text."""
-    return int(text) if _EXIT_CODE.fullmatch(text) else None
-
-
-def explain_exit_code(tool: str, code: int, whose: str = "its") -> str:
+def explain_exit_code(tool: str, code: int, owner: str = "its") -> str:
     """Say why a tool that ended with this code has no response."""
     if tool == "none":
         return NO_TOOL
-    untrusted, late = f"{whose} certificate is not trusted", "no response in time"
-    curl = {
-        5: "the proxy's name is unknown",
-        6: f"{whose} name is unknown",
-        7: "no connection, refused or unreachable",
-        22: "an HTTP error",
-        28: late,
-        35: "no TLS",
-        51: untrusted,
-        52: "an empty response",
-        56: "the connection broke",
-        60: untrusted,
-        63: "the response is too long",
-    }
-    wget = {
-        4: "no connection",
-        5: untrusted,
-        6: "a user name and a password are required",
-        8: "an HTTP error or a redirect",
-    }
-    # The program timeout, and SIGALRM.
-    stopped = {124: late, 142: late}
-    words = {**(wget if tool == "wget" else curl), **stopped}.get(code, "no response")
-    return f"{words} ({tool} ended with {code})"
+    meanings = {**(_WGET_EXIT_CODES if tool == "wget" else _CURL_EXIT_CODES), **_TIMEOUT_EXIT_CODES}
+    return f"{meanings.get(code, 'no response').format(owner=owner)} ({tool} ended with {code})"

@@ -160,8 +160,8 @@ def test_a_watcher_that_waits_for_its_turn_lets_go_when_it_is_cancelled(
         waiting.set()
         try:
             nap(300)
-        except QgError as problem:
-            outcome.append(problem.message)
+        except QgError as error:
+            outcome.append(error.message)
             raise
 
     monkeypatch.setitem(poller.FETCHERS, "quota", turn)
@@ -274,8 +274,8 @@ def test_many_polls_leave_nothing_behind(vendor: Vendor) -> None:
 
 def test_no_secret_reaches_an_event_or_the_log(vendor: Vendor, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    problem = QgError(f"the server said {KEY} {PWD} {APP_KEY}", endpoint=f"/{KEY}")
-    vendor.answers = {"quota": [problem, quota(0)], "whitelist": [[], [KEY]], "balance": [problem]}
+    error = QgError(f"the server said {KEY} {PWD} {APP_KEY}", endpoint=f"/{KEY}")
+    vendor.answers = {"quota": [error, quota(0)], "whitelist": [[], [KEY]], "balance": [error]}
     secrets = {"pwd": PWD, "app_id": "agent", "app_key": APP_KEY}
     events = watch(vendor, 3, quota_below=1, whitelist=True, balance_below=1, **secrets)
     assert {event["type"] for event in events} >= {"watch_failed", "quota_low", "whitelist_added"}

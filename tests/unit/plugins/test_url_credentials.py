@@ -150,8 +150,8 @@ def complaint(work: Callable[[], object]) -> object:
     """What the user is shown: the result, or the message of the exception."""
     try:
         return work()
-    except (AnsibleError, QgError) as problem:
-        return str(problem)
+    except (AnsibleError, QgError) as error:
+        return str(error)
 
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "action").glob("qg_*.py"))
@@ -272,8 +272,8 @@ def test_no_option_of_the_event_source_quotes_credentials(tmp_path: Path, monkey
             queue: asyncio.Queue[Any] = asyncio.Queue()
             try:
                 await poller.watch(queue, options, pause)
-            except QgError as problem:
-                return [str(problem), *(queue.get_nowait() for _number in range(queue.qsize()))]
+            except QgError as error:
+                return [str(error), *(queue.get_nowait() for _number in range(queue.qsize()))]
             return []
 
         return asyncio.run(scene())

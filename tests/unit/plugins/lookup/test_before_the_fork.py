@@ -3,7 +3,7 @@
 
 """A lookup may be evaluated in the process that Ansible's workers are made from, which must not keep the state open.
 
-SQLite does not work in a child of a process that has the same file open: it then waits for a lock that nobody holds.
+SQLite does not work in a child of a process that has the same file open: it waits for a lock that no process holds.
 """
 
 from __future__ import annotations

@@ -89,10 +89,10 @@ def enveloped(data: Any, code: Any = 0, **fields: Any) -> HttpResponse:
     return json_answer({"RequestId": "R-1", "Code": code, "Message": "返回内容", "Data": data, **fields})
 
 
-def reported(problem: QgError) -> str:
+def reported(error: QgError) -> str:
     """All that an error could show, which is one line."""
-    assert "\n" not in problem.message
-    return f"{problem.message} {problem.details} {problem!r}"
+    assert "\n" not in error.message
+    return f"{error.message} {error.details} {error!r}"
 
 
 #: Each call: how it is made, the data of a success, and the result.
@@ -573,8 +573,8 @@ def test_an_answer_that_cannot_be_read_does_not_show_its_passwords(body: str) ->
         for call in (api.instances, functools.partial(api.proxy_plan, "x", 117)):
             try:
                 shown = str(call())
-            except QgError as problem:
-                shown = reported(problem)
+            except QgError as error:
+                shown = reported(error)
             assert "hidden" not in shown
 
 

@@ -568,8 +568,8 @@ def test_any_json_gives_rows_or_one_error(data: Any) -> None:
     for read in (instances, packages, lines, proxy_plan, order_price, balance):
         try:
             read(data)
-        except ResponseShapeError as problem:
-            reported = str(problem)
+        except ResponseShapeError as error:
+            reported = str(error)
         else:
             reported = "a row or none"
         assert len(reported.split()) >= 3

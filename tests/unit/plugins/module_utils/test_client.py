@@ -228,7 +228,7 @@ def tls_error(reason: str) -> ssl.SSLError:
 
 
 @pytest.mark.parametrize(
-    ("problem", "effect", "retryable", "words"),
+    ("cause", "effect", "retryable", "words"),
     [
         (ssl.SSLCertVerificationError(1, "x"), Effect.NOT_SENT, False, "is not trusted"),
         (requests.exceptions.InvalidURL(f"?Key={KEY}"), Effect.NOT_SENT, False, "cannot be used"),
@@ -252,9 +252,9 @@ def tls_error(reason: str) -> ssl.SSLError:
     ],
 )
 def test_exceptions_are_put_in_words_without_their_text(
-    problem: Exception, effect: Effect, retryable: bool, words: str
+    cause: Exception, effect: Effect, retryable: bool, words: str
 ) -> None:
-    error = Transport(timeout=1)._explain(problem, "api.example", "/x")
+    error = Transport(timeout=1)._explain(cause, "api.example", "/x")
     assert (error.effect, error.retryable) == (effect, retryable)
     assert words in error.message
     assert KEY not in error.message

@@ -178,14 +178,14 @@ def test_each_proxy_is_checked_once_for_all_its_spellings() -> None:
 
 def test_as_many_lanes_as_may_ask_at_the_same_time() -> None:
     (command,) = build_commands(probe(*addresses(7), parallel=3))
-    lanes = [line for line in command.script.splitlines() if line.startswith("{ probe ")]
+    lanes = [line for line in command.script.splitlines() if line.startswith("{ check ")]
     assert [[int(job.split()[1]) for job in lane.split("; ")[:-1]] for lane in (lane[2:] for lane in lanes)] == [
         [0, 3, 6],
         [1, 4],
         [2, 5],
     ]
     (command,) = build_commands(probe(*addresses(2), parallel=500))
-    assert command.script.count("{ probe ") == 2
+    assert command.script.count("{ check ") == 2
 
 
 def handed_on(script: str, shells: int) -> str:
