@@ -95,7 +95,7 @@ http_status:
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.account import BALANCE_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import BALANCE_INFO
 
 
 def main() -> None:

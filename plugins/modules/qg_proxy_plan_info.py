@@ -216,7 +216,7 @@ http_status:
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.account import PROXY_PLAN_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PROXY_PLAN_INFO
 
 
 def main() -> None:

@@ -21,8 +21,8 @@ BALANCE, INSTANCES, PRICE = "/merchant/getBalance", "/cloud-business/getDetail",
 PACKAGES, LINES, PLAN = "/cloud-product/packageList", "/physical-product/lineList", "/proxyip/resourceView"
 #: The operations, by what the tests call them: where they are, which call they make, and options that succeed.
 OPERATIONS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
-    "balance": ("_cloud.account", "BALANCE_INFO", BALANCE, {}),
-    "plan": ("_cloud.account", "PROXY_PLAN_INFO", PLAN, {"resource_no": "demo0001", "product_id": 117}),
+    "balance": ("_cloud.operations", "BALANCE_INFO", BALANCE, {}),
+    "plan": ("_cloud.operations", "PROXY_PLAN_INFO", PLAN, {"resource_no": "demo0001", "product_id": 117}),
     "packages": ("_cloud.operations", "PACKAGE_FACTS", PACKAGES, {"product_id": 104}),
     "price": ("_cloud.operations", "PRICE_INFO", PRICE, {"package_no": "1", "system_no": "1", "duration": "1m"}),
     "lines": ("_cloud.operations", "LINE_INFO", LINES, {"product_id": 115}),

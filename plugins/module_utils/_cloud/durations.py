@@ -18,14 +18,8 @@ from .._core.text import quote_word
 _MONTHS = (*(f"{number}m" for number in range(1, 10)), "12m", "24m", "36m")
 #: The durations of each brand; None if only the vendor's price list shows them.
 BRANDS: dict[str, tuple[str, ...] | None] = {
-    "tencent": _MONTHS,
-    "alibaba": _MONTHS,
-    "huawei": _MONTHS,
-    "qianhai": _MONTHS,
-    "telecom": _MONTHS,
-    "qingguo": None,
-    "desktop": None,
-    "other": None,
+    **dict.fromkeys(("tencent", "alibaba", "huawei", "qianhai", "telecom"), _MONTHS),
+    **dict.fromkeys(("qingguo", "desktop", "other")),
 }
 
 

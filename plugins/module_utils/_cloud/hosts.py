@@ -23,18 +23,14 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .._api.account.models import (
-    ORDER_STATUS,
-    RUN_STATUS,
-    UNKNOWN,
-    instances,
-)
+from .._api.account.models import ORDER_STATUS, RUN_STATUS, UNKNOWN, instances
 from .._core.addresses import is_public, parse_address
 from .._core.errors import OptionError
 from .._core.text import format_sample, one_line, quote_word
 from .._core.validation import check_range
 
 Row = dict[str, Any]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _EMPTY = instances([{"suid": "-"}], include_secrets=True)[0]
 _PUBLIC = instances([{"suid": "-"}])[0]
 #: The variables of a host: the requested brand, and all columns of a service.
@@ -117,11 +113,8 @@ def check_required(
     """Refuse a file without a required option, unless the environment sets it."""
     for name, definition in definitions.items():
         variables = [entry["name"] for entry in definition.get("env") or []]
-        if (
-            definition.get("required")
-            and config.get(name) is None
-            and not any(environment.get(each) for each in variables)
-        ):
+        is_given = config.get(name) is not None or any(map(environment.get, variables))
+        if definition.get("required") and not is_given:
             raise OptionError(f"{name} is missing: give it in the inventory file or the environment {variables[0]}.")
 
 
@@ -205,9 +198,9 @@ def matches(row: Row, filters: Mapping[str, Collection[str | None]]) -> bool:
 
 
 def _matches_pattern(value: Any, patterns: Collection[str | None]) -> bool:
-    text = None if value is None else str(value).casefold()
-    if text is None:
+    if value is None:
         return None in patterns
+    text = str(value).casefold()
     return any(pattern is not None and fnmatch.fnmatchcase(text, pattern) for pattern in patterns)
 
 
@@ -233,14 +226,12 @@ def address(row: Row, column: str, *, only_global: bool = False) -> tuple[str | 
     return str(parsed), ""
 
 
-def _embedded(
-    parsed: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _embedded(parsed: Address) -> Address:
     """Return the IPv4 address in an IPv6 address of the form ::ffff:192.0.2.1; other addresses unchanged."""
     return (parsed.ipv4_mapped or parsed) if isinstance(parsed, ipaddress.IPv6Address) else parsed
 
 
-def _is_remote(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def _is_remote(parsed: Address) -> bool:
     """Whether another machine can have this address and be reached from other networks."""
     ip = _embedded(parsed)
     if ip.is_loopback or ip.is_unspecified or ip.is_link_local or ip.is_multicast or ip.is_reserved:

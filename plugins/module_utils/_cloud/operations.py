@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations of qg_cloud_package_facts, qg_cloud_price_info, qg_cloud_line_info, qg_cloud_instance_info.
+"""The operations on the account API: balance, volume-billed proxies, and packages, prices, lines and services.
 
 This file is private to the collection.
 """
@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._api.account.client import AccountApi, Row
-from .._core.validation import check_range, check_word
+from .._core.validation import check_at_least, check_range, check_word
 from .._task.operation import Mode, Operation
 from .._task.options import ACCOUNT_API_OPTIONS, Spec, account_api
-from .account import PRODUCT, SECRETS, parse_product, parse_required_product
 from .durations import BRANDS, check_duration
 
+#: The brand, by the vendor's number (vendor doc 2662).
+_PRODUCT: Spec = {"product_id": {"type": "int", "required": True}}
+_SECRETS: Spec = {"include_secrets": {"type": "bool", "default": False}}
 #: The options that describe an order.
 _ORDER = ("package_no", "system_no", "duration")
 _BRAND: Spec = {"brand": {"type": "str", "choices": list(BRANDS)}}
@@ -99,47 +101,93 @@ def _order_price(api: AccountApi, order: Order, product_id: int | None) -> Row:
     return {**parts, **api.order_price(**parts, product_id=product_id)}
 
 
-def _run_packages(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    product_id = parse_required_product(params)
+def _parse_product(params: Mapping[str, Any]) -> int:
+    """Return the number of the brand; refuse a number that cannot be that of a brand."""
+    product_id: int = params["product_id"]
+    check_range("product_id", product_id, 1, 10**9)
+    return product_id
+
+
+def _parse_optional_product(params: Mapping[str, Any]) -> int | None:
+    """Return the number of the brand, or None if all brands are meant."""
+    return None if params["product_id"] is None else _parse_product(params)
+
+
+def _result(api: AccountApi, **values: Any) -> dict[str, Any]:
+    return {"changed": False, **values, "api": api.usage()}
+
+
+def _run_balance(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+    wanted = check_at_least(params["at_least"])
+    api = account_api(params)
+    balance = api.balance()
+    # The decimal number as it was written, and not the nearest binary number.
+    sufficient = None if wanted is None else balance.exact >= decimal.Decimal(str(wanted))
+    return _result(api, balance=balance.text, amount=float(balance.exact), sufficient=sufficient)
+
+
+def _run_proxy_plan(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+    product_id = _parse_product(params)
+    resource_no, wanted = check_word("resource_no", params["resource_no"]), check_at_least(params["at_least"])
+    api = account_api(params)
+    plan = api.proxy_plan(resource_no, product_id, include_secrets=params["include_secrets"])
+    available = plan["available"]
+    sufficient = None if wanted is None or available is None else available >= wanted
+    return _result(api, plan=plan, sufficient=sufficient)
+
+
+def _run_packages(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+    product_id = _parse_product(params)
     place = {name: check_word(name, params[name]) for name in ("line_no", "area_no") if params[name] is not None}
     wanted = PackageFilter.parse(params)
     order = Order.parse(params) if params["package_no"] is not None else None
     api = account_api(params)
     packages = select_packages(api.packages(product_id, **place, load_rate=params["load_rate"]), wanted)
-    return {
-        "changed": False,
-        "packages": packages,
-        "count": len(packages),
-        "order_price": _order_price(api, order, product_id) if order else None,
-        "ansible_facts": {"qg_cloud_packages": packages},
-        "api": api.usage(),
-    }
+    return _result(
+        api,
+        packages=packages,
+        count=len(packages),
+        order_price=_order_price(api, order, product_id) if order else None,
+        ansible_facts={"qg_cloud_packages": packages},
+    )
 
 
-def _run_price(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    product_id, order = parse_product(params), Order.parse(params)
+def _run_price(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+    product_id, order = _parse_optional_product(params), Order.parse(params)
     api = account_api(params)
-    return {"changed": False, "price": _order_price(api, order, product_id), "api": api.usage()}
+    return _result(api, price=_order_price(api, order, product_id))
 
 
-def _run_lines(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    product_id = parse_required_product(params)
+def _run_lines(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+    product_id = _parse_product(params)
     api = account_api(params)
     lines = api.lines(product_id)
-    return {"changed": False, "lines": lines, "count": len(lines), "api": api.usage()}
+    return _result(api, lines=lines, count=len(lines))
 
 
-def _run_instances(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    product_id = parse_product(params)
+def _run_instances(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+    product_id = _parse_optional_product(params)
     suid = None if params["suid"] is None else check_word("suid", params["suid"])
     api = account_api(params)
     instances = api.instances(product_id, suid, include_secrets=params["include_secrets"])
-    return {"changed": False, "instances": instances, "count": len(instances), "api": api.usage()}
+    return _result(api, instances=instances, count=len(instances))
 
 
+BALANCE_INFO = Operation(spec={"at_least": {"type": "float"}, **ACCOUNT_API_OPTIONS}, run=_run_balance)
+PROXY_PLAN_INFO = Operation(
+    spec={
+        "resource_no": {"type": "str", "required": True},
+        **_PRODUCT,
+        "at_least": {"type": "int"},
+        **_SECRETS,
+        **ACCOUNT_API_OPTIONS,
+    },
+    run=_run_proxy_plan,
+    secret_option="include_secrets",
+)
 PACKAGE_FACTS = Operation(
     spec={
-        **PRODUCT,
+        **_PRODUCT,
         **{name: {"type": "str"} for name in ("line_no", "area_no")},
         **{option: {"type": "float" if option == "min_memory" else "int"} for option in _MINIMUMS},
         "max_price": {"type": "float"},
@@ -161,9 +209,9 @@ PRICE_INFO = Operation(
     },
     run=_run_price,
 )
-LINE_INFO = Operation(spec={**PRODUCT, **ACCOUNT_API_OPTIONS}, run=_run_lines)
+LINE_INFO = Operation(spec={**_PRODUCT, **ACCOUNT_API_OPTIONS}, run=_run_lines)
 INSTANCE_INFO = Operation(
-    spec={"product_id": {"type": "int"}, "suid": {"type": "str"}, **SECRETS, **ACCOUNT_API_OPTIONS},
+    spec={"product_id": {"type": "int"}, "suid": {"type": "str"}, **_SECRETS, **ACCOUNT_API_OPTIONS},
     run=_run_instances,
     secret_option="include_secrets",
     selectors=("suid",),

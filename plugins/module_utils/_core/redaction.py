@@ -58,7 +58,9 @@ class Redactor:
         call, such as its signature.
         """
         lasting = _forms(secrets)
-        register(lasting)
+        if _masker is not None:
+            for secret in lasting:
+                _masker.register_secret(secret)
         self.secrets = tuple(sorted(lasting | _forms(for_one_call)))
         # A server may show one layer of encoding less than the secret seems to have.
         plain = {*self.secrets, *(form for form in map(undone, self.secrets) if len(form) > 2)}
@@ -71,9 +73,9 @@ class Redactor:
     @functools.cached_property
     def _pattern(self) -> re.Pattern[str]:
         """All forms of all secrets. Compiled only for a text that may contain one, which is rare."""
-        plain, encoded = self._spellings
-        patterns = [_pattern(form, {"+": "[ +]", " ": "[ +]"}) for form in _longest_first(plain)]
-        patterns += [_pattern(form, {"+": "[ +-]", "/": "[/_]"}) for form in _longest_first(encoded)]
+        plain, encoded = (sorted(forms, key=lambda form: (-len(form), form)) for forms in self._spellings)
+        patterns = [_pattern(form, {"+": "[ +]", " ": "[ +]"}) for form in plain]
+        patterns += [_pattern(form, {"+": "[ +-]", "/": "[/_]"}) for form in encoded]
         return re.compile("|".join(patterns), re.IGNORECASE)
 
     def text(self, text: str) -> str:
@@ -146,13 +148,6 @@ class Redactor:
         return cleaned
 
 
-def register(secrets: Iterable[str]) -> None:
-    """Let ansible-core mask the secrets in its output, if it can."""
-    if _masker is not None:
-        for secret in secrets:
-            _masker.register_secret(secret)
-
-
 def decode(text: str) -> str:
     """Decode one layer of each spelling."""
     if "%" in text:
@@ -183,11 +178,10 @@ def _from_pair(match: re.Match[str]) -> str:
 
 
 def _from_backslash(match: re.Match[str]) -> str:
-    if match[6]:
-        return match[6]
-    if match[5]:
-        return chr(int(match[5], 8))
-    number = int(match[1] or match[2] or match[3] or match[4], 16)
+    *hexadecimal, octal, other = match.groups()
+    if other:
+        return other
+    number = int(octal, 8) if octal else int("".join(filter(None, hexadecimal)), 16)
     return chr(number) if number <= 0x10FFFF else ""
 
 
@@ -218,10 +212,6 @@ def _fold(text: str) -> str:
 
 def _folded(forms: Iterable[str]) -> tuple[str, ...]:
     return tuple({_fold(form) for form in forms})
-
-
-def _longest_first(forms: Iterable[str]) -> list[str]:
-    return sorted(forms, key=lambda form: (-len(form), form))
 
 
 def _pattern(form: str, others: Mapping[str, str]) -> str:

@@ -59,15 +59,11 @@ def visible(text: str) -> str:
     return _DANGEROUS.sub(_escaped, text)
 
 
-def is_visible(text: str) -> bool:
-    """Whether visible() would return the text as it is."""
-    return _DANGEROUS.search(text) is None
-
-
 def visible_everywhere(value: Any, levels: int = 100) -> Any:
     """Return a structure of a result with visible() applied to all text and names in it, up to this depth."""
     if isinstance(value, str):
-        return value if is_visible(value) else visible(value)
+        # Unchanged text must stay the same object: Ansible's own kind of text has tags.
+        return visible(value) if _DANGEROUS.search(value) else value
     # Mapping comes last: the first time that a class is compared with it takes longer than all of the rest.
     if value is None or isinstance(value, (bool, int, float)):
         return value

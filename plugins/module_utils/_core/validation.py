@@ -32,17 +32,13 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
         )
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and _is_host(parts.hostname or "") and parts.port != 0
+        # Names in other scripts are accepted as they are.
+        valid = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
     except ValueError:
         valid = False
     if not valid or not url.isprintable() or " " in url:
         raise OptionError(f"{option} {describe(url)} cannot be used: give scheme and host, such as {example}.")
     return url
-
-
-def _is_host(name: str) -> bool:
-    """Whether this may be a name or an address; names in other scripts are accepted as they are."""
-    return bool(_HOST.fullmatch(name))
 
 
 def check_selectors(
