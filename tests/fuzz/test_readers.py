@@ -22,9 +22,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import AccountResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoints import AccountEndpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoints import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import ClassicResponseParser
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota, oldest_first
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import Endpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts

@@ -102,7 +102,7 @@ BUGS = (
     ),
     Bug(
         "the lock of a key is not waited for",
-        "_api/classic/exchange.py",
+        "_api/exchange.py",
         "if locked:",
         "if True:",
         ("test_leases.py",),

@@ -101,6 +101,11 @@ class Client:
         self.budget.wait(backoff(attempts - 1, error.retry_after), "the last attempt failed", name)
 
 
+def as_texts(parameters: Mapping[str, object]) -> dict[str, str]:
+    """Return the parameters that have a value, as text."""
+    return {name: str(value) for name, value in parameters.items() if value is not None}
+
+
 def _may_be_sent_again(error: CallError, repeatable: bool) -> bool:
     """Whether the call may be sent again: it was certainly not carried out, or it may be carried out twice."""
     return error.retryable and (repeatable or not error.may_have_effect)

@@ -18,7 +18,7 @@ from typing import Any
 from ..._core.waiting import WaitBudget
 from ..parsing import ResponseShapeError, http_time
 from ..responses import ResponseParser, parse_object
-from ..retry import Client, T
+from ..retry import Client, T, as_texts
 from ..transport import HttpResponse, Transport
 from . import endpoints, models
 from .endpoints import AccountEndpoint
@@ -156,7 +156,7 @@ class AccountApi(Client):
         return self._call(endpoints.PROXY_PLAN, {"resource_no": resource_no, "productId": product_id}, read)
 
     def _call(self, endpoint: AccountEndpoint, parameters: Mapping[str, object], read: Callable[[object], T]) -> T:
-        texts = {name: str(value) for name, value in parameters.items() if value is not None}
+        texts = as_texts(parameters)
         return self._call_with_retries(endpoint.path, lambda: self._once(endpoint, texts, read), repeatable=True)
 
     def _once(self, endpoint: AccountEndpoint, parameters: Mapping[str, str], read: Callable[[object], T]) -> T:

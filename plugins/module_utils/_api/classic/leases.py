@@ -17,9 +17,10 @@ from typing import Any
 
 from ..._store.directory import StateError
 from ..._store.reported import LEASES, ReportedChanges
+from ..exchange import Sending
 from . import endpoints
 from .errors import INVALID_PARAMETER, NO_PERMISSION
-from .exchange import ClassicClient, Sending, texts
+from .exchange import ClassicClient
 from .models import (
     ISP_NUMBERS,
     AllocationParams,
@@ -133,23 +134,21 @@ class LeaseCalls(ClassicClient):
     ) -> list[Lease]:
         """Return addresses of the shared pool, which take no channel."""
         parameters = {"Num": number, "AreaId": area_id, "ISP": ISP_NUMBERS.get(isp or ""), "Pool": pool, "Detail": 1}
-        return self._call(endpoints.EXTRACT, texts(parameters), task_leases)
+        return self._call(endpoints.EXTRACT, parameters, task_leases)
 
     def areas(self, area_id: int | None = None, isp: str | None = None, available: bool | None = None) -> list[Area]:
         """Return the areas that the vendor offers addresses in."""
         status = None if available is None else int(available)
         parameters = {"AreaId": area_id, "Isp": ISP_NUMBERS.get(isp or ""), "Status": status}
-        return self._call(endpoints.AREAS, texts(parameters), areas)
+        return self._call(endpoints.AREAS, parameters, areas)
 
 
-def _lease_parameters(number: int, params: AllocationParams) -> dict[str, str]:
-    return texts(
-        {
-            "Num": number,
-            "KeepAlive": params.keep_alive,
-            "AreaId": params.area_id,
-            "Isp": ISP_NUMBERS.get(params.isp or ""),
-            "Detail": 1,
-            "Distinct": 1 if params.distinct else None,
-        }
-    )
+def _lease_parameters(number: int, params: AllocationParams) -> dict[str, object]:
+    return {
+        "Num": number,
+        "KeepAlive": params.keep_alive,
+        "AreaId": params.area_id,
+        "Isp": ISP_NUMBERS.get(params.isp or ""),
+        "Detail": 1,
+        "Distinct": 1 if params.distinct else None,
+    }

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..._store.reported import MONOPOLIES, ReportedChanges
+from ..exchange import Sending
 from . import endpoints
-from .exchange import ClassicClient, Sending, texts
+from .exchange import ClassicClient
 from .models import ISP_NUMBERS, Monopoly, idle_stock, monopolies, released_monopolies
 
 
@@ -56,7 +57,7 @@ class MonopolyCalls(ClassicClient):
     ) -> None:
         """Apply for N resources; they appear in the list, and their addresses some time later."""
         parameters = {"Num": number, "AreaCode": area_code, "Operator": ISP_NUMBERS.get(isp or "")}
-        self._call(endpoints.MONOPOLIES_APPLY, texts(parameters), lambda _body: None, sending=sending)
+        self._call(endpoints.MONOPOLIES_APPLY, parameters, lambda _body: None, sending=sending)
 
     def redial_monopolies(self, uuids: Sequence[str]) -> None:
         """Request new addresses; the list shows when they are assigned."""

@@ -18,9 +18,9 @@ from ..._core.errors import CallError, Effect
 from ..._store.directory import StateError
 from ..._store.reported import WHITELIST, ReportedChanges
 from ..._store.whitelist_writes import WhitelistWrite, WhitelistWrites
+from ..exchange import Endpoint
 from ..transport import encode
 from . import endpoints
-from .endpoints import Endpoint
 from .exchange import MAX_QUERY, ClassicClient
 from .models import addresses
 

@@ -1,0 +1,158 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The calls on one key, in any of its APIs: rate limits that all processes share, attempts, and the lock of the key.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .._core.errors import CallError, Effect
+from .._core.waiting import WaitBudget
+from .._store.directory import StateError
+from .._store.rate_limiter import RateLimiter
+from .._store.reported import ReportedChanges
+from .retry import Client, T, as_texts
+from .transport import Transport, service_of
+
+#: Reads the JSON of a response; raises ResponseShapeError.
+Reader = Callable[[dict[str, Any]], T]
+#: Entered around each request of a call, from the moment that it is sent.
+Sending = Callable[[], contextlib.AbstractContextManager[None]]
+
+#: The limit of plans that are billed by volume, and of the calls that do not depend on channels.
+COMMON_LIMIT = 60
+#: Seconds between attempts to lock a key that another run has locked.
+LOCK_POLL_INTERVAL = 0.2
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One call of the vendor.
+
+    ``per_minute`` is its limit per key, to which ``per_channel`` is added for each channel of the plan. ``repeatable``
+    says whether a call whose response was lost may simply be sent again; otherwise the caller must first read what was
+    done. ``by_status`` marks the calls that report success by HTTP status instead of a code of the vendor.
+    ``unknown_effect`` are the codes (or statuses) of refusals after which the call may have been carried out.
+    """
+
+    path: str
+    per_minute: int
+    repeatable: bool
+    doc: int | None
+    per_channel: int = 0
+    method: str = "GET"
+    by_status: bool = False
+    unknown_effect: tuple[int | str, ...] = ()
+
+    def effect(self, code: int | str) -> Effect:
+        """Return what a call did that was refused with this code or status."""
+        return Effect.UNKNOWN if code in self.unknown_effect else Effect.REJECTED
+
+    @property
+    def name(self) -> str:
+        """The name in messages and limits: the path, after the method if that is not GET."""
+        return self.path if self.method == "GET" else f"{self.method} {self.path}"
+
+    def limit(self, channels: int | None) -> int:
+        """Calls a minute.
+
+        Without the number of channels, the limit is that of one channel. Plans by volume have the common limit, and the
+        API does not show which plans those are, so the limit is never higher.
+        """
+        if not self.per_channel:
+            return self.per_minute
+        return min(COMMON_LIMIT, self.per_minute + self.per_channel * (channels or 1))
+
+
+class KeyClient(Client):
+    """Sends the calls of one key. A subclass says how its API sends a call once."""
+
+    #: The vendor's code for too many calls.
+    rate_limited: int | str
+    #: The call that the wait for the lock of the key is attributed to.
+    list_path: str
+
+    def __init__(
+        self, transport: Transport, rate_limiter: RateLimiter, budget: WaitBudget, *, api_url: str, key: str
+    ) -> None:
+        super().__init__(transport, budget)
+        self.rate_limiter = rate_limiter
+        self._api_url = api_url.rstrip("/")
+        #: The name of the key in the state directory.
+        self.key_digest = rate_limiter.state.digest("pacing", service_of(api_url), key)
+
+    def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+        """Send a call once, and read its response."""
+        raise NotImplementedError
+
+    def _reported_changes(self, resource: str) -> ReportedChanges:
+        """What the vendor reported about the resources of a kind that the key holds."""
+        return ReportedChanges(self.rate_limiter.state, self.key_digest, resource, self.rate_limiter.now)
+
+    @contextlib.contextmanager
+    def key_lock(self, work: str = "changing") -> Iterator[None]:
+        """Keep other runs of this control node from changing (or from ``work``) what the key holds."""
+        while True:
+            with self.rate_limiter.state.try_lock(f"{work}.{self.key_digest}") as locked:
+                if locked:
+                    yield
+                    return
+            self.budget.wait(LOCK_POLL_INTERVAL, f"another run is {work} what this key holds", self.list_path)
+
+    @property
+    def _channels(self) -> int | None:
+        return self.rate_limiter.channels(self.key_digest)
+
+    def _call(
+        self,
+        endpoint: Endpoint,
+        parameters: Mapping[str, object],
+        read: Reader[T],
+        sending: Sending = contextlib.nullcontext,
+    ) -> T:
+        """Send a call until there is a response. ``sending`` is entered around each request."""
+
+        texts = as_texts(parameters)
+
+        def attempt() -> T:
+            limit = endpoint.limit(self._channels if endpoint.per_channel else None)
+            with self._place(endpoint.name, limit), sending():
+                return self._once(endpoint, texts, read)
+
+        return self._call_with_retries(endpoint.name, attempt, repeatable=endpoint.repeatable)
+
+    @contextlib.contextmanager
+    def _place(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
+        """Take a place under the vendor's limit, from before the call until a minute after it."""
+        place = self.rate_limiter.acquire(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
+        try:
+            yield
+        finally:
+            # If this cannot be recorded, the place stays taken for longer. That must not hide what the call did.
+            with contextlib.suppress(StateError):
+                self.rate_limiter.complete(place)
+
+    def _counts(self, error: CallError) -> bool:
+        """Whether an error counts as an attempt: refusals for the rate do not, as only max_wait limits them."""
+        return not self._is_for_the_rate(error) or error.retry_after is not None
+
+    def _rest(self, error: CallError, attempts: int, name: str) -> None:
+        """After a refusal for the rate, block the call for all processes that share the key."""
+        if not self._is_for_the_rate(error):
+            super()._rest(error, attempts, name)
+            return
+        self.rate_limiter.block(self.key_digest, name, error.retry_after)
+        if self.single_attempt:
+            raise error
+
+    def _is_for_the_rate(self, error: CallError) -> bool:
+        """Whether the vendor refused a call for its rate."""
+        return error.details.get("code") == self.rate_limited or error.details.get("http_status") == 429
