@@ -20,7 +20,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from .._core.errors import Effect, TransportError
@@ -118,7 +117,7 @@ class Transport:
         session = LimitedSession(MAX_RESPONSE)
         session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
         # An empty authentication keeps requests from sending what a .netrc holds for the vendor's host.
-        session.auth = _no_authentication
+        session.auth = lambda request: request
         return session
 
     def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
@@ -208,10 +207,6 @@ class Transport:
                 effect=effect,
             )
         return TransportError(f"{endpoint}: {reason}", endpoint=endpoint, effect=effect, retryable=False)
-
-
-def _no_authentication(request: Any) -> Any:
-    return request
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

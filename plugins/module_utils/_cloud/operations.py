@@ -9,18 +9,25 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import dataclasses
 import decimal
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .._api.account.client import AccountApi, Row
+from .._core.errors import OptionError
+from .._core.text import quote_word
 from .._core.validation import check_at_least, check_range, check_word
 from .._task.operation import Mode, Operation
 from .._task.options import ACCOUNT_API_OPTIONS, Spec, account_api
-from .durations import BRANDS, check_duration
 
+_MONTHS = (*(f"{number}m" for number in range(1, 10)), "12m", "24m", "36m")
+#: The durations of each brand; None if only the vendor's price list shows them.
+BRANDS: dict[str, tuple[str, ...] | None] = {
+    **dict.fromkeys(("tencent", "alibaba", "huawei", "qianhai", "telecom"), _MONTHS),
+    **dict.fromkeys(("qingguo", "desktop", "other")),
+}
 #: The brand, by the vendor's number (vendor doc 2662).
 _PRODUCT: Spec = {"product_id": {"type": "int", "required": True}}
 _SECRETS: Spec = {"include_secrets": {"type": "bool", "default": False}}
@@ -63,22 +70,30 @@ class PackageFilter:
         return self.buyable is None or bool(row["buyable"]) is self.buyable
 
 
-@dataclass(frozen=True)
-class Order:
-    """An order whose price is requested."""
+def check_duration(text: str, brand: str | None) -> str:
+    """Return a duration; refuse other text, and durations that the brand does not sell.
 
-    package_no: str
-    system_no: str
-    duration: str
-
-    @classmethod
-    def parse(cls, params: Mapping[str, Any]) -> Order:
-        """Check and return the options of an order."""
-        return cls(
-            package_no=check_word("package_no", params["package_no"]),
-            system_no=check_word("system_no", params["system_no"]),
-            duration=check_duration(params["duration"], params["brand"]),
+    For grammar and ranges see the vendor's page on the price of an order, where the unit ``s`` means hours.
+    """
+    duration = text.strip()
+    if not re.fullmatch(r"[1-9][0-9]{0,3}[sdwm]", duration):
+        hint = " The vendor writes hours with s." if duration.endswith("h") else ""
+        raise OptionError(
+            f"duration={quote_word(text)} is not a duration: give a number and s (hours), d (days), w (weeks) or m "
+            f"(months), such as 1m.{hint}"
         )
+    sold = BRANDS.get(brand or "")
+    if sold and duration not in sold:
+        raise OptionError(f"duration={duration} is not sold by brand={brand}: give one of {', '.join(sold)}.")
+    return duration
+
+
+def _parse_order(params: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "package_no": check_word("package_no", params["package_no"]),
+        "system_no": check_word("system_no", params["system_no"]),
+        "duration": check_duration(params["duration"], params["brand"]),
+    }
 
 
 def select_packages(rows: Iterable[Row], wanted: PackageFilter) -> list[Row]:
@@ -96,9 +111,8 @@ def _rank(row: Row) -> tuple[bool, decimal.Decimal, str]:
     return price is None, price or decimal.Decimal(0), row["package_no"] or ""
 
 
-def _order_price(api: AccountApi, order: Order, product_id: int | None) -> Row:
-    parts = dataclasses.asdict(order)
-    return {**parts, **api.order_price(**parts, product_id=product_id)}
+def _order_price(api: AccountApi, order: Mapping[str, str], product_id: int | None) -> Row:
+    return {**order, **api.order_price(**order, product_id=product_id)}
 
 
 def _parse_product(params: Mapping[str, Any]) -> int:
@@ -140,7 +154,7 @@ def _run_packages(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
     product_id = _parse_product(params)
     place = {name: check_word(name, params[name]) for name in ("line_no", "area_no") if params[name] is not None}
     wanted = PackageFilter.parse(params)
-    order = Order.parse(params) if params["package_no"] is not None else None
+    order = _parse_order(params) if params["package_no"] is not None else None
     api = account_api(params)
     packages = select_packages(api.packages(product_id, **place, load_rate=params["load_rate"]), wanted)
     return _result(
@@ -153,7 +167,7 @@ def _run_packages(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
 
 
 def _run_price(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
-    product_id, order = _parse_optional_product(params), Order.parse(params)
+    product_id, order = _parse_optional_product(params), _parse_order(params)
     api = account_api(params)
     return _result(api, price=_order_price(api, order, product_id))
 

@@ -22,13 +22,7 @@ from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
 from .._store.rate_limiter import minute_seconds
 from .._task.operation import secrets_in
-from .._task.options import (
-    ACCOUNT_API_OPTIONS,
-    PROXY_API_OPTIONS,
-    AccountApiOptions,
-    ProxyApiOptions,
-    Spec,
-)
+from .._task.options import ACCOUNT_API_OPTIONS, PROXY_API_OPTIONS, AccountApiOptions, ProxyApiOptions, Spec
 from .events import BALANCE, Rules
 
 #: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind a minute, where the

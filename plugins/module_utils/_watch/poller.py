@@ -182,17 +182,13 @@ async def watch(
                 snapshot = Snapshot(failed={subject: _unexpected(subject, error) for subject in due})
             state, events = _evaluate(state, options, snapshot, time.time())
             for event in events:
-                _log(event)
+                if event["type"] == "watch_failed":
+                    logger.warning("%s cannot be watched: %s", event["watched"], event["msg"])
+                else:
+                    logger.info("%s", event["type"])
                 await queue.put(event)
             for subject in state.failing.keys() & set(due):
                 skips[subject] = polls_to_skip(state.failing[subject].count, options.interval)
             await pause(options.interval * random.uniform(1 - JITTER, 1 + JITTER))
     finally:
         stopped.set()
-
-
-def _log(event: Mapping[str, Any]) -> None:
-    if event["type"] == "watch_failed":
-        logger.warning("%s cannot be watched: %s", event["watched"], event["msg"])
-    else:
-        logger.info("%s", event["type"])

@@ -54,7 +54,9 @@ class AccountResponseParser(ResponseParser):
         try:
             body = Record(parse_object(response), "the response")
             by_result = endpoint.by_result and body.value("Code") is None
-            code = body.scalar_text("result") if by_result else body.text("Code")
+            result = body.value("result")
+            is_truth = by_result and isinstance(result, bool)
+            code = str(result) if is_truth else body.text("result" if by_result else "Code")
         except ResponseShapeError:
             raise self.unusable(response, endpoint.path) from None
         # The JSON of a failing server, or of a redirect, does not come from the vendor's service.

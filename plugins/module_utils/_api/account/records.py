@@ -38,9 +38,6 @@ class Record:
             if self._values.get(normalize_key(name)) in (None, ""):
                 self._values[normalize_key(name)] = value
 
-    def __contains__(self, name: str) -> bool:
-        return normalize_key(name) in self._values
-
     def value(self, *names: str) -> Any:
         """Return the value under the first of the names that has one, or None; the vendor writes "" for no value."""
         found = (self._values.get(normalize_key(name)) for name in names)
@@ -54,11 +51,6 @@ class Record:
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise ResponseShapeError(f"{names[0]} is not text")
         return str(value).strip() or None
-
-    def scalar_text(self, *names: str) -> str | None:
-        """Return text, a number as text, or a truth value as text."""
-        value = self.value(*names)
-        return str(value) if isinstance(value, bool) else self.text(*names)
 
     def decimal(self, *names: str) -> decimal.Decimal | None:
         """Return an exact number, also from text; None if it cannot be read."""

@@ -10,7 +10,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,9 @@ class WhitelistCalls(ClassicClient):
         return reading
 
     def _read_whitelist(self) -> WhitelistReading:
-        listed, complete = self._call(endpoints.WHITELIST_QUERY, {}, _listing)
+        listed, complete = self._call(
+            endpoints.WHITELIST_QUERY, {}, lambda body: (addresses(body), body.get("Data") is not None)
+        )
         correction = self._reported.correct(listed, complete=complete)
         reading = WhitelistReading(frozenset(listed), frozenset(correction.missing), correction.gone, complete)
         if complete:
@@ -148,8 +150,3 @@ class WhitelistCalls(ClassicClient):
             size = max(1, (MAX_QUERY - credentials - len("&IP=")) // 16)
         size = max(1, min(size, most or size))
         return [list(ips[start : start + size]) for start in range(0, len(ips), size)]
-
-
-def _listing(body: Mapping[str, Any]) -> tuple[list[str], bool]:
-    """Return the addresses in a response, and whether it contains a list."""
-    return addresses(body), body.get("Data") is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.durations import BRANDS, check_duration
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import BRANDS, check_duration
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
