@@ -158,7 +158,6 @@ class _LimitedConnection(HTTPConnection):
         return channel
 
     def send(self, data: Any) -> None:
-        """Send a part of a request."""
         if self.sock is None:
             self.connect()
         self.limits.connection = weakref.ref(self)

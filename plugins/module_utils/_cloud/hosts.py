@@ -193,7 +193,6 @@ def is_collected(value: object) -> bool:
 
 
 def matches(row: Row, filters: Mapping[str, Collection[str | None]]) -> bool:
-    """Whether a service matches all filters."""
     return all(_matches_pattern(row[column], patterns) for column, patterns in filters.items())
 
 
@@ -205,7 +204,6 @@ def _matches_pattern(value: Any, patterns: Collection[str | None]) -> bool:
 
 
 def variables(row: Row, prefix: str) -> Row:
-    """Return the variables of a host."""
     return {prefix + name: row[name] for name in (*COLUMNS, *SECRET_COLUMNS) if name in row}
 
 

@@ -48,7 +48,6 @@ class PackageFilter:
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> PackageFilter:
-        """Check and return the options of a filter."""
         for option in (*_MINIMUMS, "max_price"):
             if params[option] is not None:
                 check_range(option, params[option], 0, 1_000_000_000)

@@ -218,7 +218,6 @@ def _record_failure(state: WatchState, subject: str, error: QgError) -> Step:
 
 
 def _record_success(state: WatchState, subject: str) -> Step:
-    """Report a subject that can be read again."""
     if subject not in state.failing:
         return state, []
     data = {"watched": subject, "failures": state.failing[subject].count}

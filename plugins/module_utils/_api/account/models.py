@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..parsing import ResponseShapeError
-from .records import Column, Record, column, columns, records, row, single, times
+from .records import Column, Record, column, columns, records, single, times
 
 #: What the vendor's numbers for the state of a machine mean.
 RUN_STATUS = {
@@ -160,15 +160,15 @@ _PROXY_PLAN_SECRETS = columns(Record.text, "authkey")
 
 
 def _visible_row(
-    record: Record, columns: tuple[Column, ...], secret: tuple[Column, ...], include_secrets: bool
+    record: Record, public: tuple[Column, ...], secret: tuple[Column, ...], include_secrets: bool
 ) -> dict[str, Any]:
     """Return a row, with its secrets only if requested; ``vendor`` is the object as received, without them as well."""
-    values = row(record, (*columns, *secret))
+    values = {each.name: each.read(record, *each.names) for each in (*public, *secret)}
     if all(value in (None, []) for value in values.values()):
         raise ResponseShapeError(f"{record.what} has none of the documented values")
     if include_secrets:
         return {**values, "vendor": dict(record.vendor)}
-    shown = {each.name: values[each.name] for each in columns}
+    shown = {each.name: values[each.name] for each in public}
     return {**shown, "vendor": record.without(SECRET_MARKS)}
 
 

@@ -110,11 +110,6 @@ def times(*names: str) -> tuple[Column, ...]:
     return tuple(each for name in names for each in (column(name, Record.text), column(f"{name}_iso", iso, name)))
 
 
-def row(record: Record, columns: Iterable[Column]) -> dict[str, Any]:
-    """Return the values of all columns; none is left out."""
-    return {each.name: each.read(record, *each.names) for each in columns}
-
-
 def records(data: object, what: str) -> list[Record]:
     """Return the objects in ``Data``: a list, a map with the keys "1", "2", a single object, or nothing."""
     if data in (None, "", [], {}):

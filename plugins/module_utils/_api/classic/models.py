@@ -104,7 +104,6 @@ class Lease:
 
     @property
     def name(self) -> str:
-        """The identity as text."""
         return json.dumps(self.identity)
 
     @property
@@ -209,7 +208,6 @@ class Area:
 
 
 def areas(body: Mapping[str, Any]) -> list[Area]:
-    """Return the areas in ``Data``."""
     return [Area.from_item(item) for item in objects(body.get("Data"), "Data")]
 
 

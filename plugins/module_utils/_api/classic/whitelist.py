@@ -39,7 +39,6 @@ class WhitelistReading:
 
     @property
     def ips(self) -> frozenset[str]:
-        """The addresses that are on the whitelist."""
         return self.listed.union(self.missing).difference(self.gone)
 
     @property
