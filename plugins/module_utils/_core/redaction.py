@@ -95,9 +95,10 @@ class Redactor:
 
     def tree(self, value: Any) -> Any:
         """Return a result without secrets in values and names; the same object if it contains none."""
-        if not (self._plain and self._may_be_in(value)):
-            return value
-        return self._tree(value)
+        # Most results are ruled out without checking each text.
+        everything = "\n".join(_texts(value)) if self._plain else ""
+        may_hold = any(sign in everything for sign in _ESCAPE_SIGNS) or self._may_hold(everything)
+        return self._tree(value) if may_hold else value
 
     def holds_letters(self, text: str) -> bool:
         """Whether the text contains the letters and digits of a secret, with any other characters between them."""
@@ -114,11 +115,6 @@ class Redactor:
             return True
         folded = folded.translate(_BASE64)
         return any(form in folded for form in self._encoded)
-
-    def _may_be_in(self, value: Any) -> bool:
-        """Whether a result may contain a secret; most results are ruled out without checking each text."""
-        everything = "\n".join(_texts(value))
-        return any(sign in everything for sign in _ESCAPE_SIGNS) or self._may_hold(everything)
 
     def _tree(self, value: Any, levels: int = _MAX_LEVELS, *, foreign: bool = False) -> Any:
         if isinstance(value, str):

@@ -159,10 +159,12 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
     before = current if state.leases is None else state.leases
     gone = [lease for identity, lease in before.items() if identity not in current]
     new = [lease for identity, lease in current.items() if identity not in before]
+    within = -math.inf if rules.expires_within is None else rules.expires_within * 60
     near = {
         (identity, lease.deadline)
         for identity, lease in current.items()
-        if (identity, lease.deadline) in state.expiring or _expires_soon(lease, rules, now)
+        if (identity, lease.deadline) in state.expiring
+        or ((remaining := lease.remaining(now)) is not None and remaining <= within)
     }
     expiring = [lease for lease in current.values() if (lease.identity, lease.deadline) in near - state.expiring]
     events = []
@@ -174,11 +176,6 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
     events += [_event("lease_new", lease.described(now)) for lease in oldest_first(new)]
     events += [_event("lease_expiring", lease.described(now)) for lease in oldest_first(expiring)]
     return dataclasses.replace(state, leases=current, expiring=frozenset(near)), events
-
-
-def _expires_soon(lease: Lease, rules: Rules, now: float) -> bool:
-    remaining = lease.remaining(now)
-    return rules.expires_within is not None and remaining is not None and remaining <= rules.expires_within * 60
 
 
 def _compare_whitelist(state: WatchState, rules: Rules, ips: Collection[str], _now: float) -> Step:

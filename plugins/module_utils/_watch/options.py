@@ -99,7 +99,11 @@ def read_options(args: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value(name: str, value: object, option: Mapping[str, Any]) -> Any:
     if value is None or value == "":
-        value = _fallback(option)
+        value = option.get("default")
+        if "fallback" in option:
+            from_environment, names = option["fallback"]
+            with contextlib.suppress(AnsibleFallbackNotFound):
+                value = from_environment(*names)
     if value is None:
         return None
     read, wanted = _TYPES[option["type"]]
@@ -109,15 +113,6 @@ def _value(name: str, value: object, option: Mapping[str, Any]) -> Any:
         shown = "" if option.get("no_log") or "@" in repr(value) else f"={value!r}"
         instead = f", or set the environment variable {option['fallback'][1][0]}" if "fallback" in option else ""
         raise OptionError(f"{name}{shown} cannot be used: give {wanted}{instead}.") from None
-
-
-def _fallback(option: Mapping[str, Any]) -> Any:
-    """Return the value from the environment, or else the default."""
-    if "fallback" in option:
-        read, names = option["fallback"]
-        with contextlib.suppress(AnsibleFallbackNotFound):
-            return read(*names)
-    return option.get("default")
 
 
 def rules_from(params: Mapping[str, Any]) -> Rules:

@@ -159,20 +159,19 @@ class AccountApi(Client):
 
     def _call(self, endpoint: AccountEndpoint, parameters: Mapping[str, object], read: Callable[[object], T]) -> T:
         texts = as_texts(parameters)
-        return self._call_with_retries(endpoint.path, lambda: self._once(endpoint, texts, read), repeatable=True)
+        identity = {"domain": self._identity.domain, "appid": self._identity.app_id}
+        asked = ", ".join(f"{name}={value}" for name, value in {**texts, **identity}.items())
 
-    def _once(self, endpoint: AccountEndpoint, parameters: Mapping[str, str], read: Callable[[object], T]) -> T:
-        now = self._now()
-        signed = self._identity.signed(now)
-        parser = AccountResponseParser((self._identity.app_key,), now, for_one_call=(signed["sign"],))
-        return self._exchange(
-            "GET",
-            self._account_url + endpoint.path,
-            {**parameters, **signed},
-            endpoint.path,
-            lambda response: read(parser.data(response, endpoint, self._describe(parameters))),
-        )
+        def attempt() -> T:
+            now = self._now()
+            signed = self._identity.signed(now)
+            parser = AccountResponseParser((self._identity.app_key,), now, for_one_call=(signed["sign"],))
+            return self._exchange(
+                "GET",
+                self._account_url + endpoint.path,
+                {**texts, **signed},
+                endpoint.path,
+                lambda response: read(parser.data(response, endpoint, asked)),
+            )
 
-    def _describe(self, parameters: Mapping[str, str]) -> str:
-        named = {**parameters, "domain": self._identity.domain, "appid": self._identity.app_id}
-        return ", ".join(f"{name}={value}" for name, value in named.items())
+        return self._call_with_retries(endpoint.path, attempt, repeatable=True)
