@@ -35,6 +35,8 @@ class Simulator:
         self.account_url: str = ready["account_url"]
         self.control_url: str = ready["control_url"]
         self.proxy_url: str | None = ready["proxy_url"]
+        self.tunnel_url: str | None = ready["tunnel_url"]
+        self.tunnel_control_url: str = ready["tunnel_control_url"]
         self.pid: int = ready["pid"]
         self._session = requests.Session()
         self._session.trust_env = False

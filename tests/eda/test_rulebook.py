@@ -194,7 +194,7 @@ def runs(rulebook: Rulebook) -> int:
 def test_every_kind_of_event_reaches_the_rules_and_no_secret_reaches_the_log(
     sim: Simulator, rulebook: Rulebook
 ) -> None:
-    sim.configure(pwd=PWD, whitelist=["203.0.113.5"])
+    sim.configure(pwd=PWD, api_auth=True, whitelist=["203.0.113.5"])
     # The clock of the vendor alone is moved on below.
     sim.agent(tolerance=3600)
     rulebook.variables = {

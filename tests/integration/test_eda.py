@@ -353,7 +353,7 @@ def test_a_server_that_repeats_the_secrets_cannot_make_them_known(
     sim: Simulator, watching: Callable[..., None], caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    sim.configure(pwd=PWD)
+    sim.configure(pwd=PWD, api_auth=True)
     seen: list[str] = []
     secrets = f"{sim.key} {PWD} {sim.app_key}"
     for path in (QUOTA, LIST, QUERY, BALANCE):

@@ -665,7 +665,7 @@ def assert_silent(run: Run, stage: Stage) -> None:
 def test_a_proxy_url_is_a_secret_that_works(stage: Stage, module: str, options: str, field: str, kind: str) -> None:
     stage.sim.configure(plan={"kind": kind})
     held = stage.scenario.hold(1)
-    stage.sim.configure(pwd=PWD)
+    stage.sim.configure(pwd=PWD, api_auth=True)
     sep = ", " if options else ""
     text = f"{options}{sep}proxy_url: true, pwd: '{{{{ pwd }}}}'"
     run = stage.run(module, text, "-vvvv", "--diff", more=USE, pwd=PWD, field=field).ok()
@@ -681,7 +681,7 @@ def test_a_proxy_url_is_a_secret_that_works(stage: Stage, module: str, options: 
 @pytest.mark.parametrize(("module", "options", "field", "kind"), URLS[:1])
 def test_a_proxy_url_in_a_loop_is_a_secret_too(stage: Stage, module: str, options: str, field: str, kind: str) -> None:
     stage.extra += "\n      loop: [1, 2]"
-    stage.sim.configure(pwd=PWD)
+    stage.sim.configure(pwd=PWD, api_auth=True)
     text = f"{options}, proxy_url: true, pwd: '{{{{ pwd }}}}'"
     assert_silent(stage.run(module, text, "-vvvv", "--diff", pwd=PWD).ok(), stage)
 
@@ -691,7 +691,7 @@ def test_a_failure_is_reported_with_proxy_url_too(
     stage: Stage, module: str, options: str, field: str, kind: str
 ) -> None:
     """Hidden is what holds a secret. The reason of a failure holds none, and has to be seen."""
-    stage.sim.configure(pwd=PWD, status="expired")
+    stage.sim.configure(pwd=PWD, api_auth=True, status="expired")
     sep = ", " if options else ""
     run = stage.run(module, f"{options}{sep}proxy_url: true, pwd: '{{{{ pwd }}}}'", "-vvvv", pwd=PWD)
     assert run.rc == 2
@@ -701,7 +701,7 @@ def test_a_failure_is_reported_with_proxy_url_too(
 
 def test_an_unknown_outcome_is_reported_with_proxy_url_too(here: Stage) -> None:
     """Whoever has to look whether something was paid for must be reported so, and keep what is known out of sight."""
-    here.sim.configure(pwd=PWD)
+    here.sim.configure(pwd=PWD, api_auth=True)
     here.sim.fault(path=ALLOCATE, kind="status", http_status=502)
     run = here.run("qg_proxy_allocate", "count: 1, proxy_url: true, pwd: '{{ pwd }}'", "-vvvv", pwd=PWD)
     assert run.rc == 2
@@ -809,7 +809,7 @@ def test_what_the_vendor_lists_counts_unless_it_must_last(scenario: LeaseScenari
 
 
 def test_key_and_address_from_the_environment(stage: Stage) -> None:
-    stage.sim.configure(pwd="pass word")
+    stage.sim.configure(pwd="pass word", api_auth=True)
     text = PLAY.format(module="qg_proxy_allocate", options="count: 1", extra=stage.extra)
     text = text[: text.index("  module_defaults")] + text[text.index("  tasks:") :]
     environment = {"QG_KEY": stage.sim.key, "QG_PWD": "pass word", "QG_API_URL": stage.sim.api_url}

@@ -96,7 +96,7 @@ WRONG_KEYS = [
     pytest.param({"status": "unauthorised"}, -13, id="-13"),
     pytest.param({"status": "no_permission"}, -15, id="-15"),
     pytest.param({"status": "expired"}, -100, id="-100"),
-    pytest.param({"pwd": "right"}, -14, id="-14"),
+    pytest.param({"pwd": "right", "api_auth": True}, -14, id="-14"),
 ]
 
 

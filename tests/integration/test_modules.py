@@ -145,7 +145,7 @@ def test_a_refusal_is_one_clear_error(
     ("module", "where"), spread(["qg_whitelist", "qg_whitelist_info", "qg_quota_info"], PLACES), indirect=["where"]
 )
 def test_key_and_address_from_the_environment(sim: Simulator, playground: Playground, where: str, module: str) -> None:
-    sim.configure(pwd="pass word")
+    sim.configure(pwd="pass word", api_auth=True)
     options = f"ips: [{A}], allow_non_global: true" if module == "qg_whitelist" else ""
     text = play(module, options, where, defaults="")
     environment = {"QG_KEY": sim.key, "QG_PWD": "pass word", "QG_API_URL": sim.api_url, "QG_TIMEOUT": "7"}

@@ -110,7 +110,7 @@ def assert_silent(run: Run, playground: Playground) -> None:
 
 @pytest.fixture
 def variables(sim: Simulator) -> dict[str, Any]:
-    sim.configure(KEY, pwd=PWD)
+    sim.configure(KEY, pwd=PWD, api_auth=True)
     return {
         "key": KEY,
         "pwd": PWD,
@@ -183,7 +183,7 @@ def test_bad_options(playground: Playground, variables: dict[str, Any], changes:
 
 @pytest.mark.newest_core
 def test_wrong_password(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
-    sim.configure(KEY, pwd="another")
+    sim.configure(KEY, pwd="another", api_auth=True)
     run = everything(playground, variables)
     assert failures(run) >= 8, run.output
     assert_silent(run, playground)

@@ -225,7 +225,7 @@ def test_requests_for_the_whole_list_are_batches_of_their_own(whitelist: Operate
 
 def test_only_tasks_with_the_same_password_share_a_batch(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     ips = block(6)
-    sim.configure(pwd="right")
+    sim.configure(pwd="right", api_auth=True)
     crowd.tasks = [partial(whitelist, [ip], pwd="right" if n % 2 else "wrong") for n, ip in enumerate(ips)]
     results = crowd.run()
     assert [result.get("code") for result in results] == [-14, None] * 3

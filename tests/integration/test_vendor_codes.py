@@ -82,7 +82,7 @@ WRONG_KEYS = [
     pytest.param({"status": "unauthorised"}, -13, id="unauthorised"),
     pytest.param({"status": "no_permission"}, -15, id="no_permission"),
     pytest.param({"status": "expired"}, -100, id="expired"),
-    pytest.param({"pwd": "right"}, -14, id="pwd"),
+    pytest.param({"pwd": "right", "api_auth": True}, -14, id="pwd"),
 ]
 
 
@@ -107,7 +107,7 @@ def test_an_unknown_key_is_reported_once(reader: tuple[Any, str], sim: Simulator
 
 
 def test_the_right_password_opens(reader: tuple[Any, str], sim: Simulator) -> None:
-    sim.configure(pwd="a+b/c =&d")
+    sim.configure(pwd="a+b/c =&d", api_auth=True)
     run, _endpoint = reader
     assert "failed" not in run(pwd="a+b/c =&d")
     assert {call["params"]["Pwd"] for call in sim.journal()} == {"a+b/c =&d"}

@@ -305,7 +305,7 @@ def test_a_vendor_that_silently_leaves_out_what_is_bound_elsewhere(whitelist: Op
 
 @pytest.mark.parametrize("count", [1000, 10000])
 def test_a_long_list_is_one_call_by_form(whitelist: Operate, sim: Simulator, count: int) -> None:
-    sim.configure(capacity=20000, pwd="secret", whitelist=[A])
+    sim.configure(capacity=20000, pwd="secret", api_auth=True, whitelist=[A])
     ips = block(count)
     result = whitelist(ips, pwd="secret", timeout=10)
     assert "failed" not in result, result["msg"]

@@ -86,6 +86,8 @@ def parser() -> argparse.ArgumentParser:
         help="may be repeated (default qgdemo01's)",
     )
     add("--proxy-port", type=_port, help="port of a forward proxy for the first key, 0 picks a free one")
+    add("--tunnel-port", type=_port, help="port of a tunnel for the first key, 0 picks a free one")
+    add("--tunnel-control-port", type=_port, help="another port for PUT /proxyip, 0 picks a free one")
     add("--map", action="append", type=_address_pair, default=[], metavar="SOURCE=PUBLIC", help="may be repeated")
     add("--tls-cert", type=Path, help="certificate file, for HTTPS")
     add("--tls-key", type=Path, help="key file, for HTTPS")
@@ -100,7 +102,9 @@ def _exposure_warning(address: str, port: int) -> str:
     )
 
 
-def _instructions(api_url: str, key: str, agent: tuple[str, str], minute: float, proxy_url: str | None) -> list[str]:
+def _instructions(
+    api_url: str, key: str, agent: tuple[str, str], minute: float, proxy_url: str | None, tunnel_url: str | None = None
+) -> list[str]:
     lines = [
         f"The simulator listens on {api_url} (stop it with Ctrl-C). Point the modules at it:",
         f"  export QG_API_URL={api_url} QG_KEY={key}",
@@ -116,6 +120,8 @@ def _instructions(api_url: str, key: str, agent: tuple[str, str], minute: float,
     ]
     if proxy_url is not None:
         lines.append(f"Forward proxy of {key}:  {proxy_url}")
+    if tunnel_url is not None:
+        lines.append(f"Tunnel of {key}:  {tunnel_url}")
     return lines
 
 
@@ -127,29 +133,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     agents: list[tuple[str, str]] = list(dict(options.agent or DEFAULT_CREDENTIALS).items())
     core = Core(key_names, dict(options.map), options.minute, agents=agents)
     keys = core.keys
-    forward_proxies = ForwardProxies(core.network, core.clock, keys.get, options.host)
+    forward_proxies = ForwardProxies(core.network, core.clock, keys.get, keys.get_tunnel, options.host)
     keys.lease_service.ports = forward_proxies
     requested_port = options.port
     try:
-        listener = listen(options.host, requested_port)
+        listeners = [listen(options.host, requested_port)]
+        if options.tunnel_control_port is not None:
+            requested_port = options.tunnel_control_port
+            listeners.append(listen(options.host, requested_port))
         proxy_url: str | None = None
+        tunnel_url: str | None = None
         if options.proxy_port is not None:
             requested_port = options.proxy_port
             proxy_url = forward_proxies.open_for_key(key_names[0], requested_port)
             keys.initial_proxy_urls[key_names[0]] = proxy_url
-            keys.reset()
+        if options.tunnel_port is not None:
+            requested_port = options.tunnel_port
+            tunnel_url = forward_proxies.open_tunnel(key_names[0], requested_port)
+            keys.initial_tunnel_urls[key_names[0]] = tunnel_url
+        keys.reset()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         print(f"Cannot listen on {options.host} port {requested_port}: {reason}.", file=sys.stderr)
         return 1
     app = build_app(core, forward_proxies, [options.host, *options.allow_host])
-    address, port = listener.getsockname()[:2]
-    api_url = url("https" if options.tls_cert else "http", options.host, port)
+    address, port = listeners[0].getsockname()[:2]
+    forward_proxies.targets.echo = forward_proxies.host.strip("[]"), port
+    scheme = "https" if options.tls_cert else "http"
+    api_url = url(scheme, options.host, port)
     ready = {
         "api_url": api_url,
         "account_url": f"{api_url}{PREFIX}",
         "control_url": f"{api_url}/_sim",
         "proxy_url": proxy_url,
+        "tunnel_url": tunnel_url,
+        "tunnel_control_url": url(scheme, options.host, listeners[-1].getsockname()[1]),
         "pid": os.getpid(),
     }
     config = server_config(app, options.tls_cert, options.tls_key)
@@ -164,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, stop)
     if not is_loopback(address):
         print(_exposure_warning(address, port), file=sys.stderr, flush=True)
-    print("\n".join(_instructions(api_url, key_names[0], agents[0], options.minute, proxy_url)), flush=True)
-    server.run(sockets=[listener])
+    print("\n".join(_instructions(api_url, key_names[0], agents[0], options.minute, proxy_url, tunnel_url)), flush=True)
+    server.run(sockets=listeners)
     forward_proxies.close_all_except(())
     return 0

@@ -21,8 +21,11 @@ from .control.journal import Journal
 from .exchange import ApiHandler, ApiRequest, ApiResponse, CallRecord, PendingCall, parse_json
 from .keys.registry import KeyRegistry
 from .network import Network
+from .product.endpoints import is_product_path
+from .product.handler import ProductHandler
 from .rate_limits import RateLimiter
-from .routing import ENDPOINTS_BY_PATH, reads_body
+from .routing import ENDPOINTS_BY_PATH, is_tunnel_path, reads_body
+from .tunnels.handler import TunnelHandler
 
 
 class ConnectionLost(Exception):
@@ -54,6 +57,8 @@ class Core:
         self.headers: dict[str, str] = {}
         """Headers of the last response of ``handle``."""
         self._classic = ClassicHandler(self.keys, self.rate_limiter)
+        self._product = ProductHandler(self.keys, self.rate_limiter)
+        self._tunnels = TunnelHandler(self.keys, self.clock)
         self._account = AccountHandler(self.agents, self.clock)
 
     def reset(self) -> None:
@@ -94,7 +99,7 @@ class Core:
         if fault is not None:
             self.headers.update(fault.get("headers", {}))
         record.http_status = response.status
-        return response.status, response.body
+        return response.status, None if response.text is not None else response.body
 
     def accept(self, request: ApiRequest) -> PendingCall:
         """Record a request in the journal and look up its caller."""
@@ -113,7 +118,7 @@ class Core:
             source=request.connection[0][0],
             public=self.network.public_address(request.connection),
             user_agent=request.user_agent,
-            ips=params["IP"].split(",") if params.get("IP") else [],
+            ips=_listed_addresses(params),
         )
         self.journal.append(record)
         return handler.accept(record)
@@ -143,9 +148,18 @@ class Core:
         return http_date(self.clock.now()) if date is True else date or None
 
     def _handler_for(self, path: str) -> ApiHandler:
-        return self._account if is_account_path(path) else self._classic
+        if is_account_path(path):
+            return self._account
+        if is_product_path(path):
+            return self._product
+        return self._tunnels if is_tunnel_path(path) else self._classic
 
 
-def _result_code(body: Any) -> int | None:
-    code = body.get("Code") if isinstance(body, dict) else None
-    return code if isinstance(code, int) else None
+def _result_code(body: Any) -> int | str | None:
+    code = body.get("Code", body.get("code")) if isinstance(body, dict) else None
+    return code if isinstance(code, (int, str)) else None
+
+
+def _listed_addresses(params: Mapping[str, str]) -> list[str]:
+    text = params.get("IP") or params.get("ip")
+    return text.split(",") if text else []

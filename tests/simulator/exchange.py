@@ -56,6 +56,9 @@ class ApiResponse:
     status: int
     body: Any
     """The JSON value, or None if the body is not JSON."""
+    text: str | None = None
+    """The body as the caller gets it, if it asked for another format than JSON."""
+    media_type: str = "application/json"
 
     @property
     def is_method_not_allowed(self) -> bool:

@@ -44,6 +44,7 @@ ENDPOINTS: tuple[AccountEndpoint, ...] = (
         list_shape="map",
         table_spelling=_CAPITALIZED,
     ),
+    AccountEndpoint(f"{PREFIX}/cloud-operate/restart", operations.restart, success_message="ok"),
     AccountEndpoint(f"{PREFIX}/cloud-business/packageOrderPrice", operations.order_price),
     AccountEndpoint(
         f"{PREFIX}/cloud-product/packageList",

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Operations of the account API. All of them are read-only."""
+"""Operations of the account API. All of them but the restart are read-only."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ def service_details(request: AccountRequest) -> AccountResult:
     highest = MAX_INTEGER if options.over_limit == "clamp" else options.max_limit
     limit = request.integer("limit", options.max_limit, 1, highest)
     return AccountResult(rows[offset : offset + min(limit, options.max_limit)], offset)
+
+
+def restart(request: AccountRequest) -> AccountResult:
+    """Restart a server. The simulated server is back at once."""
+    suid, product = request.required("suid"), request.product_id(required=True)
+    if not any(row.product == product and row.values.get("Suid") == suid for row in request.agent.instances):
+        raise AccountError("unknown_suid", suid)
+    return AccountResult("重启成功")
 
 
 def order_price(request: AccountRequest) -> AccountResult:

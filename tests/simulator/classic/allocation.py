@@ -4,104 +4,90 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from ..keys.lease_service import PortUnavailableError
+from ..keys import allocation
+from ..keys.allocation import MAX_PER_CALL, Allocation, AllocationError, Wanted
 from ..keys.leases import Lease
-from ..keys.plans import Area
+from ..keys.plans import SHARED, STATIC
 from . import codes
-from .allocation_params import AllocationParams
 from .codes import ApiError
 from .request import ClassicRequest, ResponseBody
 from .responses import lease_item
 
-
-def _check_capacity(request: ClassicRequest, count: int, returned: int = 0) -> None:
-    plan = request.key.plan
-    if plan.by_volume:
-        if count > plan.balance:
-            raise ApiError(codes.COUNT_LIMIT)
-    elif count > plan.channels:
-        raise ApiError(codes.OVER_PLAN)
-    elif count > plan.channels - request.key.channels_in_use + returned:
-        raise ApiError(codes.NO_FREE_CHANNEL)
+REASONS = {
+    allocation.BALANCE: codes.COUNT_LIMIT,
+    allocation.OVER_PLAN: codes.OVER_PLAN,
+    allocation.NO_FREE_CHANNEL: codes.NO_FREE_CHANNEL,
+    allocation.NO_STOCK: codes.NO_STOCK,
+    allocation.NO_PORT: codes.ALLOCATION_FAILED,
+}
 
 
-def _open_leases(
-    request: ClassicRequest, params: AllocationParams, areas: Sequence[Area], addresses: Sequence[str], task_id: str
-) -> list[Lease]:
-    """Open all leases, or none if one of them cannot be opened."""
-    ends = math.floor(request.now) + params.minutes * 60.0
-    opened: list[Lease] = []
+@dataclass(frozen=True)
+class AllocationParams:
+    """The parameters of a call that allocates addresses."""
+
+    wanted: Wanted
+    detail: bool
+
+    @classmethod
+    def parse(cls, request: ClassicRequest) -> AllocationParams:
+        plan = request.key.plan
+        count = request.integer("Num", low=1, high=MAX_PER_CALL)
+        minutes = request.integer("KeepAlive", low=1, high=10**6)
+        if minutes is None or plan.kind in (SHARED, STATIC):
+            # The plan alone determines how long these leases last.
+            minutes = plan.lease_minutes
+        area_id = request.integer("AreaId", low=1)
+        # The vendor's pages spell some names in two ways.
+        isp = request.integer("Isp", "ISP", low=1, high=4)
+        wanted = Wanted(
+            count=1 if count is None else count,
+            minutes=minutes,
+            matches=lambda area: area.matches(area_id, isp),
+            distinct=request.flag("Distinct"),
+        )
+        return cls(wanted, request.flag("Detail", "detail"))
+
+
+def _leases(action: Callable[[], list[Lease]]) -> list[Lease]:
+    """Return the leases of an allocation, or refuse the call with the code for its error."""
     try:
-        for area, address in zip(areas, addresses, strict=True):
-            opened.append(request.lease_service.open(request.key, address, area, task_id, ends))
-    except PortUnavailableError:
-        request.lease_service.close(opened)
-        raise ApiError(codes.ALLOCATION_FAILED) from None
-    return opened
+        return action()
+    except AllocationError as error:
+        raise ApiError(REASONS[error.reason], executed=error.executed) from None
 
 
-def _allocate_leases(
-    request: ClassicRequest, params: AllocationParams, areas: Sequence[Area], addresses: Sequence[str]
-) -> ResponseBody:
-    key, task_id = request.key, request.lease_service.create_task_id()
-    leases = _open_leases(request, params, areas, addresses, task_id)
-    key.holdings.leases += leases
-    for lease in leases:
-        key.holdings.record_payment(lease)
-    if key.plan.by_volume:
-        key.plan.balance -= len(leases)
-    items = [lease_item(lease, params.detail) for lease in leases]
-    return {"Code": codes.OK, "TaskID": task_id, "Num": len(items), "Data": items}
+def _response(leases: Sequence[Lease], detail: bool) -> ResponseBody:
+    # The order of the live answers: some programs cut the text at these names.
+    items = [lease_item(lease, detail) for lease in leases]
+    return {"Code": codes.OK, "Data": items, "Num": len(items)}
 
 
 def allocate(request: ClassicRequest) -> ResponseBody:
     params = AllocationParams.parse(request)
-    _check_capacity(request, params.count)
-    areas = request.without_dropped(params.choose_areas(request))
-    return _allocate_leases(request, params, areas, params.choose_addresses(request, len(areas)))
+    call = Allocation(request.lease_service, request.key, params.wanted, request.drop)
+    return {**_response(_leases(call.allocate), params.detail), "TaskID": call.task_id}
 
 
-def replace(request: ClassicRequest) -> ResponseBody:
-    """Release ``Num`` leases that the vendor chooses, and allocate as many new ones."""
-    params, key, lease_service = AllocationParams.parse(request), request.key, request.lease_service
-    candidates = list(key.holdings.leases)
-    if key.options.replace_order == "random":
-        lease_service.random.shuffle(candidates)
-    replaced = candidates[: params.count]
-    _check_capacity(request, params.count, returned=len(replaced))
-    try:
-        areas = request.without_dropped(params.choose_areas(request, replaced))
-        addresses = params.choose_addresses(request, len(areas))
-    except ApiError as error:
-        if key.options.replace_failure == "drop":
-            lease_service.release(key, replaced, key.plan.free_delay)
-            raise ApiError(error.code, executed=bool(replaced)) from None
-        raise
-    # The new leases use the channels of the old ones without a delay.
-    lease_service.release(key, replaced)
-    try:
-        return _allocate_leases(request, params, areas, addresses)
-    except ApiError as error:
-        raise ApiError(error.code, executed=bool(replaced)) from None
+def replace_leases(request: ClassicRequest) -> ResponseBody:
+    """Release ``Num`` leases that the vendor chooses, or those of ``IP``, and allocate as many new ones."""
+    params, addresses = AllocationParams.parse(request), list[str]()
+    wanted = params.wanted
+    if request.key.options.replace_ip == "apply" and request.given("IP"):
+        addresses = request.addresses()
+        if not {lease.ip for lease in request.key.holdings.leases}.issuperset(addresses):
+            raise ApiError(codes.INVALID_PARAMETER)
+        wanted = replace(wanted, count=len(addresses))
+    call = Allocation(request.lease_service, request.key, wanted, request.drop)
+    leases = _leases(lambda: call.replace(addresses))
+    return {**_response(leases, params.detail), "TaskID": call.task_id}
 
 
 def extract(request: ClassicRequest) -> ResponseBody:
-    """Return addresses of the pool, which use no channel: first those that are still active, then new ones."""
-    params, holdings = AllocationParams.parse(request), request.key.holdings
+    """Return addresses of the pool, which use no channel."""
+    params = AllocationParams.parse(request)
     request.integer("Pool", low=1, high=2)
-    leases = [lease for lease in holdings.pool if lease.area.matches(params.area_id, params.isp)][: params.count]
-    missing = params.count - len(leases)
-    if missing:
-        stock = request.key.plan.stock
-        areas = [area for area in stock if area.matches(params.area_id, params.isp) and area.available]
-        areas = request.lease_service.random.sample(areas, min(missing, len(areas)))
-        if not areas and not leases:
-            raise ApiError(codes.NO_STOCK)
-        new = _open_leases(request, params, areas, params.choose_addresses(request, len(areas)), "")
-        holdings.pool += new
-        leases += new
-    items = [lease_item(lease, params.detail) for lease in leases]
-    return {"Code": codes.OK, "Num": len(items), "Data": items}
+    return _response(_leases(Allocation(request.lease_service, request.key, params.wanted).extract), params.detail)

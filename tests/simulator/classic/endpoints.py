@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..keys.key import ProxyKey
-from ..keys.plans import DEDICATED, OCCUPANCY, SHARED, STATIC, Plan
+from ..keys.limits import RateLimit, fixed_limit, limit_by_channels
+from ..keys.plans import CLASSIC_KINDS, DEDICATED, LIFETIMES, OCCUPANCY, SHARED, STATIC, Plan
 from . import allocation, occupancy, queries, release, whitelist
 from .request import ClassicRequest, ResponseBody
 
-RateLimit = Callable[[ProxyKey], int]
-"""Returns the calls that a key may make in one minute of the vendor."""
 LEASE_PLANS = (DEDICATED, SHARED, STATIC)
+ALL_PLANS = tuple(LIFETIMES)
+"""The whitelist is the same for all plans, also for those of the product hosts and of tunnels."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class ClassicEndpoint:
     limit: RateLimit
     takes_addresses: bool = False
     """Whether the call can be executed for a part of its addresses."""
-    plans: tuple[str, ...] = (*LEASE_PLANS, OCCUPANCY)
+    plans: tuple[str, ...] = CLASSIC_KINDS
     """The kinds of plan that have the endpoint."""
     time_only: bool = False
     """Whether plans by volume lack the endpoint."""
     methods: tuple[str, ...] = ("GET", "POST")
+    lists_servers: bool = False
+    """Whether the response can be text with the server of each lease."""
     rest: bool = False
     """Whether a response has an HTTP status and ``data`` or ``error`` instead of a code."""
 
@@ -40,15 +42,6 @@ class ClassicEndpoint:
         return plan.kind in self.plans and not (self.time_only and plan.by_volume)
 
 
-def fixed_limit(limit: int) -> RateLimit:
-    return lambda key: limit
-
-
-def limit_by_channels(factor: int, extra: int = 0) -> RateLimit:
-    """Return a limit of ``channels * factor + extra``; plans by volume have no channels, and a limit of 60."""
-    return lambda key: 60 if key.plan.by_volume else key.plan.channels * factor + extra
-
-
 def _occupancy_endpoint(
     method: str, path: str, operation: Callable[[ClassicRequest], ResponseBody], limit: RateLimit
 ) -> ClassicEndpoint:
@@ -57,15 +50,23 @@ def _occupancy_endpoint(
 
 
 ENDPOINTS: tuple[ClassicEndpoint, ...] = (
-    ClassicEndpoint("/whitelist/add", whitelist.add, fixed_limit(20), takes_addresses=True),
-    ClassicEndpoint("/whitelist/del", whitelist.delete, fixed_limit(20), takes_addresses=True),
-    ClassicEndpoint("/whitelist/query", whitelist.query, fixed_limit(60)),
+    ClassicEndpoint("/whitelist/add", whitelist.add, fixed_limit(20), True, ALL_PLANS),
+    ClassicEndpoint("/whitelist/del", whitelist.delete, fixed_limit(20), True, ALL_PLANS),
+    ClassicEndpoint("/whitelist/query", whitelist.query, fixed_limit(60), False, ALL_PLANS),
     ClassicEndpoint("/info/quota", queries.quota, fixed_limit(60)),
-    ClassicEndpoint("/allocate", allocation.allocate, limit_by_channels(5, 10), True, LEASE_PLANS),
-    ClassicEndpoint("/replace", allocation.replace, limit_by_channels(5, 10), True, (DEDICATED,)),
+    ClassicEndpoint("/allocate", allocation.allocate, limit_by_channels(5, 10), True, LEASE_PLANS, lists_servers=True),
+    ClassicEndpoint(
+        "/replace", allocation.replace_leases, limit_by_channels(5, 10), True, (DEDICATED,), lists_servers=True
+    ),
     ClassicEndpoint("/release", release.release, limit_by_channels(5), True, (DEDICATED, STATIC)),
     ClassicEndpoint(
-        "/extract", allocation.extract, fixed_limit(45), False, (SHARED,), time_only=True, methods=("GET",)
+        "/extract",
+        allocation.extract,
+        fixed_limit(45),
+        plans=(SHARED,),
+        time_only=True,
+        methods=("GET",),
+        lists_servers=True,
     ),
     ClassicEndpoint("/query", queries.query, limit_by_channels(5, 10), False, LEASE_PLANS),
     ClassicEndpoint("/resources", queries.resources, fixed_limit(60)),

@@ -15,7 +15,7 @@ from . import codes
 from .codes import KEY_STATUS_CODES, ApiError
 from .endpoints import ENDPOINTS_BY_PATH, ClassicEndpoint, find_endpoint
 from .request import ClassicRequest, ResponseBody
-from .responses import apply_options, error_response
+from .responses import apply_options, error_response, format_response
 
 
 class ClassicCall:
@@ -49,7 +49,8 @@ class ClassicCall:
             response = ApiResponse(200, body)
         if self._key:
             self._key.record_lists(self._keys.clock.now())
-        return apply_options(response, options, defect)
+        response = apply_options(response, options, defect)
+        return response if endpoint.rest else format_response(response, record.params, endpoint.lists_servers)
 
     def reject(self, code: Any, message: str | None) -> ApiResponse:
         with_message = self._options.msg or message is not None
@@ -65,7 +66,7 @@ class ClassicCall:
             raise ApiError(codes.INVALID_PARAMETER)
         if key is None:
             raise ApiError(codes.NO_PLAN)
-        if key.pwd is not None and params.get("Pwd") != key.pwd:
+        if key.api_auth and params.get("Pwd") != key.pwd:
             raise ApiError(codes.INVALID_PWD)
         if KEY_STATUS_CODES[key.status] != codes.OK:
             raise ApiError(KEY_STATUS_CODES[key.status])

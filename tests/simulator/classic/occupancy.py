@@ -27,7 +27,7 @@ def _selected_monopolies(request: ClassicRequest) -> list[Monopoly]:
 
 
 def query(request: ClassicRequest) -> ResponseBody:
-    select_all = "UUIDs" not in request.params
+    select_all = not request.given("UUIDs") or request.selects_all("UUIDs")
     requested = [] if select_all else request.string_list("UUIDs")
     monopolies = request.key.visible_lists(request.now).monopolies
     selected = [monopoly for monopoly in monopolies if select_all or monopoly.uuid in requested]

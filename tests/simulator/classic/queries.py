@@ -15,7 +15,7 @@ from .responses import lease_item
 def query(request: ClassicRequest) -> ResponseBody:
     """Return the leases of a key, grouped by the call that allocated them."""
     detail = request.flag("Detail", "detail")
-    select_all = request.params.get("TaskID", "*") == "*"
+    select_all = not request.given("TaskID") or request.selects_all("TaskID")
     requested = [] if select_all else request.string_list("TaskID")
     tasks: dict[str, list[Lease]] = {}
     for lease in request.key.visible_lists(request.now).leases:
@@ -26,7 +26,7 @@ def query(request: ClassicRequest) -> ResponseBody:
         for task_id, leases in tasks.items()
     ]
     total = sum(len(leases) for leases in tasks.values())
-    return {"Code": codes.OK, "TaskNum": len(items), "TotalNum": total, "TaskList": items}
+    return {"Code": codes.OK, "TaskList": items, "TaskNum": len(items), "TotalNum": total}
 
 
 def quota(request: ClassicRequest) -> ResponseBody:

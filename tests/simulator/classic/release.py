@@ -19,11 +19,11 @@ ADDRESS_WINDOW = "/release addresses"
 
 def _selected_leases(request: ClassicRequest) -> list[Lease]:
     """Return the leases of the key that ``IP`` or ``TaskID`` selects."""
-    names = [name for name in ("IP", "TaskID") if name in request.params]
+    names = [name for name in ("IP", "TaskID") if request.given(name)]
     if len(names) != 1:
         raise ApiError(codes.INVALID_PARAMETER)
     name, leases = names[0], request.key.holdings.leases
-    if request.params[name] == "*":
+    if request.selects_all(name):
         return list(leases)
     requested = request.addresses() if name == "IP" else request.string_list(name)
     selected = [lease for lease in leases if (lease.ip if name == "IP" else lease.task_id) in requested]
@@ -47,4 +47,4 @@ def release(request: ClassicRequest) -> ResponseBody:
     request.lease_service.release(key, leases, key.plan.free_delay)
     if key.options.release_answer == "code":
         return {"Code": codes.OK}
-    return {"Code": codes.OK, "Num": len(leases), "Data": [lease.ip for lease in leases]}
+    return {"Code": codes.OK, "Data": [lease.ip for lease in leases], "Num": len(leases)}

@@ -18,6 +18,7 @@ from .codes import ApiError
 
 ResponseBody = dict[str, Any]
 Item = TypeVar("Item")
+ALL = "*"
 
 
 @dataclass
@@ -52,6 +53,14 @@ class ClassicRequest:
                 raise ApiError(codes.INVALID_PARAMETER) from None
         return list(found)
 
+    def given(self, name: str) -> bool:
+        """Return whether a parameter has a value. Generated links carry empty ones, which mean that it is not given."""
+        return bool(self.params.get(name))
+
+    def selects_all(self, name: str) -> bool:
+        """Return whether a list is the wildcard, which the vendor's page writes with a blank behind it."""
+        return self.params.get(name, "").strip() == ALL
+
     def string_list(self, name: str) -> list[str]:
         """Return the items of a comma-separated list without duplicates; an empty item is an error."""
         items = self.params.get(name, "").split(",")
@@ -60,13 +69,19 @@ class ClassicRequest:
         return list(dict.fromkeys(items))
 
     def integer(self, *names: str, low: int = 0, high: int = 10**9) -> int | None:
-        """Return the integer of the first of these parameters that is present."""
+        """Return the integer of the first of these parameters that is given.
+
+        Like an empty value, a zero means that the parameter is not given, unless zero is one of its values.
+        """
         for name in names:
             text = self.params.get(name)
-            if text is not None:
-                if not (text.isascii() and text.isdigit() and len(text) < 12 and low <= int(text) <= high):
+            if text:
+                if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= high):
                     raise ApiError(codes.INVALID_PARAMETER)
-                return int(text)
+                if int(text) >= low:
+                    return int(text)
+                if int(text):
+                    raise ApiError(codes.INVALID_PARAMETER)
         return None
 
     def flag(self, *names: str) -> bool:

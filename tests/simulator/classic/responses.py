@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from .. import formats
 from ..clock import beijing
 from ..exchange import ApiResponse, stringify_numbers
 from ..keys.leases import Lease
@@ -29,6 +32,18 @@ def lease_item(lease: Lease, detail: bool) -> dict[str, Any]:
     if detail:
         item["region"] = lease.area.region
     return item
+
+
+def format_response(response: ApiResponse, params: Mapping[str, str], lists_servers: bool) -> ApiResponse:
+    """Return the response in the format that the call asks for. An error is text in none of them."""
+    name = params.get("DataFormat") or params.get("format")
+    if name == formats.XML:
+        return replace(response, text=formats.to_xml(response.body), media_type="application/xml")
+    if name == formats.TEXT and lists_servers and response.body.get("Code") in (codes.OK, str(codes.OK)):
+        separator = formats.unescape_separator(params.get("DataSeparator") or params.get("seq") or "")
+        servers = [item["host"] for item in response.body.get("Data") or []]
+        return replace(response, text=formats.to_text(servers, separator), media_type="text/plain")
+    return response
 
 
 def apply_options(response: ApiResponse, options: KeyOptions, defect: str | None) -> ApiResponse:

@@ -15,8 +15,9 @@ from starlette.routing import Route
 from .. import validation
 from ..clock import beijing
 from ..core import Core
+from ..keys.tunnel import TunnelSettings
 from ..proxies.echo import EchoServices
-from ..proxies.forwarding import ForwardProxies
+from ..proxies.forwarding import ForwardProxies, tunnel_owner
 from ..validation import ValidationError
 
 RequestHandler = Callable[[Request], Awaitable[Any]]
@@ -95,7 +96,10 @@ class ControlApi:
 
     async def reset(self, request: Request) -> Any:
         self._core.reset()
-        self._forward_proxies.close_all_except(self._core.keys.initial_proxy_urls)
+        keys = self._core.keys
+        self._forward_proxies.close_all_except(
+            {*keys.initial_proxy_urls, *(tunnel_owner(name) for name in keys.initial_tunnel_urls)}
+        )
         self._echo.clear()
         return {"ok": True}
 
@@ -111,14 +115,18 @@ class ControlApi:
 
     async def put_key(self, request: Request) -> Any:
         values = await _json_object(request)
-        with_proxy = values.pop("proxy", False)
+        with_proxy, tunnel = values.pop("proxy", False), values.pop("tunnel", None)
         if not isinstance(with_proxy, bool):
             raise ValidationError("proxy: true or false expected")
+        if tunnel is not None and not isinstance(tunnel, dict):
+            raise ValidationError("tunnel: an object expected")
         keys = self._core.keys
         name = request.path_params["key"]
         is_new = keys.get(name) is None
         key = keys.get_or_create(name)
         try:
+            if tunnel is not None:
+                TunnelSettings().with_changes(tunnel)
             key.configure(values)
         except ValidationError:
             if is_new:
@@ -126,8 +134,17 @@ class ControlApi:
             raise
         if with_proxy and key.proxy_url is None:
             key.proxy_url = self._forward_proxies.open_for_key(name)
+        if tunnel is not None:
+            self._open_tunnel(name, tunnel)
         keys.process_due_events()
         return {"key": name, **key.describe(self._core.clock.now())}
+
+    def _open_tunnel(self, key: str, settings: dict[str, Any]) -> None:
+        """Change the tunnel of a key, which is opened on first use."""
+        tunnel = self._core.keys.create_tunnel(key)
+        tunnel.settings = tunnel.settings.with_changes(settings)
+        if tunnel.url is None:
+            tunnel.url = self._forward_proxies.open_tunnel(key)
 
     async def get_agent(self, request: Request) -> Any:
         agent = self._core.agents.by_appid.get(request.path_params["appid"])

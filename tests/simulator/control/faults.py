@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import validation
-from ..account.endpoints import is_account_path
-from ..routing import ENDPOINTS_BY_PATH
+from ..routing import ENDPOINTS_BY_PATH, has_text_codes
 from ..validation import ValidationError, Validator
 
 
@@ -64,8 +63,8 @@ VALIDATORS: dict[str, Validator] = {
 def _validate_field(path: str, kind: str, name: str, value: object) -> None:
     accepts, expected = VALIDATORS[name]
     any_json = kind == "replace" and name == "body"
-    # The codes of the account API are unknown. They may be strings.
-    string_code = name == "code" and is_account_path(path) and validation.is_string(value)
+    # The codes of the product hosts are names. Those of the account API are unknown and may be strings.
+    string_code = name == "code" and has_text_codes(path) and validation.is_string(value)
     if not any_json and not string_code and not accepts(value):
         raise ValidationError(f"fault {kind}, field {name}: {expected} expected")
 

@@ -9,6 +9,7 @@
   const MAX_POLL_INTERVAL = 10000;
   const REQUEST_TIMEOUT = 10000;
   const NUMBER_FIELDS = ["code", "drop", "http_status", "seconds", "total"];
+  const TEXT_CODES = /^\/(api|share|longterm|exclusive|overseas)\//;
   const JSON_FIELDS = ["headers", "body_extra"];
   const byId = (id) => document.getElementById(id);
 
@@ -389,7 +390,7 @@
       input = element("select", { id }, element("option", { value: "" }, "as usual"), options(["true", "false"]));
     } else if (JSON_FIELDS.includes(name) || (name === "body" && kind === "replace")) {
       input = element("textarea", { id, rows: "2", spellcheck: "false", placeholder: "JSON" });
-    } else if (NUMBER_FIELDS.includes(name) && !(name === "code" && byId("plan-path").value.startsWith("/api/"))) {
+    } else if (NUMBER_FIELDS.includes(name) && !(name === "code" && TEXT_CODES.test(byId("plan-path").value))) {
       input = element("input", { id, type: "number", step: ["seconds", "total"].includes(name) ? "any" : "1" });
     }
     input.required = needed;

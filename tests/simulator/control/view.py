@@ -24,7 +24,7 @@ MAX_ITEMS = 300
 """Maximum number of items of any other list."""
 MAX_CHARACTERS = 300
 """Maximum length of a text that a client sent."""
-SECRET_PARAMETERS = ("Pwd", "sign")
+SECRET_PARAMETERS = ("Pwd", "pwd", "password", "sign")
 """Parameters whose values are not shown."""
 
 

@@ -14,6 +14,7 @@ from .leases import Holdings
 from .list_history import ListHistory, ListSnapshot
 from .options import KeyOptions
 from .plans import Plan
+from .tunnel import Tunnel
 
 STATUSES = ("ok", "blocked", "unauthorised", "no_permission", "expired")
 
@@ -22,7 +23,8 @@ VALIDATORS: dict[str, Validator] = {
     "capacity": (validation.is_integer, "a number from 0"),
     "channels": (validation.is_integer, "a number from 0"),
     "used": (validation.is_integer, "a number from 0"),
-    "pwd": (lambda value: value is None or validation.is_string(value), "text or null"),
+    "pwd": (lambda value: validation.is_string(value) and value != "", "text"),
+    "api_auth": (validation.is_boolean, "true or false"),
     "status": (lambda value: value in STATUSES, f"one of {', '.join(STATUSES)}"),
     "exit": (lambda value: validation.is_string(value) and value != "", "an address"),
     "options": (validation.is_object, "an object"),
@@ -39,12 +41,16 @@ class ProxyKey:
     """Maximum number of whitelisted addresses."""
     used: int = 0
     """Channels that are in use without a lease."""
-    pwd: str | None = None
+    pwd: str = "0123456789ab"
+    """The password of the proxy. Each key has one."""
+    api_auth: bool = False
+    """Whether the calls of the API must have the password as well."""
     status: str = "ok"
     options: KeyOptions = field(default_factory=KeyOptions)
     exit: str = "198.51.100.1"
     proxy_url: str | None = None
     plan: Plan = field(default_factory=Plan)
+    tunnel: Tunnel | None = None
     holdings: Holdings = field(default_factory=Holdings)
     history: ListHistory = field(default_factory=ListHistory)
 
@@ -77,7 +83,7 @@ class ProxyKey:
         if "offline" in values:
             for monopoly in self.holdings.monopolies:
                 monopoly.offline = monopoly.uuid in values["offline"]
-        for name in ("capacity", "used", "pwd", "status", "exit"):
+        for name in ("capacity", "used", "pwd", "api_auth", "status", "exit"):
             if name in values:
                 setattr(self, name, values[name])
 
@@ -88,10 +94,12 @@ class ProxyKey:
             "channels": self.plan.channels,
             "used": self.used,
             "pwd": self.pwd,
+            "api_auth": self.api_auth,
             "status": self.status,
             "options": asdict(self.options),
             "exit": self.exit,
             "proxy_url": self.proxy_url,
             "plan": self.plan.describe(),
+            "tunnel": None if self.tunnel is None else self.tunnel.describe(now),
             **self.holdings.describe(now),
         }

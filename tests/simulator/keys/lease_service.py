@@ -11,17 +11,17 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
-from ..proxies.exit_addresses import ExitAddressPool
+from ..proxies.exit_addresses import LOOPBACK, ExitAddressPool
 from ..proxies.ports import PortAllocator, UnboundPorts
 from .leases import Lease
-from .plans import Area
+from .plans import OVERSEAS, Area
 
 if TYPE_CHECKING:
     from .key import ProxyKey
 
 TASK_ID_CHARACTERS = string.ascii_letters + string.digits
 GATEWAY = "203.0.113.254"
-"""Host of the leases of an enterprise pool."""
+"""Host of the leases of an enterprise pool and of the overseas product."""
 
 
 class PortUnavailableError(Exception):
@@ -31,7 +31,7 @@ class PortUnavailableError(Exception):
 class LeaseService:
     def __init__(self, clock: Clock, seed: int | None = None) -> None:
         self.clock = clock
-        self.exit_addresses = ExitAddressPool()
+        self._documentation, self._loopback = ExitAddressPool(), ExitAddressPool(LOOPBACK)
         self._unbound_ports = UnboundPorts()
         self.ports: PortAllocator = self._unbound_ports
         self._seed = seed
@@ -39,9 +39,17 @@ class LeaseService:
         self.random = random.Random(seed)
 
     def reset(self) -> None:
-        self.exit_addresses.reset()
+        self._documentation.reset()
+        self._loopback.reset()
         self._uuid_numbers = count(1)
         self.random = random.Random(self._seed)
+
+    def exit_addresses(self, key: ProxyKey) -> ExitAddressPool:
+        """Return the addresses through which new leases of a key leave."""
+        return self._loopback if key.options.lease_addresses == "loopback" else self._documentation
+
+    def _pool_of(self, address: str) -> ExitAddressPool:
+        return self._loopback if address in self._loopback else self._documentation
 
     def create_task_id(self) -> str:
         return "".join(self.random.choices(TASK_ID_CHARACTERS, k=16))
@@ -59,21 +67,23 @@ class LeaseService:
         except OSError:
             raise PortUnavailableError from None
         lease.host = f"{self._host(key, lease)}:{lease.port}"
-        self.exit_addresses.take(address)
+        self._pool_of(address).take(address)
         area.available -= 1
         return lease
 
     def _host(self, key: ProxyKey, lease: Lease) -> str:
+        if lease.ip in self._loopback:
+            return lease.ip
         if key.options.lease_host == "loopback":
             return self.ports.host
-        return GATEWAY if key.plan.enterprise_pool else lease.ip
+        return GATEWAY if key.plan.enterprise_pool or key.plan.kind == OVERSEAS else lease.ip
 
     def close(self, leases: Sequence[Lease]) -> None:
         """Close leases. The caller removes them from the holdings of the key."""
         for lease in leases:
             lease.closed = True
             self.ports.close(lease)
-            self.exit_addresses.free(lease.ip)
+            self._pool_of(lease.ip).free(lease.ip)
             lease.area.available += 1
 
     def release(self, key: ProxyKey, leases: Sequence[Lease], delay: float = 0) -> None:

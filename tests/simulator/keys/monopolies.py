@@ -78,5 +78,5 @@ def process_due_monopolies(lease_service: LeaseService, key: ProxyKey) -> None:
         elif monopoly.lease is None and monopoly.online_at <= now:
             # Without a free address or a port, dialling continues.
             with suppress(PortUnavailableError):
-                for address in lease_service.exit_addresses.choose(1) or []:
+                for address in lease_service.exit_addresses(key).choose(1) or []:
                     monopoly.lease = lease_service.open(key, address, monopoly.area, monopoly.uuid, NO_DEADLINE)

@@ -19,16 +19,21 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "empty_data": ("list", "null", "absent"),
     "numbers": ("int", "string"),
     "post": ("ok", "refuse", "ignore_body"),
-    "empty_tasks": ("list", "null", "absent"),
+    "empty_tasks": ("absent", "list", "null"),
     "absent_release": ("zero", "error"),
-    "release_answer": ("list", "code"),
+    "release_answer": ("code", "list"),
     "replace_order": ("oldest", "random"),
     "replace_failure": ("keep", "drop"),
+    "replace_ip": ("ignore", "apply"),
     "short_stock": ("refuse", "partial"),
     "address_reuse": ("last", "first"),
     "volume_quota": ("balance", "refuse"),
     "apply_data": ("uuids", "objects", "empty"),
     "lease_host": ("loopback", "address"),
+    "lease_addresses": ("documentation", "loopback"),
+    "get_shape": ("documented", "list", "ips", "entries", "single"),
+    "query_shape": ("documented", "list", "ips", "tasks", "task_map", "entries", "single"),
+    "static_deadline": ("expiry", "release"),
 }
 _BOOLEAN: Validator = (validation.is_boolean, "true or false")
 _DURATION: Validator = (validation.is_duration, "seconds")
@@ -36,6 +41,8 @@ VALIDATORS: dict[str, Validator] = {
     "msg": _BOOLEAN,
     "lease_proxies": _BOOLEAN,
     "error_status": (validation.is_http_status, "an HTTP status from 200 to 599"),
+    "refusal_status": (validation.is_http_status, "an HTTP status from 200 to 599"),
+    "limit_status": (validation.is_http_status, "an HTTP status from 200 to 599"),
     "dial_seconds": _DURATION,
     "queue_seconds": _DURATION,
     "list_lag": _DURATION,
@@ -53,11 +60,12 @@ class KeyOptions:
     msg: bool = True
     error_status: int = 200
     post: str = "ok"
-    empty_tasks: str = "list"
+    empty_tasks: str = "absent"
     absent_release: str = "zero"
-    release_answer: str = "list"
+    release_answer: str = "code"
     replace_order: str = "oldest"
     replace_failure: str = "keep"
+    replace_ip: str = "ignore"
     short_stock: str = "refuse"
     address_reuse: str = "last"
     volume_quota: str = "balance"
@@ -65,6 +73,12 @@ class KeyOptions:
     dial_seconds: float = 2.0
     queue_seconds: float = 1.0
     lease_host: str = "loopback"
+    lease_addresses: str = "documentation"
+    get_shape: str = "documented"
+    query_shape: str = "documented"
+    static_deadline: str = "expiry"
+    refusal_status: int = 400
+    limit_status: int = 429
     lease_proxies: bool = True
     list_lag: float = 0.0
 

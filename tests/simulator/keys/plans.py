@@ -13,12 +13,30 @@ from ..validation import ValidationError, Validator
 
 DEDICATED, SHARED = "dynamic_dedicated", "dynamic_shared"
 STATIC, OCCUPANCY = "static_dedicated", "exclusive_occupancy"
-LIFETIMES: dict[str, int] = {DEDICATED: 1440, SHARED: 10, STATIC: 30 * 1440, OCCUPANCY: 30 * 1440}
+CLASSIC_KINDS = (DEDICATED, SHARED, STATIC, OCCUPANCY)
+SHARE, LONGTERM, EXCLUSIVE, OVERSEAS = "share", "longterm", "exclusive", "overseas"
+PRODUCTS = (SHARE, LONGTERM, EXCLUSIVE, OVERSEAS)
+"""The kinds of plan that the product hosts serve."""
+TUNNEL = "tunnel"
+LIFETIMES: dict[str, int] = {
+    DEDICATED: 1440,
+    SHARED: 10,
+    STATIC: 30 * 1440,
+    OCCUPANCY: 30 * 1440,
+    SHARE: 1,
+    LONGTERM: 30,
+    EXCLUSIVE: 1440,
+    OVERSEAS: 60,
+    TUNNEL: 5,
+}
 """Default lifetime of a lease in minutes, by kind of plan."""
 
 TIME, VOLUME = "time", "volume"
 ISPS: dict[int, str] = {1: "电信", 2: "移动", 3: "联通", 4: "BGP"}
 AREA_NAMES: dict[int, str] = {350500: "福建省泉州市", 320800: "江苏省淮安市", 440100: "广东省广州市"}
+OVERSEAS_AREA_NAMES: dict[int, str] = {990100: "美国", 990200: "日本", 990300: "中国香港"}
+COUNTRIES: dict[int, str] = {990100: "US", 990200: "JP", 990300: "HK"}
+"""The other spelling of an area of the overseas product."""
 
 
 @dataclass(eq=False)
@@ -49,8 +67,9 @@ class Area:
         return cls(**values)
 
 
-def _default_stock() -> list[Area]:
-    return [Area(area_id, name, isp, 100) for area_id, name in AREA_NAMES.items() for isp in (1, 2, 3)]
+def _default_stock(kind: str = DEDICATED) -> list[Area]:
+    names = OVERSEAS_AREA_NAMES if kind == OVERSEAS else AREA_NAMES
+    return [Area(area_id, name, isp, 100) for area_id, name in names.items() for isp in (1, 2, 3)]
 
 
 def _parse_stock(value: object) -> list[Area]:
@@ -67,6 +86,9 @@ VALIDATORS: dict[str, Validator] = {
     "lifetime": (lambda value: value is None or validation.is_integer(value, 1), "minutes or null"),
     "enterprise_pool": (validation.is_boolean, "true or false"),
     "free_delay": (validation.is_duration, "seconds"),
+    "static": (validation.is_boolean, "true or false"),
+    "extract_limit": (lambda value: value is None or validation.is_integer(value), "a number or null"),
+    "extract_period": (lambda value: value in ("day", "minute"), "day or minute"),
 }
 
 
@@ -79,12 +101,16 @@ class Plan:
     lifetime: int | None = None
     enterprise_pool: bool = False
     free_delay: float = 0
+    static: bool = False
+    extract_limit: int | None = None
+    extract_period: str = "day"
     stock: list[Area] = field(default_factory=_default_stock)
 
     @property
     def lease_minutes(self) -> int:
         """Lifetime of a lease if the call does not specify one."""
-        return LIFETIMES[self.kind] if self.lifetime is None else self.lifetime
+        default = STATIC if self.kind == LONGTERM and self.static else self.kind
+        return LIFETIMES[default] if self.lifetime is None else self.lifetime
 
     @property
     def by_volume(self) -> bool:
@@ -105,6 +131,10 @@ class Plan:
             if not accepts(value):
                 raise ValidationError(f"plan {name}: {expected} expected")
             changes[name] = value
+        kind = changes.get("kind", self.kind)
+        if "stock" not in changes and OVERSEAS in (kind, self.kind) and kind != self.kind:
+            # Other products have other areas.
+            changes["stock"] = _default_stock(kind)
         return replace(self, **changes)
 
     def describe(self) -> dict[str, Any]:

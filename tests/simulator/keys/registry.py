@@ -10,6 +10,7 @@ from ..clock import Clock
 from .key import ProxyKey
 from .lease_service import LeaseService
 from .monopolies import process_due_monopolies
+from .tunnel import Tunnel, TunnelAddresses
 
 
 class KeyRegistry:
@@ -20,6 +21,9 @@ class KeyRegistry:
         self.by_name: dict[str, ProxyKey] = {}
         self.initial_proxy_urls: dict[str, str] = {}
         """URL of each forward proxy that exists since the start, by key."""
+        self.initial_tunnel_urls: dict[str, str] = {}
+        """URL of each tunnel that exists since the start, by key."""
+        self._tunnel_addresses = TunnelAddresses()
         self.reset()
 
     def __getitem__(self, name: str) -> ProxyKey:
@@ -28,6 +32,8 @@ class KeyRegistry:
     def reset(self) -> None:
         urls = self.initial_proxy_urls
         self.by_name = {name: ProxyKey(name, proxy_url=urls.get(name)) for name in self._initial_names}
+        for name, url in self.initial_tunnel_urls.items():
+            self.create_tunnel(name).url = url
         self.lease_service.reset()
 
     def get(self, name: str) -> ProxyKey | None:
@@ -35,6 +41,17 @@ class KeyRegistry:
 
     def get_or_create(self, name: str) -> ProxyKey:
         return self.by_name.setdefault(name, ProxyKey(name))
+
+    def get_tunnel(self, name: str) -> Tunnel | None:
+        key = self.get(name)
+        return None if key is None else key.tunnel
+
+    def create_tunnel(self, name: str) -> Tunnel:
+        """Return the tunnel of a key, which is created on first use."""
+        key = self.by_name[name]
+        if key.tunnel is None:
+            key.tunnel = Tunnel(self._tunnel_addresses)
+        return key.tunnel
 
     def whitelist_owner(self, address: str) -> ProxyKey | None:
         """Return the key that has this address on its whitelist."""

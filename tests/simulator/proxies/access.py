@@ -1,13 +1,13 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Access control of forward proxies: authorized clients, and allowed targets."""
+"""Access control of forward proxies: who may use a proxy, and the address that a connection leaves through."""
 
 from __future__ import annotations
 
 import base64
-import ipaddress
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..clock import Clock
@@ -19,7 +19,7 @@ class KeyAccess(Protocol):
 
     key: str
     whitelist: list[str]
-    pwd: str | None
+    pwd: str
     exit: str
 
 
@@ -35,54 +35,73 @@ class LeaseAccess(Protocol):
 KeyLookup = Callable[[str], KeyAccess | None]
 
 
-class ProxyAccess:
-    """Access to the proxy of one key, or of one of its leases."""
+@dataclass(frozen=True)
+class ProxyRequest:
+    """What a client of a proxy sent before the proxy connects to the target."""
 
-    def __init__(
-        self, network: Network, clock: Clock, find_key: KeyLookup, key: str, lease: LeaseAccess | None = None
-    ) -> None:
+    connection: Connection
+    user: str | None = None
+    password: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers in lower case, of HTTP only."""
+
+    @classmethod
+    def from_http(cls, connection: Connection, headers: Mapping[str, str]) -> ProxyRequest:
+        scheme, _blank, encoded = headers.get("proxy-authorization", "").partition(" ")
+        try:
+            user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+        except ValueError:
+            return cls(connection, headers=headers)
+        if scheme.lower() != "basic" or not colon:
+            return cls(connection, headers=headers)
+        return cls(connection, user, password, headers)
+
+
+class ProxyAccess:
+    """Access to the proxy of one key."""
+
+    def __init__(self, network: Network, clock: Clock, find_key: KeyLookup, key: str) -> None:
         self._network = network
         self._clock = clock
         self._find_key = find_key
         self._key = key
-        self._lease = lease
 
-    def authorizes(self, connection: Connection, authorization: bytes | None) -> bool:
-        """Return whether a client may use the proxy: by its whitelisted address, or by Proxy-Authorization."""
+    def authorizes(self, request: ProxyRequest) -> bool:
+        """Return whether a client may use the proxy: by its whitelisted address, or by its credentials."""
         key = self._find_key(self._key)
-        if key is None:
-            return False
-        if self._lease is not None and not self._lease.is_active(self._clock.now()):
-            return False
-        if self._network.public_address(connection) in key.whitelist:
-            return True
-        if key.pwd is None or authorization is None:
-            return False
-        expected = base64.b64encode(f"{key.key}:{key.pwd}".encode())
-        scheme, given = authorization[:6], authorization[6:]
-        return scheme.lower() == b"basic " and secrets.compare_digest(given.strip(), expected)
+        return key is not None and self._authorizes(key, request, request.user)
 
-    @staticmethod
-    def allows_target(host: str, own: str) -> bool:
-        """Return whether the target is loopback or the simulator's own address.
-
-        Other names are refused, because they would need a DNS lookup outside of this machine.
-        """
-        if host == "localhost":
-            return True
-        try:
-            address = ipaddress.ip_address(host.strip("[]"))
-        except ValueError:
-            return False
-        return address.is_loopback or host == own
-
-    def register_upstream(self, connection: Connection) -> None:
-        """Let the vendor see a connection of the proxy with the exit address of the lease or the key."""
+    def exit_for(self, request: ProxyRequest) -> str | None:
+        """Return the exit address for a request, or None if the client may not use the proxy."""
         key = self._find_key(self._key)
-        if self._lease is not None:
-            self._network.register_proxied(connection, self._lease.ip)
-        elif key is not None:
-            self._network.register_proxied(connection, key.exit)
+        return key.exit if key is not None and self.authorizes(request) else None
+
+    def admits(self, connection: Connection) -> bool:
+        """Return whether the address of a client is on the whitelist, so that the proxy asks for no credentials."""
+        key = self._find_key(self._key)
+        return key is not None and self._network.public_address(connection) in key.whitelist
+
+    def _authorizes(self, key: KeyAccess, request: ProxyRequest, user: str | None) -> bool:
+        if self._network.public_address(request.connection) in key.whitelist:
+            return True
+        given, expected = f"{user}:{request.password}".encode(), f"{key.key}:{key.pwd}".encode()
+        return user is not None and secrets.compare_digest(given, expected)
+
+    def register_upstream(self, connection: Connection, exit_address: str) -> None:
+        """Let the vendor see a connection of the proxy with an exit address."""
+        self._network.register_proxied(connection, exit_address)
 
     def unregister_upstream(self, connection: Connection) -> None:
         self._network.unregister_proxied(connection)
+
+
+class LeaseProxyAccess(ProxyAccess):
+    """Access to the proxy of one lease of a key."""
+
+    def __init__(self, network: Network, clock: Clock, find_key: KeyLookup, key: str, lease: LeaseAccess) -> None:
+        super().__init__(network, clock, find_key, key)
+        self._lease = lease
+
+    def exit_for(self, request: ProxyRequest) -> str | None:
+        active = self._lease.is_active(self._clock.now())
+        return self._lease.ip if active and self.authorizes(request) else None

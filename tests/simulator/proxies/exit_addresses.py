@@ -1,25 +1,35 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The exit addresses of leases: addresses for documentation, each used by one lease at a time."""
+"""The exit addresses of leases (for documentation or of loopback, each used by one lease at a time) and of tunnels."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
-NETWORKS = ("198.51.100.0/24", "192.0.2.0/24")
-HOSTS = tuple(str(host) for network in NETWORKS for host in ipaddress.ip_network(network).hosts())
+DOCUMENTATION = ("198.51.100.0/24", "192.0.2.0/24")
+LOOPBACK = ("127.64.1.0/24", "127.64.2.0/24")
+"""Networks on which this machine really listens, without any configuration (on Linux)."""
+TUNNEL = ("198.19.128.0/20",)
+
+
+def hosts(networks: Iterable[str]) -> tuple[str, ...]:
+    return tuple(str(host) for network in networks for host in ipaddress.ip_network(network).hosts())
 
 
 class ExitAddressPool:
-    def __init__(self) -> None:
+    def __init__(self, networks: Iterable[str] = DOCUMENTATION) -> None:
+        # The first address is the default exit of a key's own proxy.
+        self._hosts = hosts(networks)[1:]
         self._unused: list[str] = []
         self._freed: list[str] = []
         self.reset()
 
+    def __contains__(self, address: str) -> bool:
+        return address in self._hosts
+
     def reset(self) -> None:
-        # The first address is the default exit of a key's own proxy.
-        self._unused = list(HOSTS[1:])
+        self._unused = list(self._hosts)
         self._freed = []
 
     def choose(self, count: int, freed_first: bool = False, avoid: Container[str] = ()) -> list[str] | None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Forward proxies that serve authorized clients only.
+"""Forward proxies that serve authorized clients only, by HTTP and by SOCKS5 on the same port.
 
 proxy.py implements the HTTP side of a proxy (absolute-form requests and CONNECT). Its own servers are processes. Here,
 its protocol handler runs in threads of this process, so that it uses the current whitelists and ends with it.
@@ -9,6 +9,7 @@ its protocol handler runs in threads of this process, so that it uses the curren
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import socket
 import tempfile
 from collections.abc import Container
@@ -21,8 +22,12 @@ from proxy.http.proxy import HttpProxyPlugin
 
 from ..clock import Clock
 from ..network import Connection, Network
-from .access import KeyLookup, LeaseAccess, ProxyAccess
+from . import socks5
+from .access import KeyLookup, LeaseAccess, LeaseProxyAccess, ProxyAccess, ProxyRequest
+from .exits import NoExitError
 from .listeners import Address, ListenerPool
+from .targets import Targets
+from .tunnels import TUNNEL_HEADERS, TunnelLookup, TunnelProxyAccess
 
 
 def _base_flags() -> argparse.Namespace:
@@ -40,25 +45,45 @@ class AccessControlPlugin(HttpProxyPlugin):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._access: ProxyAccess = self.flags.access
+        self._targets: Targets = self.flags.targets
         self._upstream_connection: Connection | None = None
 
     def connect_upstream(self) -> None:
         own = self.client.connection.getsockname()[:2]
-        header = b"proxy-authorization"
-        authorization = self.request.header(header) if self.request.has_header(header) else None
-        if not self._access.authorizes((self.client.addr or ("", 0), own), authorization):
-            challenge = {b"Proxy-Authenticate": b'Basic realm="proxy"'}
-            raise HttpRequestRejected(407, b"Proxy Authentication Required", challenge, b"not on the whitelist\n")
-        if not self._access.allows_target((self.request.host or b"").decode("ascii", "replace"), own[0]):
+        exit_address = self._exit_address((self.client.addr or ("", 0), own))
+        host, port = (self.request.host or b"").decode("ascii", "replace"), self.request.port or 0
+        target = self._targets.resolve(host, port, own[0])
+        if target is None:
             raise HttpRequestRejected(403, b"Forbidden", {}, b"this test proxy reaches its own machine only\n")
         if not self.request.is_https_tunnel:
             # One request per connection, so that each request is checked against the current whitelist.
             self.request.add_header(b"Connection", b"close")
-        super().connect_upstream()
+        self._connect_to(target)
         if self.upstream is not None:
             connection = self.upstream.connection
             self._upstream_connection = connection.getsockname()[:2], connection.getpeername()[:2]
-            self._access.register_upstream(self._upstream_connection)
+            self._access.register_upstream(self._upstream_connection, exit_address)
+
+    def _exit_address(self, connection: Connection) -> str:
+        """Return the exit address for the request; a client that may not use the proxy gets an error."""
+        headers = {name.decode(): value.decode("latin-1") for name, (_, value) in (self.request.headers or {}).items()}
+        try:
+            exit_address = self._access.exit_for(ProxyRequest.from_http(connection, headers))
+        except NoExitError:
+            raise HttpRequestRejected(503, b"Service Unavailable", {}, b"no exit address\n") from None
+        if exit_address is None:
+            challenge = {b"Proxy-Authenticate": b'Basic realm="proxy"'}
+            raise HttpRequestRejected(407, b"Proxy Authentication Required", challenge, b"not on the whitelist\n")
+        self.request.del_headers([name.encode() for name in TUNNEL_HEADERS])
+        return exit_address
+
+    def _connect_to(self, target: Address) -> None:
+        requested = self.request.host, self.request.port
+        self.request.host, self.request.port = target[0].encode(), target[1]
+        try:
+            super().connect_upstream()
+        finally:
+            self.request.host, self.request.port = requested
 
     def on_client_connection_close(self) -> None:
         if self._upstream_connection is not None:
@@ -67,44 +92,60 @@ class AccessControlPlugin(HttpProxyPlugin):
 
 
 class ForwardProxies:
-    """All listening proxies: those of keys, identified by name, and those of leases."""
+    """All listening proxies: those of keys and of their tunnels, identified by name, and those of leases."""
 
-    def __init__(self, network: Network, clock: Clock, find_key: KeyLookup, bind_host: str) -> None:
-        self._network = network
-        self._clock = clock
-        self._find_key = find_key
+    def __init__(
+        self, network: Network, clock: Clock, find_key: KeyLookup, find_tunnel: TunnelLookup, bind_host: str
+    ) -> None:
+        self._key_access = network, clock, find_key
+        self._find_tunnel = find_tunnel
         self._bind_host = bind_host
         self.host = reachable_host(bind_host)
+        self.targets = Targets()
         self._flags: argparse.Namespace | None = None
         self._listeners: ListenerPool[str | LeaseAccess] = ListenerPool()
 
-    def _listen(self, key: str, lease: LeaseAccess | None, port: int) -> int:
+    def _listen(self, owner: str | LeaseAccess, access: ProxyAccess, port: int, host: str | None = None) -> int:
         if self._flags is None:
             self._flags = _base_flags()
-        access = ProxyAccess(self._network, self._clock, self._find_key, key, lease)
-        flags = argparse.Namespace(**vars(self._flags), access=access)
+        flags = argparse.Namespace(**vars(self._flags), access=access, targets=self.targets)
 
         def serve(connection: socket.socket, address: Address) -> None:
-            HttpProtocolHandler(HttpProtocolHandler.create(connection, address), flags=flags).run()
+            if connection.recv(1, socket.MSG_PEEK) == bytes([socks5.VERSION]):
+                socks5.serve(connection, address, access, self.targets)
+            else:
+                HttpProtocolHandler(HttpProtocolHandler.create(connection, address), flags=flags).run()
 
-        return self._listeners.open(key if lease is None else lease, self._bind_host, port, serve)
+        return self._listeners.open(owner, self._bind_host if host is None else host, port, serve)
 
     def open_for_key(self, key: str, port: int = 0) -> str:
         """Start the proxy of a key and return its URL."""
-        return url("http", self._bind_host, self._listen(key, None, port))
+        return url("http", self._bind_host, self._listen(key, ProxyAccess(*self._key_access, key), port))
+
+    def open_tunnel(self, key: str, port: int = 0) -> str:
+        """Start the tunnel of a key and return its URL."""
+        access = TunnelProxyAccess(*self._key_access, key, self._find_tunnel)
+        return url("http", self._bind_host, self._listen(tunnel_owner(key), access, port))
 
     def open(self, key: str, lease: LeaseAccess) -> int:
         """Start the proxy of a lease and return its port."""
-        return self._listen(key, lease, 0)
+        # A lease whose exit is an address of loopback listens on that address.
+        host = lease.ip if ipaddress.ip_address(lease.ip).is_loopback else None
+        return self._listen(lease, LeaseProxyAccess(*self._key_access, key, lease), 0, host)
 
     def close(self, lease: LeaseAccess) -> None:
         self._listeners.close(lease)
 
-    def close_all_except(self, keys: Container[object]) -> None:
-        """Stop the proxies of all other keys, and of all leases."""
+    def close_all_except(self, owners: Container[object]) -> None:
+        """Stop the proxies of all other owners, and of all leases."""
         for owner in self._listeners.owners():
-            if owner not in keys:
+            if owner not in owners:
                 self._listeners.close(owner)
+
+
+def tunnel_owner(key: str) -> str:
+    """Return the name that identifies the tunnel of a key among the listeners."""
+    return f"tunnel {key}"
 
 
 def reachable_host(host: str) -> str:

@@ -16,6 +16,7 @@ from ..control.faults import Fault
 from ..core import Core
 from ..exchange import ApiRequest
 from ..network import connection_of
+from ..product.endpoints import path_of
 from ..routing import ENDPOINTS_BY_PATH, reads_body
 from .transport import DATE_SCOPE_KEY, CloseResponse, ResetResponse, TruncatedResponse, trickle
 
@@ -28,6 +29,11 @@ def _html_error(status: int, reason: str) -> Response:
     return HTMLResponse(HTML_ERROR.format(f"{status} {reason}"), status_code=status)
 
 
+def _path_of(request: Request) -> str:
+    """Return the path of a call, which starts with the product if the host is one of a product."""
+    return path_of(request.headers.get("host", ""), request.url.path)
+
+
 class ApiRoutes:
     """Passes HTTP requests to the core."""
 
@@ -35,16 +41,15 @@ class ApiRoutes:
         self._core = core
 
     def routes(self) -> list[Route]:
-        routes = [Route(path, self.serve, methods=METHODS) for path in ENDPOINTS_BY_PATH]
-        return [*routes, Route("/{path:path}", self.not_found, methods=METHODS)]
-
-    async def not_found(self, request: Request) -> Response:
-        call = self._core.accept(await self._parse(request))
-        call.record.http_status = 404
-        return _html_error(404, "Not Found")
+        return [Route("/{path:path}", self.serve, methods=METHODS)]
 
     async def serve(self, request: Request) -> Response:
-        fault = self._core.faults.take(request.url.path, request.method)
+        path = _path_of(request)
+        if path not in ENDPOINTS_BY_PATH:
+            call = self._core.accept(await self._parse(request))
+            call.record.http_status = 404
+            return _html_error(404, "Not Found")
+        fault = self._core.faults.take(path, request.method)
         # The fault "refuse" closes the connection before the body is read.
         with_body = fault is None or fault.kind != "refuse"
         call = self._core.accept(await self._parse(request, with_body))
@@ -58,6 +63,8 @@ class ApiRoutes:
             record.http_status = 405
             return _html_error(405, "Method Not Allowed")
         response: Response = JSONResponse(api_response.body, api_response.status)
+        if api_response.text is not None:
+            response = Response(api_response.text, api_response.status, media_type=api_response.media_type)
         if fault is not None:
             response = await self._apply_fault(fault, response)
         no_response = isinstance(response, (ResetResponse, CloseResponse))
@@ -65,13 +72,15 @@ class ApiRoutes:
         return response
 
     async def _parse(self, request: Request, with_body: bool = True) -> ApiRequest:
-        query = dict(parse_qsl(request.url.query, keep_blank_values=True))
+        path, query = _path_of(request), dict(parse_qsl(request.url.query, keep_blank_values=True))
         form: dict[str, str] = {}
-        if with_body and request.method == "POST":
+        text = ""
+        if with_body and request.method in ("POST", "PUT"):
             text = (await request.body()).decode("utf-8", "replace")
             if request.headers.get("content-type", "").split(";")[0].strip().lower() == FORM:
                 form = dict(parse_qsl(text, keep_blank_values=True))
-        from_body = reads_body(request.method, request.url.path)
+        # The vendor reads the query of a POST whose body is empty, although its page says that it never does.
+        from_body = reads_body(request.method, path) and (text != "" or not query)
         params, param_source = (form, "body") if from_body else (query, "query")
         if from_body:
             key = self._core.keys.get(form.get("Key", query.get("Key", "")))
@@ -79,7 +88,7 @@ class ApiRoutes:
                 params, param_source = query, "query"
         return ApiRequest(
             method=request.method,
-            path=request.url.path,
+            path=path,
             params=params,
             param_source=param_source,
             query_length=len(request.url.query),
@@ -101,7 +110,7 @@ class ApiRoutes:
             body = fault.get("body", HTML_ERROR.format(status))
             return HTMLResponse(body, status_code=status, headers=fault.get("headers", {}))
         elif fault.kind == "truncate":
-            return TruncatedResponse(bytes(response.body), response.status_code, media_type="application/json")
+            return TruncatedResponse(bytes(response.body), response.status_code, media_type=response.media_type)
         elif fault.kind == "garbage":
             return HTMLResponse(fault.get("body", HTML_ERROR.format("Welcome")))
         elif fault.kind == "redirect":

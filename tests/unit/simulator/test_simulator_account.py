@@ -25,6 +25,7 @@ START = 1700000000.0
 APPID, APPKEY, DOMAIN = "qgdemo01", "0123456789abcdef0123", "www.qg.net"
 BALANCE, DETAIL = "/api/merchant/getBalance", "/api/cloud-business/getDetail"
 PRICE, PACKAGES = "/api/cloud-business/packageOrderPrice", "/api/cloud-product/packageList"
+RESTART = "/api/cloud-operate/restart"
 LINES, PROXY = "/api/physical-product/lineList", "/api/proxyip/resourceView"
 ORDER = {"package_no": "1111", "system_no": "1", "duration": "1m"}
 ACCOUNT_CALLS: dict[str, dict[str, str]] = {
@@ -596,3 +597,20 @@ def test_a_planned_code_has_the_configured_form(core: Core, call_core: AccountCa
 def test_account_calls_have_no_rate_limit(core: Core, call_core: AccountCaller) -> None:
     assert all(call_core(BALANCE)["result"] for repeat in range(200))
     assert core.rate_limiter.describe() == {}
+
+
+def test_a_restart_answers(call_core: AccountCaller, core: Core) -> None:
+    configure_agent(core, instances=2)
+    suid = core.agents.by_appid[APPID].instances[0].values["Suid"]
+    body = call_core(RESTART, suid=suid, productId="104")
+    assert (body["Code"], body["Message"]) == (0, "ok")
+    assert isinstance(body["Data"], str)
+    assert core.journal.select()[-1]["executed"] is True
+    for params, kind in (
+        ({"productId": "104"}, "missing_parameter"),
+        ({"suid": suid}, "missing_parameter"),
+        ({"suid": "9", "productId": "104"}, "unknown_suid"),
+        ({"suid": suid, "productId": "113"}, "unknown_suid"),
+    ):
+        call_core(RESTART, **params)
+        assert refusal(core) == kind

@@ -17,25 +17,28 @@ LAYERS: dict[str, set[str]] = {
     "clock": set(),
     "network": set(),
     "validation": set(),
+    "formats": set(),
     "rate_limits": {"clock"},
     "exchange": {"network"},
     "proxies": {"clock", "network", "validation"},
     # A lease has an exit address and a port.
     "keys": {"clock", "proxies", "validation"},
-    "classic": {"clock", "exchange", "keys", "rate_limits"},
+    "classic": {"clock", "exchange", "formats", "keys", "rate_limits"},
+    "product": {"clock", "exchange", "formats", "keys", "rate_limits"},
+    "tunnels": {"clock", "exchange", "keys"},
     "account": {"clock", "exchange", "validation"},
-    "routing": {"account", "classic"},
+    "routing": {"account", "classic", "product", "tunnels"},
     # The core applies faults and keeps the journal. The control calls, on top of the core, only show and change them.
     "control.journal": {"exchange"},
-    "control.faults": {"account", "routing", "validation"},
+    "control.faults": {"routing", "validation"},
     "core": {
         *("account", "classic", "clock", "control.faults", "control.journal"),
-        *("exchange", "keys", "network", "rate_limits", "routing"),
+        *("exchange", "keys", "network", "product", "rate_limits", "routing", "tunnels"),
     },
     "control": {
         *("account", "clock", "control.faults", "core", "exchange", "keys", "proxies", "routing", "validation"),
     },
-    "server": {"clock", "control", "control.faults", "core", "exchange", "network", "proxies", "routing"},
+    "server": {"clock", "control", "control.faults", "core", "exchange", "network", "product", "proxies", "routing"},
     "cli": {"account", "control", "core", "proxies", "server"},
     "__main__": {"cli"},
 }
@@ -91,8 +94,8 @@ def test_a_layer_imports_only_layers_above_it_in_the_table() -> None:
 
 
 def test_the_apis_and_the_proxies_do_not_import_each_other() -> None:
-    groups = ("classic", "account", "proxies")
-    assert [LAYERS[group] & set(groups) for group in groups] == [set(), set(), set()]
+    groups = ("classic", "product", "tunnels", "account", "proxies")
+    assert [LAYERS[group] & set(groups) for group in groups] == [set()] * len(groups)
 
 
 @pytest.mark.parametrize("module", MODULES)

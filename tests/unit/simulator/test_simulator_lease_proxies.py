@@ -113,3 +113,26 @@ def test_an_online_monopoly_is_a_proxy(sim: Simulator, http: requests.Session) -
     http.post(url, data={"Key": sim.key}, timeout=10)
     found = http.get(url, params={"Key": sim.key}, timeout=10).json()["data"][0]
     assert exit_address(sim, found["ip"]) == sim.state()["keys"][sim.key]["monopolies"][0]["exit"]
+
+
+def test_a_lease_can_be_reachable_by_its_own_address_and_port(sim: Simulator, call: Call) -> None:
+    sim.configure(whitelist=["127.0.0.1"], options={"lease_addresses": "loopback"})
+    items = call("/allocate", Num="2")["Data"]
+    assert [item["host"] for item in items] == [f"{item['IP']}:{item['port']}" for item in items]
+    assert [exit_address(sim, f"{item['IP']}:{item['port']}") for item in items] == [item["IP"] for item in items]
+    # The documentation addresses are still used by leases from before.
+    sim.configure(options={"lease_addresses": "documentation"})
+    assert call("/allocate")["Data"][0]["IP"].startswith("198.51.100.")
+    call("/release", IP="*")
+    assert_closed(sim, items[0]["host"])
+
+
+def test_a_lease_proxy_reaches_the_echo_service_of_the_vendor(sim: Simulator, call: Call) -> None:
+    sim.configure(whitelist=["127.0.0.1"])
+    item = call("/allocate")["Data"][0]
+    session = session_through(item["host"])
+    assert session.get("http://d.qg.net/ip", timeout=10).text == f"{item['IP']}\n"
+    assert session.get("http://D.QG.NET:80/json", timeout=10).json() == {"ip": item["IP"]}
+    assert session.get("http://www.qg.net/ip", timeout=10).status_code == 403
+    own = session_through(str(sim.proxy_url).removeprefix("http://"))
+    assert own.get("http://d.qg.net/ip", timeout=10).text == "198.51.100.1\n"

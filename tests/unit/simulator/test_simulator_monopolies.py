@@ -81,7 +81,7 @@ def test_an_invalid_application_is_refused(sim: Simulator, client: Client) -> No
     client.apply(Num="4")
     status, body = client("POST", Num="2")
     assert (status, list(body)) == (400, ["error"])
-    for wrong in ({"Num": "0"}, {"Operator": "5"}, {"AreaCode": "x"}):
+    for wrong in ({"Num": "x"}, {"Operator": "5"}, {"AreaCode": "x"}):
         assert client("POST", **wrong)[0] == 400
     assert len(client.states()) == 4
 
@@ -97,7 +97,7 @@ def test_an_application_returns_the_configured_data(sim: Simulator, client: Clie
 
 def test_apply_reads_the_form_and_ignores_the_query(sim: Simulator, client: Client, http: requests.Session) -> None:
     url = f"{sim.api_url}/monopolies"
-    assert http.post(url, params={"Key": sim.key}, timeout=10).status_code == 400
+    assert http.post(url, params={"Key": sim.key}, data={"Num": "1"}, timeout=10).status_code == 400
     answer = http.post(url, params={"Pwd": "x", "Num": "3"}, data={"Key": sim.key}, timeout=10)
     assert len(answer.json()["data"]) == 1
     assert sim.journal("/monopolies")[-1]["param_source"] == "body"
@@ -188,9 +188,9 @@ def test_key_checks_and_quota_apply_to_monopolies(sim: Simulator, client: Client
     answer = http.get(f"{sim.api_url}/info/quota", params={"Key": sim.key}, timeout=10).json()
     assert (answer["Used"], answer["Available"]) == (2, 3)
     assert client("GET", Key="NOBODY01")[0] == 400
-    sim.configure(pwd="secret")
+    sim.configure(api_auth=True)
     assert client("GET")[0] == 400
-    assert client("GET", Pwd="secret")[0] == 200
+    assert client("GET", Pwd="0123456789ab")[0] == 200
 
 
 def test_faults_apply_by_method(sim: Simulator, client: Client) -> None:

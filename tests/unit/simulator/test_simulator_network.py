@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from simulator.clock import Clock
 from simulator.keys.registry import KeyRegistry
 from simulator.network import Network
-from simulator.proxies.access import ProxyAccess
+from simulator.proxies.access import ProxyAccess, ProxyRequest
 from simulator_fixture import Simulator, running_simulator
 
 SOURCE, PUBLIC, EXIT = "127.0.0.11", "203.0.113.11", "198.51.100.1"
@@ -133,6 +133,8 @@ def test_a_proxy_accepts_key_and_password(sim: Simulator) -> None:
     url = f"{sim.api_url}/ip"
     right, wrong = (session_through(f"http://{sim.key}:{pwd}@{address}") for pwd in ("secret", "guess"))
     assert right.get(url, timeout=10).status_code == 407
+    always = session_through(f"http://{sim.key}:{sim.state()['keys'][sim.key]['pwd']}@{address}")
+    assert always.get(url, timeout=10).text == f"{EXIT}\n"
     sim.configure(pwd="secret")
     assert right.get(url, timeout=10).text == f"{EXIT}\n"
     assert wrong.get(url, timeout=10).status_code == 407
@@ -217,8 +219,8 @@ def test_a_client_is_not_mistaken_for_a_proxy_that_used_its_port_for_another_ser
     keys["K"].whitelist.append("127.0.0.1")
     access, client = ProxyAccess(network, clock, keys.get, "K"), ("127.0.0.1", 40000)
     upstream, other = (client, ("127.0.0.1", 8080)), (client, ("127.0.0.1", 9090))
-    access.register_upstream(upstream)
+    access.register_upstream(upstream, EXIT)
     assert [network.public_address(connection) for connection in (upstream, other)] == [EXIT, "127.0.0.1"]
-    assert [access.authorizes(connection, None) for connection in (upstream, other)] == [False, True]
+    assert [access.authorizes(ProxyRequest(connection)) for connection in (upstream, other)] == [False, True]
     access.unregister_upstream(upstream)
-    assert access.authorizes(upstream, None)
+    assert access.authorizes(ProxyRequest(upstream))

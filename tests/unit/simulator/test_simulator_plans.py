@@ -63,7 +63,7 @@ def test_extract_returns_pool_addresses(sim: Simulator, call: Call, http: reques
     assert call("/extract")["Code"] == -15
     sim.configure(plan={"kind": "dynamic_shared", "lifetime": 3})
     one = call("/extract", Num="4", Detail="1")
-    assert (list(one), one["Num"]) == (["Code", "Num", "Data"], 4)
+    assert (list(one), one["Num"]) == (["Code", "Data", "Num"], 4)
     assert set(one["Data"][0]) == {"IP", "port", "deadline", "host", "region"}
     # The pool stays until its addresses end, and takes no channel.
     assert call("/extract", Num="4", Detail="1")["Data"] == one["Data"]
@@ -73,7 +73,7 @@ def test_extract_returns_pool_addresses(sim: Simulator, call: Call, http: reques
         == "广东省广州市移动"
     )
     assert call("/extract", AreaId="1")["Code"] == -103
-    for wrong in ({"Num": "0"}, {"Pool": "3"}, {"ISP": "x"}):
+    for wrong in ({"Num": "x"}, {"Pool": "3"}, {"ISP": "x"}):
         assert call("/extract", **wrong)["Code"] == -10
     assert http.post(f"{sim.api_url}/extract", data={"Key": sim.key}, timeout=10).status_code == 405
     sim.advance(180)
@@ -137,6 +137,9 @@ def test_the_plan_of_a_key_is_described(sim: Simulator) -> None:
         "lifetime": 1440,
         "enterprise_pool": False,
         "free_delay": 0,
+        "static": False,
+        "extract_limit": None,
+        "extract_period": "day",
     }
     assert len({area["area_id"] for area in areas}) == len({area["isp"] for area in areas}) == 3
     assert sim.configure(channels=7)["plan"]["channels"] == 7

@@ -122,12 +122,12 @@ def test_options_change_the_body_and_status_of_an_error(sim: Simulator, http: re
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"pwd": "secret"}, -14),
+        ({"pwd": "secret", "api_auth": True}, -14),
         ({"status": "blocked"}, -12),
         ({"status": "unauthorised"}, -13),
         ({"status": "no_permission"}, -15),
         ({"status": "expired"}, -100),
-        ({"status": "blocked", "pwd": "secret"}, -14),
+        ({"status": "blocked", "api_auth": True}, -14),
     ],
 )
 def test_a_key_with_a_status_or_a_wrong_password_is_refused(
@@ -140,8 +140,9 @@ def test_a_key_with_a_status_or_a_wrong_password_is_refused(
 
 
 def test_the_correct_password_is_accepted(sim: Simulator, call: Call) -> None:
-    sim.configure(pwd="secret")
-    assert call("/whitelist/query", Pwd="wrong")["Code"] == -14
+    assert call("/whitelist/query", Pwd="wrong")["Code"] == 0
+    sim.configure(pwd="secret", api_auth=True)
+    assert call("/whitelist/query")["Code"] == call("/whitelist/query", Pwd="wrong")["Code"] == -14
     assert call("/whitelist/query", Pwd="secret")["Code"] == 0
 
 
@@ -154,11 +155,17 @@ def test_a_post_reads_only_the_body(sim: Simulator, http: requests.Session) -> N
     url = f"{sim.api_url}/whitelist/add"
     form = {"Key": sim.key, "IP": A}
     assert http.post(f"{url}?IP={B}", data=form, timeout=10).json()["Data"] == [A]
-    assert http.post(url, params=form, timeout=10).json()["Code"] == -10
     assert http.post(url, json=form, timeout=10).json()["Code"] == -10
     calls = sim.journal("/whitelist/add")
-    assert [item["param_source"] for item in calls] == ["body"] * 3
-    assert [item["query_length"] > 0 for item in calls] == [True, True, False]
+    assert [item["param_source"] for item in calls] == ["body"] * 2
+    assert [item["query_length"] > 0 for item in calls] == [True, False]
+
+
+def test_a_post_with_an_empty_body_reads_the_query(sim: Simulator, http: requests.Session) -> None:
+    url = f"{sim.api_url}/whitelist/add"
+    assert http.post(url, params={"Key": sim.key, "IP": A}, timeout=10).json()["Data"] == [A]
+    assert sim.journal("/whitelist/add")[-1]["param_source"] == "query"
+    assert http.post(url, timeout=10).json()["Code"] == -10
 
 
 def test_a_get_ignores_a_body(sim: Simulator, http: requests.Session) -> None:
@@ -236,6 +243,11 @@ def test_a_reset_restores_the_initial_state(sim: Simulator, call: Call) -> None:
         {"whitelist": A},
         {"status": "gone"},
         {"pwd": 1},
+        {"pwd": ""},
+        {"pwd": None},
+        {"api_auth": "yes"},
+        {"tunnel": []},
+        {"tunnel": {"mode": "x"}},
         {"exit": ""},
         {"options": {"overflow": "maybe"}},
         {"options": {"nothing": 1}},

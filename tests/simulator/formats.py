@@ -1,0 +1,44 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The formats of a response besides JSON: text with one server a line, and XML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from xml.etree import ElementTree
+
+JSON, TEXT, XML = "json", "txt", "xml"
+DEFAULT_SEPARATOR = "\r\n"
+XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_ESCAPES = {r"\r": "\r", r"\n": "\n", r"\t": "\t"}
+
+
+def unescape_separator(text: str) -> str:
+    """Return the separator that a link names: generated links spell control characters with a backslash."""
+    for escape, character in _ESCAPES.items():
+        text = text.replace(escape, character)
+    return text or DEFAULT_SEPARATOR
+
+
+def to_text(servers: Iterable[str], separator: str) -> str:
+    """Return the servers, each followed by the separator."""
+    return "".join(server + separator for server in servers)
+
+
+def to_xml(value: Any) -> str:
+    """Return a JSON value as an XML document: an element for each field, and an ``item`` for each item of a list."""
+    root = ElementTree.Element("response")
+    _append(root, value)
+    return XML_DECLARATION + ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
+
+
+def _append(parent: ElementTree.Element, value: Any) -> None:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _append(ElementTree.SubElement(parent, name), item)
+    elif isinstance(value, list):
+        for item in value:
+            _append(ElementTree.SubElement(parent, "item"), item)
+    elif value is not None:
+        parent.text = str(value)

@@ -1,0 +1,165 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Allocates and replaces leases of a key, whichever API asks for them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .lease_service import LeaseService, PortUnavailableError
+from .leases import Lease
+from .plans import Area
+
+if TYPE_CHECKING:
+    from .key import ProxyKey
+
+MAX_PER_CALL = 100
+"""Maximum number of addresses per call."""
+BALANCE, OVER_PLAN, NO_FREE_CHANNEL, NO_STOCK, NO_PORT = (
+    "balance",
+    "over_plan",
+    "no_free_channel",
+    "no_stock",
+    "no_port",
+)
+
+
+class AllocationError(Exception):
+    """Leases cannot be allocated. Each API has its own code for the reason."""
+
+    def __init__(self, reason: str, executed: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.executed = executed
+        """Whether leases were released nevertheless."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a call asks for."""
+
+    count: int
+    minutes: int
+    matches: Callable[[Area], bool]
+    distinct: bool = False
+    """Whether addresses that the key has had are to be avoided."""
+
+
+class Allocation:
+    """One call that allocates leases. It allocates all or none."""
+
+    def __init__(self, lease_service: LeaseService, key: ProxyKey, wanted: Wanted, drop: int = 0) -> None:
+        self._service = lease_service
+        self._key = key
+        self._wanted = wanted
+        self._drop = drop
+        """Effect of a fault: the number of addresses, from the last, that are left out."""
+        self.task_id = ""
+        """ID of the task, once leases were allocated."""
+
+    def allocate(self) -> list[Lease]:
+        self._check_capacity()
+        areas = self._choose_areas()
+        return self._allocate(areas, self._choose_addresses(len(areas)))
+
+    def replace(self, addresses: Sequence[str] = ()) -> list[Lease]:
+        """Release the leases with these addresses, or as many as are wanted, and allocate new ones.
+
+        The new leases use the channels of the old ones without a delay.
+        """
+        key, service = self._key, self._service
+        candidates = [lease for lease in key.holdings.leases if not addresses or lease.ip in addresses]
+        if key.options.replace_order == "random":
+            service.random.shuffle(candidates)
+        replaced = candidates[: self._wanted.count]
+        self._check_capacity(len(replaced))
+        try:
+            areas = self._choose_areas(replaced)
+            new_addresses = self._choose_addresses(len(areas))
+        except AllocationError as error:
+            if key.options.replace_failure == "drop":
+                service.release(key, replaced, key.plan.free_delay)
+                raise AllocationError(error.reason, executed=bool(replaced)) from None
+            raise
+        service.release(key, replaced)
+        try:
+            return self._allocate(areas, new_addresses)
+        except AllocationError as error:
+            raise AllocationError(error.reason, executed=bool(replaced)) from None
+
+    def extract(self) -> list[Lease]:
+        """Return addresses of the pool, which use no channel: first those that are still active, then new ones."""
+        pool = self._key.holdings.pool
+        leases = [lease for lease in pool if self._wanted.matches(lease.area)][: self._wanted.count]
+        missing = self._wanted.count - len(leases)
+        if missing:
+            areas = [area for area in self._key.plan.stock if self._wanted.matches(area) and area.available]
+            areas = self._service.random.sample(areas, min(missing, len(areas)))
+            if not areas and not leases:
+                raise AllocationError(NO_STOCK)
+            new = self._open(areas, self._choose_addresses(len(areas)), "")
+            pool += new
+            leases += new
+        return leases
+
+    def _check_capacity(self, returned: int = 0) -> None:
+        count, plan = self._wanted.count, self._key.plan
+        if plan.by_volume:
+            if count > plan.balance:
+                raise AllocationError(BALANCE)
+        elif count > plan.channels:
+            raise AllocationError(OVER_PLAN)
+        elif count > plan.channels - self._key.channels_in_use + returned:
+            raise AllocationError(NO_FREE_CHANNEL)
+
+    def _choose_areas(self, returned: Sequence[Lease] = ()) -> list[Area]:
+        """Return the area of each address, chosen at random from the stock.
+
+        Leases in ``returned`` count as stock of their area.
+        """
+        returned_per_area = Counter(id(lease.area) for lease in returned)
+        count, candidates = self._wanted.count, list[Area]()
+        for area in self._key.plan.stock:
+            if self._wanted.matches(area):
+                candidates += [area] * min(MAX_PER_CALL, area.available + returned_per_area[id(area)])
+        partial = self._key.options.short_stock != "refuse"
+        if not candidates or (len(candidates) < count and not partial):
+            raise AllocationError(NO_STOCK)
+        areas = self._service.random.sample(candidates, min(count, len(candidates)))
+        return areas[: max(0, len(areas) - self._drop)]
+
+    def _choose_addresses(self, count: int) -> list[str]:
+        """Return free exit addresses. If they must be distinct, those that the key has not had are preferred."""
+        distinct, options = self._wanted.distinct, self._key.options
+        avoid = self._key.holdings.paid_addresses if distinct else ()
+        freed_first = options.address_reuse == "first" and not distinct
+        addresses = self._service.exit_addresses(self._key).choose(count, freed_first, avoid)
+        if addresses is None:
+            raise AllocationError(NO_STOCK)
+        return addresses
+
+    def _allocate(self, areas: Sequence[Area], addresses: Sequence[str]) -> list[Lease]:
+        key = self._key
+        self.task_id = self._service.create_task_id()
+        leases = self._open(areas, addresses, self.task_id)
+        key.holdings.leases += leases
+        for lease in leases:
+            key.holdings.record_payment(lease)
+        if key.plan.by_volume:
+            key.plan.balance -= len(leases)
+        return leases
+
+    def _open(self, areas: Sequence[Area], addresses: Sequence[str], task_id: str) -> list[Lease]:
+        ends = math.floor(self._service.clock.now()) + self._wanted.minutes * 60.0
+        opened: list[Lease] = []
+        try:
+            for area, address in zip(areas, addresses, strict=True):
+                opened.append(self._service.open(self._key, address, area, task_id, ends))
+        except PortUnavailableError:
+            self._service.close(opened)
+            raise AllocationError(NO_PORT) from None
+        return opened

@@ -1,0 +1,144 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SOCKS5 side of a forward proxy (RFC 1928, RFC 1929): CONNECT, with or without user and password."""
+
+from __future__ import annotations
+
+import ipaddress
+import selectors
+import socket
+from contextlib import suppress
+
+from .access import ProxyAccess, ProxyRequest
+from .exits import NoExitError
+from .listeners import Address
+from .targets import Targets
+
+VERSION = 5
+NO_AUTHENTICATION, USER_AND_PASSWORD, NO_METHOD = 0, 2, 0xFF
+CONNECT = 1
+IPV4, NAME, IPV6 = 1, 3, 4
+SUCCESS, FAILURE, NOT_ALLOWED, REFUSED, UNKNOWN_COMMAND, UNKNOWN_TYPE = 0, 1, 2, 5, 7, 8
+CONNECT_SECONDS = 10.0
+CHUNK = 65536
+
+
+class _Refused(Exception):
+    """The request gets a reply with this code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def serve(client: socket.socket, address: Address, access: ProxyAccess, targets: Targets) -> None:
+    """Serve one connection until one of its ends closes it."""
+    own = client.getsockname()[:2]
+    with suppress(OSError, EOFError):
+        request = _authenticate(client, (address, own), access)
+        if request is None:
+            return
+        try:
+            upstream, exit_address = _connect(client, request, access, targets)
+        except _Refused as error:
+            client.sendall(_reply(error.code))
+            return
+        with upstream:
+            connection = upstream.getsockname()[:2], upstream.getpeername()[:2]
+            access.register_upstream(connection, exit_address)
+            try:
+                client.sendall(_reply(SUCCESS))
+                _relay(client, upstream)
+            finally:
+                access.unregister_upstream(connection)
+
+
+def _reply(code: int) -> bytes:
+    return bytes([VERSION, code, 0, IPV4]) + bytes(6)
+
+
+def _read(client: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        chunk = client.recv(size - len(data))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return data
+
+
+def _read_text(client: socket.socket) -> str:
+    return _read(client, _read(client, 1)[0]).decode("utf-8", "replace")
+
+
+def _authenticate(
+    client: socket.socket, connection: tuple[Address, Address], access: ProxyAccess
+) -> ProxyRequest | None:
+    """Agree on a method and return who the client is; None if no method suits."""
+    _version, count = _read(client, 2)
+    methods = _read(client, count)
+    if USER_AND_PASSWORD in methods:
+        # Also for a client on the whitelist: the user name can have the options of a tunnel.
+        client.sendall(bytes([VERSION, USER_AND_PASSWORD]))
+        _read(client, 1)
+        request = ProxyRequest(connection, _read_text(client), _read_text(client))
+        allowed = access.authorizes(request)
+        client.sendall(bytes([1, 0 if allowed else 1]))
+        return request if allowed else None
+    if NO_AUTHENTICATION in methods and access.admits(connection):
+        client.sendall(bytes([VERSION, NO_AUTHENTICATION]))
+        return ProxyRequest(connection)
+    client.sendall(bytes([VERSION, NO_METHOD]))
+    return None
+
+
+def _read_target(client: socket.socket) -> Address:
+    _version, command, _reserved, kind = _read(client, 4)
+    if kind == NAME:
+        host = _read_text(client)
+    elif kind in (IPV4, IPV6):
+        host = str(ipaddress.ip_address(_read(client, 4 if kind == IPV4 else 16)))
+    else:
+        raise _Refused(UNKNOWN_TYPE)
+    port = int.from_bytes(_read(client, 2), "big")
+    if command != CONNECT:
+        raise _Refused(UNKNOWN_COMMAND)
+    return host, port
+
+
+def _connect(
+    client: socket.socket, request: ProxyRequest, access: ProxyAccess, targets: Targets
+) -> tuple[socket.socket, str]:
+    """Connect to the target, and return the connection with the exit address that it leaves through."""
+    host, port = _read_target(client)
+    target = targets.resolve(host, port, client.getsockname()[0])
+    if target is None:
+        raise _Refused(NOT_ALLOWED)
+    try:
+        exit_address = access.exit_for(request)
+    except NoExitError:
+        raise _Refused(FAILURE) from None
+    if exit_address is None:
+        raise _Refused(NOT_ALLOWED)
+    try:
+        upstream = socket.create_connection(target, CONNECT_SECONDS)
+    except OSError:
+        raise _Refused(REFUSED) from None
+    upstream.settimeout(None)
+    return upstream, exit_address
+
+
+def _relay(client: socket.socket, upstream: socket.socket) -> None:
+    """Copy in both directions until one end closes the connection."""
+    other = {client: upstream, upstream: client}
+    with selectors.DefaultSelector() as selector:
+        for end in other:
+            selector.register(end, selectors.EVENT_READ)
+        while True:
+            for event, _mask in selector.select():
+                source = event.fileobj
+                assert isinstance(source, socket.socket)
+                data = source.recv(CHUNK)
+                if not data:
+                    return
+                other[source].sendall(data)

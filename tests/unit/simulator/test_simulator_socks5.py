@@ -1,0 +1,133 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SOCKS5 on the port of a forward proxy."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from simulator_fixture import Simulator
+
+Call = Callable[..., Any]
+SECRET = "0123456789ab"
+
+
+class Socks5Client:
+    """A connection to a proxy, which makes one request by hand."""
+
+    def __init__(self, server: str) -> None:
+        host, _colon, port = server.rpartition(":")
+        self.connection = socket.create_connection((host, int(port)), timeout=10)
+
+    def exchange(self, data: bytes, size: int) -> bytes:
+        self.connection.sendall(data)
+        return self.read(size)
+
+    def read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size and (chunk := self.connection.recv(size - len(data))):
+            data += chunk
+        return data
+
+    def greet(self, *methods: int) -> int:
+        return self.exchange(bytes([5, len(methods), *methods]), 2)[1]
+
+    def log_in(self, user: str, password: str) -> int:
+        text = b"".join(bytes([len(item)]) + item.encode() for item in (user, password))
+        return self.exchange(b"\x01" + text, 2)[1]
+
+    def connect(self, target: bytes, port: int, command: int = 1) -> int:
+        return self.exchange(bytes([5, command, 0]) + target + port.to_bytes(2, "big"), 10)[1]
+
+    def fetch(self, host: str = "d.qg.net") -> str:
+        """Request the public address by HTTP over the open tunnel."""
+        self.connection.sendall(f"GET /ip HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+        return self.read(65536).decode().rpartition("\r\n\r\n")[2].strip()
+
+
+def name(host: str) -> bytes:
+    return bytes([3, len(host)]) + host.encode()
+
+
+def ipv4(address: str) -> bytes:
+    return b"\x01" + ipaddress.ip_address(address).packed
+
+
+@pytest.fixture
+def server(sim: Simulator, call: Call) -> str:
+    """Return the server of a lease."""
+    return str(call("/allocate")["Data"][0]["host"])
+
+
+def test_user_and_password_open_the_proxy(sim: Simulator, server: str) -> None:
+    client = Socks5Client(server)
+    with client.connection:
+        assert (client.greet(0, 2), client.log_in(sim.key, SECRET)) == (2, 0)
+        assert client.connect(name("d.qg.net"), 80) == 0
+        assert client.fetch() == sim.leases()[0]["ip"]
+
+
+def test_a_whitelisted_client_needs_no_password(sim: Simulator, server: str) -> None:
+    sim.configure(whitelist=["127.0.0.1"])
+    port = int(sim.api_url.rpartition(":")[2])
+    for greeting, target in (((0,), ipv4("127.0.0.1")), ((0,), name("localhost")), ((0, 2), ipv4("127.0.0.1"))):
+        client = Socks5Client(server)
+        with client.connection:
+            method = client.greet(*greeting)
+            if method == 2:
+                assert client.log_in("any", "any") == 0
+            assert client.connect(target, port) == 0
+            assert client.fetch() == sim.leases()[0]["ip"]
+
+
+def test_other_clients_are_refused(sim: Simulator, server: str) -> None:
+    for methods, method in (((0,), 255), ((1,), 255), ((2,), 2)):
+        client = Socks5Client(server)
+        with client.connection:
+            assert client.greet(*methods) == method
+            if method == 2:
+                assert client.log_in(sim.key, "guess") == 1
+            assert client.read(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("target", "port", "command", "reply"),
+    [
+        (name("www.qg.net"), 80, 1, 2),
+        (ipv4("198.51.100.77"), 80, 1, 2),
+        (ipv4("127.0.0.1"), 1, 1, 5),
+        (ipv4("127.0.0.1"), 80, 2, 7),
+        (b"\x09", 80, 1, 8),
+    ],
+    ids=["another name", "another machine", "a closed port", "bind", "an unknown type"],
+)
+def test_a_request_that_fails_gets_its_reply(
+    sim: Simulator, server: str, target: bytes, port: int, command: int, reply: int
+) -> None:
+    sim.configure(whitelist=["127.0.0.1"])
+    client = Socks5Client(server)
+    with client.connection:
+        assert client.greet(0) == 0
+        assert client.connect(target, port, command) == reply
+
+
+def test_the_proxy_of_a_key_speaks_socks5_too(sim: Simulator) -> None:
+    client = Socks5Client(str(sim.proxy_url).removeprefix("http://"))
+    with client.connection:
+        assert (client.greet(2), client.log_in(sim.key, SECRET)) == (2, 0)
+        assert client.connect(name("d.qg.net"), 80) == 0
+        assert client.fetch() == "198.51.100.1"
+
+
+def test_a_tunnel_closes_when_the_lease_ends(sim: Simulator, server: str, call: Call) -> None:
+    sim.configure(whitelist=["127.0.0.1"])
+    client = Socks5Client(server)
+    with client.connection:
+        assert client.greet(0) == 0
+        assert client.connect(name("d.qg.net"), 80) == 0
+        call("/release", IP="*")
+        assert client.read(1) == b""
