@@ -31,7 +31,8 @@ def test_the_command_line_has_defaults_and_options() -> None:
         state = one.state()
         assert list(state["keys"]) == ["K1", "K2"]
         assert (state["minute"], state["map"]) == (7.5, {"127.0.0.9": "203.0.113.9"})
-        assert (one.key, one.proxy_url) == ("K1", None)
+        assert (one.key, one.proxy_url, one.tunnel_url) == ("K1", None, None)
+        assert one.tunnel_control_url == one.api_url
         assert one.control("GET", "/health") == {"ok": True}
     with running_simulator() as two:
         assert two.key == "QGDEMO01"
@@ -41,7 +42,7 @@ def test_the_command_line_has_defaults_and_options() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     ready = tmp_path / "ready.json"
-    arguments = ["--port", "0", "--proxy-port", "0", "--minute", "3", "--ready-file", str(ready)]
+    arguments = ["--port", "0", "--proxy-port", "0", "--tunnel-port", "0", "--minute", "3", "--ready-file", str(ready)]
     command = [sys.executable, str(PROGRAM), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         end = time.monotonic() + 20
@@ -54,7 +55,8 @@ def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: si
     assert (process.returncode, errors) == (0, "")
     assert f"export QG_API_URL={information['api_url']} QG_KEY=QGDEMO01" in output
     assert "export QG_MINUTE_SECONDS=3" in output
-    assert information["proxy_url"] in output
+    assert f"Forward proxy of QGDEMO01:  {information['proxy_url']}\n" in output
+    assert f"Tunnel of QGDEMO01:  {information['tunnel_url']}\n" in output
     assert list(tmp_path.iterdir()) == [ready]
 
 

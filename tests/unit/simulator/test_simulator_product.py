@@ -1,77 +1,34 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The product hosts: routing, calls, shapes, codes and limits."""
+"""The product hosts: routing, extraction and queries."""
 
 from __future__ import annotations
 
-import re
-import uuid
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
 import requests
-from simulator.product import codes
-from simulator.product.endpoints import ENDPOINTS, path_of
-from simulator_fixture import Simulator, running_simulator
+from product_kit import (
+    DAY,
+    EXCLUSIVE,
+    KEYS,
+    LONGTERM,
+    OVERSEAS,
+    PRODUCTS,
+    SHARE,
+    Get,
+    data,
+    get,
+    keys,
+    leases,
+    refusal,
+    simulator,
+)
+from simulator.product.endpoints import path_of
+from simulator_fixture import Simulator
 
-Answer = tuple[int, Any]
-Get = Callable[..., Answer]
-SHARE, LONGTERM, EXCLUSIVE, OVERSEAS = "share", "longterm", "exclusive", "overseas"
-PRODUCTS = (SHARE, LONGTERM, EXCLUSIVE, OVERSEAS)
-KEYS = {SHARE: "SHARE001", LONGTERM: "LONGT001", EXCLUSIVE: "EXCLU001", OVERSEAS: "OVERS001"}
-DAY = 86400
-ALL_CODES = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)} - {"SUCCESS"}
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    """Run with the default minute, so that time passes only when a test advances the clock."""
-    with running_simulator() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def keys(sim: Simulator) -> None:
-    """Create a key of each product, without proxies."""
-    for product, key in KEYS.items():
-        sim.configure(key, plan={"kind": product}, options={"lease_proxies": False})
-
-
-@pytest.fixture
-def get(sim: Simulator, http: requests.Session) -> Get:
-    """Return a function that makes a call to a product and returns the HTTP status and the JSON value."""
-
-    def request(path: str, **params: Any) -> Answer:
-        product = path.split("/")[1]
-        answer = http.get(f"{sim.api_url}{path}", params={"key": KEYS[product], **params}, timeout=10)
-        return answer.status_code, answer.json()
-
-    return request
-
-
-def data(answer: Answer) -> Any:
-    """Return the data of a success."""
-    status, body = answer
-    assert (status, body["code"]) == (200, "SUCCESS"), body
-    assert list(body) == ["code", "data", "request_id"]
-    assert str(uuid.UUID(body["request_id"])) == body["request_id"]
-    return body["data"]
-
-
-def refusal(answer: Answer) -> tuple[int, str]:
-    status, body = answer
-    assert list(body) == ["code", "message", "request_id"]
-    assert re.search("[\u4e00-\u9fff]", body["message"])
-    return status, body["code"]
-
-
-def leases(sim: Simulator, product: str) -> list[dict[str, Any]]:
-    return sim.leases(KEYS[product])
-
-
-# Routing.
+__all__ = ["get", "keys", "simulator"]
 
 
 def test_the_host_or_the_first_part_of_the_path_selects_the_product(sim: Simulator, http: requests.Session) -> None:
@@ -333,227 +290,3 @@ def test_text_has_one_server_a_line(sim: Simulator, http: requests.Session, quer
     answer = http.get(f"{sim.api_url}/longterm/get?key={KEYS[LONGTERM]}&num=2&format=txt{query}", timeout=10)
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert answer.text.split(separator) == [*(lease["host"] for lease in leases(sim, LONGTERM)), ""]
-
-
-# Release.
-
-
-def test_exclusive_leases_are_released_by_address_or_task(sim: Simulator, get: Get) -> None:
-    found = data(get("/exclusive/get", num=3))
-    first, second = (item["proxy_ip"] for item in found["ips"][:2])
-    assert data(get("/exclusive/delete", ip=f"{first},{second}")) == 2
-    assert data(get("/exclusive/delete", task=found["task_id"])) == 1
-    data(get("/exclusive/get", num=2))
-    assert data(get("/exclusive/delete", task="*")) == 2
-    assert leases(sim, EXCLUSIVE) == []
-    assert data(get("/exclusive/delete", ip="198.51.100.200")) == 0
-    sim.configure(KEYS[EXCLUSIVE], options={"absent_release": "error"})
-    assert refusal(get("/exclusive/delete", ip="198.51.100.200")) == (400, "INVALID_PARAMETER")
-
-
-@pytest.mark.parametrize(
-    "params", [{}, {"ip": "", "task": ""}, {"ip": "*", "task": "*"}, {"ip": "x"}, {"task": "a,,b"}]
-)
-def test_an_invalid_release_is_refused(sim: Simulator, get: Get, params: dict[str, str]) -> None:
-    data(get("/exclusive/get"))
-    assert refusal(get("/exclusive/delete", **params)) == (400, "INVALID_PARAMETER")
-    assert len(leases(sim, EXCLUSIVE)) == 1
-
-
-def test_exclusive_leases_have_a_release_limit(sim: Simulator, get: Get) -> None:
-    sim.configure(KEYS[EXCLUSIVE], plan={"channels": 1})
-    for _repeat in range(2):
-        data(get("/exclusive/get"))
-        assert data(get("/exclusive/delete", task="*")) == 1
-    data(get("/exclusive/get"))
-    assert refusal(get("/exclusive/delete", task="*")) == (400, "DELETE_LIMIT_EXCEEDED")
-    sim.advance(60)
-    assert data(get("/exclusive/delete", task="*")) == 1
-
-
-def test_dynamic_longterm_leases_cannot_be_released(sim: Simulator, get: Get) -> None:
-    data(get("/longterm/get"))
-    assert refusal(get("/longterm/delete", task="*")) == (400, "ACCESS_DENY")
-    assert len(leases(sim, LONGTERM)) == 1
-
-
-def test_static_longterm_leases_can_be_released_after_a_day_twice_a_week(sim: Simulator, get: Get) -> None:
-    sim.configure(KEYS[LONGTERM], plan={"static": True})
-    ips = [item["proxy_ip"] for item in data(get("/longterm/get", num=3))["ips"]]
-    assert refusal(get("/longterm/delete", ip=ips[0])) == (400, "STATIC_DELETE_TIME_LIMIT")
-    sim.advance(DAY + 1)
-    assert data(get("/longterm/delete", ip=ips[0])) == data(get("/longterm/delete", ip=ips[1])) == 1
-    assert refusal(get("/longterm/delete", ip=ips[2])) == (400, "DELETE_LIMIT_EXCEEDED")
-    sim.advance(7 * DAY)
-    assert data(get("/longterm/delete", ip=ips[2])) == 1
-
-
-def test_the_deadline_of_a_static_address_can_be_the_time_of_its_release(sim: Simulator, get: Get) -> None:
-    sim.configure(KEYS[LONGTERM], plan={"static": True}, options={"static_deadline": "release"})
-    data(get("/longterm/get"))
-    (lease,) = leases(sim, LONGTERM)
-    (item,) = data(get("/longterm/query"))
-    shown = datetime.fromisoformat(item["deadline"] + "+08:00").timestamp()
-    assert 29 * DAY - 10 < lease["ends"] - shown < 29 * DAY + 10
-    sim.advance(2 * DAY)
-    assert data(get("/longterm/query")) == [item]
-
-
-# Codes.
-
-
-@pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        ({"status": "blocked"}, "KEY_BLOCK"),
-        ({"status": "unauthorised"}, "API_AUTH_DENY"),
-        ({"api_auth": True}, "API_AUTH_DENY"),
-        ({"status": "no_permission"}, "ACCESS_DENY"),
-        ({"status": "expired"}, "UNAVAILABLE_KEY"),
-        ({"plan": {"kind": "dynamic_dedicated"}}, "ACCESS_DENY"),
-        ({"plan": {"kind": "tunnel"}}, "ACCESS_DENY"),
-    ],
-)
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: str(endpoint.path))
-def test_the_key_is_checked_before_the_operation(
-    sim: Simulator, get: Get, endpoint: Any, fields: dict[str, Any], code: str
-) -> None:
-    if endpoint.name == "balance":
-        sim.configure(KEYS[SHARE], plan={"billing": "volume"})
-    sim.configure(KEYS[endpoint.product], **fields)
-    assert refusal(get(endpoint.path, num="x")) == (400, code)
-    assert sim.control("GET", "/windows") == {}
-    assert sim.journal()[-1]["code"] == code
-
-
-def test_a_missing_or_unknown_key_is_refused(get: Get) -> None:
-    assert refusal(get("/share/query", key="")) == (400, "INVALID_PARAMETER")
-    assert refusal(get("/share/query", key="NOBODY01")) == (400, "INVALID_KEY")
-    assert refusal(get("/share/query", key=KEYS[LONGTERM])) == (400, "ACCESS_DENY")
-
-
-def test_the_password_of_the_api_is_sent_as_pwd(sim: Simulator, get: Get) -> None:
-    data(get("/share/query", pwd="anything"))
-    sim.configure(KEYS[SHARE], api_auth=True, pwd="right")
-    assert refusal(get("/share/query", pwd="wrong")) == (400, "API_AUTH_DENY")
-    data(get("/share/query", pwd="right"))
-
-
-@pytest.mark.parametrize("code", sorted(ALL_CODES))
-def test_each_code_can_be_planned(sim: Simulator, get: Get, code: str) -> None:
-    sim.fault(path="/share/get", kind="code", code=code)
-    status = 429 if code == "REQUEST_LIMIT_EXCEEDED" else 400
-    assert refusal(get("/share/get")) == (status, code)
-    sim.configure(KEYS[SHARE], options={"refusal_status": 200, "limit_status": 200})
-    sim.fault(path="/share/get", kind="code", code=code, msg="text")
-    answered, body = get("/share/get")
-    assert (answered, body["code"], body["message"]) == (200, code, "text")
-    assert leases(sim, SHARE) == []
-
-
-def test_a_refusal_can_have_another_status_and_no_message(sim: Simulator, get: Get) -> None:
-    sim.configure(KEYS[SHARE], options={"refusal_status": 200, "msg": False})
-    status, body = get("/share/get", num=99)
-    assert (status, list(body), body["code"]) == (200, ["code", "request_id"], "NO_AVAILABLE_CHANNEL")
-
-
-@pytest.mark.parametrize(
-    ("path", "limit"),
-    [
-        *((f"/{product}/query", 60) for product in PRODUCTS),
-        *((f"/{product}/resources", 60) for product in PRODUCTS),
-        *((path, 60) for path in ("/share/channels", "/longterm/channels", "/exclusive/channels", "/overseas/get")),
-        *((path, 15) for path in ("/share/get", "/share/aggregate/get", "/longterm/get", "/exclusive/get")),
-        ("/share/pool", 60),
-        ("/exclusive/replace", 15),
-        ("/exclusive/delete", 5),
-        ("/longterm/delete", 5),
-    ],
-)
-def test_a_call_has_the_limit_of_the_table(sim: Simulator, get: Get, path: str, limit: int) -> None:
-    product = path.split("/")[1]
-    sim.configure(KEYS[product], plan={"channels": 1})
-    get(path, num="x", area="x", ip="x")
-    window = sim.control("GET", "/windows")[KEYS[product]][path]
-    assert (window["limit"], window["count"]) == (limit, 1)
-
-
-def test_a_call_beyond_the_limit_is_refused_with_429(sim: Simulator, get: Get) -> None:
-    sim.configure(KEYS[EXCLUSIVE], plan={"channels": 1})
-    assert [get("/exclusive/delete", ip="x")[0] for _repeat in range(5)] == [400] * 5
-    assert refusal(get("/exclusive/delete", ip="x")) == (429, "REQUEST_LIMIT_EXCEEDED")
-    sim.advance(60)
-    assert refusal(get("/exclusive/delete", ip="x")) == (400, "INVALID_PARAMETER")
-
-
-def test_plans_by_volume_have_their_own_limit(sim: Simulator, get: Get) -> None:
-    sim.configure(KEYS[SHARE], plan={"billing": "volume"})
-    for name in ("get", "balance"):
-        get(f"/share/{name}")
-        assert sim.control("GET", "/windows")[KEYS[SHARE]][f"/share/{name}"]["limit"] == 60
-
-
-# Faults, and the other APIs.
-
-
-def test_faults_apply_to_the_body_and_the_connection(sim: Simulator, get: Get) -> None:
-    sim.fault(path="/longterm/get", kind="reset_after")
-    with pytest.raises(requests.ConnectionError):
-        get("/longterm/get")
-    assert len(leases(sim, LONGTERM)) == 1
-    sim.fault(path="/longterm/get", kind="partial", drop=1)
-    assert data(get("/longterm/get", num=2))["num"] == 1
-    sim.fault(path="/longterm/query", kind="data_null")
-    assert data(get("/longterm/query")) is None
-    sim.fault(path="/longterm/query", kind="data_absent")
-    assert "data" not in get("/longterm/query")[1]
-    sim.fault(path="/longterm/query", kind="strings")
-    assert data(get("/longterm/query"))[0]["area_code"].isdigit()
-    sim.fault(path="/longterm/query", kind="replace", body={"code": "X", "data": 1}, executed=True)
-    assert get("/longterm/query")[1] == {"code": "X", "data": 1}
-    assert sim.journal()[-1]["code"] == "X"
-
-
-def test_the_journal_has_the_code_and_the_request_id(sim: Simulator, get: Get) -> None:
-    _status, body = get("/exclusive/delete", ip="198.51.100.200,198.51.100.201")
-    entry = sim.journal("/exclusive/delete")[0]
-    assert (entry["key"], entry["code"], entry["executed"]) == (KEYS[EXCLUSIVE], "SUCCESS", True)
-    assert (entry["request_id"], len(entry["ips"])) == (body["request_id"], 2)
-
-
-def test_a_list_can_lag(sim: Simulator, get: Get) -> None:
-    sim.configure(KEYS[SHARE], options={"list_lag": 3})
-    data(get("/share/query"))
-    data(get("/share/get"))
-    assert (data(get("/share/query")), data(get("/share/channels"))["idle"]) == ([], 4)
-    sim.advance(3)
-    assert len(data(get("/share/query"))) == 1
-
-
-def test_the_whitelist_of_a_product_key_is_on_the_classic_host(sim: Simulator, http: requests.Session) -> None:
-    for key in KEYS.values():
-        params = {"Key": key, "IP": "203.0.113.9"}
-        for name in ("add", "query", "del"):
-            assert http.get(f"{sim.api_url}/whitelist/{name}", params=params, timeout=10).json()["Code"] == 0
-        for path in ("/allocate", "/query", "/info/quota", "/resources", "/monopolies"):
-            assert http.get(f"{sim.api_url}{path}", params=params, timeout=10).json().get("Code", -15) == -15
-    assert leases(sim, SHARE) == []
-
-
-@pytest.mark.parametrize("product", PRODUCTS)
-def test_a_lease_is_a_working_proxy(sim: Simulator, get: Get, product: str) -> None:
-    sim.configure(KEYS[product], options={"lease_proxies": True})
-    data(get(f"/{product}/get"))
-    (lease,) = leases(sim, product)
-    session = requests.Session()
-    session.trust_env = False
-    session.proxies = {"http": f"http://{KEYS[product]}:0123456789ab@{lease['host']}"}
-    assert session.get("http://d.qg.net/ip", timeout=10).text.strip() == lease["ip"]
-
-
-def test_the_server_can_be_another_address_than_the_exit(sim: Simulator, get: Get) -> None:
-    for product in (SHARE, OVERSEAS):
-        sim.configure(KEYS[product], options={"lease_host": "address"})
-        (item,) = data(get(f"/{product}/get"))
-        host = item["server"].partition(":")[0]
-        assert (host == item["proxy_ip"]) is (product == SHARE)
