@@ -170,6 +170,8 @@
         tag(occupancy ? `${key.plan.channels} channels` : channels(key)),
         key.proxy_url === null ? null : tag(`proxy ${key.proxy_url}`),
         key.proxy_url === null ? null : tag(`leaves from ${key.exit}`),
+        key.tunnel === null ? null : tag(`tunnel ${key.tunnel.url}`),
+        key.tunnel === null ? null : tag(`${key.tunnel.exits} exits in use`),
       ),
       whitelist(key, at),
       occupancy ? null : leases("Leases", key.leases),

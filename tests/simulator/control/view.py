@@ -14,6 +14,7 @@ from ..core import Core
 from ..exchange import CallRecord
 from ..keys.key import ProxyKey
 from ..keys.leases import Lease
+from ..keys.tunnel import Tunnel
 from ..proxies.echo import EchoService, EchoServices
 from ..routing import ENDPOINTS_BY_PATH
 from .faults import FAULT_KINDS
@@ -93,12 +94,18 @@ def _key(key: ProxyKey, now: float) -> dict[str, Any]:
         "capacity": key.capacity,
         "exit": key.exit,
         "proxy_url": key.proxy_url,
+        "tunnel": None if key.tunnel is None else _tunnel(key.tunnel, now),
         "whitelist": _truncated_list(key.whitelist),
         "leases": _leases(holdings.leases, now),
         "pool": _leases(holdings.pool, now),
         "channels_free_in": _truncated_list([_seconds_left(time, now) for time in holdings.channels_free_at]),
         "monopolies": _truncated_list([monopoly.describe(now) for monopoly in holdings.monopolies]),
     }
+
+
+def _tunnel(tunnel: Tunnel, now: float) -> dict[str, Any]:
+    described = tunnel.describe(now)
+    return {"url": described["url"], "mode": described["mode"], "exits": len(described["in_use"])}
 
 
 def _windows(core: Core, now: float) -> list[dict[str, Any]]:

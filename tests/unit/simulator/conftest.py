@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from simulator_fixture import Simulator, sim, simulator, simulator_arguments
 

@@ -200,3 +200,16 @@ def test_each_fault_choice_can_be_planned(sim: Simulator) -> None:
 def test_the_files_of_the_page_are_in_the_control_package() -> None:
     names = {path.name for path in (PROGRAM / "control").glob("page.*")}
     assert names == {"page.css", "page.html", "page.js", "page.py"}
+
+
+def test_the_view_shows_the_tunnel_of_a_key_and_the_code_of_a_product(sim: Simulator, http: requests.Session) -> None:
+    (key,) = live(sim)["keys"]["items"]
+    assert key["tunnel"] is None
+    url = sim.configure(plan={"kind": "share"}, tunnel={})["tunnel"]["url"]
+    (key,) = live(sim)["keys"]["items"]
+    assert (key["plan"]["kind"], key["tunnel"]) == ("share", {"url": url, "mode": "timed", "exits": 0})
+    http.get(f"{sim.api_url}/share/query", params={"key": sim.key, "pwd": "secret"}, timeout=10)
+    (call,) = live(sim, "/share")["journal"]["items"]
+    assert (call["code"], call["params"]) == ("SUCCESS", "pwd=…")
+    http.put(f"{sim.api_url}/proxyip", data={"auth_key": sim.key, "password": "secret"}, timeout=10)
+    assert live(sim, "/proxyip")["journal"]["items"][0]["params"] == "password=…"
