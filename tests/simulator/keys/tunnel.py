@@ -11,8 +11,8 @@ from typing import Any
 
 from .. import validation
 from ..clock import beijing
+from ..proxies.access import NoExitError
 from ..proxies.exit_addresses import TUNNEL, hosts
-from ..proxies.exits import NoExitError
 from ..proxies.tunnels import ExitOptions
 from ..validation import ValidationError, Validator
 

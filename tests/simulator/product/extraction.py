@@ -41,7 +41,8 @@ def _area_filter(areas: Sequence[str], excluded: Sequence[str], isp: int | None)
 def _wanted(request: ProductRequest) -> Wanted:
     plan = request.key.plan
     count = request.integer("num", MAX_PER_CALL) or 1
-    request.integer("pool", 2)
+    if plan.kind == SHARE:
+        request.integer("pool", 2)
     minutes = request.integer("keep_alive", MAX_MINUTES) if plan.kind in WITH_LIFETIME else None
     areas, excluded = request.areas("area"), request.areas("area_ex")
     matches = _area_filter(areas, excluded, request.integer("isp", 3))

@@ -35,6 +35,10 @@ class LeaseAccess(Protocol):
 KeyLookup = Callable[[str], KeyAccess | None]
 
 
+class NoExitError(Exception):
+    """No exit address is available for a request."""
+
+
 @dataclass(frozen=True)
 class ProxyRequest:
     """What a client of a proxy sent before the proxy connects to the target."""
@@ -72,7 +76,10 @@ class ProxyAccess:
         return key is not None and self._authorizes(key, request, request.user)
 
     def exit_for(self, request: ProxyRequest) -> str | None:
-        """Return the exit address for a request, or None if the client may not use the proxy."""
+        """Return the exit address for a request, or None if the client may not use the proxy.
+
+        Raises ``NoExitError`` if a tunnel has no exit for it.
+        """
         key = self._find_key(self._key)
         return key.exit if key is not None and self.authorizes(request) else None
 

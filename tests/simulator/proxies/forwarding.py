@@ -23,8 +23,7 @@ from proxy.http.proxy import HttpProxyPlugin
 from ..clock import Clock
 from ..network import Connection, Network
 from . import socks5
-from .access import KeyLookup, LeaseAccess, LeaseProxyAccess, ProxyAccess, ProxyRequest
-from .exits import NoExitError
+from .access import KeyLookup, LeaseAccess, LeaseProxyAccess, NoExitError, ProxyAccess, ProxyRequest
 from .listeners import Address, ListenerPool
 from .targets import Targets
 from .tunnels import TUNNEL_HEADERS, TunnelLookup, TunnelProxyAccess

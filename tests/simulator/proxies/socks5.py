@@ -9,8 +9,7 @@ import selectors
 import socket
 from contextlib import suppress
 
-from .access import ProxyAccess, ProxyRequest
-from .exits import NoExitError
+from .access import NoExitError, ProxyAccess, ProxyRequest
 from .listeners import Address
 from .targets import Targets
 

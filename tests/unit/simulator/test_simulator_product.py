@@ -135,7 +135,6 @@ def test_empty_and_zero_parameters_count_as_not_given(get: Get) -> None:
         {"area_ex": "44"},
         {"isp": "4"},
         {"distinct": "yes"},
-        {"pool": "3"},
         {"keep_alive": "1.5"},
         {"seq": "\r\n"},
     ],
@@ -143,6 +142,7 @@ def test_empty_and_zero_parameters_count_as_not_given(get: Get) -> None:
 def test_an_invalid_parameter_is_refused(sim: Simulator, get: Get, params: dict[str, str]) -> None:
     for path in ("/share/get", "/share/pool", "/exclusive/replace"):
         assert refusal(get(path, **params)) == (400, "INVALID_PARAMETER")
+    assert refusal(get("/share/get", pool="3")) == (400, "INVALID_PARAMETER")
     assert leases(sim, SHARE) == leases(sim, EXCLUSIVE) == []
 
 
