@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ansible.errors
@@ -28,11 +30,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
-    ProxyApiOptions,
     Spec,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    HostOptions,
     apply_and_report,
     find_request,
     host_request,
@@ -69,6 +71,55 @@ SPEC: Spec = {
 _OPTION = re.compile(rf"\b(?:{'|'.join(name for name in SPEC if name not in ('step', 'vars_prefix'))})\b")
 
 
+@dataclass(frozen=True)
+class StepOptions:
+    """The options of both steps, checked.
+
+    ``detection`` is None if the host is not asked for its addresses. ``verification`` is the detection through the
+    proxy that must then admit the host, None if there is none.
+    """
+
+    host: HostOptions
+    ips: tuple[str, ...]
+    detection: DetectionRequest | None
+    verification: DetectionRequest | None
+    verify_wait: float
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> StepOptions:
+        """Find every mistake in the options of both steps before a host or the vendor is contacted."""
+        host = HostOptions.parse(params)
+        only_global = host.state == "present" and not params["allow_non_global"]
+        ips = check_addresses("ips", params["ips"] or (), only_global=only_global)
+        detection = DetectionRequest.parse(params) if params["detect"] and not ips else None
+        if not ips and detection is None and host.state == "present":
+            raise OptionError(
+                "ips is missing and detect is false: give the host's addresses in ips, or set detect to true."
+            )
+        for option in ("verify_proxy", "verify_url"):
+            if params[option]:
+                check_url(option, params[option])
+        check_range("verify_wait", params["verify_wait"], 0, 600)
+        verification = _parse_verification(params) if params["verify_proxy"] else None
+        return cls(host, ips, detection, verification, params["verify_wait"])
+
+
+def _parse_verification(params: Mapping[str, Any]) -> DetectionRequest:
+    """Return the detection through ``verify_proxy``."""
+    if "@" in params["verify_proxy"]:
+        raise OptionError("verify_proxy contains a user name: leave it out, since the whitelist admits the host.")
+    return DetectionRequest.parse(
+        {
+            **params,
+            "sources": [params["verify_url"]] if params["verify_url"] else params["sources"][:1],
+            "quorum": 1,
+            "samples": 1,
+            "family": None,
+            "proxy": params["verify_proxy"],
+        }
+    )
+
+
 class ActionModule(QgAction):
     """Detects over the connection of the host; registers only on the control node."""
 
@@ -95,8 +146,7 @@ class ActionModule(QgAction):
 
         def checked() -> dict[str, Any]:
             try:
-                _check(params)
-                return step(params, variables)
+                return step(StepOptions.parse(params), variables)
             except OptionError as error:
                 raise OptionError(self.explained(error.message), **error.details) from None
 
@@ -145,24 +195,22 @@ class ActionModule(QgAction):
         found = {name: self._templar.template(merged[name]) for name in _DEFAULTS_OF if merged.get(name)}
         return {option: value for options in found.values() for option, value in options.items()}
 
-    def _detect(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    def _detect(self, options: StepOptions, variables: dict[str, Any]) -> dict[str, Any]:
         source_replies: list[dict[str, Any]] = []
-        ips = _known_addresses(params)
-        queue, run, host = self._queue(params), run_id(), variables["inventory_hostname"]
-        detected = not ips and params["detect"]
-        if detected:
-            detection = DetectionRequest.parse(params)
+        ips, detection = options.ips, options.detection
+        queue, run, host = self._queue(options), run_id(), variables["inventory_hostname"]
+        if detection:
             queue.cancel(run, host)
             try:
                 result = detect_egress(self, detection)
             except QgError as error:
-                if params["fail"]:
+                if options.host.fail:
                     raise
                 nothing = {"changed": False, "ips": [], "source_replies": [], "registered": []}
                 return {**nothing, "warnings": [error.message], **error.details}
             ips, source_replies = tuple(result.ips), result.source_replies
-        request = host_request(params, run, host, ips, detected=detected)
-        registered = submit_host(queue, request, params, self.mode(), self._task_in_step())
+        request = host_request(options.host, run, host, ips, detected=detection is not None)
+        registered = submit_host(queue, request, options.host, self.mode(), self._task_in_step())
         return {"changed": False, "ips": list(ips), "source_replies": source_replies, "registered": registered}
 
     def _task_in_step(self) -> str | None:
@@ -170,22 +218,16 @@ class ActionModule(QgAction):
         in_step = self._task.get_play().strategy in _IN_STEP
         return str(self._task._uuid) if in_step else None
 
-    def _register(self, params: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        queue, run, host = self._queue(params), run_id(), variables["inventory_hostname"]
-        request = find_request(queue, params, run, host)
+    def _register(self, options: StepOptions, variables: dict[str, Any]) -> dict[str, Any]:
+        queue, run, host = self._queue(options), run_id(), variables["inventory_hostname"]
+        request = find_request(queue, options.host, run, host)
         if request is None:
-            if params["fail"]:
+            if options.host.fail:
                 raise QgError(f"No egress address of {host} was submitted in this run: run the step detect first.")
             text = f"No egress address of {host} is known, and therefore none was registered."
-            return {
-                "changed": False,
-                "ips": [],
-                "registered": [],
-                "unregistered": [],
-                "obsolete": [],
-                "warnings": [text],
-            }
-        result = apply_and_report(queue, request, params, self.mode())
+            nothing: dict[str, list[str]] = {name: [] for name in ("ips", "registered", "unregistered", "obsolete")}
+            return {"changed": False, **nothing, "warnings": [text]}
+        result = apply_and_report(queue, request, options.host, self.mode())
         if "summary" in result:
             if "diff" in result["summary"]:
                 result["diff"] = result["summary"].pop("diff")
@@ -197,75 +239,33 @@ class ActionModule(QgAction):
                 ]
         if result.get("failed") is False:
             result.setdefault("warnings", []).append(result.pop("msg"))
-        verify = params["verify_proxy"] and params["state"] == "present" and not self._task.check_mode
+        verify = options.verification if options.host.state == "present" and not self._task.check_mode else None
         if verify and not result.get("unregistered") and not result.get("failed"):
             try:
-                result["exit_ips"] = self._verify_through_proxy(params)
+                result["exit_ips"] = self._verify_through_proxy(verify, options.verify_wait)
             except QgError as error:
                 # The changes of the whitelist are reported nevertheless.
                 result.update({**error.as_result(), "failed": True})
         return result
 
-    def _queue(self, params: dict[str, Any]) -> WriteQueue:
-        return queue_for(params, State(params["state_dir"], params["max_wait"]), check=self.mode().check)
+    def _queue(self, options: StepOptions) -> WriteQueue:
+        api = options.host.api
+        return queue_for(api, State(api.state_dir, api.transport.max_wait), check=self.mode().check)
 
-    def _verify_through_proxy(self, params: dict[str, Any]) -> list[str]:
-        """Return the exits of the proxy; retried until verify_wait, since a change may take effect with a delay."""
-        request = _verification_request(params)
-        deadline = time.monotonic() + params["verify_wait"]
+    def _verify_through_proxy(self, request: DetectionRequest, max_wait: float) -> list[str]:
+        """Return the exits of the proxy; retried for ``max_wait``, since a change may take effect with a delay."""
+        deadline = time.monotonic() + max_wait
         while True:
             try:
                 return detect_egress(self, request).ips
             except QgError as error:
                 if time.monotonic() + 1 > deadline:
                     raise QgError(
-                        f"The address is on the whitelist, but {params['verify_proxy']} does not let the host through: "
+                        f"The address is on the whitelist, but {request.proxy} does not let the host through: "
                         f"{error.message}",
                         **error.details,
                     ) from None
             time.sleep(1)
-
-
-def _check(params: dict[str, Any]) -> None:
-    """Find every mistake in the options of both steps before a host or the vendor is contacted."""
-    ProxyApiOptions.parse(params)
-    if not _known_addresses(params):
-        if params["detect"]:
-            DetectionRequest.parse(params)
-        elif params["state"] == "present":
-            raise OptionError(
-                "ips is missing and detect is false: give the host's addresses in ips, or set detect to true."
-            )
-    for option in ("verify_proxy", "verify_url"):
-        if params[option]:
-            check_url(option, params[option])
-    check_range("verify_wait", params["verify_wait"], 0, 600)
-    if params["max_removals"] < 0:
-        raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
-    if params["verify_proxy"]:
-        if "@" in params["verify_proxy"]:
-            raise OptionError("verify_proxy contains a user name: leave it out, since the whitelist admits the host.")
-        _verification_request(params)
-
-
-def _known_addresses(params: dict[str, Any]) -> tuple[str, ...]:
-    """Return the addresses of the host in the options."""
-    only_global = params["state"] == "present" and not params["allow_non_global"]
-    return check_addresses("ips", params["ips"] or (), only_global=only_global)
-
-
-def _verification_request(params: dict[str, Any]) -> DetectionRequest:
-    """Return the detection through ``verify_proxy``."""
-    return DetectionRequest.parse(
-        {
-            **params,
-            "sources": [params["verify_url"]] if params["verify_url"] else params["sources"][:1],
-            "quorum": 1,
-            "samples": 1,
-            "family": None,
-            "proxy": params["verify_proxy"],
-        }
-    )
 
 
 def _inventory_id(variables: dict[str, Any]) -> str:

@@ -45,7 +45,8 @@ class Crowd:
         """Lead until this number of requests is waiting."""
         write_queue = importlib.import_module(f"{CLIENT}._store.write_queue")
         queue_for = importlib.import_module(f"{CLIENT}._whitelist.batch").queue_for
-        params = {"pwd": None, "validate_certs": True, "ca_path": None, **self.options}
+        parse = importlib.import_module(f"{CLIENT}._task.options").ProxyApiOptions.parse
+        options = parse({"pwd": None, "max_wait": 300.0, "validate_certs": True, "ca_path": None, **self.options})
         held = threading.Event()
 
         def write(_requests: Sequence[Any]) -> Any:
@@ -53,12 +54,11 @@ class Crowd:
             # Predictions wait only for each other.
             query = "SELECT count(*) FROM write_requests WHERE renewed_at IS NOT NULL AND access LIKE '% False'"
             wait_for(lambda: self.state().rows(query)[0][0] >= expected)
-            return write_queue.BatchResult({})
+            return {}
 
         def hold() -> None:
             request = write_queue.WriteRequest({}, 5, 5)
-            with queue_for(params, self.state(), check=False).submit(request, write):
-                pass
+            queue_for(options, self.state(), check=False).submit(request, write)
 
         holder = threading.Thread(target=hold)
         holder.start()

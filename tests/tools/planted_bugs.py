@@ -145,8 +145,8 @@ BUGS = (
     Bug(
         "registering one host forgets all others of the inventory",
         "_store/registrations.py",
-        'DELETE FROM registrations WHERE key = ? AND fleet = ? AND host = ?", named',
-        'DELETE FROM registrations WHERE key = ? AND fleet = ?", named[:2]',
+        'f"DELETE {of_host}", named',
+        '"DELETE FROM registrations WHERE key = ? AND inventory = ?", named[:2]',
         ("test_fleet.py",),
     ),
     Bug(

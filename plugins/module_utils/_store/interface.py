@@ -16,34 +16,25 @@ from typing import Any, Protocol
 
 
 class Cursor(Protocol):
-    """The result of a statement."""
+    """The result of a statement. ``lastrowid`` is the number of the row that the statement has inserted."""
 
     @property
-    def rowcount(self) -> int:
-        """The number of rows that the statement has changed."""
+    def rowcount(self) -> int: ...
 
     @property
-    def lastrowid(self) -> int | None:
-        """The number of the row that the statement has inserted."""
+    def lastrowid(self) -> int | None: ...
 
-    def fetchone(self) -> Any:
-        """Return the next row, or None."""
+    def fetchone(self) -> Any: ...
 
-    def fetchall(self) -> list[Any]:
-        """Return all rows."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Iterate over the rows."""
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 class Connection(Protocol):
     """A database within a transaction."""
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor:
-        """Run a statement."""
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
 
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
-        """Run a statement for each of the parameters."""
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any: ...
 
 
 class Store(Protocol):
@@ -51,6 +42,9 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Run the body as one transaction, and one process at a time."""
+
+    def execute(self, sql: str, *values: object) -> int:
+        """Run one statement as a transaction; returns the number of rows that it has changed."""
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query without waiting for a process that writes."""

@@ -40,15 +40,13 @@ MAX_SLEEP_SHARE = 1 / 12
 #: rate_calls: a row per call that takes a slot until ``expires_at`` (Unix time). It counts as ``amount`` calls.
 #: ``written_at`` is the Unix time of the row, which shows that the clock was set back since.
 #: rate_blocks: the vendor refused calls to an endpoint for their rate: no process calls it before ``expires_at``.
-TRANSIENT_SCHEMA = """
+#: key_channels: the number of channels of a key's plan.
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS rate_calls (
   id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, expires_at REAL, amount INTEGER, written_at REAL);
 CREATE INDEX IF NOT EXISTS rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
 CREATE TABLE IF NOT EXISTS rate_blocks (
   key TEXT, endpoint TEXT, expires_at REAL, written_at REAL, PRIMARY KEY (key, endpoint));
-"""
-#: key_channels: the number of channels of a key's plan.
-SCHEMA = """
 CREATE TABLE IF NOT EXISTS key_channels (key TEXT PRIMARY KEY, channels INTEGER);
 """
 
@@ -130,13 +128,8 @@ class RateLimiter:
 
     def called_recently(self, key: str, endpoint: str) -> bool:
         """Whether a call was made within the last minute."""
-        rows = self.state.rows(
-            "SELECT 1 FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ? LIMIT 1",
-            key,
-            endpoint,
-            self.now(),
-        )
-        return bool(rows)
+        query = "SELECT 1 FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ? LIMIT 1"
+        return bool(self.state.rows(query, key, endpoint, self.now()))
 
     def batch_delay(self, key: str, endpoint: str, limit: int) -> float:
         """Return the seconds to delay a call that can do the work of later ones as well.
@@ -169,11 +162,8 @@ class RateLimiter:
 
     def learn_channels(self, key: str, channels: int) -> None:
         """Remember the number of channels of a key's plan, since limits depend on it."""
-        with self.state.transaction() as database:
-            database.execute(
-                "INSERT INTO key_channels VALUES (?, ?) ON CONFLICT DO UPDATE SET channels = excluded.channels",
-                (key, channels),
-            )
+        sql = "INSERT INTO key_channels VALUES (?, ?) ON CONFLICT DO UPDATE SET channels = excluded.channels"
+        self.state.execute(sql, key, channels)
 
     def channels(self, key: str) -> int | None:
         """Return the number of channels that the vendor last reported for a key, or None."""

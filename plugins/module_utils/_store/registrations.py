@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 #: from the user.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS registrations (
-  key TEXT, fleet TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
-  found INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key, fleet, host, ip));
+  key TEXT, inventory TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
+  found INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key, inventory, host, ip));
 """
 
 
@@ -49,12 +49,12 @@ class HostRegistration:
 
 
 class RegistrationStore:
-    """The addresses of the hosts of one fleet, for one key."""
+    """The addresses of the hosts of one inventory, for one key."""
 
-    def __init__(self, store: Store, key: str, fleet: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, key: str, inventory: str, now: Callable[[], float] = time.time) -> None:
         self._store = store
         self._key = key
-        self._fleet = fleet
+        self._inventory = inventory
         self._now = now
 
     def is_registered(self, host: str, ips: Collection[str], *, given: bool = False) -> bool:
@@ -62,34 +62,32 @@ class RegistrationStore:
 
         If the user has ``given`` them, none of them may be known only from the host.
         """
-        rows = self._store.rows(
-            "SELECT ip, former, found FROM registrations WHERE key = ? AND fleet = ? AND host = ? "
-            "AND (NOT former OR missing_since IS NULL)",
-            self._key,
-            self._fleet,
-            host,
+        query = (
+            "SELECT ip, former, found FROM registrations WHERE key = ? AND inventory = ? AND host = ? "
+            "AND (NOT former OR missing_since IS NULL)"
         )
+        rows = self._store.rows(query, self._key, self._inventory, host)
         pending = any(former or (given and found) for _ip, former, found in rows)
         return not pending and {ip for ip, _former, _found in rows} == set(ips)
 
     def expects_addresses(self) -> bool:
-        """Whether any host, of any fleet, was registered."""
+        """Whether any host, of any inventory, was registered."""
         return bool(self._store.rows("SELECT 1 FROM registrations WHERE key = ? LIMIT 1", self._key))
 
     def load(self, hosts: Collection[str]) -> tuple[dict[str, set[str]], set[str]]:
-        """Return the addresses of each of these hosts, and all that any other host, of any fleet, needs."""
+        """Return the addresses of each of these hosts, and all that any other host, of any inventory, needs."""
         own: dict[str, set[str]] = {host: set() for host in hosts}
         others: set[str] = set()
-        query = "SELECT fleet, host, ip, former FROM registrations WHERE key = ?"
-        for fleet, host, ip, former in self._store.rows(query, self._key):
-            if fleet == self._fleet and host in own:
+        query = "SELECT inventory, host, ip, former FROM registrations WHERE key = ?"
+        for inventory, host, ip, former in self._store.rows(query, self._key):
+            if inventory == self._inventory and host in own:
                 own[host].add(ip)
             elif not former:
                 others.add(ip)
         return own, others
 
     def load_found(self) -> set[str]:
-        """Return the addresses that only hosts, of any fleet, reported, and that were on the whitelist before.
+        """Return the addresses that only hosts, of any inventory, reported, and that were on the whitelist before.
 
         This control node did not add them, and the user did not give them.
         """
@@ -100,9 +98,9 @@ class RegistrationStore:
         """Keep addresses that are about to be added for hosts, in case this process ends before it is done."""
         with self._store.transaction() as database:
             database.executemany(
-                "INSERT INTO registrations (key, fleet, host, ip) VALUES (?, ?, ?, ?) "
+                "INSERT INTO registrations (key, inventory, host, ip) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET former = 0, found = 0",
-                [(self._key, self._fleet, host, ip) for host, ips in hosts for ip in sorted(ips)],
+                [(self._key, self._inventory, host, ip) for host, ips in hosts for ip in sorted(ips)],
             )
             self._clear_found(database)
 
@@ -115,19 +113,15 @@ class RegistrationStore:
             query = "SELECT DISTINCT ip FROM registrations WHERE key = ? AND NOT found"
             confirmed = {ip for (ip,) in database.execute(query, (self._key,))}
             unknown = (None, False)
+            of_host = "FROM registrations WHERE key = ? AND inventory = ? AND host = ?"
             for own in hosts:
-                named = (self._key, self._fleet, own.host)
-                known = {
-                    ip: (missing_since, found)
-                    for ip, missing_since, found in database.execute(
-                        "SELECT ip, missing_since, found FROM registrations WHERE key = ? AND fleet = ? AND host = ?",
-                        named,
-                    )
-                }
+                named = (self._key, self._inventory, own.host)
+                rows = database.execute(f"SELECT ip, missing_since, found {of_host}", named)
+                known = {ip: (missing_since, found) for ip, missing_since, found in rows}
                 found = own.found.difference(confirmed)
-                database.execute("DELETE FROM registrations WHERE key = ? AND fleet = ? AND host = ?", named)
+                database.execute(f"DELETE {of_host}", named)
                 database.executemany(
-                    "INSERT INTO registrations (key, fleet, host, ip, former, missing_since, found) "
+                    "INSERT INTO registrations (key, inventory, host, ip, former, missing_since, found) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?)",
                     [(*named, ip, False, known.get(ip, unknown)[0], ip in found) for ip in sorted(own.registered)]
                     + [(*named, ip, True, *known.get(ip, unknown)) for ip in sorted(own.former - own.registered)],
@@ -143,23 +137,25 @@ class RegistrationStore:
         )
 
     def prune_missing(self, whitelist: Collection[str]) -> None:
-        """Forget, for all fleets, what the whitelist lacks now and lacked when it was read LIST_LAG seconds ago.
+        """Forget, for all inventories, what the whitelist lacks now and lacked when it was read LIST_LAG seconds ago.
 
         One reading is never enough: it may be wrong, and what is forgotten is never removed. ``whitelist`` must come
         from a response that contained one.
         """
         now = self._now()
-        rows = self._store.rows("SELECT DISTINCT ip, missing_since FROM registrations WHERE key = ?", self._key)
-        back = [(None, self._key, ip) for ip, since in rows if since is not None and ip in whitelist]
-        # A time in the future is left from before the clock was set back.
-        first = [
-            (now, self._key, ip, now) for ip, since in rows if ip not in whitelist and (since is None or since > now)
-        ]
-        gone = [
-            (self._key, ip, now - LIST_LAG)
-            for ip, since in rows
-            if ip not in whitelist and since is not None and since <= now - LIST_LAG
-        ]
+        back: list[tuple[object, ...]] = []
+        first: list[tuple[object, ...]] = []
+        gone: list[tuple[object, ...]] = []
+        query = "SELECT DISTINCT ip, missing_since FROM registrations WHERE key = ?"
+        for ip, since in self._store.rows(query, self._key):
+            if ip in whitelist:
+                if since is not None:
+                    back.append((None, self._key, ip))
+            # A time in the future is left from before the clock was set back.
+            elif since is None or since > now:
+                first.append((now, self._key, ip, now))
+            elif since <= now - LIST_LAG:
+                gone.append((self._key, ip, now - LIST_LAG))
         if not (back or first or gone):
             return
         with self._store.transaction() as database:

@@ -23,7 +23,6 @@ from . import schema
 from .directory import (
     DAMAGED,
     DATABASE_NAME,
-    FIX,
     StateError,
     create_file,
     describe_failure,
@@ -33,7 +32,6 @@ from .directory import (
     resolve_directory,
 )
 from .locks import FileLocks
-from .schema import Identity
 
 __all__ = ["State", "StateError"]
 
@@ -92,24 +90,14 @@ class State(FileLocks):
                 return
             self._database.execute("PRAGMA journal_mode = WAL")
             with self.transaction() as database:
-                if not self._is_prepared():
-                    schema.migrate(database)
+                schema.create(database)
 
     def _is_prepared(self) -> bool:
         """Whether the database has this schema; raises OptionError for one that must not be touched."""
-        identity, version = schema.identify(self._database)
-        if identity is Identity.NEWER:
-            raise OptionError(
-                f"state_dir {self.directory} cannot be used: its schema {version} is of a newer release of "
-                f"qingguo.qgnet, and this one reads schemas up to {schema.VERSION}. Use that release, or set state_dir "
-                "(environment QG_STATE_DIR) to another directory."
-            )
-        if identity is Identity.FOREIGN:
-            raise OptionError(
-                f"state_dir {self.directory} cannot be used: {DATABASE_NAME} in it is a database of something else. "
-                f"{FIX}"
-            )
-        return identity is Identity.CURRENT
+        try:
+            return schema.is_current(self._database)
+        except OptionError as error:
+            raise OptionError(f"state_dir {self.directory} cannot be used: {error.message}") from None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -127,6 +115,11 @@ class State(FileLocks):
                 with contextlib.suppress(sqlite3.Error):
                     self._database.execute("ROLLBACK")
                 raise
+
+    def execute(self, sql: str, *values: object) -> int:
+        """Run one statement as a transaction; returns the number of rows that it has changed."""
+        with self.transaction() as database:
+            return database.execute(sql, values).rowcount
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query without waiting for a process that writes."""

@@ -67,22 +67,24 @@ class WhitelistCache:
 
     def invalidate_cache(self) -> None:
         """Distrust what was read: the whitelist is about to be changed."""
-        with self._store.transaction() as database:
-            database.execute("UPDATE whitelist_cache SET fresh = 0 WHERE key = ? AND fresh", (self._key,))
+        self._store.execute("UPDATE whitelist_cache SET fresh = 0 WHERE key = ? AND fresh", self._key)
 
     def claim_usage(self, run: str) -> tuple[list[str], dict[str, float]] | None:
         """Return the whitelist as a run read it last, and the usage of all its reads, for all keys; only once."""
-        last = "SELECT whitelist FROM whitelist_cache WHERE key = ? AND run = ? AND NOT reported ORDER BY read_at DESC"
-        if not self._store.rows(f"{last} LIMIT 1", self._key, run):
+        query = (
+            "SELECT whitelist FROM whitelist_cache WHERE key = ? AND run = ? AND NOT reported "
+            "ORDER BY read_at DESC LIMIT 1"
+        )
+        last = self._store.rows(query, self._key, run)
+        if not last:
             return None
+        sums = ", ".join(f"sum({name})" for name in USAGE)
         with self._store.transaction() as database:
-            rows = database.execute(f"{last} LIMIT 1", (self._key, run)).fetchall()
-            sums = ", ".join(f"sum({name})" for name in USAGE)
             query = f"SELECT {sums} FROM whitelist_cache WHERE run = ? AND NOT reported"
-            usage = database.execute(query, (run,)).fetchall()[0]
+            usage = dict(zip(USAGE, database.execute(query, (run,)).fetchone(), strict=True))
             database.execute("UPDATE whitelist_cache SET reported = 1 WHERE run = ? AND NOT reported", (run,))
         # Another host of the run may have been quicker.
-        return (self._store.decoded(rows[0][0]), dict(zip(USAGE, usage, strict=True))) if rows else None
+        return (self._store.decoded(last[0][0]), usage) if usage["calls"] is not None else None
 
     def forget_runs(self, runs: Sequence[Sequence[str]]) -> None:
         """Drop what these runs have read; each is a row with the id of the run."""

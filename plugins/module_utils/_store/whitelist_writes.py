@@ -66,31 +66,24 @@ class WhitelistWrites:
 
     def resolve(self, number: int) -> None:
         """Delete a call that was certainly not carried out."""
-        with self._state.transaction() as database:
-            database.execute("DELETE FROM whitelist_writes WHERE id = ?", (number,))
+        self._state.execute("DELETE FROM whitelist_writes WHERE id = ?", number)
 
     def keep(self, number: int, *, over: bool) -> None:
         """Keep a call whose response was lost; its time runs from now."""
-        with self._state.transaction() as database:
-            database.execute("UPDATE whitelist_writes SET sent = ?, over = ? WHERE id = ?", (self._now(), over, number))
+        self._state.execute("UPDATE whitelist_writes SET sent = ?, over = ? WHERE id = ?", self._now(), over, number)
 
     def acknowledge(self, number: int, ips: Collection[str]) -> None:
         """Settle the addresses in a response, for its own call and for earlier, ended ones of the same kind."""
         with self._state.transaction() as database:
             database.execute("UPDATE whitelist_writes SET over = 1 WHERE id = ?", (number,))
-            rows = database.execute(
+            query = (
                 "SELECT id, ips FROM whitelist_writes WHERE key = ? AND over "
-                "AND present = (SELECT present FROM whitelist_writes WHERE id = ?)",
-                (self._key, number),
-            ).fetchall()
-            for row, text in rows:
-                left = set(self._state.decoded(text)).difference(ips)
-                if left:
-                    database.execute(
-                        "UPDATE whitelist_writes SET ips = ? WHERE id = ?", (json.dumps(sorted(left)), row)
-                    )
-                else:
-                    database.execute("DELETE FROM whitelist_writes WHERE id = ?", (row,))
+                "AND present = (SELECT present FROM whitelist_writes WHERE id = ?)"
+            )
+            for row, text in list(database.execute(query, (self._key, number))):
+                left = json.dumps(sorted(set(self._state.decoded(text)).difference(ips)))
+                database.execute("UPDATE whitelist_writes SET ips = ? WHERE id = ?", (left, row))
+            database.execute("DELETE FROM whitelist_writes WHERE ips = '[]'")
 
     def observe(self, ips: Collection[str]) -> None:
         """Settle the calls that have ended and whose effect the whitelist shows."""
@@ -101,15 +94,13 @@ class WhitelistWrites:
 
     def unresolved(self) -> list[WhitelistWrite]:
         """Return the calls whose result is unknown and that are not settled by time."""
-        rows = self._state.rows(
+        query = (
             "SELECT present, ips, sent, timeout FROM whitelist_writes "
-            "WHERE key = ? AND sent + timeout >= ? AND sent <= ?",
-            self._key,
-            *_bounds(self._now()),
+            "WHERE key = ? AND sent + timeout >= ? AND sent <= ?"
         )
         return [
             WhitelistWrite(bool(present), frozenset(self._state.decoded(ips)), sent, timeout)
-            for present, ips, sent, timeout in rows
+            for present, ips, sent, timeout in self._state.rows(query, self._key, *_bounds(self._now()))
         ]
 
 

@@ -32,11 +32,12 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._core.errors import WaitBudgetExceeded
+from .directory import StateError
 from .runs import is_run_finished
 from .whitelist_cache import WhitelistCache
 
@@ -58,18 +59,15 @@ REQUEST_TTL = 86400
 #: The maximum number of requests, of runs whose end cannot be seen from here; the oldest are dropped first.
 MAX_REQUESTS = 100_000
 
-#: write_requests: a row per request; ``result`` (JSON) comes from the leader that wrote for it. If ``no_op``, nothing
-#: had to be done for the request when it was enqueued. ``renewed_at`` is set while a process waits for the result.
-#: snapshots: the whitelist after such a write (JSON), until the tasks that waited for it have read it.
+#: A row per request; ``result`` (JSON) comes from the leader that wrote for it. If ``no_op``, nothing had to be done
+#: for the request when it was enqueued. ``renewed_at`` is set while a process waits for the result.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS write_requests (
-  id TEXT PRIMARY KEY, run TEXT, host TEXT, fleet TEXT, key TEXT, access TEXT, payload TEXT, max_wait REAL,
-  timeout REAL, seen TEXT, enqueued_at REAL, renewed_at REAL, result TEXT, snapshot TEXT, no_op INTEGER);
+  id TEXT PRIMARY KEY, run TEXT, host TEXT, inventory TEXT, key TEXT, access TEXT, payload TEXT, max_wait REAL,
+  timeout REAL, seen TEXT, enqueued_at REAL, renewed_at REAL, result TEXT, no_op INTEGER);
 CREATE INDEX IF NOT EXISTS write_requests_by_age ON write_requests (enqueued_at);
 CREATE INDEX IF NOT EXISTS write_requests_open ON write_requests (key, access) WHERE result IS NULL;
 CREATE INDEX IF NOT EXISTS write_requests_to_apply ON write_requests (run) WHERE NOT no_op;
-CREATE INDEX IF NOT EXISTS write_requests_by_snapshot ON write_requests (snapshot) WHERE snapshot IS NOT NULL;
-CREATE TABLE IF NOT EXISTS snapshots (id TEXT PRIMARY KEY, whitelist TEXT);
 """
 
 #: The result of a request, as it is kept: JSON.
@@ -78,7 +76,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class WriteRequest:
-    """A request, of a host of a run of Ansible and its fleet, or else of a task of its own.
+    """A request, of a host of a run of Ansible and its inventory, or else of a task of its own.
 
     ``payload`` says what to change, as JSON that the queue does not interpret. ``seen`` are addresses that an earlier
     leader intended to change for it. An ``exclusive`` request is never written together with others.
@@ -90,26 +88,16 @@ class WriteRequest:
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     run: str = ""
     host: str = ""
-    fleet: str = ""
+    inventory: str = ""
     seen: tuple[str, ...] = ()
     exclusive: bool = False
 
 
-@dataclass
-class BatchResult:
-    """What a leader leaves: a result for each request that was decided, and the whitelist that it read last."""
+#: Writes for a request, the first, and for as many of the others as are compatible with it. Returns a result for the id
+#: of each request that was decided.
+BatchWriter = Callable[[list[WriteRequest]], dict[str, Result]]
 
-    results: dict[str, Result]
-    whitelist: list[str] = field(default_factory=list)
-
-
-#: Writes for a request, the first, and for as many of the others as are compatible with it.
-BatchWriter = Callable[[list[WriteRequest]], BatchResult]
-
-_DROP_SNAPSHOTS = (
-    "DELETE FROM snapshots WHERE id NOT IN (SELECT snapshot FROM write_requests WHERE snapshot IS NOT NULL)"
-)
-_COLUMNS = "id, run, host, fleet, payload, max_wait, timeout, seen, renewed_at"
+_COLUMNS = "id, run, host, inventory, payload, max_wait, timeout, seen, renewed_at"
 
 
 class _RequestTable:
@@ -126,13 +114,13 @@ class _RequestTable:
         ``waits`` says that a process waits for the result.
         """
         now, text = time.time(), None if result is None else json.dumps(result)
-        identity = (request.id, request.run, request.host, request.fleet, self.key, self._access)
+        identity = (request.id, request.run, request.host, request.inventory, self.key, self._access)
         content = (json.dumps(request.payload), request.max_wait, request.timeout, json.dumps(request.seen))
         with self.store.transaction() as database:
             database.execute("DELETE FROM write_requests WHERE enqueued_at < ?", (now - REQUEST_TTL,))
             database.execute("DELETE FROM write_requests WHERE id = ?", (request.id,))
             database.execute(
-                "INSERT INTO write_requests (id, run, host, fleet, key, access, payload, max_wait, timeout, seen, "
+                "INSERT INTO write_requests (id, run, host, inventory, key, access, payload, max_wait, timeout, seen, "
                 "enqueued_at, renewed_at, result, no_op) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*identity, *content, now, now if waits else None, text, result is not None),
             )
@@ -143,9 +131,9 @@ class _RequestTable:
         if self.store.rows("SELECT 1 FROM write_requests WHERE id = ?", f"{run}/{host}"):
             self._delete(f"{run}/{host}")
 
-    def get_for_host(self, run: str, host: str, fleet: str) -> WriteRequest | None:
-        """Return the request of a host, if it has one for this key and fleet."""
-        rows = self._rows("id = ? AND key = ? AND fleet = ?", f"{run}/{host}", self.key, fleet)
+    def get_for_host(self, run: str, host: str, inventory: str) -> WriteRequest | None:
+        """Return the request of a host, if it has one for this key and inventory."""
+        rows = self._rows("id = ? AND key = ? AND inventory = ?", f"{run}/{host}", self.key, inventory)
         return next((request for request, _renewed_at in rows), None)
 
     def hosts(self, run: str) -> set[str]:
@@ -157,14 +145,6 @@ class _RequestTable:
         rows = self.store.rows("SELECT result FROM write_requests WHERE id = ?", request.id)
         return self.store.decoded(rows[0][0]) if rows and rows[0][0] is not None else None
 
-    def snapshot_for(self, request: WriteRequest) -> list[str]:
-        """Return the whitelist as the leader that left a result read it last."""
-        query = (
-            "SELECT whitelist FROM snapshots JOIN write_requests ON snapshots.id = write_requests.snapshot "
-            "WHERE write_requests.id = ?"
-        )
-        return [ip for (text,) in self.store.rows(query, request.id) for ip in self.store.decoded(text)]
-
     def record_intent(self, seen: Mapping[str, Collection[str]]) -> None:
         """Keep what is about to be changed for each request, so that the next leader can report it if this one dies."""
         with self.store.transaction() as database:
@@ -175,29 +155,23 @@ class _RequestTable:
 
     def _renew(self, request: WriteRequest) -> None:
         """Show that a process still waits for the result; enqueue a request anew that was dropped meanwhile."""
-        query = "UPDATE write_requests SET renewed_at = ? WHERE id = ?"
-        with self.store.transaction() as database:
-            found = database.execute(query, (time.time(), request.id)).rowcount
-        if not found:
+        if not self.store.execute("UPDATE write_requests SET renewed_at = ? WHERE id = ?", time.time(), request.id):
             self.enqueue(request, waits=True)
 
     def _withdraw(self, request: WriteRequest) -> None:
         """Show that no process waits for the result any more. Requests of hosts are kept until their run is over."""
-        if not request.run:
+        if request.run:
+            self.store.execute("UPDATE write_requests SET renewed_at = NULL WHERE id = ?", request.id)
+        else:
             self._delete(request.id)
-            return
-        with self.store.transaction() as database:
-            database.execute("UPDATE write_requests SET renewed_at = NULL WHERE id = ?", (request.id,))
 
     def _delete(self, name: str) -> None:
-        with self.store.transaction() as database:
-            database.execute("DELETE FROM write_requests WHERE id = ?", (name,))
-            database.execute(_DROP_SNAPSHOTS)
+        self.store.execute("DELETE FROM write_requests WHERE id = ?", name)
 
     def _waiting(self, request: WriteRequest, *, of_others: bool = False) -> dict[str, float]:
         """Return when each of the other requests that wait was renewed; all of them, or only those ``of_others``.
 
-        The others are tasks, other runs and other fleets.
+        The others are tasks, other runs and other inventories.
         """
         query = (
             "SELECT id, renewed_at FROM write_requests "
@@ -205,32 +179,28 @@ class _RequestTable:
         )
         if not (of_others and request.run):
             return dict(self.store.rows(query, self.key, self._access, request.id))
-        query += " AND NOT (run = ? AND fleet = ?)"
-        return dict(self.store.rows(query, self.key, self._access, request.id, request.run, request.fleet))
+        query += " AND NOT (run = ? AND inventory = ?)"
+        return dict(self.store.rows(query, self.key, self._access, request.id, request.run, request.inventory))
 
-    def _open(self) -> list[tuple[WriteRequest, float | None]]:
+    def _undecided(self) -> list[tuple[WriteRequest, float | None]]:
         """Return the requests without a result, each with the time of its renewal if a process waits for it."""
         return self._rows("key = ? AND access = ? AND result IS NULL", self.key, self._access)
 
     def _rows(self, condition: str, *values: str) -> list[tuple[WriteRequest, float | None]]:
         rows = self.store.rows(f"SELECT {_COLUMNS} FROM write_requests WHERE {condition} ORDER BY enqueued_at", *values)
         found = []
-        for name, run, host, fleet, payload, max_wait, timeout, seen, renewed_at in rows:
+        for name, run, host, inventory, payload, max_wait, timeout, seen, renewed_at in rows:
             earlier = tuple(self.store.decoded(seen))
             wanted = self.store.decoded(payload)
-            found.append((WriteRequest(wanted, max_wait, timeout, name, run, host, fleet, earlier), renewed_at))
+            found.append((WriteRequest(wanted, max_wait, timeout, name, run, host, inventory, earlier), renewed_at))
         return found
 
-    def _save(self, batch: BatchResult, single: Collection[str]) -> None:
-        """Keep the results, with the whitelist for the requests of single tasks."""
-        snapshot = secrets.token_hex(8)
-        decided = [
-            (json.dumps(result), snapshot if name in single else None, name) for name, result in batch.results.items()
-        ]
+    def _save(self, results: Mapping[str, Result]) -> None:
         with self.store.transaction() as database:
-            database.executemany("UPDATE write_requests SET result = ?, snapshot = ? WHERE id = ?", decided)
-            if single:
-                database.execute("INSERT INTO snapshots VALUES (?, ?)", (snapshot, json.dumps(batch.whitelist)))
+            database.executemany(
+                "UPDATE write_requests SET result = ? WHERE id = ?",
+                [(json.dumps(result), name) for name, result in results.items()],
+            )
 
 
 class WriteQueue(_RequestTable):
@@ -243,11 +213,10 @@ class WriteQueue(_RequestTable):
         #: Seconds that the last submission waited; of them, those for more requests, as the leader.
         self.waited = self.collected = 0.0
 
-    @contextlib.contextmanager
     def submit(
         self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float] = lambda: 0.0
-    ) -> Iterator[Result | None]:
-        """Yield the result that another process leaves; None if this one was the leader, and has written.
+    ) -> Result | None:
+        """Return the result that another process leaves; None if this one was the leader, and has written.
 
         ``batch_window`` returns the seconds to wait for more requests if some are waiting already. The request of a
         single task is in the queue only as long as this lasts.
@@ -255,20 +224,21 @@ class WriteQueue(_RequestTable):
         self.waited = self.collected = 0.0
         is_decided, result = self._attempt(request, write, batch_window, enqueued=bool(request.run))
         if is_decided:
-            yield result
-        elif request.exclusive:
-            yield self._wait(request, write, batch_window)
-        else:
-            self._renew(request)
-            try:
-                result = self._wait(request, write, batch_window)
-                yield result
-            finally:
-                if result is None or not request.run:
+            return result
+        if request.exclusive:
+            return self._wait(request, write, batch_window)
+        self._renew(request)
+        try:
+            result = self._wait(request, write, batch_window)
+        finally:
+            if result is None or not request.run:
+                # A request that stays is dropped later: that must not hide what became of it.
+                with contextlib.suppress(StateError):
                     self._withdraw(request)
+        return result
 
     def purge_stale(self) -> None:
-        """Drop requests of dead processes and finished runs, and the snapshots that belong to no result."""
+        """Drop requests of dead processes and finished runs."""
         runs = self.store.rows("SELECT DISTINCT run FROM write_requests WHERE run != ''")
         over = [row for row in runs if is_run_finished(row[0])]
         newest = "SELECT enqueued_at FROM write_requests ORDER BY enqueued_at DESC LIMIT 1 OFFSET ?"
@@ -278,7 +248,6 @@ class WriteQueue(_RequestTable):
             )
             database.executemany("DELETE FROM write_requests WHERE run = ?", over)
             database.execute(f"DELETE FROM write_requests WHERE enqueued_at <= ({newest})", (MAX_REQUESTS,))
-            database.execute(_DROP_SNAPSHOTS)
         self.cache.forget_runs(over)
 
     def _attempt(
@@ -337,13 +306,13 @@ class WriteQueue(_RequestTable):
         others = [] if request.exclusive else self._collect(request, batch_window)
         own = [other for other in others if other.id == request.id]
         others = [other for other in others if other.id != request.id]
-        batch = write([*(own or [request]), *others])
+        results = write([*(own or [request]), *others])
         if others or enqueued:
-            self._save(batch, {other.id for other in others if not other.run})
+            self._save(results)
             self.purge_stale()
 
     def _collect(self, request: WriteRequest, batch_window: Callable[[], float]) -> list[WriteRequest]:
-        """Return the requests to write for: of the own run and fleet, and of all others that wait."""
+        """Return the requests to write for: of the own run and inventory, and of all others that wait."""
         began, before = time.monotonic(), self._waiting(request)
         if before:
             time.sleep(batch_window())
@@ -352,9 +321,9 @@ class WriteQueue(_RequestTable):
         self.waited += self.collected
         return [
             other
-            for other, renewed_at in self._open()
+            for other, renewed_at in self._undecided()
             if other.id == request.id
-            or (request.run and (request.run, request.fleet) == (other.run, other.fleet))
+            or (request.run and (request.run, request.inventory) == (other.run, other.inventory))
             or (renewed_at is not None and renewed_at != before.get(other.id))
         ]
 

@@ -153,6 +153,11 @@ class ProxyApiOptions:
     transport: TransportOptions
     state_dir: str
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values that no result may contain."""
+        return frozenset(filter(None, (self.key, self.pwd)))
+
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> ProxyApiOptions:
         """Check and return the options; raises OptionError for every mistake in them."""

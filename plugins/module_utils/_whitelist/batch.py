@@ -11,67 +11,25 @@ whichever of them is the leader writes for both.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .._api.classic.client import ProxyApi, WhitelistReading
 from .._api.classic.errors import RATE_LIMITED
 from .._api.transport import service_of
-from .._core.addresses import numeric_order
 from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExceeded
-from .._core.text import one_line
 from .._store.directory import StateError
 from .._store.interface import Store
 from .._store.registrations import RegistrationStore
-from .._store.write_queue import BatchResult, Result, WriteQueue, WriteRequest
-from .._task.operation import Mode, redact
-from .._task.options import PROXY_API_OPTIONS, proxy_api
+from .._store.write_queue import Result, WriteQueue, WriteRequest
+from .._task.operation import Mode, without_secrets
+from .._task.options import ProxyApiOptions
 from .applier import reconcile
-from .host_plan import DesiredHost, fleet_plan, host_registration, host_result
+from .host_plan import desired_for_hosts, host_registration, host_result
 from .merge import compatible_with_first, merge_desired, split_result
 from .plan import DesiredWhitelist, WhitelistResult
-from .serialization import deserialize_desired, serialize_result
-
-#: The API usage of a task that made no call.
-NO_USAGE = {"calls": 0, "retries": 0, "waited_seconds": 0.0}
-
-
-def task_result(result: WhitelistResult, usage: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
-    """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
-    returned: dict[str, Any] = {
-        "changed": bool(result.added or result.removed),
-        "added": result.added,
-        "removed": result.removed,
-        "already_present": [] if result.desired.state == "absent" else list(result.first.unchanged),
-        "refused": [
-            {"ip": ip, "code": result.refused[ip].details.get("code"), "reason": result.refused[ip].message}
-            for ip in numeric_order(result.refused)
-        ],
-        "whitelist": numeric_order(result.after),
-        "count": len(result.after),
-        "api": dict(usage),
-    }
-    if diff:
-        returned["diff"] = {
-            "before_header": "whitelist",
-            "before": _lines(result.before),
-            "after_header": "whitelist",
-            "after": _lines(result.after),
-        }
-    if result.error:
-        returned = {"failed": True, **returned, **result.error.as_result()}
-    return returned
-
-
-def summary_of(result: WhitelistResult, usage: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
-    """Return what one host reports for all hosts of its run."""
-    whole = task_result(result, usage, diff=diff)
-    return {name: whole[name] for name in ("added", "removed", "refused", "count", "api", "diff") if name in whole}
-
-
-def _lines(ips: Collection[str]) -> str:
-    return "".join(f"{one_line(ip)}\n" for ip in numeric_order(ips))
+from .results import NO_USAGE, summary_of, task_result
 
 
 def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | None) -> None:
@@ -80,20 +38,29 @@ def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | 
         registrations.prune_missing(reading.listed | reading.ips)
 
 
-def queue_for(params: Mapping[str, Any], store: Store, *, check: bool) -> WriteQueue:
-    """Return the queue of all tasks that name the same key and access the vendor in the same way."""
-    key = store.digest("fleet", service_of(params["api_url"]), params["key"])
-    access = (params["pwd"] or "", str(params["validate_certs"]), params["ca_path"] or "")
-    return WriteQueue(store, key, store.digest("terms", *access), check=check)
+def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQueue:
+    """Return the queue of all that write to the whitelist of a key with the same options."""
+    key = store.digest("whitelist", service_of(options.api_url), options.key)
+    access = (options.pwd or "", str(options.transport.validate_certs), options.transport.ca_path or "")
+    return WriteQueue(store, key, store.digest("access", *access), check=check)
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Requests that are decided together, one task or the hosts of a run, and their desired whitelist."""
+    """Requests that are decided together, one task or the hosts of a run, and their desired whitelist.
+
+    ``hosts`` are the desired states of the hosts, and ``registered`` their addresses in the state directory.
+    """
 
     requests: list[WriteRequest]
     desired: DesiredWhitelist
+    hosts: Mapping[str, DesiredWhitelist]
     registered: Mapping[str, set[str]]
+
+    @property
+    def inventory(self) -> str:
+        """The inventory of the hosts."""
+        return self.requests[0].inventory
 
     def relevant_ips(self, request: WriteRequest) -> set[str]:
         """Return all addresses that matter to one of the requests."""
@@ -101,19 +68,17 @@ class _Group:
 
     def conflicts_with(self, other: _Group) -> bool:
         """Whether what is registered for the hosts of one depends on the result of the other."""
-        own, theirs = self.requests[0].fleet, other.requests[0].fleet
-        if not (own and theirs):
+        if not (self.inventory and other.inventory):
             return False
-        # An address that two fleets share is only removed with the second of them.
+        # An address that two inventories share is only removed with the second of them.
         return self.desired.state == "absent" or (
-            own == theirs and not self.registered.keys().isdisjoint(other.registered)
+            self.inventory == other.inventory and not self.registered.keys().isdisjoint(other.registered)
         )
 
 
 class WriteBatch:
     """What a task does as the leader, for its own request and for others.
 
-    ``result`` is its own, and ``error`` what left it without one; ``host_result`` is what a host gets.
     ``state_error`` is set if the state directory failed after the vendor was called.
     """
 
@@ -121,19 +86,17 @@ class WriteBatch:
         self,
         queue: WriteQueue,
         request: WriteRequest,
-        params: Mapping[str, Any],
+        options: ProxyApiOptions,
         mode: Mode,
         api: ProxyApi | None = None,
     ) -> None:
-        self.result: WhitelistResult | None = None
-        self.error: QgError | None = None
-        self.host_result: Result = {}
         self.state_error: StateError | None = None
         self._queue = queue
         self._request = request
-        self._params = params
+        self._options = options
         self._mode = mode
         self._api = api
+        self._own_result: Result = {}
         self._charged = 0.0
 
     @property
@@ -144,15 +107,38 @@ class WriteBatch:
             usage, waited = self._api.usage(), waited + self._api.budget.waited - self._charged
         return {**usage, "waited_seconds": round(waited, 1)}
 
+    def run(self) -> tuple[Result, bool]:
+        """Return the result of the request, and whether another leader left it."""
+        received: Result | None = None
+        try:
+            received = self._queue.submit(self._request, self.write, self.window)
+        except StateError as error:
+            if not self._own_result:
+                raise
+            self.state_error = self.state_error or error
+        return (self._own_result, False) if received is None else (received, True)
+
+    def keep(self, work: Callable[[], None]) -> None:
+        """Use the state directory after the vendor was called: its failure must not hide what was done."""
+        try:
+            work()
+        except StateError as error:
+            self.state_error = self.state_error or error
+
+    def report_state_error(self, result: Result) -> None:
+        """Let a result fail that is fine except for the state directory."""
+        if self.state_error and not result.get("failed"):
+            result.update({**self.state_error.as_result(), "failed": True})
+            result.pop("not_in_sync", None)
+
     def window(self) -> float:
         """Return the seconds to wait for more requests before a change, so that the vendor's limit lasts for all."""
         if self._mode.check:
             return 0.0
-        self._api = self._api or proxy_api(self._params, self._queue.store)
-        longest: float = self._params["max_wait"]
-        return min(self._api.whitelist_batch_delay(), longest)
+        self._api = self._api or self._options.client(self._queue.store)
+        return min(self._api.whitelist_batch_delay(), self._options.transport.max_wait)
 
-    def write(self, requests: list[WriteRequest]) -> BatchResult:
+    def write(self, requests: list[WriteRequest]) -> dict[str, Result]:
         """Reconcile the whitelist for the first request, and for all of the others that are compatible with it."""
         groups = self._compatible(requests)
         desired = [group.desired for group in groups]
@@ -164,29 +150,21 @@ class WriteBatch:
                 on_plan=lambda found: self._record_intent(found, groups),
             )
         except QgError as error:
-            self.error = error
             return self._failure(error, groups)
         seen = [{ip for request in group.requests for ip in request.seen} for group in groups]
-        parts = split_result(merged, desired, seen, check=self._mode.check)
-        self.result = parts[0]
         results: dict[str, Result] = {}
-        for group, own in zip(groups, parts, strict=True):
-            fleet = group.requests[0].fleet
-            decided = self._host_results(group, own) if fleet else {group.requests[0].id: serialize_result(own)}
+        for group, part in zip(groups, split_result(merged, desired, seen, check=self._mode.check), strict=True):
+            decided = self._host_results(group, part) if group.hosts else self._task_result(group, part)
             for request in group.requests:
-                undecided = (
-                    own.error and _is_incomplete(decided[request.id]) and self._has_better_chances(request, own.error)
-                )
-                if not undecided:
+                incomplete = not group.hosts or "not_in_sync" in decided[request.id]
+                if not (part.error and incomplete and self._has_better_chances(request, part.error)):
                     results[request.id] = decided[request.id]
         if not self._mode.check:
-            self._save(lambda: prune_missing(self._registrations(""), merged.reading))
-        results = {name: redact(result, self._params, PROXY_API_OPTIONS) for name, result in results.items()}
-        self.host_result = results[self._request.id]
-        return BatchResult(results, sorted(merged.before if self._mode.check else merged.after))
+            self.keep(lambda: prune_missing(self._registrations(""), merged.reading))
+        return self._redacted(results)
 
     def _prepared(self) -> ProxyApi:
-        queue, api = self._queue, self._api or proxy_api(self._params, self._queue.store)
+        queue, api = self._queue, self._api or self._options.client(self._queue.store)
         # Waiting for other leaders counts to max_wait, but never exceeds it: the calls themselves need no wait.
         self._charged = min(queue.waited - queue.collected, api.budget.max_wait)
         api.budget.waited += self._charged
@@ -198,98 +176,80 @@ class WriteBatch:
         # Hosts of one run may be registered and others deregistered.
         grouped: dict[tuple[str, str, str], list[WriteRequest]] = {}
         for request in requests:
-            grouped.setdefault((request.run or request.id, request.fleet, request.payload["state"]), []).append(request)
-        groups = [
-            self._host_group(own) if own[0].fleet else _Group(own, deserialize_desired(own[0].payload), {})
-            for own in grouped.values()
-        ]
+            key = (request.run or request.id, request.inventory, request.payload["state"])
+            grouped.setdefault(key, []).append(request)
+        groups = [self._group(own) for own in grouped.values()]
         compatible: list[_Group] = []
         for n in compatible_with_first([group.desired for group in groups]):
             if not any(groups[n].conflicts_with(group) for group in compatible):
                 compatible.append(groups[n])
         return compatible
 
-    def _host_group(self, requests: list[WriteRequest]) -> _Group:
-        payloads = [request.payload for request in requests]
-        limits = [payload["max_removals"] for payload in payloads if payload["max_removals"] is not None]
-        hosts = [
-            DesiredHost(request.host, tuple(request.payload["ips"]), request.payload["detected"])
-            for request in requests
-        ]
-        registrations = self._registrations(requests[0].fleet)
-        registered, used_by_others = registrations.load({own.host for own in hosts})
-        state = payloads[0]["state"]
-        plan = fleet_plan(state, hosts, registered, used_by_others, registrations.load_found())
-        ips, replaces = (plan.obsolete, ()) if state == "absent" else (plan.ips, plan.obsolete)
-        limit = min(limits, default=None)
-        desired = DesiredWhitelist(state, ips, replaces=replaces, max_removals=limit, unconfirmed=plan.unconfirmed)
-        return _Group(requests, desired, registered)
+    def _group(self, requests: list[WriteRequest]) -> _Group:
+        inventory, states = requests[0].inventory, [DesiredWhitelist.from_payload(own.payload) for own in requests]
+        if not inventory:
+            return _Group(requests, states[0], {}, {})
+        hosts = {request.host: own for request, own in zip(requests, states, strict=True)}
+        registrations = self._registrations(inventory)
+        registered, used_by_others = registrations.load(hosts)
+        desired = desired_for_hosts(hosts, registered, used_by_others, registrations.load_found())
+        return _Group(requests, desired, hosts, registered)
 
-    def _registrations(self, fleet: str) -> RegistrationStore:
+    def _registrations(self, inventory: str) -> RegistrationStore:
         now = time.time if self._api is None else self._api.rate_limiter.now
-        return RegistrationStore(self._queue.store, self._queue.key, fleet, now)
-
-    def _save(self, work: Callable[[], None]) -> None:
-        """Use the state directory after the vendor was called: its failure must not hide what was done."""
-        try:
-            work()
-        except StateError as error:
-            self.state_error = self.state_error or error
+        return RegistrationStore(self._queue.store, self._queue.key, inventory, now)
 
     def _record_intent(self, found: WhitelistResult, groups: list[_Group]) -> None:
         self._queue.cache.invalidate_cache()
         for group in groups:
-            if group.requests[0].fleet and group.desired.state == "present":
-                new = [
-                    (request.host, set(request.payload["ips"]).intersection(found.first.add))
-                    for request in group.requests
-                ]
-                self._registrations(group.requests[0].fleet).record_intent(new)
+            if group.hosts and group.desired.state == "present":
+                new = [(host, set(own.ips).intersection(found.first.add)) for host, own in group.hosts.items()]
+                self._registrations(group.inventory).record_intent(new)
         changes = {*found.first.add, *found.first.remove}
-        requests = [(group, request) for group in groups for request in group.requests]
-        if len(requests) > 1:
-            self._queue.record_intent(
-                {
-                    request.id: {*request.seen, *changes.intersection(group.relevant_ips(request))}
-                    for group, request in requests
-                }
-            )
+        intended = {
+            request.id: {*request.seen, *changes.intersection(group.relevant_ips(request))}
+            for group in groups
+            for request in group.requests
+        }
+        if len(intended) > 1:
+            self._queue.record_intent(intended)
 
-    def _host_results(self, group: _Group, result: WhitelistResult) -> dict[str, Result]:
+    def _task_result(self, group: _Group, part: WhitelistResult) -> dict[str, Result]:
+        # Only the task itself knows its usage, and whether it shows the diff.
+        (request,) = group.requests
+        return {request.id: task_result(part, diff=self._mode.diff or request.id != self._request.id)}
+
+    def _host_results(self, group: _Group, part: WhitelistResult) -> dict[str, Result]:
         results = {
-            request.id: host_result(request.payload["ips"], group.registered[request.host], result)
+            request.id: host_result(group.hosts[request.host].ips, group.registered[request.host], part)
             for request in group.requests
         }
         if not self._mode.check:
-            kept = [
-                host_registration(
-                    request.host,
-                    request.payload["ips"],
-                    group.registered[request.host],
-                    result,
-                    detected=request.payload["detected"],
-                )
-                for request in group.requests
-            ]
-            self._save(lambda: self._registrations(group.requests[0].fleet).replace(kept))
+            kept = [host_registration(host, own, group.registered[host], part) for host, own in group.hosts.items()]
+            self.keep(lambda: self._registrations(group.inventory).replace(kept))
         # One host of each run reports the changes for all: the diff and the API usage are shown once.
         reporter = group.requests[0].id
         own = reporter == self._request.id
-        summary = summary_of(result, self.api_usage if own else NO_USAGE, diff=self._mode.diff or not own)
-        changed = bool(result.added or result.removed)
-        results[reporter] = {**results[reporter], "changed": changed, "summary": summary}
-        if result.error and not any(map(_is_incomplete, results.values())):
-            results[reporter].update({**result.error.as_result(), "failed": True})
+        summary = summary_of(part, self.api_usage if own else NO_USAGE, diff=self._mode.diff or not own)
+        changed = bool(part.added or part.removed)
+        results[reporter] |= {"changed": changed, "summary": summary}
+        if part.error and not any("not_in_sync" in result for result in results.values()):
+            results[reporter] |= {**part.error.as_result(), "failed": True}
         return results
 
-    def _failure(self, error: QgError, groups: list[_Group]) -> BatchResult:
+    def _failure(self, error: QgError, groups: list[_Group]) -> dict[str, Result]:
         """Fail all requests with the same error, except those that may get further."""
         failure = {"failed": True, "changed": False, **error.as_result()}
-        self.host_result = redact(failure, self._params, PROXY_API_OPTIONS)
-        requests = [
-            request for group in groups for request in group.requests if not self._has_better_chances(request, error)
-        ]
-        return BatchResult({request.id: self.host_result for request in [self._request, *requests]})
+        requests = [request for group in groups for request in group.requests]
+        failed = [request for request in requests if not self._has_better_chances(request, error)]
+        return self._redacted({request.id: {**failure} for request in [self._request, *failed]})
+
+    def _redacted(self, results: dict[str, Result]) -> dict[str, Result]:
+        """Keep the result of this task, and return all without secrets: they are about to be stored."""
+        secrets = self._options.secrets
+        redacted = {name: without_secrets(result, secrets) for name, result in results.items()}
+        self._own_result = redacted[self._request.id]
+        return redacted
 
     def _has_better_chances(self, request: WriteRequest, error: QgError) -> bool:
         """Whether another request may get further than this task, which met an error."""
@@ -298,10 +258,5 @@ class WriteBatch:
         if isinstance(error, OptionError):
             return True
         limited = isinstance(error, (TransportError, WaitBudgetExceeded)) or error.details.get("code") == RATE_LIMITED
-        more = request.max_wait > self._params["max_wait"] or request.timeout > self._params["timeout"]
-        return limited and more
-
-
-def _is_incomplete(result: Result) -> bool:
-    """Whether a result says that something is not as desired."""
-    return "not_in_sync" in result or "error" in result
+        own = self._options.transport
+        return limited and (request.max_wait > own.max_wait or request.timeout > own.timeout)

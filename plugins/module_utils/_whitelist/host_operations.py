@@ -10,50 +10,68 @@ This file is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from .._core.errors import QgError
-from .._store.directory import StateError
+from .._core.errors import OptionError, QgError
 from .._store.registrations import RegistrationStore
-from .._store.write_queue import (
-    Result,
-    WriteQueue,
-    WriteRequest,
-    has_pending_changes,
-    is_in_sync,
-)
+from .._store.write_queue import Result, WriteQueue, WriteRequest, has_pending_changes, is_in_sync
 from .._task.operation import Mode
-from .._task.options import proxy_api
-from .batch import WriteBatch, prune_missing, summary_of
+from .._task.options import ProxyApiOptions
+from .batch import WriteBatch, prune_missing
 from .host_plan import host_result
 from .plan import DesiredWhitelist, WhitelistResult, plan
-from .serialization import deserialize_desired, serialize_desired
+from .results import summary_of
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """The options of qg_egress_whitelist for the whitelist, checked.
+
+    If a proxy is to be verified, ``always_apply`` runs the second step also for hosts that are in sync.
+    """
+
+    api: ProxyApiOptions
+    state: str
+    inventory_id: str
+    max_removals: int
+    fail: bool
+    always_apply: bool
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> HostOptions:
+        """Check and return the options; raises OptionError for every mistake in them."""
+        api = ProxyApiOptions.parse(params)
+        if params["max_removals"] < 0:
+            raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
+        names = ("state", "inventory_id", "max_removals", "fail")
+        return cls(api, **{name: params[name] for name in names}, always_apply=bool(params["verify_proxy"]))
 
 
 def host_request(
-    params: Mapping[str, Any], run: str, host: str, ips: tuple[str, ...], *, detected: bool = False
+    options: HostOptions, run: str, host: str, ips: tuple[str, ...], *, detected: bool = False
 ) -> WriteRequest:
     """Return the request of a host: it has one in a run. ``detected`` says that it reported its addresses itself."""
-    desired = DesiredWhitelist(params["state"], ips, max_removals=params["max_removals"])
+    desired = DesiredWhitelist(options.state, ips, max_removals=options.max_removals, detected=detected)
     return WriteRequest(
-        serialize_desired(desired, detected=detected),
-        params["max_wait"],
-        params["timeout"],
+        desired.payload,
+        options.api.transport.max_wait,
+        options.api.transport.timeout,
         id=f"{run}/{host}",
         run=run,
         host=host,
-        fleet=params["inventory_id"],
+        inventory=options.inventory_id,
     )
 
 
-def find_request(queue: WriteQueue, params: Mapping[str, Any], run: str, host: str) -> WriteRequest | None:
+def find_request(queue: WriteQueue, options: HostOptions, run: str, host: str) -> WriteRequest | None:
     """Return the request that a host submitted in this run for the same key, inventory and state, if there is one."""
-    request = queue.get_for_host(run, host, params["inventory_id"])
-    return request if request and request.payload["state"] == params["state"] else None
+    request = queue.get_for_host(run, host, options.inventory_id)
+    return request if request and request.payload["state"] == options.state else None
 
 
 def submit_host(
-    queue: WriteQueue, request: WriteRequest, params: Mapping[str, Any], mode: Mode, task: str | None
+    queue: WriteQueue, request: WriteRequest, options: HostOptions, mode: Mode, task: str | None
 ) -> list[str]:
     """Enqueue the request of a host. Returns its addresses if nothing is left to be done for it.
 
@@ -61,36 +79,36 @@ def submit_host(
     ``task`` has read it: the first host of the task reads for all. Without a ``task``, all is left to
     :func:`apply_and_report`.
     """
-    ips = request.payload["ips"]
-    registrations = RegistrationStore(queue.store, queue.key, request.fleet)
-    known = request.payload["state"] == "present" and registrations.is_registered(
-        request.host, ips, given=not request.payload["detected"]
+    desired = DesiredWhitelist.from_payload(request.payload)
+    registrations = RegistrationStore(queue.store, queue.key, request.inventory)
+    known = desired.state == "present" and registrations.is_registered(
+        request.host, desired.ips, given=not desired.detected
     )
-    if not (task and known and not params["verify_proxy"]):
+    if not (task and known and not options.always_apply):
         queue.enqueue(request)
         return []
+
+    def is_read_unneeded() -> bool:
+        return queue.cache.cached_whitelist(task) is not None or has_pending_changes(queue.store, request.run)
+
     whitelist = queue.cache.cached_whitelist(task)
     # As soon as something has to be written, the leader reads for all.
     if whitelist is None and not has_pending_changes(queue.store, request.run):
         # The wait is for another process's call, which has its own timeout.
-        longest = params["max_wait"] + params["timeout"]
-        with queue.cache.reader(longest, lambda: _is_read_unneeded(queue, request.run, task)) as quiet:
-            whitelist = queue.cache.cached_whitelist(task)
-            if whitelist is None and quiet and not has_pending_changes(queue.store, request.run):
-                whitelist = _read(queue, request.run, params, mode, task)
+        with queue.cache.reader(request.max_wait + request.timeout, is_read_unneeded) as quiet:
+            if quiet and not is_read_unneeded():
+                whitelist = _read(queue, request.run, options.api, mode, task)
                 # Within the lock: if the read fails, the other hosts see a pending change and do not repeat it.
-                return _enqueue(queue, request, whitelist)
-    return _enqueue(queue, request, whitelist)
+                return _enqueue(queue, request, desired, whitelist)
+            whitelist = queue.cache.cached_whitelist(task)
+    return _enqueue(queue, request, desired, whitelist)
 
 
-def _is_read_unneeded(queue: WriteQueue, run: str, task: str) -> bool:
-    return queue.cache.cached_whitelist(task) is not None or has_pending_changes(queue.store, run)
-
-
-def _read(queue: WriteQueue, run: str, params: Mapping[str, Any], mode: Mode, task: str) -> list[str] | None:
+def _read(queue: WriteQueue, run: str, options: ProxyApiOptions, mode: Mode, task: str) -> list[str] | None:
     """Read the whitelist without a wait; return None if that fails, which the second step then reports."""
     try:
-        api = proxy_api({**params, "max_wait": 0.0}, queue.store)
+        api = options.client(queue.store)
+        api.budget.max_wait = 0.0
         registrations = RegistrationStore(queue.store, queue.key, "", api.rate_limiter.now)
         api.expects_addresses = registrations.expects_addresses
         reading = api.read_whitelist()
@@ -106,8 +124,10 @@ def _read(queue: WriteQueue, run: str, params: Mapping[str, Any], mode: Mode, ta
     return whitelist
 
 
-def _enqueue(queue: WriteQueue, request: WriteRequest, whitelist: Collection[str] | None) -> list[str]:
-    result = host_result(request.payload["ips"], (), _unchanged(request, whitelist or ()))
+def _enqueue(
+    queue: WriteQueue, request: WriteRequest, desired: DesiredWhitelist, whitelist: Collection[str] | None
+) -> list[str]:
+    result = host_result(desired.ips, (), _unchanged(desired, whitelist or ()))
     if whitelist is None or result["unregistered"]:
         queue.enqueue(request)
         return []
@@ -116,41 +136,38 @@ def _enqueue(queue: WriteQueue, request: WriteRequest, whitelist: Collection[str
     return registered
 
 
-def _unchanged(request: WriteRequest, whitelist: Collection[str]) -> WhitelistResult:
-    desired, found = deserialize_desired(request.payload), frozenset(whitelist)
+def _unchanged(desired: DesiredWhitelist, whitelist: Collection[str]) -> WhitelistResult:
+    found = frozenset(whitelist)
     return WhitelistResult(desired, found, found, plan(found, desired))
 
 
-def apply_and_report(queue: WriteQueue, request: WriteRequest, params: Mapping[str, Any], mode: Mode) -> Result:
+def apply_and_report(queue: WriteQueue, request: WriteRequest, options: HostOptions, mode: Mode) -> Result:
     """Reconcile the whitelist for all requests of the batch, and return the result of this host.
 
     The result has ``summary`` if this host reports the changes for all hosts of the run.
     """
-    batch = WriteBatch(queue, request, params, mode)
-    received: Result | None = None
-    result: Result = {}
-    try:
-        with queue.submit(request, batch.write, batch.window) as received:
-            result = {"summary": {}, **batch.host_result} if received is None else received
-        if received is None or is_in_sync(queue.store, request.run):
-            usage = queue.cache.claim_usage(request.run)
-            if usage and received is not None:
-                result["summary"] = summary_of(_unchanged(request, usage[0]), usage[1], diff=False)
-            elif usage and "api" in result["summary"]:
-                # The reads of the first step are part of what the run cost.
-                own = result["summary"]["api"]
-                result["summary"]["api"] = {name: round(own[name] + count, 1) for name, count in usage[1].items()}
-    except StateError as error:
-        # What was done to the whitelist is reported all the same.
-        result = result or {"summary": {}, **batch.host_result}
-        if not (received or batch.host_result):
-            raise
-        batch.state_error = batch.state_error or error
-    if batch.state_error and "error" not in result and not result.get("failed"):
-        result.update({**batch.state_error.as_result(), "failed": True})
-        result.pop("not_in_sync", None)
+    batch = WriteBatch(queue, request, options.api, mode)
+    result, is_received = batch.run()
+    if not is_received:
+        result = {"summary": {}, **result}
+    batch.keep(lambda: _add_usage_of_reads(queue, request, result, is_received=is_received))
+    batch.report_state_error(result)
     if result.pop("not_in_sync", False):
-        result["failed"] = params["fail"]
+        result["failed"] = options.fail
     if not mode.diff:
         result.get("summary", {}).pop("diff", None)
     return result
+
+
+def _add_usage_of_reads(queue: WriteQueue, request: WriteRequest, result: Result, *, is_received: bool) -> None:
+    """Add the reads of the first step to what the run cost, once for all hosts."""
+    if is_received and not is_in_sync(queue.store, request.run):
+        return
+    if usage := queue.cache.claim_usage(request.run):
+        whitelist, reads = usage
+        if is_received:
+            unchanged = _unchanged(DesiredWhitelist.from_payload(request.payload), whitelist)
+            result["summary"] = summary_of(unchanged, reads, diff=False)
+        elif "api" in result["summary"]:
+            own = result["summary"]["api"]
+            result["summary"]["api"] = {name: round(own[name] + count, 1) for name, count in reads.items()}

@@ -13,15 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._core.addresses import numeric_order
-from .._core.errors import OptionError, QgError
+from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
-from .._store.directory import StateError
 from .._store.write_queue import WriteRequest
 from .._task.operation import Mode, Operation
-from .._task.options import PROXY_API_OPTIONS, proxy_api
-from .batch import WriteBatch, queue_for, task_result
+from .._task.options import PROXY_API_OPTIONS, ProxyApiOptions
+from .batch import WriteBatch, queue_for
 from .plan import DesiredWhitelist
-from .serialization import deserialize_result, serialize_desired
 
 
 def desired_from(params: Mapping[str, Any]) -> DesiredWhitelist:
@@ -49,31 +47,22 @@ def desired_from(params: Mapping[str, Any]) -> DesiredWhitelist:
 
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired = desired_from(params)
-    api = proxy_api(params)
-    queue = queue_for(params, api.rate_limiter.state, check=mode.check)
-    request = WriteRequest(
-        serialize_desired(desired), params["max_wait"], params["timeout"], exclusive=desired.exclusive
-    )
-    batch = WriteBatch(queue, request, params, mode, api)
-    try:
-        with queue.submit(request, batch.write, batch.window) as received:
-            if received is not None:
-                batch.result = deserialize_result(received, desired, queue.snapshot_for(request), check=mode.check)
-    except StateError as error:
-        # What was done to the whitelist is reported all the same.
-        if batch.result is None:
-            raise
-        batch.state_error = batch.state_error or error
-    if batch.result is not None and batch.result.error is None:
-        batch.result.error = batch.state_error
-    if batch.result is None:
-        raise batch.error or QgError("The whitelist was not read.")
-    return task_result(batch.result, batch.api_usage, diff=mode.diff)
+    desired, options = desired_from(params), ProxyApiOptions.parse(params)
+    api, transport = options.client(), options.transport
+    queue = queue_for(options, api.rate_limiter.state, check=mode.check)
+    request = WriteRequest(desired.payload, transport.max_wait, transport.timeout, exclusive=desired.exclusive)
+    batch = WriteBatch(queue, request, options, mode, api)
+    result, _is_received = batch.run()
+    batch.report_state_error(result)
+    if "api" in result:
+        result["api"] = batch.api_usage
+    if not mode.diff:
+        result.pop("diff", None)
+    return result
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    api = proxy_api(params)
+    api = ProxyApiOptions.parse(params).client()
     ips = numeric_order(set(api.whitelist()))
     return {"changed": False, "whitelist": ips, "count": len(ips), "api": api.usage()}
 

@@ -9,9 +9,9 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._api.classic.errors import WHITELIST_FULL
 from .._core.addresses import numeric_order
@@ -34,6 +34,7 @@ class DesiredWhitelist:
     ``allow_partial`` says that some of ``ips`` are better than none, because they belong to different tasks.
     ``unconfirmed`` are the addresses to be removed that only a host reported: of ``ips`` if ``absent``, and of
     ``replaces`` if ``present``. If more than ``max_removals`` of them are on the list, all of them stay.
+    ``detected`` says that ``ips`` are those of one host, which itself reported them.
     """
 
     state: str
@@ -44,6 +45,20 @@ class DesiredWhitelist:
     capacity: int | None = None
     allow_partial: bool = False
     unconfirmed: tuple[str, ...] = ()
+    detected: bool = False
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> DesiredWhitelist:
+        """Return the desired state of a request in the write queue."""
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in payload.items()
+        }
+        return cls(**fields)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The desired state as the payload of a request."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     @property
     def exclusive(self) -> bool:

@@ -29,7 +29,7 @@ def in_sync(terms: list[Any] | None = None, variables: dict[str, Any] | None = N
 
 def enqueue(directory: Path, process: int, *, no_op: bool) -> None:
     state, run = State(str(directory)), run_id(process)
-    request = WriteRequest({"ips": ["203.0.113.1"]}, 1, 1, id=f"{run}/h", run=run, host="h", fleet="f")
+    request = WriteRequest({"ips": ["203.0.113.1"]}, 1, 1, id=f"{run}/h", run=run, host="h", inventory="f")
     WriteQueue(state, "k").enqueue(request, result={} if no_op else None)
     state.close()
 

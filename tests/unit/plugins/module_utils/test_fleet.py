@@ -15,8 +15,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_plan import (
-    DesiredHost,
-    fleet_plan,
+    desired_for_hosts,
     host_registration,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
@@ -42,17 +41,17 @@ hosts = st.dictionaries(st.sampled_from("abcdef"), addresses, min_size=1)
 def test_no_address_is_dropped_that_a_host_still_uses(
     wanted: dict[str, list[str]], remembered: dict[str, list[str]], others: set[str], found: set[str], state: str
 ) -> None:
-    states = [DesiredHost(host, tuple(ips), detected=host < "d") for host, ips in wanted.items()]
-    made = fleet_plan(state, states, {host: set(ips) for host, ips in remembered.items()}, others, found)
+    states = {host: DesiredWhitelist(state, tuple(ips), detected=host < "d") for host, ips in wanted.items()}
+    made = desired_for_hosts(states, {host: set(ips) for host, ips in remembered.items()}, others, found)
     current = {ip for ips in wanted.values() for ip in ips}
     former = {ip for host in wanted for ip in remembered.get(host, ())}
     if state == "present":
         assert set(made.ips) == current
-        assert set(made.obsolete) == former - current - others
+        assert set(made.replaces) == former - current - others
         assert set(made.unconfirmed) == (former & found) - current - others
     else:
-        assert made.ips == ()
-        assert set(made.obsolete) == (former | current) - others
+        assert made.replaces == ()
+        assert set(made.ips) == (former | current) - others
         # Neither added for any of these hosts nor given by the user.
         given = {ip for host, ips in wanted.items() if host >= "d" for ip in ips}
         assert set(made.unconfirmed) == (former | current) - others - (former - found) - given
@@ -114,7 +113,7 @@ def test_an_address_that_was_on_the_whitelist_before_a_host_reported_it_is_found
     here.replace([HostRegistration("a", frozenset({"3"}), frozenset({"1"}))])
     assert here.load_found() == {"1"}, "a former address stays what it was"
     there.replace([detected("a", "1", "2", "3")])
-    assert here.load_found() == {"1"}, "the others were added for hosts of another fleet"
+    assert here.load_found() == {"1"}, "the others were added for hosts of another inventory"
 
 
 def test_an_added_address_never_becomes_a_found_one(tmp_path: Path) -> None:
@@ -155,13 +154,15 @@ def test_of_the_addresses_that_a_host_reports_those_on_the_whitelist_are_found(r
     before = frozenset({"1", "9"})
     desired = DesiredWhitelist("present", ("1", "2"))
     result = WhitelistResult(desired, before, before | {"2"}, plan(before, desired))
-    kept = host_registration("a", ("1", "2"), (), result, detected=reported)
+    kept = host_registration("a", DesiredWhitelist("present", ("1", "2"), detected=reported), (), result)
     assert (kept.registered, kept.found) == ({"1", "2"}, {"1"} if reported else set())
 
 
 def test_registrations_that_two_reads_over_time_lack_are_forgotten(tmp_path: Path) -> None:
     state, now = State(str(tmp_path)), 1000.0
-    here, there, other_key = (RegistrationStore(state, key, fleet, lambda: now) for key, fleet in ("kf", "kg", "xf"))
+    here, there, other_key = (
+        RegistrationStore(state, key, inventory, lambda: now) for key, inventory in ("kf", "kg", "xf")
+    )
     for store in (here, there, other_key):
         store.replace([registered("a", "1", "2")])
     here.prune_missing({"2", "3"})

@@ -20,8 +20,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    HostOptions,
     apply_and_report,
     host_request,
     submit_host,
@@ -33,7 +35,6 @@ TABLES = (
     "rate_blocks",
     "registrations",
     "write_requests",
-    "snapshots",
     "whitelist_cache",
     "key_channels",
     "lease_origins",
@@ -88,23 +89,23 @@ class Clock:
 
 def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
     """What a run keeps: hosts that are new each time, their addresses, calls, and a lease."""
-    state = State(params["state_dir"])
+    state, options = State(params["state_dir"]), HostOptions.parse(params)
     run = f"{99_999_000 + number} 1 {WORLD}"
     for host in range(HOSTS):
         ip = f"198.18.{number % 250}.{host}"
-        request = host_request(params, run, f"i-{number}-{host}", (ip,))
-        queue_for(params, state, check=False).enqueue(request)
-    result = apply_and_report(queue_for(params, state, check=False), request, params, Mode())
+        request = host_request(options, run, f"i-{number}-{host}", (ip,))
+        queue_for(options.api, state, check=False).enqueue(request)
+    result = apply_and_report(queue_for(options.api, state, check=False), request, options, Mode())
     assert "failed" not in result
     # The next run finds all in sync.
-    queue, run = queue_for(params, state, check=False), f"{99_990_000 + number} 1 {WORLD}"
+    queue, run = queue_for(options.api, state, check=False), f"{99_990_000 + number} 1 {WORLD}"
     for host in range(HOSTS):
-        request = host_request(params, run, f"i-{number}-{host}", (f"198.18.{number % 250}.{host}",))
-        assert submit_host(queue, request, params, Mode(), f"task-{number}")
-    assert "summary" in apply_and_report(queue, request, params, Mode())
+        request = host_request(options, run, f"i-{number}-{host}", (f"198.18.{number % 250}.{host}",))
+        assert submit_host(queue, request, options, Mode(), f"task-{number}")
+    assert "summary" in apply_and_report(queue, request, options, Mode())
     if number % 10 == 0:
         # A process that was killed while it waited.
-        queue_for(params, state, check=False).enqueue(WriteRequest(request.payload, 1, 1), waits=True)
+        queue_for(options.api, state, check=False).enqueue(WriteRequest(request.payload, 1, 1), waits=True)
     if number % 7 == 0:
         assert "failed" not in execute(WHITELIST, {**params, "ips": [ip]}, Mode())
     rate_limiter = RateLimiter(state, 60, clock)
@@ -161,8 +162,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
     def vendor(_params: Any, state: State | None = None) -> Vendor:
         return Vendor(RateLimiter(state or State(str(state_dir)), 60, clock), standing)
 
-    for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
-        monkeypatch.setattr(f"{CLIENT}.{module}.proxy_api", vendor)
+    monkeypatch.setattr(ProxyApiOptions, "client", vendor)
     monkeypatch.setattr(f"{CLIENT}._store.runs._process_namespace", lambda: WORLD)
     # A minute passes between two runs, also for what is kept by the time of day.
     monkeypatch.setattr(time, "time", clock)
@@ -180,7 +180,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
             assert rows["lease_origins"] <= 2 * 24 * 60 + 2, "those of a day"
             assert rows["lease_cache"] <= 24 * 60 + 1
             assert rows["areas"] <= 61, "those of an hour"
-            transient = ("rate_calls", "rate_blocks", "snapshots", "whitelist_cache")
+            transient = ("rate_calls", "rate_blocks", "whitelist_cache")
             assert sum(rows[name] for name in (*transient, "key_channels", "monopolies")) <= 5, rows
     (early, few), (late, files) = after
     # Each run leaves a lifetime, of less than 80 bytes, for a month.

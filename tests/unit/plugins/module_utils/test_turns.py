@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -22,38 +23,43 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import is_run_finished, run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
-    BatchResult,
     Result,
     WriteQueue,
     WriteRequest,
     is_in_sync,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions, TransportOptions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import WriteBatch
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import find_request, host_request
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    HostOptions,
+    find_request,
+    host_request,
+)
 
 
 def queue(directory: Path, key: str = "k", access: str = "", *, check: bool = False) -> WriteQueue:
     return WriteQueue(State(str(directory)), key, access, check=check)
 
 
-def host(name: str, run: str = "run", fleet: str = "f", max_wait: float = 5) -> WriteRequest:
-    return WriteRequest({"ips": [f"ip-{name}"]}, max_wait, 1, id=f"{run}/{name}", run=run, host=name, fleet=fleet)
+def host(name: str, run: str = "run", inventory: str = "f", max_wait: float = 5) -> WriteRequest:
+    return WriteRequest(
+        {"ips": [f"ip-{name}"]}, max_wait, 1, id=f"{run}/{name}", run=run, host=name, inventory=inventory
+    )
 
 
 def task(name: str, max_wait: float = 5) -> WriteRequest:
     return WriteRequest({"ips": [name]}, max_wait, 1)
 
 
-def work(requests: list[WriteRequest]) -> BatchResult:
-    return BatchResult({request.id: {"ips": request.payload["ips"]} for request in requests}, ["the", "list"])
+def work(requests: list[WriteRequest]) -> dict[str, Result]:
+    return {request.id: {"ips": request.payload["ips"]} for request in requests}
 
 
 def submit(
-    mine: WriteQueue, request: WriteRequest, write: Callable[[list[WriteRequest]], BatchResult] = work
+    mine: WriteQueue, request: WriteRequest, write: Callable[[list[WriteRequest]], dict[str, Result]] = work
 ) -> Result | None:
-    with mine.submit(request, write) as result:
-        return result
+    return mine.submit(request, write)
 
 
 class Recorder:
@@ -62,9 +68,14 @@ class Recorder:
     def __init__(self) -> None:
         self.rounds: list[list[str]] = []
 
-    def __call__(self, requests: list[WriteRequest]) -> BatchResult:
+    def __call__(self, requests: list[WriteRequest]) -> dict[str, Result]:
         self.rounds.append([request.host or request.payload["ips"][0] for request in requests])
         return work(requests)
+
+
+def api_options() -> ProxyApiOptions:
+    transport = TransportOptions(timeout=1.0, max_wait=5.0, validate_certs=True, ca_path=None)
+    return ProxyApiOptions("https://api.example", "KEY", None, transport, state_dir="unused")
 
 
 def rows(directory: Path, table: str = "write_requests") -> int:
@@ -73,9 +84,9 @@ def rows(directory: Path, table: str = "write_requests") -> int:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 20
+    deadline = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
@@ -92,12 +103,12 @@ def test_the_first_host_writes_for_all_and_the_others_find_their_result(tmp_path
     assert mine.hosts("run") == {"a", "b", "c"}
 
 
-def test_a_request_is_found_for_its_own_key_run_and_fleet_only(tmp_path: Path) -> None:
+def test_a_request_is_found_for_its_own_key_run_and_inventory_only(tmp_path: Path) -> None:
     mine = queue(tmp_path)
     mine.enqueue(host("a"))
     assert mine.get_for_host("run", "a", "f") == host("a")
-    for run, fleet in (("x", "f"), ("run", "x")):
-        assert mine.get_for_host(run, "a", fleet) is None
+    for run, inventory in (("x", "f"), ("run", "x")):
+        assert mine.get_for_host(run, "a", inventory) is None
     assert queue(tmp_path, key="x").get_for_host("run", "a", "f") is None
     mine.cancel("run", "a")
     assert mine.get_for_host("run", "a", "f") is None
@@ -112,12 +123,12 @@ def test_a_host_that_comes_later_writes_again_for_itself_alone(tmp_path: Path) -
     assert write.rounds == [["a"], ["b"], ["a"]]
 
 
-def test_requests_of_other_runs_and_fleets_are_not_written_unless_they_wait(tmp_path: Path) -> None:
+def test_requests_of_other_runs_and_inventories_are_not_written_unless_they_wait(tmp_path: Path) -> None:
     write = Recorder()
     mine = queue(tmp_path)
     mine.enqueue(host("a"))
     mine.enqueue(host("b", run="other"))
-    mine.enqueue(host("c", fleet="other"))
+    mine.enqueue(host("c", inventory="other"))
     for n, other in enumerate([queue(tmp_path, key="x"), queue(tmp_path, access="x"), queue(tmp_path, check=True)]):
         other.enqueue(host(f"d{n}"))
     submit(mine, host("a"), write)
@@ -137,18 +148,15 @@ def waiting_behind(
 ) -> dict[str, Result | None]:
     """The results of requests that wait in threads while another one writes; then one of them writes for the rest."""
     results: dict[str, Result | None] = {}
-    lists: dict[str, list[str]] = {}
 
     def wait(terms: tuple[WriteQueue, WriteRequest]) -> None:
         mine = WriteQueue(State(str(directory)), terms[0].key, check=terms[0]._lock.endswith("check"))
         mine._access = terms[0]._access
-        with mine.submit(terms[1], write) as result:
-            results[terms[1].id] = result
-            lists[terms[1].id] = mine.snapshot_for(terms[1])
+        results[terms[1].id] = mine.submit(terms[1], write)
 
     threads = [threading.Thread(target=wait, args=(pair,)) for pair in submissions]
 
-    def hold(requests: list[WriteRequest]) -> BatchResult:
+    def hold(requests: list[WriteRequest]) -> dict[str, Result]:
         for thread in threads:
             thread.start()
         expected = sum(not request.exclusive for _queue, request in submissions)
@@ -160,18 +168,15 @@ def waiting_behind(
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive()
-    for request_id, result in results.items():
-        if result is not None and "/" not in request_id:
-            assert lists[request_id] == ["the", "list"]
     return results
 
 
 def test_all_waiting_requests_of_hosts_and_tasks_are_one_batch(tmp_path: Path) -> None:
     write = Recorder()
     mine = queue(tmp_path)
-    for request in (host("a"), host("b", run="other", fleet="x"), host("idle", run="third")):
+    for request in (host("a"), host("b", run="other", inventory="x"), host("idle", run="third")):
         mine.enqueue(request)
-    requests = [host("a"), host("b", run="other", fleet="x"), *(task(str(n)) for n in range(6))]
+    requests = [host("a"), host("b", run="other", inventory="x"), *(task(str(n)) for n in range(6))]
     results = waiting_behind(tmp_path, *((mine, request) for request in requests), write=write)
     assert [sorted(names) for names in write.rounds] == [["0", "1", "2", "3", "4", "5", "a", "b"]]
     assert sum(result is None for result in results.values()) == 1
@@ -190,9 +195,8 @@ def test_the_batch_includes_requests_that_come_within_the_window(tmp_path: Path)
 
     def come(name: str) -> None:
         mine = queue(tmp_path)
-        with mine.submit(task(name), write, batch_window) as result:
-            if result is None:
-                waited[name] = mine.waited
+        if mine.submit(task(name), write, batch_window) is None:
+            waited[name] = mine.waited
 
     def come_later() -> None:
         if asked.wait(20):
@@ -217,8 +221,7 @@ def test_there_is_no_batch_window_unless_others_wait(tmp_path: Path) -> None:
     for name in "ab":
         mine.enqueue(host(name))
     for request in (task("1"), host("a"), host("b")):
-        with mine.submit(request, write, batch_window):
-            pass
+        mine.submit(request, write, batch_window)
     assert write.rounds == [["1"], ["a", "b"]]
 
 
@@ -232,7 +235,7 @@ def test_incompatible_and_exclusive_requests_are_batches_of_their_own(tmp_path: 
 
 def test_a_request_that_the_leader_leaves_undecided_is_written_by_its_own_process(tmp_path: Path) -> None:
     class Alone(Recorder):
-        def __call__(self, requests: list[WriteRequest]) -> BatchResult:
+        def __call__(self, requests: list[WriteRequest]) -> dict[str, Result]:
             return super().__call__(requests[:1])
 
     write = Alone()
@@ -241,7 +244,7 @@ def test_a_request_that_the_leader_leaves_undecided_is_written_by_its_own_proces
 
 
 def test_predictions_do_not_wait_for_leaders_that_write(tmp_path: Path) -> None:
-    def hold(requests: list[WriteRequest]) -> BatchResult:
+    def hold(requests: list[WriteRequest]) -> dict[str, Result]:
         assert submit(queue(tmp_path, check=True), task("1", max_wait=0)) is None
         return work(requests)
 
@@ -251,7 +254,7 @@ def test_predictions_do_not_wait_for_leaders_that_write(tmp_path: Path) -> None:
 def _die(directory: str, name: str, record: str, at: str) -> None:
     mine = queue(Path(directory))
 
-    def write(requests: list[WriteRequest]) -> BatchResult:
+    def write(requests: list[WriteRequest]) -> dict[str, Result]:
         with open(record, "a", encoding="ascii") as file:
             file.write(" ".join(sorted(request.host for request in requests)) + "\n")
         mine.record_intent({request.id: [*request.payload["ips"], *request.seen] for request in requests})
@@ -300,7 +303,7 @@ def test_the_request_of_a_process_that_was_killed_while_it_waited_is_never_writt
     write = Recorder()
     state = tmp_path / "state"
 
-    def hold(requests: list[WriteRequest]) -> BatchResult:
+    def hold(requests: list[WriteRequest]) -> dict[str, Result]:
         waiter = context.Process(target=_wait, args=(str(state), str(tmp_path / "ready")))
         waiter.start()
         wait_for(lambda: rows(state) == 1)
@@ -359,7 +362,7 @@ def test_a_request_is_withdrawn_when_its_process_gives_up(tmp_path: Path, monkey
 def test_a_leader_that_pauses_is_waited_for_beyond_max_wait(tmp_path: Path) -> None:
     """How long a leader works or pauses does not matter: a waiter has one deadline."""
 
-    def hold(requests: list[WriteRequest]) -> BatchResult:
+    def hold(requests: list[WriteRequest]) -> dict[str, Result]:
         thread.start()
         wait_for(lambda: rows(tmp_path) == 1)
         time.sleep(0.5)
@@ -538,12 +541,12 @@ def test_a_finished_run_is_detected_without_proc(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_request_of_a_host_is_found_for_the_state_and_inventory_that_it_was_submitted_for(tmp_path: Path) -> None:
-    params = {"state": "present", "max_removals": 10, "max_wait": 5.0, "timeout": 1.0, "inventory_id": "f"}
-    mine, request = queue(tmp_path), host_request(params, "run", "a", ("ip-a",), detected=True)
+    options = HostOptions(api_options(), "present", "f", max_removals=10, fail=True, always_apply=False)
+    mine, request = queue(tmp_path), host_request(options, "run", "a", ("ip-a",), detected=True)
     mine.enqueue(request)
-    assert find_request(mine, params, "run", "a") == request
-    assert find_request(mine, {**params, "state": "absent"}, "run", "a") is None
-    assert find_request(mine, {**params, "inventory_id": "g"}, "run", "a") is None
+    assert find_request(mine, options, "run", "a") == request
+    assert find_request(mine, replace(options, state="absent"), "run", "a") is None
+    assert find_request(mine, replace(options, inventory_id="g"), "run", "a") is None
 
 
 @pytest.mark.parametrize(("waited", "charged"), [(0.0, 0.0), (40.0, 35.0), (500.0, 300.0)])
@@ -559,7 +562,7 @@ def test_the_time_in_the_queue_counts_to_max_wait_but_never_exceeds_it(
             return {"calls": 3, "retries": 0, "waited_seconds": self.budget.waited}
 
     mine, api = queue(tmp_path), cast(ProxyApi, Api())
-    batch = WriteBatch(mine, task("1"), {}, Mode(), api)
+    batch = WriteBatch(mine, task("1"), api_options(), Mode(), api)
     # The batch window is not charged: it is short, and serves all requests.
     mine.waited, mine.collected = waited, min(waited, 5.0)
     assert batch._prepared() is api

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    HostOptions,
     apply_and_report,
     find_request,
     host_request,
@@ -88,15 +89,15 @@ class Node:
         """The role for these hosts; each has one address."""
         self.runs += 1
         run, results = f"{self.runs} 1 elsewhere", {}
-        params = {**self.params, "state": state}
+        options = HostOptions.parse({**self.params, "state": state})
         for host, ip in hosts.items():
-            request = host_request(params, run, host, (ip,) if ip else (), detected=self.detected)
-            submit_host(queue_for(params, self.state(), check=False), request, params, Mode(), run)
+            request = host_request(options, run, host, (ip,) if ip else (), detected=self.detected)
+            submit_host(queue_for(options.api, self.state(), check=False), request, options, Mode(), run)
         for host in hosts:
-            queue = queue_for(params, self.state(), check=False)
-            found = find_request(queue, params, run, host)
+            queue = queue_for(options.api, self.state(), check=False)
+            found = find_request(queue, options, run, host)
             assert found is not None
-            results[host] = apply_and_report(queue, found, params, Mode())
+            results[host] = apply_and_report(queue, found, options, Mode())
         return results
 
     def on_list(self) -> list[str]:
@@ -126,13 +127,12 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     }
     node = Node(wire, params)
 
-    def client(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
+    def client(options: ProxyApiOptions, state: State | None = None) -> ProxyApi:
         rate_limiter = RateLimiter(state or node.state(), minute=60.0, now=wire.core.clock.now)
-        budget = WaitBudget(params["max_wait"], sleep=wire.advance)
-        return ProxyApi(wire, rate_limiter, budget, api_url=params["api_url"], key=params["key"])
+        budget = WaitBudget(options.transport.max_wait, sleep=wire.advance)
+        return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)
 
-    for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
-        monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)
+    monkeypatch.setattr(ProxyApiOptions, "client", client)
     return node
 
 

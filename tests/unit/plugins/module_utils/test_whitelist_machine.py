@@ -28,8 +28,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    HostOptions,
     apply_and_report,
     find_request,
     host_request,
@@ -213,7 +215,9 @@ class Whitelist(RuleBasedStateMachine):
     # What a user does.
 
     @rule(
-        place=st.sampled_from([(node, fleet) for node, fleets in enumerate(HOSTS) for fleet in fleets]),
+        place=st.sampled_from(
+            [(node, inventory) for node, inventories in enumerate(HOSTS) for inventory in inventories]
+        ),
         ips=st.lists(st.integers(0, 4), min_size=3, max_size=3),
         which=st.sampled_from(["first", "second", "all", "all"]),
         check=RARELY,
@@ -223,33 +227,37 @@ class Whitelist(RuleBasedStateMachine):
     def hosts_are_registered(
         self, place: tuple[int, str], ips: list[int], which: str, check: bool, max_wait: int, detected: bool
     ) -> None:
-        node, fleet = place
-        hosts = HOSTS[node][fleet]
+        node, inventory = place
+        hosts = HOSTS[node][inventory]
         chosen = {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
         reported = {host: (HOST_IPS[node][ips[n]],) for n, host in enumerate(chosen)}
-        self.role(node, fleet, reported, check, max_wait, detected=detected)
+        self.role(node, inventory, reported, check, max_wait, detected=detected)
 
     @rule(
-        place=st.sampled_from([(node, fleet) for node, fleets in enumerate(HOSTS) for fleet in fleets]),
+        place=st.sampled_from(
+            [(node, inventory) for node, inventories in enumerate(HOSTS) for inventory in inventories]
+        ),
         max_wait=MAX_WAIT,
     )
     def hosts_are_registered_again(self, place: tuple[int, str], max_wait: int) -> None:
-        node, fleet = place
+        node, inventory = place
         hosts = {name: tuple(ips) for (n, f, name), ips in self.asked.needs.items() if (n, f) == place and ips}
         if hosts:
-            self.role(node, fleet, hosts, False, max_wait)
+            self.role(node, inventory, hosts, False, max_wait)
 
     @rule(
-        place=st.sampled_from([(node, fleet) for node, fleets in enumerate(HOSTS) for fleet in fleets]),
+        place=st.sampled_from(
+            [(node, inventory) for node, inventories in enumerate(HOSTS) for inventory in inventories]
+        ),
         which=st.sampled_from(["first", "second", "all"]),
         check=RARELY,
         max_wait=MAX_WAIT,
     )
     def hosts_are_deregistered(self, place: tuple[int, str], which: str, check: bool, max_wait: int) -> None:
-        node, fleet = place
-        hosts = HOSTS[node][fleet]
+        node, inventory = place
+        hosts = HOSTS[node][inventory]
         chosen = {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
-        self.role(node, fleet, dict.fromkeys(chosen, ()), check, max_wait, state="absent")
+        self.role(node, inventory, dict.fromkeys(chosen, ()), check, max_wait, state="absent")
 
     @rule(
         node=st.integers(0, 1),
@@ -269,7 +277,7 @@ class Whitelist(RuleBasedStateMachine):
         params |= {"keep": [] if state != "exact" else params["keep"]}
         self.began = self.core.journal.next_seq() - 1
         result = self.ended(node, check, lambda: WHITELIST.run(params, Mode(check=check)))
-        if check or result is None or self.misread():
+        if check or result is None or "added" not in result or self.misread():
             return
         reported = set() if state == "absent" else set(ips).intersection(result["added"] + result["already_present"])
         self.relies(reported)
@@ -294,18 +302,20 @@ class Whitelist(RuleBasedStateMachine):
         extra = set(self.on_list()) - self.asked.by_tasks - self.asked.by_console
         remembered = [set(ips) for node in range(2) for ips in self.memory(node).values()]
         assert extra <= set().union(*remembered), "on the whitelist, and nobody knows why"
-        for (node, fleet, host), ips in self.asked.registered.items():
-            assert ips <= set(self.memory(node).get((fleet, host), ())), "registered, and forgotten"
+        for (node, inventory, host), ips in self.asked.registered.items():
+            assert ips <= set(self.memory(node).get((inventory, host), ())), "registered, and forgotten"
 
     @rule()
     def after_quiet_runs_only_what_is_needed_is_left(self) -> None:
         self.all_is_well_again()
         self.wire.advance(200)
-        for node, fleets in enumerate(HOSTS):
-            for fleet, hosts in fleets.items():
-                needs = {host: tuple(self.asked.needs.get((node, fleet, host), ())) for host in hosts}
-                self.role(node, fleet, {host: ips for host, ips in needs.items() if ips}, False, 300, calm=True)
-                self.role(node, fleet, {host: () for host, ips in needs.items() if not ips}, False, 300, "absent", True)
+        for node, inventories in enumerate(HOSTS):
+            for inventory, hosts in inventories.items():
+                needs = {host: tuple(self.asked.needs.get((node, inventory, host), ())) for host in hosts}
+                self.role(node, inventory, {host: ips for host, ips in needs.items() if ips}, False, 300, calm=True)
+                self.role(
+                    node, inventory, {host: () for host, ips in needs.items() if not ips}, False, 300, "absent", True
+                )
         needed = set().union(*self.asked.needs.values())
         assert needed <= set(self.on_list())
         assert set(self.on_list()) <= needed | self.asked.by_tasks | self.asked.by_console
@@ -313,7 +323,7 @@ class Whitelist(RuleBasedStateMachine):
     def role(
         self,
         node: int,
-        fleet: str,
+        inventory: str,
         hosts: Mapping[str, tuple[str, ...]],
         check: bool,
         max_wait: int,
@@ -326,27 +336,27 @@ class Whitelist(RuleBasedStateMachine):
             return
         if not check:
             for host, ips in hosts.items():
-                self.asked.needs[node, fleet, host] = frozenset(ips)
-                self.asked.registered.setdefault((node, fleet, host), set()).intersection_update(ips)
+                self.asked.needs[node, inventory, host] = frozenset(ips)
+                self.asked.registered.setdefault((node, inventory, host), set()).intersection_update(ips)
         self.runs += 1
         self.began = self.core.journal.next_seq() - 1
         run, mode = f"{self.runs} 1 elsewhere", Mode(check=check)
-        params = self.params(node, max_wait, inventory_id=fleet, state=state)
+        options = HostOptions.parse(self.params(node, max_wait, inventory_id=inventory, state=state))
 
         def steps() -> dict[str, Any]:
             results = {}
             for host, ips in hosts.items():
-                request = host_request(params, run, host, ips, detected=detected)
-                submit_host(self.queue(node, params, check), request, params, mode, run)
+                request = host_request(options, run, host, ips, detected=detected)
+                submit_host(self.queue(node, options, check), request, options, mode, run)
             for host in hosts:
-                queue = self.queue(node, params, check)
-                request = find_request(queue, params, run, host)
+                queue = self.queue(node, options, check)
+                request = find_request(queue, options, run, host)
                 assert request is not None
-                results[host] = apply_and_report(queue, request, params, mode)
+                results[host] = apply_and_report(queue, request, options, mode)
                 if not check:
                     reported = set(results[host].get("registered", ()))
                     self.relies(reported)
-                    self.asked.registered[node, fleet, host] |= reported.intersection(self.on_list())
+                    self.asked.registered[node, inventory, host] |= reported.intersection(self.on_list())
                     if calm:
                         assert "failed" not in results[host], results[host]
             return results
@@ -400,8 +410,8 @@ class Whitelist(RuleBasedStateMachine):
             **changes,
         }
 
-    def queue(self, node: int, params: Mapping[str, Any], check: bool) -> Any:
-        return queue_for(params, self.state(node), check=check)
+    def queue(self, node: int, options: HostOptions, check: bool) -> Any:
+        return queue_for(options.api, self.state(node), check=check)
 
     def state(self, node: int) -> State:
         return State(str(self.directory / str(node)))
@@ -411,8 +421,8 @@ class Whitelist(RuleBasedStateMachine):
         found: dict[tuple[str, str], list[str]] = {}
         if node not in self.readers:
             self.readers[node] = self.state(node)
-        for fleet, host, ip in self.readers[node].rows("SELECT fleet, host, ip FROM registrations"):
-            found.setdefault((fleet, host), []).append(ip)
+        for inventory, host, ip in self.readers[node].rows("SELECT inventory, host, ip FROM registrations"):
+            found.setdefault((inventory, host), []).append(ip)
         return found
 
     def on_list(self) -> list[str]:
@@ -426,14 +436,13 @@ class Whitelist(RuleBasedStateMachine):
 def test_no_address_is_lost_and_none_is_left_that_nobody_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     current: list[Whitelist] = []
 
-    def client(params: Mapping[str, Any], state: State | None = None) -> ProxyApi:
+    def client(options: ProxyApiOptions, state: State | None = None) -> ProxyApi:
         wire = current[-1].wire
-        rate_limiter = RateLimiter(state or State(params["state_dir"]), minute=60.0, now=wire.core.clock.now)
-        budget = WaitBudget(params["max_wait"], sleep=wire.pause)
-        return ProxyApi(wire, rate_limiter, budget, api_url=params["api_url"], key=params["key"])
+        rate_limiter = RateLimiter(state or State(options.state_dir), minute=60.0, now=wire.core.clock.now)
+        budget = WaitBudget(options.transport.max_wait, sleep=wire.pause)
+        return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)
 
-    for module in ("_whitelist.batch", "_whitelist.host_operations", "_whitelist.operations"):
-        monkeypatch.setattr(f"ansible_collections.qingguo.qgnet.plugins.module_utils.{module}.proxy_api", client)
+    monkeypatch.setattr(ProxyApiOptions, "client", client)
 
     class Current(Whitelist):
         def __init__(self) -> None:

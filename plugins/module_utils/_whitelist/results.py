@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The result of a change of the whitelist as a task returns it, and its summary for many hosts.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from .._core.addresses import numeric_order
+from .._core.text import one_line
+from .plan import WhitelistResult
+
+#: The API usage of a task that made no call.
+NO_USAGE = {"calls": 0, "retries": 0, "waited_seconds": 0.0}
+
+
+def task_result(result: WhitelistResult, usage: Mapping[str, Any] = NO_USAGE, *, diff: bool) -> dict[str, Any]:
+    """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
+    returned: dict[str, Any] = {
+        "changed": bool(result.added or result.removed),
+        "added": result.added,
+        "removed": result.removed,
+        "already_present": [] if result.desired.state == "absent" else list(result.first.unchanged),
+        "refused": [
+            {"ip": ip, "code": result.refused[ip].details.get("code"), "reason": result.refused[ip].message}
+            for ip in numeric_order(result.refused)
+        ],
+        "whitelist": numeric_order(result.after),
+        "count": len(result.after),
+        "api": dict(usage),
+    }
+    if diff:
+        returned["diff"] = {
+            "before_header": "whitelist",
+            "before": _lines(result.before),
+            "after_header": "whitelist",
+            "after": _lines(result.after),
+        }
+    if result.error:
+        returned |= {"failed": True, **result.error.as_result()}
+    return returned
+
+
+def summary_of(result: WhitelistResult, usage: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
+    """Return what one host reports for all hosts of its run."""
+    whole = task_result(result, usage, diff=diff)
+    return {name: whole[name] for name in ("added", "removed", "refused", "count", "api", "diff") if name in whole}
+
+
+def _lines(ips: Collection[str]) -> str:
+    return "".join(f"{one_line(ip)}\n" for ip in numeric_order(ips))
