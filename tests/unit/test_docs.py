@@ -27,6 +27,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
+    ProxyApiOptions,
 )
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -231,8 +232,8 @@ class Desk:
         validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({"key": KEY, **options})
         assert not validation.error_messages
         wire = Recorder(self.core)
-        home = sys.modules[operation.run.__module__]
-        self.patch.setattr(home, "proxy_api", lambda _params: client(self.core, self.directory, 300, wire))
+        api = client(self.core, self.directory, 300, wire)
+        self.patch.setattr(ProxyApiOptions, "client", lambda _options, _state=None: api)
         result = execute(operation, validation.validated_parameters, Mode())
         assert "failed" not in result, result
         self.sent |= {(call, parameter, module) for call, parameter in wire.sent}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan for the hosts of a fleet, and their registrations."""
+"""The plan for the hosts of an inventory, and their registrations."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ hosts = st.dictionaries(st.sampled_from("abcdef"), addresses, min_size=1)
 
 @given(
     wanted=hosts,
-    remembered=hosts,
+    recorded=hosts,
     others=st.sets(st.sampled_from(POOL)),
     found=st.sets(st.sampled_from(POOL)),
     state=st.sampled_from(["present", "absent"]),
 )
 def test_no_address_is_dropped_that_a_host_still_uses(
-    wanted: dict[str, list[str]], remembered: dict[str, list[str]], others: set[str], found: set[str], state: str
+    wanted: dict[str, list[str]], recorded: dict[str, list[str]], others: set[str], found: set[str], state: str
 ) -> None:
     states = {host: DesiredWhitelist(state, tuple(ips), detected=host < "d") for host, ips in wanted.items()}
-    made = desired_for_hosts(states, {host: set(ips) for host, ips in remembered.items()}, others, found)
+    made = desired_for_hosts(states, {host: set(ips) for host, ips in recorded.items()}, others, found)
     current = {ip for ips in wanted.values() for ip in ips}
-    former = {ip for host in wanted for ip in remembered.get(host, ())}
+    former = {ip for host in wanted for ip in recorded.get(host, ())}
     if state == "present":
         assert set(made.ips) == current
         assert set(made.replaces) == former - current - others

@@ -34,7 +34,7 @@ def most_in_a_window(arrivals: list[float], minute: float) -> int:
     return max(sum(start <= other < start + minute for other in arrivals) for start in arrivals)
 
 
-# For each call: seconds until it is wished for, seconds on the way, where on the way the vendor counts it, and
+# For each call: seconds until it is due, seconds on the way, where on the way the vendor counts it, and
 # whether the process dies before it can tell that the answer came.
 call = st.tuples(st.floats(0, 30), st.floats(0, 9.9), st.floats(0, 1), st.booleans())
 

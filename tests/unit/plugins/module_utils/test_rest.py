@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What follows refusals for the rate, where somebody uses the key who shares no count with this control node."""
+"""What follows refusals for the rate, where another client uses the key and shares no count with this control node."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFUSED, FINE = HttpResponse(200, '{"Code": -11}', {}), HttpResponse(200, '{"Cod
 
 
 class Vendor(Transport):
-    """Refuses so many calls, and counts them; time passes only while somebody waits."""
+    """Refuses so many calls, and counts them; time passes only while a run waits."""
 
     def __init__(self, refusals: int, refusal: HttpResponse = REFUSED) -> None:
         super().__init__(timeout=10)
@@ -54,7 +54,7 @@ def test_refusals_for_the_rate_end_with_max_wait_and_not_with_a_number_of_tries(
     assert vendor.now - 1000 >= 60 * refusals
 
 
-def test_a_run_without_time_left_tells_why_it_had_to_wait(tmp_path: Path) -> None:
+def test_a_run_without_time_left_says_why_it_had_to_wait(tmp_path: Path) -> None:
     vendor = Vendor(99)
     api = control_node(tmp_path, vendor, 300)
     with pytest.raises(ApiError, match="too many requests") as caught:
@@ -64,7 +64,7 @@ def test_a_run_without_time_left_tells_why_it_had_to_wait(tmp_path: Path) -> Non
     assert vendor.calls == 5
 
 
-def test_a_server_that_asks_for_no_rest_is_not_flooded(tmp_path: Path) -> None:
+def test_a_server_that_asks_for_no_pause_is_not_flooded(tmp_path: Path) -> None:
     vendor = Vendor(99, HttpResponse(429, "", {"Retry-After": "0"}))
     with pytest.raises(TransportError, match="429"):
         control_node(tmp_path, vendor, 300).whitelist()

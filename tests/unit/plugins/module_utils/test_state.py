@@ -339,7 +339,7 @@ def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max
     monkeypatch.setattr(state_module, "MIN_BUSY_TIMEOUT", 0.1)
     with stopped(tmp_path, "transaction") as process:
         state = State(str(tmp_path), max_wait=0.2)
-        assert state.rows("SELECT 1") == [(1,)], "reading needs no turn"
+        assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
         with pytest.raises(StateError, match=f"process {process} has kept its database locked.*End or continue"):
             RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
 

@@ -202,7 +202,7 @@ def test_whatever_happens_nothing_is_lost_or_extra_and_the_result_is_true(
     result = run(vendor, desired)
     after = vendor.whitelist_now
     may_go = set(plan(before, desired).remove)
-    assert after <= before | set(wanted), "an address nobody asked for"
+    assert after <= before | set(wanted), "an address that no task requested"
     assert before - may_go <= after, "an address was lost"
     assert result.after == after
     assert set(result.added) == (after - before)

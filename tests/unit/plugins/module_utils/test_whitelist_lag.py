@@ -251,7 +251,7 @@ def test_a_host_is_not_in_sync_while_its_address_may_still_be_removed(node: Node
     assert node.on_list() == [A]
 
 
-# --- what is remembered of hosts
+# --- what is registered for hosts
 
 
 @pytest.mark.parametrize("kind", ["data_null", "data_absent"])
@@ -264,7 +264,7 @@ def test_a_list_without_data_makes_nothing_forgotten_however_often(node: Node, k
         node.wire.advance(60 * minutes)
     node.wire.core.faults.clear()
     node.role(a=C, b=B)
-    assert node.on_list() == [B, C], "the former address was remembered, and removed"
+    assert node.on_list() == [B, C], "the former address was recorded, and removed"
 
 
 def test_a_list_that_lacks_addresses_once_makes_nothing_forgotten(node: Node) -> None:
@@ -353,4 +353,4 @@ def test_a_host_reports_that_its_registration_could_not_be_kept(node: Node) -> N
     assert "cannot be used" in result["msg"]
     node.wire.breaks_after = ""
     node.role(a=B)
-    assert node.on_list() == [B], "it was remembered before it was sent"
+    assert node.on_list() == [B], "it was recorded before it was sent"

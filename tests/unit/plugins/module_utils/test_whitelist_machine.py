@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever happens on the way: no registered address is lost, and none stays on the whitelist that nobody needs.
+"""Whatever happens on the way: no registered address is lost, and no unneeded one stays on the whitelist.
 
 A Hypothesis state machine lets two control nodes, their hosts and tasks, the console and the vendor do what they may
 do, in any order. Calls fail before or after they are carried out, or are carried out late; the list lags or comes
@@ -114,11 +114,11 @@ class Asked:
     edited_at: dict[str, float] = field(default_factory=dict)
 
     def reported(self) -> set[str]:
-        """The addresses that somebody relies on."""
+        """The addresses that were reported to users."""
         return self.present.union(*self.registered.values())
 
     def gone(self, ips: Iterable[str]) -> None:
-        """Nobody relies on these any more."""
+        """These are no longer relied on."""
         self.present.difference_update(ips)
         for own in self.registered.values():
             own.difference_update(ips)
@@ -146,7 +146,7 @@ class Whitelist(RuleBasedStateMachine):
             state.close()
         for node in self.directory.iterdir():
             for file in node.iterdir():
-                # A database that nobody uses any more takes files of its own away whenever Python lets go of it.
+                # A database that is no longer used takes files of its own away whenever Python lets go of it.
                 file.unlink(missing_ok=True)
             node.rmdir()
         self.directory.rmdir()
@@ -298,10 +298,10 @@ class Whitelist(RuleBasedStateMachine):
         assert self.asked.reported() <= set(self.on_list()), "lost"
 
     @invariant()
-    def what_nobody_needs_is_still_remembered(self) -> None:
+    def what_is_not_needed_is_still_registered(self) -> None:
         extra = set(self.on_list()) - self.asked.by_tasks - self.asked.by_console
-        remembered = [set(ips) for node in range(2) for ips in self.memory(node).values()]
-        assert extra <= set().union(*remembered), "on the whitelist, and nobody knows why"
+        registered = [set(ips) for node in range(2) for ips in self.memory(node).values()]
+        assert extra <= set().union(*registered), "on the whitelist without a registration"
         for (node, inventory, host), ips in self.asked.registered.items():
             assert ips <= set(self.memory(node).get((inventory, host), ())), "registered, and forgotten"
 
@@ -377,7 +377,7 @@ class Whitelist(RuleBasedStateMachine):
                 assert set(self.wire.sent) <= {QUERY}
 
     def relies(self, reported: set[str]) -> None:
-        """What is reported is so, unless somebody removed it in the console a moment ago."""
+        """What is reported is so, unless it was removed in the console a moment ago."""
         for ip in reported.difference(self.on_list()):
             assert self.edited_lately(ip), f"{ip} was reported, and is not on the whitelist"
 
@@ -417,7 +417,7 @@ class Whitelist(RuleBasedStateMachine):
         return State(str(self.directory / str(node)))
 
     def memory(self, node: int) -> dict[tuple[str, str], list[str]]:
-        """The addresses that a node remembers, by inventory and host."""
+        """The addresses that a node has registered, by inventory and host."""
         found: dict[tuple[str, str], list[str]] = {}
         if node not in self.readers:
             self.readers[node] = self.state(node)
@@ -433,7 +433,7 @@ class Whitelist(RuleBasedStateMachine):
 
 
 @pytest.mark.newest_core
-def test_no_address_is_lost_and_none_is_left_that_nobody_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_address_is_lost_and_no_unneeded_one_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     current: list[Whitelist] = []
 
     def client(options: ProxyApiOptions, state: State | None = None) -> ProxyApi:
