@@ -46,7 +46,8 @@ class Crowd:
         write_queue = importlib.import_module(f"{CLIENT}._store.write_queue")
         queue_for = importlib.import_module(f"{CLIENT}._whitelist.batch").queue_for
         parse = importlib.import_module(f"{CLIENT}._task.options").ProxyApiOptions.parse
-        options = parse({"pwd": None, "max_wait": 300.0, "validate_certs": True, "ca_path": None, **self.options})
+        defaults = {"pwd": None, "timeout": 10.0, "max_wait": 300.0, "validate_certs": True, "ca_path": None}
+        options = parse({"state_dir": str(self.directory), **defaults, **self.options})
         held = threading.Event()
 
         def write(_requests: Sequence[Any]) -> Any:

@@ -303,10 +303,10 @@ class WriteQueue(_RequestTable):
     def _lead(
         self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float], *, enqueued: bool
     ) -> None:
-        others = [] if request.exclusive else self._collect(request, batch_window)
-        own = [other for other in others if other.id == request.id]
-        others = [other for other in others if other.id != request.id]
-        results = write([*(own or [request]), *others])
+        requests = [] if request.exclusive else self._collect(request, batch_window)
+        own = next((other for other in requests if other.id == request.id), request)
+        others = [other for other in requests if other.id != request.id]
+        results = write([own, *others])
         if others or enqueued:
             self._save(results)
             self.purge_stale()
