@@ -90,7 +90,8 @@ class State(FileLocks):
                 return
             self._database.execute("PRAGMA journal_mode = WAL")
             with self.transaction() as database:
-                schema.create(database)
+                if not self._is_prepared():
+                    schema.migrate(database)
 
     def _is_prepared(self) -> bool:
         """Whether the database has this schema; raises OptionError for one that must not be touched."""

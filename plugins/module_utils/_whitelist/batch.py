@@ -40,7 +40,8 @@ def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | 
 
 def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQueue:
     """Return the queue of all that write to the whitelist of a key with the same options."""
-    key = store.digest("whitelist", service_of(options.api_url), options.key)
+    # The word names the rows of earlier releases, too.
+    key = store.digest("fleet", service_of(options.api_url), options.key)
     access = (options.pwd or "", str(options.transport.validate_certs), options.transport.ca_path or "")
     return WriteQueue(store, key, store.digest("access", *access), check=check)
 
