@@ -77,15 +77,15 @@ def shorter_policy(policy: Any, scale: float, backoff: Any) -> Any:
 def mark_finished() -> None:
     """A replacement whose result is known is not continued: the next run is asked for another one."""
     target = os.environ.get("QG_CHAOS_FINISHED")
-    manager = importlib.import_module(f"{CLIENT}._leases.manager").LeaseManager
-    finish = manager.finish
+    session = importlib.import_module(f"{CLIENT}._leases.session").LeaseSession
+    finish = session.finish_replacement
 
-    def finishing(self: Any) -> None:
+    def finishing(self: Any, continued: Any) -> None:
         if target:
             Path(target).touch()
-        finish(self)
+        finish(self, continued)
 
-    manager.finish = finishing
+    session.finish_replacement = finishing
 
 
 def play(scale: float, arguments: list[str]) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import multiprocessing
 import time
@@ -66,11 +67,12 @@ def monopoly(
 ) -> Operate:
     """qg_monopoly in this process, with short intervals between reads of the list."""
     base = "ansible_collections.qingguo.qgnet.plugins.module_utils"
-    session = importlib.import_module(f"{base}._monopolies.session").Session
-    for name, value in (("verify_delays", (0.05, 0.1)), ("lag_delays", (0.05, 0.1)), ("first_interval", 0.1)):
-        monkeypatch.setattr(session, name, value)
-    operation = importlib.import_module(f"{base}._monopolies.operations").MONOPOLY
-    return lambda check=False, diff=False, **options: operate(operation, {**common, **options}, check=check, diff=diff)
+    operations = importlib.import_module(f"{base}._monopolies.operations")
+    delays = {"verify_delays": (0.0, 0.05, 0.1), "apply_delays": (0.0, 0.05, 0.1), "first_interval": 0.1}
+    monkeypatch.setattr(operations, "POLICY", dataclasses.replace(operations.POLICY, **delays))
+    return lambda check=False, diff=False, **options: operate(
+        operations.MONOPOLY, {**common, **options}, check=check, diff=diff
+    )
 
 
 def held(sim: Simulator) -> list[str]:

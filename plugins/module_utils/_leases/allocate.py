@@ -16,60 +16,61 @@ from functools import partial
 from .._api.classic.models import AllocationParams
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
-from .._reconcile.lost_response import create_once
+from .._reconcile.lost_response import Creation, create_once
 from .backend import is_refused
+from .earlier_calls import described
 from .plan import Origin
-from .unresolved import described
-from .view import LeaseView, uncertain
+from .session import LeaseSession
 
 
-def allocate(view: LeaseView, number: int, params: AllocationParams, successor_of: Collection[str] = ()) -> None:
-    """Allocate N more leases. What was allocated is in ``view.new``, also if this raises."""
+def allocate(session: LeaseSession, number: int, params: AllocationParams, successor_of: Collection[str] = ()) -> None:
+    """Allocate N more leases. What was allocated is in ``session.new``, also if this raises."""
     origin = Origin(params.area_id, params.isp, frozenset(successor_of))
-    if view.release_in_flight:
+    if session.release_in_flight:
         params = dataclasses.replace(params, distinct=True)
-    until, missing = view.now() + view.policy.channel_wait, number
+    until, missing = session.now() + session.policy.channel_wait, number
     while missing > 0:
-        allocation = Allocation(view, min(missing, view.features.max_per_call), params, origin, until)
-        create_once(allocation, view.policy.max_attempts)
+        allocation = Allocation(session, min(missing, session.features.max_per_call), params, origin, until)
+        create_once(allocation, session.policy.max_attempts)
         missing -= allocation.found
 
 
-class Allocation:
-    """One call for ``asked`` leases. ``until`` is how long a released channel is waited for."""
+@dataclasses.dataclass
+class Allocation(Creation):
+    """One call for ``asked`` leases. A released channel is waited for ``until`` then. ``found`` is how many came."""
 
-    def __init__(self, view: LeaseView, asked: int, params: AllocationParams, origin: Origin, until: float) -> None:
-        self._view = view
-        self._asked = asked
-        self._params = params
-        self._origin = origin
-        self._until = until
-        self._known = set(view.held)
-        #: How many leases came.
-        self.found = 0
+    session: LeaseSession
+    asked: int
+    params: AllocationParams
+    origin: Origin
+    until: float
+    found: int = 0
+
+    def __post_init__(self) -> None:
+        self.known = self.session.names
 
     def send(self) -> None:
         """Send the call, and again for as long as a released channel is not free yet."""
-        view = self._view
+        session = self.session
         while True:
             try:
                 self._send()
                 return
             except CallError as error:
-                is_waiting = view.api.released_recently() and view.now() < self._until
-                if not is_waiting or not is_refused(error, view.features.no_free_channel):
+                is_waiting = session.api.released_recently() and session.now() < self.until
+                if not is_waiting or not is_refused(error, session.features.no_free_channel):
                     raise
-            view.wait_for_channel()
+            session.wait_for_channel()
 
     def _send(self) -> None:
-        view, name = self._view, self._view.features.allocate
-        sending = partial(view.recorded, name, self._asked, view.names, {"origin": described(self._origin)})
-        view.take(view.api.allocate(self._asked, self._params, sending=sending))
-        view.resolve(name)
+        session, call = self.session, self.session.features.get
+        sending = partial(session.recorded, call, self.asked, session.names, {"origin": described(self.origin)})
+        session.take(session.api.get(self.asked, self.params, sending=sending))
+        session.resolve(call)
         self.adopt_new()
-        if self.found < self._asked:
+        if self.found < self.asked:
             # The response may have left some out, which must not be leased again.
-            view.refresh()
+            session.refresh()
 
     def is_verifiable(self, error: CallError) -> bool:
         """Whether the effect is looked for: the vendor did not refuse the call, and a later one may succeed."""
@@ -78,35 +79,30 @@ class Allocation:
     def find_new(self, error: CallError | None) -> bool:
         """After a failure, read the list until it shows something new."""
         if error is not None:
-            self._view.store.invalidate()
-            self._view.poll_until_changed(self._known, self._view.policy.verify_delays)
+            self.session.store.invalidate()
+            self.session.poll_new(self.known, self.session.policy.verify_delays)
         return self.adopt_new()
 
     def adopt_new(self) -> bool:
-        """Adopt what the last reading shows."""
-        self.found = self._view.adopt(self._known, self._asked, self._origin, self._params)
+        self.found = self.session.adopt(self.known, self.asked, self.origin, self.params)
         if self.found:
-            self._view.resolve(self._view.features.allocate)
+            self.session.resolve(self.session.features.get)
         return bool(self.found)
 
     def has_unlisted(self, error: CallError) -> bool:
-        """Whether the quota shows leases that the list does not."""
-        return self._view.quota_shows_unlisted(self._known)
+        return self.session.quota_shows_unlisted(self.known)
 
     def is_lost(self, error: CallError) -> bool:
         """Whether the call may have leased something; not if the vendor reported that it failed."""
-        return error.may_have_effect and not is_refused(error, self._view.features.failed)
+        return error.may_have_effect and not is_refused(error, self.session.features.failed)
 
     def may_follow_lost(self, error: CallError) -> bool:
-        """Whether the leases of a lost call may be the reason for a refusal."""
-        return is_refused(error, self._view.features.taken)
+        return is_refused(error, self.session.features.taken)
 
     def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
-        """The error if the effect is unknown."""
-        return uncertain(error, f"{self._asked} addresses were leased", reason)
+        return self.session.uncertain(error, f"{self.asked} addresses were leased", reason)
 
     def exhausted(self, error: CallError, attempts: int) -> QgError:
-        """The error if all attempts leased nothing."""
         return QgError(
             f"{error.message} After {attempts} attempts, the list of leases shows nothing new.", **error.details
         )

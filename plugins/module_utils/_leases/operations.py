@@ -25,22 +25,14 @@ from .._core.text import one_line, quote_word
 from .._core.validation import check_range
 from .._store.state import State
 from .._task.operation import Mode, Operation, redact
-from .._task.options import (
-    PLACE_OPTIONS,
-    PROXY_API_OPTIONS,
-    TERMS_OPTIONS,
-    Spec,
-    proxy_api,
-)
-from .actions import (
-    LeaseResult,
-    matching_leases,
-    reconcile,
-    release,
-    replace,
-)
+from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, TERMS_OPTIONS, Spec, proxy_api
 from .backend import LeasePolicy
+from .classic import ClassicLeases
+from .ensure import ensure_leases, matching_leases
 from .plan import MAX_PER_CALL, DesiredLeases
+from .release import release_leases
+from .replace import replace_leases
+from .session import LeaseResult
 
 #: The options that choose leases.
 _CHOICE: Spec = {
@@ -169,7 +161,7 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, api = desired_leases(params), proxy_api(params)
-    found = reconcile(api, desired, check=mode.check, policy=POLICY)
+    found = ensure_leases(ClassicLeases(api), desired, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.leases),
@@ -184,7 +176,8 @@ def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         raise OptionError("all=false names nothing to release: set all to true, or give ips or task_ids.")
     chosen = _chosen(params)
     api = proxy_api(params)
-    return _result(release(api, chosen or (lambda _lease: True), check=mode.check, policy=POLICY), api, mode)
+    found = release_leases(ClassicLeases(api), chosen or (lambda _lease: True), check=mode.check, policy=POLICY)
+    return _result(found, api, mode)
 
 
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
@@ -195,7 +188,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
     api = proxy_api(params)
-    found = replace(api, chosen, number, new, check=mode.check, policy=POLICY)
+    found = replace_leases(ClassicLeases(api), chosen, number, new, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.after),
@@ -240,7 +233,8 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(State(params["state_dir"], params["max_wait"])) as state:
-        leases = matching_leases(proxy_api(params, state), desired, max_age=params["max_age"], policy=POLICY)
+        api = ClassicLeases(proxy_api(params, state))
+        leases = matching_leases(api, desired, max_age=params["max_age"], policy=POLICY)
     if len(leases) < least:
         raise QgError(
             f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "

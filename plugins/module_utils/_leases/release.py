@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Release leases: a call that may be repeated, as a lease that is gone stays gone.
+"""Release leases, and read the list until it shows that they are gone.
 
 This file is private to the collection.
 """
@@ -10,136 +10,156 @@ This file is private to the collection.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from .._api.classic.models import Lease, oldest_first
-from .._core.errors import CallError, Effect, QgError, WaitBudgetExceeded
-from .._reconcile.converge import converge
+from .._core.errors import CallError, Effect, OptionError, QgError, WaitBudgetExceeded
+from .._reconcile.converge import Change, converge
 from .._reconcile.lost_response import ACCEPTED
 from .._store.reported import LIST_LAG
-from .backend import is_refused
+from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
+from .earlier_calls import lease_session
 from .plan import format_leases
-from .view import LeaseView, uncertain
+from .session import LeaseResult, LeaseSession
 
 
-def release(view: LeaseView, leases: Collection[Lease]) -> None:
+def release_leases(
+    api: LeaseBackend,
+    chosen: Callable[[Lease], bool],
+    *,
+    check: bool = False,
+    policy: LeasePolicy = DEFAULT_POLICY,
+) -> LeaseResult:
+    """Release the held leases that are ``chosen``."""
+    with lease_session(api, policy, check=check) as session:
+        leases = [lease for lease in session.held.values() if chosen(lease)]
+        result = LeaseResult(session.before, session.before, tuple(leases))
+        if check:
+            result.released = tuple(oldest_first(leases))
+        else:
+            with result.completed(session, leases):
+                release(session, leases)
+        return result
+
+
+def release(session: LeaseSession, leases: Collection[Lease]) -> None:
     """Release leases, and read the list until it shows that they are gone."""
-    work = Release(view, leases)
-    converge(work, view.policy.max_repeats)
+    if not leases:
+        return
+    if session.features.release is None:
+        raise OptionError("The product of this key does not release leases before they end.")
+    work = Release(session, leases, session.features.release)
+    converge(work, session.policy.max_repeats)
     work.finish()
 
 
-class Release:
-    """The release of some leases, as :func:`converge` carries it out."""
+class Release(Change[Lease]):
+    """The release of some leases by ``call``."""
 
-    def __init__(self, view: LeaseView, leases: Collection[Lease]) -> None:
-        self._view = view
-        if len(leases) > view.api.release_batch():
+    def __init__(self, session: LeaseSession, leases: Collection[Lease], call: str) -> None:
+        self._session = session
+        self._call = call
+        if len(leases) > session.api.release_batch():
             # The limit depends on the channels of the plan, which the quota contains.
-            view.wait_for_channels(0, wait=False)
+            session.wait_for_channels(0, wait=False)
         # If the vendor refuses young leases, the old ones come first.
         self._leases = oldest_first(leases)
-        self._max_batch = view.api.release_batch()
-        self._rested = False
+        self._max_batch = session.api.release_batch()
+        self._has_waited = False
         #: The names of leases that were reported as released, and when.
         self._reported: dict[str, float] = {}
         #: Whether the list has shown each result.
         self._verified = True
 
     def remaining(self) -> list[Lease]:
-        """The leases that are still held."""
-        return [lease for lease in self._leases if lease.identity in self._view.held]
+        return [lease for lease in self._leases if lease.name in self._session.held]
 
     def send(self, todo: Sequence[Lease]) -> None:
         """Send the calls, and keep what they report."""
-        view, name = self._view, self._view.features.release
-        for batch, by_task in batches(todo, list(view.held.values()), self._max_batch):
-            view.store.invalidate()
-            sending = partial(view.recorded, name, 0, [lease.name for lease in batch], {})
-            released = view.api.release(batch, by_task=by_task, sending=sending)
+        session = self._session
+        for batch, by_task in batches(todo, list(session.held.values()), self._max_batch):
+            session.store.invalidate()
+            sending = partial(session.recorded, self._call, 0, [lease.name for lease in batch], {})
+            released = session.api.release(batch, by_task=by_task, sending=sending)
             # At once, so that a later error does not hide what was done; the list has the last word.
             for lease in released:
-                view.held.pop(lease.identity, None)
-                self._reported[lease.name] = view.now()
+                session.held.pop(lease.name, None)
+                self._reported[lease.name] = session.now()
 
     def verify(self, todo: Sequence[Lease], error: QgError | None) -> None:
         """Read what the calls did."""
-        view = self._view
-        view.release_in_flight |= isinstance(error, CallError) and error.effect is Effect.IN_FLIGHT
+        session = self._session
+        session.release_in_flight |= isinstance(error, CallError) and error.effect is Effect.IN_FLIGHT
         reported = [lease.name for lease in todo if lease.name in self._reported]
         self._verified &= self._read_back(error, reported, len(todo))
-        recent = {name for name, at in self._reported.items() if view.now() - at < LIST_LAG}
+        recent = {name for name, at in self._reported.items() if session.now() - at < LIST_LAG}
         if error and all(lease.name in recent for lease in self.remaining()):
             # What the list still shows was reported as released: the refusal, or the wait, is about that.
             self._verified = False
-            view.refresh()
+            session.refresh()
 
     def _read_back(self, error: QgError | None, reported: Collection[str], number: int) -> bool:
         """Read the list, after a success until it shows the reported releases, as long as it may lag.
 
         Returns False if there is no time to wait, so that the report has to do.
         """
-        view = self._view
+        session = self._session
+        delays = session.policy.lag_delays if error is None else (0.0,)
         try:
-            view.refresh(doubted=reported)
             try:
-                for delay in view.policy.lag_delays[1:] if error is None else ():
-                    if view.names.isdisjoint(reported):
-                        break
-                    view.wait_for_list(delay)
-                    view.refresh(doubted=reported)
+                session.poll(
+                    lambda: session.names.isdisjoint(reported), delays, partial(session.refresh, doubted=reported)
+                )
             except WaitBudgetExceeded:
-                view.refresh()
+                session.refresh()
                 return False
             return True
         except QgError as second:
             first = error or QgError(ACCEPTED, **second.details)
-            what, reason = f"{number} leases were released", f"{{list}} cannot be read: {second.message}"
-            raise uncertain(first, what, reason) from None
+            reason = f"{{list}} cannot be read: {second.message}"
+            raise session.uncertain(first, f"{number} leases were released", reason) from None
 
     def adapt(self, error: QgError | None, left: Sequence[Lease]) -> bool:
         """After a refusal of too many, release fewer at a time; if one is too many, wait a minute, once."""
-        if not is_refused(error, self._view.features.too_many):
+        session = self._session
+        if not is_refused(error, session.features.too_many):
             return False
         size = min(self._max_batch, len(left))
         if size > 1:
             self._max_batch = math.ceil(size / 2)
             return True
-        if self._rested:
+        if self._has_waited:
             raise self.failure(error, left)
-        self._rested = True
-        api = self._view.api
+        self._has_waited = True
         try:
-            api.budget.wait(api.rate_limiter.minute, "the release limit is reached", self._view.features.release)
+            session.api.budget.wait(session.api.rate_limiter.minute, "the release limit is reached", self._call)
         except WaitBudgetExceeded:
             raise self.failure(error, left) from None
         return True
 
     def failure(self, error: QgError | None, left: Sequence[Lease]) -> QgError:
-        """The error that names the leases that are still held."""
-        error, features = error or QgError(ACCEPTED), self._view.features
+        error, features = error or QgError(ACCEPTED), self._session.features
         rules = f" {features.release_rules}" if is_refused(error, features.too_many | features.forbidden) else ""
         return QgError(
             f"{error.message} {len(left)} leases are still held: {format_leases(left)}.{rules}", **error.details
         )
 
     def pause(self, attempt: int) -> None:
-        """Wait before the next attempt."""
-        delay = self._view.policy.backoff(attempt - 1)
-        self._view.api.budget.wait(delay, "the list still shows released leases", self._view.features.release)
+        delay = self._session.policy.backoff(attempt - 1)
+        self._session.api.budget.wait(delay, "the list still shows released leases", self._call)
 
     def finish(self) -> None:
         """Resolve the calls if their results are known."""
-        if self._verified and not self._view.release_in_flight:
-            self._view.resolve(self._view.features.release)
+        if self._verified and not self._session.release_in_flight:
+            self._session.resolve(self._call)
 
 
 def batches(todo: Sequence[Lease], held: Sequence[Lease], max_batch: int) -> list[tuple[list[Lease], bool]]:
     """The calls that release: by address, or by task if the address alone would release another lease, too."""
-    chosen = {lease.identity for lease in todo}
-    kept_ips = {lease.ip for lease in held if lease.identity not in chosen}
-    kept_tasks = {lease.task_id for lease in held if lease.identity not in chosen}
+    chosen = {lease.name for lease in todo}
+    kept_ips = {lease.ip for lease in held if lease.name not in chosen}
+    kept_tasks = {lease.task_id for lease in held if lease.name not in chosen}
     shared = [lease for lease in todo if lease.ip in kept_ips]
     inseparable = [lease for lease in shared if lease.task_id in kept_tasks]
     if inseparable:

@@ -2,58 +2,190 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Replace leases that the vendor chooses, in one call, and make up for what it lost on the way.
+"""Replace leases: named ones by release and allocation, or as many as the vendor chooses by its own call.
 
-This file is private to the collection.
+This file is private to the collection. An interrupted replacement is recorded, and continued by a run that requests the
+same, so that afterwards as many leases are held as before, and none is paid for twice.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from .._api.classic.models import AllocationParams
-from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
+from .._api.classic.models import AllocationParams, Lease, oldest_first
+from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
-from .._reconcile.lost_response import ACCEPTED, NOTHING_NEW, UNLISTED, try_call, verifying
+from .._reconcile.lost_response import NOTHING_NEW, UNLISTED, try_call, verifying
 from .allocate import allocate
-from .plan import Origin
-from .unresolved import EarlierCalls, described
-from .view import Identity, LeaseView, uncertain
+from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
+from .earlier_calls import INTERRUPTED_REPLACE, described, lease_session, recent_calls
+from .plan import Origin, format_leases
+from .release import release
+from .session import LeaseResult, LeaseSession
 
-_WHAT = "leases were replaced"
+#: The name in the state store of a replacement by release and allocation.
+_RELEASE_AND_ALLOCATE = "release and allocate"
 _NOTHING_GONE = "{list} still shows the old ones."
 
 
-def replace(view: LeaseView, earlier: EarlierCalls, count: int, number: int | None, params: AllocationParams) -> None:
+def replace_leases(
+    api: LeaseBackend,
+    chosen: Callable[[Lease], bool] | None,
+    number: int | None,
+    params: AllocationParams,
+    *,
+    check: bool = False,
+    policy: LeasePolicy = DEFAULT_POLICY,
+) -> LeaseResult:
+    """Replace the ``chosen`` leases by release and allocation, or let the vendor replace ``number`` of its choice.
+
+    With neither, replace all. Afterwards the key holds as many as before.
+    """
+    with lease_session(api, policy, check=check) as session:
+        replacement = NamedReplacement(session, params)
+        owed, successors = replacement.continue_interrupted(chosen) if chosen else (0, frozenset[str]())
+        held = [lease for lease in session.held.values() if lease.name not in successors]
+        named = [lease for lease in held if chosen(lease)] if chosen else held
+        count = len(named) + owed if number is None else number
+        result = LeaseResult(session.before, session.before, missing=count)
+        if count > len(named) + owed:
+            raise OptionError(f"count={count} leases cannot be replaced: the key holds {len(named)}. Lower count.")
+        if check:
+            result.released = tuple(oldest_first(named)) if count == len(named) else ()
+            return result
+        with result.completed(session, session.before):
+            if chosen is None:
+                replace_unnamed(session, count, number, params)
+            else:
+                replacement.carry_out(owed, named)
+        result.missing = max(0, len(session.before) - len(session.held))
+        return result
+
+
+class NamedReplacement:
+    """The replacement of named leases by release and allocation."""
+
+    def __init__(self, session: LeaseSession, params: AllocationParams) -> None:
+        self._session = session
+        self._params = params
+        #: The numbers of the records of replacements that this run has begun or continues.
+        self._recorded: list[int] = []
+
+    def continue_interrupted(self, chosen: Callable[[Lease], bool]) -> tuple[int, frozenset[str]]:
+        """Continue the interrupted runs that replaced such leases by release and allocation.
+
+        Returns how many successors are missing, and the names of those that are held. Every lease that came since then
+        counts as a successor, so that none is paid for twice.
+        """
+        session = self._session
+        missing, successors = 0, frozenset[str]()
+        for call in recent_calls(session, _RELEASE_AND_ALLOCATE):
+            named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
+            own = [lease for lease in named if chosen(lease) and (lease.remaining(session.now()) or 1) > 0]
+            if own and call.request["terms"] == vars(self._params):
+                fresh = session.names - call.known
+                missing += max(0, len(session.gone(own)) - len(fresh))
+                successors |= fresh
+                self._recorded.append(call.id)
+        return missing, successors
+
+    def carry_out(self, owed: int, named: Sequence[Lease]) -> None:
+        """Allocate the successors that earlier runs owe, and replace the named leases."""
+        session = self._session
+        allocate(session, owed, self._params)
+        if named:
+            self._record(named)
+            self._replace(oldest_first(named))
+        session.finish_replacement(self._recorded)
+
+    def _record(self, named: Sequence[Lease]) -> None:
+        """Record which leases are about to be replaced one by one, for a later run that has to continue."""
+        session = self._session
+        request = {"terms": vars(self._params), "named": [[lease.task_id, dict(lease.vendor)] for lease in named]}
+        number = session.calls.record(_RELEASE_AND_ALLOCATE, wanted=len(named), known=session.names, request=request)
+        self._recorded.append(number)
+
+    def _replace(self, named: Sequence[Lease]) -> None:
+        """Release, and allocate as many: only one at first, so that the others are kept if there is no successor.
+
+        It is the oldest, since the vendor may refuse to release young leases.
+        """
+        first, rest = named[:1], named[1:]
+        quota = self._session.wait_for_channels(0, wait=False) if rest else None
+        self._renew(first)
+        if quota and quota.available < len(named):
+            self._check_channel_returned(first, rest, quota.available)
+        self._renew(rest)
+
+    def _check_channel_returned(self, first: Sequence[Lease], rest: Sequence[Lease], available: int) -> None:
+        """Keep the other leases if the successor of the first took not its channel, but one of those that were left.
+
+        A plan by volume gets nothing back for a release, and the API does not show which plans those are.
+        """
+        quota = self._session.wait_for_channels(available, wait=True)
+        if quota and quota.available < min(available, len(rest)):
+            raise QgError(
+                f"{format_leases(first)} was replaced, but its channel did not come free, so the other {len(rest)} "
+                "leases were kept. A plan that is billed by volume pays for every new lease: it has "
+                f"{quota.available} left.",
+                quota=quota.described(),
+            )
+
+    def _renew(self, leases: Sequence[Lease]) -> None:
+        """Release these, and allocate as many as are gone."""
+        session = self._session
+        try:
+            release(session, leases)
+        except UncertainOutcomeError:
+            # How many are gone is unknown: a successor could be one too many.
+            raise
+        except QgError:
+            # What is gone gets a successor, also if not all could be released.
+            allocate(session, len(session.gone(leases)), self._params)
+            raise
+        allocate(session, len(session.gone(leases)), self._params)
+
+
+def replace_unnamed(session: LeaseSession, count: int, number: int | None, params: AllocationParams) -> None:
     """Let the vendor replace ``count`` leases of its choice; afterwards as many are held as before.
 
     ``number`` is what the user asked for, None for all. A run that was interrupted is continued.
     """
+    call = session.features.replace
+    if call is None:
+        raise OptionError("The product of this key replaces no leases of its choice: name them in ips or task_ids.")
     request = {"number": number, "terms": vars(params), "count": count}
-    calls = earlier.interrupted_replace_calls(number, params)
-    if calls:
-        request["count"] = count = calls[0].request["count"]
-    size = view.features.max_per_call
+    earlier = [
+        one
+        for one in recent_calls(session, INTERRUPTED_REPLACE)
+        if (one.request["number"], one.request["terms"]) == (number, vars(params))
+    ]
+    if earlier:
+        request["count"] = count = earlier[0].request["count"]
+    size = session.features.max_per_call
     for start in range(0, count, size):
-        known = [call.known for call in calls if call.request["start"] == start]
-        old = known[0] if known else view.names
-        Replacement(view, params, old, {**request, "start": start}).carry_out(min(size, count - start))
+        known = [one.known for one in earlier if one.request["start"] == start]
+        old = known[0] if known else session.names
+        VendorReplacement(session, call, params, old, {**request, "start": start}).carry_out(min(size, count - start))
+    session.finish_replacement([one.id for one in earlier])
 
 
-class Replacement:
+class VendorReplacement:
     """The replacement of at most 100 of the ``old`` leases (their names)."""
 
     def __init__(
         self,
-        view: LeaseView,
+        session: LeaseSession,
+        call: str,
         params: AllocationParams,
         old: frozenset[str],
         request: dict[str, Any],
     ) -> None:
-        self._view = view
+        self._session = session
+        self._call = call
         self._params = params
         self._origin = Origin(params.area_id, params.isp)
         self._old = old
@@ -64,12 +196,12 @@ class Replacement:
 
         The list decides how far a failed call got: leases that are gone without a successor are allocated anew.
         """
-        view, attempts, paid = self._view, 0, 0
+        session, attempts, paid = self._session, 0, 0
         while True:
-            known, names = set(view.held), view.names
-            fresh, lost = len(names - self._old), len(self._old - names)
+            known = session.names
+            fresh, lost = len(known - self._old), len(self._old - known)
             if lost > fresh:
-                allocate(view, lost - fresh, self._params)
+                allocate(session, lost - fresh, self._params)
                 paid += lost - fresh
                 continue
             # Each new lease replaces an old one, also one that the list still shows. The vendor may replace a new one
@@ -77,79 +209,75 @@ class Replacement:
             left = number - max(lost, fresh, paid)
             if left <= 0:
                 return
-            error = self._send(number, left, known, names)
+            error = self._send(number, left, known)
             self._verify(error, known)
-            paid += view.adopt(known, left, self._origin, self._params)
-            if error and known == set(view.held):
+            paid += session.adopt(known, left, self._origin, self._params)
+            if error and known == session.names:
                 attempts += 1
-                if attempts >= view.policy.max_attempts or not may_pass(error):
+                if attempts >= session.policy.max_attempts or not may_pass(error):
                     raise error
 
-    def _send(self, number: int, left: int, known: set[Identity], names: frozenset[str]) -> CallError | None:
-        view, name = self._view, self._view.features.replace
-        sending = partial(view.recorded, name, number, self._old, self._request)
+    def _send(self, number: int, left: int, known: frozenset[str]) -> CallError | None:
+        session = self._session
+        sending = partial(session.recorded, self._call, number, self._old, self._request)
         reported = 0
 
         def send() -> None:
             nonlocal reported
-            leases = view.api.replace(left, self._params, sending=sending)
+            leases = session.api.replace(left, self._params, sending=sending)
             reported = len(leases)
-            view.take(leases)
-            view.report_replaced(left, names)
-            view.adopt(known, left, self._origin, self._params)
+            session.take(leases)
+            session.report_replaced(left, known)
+            session.adopt(known, left, self._origin, self._params)
 
         error = try_call(send)
         if error is None and not self._wait_until_gone(known, reported, left):
-            raise uncertain(QgError(ACCEPTED, endpoint=name), _WHAT, _NOTHING_GONE)
+            raise self._uncertain(None, _NOTHING_GONE)
         return error
 
-    def _wait_until_gone(self, known: Collection[Identity], reported: int, requested: int) -> bool:
+    def _wait_until_gone(self, known: frozenset[str], reported: int, requested: int) -> bool:
         """After a success, wait until the list shows that the requested leases are gone, as long as it may lag.
 
         The vendor may have replaced only the reported ones; returns False if the list shows less than that. If the list
         cannot be read for so long, the response counts.
         """
-        view, gone = self._view, 0
+        session = self._session
+
+        def are_gone(number: int) -> bool:
+            return len(known - session.held.keys()) >= min(number, len(known))
+
         with contextlib.suppress(QgError):
-            for delay in view.policy.lag_delays:
-                if delay:
-                    view.wait_for_list(delay)
-                view.refresh()
-                gone = len(set(known) - view.held.keys())
-                if gone >= min(requested, len(known)):
-                    return True
-            return gone >= min(reported, len(known))
+            return session.poll(lambda: are_gone(requested), session.policy.lag_delays) or are_gone(reported)
         return True
 
-    def _verify(self, error: CallError | None, known: Collection[Identity]) -> None:
+    def _verify(self, error: CallError | None, known: frozenset[str]) -> None:
         """Read how far it got: a response names only the new leases, and a refusal may come when the old ones are gone.
 
         Returns when the list shows something new, or when what is missing may be allocated, or replaced, again.
         """
-        view = self._view
+        session = self._session
         code = error.details.get("code") if error else None
-        if error and code is not None and code not in view.features.half_way:
+        if error and code is not None and code not in session.features.half_way:
             raise error
-        view.store.invalidate()
-        first = error or QgError(ACCEPTED, endpoint=view.features.replace)
+        session.store.invalidate()
         may_have_effect = error is None or error.may_have_effect
         in_flight = error is not None and error.effect is Effect.IN_FLIGHT
         unlisted = False
-        with verifying(first, _uncertain):
-            if view.poll_until_changed(known, view.policy.verify_delays[: None if may_have_effect else 1]):
+        with verifying(error, self._uncertain):
+            if session.poll_new(known, session.policy.verify_delays[: None if may_have_effect else 1]):
                 return
             # While the call may still be carried out, a lease that is gone may have expired: only new ones count.
             if may_have_effect and not in_flight:
                 # No quota shows a replacement of which the list shows nothing, so the list has more time.
-                delays = view.policy.lag_delays[1:]
-                gone = view.held.keys() != set(known) or view.poll_until_changed(known, delays, or_gone=True)
-                unlisted = gone and not view.is_new(known) and view.quota_shows_unlisted(known)
+                has_changed = session.names != known or session.poll(
+                    lambda: session.names != known, session.policy.lag_delays[1:]
+                )
+                unlisted = has_changed and session.names <= known and session.quota_shows_unlisted(known)
         if unlisted:
-            raise _uncertain(first, UNLISTED)
+            raise self._uncertain(error, UNLISTED)
         # Never sent again: what has succeeded, and what may still be carried out.
-        if in_flight or (error is None and view.held.keys() == set(known)):
-            raise _uncertain(first, NOTHING_NEW)
+        if in_flight or (error is None and session.names == known):
+            raise self._uncertain(error, NOTHING_NEW)
 
-
-def _uncertain(error: QgError | None, reason: str) -> UncertainOutcomeError:
-    return uncertain(error, _WHAT, reason)
+    def _uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
+        return self._session.uncertain(error, "leases were replaced", reason, endpoint=self._call)

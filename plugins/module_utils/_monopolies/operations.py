@@ -20,12 +20,14 @@ from .._core.text import one_line, quote_word
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, proxy_api
-from .allocate import ensure_held
+from .ensure import ensure_held
 from .matching import ApplicationParams, DesiredMonopolies
 from .redial import redial
 from .release import release
-from .session import MonopolyResult, Refused, application_params, releasable_from
+from .session import MonopolyPolicy, MonopolyResult, Refused, application_params, releasable_from
 
+#: When the list is read again, and how often calls are sent.
+POLICY = MonopolyPolicy()
 #: The maximum number of resources in one application.
 MAX_COUNT = 100
 
@@ -141,14 +143,14 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if state == "present":
         desired = desired_monopolies(params)
         api = proxy_api(params)
-        found = ensure_held(api, desired, wait=wait, check=mode.check, on_progress=mode.progress)
+        found = ensure_held(api, desired, wait=wait, check=mode.check, on_progress=mode.progress, policy=POLICY)
     else:
         uuids = selected_uuids(params)
         api = proxy_api(params)
         if state == "absent":
-            found = release(api, uuids, check=mode.check)
+            found = release(api, uuids, check=mode.check, policy=POLICY)
         else:
-            found = redial(api, uuids, wait=wait, check=mode.check, on_progress=mode.progress)
+            found = redial(api, uuids, wait=wait, check=mode.check, on_progress=mode.progress, policy=POLICY)
     return task_result(found, api, mode, state)
 
 

@@ -9,37 +9,43 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from .._core.errors import CallError, QgError, WaitBudgetExceeded
 
 T = TypeVar("T")
 
 
-class Convergence(Protocol[T]):
+class Change(abc.ABC, Generic[T]):
     """A change that leads to the same state, however often it is sent."""
 
+    @abc.abstractmethod
     def remaining(self) -> Sequence[T]:
         """What the last reading of the list shows to be unchanged yet."""
 
+    @abc.abstractmethod
     def send(self, todo: Sequence[T]) -> None:
         """Send the calls; raises CallError or WaitBudgetExceeded."""
 
+    @abc.abstractmethod
     def verify(self, todo: Sequence[T], error: QgError | None) -> None:
         """Read the list after the calls, and after their error if there was one."""
 
-    def adapt(self, error: QgError | None, left: Sequence[T]) -> bool:
-        """Change how the calls are sent if that can help after such an error; returns whether it can."""
-
+    @abc.abstractmethod
     def failure(self, error: QgError | None, left: Sequence[T]) -> QgError:
         """The error that names what could not be changed."""
 
+    def adapt(self, error: QgError | None, left: Sequence[T]) -> bool:
+        """Change how the calls are sent if that can help after such an error; returns whether it can."""
+        return False
+
     def pause(self, attempt: int) -> None:
-        """Wait before the next attempt."""
+        """Wait before the next attempt, unless reading the list has taken some seconds."""
 
 
-def converge(change: Convergence[T], max_repeats: int) -> None:
+def converge(change: Change[T], max_repeats: int) -> None:
     """Send a change until nothing remains.
 
     Each call that changes something starts the count anew; after ``max_repeats`` repetitions without an effect, or an

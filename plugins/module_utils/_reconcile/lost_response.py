@@ -11,13 +11,15 @@ have shown that the call before it changed nothing.
 
 from __future__ import annotations
 
+import abc
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
-from .._store.paid_calls import PaidCalls
 
+#: What an error says of a call that did not fail.
+ACCEPTED = "The vendor reports success."
 #: Why the effect of a call is unknown: what the list and the quota show.
 NOTHING_NEW = "{list} shows nothing new so far."
 UNLISTED = "the quota has fewer free channels than {list} accounts for."
@@ -25,35 +27,44 @@ NO_TIME = "{list} shows nothing so far, and max_wait leaves no time to read it a
 EARLIER_ATTEMPT = "an earlier attempt without a response may be the reason."
 
 
-class Creation(Protocol):
+class Creation(abc.ABC):
     """A paid call, and how its effect is verified."""
 
+    @abc.abstractmethod
     def send(self) -> None:
-        """Send the call once, recorded by :func:`recorded`; raises CallError."""
+        """Send the call once, recorded by :meth:`.session.Session.recorded`; raises CallError."""
 
+    @abc.abstractmethod
     def is_verifiable(self, error: CallError) -> bool:
         """Whether the effect of a failed call is looked for, and the call may be sent again if it had none."""
 
+    @abc.abstractmethod
     def find_new(self, error: CallError | None) -> bool:
         """Read the list, if necessary several times, until it shows something new; adopts it. Whether it does."""
 
+    @abc.abstractmethod
     def adopt_new(self) -> bool:
         """Adopt what the last reading of the list shows to be new; whether it shows anything."""
 
+    @abc.abstractmethod
     def has_unlisted(self, error: CallError) -> bool:
         """Whether the quota, or time, cannot exclude an effect that the list does not show."""
 
-    def is_lost(self, error: CallError) -> bool:
-        """Whether a refusal of a later attempt may be due to this attempt."""
-
-    def may_follow_lost(self, error: CallError) -> bool:
-        """Whether a lost attempt may be the reason for this refusal."""
-
+    @abc.abstractmethod
     def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
         """The error for a call whose effect is unknown, for one of the reasons above or another one."""
 
+    def is_lost(self, error: CallError) -> bool:
+        """Whether a refusal of a later attempt may be due to this attempt."""
+        return error.may_have_effect
+
+    def may_follow_lost(self, error: CallError) -> bool:
+        """Whether a lost attempt may be the reason for this refusal."""
+        return True
+
     def exhausted(self, error: CallError, attempts: int) -> QgError:
-        """The error if all attempts changed nothing."""
+        """The error if all attempts changed nothing, as far as is known."""
+        return self.uncertain(error, NOTHING_NEW)
 
 
 def create_once(creation: Creation, max_attempts: int) -> CallError | None:
@@ -112,10 +123,6 @@ def verifying(
         ) from None
 
 
-#: What an error says of a call that did not fail.
-ACCEPTED = "The vendor reports success."
-
-
 def uncertain_outcome(
     error: QgError | None, what: str, reason: str, *, listing: str, advice: str, **details: Any
 ) -> UncertainOutcomeError:
@@ -128,31 +135,3 @@ def uncertain_outcome(
     return UncertainOutcomeError(
         f"{error.message} Whether {what} is unknown: {reason.replace('{list}', listing)} {advice}", **error.details
     )
-
-
-@contextlib.contextmanager
-def recorded(
-    calls: PaidCalls,
-    pending: list[int],
-    endpoint: str,
-    *,
-    wanted: int,
-    known: Collection[str],
-    request: Mapping[str, Any],
-    in_use: int | None,
-    timeout: float,
-) -> Iterator[None]:
-    """Record a paid call while it is sent, and add its number to the ``pending`` ones.
-
-    Only a call that certainly had no effect is resolved at once. The caller resolves the others as soon as their effect
-    is known; until then, the record keeps later runs from paying again.
-    """
-    number = calls.record(endpoint, wanted=wanted, known=known, request=request, in_use=in_use, timeout=timeout)
-    pending.append(number)
-    try:
-        yield
-    except CallError as error:
-        if not error.may_have_effect:
-            pending.remove(number)
-            calls.resolve(number)
-        raise

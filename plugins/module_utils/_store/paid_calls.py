@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,8 @@ UNDER_WAY = 30.0
 UNRESOLVED_TTL = 600.0
 
 #: A row per call: ``known`` (JSON) names the resources that were held before, ``request`` (JSON) is what was asked for,
-#: and ``in_use`` is what the quota counted before. ``sent`` and ``timeout`` are seconds. A call is ``finished`` where
-#: its run has reported the result, which the list may still lag behind.
+#: and ``in_use`` is the balance of a PaidCall. ``sent`` and ``timeout`` are seconds. A call is ``finished`` if its run
+#: has reported the result, which the list may still lag behind.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS paid_calls (
   id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, wanted INTEGER, known TEXT, request TEXT, in_use INTEGER,
@@ -40,22 +40,22 @@ CREATE TABLE IF NOT EXISTS paid_calls (
 class PaidCall:
     """A paid call that asked for ``wanted`` resources beside those that are ``known``.
 
-    ``in_use`` is the figure of the quota before the call that a later run compares with: for monopolies, how many were
-    in use; for leases, the channels that were free or carried a listed lease. It is None if the quota is not known.
+    ``balance`` is a figure of the quota and the list before the call: it decreases when the quota counts a resource
+    that the list does not show. It is None if the quota is not known.
     """
 
+    known: frozenset[str]
+    request: Mapping[str, Any]
     id: int
     endpoint: str
     wanted: int
-    known: frozenset[str]
-    request: Mapping[str, Any]
-    in_use: int | None
+    balance: int | None
     sent: float
     timeout: float
     finished: bool
 
     def age(self, now: float) -> float:
-        """Seconds since the call was sent; none where the clock was set back."""
+        """Seconds since the call was sent; none if the clock was set back."""
         return max(0.0, now - self.sent)
 
     def settles_in(self, now: float) -> float:
@@ -63,13 +63,13 @@ class PaidCall:
         return max(self.timeout, UNDER_WAY) + LIST_LAG - self.age(now)
 
 
+@dataclass
 class PaidCalls:
     """The unresolved paid calls of one key."""
 
-    def __init__(self, state: Store, key: str, now: Callable[[], float] = time.time) -> None:
-        self._state = state
-        self._key = key
-        self._now = now
+    state: Store
+    key: str
+    now: Callable[[], float] = time.time
 
     def record(
         self,
@@ -78,66 +78,44 @@ class PaidCalls:
         wanted: int,
         known: Collection[str],
         request: Mapping[str, Any],
-        in_use: int | None,
-        timeout: float,
+        balance: int | None = None,
+        timeout: float = 0.0,
     ) -> int:
         """Record a call that is about to be sent; returns its number."""
-        with self._state.transaction() as database:
+        lists = (json.dumps(sorted(known)), json.dumps(dict(request)))
+        with self.state.transaction() as database:
             row = database.execute(
                 "INSERT INTO paid_calls (key, endpoint, wanted, known, request, in_use, sent, timeout) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    self._key,
-                    endpoint,
-                    wanted,
-                    json.dumps(sorted(known)),
-                    json.dumps(dict(request)),
-                    in_use,
-                    self._now(),
-                    timeout,
-                ),
+                (self.key, endpoint, wanted, *lists, balance, self.now(), timeout),
             )
             return int(row.lastrowid or 0)
 
     def resolve(self, *numbers: int) -> None:
         """Forget calls whose result is known."""
-        if not numbers:
-            return
-        with self._state.transaction() as database:
-            database.executemany("DELETE FROM paid_calls WHERE id = ?", [(number,) for number in numbers])
+        self._change("DELETE FROM paid_calls WHERE id = ?", [(number,) for number in numbers])
 
     def finish(self, *numbers: int) -> None:
         """The result of these calls was reported; whether the list shows it is for a later run to see."""
-        if not numbers:
-            return
-        with self._state.transaction() as database:
-            database.executemany("UPDATE paid_calls SET finished = 1 WHERE id = ?", [(number,) for number in numbers])
+        self._change("UPDATE paid_calls SET finished = 1 WHERE id = ?", [(number,) for number in numbers])
 
     def rename(self, number: int, endpoint: str) -> None:
         """Keep a call under another name than that of the endpoint."""
-        with self._state.transaction() as database:
-            database.execute("UPDATE paid_calls SET endpoint = ? WHERE id = ?", (endpoint, number))
+        self._change("UPDATE paid_calls SET endpoint = ? WHERE id = ?", [(endpoint, number)])
+
+    def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            with self.state.transaction() as database:
+                database.executemany(statement, rows)
 
     def unresolved(self, *endpoints: str) -> list[PaidCall]:
         """The calls to these endpoints whose result is not known, the earliest first."""
         marks = ", ".join("?" * len(endpoints))
-        rows = self._state.rows(
-            "SELECT id, endpoint, wanted, known, request, in_use, sent, timeout, finished FROM paid_calls "
+        rows = self.state.rows(
+            "SELECT known, request, id, endpoint, wanted, in_use, sent, timeout, finished FROM paid_calls "
             f"WHERE key = ? AND endpoint IN ({marks}) ORDER BY id",
-            self._key,
+            self.key,
             *endpoints,
         )
-        return [
-            PaidCall(
-                id=number,
-                endpoint=endpoint,
-                wanted=wanted,
-                known=frozenset(self._state.decoded(known)),
-                request=self._state.decoded(request),
-                in_use=in_use,
-                sent=sent,
-                timeout=timeout,
-                finished=bool(finished),
-            )
-            for number, endpoint, wanted, known, request, in_use, sent, timeout, finished in rows
-        ]
+        decoded = self.state.decoded
+        return [PaidCall(frozenset(decoded(known)), decoded(request), *row) for known, request, *row in rows]

@@ -42,44 +42,44 @@ class Correction:
     gone: frozenset[str]
 
 
+@dataclass
 class ReportedChanges:
     """The reported changes of one kind of resource of one key."""
 
-    def __init__(self, state: Store, key: str, resource: str, now: Callable[[], float] = time.time) -> None:
-        self._state = state
-        self._key = key
-        self._resource = resource
-        self._now = now
+    state: Store
+    key: str
+    resource: str
+    now: Callable[[], float] = time.time
 
     def record(self, present: Mapping[str, Any] | None = None, gone: Collection[str] = ()) -> None:
         """Record the changes in a response: resources that are held now, with their items, and released ones."""
-        now = self._now()
+        now = self.now()
         rows = [(name, 1, json.dumps(item)) for name, item in (present or {}).items()]
         rows += [(name, 0, "null") for name in gone]
-        with self._state.transaction() as database:
+        with self.state.transaction() as database:
             database.execute("DELETE FROM reported WHERE at NOT BETWEEN ? AND ?", (now - LIST_LAG, now))
             database.executemany(
                 "INSERT INTO reported (name, present, item, key, resource, at) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET reversed = reversed OR present != excluded.present, "
                 "present = excluded.present, item = excluded.item, at = excluded.at",
-                [(*row, self._key, self._resource, now) for row in rows],
+                [(*row, self.key, self.resource, now) for row in rows],
             )
 
     def forget(self, names: Collection[str]) -> None:
         """Delete the reports of these resources, so that only the list counts for them."""
-        with self._state.transaction() as database:
+        with self.state.transaction() as database:
             database.executemany(
                 "DELETE FROM reported WHERE key = ? AND resource = ? AND name = ?",
-                [(self._key, self._resource, name) for name in names],
+                [(self.key, self.resource, name) for name in names],
             )
 
     def gone(self) -> frozenset[str]:
         """Return the names that were reported as released, for names that are never reused: no list has to agree."""
-        now = self._now()
-        rows = self._state.rows(
+        now = self.now()
+        rows = self.state.rows(
             "SELECT name FROM reported WHERE key = ? AND resource = ? AND NOT present AND at > ? AND at <= ?",
-            self._key,
-            self._resource,
+            self.key,
+            self.resource,
             now - LIST_LAG,
             now,
         )
@@ -98,12 +98,12 @@ class ReportedChanges:
         A change that reversed an earlier one is not deleted, since the list may still show the state before both, and
         then the state between them. Nor is a release deleted because one list lacks the name, since it may be wrong.
         """
-        now = self._now()
-        rows = self._state.rows(
+        now = self.now()
+        rows = self.state.rows(
             "SELECT name, present, item, at, reversed FROM reported WHERE key = ? AND resource = ? "
             "AND at > ? AND at <= ?",
-            self._key,
-            self._resource,
+            self.key,
+            self.resource,
             now - LIST_LAG,
             now,
         )
@@ -112,18 +112,18 @@ class ReportedChanges:
             return Correction({}, frozenset())
         shown = set(listed)
         caught_up = [
-            (self._key, self._resource, name, present, at)
+            (self.key, self.resource, name, present, at)
             for name, present, _item, at, reversed_ in rows
             if complete and not reversed_ and present and name in shown
         ]
         if caught_up:
-            with self._state.transaction() as database:
+            with self.state.transaction() as database:
                 # Another process may have recorded a new report of the same resource since.
                 database.executemany(
                     "DELETE FROM reported WHERE key = ? AND resource = ? AND name = ? AND present = ? AND at = ?",
                     caught_up,
                 )
         return Correction(
-            {name: self._state.decoded(item) for name, present, item, *_rest in rows if present and name not in shown},
+            {name: self.state.decoded(item) for name, present, item, *_rest in rows if present and name not in shown},
             frozenset(name for name, present, *_rest in rows if not present and name in shown),
         )

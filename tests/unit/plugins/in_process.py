@@ -16,6 +16,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.classic import ClassicLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from simulator.core import ConnectionLost, Core
@@ -99,6 +100,13 @@ def client(core: Core, directory: Path, max_wait: float = 300.0, transport: InPr
     rate_limiter = RateLimiter(State(str(directory)), minute=60.0, now=core.clock.now)
     budget = WaitBudget(max_wait, sleep=transport.advance)
     return ProxyApi(transport, rate_limiter, budget, api_url="http://vendor.example", key=KEY)
+
+
+def lease_client(
+    core: Core, directory: Path, max_wait: float = 300.0, transport: InProcess | None = None
+) -> ClassicLeases:
+    """The same for leases."""
+    return ClassicLeases(client(core, directory, max_wait, transport))
 
 
 def configure(core: Core, **fields: Any) -> None:

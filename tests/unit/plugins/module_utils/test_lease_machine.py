@@ -20,23 +20,25 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import AllocationParams, Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     QgError,
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import actions
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.actions import LeaseResult
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseResult
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import state_machines
-from in_process import KEY, InProcess, Killed, LateCall, books, calls, client, configure, fault
+from in_process import KEY, InProcess, Killed, LateCall, books, calls, configure, fault, lease_client
 from simulator.clock import Clock
 from simulator.core import Core
 
@@ -189,9 +191,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
         node = self.use(node)
         desired = DesiredLeases(count, params, min_remaining, exact=exact, undetermined=undetermined)
         before = self.matching(desired)
-        outcome = self.run(
-            node, check, max_wait, lambda api: actions.reconcile(api, desired, check=check, now=self.now)
-        )
+        outcome = self.run(node, check, max_wait, lambda api: ensure_leases(api, desired, check=check))
         released = self.wire.late_released(self.waiting)
         known = sum(lease.ip not in released for lease in before) + self.late_matching(desired)
         assert len(self.paid) <= max(0, count - known) + self.ended(before), "leased beyond the desired count"
@@ -217,7 +217,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
             node,
             check,
             max_wait,
-            lambda api: actions.release(api, lambda lease: lease.ip in ips, check=check, now=self.now),
+            lambda api: release_leases(api, lambda lease: lease.ip in ips, check=check),
         )
         left = {lease.ip for lease in books(self.core).leases}
         assert not self.paid
@@ -256,9 +256,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
                 node,
                 check,
                 300,
-                lambda api: actions.replace(
-                    api, chosen if named is not None else None, number, params, check=check, now=self.now
-                ),
+                lambda api: replace_leases(api, chosen if named is not None else None, number, params, check=check),
             )
             # A user whose run was killed starts it again.
             again = self.killed
@@ -294,11 +292,13 @@ class LeaseStateMachine(RuleBasedStateMachine):
         with contextlib.closing(State(str(self.directory / str(self.last_node)))) as state:
             return bool(state.rows("SELECT 1 FROM paid_calls LIMIT 1"))
 
-    def run(self, node: int, check: bool, max_wait: int, task: Callable[[ProxyApi], LeaseResult]) -> LeaseResult | None:
+    def run(
+        self, node: int, check: bool, max_wait: int, task: Callable[[LeaseBackend], LeaseResult]
+    ) -> LeaseResult | None:
         """One task of a user; another that begins in one of its pauses has to keep away."""
         self.began = self.now()
         since, written = len(books(self.core).paid), len(calls(self.core, *WRITING))
-        api = client(self.core, self.directory / str(node), max_wait, self.wire)
+        api = lease_client(self.core, self.directory / str(node), max_wait, self.wire)
         pause = api.budget.sleep
 
         def nap(seconds: float) -> None:
@@ -340,9 +340,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
         self.intruding = True
         written = len(calls(self.core, *WRITING))
         with pytest.raises(WaitBudgetExceeded, match="another run"):
-            actions.reconcile(
-                client(self.core, self.directory / str(node), 0, self.wire), DesiredLeases(6), now=self.now
-            )
+            ensure_leases(lease_client(self.core, self.directory / str(node), 0, self.wire), DesiredLeases(6))
         self.intruding = False
         assert len(calls(self.core, *WRITING)) == written
 

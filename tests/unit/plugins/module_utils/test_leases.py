@@ -39,7 +39,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import actions
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases, matching_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
     DesiredLeases,
     LeaseMatch,
@@ -48,14 +48,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
     classify,
     plan,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.allocate import ensure_held
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
 from hypothesis import given
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from in_process import KEY, InProcess, Killed, books, calls, client, configure, fault
+from in_process import KEY, InProcess, Killed, books, calls, client, configure, fault, lease_client
 from simulator.clock import Clock
 from simulator.core import Core
 
@@ -290,8 +292,8 @@ def wire(core: Core) -> InProcess:
 @pytest.fixture
 def hold(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
     def run(count: int, max_wait: float = 300, node: str = "a", **desired: Any) -> Any:
-        api = client(core, tmp_path / node, max_wait, wire)
-        return actions.reconcile(api, DesiredLeases(count, **desired), now=core.clock.now)
+        api = lease_client(core, tmp_path / node, max_wait, wire)
+        return ensure_leases(api, DesiredLeases(count, **desired))
 
     return run
 
@@ -395,7 +397,7 @@ def test_a_released_channel_is_waited_for(
 ) -> None:
     configure(core, plan={"channels": 2, "free_delay": 6})
     hold(2)
-    actions.release(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
+    release_leases(lease_client(core, tmp_path / "a", 300, wire), lambda _lease: True)
     outcome = hold(2)
     assert (outcome.error, len(outcome.leases)) == (None, 2)
 
@@ -457,9 +459,9 @@ def test_a_plan_by_volume_releases_one_lease_in_vain_at_most(core: Core, hold: C
 
 
 def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Core, wire: InProcess, tmp_path: Path) -> None:
-    api = client(core, tmp_path / "a", 300, wire)
+    api = lease_client(core, tmp_path / "a", 300, wire)
     with api.key_lock(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
-        actions.reconcile(client(core, tmp_path / "a", 0, wire), DesiredLeases(1), now=core.clock.now)
+        ensure_leases(lease_client(core, tmp_path / "a", 0, wire), DesiredLeases(1))
     assert calls(core) == []
 
 
@@ -469,10 +471,10 @@ def test_names_of_areas_are_read_once_an_hour(
     hold(3, node="elsewhere")
     desired = DesiredLeases(0, AllocationParams(area_id=GUANGZHOU))
     for _again in range(3):
-        actions.matching_leases(client(core, tmp_path / "a", 300, wire), desired, max_age=0, now=core.clock.now)
+        matching_leases(lease_client(core, tmp_path / "a", 300, wire), desired, max_age=0)
     assert calls(core, "/resources") == ["/resources"]
     wire.advance(3601)
-    actions.matching_leases(client(core, tmp_path / "a", 300, wire), desired, max_age=0, now=core.clock.now)
+    matching_leases(lease_client(core, tmp_path / "a", 300, wire), desired, max_age=0)
     assert calls(core, "/resources") == ["/resources"] * 2
 
 
@@ -495,7 +497,7 @@ def test_a_lost_replacement_is_adopted_or_repeated(
 ) -> None:
     hold(3)
     fault(core, {"path": "/replace", **kind})
-    outcome = actions.replace(client(core, tmp_path / "a", 300, wire), None, 2, AllocationParams(), now=core.clock.now)
+    outcome = replace_leases(lease_client(core, tmp_path / "a", 300, wire), None, 2, AllocationParams())
     assert outcome.error is None
     assert (len(outcome.allocated), len(outcome.released), len(books(core).leases)) == (2, 2, 3)
     assert paid(core) == 5
@@ -511,7 +513,7 @@ def test_leases_that_a_refused_replacement_lost_are_allocated_again(
     left = [area.available for area in stock]
     for area in stock:
         area.available = 0
-    api = client(core, tmp_path / "a", 300, wire)
+    api = lease_client(core, tmp_path / "a", 300, wire)
     pause = api.budget.sleep
 
     def nap(seconds: float) -> None:
@@ -521,7 +523,7 @@ def test_leases_that_a_refused_replacement_lost_are_allocated_again(
         pause(seconds)
 
     api.budget.sleep = nap
-    outcome = actions.replace(api, None, 2, AllocationParams(), now=core.clock.now)
+    outcome = replace_leases(api, None, 2, AllocationParams())
     # The stock of the leases that were dropped serves at once, or the run says what is gone.
     assert len(outcome.released) >= 2
     assert outcome.error is None or outcome.missing == len(outcome.released) - len(outcome.allocated)
@@ -536,7 +538,7 @@ def test_a_replacement_that_replaces_fewer_never_pays_for_more_than_were_request
     for number in range(1, 5):
         hold(number)
     fault(core, {"path": "/replace", "kind": "partial", "drop": 1})
-    outcome = actions.replace(client(core, tmp_path / "a", 300, wire), None, 3, AllocationParams(), now=core.clock.now)
+    outcome = replace_leases(lease_client(core, tmp_path / "a", 300, wire), None, 3, AllocationParams())
     # The vendor released three and leased two. Its choice for the third may be a lease that was just paid for.
     assert outcome.error is None
     assert (paid(core), len(books(core).leases)) == (4 + 3, 4)
@@ -547,7 +549,7 @@ def test_more_than_are_held_cannot_be_replaced(
 ) -> None:
     hold(1)
     with pytest.raises(QgError, match="count=2 leases cannot be replaced: the key holds 1"):
-        actions.replace(client(core, tmp_path / "a", 300, wire), None, 2, AllocationParams(), now=core.clock.now)
+        replace_leases(lease_client(core, tmp_path / "a", 300, wire), None, 2, AllocationParams())
     assert calls(core, "/replace") == []
 
 
@@ -557,8 +559,8 @@ def test_named_leases_are_replaced_as_far_as_the_release_limit_allows(
     configure(core, plan={"kind": "static_dedicated"})
     hold(4)
     wire.advance(2 * 86400)
-    outcome = actions.replace(
-        client(core, tmp_path / "a", 300, wire), lambda _lease: True, None, AllocationParams(), now=core.clock.now
+    outcome = replace_leases(
+        lease_client(core, tmp_path / "a", 300, wire), lambda _lease: True, None, AllocationParams()
     )
     assert outcome.error is not None
     assert "2 leases are still held" in outcome.error.message
@@ -572,9 +574,7 @@ def test_an_address_that_is_leased_twice_is_released_by_its_task(
     hold(2)
     first, second = books(core).leases
     second.ip = first.ip
-    outcome = actions.release(
-        client(core, tmp_path / "a", 300, wire), lambda one: one.task_id == first.task_id, now=core.clock.now
-    )
+    outcome = release_leases(lease_client(core, tmp_path / "a", 300, wire), lambda one: one.task_id == first.task_id)
     assert outcome.error is None
     assert books(core).leases == [second]
     (sent,) = core.journal.select("/release")
@@ -587,9 +587,7 @@ def test_an_address_that_cannot_be_released_separately_is_kept(
     hold(2)
     first, second = books(core).leases
     second.ip = first.ip
-    outcome = actions.release(
-        client(core, tmp_path / "a", 300, wire), lambda one: one.port == first.port, now=core.clock.now
-    )
+    outcome = release_leases(lease_client(core, tmp_path / "a", 300, wire), lambda one: one.port == first.port)
     if first.port == second.port:
         pytest.fail("the simulator gave one port twice")
     assert "Release both" in outcome.error.message
@@ -620,12 +618,11 @@ def exchange(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
 
     def run(max_wait: float = 300) -> Any:
         core.journal.clear()
-        return actions.replace(
-            client(core, tmp_path / "a", max_wait, wire),
+        return replace_leases(
+            lease_client(core, tmp_path / "a", max_wait, wire),
             lambda _lease: True,
             None,
             AllocationParams(),
-            now=core.clock.now,
         )
 
     return run
@@ -747,7 +744,7 @@ def test_more_than_the_plan_can_ever_give_is_not_waited_for(
 ) -> None:
     configure(core, plan={"channels": 3})
     hold(3)
-    actions.release(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
+    release_leases(lease_client(core, tmp_path / "a", 300, wire), lambda _lease: True)
     core.journal.clear()
     began = core.clock.now()
     with pytest.raises(QgError, match=f"count={wanted} needs {wanted} more leases .*only 3 of the plan's 3 channels"):
@@ -918,9 +915,7 @@ def rotate(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
         core.journal.clear()
         if kind:
             fault(core, {"path": "/replace", "kind": kind})
-        return actions.replace(
-            client(core, tmp_path / "a", 300, wire), None, None, AllocationParams(), now=core.clock.now
-        )
+        return replace_leases(lease_client(core, tmp_path / "a", 300, wire), None, None, AllocationParams())
 
     return run
 
@@ -996,7 +991,7 @@ def test_a_release_that_is_listed_late_is_waited_for(
     hold(3)
     core.journal.clear()
     frozen(seconds)
-    outcome = actions.release(client(core, tmp_path / "a", 300, wire), lambda _lease: True, now=core.clock.now)
+    outcome = release_leases(lease_client(core, tmp_path / "a", 300, wire), lambda _lease: True)
     assert (outcome.error, len(outcome.released), outcome.after) == (None, 3, ())
     assert calls(core, *WRITING) == ["/release"]
 
@@ -1006,16 +1001,16 @@ def test_a_release_is_uncertain_without_time_to_read_the_list(
 ) -> None:
     hold(3)
     core.clock.advance(120)
-    api, reads = client(core, tmp_path / "a", 0, wire), 0
+    api, reads = lease_client(core, tmp_path / "a", 0, wire), 0
     with pytest.raises(WaitBudgetExceeded):
         while True:
-            api.leases()
+            api.list()
             reads += 1
     core.clock.advance(120)
     for _read in range(reads - 1):
-        api.leases()
+        api.list()
     core.journal.clear()
-    outcome = actions.release(api, lambda _lease: True, now=core.clock.now)
+    outcome = release_leases(api, lambda _lease: True)
     assert calls(core) == ["/query", "/release"]
     assert isinstance(outcome.error, UncertainOutcomeError)
     assert "the list of leases cannot be read" in outcome.error.message
@@ -1098,9 +1093,7 @@ def test_a_lease_that_expires_during_a_replacement_is_not_replaced_twice(
     hold(1, params=AllocationParams(keep_alive=5))
     wire.advance(299)
     wire.late = ("/replace", late)
-    outcome = actions.replace(
-        client(core, tmp_path / "a", 300, wire), None, None, AllocationParams(), now=core.clock.now
-    )
+    outcome = replace_leases(lease_client(core, tmp_path / "a", 300, wire), None, None, AllocationParams())
     assert isinstance(outcome.error, UncertainOutcomeError) is not reported
     assert len(outcome.allocated) == reported
     wire.advance(60)
@@ -1133,7 +1126,7 @@ def killed_at(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
 @pytest.fixture
 def release_all(core: Core, wire: InProcess, tmp_path: Path) -> Callable[..., Any]:
     def run(max_wait: float = 300) -> Any:
-        return actions.release(client(core, tmp_path / "a", max_wait, wire), lambda _lease: True, now=core.clock.now)
+        return release_leases(lease_client(core, tmp_path / "a", max_wait, wire), lambda _lease: True)
 
     return run
 
@@ -1168,8 +1161,9 @@ def test_a_clock_that_is_set_back_does_not_prolong_the_wait_for_a_call_of_an_ear
     killed_at("/allocate", carried_out=False)
     with pytest.raises(Killed):
         hold(3)
-    api = client(core, tmp_path / "a", 300, wire)
-    outcome = actions.reconcile(api, DesiredLeases(3), now=lambda: core.clock.now() - 3000)
+    api = lease_client(core, tmp_path / "a", 300, wire)
+    api.rate_limiter.now = lambda: core.clock.now() - 3000
+    outcome = ensure_leases(api, DesiredLeases(3))
     assert (outcome.error, paid(core)) == (None, 3)
     assert api.budget.waited <= 95
 
@@ -1227,9 +1221,7 @@ def test_check_mode_does_not_wait_for_a_call_of_an_earlier_run(
     with pytest.raises(Killed):
         hold(3)
     began = core.clock.now()
-    outcome = actions.reconcile(
-        client(core, tmp_path / "a", 300, wire), DesiredLeases(3), check=True, now=core.clock.now
-    )
+    outcome = ensure_leases(lease_client(core, tmp_path / "a", 300, wire), DesiredLeases(3), check=True)
     assert (outcome.error, outcome.missing) == (None, 3)
     assert (core.clock.now(), calls(core, *WRITING)) == (began, [])
 
@@ -1249,8 +1241,8 @@ def test_a_replacement_of_named_leases_that_was_interrupted_is_continued(
     ips = {one.ip for one in books(core).leases}
 
     def run() -> Any:
-        api = client(core, tmp_path / "a", 300, wire)
-        return actions.replace(api, lambda one: one.ip in ips, None, AllocationParams(), now=core.clock.now)
+        api = lease_client(core, tmp_path / "a", 300, wire)
+        return replace_leases(api, lambda one: one.ip in ips, None, AllocationParams())
 
     killed_at(path, carried_out=carried_out)
     with pytest.raises(Killed):
@@ -1270,8 +1262,8 @@ def test_a_replacement_of_other_leases_does_not_continue_an_interrupted_one(
     first, second = books(core).leases[0].ip, books(core).leases[1].ip
 
     def run(ip: str, terms: AllocationParams) -> Any:
-        api = client(core, tmp_path / "a", 300, wire)
-        return actions.replace(api, lambda one: one.ip == ip, None, terms, now=core.clock.now)
+        api = lease_client(core, tmp_path / "a", 300, wire)
+        return replace_leases(api, lambda one: one.ip == ip, None, terms)
 
     killed_at("/allocate", carried_out=False)
     with pytest.raises(Killed):
@@ -1364,9 +1356,7 @@ def test_an_uncertain_replacement_is_continued_by_the_same_task(
     wire.late = ("/replace", 60)
 
     def run(number: int | None) -> Any:
-        return actions.replace(
-            client(core, tmp_path / "a", 300, wire), None, number, AllocationParams(), now=core.clock.now
-        )
+        return replace_leases(lease_client(core, tmp_path / "a", 300, wire), None, number, AllocationParams())
 
     assert isinstance(run(number).error, UncertainOutcomeError)
     outcome = run(number)
@@ -1383,9 +1373,7 @@ def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(
     hold(3)
 
     def run() -> Any:
-        return actions.replace(
-            client(core, tmp_path / "a", 300, wire), None, None, AllocationParams(), now=core.clock.now
-        )
+        return replace_leases(lease_client(core, tmp_path / "a", 300, wire), None, None, AllocationParams())
 
     killed_at("/replace", carried_out=True)
     with pytest.raises(Killed):

@@ -22,7 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import operations
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.allocate import ensure_held
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import (
     ApplicationParams,
     DesiredMonopolies,

@@ -26,7 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.allocate import ensure_held
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import redial
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release

@@ -16,10 +16,10 @@ from .._api.classic.client import ProxyApi
 from .._api.classic.models import Area
 from .._api.parsing import integer
 from .._core.errors import CallError, QgError
-from .application import NO_QUOTA, AllocationSession, Application
+from .application import AllocationSession, Application
+from .earlier_calls import adopt_shown, wait_for, warn_of
 from .matching import DesiredMonopolies, inside
-from .session import TRANSITIONAL_STATES, MonopolyResult, OnProgress, sample, summary
-from .unresolved import UnresolvedApplications
+from .session import DEFAULT_POLICY, TRANSITIONAL_STATES, MonopolyPolicy, MonopolyResult, OnProgress, sample, summary
 
 
 def ensure_held(
@@ -29,12 +29,13 @@ def ensure_held(
     wait: bool = True,
     check: bool = False,
     on_progress: OnProgress | None = None,
+    policy: MonopolyPolicy = DEFAULT_POLICY,
 ) -> MonopolyResult:
     """Ensure the desired number of resources: apply for the missing ones in one call, and wait until they are online.
 
     Surplus resources stay. An error before the first list is raised, any later one is part of the result.
     """
-    allocator = _Allocator(AllocationSession(api, desired, on_progress))
+    allocator = _Allocator(AllocationSession(api, policy, on_progress, desired))
     result = allocator.session.result
     try:
         with contextlib.nullcontext() if check else api.key_lock():
@@ -54,28 +55,26 @@ class _Allocator:
     def __init__(self, session: AllocationSession) -> None:
         self.session = session
         self.has_list = False
-        self._unresolved = UnresolvedApplications(session)
         self._idle_stock: list[Any] | None = None
-        self._used = 0
 
     def allocate(self, check: bool) -> None:
         """Determine how many resources are missing, and apply for them."""
         session = self.session
         desired, result, matcher = session.desired, session.result, session.matcher
         self.has_list = True
-        unresolved = self._unresolved.adopt_shown(check)
-        matcher.learn(session.held)
-        counted, unknown = matcher.classify(session.held)
+        unresolved = adopt_shown(session, check=check)
+        matcher.learn(session.monopolies)
+        counted, unknown = matcher.classify(session.monopolies)
         if desired.area_code is not None and unknown and len(counted) < desired.count:
-            matcher.learn(session.held, self._read_idle_stock())
-            counted, unknown = matcher.classify(session.held)
+            matcher.learn(session.monopolies, self._read_idle_stock())
+            counted, unknown = matcher.classify(session.monopolies)
         result.before = counted
         result.undetermined = [monopoly.uuid for monopoly in unknown]
         result.missing = max(0, desired.count - len(counted))
         if not result.missing:
             return
         if unresolved and not check:
-            self._unresolved.wait(unresolved)
+            wait_for(session, unresolved)
             self.allocate(check)
             return
         if unknown and desired.undetermined == "fail":
@@ -84,33 +83,33 @@ class _Allocator:
                 f"match is unknown: {sample(result.undetermined)}. Set undetermined to match if they count, or to "
                 "ignore to apply for more."
             )
-        self._check_quota()
-        if not session.held and self._used:
+        used = self._check_quota()
+        if not session.held and used:
             # The quota counts resources, so the empty list may be wrong.
             session.refresh()
             if session.held:
                 self.allocate(check)
                 return
         if check:
-            self._unresolved.warn(unresolved)
+            warn_of(session, unresolved)
             self._check_stock()
         else:
             Application(session).run()
 
-    def _check_quota(self) -> None:
-        """Fail if the plan has too few resources free, and keep how many are in use."""
+    def _check_quota(self) -> int:
+        """Fail if the plan has too few resources free; returns how many are in use."""
         session = self.session
-        quota, missing = session.api.quota_or_none(*NO_QUOTA), session.result.missing
+        quota, missing = session.quota(), session.result.missing
         if quota is None:
-            return
-        self._used = quota.used
-        session.in_use = quota.used if quota.total else None
+            return 0
         # The quota of a plan without channels counts something else.
+        session.balance_before = session.balance(quota) if quota.total else None
         if quota.total and missing > quota.available:
             raise QgError(
                 f"{missing} more resources are needed to hold {session.desired.count}, and the plan has "
                 f"{quota.available} of {quota.total} free. Ask for less, release some, or extend the plan."
             )
+        return quota.used
 
     def _read_idle_stock(self) -> list[Any]:
         if self._idle_stock is None:
@@ -143,14 +142,10 @@ class _Allocator:
         desired, applied = session.desired, session.result.applied
 
         def unready() -> list[str]:
-            counted = session.counted
-            if sum(monopoly.state == "online" for monopoly in counted) >= desired.count:
+            waiting = [one for one in session.counted if one.state != "online"]
+            if len(session.counted) - len(waiting) >= desired.count:
                 return []
-            return [
-                monopoly.uuid
-                for monopoly in counted
-                if monopoly.state != "online" and (monopoly.uuid in applied or monopoly.state in TRANSITIONAL_STATES)
-            ]
+            return [one.uuid for one in waiting if one.uuid in applied or one.state in TRANSITIONAL_STATES]
 
         if applied or unready():
             advice = (
@@ -158,6 +153,6 @@ class _Allocator:
             )
             total = max(desired.count, len(session.counted))
             session.wait_until_ready(unready, lambda: summary((one.state for one in session.counted), total), advice)
-        gone = set(applied) - set(session.by_uuid)
+        gone = set(applied) - set(session.held)
         if gone:
             raise QgError(f"The list no longer contains resources that were applied for: {sample(sorted(gone))}.")

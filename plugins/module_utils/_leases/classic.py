@@ -1,0 +1,66 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The leases of the classic API (``https://proxy.qg.net``).
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from .._api.classic import endpoints
+from .._api.classic.client import ProxyApi
+from .._api.classic.errors import (
+    ALLOCATION_FAILED,
+    COUNT_LIMIT,
+    NO_FREE_CHANNEL,
+    NO_PERMISSION,
+    RESOURCES_SHORT,
+    UNKNOWN,
+)
+from .._api.classic.models import Lease
+from .backend import LeaseFeatures
+from .plan import MAX_PER_CALL
+
+FEATURES = LeaseFeatures(
+    list=endpoints.QUERY.name,
+    get=endpoints.ALLOCATE.name,
+    replace=endpoints.REPLACE.name,
+    release=endpoints.RELEASE.name,
+    max_per_call=MAX_PER_CALL,
+    no_free_channel=frozenset({NO_FREE_CHANNEL}),
+    taken=frozenset({NO_FREE_CHANNEL, RESOURCES_SHORT, COUNT_LIMIT}),
+    failed=frozenset({ALLOCATION_FAILED}),
+    half_way=frozenset({UNKNOWN, NO_FREE_CHANNEL, RESOURCES_SHORT, ALLOCATION_FAILED, COUNT_LIMIT}),
+    too_many=frozenset({COUNT_LIMIT}),
+    forbidden=frozenset({NO_PERMISSION}),
+    release_rules=(
+        "A dynamic dedicated plan may release channels*2 addresses a minute; a static one 2 a week, each more than a "
+        "day after it was leased; a shared one never releases."
+    ),
+)
+
+
+class ClassicLeases:
+    """The classic API as a :class:`~.backend.LeaseBackend`."""
+
+    features = FEATURES
+    restore = staticmethod(Lease.from_item)
+
+    def __init__(self, api: ProxyApi) -> None:
+        self.budget = api.budget
+        self.rate_limiter = api.rate_limiter
+        self.key_digest = api.key_digest
+        self.timeout = api.timeout
+        self.key_lock = api.key_lock
+        self.list = api.leases
+        self.get = api.allocate
+        self.replace = api.replace
+        self.release = api.release
+        self.quota = api.lease_quota
+        self.areas = api.areas
+        self.release_batch = api.release_batch
+        self.released_recently = api.released_recently
+        self.forget = api.forget_leases
+        self.report_released = api.report_released

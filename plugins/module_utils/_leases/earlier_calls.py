@@ -1,0 +1,117 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The calls of earlier runs that ended before their result was known.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+
+from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._reconcile.lost_response import UNLISTED
+from .._store.paid_calls import PaidCall
+from .backend import LeaseBackend, LeasePolicy
+from .plan import Origin
+from .session import LeaseSession
+
+#: The name of an interrupted replacement whose result is known: a run that requests the same continues it.
+INTERRUPTED_REPLACE = "replace, interrupted"
+
+
+@contextlib.contextmanager
+def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Iterator[LeaseSession]:
+    """Lock the key, and read what it holds; unless this is a ``check``, once earlier runs have nothing under way."""
+    with api.key_lock():
+        session = LeaseSession(api, policy)
+        load_initial(session, wait=not check)
+        yield session
+
+
+def load_initial(session: LeaseSession, *, wait: bool) -> None:
+    """Read what is held before anything is changed, with ``wait`` once earlier runs have nothing under way."""
+    session.refresh()
+    session.before = tuple(session.held.values())
+    features = session.features
+    for call in session.calls.unresolved(*filter(None, (features.get, features.replace, features.release))):
+        _resolve(session, call, wait=wait)
+    session.store.touch({lease.task_id for lease in session.held.values()})
+
+
+def _resolve(session: LeaseSession, call: PaidCall, *, wait: bool) -> None:
+    is_release = call.endpoint == session.features.release
+    doubted = call.known if is_release else frozenset[str]()
+    read, is_shown = partial(session.refresh, doubted), partial(_shows_result, session, call)
+    if doubted:
+        read()
+    if not wait and not is_shown() and call.settles_in(session.now()) > 0:
+        return
+    try:
+        session.settle(call, is_shown, read)
+    except WaitBudgetExceeded:
+        left = max(0.0, call.settles_in(session.now()))
+        reason = f"{{list}} may show it within {left:.0f} seconds, but max_wait ends before that."
+        raise _undecided(session, call, reason) from None
+    if doubted:
+        # The list has had its time, and decides.
+        session.api.forget(doubted)
+    recent = session.is_recent(call)
+    if recent and not is_shown() and session.exceeds_list(call.balance):
+        raise _undecided(session, call, UNLISTED)
+    if not is_release and not call.finished:
+        fresh, known = [session.held[name] for name in session.new_since(call.known)], session.store.origins()
+        session.save_origin([one for one in fresh if one.task_id not in known], call.wanted, origin_of(call))
+        first = {lease.name for lease in session.before}
+        session.new.update({lease.name: lease for lease in fresh if lease.name not in first})
+    if call.endpoint == session.features.replace and recent and not call.finished:
+        # A run that requests the same continues it, and does not pay again.
+        session.calls.rename(call.id, INTERRUPTED_REPLACE)
+    else:
+        session.calls.resolve(call.id)
+
+
+def _shows_result(session: LeaseSession, call: PaidCall) -> bool:
+    """Whether the list shows all that a call may have done."""
+    if call.endpoint == session.features.release:
+        return session.names.isdisjoint(call.known)
+    if len(session.new_since(call.known)) < call.wanted:
+        return False
+    if call.endpoint == session.features.get:
+        return True
+    if call.known & session.names and session.report_replaced(call.wanted, call.known):
+        session.refresh()
+    return len(call.known - session.names) >= min(call.wanted, len(call.known))
+
+
+def _undecided(session: LeaseSession, call: PaidCall, reason: str) -> UncertainOutcomeError:
+    is_release = call.endpoint == session.features.release
+    what = f"{len(call.known)} leases were released" if is_release else f"{call.wanted} addresses were leased"
+    age = call.age(session.now())
+    error = QgError(
+        f"An earlier run sent {call.endpoint} {age:.0f} seconds ago and ended before its result was known.",
+        endpoint=call.endpoint,
+    )
+    return session.uncertain(error, what, reason)
+
+
+def recent_calls(session: LeaseSession, name: str) -> list[PaidCall]:
+    """The replacements of earlier runs that this one may continue. Older ones are forgotten."""
+    calls = session.calls.unresolved(name)
+    session.calls.resolve(*(call.id for call in calls if not session.is_recent(call)))
+    return [call for call in calls if session.is_recent(call)]
+
+
+def origin_of(call: PaidCall) -> Origin:
+    """The origin of the leases that a recorded call requested."""
+    origin = call.request["origin"]
+    return Origin(origin["area_id"], origin["isp"], frozenset(origin["successor_of"]))
+
+
+def described(origin: Origin) -> dict[str, object]:
+    """An origin as the record of a call contains it."""
+    return {**vars(origin), "successor_of": sorted(origin.successor_of)}

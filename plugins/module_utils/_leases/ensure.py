@@ -1,0 +1,144 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ensure a number of live leases: allocate only what is missing, and release a surplus.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._api.classic.models import Lease, Quota, oldest_first
+from .._core.errors import CallError, OptionError, QgError
+from .allocate import allocate
+from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
+from .earlier_calls import lease_session, load_initial
+from .plan import DesiredLeases, LeaseMatch, Plan, area_numbers, classify, format_leases, plan
+from .release import release
+from .session import LeaseResult, LeaseSession
+
+
+def ensure_leases(
+    api: LeaseBackend, desired: DesiredLeases, *, check: bool = False, policy: LeasePolicy = DEFAULT_POLICY
+) -> LeaseResult:
+    """Allocate only the missing leases and release a surplus; with ``check``, only read."""
+    with lease_session(api, policy, check=check) as session:
+        first, quota = plan(_classify(session, desired), desired), None
+        if first.missing:
+            _check_lifetime(session, desired)
+            quota = session.wait_for_channels(first.missing - len(first.surplus), wait=not check)
+            if quota and quota.used and not session.held:
+                # An empty list is read again if the quota shows leases.
+                load_initial(session, wait=not check)
+                first = plan(_classify(session, desired), desired)
+        result = LeaseResult(session.before, session.before, first.keep, missing=first.missing, quota=quota)
+        _check_channels(first, desired, result)
+        if check:
+            result.released = first.surplus
+        else:
+            _apply(session, first, desired, result)
+        return result
+
+
+def matching_leases(
+    api: LeaseBackend, desired: DesiredLeases, *, max_age: float, policy: LeasePolicy = DEFAULT_POLICY
+) -> tuple[Lease, ...]:
+    """Return the matching held leases, from a list that is at most ``max_age`` seconds old; changes nothing."""
+    session = LeaseSession(api, policy)
+    session.load_cached(max_age)
+    return plan(_classify(session, desired, all_of_them=True), desired).keep
+
+
+def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: bool = False) -> LeaseMatch:
+    """Classify what is held; the vendor's names of areas are read only if a lease is undetermined without them.
+
+    Leases beyond the desired count may stay undetermined, except with ``all_of_them``.
+    """
+    held, now, origins = session.held.values(), session.now(), session.origins()
+    found = classify(held, desired, now, origins, {})
+    undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
+    enough = len(found.matching) >= desired.count and not desired.exact and not all_of_them
+    if desired.params.area_id is None or not undetermined or enough:
+        return found
+    names = session.store.area_names()
+    if names is None:
+        try:
+            names = area_numbers(session.api.areas())
+        except CallError:
+            # Without the names, the leases stay undetermined.
+            return found
+        session.store.save_area_names(names)
+    return classify(held, desired, now, origins, names)
+
+
+def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
+    """Refuse a min_remaining that new leases cannot meet: each run would pay for others."""
+    seen = session.store.lifetime(desired.params.keep_alive)
+    if desired.min_remaining and seen is not None and seen < desired.min_remaining * 60:
+        raise OptionError(
+            f"min_remaining={desired.min_remaining} cannot be met: the last new lease of this key had {seen / 60:.0f} "
+            "minutes left. Lower min_remaining, or raise keep_alive if the plan allows it."
+        )
+
+
+def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) -> None:
+    """Refuse, before the first change, more leases than the plan has channels for."""
+    quota = result.quota
+    free = None if quota is None else quota.available + len(first.surplus)
+    if quota is None or free is None or first.missing <= free:
+        return
+    raise QgError(
+        f"count={desired.count} needs {first.missing} more leases ({len(first.keep)} of the {len(result.before)} held "
+        f"ones match), but only {free} of the plan's {quota.total} channels can be had. Lower count, release leases "
+        "that are not needed, or buy channels.",
+        quota=quota.described(),
+        held=len(result.before),
+        missing=first.missing,
+    )
+
+
+def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: LeaseResult) -> None:
+    # If there is room for both, nothing is released before its successor is there.
+    short = result.quota if result.quota and result.quota.available < first.missing else None
+    with result.completed(session, first.surplus):
+        if short:
+            _make_room(session, first.surplus, short)
+        allocate(session, first.missing, desired.params, desired.task_ids)
+        if not short:
+            release(session, first.surplus)
+        _check_new(session, desired)
+    wanted = {lease.name for lease in first.keep} | set(session.new)
+    result.leases = tuple(oldest_first(lease for name, lease in session.held.items() if name in wanted))
+    result.missing = max(0, desired.count - len(result.leases))
+
+
+def _make_room(session: LeaseSession, surplus: Sequence[Lease], before: Quota) -> None:
+    """Release leases to free their channels: only one at first, since a plan by volume gets nothing back for it.
+
+    The API does not show which plans are billed by volume.
+    """
+    release(session, surplus[:1])
+    quota = session.wait_for_channels(before.available + 1, wait=True)
+    if quota and quota.available <= before.available:
+        raise QgError(
+            f"{format_leases(surplus[:1])} was released, but no channel came free for it, so the other leases were "
+            f"kept. A plan that is billed by volume pays for every new lease: it has {quota.available} left.",
+            quota=quota.described(),
+        )
+    release(session, surplus[1:])
+
+
+def _check_new(session: LeaseSession, desired: DesiredLeases) -> None:
+    short = [
+        lease
+        for lease in session.new.values()
+        if (left := lease.remaining(session.now())) is not None and left < desired.min_remaining * 60
+    ]
+    if short:
+        raise QgError(
+            f"{len(short)} new leases have less than min_remaining={desired.min_remaining} minutes left: "
+            f"{format_leases(short)}. Lower min_remaining, or raise keep_alive if the plan allows it."
+        )

@@ -1,0 +1,195 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run for the leases of a key: what is held as far as is known, and what came since the run began.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from .._api.classic.models import AllocationParams, Lease, Quota, oldest_first
+from .._core.errors import QgError, WaitBudgetExceeded
+from .._reconcile.session import Session
+from .._store.lease_store import LeaseStore
+from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
+from .plan import Origin
+
+
+class LeaseSession(Session[Lease]):
+    """The leases of a key. Use it under :meth:`LeaseBackend.key_lock`.
+
+    ``held`` is what the key holds as far as is known, ``before`` what it held at first. ``new`` are the leases that
+    came since then.
+    """
+
+    api: LeaseBackend
+    policy: LeasePolicy
+    listing = "the list of leases"
+    advice = "Check with `ansible localhost -m qingguo.qgnet.qg_proxy_info` in a minute, before you run this again."
+
+    def __init__(self, api: LeaseBackend, policy: LeasePolicy = DEFAULT_POLICY) -> None:
+        super().__init__(api, policy, api.features.list)
+        self.features = api.features
+        self.store = LeaseStore(api.rate_limiter.state, api.key_digest, self.now)
+        self.new: dict[str, Lease] = {}
+        self.before: tuple[Lease, ...] = ()
+        #: Whether a release may still be carried out, which would hit a new lease of the same address.
+        self.release_in_flight = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the held leases."""
+        return frozenset(self.held)
+
+    def refresh(self, doubted: Collection[str] = ()) -> None:
+        """Read what is held now. For ``doubted`` leases, whose release was reported, the vendor's list decides."""
+        self.held = {lease.name: lease for lease in self.api.list(doubted=doubted)}
+
+    def load_cached(self, max_age: float) -> None:
+        """Use a list that any run read at most ``max_age`` seconds ago, or read it for all later ones."""
+        rows = self.store.cached_leases(max_age)
+        if rows is None:
+            with self.api.key_lock("reading"):
+                # Another run may have read it while this one waited.
+                rows = self.store.cached_leases(max_age)
+                if rows is None:
+                    rows = [(lease.task_id, lease.vendor) for lease in self.api.list()]
+                    self.store.cache_leases(rows)
+        leases = [self.api.restore(vendor, task_id) for task_id, vendor in rows]
+        self.held = {lease.name: lease for lease in leases}
+
+    def gone(self, leases: Iterable[Lease]) -> list[Lease]:
+        """Those that are no longer held."""
+        return [lease for lease in leases if lease.name not in self.held]
+
+    def take(self, leases: Iterable[Lease]) -> None:
+        """Keep leases that a response reported as new."""
+        taken = {lease.name: lease for lease in leases}
+        # At once, so that an error of the state store does not hide what was paid for.
+        self.new.update(taken)
+        self.held.update(taken)
+        self.store.invalidate()
+
+    def adopt(self, known: Collection[str], asked: int, origin: Origin, params: AllocationParams) -> int:
+        """Adopt what the last reading shows beside the known leases, and save its origin; returns how many."""
+        fresh = [self.held[name] for name in self.new_since(known)]
+        self.new.update({lease.name: lease for lease in fresh})
+        self.save_origin(fresh, asked, origin)
+        remaining = [seconds for lease in fresh if (seconds := lease.remaining(self.now())) is not None]
+        if remaining:
+            self.store.save_lifetime(params.keep_alive, max(remaining))
+        return len(fresh)
+
+    def origins(self) -> dict[str, Origin]:
+        """The origin of each task that was leased by this control node."""
+        return {task: Origin(*row) for task, row in self.store.origins().items()}
+
+    def save_origin(self, fresh: Iterable[Lease], asked: int, origin: Origin) -> None:
+        """Save what new leases were requested with."""
+        tasks = Counter(lease.task_id for lease in fresh)
+        # A task with more leases than were requested belongs to another client.
+        own = [task for task, size in tasks.items() if size <= asked]
+        self.store.save_origin(own, origin.area_id, origin.isp, origin.successor_of)
+
+    def report_replaced(self, number: int, known: Collection[str]) -> bool:
+        """Record that the known leases are gone if as many were replaced. Of fewer, the vendor does not say which."""
+        if number < len(known):
+            return False
+        self.api.report_released(known)
+        return True
+
+    def finish_replacement(self, continued: Collection[int]) -> None:
+        """Record that the replacement of this run, and those with these records that it continued, are complete."""
+        if self.features.replace:
+            self.calls.finish(*self.pending.pop(self.features.replace, []))
+        self.calls.resolve(*continued)
+
+    def quota(self) -> Quota | None:
+        return self.api.quota()
+
+    def balance(self, quota: Quota) -> int:
+        """The channels that are free or carry a listed lease."""
+        return quota.available + len(self.held)
+
+    def wait_for_channels(self, wanted: int, *, wait: bool) -> Quota | None:
+        """Return the quota, with ``wait`` once it has room for N more leases, or when it certainly will not."""
+        until = self.now() + self.policy.channel_wait
+        while True:
+            quota = self.quota()
+            if quota is None:
+                return None
+            self.balance_before = self.balance(quota)
+            # No channel that becomes free makes room for more than there are beside those that are held.
+            hopeless = wanted > quota.total - len(self.held) or not self.api.released_recently() or self.now() >= until
+            if quota.available >= wanted or not wait or hopeless:
+                return quota
+            try:
+                self.wait_for_channel()
+            except WaitBudgetExceeded:
+                return quota
+
+    def wait_for_channel(self) -> None:
+        """Wait before the next check for a free channel."""
+        interval = self.policy.channel_poll_interval
+        self.api.budget.wait(interval, "a released channel is not free yet", self.features.get)
+
+    def quota_shows_unlisted(self, known: Collection[str]) -> bool:
+        """Whether channels stay taken by leases that the list does not show, for as long as the list may lag.
+
+        False as soon as the list shows something new, or accounts for all channels. Without a quota, only the list can
+        show anything, and is polled for as long.
+        """
+        for delay in self.policy.lag_delays:
+            if delay and self.poll_new(known, [delay]):
+                return False
+            quota = self.quota()
+            if quota is None:
+                self.poll_new(known, self.policy.lag_delays[1:])
+                return False
+            expected = quota.total if self.balance_before is None else self.balance_before
+            if self.balance(quota) >= expected:
+                return False
+        return True
+
+    def poll_new(self, known: Collection[str], delays: Iterable[float]) -> bool:
+        """Read the list after each delay until it shows something new; whether it does."""
+        return self.poll(lambda: bool(self.new_since(known)), delays)
+
+
+@dataclass
+class LeaseResult:
+    """What a run found, changed and left. ``error`` is set if it failed; the rest is correct even then.
+
+    ``allocated`` are all leases that came since the first reading, ``released`` those that this run released.
+    ``missing`` is how many leases are lacking in the end, or would be without the calls that check mode omits.
+    """
+
+    before: tuple[Lease, ...] = ()
+    after: tuple[Lease, ...] = ()
+    leases: tuple[Lease, ...] = ()
+    allocated: tuple[Lease, ...] = ()
+    released: tuple[Lease, ...] = ()
+    missing: int = 0
+    quota: Quota | None = None
+    error: QgError | None = None
+
+    @contextlib.contextmanager
+    def completed(self, session: LeaseSession, candidates: Collection[Lease]) -> Iterator[None]:
+        """Complete the result with what the calls in the body did, also if they fail.
+
+        The ``candidates`` are the leases that may have been released.
+        """
+        try:
+            yield
+        except QgError as error:
+            self.error = error
+        self.after = tuple(session.held.values())
+        self.allocated = tuple(oldest_first(session.new.values()))
+        self.released = tuple(oldest_first(session.gone(candidates)))

@@ -1,0 +1,106 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The applications of earlier runs that ended before their result was known.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from functools import partial
+
+from .._api.parsing import BEIJING
+from .._core.errors import CallError, UncertainOutcomeError, WaitBudgetExceeded
+from .._store.paid_calls import UNRESOLVED_TTL, PaidCall
+from .application import AllocationSession
+from .matching import ApplicationParams
+from .session import CHECK_COMMAND, application_params, sample
+
+
+def adopt_shown(session: AllocationSession, *, check: bool) -> list[PaidCall]:
+    """Adopt what the list shows; returns the applications of which it does not show everything."""
+    unresolved: list[PaidCall] = []
+    predicted: dict[str, ApplicationParams] = {}
+    for call in session.unresolved():
+        if not _is_shown(session, call):
+            unresolved.append(call)
+        elif check:
+            predicted.update(dict.fromkeys(session.new_since(call.known), ApplicationParams(**call.request)))
+        else:
+            _adopt(session, call)
+    session.matcher.params = {**predicted, **application_params(session.api)}
+    return unresolved
+
+
+def wait_for(session: AllocationSession, calls: Sequence[PaidCall]) -> None:
+    """Wait until the list shows what these calls applied for, or must show it, and resolve them."""
+    for call in calls:
+        is_shown = partial(_is_shown, session, call)
+        try:
+            session.settle(call, is_shown)
+        except (CallError, WaitBudgetExceeded) as error:
+            raise _undecided(session, call, error) from None
+        if not is_shown() and session.is_recent(call) and session.exceeds_list(call.balance):
+            raise UncertainOutcomeError(
+                f"{_describe(session, call)}, but the quota has more in use than the list accounts for, so whether "
+                f'they are held is unknown. Nothing was applied for. Check with "{CHECK_COMMAND}"; from '
+                f"{_iso(call.sent + UNRESOLVED_TTL)} on, only the list counts.",
+                endpoint=call.endpoint,
+            )
+        _adopt(session, call)
+
+
+def warn_of(session: AllocationSession, calls: Sequence[PaidCall]) -> None:
+    """Add a warning for each call that a run without check mode would wait for."""
+    session.result.warnings += [
+        f"{_describe(session, call)}. Without check mode, the task waits until the list must show them, and then "
+        "applies for the missing ones."
+        for call in calls
+    ]
+
+
+def _is_shown(session: AllocationSession, call: PaidCall) -> bool:
+    return len(session.new_since(call.known)) >= call.wanted
+
+
+def _adopt(session: AllocationSession, call: PaidCall) -> None:
+    """Attribute the new resources since a call to it, and resolve it."""
+    new = session.new_since(call.known)
+    session.save_origin(new, ApplicationParams(**call.request))
+    session.calls.resolve(call.id)
+    if new:
+        session.result.warnings.append(
+            f"An earlier run applied for {call.wanted} resources and did not learn the result: {sample(new)} are held."
+        )
+
+
+def _undecided(
+    session: AllocationSession, call: PaidCall, error: CallError | WaitBudgetExceeded
+) -> UncertainOutcomeError:
+    unknown = f"{_describe(session, call)}, and whether more will be held is unknown"
+    if isinstance(error, CallError):
+        return UncertainOutcomeError(
+            f"{unknown}, because the list cannot be read: {error.message}",
+            **error.details,
+        )
+    now = session.now()
+    return UncertainOutcomeError(
+        f"{unknown} until {_iso(now + max(0.0, call.settles_in(now)))}. Nothing was applied for. Run the task again "
+        f"after that, or raise max_wait ({session.api.budget.max_wait:g} seconds).",
+        endpoint=call.endpoint,
+    )
+
+
+def _describe(session: AllocationSession, call: PaidCall) -> str:
+    return (
+        f"{call.wanted} resources were applied for at {_iso(call.sent)} without a known result; the list shows "
+        f"{len(session.new_since(call.known))} of them"
+    )
+
+
+def _iso(moment: float) -> str:
+    return datetime.datetime.fromtimestamp(moment, BEIJING).isoformat(timespec="seconds")
