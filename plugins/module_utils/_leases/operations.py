@@ -138,6 +138,8 @@ def _result(found: LeaseResult, api: ProxyApi, mode: Mode, *, predicted: int = 0
         "held": len(found.after),
         "api": api.usage(),
     }
+    if found.warnings:
+        result["warnings"] = list(found.warnings)
     if mode.diff:
         after = found.after
         if mode.check:

@@ -97,12 +97,13 @@ class Release(Change[Lease]):
         if error and all(lease.name in recent for lease in self.remaining()):
             # What the list still shows was reported as released: the refusal, or the wait, is about that.
             self._verified = False
+            session.unconfirmed.update(lease.name for lease in self.remaining())
             session.refresh()
 
     def _read_back(self, error: QgError | None, reported: Collection[str], number: int) -> bool:
         """Read the list, after a success until it shows the reported releases, as long as it may lag.
 
-        Returns False if there is no time to wait, so that the report has to do.
+        Returns False if there is no time to wait, so that the report has to do, with a warning.
         """
         session = self._session
         delays = session.policy.lag_delays if error is None else (0.0,)
@@ -112,8 +113,10 @@ class Release(Change[Lease]):
                     lambda: session.names.isdisjoint(reported), delays, partial(session.refresh, doubted=reported)
                 )
             except WaitBudgetExceeded:
+                session.unconfirmed.update(session.names.intersection(reported))
                 session.refresh()
                 return False
+            session.unconfirmed.difference_update(reported)
             return True
         except QgError as second:
             first = error or QgError(ACCEPTED, **second.details)

@@ -19,8 +19,9 @@ from .._api.classic.models import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
 from .._reconcile.lost_response import NOTHING_NEW, UNLISTED, try_call, verifying
+from .._store.paid_calls import PaidCall
 from .allocate import allocate
-from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
+from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
 from .earlier_calls import INTERRUPTED_REPLACE, described, lease_session, recent_calls
 from .plan import Origin, format_leases
 from .release import release
@@ -50,15 +51,18 @@ def replace_leases(
         held = [lease for lease in session.held.values() if lease.name not in successors]
         named = [lease for lease in held if chosen(lease)] if chosen else held
         count = len(named) + owed if number is None else number
+        interrupted = [] if chosen else _interrupted(session, number, params)
+        if interrupted:
+            count = interrupted[0].request["count"]
         result = LeaseResult(session.before, session.before, missing=count)
-        if count > len(named) + owed:
+        if count > len(named) + owed and not interrupted:
             raise OptionError(f"count={count} leases cannot be replaced: the key holds {len(named)}. Lower count.")
         if check:
             result.released = tuple(oldest_first(named)) if count == len(named) else ()
             return result
         with result.completed(session, session.before):
             if chosen is None:
-                replace_unnamed(session, count, number, params)
+                replace_unnamed(session, interrupted, count, number, params)
             else:
                 replacement.carry_out(owed, named)
         result.missing = max(0, len(session.before) - len(session.held))
@@ -149,28 +153,32 @@ class NamedReplacement:
         allocate(session, len(session.gone(leases)), self._params)
 
 
-def replace_unnamed(session: LeaseSession, count: int, number: int | None, params: AllocationParams) -> None:
-    """Let the vendor replace ``count`` leases of its choice; afterwards as many are held as before.
+def _interrupted(session: LeaseSession, number: int | None, params: AllocationParams) -> list[PaidCall]:
+    """The calls of an interrupted run that let the vendor replace as many leases."""
+    request = (number, vars(params))
+    calls = recent_calls(session, INTERRUPTED_REPLACE)
+    return [call for call in calls if (call.request["number"], call.request["terms"]) == request]
 
-    ``number`` is what the user asked for, None for all. A run that was interrupted is continued.
+
+def replace_unnamed(
+    session: LeaseSession, interrupted: Sequence[PaidCall], count: int, number: int | None, params: AllocationParams
+) -> None:
+    """Let the vendor replace ``count`` leases of its choice, also those that the ``interrupted`` calls have begun with.
+
+    ``number`` is what the user asked for, None for all. Afterwards as many are held as before.
     """
     call = session.features.replace
     if call is None:
         raise OptionError("The product of this key replaces no leases of its choice: name them in ips or task_ids.")
     request = {"number": number, "terms": vars(params), "count": count}
-    earlier = [
-        one
-        for one in recent_calls(session, INTERRUPTED_REPLACE)
-        if (one.request["number"], one.request["terms"]) == (number, vars(params))
-    ]
-    if earlier:
-        request["count"] = count = earlier[0].request["count"]
-    size = session.features.max_per_call
+    continued, size = [one.id for one in interrupted], session.features.max_per_call
     for start in range(0, count, size):
-        known = [one.known for one in earlier if one.request["start"] == start]
+        known = [one.known for one in interrupted if one.request["start"] == start]
         old = known[0] if known else session.names
-        VendorReplacement(session, call, params, old, {**request, "start": start}).carry_out(min(size, count - start))
-    session.finish_replacement([one.id for one in earlier])
+        replacement = VendorReplacement(session, call, params, old, {**request, "start": start})
+        replacement.carry_out(min(size, count - start))
+        continued += replacement.interrupted
+    session.finish_replacement(continued)
 
 
 class VendorReplacement:
@@ -190,6 +198,8 @@ class VendorReplacement:
         self._origin = Origin(params.area_id, params.isp)
         self._old = old
         self._request = {**request, "origin": described(self._origin)}
+        #: The numbers of refused calls that released old leases without a successor.
+        self.interrupted: list[int] = []
 
     def carry_out(self, number: int) -> None:
         """Replace N leases.
@@ -209,8 +219,11 @@ class VendorReplacement:
             left = number - max(lost, fresh, paid)
             if left <= 0:
                 return
+            earlier = tuple(session.pending.get(self._call, ()))
             error = self._send(number, left, known)
             self._verify(error, known)
+            if error and not error.may_have_effect:
+                self._settle_refusal(earlier, known)
             paid += session.adopt(known, left, self._origin, self._params)
             if error and known == session.names:
                 attempts += 1
@@ -219,7 +232,7 @@ class VendorReplacement:
 
     def _send(self, number: int, left: int, known: frozenset[str]) -> CallError | None:
         session = self._session
-        sending = partial(session.recorded, self._call, number, self._old, self._request)
+        sending = partial(session.recorded, self._call, number, self._old, self._request, self._may_have_effect)
         reported = 0
 
         def send() -> None:
@@ -234,6 +247,24 @@ class VendorReplacement:
         if error is None and not self._wait_until_gone(known, reported, left):
             raise self._uncertain(None, _NOTHING_GONE)
         return error
+
+    def _may_have_effect(self, error: CallError) -> bool:
+        """Whether a failed call may have changed something: a refusal may come when the old leases are gone."""
+        return error.may_have_effect or is_refused(error, self._session.features.half_way)
+
+    def _settle_refusal(self, earlier: Sequence[int], known: frozenset[str]) -> None:
+        """Resolve a refused call if the list shows that nothing is gone; else the same task can continue it.
+
+        The ``earlier`` numbers are those of other calls of this run.
+        """
+        calls, pending = self._session.calls, self._session.pending.get(self._call, [])
+        for number in [number for number in pending if number not in earlier]:
+            pending.remove(number)
+            if self._session.names == known:
+                calls.resolve(number)
+            else:
+                calls.rename(number, INTERRUPTED_REPLACE)
+                self.interrupted.append(number)
 
     def _wait_until_gone(self, known: frozenset[str], reported: int, requested: int) -> bool:
         """After a success, wait until the list shows that the requested leases are gone, as long as it may lag.
@@ -256,8 +287,7 @@ class VendorReplacement:
         Returns when the list shows something new, or when what is missing may be allocated, or replaced, again.
         """
         session = self._session
-        code = error.details.get("code") if error else None
-        if error and code is not None and code not in session.features.half_way:
+        if error and error.details.get("code") is not None and not is_refused(error, session.features.half_way):
             raise error
         session.store.invalidate()
         may_have_effect = error is None or error.may_have_effect

@@ -19,7 +19,7 @@ from .._core.errors import QgError, WaitBudgetExceeded
 from .._reconcile.session import Session
 from .._store.lease_store import LeaseStore
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
-from .plan import Origin
+from .plan import Origin, format_leases
 
 
 class LeaseSession(Session[Lease]):
@@ -42,6 +42,8 @@ class LeaseSession(Session[Lease]):
         self.before: tuple[Lease, ...] = ()
         #: Whether a release may still be carried out, which would hit a new lease of the same address.
         self.release_in_flight = False
+        #: The names of leases that were reported as released, and that the vendor's list still showed at the end.
+        self.unconfirmed: set[str] = set()
 
     @property
     def names(self) -> frozenset[str]:
@@ -178,6 +180,7 @@ class LeaseResult:
     released: tuple[Lease, ...] = ()
     missing: int = 0
     quota: Quota | None = None
+    warnings: tuple[str, ...] = ()
     error: QgError | None = None
 
     @contextlib.contextmanager
@@ -193,3 +196,10 @@ class LeaseResult:
         self.after = tuple(session.held.values())
         self.allocated = tuple(oldest_first(session.new.values()))
         self.released = tuple(oldest_first(session.gone(candidates)))
+        unconfirmed = [lease for lease in self.released if lease.name in session.unconfirmed]
+        if unconfirmed:
+            text = (
+                f"The vendor reported the release of {format_leases(unconfirmed)}, its list still shows them, and "
+                "max_wait leaves no time to read it again. Raise max_wait to have the release confirmed."
+            )
+            self.warnings = (text,)

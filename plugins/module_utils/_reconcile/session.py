@@ -101,7 +101,14 @@ class Session(abc.ABC, Generic[R]):
         return False
 
     @contextlib.contextmanager
-    def recorded(self, call: str, wanted: int, known: Collection[str], request: Mapping[str, Any]) -> Iterator[None]:
+    def recorded(
+        self,
+        call: str,
+        wanted: int,
+        known: Collection[str],
+        request: Mapping[str, Any],
+        may_have_effect: Callable[[CallError], bool] = lambda error: error.may_have_effect,
+    ) -> Iterator[None]:
         """Record a paid call from before it is sent until its result is known, to keep later runs from paying again.
 
         Only a call that certainly had no effect is resolved at once. The others are, by :meth:`resolve`, as soon as
@@ -120,7 +127,7 @@ class Session(abc.ABC, Generic[R]):
         try:
             yield
         except CallError as error:
-            if not error.may_have_effect:
+            if not may_have_effect(error):
                 pending.remove(number)
                 self.calls.resolve(number)
             raise

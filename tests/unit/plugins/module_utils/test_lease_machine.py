@@ -224,7 +224,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
         kept = {lease.ip for lease in held if lease.ends > self.now() and lease.ip not in ips}
         assert kept <= left | self.wire.late_released(self.waiting), "too many released"
         if outcome and not outcome.error and not check:
-            assert not left & ips
+            # A release that the vendor's list has not confirmed comes with a warning.
+            assert outcome.warnings or not left & ips
 
     @rule(
         node=st.integers(0, 1),

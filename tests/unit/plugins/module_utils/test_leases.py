@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import itertools
 import sys
@@ -35,6 +36,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import 
     parse_vendor_time,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    OptionError,
     QgError,
     UncertainOutcomeError,
     WaitBudgetExceeded,
@@ -992,7 +994,7 @@ def test_a_release_that_is_listed_late_is_waited_for(
     core.journal.clear()
     frozen(seconds)
     outcome = release_leases(lease_client(core, tmp_path / "a", 300, wire), lambda _lease: True)
-    assert (outcome.error, len(outcome.released), outcome.after) == (None, 3, ())
+    assert (outcome.error, len(outcome.released), outcome.after, outcome.warnings) == (None, 3, (), ())
     assert calls(core, *WRITING) == ["/release"]
 
 
@@ -1283,7 +1285,7 @@ def test_a_reported_release_is_not_repeated_by_a_later_run_that_still_reads_the_
     frozen(50)
     core.handle("GET", "/query", {"Key": KEY, "Detail": "1"})
     outcome = release_all(max_wait=0)
-    assert (outcome.error, len(outcome.released)) == (None, 3)
+    assert (outcome.error, len(outcome.released), len(outcome.warnings)) == (None, 3, 1)
     outcome = release_all()
     assert (outcome.error, outcome.released, outcome.after) == (None, (), ())
     assert calls(core, "/release") == ["/release"]
@@ -1326,6 +1328,9 @@ def test_a_later_run_trusts_the_list_again_if_a_reported_release_was_not_carried
     core.clock.advance(120)
     outcome = release_all(max_wait=0)
     assert (outcome.error, len(outcome.released)) == (None, 2)
+    (warning,) = outcome.warnings
+    assert all(one.ip in warning for one in books(core).leases)
+    assert "its list still shows them" in warning
     outcome = hold(2)
     assert (outcome.error, len(outcome.leases), paid(core)) == (None, 2, 2)
 
@@ -1381,3 +1386,65 @@ def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(
     wire.advance(601)
     outcome = run()
     assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 9)
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_leases_that_a_refused_replacement_lost_are_restored_after_the_process_was_killed(
+    core: Core,
+    wire: InProcess,
+    hold: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int | None,
+) -> None:
+    hold(3)
+
+    def run() -> Any:
+        api = lease_client(core, tmp_path / "a", 300, wire)
+        return replace_leases(api, None, number, AllocationParams())
+
+    handle = core.handle
+
+    def refuse_and_kill(method: str, path: str, parameters: dict[str, str]) -> Any:
+        if path == "/query" and core.journal.select("/replace"):
+            raise Killed
+        if path == "/replace":
+            core.faults.append([{"path": "/replace", "kind": "code", "code": -103}])
+            handle(method, "/release", {"Key": KEY, "IP": ",".join(one.ip for one in books(core).leases[:2])})
+        return handle(method, path, parameters)
+
+    monkeypatch.setattr(core, "handle", refuse_and_kill)
+    with pytest.raises(Killed):
+        run()
+    monkeypatch.setattr(core, "handle", handle)
+    assert len(books(core).leases) == 1
+    outcome = run()
+    assert (outcome.error, len(books(core).leases)) == (None, 3)
+    assert paid(core) == 3 + (number or 3)
+    core.journal.clear()
+    assert (hold(3).error, calls(core, *WRITING)) == (None, [])
+
+
+def test_a_refused_replacement_that_lost_nothing_does_not_delay_the_next_run(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    hold(2)
+    fault(core, {"path": "/replace", "kind": "code", "code": -103})
+    api = lease_client(core, tmp_path / "a", 300, wire)
+    assert isinstance(replace_leases(api, None, None, AllocationParams()).error, ApiError)
+    began = core.clock.now()
+    assert (hold(2).error, core.clock.now()) == (None, began)
+
+
+@pytest.mark.parametrize("name", ["replace", "release"])
+def test_a_product_without_a_call_refuses_it_before_anything_is_sent(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    hold(2)
+    api = lease_client(core, tmp_path / "a", 300, wire)
+    api.features = dataclasses.replace(api.features, **{name: None})
+    core.journal.clear()
+    chosen = None if name == "replace" else lambda _lease: True
+    outcome = replace_leases(api, chosen, None, AllocationParams())
+    assert isinstance(outcome.error, OptionError)
+    assert (calls(core, *WRITING), outcome.missing) == ([], 0)
