@@ -17,7 +17,7 @@ description:
   - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held are ignored.
   - The list of leases is read before and after the release, and after a lost response.
   - A release that the vendor reported has up to 60 seconds to show in the list before it is sent again. If O(max_wait)
-    ends before that, the task relies on the response, and the next task that changes leases checks it.
+    ends before that, the task relies on the response with a warning, and the next task that changes leases checks it.
   - If an earlier run was killed while it changed leases, the task first waits for the result as
     M(qingguo.qgnet.qg_proxy_allocate) does.
   - The vendor limits releases. A dynamic dedicated plan may release two addresses per channel and minute. A shared plan

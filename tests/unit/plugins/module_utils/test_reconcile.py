@@ -17,12 +17,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge import converge, may_pass
+from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.converge import Change, converge, may_pass
 from ansible_collections.qingguo.qgnet.plugins.module_utils._reconcile.lost_response import (
     EARLIER_ATTEMPT,
     NO_TIME,
     NOTHING_NEW,
     UNLISTED,
+    Creation,
     create_once,
     try_call,
     uncertain_outcome,
@@ -38,7 +39,7 @@ IN_FLIGHT = failure(Effect.IN_FLIGHT)
 
 
 @dataclass
-class Order:
+class Order(Creation):
     """A paid call: ``results`` of its attempts, and the attempt after which the list shows something new."""
 
     results: list[CallError | None]
@@ -163,6 +164,25 @@ def test_attempts_without_an_effect_end() -> None:
         create_once(Order([]), 0)
 
 
+class PlainOrder(Order):
+    """An order of which any attempt may have an effect, and any refusal may be due to that."""
+
+    is_lost, may_follow_lost, exhausted = Creation.is_lost, Creation.may_follow_lost, Creation.exhausted
+
+
+def test_by_default_each_attempt_that_may_have_an_effect_counts_as_lost() -> None:
+    with pytest.raises(UncertainOutcomeError, match=EARLIER_ATTEMPT):
+        create_once(PlainOrder([failure(Effect.UNKNOWN), failure(Effect.REJECTED)]), 3)
+    with pytest.raises(UncertainOutcomeError, match=NOTHING_NEW.replace("{list}", "the list")):
+        create_once(PlainOrder([LOST, LOST]), 2)
+    refused = failure(Effect.NOT_SENT)
+    order = PlainOrder([refused, REJECTED])
+    order.is_verifiable = lambda error: error is refused  # type: ignore[method-assign]
+    with pytest.raises(TransportError) as caught:
+        create_once(order, 3)
+    assert caught.value is REJECTED
+
+
 def test_try_call_returns_errors_of_calls_only() -> None:
     assert try_call(lambda: "a response") is None
     assert try_call(Order([LOST]).send) is LOST
@@ -174,7 +194,7 @@ def test_try_call_returns_errors_of_calls_only() -> None:
 
 
 @dataclass
-class Release:
+class Release(Change[int]):
     """A change of ``left`` resources: for each call, how many it releases and the error that it raises."""
 
     left: int
@@ -248,6 +268,20 @@ def test_a_change_fails_with_what_remains(release: Release, sent: int, message: 
     with pytest.raises(QgError, match=f"^{message}$"):
         converge(release, 2)
     assert len(release.sent) == sent
+
+
+class PlainRelease(Release):
+    """A release that cannot be sent in another way, and needs no pause."""
+
+    adapt, pause = Change.adapt, Change.pause
+
+
+def test_by_default_a_change_is_repeated_as_it_is_and_at_once() -> None:
+    release = PlainRelease(2, [(0, LOST), (2, None)])
+    converge(release, 1)
+    assert (release.sent, release.pauses) == ([2, 2], [])
+    with pytest.raises(QgError, match="2 left: it failed: REJECTED"):
+        converge(PlainRelease(2, [(0, REJECTED)] * 2), 2)
 
 
 @pytest.mark.parametrize(
