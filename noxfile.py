@@ -116,9 +116,9 @@ def _install(session: nox.Session, *names: str, simulator: bool = False) -> None
 def _pytest(session: nox.Session, core: str, label: str) -> None:
     """Run pytest; on the newest core with coverage, in its processes and in those that these start."""
     _install(session, f"core-{core}", "pytest", "client", simulator=True)
-    # The integration tests wait for simulators now and then. Some tests take as long as hundreds of others, so a worker
-    # that has nothing left to do takes tests of another one.
-    workers = max(2, os.cpu_count() or 1) + (label == "integration")
+    # The integration tests wait for the simulator's clock half of their time. Some tests take as long as hundreds of
+    # others, so a worker that has nothing left to do takes tests of another one.
+    workers = max(2, os.cpu_count() or 1) + (2 if label == "integration" else 0)
     side_by_side = (f"--numprocesses={workers}", "--dist=worksteal")
     temporary = f"--basetemp={workspace.CACHE / 'pytest-temporary'}"
     both = ("-m", "not newest_core") if core == "oldest" else ()

@@ -4,7 +4,8 @@
 
 usage: run.py SESSION [SESSION ...] [-- argument of the session ...]
 
-Sessions that keep only one core busy run two at a time, and the output of each is shown when it has ended.
+Sessions that keep at most one core busy run three at a time, and the output of each is shown when it has ended. The
+others begin when one of those is left, so that it does not have the machine to itself.
 """
 
 from __future__ import annotations
@@ -19,21 +20,24 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import IO
 
 import workspace
 
 INTERRUPTED = 130
-SIDE_BY_SIDE = 2
+#: More than two cores: the event source, the browser and the lab wait for most of their time.
+SIDE_BY_SIDE = 3
+#: With fewer rows, the sessions run one after another and show their output as it comes.
+MIN_ROWS = 2
 #: Sessions that keep one core busy, those that take longest first. Those in one row use the same files.
 ONE_CORE = (
     ("sanity",),
     ("molecule",),
-    ("lint",),
     ("eda",),
     ("runner",),
+    ("lint",),
     ("galaxy", "quickstart"),
     ("browser",),
     ("docs",),
@@ -57,7 +61,7 @@ def plan(wanted: Sequence[str]) -> tuple[list[list[str]], list[str]]:
     """Return the rows of sessions that run side by side, and then the sessions that have the machine to themselves."""
     rows = [[name for name in row if name in wanted] for row in ONE_CORE]
     rows = [row for row in rows if row]
-    if len(rows) < SIDE_BY_SIDE:
+    if len(rows) < MIN_ROWS:
         return [], list(wanted)
     together = {name for row in rows for name in row}
     return rows, [name for name in wanted if name not in together]
@@ -92,8 +96,16 @@ def run_nox(arguments: Sequence[str], output: IO[bytes] | None = None) -> Outcom
     return Outcome(code, results)
 
 
-def side_by_side(rows: Sequence[Sequence[str]], run: Callable[[Sequence[str], IO[bytes]], Outcome]) -> Outcome:
-    """Run the rows, a few at a time, and show the whole output of each when it has ended."""
+def side_by_side(
+    rows: Sequence[Sequence[str]],
+    run: Callable[[Sequence[str], IO[bytes]], Outcome],
+    rest: Callable[[], Outcome] | None = None,
+) -> Outcome:
+    """Run the rows, a few at a time, and show the whole output of each when it has ended.
+
+    ``rest`` runs when at most one row is left, and shows its output as it comes; a row that ends meanwhile is shown
+    after it.
+    """
     total = Outcome()
     showing = threading.Lock()
     stopped = threading.Event()
@@ -113,6 +125,12 @@ def side_by_side(rows: Sequence[Sequence[str]], run: Callable[[Sequence[str], IO
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         running = [pool.submit(one, row) for row in rows]
         try:
+            if rest:
+                left = set(running)
+                while len(left) > 1:
+                    _ended, left = wait(left, return_when=FIRST_COMPLETED)
+                with showing:
+                    total.add(rest())
             wait(running)
         except KeyboardInterrupt:
             stopped.set()
@@ -130,9 +148,11 @@ def main(arguments: Sequence[str]) -> int:
     workspace.CACHE.mkdir(exist_ok=True)
     start = time.monotonic()
     rows, rest = plan(wanted)
-    outcome = side_by_side(rows, lambda row, output: run_nox([*row, *arguments[end:]], output))
-    if rest and outcome.code != INTERRUPTED:
-        outcome.add(run_nox([*rest, *arguments[end:]]))
+
+    def run(row: Sequence[str], output: IO[bytes] | None = None) -> Outcome:
+        return run_nox([*row, *arguments[end:]], output)
+
+    outcome = side_by_side(rows, run, (lambda: run(rest)) if rest else None)
     print(summary(wanted, outcome.sessions, outcome.code, time.monotonic() - start), flush=True)
     # the simulator runs until it is stopped
     return 0 if outcome.code == INTERRUPTED and list(wanted) == ["simulator"] else outcome.code

@@ -57,3 +57,26 @@ def test_outputs_are_not_mixed_and_the_first_failure_counts(capfdbinary: pytest.
     assert b"docs one\ndocs two\n" in shown
     assert outcome.code == 1
     assert sorted(entry["name"] for entry in outcome.sessions) == ["docs", "lint"]
+
+
+def test_the_others_begin_when_one_row_is_left(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    begun, ended = threading.Event(), []
+
+    def nox(row: Sequence[str], output: IO[bytes]) -> run.Outcome:
+        output.write(f"{row[0]} shown\n".encode())
+        if row[0] == "sanity":
+            assert begun.wait(10)
+        ended.append(row[0])
+        return run.Outcome(0, [{"name": row[0], "result": "success"}])
+
+    def rest() -> run.Outcome:
+        assert sorted(ended) == ["docs", "lint"]
+        begun.set()
+        print("unit shown", flush=True)
+        return run.Outcome(1, [{"name": "unit", "result": "failed"}])
+
+    outcome = run.side_by_side([["sanity"], ["lint"], ["docs"]], nox, rest)
+    shown = capfdbinary.readouterr().out
+    assert shown.index(b"unit shown") < shown.index(b"sanity shown")
+    assert outcome.code == 1
+    assert sorted(entry["name"] for entry in outcome.sessions) == ["docs", "lint", "sanity", "unit"]
