@@ -21,7 +21,7 @@ description:
     V(http://HOST:PORT), which works for callers that are on the whitelist.
   - Every user of a host can read the arguments of its processes. A lease with C(proxy_url) is therefore refused without
     O(form=config).
-positional: url, form
+positional: url, form, headers
 options:
   _input:
     description:
@@ -43,7 +43,14 @@ options:
     type: str
     choices: [line, config]
     default: line
+  headers:
+    description:
+      - Headers for the proxy, such as those that P(qingguo.qgnet.proxy_tunnel#filter) returns with C(form=headers). For
+        a O(url) with C(https), they are sent in the C(CONNECT) request, and the server does not receive them.
+    type: dict
 seealso:
+  - plugin: qingguo.qgnet.proxy_tunnel
+    plugin_type: filter
   - plugin: qingguo.qgnet.proxy_environment
     plugin_type: filter
 """
@@ -71,12 +78,13 @@ _value:
   type: str
 """
 
+import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, quote_word
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
     proxy_address,
     refusal,
@@ -85,15 +93,18 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address impor
 )
 
 NAME = "proxy_curl"
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _FLAGS = ("fail", "silent", "show-error", "globoff")
 
 
-def proxy_curl(lease: Any, url: Any, form: Any = "line") -> str:
+def proxy_curl(lease: Any, url: Any, form: Any = "line", headers: Any = None) -> str:
     """Return what gets the URL through the lease."""
     proxy, url, form = proxy_address(NAME, lease), _check_url(resolve(url)), resolve(form)
+    fields = _check_headers(resolve(headers))
     # An empty noproxy, since curl would obey the variable no_proxy, and show another exit than that of the lease.
     if form == "config":
-        lines = (*_FLAGS, 'noproxy = ""', f'proxy = "{proxy.url}"', f"url = {_quoted(url)}")
+        named = (f"proxy-header = {_quoted(field)}" for field in fields)
+        lines = (*_FLAGS, 'noproxy = ""', f'proxy = "{proxy.url}"', *named, f"url = {_quoted(url)}")
         return "".join(f"{line}\n" for line in lines)
     if form != "line":
         raise refusal(NAME, f"a form that is {describe(form)}", "give 'line' or 'config'")
@@ -106,13 +117,31 @@ def proxy_curl(lease: Any, url: Any, form: Any = "line") -> str:
             f"{what} in a command line, which every user of a host can read",
             "give form='config', and pass the result to curl --config - as standard input",
         )
-    return shlex.join(("curl", *(f"--{flag}" for flag in _FLAGS), "--noproxy", "", "--proxy", proxy.url, url))
+    named = (word for field in fields for word in ("--proxy-header", field))
+    return shlex.join(("curl", *(f"--{flag}" for flag in _FLAGS), "--noproxy", "", "--proxy", proxy.url, *named, url))
 
 
 def _quoted(url: str) -> str:
     """Text in quotes as curl reads it in a configuration."""
     escaped = url.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def _check_headers(headers: Any) -> list[str]:
+    """Return the lines of the headers; refuse what could end a line and begin another one."""
+    if headers is None:
+        return []
+    if not isinstance(headers, Mapping):
+        raise refusal(NAME, f"headers that are {type_name(headers)}", "give a dictionary of names and texts")
+    lines = []
+    for name, given in headers.items():
+        value = resolve(given)
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise refusal(NAME, f"a header named {quote_word(str(name))}", "give a name of letters, digits and hyphens")
+        if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+            raise refusal(NAME, f"the header {name} without a text", "give one line of ASCII text")
+        lines.append(f"{name}: {value}")
+    return lines
 
 
 def _check_url(url: Any) -> str:

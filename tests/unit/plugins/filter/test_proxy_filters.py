@@ -25,7 +25,7 @@ from jinja2 import StrictUndefined, UndefinedError
 from parameters import spread
 
 FOLDER = Path(__file__).resolve().parents[4] / "plugins" / "filter"
-NAMES = ("proxy_curl", "proxy_environment", "proxy_haproxy", "proxy_squid")
+NAMES = ("proxy_curl", "proxy_environment", "proxy_haproxy", "proxy_squid", "proxy_tunnel")
 PACKAGE = "ansible_collections.qingguo.qgnet.plugins.filter"
 PAGE = "https://d.qg.net/ip"
 EXAMPLE = "198.51.100.8:21504"
@@ -42,12 +42,14 @@ curl = filter_of("proxy_curl")
 environment = filter_of("proxy_environment")
 haproxy = filter_of("proxy_haproxy")
 squid = filter_of("proxy_squid")
+tunnel = filter_of("proxy_tunnel")
 #: Each filter as a function of the lease alone.
 ALL: dict[str, Callable[[Any], Any]] = {
     "proxy_curl": lambda lease: curl(lease, PAGE, "config"),
     "proxy_environment": environment,
     "proxy_haproxy": haproxy,
     "proxy_squid": squid,
+    "proxy_tunnel": lambda lease: tunnel(lease, key="QGDEMO01", pwd="Wisp4Wisp"),
 }
 MANY = ("proxy_haproxy", "proxy_squid")
 
@@ -521,12 +523,14 @@ def test_the_documentation_lists_the_arguments_and_their_defaults(name: str) -> 
     documentation = yaml.safe_load(module.DOCUMENTATION)
     assert documentation["name"] == name
     assert yaml.safe_load(module.EXAMPLES)
-    assert yaml.safe_load(module.RETURN)["_value"]["type"] in ("str", "dict")
+    assert yaml.safe_load(module.RETURN)["_value"]["type"] in ("str", "dict", "raw")
     function = getattr(module, name)
     code = function.__code__
-    arguments = code.co_varnames[1 : code.co_argcount]
+    positional = code.co_varnames[1 : code.co_argcount]
+    by_name = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     options = documentation["options"]
-    assert documentation["positional"] == ", ".join(arguments)
-    assert list(options) == ["_input", *arguments]
-    optional = [option for option in arguments if not options[option].get("required")]
-    assert [options[option]["default"] for option in optional] == list(function.__defaults__ or ())
+    assert documentation["positional"] == ", ".join(positional)
+    assert list(options) == ["_input", *positional, *by_name]
+    optional = [option for option in positional if not options[option].get("required")]
+    assert [options[option].get("default") for option in optional] == list(function.__defaults__ or ())
+    assert {option: options[option].get("default") for option in by_name} == (function.__kwdefaults__ or {})

@@ -1,0 +1,199 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A tunnel as proxy URLs, or as headers, that choose its exit."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: proxy_tunnel
+short_description: Turn the address of a tunnel into proxies with an exit of choice
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Returns the URL of a tunnel with the key, its password, and the choice of an exit in the user name.
+  - Requests with the same O(label) leave through the same exit, and those with another label through another one.
+    Without a label, a tunnel that changes its exit for each request continues to do so.
+  - With O(form=headers), the choice is in request headers. They work without a password for a host whose address is on
+    the whitelist. For a URL with C(https), a client must send them in its C(CONNECT) request.
+positional: label, area, ttl
+options:
+  _input:
+    description: The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info) returns it.
+    type: raw
+    required: true
+  label:
+    description:
+      - The name of an exit, of 1 to 64 letters, digits and underscores.
+      - With a list of labels, the filter returns a list with one entry for each of them, in the same order.
+    type: raw
+  area:
+    description:
+      - The area of the exit, as a country code such as V(JP), or as an area code of the vendor such as V(110100).
+      - There is no header for it.
+    type: raw
+  ttl:
+    description: The seconds for which a label keeps its exit, from 1 to 86400.
+    type: int
+  key:
+    description: The key of the tunnel, which is also the user name at the proxy. Required except for O(form=headers).
+    type: str
+  pwd:
+    description: The password of the key at the proxy. Required except for O(form=headers).
+    type: str
+  form:
+    description:
+      - With V(url), the filter returns the URL of a proxy.
+      - With V(lease), it returns a dictionary with C(server) and C(proxy_url), as the modules return leases, for the
+        other filters of the collection.
+      - With V(headers), it returns a dictionary of request headers, C(Proxy-TunnelID) and C(Proxy-TTL).
+    type: str
+    choices: [url, lease, headers]
+    default: url
+seealso:
+  - module: qingguo.qgnet.qg_proxy_plan_info
+  - plugin: qingguo.qgnet.proxy_environment
+    plugin_type: filter
+  - plugin: qingguo.qgnet.proxy_curl
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Let each crawler keep its own exit for ten minutes
+  ansible.builtin.command: /opt/crawler/run
+  environment: >-
+    {{ 'tunnel.qg.net:19702'
+       | qingguo.qgnet.proxy_tunnel(inventory_hostname_short | replace('-', '_'), ttl=600, key=qg_key, pwd=qg_pwd,
+                                    form='lease')
+       | qingguo.qgnet.proxy_environment }}
+  changed_when: true
+
+- name: Write 50 sticky exits into the configuration of a crawler
+  ansible.builtin.copy:
+    content: "{{ tunnel | qingguo.qgnet.proxy_tunnel(labels, key=qg_key, pwd=qg_pwd) | join('\n') }}"
+    dest: /etc/crawler/proxies
+    mode: "0600"
+  vars:
+    tunnel: tunnel.qg.net:19702
+    labels: "{{ range(50) | map('regex_replace', '^', 'exit') }}"
+  no_log: true
+
+- name: Show the headers for a host on the whitelist
+  ansible.builtin.debug:
+    msg: "{{ 'tunnel.qg.net:19702' | qingguo.qgnet.proxy_tunnel('crawler7', ttl=60, form='headers') }}"
+  # {"Proxy-TTL": "60", "Proxy-TunnelID": "crawler7"}
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The proxy, or the list of proxies, in the requested form.
+    - A secret, except with O(form=headers).
+  type: raw
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quote_word
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
+    proxy_address,
+    refusal,
+    resolve,
+    type_name,
+)
+
+NAME = "proxy_tunnel"
+_FORMS = ("url", "lease", "headers")
+_LABEL = re.compile(r"[A-Za-z0-9_]{1,64}")
+_AREA = re.compile(r"[A-Z]{2}|[0-9]{6}")
+_MAX_TTL = 86400
+
+
+def proxy_tunnel(
+    tunnel: Any,
+    label: Any = None,
+    area: Any = None,
+    ttl: Any = None,
+    *,
+    key: Any = None,
+    pwd: Any = None,
+    form: Any = "url",
+) -> Any:
+    """Return the proxy for each label, or the only one."""
+    server, form, labels = proxy_address(NAME, tunnel).server, resolve(form), resolve(label)
+    if form not in _FORMS:
+        raise refusal(NAME, f"a form that is {quote_word(str(form))}", "give 'url', 'lease' or 'headers'")
+    area, ttl = _check_area(resolve(area)), _check_ttl(resolve(ttl))
+    if form == "headers":
+        if area is not None:
+            raise refusal(NAME, "area with form='headers'", "there is no header for it: give form='url' and the key")
+
+        def make(name: str | None) -> Any:
+            headers = {"Proxy-TunnelID": name, "Proxy-TTL": ttl}
+            return {header: value for header, value in headers.items() if value is not None}
+    else:
+        user, password = (_check_credential(option, value) for option, value in (("key", key), ("pwd", pwd)))
+
+        def make(name: str | None) -> Any:
+            # The vendor reads these parts in any order.
+            parts = (f"-{letter}-{value}" for letter, value in (("A", area), ("T", ttl), ("S", name)) if value)
+            url = f"http://{quote(user, safe='')}{''.join(parts)}:{quote(password, safe='')}@{server}"
+            return url if form == "url" else {"server": server, "proxy_url": url}
+
+    if isinstance(labels, list | tuple):
+        return [make(_check_label(resolve(name))) for name in labels]
+    return make(None if labels is None else _check_label(labels))
+
+
+def _check_label(label: Any) -> str:
+    # A hyphen separates the parts of the user name.
+    text = str(label) if isinstance(label, int) and not isinstance(label, bool) else label
+    if not isinstance(text, str) or not _LABEL.fullmatch(text):
+        shown = quote_word(text) if isinstance(text, str) else type_name(text)
+        raise refusal(NAME, f"a label that is {shown}", "give 1 to 64 letters, digits and underscores")
+    return text
+
+
+def _check_area(area: Any) -> str | None:
+    if area is None:
+        return None
+    text = str(area)
+    if isinstance(area, bool) or not _AREA.fullmatch(text):
+        fix = "give a country code such as 'JP', or an area code of six digits"
+        raise refusal(NAME, f"an area that is {quote_word(text)}", fix)
+    return text
+
+
+def _check_ttl(ttl: Any) -> str | None:
+    if ttl is None:
+        return None
+    text = str(ttl)
+    if isinstance(ttl, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= _MAX_TTL:
+        raise refusal(NAME, f"a ttl that is {quote_word(text)}", f"give whole seconds from 1 to {_MAX_TTL}")
+    return str(int(text))
+
+
+def _check_credential(option: str, value: Any) -> str:
+    text = resolve(value)
+    if not isinstance(text, str) or not text:
+        raise refusal(
+            NAME,
+            f"a tunnel without {option}" if text in (None, "") else f"{option} that is {type_name(text)}",
+            f"give {option}, or form='headers' for a host on the whitelist",
+        )
+    if any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in text):
+        raise refusal(NAME, f"{option} with a control character", f"give {option} as the vendor's console shows it")
+    return text
+
+
+class FilterModule:
+    """The filter, in the form that Ansible loads."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
+        return {NAME: proxy_tunnel}

@@ -1,0 +1,103 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filter that chooses the exit of a tunnel."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.qingguo.qgnet.plugins.filter.proxy_curl import proxy_curl
+from ansible_collections.qingguo.qgnet.plugins.filter.proxy_environment import proxy_environment
+from ansible_collections.qingguo.qgnet.plugins.filter.proxy_tunnel import proxy_tunnel
+from hypothesis import given
+from hypothesis import strategies as st
+
+TUNNEL = "tunnel.qg.example:19702"
+LOGIN = {"key": "QGDEMO01", "pwd": "Hush4Hush"}
+
+
+def test_the_choice_of_an_exit_is_in_the_user_name() -> None:
+    assert proxy_tunnel(TUNNEL, "crawler7", area=110100, ttl=600, **LOGIN) == (
+        f"http://QGDEMO01-A-110100-T-600-S-crawler7:Hush4Hush@{TUNNEL}"
+    )
+    assert proxy_tunnel(TUNNEL, area="JP", **LOGIN) == f"http://QGDEMO01-A-JP:Hush4Hush@{TUNNEL}"
+    assert proxy_tunnel(TUNNEL, **LOGIN) == f"http://QGDEMO01:Hush4Hush@{TUNNEL}"
+
+
+def test_each_label_of_a_list_gives_a_proxy() -> None:
+    assert proxy_tunnel(TUNNEL, ["a", 7], **LOGIN) == [
+        f"http://QGDEMO01-S-a:Hush4Hush@{TUNNEL}",
+        f"http://QGDEMO01-S-7:Hush4Hush@{TUNNEL}",
+    ]
+    assert proxy_tunnel(TUNNEL, [], **LOGIN) == []
+
+
+def test_headers_choose_an_exit_without_a_password() -> None:
+    headers = {"Proxy-TunnelID": "crawler7", "Proxy-TTL": "60"}
+    assert proxy_tunnel(TUNNEL, "crawler7", ttl=60, form="headers") == headers
+    assert proxy_tunnel(TUNNEL, form="headers") == {}
+
+
+def test_a_lease_goes_into_the_other_filters() -> None:
+    lease = proxy_tunnel(TUNNEL, "crawler7", **LOGIN, form="lease")
+    assert proxy_environment(lease)["https_proxy"] == f"http://QGDEMO01-S-crawler7:Hush4Hush@{TUNNEL}"
+
+
+def test_curl_sends_the_headers_to_the_proxy() -> None:
+    headers = proxy_tunnel(TUNNEL, "crawler7", form="headers")
+    line = proxy_curl(TUNNEL, "https://d.qg.net/ip", headers=headers)
+    assert " --proxy-header 'Proxy-TunnelID: crawler7' https://d.qg.net/ip" in line
+    assert '\nproxy-header = "Proxy-TunnelID: crawler7"\n' in proxy_curl(
+        TUNNEL, "https://d.qg.net/ip", "config", headers
+    )
+
+
+@pytest.mark.parametrize("headers", ["text", {"a b": "c"}, {"a": "b\r\nc"}, {"a": None}, {"a": 7}])
+def test_curl_refuses_headers_that_are_not_one_line_each(headers: object) -> None:
+    with pytest.raises(AnsibleFilterError, match="proxy_curl cannot use"):
+        proxy_curl(TUNNEL, "https://d.qg.net/ip", headers=headers)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["C"]), min_size=1),
+    st.text(st.characters(exclude_categories=["C"]), min_size=1),
+)
+def test_any_key_and_password_arrive_unchanged(key: str, pwd: str) -> None:
+    parts = urlsplit(proxy_tunnel(TUNNEL, "x", key=key, pwd=pwd))
+    assert (unquote(parts.username or ""), unquote(parts.password or "")) == (f"{key}-S-x", pwd)
+    assert (parts.hostname, parts.port) == ("tunnel.qg.example", 19702)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"label": "a-S-b"}, "a label that is 'a-S-b': give 1 to 64 letters"),
+        ({"label": ""}, "a label that is ''"),
+        ({"label": True}, "a label that is a boolean"),
+        ({"label": ["a", None]}, "a label that is null"),
+        ({"area": "Japan"}, "an area that is 'Japan': give a country code such as 'JP'"),
+        ({"ttl": 0}, "a ttl that is '0': give whole seconds from 1 to 86400"),
+        ({"ttl": "soon"}, "a ttl that is 'soon'"),
+        ({"form": "text"}, "a form that is 'text': give 'url', 'lease' or 'headers'"),
+        ({"form": "headers", "area": "JP"}, "area with form='headers': there is no header for it"),
+        ({"pwd": None}, "a tunnel without pwd: give pwd, or form='headers' for a host on the whitelist"),
+        ({"key": 7}, "key that is a number"),
+        ({"key": "a\nb"}, "key with a control character"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_the_fix(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        proxy_tunnel(TUNNEL, **{**LOGIN, **options})
+    message = str(caught.value)
+    assert message.startswith("proxy_tunnel cannot use ")
+    assert words in message
+    assert "Hush4Hush" not in message
+
+
+def test_a_tunnel_without_a_port_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"proxy_tunnel cannot use 'tunnel\.qg\.example'"):
+        proxy_tunnel("tunnel.qg.example", **LOGIN)
