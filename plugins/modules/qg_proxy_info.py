@@ -91,6 +91,10 @@ leases:
       description: The ISP in C(region), in English.
       type: str
       returned: always, may be null
+    area_code:
+      description: The vendor's code of the area, if the product reports it.
+      type: str
+      returned: always, may be null
     task_id:
       description: The vendor's task, which consists of all leases of one allocation.
       type: str

@@ -112,6 +112,10 @@ leases:
       description: The ISP in C(region), as in the option O(isp).
       type: str
       returned: always, may be null
+    area_code:
+      description: The vendor's code of the area, if the product reports it.
+      type: str
+      returned: always, may be null
     task_id:
       description: The vendor's task, which consists of all leases of one allocation.
       type: str

@@ -23,8 +23,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.endpoints import AccountEndpoint
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import endpoints, models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import ClassicResponseParser
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota, oldest_first
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import quota as quota_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.exchange import Endpoint
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease, Quota, oldest_first
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
@@ -54,7 +55,7 @@ MONOPOLY = {
 }
 #: For each call of the proxy API a valid response, and what reads it.
 CLASSIC: dict[str, tuple[Endpoint, Any, Callable[[Any], Any]]] = {
-    "quota": (endpoints.QUOTA, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, Quota.from_answer),
+    "quota": (endpoints.QUOTA, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, quota_of),
     "whitelist": (endpoints.WHITELIST_QUERY, {"Code": 0, "Data": ["203.0.113.5"]}, models.addresses),
     "leases": (
         endpoints.QUERY,

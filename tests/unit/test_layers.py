@@ -35,6 +35,7 @@ PURE_MAY_IMPORT = {
     "_core",
     "_api/parsing",
     "_api/classic/errors",
+    "_api/leases",
     "_api/classic/models",
     "_api/account/models",
     "_api/account/records",

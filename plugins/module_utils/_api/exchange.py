@@ -19,11 +19,12 @@ from .._core.waiting import WaitBudget
 from .._store.directory import StateError
 from .._store.rate_limiter import RateLimiter
 from .._store.reported import ReportedChanges
+from .responses import ResponseParser
 from .retry import Client, T, as_texts
 from .transport import Transport, service_of
 
 #: Reads the JSON of a response; raises ResponseShapeError.
-Reader = Callable[[dict[str, Any]], T]
+Reader = Callable[[Any], T]
 #: Entered around each request of a call, from the moment that it is sent.
 Sending = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -79,6 +80,7 @@ class KeyClient(Client):
     rate_limited: int | str
     #: The call that the wait for the lock of the key is attributed to.
     list_path: str
+    _parser: ResponseParser
 
     def __init__(
         self, transport: Transport, rate_limiter: RateLimiter, budget: WaitBudget, *, api_url: str, key: str

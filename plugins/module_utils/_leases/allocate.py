@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Collection
 from functools import partial
 
-from .._api.classic.models import AllocationParams
+from .._api.leases import AllocationParams
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
 from .._reconcile.lost_response import Creation, create_once

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .._api.classic.models import AllocationParams, Area, Lease, Quota
+from .._api.leases import AllocationParams, Area, Lease, Quota
 from .._core.errors import CallError
 from .._reconcile.retry_policy import RetryPolicy
 from .._reconcile.session import KeyApi

@@ -19,7 +19,7 @@ from .._api.classic.errors import (
     RESOURCES_SHORT,
     UNKNOWN,
 )
-from .._api.classic.models import Lease
+from .._api.leases import Lease
 from .backend import LeaseFeatures
 from .plan import MAX_PER_CALL
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._api.classic.models import Lease, Quota, oldest_first
+from .._api.leases import Lease, Quota, oldest_first
 from .._core.errors import CallError, OptionError, QgError
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._api.classic.client import ProxyApi
-from .._api.classic.models import AllocationParams, Lease, oldest_first
+from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import OptionError, QgError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range

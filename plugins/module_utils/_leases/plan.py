@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .._api.classic.models import AllocationParams, Area, Lease, oldest_first
+from .._api.leases import AllocationParams, Area, Lease, oldest_first
 from .._core.errors import QgError
 from .._core.text import format_sample
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.classic.models import Area
+from .._api.leases import Area
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
 from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, proxy_api

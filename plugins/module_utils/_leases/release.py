@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from .._api.classic.models import Lease, oldest_first
+from .._api.leases import Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, WaitBudgetExceeded
 from .._reconcile.converge import Change, converge
 from .._reconcile.lost_response import ACCEPTED

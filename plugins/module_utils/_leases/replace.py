@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from .._api.classic.models import AllocationParams, Lease, oldest_first
+from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
 from .._reconcile.lost_response import NOTHING_NEW, UNLISTED, try_call, verifying

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from .._api.classic.models import AllocationParams, Lease, Quota, oldest_first
+from .._api.leases import AllocationParams, Lease, Quota, oldest_first
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._reconcile.session import Session
 from .._store.lease_store import LeaseStore

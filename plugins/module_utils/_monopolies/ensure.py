@@ -13,7 +13,7 @@ import contextlib
 from typing import Any
 
 from .._api.classic.client import ProxyApi
-from .._api.classic.models import Area
+from .._api.leases import Area
 from .._api.parsing import integer
 from .._core.errors import CallError, QgError
 from .application import AllocationSession, Application

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._api.classic.models import Area, Monopoly
+from .._api.classic.models import Monopoly
+from .._api.leases import Area
 
 
 @dataclass(frozen=True)

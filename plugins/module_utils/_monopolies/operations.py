@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._api.classic.client import ProxyApi
-from .._api.classic.models import ISP_NUMBERS, Monopoly
+from .._api.classic.models import Monopoly
+from .._api.leases import ISP_NUMBERS
 from .._core.errors import OptionError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range

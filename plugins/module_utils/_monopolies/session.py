@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from .._api.classic import endpoints
 from .._api.classic.client import ProxyApi
 from .._api.classic.errors import INVALID_PARAMETER, NO_PERMISSION, UNKNOWN, StatusError
-from .._api.classic.models import Monopoly, Quota
+from .._api.classic.models import Monopoly
+from .._api.leases import Quota
 from .._api.parsing import BEIJING, parse_vendor_time
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._core.text import format_sample

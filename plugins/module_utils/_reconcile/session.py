@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from .._api.classic.models import Quota
+from .._api.leases import Quota
 from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._core.waiting import WaitBudget
 from .._store.paid_calls import UNRESOLVED_TTL, PaidCall, PaidCalls

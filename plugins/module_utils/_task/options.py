@@ -22,7 +22,7 @@ from ansible.module_utils.basic import env_fallback
 from .._api.account.client import AccountApi
 from .._api.account.signing import Identity
 from .._api.classic.client import ProxyApi
-from .._api.classic.models import ISP_NUMBERS
+from .._api.leases import ISP_NUMBERS
 from .._api.transport import Transport
 from .._core.errors import OptionError
 from .._core.text import describe

@@ -18,7 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 from .._api.account.models import Amount
-from .._api.classic.models import Lease, Quota, oldest_first
+from .._api.leases import Lease, Quota, oldest_first
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
 

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.models import Amount
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease, Quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import BEIJING
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import numeric_order
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, QgError, TransportError
@@ -262,7 +262,8 @@ def test_the_state_holds_only_the_last_snapshot(story: list[tuple[Snapshot, int]
 
 @given(stories)
 def test_every_event_has_the_fields_of_its_type(story: list[tuple[Snapshot, int]]) -> None:
-    lease_fields = {"ip", "port", "server", "deadline", "expires_at", "remaining_seconds", "region", "isp", "task_id"}
+    lease_fields = {"ip", "port", "server", "deadline", "expires_at", "remaining_seconds", "region", "isp"}
+    lease_fields |= {"area_code", "task_id"}
     fields = {
         "quota": {"available", "used", "total", "below"},
         "lease": lease_fields,

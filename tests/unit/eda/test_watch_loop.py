@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Quota
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Quota
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import LOGGERS, keep_queries_out
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     Effect,

@@ -9,18 +9,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ..._core.errors import CallError, Effect
-
-
-@dataclass(frozen=True)
-class VendorCode:
-    """One row of the vendor's error table: the meaning and what the user can do about it."""
-
-    meaning: str
-    fix: str
-
+from ..errors import RefusedError, VendorCode
 
 #: Codes of the classic API (vendor docs: API overview, 174, 175, 178, 181).
 #: -101, -102, -202 and -206 come from single pages and from public clients.
@@ -62,41 +51,11 @@ WHITELIST_FULL = -202
 BOUND_TO_OTHER_KEY = -206
 
 
-class ApiError(CallError):
-    """The vendor responded with a refusal.
+class ApiError(RefusedError):
+    """A refusal with one of the codes of the classic API."""
 
-    ``code`` is the vendor's number, ``endpoint`` the path that was called. ``effect`` is UNKNOWN for a code that may
-    also follow a call that was carried out.
-    """
-
-    _number = "code"
-
-    def __init__(
-        self,
-        code: int,
-        endpoint: str,
-        *,
-        effect: Effect = Effect.REJECTED,
-        vendor_message: str | None = None,
-        http_status: int | None = None,
-    ) -> None:
-        known = self._known(code)
-        quoted = f', "{vendor_message}"' if vendor_message else ""
-        super().__init__(
-            f"{endpoint} was refused with {self._number} {code} ({known.meaning}{quoted}). {known.fix}",
-            effect=effect,
-            retryable=code == RATE_LIMITED or effect is Effect.UNKNOWN,
-            code=code,
-            meaning=known.meaning,
-            endpoint=endpoint,
-            http_status=http_status,
-        )
-        self.code = code
-        self.endpoint = endpoint
-
-    @staticmethod
-    def _known(code: int) -> VendorCode:
-        return VENDOR_CODES.get(code, VendorCode("not a documented code", "See the vendor's error table."))
+    codes = VENDOR_CODES
+    rate_limited = RATE_LIMITED
 
 
 class StatusError(ApiError):
@@ -107,8 +66,8 @@ class StatusError(ApiError):
 
     _number = "HTTP"
 
-    @staticmethod
-    def _known(code: int) -> VendorCode:
-        if code >= 500:
+    @classmethod
+    def _known(cls, code: int | str) -> VendorCode:
+        if int(code) >= 500:
             return VendorCode("unknown error", "Try again later; ask the vendor's support if it stays.")
         return VendorCode("refused", "Check the task's options, and the times that the vendor's rules ask for.")

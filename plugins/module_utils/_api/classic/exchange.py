@@ -16,13 +16,13 @@ from ..._core.errors import CallError, Effect
 from ..._core.waiting import WaitBudget
 from ..._store.rate_limiter import RateLimiter
 from ..exchange import Endpoint, KeyClient, Reader
+from ..leases import Quota
 from ..parsing import ResponseShapeError, as_int
 from ..responses import ResponseParser, parse_object
 from ..retry import T
 from ..transport import HttpResponse, Transport, encode
-from . import endpoints
+from . import endpoints, models
 from .errors import RATE_LIMITED, ApiError, StatusError
-from .models import Quota
 
 #: Longest query, in characters, that is sent by GET. The vendor wants POST "when the parameters are too long"
 #: without a figure; servers commonly take a request line of 8 kB.
@@ -69,6 +69,7 @@ class ClassicClient(KeyClient):
 
     rate_limited = RATE_LIMITED
     list_path = endpoints.QUERY.path
+    _parser: ClassicResponseParser
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class ClassicClient(KeyClient):
 
     def quota(self) -> Quota:
         """Return the plan's channels; for a plan by volume, the addresses that are left."""
-        quota = self._call(endpoints.QUOTA, {}, Quota.from_answer)
+        quota = self._call(endpoints.QUOTA, {}, models.quota)
         self.rate_limiter.learn_channels(self.key_digest, quota.total)
         return quota
 

@@ -10,37 +10,19 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Collection, Sequence
 
-from ..._store.directory import StateError
-from ..._store.reported import LEASES, ReportedChanges
 from ..exchange import Sending
+from ..lease_client import LeaseClient
+from ..leases import ISP_NUMBERS, AllocationParams, Area, Lease, Quota
 from . import endpoints
 from .errors import INVALID_PARAMETER, NO_PERMISSION
 from .exchange import ClassicClient
-from .models import (
-    ISP_NUMBERS,
-    AllocationParams,
-    Area,
-    Lease,
-    Quota,
-    all_leases,
-    areas,
-    new_leases,
-    released_addresses,
-    task_leases,
-)
+from .models import all_leases, areas, new_leases, released_addresses, task_leases
 
 
-class LeaseCalls(ClassicClient):
+class LeaseCalls(LeaseClient, ClassicClient):
     """Read and change leases. What a response reported counts for as long as the vendor's list may lag."""
-
-    @property
-    def _reported_leases(self) -> ReportedChanges:
-        return self._reported_changes(LEASES)
 
     def leases(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
         """Return what the key holds, of these tasks or of all: the vendor's list, with what it does not show yet.
@@ -48,55 +30,20 @@ class LeaseCalls(ClassicClient):
         For ``doubted`` leases (names), whose release was reported, the list alone decides.
         """
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
-        listed = self._without_secrets(self._call(endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases))
-        late = self._reported_leases.correct(
-            {lease.name for lease in listed},
-            lambda name: not task_ids or json.loads(name)[0] in task_ids,
-        )
-        gone = late.gone.difference(doubted)
-        missing = [Lease.from_item(item, task) for task, item in late.missing.values()]
-        now = self.rate_limiter.now()
-        return [
-            *(lease for lease in listed if lease.name not in gone),
-            *(lease for lease in missing if (lease.remaining(now) or 1) > 0),
-        ]
-
-    def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:
-        """Remove secrets from the vendor's fields, which are kept in the state directory; what names a lease stays."""
-
-        def clean(vendor: Mapping[str, Any]) -> Mapping[str, Any]:
-            cleaned: Mapping[str, Any] = self._parser.redactor.tree({"vendor": vendor})["vendor"]
-            named = {name: vendor[name] for name in ("IP", "port", "host") if name in vendor}
-            return vendor if cleaned is vendor else {**cleaned, **named}
-
-        return [replace(lease, vendor=clean(lease.vendor)) for lease in leases]
+        listed = self._call(endpoints.QUERY, {**tasks, "Detail": "1"}, all_leases)
+        return self._corrected(listed, lambda task: not task_ids or task in task_ids, doubted)
 
     def allocate(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
         """Lease up to 100 addresses; the response names them."""
-        return self._report(self._call(endpoints.ALLOCATE, _lease_parameters(number, params), new_leases, sending))
+        return self._report_new(self._call(endpoints.ALLOCATE, _lease_parameters(number, params), new_leases, sending))
 
     def replace(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
         """Let the vendor replace N leases of its choice; the response names the new ones."""
-        return self._report(self._call(endpoints.REPLACE, _lease_parameters(number, params), new_leases, sending))
-
-    def forget_leases(self, names: Collection[str]) -> None:
-        """Discard what was reported about these leases, so that the list alone decides."""
-        self._reported_leases.forget(names)
-
-    def report_released(self, names: Collection[str]) -> None:
-        """Record that leases are gone, whatever the list shows."""
-        self._reported_leases.record(gone=names)
-
-    def _report(self, leases: Iterable[Lease]) -> list[Lease]:
-        leases = self._without_secrets(leases)
-        # What was paid for must be returned, also if it cannot be recorded.
-        with contextlib.suppress(StateError):
-            self._reported_leases.record({lease.name: [lease.task_id, dict(lease.vendor)] for lease in leases})
-        return leases
+        return self._report_new(self._call(endpoints.REPLACE, _lease_parameters(number, params), new_leases, sending))
 
     def release(
         self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
@@ -112,9 +59,7 @@ class LeaseCalls(ClassicClient):
             parameters = {"TaskID" if by_task else "IP": ",".join(names)}
             reported = self._call(endpoints.RELEASE, parameters, released_addresses, sending)
         released = [lease for lease in leases if reported is None or lease.ip in reported]
-        with contextlib.suppress(StateError):
-            self._reported_leases.record(gone=[lease.name for lease in released])
-        return released
+        return self._report_gone(released)
 
     def lease_quota(self) -> Quota | None:
         """Return the quota; None for a plan of leases that has none."""

@@ -10,17 +10,15 @@ This file is private to the collection. Shapes and quirks: vendor docs 178 to 18
 from __future__ import annotations
 
 import datetime
-import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..leases import PROVIDERS, Area, Lease, Quota
 from ..parsing import (
     ResponseShapeError,
     as_int,
     as_text,
-    integer,
     objects,
     parse_vendor_time,
     required_text,
@@ -28,117 +26,10 @@ from ..parsing import (
 )
 
 
-@dataclass(frozen=True)
-class Quota:
-    """Channels of a plan (vendor doc 181): numbers of channels, and the response as received."""
-
-    total: int
-    available: int
-    used: int
-    vendor: Mapping[str, Any]
-
-    @classmethod
-    def from_answer(cls, body: Mapping[str, Any]) -> Quota:
-        """Read ``{"Code": 0, "Total": 5, "Available": 3, "Used": 2}``."""
-        total, available, used = (as_int(body.get(name), name) for name in ("Total", "Available", "Used"))
-        return cls(total, available, used, body)
-
-    def described(self) -> dict[str, int]:
-        """Return the numbers for results and failures."""
-        return {"total": self.total, "available": self.available, "used": self.used}
-
-
-#: The end of the vendor's name of a region, and the name of the provider in options.
-PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
-#: The vendor's numbers for the providers.
-ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
-
-
-@dataclass(frozen=True)
-class AllocationParams:
-    """What new leases are requested with; ``keep_alive`` in minutes."""
-
-    keep_alive: int | None = None
-    area_id: int | None = None
-    isp: str | None = None
-    distinct: bool = False
-
-
-@dataclass(frozen=True)
-class Lease:
-    """One leased proxy (vendor docs 174, 175).
-
-    ``ip`` is the exit; ``server`` (``host:port``) is the address to connect to, which differs in the enterprise pool.
-    ``deadline`` is as the vendor wrote it; ``expires`` is the same time, or None if it cannot be read.
-    """
-
-    ip: str
-    port: int
-    server: str
-    deadline: str | None
-    expires: datetime.datetime | None
-    region: str | None
-    task_id: str
-    vendor: Mapping[str, Any]
-
-    @classmethod
-    def from_item(cls, item: Mapping[str, Any], task_id: str) -> Lease:
-        """Read ``{"IP": "192.0.2.10", "port": "21504", "deadline": "...", "host": "192.0.2.10:21504"}``."""
-        port, ip = as_int(item.get("port"), "port"), required_text(item, "IP", "an address")
-        deadline = as_text(item.get("deadline"))
-        return cls(
-            ip=ip,
-            port=port,
-            server=as_text(item.get("host")) or f"{ip}:{port}",
-            deadline=deadline,
-            expires=parse_vendor_time(deadline),
-            region=as_text(item.get("region")),
-            task_id=task_id,
-            vendor=item,
-        )
-
-    @property
-    def identity(self) -> tuple[str, str, str]:
-        """What distinguishes the lease from every other one."""
-        return self.task_id, self.ip, self.server
-
-    @property
-    def name(self) -> str:
-        return json.dumps(self.identity)
-
-    @property
-    def isp(self) -> str | None:
-        """The provider at the end of the region."""
-        ends = (name for sign, name in PROVIDERS.items() if (self.region or "").upper().endswith(sign))
-        return next(ends, None)
-
-    def remaining(self, now: float) -> float | None:
-        """Return the remaining seconds; None if the deadline cannot be read."""
-        return None if self.expires is None else self.expires.timestamp() - now
-
-    def described(self, now: float) -> dict[str, Any]:
-        """Return the lease for results and events, with the remaining time in whole seconds, at least 0."""
-        remaining = self.remaining(now)
-        return {
-            "ip": self.ip,
-            "port": self.port,
-            "server": self.server,
-            "deadline": self.deadline,
-            "expires_at": self.expires.isoformat() if self.expires else None,
-            "remaining_seconds": None if remaining is None else max(0, int(remaining)),
-            "region": self.region,
-            "isp": self.isp,
-            "task_id": self.task_id or None,
-        }
-
-
-def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
-    """Sort leases by deadline; those without a readable deadline come last."""
-
-    def rank(lease: Lease) -> tuple[float, tuple[str, str, str]]:
-        return (lease.expires.timestamp() if lease.expires else math.inf, lease.identity)
-
-    return sorted(leases, key=rank)
+def quota(body: Mapping[str, Any]) -> Quota:
+    """Read ``{"Code": 0, "Total": 5, "Available": 3, "Used": 2}``."""
+    total, available, used = (as_int(body.get(name), name) for name in ("Total", "Available", "Used"))
+    return Quota(total, available, used, body)
 
 
 def task_leases(body: Mapping[str, Any]) -> list[Lease]:
@@ -170,41 +61,6 @@ def all_leases(body: Mapping[str, Any]) -> list[Lease]:
     if total is not None and as_int(total, "TotalNum") > len(leases):
         raise ResponseShapeError(f"TotalNum is {total}, but {len(leases)} leases are listed")
     return leases
-
-
-@dataclass(frozen=True)
-class Area:
-    """One row of the vendor's list of areas (vendor doc 177), whose shape is not documented.
-
-    Each field is the value of a key with a similar name, or None; ``vendor`` is the row as received.
-    """
-
-    area_id: int | None
-    name: str | None
-    isp: str | None
-    available: bool | None
-    vendor: Mapping[str, Any]
-
-    @classmethod
-    def from_item(cls, item: Mapping[str, Any]) -> Area:
-        """Read the known fields of a row."""
-        fields = {name.replace("_", "").lower(): value for name, value in item.items()}
-
-        def number(*names: str) -> int | None:
-            found = (integer(fields.get(name)) for name in names)
-            return next((value for value in found if value is not None and value >= 0), None)
-
-        status = number("status", "available")
-        name = next((fields[name] for name in ("areaname", "area", "name") if isinstance(fields.get(name), str)), None)
-        isp = fields.get("isp")
-        by_number = {str(number): known for known, number in ISP_NUMBERS.items()}
-        return cls(
-            area_id=number("areaid", "areacode", "areano"),
-            name=name,
-            isp=by_number.get(str(isp)) or PROVIDERS.get(str(isp).upper()),
-            available=None if status is None else status > 0,
-            vendor=item,
-        )
 
 
 def areas(body: Mapping[str, Any]) -> list[Area]:

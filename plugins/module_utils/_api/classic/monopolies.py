@@ -15,9 +15,10 @@ from typing import Any
 
 from ..._store.reported import MONOPOLIES, ReportedChanges
 from ..exchange import Sending
+from ..leases import ISP_NUMBERS
 from . import endpoints
 from .exchange import ClassicClient
-from .models import ISP_NUMBERS, Monopoly, idle_stock, monopolies, released_monopolies
+from .models import Monopoly, idle_stock, monopolies, released_monopolies
 
 
 class MonopolyCalls(ClassicClient):

@@ -25,7 +25,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors 
     ApiError,
     StatusError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Lease, Quota, addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import quota as quota_of
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, as_int
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
     HttpResponse,
@@ -297,13 +299,13 @@ def test_private_addresses_are_refused_where_the_vendor_is_meant() -> None:
 
 
 def test_numbers_may_come_as_text() -> None:
-    quota = Quota.from_answer({"Code": 0, "Total": "5", "Available": 3, "Used": "2"})
+    quota = quota_of({"Code": 0, "Total": "5", "Available": 3, "Used": "2"})
     assert (quota.total, quota.available, quota.used) == (5, 3, 2)
     for bad in (None, True, 1.5, "many", []):
         with pytest.raises(ResponseShapeError):
             as_int(bad, "Total")
     with pytest.raises(ResponseShapeError, match="Available is not a number"):
-        Quota.from_answer({"Total": 1, "Used": 1})
+        quota_of({"Total": 1, "Used": 1})
 
 
 def test_addresses_of_the_vendor_are_kept_whatever_they_are() -> None:

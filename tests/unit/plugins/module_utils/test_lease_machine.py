@@ -20,7 +20,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import AllocationParams, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams, Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     QgError,
     UncertainOutcomeError,

@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import (
     AllocationParams,
     Area,
     Lease,

@@ -21,13 +21,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoin
     RELEASED_ADDRESSES,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import all_leases, areas, new_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import (
     AllocationParams,
     Area,
     Lease,
-    all_leases,
-    areas,
-    new_leases,
     oldest_first,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import (

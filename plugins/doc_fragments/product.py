@@ -1,0 +1,77 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation of the options that choose the product behind a key."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Which API serves the leases of a key; the same options are declared in ``module_utils/_task/options.py``."""
+
+    DOCUMENTATION = r"""
+options:
+  product:
+    description:
+      - The product that O(key) was bought for, and thus the API that serves its leases.
+      - V(classic) is the API of products sold before 2023, at O(api_url). The others have hosts of their own, at
+        O(product_url). V(share) provides short-lived addresses, V(longterm) long-lived ones, V(exclusive) dedicated
+        ones, and V(overseas) addresses outside of mainland China.
+      - If not set, the environment variable E(QG_PRODUCT) is used before the default.
+    type: str
+    choices: [classic, share, longterm, exclusive, overseas]
+    default: classic
+  product_url:
+    description:
+      - The URL of the API of a product other than V(classic). C({product}) in it is replaced by the value of
+        O(product).
+      - If not set, the environment variable E(QG_PRODUCT_URL) is used before the default.
+    type: str
+    default: https://{product}.proxy.qg.net
+"""
+
+    # The same for plugins that run on the control node alone, whose environment Ansible reads for them.
+    PLUGIN = r"""
+options:
+  product:
+    description:
+      - The product that O(key) was bought for, and thus the API that serves its leases.
+      - V(classic) is the API of products sold before 2023, at O(api_url). The others have hosts of their own, at
+        O(product_url). V(share) provides short-lived addresses, V(longterm) long-lived ones, V(exclusive) dedicated
+        ones, and V(overseas) addresses outside of mainland China.
+    type: str
+    choices: [classic, share, longterm, exclusive, overseas]
+    default: classic
+    env:
+      - name: QG_PRODUCT
+  product_url:
+    description:
+      - The URL of the API of a product other than V(classic). C({product}) in it is replaced by the value of
+        O(product).
+    type: str
+    default: https://{product}.proxy.qg.net
+    env:
+      - name: QG_PRODUCT_URL
+"""
+
+    # What new leases of a product host are requested with, beside the options of the fragment leases.
+    AREAS = r"""
+options:
+  areas:
+    description:
+      - The area codes from which to allocate, such as V(350500), for an O(product) other than V(classic). By default,
+        the vendor selects the area.
+      - M(qingguo.qgnet.qg_area_info) lists the areas.
+    type: list
+    elements: str
+  exclude_areas:
+    description: The area codes from which not to allocate, for O(product=share), O(product=longterm) and
+      O(product=exclusive).
+    type: list
+    elements: str
+  pool:
+    description: The pool to allocate from, for O(product=share). By default, the vendor decides.
+    type: str
+    choices: [normal, enterprise]
+"""

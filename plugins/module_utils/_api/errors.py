@@ -1,0 +1,68 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The base of the errors for calls that the vendor refused, with the meaning of its codes.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from .._core.errors import CallError, Effect
+
+
+@dataclass(frozen=True)
+class VendorCode:
+    """One row of the vendor's error table: the meaning and what the user can do about it."""
+
+    meaning: str
+    fix: str
+
+
+class RefusedError(CallError):
+    """The vendor responded with a refusal.
+
+    ``code`` is the vendor's code, ``endpoint`` the call. ``effect`` is UNKNOWN for a code that may also follow a call
+    that was carried out.
+    """
+
+    #: The vendor's error table, by code.
+    codes: ClassVar[Mapping[Any, VendorCode]] = {}
+    #: The code for too many calls.
+    rate_limited: ClassVar[object] = None
+    _number = "code"
+
+    def __init__(
+        self,
+        code: int | str,
+        endpoint: str,
+        *,
+        effect: Effect = Effect.REJECTED,
+        vendor_message: str | None = None,
+        http_status: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        known = self._known(code)
+        quoted = f', "{vendor_message}"' if vendor_message else ""
+        asked = f" The vendor's number of this request is {request_id}." if request_id else ""
+        super().__init__(
+            f"{endpoint} was refused with {self._number} {code} ({known.meaning}{quoted}). {known.fix}{asked}",
+            effect=effect,
+            retryable=code == self.rate_limited or effect is Effect.UNKNOWN,
+            code=code,
+            meaning=known.meaning,
+            endpoint=endpoint,
+            http_status=http_status,
+            request_id=request_id,
+        )
+        self.code = code
+        self.endpoint = endpoint
+
+    @classmethod
+    def _known(cls, code: int | str) -> VendorCode:
+        return cls.codes.get(code) or VendorCode("not a documented code", "See the vendor's error table.")

@@ -1,0 +1,196 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Leases, quotas and areas, in the words of any API of the vendor.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from .parsing import ResponseShapeError, as_int, as_text, integer, parse_vendor_time, required_text
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Channels of a plan (vendor doc 181): numbers of channels, and the response as received."""
+
+    total: int
+    available: int
+    used: int
+    vendor: Mapping[str, Any]
+
+    def described(self) -> dict[str, int]:
+        """Return the numbers for results and failures."""
+        return {"total": self.total, "available": self.available, "used": self.used}
+
+
+#: The end of the vendor's name of a region, and the name of the provider in options.
+PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
+#: The vendor's numbers for the providers.
+ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
+
+
+@dataclass(frozen=True)
+class AllocationParams:
+    """What new leases are requested with; ``keep_alive`` in minutes.
+
+    ``area_id`` is for the classic API. ``areas``, ``exclude_areas`` (area codes) and ``pool`` are for product hosts.
+    """
+
+    keep_alive: int | None = None
+    area_id: int | None = None
+    isp: str | None = None
+    distinct: bool = False
+    areas: tuple[str, ...] = ()
+    exclude_areas: tuple[str, ...] = ()
+    pool: int | None = None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One leased proxy (vendor docs 174, 175, and 1839).
+
+    ``ip`` is the exit, or empty if the vendor does not name it; ``server`` (``host:port``) is the address to connect
+    to, which may differ. ``deadline`` is as the vendor wrote it; ``expires`` is the same time, or None if it cannot be
+    read. ``provider`` and ``area_code`` are as a product host wrote them.
+    """
+
+    ip: str
+    port: int
+    server: str
+    deadline: str | None
+    expires: datetime.datetime | None
+    region: str | None
+    task_id: str
+    vendor: Mapping[str, Any]
+    provider: str | None = None
+    area_code: str | None = None
+
+    #: The fields of the vendor that make the identity of a lease.
+    NAMING_FIELDS: ClassVar[tuple[str, ...]] = ("IP", "port", "host", "proxy_ip", "server", "task_id")
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any], task_id: str) -> Lease:
+        """Read an item of the classic API, or one of a product host::
+
+        {"IP": "192.0.2.10", "port": "21504", "deadline": "...", "host": "198.51.100.8:21504"}
+        {"proxy_ip": "192.0.2.10", "server": "198.51.100.8:21504", "area": "...", "area_code": 350500, "isp": "..."}
+        """
+        if "server" in item:
+            ip, server = as_text(item.get("proxy_ip")) or "", required_text(item, "server", "an address")
+            port, region = _port(server), as_text(item.get("area"))
+        else:
+            port, ip = as_int(item.get("port"), "port"), required_text(item, "IP", "an address")
+            server, region = as_text(item.get("host")) or f"{ip}:{port}", as_text(item.get("region"))
+        deadline = as_text(item.get("deadline"))
+        return cls(
+            ip=ip,
+            port=port,
+            server=server,
+            deadline=deadline,
+            expires=parse_vendor_time(deadline),
+            region=region,
+            task_id=task_id,
+            vendor=item,
+            provider=as_text(item.get("isp")),
+            area_code=as_text(item.get("area_code")),
+        )
+
+    @property
+    def isp(self) -> str | None:
+        """The provider, as in :data:`ISP_NUMBERS` if it is one of these; the classic API has it after the region."""
+        if self.provider:
+            return PROVIDERS.get(self.provider.upper(), self.provider)
+        ends = (name for sign, name in PROVIDERS.items() if (self.region or "").upper().endswith(sign))
+        return next(ends, None)
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What distinguishes the lease from every other one."""
+        return self.task_id, self.ip, self.server
+
+    @property
+    def name(self) -> str:
+        """The identity as text."""
+        return json.dumps(self.identity)
+
+    def remaining(self, now: float) -> float | None:
+        """Return the remaining seconds; None if the deadline cannot be read."""
+        return None if self.expires is None else self.expires.timestamp() - now
+
+    def described(self, now: float) -> dict[str, Any]:
+        """Return the lease for results and events, with the remaining time in whole seconds, at least 0."""
+        remaining = self.remaining(now)
+        return {
+            "ip": self.ip or None,
+            "port": self.port,
+            "server": self.server,
+            "deadline": self.deadline,
+            "expires_at": self.expires.isoformat() if self.expires else None,
+            "remaining_seconds": None if remaining is None else max(0, int(remaining)),
+            "region": self.region,
+            "isp": self.isp,
+            "area_code": self.area_code,
+            "task_id": self.task_id or None,
+        }
+
+
+def _port(server: str) -> int:
+    host, _colon, port = server.rpartition(":")
+    number = integer(port)
+    if not host.strip() or number is None or not 1 <= number <= 65535:
+        raise ResponseShapeError("server is not an address with a port")
+    return number
+
+
+def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
+    """Sort leases by deadline; those without a readable deadline come last."""
+
+    def rank(lease: Lease) -> tuple[float, tuple[str, str, str]]:
+        return (lease.expires.timestamp() if lease.expires else math.inf, lease.identity)
+
+    return sorted(leases, key=rank)
+
+
+@dataclass(frozen=True)
+class Area:
+    """One row of the vendor's list of areas (vendor doc 177), whose shape is not documented.
+
+    Each field is the value of a key with a similar name, or None; ``vendor`` is the row as received.
+    """
+
+    area_id: int | None
+    name: str | None
+    isp: str | None
+    available: bool | None
+    vendor: Mapping[str, Any]
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Area:
+        """Read the known fields of a row."""
+        fields = {name.replace("_", "").lower(): value for name, value in item.items()}
+
+        def number(*names: str) -> int | None:
+            found = (integer(fields.get(name)) for name in names)
+            return next((value for value in found if value is not None and value >= 0), None)
+
+        status = number("status", "available")
+        name = next((fields[name] for name in ("areaname", "area", "name") if isinstance(fields.get(name), str)), None)
+        isp = fields.get("isp")
+        by_number = {str(number): known for known, number in ISP_NUMBERS.items()}
+        return cls(
+            area_id=number("areaid", "areacode", "areano"),
+            name=name,
+            isp=by_number.get(str(isp)) or PROVIDERS.get(str(isp).upper()),
+            available=None if status is None else status > 0,
+            vendor=item,
+        )

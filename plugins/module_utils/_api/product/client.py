@@ -1,0 +1,171 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The client of the product hosts (``https://share.proxy.qg.net`` and its siblings), with one method for each call.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ..._core.waiting import WaitBudget
+from ..._store.rate_limiter import RateLimiter
+from ..exchange import Endpoint, Reader, Sending
+from ..lease_client import LeaseClient
+from ..leases import ISP_NUMBERS, AllocationParams, Area, Lease, Quota
+from ..parsing import ResponseShapeError
+from ..responses import ResponseParser, parse_object
+from ..retry import T
+from ..transport import HttpResponse, Transport
+from . import models
+from .endpoints import PRODUCTS
+from .errors import ACCESS_DENY, INVALID_PARAMETER, REQUEST_LIMIT_EXCEEDED, SUCCESS, ProductError
+
+
+class ProductResponseParser(ResponseParser):
+    """Reads the responses to the calls of one key."""
+
+    url_option = "product_url"
+
+    def data(self, response: HttpResponse, endpoint: Endpoint) -> Any:
+        """Return the data of a success; the code counts whatever the status, since refusals come with 200 or 400."""
+        try:
+            body = parse_object(response)
+        except ResponseShapeError:
+            raise self.unusable(response, endpoint.name) from None
+        code = body.get("code")
+        if not isinstance(code, str) or not code.isascii() or not code.isidentifier():
+            raise self.unusable(response, endpoint.name)
+        if code != SUCCESS:
+            raise ProductError(
+                code,
+                endpoint.name,
+                effect=endpoint.effect(code),
+                vendor_message=self.quoted(body.get("message")),
+                http_status=response.status,
+                request_id=self.quoted(body.get("request_id")),
+            )
+        if response.status >= 400:
+            raise self.unusable(response, endpoint.name)
+        return body.get("data")
+
+
+class ProductApi(LeaseClient):
+    """The calls of one key of one product. A call that the product does not have is None in ``endpoints``."""
+
+    rate_limited = REQUEST_LIMIT_EXCEEDED
+    list_path = "/query"
+    _parser: ProductResponseParser
+
+    def __init__(
+        self,
+        transport: Transport,
+        rate_limiter: RateLimiter,
+        budget: WaitBudget,
+        *,
+        product: str,
+        url: str,
+        key: str,
+        pwd: str | None = None,
+    ) -> None:
+        super().__init__(transport, rate_limiter, budget, api_url=url, key=key)
+        self.endpoints = PRODUCTS[product]
+        self._credentials = {"key": key, **({"pwd": pwd} if pwd else {})}
+        self._parser = ProductResponseParser(self._credentials.values())
+
+    def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+        return self._exchange(
+            endpoint.method,
+            self._api_url + endpoint.path,
+            {**self._credentials, **parameters},
+            endpoint.name,
+            lambda response: read(self._parser.data(response, endpoint)),
+        )
+
+    def leases(self, *, doubted: Collection[str] = ()) -> list[Lease]:
+        """Return what the key holds: the vendor's list, with what it does not show yet.
+
+        For ``doubted`` leases (names), whose release was reported, the list alone decides.
+        """
+        return self._corrected(self._call(self.endpoints.query, {}, models.leases), lambda _task: True, doubted)
+
+    def get(self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
+        """Lease up to 100 addresses; the response names them."""
+        parameters = _lease_parameters(number, params)
+        return self._report_new(self._call(self.endpoints.get, parameters, models.new_leases, sending))
+
+    def replace(
+        self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
+    ) -> list[Lease]:
+        """Let the vendor replace N leases of its choice; the response names the new ones."""
+        parameters = _lease_parameters(number, params)
+        return self._report_new(self._call(_offered(self.endpoints.replace), parameters, models.new_leases, sending))
+
+    def release(self, leases: Sequence[Lease], *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
+        """Release leases by their addresses; returns those reported as released.
+
+        The response has only their number: if that is lower, the caller must read the list.
+        """
+        parameters = {"ip": ",".join(dict.fromkeys(lease.ip for lease in leases))}
+        number = self._call(_offered(self.endpoints.release), parameters, models.released, sending)
+        return self._report_gone(list(leases) if number is None or number >= len(leases) else [])
+
+    def channels(self) -> Quota | None:
+        """Return the channels; None for a plan, or a product, that has none."""
+        if self.endpoints.channels is None:
+            return None
+        try:
+            quota = self._call(self.endpoints.channels, {}, models.channels)
+        except ProductError as error:
+            if error.code in (ACCESS_DENY, INVALID_PARAMETER):
+                return None
+            raise
+        self.rate_limiter.learn_channels(self.key_digest, quota.total)
+        return quota
+
+    def balance(self) -> int | None:
+        """Return how many addresses a plan by volume may still extract; None for a plan, or a product, without."""
+        if self.endpoints.balance is None:
+            return None
+        try:
+            return self._call(self.endpoints.balance, {}, models.balance)
+        except ProductError as error:
+            if error.code in (ACCESS_DENY, INVALID_PARAMETER):
+                return None
+            raise
+
+    def released_recently(self) -> bool:
+        """Whether a channel may be about to become free: a minute after a release or replacement by this node."""
+        calls = (self.endpoints.release, self.endpoints.replace)
+        return any(call and self.rate_limiter.called_recently(self.key_digest, call.name) for call in calls)
+
+    def pool(self, number: int, params: AllocationParams) -> list[Lease]:
+        """Return what the key holds, and extract up to N addresses."""
+        return self._call(_offered(self.endpoints.pool), _lease_parameters(number, params), models.leases)
+
+    def areas(self) -> list[Area]:
+        """Return the areas that the vendor offers addresses in."""
+        return self._call(self.endpoints.areas, {}, models.areas)
+
+
+def _offered(endpoint: Endpoint | None) -> Endpoint:
+    if endpoint is None:
+        raise AssertionError("the features of the product exclude this call")
+    return endpoint
+
+
+def _lease_parameters(number: int, params: AllocationParams) -> dict[str, object]:
+    return {
+        "num": number,
+        "area": ",".join(params.areas) or None,
+        "area_ex": ",".join(params.exclude_areas) or None,
+        "isp": ISP_NUMBERS.get(params.isp or ""),
+        "distinct": "true" if params.distinct else None,
+        "keep_alive": params.keep_alive,
+        "pool": params.pool,
+    }

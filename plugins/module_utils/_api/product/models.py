@@ -1,0 +1,107 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Models of the product hosts' responses.
+
+This file is private to the collection. The same call has several shapes, which differ by product and by the year in
+which it was bought: vendor docs 1839, 1861, 1863 and 2255, and public clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..leases import Area, Lease, Quota
+from ..parsing import ResponseShapeError, as_int, objects
+
+
+def leases(data: object) -> list[Lease]:
+    """Return the leases in ``data``, in any of these shapes::
+
+    {"task_id": "...", "num": 1, "ips": [{"proxy_ip": "192.0.2.30", "server": "192.0.2.30:22294", ...}]}
+    [{"proxy_ip": "192.0.2.30", "server": "192.0.2.30:22294", "task_id": "...", ...}]
+    [{"server": "tunpool-demo1.qg.net:19702", "area": "110100"}]
+    {"tasks": [{"task_id": "...", "ips": [...]}]} or {"tasks": {"TASK": [...]}}
+
+    A lone lease is an object with ``server``. Null and an empty object mean none.
+    """
+    return [Lease.from_item(item, task_id) for item, task_id in _items(data, "")]
+
+
+def new_leases(data: object) -> list[Lease]:
+    """Return the leases in the response to an extraction; a success without leases is refused."""
+    found = leases(data)
+    if not found:
+        raise ResponseShapeError("it reports success, but names no leases")
+    return found
+
+
+def _items(data: object, task_id: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield each lease in the vendor's words, with the name of its task, if it has one."""
+    if data is None:
+        return
+    if isinstance(data, list):
+        for entry in data:
+            if not isinstance(entry, dict):
+                raise ResponseShapeError("data holds something else than objects")
+            yield from _items(entry, task_id)
+    elif isinstance(data, dict):
+        task_id = _name(data.get("task_id")) or task_id
+        if "server" in data:
+            yield data, task_id
+        elif "ips" in data:
+            yield from _complete(data, task_id)
+        elif isinstance(data.get("tasks"), dict):
+            for name, entry in data["tasks"].items():
+                yield from _items(entry, name)
+        elif "tasks" in data:
+            yield from _items(data["tasks"], task_id)
+        elif data.keys() - {"task_id", "num"}:
+            raise ResponseShapeError("an object in data holds no leases")
+    else:
+        raise ResponseShapeError("data is not a list of leases")
+
+
+def _complete(task: Mapping[str, Any], task_id: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield the leases of a task. Mistaking a full list for a shorter one would buy leases again."""
+    items = list(_items(task["ips"], task_id))
+    if task.get("num") is not None and as_int(task["num"], "num") > len(items):
+        raise ResponseShapeError(f"num is {task['num']}, but {len(items)} leases are listed")
+    yield from items
+
+
+def _name(value: object) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def areas(data: object) -> list[Area]:
+    """Read ``[{"area": "...", "area_code": 350500, "isp": "...", "isp_code": 1, "available": true}]``."""
+    return [Area.from_item(item) for item in objects(data, "data")]
+
+
+def channels(data: object) -> Quota:
+    """Read ``{"total": 10, "idle": 5}``: the channels of a plan by channels."""
+    fields = _fields(data)
+    total, idle = as_int(fields.get("total"), "total"), as_int(fields.get("idle"), "idle")
+    return Quota(total=total, available=idle, used=total - idle, vendor=fields)
+
+
+def balance(data: object) -> int:
+    """Read ``{"balance": 950}``: the addresses that a plan by volume may still extract."""
+    return as_int(_fields(data).get("balance"), "balance")
+
+
+def released(data: object) -> int | None:
+    """Return the number of released leases; None if the response has none."""
+    try:
+        return as_int(data, "data")
+    except ResponseShapeError:
+        return None
+
+
+def _fields(data: object) -> Mapping[str, Any]:
+    if not isinstance(data, dict):
+        raise ResponseShapeError("data is not an object")
+    return data
