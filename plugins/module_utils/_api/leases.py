@@ -87,7 +87,7 @@ class Lease:
         """
         if "server" in item:
             ip, server = as_text(item.get("proxy_ip")) or "", required_text(item, "server", "an address")
-            port, region = _port(server), as_text(item.get("area"))
+            port, region = port_of(server), as_text(item.get("area"))
         else:
             port, ip = as_int(item.get("port"), "port"), required_text(item, "IP", "an address")
             server, region = as_text(item.get("host")) or f"{ip}:{port}", as_text(item.get("region"))
@@ -144,7 +144,8 @@ class Lease:
         }
 
 
-def _port(server: str) -> int:
+def port_of(server: str) -> int:
+    """Return the port of ``host:port``; raises ResponseShapeError if that is not an address with a port."""
     host, _colon, port = server.rpartition(":")
     number = integer(port)
     if not host.strip() or number is None or not 1 <= number <= 65535:

@@ -18,7 +18,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -93,7 +93,8 @@ class Transport:
     """Exchanges over one ``requests`` session.
 
     ``timeout`` is the maximum duration of one exchange in seconds, from the lookup of the name to the last byte.
-    ``url_option`` is the name of the option with the URL.
+    ``url_option`` is the name of the option with the URL. The ``form_methods`` have their parameters in a form body,
+    all others in the query.
     """
 
     def __init__(
@@ -103,10 +104,12 @@ class Transport:
         validate_certs: bool = True,
         ca_path: str | None = None,
         url_option: str = "api_url",
+        form_methods: Collection[str] = ("POST",),
     ) -> None:
         keep_queries_out()
         self.timeout = timeout
         self.url_option = url_option
+        self._form_methods = form_methods
         self._verify: bool | str = (ca_path or True) if validate_certs else False
         if not validate_certs:
             # The user chose this; a warning at each call is useless.
@@ -121,8 +124,8 @@ class Transport:
         return session
 
     def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
-        """Send one request; POST has the parameters in a form body, every other method in the query."""
-        if method == "POST":
+        """Send one request, with the parameters in a form body or in the query."""
+        if method in self._form_methods:
             return self._exchange(method, url, encode(parameters), endpoint)
         return self._exchange(method, f"{url}?{encode(parameters)}", None, endpoint)
 

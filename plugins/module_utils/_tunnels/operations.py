@@ -1,0 +1,75 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operation of qg_tunnel_exit.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .._api.transport import Transport
+from .._api.tunnel import TunnelControl
+from .._core.errors import OptionError
+from .._core.text import quote_word
+from .._core.validation import check_range
+from .._core.waiting import WaitBudget
+from .._task.operation import Mode, Operation
+from .._task.options import PROXY_API_OPTIONS, TRANSPORT_OPTIONS
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_TUNNEL = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
+
+
+def _check_tunnel(text: str) -> str:
+    """Return the host of a tunnel; the port of the proxy, which may follow, is not that of the control port."""
+    match = _TUNNEL.fullmatch(text.strip())
+    if match is None or len(match[1]) > 253 or not 1 <= int(match[2] or 1) <= 65535:
+        raise OptionError(
+            f"tunnel {quote_word(text)} is not the address of a tunnel: give HOST:PORT, such as tunnel.qg.net:19702."
+        )
+    return match[1].lower()
+
+
+def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    host = _check_tunnel(params["tunnel"])
+    port = int(check_range("control_port", params["control_port"], 1, 65535))
+    for option, environment in (("key", "QG_KEY"), ("pwd", "QG_PWD")):
+        if not (params[option] or "").strip():
+            raise OptionError(
+                f"{option} is empty: give it in the option {option} or the environment {environment}. The control port "
+                "of a tunnel requires the key and its password, also for a host on the whitelist."
+            )
+    timeout, max_wait = (
+        check_range("timeout", params["timeout"], 1, 300),
+        check_range("max_wait", params["max_wait"], 0, 86400),
+    )
+    if mode.check:
+        return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
+    control = TunnelControl(
+        Transport(timeout=timeout, url_option="tunnel", form_methods=("PUT",)),
+        WaitBudget(max_wait),
+        url=f"http://{host}:{port}",
+        key=params["key"],
+        pwd=params["pwd"],
+    )
+    found = control.change_exit()
+    return {"changed": True, "exit": found.described(), "api": control.usage()}
+
+
+TUNNEL_EXIT = Operation(
+    spec={
+        "tunnel": {"type": "str", "required": True},
+        "control_port": {"type": "int", "default": 9090},
+        "key": PROXY_API_OPTIONS["key"],
+        "pwd": {**PROXY_API_OPTIONS["pwd"], "required": True},
+        "timeout": TRANSPORT_OPTIONS["timeout"],
+        "max_wait": TRANSPORT_OPTIONS["max_wait"],
+    },
+    run=_run,
+)

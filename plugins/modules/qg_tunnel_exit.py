@@ -1,0 +1,138 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Change the exit of a tunnel."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: qg_tunnel_exit
+short_description: Change the exit of a tunnel
+version_added: 0.1.0
+author:
+  - The qingguo.qgnet authors (@qingguo)
+description:
+  - Changes the exit address of a QG.net tunnel at its control port, and returns the new one. Each run changes it.
+  - A call whose response was lost is repeated, because a second change has the same effect.
+  - The vendor documents this call for tunnels that keep their exit. The exits of labels, which the filter
+    P(qingguo.qgnet.proxy_tunnel#filter) selects, change with another label.
+options:
+  tunnel:
+    description:
+      - The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info) returns it in C(tunnel_url). The
+        port, which is that of the proxy, may be omitted.
+    type: str
+    required: true
+  control_port:
+    description: The control port of the tunnel.
+    type: int
+    default: 9090
+  key:
+    description:
+      - The key of the tunnel. The vendor calls it I(Authkey).
+      - If not set, the environment variable E(QG_KEY) of the control node is used, also for a task that is delegated.
+    type: str
+    required: true
+  pwd:
+    description:
+      - The password of the key at the proxy. The vendor calls it I(Authpwd). The control port requires it, also for a
+        host on the whitelist.
+      - If not set, the environment variable E(QG_PWD) is used.
+    type: str
+    required: true
+  timeout:
+    description:
+      - The maximum duration of one call in seconds, from the name lookup to the last byte of the response.
+      - If not set, the environment variable E(QG_TIMEOUT) is used before the default.
+    type: float
+    default: 10
+  max_wait:
+    description: The maximum total time in seconds to wait between attempts after transient failures.
+    type: float
+    default: 300
+attributes:
+  check_mode:
+    details: Predicts a change. The new exit is not known.
+  diff_mode:
+    description: Returns details on what has changed when in diff mode.
+    support: none
+    details: The vendor does not return the former exit.
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: none
+    details: Each run changes the exit.
+extends_documentation_fragment:
+  - qingguo.qgnet.attributes
+  - qingguo.qgnet.attributes.control_node
+requirements:
+  - requests >= 2.28
+notes:
+  - The control port has no TLS, so the key and its password are readable on the network. The vendor offers no
+    other way.
+seealso:
+  - module: qingguo.qgnet.qg_proxy_plan_info
+  - plugin: qingguo.qgnet.proxy_tunnel
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Leave through another address from now on
+  qingguo.qgnet.qg_tunnel_exit:
+    tunnel: tunnel.qg.net:19702
+    key: "{{ vault_qg_key }}"
+    pwd: "{{ vault_qg_pwd }}"
+  register: tunnel
+
+- name: Show the new address
+  ansible.builtin.debug:
+    var: tunnel.exit.ip
+"""
+
+RETURN = r"""
+exit:
+  description: The new exit; null in check mode.
+  returned: success
+  type: dict
+  contains:
+    ip:
+      description: The exit IP, which is the address that websites see.
+      type: str
+      returned: always
+    server:
+      description: Address and port of the exit, as the vendor gives them.
+      type: str
+      returned: always
+    deadline:
+      description: When the vendor changes it, as the vendor gives it.
+      type: str
+      returned: always, may be null
+    expires_at:
+      description:
+        - The same time in ISO 8601. The vendor states no time zone; the collection assumes China Standard Time.
+      type: str
+      returned: always, null if the deadline cannot be read
+  sample:
+    ip: 192.0.2.9
+    server: 192.0.2.9:33622
+    deadline: "2030-01-02 03:04:05"
+    expires_at: "2030-01-02T03:04:05+08:00"
+api:
+  description: The API usage of the task in calls, retries and seconds waited.
+  returned: success
+  type: dict
+  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+"""
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._tunnels.operations import TUNNEL_EXIT
+
+
+def main() -> None:
+    """Run as a module, where the task was delegated to."""
+    run_module(TUNNEL_EXIT)
+
+
+if __name__ == "__main__":
+    main()

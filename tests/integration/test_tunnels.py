@@ -1,0 +1,137 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tunnels: exits that labels choose, and the module that changes the exit, against the simulator's tunnel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._tunnels.operations import TUNNEL_EXIT
+from harness import Playground, Result, assert_one_sentence, operate
+from simulator_fixture import Simulator, running_simulator
+
+PASSWORD = "0123456789ab"
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  vars:
+    lease: "{{ tunnel | qingguo.qgnet.proxy_tunnel(item, key=key, pwd=password, form='lease') }}"
+    headers: "{{ tunnel | qingguo.qgnet.proxy_tunnel(item, form='headers') }}"
+    labels: [a, b, a]
+  module_defaults:
+    qingguo.qgnet.qg_tunnel_exit:
+      tunnel: "{{ tunnel }}"
+      control_port: "{{ port }}"
+      key: "{{ key }}"
+      pwd: "{{ password }}"
+  tasks:
+    - name: By user name
+      ansible.builtin.command: {argv: [curl, --silent, --fail, "{{ page }}"]}
+      environment: "{{ lease | qingguo.qgnet.proxy_environment(no_proxy=[]) }}"
+      loop: "{{ labels }}"
+      register: by_user
+      changed_when: false
+    - name: By header
+      ansible.builtin.command: "{{ tunnel | qingguo.qgnet.proxy_curl(page, headers=headers) }}"
+      loop: "{{ labels }}"
+      register: by_header
+      changed_when: false
+    - name: Change in check mode
+      qingguo.qgnet.qg_tunnel_exit:
+      check_mode: true
+    - name: Change
+      qingguo.qgnet.qg_tunnel_exit:
+    - name: Result
+      ansible.builtin.debug:
+        msg:
+          by_user: "{{ by_user.results | map(attribute='stdout') }}"
+          by_header: "{{ by_header.results | map(attribute='stdout') }}"
+"""
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with running_simulator(["--tunnel-port", "0", "--tunnel-control-port", "0"]) as running:
+        yield running
+
+
+def control_port(sim: Simulator) -> int:
+    return int(urlsplit(sim.tunnel_control_url).port or 0)
+
+
+def change(sim: Simulator, *, check: bool = False, **options: Any) -> Result:
+    common = {"tunnel": "127.0.0.1", "control_port": control_port(sim), "key": sim.key, "pwd": PASSWORD}
+    return operate(TUNNEL_EXIT, {**common, **options}, check=check)
+
+
+def changes(sim: Simulator) -> list[dict[str, Any]]:
+    return [call for call in sim.journal() if call["path"] == "/proxyip"]
+
+
+def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, playground: Playground) -> None:
+    sim.configure(whitelist=["127.0.0.1"])
+    variables = {
+        "tunnel": str(sim.tunnel_url).removeprefix("http://").rstrip("/"),
+        "port": control_port(sim),
+        "key": sim.key,
+        "password": PASSWORD,
+        "page": "http://d.qg.net/ip",
+    }
+    run = playground.play(PLAY, variables=variables).ok()
+    exits = run.of("Result").result["msg"]
+    for found in exits.values():
+        first, second, again = found
+        assert first == again
+        assert first != second
+    assert exits["by_user"] == exits["by_header"]
+    assert run.of("Change in check mode").result["exit"] is None
+    assert run.of("Change").result["changed"] is True
+    assert run.of("Change").result["exit"]["ip"].count(".") == 3
+    assert len(changes(sim)) == 1
+    assert PASSWORD not in run.output
+
+
+def test_each_run_changes_the_exit(sim: Simulator) -> None:
+    first, second = change(sim), change(sim)
+    assert first["changed"] is second["changed"] is True
+    assert first["exit"]["ip"] != second["exit"]["ip"]
+    assert first["exit"]["server"].startswith(f"{first['exit']['ip']}:")
+    assert first["exit"]["expires_at"].endswith("+08:00")
+    assert first["api"]["calls"] == 1
+
+
+def test_a_wrong_password_is_reported_by_status(sim: Simulator) -> None:
+    result = change(sim, pwd="Hush4Hush")
+    assert_one_sentence(result["msg"])
+    assert "PUT /proxyip was refused with HTTP 400 (user, password or parameter not legal" in result["msg"]
+    assert (result["code"], result["http_status"]) == (400, 400)
+    assert "Hush4Hush" not in str(result)
+
+
+@pytest.mark.parametrize("fault", ["reset_before", "reset_after", "truncate"])
+def test_a_lost_response_is_repeated(sim: Simulator, fault: str) -> None:
+    sim.fault(path="/proxyip", kind=fault)
+    result = change(sim)
+    assert result["exit"]
+    assert result["api"]["retries"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tunnel": "http://tunnel.qg.net"}, "tunnel 'http://tunnel.qg.net' is not the address of a tunnel"),
+        ({"tunnel": "tunnel.qg.net:99999"}, "is not the address of a tunnel: give HOST:PORT"),
+        ({"control_port": 0}, "control_port"),
+        ({"pwd": ""}, "pwd is empty: give it in the option pwd or the environment QG_PWD"),
+        ({"timeout": 0}, "timeout"),
+    ],
+)
+def test_a_mistake_is_reported_before_any_call(sim: Simulator, options: dict[str, Any], words: str) -> None:
+    result = change(sim, **options)
+    assert result["failed"] is True
+    assert words in result["msg"]
+    assert changes(sim) == []
