@@ -66,8 +66,8 @@ options:
     type: list
     elements: str
   exclude_areas:
-    description: The area codes from which not to allocate, for O(product=share), O(product=longterm) and
-      O(product=exclusive).
+    description:
+      - The area codes from which not to allocate, for O(product=share), O(product=longterm) and O(product=exclusive).
     type: list
     elements: str
   pool:

@@ -69,6 +69,7 @@ options:
     type: float
     default: 10
 extends_documentation_fragment:
+  - qingguo.qgnet.product.plugin
   - qingguo.qgnet.proxy_api.plugin
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate

@@ -73,6 +73,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.leases.terms
   - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.product
+  - qingguo.qgnet.product.areas
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.state_dir
 seealso:

@@ -30,6 +30,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.state_dir
 seealso:

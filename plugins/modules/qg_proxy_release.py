@@ -33,6 +33,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.leases.choice
+  - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.state_dir
 seealso:

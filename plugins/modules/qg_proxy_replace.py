@@ -44,6 +44,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.leases.choice
   - qingguo.qgnet.leases.terms
   - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.product
+  - qingguo.qgnet.product.areas
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.state_dir
 seealso:

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
+  - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.state_dir
 seealso:
@@ -63,11 +64,15 @@ quota:
       description: The number of channels that carry a lease.
       type: int
       returned: always
+    balance:
+      description: The addresses that a plan by volume of a product host may still extract; null for other plans.
+      type: int
+      returned: always, may be null
     vendor:
       description: The original response of the vendor.
       type: dict
       returned: always
-  sample: {total: 5, available: 3, used: 2, vendor: {Code: 0, Total: 5, Available: 3, Used: 2}}
+  sample: {total: 5, available: 3, used: 2, balance: null, vendor: {Code: 0, Total: 5, Available: 3, Used: 2}}
 sufficient:
   description: Whether at least O(at_least) channels are free; null without O(at_least).
   returned: success

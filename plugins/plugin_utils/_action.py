@@ -31,12 +31,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
+    PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
 )
 
 #: Options that defaults for the action group may set, also for modules of the vendor's other API.
-_GROUP_OPTIONS = {*PROXY_API_OPTIONS, *ACCOUNT_API_OPTIONS}
+_GROUP_OPTIONS = {*PROXY_API_OPTIONS, *PRODUCT_OPTIONS, *ACCOUNT_API_OPTIONS}
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 

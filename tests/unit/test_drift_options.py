@@ -271,8 +271,9 @@ def test_the_lookup_reads_the_options_that_it_documents(tmp_path: Path, monkeypa
         return ()
 
     monkeypatch.setattr(operations, "matching_leases", matching_leases)
-    result = lookup.run([], {}, key="QGDEMO01", pwd="secret", at_least=0, form="url", state_dir=str(tmp_path / "state"))
-    assert result == []
+    common = {"key": "QGDEMO01", "pwd": "secret", "at_least": 0, "form": "url", "state_dir": str(tmp_path / "state")}
+    for product in ("classic", "share"):
+        assert lookup.run([], {}, **common, product=product) == []
     assert names == set(documented)
 
 

@@ -54,6 +54,12 @@ class AllocationParams:
     exclude_areas: tuple[str, ...] = ()
     pool: int | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the values as the state store keeps them, to recognise a later request for the same."""
+        later = {"areas": [*self.areas], "exclude_areas": [*self.exclude_areas], "pool": self.pool}
+        terms = {name: getattr(self, name) for name in ("keep_alive", "area_id", "isp", "distinct")}
+        return {**terms, **{name: value for name, value in later.items() if value}}
+
 
 @dataclass(frozen=True)
 class Lease:
@@ -116,7 +122,8 @@ class Lease:
     @property
     def identity(self) -> tuple[str, str, str]:
         """What distinguishes the lease from every other one."""
-        return self.task_id, self.ip, self.server
+        # Without a task, only the deadline distinguishes a lease from a later one of the same address.
+        return self.task_id or self.deadline or "", self.ip, self.server
 
     @property
     def name(self) -> str:

@@ -57,6 +57,9 @@ class LeaseBackend(KeyApi, Protocol):
     def features(self) -> LeaseFeatures:
         """What the API can do."""
 
+    def usage(self) -> Mapping[str, Any]:
+        """Return the usage of the run: calls, retries, and seconds waited."""
+
     def key_lock(self, work: str = "changing") -> contextlib.AbstractContextManager[None]:
         """Keep other runs of this control node from changing, or from reading, what the key holds."""
 

@@ -53,6 +53,7 @@ class ClassicLeases:
         self.rate_limiter = api.rate_limiter
         self.key_digest = api.key_digest
         self.timeout = api.timeout
+        self.usage = api.usage
         self.key_lock = api.key_lock
         self.list = api.leases
         self.get = api.allocate

@@ -61,7 +61,9 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
     found = classify(held, desired, now, origins, {})
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
     enough = len(found.matching) >= desired.count and not desired.exact and not all_of_them
-    if desired.params.area_id is None or not undetermined or enough:
+    terms = desired.params
+    needs_names = terms.area_id is not None or terms.areas or terms.exclude_areas
+    if not needs_names or not undetermined or enough:
         return found
     names = session.store.area_names()
     if names is None:

@@ -18,18 +18,27 @@ from urllib.parse import quote
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from .._api.classic.client import ProxyApi
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import OptionError, QgError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range
 from .._store.state import State
 from .._task.operation import Mode, Operation, redact
-from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, TERMS_OPTIONS, Spec, proxy_api
-from .backend import LeasePolicy
+from .._task.options import (
+    PLACE_OPTIONS,
+    POOLS,
+    PRODUCT_OPTIONS,
+    PROXY_API_OPTIONS,
+    TERMS_OPTIONS,
+    Spec,
+    product_api,
+    proxy_api,
+)
+from .backend import LeaseBackend, LeasePolicy
 from .classic import ClassicLeases
 from .ensure import ensure_leases, matching_leases
 from .plan import MAX_PER_CALL, DesiredLeases
+from .product import CLASSIC, ProductLeases, check_release, check_replacement, check_tasks, check_terms
 from .release import release_leases
 from .replace import replace_leases
 from .session import LeaseResult
@@ -79,12 +88,28 @@ def check_proxy_url(params: Mapping[str, Any]) -> None:
         )
 
 
+def lease_backend(params: Mapping[str, Any], state: State | None = None) -> LeaseBackend:
+    """Return the API of the leases of a key; ``state`` is the state directory if it is open already."""
+    if params["product"] == CLASSIC:
+        return ClassicLeases(proxy_api(params, state))
+    return ProductLeases(product_api(params, state))
+
+
 def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
     """Return what new leases are requested with."""
+    check_terms(params)
     for name, most in (("keep_alive", 525600), ("area_id", 10**9)):
         if params[name] is not None:
             check_range(name, params[name], 1, most)
-    return AllocationParams(params["keep_alive"], params["area_id"], params["isp"], params["distinct"])
+    return AllocationParams(
+        params["keep_alive"],
+        params["area_id"],
+        params["isp"],
+        params["distinct"],
+        tuple(sorted(_names("areas", params["areas"]))),
+        tuple(sorted(_names("exclude_areas", params["exclude_areas"]))),
+        POOLS.get(params["pool"] or ""),
+    )
 
 
 def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
@@ -98,6 +123,9 @@ def desired_leases(params: Mapping[str, Any]) -> DesiredLeases:
             "would not last long enough, and be paid for again at the next run."
         )
     check_proxy_url(params)
+    check_tasks(params)
+    if params["exact"]:
+        check_release(params, "exact")
     return DesiredLeases(
         count=params["count"],
         params=new,
@@ -129,7 +157,7 @@ def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
     return None
 
 
-def _result(found: LeaseResult, api: ProxyApi, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
+def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true if anything changed, also if the task fails."""
     result: dict[str, Any] = {
         "changed": bool(found.allocated or found.released or predicted),
@@ -162,8 +190,8 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired, api = desired_leases(params), proxy_api(params)
-    found = ensure_leases(ClassicLeases(api), desired, check=mode.check, policy=POLICY)
+    desired, api = desired_leases(params), lease_backend(params)
+    found = ensure_leases(api, desired, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.leases),
@@ -176,9 +204,11 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if params["all"] is False:
         raise OptionError("all=false names nothing to release: set all to true, or give ips or task_ids.")
+    check_release(params, "a release")
+    check_tasks(params)
     chosen = _chosen(params)
-    api = proxy_api(params)
-    found = release_leases(ClassicLeases(api), chosen or (lambda _lease: True), check=mode.check, policy=POLICY)
+    api = lease_backend(params)
+    found = release_leases(api, chosen or (lambda _lease: True), check=mode.check, policy=POLICY)
     return _result(found, api, mode)
 
 
@@ -187,10 +217,12 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         raise OptionError("all=false names nothing to replace: set all to true, or give count, ips or task_ids.")
     chosen, new, number = _chosen(params), allocation_params(params), params["count"]
     check_proxy_url(params)
+    check_tasks(params)
+    check_replacement(params, named=chosen is not None)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
-    api = proxy_api(params)
-    found = replace_leases(ClassicLeases(api), chosen, number, new, check=mode.check, policy=POLICY)
+    api = lease_backend(params)
+    found = replace_leases(api, chosen, number, new, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
     return {
         "leases": lease_results(found.after),
@@ -202,10 +234,16 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_proxy_url(params)
+    check_tasks(params)
     names = _names("task_ids", params["task_ids"])
-    api = proxy_api(params)
-    leases = lease_results(api.leases(names))
-    return {"changed": False, "leases": leases, "count": len(leases), "api": api.usage()}
+    if params["product"] == CLASSIC:
+        classic = proxy_api(params)
+        held, usage = classic.leases(names), classic.usage
+    else:
+        product = product_api(params)
+        held, usage = [lease for lease in product.leases() if not names or lease.task_id in names], product.usage
+    leases = lease_results(held)
+    return {"changed": False, "leases": leases, "count": len(leases), "api": usage()}
 
 
 #: The options of the lookup that select leases.
@@ -226,6 +264,8 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     if params["area_id"] is not None:
         check_range("area_id", params["area_id"], 1, 10**9)
     check_proxy_url({**params, "proxy_url": params["form"] == "url"})
+    check_terms(params)
+    check_tasks(params)
     desired = DesiredLeases(
         count=least,
         params=AllocationParams(area_id=params["area_id"], isp=params["isp"]),
@@ -235,8 +275,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(State(params["state_dir"], params["max_wait"])) as state:
-        api = ClassicLeases(proxy_api(params, state))
-        leases = matching_leases(api, desired, max_age=params["max_age"], policy=POLICY)
+        leases = matching_leases(lease_backend(params, state), desired, max_age=params["max_age"], policy=POLICY)
     if len(leases) < least:
         raise QgError(
             f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "
@@ -257,28 +296,29 @@ ALLOCATE = Operation(
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         **TERMS_OPTIONS,
         **_PROXY_URL,
+        **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,
     },
     run=_run_allocate,
     reveal=reveal,
     # With exact, what is not selected by these may be released.
-    selectors=("task_ids", *PLACE_OPTIONS),
+    selectors=("task_ids", *PLACE_OPTIONS, "areas", "exclude_areas"),
 )
 RELEASE = Operation(
-    spec={**_CHOICE, **PROXY_API_OPTIONS},
+    spec={**_CHOICE, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
     run=_run_release,
     rules={"mutually_exclusive": [tuple(_CHOICE)], "required_one_of": [tuple(_CHOICE)]},
     selectors=tuple(_CHOICE),
 )
 REPLACE = Operation(
-    spec={**_CHOICE, "count": {"type": "int"}, **TERMS_OPTIONS, **_PROXY_URL, **PROXY_API_OPTIONS},
+    spec={**_CHOICE, "count": {"type": "int"}, **TERMS_OPTIONS, **_PROXY_URL, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
     run=_run_replace,
     rules={"mutually_exclusive": [(*_CHOICE, "count")], "required_one_of": [(*_CHOICE, "count")]},
     reveal=reveal,
     selectors=(*_CHOICE, "count"),
 )
 INFO = Operation(
-    spec={"task_ids": {"type": "list", "elements": "str"}, **_PROXY_URL, **PROXY_API_OPTIONS},
+    spec={"task_ids": {"type": "list", "elements": "str"}, **_PROXY_URL, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
     run=_run_info,
     reveal=reveal,
     selectors=("task_ids",),

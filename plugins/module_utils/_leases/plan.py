@@ -9,6 +9,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -74,6 +75,15 @@ def _in_area(lease: Lease, area_id: int, origin: Origin, areas: Mapping[str, int
     return False
 
 
+def _in_one_of(lease: Lease, codes: Collection[str], areas: Mapping[str, int]) -> bool | None:
+    """Whether a lease of a product host is in one of these areas; None if that is unknown."""
+    if lease.area_code:
+        # The code of a province ends with zeros, and begins those of its cities.
+        return any(lease.area_code.startswith(re.sub(r"(?:00)+$", "", code)) for code in codes)
+    signs = [_in_area(lease, int(code), Origin(), areas) if code.isdecimal() else None for code in codes]
+    return True if True in signs else None if None in signs else False
+
+
 def _is_of_kind(
     lease: Lease, desired: DesiredLeases, origins: Mapping[str, Origin], areas: Mapping[str, int]
 ) -> bool | None:
@@ -85,6 +95,11 @@ def _is_of_kind(
         signs.append(named or (False if known else None))
     if desired.params.area_id is not None:
         signs.append(_in_area(lease, desired.params.area_id, origin, areas))
+    if desired.params.areas:
+        signs.append(_in_one_of(lease, desired.params.areas, areas))
+    if desired.params.exclude_areas:
+        found = _in_one_of(lease, desired.params.exclude_areas, areas)
+        signs.append(None if found is None else not found)
     if desired.params.isp:
         isp = lease.isp or origin.isp
         signs.append(None if isp is None else isp == desired.params.isp)

@@ -15,11 +15,10 @@ from typing import Any
 from .._api.leases import Area
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
-from .._task.options import PLACE_OPTIONS, PROXY_API_OPTIONS, proxy_api
+from .._task.options import PLACE_OPTIONS, POOLS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, product_api, proxy_api
 from .operations import check_proxy_url, lease_results, reveal
 from .plan import MAX_PER_CALL
-
-_POOLS = {"normal": 1, "enterprise": 2}
+from .product import CLASSIC, check_terms
 
 
 def _check_area(params: Mapping[str, Any]) -> None:
@@ -32,17 +31,25 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_range("count", params["count"], 1, MAX_PER_CALL)
     check_proxy_url(params)
     api = proxy_api(params)
-    pool = api.pool(
-        params["count"], area_id=params["area_id"], isp=params["isp"], pool=_POOLS.get(params["pool"] or "")
-    )
+    pool = api.pool(params["count"], area_id=params["area_id"], isp=params["isp"], pool=POOLS.get(params["pool"] or ""))
     return {"changed": False, "pool": lease_results(pool), "count": len(pool), "api": api.usage()}
 
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     _check_area(params)
-    api = proxy_api(params)
-    areas = api.areas(params["area_id"], params["isp"], params["available"])
-    return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": api.usage()}
+    check_terms(params)
+    if params["product"] == CLASSIC:
+        classic = proxy_api(params)
+        areas, usage = classic.areas(params["area_id"], params["isp"], params["available"]), classic.usage
+    else:
+        product = product_api(params)
+        areas, usage = [area for area in product.areas() if _is_requested(area, params)], product.usage
+    return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": usage()}
+
+
+def _is_requested(area: Area, params: Mapping[str, Any]) -> bool:
+    """Whether a row is of the provider and availability that the options select: product hosts list all rows."""
+    return all(params[name] in (None, getattr(area, name)) for name in ("isp", "available"))
 
 
 def area_result(area: Area) -> dict[str, Any]:
@@ -59,7 +66,7 @@ def area_result(area: Area) -> dict[str, Any]:
 POOL_INFO = Operation(
     spec={
         "count": {"type": "int", "default": 1},
-        "pool": {"type": "str", "choices": list(_POOLS)},
+        "pool": {"type": "str", "choices": list(POOLS)},
         "proxy_url": {"type": "bool", "default": False},
         **PLACE_OPTIONS,
         **PROXY_API_OPTIONS,
@@ -67,4 +74,6 @@ POOL_INFO = Operation(
     run=_run_pool,
     reveal=reveal,
 )
-AREA_INFO = Operation(spec={"available": {"type": "bool"}, **PLACE_OPTIONS, **PROXY_API_OPTIONS}, run=_run_areas)
+AREA_INFO = Operation(
+    spec={"available": {"type": "bool"}, **PLACE_OPTIONS, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS}, run=_run_areas
+)

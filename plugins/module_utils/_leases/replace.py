@@ -89,7 +89,7 @@ class NamedReplacement:
         for call in recent_calls(session, _RELEASE_AND_ALLOCATE):
             named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
             own = [lease for lease in named if chosen(lease) and (lease.remaining(session.now()) or 1) > 0]
-            if own and call.request["terms"] == vars(self._params):
+            if own and call.request["terms"] == self._params.as_json():
                 fresh = session.names - call.known
                 missing += max(0, len(session.gone(own)) - len(fresh))
                 successors |= fresh
@@ -108,7 +108,7 @@ class NamedReplacement:
     def _record(self, named: Sequence[Lease]) -> None:
         """Record which leases are about to be replaced one by one, for a later run that has to continue."""
         session = self._session
-        request = {"terms": vars(self._params), "named": [[lease.task_id, dict(lease.vendor)] for lease in named]}
+        request = {"terms": self._params.as_json(), "named": [[lease.task_id, dict(lease.vendor)] for lease in named]}
         number = session.calls.record(_RELEASE_AND_ALLOCATE, wanted=len(named), known=session.names, request=request)
         self._recorded.append(number)
 
@@ -155,7 +155,7 @@ class NamedReplacement:
 
 def _interrupted(session: LeaseSession, number: int | None, params: AllocationParams) -> list[PaidCall]:
     """The calls of an interrupted run that let the vendor replace as many leases."""
-    request = (number, vars(params))
+    request = (number, params.as_json())
     calls = recent_calls(session, INTERRUPTED_REPLACE)
     return [call for call in calls if (call.request["number"], call.request["terms"]) == request]
 
@@ -170,7 +170,7 @@ def replace_unnamed(
     call = session.features.replace
     if call is None:
         raise OptionError("The product of this key replaces no leases of its choice: name them in ips or task_ids.")
-    request = {"number": number, "terms": vars(params), "count": count}
+    request = {"number": number, "terms": params.as_json(), "count": count}
     continued, size = [one.id for one in interrupted], session.features.max_per_call
     for start in range(0, count, size):
         known = [one.known for one in interrupted if one.request["start"] == start]

@@ -23,6 +23,8 @@ from .._api.account.client import AccountApi
 from .._api.account.signing import Identity
 from .._api.classic.client import ProxyApi
 from .._api.leases import ISP_NUMBERS
+from .._api.product.client import ProductApi
+from .._api.product.endpoints import PRODUCTS
 from .._api.transport import Transport
 from .._core.errors import OptionError
 from .._core.text import describe
@@ -54,6 +56,20 @@ PROXY_API_OPTIONS: Spec = {
     **TRANSPORT_OPTIONS,
     **STATE_OPTIONS,
 }
+#: The options that choose the API of a key's leases (doc fragment ``product``).
+PRODUCT_OPTIONS: Spec = {
+    "product": {
+        "type": "str",
+        "choices": ["classic", *PRODUCTS],
+        "default": "classic",
+        "fallback": (env_fallback, ["QG_PRODUCT"]),
+    },
+    "product_url": {
+        "type": "str",
+        "default": "https://{product}.proxy.qg.net",
+        "fallback": (env_fallback, ["QG_PRODUCT_URL"]),
+    },
+}
 #: The options of the account API (doc fragment ``account_api``).
 ACCOUNT_API_OPTIONS: Spec = {
     "app_id": {"type": "str", "required": True, "fallback": (env_fallback, ["QG_APP_ID"])},
@@ -66,6 +82,8 @@ ACCOUNT_API_OPTIONS: Spec = {
     "domain": {"type": "str", "default": "www.qg.net", "fallback": (env_fallback, ["QG_DOMAIN"])},
     **TRANSPORT_OPTIONS,
 }
+#: The vendor's numbers of its pools.
+POOLS = {"normal": 1, "enterprise": 2}
 #: The options for the location of leases.
 PLACE_OPTIONS: Spec = {
     "area_id": {"type": "int"},
@@ -76,6 +94,9 @@ TERMS_OPTIONS: Spec = {
     **PLACE_OPTIONS,
     "keep_alive": {"type": "int"},
     "distinct": {"type": "bool", "default": False},
+    "areas": {"type": "list", "elements": "str"},
+    "exclude_areas": {"type": "list", "elements": "str"},
+    "pool": {"type": "str", "choices": list(POOLS)},
 }
 #: The options for the detection of the egress address of a host (doc fragment ``egress``).
 EGRESS_OPTIONS: Spec = {
@@ -173,9 +194,19 @@ class ProxyApiOptions:
 
     def client(self, state: Store | None = None) -> ProxyApi:
         """Return the client; ``state`` is the state directory if it is open already."""
-        transport, max_wait = self.transport.transport("api_url"), self.transport.max_wait
+        parts = self._parts("api_url", state)
+        return ProxyApi(*parts, api_url=self.api_url, key=self.key, pwd=self.pwd)
+
+    def product_client(self, product: str, url: str, state: Store | None = None) -> ProductApi:
+        """Return the client of a product host, whose URL contains ``{product}`` or not."""
+        url = _parse_url("product_url", {"product_url": url.replace("{product}", product)}, PRODUCT_OPTIONS)
+        parts = self._parts("product_url", state)
+        return ProductApi(*parts, product=product, url=url, key=self.key, pwd=self.pwd)
+
+    def _parts(self, url_option: str, state: Store | None) -> tuple[Transport, RateLimiter, WaitBudget]:
+        max_wait = self.transport.max_wait
         rate_limiter = RateLimiter(state or State(self.state_dir, max_wait))
-        return ProxyApi(transport, rate_limiter, WaitBudget(max_wait), api_url=self.api_url, key=self.key, pwd=self.pwd)
+        return self.transport.transport(url_option), rate_limiter, WaitBudget(max_wait)
 
 
 @dataclass(frozen=True)
@@ -215,6 +246,11 @@ class AccountApiOptions:
 def proxy_api(params: Mapping[str, Any], state: Store | None = None) -> ProxyApi:
     """Return the client that the options of :data:`PROXY_API_OPTIONS` describe."""
     return ProxyApiOptions.parse(params).client(state)
+
+
+def product_api(params: Mapping[str, Any], state: Store | None = None) -> ProductApi:
+    """Return the client of the product host that :data:`PRODUCT_OPTIONS` name."""
+    return ProxyApiOptions.parse(params).product_client(params["product"], params["product_url"], state)
 
 
 def account_api(params: Mapping[str, Any]) -> AccountApi:

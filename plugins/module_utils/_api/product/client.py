@@ -74,6 +74,7 @@ class ProductApi(LeaseClient):
         pwd: str | None = None,
     ) -> None:
         super().__init__(transport, rate_limiter, budget, api_url=url, key=key)
+        self.product = product
         self.endpoints = PRODUCTS[product]
         self._credentials = {"key": key, **({"pwd": pwd} if pwd else {})}
         self._parser = ProductResponseParser(self._credentials.values())
@@ -96,24 +97,38 @@ class ProductApi(LeaseClient):
 
     def get(self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
         """Lease up to 100 addresses; the response names them."""
-        parameters = _lease_parameters(number, params)
+        parameters = self._lease_parameters(number, params)
         return self._report_new(self._call(self.endpoints.get, parameters, models.new_leases, sending))
 
     def replace(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
         """Let the vendor replace N leases of its choice; the response names the new ones."""
-        parameters = _lease_parameters(number, params)
+        parameters = self._lease_parameters(number, params)
         return self._report_new(self._call(_offered(self.endpoints.replace), parameters, models.new_leases, sending))
 
-    def release(self, leases: Sequence[Lease], *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
-        """Release leases by their addresses; returns those reported as released.
+    def release(
+        self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
+    ) -> list[Lease]:
+        """Release leases, named by their addresses or by their tasks; returns those reported as released.
 
         The response has only their number: if that is lower, the caller must read the list.
         """
-        parameters = {"ip": ",".join(dict.fromkeys(lease.ip for lease in leases))}
+        names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
+        parameters = {"task" if by_task else "ip": ",".join(names)}
         number = self._call(_offered(self.endpoints.release), parameters, models.released, sending)
         return self._report_gone(list(leases) if number is None or number >= len(leases) else [])
+
+    def _lease_parameters(self, number: int, params: AllocationParams) -> dict[str, object]:
+        return {
+            "num": number,
+            "area": ",".join(params.areas) or None,
+            "area_ex": ",".join(params.exclude_areas) or None,
+            "isp": ISP_NUMBERS.get(params.isp or ""),
+            "distinct": "true" if params.distinct or not self.endpoints.has_tasks else None,
+            "keep_alive": params.keep_alive,
+            "pool": params.pool,
+        }
 
     def channels(self) -> Quota | None:
         """Return the channels; None for a plan, or a product, that has none."""
@@ -144,9 +159,9 @@ class ProductApi(LeaseClient):
         calls = (self.endpoints.release, self.endpoints.replace)
         return any(call and self.rate_limiter.called_recently(self.key_digest, call.name) for call in calls)
 
-    def pool(self, number: int, params: AllocationParams) -> list[Lease]:
-        """Return what the key holds, and extract up to N addresses."""
-        return self._call(_offered(self.endpoints.pool), _lease_parameters(number, params), models.leases)
+    def release_batch(self) -> int:
+        """How many addresses one call releases. The vendor documents no number, so that of the classic API applies."""
+        return 2 * (self._channels or 1)
 
     def areas(self) -> list[Area]:
         """Return the areas that the vendor offers addresses in."""
@@ -157,15 +172,3 @@ def _offered(endpoint: Endpoint | None) -> Endpoint:
     if endpoint is None:
         raise AssertionError("the features of the product exclude this call")
     return endpoint
-
-
-def _lease_parameters(number: int, params: AllocationParams) -> dict[str, object]:
-    return {
-        "num": number,
-        "area": ",".join(params.areas) or None,
-        "area_ex": ",".join(params.exclude_areas) or None,
-        "isp": ISP_NUMBERS.get(params.isp or ""),
-        "distinct": "true" if params.distinct else None,
-        "keep_alive": params.keep_alive,
-        "pool": params.pool,
-    }

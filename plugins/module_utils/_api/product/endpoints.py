@@ -22,7 +22,10 @@ _UNKNOWN = (INTERNAL_ERROR, FAILED_OPERATION)
 
 @dataclass(frozen=True)
 class ProductCalls:
-    """The calls of one product. A call is None if the product does not have it."""
+    """The calls of one product. A call is None if the product does not have it.
+
+    ``has_tasks`` says that each lease belongs to a task, which distinguishes it from a later lease of the same address.
+    """
 
     get: Endpoint
     query: Endpoint
@@ -32,6 +35,7 @@ class ProductCalls:
     pool: Endpoint | None = None
     replace: Endpoint | None = None
     release: Endpoint | None = None
+    has_tasks: bool = False
 
 
 _read = partial(Endpoint, per_minute=60, repeatable=True, doc=None, unknown_effect=_UNKNOWN)
@@ -56,9 +60,16 @@ PRODUCTS: dict[str, ProductCalls] = {
         areas=_AREAS,
         channels=_CHANNELS,
         release=_RELEASE,
+        has_tasks=True,
     ),
     "exclusive": ProductCalls(
-        get=_lease("/get"), query=_QUERY, areas=_AREAS, channels=_CHANNELS, replace=_lease("/replace"), release=_RELEASE
+        get=_lease("/get"),
+        query=_QUERY,
+        areas=_AREAS,
+        channels=_CHANNELS,
+        replace=_lease("/replace"),
+        release=_RELEASE,
+        has_tasks=True,
     ),
     "overseas": ProductCalls(get=_lease("/get", doc=6637, per_minute=60, per_channel=0), query=_QUERY, areas=_AREAS),
 }

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The leases of the product hosts (``https://share.proxy.qg.net`` and its siblings), and what each product can do.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._api.leases import Lease
+from .._api.product.client import ProductApi
+from .._api.product.endpoints import PRODUCTS, ProductCalls
+from .._api.product.errors import (
+    ACCESS_DENY,
+    BALANCE_INSUFFICIENT,
+    DELETE_LIMIT_EXCEEDED,
+    EXTRACT_LIMIT_EXCEEDED,
+    FAILED_OPERATION,
+    INTERNAL_ERROR,
+    NO_AVAILABLE_CHANNEL,
+    NO_RESOURCE_FOUND,
+    STATIC_DELETE_TIME_LIMIT,
+)
+from .._core.errors import OptionError
+from .backend import LeaseFeatures
+from .plan import MAX_PER_CALL
+
+CLASSIC = "classic"
+_TAKEN = frozenset({NO_AVAILABLE_CHANNEL, NO_RESOURCE_FOUND, EXTRACT_LIMIT_EXCEEDED, BALANCE_INSUFFICIENT})
+#: When a product releases leases.
+_RELEASE_RULES = {
+    "longterm": "A static address can be released 24 hours after it was leased, 2 times a week; a dynamic one never.",
+    "exclusive": "The vendor limits how often addresses are released.",
+}
+
+
+def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
+    return LeaseFeatures(
+        list=calls.query.name,
+        get=calls.get.name,
+        replace=calls.replace.name if calls.replace else None,
+        release=calls.release.name if calls.release else None,
+        max_per_call=MAX_PER_CALL,
+        no_free_channel=frozenset({NO_AVAILABLE_CHANNEL}),
+        taken=_TAKEN,
+        failed=frozenset({FAILED_OPERATION}),
+        half_way=_TAKEN | {INTERNAL_ERROR, FAILED_OPERATION},
+        too_many=frozenset({DELETE_LIMIT_EXCEEDED}),
+        forbidden=frozenset({ACCESS_DENY, STATIC_DELETE_TIME_LIMIT}),
+        release_rules=_RELEASE_RULES.get(product, ""),
+    )
+
+
+class ProductLeases:
+    """A product host as a :class:`~.backend.LeaseBackend`."""
+
+    restore = staticmethod(Lease.from_item)
+
+    def __init__(self, api: ProductApi) -> None:
+        self.features = _features(api.product, api.endpoints)
+        self.budget = api.budget
+        self.rate_limiter = api.rate_limiter
+        self.key_digest = api.key_digest
+        self.timeout = api.timeout
+        self.usage = api.usage
+        self.key_lock = api.key_lock
+        self.list = api.leases
+        self.get = api.get
+        self.replace = api.replace
+        self.release = api.release
+        # A plan by volume does not show in its balance which of its leases have ended, so only the list counts there.
+        self.quota = api.channels
+        self.areas = api.areas
+        self.release_batch = api.release_batch
+        self.released_recently = api.released_recently
+        self.forget = api.forget_leases
+        self.report_released = api.report_released
+
+
+def check_terms(params: Mapping[str, Any]) -> None:
+    """Refuse options for new leases that the product does not have."""
+    product = params["product"]
+    for option, products, fix in (
+        ("area_id", (CLASSIC,), "give area codes in areas"),
+        ("areas", tuple(PRODUCTS), "give one area in area_id"),
+        ("exclude_areas", ("share", "longterm", "exclusive"), "leave it out"),
+        ("pool", ("share",), "leave it out"),
+    ):
+        value = params.get(option)
+        if value not in (None, []) and product not in products:
+            raise OptionError(f"{option} is not an option of product={product}: {fix}.")
+    if params.get("isp") == "bgp" and product != CLASSIC:
+        raise OptionError(f"isp=bgp is not a provider of product={product}: give telecom, mobile or unicom.")
+
+
+def check_tasks(params: Mapping[str, Any]) -> None:
+    """Refuse task_ids for a product whose leases belong to no task."""
+    product = params["product"]
+    if params["task_ids"] is not None and product != CLASSIC and not PRODUCTS[product].has_tasks:
+        raise OptionError(f"task_ids select nothing with product={product}, whose leases have no task: give ips.")
+
+
+def check_release(params: Mapping[str, Any], option: str) -> None:
+    """Refuse an option that would release leases of a product that does not release any."""
+    product = params["product"]
+    if product != CLASSIC and PRODUCTS[product].release is None:
+        raise OptionError(
+            f"{option} needs a release, and product={product} does not release leases: they end at their deadline."
+        )
+
+
+def check_replacement(params: Mapping[str, Any], *, named: bool) -> None:
+    """Refuse a replacement that the product cannot carry out; ``named`` leases are released and allocated anew."""
+    product = params["product"]
+    if named:
+        check_release(params, "ips" if params["ips"] is not None else "task_ids")
+    elif product != CLASSIC and PRODUCTS[product].replace is None:
+        raise OptionError(
+            f"product={product} does not replace leases: only product=classic and product=exclusive do. Wait until "
+            "they end, and allocate new ones."
+        )
