@@ -58,5 +58,5 @@ class ActionModule(QgAction):
             if not received:
                 raise QgError(result.error)
             # A shell that ends early, for lack of memory or processes, leaves some out.
-            replies |= dict.fromkeys(command.servers, ProxyReply(error=result.error)) | received
+            replies |= dict.fromkeys(command.targets, ProxyReply(error=result.error)) | received
         return replies

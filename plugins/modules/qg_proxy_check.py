@@ -25,6 +25,9 @@ options:
     description:
       - The proxies, each as V(HOST:PORT), as V(http://HOST:PORT), or as a lease, which is a dictionary with C(server)
         as other modules of the collection return it.
+      - For an exit of a tunnel, a dictionary with C(server), C(label) and, optionally, C(ttl), as in the filter
+        P(qingguo.qgnet.proxy_tunnel#filter). Each label is checked as a proxy of its own. The host needs C(curl) or
+        C(python3) for it.
       - A user name or a password is refused, because credentials must never reach a host. The host must be on the
         whitelist.
       - A proxy that occurs several times is checked once. With an empty list, no request is sent.
@@ -118,6 +121,12 @@ EXAMPLES = r"""
     timeout: 5
     min_working: 10
 
+- name: Check two exits of a tunnel
+  qingguo.qgnet.qg_proxy_check:
+    proxies:
+      - {server: "tunnel.qg.net:19702", label: crawler1, ttl: 600}
+      - {server: "tunnel.qg.net:19702", label: crawler2, ttl: 600}
+
 - name: Use another echo service, and check a few proxies at a time
   qingguo.qgnet.qg_proxy_check:
     proxies: "{{ leases | map(attribute='server') }}"
@@ -134,6 +143,10 @@ checks:
   contains:
     server:
       description: The proxy as C(HOST:PORT).
+      type: str
+      returned: always
+    label:
+      description: The label of the exit, for a tunnel; null for any other proxy.
       type: str
       returned: always
     exit_ip:
@@ -161,6 +174,7 @@ checks:
       returned: always
   sample:
     - server: 203.0.113.5:20001
+      label: null
       exit_ip: 198.51.100.7
       latency_seconds: 0.218
       ok: true

@@ -255,7 +255,7 @@ def use_account_api(name: str, value: Any) -> None:
 QUESTION = detect.DetectionRequest(("https://a.example", "https://b.example"), quorum=2, samples=2)
 COMMAND = proxy_check.Command("", NONCE, ("192.0.2.1:8080", "192.0.2.2:8080", "192.0.2.3:8080"))
 PROBE = proxy_check.ProxyCheckRequest(
-    tuple(proxy_check.Proxy(server, "203.0.113.5") for server in COMMAND.servers), "http://echo.example"
+    tuple(proxy_check.Proxy(server, "203.0.113.5") for server in COMMAND.targets), "http://echo.example"
 )
 
 answers = texts | mangled(
@@ -312,7 +312,7 @@ probe_records = st.lists(
 @example(f"\n{NONCE} 99 curl \n{NONCE}: \N{SUPERSCRIPT TWO} - - 203.0.113.5\n{NONCE}.\n")
 def test_records_of_a_host_that_tried_proxies(output: str) -> None:
     found = proxy_check.parse_replies(output, COMMAND)
-    replies = dict.fromkeys(COMMAND.servers, proxy_check.ProxyReply(error="no response")) | found
+    replies = dict.fromkeys(COMMAND.targets, proxy_check.ProxyReply(error="no response")) | found
     with contextlib.suppress(QgError):
         assert_usable(proxy_check.evaluate(PROBE, replies))
 

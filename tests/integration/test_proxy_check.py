@@ -82,7 +82,7 @@ def checks(task: Task) -> list[dict[str, Any]]:
     assert result["changed"] is False
     found: list[dict[str, Any]] = result["checks"]
     for one in found:
-        assert set(one) == {"server", "exit_ip", "latency_seconds", "ok", "error", "tool"}
+        assert set(one) == {"server", "label", "exit_ip", "latency_seconds", "ok", "error", "tool"}
         assert one["ok"] == (one["error"] is None)
         assert one["error"] is None or one["error"].isprintable()
     assert sorted(result["working"]) == sorted({one["server"] for one in found if one["ok"]})

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,6 +96,35 @@ def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, pla
     assert run.of("Change").result["exit"]["ip"].count(".") == 3
     assert len(changes(sim)) == 1
     assert PASSWORD not in run.output
+
+
+@pytest.mark.parametrize("tool", ["curl", "python3", "wget"])
+def test_50_labels_are_checked_by_one_task(sim: Simulator, playground: Playground, tmp_path: Path, tool: str) -> None:
+    sim.configure(whitelist=["127.0.0.1"], tunnel={"mode": "request", "ttl": 60, "exits": 200})
+    for name in ("sh", tool, *(["wget"] if tool == "python3" else [])):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    server = str(sim.tunnel_url).removeprefix("http://").rstrip("/")
+    labels = [f"exit{number}" for number in range(50)]
+    proxies = [{"server": server, "label": label, "ttl": 60} for label in [*labels, labels[0]]]
+    play = [
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "tasks": [
+                {"name": name, "qingguo.qgnet.qg_proxy_check": {"proxies": proxies, "url": "http://d.qg.net/ip"}}
+                for name in ("first", "again")
+            ],
+        }
+    ]
+    run = playground.play(json.dumps(play, indent=1), environment={"PATH": str(tmp_path)})
+    if tool == "wget":
+        assert "the label of a tunnel needs curl or python3 on the host" in run.of("first").result["msg"]
+        return
+    first, again = (run.ok().of(name).result["checks"] for name in ("first", "again"))
+    assert [check["error"] for check in first] == [None] * 51
+    assert [check["exit_ip"] for check in first] == [check["exit_ip"] for check in again]
+    assert len({check["exit_ip"] for check in first}) == 50
+    assert first[0] == {**first[50], "latency_seconds": first[0]["latency_seconds"]}
 
 
 def test_each_run_changes_the_exit(sim: Simulator) -> None:

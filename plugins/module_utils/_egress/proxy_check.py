@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from .._api.parsing import duration, integer
 from .._core.addresses import parse_address
 from .._core.errors import OptionError, QgError
-from .._core.text import describe
+from .._core.text import describe, quote_word
 from .._core.validation import check_range, check_url
 from .detect import read_address
 from .shell import NO_TOOL, Record, build_script, explain_exit_code, new_nonce, parse_records
@@ -29,6 +29,8 @@ from .shell import NO_TOOL, Record, build_script, explain_exit_code, new_nonce, 
 #: The maximum length of the proxies in one command: about 2000 of them. Linux allows 131072 characters in one argument,
 #: and each shell that passes on the command adds quotes.
 MAX_LIST = 60_000
+#: The maximum time to live of a tunnel's exit, in seconds.
+MAX_TTL = 86400
 
 # A record contains the errors of the tool, its exit code, the times before and after (for a tool that does not report
 # the duration), and the response. A record has less than the 4096 bytes that a pipe writes atomically, so that records
@@ -49,7 +51,7 @@ fetch_timed() {
   printf '\n%s: %s %s %s %.2000s' "$nonce" "$code" "${started:--}" "${now:--}" "$response"
 }
 check() {
-  proxy=http://$2
+  proxy=http://$2 label=${3-} ttl=${4-}
   result=$(fetch_timed 3>&1)
   printf '\n%s %s %s %.3500s\n%s.\n' "$nonce" "$1" "$tool" "$result" "$nonce"
 }
@@ -79,10 +81,20 @@ _COMPLAINTS = {
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy as HOST:PORT, and its expected exit address, if there is one."""
+    """A proxy as HOST:PORT, and its expected exit address, if there is one.
+
+    For a tunnel, ``label`` is the name of the exit, and ``ttl`` the seconds for which it is kept.
+    """
 
     server: str
     exit_ip: str | None = None
+    label: str = ""
+    ttl: str = ""
+
+    @property
+    def target(self) -> str:
+        """What is checked: the server, and the label and its time to live, with blanks between them."""
+        return " ".join(filter(None, (self.server, self.label, self.ttl)))
 
 
 @dataclass(frozen=True)
@@ -115,11 +127,11 @@ class ProxyCheckRequest:
 
 @dataclass(frozen=True)
 class Command:
-    """One shell command, the nonce that marks its records, and its proxies in the order of their numbers."""
+    """One shell command, the nonce that marks its records, and its targets in the order of their numbers."""
 
     script: str
     nonce: str
-    servers: tuple[str, ...]
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -147,12 +159,27 @@ def _proxy(number: int, entry: object, leased: bool) -> Proxy:
                 f"proxies, entry {number}, is a lease whose ip {describe(ip)} is not an address: give the lease as "
                 "the modules return it."
             ) from None
-        return Proxy(_server(number, server), exit_ip)
+        return Proxy(_server(number, server), exit_ip, *_label(number, entry))
     if not isinstance(entry, str):
         raise OptionError(
             f"proxies, entry {number}, is neither text nor a lease: give HOST:PORT or a lease as the modules return it."
         )
     return Proxy(_server(number, entry))
+
+
+def _label(number: int, entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the label and the time to live of a tunnel's exit, as text; both are empty for any other proxy."""
+    label, ttl = ("" if entry.get(name) is None else str(entry[name]) for name in ("label", "ttl"))
+    if label and not re.fullmatch(r"[A-Za-z0-9_]{1,64}", label):
+        raise OptionError(
+            f"proxies, entry {number}, has the label {quote_word(label)}: give 1 to 64 letters, digits and underscores."
+        )
+    if ttl and not (label and re.fullmatch(r"[1-9][0-9]{0,4}", ttl) and int(ttl) <= MAX_TTL):
+        raise OptionError(
+            f"proxies, entry {number}, has the ttl {quote_word(ttl)}: give whole seconds from 1 to {MAX_TTL} beside a "
+            "label."
+        )
+    return label, ttl
 
 
 def _server(number: int, text: str) -> str:
@@ -189,25 +216,25 @@ def _is_host(host: str, server: str) -> bool:
 def build_commands(request: ProxyCheckRequest) -> Iterator[Command]:
     """Yield the shell commands: one, or several for a long list. Each proxy is checked once."""
     room = MAX_LIST
-    servers: list[str] = []
-    for server in dict.fromkeys(proxy.server for proxy in request.proxies):
-        size = len(_job(len(servers), server))
-        if servers and size > room:
-            yield _build_command(request, servers)
-            room, servers = MAX_LIST, []
-        servers.append(server)
+    targets: list[str] = []
+    for target in dict.fromkeys(proxy.target for proxy in request.proxies):
+        size = len(_job(len(targets), target))
+        if targets and size > room:
+            yield _build_command(request, targets)
+            room, targets = MAX_LIST, []
+        targets.append(target)
         room -= size
-    if servers:
-        yield _build_command(request, servers)
+    if targets:
+        yield _build_command(request, targets)
 
 
-def _job(number: int, server: str) -> str:
-    return f"check {number} {shlex.quote(server)}; "
+def _job(number: int, target: str) -> str:
+    return f"check {number} {shlex.join(target.split(' '))}; "
 
 
-def _build_command(request: ProxyCheckRequest, servers: Sequence[str]) -> Command:
+def _build_command(request: ProxyCheckRequest, targets: Sequence[str]) -> Command:
     nonce = new_nonce()
-    jobs = [_job(number, server) for number, server in enumerate(servers)]
+    jobs = [_job(number, target) for number, target in enumerate(targets)]
     # Parallel lanes, so that a slow proxy delays only the later ones of its lane.
     lanes = [
         "{ " + "".join(jobs[start :: request.parallel]) + "} &" for start in range(min(request.parallel, len(jobs)))
@@ -215,15 +242,16 @@ def _build_command(request: ProxyCheckRequest, servers: Sequence[str]) -> Comman
     # Busybox's wget does not verify certificates.
     protocol = "plain" if request.url.startswith("http://") else "secure"
     report = rf"\n{nonce}; %{{http_code}} %{{http_connect}} %{{time_total}}"
-    variables = {protocol: "yes", "echo_url": request.url, "report": report}
+    labels = "yes" if any(" " in target for target in targets) else ""
+    variables = {protocol: "yes", "echo_url": request.url, "report": report, "labels": labels}
     script = build_script(nonce, _CHECK_PROXY, lanes, timeout=request.timeout, **variables)
-    return Command(script, nonce, tuple(servers))
+    return Command(script, nonce, tuple(targets))
 
 
 def parse_replies(output: str, command: Command) -> dict[str, ProxyReply]:
-    """Return the replies in the output of a command, by proxy."""
-    found = parse_records(output, command.nonce, len(command.servers))
-    return {command.servers[record.number]: _reply(record, command.nonce) for record in found}
+    """Return the replies in the output of a command, by target."""
+    found = parse_records(output, command.nonce, len(command.targets))
+    return {command.targets[record.number]: _reply(record, command.nonce) for record in found}
 
 
 def _reply(record: Record, nonce: str) -> ProxyReply:
@@ -288,14 +316,19 @@ def _reason(tool: str, code: int, status: int, tunnel: bool, complaint: str) -> 
 def evaluate(request: ProxyCheckRequest, replies: Mapping[str, ProxyReply]) -> dict[str, Any]:
     """Return the result: the check of each proxy, and the working ones."""
     if any(reply.tool == "none" for reply in replies.values()):
+        labels = any(proxy.label for proxy in request.proxies)
         busybox = (
             "" if request.url.startswith("http://") else " (the wget of busybox is sufficient only for a url with http)"
         )
-        raise QgError(f"No proxy can be checked: {NO_TOOL}{busybox}. Install one of them.")
-    checks = [_check(proxy, replies[proxy.server]) for proxy in request.proxies]
-    good = {check["server"]: check["latency_seconds"] for check in checks if check["ok"]}
+        needed = "the label of a tunnel needs curl or python3 on the host" if labels else f"{NO_TOOL}{busybox}"
+        raise QgError(f"No proxy can be checked: {needed}. Install one of them.")
+    checks = [_check(proxy, replies[proxy.target]) for proxy in request.proxies]
     # A proxy without a known duration comes last.
-    working = sorted(good, key=lambda server: (good[server] is None, good[server]))
+    good = sorted(
+        (check for check in checks if check["ok"]),
+        key=lambda check: (check["latency_seconds"] is None, check["latency_seconds"]),
+    )
+    working = list(dict.fromkeys(check["server"] for check in good))
     return {
         "checks": checks,
         "working": working,
@@ -316,6 +349,7 @@ def _check(proxy: Proxy, reply: ProxyReply) -> dict[str, Any]:
                 error = f"its exit is {exit_ip}, not {proxy.exit_ip} as in its lease"
     return {
         "server": proxy.server,
+        "label": proxy.label or None,
         "exit_ip": exit_ip,
         # The time until a refusal does not show how fast a proxy is.
         "latency_seconds": None if exit_ip is None or reply.seconds is None else round(reply.seconds, 6),
@@ -327,12 +361,14 @@ def _check(proxy: Proxy, reply: ProxyReply) -> dict[str, Any]:
 
 def describe_shortage(request: ProxyCheckRequest, result: Mapping[str, Any]) -> str | None:
     """Return the error if fewer proxies work than min_working requires, or None."""
-    working, minimum = len(result["working"]), request.min_working
+    good = {(check["server"], check["label"]) for check in result["checks"] if check["ok"]}
+    working, minimum = len(good), request.min_working
+    total = len({(proxy.server, proxy.label) for proxy in request.proxies})
     if minimum is None or working >= minimum:
         return None
     errors = collections.Counter(check["error"] for check in result["checks"] if not check["ok"])
     reasons = "; ".join(f"{count} x {error}" for error, count in errors.most_common(3))
     return (
-        f"Only {working} of {len({proxy.server for proxy in request.proxies})} proxies work, which is less than "
+        f"Only {working} of {total} proxies work, which is less than "
         f"min_working={minimum}{f': {reasons}' if reasons else ''}."
     )

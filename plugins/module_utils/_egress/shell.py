@@ -29,7 +29,7 @@ from .._api.transport import USER_AGENT
 # no tunnel; 0 for none) and the duration in seconds.
 _PYTHON = """
 import http.client, re, signal, socket, sys, time, urllib.parse
-url, family, address, limit, proxy, agent = sys.argv[1:]
+url, family, address, limit, proxy, agent, *labels = sys.argv[1:]
 signal.setitimer(signal.ITIMER_REAL, float(limit))
 wanted = {"4": socket.AF_INET, "6": socket.AF_INET6}.get(family, 0)
 resolve = socket.getaddrinfo
@@ -42,10 +42,14 @@ port = server.port or (80 if proxy else None)
 status, body, code, started = 0, b"", 0, time.monotonic()
 try:
     connection = connection_type(server.hostname, port, source_address=(address, 0) if address else None)
+    choice = {name: text for name, text in zip(("Proxy-TunnelID", "Proxy-TTL"), labels) if text}
+    headers = {"Host": target.netloc, "User-Agent": agent}
     if proxy and tls:
-        connection.set_tunnel(target.hostname, target.port or 443)
+        connection.set_tunnel(target.hostname, target.port or 443, headers=choice)
+    else:
+        headers.update(choice)
     path = (target.path or "/") + ("?" + target.query if target.query else "")
-    connection.request("GET", url if proxy and not tls else path, headers={"Host": target.netloc, "User-Agent": agent})
+    connection.request("GET", url if proxy and not tls else path, headers=headers)
     response = connection.getresponse()
     body, status = response.read(4096), response.status
     code = 22 if status >= 400 else 0
@@ -90,7 +94,8 @@ fetch_none() { return 127; }
 run_curl() {
   if [ "$proxy" ]; then set -- -x "$proxy" "$@"; else set -- --noproxy '*' "$@"; fi
   exec curl -q -g -f -s -m "$limit" --max-filesize 1048576 --proto '=http,https' \
-    ${family:+-$family} ${address:+--interface "$address"} -A "$agent" "$@"
+    ${family:+-$family} ${address:+--interface "$address"} -A "$agent" \
+    ${label:+--proxy-header "Proxy-TunnelID: $label"} ${ttl:+--proxy-header "Proxy-TTL: $ttl"} "$@"
 }
 fetch_curl() { run_curl ${report:+-w "$report"} -- "$1"; }
 fetch_wget() {
@@ -110,12 +115,16 @@ fetch_wget() {
   # Without a home there is no configuration file of the user, and wget2 cannot make this one.
   HOME=/dev/null $with_timeout wget $no_config $quiet -O - -T "$limit" -U "$agent" "$@" "$url"
 }
-fetch_python() { $with_timeout "$python3" -I -c "$python" "$1" "$family" "$address" "$limit" "$proxy" "$agent"; }
+fetch_python() {
+  set -- "$1" "$family" "$address" "$limit" "$proxy" "$agent" "$label" "$ttl"
+  $with_timeout "$python3" -I -c "$python" "$@"
+}
 tool=none gnu= no_config= with_timeout= python3=
 if has_tool curl; then tool=curl
 else
   if has_tool timeout; then with_timeout="timeout $limit"; fi
-  if has_tool wget; then
+  # It sends no header to a proxy before a URL with HTTPS, and thus no label.
+  if [ ! "$labels" ] && has_tool wget; then
     # GNU wget supports --no-config since 1.16. What wget2 shows of an HTTPS URL behind a proxy may be the proxy's own.
     if version=$(wget --no-config --version 2>/dev/null); then
       case $proxy$report:$secure:$version in
@@ -194,8 +203,9 @@ def build_script(
     """Return the command: variables, tools, the caller's functions, and its jobs, which may run in the background.
 
     The jobs are skipped if ``unless``, which prints records as well, succeeds. For the tools, the caller may set
-    ``family`` ("4" or "6"), ``address`` (of the source), ``proxy`` and ``report``, and set to any text ``plain`` (the
-    wget of busybox is sufficient) and ``secure`` (at least one URL uses HTTPS).
+    ``family`` ("4" or "6"), ``address`` (of the source), ``proxy``, ``label`` and ``ttl`` (of a tunnel's exit) and
+    ``report``, and set to any text ``plain`` (the wget of busybox is sufficient), ``secure`` (at least one URL uses
+    HTTPS) and ``labels`` (at least one job sets ``label``).
     """
     settings = {
         "nonce": nonce,
@@ -203,7 +213,7 @@ def build_script(
         "limit": str(math.ceil(timeout)),
         "agent": USER_AGENT,
         "python": _PYTHON.strip(),
-        **dict.fromkeys(("family", "address", "proxy", "plain", "secure", "report"), ""),
+        **dict.fromkeys(("family", "address", "proxy", "label", "ttl", "labels", "plain", "secure", "report"), ""),
         **variables,
     }
     return "\n".join(

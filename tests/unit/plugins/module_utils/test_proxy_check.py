@@ -150,6 +150,35 @@ def test_the_exit_of_a_lease_is_compared_only_on_request() -> None:
     assert asked.proxies == (Proxy(ONE, EXIT), Proxy(TWO), Proxy(THREE), Proxy(ONE))
 
 
+def test_each_label_of_a_tunnel_is_a_proxy_of_its_own() -> None:
+    entries = [{"server": ONE, "label": "a", "ttl": 60}, {"server": ONE, "label": 2}, {"server": ONE}, {"server": ONE}]
+    request = ProxyCheckRequest.parse(options(*entries, min_working=4))
+    (command,) = build_commands(request)
+    assert command.targets == (f"{ONE} a 60", f"{ONE} 2", ONE)
+    assert f"check 0 {ONE} a 60; " in command.script
+    result = evaluate(request, dict.fromkeys(command.targets, ProxyReply("curl", EXIT, 0.5)))
+    assert [check["label"] for check in result["checks"]] == ["a", "2", None, None]
+    assert result["working"] == [ONE]
+    assert str(describe_shortage(request, result)).startswith(
+        "Only 3 of 3 proxies work, which is less than min_working=4"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"label": "a b"}, "entry 1, has the label 'a b': give 1 to 64 letters, digits and underscores"),
+        ({"label": "a", "ttl": 0}, "entry 1, has the ttl '0': give whole seconds from 1 to 86400"),
+        ({"ttl": 60}, "entry 1, has the ttl '60'"),
+        ({"label": "$(reboot)"}, "entry 1, has the label '$(reboot)'"),
+    ],
+)
+def test_a_wrong_label_is_refused(entry: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        ProxyCheckRequest.parse(options({"server": ONE, **entry}))
+    assert words in caught.value.message
+
+
 @given(st.text(max_size=60))
 def test_no_text_gets_past_that_a_shell_takes_for_more_than_a_word(text: str) -> None:
     try:
@@ -172,7 +201,7 @@ def test_no_proxy_means_no_command() -> None:
 
 def test_each_proxy_is_checked_once_for_all_its_spellings() -> None:
     (command,) = build_commands(probe(ONE, TWO, ONE))
-    assert command.servers == (ONE, TWO)
+    assert command.targets == (ONE, TWO)
     assert command.script.count(ONE) == 1
 
 
@@ -214,7 +243,7 @@ def test_500_proxies_fit_into_one_argument_also_where_another_user_asks() -> Non
 def test_a_list_that_is_too_long_for_one_command_goes_in_several(servers: list[str]) -> None:
     found = list(build_commands(probe(*servers)))
     assert 1 < len(found) < 8
-    assert [server for command in found for server in command.servers] == servers
+    assert [server for command in found for server in command.targets] == servers
     assert len({command.nonce for command in found}) == len(found)
     for command in found:
         assert len(handed_on(command.script, 2)) < 128 * 1024
@@ -370,18 +399,20 @@ def test_the_result_keeps_the_order_and_ranks_those_that_work() -> None:
         TWO: ProxyReply("curl", error="an empty response (curl ended with 52)", seconds=0.1),
         THREE: ProxyReply("curl", f'{{"ip": "{OTHER}"}}', 0.2181111),
     }
+    good = {"label": None, "ok": True, "error": None, "tool": "curl"}
     assert evaluate(probe(ONE, TWO, THREE), replies) == {
         "checks": [
-            {"server": ONE, "exit_ip": EXIT, "latency_seconds": 0.5, "ok": True, "error": None, "tool": "curl"},
+            {**good, "server": ONE, "exit_ip": EXIT, "latency_seconds": 0.5},
             {
                 "server": TWO,
+                "label": None,
                 "exit_ip": None,
                 "latency_seconds": None,
                 "ok": False,
                 "error": "an empty response (curl ended with 52)",
                 "tool": "curl",
             },
-            {"server": THREE, "exit_ip": OTHER, "latency_seconds": 0.218111, "ok": True, "error": None, "tool": "curl"},
+            {**good, "server": THREE, "exit_ip": OTHER, "latency_seconds": 0.218111},
         ],
         "working": [THREE, ONE],
         "failed_count": 1,
@@ -473,4 +504,4 @@ def test_a_record_is_short_enough_for_a_pipe_to_take_it_in_one_piece(tmp_path: P
     )
     assert len(ran.stdout) < 20 * 4096
     found = parse_replies(ran.stdout.decode(), command)
-    assert found == dict.fromkeys(command.servers, ProxyReply("curl", error="its response was cut off"))
+    assert found == dict.fromkeys(command.targets, ProxyReply("curl", error="its response was cut off"))
