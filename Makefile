@@ -71,7 +71,7 @@ matrix: .venv/.ready ## unit and integration tests on every supported ansible-co
 simulator: .venv/.ready ## the simulator of the vendor in the foreground (ARGS="--help" lists its options)
 	@$(RUN) simulator $(REST)
 
-demo: .venv/.ready ## the whole story on this machine, against the simulator
+demo: .venv/.ready ## the whole story on this machine, against the simulator (ARGS=leases: a second story, with leased proxies)
 	@$(RUN) demo $(REST)
 
 picture: .venv/.ready ## docs/demo.svg, the picture of the READMEs: what make demo says in a terminal

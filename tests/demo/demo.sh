@@ -4,7 +4,8 @@
 #
 # The whole story on one machine, without an account and without the internet: hosts that the proxy refuses are
 # registered by one run of the playbook, get through, and leave again. Ends 0 only if every step went as it should.
-# `make demo` prepares the environment. QG_DEMO_WAY chooses the hosts: ssh, rootless, or loopback.
+# `make demo` prepares the environment. QG_DEMO_WAY chooses the hosts: ssh, rootless, or loopback. With the argument
+# "leases", the hosts lease proxies of a product, crawl through them, and get new ones when they have ended.
 set -euo pipefail
 
 readonly hosts=5 key=QGDEMO01
@@ -21,6 +22,9 @@ bold='' plain=''
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then bold=$'\e[1m' plain=$'\e[0m'; fi
 
 heading() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
+
+story=${1:-register}
+[[ $story == register || $story == leases ]] || fail "there is no story '$story': give leases, or nothing."
 
 command -v ansible-playbook >/dev/null || fail "ansible-playbook is not on the PATH; start the demo with 'make demo'."
 command -v curl >/dev/null || fail "curl is missing; on Debian or Ubuntu: apt-get install curl."
@@ -43,7 +47,7 @@ if [[ -z $way ]]; then
 fi
 if [[ $way == rootless ]]; then
     # The same again in a user namespace, where an ordinary user may make networks; SSH hosts work there, too.
-    QG_DEMO_WAY=ssh exec "$lab" rootless bash "$here/demo.sh"
+    QG_DEMO_WAY=ssh exec "$lab" rootless bash "$here/demo.sh" "$story"
 fi
 
 temporary=${TMPDIR:-/tmp}
@@ -162,6 +166,75 @@ expect_list() {
     [[ $list == "$1" ]] || fail "the list should be: ${1:-(empty)}"
 }
 
+tell_register() {
+    heading "Before: the proxy refuses every host"
+    try_proxy 407
+
+    heading "One run registers them all"
+    play qingguo.qgnet.register "$hosts" --diff
+    expect_list "$everyone"
+
+    heading "After: the proxy lets every host in"
+    try_proxy 200
+
+    heading "The same run again changes nothing"
+    play qingguo.qgnet.register 0 --diff
+    expect_list "$everyone"
+
+    heading "The hosts leave"
+    play qingguo.qgnet.deregister "$hosts" --diff
+    expect_list ""
+    try_proxy 407
+}
+
+# sim METHOD PATH [JSON]: a control call
+sim() {
+    local method=$1 path=$2
+    shift 2
+    control curl --silent --fail --max-time 10 --noproxy '*' -X "$method" ${1:+--data "$1"} "$url/_sim$path" >/dev/null ||
+        fail "the simulator refused $method $path."
+}
+
+# seen: the addresses that the site has seen in the last play, sorted
+seen() { grep -oE 'was seen as [0-9.]+' "$work/output" | sort -u; }
+
+tell_leases() {
+    local first second again here_listed=
+    export QG_PRODUCT=share QG_PRODUCT_URL="$url/{product}"
+    printf 'page: %s\n' "$url/ip" >>"$work/vars.yml"
+    sim PUT "/keys/$key" '{"plan": {"kind": "share", "channels": 5}}'
+
+    heading "One run registers all hosts with the key"
+    play qingguo.qgnet.register "$hosts" --diff
+    expect_list "$everyone"
+    if [[ $way == loopback ]]; then
+        echo "(These hosts send through proxies from 127.0.0.1, which is therefore listed as well.)"
+        sim PUT "/keys/$key" "{\"whitelist\": [\"127.0.0.1\", \"${everyone// /\", \"}\"]}"
+        here_listed=127.0.0.1
+    fi
+
+    heading "One run leases a short-lived proxy for each host, and crawls"
+    play "$here/leases.yml" 1
+    first=$(seen)
+    (($(wc -l <<<"$first") == hosts)) || fail "the site should have seen $hosts addresses."
+
+    heading "The same run again leases nothing"
+    play "$here/leases.yml" 0
+    again=$(seen)
+    [[ $again == "$first" ]] || fail "the hosts should have kept their proxies."
+
+    heading "A minute later, the leases have ended: the run gets new ones"
+    sim PUT /clock '{"advance": 70}'
+    play "$here/leases.yml" 1
+    second=$(seen)
+    (($(wc -l <<<"$second") == hosts)) || fail "the site should have seen $hosts addresses."
+    [[ $second != "$first" ]] || fail "the hosts should leave through new proxies."
+
+    heading "The hosts leave"
+    play qingguo.qgnet.deregister "$hosts" --diff
+    expect_list "$here_listed"
+}
+
 # ---- The story
 everyone=$(for ((number = 1; number <= hosts; number++)); do printf ' 203.0.113.%s' $((10 + number)); done)
 everyone=${everyone# }
@@ -185,23 +258,6 @@ VARS
 export ANSIBLE_CONFIG=$work/ansible.cfg QG_KEY=$key QG_API_URL=$url QG_STATE_DIR=$work/state
 [[ -z $bold ]] || export ANSIBLE_FORCE_COLOR=true
 
-heading "Before: the proxy refuses every host"
-try_proxy 407
-
-heading "One run registers them all"
-play qingguo.qgnet.register "$hosts" --diff
-expect_list "$everyone"
-
-heading "After: the proxy lets every host in"
-try_proxy 200
-
-heading "The same run again changes nothing"
-play qingguo.qgnet.register 0 --diff
-expect_list "$everyone"
-
-heading "The hosts leave"
-play qingguo.qgnet.deregister "$hosts" --diff
-expect_list ""
-try_proxy 407
+"tell_$story"
 
 heading "All went as it should"

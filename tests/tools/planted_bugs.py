@@ -95,7 +95,7 @@ BUGS = (
     ),
     Bug(
         "a reported release is sent again",
-        "_api/classic/leases.py",
+        "_api/lease_client.py",
         "gone=[lease.name for lease in released]",
         "gone=[]",
         ("test_leases.py",),
