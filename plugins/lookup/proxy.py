@@ -30,10 +30,10 @@ options:
     choices: [server, url, lease]
     default: server
   area_id:
-    description: Only leases in this area, by the vendor's number.
+    description: Only leases in this area, by the vendor's number. Requires O(product=classic).
     type: int
   isp:
-    description: Only leases of this ISP.
+    description: Only leases of this ISP. V(bgp) requires O(product=classic).
     type: str
     choices: [telecom, mobile, unicom, bgp]
   min_remaining:
@@ -44,6 +44,7 @@ options:
     description:
       - Only leases of these tasks, and leases that M(qingguo.qgnet.qg_proxy_allocate) allocated for them. By default,
         leases of all tasks match.
+      - Not available with O(product=share) and O(product=overseas), whose leases have no tasks.
       - Must not be empty, nor must O(area_id) or O(isp) be V(none).
     type: list
     elements: str
@@ -83,6 +84,11 @@ EXAMPLES = r"""
     url: https://www.example.com/
   environment: "{{ lookup('qingguo.qgnet.proxy', seed=inventory_hostname, limit=1) |
     qingguo.qgnet.proxy_environment }}"
+
+- name: Request a page through a short-lived proxy
+  ansible.builtin.uri:
+    url: https://www.example.com/
+  environment: "{{ lookup('qingguo.qgnet.proxy', product='share', limit=1) | qingguo.qgnet.proxy_environment }}"
 
 - name: Write all proxies of an area into a file
   ansible.builtin.copy:

@@ -17,6 +17,7 @@ description:
   - Reads the list of areas and providers of the plan behind a QG.net key.
   - The vendor does not document the format of this list. The known values of a row are in fields with fixed names, and
     the original row is in C(vendor).
+  - Set O(product) to the product that the key was bought for. O(area_id) and O(isp=bgp) require O(product=classic).
 options:
   available:
     description:
@@ -44,6 +45,11 @@ EXAMPLES = r"""
     key: "{{ vault_qg_key }}"
     isp: mobile
     available: true
+
+- name: List the areas outside of mainland China
+  qingguo.qgnet.qg_area_info:
+    key: "{{ vault_qg_key }}"
+    product: overseas
 """
 
 RETURN = r"""
@@ -54,7 +60,9 @@ areas:
   elements: dict
   contains:
     area_id:
-      description: The vendor's number of the area, for O(area_id).
+      description:
+        - The vendor's number of the area, for O(area_id). For product hosts, the area code, for
+          O(qingguo.qgnet.qg_proxy_allocate#module:areas).
       type: int
       returned: always, null if it cannot be read
     name:
@@ -90,15 +98,20 @@ api:
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
 code:
-  description: The vendor's code.
+  description: The vendor's code, which is a number with O(product=classic), and otherwise text.
   returned: when the vendor refused
-  type: int
+  type: raw
   sample: -100
 meaning:
   description: The meaning of the code.
   returned: when the vendor refused
   type: str
   sample: plan missing or expired
+request_id:
+  description: The vendor's number of the call, for support requests. Only product hosts return it.
+  returned: when a product host refused
+  type: str
+  sample: 00000000-1111-2222-3333-444444444444
 endpoint:
   description: The path of the failed call.
   returned: on failure of a call

@@ -26,6 +26,11 @@ description:
   - What a response reported as leased or released counts for 60 seconds in each run on this control node, even if the
     list does not show it.
   - Simultaneous runs on one control node take turns. Two control nodes with the same key are not coordinated.
+  - Set O(product) to the product that the key was bought for. What the product cannot do is refused before any call.
+  - O(area_id) and O(isp=bgp) require O(product=classic). Other products use O(areas) and O(exclude_areas). Like
+    O(area_id) and O(isp), they apply both to existing leases, which must match, and to new ones.
+  - Leases of O(product=share) and O(product=overseas) have no tasks and cannot be released. New leases without a task
+    are always requested as with O(distinct=true), because leases of the same address could not be distinguished.
 options:
   count:
     description:
@@ -43,6 +48,7 @@ options:
     description:
       - Only leases of these tasks match, and leases that this module allocated for the same tasks before. By default,
         leases of all tasks match.
+      - Not available with O(product=share) and O(product=overseas).
       - Must not be empty.
     type: list
     elements: str
@@ -50,8 +56,9 @@ options:
     description:
       - Whether to release leases of the same kind in excess of O(count), earliest deadline first.
       - Leases of another area, ISP or task than the options specify are never released. Without these options, all
-        leases of the key are of the same kind. Therefore O(area_id), O(isp) and O(task_ids) must not be null. Omit them
-        instead, in a template with C(default(omit)).
+        leases of the key are of the same kind. Therefore O(area_id), O(isp), O(areas), O(exclude_areas) and O(task_ids)
+        must not be null. Omit them instead, in a template with C(default(omit)).
+      - Not available with O(product=share) and O(product=overseas).
     type: bool
     default: false
   undetermined:
@@ -104,6 +111,13 @@ EXAMPLES = r"""
     keep_alive: 120
     min_remaining: 30
 
+- name: Ensure three short-lived leases in two cities
+  qingguo.qgnet.qg_proxy_allocate:
+    key: "{{ vault_qg_key }}"
+    product: share
+    count: 3
+    areas: ["350500", "440100"]
+
 - name: Ensure exactly three
   qingguo.qgnet.qg_proxy_allocate:
     key: "{{ vault_qg_key }}"
@@ -119,9 +133,10 @@ leases:
   elements: dict
   contains:
     ip:
-      description: The exit IP, which is the address that websites see.
+      description:
+        - The exit IP, which is the address that websites see. It is null for a product that forwards through a tunnel.
       type: str
-      returned: always
+      returned: always, may be null
     port:
       description: The port of the proxy.
       type: int
@@ -148,7 +163,8 @@ leases:
       type: str
       returned: always, may be null
     isp:
-      description: The ISP in C(region), as in the option O(isp).
+      description:
+        - The ISP, as in the option O(isp). For O(product=overseas), it may be the name of a company.
       type: str
       returned: always, may be null
     area_code:
@@ -156,7 +172,9 @@ leases:
       type: str
       returned: always, may be null
     task_id:
-      description: The vendor's task, which consists of all leases of one allocation.
+      description:
+        - The vendor's task, which consists of all leases of one allocation. It is null for O(product=share) and
+          O(product=overseas), whose leases have no tasks.
       type: str
       returned: always, may be null
     vendor:
@@ -216,15 +234,20 @@ api:
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 code:
-  description: The vendor's code.
+  description: The vendor's code, which is a number with O(product=classic), and otherwise text.
   returned: when the vendor refused
-  type: int
+  type: raw
   sample: -102
 meaning:
   description: The meaning of the code.
   returned: when the vendor refused
   type: str
   sample: no free channel left
+request_id:
+  description: The vendor's number of the call, for support requests. Only product hosts return it.
+  returned: when a product host refused
+  type: str
+  sample: 00000000-1111-2222-3333-444444444444
 endpoint:
   description: The path of the failed call.
   returned: on failure of a call

@@ -17,11 +17,13 @@ description:
   - Reads the leases of a QG.net key. It never leases anything.
   - The vendor's list is corrected by what responses reported to this control node as leased or released within the last
     60 seconds.
+  - Set O(product) to the product that the key was bought for.
 options:
   task_ids:
     description:
       - Only leases of these tasks. A task consists of all leases of one allocation. By default, all leases are
         returned.
+      - Not available with O(product=share) and O(product=overseas), whose leases have no tasks.
       - Must not be empty.
     type: list
     elements: str
@@ -47,6 +49,11 @@ EXAMPLES = r"""
     key: "{{ vault_qg_key }}"
   register: proxies
 
+- name: Read the leases of a long-lived product
+  qingguo.qgnet.qg_proxy_info:
+    key: "{{ vault_qg_key }}"
+    product: longterm
+
 - name: Show the servers
   ansible.builtin.debug:
     msg: "{{ proxies.leases | map(attribute='server') }}"
@@ -60,9 +67,10 @@ leases:
   elements: dict
   contains:
     ip:
-      description: The exit IP, which is the address that websites see.
+      description:
+        - The exit IP, which is the address that websites see. It is null for a product that forwards through a tunnel.
       type: str
-      returned: always
+      returned: always, may be null
     port:
       description: The port of the proxy.
       type: int
@@ -89,7 +97,8 @@ leases:
       type: str
       returned: always, may be null
     isp:
-      description: The ISP in C(region), in English.
+      description:
+        - The ISP, in English. For O(product=overseas), it may be the name of a company.
       type: str
       returned: always, may be null
     area_code:
@@ -97,7 +106,9 @@ leases:
       type: str
       returned: always, may be null
     task_id:
-      description: The vendor's task, which consists of all leases of one allocation.
+      description:
+        - The vendor's task, which consists of all leases of one allocation. It is null for O(product=share) and
+          O(product=overseas), whose leases have no tasks.
       type: str
       returned: always, may be null
     vendor:
@@ -130,15 +141,20 @@ api:
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
 code:
-  description: The vendor's code.
+  description: The vendor's code, which is a number with O(product=classic), and otherwise text.
   returned: when the vendor refused
-  type: int
+  type: raw
   sample: -100
 meaning:
   description: The meaning of the code.
   returned: when the vendor refused
   type: str
   sample: plan missing or expired
+request_id:
+  description: The vendor's number of the call, for support requests. Only product hosts return it.
+  returned: when a product host refused
+  type: str
+  sample: 00000000-1111-2222-3333-444444444444
 endpoint:
   description: The path of the failed call.
   returned: on failure of a call

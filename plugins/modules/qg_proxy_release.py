@@ -23,6 +23,8 @@ description:
   - The vendor limits releases. A dynamic dedicated plan may release two addresses per channel and minute. A shared plan
     cannot release leases. A static plan can release a lease one day after it was allocated, and at most two times a
     week. Exclusive-occupancy resources are released with M(qingguo.qgnet.qg_monopoly).
+  - With O(product=longterm), only static addresses can be released, by the rule for static plans. O(product=share) and
+    O(product=overseas) have no call for it, and the task fails before any call.
   - The task waits for the limits per minute, for up to O(max_wait). After that it fails, and returns the leases that
     were released and those that were not.
 attributes:
@@ -56,6 +58,12 @@ EXAMPLES = r"""
     task_ids: [Ab3dEf6hIj9kLm2n]
     max_wait: 0
 
+- name: Release a dedicated lease
+  qingguo.qgnet.qg_proxy_release:
+    key: "{{ vault_qg_key }}"
+    product: exclusive
+    ips: [192.0.2.10]
+
 - name: Release all leases at the end of the day
   qingguo.qgnet.qg_proxy_release:
     key: "{{ vault_qg_key }}"
@@ -70,9 +78,10 @@ released:
   elements: dict
   contains:
     ip:
-      description: The exit IP, which is the address that websites see.
+      description:
+        - The exit IP, which is the address that websites see. It is null for a product that forwards through a tunnel.
       type: str
-      returned: always
+      returned: always, may be null
     port:
       description: The port of the proxy.
       type: int
@@ -99,7 +108,8 @@ released:
       type: str
       returned: always, may be null
     isp:
-      description: The ISP in C(region), in English.
+      description:
+        - The ISP, in English. For O(product=overseas), it may be the name of a company.
       type: str
       returned: always, may be null
     area_code:
@@ -107,7 +117,9 @@ released:
       type: str
       returned: always, may be null
     task_id:
-      description: The vendor's task, which consists of all leases of one allocation.
+      description:
+        - The vendor's task, which consists of all leases of one allocation. It is null for O(product=share) and
+          O(product=overseas), whose leases have no tasks.
       type: str
       returned: always, may be null
     vendor:
@@ -142,15 +154,20 @@ api:
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 code:
-  description: The vendor's code.
+  description: The vendor's code, which is a number with O(product=classic), and otherwise text.
   returned: when the vendor refused
-  type: int
+  type: raw
   sample: -105
 meaning:
   description: The meaning of the code.
   returned: when the vendor refused
   type: str
   sample: count limit reached
+request_id:
+  description: The vendor's number of the call, for support requests. Only product hosts return it.
+  returned: when a product host refused
+  type: str
+  sample: 00000000-1111-2222-3333-444444444444
 endpoint:
   description: The path of the failed call.
   returned: on failure of a call

@@ -16,10 +16,14 @@ author:
 description:
   - Releases leases of a QG.net key and allocates the same number of new ones, so that the addresses change.
   - With O(count) or O(all), the task calls the vendor's replacement. It accepts only a number; the vendor selects the
-    leases to replace. Only dynamic dedicated plans support it.
+    leases to replace. Only dynamic dedicated plans of the classic API and O(product=exclusive) support it.
   - The vendor cannot replace selected leases. With O(ips) or O(task_ids), the task releases the leases, waits for their
     channels, and allocates the same number of new leases. It begins with the lease that ends first; if no new lease is
     available, the others are kept. The limits of M(qingguo.qgnet.qg_proxy_release) apply.
+  - With O(product=longterm), only O(ips) and O(task_ids) are available. Leases of O(product=share) and
+    O(product=overseas) cannot be replaced. Such a task fails before any call.
+  - Set O(product) to the product that the key was bought for. O(area_id) and O(isp=bgp) require O(product=classic).
+    Other products use O(areas) and O(exclude_areas).
   - After a lost response, the call is not repeated before the list of leases was read again. Leases that were released
     but not replaced are allocated again.
   - If a run was killed or failed before it was complete, the same task continues the replacement when it is run again
@@ -62,6 +66,13 @@ EXAMPLES = r"""
     key: "{{ vault_qg_key }}"
     all: true
 
+- name: Replace all leases of a dedicated product with addresses in one city
+  qingguo.qgnet.qg_proxy_replace:
+    key: "{{ vault_qg_key }}"
+    product: exclusive
+    all: true
+    areas: ["440100"]
+
 - name: Replace two leases that the vendor selects
   qingguo.qgnet.qg_proxy_replace:
     key: "{{ vault_qg_key }}"
@@ -82,9 +93,10 @@ leases:
   elements: dict
   contains:
     ip:
-      description: The exit IP, which is the address that websites see.
+      description:
+        - The exit IP, which is the address that websites see. It is null for a product that forwards through a tunnel.
       type: str
-      returned: always
+      returned: always, may be null
     port:
       description: The port of the proxy.
       type: int
@@ -111,7 +123,8 @@ leases:
       type: str
       returned: always, may be null
     isp:
-      description: The ISP in C(region), as in the option O(isp).
+      description:
+        - The ISP, as in the option O(isp). For O(product=overseas), it may be the name of a company.
       type: str
       returned: always, may be null
     area_code:
@@ -119,7 +132,9 @@ leases:
       type: str
       returned: always, may be null
     task_id:
-      description: The vendor's task, which consists of all leases of one allocation.
+      description:
+        - The vendor's task, which consists of all leases of one allocation. It is null for O(product=share) and
+          O(product=overseas), whose leases have no tasks.
       type: str
       returned: always, may be null
     vendor:
@@ -178,15 +193,20 @@ api:
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 code:
-  description: The vendor's code.
+  description: The vendor's code, which is a number with O(product=classic), and otherwise text.
   returned: when the vendor refused
-  type: int
+  type: raw
   sample: -103
 meaning:
   description: The meaning of the code.
   returned: when the vendor refused
   type: str
   sample: resources short
+request_id:
+  description: The vendor's number of the call, for support requests. Only product hosts return it.
+  returned: when a product host refused
+  type: str
+  sample: 00000000-1111-2222-3333-444444444444
 endpoint:
   description: The path of the failed call.
   returned: on failure of a call

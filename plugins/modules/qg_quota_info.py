@@ -9,15 +9,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_quota_info
-short_description: Read the channels of the plan behind a key
+short_description: Read the channels or the balance of the plan behind a key
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
   - Reads the channels of the plan behind a QG.net key. A channel carries one leased proxy address at a time.
+  - For a plan by volume of a product host, it reads the addresses that may still be leased.
+  - O(product=overseas) has neither call, and the task fails before any call.
 options:
   at_least:
-    description: The required number of free channels. RV(sufficient) contains the result; the task does not fail.
+    description:
+      - The required number of free channels, or of addresses that are left. RV(sufficient) contains the result; the
+        task does not fail.
     type: int
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
@@ -44,28 +48,37 @@ EXAMPLES = r"""
   ansible.builtin.fail:
     msg: "Only {{ channels.quota.available }} of {{ channels.quota.total }} channels are free."
   when: not channels.sufficient
+
+- name: Read what is left of a plan by volume
+  qingguo.qgnet.qg_quota_info:
+    key: "{{ vault_qg_key }}"
+    product: share
+    at_least: 1000
+  register: volume
 """
 
 RETURN = r"""
 quota:
-  description: The plan's channels.
+  description: The plan's channels, or the addresses that are left of a plan by volume.
   returned: success
   type: dict
   contains:
     total:
-      description: The total number of channels.
+      description: The total number of channels. For a plan by volume of a product host, the same as C(balance).
       type: int
       returned: always
     available:
-      description: The number of free channels.
+      description: The number of free channels. For a plan by volume of a product host, the same as C(balance).
       type: int
       returned: always
     used:
-      description: The number of channels that carry a lease.
+      description: The number of channels that carry a lease. For a plan by volume of a product host, 0.
       type: int
       returned: always
     balance:
-      description: The addresses that a plan by volume of a product host may still extract; null for other plans.
+      description:
+        - The number of addresses that a plan by volume may still lease. It is null for a plan by channels, and with
+          O(product=classic).
       type: int
       returned: always, may be null
     vendor:
@@ -74,7 +87,7 @@ quota:
       returned: always
   sample: {total: 5, available: 3, used: 2, balance: null, vendor: {Code: 0, Total: 5, Available: 3, Used: 2}}
 sufficient:
-  description: Whether at least O(at_least) channels are free; null without O(at_least).
+  description: Whether at least O(at_least) channels are free, or addresses are left; null without O(at_least).
   returned: success
   type: bool
   sample: true
