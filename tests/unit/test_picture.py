@@ -53,7 +53,9 @@ def test_the_picture_says_what_it_shows_to_those_who_do_not_see_it() -> None:
 
 
 def test_each_heading_of_the_picture_is_one_of_the_demo() -> None:
-    reported = re.findall(r'^ *heading "(.+)"$', (ROOT / "tests" / "demo" / "demo.sh").read_text(encoding="utf-8"), re.M)
+    reported = re.findall(
+        r'^ *heading "(.+)"$', (ROOT / "tests" / "demo" / "demo.sh").read_text(encoding="utf-8"), re.M
+    )
     shown = [piece.removeprefix(HEADING) for piece in pieces() if piece.startswith(HEADING)]
     assert shown == list(STORY), f"the picture is older than its story; {AGAIN}"
     assert [heading for heading in reported if heading in STORY] == shown, f"demo.sh has other headings; {AGAIN}"

@@ -204,7 +204,7 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if params["all"] is False:
         raise OptionError("all=false names nothing to release: set all to true, or give ips or task_ids.")
-    check_release(params, "a release")
+    check_release(params)
     check_tasks(params)
     chosen = _chosen(params)
     api = lease_backend(params)

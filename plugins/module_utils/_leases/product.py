@@ -105,13 +105,12 @@ def check_tasks(params: Mapping[str, Any]) -> None:
         raise OptionError(f"task_ids select nothing with product={product}, whose leases have no task: give ips.")
 
 
-def check_release(params: Mapping[str, Any], option: str) -> None:
-    """Refuse an option that would release leases of a product that does not release any."""
+def check_release(params: Mapping[str, Any], option: str | None = None) -> None:
+    """Refuse a release of a product that does not release leases; ``option`` is the one that would need it."""
     product = params["product"]
     if product != CLASSIC and PRODUCTS[product].release is None:
-        raise OptionError(
-            f"{option} needs a release, and product={product} does not release leases: they end at their deadline."
-        )
+        why = f"{option} needs a release, but " if option else ""
+        raise OptionError(f"{why}product={product} does not release leases: they end at their deadline.")
 
 
 def check_replacement(params: Mapping[str, Any], *, named: bool) -> None:
@@ -120,7 +119,8 @@ def check_replacement(params: Mapping[str, Any], *, named: bool) -> None:
     if named:
         check_release(params, "ips" if params["ips"] is not None else "task_ids")
     elif product != CLASSIC and PRODUCTS[product].replace is None:
+        named_too = "name them in ips or task_ids" if PRODUCTS[product].release else "wait until they end"
         raise OptionError(
-            f"product={product} does not replace leases: only product=classic and product=exclusive do. Wait until "
-            "they end, and allocate new ones."
+            f"product={product} does not replace leases of the vendor's choice: {named_too}, or use a key of "
+            "product=exclusive."
         )
