@@ -8,20 +8,52 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.client import ProductApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.classic import ClassicLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import ProductLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from simulator.core import ConnectionLost, Core
 
 KEY = "QGDEMO01"
+CLASSIC = "classic"
+URL = "http://vendor.example"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The calls for the leases of a product, as the journal names them. A call is None if the product has none."""
+
+    get: str
+    query: str
+    quota: str
+    replace: str | None = None
+    release: str | None = None
+
+    @property
+    def writing(self) -> tuple[str, ...]:
+        return tuple(path for path in (self.get, self.replace, self.release) if path)
+
+
+#: By product. The simulator serves the product hosts below a path.
+PATHS = {
+    CLASSIC: Paths("/allocate", "/query", "/info/quota", "/replace", "/release"),
+    "share": Paths("/share/get", "/share/query", "/share/channels"),
+    "longterm": Paths("/longterm/get", "/longterm/query", "/longterm/channels", release="/longterm/delete"),
+    "exclusive": Paths(
+        "/exclusive/get", "/exclusive/query", "/exclusive/channels", "/exclusive/replace", "/exclusive/delete"
+    ),
+}
 #: When a call is carried out, its method, path and parameters.
 LateCall = tuple[float, str, str, dict[str, str]]
 
@@ -96,17 +128,36 @@ class InProcess(Transport):
 
 def client(core: Core, directory: Path, max_wait: float = 300.0, transport: InProcess | None = None) -> ProxyApi:
     """A client of the core, whose runs share a state directory."""
+    return ProxyApi(*_parts(core, directory, max_wait, transport), api_url=URL, key=KEY)
+
+
+def product_client(
+    core: Core, directory: Path, product: str, max_wait: float = 300.0, transport: InProcess | None = None
+) -> ProductApi:
+    """The same of a product host."""
+    parts = _parts(core, directory, max_wait, transport)
+    return ProductApi(*parts, product=product, url=f"{URL}/{product}", key=KEY)
+
+
+def _parts(
+    core: Core, directory: Path, max_wait: float, transport: InProcess | None
+) -> tuple[InProcess, RateLimiter, WaitBudget]:
     transport = transport or InProcess(core)
     rate_limiter = RateLimiter(State(str(directory)), minute=60.0, now=core.clock.now)
-    budget = WaitBudget(max_wait, sleep=transport.advance)
-    return ProxyApi(transport, rate_limiter, budget, api_url="http://vendor.example", key=KEY)
+    return transport, rate_limiter, WaitBudget(max_wait, sleep=transport.advance)
 
 
 def lease_client(
-    core: Core, directory: Path, max_wait: float = 300.0, transport: InProcess | None = None
-) -> ClassicLeases:
-    """The same for leases."""
-    return ClassicLeases(client(core, directory, max_wait, transport))
+    core: Core,
+    directory: Path,
+    max_wait: float = 300.0,
+    transport: InProcess | None = None,
+    product: str = CLASSIC,
+) -> LeaseBackend:
+    """The same for leases, of any product."""
+    if product == CLASSIC:
+        return ClassicLeases(client(core, directory, max_wait, transport))
+    return ProductLeases(product_client(core, directory, product, max_wait, transport))
 
 
 def configure(core: Core, **fields: Any) -> None:

@@ -50,8 +50,8 @@ def unmeasured() -> Iterator[None]:
         current.start()
 
 
-def run_counted(machine: type[RuleBasedStateMachine], runs: int) -> None:
-    """Run a machine that counts its ``steps``, and make sure that there were enough of them.
+def run_counted(machine: type[RuleBasedStateMachine], runs: int, least: int = MIN_STEPS) -> None:
+    """Run a machine that counts its ``steps``, and make sure that there were at ``least`` so many of them.
 
     The runs are the same each time, so that a test fails for a change of the code alone. With ``QG_EXPLORE`` set, they
     are random.
@@ -75,4 +75,4 @@ def run_counted(machine: type[RuleBasedStateMachine], runs: int) -> None:
                 suppress_health_check=list(HealthCheck),
             ),
         )
-    assert steps >= MIN_STEPS
+    assert steps >= least

@@ -5,12 +5,13 @@
 
 A machine of Hypothesis lets two control nodes and the vendor do what they may do, in any order, with calls that fail
 before or after they are carried out, responses that never come, calls that are carried out late, lists that show
-changes late, processes that are killed at any step, and leases that end.
+changes late, processes that are killed at any step, and leases that end. It does so with every API that serves leases.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
 import tempfile
@@ -33,16 +34,17 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseResult
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import state_machines
-from in_process import KEY, InProcess, Killed, LateCall, books, calls, configure, fault, lease_client
+from in_process import CLASSIC, KEY, PATHS, InProcess, Killed, LateCall, Paths, books, calls, configure, fault, lease_client
 from simulator.clock import Clock
 from simulator.core import Core
 
-WRITING = ("/allocate", "/release", "/replace")
+#: Calls, as :class:`in_process.Paths` names them.
+WRITING = ("get", "release", "replace")
 FAULTS = (
     *state_machines.FAULTS,
     {"kind": "partial", "drop": 1},
@@ -59,16 +61,83 @@ params = st.builds(
     isp=st.sampled_from([None, "telecom", "mobile"]),
     distinct=st.booleans(),
 )
-#: Runs of the machine.
-RUNS = 360
-PLANS = (
-    {},
-    {},
-    {},
-    {"billing": "volume", "balance": 12},
-    {"kind": "static_dedicated"},
-    {"kind": "dynamic_shared", "lifetime": 10},
-)
+#: Runs of the machine: with the classic API, and with each other product, in the suite and with ``QG_EXPLORE=1``.
+RUNS, PRODUCT_RUNS, PRODUCT_EXPLORED = 360, 15, 400
+#: Steps of the runs with a product at least.
+PRODUCT_STEPS = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """What the machine must know of a product: its plans, one of which a run has, and what only this product does.
+
+    ``codes`` are its words for the classic codes of :data:`FAULTS`.
+    """
+
+    name: str
+    plans: tuple[dict[str, Any], ...]
+    options: tuple[dict[str, Any], ...] = ({},)
+    codes: dict[int, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def paths(self) -> Paths:
+        return PATHS[self.name]
+
+
+#: The product hosts' words for the refusals among the faults.
+CODES = {
+    -1: "INTERNAL_ERROR",
+    -11: "REQUEST_LIMIT_EXCEEDED",
+    -103: "NO_RESOURCE_FOUND",
+    -104: "FAILED_OPERATION",
+    -105: "EXTRACT_LIMIT_EXCEEDED",
+}
+PRODUCTS = {
+    CLASSIC: Product(
+        CLASSIC,
+        (
+            {},
+            {},
+            {},
+            {"billing": "volume", "balance": 12},
+            {"kind": "static_dedicated"},
+            {"kind": "dynamic_shared", "lifetime": 10},
+        ),
+    ),
+    "share": Product(
+        "share",
+        (
+            {"kind": "share", "lifetime": 10},
+            {"kind": "share"},
+            {"kind": "share", "billing": "volume", "balance": 12, "lifetime": 10},
+            {"kind": "share", "billing": "volume", "balance": 12, "lifetime": 1440},
+        ),
+        ({}, {"query_shape": "single", "get_shape": "single"}, {"empty_data": "absent"}, {"empty_data": "null"}),
+        CODES,
+    ),
+    "longterm": Product(
+        "longterm",
+        ({"kind": "longterm", "static": True}, {"kind": "longterm", "static": True, "billing": "volume"}),
+        (
+            {},
+            {"get_shape": "list"},
+            {"query_shape": "tasks"},
+            {"query_shape": "task_map"},
+            {"get_shape": "single", "query_shape": "single"},
+        ),
+        CODES,
+    ),
+    "exclusive": Product(
+        "exclusive",
+        (
+            {"kind": "exclusive"},
+            {"kind": "exclusive", "lifetime": 30},
+            {"kind": "exclusive", "billing": "volume", "balance": 12},
+        ),
+        ({}, {"query_shape": "task_map"}),
+        CODES,
+    ),
+}
 
 
 class Wire(InProcess):
@@ -96,11 +165,14 @@ class Wire(InProcess):
 class LeaseStateMachine(RuleBasedStateMachine):
     """Two control nodes with one key, and the vendor."""
 
+    product = PRODUCTS[CLASSIC]
+
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
         self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
         self.wire = Wire(self.core)
+        self.paths = self.product.paths
         self.waiting: list[LateCall] = []
         #: How many leases an interrupted replacement of as many leases may still pay for.
         self.owed: dict[tuple[int | None, AllocationParams], int] = {}
@@ -116,7 +188,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
     @initialize(
         channels=st.integers(1, 9),
         free_delay=st.sampled_from([0, 0, 5]),
-        plan=st.sampled_from(PLANS),
+        plan=st.integers(0, 5),
+        special=st.integers(0, 4),
         options=st.fixed_dictionaries(
             {
                 "absent_release": st.sampled_from(["zero", "error"]),
@@ -127,25 +200,31 @@ class LeaseStateMachine(RuleBasedStateMachine):
                 "address_reuse": st.sampled_from(["last", "first"]),
                 "empty_tasks": st.sampled_from(["list", "null", "absent"]),
                 "error_status": st.sampled_from([200, 400]),
+                "refusal_status": st.sampled_from([200, 400]),
+                "limit_status": st.sampled_from([400, 429]),
                 "list_lag": st.sampled_from([0, 0, 3, 20, 50]),
             }
         ),
     )
-    def plan(self, channels: int, free_delay: int, plan: dict[str, Any], options: dict[str, Any]) -> None:
-        configure(self.core, plan={"channels": channels, "free_delay": free_delay, **plan}, options=options)
+    def plan(self, channels: int, free_delay: int, plan: int, special: int, options: dict[str, Any]) -> None:
+        plans, choices = self.product.plans, self.product.options
+        own = {"channels": channels, "free_delay": free_delay, **plans[plan % len(plans)]}
+        configure(self.core, plan=own, options={**options, **choices[special % len(choices)]})
 
     # What may go wrong, and how time passes.
 
-    @rule(
-        path=st.sampled_from([*WRITING, "/query", "/info/quota"]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2)
-    )
-    def something_will_fail(self, path: str, kind: dict[str, Any], times: int) -> None:
-        if kind["kind"] != "partial" or path in WRITING:
-            fault(self.core, {"path": path, "times": times, **kind})
+    @rule(call=st.sampled_from([*WRITING, "query", "quota"]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2))
+    def something_will_fail(self, call: str, kind: dict[str, Any], times: int) -> None:
+        path = getattr(self.paths, call)
+        if path and (kind["kind"] != "partial" or call in WRITING):
+            code = {"code": self.product.codes.get(kind["code"], kind["code"])} if "code" in kind else {}
+            fault(self.core, {"path": path, "times": times, **kind, **code})
 
-    @rule(path=st.sampled_from(WRITING), seconds=st.sampled_from([11, 14, 30]))
-    def a_call_will_be_late(self, path: str, seconds: int) -> None:
-        self.wire.late = (path, seconds)
+    @rule(call=st.sampled_from(WRITING), seconds=st.sampled_from([11, 14, 30]))
+    def a_call_will_be_late(self, call: str, seconds: int) -> None:
+        path = getattr(self.paths, call)
+        if path:
+            self.wire.late = (path, seconds)
 
     @rule(steps=st.integers(0, 14))
     def the_process_will_be_killed(self, steps: int) -> None:
@@ -189,6 +268,9 @@ class LeaseStateMachine(RuleBasedStateMachine):
         max_wait: int,
     ) -> None:
         node = self.use(node)
+        # What releases nothing has no surplus to release.
+        exact = exact and self.paths.release is not None
+        params = self.terms(params)
         desired = DesiredLeases(count, params, min_remaining, exact=exact, undetermined=undetermined)
         before = self.matching(desired)
         outcome = self.run(node, check, max_wait, lambda api: ensure_leases(api, desired, check=check))
@@ -203,6 +285,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
         if exact:
             assert count - ended <= len(self.matching(DesiredLeases(count, params))) <= count
 
+    @precondition(lambda self: self.paths.release)
     @rule(
         node=st.integers(0, 1),
         share=st.sets(st.integers(0, 6)),
@@ -227,6 +310,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
             # A release that the vendor's list has not confirmed comes with a warning.
             assert outcome.warnings or not left & ips
 
+    @precondition(lambda self: self.paths.release)
     @rule(
         node=st.integers(0, 1),
         number=st.one_of(st.none(), st.integers(1, 3)),
@@ -237,7 +321,10 @@ class LeaseStateMachine(RuleBasedStateMachine):
     def replace(
         self, node: int, number: int | None, named: set[int] | None, params: AllocationParams, check: bool
     ) -> None:
-        node = self.use(node)
+        if self.paths.replace is None and named is None:
+            # Refused before the first call.
+            named = set()
+        node, params = self.use(node), self.terms(params)
         held = list(books(self.core).leases)
         ips = {lease.ip for place, lease in enumerate(held) if place in (named or ())}
 
@@ -298,8 +385,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
     ) -> LeaseResult | None:
         """One task of a user; another that begins in one of its pauses has to keep away."""
         self.began = self.now()
-        since, written = len(books(self.core).paid), len(calls(self.core, *WRITING))
-        api = lease_client(self.core, self.directory / str(node), max_wait, self.wire)
+        since, written = len(books(self.core).paid), len(calls(self.core, *self.paths.writing))
+        api = lease_client(self.core, self.directory / str(node), max_wait, self.wire, self.product.name)
         pause = api.budget.sleep
 
         def nap(seconds: float) -> None:
@@ -321,29 +408,44 @@ class LeaseStateMachine(RuleBasedStateMachine):
         self.paid = [lease for lease in books(self.core).paid[since:] if lease not in earlier]
         if check:
             late = sum(call not in self.wire.under_way for call in self.waiting)
-            assert len(calls(self.core, *WRITING)) - written == late, "check mode wrote"
+            assert len(calls(self.core, *self.paths.writing)) - written == late, "check mode wrote"
         if not self.killed and not isinstance(error, UncertainOutcomeError):
-            named = {(lease.ip, lease.task_id) for lease in outcome.allocated} if outcome else set()
-            assert {(lease["ip"], lease["task_id"]) for lease in self.paid} <= named, "paid for, and not reported"
+            named = {self.sign(lease.ip, lease.port, lease.task_id) for lease in outcome.allocated} if outcome else set()
+            assert self.signs(self.paid) <= named, "paid for, and not reported"
             # A release may still be under way when another one has done its work: nobody can call it back.
-            assert {call[2] for call in self.wire.under_way if call not in self.waiting} <= {"/release"}
+            assert {call[2] for call in self.wire.under_way if call not in self.waiting} <= {self.paths.release}
         return outcome
 
     def late_matching(self, desired: DesiredLeases) -> int:
         """How many matching leases came from a call of an earlier run, during this one."""
-        late = {(lease["ip"], lease["task_id"]) for lease in self.wire.late_paid(self.waiting)}
-        return sum((lease.ip, lease.task_id) in late for lease in self.matching(desired))
+        late = self.signs(self.wire.late_paid(self.waiting))
+        return sum(self.sign(lease.ip, lease.port, lease.task_id) in late for lease in self.matching(desired))
+
+    def sign(self, ip: str, port: int, task: str) -> tuple[str, int | str]:
+        """What distinguishes a paid lease: not every product names the tasks."""
+        return ip, task if self.product.name == CLASSIC else port
+
+    def signs(self, paid: list[dict[str, Any]]) -> set[tuple[str, int | str]]:
+        """The same for what was paid for."""
+        return {self.sign(lease["ip"], int(lease["port"]), lease["task_id"]) for lease in paid}
+
+    def terms(self, params: AllocationParams) -> AllocationParams:
+        """The same terms in the words of the product."""
+        if self.product.name == CLASSIC or params.area_id is None:
+            return params
+        return dataclasses.replace(params, area_id=None, areas=(str(params.area_id),))
 
     def intrude(self, node: int) -> None:
         """A second run on the same control node; it has no time to wait for the first."""
         if self.intruding:
             return
         self.intruding = True
-        written = len(calls(self.core, *WRITING))
+        written = len(calls(self.core, *self.paths.writing))
+        api = lease_client(self.core, self.directory / str(node), 0, self.wire, self.product.name)
         with pytest.raises(WaitBudgetExceeded, match="another run"):
-            ensure_leases(lease_client(self.core, self.directory / str(node), 0, self.wire), DesiredLeases(6))
+            ensure_leases(api, DesiredLeases(6))
         self.intruding = False
-        assert len(calls(self.core, *WRITING)) == written
+        assert len(calls(self.core, *self.paths.writing)) == written
 
     intruding = killed = False
     last_node = 0
@@ -357,10 +459,11 @@ class LeaseStateMachine(RuleBasedStateMachine):
         """The matching leases in the vendor's books, with the time that was left at a moment."""
         moment = self.now() if moment is None else moment
         isps = {"telecom": 1, "mobile": 2, None: None}
+        area = int(desired.params.areas[0]) if desired.params.areas else desired.params.area_id
         return [
             lease
             for lease in books(self.core).leases
-            if lease.area.matches(desired.params.area_id, isps[desired.params.isp])
+            if lease.area.matches(area, isps[desired.params.isp])
             and lease.ends - moment >= desired.min_remaining * 60
         ]
 
@@ -372,3 +475,13 @@ class LeaseStateMachine(RuleBasedStateMachine):
 @pytest.mark.newest_core
 def test_no_lease_is_paid_for_twice_or_without_being_reported() -> None:
     state_machines.run_counted(LeaseStateMachine, RUNS)
+
+
+@pytest.mark.newest_core
+@pytest.mark.parametrize("name", [name for name in PRODUCTS if name != CLASSIC])
+def test_no_lease_of_a_product_host_is_paid_for_twice_or_without_being_reported(name: str) -> None:
+    class Machine(LeaseStateMachine):
+        product = PRODUCTS[name]
+
+    runs = int(os.environ.get("QG_EXPLORE") or 0) * PRODUCT_EXPLORED or PRODUCT_RUNS
+    state_machines.run_counted(Machine, runs, PRODUCT_STEPS)
