@@ -191,7 +191,8 @@ class Area:
             found = (integer(fields.get(name)) for name in names)
             return next((value for value in found if value is not None and value >= 0), None)
 
-        status = number("status", "available")
+        given = fields.get("available")
+        status = int(given) if isinstance(given, bool) else number("status", "available")
         name = next((fields[name] for name in ("areaname", "area", "name") if isinstance(fields.get(name), str)), None)
         isp = fields.get("isp")
         by_number = {str(number): known for known, number in ISP_NUMBERS.items()}
