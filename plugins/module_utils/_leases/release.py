@@ -15,6 +15,7 @@ from functools import partial
 
 from .._api.leases import Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, WaitBudgetExceeded
+from .._core.text import format_sample
 from .._reconcile.converge import Change, converge
 from .._reconcile.lost_response import ACCEPTED
 from .._store.reported import LIST_LAG
@@ -34,6 +35,7 @@ def release_leases(
     """Release the held leases that are ``chosen``."""
     with lease_session(api, policy, check=check) as session:
         leases = [lease for lease in session.held.values() if chosen(lease)]
+        _check_addresses(leases)
         result = LeaseResult(session.before, session.before, tuple(leases))
         if check:
             result.released = tuple(oldest_first(leases))
@@ -49,9 +51,20 @@ def release(session: LeaseSession, leases: Collection[Lease]) -> None:
         return
     if session.features.release is None:
         raise OptionError("The product of this key does not release leases before they end.")
+    _check_addresses(leases)
     work = Release(session, leases, session.features.release)
     converge(work, session.policy.max_repeats)
     work.finish()
+
+
+def _check_addresses(leases: Collection[Lease]) -> None:
+    """Refuse leases without an address: a call that names nothing might release everything."""
+    nameless = [lease.server for lease in leases if not lease.ip]
+    if nameless:
+        raise QgError(
+            f"The vendor does not name the exit address of {format_sample(nameless)}, and releases by address. Change "
+            "the exit in the vendor's console, or wait until the leases end."
+        )
 
 
 class Release(Change[Lease]):
