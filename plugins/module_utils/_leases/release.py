@@ -35,7 +35,7 @@ def release_leases(
     """Release the held leases that are ``chosen``."""
     with lease_session(api, policy, check=check) as session:
         leases = [lease for lease in session.held.values() if chosen(lease)]
-        _check_addresses(leases)
+        check_addresses(leases)
         result = LeaseResult(session.before, session.before, tuple(leases))
         if check:
             result.released = tuple(oldest_first(leases))
@@ -51,13 +51,13 @@ def release(session: LeaseSession, leases: Collection[Lease]) -> None:
         return
     if session.features.release is None:
         raise OptionError("The product of this key does not release leases before they end.")
-    _check_addresses(leases)
+    check_addresses(leases)
     work = Release(session, leases, session.features.release)
     converge(work, session.policy.max_repeats)
     work.finish()
 
 
-def _check_addresses(leases: Collection[Lease]) -> None:
+def check_addresses(leases: Collection[Lease]) -> None:
     """Refuse leases without an address: a call that names nothing might release everything."""
     nameless = [lease.server for lease in leases if not lease.ip]
     if nameless:

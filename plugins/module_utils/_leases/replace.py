@@ -24,7 +24,7 @@ from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
 from .earlier_calls import INTERRUPTED_REPLACE, described, lease_session, recent_calls
 from .plan import Origin, format_leases
-from .release import release
+from .release import check_addresses, release
 from .session import LeaseResult, LeaseSession
 
 #: The name in the state store of a replacement by release and allocation.
@@ -57,6 +57,8 @@ def replace_leases(
         result = LeaseResult(session.before, session.before, missing=count)
         if count > len(named) + owed and not interrupted:
             raise OptionError(f"count={count} leases cannot be replaced: the key holds {len(named)}. Lower count.")
+        if chosen:
+            check_addresses(named)
         if check:
             result.released = tuple(oldest_first(named)) if count == len(named) else ()
             return result

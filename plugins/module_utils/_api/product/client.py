@@ -10,10 +10,12 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from ..._core.errors import QgError
 from ..._core.waiting import WaitBudget
+from ..._store.directory import StateError
 from ..._store.rate_limiter import RateLimiter
 from ..exchange import Endpoint, Reader, Sending
 from ..lease_client import LeaseClient
@@ -25,6 +27,7 @@ from ..transport import HttpResponse, Transport
 from . import models
 from .endpoints import PRODUCTS
 from .errors import ACCESS_DENY, INVALID_PARAMETER, REQUEST_LIMIT_EXCEEDED, SUCCESS, ProductError
+from .naming import Names, indistinct_names, is_same
 
 
 class ProductResponseParser(ResponseParser):
@@ -78,6 +81,7 @@ class ProductApi(LeaseClient):
         self.endpoints = PRODUCTS[product]
         self._credentials = {"key": key, **({"pwd": pwd} if pwd else {})}
         self._parser = ProductResponseParser(self._credentials.values())
+        self._names = Names()
 
     def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         return self._exchange(
@@ -93,7 +97,46 @@ class ProductApi(LeaseClient):
 
         For ``doubted`` leases (names), whose release was reported, the list alone decides.
         """
-        return self._corrected(self._call(self.endpoints.query, {}, models.leases), lambda _task: True, doubted)
+        data = self._call(self.endpoints.query, {}, _checked)
+        if data is None:
+            # Many servers write an empty list so, but a fault may, too, and a plan by volume has no quota beside it.
+            data = self._call(self.endpoints.query, {}, _checked)
+        listed = self._names.named(models.leases(data))
+        found = self._corrected(listed, lambda _task: True, self._names.all_of(doubted))
+        # What an earlier process was told may have another name in the list, which counts from now on.
+        names = {lease.name for lease in listed}
+        shown = [lease for lease in found if lease.name in names]
+        renamed = {
+            lease.name for lease in found if lease.name not in names and any(is_same(lease, one) for one in shown)
+        }
+        if renamed:
+            self._reported_leases.forget(renamed)
+        found = [lease for lease in found if lease.name not in renamed]
+        self._names.keep(found)
+        return found
+
+    def report_released(self, names: Collection[str]) -> None:
+        """Record that leases are gone, by each of their names."""
+        super().report_released(self._names.all_of(names))
+
+    def forget_leases(self, names: Collection[str]) -> None:
+        """Discard what was reported about these leases, by each of their names."""
+        super().forget_leases(self._names.all_of(names))
+
+    def _report_new(self, leases: Iterable[Lease]) -> list[Lease]:
+        new = super()._report_new(leases)
+        self._names.keep(new)
+        with contextlib.suppress(StateError):
+            # Else a report that an earlier lease of the server is gone would hide the new one.
+            self._reported_leases.forget(
+                [name for lease in new for name in indistinct_names(lease) if name != lease.name]
+            )
+        return new
+
+    def _report_gone(self, released: list[Lease]) -> list[Lease]:
+        with contextlib.suppress(StateError):
+            self.report_released([lease.name for lease in released])
+        return released
 
     def get(self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
         """Lease up to 100 addresses; the response names them."""
@@ -115,6 +158,8 @@ class ProductApi(LeaseClient):
         The response has only their number: if that is lower, the caller must read the list.
         """
         names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
+        if not all(names):
+            raise QgError("The vendor's list does not name what would be released, so nothing is.", endpoint="/delete")
         parameters = {"task" if by_task else "ip": ",".join(names)}
         number = self._call(_offered(self.endpoints.release), parameters, models.released, sending)
         return self._report_gone(list(leases) if number is None or number >= len(leases) else [])
@@ -166,6 +211,12 @@ class ProductApi(LeaseClient):
     def areas(self) -> list[Area]:
         """Return the areas that the vendor offers addresses in."""
         return self._call(self.endpoints.areas, {}, models.areas)
+
+
+def _checked(data: object) -> object:
+    """Return the data of a list if it has one of the known shapes."""
+    models.leases(data)
+    return data
 
 
 def _offered(endpoint: Endpoint | None) -> Endpoint:
