@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .._api.leases import AllocationParams, Area, Lease, oldest_first
+from .._api.leases import ISP_NUMBERS, AllocationParams, Area, Lease, oldest_first
 from .._core.errors import QgError
 from .._core.text import format_sample
 
@@ -78,10 +78,25 @@ def _in_area(lease: Lease, area_id: int, origin: Origin, areas: Mapping[str, int
 def _in_one_of(lease: Lease, codes: Collection[str], areas: Mapping[str, int]) -> bool | None:
     """Whether a lease of a product host is in one of these areas; None if that is unknown."""
     if lease.area_code:
-        # The code of a province ends with zeros, and begins those of its cities.
-        return any(lease.area_code.startswith(re.sub(r"(?:00)+$", "", code)) for code in codes)
-    signs = [_in_area(lease, int(code), Origin(), areas) if code.isdecimal() else None for code in codes]
+        signs = [_is_within(lease.area_code, code) for code in codes]
+    else:
+        signs = [_in_area(lease, int(code), Origin(), areas) if code.isdecimal() else None for code in codes]
     return True if True in signs else None if None in signs else False
+
+
+def _is_within(code: str, area: str) -> bool | None:
+    """Whether the area with this code is in another one; None if that is unknown."""
+    if code.isdecimal() != area.isdecimal():
+        # The product overseas also knows its areas by the codes of countries.
+        return None
+
+    def start(code: str) -> str:
+        # The code of a province ends with zeros, and begins those of its cities.
+        return re.sub(r"(?:00)+$", "", code)
+
+    if code.startswith(start(area)):
+        return True
+    return None if area.startswith(start(code)) else False
 
 
 def _is_of_kind(
@@ -101,7 +116,8 @@ def _is_of_kind(
         found = _in_one_of(lease, desired.params.exclude_areas, areas)
         signs.append(None if found is None else not found)
     if desired.params.isp:
-        isp = lease.isp or origin.isp
+        # A name that is none of the known providers may be that of a company behind one of them.
+        isp = lease.isp if lease.isp in ISP_NUMBERS else origin.isp
         signs.append(None if isp is None else isp == desired.params.isp)
     return False if False in signs else None if None in signs else True
 
