@@ -39,7 +39,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import state_machines
-from in_process import CLASSIC, KEY, PATHS, InProcess, Killed, LateCall, Paths, books, calls, configure, fault, lease_client
+from in_process import (
+    CLASSIC,
+    KEY,
+    PATHS,
+    InProcess,
+    Killed,
+    LateCall,
+    Paths,
+    books,
+    calls,
+    configure,
+    fault,
+    lease_client,
+)
 from simulator.clock import Clock
 from simulator.core import Core
 
@@ -124,6 +137,9 @@ PRODUCTS = {
             {"query_shape": "tasks"},
             {"query_shape": "task_map"},
             {"get_shape": "single", "query_shape": "single"},
+            {"query_shape": "entries"},
+            {"get_shape": "entries", "query_shape": "entries"},
+            {"static_deadline": "release"},
         ),
         CODES,
     ),
@@ -134,10 +150,17 @@ PRODUCTS = {
             {"kind": "exclusive", "lifetime": 30},
             {"kind": "exclusive", "billing": "volume", "balance": 12},
         ),
-        ({}, {"query_shape": "task_map"}),
+        # The list may omit the task, or nearly everything.
+        ({}, {"query_shape": "task_map"}, {"query_shape": "list"}, {"query_shape": "entries"}),
         CODES,
     ),
 }
+
+
+def choice(books: list[Any]) -> Callable[[Lease], bool]:
+    """What chooses these leases of the vendor's books: by their addresses, or by their ports if the list has none."""
+    ips, ports = {lease.ip for lease in books}, {lease.port for lease in books}
+    return lambda lease: lease.ip in ips if lease.ip else lease.port in ports
 
 
 class Wire(InProcess):
@@ -188,8 +211,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
     @initialize(
         channels=st.integers(1, 9),
         free_delay=st.sampled_from([0, 0, 5]),
-        plan=st.integers(0, 5),
-        special=st.integers(0, 4),
+        plan=st.integers(0, 11),
+        special=st.integers(0, 7),
         options=st.fixed_dictionaries(
             {
                 "absent_release": st.sampled_from(["zero", "error"]),
@@ -216,6 +239,9 @@ class LeaseStateMachine(RuleBasedStateMachine):
     @rule(call=st.sampled_from([*WRITING, "query", "quota"]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2))
     def something_will_fail(self, call: str, kind: dict[str, Any], times: int) -> None:
         path = getattr(self.paths, call)
+        if self.product.name != CLASSIC and call == "query" and kind["kind"] in ("data_null", "data_absent"):
+            # Nothing beside the list shows what a plan by volume holds.
+            path = None if self.core.keys[KEY].plan.by_volume else path
         if path and (kind["kind"] != "partial" or call in WRITING):
             code = {"code": self.product.codes.get(kind["code"], kind["code"])} if "code" in kind else {}
             fault(self.core, {"path": path, "times": times, **kind, **code})
@@ -270,6 +296,10 @@ class LeaseStateMachine(RuleBasedStateMachine):
         node = self.use(node)
         # What releases nothing has no surplus to release.
         exact = exact and self.paths.release is not None
+        options = self.core.keys[KEY].options
+        if options.query_shape == "entries" or options.static_deadline == "release":
+            # The vendor does not tell when a lease ends.
+            min_remaining = 0
         params = self.terms(params)
         desired = DesiredLeases(count, params, min_remaining, exact=exact, undetermined=undetermined)
         before = self.matching(desired)
@@ -295,12 +325,13 @@ class LeaseStateMachine(RuleBasedStateMachine):
     def release(self, node: int, share: set[int], check: bool, max_wait: int) -> None:
         node = self.use(node)
         held = books(self.core).leases
-        ips = {lease.ip for number, lease in enumerate(held) if number in share}
+        named = [lease for number, lease in enumerate(held) if number in share]
+        ips = {lease.ip for lease in named}
         outcome = self.run(
             node,
             check,
             max_wait,
-            lambda api: release_leases(api, lambda lease: lease.ip in ips, check=check),
+            lambda api: release_leases(api, choice(named), check=check),
         )
         left = {lease.ip for lease in books(self.core).leases}
         assert not self.paid
@@ -326,14 +357,11 @@ class LeaseStateMachine(RuleBasedStateMachine):
             named = set()
         node, params = self.use(node), self.terms(params)
         held = list(books(self.core).leases)
-        ips = {lease.ip for place, lease in enumerate(held) if place in (named or ())}
-
-        def chosen(lease: Lease) -> bool:
-            return lease.ip in ips
-
+        old = [lease for place, lease in enumerate(held) if place in (named or ())]
+        chosen = choice(old)
         if named is not None:
             number = None
-        most = number if number is not None else len(ips) if named is not None else len(held)
+        most = number if number is not None else len(old) if named is not None else len(held)
         request = (number, params)
         if named is None:
             # A run that continues an interrupted one also pays for what that one, or a task in between, has lost.
@@ -410,7 +438,9 @@ class LeaseStateMachine(RuleBasedStateMachine):
             late = sum(call not in self.wire.under_way for call in self.waiting)
             assert len(calls(self.core, *self.paths.writing)) - written == late, "check mode wrote"
         if not self.killed and not isinstance(error, UncertainOutcomeError):
-            named = {self.sign(lease.ip, lease.port, lease.task_id) for lease in outcome.allocated} if outcome else set()
+            named = (
+                {self.sign(lease.ip, lease.port, lease.task_id) for lease in outcome.allocated} if outcome else set()
+            )
             assert self.signs(self.paid) <= named, "paid for, and not reported"
             # A release may still be under way when another one has done its work: nobody can call it back.
             assert {call[2] for call in self.wire.under_way if call not in self.waiting} <= {self.paths.release}
@@ -421,16 +451,19 @@ class LeaseStateMachine(RuleBasedStateMachine):
         late = self.signs(self.wire.late_paid(self.waiting))
         return sum(self.sign(lease.ip, lease.port, lease.task_id) in late for lease in self.matching(desired))
 
-    def sign(self, ip: str, port: int, task: str) -> tuple[str, int | str]:
-        """What distinguishes a paid lease: not every product names the tasks."""
-        return ip, task if self.product.name == CLASSIC else port
+    def sign(self, ip: str, port: int, task: str) -> tuple[str, str] | int:
+        """What distinguishes a paid lease: not every list of a product host has the exit or the task."""
+        return (ip, task) if self.product.name == CLASSIC else port
 
-    def signs(self, paid: list[dict[str, Any]]) -> set[tuple[str, int | str]]:
+    def signs(self, paid: list[dict[str, Any]]) -> set[tuple[str, str] | int]:
         """The same for what was paid for."""
         return {self.sign(lease["ip"], int(lease["port"]), lease["task_id"]) for lease in paid}
 
     def terms(self, params: AllocationParams) -> AllocationParams:
         """The same terms in the words of the product."""
+        if self.core.keys[KEY].options.query_shape == "entries":
+            # Nor does the list contain the provider, and the area in another form.
+            return dataclasses.replace(params, area_id=None, isp=None)
         if self.product.name == CLASSIC or params.area_id is None:
             return params
         return dataclasses.replace(params, area_id=None, areas=(str(params.area_id),))
@@ -463,8 +496,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
         return [
             lease
             for lease in books(self.core).leases
-            if lease.area.matches(area, isps[desired.params.isp])
-            and lease.ends - moment >= desired.min_remaining * 60
+            if lease.area.matches(area, isps[desired.params.isp]) and lease.ends - moment >= desired.min_remaining * 60
         ]
 
     def ended(self, leases: list[Any]) -> int:
