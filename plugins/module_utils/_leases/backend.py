@@ -30,7 +30,8 @@ class LeaseFeatures:
     ``replace`` or ``release`` is None if the product has no such call. ``no_free_channel`` is transient if a released
     channel is about to become free. ``taken`` may be due to an earlier allocation whose response was lost, and
     ``failed`` excludes one. ``half_way`` may follow when a replacement has already released the old leases.
-    ``too_many`` releases can succeed for fewer at a time, or after a minute; ``forbidden`` ones cannot.
+    ``too_many`` releases can succeed for fewer at a time, or after a minute; ``forbidden`` ones cannot. Without
+    ``ends_at_deadline``, a lease may be held after its deadline, which is then the time from which it can be released.
     """
 
     list: str
@@ -45,6 +46,7 @@ class LeaseFeatures:
     too_many: frozenset[object]
     forbidden: frozenset[object]
     release_rules: str
+    ends_at_deadline: bool = True
 
 
 class LeaseBackend(KeyApi, Protocol):

@@ -53,6 +53,8 @@ def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
         too_many=frozenset({DELETE_LIMIT_EXCEEDED}),
         forbidden=frozenset({ACCESS_DENY, STATIC_DELETE_TIME_LIMIT}),
         release_rules=_RELEASE_RULES.get(product, ""),
+        # Vendor docs 1839 and 6637.
+        ends_at_deadline=product != "longterm",
     )
 
 

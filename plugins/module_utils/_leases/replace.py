@@ -90,13 +90,18 @@ class NamedReplacement:
         missing, successors = 0, frozenset[str]()
         for call in recent_calls(session, _RELEASE_AND_ALLOCATE):
             named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
-            own = [lease for lease in named if chosen(lease) and (lease.remaining(session.now()) or 1) > 0]
+            own = [lease for lease in named if chosen(lease) and not self._has_ended(lease)]
             if own and call.request["terms"] == self._params.as_json():
                 fresh = session.names - call.known
                 missing += max(0, len(session.gone(own)) - len(fresh))
                 successors |= fresh
                 self._recorded.append(call.id)
         return missing, successors
+
+    def _has_ended(self, lease: Lease) -> bool:
+        """Whether a lease ended by itself, so that no successor is missing."""
+        session = self._session
+        return session.features.ends_at_deadline and (lease.remaining(session.now()) or 1) <= 0
 
     def carry_out(self, owed: int, named: Sequence[Lease]) -> None:
         """Allocate the successors that earlier runs owe, and replace the named leases."""
