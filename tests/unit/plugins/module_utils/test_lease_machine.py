@@ -240,8 +240,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
     def something_will_fail(self, call: str, kind: dict[str, Any], times: int) -> None:
         path = getattr(self.paths, call)
         if self.product.name != CLASSIC and call == "query" and kind["kind"] in ("data_null", "data_absent"):
-            # Nothing beside the list shows what a plan by volume holds.
-            path = None if self.core.keys[KEY].plan.by_volume else path
+            # A product host writes an empty list so: only another reading, or the channels, show that it is none.
+            path = None
         if path and (kind["kind"] != "partial" or call in WRITING):
             code = {"code": self.product.codes.get(kind["code"], kind["code"])} if "code" in kind else {}
             fault(self.core, {"path": path, "times": times, **kind, **code})
@@ -515,5 +515,7 @@ def test_no_lease_of_a_product_host_is_paid_for_twice_or_without_being_reported(
     class Machine(LeaseStateMachine):
         product = PRODUCTS[name]
 
-    runs = int(os.environ.get("QG_EXPLORE") or 0) * PRODUCT_EXPLORED or PRODUCT_RUNS
-    state_machines.run_counted(Machine, runs, PRODUCT_STEPS)
+    if "QG_EXPLORE" in os.environ:
+        state_machines.run_counted(Machine, PRODUCT_EXPLORED)
+    else:
+        state_machines.run_counted(Machine, PRODUCT_RUNS, PRODUCT_STEPS)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -23,12 +24,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases, Origin, classify
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import ProductLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from in_process import KEY, InProcess, books, configure, lease_client
+from in_process import KEY, InProcess, Killed, books, configure, fault, lease_client
 from simulator.clock import Clock
 from simulator.core import Core
 from simulator.product.codes import MESSAGES
@@ -350,6 +352,40 @@ def test_no_paid_lease_is_a_surplus(tmp_path: Path, product: str, query: str) ->
         assert (len(result.allocated), result.released) == (2 if run == 0 else 0, ())
         core.clock.advance(20)
     assert len(books(core).paid) == len(books(core).leases) == 2
+
+
+@pytest.mark.parametrize("kind", ["data_null", "data_absent"])
+def test_the_channels_show_that_a_list_of_nothing_is_wrong(tmp_path: Path, kind: str) -> None:
+    core = Core(clock=Clock(1_800_000_000.0), seed=1)
+    configure(core, plan={"kind": "share", "lifetime": 60})
+    ensure_leases(lease_client(core, tmp_path / "one", product="share"), DesiredLeases(2))
+    fault(core, {"path": "/share/query", "kind": kind, "times": 2})
+    found = ensure_leases(lease_client(core, tmp_path / "other", product="share"), DesiredLeases(2))
+    assert (len(found.leases), found.allocated) == (2, ())
+    assert len(books(core).paid) == 2
+
+
+@pytest.mark.parametrize("deadline", ["release", "expiry"])
+@pytest.mark.parametrize("steps", range(2, 9))
+def test_an_interrupted_replacement_of_a_static_address_is_continued(tmp_path: Path, steps: int, deadline: str) -> None:
+    """Its deadline may be the time from which it can be released, and has passed then."""
+    core = Core(clock=Clock(1_800_000_000.0), seed=1)
+    configure(core, plan={"kind": "longterm", "static": True}, options={"static_deadline": deadline})
+    ensure_leases(lease_client(core, tmp_path, product="longterm"), DesiredLeases(2))
+    core.clock.advance(90000)
+    ip, wire = books(core).leases[0].ip, InProcess(core)
+
+    def replace() -> None:
+        api = lease_client(core, tmp_path, transport=wire, product="longterm")
+        replace_leases(api, lambda lease: lease.ip == ip, None, AllocationParams())
+
+    wire.killed_in = steps
+    with contextlib.suppress(Killed):
+        replace()
+    wire.killed_in = None
+    replace()
+    assert (len(books(core).leases), len(books(core).paid)) == (2, 3)
+    assert ip not in {lease.ip for lease in books(core).leases}
 
 
 def test_the_backend_has_no_quota_for_a_volume(tmp_path: Path) -> None:
