@@ -87,7 +87,7 @@ def _in_one_of(lease: Lease, codes: Collection[str], areas: Mapping[str, int]) -
 def _is_within(code: str, area: str) -> bool | None:
     """Whether the area with this code is in another one; None if that is unknown."""
     if code.isdecimal() != area.isdecimal():
-        # The product overseas also knows its areas by the codes of countries.
+        # The areas of overseas have codes of countries, too.
         return None
 
     def start(code: str) -> str:
