@@ -49,6 +49,18 @@ class Asker:
         arguments: Sequence[str] = (),
         host: str = "ansible_connection=local",
     ) -> dict[str, Task]:
+        """The results of the cases on one host."""
+        return self.of_hosts({"host": host}, cases, environment=environment, arguments=arguments)["host"]
+
+    def of_hosts(
+        self,
+        hosts: Mapping[str, str],
+        cases: Cases,
+        *,
+        environment: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+    ) -> dict[str, dict[str, Task]]:
+        """The results of the cases on each host; an option may be a template with variables of the host."""
         common = {"source_address": SOURCE, "allow_non_global": True}
         tasks = [
             {
@@ -62,9 +74,10 @@ class Asker:
         ]
         text = json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}], indent=1)
         # Over a local connection, the host's environment is the one of ansible-playbook.
-        run = self.playground.play(text, inventory=f"host {host}\n", arguments=arguments, environment=environment).ok()
-        answered = {task.name: task for task in run.tasks}
-        assert list(answered) == list(cases)
+        inventory = "".join(f"{host} {variables}\n" for host, variables in hosts.items())
+        run = self.playground.play(text, inventory=inventory, arguments=arguments, environment=environment).ok()
+        answered = {host: {task.name: task for task in run.tasks if task.host == host} for host in hosts}
+        assert {host: list(tasks) for host, tasks in answered.items()} == {host: list(cases) for host in hosts}
         return answered
 
 
@@ -74,18 +87,18 @@ def ask(sim: Simulator, playground: Playground) -> Asker:
 
 
 def assert_says(task: Task, *ips: str) -> None:
-    assert task.status == "ok", task.result["msg"]
-    assert task.result["ips"] == list(ips)
+    assert task.status == "ok", (task.host, task.name, task.result["msg"])
+    assert task.result["ips"] == list(ips), (task.host, task.name)
     assert task.result["ip"] == ips[0]
     assert task.result["changed"] is False
 
 
 def assert_refuses(task: Task, *parts: str) -> None:
     """One clear error, and no address that anybody could use by mistake."""
-    assert task.status == "failed", task.result
+    assert task.status == "failed", task
     assert_one_sentence(task.result["msg"])
     for part in parts:
-        assert part in task.result["msg"]
+        assert part in task.result["msg"], (task.host, task.name)
     assert "ips" not in task.result
     assert "ip" not in task.result
 
@@ -286,15 +299,17 @@ def test_a_compromised_host_cannot_claim_more_addresses_than_samples(ask: Asker,
         "one answer of each source": "answer() { echo 192.0.2.$(($1 / 2)); }",
     }
     sources = [f"{url}?{n}" for n in range(2) for url in ask.urls("ip", "json")]
-    honest = ask(
-        {"it": {"sources": sources, "quorum": 2}}, environment={"PATH": str(forging_path(tmp_path / "honest", ""))}
-    )
-    assert_says(honest["it"], "192.0.2.1")
-    for name, body in forged.items():
-        environment = {"PATH": str(forging_path(tmp_path / name, body))}
-        asked = ask({name: {"sources": sources, "quorum": 2}}, environment=environment)
-        assert_refuses(asked[name], "samples=1")
-        assert len(asked[name].result.get("source_replies", [])) <= len(sources)
+    bodies = {"honest": "", **forged}
+    hosts = {
+        f"host{number}": reached_by_ssh(tmp_path / str(number), path=forging_path(tmp_path / str(number), body))
+        for number, body in enumerate(bodies.values())
+    }
+    answered = ask.of_hosts(hosts, {"it": {"sources": sources, "quorum": 2}})
+    tasks = {name: asked["it"] for name, asked in zip(bodies, answered.values(), strict=True)}
+    assert_says(tasks["honest"], "192.0.2.1")
+    for name in forged:
+        assert_refuses(tasks[name], "samples=1")
+        assert len(tasks[name].result.get("source_replies", [])) <= len(sources), name
 
 
 @pytest.mark.newest_core
@@ -331,6 +346,14 @@ HOSTILE = [
 ]
 
 
+#: A hostile value alone, and one after an address.
+PREFIXES = (("alone", ""), ("after an address", SOURCE))
+
+
+def assert_no_canary(ask: Asker) -> None:
+    assert [found for found in ask.playground.root.rglob("*") if CANARY in found.name] == []
+
+
 @pytest.mark.newest_core
 @pytest.mark.parametrize("tool", ["curl", "wget", "python"])
 def test_hostile_values_run_nothing(ask: Asker, tmp_path: Path, tool: str) -> None:
@@ -342,21 +365,28 @@ def test_hostile_values_run_nothing(ask: Asker, tmp_path: Path, tool: str) -> No
         cases[f"path {number}"] = {"sources": [f"{ask.sim.api_url}/{value}"]}
         cases[f"host {number}"] = {"sources": [f"http://127.0.0.1{value}/"], "timeout": 1}
         cases[f"user {number}"] = {"sources": [f"http://{value}@127.0.0.1:1/"], "timeout": 1}
-        cases[f"address {number}"] = {"sources": [good], "source_address": f"{SOURCE}{value}"}
-        cases[f"address alone {number}"] = {"sources": [good], "source_address": value}
         cases[f"proxy {number}"] = {"sources": [good], "proxy": f"{DEAD}/{value}", "timeout": 1}
     asked = ask(cases, environment={"PATH": str(path)})
     for name, task in asked.items():
-        if name.startswith("address"):
-            assert_refuses(task, "source_address")
-        elif task.status == "failed":
+        if task.status == "failed":
             assert "Traceback" not in str(task.result), name
         else:
             # A query that a source does not look at is no reason to doubt its answer.
             assert_says(task, ADDRESS)
     assert sum(task.status == "ok" for task in asked.values()) >= 5
-    left = [found for found in ask.playground.root.rglob("*") if CANARY in found.name]
-    assert left == []
+    assert_no_canary(ask)
+
+
+@pytest.mark.newest_core
+def test_hostile_source_addresses_run_nothing(ask: Asker) -> None:
+    """They are refused before the host is asked, whatever tools it has."""
+    good = ask.urls("ip")
+    values = {f"{number} {kind}": prefix + value for number, value in enumerate(HOSTILE) for kind, prefix in PREFIXES}
+    asked = ask({name: {"sources": good, "source_address": value} for name, value in values.items()})
+    for task in asked.values():
+        assert_refuses(task, "source_address")
+    assert ask.sim.control("GET", "/echo/ip")["calls"] == 0
+    assert_no_canary(ask)
 
 
 @pytest.mark.newest_core
@@ -436,19 +466,28 @@ def test_proxies_of_the_environment_and_of_configuration_files_are_not_used(ask:
 # --- the programs of the host
 
 
+#: Busybox's wget cannot ask from a given address, so its hosts ask from the address of the machine.
+ADDRESSES = {"busybox": "127.0.0.1", **dict.fromkeys(("curl", "wget", "wget2", "python"), ADDRESS)}
+
+
 @pytest.mark.newest_core
 @pytest.mark.parametrize("helper", [(), ("timeout",)], ids=["alone", "with timeout"])
-@pytest.mark.parametrize("tool", ["curl", "wget", "wget2", "busybox", "python"])
-def test_each_tool(ask: Asker, tmp_path: Path, tool: str, helper: tuple[str, ...]) -> None:
-    path = path_for(tmp_path, tool, *helper)
+def test_each_tool(ask: Asker, tmp_path: Path, helper: tuple[str, ...]) -> None:
+    """A host for each tool, which waits for its slow source beside the others."""
+    if shutil.which("busybox", path="/usr/local/bin:/usr/bin:/bin") is None:
+        pytest.skip("busybox is not installed: its wget cannot be tried")
     good = ask.urls("ip", "json")
     broken = ask.says("broken", STRANGER, status=500)
     slow = ask.says("slow", ADDRESS, delay=20)
     proxy = ask.sim.configure(whitelist=[ADDRESS, "127.0.0.1"], exit="198.51.100.200")["proxy_url"]
-    # Busybox's wget cannot ask from a given address.
-    source = {"source_address": None} if tool == "busybox" else {}
-    here = "127.0.0.1" if tool == "busybox" else ADDRESS
-    asked = ask(
+    source = {"source_address": "{{ source | default(omit) }}"}
+    hosts = {
+        tool: reached_by_ssh(tmp_path / tool, path=path_for(tmp_path / tool, tool, *helper))
+        + (f" source={SOURCE}" if ADDRESSES[tool] == ADDRESS else "")
+        for tool in ADDRESSES
+    }
+    answered = ask.of_hosts(
+        hosts,
         {
             "good": {"sources": good, **source},
             "broken": {"sources": [broken], **source},
@@ -458,16 +497,18 @@ def test_each_tool(ask: Asker, tmp_path: Path, tool: str, helper: tuple[str, ...
             "proxy": {"sources": good[:1], "proxy": proxy, **source},
             "dead proxy": {"sources": good[:1], "proxy": DEAD, **source},
         },
-        environment={"PATH": str(path)},
+        arguments=["--forks", str(len(hosts))],
     )
-    assert_says(asked["good"], here)
-    name = "wget" if tool in ("busybox", "wget2") else tool
-    assert {answer["tool"] for answer in asked["good"].result["source_replies"]} == {name}
-    assert_refuses(asked["broken"], broken)
-    assert_refuses(asked["dead"], DEAD)
-    assert_says(asked["slow"], here)
-    assert_says(asked["proxy"], "198.51.100.200")
-    assert_refuses(asked["dead proxy"])
+    for tool, asked in answered.items():
+        here = ADDRESSES[tool]
+        assert_says(asked["good"], here)
+        name = "wget" if tool in ("busybox", "wget2") else tool
+        assert {answer["tool"] for answer in asked["good"].result["source_replies"]} == {name}, tool
+        assert_refuses(asked["broken"], broken)
+        assert_refuses(asked["dead"], DEAD)
+        assert_says(asked["slow"], here)
+        assert_says(asked["proxy"], "198.51.100.200")
+        assert_refuses(asked["dead proxy"])
 
 
 @pytest.mark.newest_core
@@ -530,24 +571,28 @@ CURLS = {
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize("kind", CURLS)
-def test_one_curl_asks_all_sources_where_it_can(ask: Asker, tmp_path: Path, kind: str) -> None:
-    path = path_for(tmp_path, "none")
-    log, script = tmp_path / "starts", path / "curl"
-    script.write_text(
-        f"""#!/bin/sh
-echo start >>{log}
+def test_one_curl_asks_all_sources_where_it_can(ask: Asker, tmp_path: Path) -> None:
+    hosts, logs = {}, {}
+    for number, (kind, body) in enumerate(CURLS.items()):
+        folder, host = tmp_path / str(number), f"host{number}"
+        path = path_for(folder, "none")
+        logs[kind], script = folder / "starts", path / "curl"
+        script.write_text(
+            f"""#!/bin/sh
+echo start >>{logs[kind]}
 case " $* " in *" -Z "*)
-  {CURLS[kind] or ":"} ;;
+  {body or ":"} ;;
 esac
 exec {shutil.which("curl")} "$@"
 """
-    )
-    script.chmod(0o700)
-    asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment={"PATH": str(path)})
-    assert_says(asked["it"], ADDRESS)
-    assert [answer["tool"] for answer in asked["it"].result["source_replies"]] == ["curl"] * 2
-    assert len(log.read_text().split()) == (1 if kind == "new" else 3)
+        )
+        script.chmod(0o700)
+        hosts[host] = reached_by_ssh(folder, path=path)
+    answered = ask.of_hosts(hosts, {"it": {"sources": ask.urls("ip", "json")}})
+    for (kind, log), asked in zip(logs.items(), answered.values(), strict=True):
+        assert_says(asked["it"], ADDRESS)
+        assert [answer["tool"] for answer in asked["it"].result["source_replies"]] == ["curl"] * 2, kind
+        assert len(log.read_text().split()) == (1 if kind == "new" else 3), kind
 
 
 @pytest.mark.newest_core
@@ -589,18 +634,18 @@ def test_a_host_without_ipv6_says_so(ask: Asker) -> None:
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize("tool", ["curl", "wget", "python"])
-def test_ipv6(ask: Asker, tmp_path: Path, tool: str) -> None:
+def test_ipv6(ask: Asker, tmp_path: Path) -> None:
     inet6 = Path("/proc/net/if_inet6")
     if not inet6.exists() or not inet6.read_text():
         pytest.skip("this machine has no IPv6, not even on its loopback interface")
-    path = path_for(tmp_path, tool)
+    hosts = {
+        tool: reached_by_ssh(tmp_path / tool, path=path_for(tmp_path / tool, tool))
+        for tool in ("curl", "wget", "python")
+    }
     with running_simulator(["--host", "::1", "--map", "::1=2001:db8::11"]) as six:
         sources = [f"{six.api_url}/ip", f"{six.api_url}/json"]
         common = {"sources": sources, "source_address": "::1", "family": "ipv6"}
-        asked = ask(
-            {"six": common, "four": {**common, "family": "ipv4", "source_address": None}},
-            environment={"PATH": str(path)},
-        )
-    assert_says(asked["six"], "2001:db8::11")
-    assert asked["four"].status == "failed"
+        answered = ask.of_hosts(hosts, {"six": common, "four": {**common, "family": "ipv4", "source_address": None}})
+    for tool, asked in answered.items():
+        assert_says(asked["six"], "2001:db8::11")
+        assert asked["four"].status == "failed", tool
