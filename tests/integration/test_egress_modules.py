@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""qg_egress_ip_info on a host: what it believes, what it runs, and what it lets nobody do."""
+"""qg_egress_ip_info on a host: what it believes, what it runs, and which inputs cannot misuse it."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import sys
@@ -20,7 +21,8 @@ from simulator_fixture import Simulator, running_simulator
 SOURCE, ADDRESS = "127.0.0.11", "203.0.113.11"
 OTHER_SOURCE, OTHER_ADDRESS = "127.0.0.12", "203.0.113.12"
 STRANGER = "203.0.113.99"
-#: Where nobody listens.
+MODULE_UTILS = "ansible_collections.qingguo.qgnet.plugins.module_utils"
+#: A port of this machine on which no process listens.
 DEAD = "http://127.0.0.1:1"
 
 Cases = Mapping[str, Mapping[str, Any]]
@@ -323,7 +325,7 @@ def test_answers_of_sources_and_tools_that_do_not_exist_are_not_read(ask: Asker,
     assert [answer["tool"] for answer in asked["it"].result["source_replies"]] == ["curl"] * 2
 
 
-# --- values that somebody may use to run a command on the host
+# --- values that may be meant to run a command on the host
 
 CANARY = "canary"
 HOSTILE = [
@@ -350,30 +352,58 @@ HOSTILE = [
 PREFIXES = (("alone", ""), ("after an address", SOURCE))
 
 
+def parts(values: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
 def assert_no_canary(ask: Asker) -> None:
     assert [found for found in ask.playground.root.rglob("*") if CANARY in found.name] == []
+
+
+def accepted(urls: Sequence[str]) -> list[str]:
+    """The addresses that are not refused on the control node, with an error that a person can read."""
+    check_url = importlib.import_module(f"{MODULE_UTILS}._core.validation").check_url
+    error = importlib.import_module(f"{MODULE_UTILS}._core.errors").OptionError
+    left = []
+    for url in urls:
+        try:
+            left.append(check_url("sources, entry 1,", url))
+        except error as refusal:
+            assert_one_sentence(str(refusal))
+    return left
 
 
 @pytest.mark.newest_core
 @pytest.mark.parametrize("tool", ["curl", "wget", "python"])
 def test_hostile_values_run_nothing(ask: Asker, tmp_path: Path, tool: str) -> None:
+    """One task has all values of a kind as its sources, and one reply of each."""
     path = path_for(tmp_path, tool, "touch", "sh", "id")
     good = ask.urls("ip")[0]
-    cases: dict[str, dict[str, Any]] = {}
-    for number, value in enumerate(HOSTILE):
-        cases[f"source {number}"] = {"sources": [f"{good}?{value}"]}
-        cases[f"path {number}"] = {"sources": [f"{ask.sim.api_url}/{value}"]}
-        cases[f"host {number}"] = {"sources": [f"http://127.0.0.1{value}/"], "timeout": 1}
-        cases[f"user {number}"] = {"sources": [f"http://{value}@127.0.0.1:1/"], "timeout": 1}
-        cases[f"proxy {number}"] = {"sources": [good], "proxy": f"{DEAD}/{value}", "timeout": 1}
+    sources = {
+        "query": accepted([f"{good}?{value}" for value in HOSTILE]),
+        "path": accepted([f"{ask.sim.api_url}/{value}" for value in HOSTILE]),
+    }
+    assert accepted([f"http://127.0.0.1{value}/" for value in HOSTILE]) == []
+    assert accepted([f"http://{value}@127.0.0.1:1/" for value in HOSTILE]) == []
+    # Up to six sources are for one curl together.
+    sources |= {f"query, part {n}": list(part) for n, part in enumerate(parts(sources["query"], 6))}
+    proxies = accepted([f"{DEAD}/{value}" for value in HOSTILE])
+    cases: dict[str, dict[str, Any]] = {
+        **{name: {"sources": urls} for name, urls in sources.items()},
+        **{f"proxy {url}": {"sources": [good], "proxy": url, "timeout": 1} for url in proxies},
+    }
     asked = ask(cases, environment={"PATH": str(path)})
     for name, task in asked.items():
-        if task.status == "failed":
-            assert "Traceback" not in str(task.result), name
-        else:
-            # A query that a source does not look at is no reason to doubt its answer.
+        assert "Traceback" not in str(task.result), name
+        if task.status == "ok":
             assert_says(task, ADDRESS)
-    assert sum(task.status == "ok" for task in asked.values()) >= 5
+    for name, urls in sources.items():
+        replies = asked[name].result["source_replies"]
+        assert len(replies) == len(urls), name
+        # A query that a source does not look at is no reason to doubt its answer.
+        assert {reply["ip"] for reply in replies} <= {ADDRESS, None}, name
+        assert all((reply["ip"] is None) != (reply["error"] is None) for reply in replies), name
+    assert sum(reply["ip"] == ADDRESS for reply in asked["query"].result["source_replies"]) >= 5
     assert_no_canary(ask)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,7 @@ Look = Callable[..., Run]
 
 
 def lease(sim: Simulator, number: int, **parameters: Any) -> list[dict[str, Any]]:
-    """Lease some proxies, as somebody else would; all that the key holds then."""
+    """Lease some proxies, as another client does; all that the key holds then."""
     query = {"Key": sim.key, "Num": number, **parameters}
     answer = sim._session.get(sim.api_url + "/allocate", params=query, timeout=10).json()
     assert answer["Code"] == 0, answer
@@ -102,25 +103,38 @@ def test_the_whole_lease_and_its_url(sim: Simulator, look: Look) -> None:
     assert found(look("form='url', pwd='p@ss'")) == [f"http://{sim.key}:p%40ss@{entry['host']}"]
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ("at_least=3", "The key holds 1 leases that match, fewer than at_least=3."),
-        ("at_least=101", "at_least=101 is out of range"),
-        ("limit=0", "limit=0 is out of range"),
-        ("area_id=0", "area_id=0 is out of range"),
-        ("min_remaining=-1", "min_remaining=-1 is out of range"),
-        ("max_age=-1", "max_age=-1 is out of range"),
-        ("form='url'", "proxy_url needs pwd"),
-        ("'something'", "takes no terms"),
-        ("isp='train'", "train"),
-    ],
-)
-def test_a_mistake_is_reported_in_a_sentence(sim: Simulator, look: Look, options: str, sentence: str) -> None:
+MISTAKES = [
+    ("at_least=3", "The key holds 1 leases that match, fewer than at_least=3."),
+    ("at_least=101", "at_least=101 is out of range"),
+    ("limit=0", "limit=0 is out of range"),
+    ("area_id=0", "area_id=0 is out of range"),
+    ("min_remaining=-1", "min_remaining=-1 is out of range"),
+    ("max_age=-1", "max_age=-1 is out of range"),
+    ("form='url'", "proxy_url needs pwd"),
+    ("'something'", "takes no terms"),
+    ("isp='train'", "train"),
+]
+
+
+def test_a_mistake_is_reported_in_a_sentence(sim: Simulator, playground: Playground) -> None:
+    """Each mistake fails a task of its own."""
     lease(sim, 1)
-    run = look(options)
-    assert run.rc == 2
-    assert sentence in run.output
+    tasks = "".join(
+        f"""
+    - name: {json.dumps(options)}
+      ansible.builtin.set_fact:
+        found: "{{{{ query('qingguo.qgnet.proxy', {options}) }}}}"
+      ignore_errors: true
+"""
+        for options, _sentence in MISTAKES
+    )
+    text = f"- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}"
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    run = playground.play(text, environment=environment).ok()
+    for options, sentence in MISTAKES:
+        task = run.of(options)
+        assert task.status == "failed", options
+        assert sentence in str(task.result["msg"]), options
     assert sim.key not in run.output
 
 
