@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +28,8 @@ INVENTORY = "\n".join(
     for name, source in (("one", "127.0.0.11"), ("two", "127.0.0.12"), ("bastion", "127.0.0.11"))
 )
 
+#: The modules that are delegated, too.
+DELEGATED = ["read", "quota", "write"]
 #: Every module, here and delegated, and the role; a failure of one does not keep the others from running.
 EVERYTHING = """
 - hosts: one
@@ -41,14 +44,21 @@ EVERYTHING = """
   ignore_errors: true
   tasks:
     - {name: read here, qingguo.qgnet.qg_whitelist_info: {}}
-    - {name: read there, qingguo.qgnet.qg_whitelist_info: {}, delegate_to: bastion}
+    - name: read there
+      qingguo.qgnet.qg_whitelist_info: {}
+      delegate_to: bastion
+      when: "'read' in delegated"
     - {name: quota here, qingguo.qgnet.qg_quota_info: {}}
-    - {name: quota there, qingguo.qgnet.qg_quota_info: {}, delegate_to: bastion}
+    - name: quota there
+      qingguo.qgnet.qg_quota_info: {}
+      delegate_to: bastion
+      when: "'quota' in delegated"
     - name: write here
       qingguo.qgnet.qg_whitelist: {ips: [198.51.100.1], allow_non_global: true}
     - name: write there
       qingguo.qgnet.qg_whitelist: {ips: [198.51.100.2], allow_non_global: true}
       delegate_to: bastion
+      when: "'write' in delegated"
     - name: exact here
       qingguo.qgnet.qg_whitelist: {ips: [198.51.100.2], state: exact, allow_non_global: true}
 - hosts: one
@@ -118,6 +128,7 @@ def variables(sim: Simulator) -> dict[str, Any]:
         "echo": sim.api_url,
         "max_wait": 300,
         "limit": 10,
+        "delegated": DELEGATED,
     }
 
 
@@ -143,50 +154,38 @@ def test_success(sim: Simulator, playground: Playground, variables: dict[str, An
         assert set(sim.whitelist(KEY)) == {"198.51.100.2", A, B}
 
 
-@pytest.mark.newest_core
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "code", "code": -10, "msg": f"bad call Key={KEY}&Pwd={PWD}"},
-        {"kind": "status", "http_status": 500, "body": f"{KEY} failed with {PWD}"},
-        {"kind": "redirect", "location": f"http://127.0.0.1:1/?Key={KEY}&Pwd={quote(PWD)}"},
-        {"kind": "replace", "body": {"Code": f"{KEY} {PWD}", "Data": [KEY]}},
+#: What the server repeats, and the module that is delegated: its result differs only in how it is printed.
+ANSWERS = [
+    pytest.param({"kind": "code", "code": -10, "msg": f"bad call Key={KEY}&Pwd={PWD}"}, "read", id="code"),
+    pytest.param({"kind": "status", "http_status": 500, "body": f"{KEY} failed with {PWD}"}, "quota", id="status"),
+    pytest.param(
+        {"kind": "redirect", "location": f"http://127.0.0.1:1/?Key={KEY}&Pwd={quote(PWD)}"}, "write", id="redirect"
+    ),
+    pytest.param({"kind": "replace", "body": {"Code": f"{KEY} {PWD}", "Data": [KEY]}}, "read", id="code in words"),
+    pytest.param(
         {"kind": "replace", "body": {"Code": 0, "Data": [KEY, PWD], "Total": 1, "Used": 1, "Available": 0, "K": KEY}},
-    ],
-    ids=lambda fault: f"{fault['kind']}-{fault.get('code', '')}",
-)
+        "write",
+        id="data",
+    ),
+]
+
+
+@pytest.mark.newest_core
+@pytest.mark.parametrize(("fault", "delegated"), ANSWERS)
 def test_answers_that_repeat_what_was_sent(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], fault: dict[str, Any]
+    sim: Simulator, playground: Playground, variables: dict[str, Any], fault: dict[str, Any], delegated: str
 ) -> None:
     # In check mode only half of the calls are made; one kind of answers is enough for these.
     arguments = ("--check", "--diff") if fault["kind"] == "status" else ("--diff",)
     for endpoint in (QUERY, ADD, DEL, QUOTA):
         sim.fault(path=endpoint, times=-1, **fault)
-    run = everything(playground, {**variables, "max_wait": 0}, *arguments)
+    run = everything(playground, {**variables, "max_wait": 0, "delegated": [delegated]}, *arguments)
     assert calls(sim)
+    assert run.of(f"{delegated} there").status != "skipped"
     assert_silent(run, playground)
     if "Total" not in str(fault):
-        assert failures(run) >= 8, run.output
-
-
-@pytest.mark.newest_core
-@pytest.mark.parametrize(
-    "changes",
-    [{"limit": 0, "max_wait": "long"}, {"api_url": f"ftp://127.0.0.1/?Key={KEY}"}],
-    ids=str,
-)
-def test_bad_options(playground: Playground, variables: dict[str, Any], changes: dict[str, Any]) -> None:
-    run = everything(playground, {**variables, **changes})
-    assert failures(run) >= 8, run.output
-    assert_silent(run, playground)
-
-
-@pytest.mark.newest_core
-def test_wrong_password(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
-    sim.configure(KEY, pwd="another", api_auth=True)
-    run = everything(playground, variables)
-    assert failures(run) >= 8, run.output
-    assert_silent(run, playground)
+        assert run.of(f"{delegated} there").status == "failed"
+        assert failures(run) >= 6, run.output
 
 
 @pytest.fixture
@@ -197,9 +196,29 @@ def closed_port() -> Iterator[int]:
 
 
 @pytest.mark.newest_core
-def test_connection_refused(playground: Playground, variables: dict[str, Any], closed_port: int) -> None:
-    run = everything(playground, {**variables, "api_url": f"http://127.0.0.1:{closed_port}", "max_wait": 0})
-    assert failures(run) >= 8, run.output
+def test_tasks_that_cannot_succeed(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int
+) -> None:
+    """Bad options, a wrong password and a server that is not there: a host for each."""
+    guarded = f"{KEY}2"
+    sim.configure(guarded, pwd="another", api_auth=True)
+    cases: dict[str, dict[str, Any]] = {
+        "numbers": {"limit": 0, "max_wait": "long"},
+        "address": {"api_url": f"ftp://127.0.0.1/?Key={KEY}"},
+        "password": {"key": guarded},
+        "refused": {"api_url": f"http://127.0.0.1:{closed_port}", "max_wait": 0},
+    }
+    local = {"ansible_connection": "local", "egress_whitelist_source_address": "127.0.0.11"}
+    hosts = {name: {**variables, **local, **changes} for name, changes in cases.items()}
+    inventory = {"all": {"hosts": {"bastion": local}, "children": {"cases": {"hosts": hosts}}}}
+    text = EVERYTHING.replace("hosts: one:two\n", "hosts: cases\n").replace("hosts: one\n", "hosts: cases\n")
+    log = {"ANSIBLE_LOG_PATH": str(playground.root / "ansible.log")}
+    run = playground.play(text, inventory=json.dumps(inventory), arguments=["-vvvv"], environment=log)
+    modules = [f"{name} {place}" for name in DELEGATED for place in ("here", "there")]
+    for name in cases:
+        statuses = {task.name: task.status for task in run.tasks if task.host == name}
+        assert {module: statuses[module] for module in modules} == dict.fromkeys(modules, "failed"), name
+        assert list(statuses.values()).count("failed") >= 8, (name, statuses)
     assert_silent(run, playground)
 
 
