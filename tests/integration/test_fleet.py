@@ -196,15 +196,15 @@ def api_calls(run: Run) -> int:
     return sum(report["api"]["calls"] for report in reports(run))
 
 
-@pytest.mark.parametrize("mode", [[], ["--check"], ["--diff"]], ids=["", "check", "diff"])
-def test_of_a_fleet_at_rest_one_host_speaks_for_all(fleet: Fleet, mode: list[str]) -> None:
+def test_one_host_reports_for_all_of_a_fleet_in_sync(fleet: Fleet) -> None:
     fleet.run().ok()
-    for _turn in range(2):
+    # Once more at the end: no mode has changed what the next run finds.
+    for mode in ([], ["--check"], ["--diff"], []):
         run = fleet.run(arguments=mode).ok()
-        assert registered(run) == {f"h{n}": [public(n)] for n in fleet.numbers}
-        assert {host: task.result["registered"] for host, task in run.by_host(DETECT).items()} == registered(run)
-        assert calls(fleet.sim) == [QUERY]
-        assert len(run.by_host(REGISTER)) == 1
+        assert registered(run) == {f"h{n}": [public(n)] for n in fleet.numbers}, mode
+        assert {host: task.result["registered"] for host, task in run.by_host(DETECT).items()} == registered(run), mode
+        assert calls(fleet.sim) == [QUERY], mode
+        assert len(run.by_host(REGISTER)) == 1, mode
         (report,) = reports(run)
         assert report == {
             "added": [],
@@ -213,8 +213,8 @@ def test_of_a_fleet_at_rest_one_host_speaks_for_all(fleet: Fleet, mode: list[str
             "count": fleet.size,
             "unregistered_hosts": [],
             "api": {"calls": 1, "retries": 0, "waited_seconds": 0.0},
-        }
-        assert "run_once" not in run.output
+        }, mode
+        assert "run_once" not in run.output, mode
 
 
 @pytest.mark.newest_core
@@ -240,44 +240,37 @@ def test_batches_at_rest_read_once_for_as_long_as_a_reading_is_fresh(fleet: Flee
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize(
-    ("host", "what", "header"),
-    [
-        ("h1", "moved", ""),
-        ("h6", "moved", ""),
-        ("h1", "removed by somebody", ""),
-        ("h6", "new", ""),
-        ("h6", "moved", "serial: 3"),
-    ],
-)
-def test_as_soon_as_one_host_needs_a_write_each_is_reported_by_the_second_task(
-    fleet: Fleet, host: str, what: str, header: str
-) -> None:
-    number = int(host[1:])
-    fleet.run(arguments=["--limit", f"all,!{host}"] if what == "new" else []).ok()
-    wanted = fleet.all_addresses
-    if what == "moved":
-        fleet.move(**{host: "198.51.100.9"})
-        wanted = ["198.51.100.9", *(ip for ip in wanted if ip != public(number))]
-    elif what == "removed by somebody":
-        fleet.sim.configure(whitelist=[ip for ip in wanted if ip != public(number)])
-    run = fleet.run(play(header)).ok()
-    assert numeric(fleet.sim.whitelist()) == numeric(wanted)
-    assert changed(run) - writers(run) <= {host}
-    assert host in changed(run)
-    assert numeric(ip for ips in registered(run).values() for ip in ips) == numeric(wanted)
-    # One reading more than the write itself needs, for those that came before it was seen to be needed.
-    batches = 2 if header else 1
-    assert len(calls(fleet.sim, ADD)) == 1
-    assert len(calls(fleet.sim, QUERY)) <= 2 + batches
-    assert api_calls(run) == len(calls(fleet.sim))
-    assert [ip for report in reports(run) for ip in report["added"]] == [
-        ip for ip in wanted if ip not in fleet.all_addresses or ip == public(number)
-    ]
-    if not header:
-        assert set(run.by_host(REGISTER)) == set(fleet.hosts)
-    again = fleet.run(play(header)).ok()
-    assert (changed(again), calls(fleet.sim)) == (set(), [QUERY])
+def test_as_soon_as_one_host_needs_a_write_each_is_reported_by_the_second_task(fleet: Fleet) -> None:
+    """One change after the other of a fleet in sync."""
+    fleet.run(arguments=["--limit", "all,!h6"]).ok()
+    addresses = dict(zip(fleet.hosts, fleet.all_addresses, strict=True))
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[:5]
+
+    def assert_one_write(what: str, host: str, header: str = "") -> None:
+        wanted = numeric(addresses.values())
+        run = fleet.run(play(header)).ok()
+        assert numeric(fleet.sim.whitelist()) == wanted, what
+        assert changed(run) - writers(run) <= {host}, what
+        assert host in changed(run), what
+        assert numeric(ip for ips in registered(run).values() for ip in ips) == wanted, what
+        # One reading more than the write itself needs, for those that came before it was seen to be needed.
+        batches = 2 if header else 1
+        assert len(calls(fleet.sim, ADD)) == 1, what
+        assert len(calls(fleet.sim, QUERY)) <= 2 + batches, what
+        assert api_calls(run) == len(calls(fleet.sim)), what
+        assert [ip for report in reports(run) for ip in report["added"]] == [addresses[host]], what
+        if not header:
+            assert set(run.by_host(REGISTER)) == set(fleet.hosts), what
+        again = fleet.run(play(header)).ok()
+        assert (changed(again), calls(fleet.sim)) == (set(), [QUERY]), what
+
+    assert_one_write("the last host is new", "h6")
+    for number, (host, header) in enumerate([("h1", ""), ("h6", ""), ("h6", "serial: 3")], 1):
+        addresses[host] = f"198.51.100.{number}"
+        fleet.move(**{host: addresses[host]})
+        assert_one_write(f"{host} has moved, {header or 'one batch'}", host, header)
+    fleet.sim.configure(whitelist=[ip for host, ip in addresses.items() if host != "h1"])
+    assert_one_write("another client has removed the first host", "h1")
 
 
 def test_what_is_taken_away_within_a_run_is_seen_when_the_role_comes_again(fleet: Fleet) -> None:
@@ -286,7 +279,7 @@ def test_what_is_taken_away_within_a_run_is_seen_when_the_role_comes_again(fleet
 - hosts: localhost
   gather_facts: false
   tasks:
-    - name: somebody removes an address by other means
+    - name: another client removes an address
       ansible.builtin.uri:
         url: "{{ address }}"
 """
@@ -481,7 +474,7 @@ def test_a_host_whose_address_is_uncertain_may_be_left_out(fleet: Fleet) -> None
     assert "No egress address of h2 is known" in run.of(REGISTER, "h2").result["warnings"][0]
     assert numeric(fleet.sim.whitelist()) == [ip for ip in fleet.all_addresses if ip != public(2)]
     assert [report["unregistered_hosts"] for report in reports(run)] == [[]]
-    # It keeps nobody from being at rest.
+    # The fleet is in sync without it.
     again = fleet.run().ok()
     assert calls(fleet.sim) == [QUERY]
     assert (len(again.by_host(DETECT)), len(again.by_host(REGISTER))) == (fleet.size, 1)
@@ -610,18 +603,18 @@ def test_a_former_address_stays_until_the_new_one_is_there(fleet: Fleet) -> None
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize("kind", ["data_null", "data_absent"])
-def test_a_list_without_data_does_not_wipe_the_memory(fleet: Fleet, kind: str) -> None:
+def test_a_list_without_data_does_not_wipe_the_memory(fleet: Fleet) -> None:
     fleet.run().ok()
-    fleet.sim.fault(path=QUERY, kind=kind, times=2)
-    fleet.run().ok()
-    fleet.move(h1="198.51.100.1")
-    fleet.run().ok()
-    assert numeric(fleet.sim.whitelist()) == ["198.51.100.1", *fleet.all_addresses[1:]]
+    for kind, moved in (("data_null", "198.51.100.1"), ("data_absent", "198.51.100.2")):
+        fleet.sim.fault(path=QUERY, kind=kind, times=2)
+        fleet.run().ok()
+        fleet.move(h1=moved)
+        fleet.run().ok()
+        assert numeric(fleet.sim.whitelist()) == [moved, *fleet.all_addresses[1:]], kind
 
 
 @pytest.mark.newest_core
-def test_a_lost_memory_cuts_nobody_off(fleet: Fleet) -> None:
+def test_a_lost_memory_cuts_no_host_off(fleet: Fleet) -> None:
     fleet.run().ok()
     for path in fleet.playground.state_dir.iterdir():
         path.unlink()
@@ -1052,28 +1045,42 @@ def test_variables_are_converted_to_the_type_of_their_option(fleet: Fleet) -> No
     assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("key", ""),
-        ("quorum", "many"),
-        ("detect", "perhaps"),
-        ("state_dir", "/proc/nowhere"),
-        ("api_url", "proxy.qg.example"),
-        ("verify_proxy", "not-a-url"),
-        ("verify_wait", -1),
-        ("quorum", 9),
-        ("state", "gone"),
-        ("ips", "['nonsense']"),
-        ("timeout", 0),
-        ("max_wait", -1),
-        ("max_removals", -1),
-    ],
-)
-def test_a_bad_variable_is_reported_before_any_call(fleet: Fleet, option: str, value: object) -> None:
-    run = fleet.run(arguments=["--limit", "h1"], variables={f"egress_whitelist_{option}": value})
-    failed = [task for task in run.tasks if task.status == "failed"]
-    assert len(failed) == 1, run.output
-    assert failed[0].result["msg"].startswith(f"egress_whitelist_{option}: ")
+BAD_VARIABLES: list[tuple[str, object]] = [
+    ("key", ""),
+    ("quorum", "many"),
+    ("detect", "perhaps"),
+    ("state_dir", "/proc/nowhere"),
+    ("api_url", "proxy.qg.example"),
+    ("verify_proxy", "not-a-url"),
+    ("verify_wait", -1),
+    ("quorum", 9),
+    ("state", "gone"),
+    ("ips", "['nonsense']"),
+    ("timeout", 0),
+    ("max_wait", -1),
+    ("max_removals", -1),
+]
+
+
+def test_a_bad_variable_is_reported_before_any_call(sim: Simulator, playground: Playground) -> None:
+    """Each is the variable of a host of its own, beside hosts with another one."""
+    fleet = Fleet(sim, playground, size=len(BAD_VARIABLES))
+    common = {
+        "ansible_connection": "local",
+        "egress_whitelist_key": sim.key,
+        "egress_whitelist_api_url": sim.api_url,
+        "egress_whitelist_sources": [f"{sim.api_url}/ip", f"{sim.api_url}/json"],
+        "egress_whitelist_allow_non_global": True,
+    }
+    hosts = {
+        f"h{n}": {"egress_whitelist_source_address": fleet.source(n), f"egress_whitelist_{option}": value}
+        for n, (option, value) in enumerate(BAD_VARIABLES, 1)
+    }
+    # Of a file in YAML the values have the types that they have here.
+    run = fleet.run(inventory=json.dumps({"all": {"vars": common, "hosts": hosts}}))
+    for host, (option, value) in zip(hosts, BAD_VARIABLES, strict=True):
+        failed = [task for task in run.tasks if task.host == host and task.status == "failed"]
+        assert len(failed) == 1, (option, value, run.output)
+        assert failed[0].result["msg"].startswith(f"egress_whitelist_{option}: "), (option, value, failed[0].result)
     assert "Traceback" not in run.output
-    assert calls(fleet.sim) == []
+    assert calls(sim) == []
