@@ -20,6 +20,7 @@ from simulator_fixture import Simulator
 LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
 INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
 HERE, THERE = "", "delegate_to: bastion"
+CHECK, IGNORE = "check_mode: true", "ignore_errors: true"
 HOURS = 3600
 #: Seconds that a call may take where a fault is a matter of time, and a time that is surely longer.
 TIMEOUT, LONGER = 0.6, 2.4
@@ -32,14 +33,21 @@ PLAY = """
       key: "{{{{ key }}}}"
       api_url: "{{{{ api_url }}}}"
   tasks:
-    - name: it
-      qingguo.qgnet.{module}: {{{options}}}
-      {extra}
 """
 
 
-def play(options: str, extra: str = "", module: str = "qg_monopoly", hosts: str = "app") -> str:
-    return PLAY.format(options=options, extra=extra, module=module, hosts=hosts)
+def play(options: str, *lines: str, module: str = "qg_monopoly", hosts: str = "app") -> str:
+    """A playbook of the task "it"."""
+    return PLAY.format(hosts=hosts) + task("it", options, *lines, module=module)
+
+
+def task(name: str, options: str, *lines: str, module: str = "qg_monopoly") -> str:
+    """One more task, with these lines beside its module."""
+    return "".join(
+        f"      {line}\n" if number else f"    - {line}\n"
+        for number, line in enumerate((f"name: {name}", f"qingguo.qgnet.{module}: {{{options}}}", *lines))
+        if line
+    )
 
 
 @pytest.fixture
@@ -110,7 +118,7 @@ def test_hold(sim: Simulator, playground: Playground, variables: dict[str, Any],
     assert f"+{held(sim)[0]}" in done.stdout
     assert sim.key not in done.output
     assert writes(sim) == ["POST"]
-    # Here, nothing at all is sent to the host; delegated, the module is, and nobody hears how far it is.
+    # Here, nothing at all is sent to the host; delegated, the module is, and prints no progress.
     assert bool(done.spied) is (where == THERE)
     lines = [line for line in done.stdout.splitlines() if line.startswith("qg_monopoly: ")]
     if where == HERE:
@@ -127,78 +135,82 @@ def test_hold(sim: Simulator, playground: Playground, variables: dict[str, Any],
     assert [(call["method"], call["path"]) for call in sim.journal()] == [("GET", LIST)]
 
 
-def test_redial(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
-    playground.play(play("count: 2"), inventory=INVENTORY, variables=variables).ok()
+def test_redial(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], monopoly: Operate, where: str
+) -> None:
+    monopoly(count=2, state_dir=str(playground.state_dir))
     sim.advance(60)
     forget(sim)
-    text = play("state: redialled, all: true", where)
-    predicted = playground.play(text, inventory=INVENTORY, variables=variables, arguments=["--check"]).ok().of("it")
-    assert predicted.result["changed"] is True
-    assert writes(sim) == []
-    result = playground.play(text, inventory=INVENTORY, variables=variables).ok().of("it").result
+    options = "state: redialled, all: true"
+    text = play(options, where, CHECK) + task("done", options, where)
+    run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
+    assert run.of("it").result["changed"] is True
+    result = run.of("done").result
     assert result["changed"] is True
     assert [one["uuid"] for one in result["redialled"]] == held(sim)
     for one in result["redialled"]:
         assert one["server_before"]
         assert one["server_after"]
         assert one["server_before"] != one["server_after"]
+    # Of both tasks: in check mode nothing is redialled, and a second time the vendor would refuse it.
     assert writes(sim) == ["PUT"]
 
 
-def test_release(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
-    playground.play(play("count: 2"), inventory=INVENTORY, variables=variables).ok()
-    old = held(sim)
+def test_release(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], monopoly: Operate, where: str
+) -> None:
+    old = monopoly(count=2, state_dir=str(playground.state_dir))["applied"]
     sim.advance(13 * HOURS)
-    playground.play(play("count: 3"), inventory=INVENTORY, variables=variables).ok()
-    (young,) = set(held(sim)) - set(old)
+    (young,) = monopoly(count=3, state_dir=str(playground.state_dir))["applied"]
     forget(sim)
-    text = play("state: absent, all: true", where)
-    run = playground.play(text, inventory=INVENTORY, variables=variables, arguments=["--check"])
+    options = "state: absent, all: true"
+    text = play(options, where, CHECK, IGNORE) + task("done", options, where, IGNORE)
+    run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
     assert run.of("it").status == "failed"
     assert run.of("it").result["released"] == old
-    assert writes(sim) == []
 
-    run = playground.play(text, inventory=INVENTORY, variables=variables)
-    result = run.of("it").result
-    assert run.of("it").status == "failed"
+    result = run.of("done").result
+    assert run.of("done").status == "failed"
+    # The task in check mode has left them.
     assert (result["changed"], result["released"]) == (True, old)
     assert [one["uuid"] for one in result["refused"]] == [young]
     assert_one_sentence(result["msg"])
     assert f"{young} (possible from {result['refused'][0]['possible_from']} on)" in result["msg"]
     assert writes(sim) == ["DELETE"]
 
-    text = play(f"state: absent, uuids: ['{young}', '{old[0]}']", where)
+    forget(sim)
     sim.advance(13 * HOURS)
-    result = playground.play(text, inventory=INVENTORY, variables=variables).ok().of("it").result
+    options = f"state: absent, uuids: ['{young}', '{old[0]}']"
+    text = play(options, where) + task("again", options, where)
+    run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
+    result, again = run.of("it").result, run.of("again").result
     assert (result["changed"], result["released"]) == (True, [young])
-    forget(sim)
-    again = playground.play(text, inventory=INVENTORY, variables=variables).ok().of("it").result
     assert (again["changed"], again["released"]) == (False, [])
-    assert writes(sim) == []
+    assert writes(sim) == ["DELETE"]
 
 
-def test_info(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
-    playground.play(play("count: 2"), inventory=INVENTORY, variables=variables).ok()
+def test_info(sim: Simulator, playground: Playground, variables: dict[str, Any], monopoly: Operate, where: str) -> None:
+    monopoly(count=2, state_dir=str(playground.state_dir))
     forget(sim)
-    text = play("", where, "qg_monopoly_info")
-    for arguments in ([], ["--check"]):
-        run = playground.play(text, inventory=INVENTORY, variables=variables, arguments=arguments).ok()
-        result = run.of("it").result
-        assert result["changed"] is False
-        assert [one["uuid"] for one in result["monopolies"]] == held(sim)
-        assert result["idle"]
+    text = play("", where, module="qg_monopoly_info") + task("checked", "", where, CHECK, module="qg_monopoly_info")
+    run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
+    for name in ("it", "checked"):
+        result = run.of(name).result
+        assert result["changed"] is False, name
+        assert [one["uuid"] for one in result["monopolies"]] == held(sim), name
+        assert result["idle"], name
     assert [call["path"] for call in sim.journal()] == [LIST, IDLE] * 2
 
 
 @pytest.mark.newest_core
-def test_many_hosts_at_once_hold_no_more_than_one_wish(
+def test_many_hosts_at_once_hold_one_desired_state(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
     inventory = "".join(f"app{number} ansible_connection=local\n" for number in range(4))
     run = playground.play(play("count: 2", hosts="all"), inventory=inventory, variables=variables).ok()
     assert len(held(sim)) == 2
     assert writes(sim) == ["POST"]
-    results = [task.result for task in run.by_host("it").values()]
+    results = [done.result for done in run.by_host("it").values()]
     assert sorted(result["changed"] for result in results) == [False, False, False, True]
     assert all(result["count"] == 2 for result in results)
 
@@ -209,32 +221,25 @@ def test_a_key_of_another_product(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str
 ) -> None:
     sim.configure(plan={"kind": "dynamic_dedicated"})
-    text = play("count: 1" if module == "qg_monopoly" else "", where, module)
-    task = playground.play(text, inventory=INVENTORY, variables=variables).of("it")
-    assert task.status == "failed"
-    assert (task.result["changed"], task.result["http_status"]) == (False, 400)
-    assert task.result["endpoint"] == LIST
-    assert_one_sentence(task.result["msg"])
+    text = play("count: 1" if module == "qg_monopoly" else "", where, module=module)
+    failed = playground.play(text, inventory=INVENTORY, variables=variables).of("it")
+    assert failed.status == "failed"
+    assert (failed.result["changed"], failed.result["http_status"]) == (False, 400)
+    assert failed.result["endpoint"] == LIST
+    assert_one_sentence(failed.result["msg"])
     assert writes(sim) == []
 
 
 @pytest.mark.newest_core
 def test_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
-    text = play("count: 0", f"ignore_errors: true\n      {where}") + "".join(
-        f"""
-    - name: {number}
-      qingguo.qgnet.qg_monopoly: {{{options}}}
-      ignore_errors: true
-      {where}
-"""
-        for number, options in enumerate(
-            ["state: absent", "count: many", "count: 1, isp: pigeon", "count: 1, max_wait: -1"]
-        )
+    mistakes = ["state: absent", "count: many", "count: 1, isp: pigeon", "count: 1, max_wait: -1"]
+    text = play("count: 0", where, IGNORE) + "".join(
+        task(str(number), options, where, IGNORE) for number, options in enumerate(mistakes)
     )
     run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
-    assert [task.status for task in run.tasks] == ["failed"] * 5
-    for task in run.tasks:
-        assert_one_sentence(task.result["msg"])
+    assert {done.name: done.status for done in run.tasks} == dict.fromkeys(["it", "0", "1", "2", "3"], "failed")
+    for done in run.tasks:
+        assert_one_sentence(done.result["msg"])
     assert sim.journal() == []
 
 
