@@ -34,9 +34,9 @@ def pytest_configure() -> None:
     """Stop at once, with one sentence, where the collection is not installed for this Python and for Ansible."""
     try:
         importlib.import_module(f"{COLLECTION}._task.operation")
-    except ImportError as problem:
+    except ImportError as error:
         raise pytest.UsageError(
-            f"The integration tests cannot import {COLLECTION} ({problem}). Set PYTHONPATH and "
+            f"The integration tests cannot import {COLLECTION} ({error}). Set PYTHONPATH and "
             "ANSIBLE_COLLECTIONS_PATH to the directory that holds ansible_collections/qingguo/qgnet."
         ) from None
     if "ANSIBLE_COLLECTIONS_PATH" not in os.environ:

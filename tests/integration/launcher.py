@@ -137,7 +137,7 @@ def become(request: Mapping[str, Any]) -> None:
 
     # It was made by the import, in a directory that each test begins anew.
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
-    # The import has chosen what tells the tasks of one run from those of every other run.
+    # The import has chosen what distinguishes the tasks of one run from those of every other run.
     ansible_vars.random_int = secrets.token_hex(4)
 
 

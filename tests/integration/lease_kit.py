@@ -40,9 +40,9 @@ BRIEF_WAITS: dict[str, Any] = {
 }
 #: Seconds after which a call of an earlier run can no longer be under way.
 SETTLED_AFTER = 0.3
-#: The command that a message names where nobody can tell what was done.
+#: The command that a message names if the outcome is unknown.
 LOOK = "ansible localhost -m qingguo.qgnet.qg_proxy_info"
-#: An address and its task: what tells one paid lease from every other.
+#: An address and its task: what distinguishes one paid lease from every other.
 Paid = tuple[str, str]
 
 
@@ -78,7 +78,7 @@ class LeaseScenario:
         return Books(named(state["paid"]), named(state["leases"]))
 
     def hold(self, *numbers: int, **parameters: Any) -> list[dict[str, Any]]:
-        """Lease past the collection, one task for each number, and let nobody but the vendor know."""
+        """Lease past the collection, one task for each number, so that only the vendor has a record of it."""
         for number in numbers:
             answer = requests.get(
                 self.sim.api_url + ALLOCATE, params={"Key": self.sim.key, "Num": number, **parameters}, timeout=5
@@ -102,18 +102,18 @@ class LeaseScenario:
         return calls(self.sim, *WRITES)
 
     def at_rest(self) -> None:
-        """Wait until the vendor has carried out every call, also those that nobody waits for any more."""
+        """Wait until the vendor has carried out every call, also those that no run waits for any more."""
         give_up = time.monotonic() + 10
         while any(call["fault"] == "delay" and not call["executed"] for call in self.sim.journal()):
             assert time.monotonic() < give_up, "a delayed call is still not carried out"
             time.sleep(0.05)
 
     def assert_untouched(self) -> None:
-        """Nothing was leased, and nothing given up."""
+        """Nothing was leased, and nothing released."""
         assert self.books() == self.start
 
     def assert_reported(self, result: Result) -> None:
-        """The result tells what the books tell: whatever was leased and released is named, or said to be unknown."""
+        """The result agrees with the books: it names what was leased and released, or reports it as unknown."""
         self.at_rest()
         now = self.books()
         fresh, gone = now.paid - self.start.paid, self.start.held - now.held

@@ -217,7 +217,7 @@ def test_what_stays_is_one_error(account: Account, name: str, kind: str) -> None
     result = account.refused(name)
     assert result["msg"].startswith(path(name))
     assert len(account.sim.journal()) == 6
-    # Nobody wants to read a page of HTML, or of brackets.
+    # An error must not contain a page of HTML, or of brackets.
     assert len(result["msg"]) < 320
 
 

@@ -61,8 +61,8 @@ ODD: dict[str, dict[str, Any]] = {
     "data holds others": {"kind": "replace", "body": {"Code": 0, "Data": ["198.51.100.9"]}, "executed": True},
     "delay": {"seconds": 0.1},
 }
-#: What is wished of a list that holds OLD: options, and the list that they lead to.
-WISHES: dict[str, tuple[list[str], dict[str, Any], list[str]]] = {
+#: What tasks request of a list that holds OLD: addresses, options, and the list that they lead to.
+REQUESTS: dict[str, tuple[list[str], dict[str, Any], list[str]]] = {
     "present": (NEW, {}, OLD + NEW),
     "present again": (OLD, {}, OLD),
     "absent": (OLD[:2], {"state": "absent"}, OLD[2:]),
@@ -81,14 +81,14 @@ def limit(kind: str) -> float:
     return TIMEOUT if kind in TIMED else 10.0
 
 
-def wish(whitelist: Operate, name: str, kind: str = "") -> Result:
-    ips, options, _goal = WISHES[name]
+def request(whitelist: Operate, name: str, kind: str = "") -> Result:
+    ips, options, _goal = REQUESTS[name]
     return whitelist(ips, timeout=limit(kind), **options)
 
 
 def assert_reached(sim: Simulator, result: Result, name: str) -> None:
-    """The wish is fulfilled, and the result tells the truth."""
-    goal = WISHES[name][2]
+    """The desired state is reached, and the result reports what was changed."""
+    goal = REQUESTS[name][2]
     assert "failed" not in result, result["msg"]
     assert numeric(sim.whitelist()) == result["whitelist"] == numeric(goal)
     assert result["added"] == numeric(set(goal) - set(OLD))
@@ -98,8 +98,8 @@ def assert_reached(sim: Simulator, result: Result, name: str) -> None:
 
 
 def assert_reported(sim: Simulator, result: Result, name: str) -> None:
-    """One clear error; nothing was added or removed but what was wished."""
-    goal, now = set(WISHES[name][2]), set(sim.whitelist())
+    """One clear error; only what was requested was added or removed."""
+    goal, now = set(REQUESTS[name][2]), set(sim.whitelist())
     assert result["failed"] is True
     assert_one_sentence(result["msg"])
     assert set(OLD) & goal <= now <= set(OLD) | goal
@@ -109,8 +109,8 @@ def assert_reported(sim: Simulator, result: Result, name: str) -> None:
 
 
 def writes(name: str) -> list[str]:
-    """The writes that a wish needs."""
-    goal = set(WISHES[name][2])
+    """The writes that a request needs."""
+    goal = set(REQUESTS[name][2])
     return [ADD] * bool(goal - set(OLD)) + [DEL] * bool(set(OLD) - goal)
 
 
@@ -118,13 +118,13 @@ def cases(*tables: dict[str, dict[str, Any]]) -> list[Any]:
     return [pytest.param(kind, fields, id=kind) for table in tables for kind, fields in table.items()]
 
 
-@pytest.mark.parametrize(("kind", "fields", "name"), spread(cases(DONE, UNDONE), WISHES))
+@pytest.mark.parametrize(("kind", "fields", "name"), spread(cases(DONE, UNDONE), REQUESTS))
 def test_a_read_that_fails_once_is_repeated(
     whitelist: Operate, sim: Simulator, kind: str, fields: dict[str, Any], name: str
 ) -> None:
     sim.configure(whitelist=OLD)
     planned(sim, QUERY, kind, fields, 1)
-    result = wish(whitelist, name, kind)
+    result = request(whitelist, name, kind)
     assert_reached(sim, result, name)
     assert calls(sim, ADD, DEL) == writes(name)
     # A call may take longer than that short limit on a machine that has much else to do.
@@ -166,7 +166,7 @@ def test_nothing_is_written_where_nothing_can_be_read(
 ) -> None:
     sim.configure(whitelist=OLD)
     planned(sim, QUERY, kind, fields, -1)
-    result = wish(whitelist, name, kind)
+    result = request(whitelist, name, kind)
     assert_reported(sim, result, name)
     assert result["endpoint"] == QUERY
     assert calls(sim, ADD, DEL) == []
@@ -180,7 +180,7 @@ def test_a_write_whose_answer_is_lost_is_not_sent_again(
     sim.configure(whitelist=OLD)
     for endpoint in writes(name):
         planned(sim, endpoint, kind, fields, 1)
-    result = wish(whitelist, name, kind)
+    result = request(whitelist, name, kind)
     assert_reached(sim, result, name)
     assert sorted(calls(sim, ADD, DEL)) == writes(name)
 
@@ -192,7 +192,7 @@ def test_a_write_that_was_not_done_is_sent_again(
     sim.configure(whitelist=OLD)
     for endpoint in writes(name):
         planned(sim, endpoint, kind, fields, 1)
-    result = wish(whitelist, name, kind)
+    result = request(whitelist, name, kind)
     assert_reached(sim, result, name)
     done = [call["path"] for call in sim.journal() if call["executed"] and call["path"] != QUERY]
     assert sorted(done) == writes(name)
@@ -207,7 +207,7 @@ def test_a_write_that_is_never_done_is_reported(
     sim.configure(whitelist=OLD)
     endpoint = writes(name)[0]
     planned(sim, endpoint, kind, fields, -1)
-    result = wish(whitelist, name, kind)
+    result = request(whitelist, name, kind)
     assert_reported(sim, result, name)
     assert endpoint in result["msg"]
     assert result["whitelist"] == numeric(sim.whitelist())
@@ -225,7 +225,7 @@ def test_writes_whose_answers_are_always_lost_still_succeed(
     sim.configure(whitelist=OLD)
     for endpoint in (ADD, DEL):
         planned(sim, endpoint, kind, fields, -1)
-    result = wish(whitelist, name, kind)
+    result = request(whitelist, name, kind)
     assert_reached(sim, result, name)
     assert sorted(calls(sim, ADD, DEL)) == writes(name)
 
@@ -236,7 +236,7 @@ def test_the_read_after_a_write_is_repeated(
 ) -> None:
     sim.configure(whitelist=OLD)
     sim.fault(path=QUERY, skip=1, **{"kind": kind, **fields})
-    result = wish(whitelist, name, kind)
+    result = request(whitelist, name, kind)
     assert_reached(sim, result, name)
     assert sorted(calls(sim, ADD, DEL)) == writes(name)
 
@@ -247,12 +247,12 @@ def test_a_write_that_cannot_be_verified_is_reported_with_what_is_known(
 ) -> None:
     sim.configure(whitelist=OLD)
     sim.fault(path=QUERY, skip=1, times=-1, **{"kind": kind, **fields})
-    result = wish(whitelist, name, kind)
+    result = request(whitelist, name, kind)
     assert_reported(sim, result, name)
     assert result["endpoint"] == QUERY
     # The write itself was acknowledged.
     assert result["changed"] is True
-    assert result["whitelist"] == numeric(sim.whitelist()) == numeric(WISHES[name][2])
+    assert result["whitelist"] == numeric(sim.whitelist()) == numeric(REQUESTS[name][2])
 
 
 @pytest.mark.parametrize("fault", ["data_null", "data_absent"])
@@ -260,8 +260,8 @@ def test_a_write_that_cannot_be_verified_is_reported_with_what_is_known(
 def test_a_list_that_looks_empty_once_does_no_harm(whitelist: Operate, sim: Simulator, fault: str, name: str) -> None:
     sim.configure(whitelist=OLD)
     sim.fault(path=QUERY, kind=fault)
-    wish(whitelist, name)
-    assert numeric(sim.whitelist()) == numeric(WISHES[name][2])
+    request(whitelist, name)
+    assert numeric(sim.whitelist()) == numeric(REQUESTS[name][2])
 
 
 @pytest.mark.parametrize("drop", [1, 2])
@@ -272,7 +272,7 @@ def test_what_a_partial_success_left_out_is_sent_again(
     sim.configure(whitelist=OLD)
     for endpoint in writes(name):
         sim.fault(path=endpoint, kind="partial", drop=drop)
-    result = wish(whitelist, name)
+    result = request(whitelist, name)
     assert_reached(sim, result, name)
     for endpoint in writes(name):
         first, second = [call["ips"] for call in sim.journal(endpoint)]
@@ -284,11 +284,11 @@ def test_a_partial_success_that_stays_is_reported(whitelist: Operate, sim: Simul
     sim.configure(whitelist=OLD)
     endpoint = writes(name)[0]
     sim.fault(path=endpoint, kind="partial", drop=1, times=-1)
-    result = wish(whitelist, name)
+    result = request(whitelist, name)
     assert_reported(sim, result, name)
     assert result["whitelist"] == numeric(sim.whitelist())
     assert result["changed"] is True
-    missing = (set(WISHES[name][2]) ^ set(sim.whitelist())).pop()
+    missing = (set(REQUESTS[name][2]) ^ set(sim.whitelist())).pop()
     assert missing in result["msg"]
     assert len(calls(sim, endpoint)) <= 6
 
@@ -299,7 +299,7 @@ def test_a_write_that_is_done_in_spite_of_its_deadline(whitelist: Operate, sim: 
     sim.configure(whitelist=OLD)
     sim.fault(path=endpoint, kind="delay", seconds=TIMEOUT + 0.3)
     name = "present" if endpoint == ADD else "absent"
-    result = wish(whitelist, name, "delay")
+    result = request(whitelist, name, "delay")
     assert_reached(sim, result, name)
 
 
@@ -322,7 +322,7 @@ def test_absent_addresses_are_never_removed(whitelist: Operate, sim: Simulator, 
 
 
 @pytest.mark.parametrize("present_add", ["ok", "zero", "full"])
-def test_somebody_else_adds_the_same_address_in_between(whitelist: Operate, sim: Simulator, present_add: str) -> None:
+def test_another_client_adds_the_same_address_in_between(whitelist: Operate, sim: Simulator, present_add: str) -> None:
     sim.configure(whitelist=OLD, options={"present_add": present_add})
     # The list that is read first is the one of a moment ago.
     stale = {"Code": 0, "Data": OLD[:2]}
@@ -333,7 +333,7 @@ def test_somebody_else_adds_the_same_address_in_between(whitelist: Operate, sim:
 
 
 @pytest.mark.parametrize("absent_del", ["zero", "error"])
-def test_somebody_else_removes_the_same_address_in_between(whitelist: Operate, sim: Simulator, absent_del: str) -> None:
+def test_another_client_removes_the_same_address_in_between(whitelist: Operate, sim: Simulator, absent_del: str) -> None:
     sim.configure(whitelist=OLD, options={"absent_del": absent_del})
     stale = {"Code": 0, "Data": [*OLD, *NEW]}
     sim.fault(path=QUERY, kind="replace", body=stale)

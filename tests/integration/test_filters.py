@@ -157,7 +157,7 @@ def test_the_example_of_curl_takes_any_password(
     assert task.pop("no_log") is True
     urls = {
         "as the modules return it": quote(password, safe=""),
-        "as somebody may write it": quote(password, safe="$"),
+        "as a user may write it": quote(password, safe="$"),
     }
     tasks = [
         {**task, "name": name, "vars": {"lease": {**lease, "proxy_url": f"http://{sim.key}:{word}@{lease['server']}"}}}

@@ -22,7 +22,7 @@ A, B = "203.0.113.1", "203.0.113.2"
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A loopback port where nobody listens, and nobody else can begin to."""
+    """A loopback port on which no process listens, or can begin to listen."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -149,7 +149,7 @@ def test_a_rest_longer_than_max_wait_is_an_error_at_once(whitelist_info: Operate
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files of a certificate authority that nobody knows, of a server's certificate, and of another authority."""
+    """Files of a certificate authority that no program trusts, of a server's certificate, and of another authority."""
     folder = tmp_path_factory.mktemp("tls")
     ours, other = trustme.CA(), trustme.CA()
     server = ours.issue_cert("127.0.0.1")

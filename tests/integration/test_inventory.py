@@ -23,14 +23,14 @@ from simulator_fixture import Simulator
 
 PATH = "/api/cloud-business/getDetail"
 PLUGIN = "plugin: qingguo.qgnet.qg_cloud\n"
-#: Text that would run a command if somebody took it for a template.
+#: Text that would run a command if it were taken for a template.
 TRAP = "{{ lookup('ansible.builtin.pipe', 'touch TRAPPED; id') }}"
 BAD_SIGNATURE = "/cloud-business/getDetail was refused with code"
 Options = Mapping[str, Any]
 
 
 def service(suid: str, **changes: Any) -> dict[str, Any]:
-    """One as the vendor tells it."""
+    """One as the vendor returns it."""
     return {
         "Suid": suid,
         "line_no": "ap-shanghai",
@@ -55,7 +55,7 @@ def service(suid: str, **changes: Any) -> dict[str, Any]:
 
 
 def document(text: str) -> Any:
-    """The JSON behind what Ansible tells with ``-v``; it marks what is no template, since 2.19 all of the vendor's."""
+    """The JSON behind what Ansible prints with ``-v``; it marks what is no template, since 2.19 all of the vendor's."""
 
     def unmarked(item: dict[str, Any]) -> Any:
         return item.get("__ansible_unsafe", item)

@@ -86,20 +86,26 @@ UNREADABLE: dict[str, dict[str, Any]] = {
     "expired": {"kind": "code", "code": -100},
 }
 
-#: The wishes of a key with 8 channels that holds a task of two leases and a task of one: options, leases that the
+#: Requests for a key with 8 channels that holds a task of two leases and a task of one: options, leases that the
 #: vendor gives for them, leases that go, leases in the end, and the writing calls.
-WISHES: dict[str, tuple[str, dict[str, Any], int, int, int, list[str]]] = {
+REQUESTS: dict[str, tuple[str, dict[str, Any], int, int, int, list[str]]] = {
     "more": ("allocate", {"count": 5}, 2, 0, 5, [ALLOCATE]),
     "exact": ("allocate", {"count": 2, "exact": True}, 0, 1, 2, [RELEASE]),
     "release": ("release", {"all": True}, 0, 3, 0, [RELEASE]),
     "rotate": ("replace", {"count": 2}, 2, 2, 3, [REPLACE]),
     "rotate all": ("replace", {"all": True}, 3, 3, 3, [REPLACE]),
-    "swap": ("replace", {}, 1, 1, 3, [RELEASE, ALLOCATE]),
+    "replace one": ("replace", {}, 1, 1, 3, [RELEASE, ALLOCATE]),
 }
 CHANNELS = 8
-#: Every wish with each of its writing calls, and one wish for each of these calls.
-WRITTEN = [pytest.param(wish, path, id=f"{wish}-{path[1:]}") for wish, row in WISHES.items() for path in row[5]]
-EACH_WRITE = [pytest.param(wish, WISHES[wish][5][0], id=wish) for wish in ("more", "exact", "rotate")]
+#: Every request with each of its writing calls, and one request for each of these calls.
+WRITTEN = [
+    pytest.param(requested, path, id=f"{requested}-{path[1:]}")
+    for requested, row in REQUESTS.items()
+    for path in row[5]
+]
+EACH_WRITE = [
+    pytest.param(requested, REQUESTS[requested][5][0], id=requested) for requested in ("more", "exact", "rotate")
+]
 
 
 def cases(*tables: dict[str, dict[str, Any]]) -> list[Any]:
@@ -107,7 +113,7 @@ def cases(*tables: dict[str, dict[str, Any]]) -> list[Any]:
 
 
 def after_each_write(*lost: str) -> list[Any]:
-    """How the answer to a write is lost, for each write of each wish."""
+    """How the answer to a write is lost, for each write of each request."""
     return [pytest.param(how, *write.values, id=f"{how or 'reported'}-{write.id}") for how in lost for write in WRITTEN]
 
 
@@ -118,10 +124,10 @@ def prepare(scenario: LeaseScenario) -> None:
     scenario.begin()
 
 
-def run(scenario: LeaseScenario, wish: str, kind: str = "", **changes: Any) -> Result:
-    """The wish, with a time limit that its fault passes, and an end to its waits."""
-    name, options, *_numbers = WISHES[wish]
-    if wish == "swap":
+def run(scenario: LeaseScenario, requested: str, kind: str = "", **changes: Any) -> Result:
+    """The result of the request, with a time limit that its fault passes, and an end to its waits."""
+    name, options, *_numbers = REQUESTS[requested]
+    if requested == "replace one":
         options = {"ips": [scenario.sim.leases()[0]["ip"]]}
     limit = TIMEOUT if kind in TIMED else 5.0
     result = scenario(name, **{"timeout": limit, **options, **changes})
@@ -129,9 +135,9 @@ def run(scenario: LeaseScenario, wish: str, kind: str = "", **changes: Any) -> R
     return result
 
 
-def assert_reached(scenario: LeaseScenario, result: Result, wish: str) -> None:
-    """The wish is fulfilled, for no more than it costs, and the result tells what the books tell."""
-    _name, _options, leased, released, left, _paths = WISHES[wish]
+def assert_reached(scenario: LeaseScenario, result: Result, requested: str) -> None:
+    """The desired state is reached at the expected cost, and the result agrees with the vendor's books."""
+    _name, _options, leased, released, left, _paths = REQUESTS[requested]
     assert "failed" not in result, result["msg"]
     scenario.assert_reported(result)
     assert len(result["allocated"]) == leased
@@ -143,30 +149,30 @@ def assert_reached(scenario: LeaseScenario, result: Result, wish: str) -> None:
     assert len(scenario.books().paid - scenario.start.paid) == leased
 
 
-def assert_stopped(scenario: LeaseScenario, result: Result, wish: str) -> None:
-    """One clear error, true to the books, and never more leases than the wish."""
+def assert_stopped(scenario: LeaseScenario, result: Result, requested: str) -> None:
+    """One clear error, true to the books, and never more leases than requested."""
     assert result["failed"] is True
     scenario.assert_reported(result)
-    assert_not_too_many(scenario, wish)
+    assert_not_too_many(scenario, requested)
 
 
-def assert_not_too_many(scenario: LeaseScenario, wish: str) -> None:
-    """No more than the wish was paid for, and no more is held."""
-    _name, _options, leased, _released, left, _paths = WISHES[wish]
+def assert_not_too_many(scenario: LeaseScenario, requested: str) -> None:
+    """At most the requested leases were paid for, and at most these are held."""
+    _name, _options, leased, _released, left, _paths = REQUESTS[requested]
     assert len(scenario.books().paid - scenario.start.paid) <= leased
     assert len(scenario.sim.leases()) <= max(left, len(scenario.start.held))
 
 
-@pytest.mark.parametrize("wish", WISHES)
-def test_without_a_fault(scenario: LeaseScenario, wish: str) -> None:
+@pytest.mark.parametrize("requested", REQUESTS)
+def test_without_a_fault(scenario: LeaseScenario, requested: str) -> None:
     prepare(scenario)
-    result = run(scenario, wish)
-    assert_reached(scenario, result, wish)
-    assert scenario.writes() == WISHES[wish][5]
+    result = run(scenario, requested)
+    assert_reached(scenario, result, requested)
+    assert scenario.writes() == REQUESTS[requested][5]
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "wish", "path"),
+    ("kind", "fields", "requested", "path"),
     [
         *spread(cases(DONE, REFUSED), WRITTEN),
         # The answer to each call has a reader of its own.
@@ -174,38 +180,39 @@ def test_without_a_fault(scenario: LeaseScenario, wish: str) -> None:
     ],
 )
 def test_a_write_that_was_carried_out_is_not_repeated(
-    scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str, path: str
+    scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str, path: str
 ) -> None:
     prepare(scenario)
     planned(scenario.sim, path, kind, fields)
-    result = run(scenario, wish, kind)
-    assert_reached(scenario, result, wish)
+    result = run(scenario, requested, kind)
+    assert_reached(scenario, result, requested)
     assert calls(scenario.sim, path) == [path]
 
 
-@pytest.mark.parametrize(("kind", "fields", "wish", "path"), spread(cases(UNDONE), WRITTEN))
+@pytest.mark.parametrize(("kind", "fields", "requested", "path"), spread(cases(UNDONE), WRITTEN))
 def test_a_write_that_was_not_done_is_sent_again(
-    scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str, path: str
+    scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str, path: str
 ) -> None:
     prepare(scenario)
     planned(scenario.sim, path, kind, fields)
-    result = run(scenario, wish, kind)
-    assert_reached(scenario, result, wish)
+    result = run(scenario, requested, kind)
+    assert_reached(scenario, result, requested)
     assert len([call for call in scenario.sim.journal(path) if call["executed"]]) == 1
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "wish"), spread(cases(UNDER_WAY), [wish for wish in WISHES if wish not in ("exact", "release")])
+    ("kind", "fields", "requested"),
+    spread(cases(UNDER_WAY), [requested for requested in REQUESTS if requested not in ("exact", "release")]),
 )
 def test_an_allocation_that_may_be_in_flight_is_not_repeated(
-    scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str
+    scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str
 ) -> None:
-    """Where the list shows nothing, nobody can tell: the error says so, and names the command to look."""
+    """If the list shows nothing, the outcome is unknown: the error says so, and names the command to look."""
     prepare(scenario)
-    path = WISHES[wish][5][-1]
+    path = REQUESTS[requested][5][-1]
     planned(scenario.sim, path, kind, fields)
-    result = run(scenario, wish, kind)
-    assert_stopped(scenario, result, wish)
+    result = run(scenario, requested, kind)
+    assert_stopped(scenario, result, requested)
     assert "is unknown" in result["msg"]
     assert LOOK in result["msg"]
     assert path in result["msg"]
@@ -219,83 +226,83 @@ def test_an_allocation_that_may_be_in_flight_is_not_repeated(
     assert len(scenario.sim.leases()) == 5
 
 
-@pytest.mark.parametrize(("kind", "fields", "wish"), spread(cases(UNDER_WAY), ["exact", "release"]))
+@pytest.mark.parametrize(("kind", "fields", "requested"), spread(cases(UNDER_WAY), ["exact", "release"]))
 def test_a_release_that_may_be_in_flight_is_repeated(
-    scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str
+    scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str
 ) -> None:
     prepare(scenario)
     planned(scenario.sim, RELEASE, kind, fields)
-    assert_reached(scenario, run(scenario, wish, kind), wish)
+    assert_reached(scenario, run(scenario, requested, kind), requested)
 
 
-@pytest.mark.parametrize(("kind", "fields", "wish", "path"), spread(cases(UNDONE, HOPELESS), WRITTEN))
+@pytest.mark.parametrize(("kind", "fields", "requested", "path"), spread(cases(UNDONE, HOPELESS), WRITTEN))
 def test_a_write_that_is_never_done_is_reported(
-    scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str, path: str
+    scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str, path: str
 ) -> None:
     prepare(scenario)
     planned(scenario.sim, path, kind, fields, times=-1)
-    result = run(scenario, wish, kind, max_wait=5)
-    assert_stopped(scenario, result, wish)
+    result = run(scenario, requested, kind, max_wait=5)
+    assert_stopped(scenario, result, requested)
     assert path in result["msg"]
     assert len(calls(scenario.sim, path)) <= (1 if fields in HOPELESS.values() else 6)
     assert scenario.books().paid == scenario.start.paid
     # What was given up for a successor that does not come is reported as missing.
-    if wish == "swap":
+    if requested == "replace one":
         assert result["missing"] == len(result["released"])
-    elif wish != "release":
+    elif requested != "release":
         assert result["released"] == []
 
 
-@pytest.mark.parametrize(("kind", "fields", "wish"), spread(cases(DONE), WISHES))
+@pytest.mark.parametrize(("kind", "fields", "requested"), spread(cases(DONE), REQUESTS))
 def test_writes_whose_answers_are_always_lost_still_succeed(
-    scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str
+    scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str
 ) -> None:
     prepare(scenario)
     for path in WRITES:
         planned(scenario.sim, path, kind, fields, times=-1)
-    result = run(scenario, wish, kind)
-    assert_reached(scenario, result, wish)
-    assert scenario.writes() == WISHES[wish][5]
+    result = run(scenario, requested, kind)
+    assert_reached(scenario, result, requested)
+    assert scenario.writes() == REQUESTS[requested][5]
 
 
 @pytest.mark.parametrize("drop", [1, 2])
-@pytest.mark.parametrize(("wish", "path"), WRITTEN)
-def test_a_partial_success_is_completed(scenario: LeaseScenario, wish: str, path: str, drop: int) -> None:
+@pytest.mark.parametrize(("requested", "path"), WRITTEN)
+def test_a_partial_success_is_completed(scenario: LeaseScenario, requested: str, path: str, drop: int) -> None:
     prepare(scenario)
     scenario.sim.fault(path=path, kind="partial", drop=drop)
-    result = run(scenario, wish)
-    assert_reached(scenario, result, wish)
+    result = run(scenario, requested)
+    assert_reached(scenario, result, requested)
 
 
-@pytest.mark.parametrize(("wish", "path"), WRITTEN)
-def test_a_partial_success_that_stays_is_reported(scenario: LeaseScenario, wish: str, path: str) -> None:
+@pytest.mark.parametrize(("requested", "path"), WRITTEN)
+def test_a_partial_success_that_stays_is_reported(scenario: LeaseScenario, requested: str, path: str) -> None:
     prepare(scenario)
     scenario.sim.fault(path=path, kind="partial", drop=100, times=-1)
-    result = run(scenario, wish, max_wait=5)
+    result = run(scenario, requested, max_wait=5)
     if path == REPLACE:
         # The old ones go, and each gets a successor by an allocation of its own.
-        assert_reached(scenario, result, wish)
+        assert_reached(scenario, result, requested)
     else:
-        assert_stopped(scenario, result, wish)
+        assert_stopped(scenario, result, requested)
         assert len(calls(scenario.sim, path)) <= 6
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "wish", "path"),
+    ("kind", "fields", "requested", "path"),
     [
-        *spread(cases(DONE, UNDONE, UNDER_WAY), combined(WISHES, [LIST, QUOTA])),
-        *spread(cases(LIES), combined(WISHES, [LIST])),
+        *spread(cases(DONE, UNDONE, UNDER_WAY), combined(REQUESTS, [LIST, QUOTA])),
+        *spread(cases(LIES), combined(REQUESTS, [LIST])),
         # It would be an empty list, had the server not said that it is broken.
-        *spread(cases({kind: DONE[kind] for kind in ("success with a wrong status",)}), combined(WISHES, [LIST])),
+        *spread(cases({kind: DONE[kind] for kind in ("success with a wrong status",)}), combined(REQUESTS, [LIST])),
         *spread(cases(LIES), combined(["more"], [QUOTA])),
     ],
 )
 def test_a_first_read_that_fails_once_is_repeated(
-    scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str, path: str
+    scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str, path: str
 ) -> None:
     prepare(scenario)
     planned(scenario.sim, path, kind, fields)
-    assert_reached(scenario, run(scenario, wish, kind), wish)
+    assert_reached(scenario, run(scenario, requested, kind), requested)
 
 
 @pytest.mark.parametrize(("kind", "fields", "path"), spread(cases(UNDONE, HOPELESS), [LIST, QUOTA]))
@@ -313,7 +320,7 @@ def test_a_first_read_that_always_fails_stops_before_any_write(
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "lost", "wish", "path"),
+    ("kind", "fields", "lost", "requested", "path"),
     [
         row
         for faults in (cases(DONE, UNDONE), cases(LIES))
@@ -321,18 +328,18 @@ def test_a_first_read_that_always_fails_stops_before_any_write(
     ],
 )
 def test_a_later_read_that_fails_once_is_repeated(
-    scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str, path: str, lost: str
+    scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str, path: str, lost: str
 ) -> None:
     """The list after a write, whose own answer may be lost as well."""
     prepare(scenario)
     if lost:
         scenario.sim.fault(path=path, kind=lost)
     planned(scenario.sim, LIST, kind, fields, skip=1)
-    assert_reached(scenario, run(scenario, wish, kind), wish)
+    assert_reached(scenario, run(scenario, requested, kind), requested)
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "lost", "wish", "path"),
+    ("kind", "fields", "lost", "requested", "path"),
     [
         row
         for faults in (cases(UNREADABLE), cases(LIES))
@@ -340,26 +347,26 @@ def test_a_later_read_that_fails_once_is_repeated(
     ],
 )
 def test_a_write_that_cannot_be_verified_is_reported_with_what_is_known(
-    scenario: LeaseScenario, kind: str, fields: dict[str, Any], wish: str, path: str, lost: str
+    scenario: LeaseScenario, kind: str, fields: dict[str, Any], requested: str, path: str, lost: str
 ) -> None:
     """The list cannot be read after the write: what was acknowledged is named, and the rest is said to be unknown."""
     prepare(scenario)
     if lost:
         scenario.sim.fault(path=path, kind=lost, **({"drop": 1} if lost == "partial" else {}))
     planned(scenario.sim, LIST, kind, fields, times=-1, skip=1)
-    result = run(scenario, wish, kind)
+    result = run(scenario, requested, kind)
     if "failed" not in result:
-        assert_reached(scenario, result, wish)
+        assert_reached(scenario, result, requested)
     elif (lost, path) == ("partial", RELEASE):
         # The vendor acknowledged what it has not done: the error says that it could not be verified.
         assert LOOK in result["msg"]
-        assert_not_too_many(scenario, wish)
+        assert_not_too_many(scenario, requested)
     else:
-        assert_stopped(scenario, result, wish)
+        assert_stopped(scenario, result, requested)
 
 
-@pytest.mark.parametrize("wish", WISHES)
-def test_another_client_releases_a_held_lease_in_between(scenario: LeaseScenario, wish: str) -> None:
+@pytest.mark.parametrize("requested", REQUESTS)
+def test_another_client_releases_a_held_lease_in_between(scenario: LeaseScenario, requested: str) -> None:
     """The list that is read first is the one of a moment ago: another lease is on it that is gone."""
     prepare(scenario)
     stale = {
@@ -377,7 +384,7 @@ def test_another_client_releases_a_held_lease_in_between(scenario: LeaseScenario
         ],
     }
     scenario.sim.fault(path=LIST, kind="replace", body=stale)
-    result = run(scenario, wish)
+    result = run(scenario, requested)
     if "failed" in result:
         assert "Traceback" not in result["msg"]
     assert len(scenario.sim.leases()) <= CHANNELS
@@ -429,7 +436,7 @@ def test_a_delayed_release_does_not_take_the_successor(scenario: LeaseScenario) 
     prepare(scenario)
     scenario.sim.configure(options={"address_reuse": "first"})
     planned(scenario.sim, RELEASE, "delay", {"seconds": LONGER})
-    result = run(scenario, "swap", "delay")
+    result = run(scenario, "replace one", "delay")
     assert result["missing"] == 0
     assert named(result["leases"]) == named(scenario.sim.leases())
 

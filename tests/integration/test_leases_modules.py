@@ -441,20 +441,20 @@ def test_min_remaining_counts_only_leases_that_last(scenario: LeaseScenario) -> 
 def test_task_ids_are_followed_to_their_successors(scenario: LeaseScenario) -> None:
     scenario.sim.configure(channels=10)
     held = scenario.hold(1, 2)
-    wish: dict[str, Any] = {"count": 3, "task_ids": [held[0]["task_id"]], "undetermined": "ignore"}
-    result = scenario("allocate", **wish)
+    desired: dict[str, Any] = {"count": 3, "task_ids": [held[0]["task_id"]], "undetermined": "ignore"}
+    result = scenario("allocate", **desired)
     assert "failed" not in result, result["msg"]
     scenario.assert_reported(result)
     assert len(result["allocated"]) == 2
     assert named(held[:1]) <= named(result["leases"])
     # The new lease has another task; the second run knows it all the same.
-    again = scenario("allocate", **wish)
+    again = scenario("allocate", **desired)
     assert again["changed"] is False
     assert named(again["leases"]) == named(result["leases"])
     assert scenario.writes() == [ALLOCATE]
     # What is left of it when the first one is gone still counts.
     scenario("release", ips=[held[0]["ip"]])
-    third = scenario("allocate", **{**wish, "count": 2})
+    third = scenario("allocate", **{**desired, "count": 2})
     assert third["changed"] is False
 
 
@@ -489,7 +489,7 @@ def test_area_and_provider_come_from_the_origin_or_the_region(
     assert named(again["leases"]) == named(first["leases"])
     assert scenario.writes() == []
     assert (AREAS in calls(scenario.sim)) is (lost and "area_id" in terms)
-    # Another kind is another wish.
+    # Another kind is another desired state.
     other = scenario("allocate", count=1, area_id=440100, isp="telecom")
     assert "failed" not in other, other["msg"]
     assert len(other["allocated"]) == 1
@@ -525,7 +525,7 @@ def test_a_province_and_its_city_are_not_taken_for_strangers(scenario: LeaseScen
     scenario.sim.configure(channels=10, plan={"stock": {"areas": [province, city]}})
     scenario.hold(1, AreaId=QUANZHOU if wanted == 350000 else 350000)
     result = scenario("allocate", count=1, area_id=wanted)
-    # It counts, or nobody can tell; in neither case is another one paid for without a word.
+    # It counts, or is undetermined; in neither case is another one paid for without a report.
     assert scenario.writes() == []
     scenario.assert_reported(result)
     scenario.assert_untouched()
@@ -700,7 +700,7 @@ def test_a_failure_is_reported_with_proxy_url_too(
 
 
 def test_an_unknown_outcome_is_reported_with_proxy_url_too(here: Stage) -> None:
-    """Whoever has to look whether something was paid for must be reported so, and keep what is known out of sight."""
+    """The user learns that a lease may be paid for; what is known of it stays hidden."""
     here.sim.configure(pwd=PWD, api_auth=True)
     here.sim.fault(path=ALLOCATE, kind="status", http_status=502)
     run = here.run("qg_proxy_allocate", "count: 1, proxy_url: true, pwd: '{{ pwd }}'", "-vvvv", pwd=PWD)

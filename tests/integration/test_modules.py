@@ -84,7 +84,7 @@ def test_qg_whitelist(sim: Simulator, playground: Playground, variables: dict[st
     assert calls(sim) == [QUERY]
 
 
-def test_a_failure_of_qg_whitelist_still_tells_what_was_done(
+def test_a_failure_of_qg_whitelist_still_reports_what_was_done(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: str
 ) -> None:
     sim.configure("QGOTHER1", whitelist=[B])

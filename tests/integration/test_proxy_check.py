@@ -20,7 +20,7 @@ import trustme
 from harness import Playground, Run, Task, assert_one_sentence, path_for
 from simulator_fixture import Simulator, running_simulator
 
-#: Where nobody listens.
+#: A port of this machine on which no process listens.
 DEAD = "127.0.0.1:1"
 STRANGER = "203.0.113.99"
 TOOLS = ["curl", "wget", "busybox", "python"]
@@ -126,7 +126,7 @@ class Pit:
             ready = [key.fileobj for key, _events in self._selector.select(0.05)]
             for listening in self._listening:
                 if listening in ready:
-                    # Whoever hung up before this caller called is gone by now.
+                    # A client that hung up before this call is gone by now.
                     self._drop_the_gone()
                     connection, _address = listening.accept()
                     connection.setblocking(False)
@@ -426,7 +426,7 @@ def test_each_tool(check: Checker, tmp_path: Path, tool: str, helpers: tuple[str
     name = "wget" if tool == "busybox" else tool
     assert {one["tool"] for one in found} == {name}
     for one in found:
-        # wget tells no time, so it is known only where there is a date to ask.
+        # wget reports no time, so it is known only where there is a date to ask.
         assert (one["latency_seconds"] is None) == (name == "wget" and not helpers)
     assert checks(asked["json"])[0]["exit_ip"] == leases[0]["ip"]
     assert "is not on the whitelist" in error_of(asked["not listed"])
@@ -516,7 +516,7 @@ def test_hostile_echo_addresses_run_nothing(check: Checker, tmp_path: Path, tool
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files of a certificate authority that nobody knows, and of a server's certificate."""
+    """Files of a certificate authority that no program trusts, and of a server's certificate."""
     folder = tmp_path_factory.mktemp("tls")
     ours = trustme.CA()
     server = ours.issue_cert("127.0.0.1")

@@ -188,7 +188,7 @@ def test_too_many_requests_of_a_write_is_waited_for(whitelist: Operate, sim: Sim
 
 
 def test_others_who_use_the_same_key_do_not_make_it_fail(whitelist: Operate, sim: Simulator) -> None:
-    # Somebody whose calls are not counted here has used up the whole window.
+    # Another client, whose calls are not counted here, has used up the whole window.
     for _call in range(20):
         requests.get(sim.api_url + ADD, params={"Key": sim.key, "IP": THIRD}, timeout=5)
     result = whitelist([FIRST, SECOND])

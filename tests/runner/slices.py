@@ -133,7 +133,7 @@ class Job:
 
     @property
     def rc(self) -> int:
-        """What ansible-playbook ended with, as ansible-runner tells it."""
+        """What ansible-playbook ended with, as ansible-runner reports it."""
         reported = self.private / "artifacts" / "job" / "rc"
         return int(reported.read_text(encoding="utf-8")) if reported.exists() else -1
 
@@ -174,7 +174,7 @@ def refusals(journal: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def retries(journal: Sequence[Mapping[str, Any]], path: str = ADD) -> list[float]:
     """When each refused call to a path was sent again, in seconds since the first refusal.
 
-    Nobody but the sender knows which call repeats which, but a call names its addresses.
+    Only the sender knows which call repeats which, but a call names its addresses.
     """
     first: dict[tuple[str, ...], float] = {}
     found = []

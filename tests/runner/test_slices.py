@@ -41,7 +41,7 @@ def assert_all_registered(sim: Simulator, jobs: Sequence[Job]) -> None:
 
 
 def no_call_is_lost(journal: Sequence[Mapping[str, Any]], path: str) -> bool:
-    """No address is added twice: a refused job repeats its call, and nobody else's."""
+    """No address is added twice: a refused job repeats only its own call."""
     added = [ip for call in journal if call["path"] == path and call["code"] == 0 for ip in call["ips"]]
     return len(added) == len(set(added))
 
@@ -62,7 +62,7 @@ def test_slices_of_one_inventory(folder: Path, collections: str, capsys: pytest.
 def test_slices_that_need_more_than_a_minute_allows(
     folder: Path, collections: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Beyond the limits from the first call on: somebody else has used up the minute, and each job has batches."""
+    """Beyond the limits from the first call on: another client has used up the minute, and each job has batches."""
     batches = 2
     with running_simulator(vendor_minute()) as sim:
         jobs = jobs_for(folder, sim, collections, play(serial=-(-HOSTS // SLICES // batches)))

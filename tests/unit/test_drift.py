@@ -96,7 +96,7 @@ def test_plugins_document_the_options_of_the_api_as_they_are_declared(fragment: 
         )
 
 
-def test_the_user_agent_tells_the_version_of_the_collection() -> None:
+def test_the_user_agent_has_the_version_of_the_collection() -> None:
     assert load("galaxy.yml")["version"] == VERSION
 
 

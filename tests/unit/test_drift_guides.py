@@ -87,7 +87,7 @@ def kind(option: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", role_options())
-def test_the_readme_of_the_role_tells_type_default_and_environment(name: str) -> None:
+def test_the_readme_of_the_role_states_type_default_and_environment(name: str) -> None:
     row, option = role_rows()[name], role_options()[name]
     assert row["type"] == kind(option)
     variables = PROXY_API_OPTIONS.get(name.removeprefix("egress_whitelist_"), {}).get("fallback", (None, []))[1]
@@ -143,7 +143,7 @@ def test_the_options_of_every_call(language: str) -> None:
 
 
 def rulebook_variables() -> dict[str, str]:
-    """What the variables of the rulebook are where nobody sets them, by the option or variable they are handed to."""
+    """What the variables of the rulebook are if they are not set, by the option or variable they are handed to."""
     book = yaml.safe_load(read("extensions/eda/rulebooks/rotate_leases.yml"))[0]
     handed = {**book["sources"][0]["qingguo.qgnet.qg_watch"]}
     handed |= book["rules"][0]["action"]["run_playbook"]["extra_vars"]
@@ -180,7 +180,7 @@ def test_what_is_done_with_undetermined_leases(language: str) -> None:
     assert [re.findall("`(.+?)`", choice) for choice in marked] == [[option["default"]]]
 
 
-#: A sentence of a guide in both languages, and the default that it tells.
+#: A sentence of a guide in both languages, and the default that it states.
 SENTENCES: list[Any] = [
     pytest.param("proxies", r"`max_age` \((\w+)\)", r"`max_age`\((\w+)\)", LOOKUP["max_age"], id="max_age"),
     pytest.param("proxies", r"`at_least` \((\w+)\)", r"`at_least`\((\w+)\)", LOOKUP["at_least"], id="at_least"),

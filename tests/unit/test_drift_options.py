@@ -41,7 +41,7 @@ from documents import PLUGINS, alike, documented_options, lookup_of, running_tex
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
-Told = dict[str, Any]
+Option = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
@@ -52,17 +52,17 @@ def _no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-def text_of(option: Told) -> str:
+def text_of(option: Option) -> str:
     described = option["description"]
     return " ".join(described if isinstance(described, list) else [described])
 
 
-def variables(option: Told) -> list[str]:
+def variables(option: Option) -> list[str]:
     """The environment variables that a description names."""
     return list(dict.fromkeys(re.findall(r"\bQG_[A-Z_]+", text_of(option))))
 
 
-def fallback(option: Told) -> list[str]:
+def fallback(option: Option) -> list[str]:
     """The environment variables that an option of a specification is read from."""
     return list(option["fallback"][1]) if "fallback" in option else []
 
@@ -280,7 +280,7 @@ def test_the_lookup_reads_the_options_that_it_documents(tmp_path: Path, monkeypa
 # The event source
 
 
-WATCH: dict[str, Told] = yaml.safe_load(qg_watch.DOCUMENTATION)["options"]
+WATCH: dict[str, Option] = yaml.safe_load(qg_watch.DOCUMENTATION)["options"]
 #: Something of each type that no default is.
 OTHERS = {"str": "https://other.example", "float": "7.5", "path": "/elsewhere"}
 
@@ -296,7 +296,7 @@ def test_the_event_source_documents_the_options_that_it_takes() -> None:
 
 def test_the_event_source_documents_the_defaults_that_it_has() -> None:
     left_out = watch_options.read_options({})
-    # Also one that is needed is left out without an error here: what needs it tells so.
+    # Also one that is needed is left out without an error here: the calls that need it report it.
     assert not [name for name, option in WATCH.items() if option.get("required")]
     assert {name for name, value in left_out.items() if value is not None} == {
         name for name, option in WATCH.items() if "default" in option
@@ -355,7 +355,7 @@ EVENTS = {
 
 
 @pytest.mark.parametrize("guide", EVENTS)
-def test_the_guide_tells_what_can_be_watched(guide: str) -> None:
+def test_the_guide_lists_what_can_be_watched(guide: str) -> None:
     text = alike((ROOT / guide).read_text(encoding="utf-8"))
     of_table = re.findall(r"^(?:   \* -|\|) `(\w+)(: true)?`", text, re.MULTILINE)
     declared = {name: "bool" if flag else None for name, flag in of_table if name in WATCH}
@@ -366,7 +366,7 @@ def test_the_guide_tells_what_can_be_watched(guide: str) -> None:
 
 
 @pytest.mark.parametrize("guide", EVENTS)
-def test_the_guide_tells_the_other_options_of_the_event_source(guide: str) -> None:
+def test_the_guide_lists_the_other_options_of_the_event_source(guide: str) -> None:
     interval, prose = reported_by(guide, EVENTS[guide]["options"])
     assert float(interval) == watch_options.read_options({})["interval"]
     words = re.findall(r"`(\w+)`", prose)
@@ -382,7 +382,7 @@ def test_the_guide_tells_the_other_options_of_the_event_source(guide: str) -> No
 
 
 @pytest.mark.parametrize("guide", EVENTS)
-def test_the_guide_tells_how_often_the_event_source_looks(guide: str) -> None:
+def test_the_guide_states_how_often_the_event_source_looks(guide: str) -> None:
     (least,), (minutes,) = reported_by(guide, EVENTS[guide]["least"]), reported_by(guide, EVENTS[guide]["rest"])
     assert refuses(interval=int(least) - 0.01)
     assert not refuses(interval=int(least))

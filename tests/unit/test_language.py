@@ -118,6 +118,17 @@ QUOTED = (
 )
 
 
+#: Tests, of which comments, docstrings and names are read.
+TESTS = ("tests/integration/*.py", "tests/runner/*.py", "tests/eda/*.py", "tests/chaos/*.py", "tests/unit/**/*.py")
+#: Words of an older vocabulary, and what to write instead.
+PRIVATE = {
+    r"wish(?:es|ed)?": "request, desired state",
+    r"nobody|somebody|whoever": "the component, such as another client, no other run, no process",
+    r"problem": "error",
+    r"told|tells": "reports, returns, shows",
+}
+
+
 def prose(path: Path) -> str:
     """The text of a document without code, links' targets and quoted messages; lines are kept as they are."""
     text = path.read_text(encoding="utf-8")
@@ -209,6 +220,38 @@ def test_comments_and_docstrings_are_read() -> None:
     assert comments(source) == "One\ntwo.\n\n\n\nThree.\nfour\n"
 
 
+def words_of(path: Path) -> str:
+    """The comments, docstrings and names in a file of Python, with the words of each name apart."""
+    source = path.read_text(encoding="utf-8")
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    names = {token.string for token in tokens if token.type == tokenize.NAME}
+    # What is in backquotes or quotes is data.
+    text = re.sub(r"`[^`\n]+`|\"[^\"\n]+\"", "", comments(source))
+    return f"{text}\n{' '.join(sorted(names))}".replace("_", " ").lower()
+
+
+def private_words(path: Path) -> list[str]:
+    text = words_of(path)
+    return [
+        f"{match[0]}: {instead}"
+        for pattern, instead in PRIVATE.items()
+        for match in re.finditer(rf"\b(?:{pattern})\b", text)
+    ]
+
+
+def test_private_words_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "test_x.py"
+    path.write_text(
+        'WISHES = "nobody"  # Somebody tells.\n"""`told` and problems."""\ndef a_problem(): pass\n', "utf-8"
+    )
+    assert [hit.partition(":")[0] for hit in private_words(path)] == ["wishes", "somebody", "problem", "tells"]
+
+
+@pytest.mark.parametrize("path", files(TESTS), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_words_of_a_test(path: Path) -> None:
+    assert private_words(path) == []
+
+
 @pytest.mark.parametrize("path", files((*DOCUMENTS, *PLUGINS, *CODE)), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_language_of_a_document(path: Path) -> None:
     chinese = "zh-CN" in path.name or "zh-CN" in path.parts
@@ -216,4 +259,4 @@ def test_the_language_of_a_document(path: Path) -> None:
 
 
 def test_each_list_finds_documents() -> None:
-    assert not [pattern for pattern in (*DOCUMENTS, *PLUGINS, *CODE) if not list(ROOT.glob(pattern))]
+    assert not [pattern for pattern in (*DOCUMENTS, *PLUGINS, *CODE, *TESTS) if not list(ROOT.glob(pattern))]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The picture of the READMEs is there, fetches nothing, gives nothing away, and tells what the demo tells."""
+"""The picture of the READMEs is there, fetches nothing, gives nothing away, and shows the output of the demo."""
 
 from __future__ import annotations
 

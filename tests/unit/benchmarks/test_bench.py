@@ -57,7 +57,7 @@ def results() -> dict[str, Any]:
     }
 
 
-def test_hosts_that_a_recap_tells_as_lost() -> None:
+def test_hosts_that_a_recap_shows_as_lost() -> None:
     assert figures.failed_hosts(RECAP) == {"host1", "host2"}
 
 
@@ -90,7 +90,7 @@ def test_a_run_that_would_take_too_long_is_computed_from_a_smaller_one() -> None
     assert (row.refused, row.unnoticed) == (None, None)
 
 
-def test_a_computed_run_of_what_registers_nobody_tells_of_time_alone() -> None:
+def test_a_computed_run_that_registers_no_host_reports_only_its_time() -> None:
     assert scaled(Figures("ping", 200, 30.0), 1000).registered is None
 
 

@@ -87,7 +87,7 @@ def test_delay_faults_delay_the_response(sim: Simulator, call: Call, http: reque
     assert time.monotonic() - start >= 0.4
     with pytest.raises(requests.Timeout):
         http.get(f"{sim.api_url}/whitelist/add", params={"Key": sim.key, "IP": B}, timeout=0.1)
-    # Whoever loses patience finds the call carried out: at once, or after the delay.
+    # A client that does not wait finds the call carried out: at once, or after the delay.
     assert sim.whitelist() == ([A] if kind == "delay" else [A, B])
     time.sleep(0.5)
     assert sim.whitelist() == [A, B]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The support table tells what was run, and nothing more."""
+"""The support table shows only what was run."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for node in self.directory.iterdir():
             for file in node.iterdir():
-                # A database that nobody uses any more takes files of its own away whenever Python lets go of it.
+                # A database that is no longer used takes files of its own away whenever Python lets go of it.
                 file.unlink(missing_ok=True)
             node.rmdir()
         self.directory.rmdir()
@@ -442,7 +442,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
                 {self.sign(lease.ip, lease.port, lease.task_id) for lease in outcome.allocated} if outcome else set()
             )
             assert self.signs(self.paid) <= named, "paid for, and not reported"
-            # A release may still be under way when another one has done its work: nobody can call it back.
+            # A release may still be under way when another one has done its work: it cannot be cancelled.
             assert {call[2] for call in self.wire.under_way if call not in self.waiting} <= {self.paths.release}
         return outcome
 

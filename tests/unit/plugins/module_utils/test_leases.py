@@ -1066,7 +1066,7 @@ def test_a_replacement_that_was_lost_half_way_is_completed_if_the_quota_shows_it
     plan: dict[str, Any],
     reported: bool,
 ) -> None:
-    """The old leases are gone. Where their channels are free, nothing was leased in their place; else nobody knows."""
+    """The old leases are gone. With free channels nothing replaced them; otherwise the outcome is unknown."""
     configure(core, plan=plan)
     hold(3)
     handle = core.handle

@@ -158,7 +158,7 @@ IDLE_ROWS = [
 
 
 @pytest.mark.parametrize(
-    ("wish", "asked", "rows", "verdict"),
+    ("desired", "asked", "rows", "verdict"),
     [
         ({}, None, [], True),
         ({"isp": "telecom"}, None, [], True),
@@ -178,9 +178,9 @@ IDLE_ROWS = [
     ],
 )
 def test_what_matches(
-    wish: dict[str, Any], asked: ApplicationParams | None, rows: list[Any], verdict: bool | None
+    desired: dict[str, Any], asked: ApplicationParams | None, rows: list[Any], verdict: bool | None
 ) -> None:
-    matcher = Matcher(DesiredMonopolies(1, **wish), {"a:ppp1": asked} if asked else {})
+    matcher = Matcher(DesiredMonopolies(1, **desired), {"a:ppp1": asked} if asked else {})
     matcher.learn([resource()], rows)
     assert matcher.matches(resource()) is verdict
 

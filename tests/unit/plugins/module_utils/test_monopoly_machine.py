@@ -245,19 +245,19 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         check: bool,
         max_wait: int,
     ) -> None:
-        wish = DesiredMonopolies(count, area_code, isp, undetermined)
+        desired = DesiredMonopolies(count, area_code, isp, undetermined)
         self.last = (count, area_code, isp, undetermined)
-        before = len(self.matching(wish)) + self.under_way()
-        outcome = self.run(check, max_wait, lambda api: ensure_held(api, wish, wait=wait, check=check))
+        before = len(self.matching(desired)) + self.under_way()
+        outcome = self.run(check, max_wait, lambda api: ensure_held(api, desired, wait=wait, check=check))
         if self.wire.under_way or self.paid:
-            after = len(self.matching(wish)) + self.under_way()
+            after = len(self.matching(desired)) + self.under_way()
             assert after <= max(count, before), "paid for more than is desired"
         if outcome is None or outcome.error or check:
             return
         if not outcome.undetermined:
             # The list may still show what a process released that died before the response, or got none.
             unknown = {uuid for uuid, at in self.released.items() if self.now() - at <= 300} - self.acknowledged()
-            assert len(self.matching(wish, {*self.held, *unknown})) >= count, "fewer are held than reported"
+            assert len(self.matching(desired, {*self.held, *unknown})) >= count, "fewer are held than reported"
 
     @rule(max_wait=st.sampled_from([300, 300, 300, 30, 0]), more=st.sampled_from([0, 0, 1]))
     def hold_again(self, max_wait: int, more: int) -> None:
@@ -335,8 +335,8 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         try:
             outcome = task(api)
             error = outcome.error
-        except (QgError, Killed) as problem:
-            error = problem
+        except (QgError, Killed) as raised:
+            error = raised
         self.wire.live()
         if any(method != "POST" for _moment, method, _path, _parameters in self.wire.under_way):
             # A release in flight cannot be cancelled: its effect is checked when it is done.
@@ -399,10 +399,10 @@ class MonopolyStateMachine(RuleBasedStateMachine):
         """The resources that the vendor counts as held."""
         return [monopoly.uuid for monopoly in books(self.core).monopolies]
 
-    def matching(self, wish: DesiredMonopolies, uuids: Any = None) -> list[str]:
+    def matching(self, desired: DesiredMonopolies, uuids: Any = None) -> list[str]:
         """Those that really match the desired state, of what is held if nothing else is given."""
         held = self.held if uuids is None else uuids
-        return [uuid for uuid in held if self.areas[uuid].matches(wish.area_code, ISPS[wish.isp])]
+        return [uuid for uuid in held if self.areas[uuid].matches(desired.area_code, ISPS[desired.isp])]
 
     def under_way(self) -> int:
         """How many resources calls in flight may still apply for."""

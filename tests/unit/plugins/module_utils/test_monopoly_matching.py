@@ -48,7 +48,7 @@ def test_six_digit_codes_tell_which_area_is_part_of_which(code: int, wanted: int
     assert inside(code, wanted) is verdict
 
 
-def test_without_a_wish_for_area_or_provider_every_resource_matches() -> None:
+def test_without_a_desired_area_or_provider_every_resource_matches() -> None:
     assert Matcher(DesiredMonopolies(1), {}).matches(resource(area=None, isp=None)) is True
 
 
@@ -138,7 +138,7 @@ def test_names_of_areas_are_learned_from_idle_stock_and_from_applications() -> N
 @pytest.mark.parametrize(
     ("undetermined", "matching"), [("fail", ["yes"]), ("ignore", ["yes"]), ("match", ["yes", "open"])]
 )
-def test_undetermined_resources_match_only_if_the_wish_says_so(undetermined: str, matching: list[str]) -> None:
+def test_undetermined_resources_match_only_if_the_option_says_so(undetermined: str, matching: list[str]) -> None:
     held = [resource("no", isp="mobile"), resource("yes"), resource("open", isp=None)]
     counted, unknown = Matcher(DesiredMonopolies(1, isp="telecom", undetermined=undetermined), {}).classify(held)
     assert [one.uuid for one in counted] == matching
