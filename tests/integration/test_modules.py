@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from harness import ADD, DEL, QUERY, QUOTA, Playground, assert_one_sentence, calls
-from parameters import spread
 from simulator_fixture import Simulator
 
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
@@ -39,6 +38,20 @@ DEFAULTS = """
 
 def play(module: str, options: str = "", extra: str = "", defaults: str = DEFAULTS) -> str:
     return PLAY.format(module=module, options=options, extra=extra, defaults=defaults)
+
+
+def task(name: str, module: str, options: str = "", *lines: str) -> str:
+    """One more task of a playbook, with these lines beside its module; a failure does not end the playbook."""
+    parts = [f"    - name: {name}", *(f"qingguo.qgnet.{module}: {{{options}}}", "ignore_errors: true", *lines)]
+    return "\n      ".join(part for part in parts if part) + "\n"
+
+
+def play_tasks(*tasks: str, defaults: str = DEFAULTS) -> str:
+    return f"- hosts: app\n  gather_facts: false\n{defaults}\n  tasks:\n{''.join(tasks)}"
+
+
+#: Options with which each module of the whitelist and the quota succeeds.
+OPTIONS = {"qg_whitelist": f"ips: [{A}], allow_non_global: true", "qg_whitelist_info": "", "qg_quota_info": ""}
 
 
 @pytest.fixture
@@ -90,67 +103,68 @@ def test_a_failure_of_qg_whitelist_still_reports_what_was_done(
     sim.configure("QGOTHER1", whitelist=[B])
     text = play("qg_whitelist", f"ips: [{A}, {B}, {C}], allow_non_global: true", where)
     run = playground.play(text, inventory=INVENTORY, variables=variables)
-    task = run.of("it")
+    failed = run.of("it")
     assert run.rc == 2
-    assert task.status == "failed"
-    assert task.result["changed"] is True
-    assert task.result["added"] == [A, C]
-    assert [item["ip"] for item in task.result["refused"]] == [B]
-    assert task.result["code"] == -206
-    assert_one_sentence(task.result["msg"])
-    assert "Traceback" not in str(task.result)
+    assert failed.status == "failed"
+    assert failed.result["changed"] is True
+    assert failed.result["added"] == [A, C]
+    assert [item["ip"] for item in failed.result["refused"]] == [B]
+    assert failed.result["code"] == -206
+    assert_one_sentence(failed.result["msg"])
+    assert "Traceback" not in str(failed.result)
 
 
-@pytest.mark.parametrize(("module", "endpoint"), [("qg_whitelist_info", QUERY), ("qg_quota_info", QUOTA)])
-def test_reading(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str, endpoint: str
-) -> None:
+def test_reading(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
     sim.configure(whitelist=[B, A], channels=4, used=1)
-    text = play(module, "at_least: 3" if module == "qg_quota_info" else "", where)
-    for arguments in ([], ["--check", "--diff"]):
-        task = playground.play(text, inventory=INVENTORY, variables=variables, arguments=arguments).ok().of("it")
-        assert task.result["changed"] is False
-        if module == "qg_quota_info":
-            assert task.result["quota"]["available"] == 3
-            assert task.result["sufficient"] is True
-        else:
-            assert task.result["whitelist"] == [A, B]
-            assert task.result["count"] == 2
-    assert calls(sim) == [endpoint] * 2
+    modules = {"qg_whitelist_info": "", "qg_quota_info": "at_least: 3"}
+    text = play_tasks(
+        *(
+            task(f"{module} {mode}", module, options, where, lines)
+            for module, options in modules.items()
+            for mode, lines in (("run", ""), ("check", "check_mode: true\n      diff: true"))
+        )
+    )
+    run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
+    for mode in ("run", "check"):
+        listed, quota = (run.of(f"{module} {mode}") for module in modules)
+        assert (listed.status, quota.status) == ("ok", "ok"), mode
+        assert listed.result["changed"] is quota.result["changed"] is False, mode
+        assert listed.result["whitelist"] == [A, B], mode
+        assert listed.result["count"] == 2, mode
+        assert quota.result["quota"]["available"] == 3, mode
+        assert quota.result["sufficient"] is True, mode
+    assert calls(sim) == [QUERY, QUERY, QUOTA, QUOTA]
 
 
-@pytest.mark.parametrize(
-    ("module", "where"), spread(["qg_whitelist", "qg_whitelist_info", "qg_quota_info"], PLACES), indirect=["where"]
-)
-def test_a_refusal_is_one_clear_error(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str
-) -> None:
+def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     sim.configure(status="expired", options={"error_status": 400})
-    options = f"ips: [{A}], allow_non_global: true" if module == "qg_whitelist" else ""
-    run = playground.play(play(module, options, where), inventory=INVENTORY, variables=variables)
-    task = run.of("it")
-    endpoint = QUOTA if module == "qg_quota_info" else QUERY
-    assert task.status == "failed"
-    assert task.result["code"] == -100
-    assert task.result["meaning"] == "plan missing or expired"
-    assert task.result["endpoint"] == endpoint
-    assert task.result["http_status"] == 400
-    assert_one_sentence(task.result["msg"])
-    assert f"{endpoint} was refused with code -100 (plan missing or expired" in run.output
+    places = dict(zip(OPTIONS, (HERE, THERE, HERE), strict=True))
+    text = play_tasks(*(task(module, module, OPTIONS[module], place) for module, place in places.items()))
+    run = playground.play(text, inventory=INVENTORY, variables=variables)
+    for module in OPTIONS:
+        failed = run.of(module)
+        endpoint = QUOTA if module == "qg_quota_info" else QUERY
+        assert failed.status == "failed", module
+        assert failed.result["code"] == -100, module
+        assert failed.result["meaning"] == "plan missing or expired", module
+        assert failed.result["endpoint"] == endpoint, module
+        assert failed.result["http_status"] == 400, module
+        assert_one_sentence(failed.result["msg"])
+        printed = run.output.partition(f"TASK [{module}]")[2].partition("TASK [")[0]
+        assert f"{endpoint} was refused with code -100 (plan missing or expired" in printed, module
     assert "Traceback" not in run.output
-    assert calls(sim) == [endpoint]
+    assert calls(sim) == [QUERY, QUERY, QUOTA]
 
 
-@pytest.mark.parametrize(
-    ("module", "where"), spread(["qg_whitelist", "qg_whitelist_info", "qg_quota_info"], PLACES), indirect=["where"]
-)
-def test_key_and_address_from_the_environment(sim: Simulator, playground: Playground, where: str, module: str) -> None:
+def test_key_and_address_from_the_environment(sim: Simulator, playground: Playground) -> None:
     sim.configure(pwd="pass word", api_auth=True)
-    options = f"ips: [{A}], allow_non_global: true" if module == "qg_whitelist" else ""
-    text = play(module, options, where, defaults="")
+    places = dict(zip(OPTIONS, (HERE, THERE, HERE), strict=True))
+    text = play_tasks(*(task(module, module, OPTIONS[module], place) for module, place in places.items()), defaults="")
     environment = {"QG_KEY": sim.key, "QG_PWD": "pass word", "QG_API_URL": sim.api_url, "QG_TIMEOUT": "7"}
-    playground.play(text, inventory=INVENTORY, environment=environment).ok()
+    run = playground.play(text, inventory=INVENTORY, environment=environment).ok()
+    assert {done.name: done.status for done in run.tasks} == dict.fromkeys(OPTIONS, "ok")
     assert {call["key"] for call in sim.journal()} == {sim.key}
+    assert calls(sim) == [QUERY, ADD, QUERY, QUERY, QUOTA]
 
 
 def test_an_option_wins_over_the_environment(sim: Simulator, playground: Playground, where: str) -> None:
@@ -161,14 +175,14 @@ def test_an_option_wins_over_the_environment(sim: Simulator, playground: Playgro
     assert {call["key"] for call in sim.journal()} == {sim.key}
 
 
-@pytest.mark.parametrize("module", ["qg_whitelist", "qg_whitelist_info", "qg_quota_info", "qg_egress_whitelist"])
-def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, playground: Playground, module: str) -> None:
-    options = {"qg_whitelist": f"ips: [{A}]", "qg_egress_whitelist": "step: detect"}.get(module, "")
-    text = play(module, options, defaults="")
+def test_without_a_key_the_task_says_what_is_missing(sim: Simulator, playground: Playground) -> None:
+    modules = {**OPTIONS, "qg_whitelist": f"ips: [{A}]", "qg_egress_whitelist": "step: detect"}
+    text = play_tasks(*(task(module, module, options) for module, options in modules.items()), defaults="")
     run = playground.play(text, inventory=INVENTORY, environment={"QG_API_URL": sim.api_url})
-    assert run.of("it").status == "failed"
-    assert "key" in run.of("it").result["msg"]
-    assert "missing" in run.of("it").result["msg"]
+    for module in modules:
+        assert run.of(module).status == "failed", module
+        assert "key" in run.of(module).result["msg"], module
+        assert "missing" in run.of(module).result["msg"], module
     assert sim.journal() == []
 
 
@@ -197,11 +211,11 @@ def test_a_bad_option_is_reported_before_any_call(
         for module, needed, option, value in mistakes
     )
     run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
-    failed = [task for task in run.tasks if task.status == "failed"]
+    failed = [done for done in run.tasks if done.status == "failed"]
     assert len(failed) == len(mistakes)
-    for task in failed:
-        assert task.name.split()[1] in task.result["msg"]
-        assert task.result["changed"] is False
+    for done in failed:
+        assert done.name.split()[1] in done.result["msg"]
+        assert done.result["changed"] is False
     assert "Traceback" not in run.output
     assert sim.journal() == []
 
@@ -257,18 +271,14 @@ def test_requests_missing_on_the_control_node(
 ) -> None:
     (tmp_path / "requests.py").write_text("raise ImportError('No module named requests')\n")
     python_path = f"{tmp_path}:{playground._environment(tmp_path, tmp_path).get('PYTHONPATH', '')}"
-    for module, options in (
-        ("qg_whitelist", f"ips: [{A}]"),
-        ("qg_quota_info", ""),
-        ("qg_egress_whitelist", "step: detect"),
-    ):
-        run = playground.play(
-            play(module, options), inventory=INVENTORY, variables=variables, environment={"PYTHONPATH": python_path}
-        )
-        message = run.of("it").result["msg"]
-        assert run.of("it").status == "failed"
-        assert "requests" in message
-        assert sys.executable in message
+    modules = {"qg_whitelist": f"ips: [{A}]", "qg_quota_info": "", "qg_egress_whitelist": "step: detect"}
+    text = play_tasks(*(task(module, module, options) for module, options in modules.items()))
+    run = playground.play(text, inventory=INVENTORY, variables=variables, environment={"PYTHONPATH": python_path})
+    for module in modules:
+        message = run.of(module).result["msg"]
+        assert run.of(module).status == "failed", module
+        assert "requests" in message, module
+        assert sys.executable in message, module
     assert sim.journal() == []
 
 
