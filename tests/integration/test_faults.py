@@ -333,7 +333,9 @@ def test_another_client_adds_the_same_address_in_between(whitelist: Operate, sim
 
 
 @pytest.mark.parametrize("absent_del", ["zero", "error"])
-def test_another_client_removes_the_same_address_in_between(whitelist: Operate, sim: Simulator, absent_del: str) -> None:
+def test_another_client_removes_the_same_address_in_between(
+    whitelist: Operate, sim: Simulator, absent_del: str
+) -> None:
     sim.configure(whitelist=OLD, options={"absent_del": absent_del})
     stale = {"Code": 0, "Data": [*OLD, *NEW]}
     sim.fault(path=QUERY, kind="replace", body=stale)

@@ -1032,14 +1032,16 @@ def test_registering_without_detecting_is_reported(fleet: Fleet) -> None:
 VALIDATION = "Validating arguments against arg spec"
 
 
-@pytest.mark.parametrize("kind", ["import_role", "include_role"])
-def test_ansible_checks_no_variables_in_a_task_of_its_own(fleet: Fleet, kind: str) -> None:
-    tasks = f"  tasks:\n    - ansible.builtin.{kind}: {{name: qingguo.qgnet.egress_whitelist}}\n"
-    for text in (play(), f"- hosts: all\n  gather_facts: false\n{tasks}"):
-        run = fleet.run(text)
-        run.ok()
-        assert not [task.name for task in run.tasks if VALIDATION in task.name]
-        assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+def test_ansible_checks_no_variables_in_a_task_of_its_own(fleet: Fleet) -> None:
+    plays = {
+        kind: f"- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.{kind}: "
+        "{name: qingguo.qgnet.egress_whitelist}\n"
+        for kind in ("import_role", "include_role")
+    }
+    for kind, text in {"roles": play(), **plays}.items():
+        run = fleet.run(text).ok()
+        assert not [task.name for task in run.tasks if VALIDATION in task.name], kind
+        assert numeric(registered(run)[host][0] for host in fleet.hosts) == fleet.all_addresses, kind
 
 
 def test_ansible_checks_the_variables_as_well_where_that_is_asked_for(fleet: Fleet) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import selectors
+import shutil
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ import pytest
 import requests
 import trustme
 from harness import Playground, Run, Task, assert_one_sentence, path_for
+from other_hosts import reached_by_ssh
 from simulator_fixture import Simulator, running_simulator
 
 #: A port of this machine on which no process listens.
@@ -53,8 +55,10 @@ class Checker:
         environment: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         host: str = "ansible_connection=local",
+        hosts: Mapping[str, str] | None = None,
         **play: Any,
     ) -> Run:
+        """Run the cases on each host; their options may be templates with variables of the host."""
         common = {"url": self.url}
         tasks = [
             {"name": name, "qingguo.qgnet.qg_proxy_check": {**common, **options}, "ignore_errors": True}
@@ -62,8 +66,11 @@ class Checker:
         ]
         text = json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks, **play}], indent=1)
         # Over a local connection, the host's environment is the one of ansible-playbook.
-        run = self.playground.play(text, inventory=f"host {host}\n", arguments=arguments, environment=environment).ok()
-        assert [task.name for task in run.tasks] == list(cases)
+        hosts = hosts or {"host": host}
+        inventory = "".join(f"{name} {variables}\n" for name, variables in hosts.items())
+        run = self.playground.play(text, inventory=inventory, arguments=arguments, environment=environment).ok()
+        for name in hosts:
+            assert [task.name for task in run.tasks if task.host == name] == list(cases), name
         return run
 
     def __call__(self, cases: Cases, **changes: Any) -> dict[str, Task]:
@@ -397,18 +404,25 @@ def test_too_few_that_work(check: Checker) -> None:
 
 @pytest.mark.newest_core
 @pytest.mark.parametrize("helpers", [(), ("timeout", "date")], ids=["alone", "with timeout and date"])
-@pytest.mark.parametrize("tool", TOOLS)
-def test_each_tool(check: Checker, tmp_path: Path, tool: str, helpers: tuple[str, ...]) -> None:
-    path = path_for(tmp_path, tool, *helpers)
+def test_each_tool(check: Checker, tmp_path: Path, helpers: tuple[str, ...]) -> None:
+    """A host for each tool, which waits for its own proxies that hang."""
+    if shutil.which("busybox", path="/usr/local/bin:/usr/bin:/bin") is None:
+        pytest.skip("busybox is not installed: its wget cannot be tried")
     leases = check.lease(3)
     check.sim.configure("OTHER001", proxy=True)
     stranger = check.sim.state()["keys"]["OTHER001"]["proxy_url"]
     with (
-        pit(3) as hanging,
+        ExitStack() as pits,
         proxy_that_says(said(b"lies")) as liar,
         proxy_that_says(said(b"x", "503 Busy")) as busy,
     ):
-        asked = check(
+        hanging = {tool: pits.enter_context(pit(3)) for tool in TOOLS}
+        hosts = {
+            tool: reached_by_ssh(tmp_path / tool, path=path_for(tmp_path / tool, tool, *helpers))
+            + f' hanging="{hanging[tool].servers}"'
+            for tool in TOOLS
+        }
+        run = check.play(
             {
                 "good": {"proxies": leases, "expect": "lease"},
                 "json": {"proxies": leases[:1], "url": f"{check.sim.api_url}/origin"},
@@ -416,24 +430,26 @@ def test_each_tool(check: Checker, tmp_path: Path, tool: str, helpers: tuple[str
                 "dead": {"proxies": [DEAD]},
                 "liar": {"proxies": [liar]},
                 "busy": {"proxies": [busy]},
-                "hanging": {"proxies": hanging.servers, "timeout": 2},
+                "hanging": {"proxies": "{{ hanging }}", "timeout": 2},
             },
-            environment={"PATH": str(path)},
+            hosts=hosts,
         )
-        assert hanging.most == 3
-    found = checks(asked["good"])
-    assert [one["exit_ip"] for one in found] == [lease["ip"] for lease in leases]
-    name = "wget" if tool == "busybox" else tool
-    assert {one["tool"] for one in found} == {name}
-    for one in found:
-        # wget reports no time, so it is known only where there is a date to ask.
-        assert (one["latency_seconds"] is None) == (name == "wget" and not helpers)
-    assert checks(asked["json"])[0]["exit_ip"] == leases[0]["ip"]
-    assert "is not on the whitelist" in error_of(asked["not listed"])
-    assert "refused" in error_of(asked["dead"])
-    assert "not an address" in error_of(asked["liar"])
-    assert "503" in error_of(asked["busy"])
-    assert ["no response in time" in one["error"] for one in checks(asked["hanging"])] == [True] * 3
+        assert {tool: pit.most for tool, pit in hanging.items()} == dict.fromkeys(TOOLS, 3)
+    for tool in TOOLS:
+        asked = {task.name: task for task in run.tasks if task.host == tool}
+        found = checks(asked["good"])
+        assert [one["exit_ip"] for one in found] == [lease["ip"] for lease in leases], tool
+        name = "wget" if tool == "busybox" else tool
+        assert {one["tool"] for one in found} == {name}, tool
+        for one in found:
+            # wget reports no time, so it is known only where there is a date to ask.
+            assert (one["latency_seconds"] is None) == (name == "wget" and not helpers), tool
+        assert checks(asked["json"])[0]["exit_ip"] == leases[0]["ip"], tool
+        assert "is not on the whitelist" in error_of(asked["not listed"]), tool
+        assert "refused" in error_of(asked["dead"]), tool
+        assert "not an address" in error_of(asked["liar"]), tool
+        assert "503" in error_of(asked["busy"]), tool
+        assert ["no response in time" in one["error"] for one in checks(asked["hanging"])] == [True] * 3, tool
 
 
 @pytest.mark.newest_core
