@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ __all__ = ["scenario_fixture"]
 
 INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
 HERE, THERE = "", "delegate_to: bastion"
+CHECK, IGNORE = ("check_mode: true", "diff: true"), "ignore_errors: true"
 PLAY = """
 - hosts: app
   gather_facts: false
@@ -38,6 +40,12 @@ QUANZHOU, HUAIAN = 350500, 320800
 ISPS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 
 
+def task(name: str, module: str, options: str, *lines: str) -> str:
+    """One more task of a playbook, with these lines beside its module."""
+    parts = (f"    - name: {name}", f"qingguo.qgnet.{module}: {{{options}}}", *lines)
+    return "\n      ".join(part for part in parts if part) + "\n"
+
+
 class Stage:
     """Plays one task against the simulator, here or delegated."""
 
@@ -48,7 +56,13 @@ class Stage:
         self.extra = extra
 
     def run(self, module: str, options: str = "", *arguments: str, more: str = "", **variables: Any) -> Run:
-        text = PLAY.format(module=module, options=options, extra=self.extra) + more
+        return self._play(PLAY.format(module=module, options=options, extra=self.extra) + more, *arguments, **variables)
+
+    def play(self, tasks: str, *arguments: str, **variables: Any) -> Run:
+        """Run tasks that are written out."""
+        return self._play(PLAY.partition("    - name: it")[0].format() + tasks, *arguments, **variables)
+
+    def _play(self, text: str, *arguments: str, **variables: Any) -> Run:
         everything = {"key": self.sim.key, "api_url": self.sim.api_url, **variables}
         # A run with a log imports Ansible itself.
         log = {"ANSIBLE_LOG_PATH": str(self.playground.root / "ansible.log")} if "-vvvv" in arguments else {}
@@ -58,6 +72,10 @@ class Stage:
 
     def task(self, module: str, options: str = "", *arguments: str) -> Task:
         return self.run(module, options, *arguments).of("it")
+
+    def more(self, name: str, module: str, options: str = "", *lines: str) -> str:
+        """One more task at the same place."""
+        return task(name, module, options, self.extra, *lines)
 
     def predicted(self, module: str, options: str = "") -> Result:
         """What check mode says; that it writes nothing is asserted here."""
@@ -218,13 +236,15 @@ def test_qg_proxy_replace(stage: Stage, way: str) -> None:
 
 def test_qg_proxy_info(stage: Stage) -> None:
     held = stage.scenario.hold(2, 1)
-    for arguments in ([], ["--check", "--diff"]):
-        result = stage.run("qg_proxy_info", "", *arguments).ok().of("it").result
-        assert result["changed"] is False
-        assert result["count"] == 3
+    checked = stage.more("checked", "qg_proxy_info", "", *CHECK)
+    only = stage.more("only", "qg_proxy_info", f"task_ids: [{held[2]['task_id']}, NoSuchTask]")
+    run = stage.run("qg_proxy_info", more=checked + only).ok()
+    for name in ("it", "checked"):
+        result = run.of(name).result
+        assert result["changed"] is False, name
+        assert result["count"] == 3, name
         assert_fields(result["leases"], held)
-    only = stage.task("qg_proxy_info", f"task_ids: [{held[2]['task_id']}, NoSuchTask]").result
-    assert_fields(only["leases"], held[2:])
+    assert_fields(run.of("only").result["leases"], held[2:])
     assert [call["params"] for call in stage.sim.journal()] == [
         {"Detail": "1"},
         {"Detail": "1"},
@@ -235,9 +255,11 @@ def test_qg_proxy_info(stage: Stage) -> None:
 
 def test_qg_proxy_pool_info(stage: Stage) -> None:
     stage.sim.configure(plan={"kind": "dynamic_shared"})
-    for arguments in ([], ["--check"]):
-        result = stage.run("qg_proxy_pool_info", "count: 3, isp: unicom, pool: enterprise", *arguments).ok()
-        pool = result.of("it").result
+    options = "count: 3, isp: unicom, pool: enterprise"
+    more = stage.more("checked", "qg_proxy_pool_info", options, *CHECK)
+    run = stage.run("qg_proxy_pool_info", options, more=more).ok()
+    for name in ("it", "checked"):
+        pool = run.of(name).result
         assert pool["changed"] is False
         assert pool["count"] == len(pool["pool"]) == 3
         seen = {lease["ip"]: lease for lease in stage.sim.state()["keys"][stage.sim.key]["pool"]}
@@ -257,40 +279,46 @@ def test_qg_area_info(stage: Stage) -> None:
         {"area_id": HUAIAN, "area": "江苏省淮安市", "isp": 2, "available": 9},
     ]
     stage.sim.configure(plan={"stock": {"areas": stock}})
-    for arguments in ([], ["--check"]):
-        result = stage.run("qg_area_info", "", *arguments).ok().of("it").result
+    checked = stage.more("checked", "qg_area_info", "", *CHECK)
+    narrow = stage.more("only", "qg_area_info", f"available: true, isp: mobile, area_id: {HUAIAN}")
+    run = stage.run("qg_area_info", more=checked + narrow).ok()
+    for name in ("it", "checked"):
+        result = run.of(name).result
         assert result["changed"] is False
         assert result["count"] == 2
         fields = [(area["area_id"], area["name"], area["isp"], area["available"]) for area in result["areas"]]
         assert fields == [(QUANZHOU, "福建省泉州市", "telecom", False), (HUAIAN, "江苏省淮安市", "mobile", True)]
         assert result["areas"][0]["vendor"]["AreaId"] == QUANZHOU
-    only = stage.task("qg_area_info", f"available: true, isp: mobile, area_id: {HUAIAN}").result
+    only = run.of("only").result
     assert [area["area_id"] for area in only["areas"]] == [HUAIAN]
     assert stage.sim.journal()[-1]["params"] == {"AreaId": str(HUAIAN), "Isp": "2", "Status": "1"}
 
 
+#: Each module that calls the API for leases, and where its refused call is made: in turn here and delegated.
 CALLING = [
-    pytest.param("qg_proxy_allocate", "count: 2", id="allocate"),
-    pytest.param("qg_proxy_release", "all: true", id="release"),
-    pytest.param("qg_proxy_replace", "all: true", id="replace"),
-    pytest.param("qg_proxy_info", "", id="info"),
-    pytest.param("qg_proxy_pool_info", "", id="pool"),
-    pytest.param("qg_area_info", "", id="areas"),
+    ("qg_proxy_allocate", "count: 2", HERE),
+    ("qg_proxy_release", "all: true", THERE),
+    ("qg_proxy_replace", "all: true", HERE),
+    ("qg_proxy_info", "", THERE),
+    ("qg_proxy_pool_info", "", HERE),
+    ("qg_area_info", "", THERE),
 ]
 
 
-@pytest.mark.parametrize(("module", "options", "stage"), spread(CALLING, PLACES), indirect=["stage"])
-def test_a_refusal_is_one_clear_error(stage: Stage, module: str, options: str) -> None:
-    stage.sim.configure(status="expired", options={"error_status": 400})
-    run = stage.run(module, options)
-    task = run.of("it")
-    assert (run.rc, task.status) == (2, "failed")
-    assert task.result["code"] == -100
-    assert task.result["meaning"] == "plan missing or expired"
-    assert task.result["http_status"] == 400
-    assert task.result["endpoint"] in (LIST, POOL, AREAS)
-    assert_one_sentence(task.result["msg"])
-    assert "was refused with code -100 (plan missing or expired" in run.output
+def test_a_refusal_is_one_clear_error(here: Stage) -> None:
+    here.sim.configure(status="expired", options={"error_status": 400})
+    tasks = [task(module, module, options, place, IGNORE) for module, options, place in CALLING]
+    run = here.play("".join(tasks))
+    for module, _options, _place in CALLING:
+        failed = run.of(module)
+        assert failed.status == "failed", module
+        assert failed.result["code"] == -100, module
+        assert failed.result["meaning"] == "plan missing or expired", module
+        assert failed.result["http_status"] == 400, module
+        assert failed.result["endpoint"] in (LIST, POOL, AREAS), module
+        assert_one_sentence(failed.result["msg"])
+        printed = run.output.partition(f"TASK [{module}]")[2].partition("TASK [")[0]
+        assert "was refused with code -100 (plan missing or expired" in printed, module
     assert "Traceback" not in run.output
 
 
@@ -686,17 +714,20 @@ def test_a_proxy_url_in_a_loop_is_a_secret_too(stage: Stage, module: str, option
     assert_silent(stage.run(module, text, "-vvvv", "--diff", pwd=PWD).ok(), stage)
 
 
-@pytest.mark.parametrize(("module", "options", "field", "kind", "stage"), spread(URLS, PLACES), indirect=["stage"])
-def test_a_failure_is_reported_with_proxy_url_too(
-    stage: Stage, module: str, options: str, field: str, kind: str
-) -> None:
-    """Hidden is what holds a secret. The reason of a failure holds none, and has to be seen."""
-    stage.sim.configure(pwd=PWD, api_auth=True, status="expired")
-    sep = ", " if options else ""
-    run = stage.run(module, f"{options}{sep}proxy_url: true, pwd: '{{{{ pwd }}}}'", "-vvvv", pwd=PWD)
-    assert run.rc == 2
-    assert "was refused with code -100 (plan missing or expired" in run.output
-    assert_silent(run, stage)
+def test_a_failure_is_reported_with_proxy_url_too(here: Stage) -> None:
+    """What holds a secret is hidden. The reason of a failure holds none, and has to be seen."""
+    here.sim.configure(pwd=PWD, api_auth=True, status="expired")
+    wanted = "proxy_url: true, pwd: '{{ pwd }}'"
+    tasks = []
+    for case, place in zip(URLS, itertools.cycle([HERE, THERE])):
+        module, options = str(case.values[0]), str(case.values[1])
+        tasks.append(task(module, module, f"{options}, {wanted}" if options else wanted, place, IGNORE))
+    run = here.play("".join(tasks), "-vvvv", pwd=PWD)
+    assert [done.status for done in run.tasks] == ["failed"] * len(URLS)
+    for case in URLS:
+        printed = run.output.partition(f"TASK [{case.values[0]}]")[2].partition("TASK [")[0]
+        assert "was refused with code -100 (plan missing or expired" in printed, case.id
+    assert_silent(run, here)
 
 
 def test_an_unknown_outcome_is_reported_with_proxy_url_too(here: Stage) -> None:
