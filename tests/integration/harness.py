@@ -26,6 +26,8 @@ HERE = Path(__file__).resolve().parent
 PLAY_SECONDS = 240
 QUERY, ADD, DEL, QUOTA = "/whitelist/query", "/whitelist/add", "/whitelist/del", "/info/quota"
 LAUNCHER = Launcher()
+#: Where Ansible writes its log.
+LOG = "ANSIBLE_LOG_PATH"
 Result = dict[str, Any]
 #: An operation whose common options are set.
 Operate = Callable[..., Result]
@@ -170,9 +172,10 @@ class Playground:
             self.root / "play",
             self._environment(record, spy) | own,
             PLAY_SECONDS,
-            # Ansible opens its log, for one, when it is imported.
-            fresh=any(name.startswith(READ_BY_IMPORT) for name in own),
+            # The server of an environment has imported Ansible with it, and opens its log again for each run.
+            fresh=any(name.startswith(READ_BY_IMPORT) and name != LOG for name in own),
         )
+        assert LOG not in own or Path(own[LOG]).stat().st_size, "Ansible has not written its log"
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
         parts = [json.loads(line) for line in lines]
         tasks = [Task(part["host"], part["task"], part["status"], part["result"]) for part in parts]

@@ -14,6 +14,7 @@ import contextlib
 import gc
 import importlib
 import json
+import logging
 import os
 import secrets
 import subprocess
@@ -137,6 +138,10 @@ def become(request: Mapping[str, Any]) -> None:
 
     # It was made by the import, in a directory that each test begins anew.
     os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
+    # It has also opened the log, which is a file of an earlier test by now; a closed one is opened again by its name.
+    for handler in logging.root.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.close()
     # The import has chosen what distinguishes the tasks of one run from those of every other run.
     ansible_vars.random_int = secrets.token_hex(4)
 

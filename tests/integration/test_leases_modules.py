@@ -64,7 +64,6 @@ class Stage:
 
     def _play(self, text: str, *arguments: str, **variables: Any) -> Run:
         everything = {"key": self.sim.key, "api_url": self.sim.api_url, **variables}
-        # A run with a log imports Ansible itself.
         log = {"ANSIBLE_LOG_PATH": str(self.playground.root / "ansible.log")} if "-vvvv" in arguments else {}
         return self.playground.play(
             text, inventory=INVENTORY, variables=everything, arguments=arguments, environment=log
