@@ -38,10 +38,14 @@ options:
   keep_alive:
     description:
       - The duration of new leases, in minutes. The vendor's default for dynamic dedicated plans is one day.
-      - Shared and static plans have a fixed lifetime, and ignore it.
+      - Shared and static plans of the classic API have a fixed lifetime, and ignore it. Of the other products,
+        V(share), V(exclusive) and V(overseas) accept it.
     type: int
   distinct:
-    description: Whether to request addresses that the key has not held recently.
+    description:
+      - Whether to request addresses that the key has not held recently.
+      - The products V(share) and V(overseas) are always asked for addresses that the key does not hold, because their
+        leases have no task that distinguishes them.
     type: bool
     default: false
 """
