@@ -551,3 +551,20 @@ def test_away_from_its_collection_it_says_what_to_install(tmp_path: Path) -> Non
     assert said.endswith(
         "install ansible-core, and the collection with ansible-galaxy, for the Python that runs ansible-rulebook."
     )
+
+
+def test_a_product_host_is_watched(sim: Simulator, watching: Callable[..., None]) -> None:
+    sim.configure(plan={"kind": "share", "channels": 3})
+
+    async def story(watcher: Watcher) -> None:
+        await watcher.polls("/share/query", 1)
+        query = {"key": sim.key, "num": 2}
+        leased = requests.get(f"{sim.api_url}/share/get", params=query, timeout=5).json()["data"]
+        events = [await watcher.event() for _number in range(3)]
+        (low,) = (event for event in events if event["type"] == "quota_low")
+        assert (low["available"], low["total"]) == (1, 3)
+        new = {event["server"] for event in events if event["type"] == "lease_new"}
+        assert new == {lease["server"] for lease in leased}
+
+    watching(story, product="share", product_url=f"{sim.api_url}/{{product}}", leases=True, quota_below=2)
+    assert {call["path"] for call in sim.journal()} == {"/share/query", "/share/channels", "/share/get"}

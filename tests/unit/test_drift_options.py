@@ -28,6 +28,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import opera
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
+    PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
     account_api,
@@ -310,7 +311,7 @@ def test_the_event_source_documents_the_environment_that_it_reads(name: str, mon
     named = variables(WATCH[name])
     assert named == fallback(watch_options.SPEC[name])
     for variable in named:
-        value = OTHERS[WATCH[name]["type"]]
+        value = WATCH[name].get("choices", [OTHERS[WATCH[name]["type"]]])[-1]
         monkeypatch.setenv(variable, value)
         assert str(watch_options.read_options({})[name]) == value
 
@@ -372,7 +373,7 @@ def test_the_guide_lists_the_other_options_of_the_event_source(guide: str) -> No
     words = re.findall(r"`(\w+)`", prose)
     named = [word for word in words if not word.startswith("QG_")]
     account = [name for name in ACCOUNT_API_OPTIONS if name not in PROXY_API_OPTIONS]
-    in_order = [*PROXY_API_OPTIONS, "balance_below", *account]
+    in_order = [*PROXY_API_OPTIONS, *PRODUCT_OPTIONS, "balance_below", *account]
     # The two languages put what an option is for before or after it.
     assert sorted(named) == sorted(in_order)
     assert [name for name in named if name != "balance_below"] == [name for name in in_order if name != "balance_below"]

@@ -27,6 +27,8 @@ class Quota:
     available: int
     used: int
     vendor: Mapping[str, Any]
+    #: The addresses that a plan by volume of a product host may still extract; None for any other plan.
+    balance: int | None = None
 
     def described(self) -> dict[str, int]:
         """Return the numbers for results and failures."""

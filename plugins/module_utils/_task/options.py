@@ -136,6 +136,12 @@ def _parse_url(option: str, params: Mapping[str, Any], spec: Spec) -> str:
     return url
 
 
+def check_quota(product: str) -> None:
+    """Refuse to read the quota of a product that does not show any."""
+    if product in PRODUCTS and PRODUCTS[product].channels is None:
+        raise OptionError(f"product={product} has no quota that can be read: look at it in the vendor's console.")
+
+
 @dataclass(frozen=True)
 class TransportOptions:
     """The options of :data:`TRANSPORT_OPTIONS`, checked."""

@@ -22,7 +22,15 @@ from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
 from .._store.rate_limiter import minute_seconds
 from .._task.operation import secrets_in
-from .._task.options import ACCOUNT_API_OPTIONS, PROXY_API_OPTIONS, AccountApiOptions, ProxyApiOptions, Spec
+from .._task.options import (
+    ACCOUNT_API_OPTIONS,
+    PRODUCT_OPTIONS,
+    PROXY_API_OPTIONS,
+    AccountApiOptions,
+    ProxyApiOptions,
+    Spec,
+    check_quota,
+)
 from .events import BALANCE, Rules
 
 #: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind a minute, where the
@@ -40,6 +48,7 @@ WATCHED: Spec = {
 SPEC: Spec = {
     **WATCHED,
     "interval": {"type": "float", "default": 60.0},
+    **PRODUCT_OPTIONS,
     **PROXY_API_OPTIONS,
     **ACCOUNT_API_OPTIONS,
 }
@@ -71,6 +80,8 @@ class WatchOptions:
     interval: float
     proxy: ProxyApiOptions | None
     account: AccountApiOptions | None
+    product: str
+    product_url: str
     #: What no event may contain.
     secrets: frozenset[str] = field(repr=False)
 
@@ -80,11 +91,15 @@ class WatchOptions:
         rules = rules_from(params)
         # An API that no rule needs may be without its required options.
         present = {name: params[name] or "" for name in ("key", "app_id", "app_key")}
+        if rules.quota_below is not None:
+            check_quota(params["product"])
         return cls(
             rules=rules,
             interval=params["interval"],
             proxy=ProxyApiOptions.parse({**params, **present}) if set(rules.subjects) - {BALANCE} else None,
             account=AccountApiOptions.parse({**params, **present}) if BALANCE in rules.subjects else None,
+            product=params["product"],
+            product_url=params["product_url"],
             secrets=secrets_in(params, SPEC),
         )
 
@@ -107,8 +122,13 @@ def _value(name: str, value: object, option: Mapping[str, Any]) -> Any:
     if value is None:
         return None
     read, wanted = _TYPES[option["type"]]
+    if "choices" in option:
+        wanted = ", ".join(option["choices"])
     try:
-        return read(value)
+        found = read(value)
+        if found not in option.get("choices", [found]):
+            raise ValueError
+        return found
     except (TypeError, ValueError):
         shown = "" if option.get("no_log") or "@" in repr(value) else f"={value!r}"
         instead = f", or set the environment variable {option['fallback'][1][0]}" if "fallback" in option else ""

@@ -22,6 +22,8 @@ from typing import Any, Protocol, TypeVar, cast
 from .._api.account.client import AccountApi
 from .._api.classic.client import ProxyApi
 from .._api.deadline_session import REQUESTS_IMPORT_ERROR
+from .._api.exchange import KeyClient
+from .._api.product.client import ProductApi
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._task.operation import without_secrets
 from .._task.options import AccountApiOptions, ProxyApiOptions
@@ -29,6 +31,7 @@ from .events import BALANCE, LEASES, QUOTA, WHITELIST, Snapshot, Step, WatchStat
 from .options import WatchOptions, read_options
 
 T = TypeVar("T")
+Api = TypeVar("Api", bound=KeyClient)
 #: Waits for a number of seconds; raises QgError if the watcher is stopped meanwhile.
 Sleep = Callable[[float], None]
 logger = logging.getLogger("qingguo.qgnet.qg_watch")
@@ -45,7 +48,18 @@ class Queue(Protocol):
 
 
 def _with_proxy_api(read: Callable[[ProxyApi], T], options: WatchOptions, sleep: Sleep) -> T:
-    api = cast(ProxyApiOptions, options.proxy).client()
+    return _with_key(cast(ProxyApiOptions, options.proxy).client(), read, sleep)
+
+
+def _with_lease_api(read: Callable[[ProxyApi | ProductApi], T], options: WatchOptions, sleep: Sleep) -> T:
+    """Read from the API that serves the leases of the product."""
+    proxy = cast(ProxyApiOptions, options.proxy)
+    if options.product == "classic":
+        return _with_key(proxy.client(), read, sleep)
+    return _with_key(proxy.product_client(options.product, options.product_url), read, sleep)
+
+
+def _with_key(api: Api, read: Callable[[Api], T], sleep: Sleep) -> T:
     # The next poll is the next attempt.
     api.single_attempt = True
     api.budget.sleep = sleep
@@ -63,8 +77,8 @@ def _with_account_api(read: Callable[[AccountApi], T], options: WatchOptions, _s
 
 #: How each subject is read: with one call.
 FETCHERS: dict[str, Callable[[WatchOptions, Sleep], Any]] = {
-    QUOTA: functools.partial(_with_proxy_api, ProxyApi.quota),
-    LEASES: functools.partial(_with_proxy_api, ProxyApi.leases),
+    QUOTA: functools.partial(_with_lease_api, lambda api: api.quota()),
+    LEASES: functools.partial(_with_lease_api, lambda api: api.leases()),
     WHITELIST: functools.partial(_with_proxy_api, ProxyApi.whitelist),
     BALANCE: functools.partial(_with_account_api, AccountApi.balance),
 }
@@ -79,7 +93,7 @@ def prepare(params: Mapping[str, Any], sleep: Sleep) -> WatchOptions:
             "`python -m pip install requests`."
         )
     if options.proxy is not None:
-        _with_proxy_api(lambda _api: None, options, sleep)
+        _with_lease_api(lambda _api: None, options, sleep)
     if options.account is not None:
         _with_account_api(lambda _api: None, options, sleep)
     return options

@@ -79,6 +79,19 @@ options:
     description: The URL of the proxy API. Default from the environment variable QG_API_URL.
     type: str
     default: https://proxy.qg.net
+  product:
+    description:
+      - The product that the key was bought for. Its API serves the quota and the leases. Default from the
+        environment variable QG_PRODUCT.
+    type: str
+    choices: [classic, share, longterm, exclusive, overseas]
+    default: classic
+  product_url:
+    description:
+      - The URL of the API of a product other than classic, in which {product} is replaced by the product.
+        Default from the environment variable QG_PRODUCT_URL.
+    type: str
+    default: https://{product}.proxy.qg.net
   app_id:
     description: The appid of the account. Default from the environment variable QG_APP_ID.
     type: str

@@ -199,6 +199,16 @@ class ProductApi(LeaseClient):
                 return None
             raise
 
+    def quota(self) -> Quota:
+        """Return the channels, or for a plan by volume the addresses that are left, which are all available."""
+        quota = self.channels()
+        if quota is not None:
+            return quota
+        left = self.balance()
+        if left is None:
+            raise QgError(f"The plan behind this key of product={self.product} shows neither channels nor a balance.")
+        return Quota(left, left, 0, {"balance": left}, balance=left)
+
     def released_recently(self) -> bool:
         """Whether a channel may be about to become free: a minute after a release or replacement by this node."""
         calls = (self.endpoints.release, self.endpoints.replace)
