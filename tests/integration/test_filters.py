@@ -142,7 +142,7 @@ def reported_in_the_guide() -> str:
     blocks = re.findall(
         r"^\.\. code-block:: yaml\n\n((?:   .*\n|\n)+)", guide.read_text(encoding="utf-8"), re.MULTILINE
     )
-    (block,) = (block for block in blocks if "proxy_curl" in block)
+    (block,) = (block for block in blocks if "--config" in block)
     return str(block)
 
 

@@ -30,7 +30,6 @@ from .._core.text import format_sample, one_line, quote_word
 from .._core.validation import check_range
 
 Row = dict[str, Any]
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _EMPTY = instances([{"suid": "-"}], include_secrets=True)[0]
 _PUBLIC = instances([{"suid": "-"}])[0]
 #: The variables of a host: the requested brand, and all columns of a service.
@@ -224,12 +223,12 @@ def address(row: Row, column: str, *, only_global: bool = False) -> tuple[str | 
     return str(parsed), ""
 
 
-def _embedded(parsed: Address) -> Address:
+def _embedded(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """Return the IPv4 address in an IPv6 address of the form ::ffff:192.0.2.1; other addresses unchanged."""
     return (parsed.ipv4_mapped or parsed) if isinstance(parsed, ipaddress.IPv6Address) else parsed
 
 
-def _is_remote(parsed: Address) -> bool:
+def _is_remote(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether another machine can have this address and be reached from other networks."""
     ip = _embedded(parsed)
     if ip.is_loopback or ip.is_unspecified or ip.is_link_local or ip.is_multicast or ip.is_reserved:

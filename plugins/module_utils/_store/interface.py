@@ -16,25 +16,31 @@ from typing import Any, Protocol
 
 
 class Cursor(Protocol):
-    """The result of a statement. ``lastrowid`` is the number of the row that the statement has inserted."""
+    """The result of a statement."""
 
     @property
-    def rowcount(self) -> int: ...
+    def rowcount(self) -> int:
+        """The number of rows that the statement has changed."""
 
     @property
-    def lastrowid(self) -> int | None: ...
+    def lastrowid(self) -> int | None:
+        """The number of the row that the statement has inserted."""
 
-    def fetchone(self) -> Any: ...
+    def fetchone(self) -> Any:
+        """Return the next row; None if there is no more."""
 
-    def __iter__(self) -> Iterator[Any]: ...
+    def __iter__(self) -> Iterator[Any]:
+        """Return the rows."""
 
 
 class Connection(Protocol):
     """A database within a transaction."""
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor:
+        """Run one statement."""
 
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any: ...
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
+        """Run one statement for each of the parameters."""
 
 
 class Store(Protocol):

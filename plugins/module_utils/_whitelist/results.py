@@ -20,7 +20,7 @@ from .plan import WhitelistResult
 NO_USAGE = {"calls": 0, "retries": 0, "waited_seconds": 0.0}
 
 
-def task_result(result: WhitelistResult, usage: Mapping[str, Any] = NO_USAGE, *, diff: bool) -> dict[str, Any]:
+def task_result(result: WhitelistResult, usage: Mapping[str, Any] | None = None, *, diff: bool) -> dict[str, Any]:
     """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
     returned: dict[str, Any] = {
         "changed": bool(result.added or result.removed),
@@ -33,7 +33,7 @@ def task_result(result: WhitelistResult, usage: Mapping[str, Any] = NO_USAGE, *,
         ],
         "whitelist": numeric_order(result.after),
         "count": len(result.after),
-        "api": dict(usage),
+        "api": dict(usage or NO_USAGE),
     }
     if diff:
         returned["diff"] = {

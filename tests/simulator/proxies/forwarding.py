@@ -65,7 +65,9 @@ class AccessControlPlugin(HttpProxyPlugin):
 
     def _exit_address(self, connection: Connection) -> str:
         """Return the exit address for the request; a client that may not use the proxy gets an error."""
-        headers = {name.decode(): value.decode("latin-1") for name, (_, value) in (self.request.headers or {}).items()}
+        headers = {
+            name.decode(): value.decode("latin-1") for name, (_original, value) in (self.request.headers or {}).items()
+        }
         try:
             exit_address = self._access.exit_for(ProxyRequest.from_http(connection, headers))
         except NoExitError:

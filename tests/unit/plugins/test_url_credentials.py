@@ -97,6 +97,7 @@ VALID: dict[str, Any] = {
     "ips": ["8.8.8.8"],
     "proxies": ["192.0.2.8:3128"],
     "step": "detect",
+    "tunnel": "tunnel.qg.example:19702",
 }
 #: The same for single modules, which want one of several.
 CHOICES: dict[str, dict[str, Any]] = {
