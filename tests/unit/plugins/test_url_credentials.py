@@ -202,7 +202,7 @@ def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> 
         for option, declared in spec.items()
         if takes_text(declared) and option not in ("inventory_id", "vars_prefix")
     ]
-    assert {"api_url", "account_url"} & set(names)
+    assert {"api_url", "account_url", "tunnel"} & set(names)
     for option in names:
         beside = {other: value for other, value in BESIDE.get(option, {}).items() if other in spec}
         for url in MISTYPED:
