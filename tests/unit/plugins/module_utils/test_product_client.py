@@ -110,6 +110,23 @@ def test_several_areas_are_one_parameter(client: Client) -> None:
     assert sent == "&num=1&area=110100,130227&area_ex=440100&isp=3&keep_alive=60"
 
 
+def test_a_replacement_has_the_terms_of_an_extraction(client: Client) -> None:
+    api, transport = client(response([FULL]))
+    terms = AllocationParams(areas=("110100",), exclude_areas=("440100",), keep_alive=60, isp="mobile", distinct=True)
+    api.replace(2, terms)
+    path, _password, sent = transport.sent[0].partition(PWD.replace("+", "%2B"))
+    assert path.startswith("https://exclusive.example/replace?")
+    assert sent == "&num=2&area=110100&area_ex=440100&isp=2&distinct=true&keep_alive=60"
+
+
+def test_a_release_by_task_names_the_task_alone(client: Client) -> None:
+    api, transport = client(response([FULL]), response(1))
+    leases = api.leases()
+    assert api.release(leases, by_task=True) == leases
+    assert transport.sent[1].endswith(f"&task={leases[0].task_id}")
+    assert "&ip=" not in transport.sent[1]
+
+
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_addresses_are_distinct_where_no_task_distinguishes_them(client: Client, product: str) -> None:
     api, transport = client(response([FULL]), product=product)
