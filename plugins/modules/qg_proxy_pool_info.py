@@ -16,6 +16,7 @@ author:
 description:
   - Reads proxies of the pool behind a QG.net key. They take no channel, and are not leased.
   - Only dynamic shared plans that are billed by time have a pool. The vendor may return other addresses in each call.
+  - Only O(product=classic) is accepted. The pool of V(share) cannot be read without leasing addresses.
 options:
   count:
     description: The number of addresses to request, from 1 to 100. The vendor may return fewer.
@@ -31,6 +32,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.leases
   - qingguo.qgnet.leases.proxy_url
+  - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
   - qingguo.qgnet.state_dir
 seealso:

@@ -466,6 +466,7 @@ MISTAKES: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "bgp": ("exclusive", "allocate", {"isp": "bgp"}, "isp=bgp is not a provider of product=exclusive"),
     "two areas in one": ("share", "allocate", {"areas": ["350500,440100"]}, "one whole name in each entry"),
     "quota of overseas": ("overseas", "quota", {}, "product=overseas has no quota"),
+    "pool of share": ("share", "pool", {}, "product=share has no pool that can be read without a lease"),
     "no URL": ("share", "info", {"product_url": ""}, "product_url"),
     "no scheme": ("share", "info", {"product_url": "share.proxy.qg.net"}, "product_url"),
     "a product that is none": ("shared", "info", {}, "value of product must be one of"),

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._api.leases import Area
+from .._core.errors import OptionError
 from .._core.validation import check_range
 from .._task.operation import Mode, Operation
 from .._task.options import PLACE_OPTIONS, POOLS, PRODUCT_OPTIONS, PROXY_API_OPTIONS, product_api, proxy_api
@@ -27,6 +28,12 @@ def _check_area(params: Mapping[str, Any]) -> None:
 
 
 def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    if params["product"] != CLASSIC:
+        # The call /pool of the product share leases addresses while it reads them.
+        raise OptionError(
+            f"product={params['product']} has no pool that can be read without a lease: set product=classic for a key "
+            "of a dynamic shared plan, or use qg_proxy_allocate."
+        )
     _check_area(params)
     check_range("count", params["count"], 1, MAX_PER_CALL)
     check_proxy_url(params)
@@ -69,6 +76,7 @@ POOL_INFO = Operation(
         "pool": {"type": "str", "choices": list(POOLS)},
         "proxy_url": {"type": "bool", "default": False},
         **PLACE_OPTIONS,
+        **PRODUCT_OPTIONS,
         **PROXY_API_OPTIONS,
     },
     run=_run_pool,
