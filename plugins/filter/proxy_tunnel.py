@@ -100,6 +100,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quote_word
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import MAX_TUNNEL_TTL, TUNNEL_LABEL
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
     proxy_address,
     refusal,
@@ -109,9 +110,7 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address impor
 
 NAME = "proxy_tunnel"
 _FORMS = ("url", "lease", "headers")
-_LABEL = re.compile(r"[A-Za-z0-9_]{1,64}")
 _AREA = re.compile(r"[A-Z]{2}|[0-9]{6}")
-_MAX_TTL = 86400
 
 
 def proxy_tunnel(
@@ -151,9 +150,8 @@ def proxy_tunnel(
 
 
 def _check_label(label: Any) -> str:
-    # A hyphen separates the parts of the user name.
     text = str(label) if isinstance(label, int) and not isinstance(label, bool) else label
-    if not isinstance(text, str) or not _LABEL.fullmatch(text):
+    if not isinstance(text, str) or not TUNNEL_LABEL.fullmatch(text):
         shown = quote_word(text) if isinstance(text, str) else type_name(text)
         raise refusal(NAME, f"a label that is {shown}", "give 1 to 64 letters, digits and underscores")
     return text
@@ -173,8 +171,8 @@ def _check_ttl(ttl: Any) -> str | None:
     if ttl is None:
         return None
     text = str(ttl)
-    if isinstance(ttl, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= _MAX_TTL:
-        raise refusal(NAME, f"a ttl that is {quote_word(text)}", f"give whole seconds from 1 to {_MAX_TTL}")
+    if isinstance(ttl, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_TUNNEL_TTL:
+        raise refusal(NAME, f"a ttl that is {quote_word(text)}", f"give whole seconds from 1 to {MAX_TUNNEL_TTL}")
     return str(int(text))
 
 

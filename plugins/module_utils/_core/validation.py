@@ -22,6 +22,10 @@ from .text import describe, quote_word
 # Compiled here, once for all workers of a run: compiling it in each would take longer than all that it is used for.
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
 
+#: The label of a tunnel's exit, in which a hyphen would begin another part of the user name, and the maximum seconds
+#: for which it is kept.
+TUNNEL_LABEL, MAX_TUNNEL_TTL = re.compile(r"[A-Za-z0-9_]{1,64}"), 86400
+
 
 def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> str:
     """Refuse what is not a plain HTTP(S) address of a service, such as the example; a credential is never quoted."""

@@ -22,15 +22,13 @@ from .._api.parsing import duration, integer
 from .._core.addresses import parse_address
 from .._core.errors import OptionError, QgError
 from .._core.text import describe, quote_word
-from .._core.validation import check_range, check_url
+from .._core.validation import MAX_TUNNEL_TTL, TUNNEL_LABEL, check_range, check_url
 from .detect import read_address
 from .shell import NO_TOOL, Record, build_script, explain_exit_code, new_nonce, parse_records
 
 #: The maximum length of the proxies in one command: about 2000 of them. Linux allows 131072 characters in one argument,
 #: and each shell that passes on the command adds quotes.
 MAX_LIST = 60_000
-#: The maximum time to live of a tunnel's exit, in seconds.
-MAX_TTL = 86400
 
 # A record contains the errors of the tool, its exit code, the times before and after (for a tool that does not report
 # the duration), and the response. A record has less than the 4096 bytes that a pipe writes atomically, so that records
@@ -170,14 +168,14 @@ def _proxy(number: int, entry: object, leased: bool) -> Proxy:
 def _label(number: int, entry: Mapping[str, Any]) -> tuple[str, str]:
     """Return the label and the time to live of a tunnel's exit, as text; both are empty for any other proxy."""
     label, ttl = ("" if entry.get(name) is None else str(entry[name]) for name in ("label", "ttl"))
-    if label and not re.fullmatch(r"[A-Za-z0-9_]{1,64}", label):
+    if label and not TUNNEL_LABEL.fullmatch(label):
         raise OptionError(
             f"proxies, entry {number}, has the label {quote_word(label)}: give 1 to 64 letters, digits and underscores."
         )
-    if ttl and not (label and re.fullmatch(r"[1-9][0-9]{0,4}", ttl) and int(ttl) <= MAX_TTL):
+    if ttl and not (label and re.fullmatch(r"[1-9][0-9]{0,4}", ttl) and int(ttl) <= MAX_TUNNEL_TTL):
         raise OptionError(
-            f"proxies, entry {number}, has the ttl {quote_word(ttl)}: give whole seconds from 1 to {MAX_TTL} beside a "
-            "label."
+            f"proxies, entry {number}, has the ttl {quote_word(ttl)}: give whole seconds from 1 to {MAX_TUNNEL_TTL} "
+            "beside a label."
         )
     return label, ttl
 

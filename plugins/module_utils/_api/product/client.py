@@ -103,7 +103,7 @@ class ProductApi(LeaseClient):
             data = self._call(self.endpoints.query, {}, _checked)
         listed = self._names.named(models.leases(data))
         found = self._corrected(listed, lambda _task: True, self._names.all_of(doubted))
-        # What an earlier process was told may have another name in the list, which counts from now on.
+        # What was reported to an earlier process may have another name in the list, which counts from now on.
         names = {lease.name for lease in listed}
         shown = [lease for lease in found if lease.name in names]
         renamed = {
@@ -177,23 +177,21 @@ class ProductApi(LeaseClient):
 
     def channels(self) -> Quota | None:
         """Return the channels; None for a plan, or a product, that has none."""
-        if self.endpoints.channels is None:
-            return None
-        try:
-            quota = self._call(self.endpoints.channels, {}, models.channels)
-        except ProductError as error:
-            if error.code in (ACCESS_DENY, INVALID_PARAMETER):
-                return None
-            raise
-        self.rate_limiter.learn_channels(self.key_digest, quota.total)
+        quota = self._read_if_offered(self.endpoints.channels, models.channels)
+        if quota is not None:
+            self.rate_limiter.learn_channels(self.key_digest, quota.total)
         return quota
 
     def balance(self) -> int | None:
         """Return how many addresses a plan by volume may still extract; None for a plan, or a product, without."""
-        if self.endpoints.balance is None:
+        return self._read_if_offered(self.endpoints.balance, models.balance)
+
+    def _read_if_offered(self, endpoint: Endpoint | None, read: Reader[T]) -> T | None:
+        """Return the data of a call; None if the product does not have it, or the plan does not permit it."""
+        if endpoint is None:
             return None
         try:
-            return self._call(self.endpoints.balance, {}, models.balance)
+            return self._call(endpoint, {}, read)
         except ProductError as error:
             if error.code in (ACCESS_DENY, INVALID_PARAMETER):
                 return None

@@ -22,7 +22,7 @@ def is_same(one: Lease, other: Lease) -> bool:
     if one.expires and other.expires:
         same_end = one.expires == other.expires
     else:
-        # Of two forms of a deadline, only one of which can be read, nobody knows whether they are the same.
+        # Of two forms of a deadline, only one of which can be read, it is unknown whether they are the same.
         same_end = bool(one.expires or other.expires or not one.deadline or not other.deadline)
         same_end = same_end or one.deadline == other.deadline
     named_both = one.task_id and other.task_id
