@@ -10,6 +10,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from .._api.leases import Lease, Quota, oldest_first
 from .._core.errors import CallError, OptionError, QgError
@@ -58,7 +59,8 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
     Leases beyond the desired count may stay undetermined, except with ``all_of_them``.
     """
     held, now, origins = session.held.values(), session.now(), session.origins()
-    found = classify(held, desired, now, origins, {})
+    match = partial(classify, held, desired, now, origins, ends_at_deadline=session.features.ends_at_deadline)
+    found = match({})
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
     enough = len(found.matching) >= desired.count and not desired.exact and not all_of_them
     terms = desired.params
@@ -73,7 +75,7 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
             # Without the names, the leases stay undetermined.
             return found
         session.store.save_area_names(names)
-    return classify(held, desired, now, origins, names)
+    return match(names)
 
 
 def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
@@ -89,13 +91,22 @@ def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
 def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) -> None:
     """Refuse, before the first change, more leases than the plan has channels for."""
     quota = result.quota
-    free = None if quota is None else quota.available + len(first.surplus)
-    if quota is None or free is None or first.missing <= free:
+    if quota is None:
+        return
+    if quota.balance is None:
+        free = quota.available + len(first.surplus)
+        limit = (
+            f"only {free} of the plan's {quota.total} channels can be had. Lower count, release leases that are not "
+            "needed, or buy channels."
+        )
+    else:
+        free = quota.balance
+        limit = f"the plan has only {free} addresses left. Lower count, or buy more."
+    if first.missing <= free:
         return
     raise QgError(
         f"count={desired.count} needs {first.missing} more leases ({len(first.keep)} of the {len(result.before)} held "
-        f"ones match), but only {free} of the plan's {quota.total} channels can be had. Lower count, release leases "
-        "that are not needed, or buy channels.",
+        f"ones match), but {limit}",
         quota=quota.described(),
         held=len(result.before),
         missing=first.missing,

@@ -77,11 +77,15 @@ def _in_area(lease: Lease, area_id: int, origin: Origin, areas: Mapping[str, int
 
 def _in_one_of(lease: Lease, codes: Collection[str], areas: Mapping[str, int]) -> bool | None:
     """Whether a lease of a product host is in one of these areas; None if that is unknown."""
-    if lease.area_code:
-        signs = [_is_within(lease.area_code, code) for code in codes]
-    else:
-        signs = [_in_area(lease, int(code), Origin(), areas) if code.isdecimal() else None for code in codes]
-    return True if True in signs else None if None in signs else False
+    own = [lease.area_code] if lease.area_code else _codes_of(lease.region or "", areas)
+    signs = [_is_within(code, wanted) for wanted in codes for code in own]
+    return True if True in signs else None if None in signs or not own else False
+
+
+def _codes_of(region: str, areas: Mapping[str, int]) -> list[str]:
+    """Return the codes of the areas that a region names, without those that contain another one of them."""
+    named = {str(code) for name, code in areas.items() if name in region}
+    return [code for code in named if not any(_is_within(other, code) for other in named - {code})]
 
 
 def _is_within(code: str, area: str) -> bool | None:
@@ -123,12 +127,23 @@ def _is_of_kind(
 
 
 def classify(
-    held: Iterable[Lease], desired: DesiredLeases, now: float, origins: Mapping[str, Origin], areas: Mapping[str, int]
+    held: Iterable[Lease],
+    desired: DesiredLeases,
+    now: float,
+    origins: Mapping[str, Origin],
+    areas: Mapping[str, int],
+    *,
+    ends_at_deadline: bool = True,
 ) -> LeaseMatch:
-    """Return which of the held leases match. ``areas`` are the vendor's names of areas, with their numbers."""
+    """Return which of the held leases match. ``areas`` are the vendor's names of areas, with their numbers.
+
+    Without ``ends_at_deadline``, the end of a lease that is held after its deadline is unknown.
+    """
     found: dict[tuple[bool | None, bool], list[Lease]] = {}
     for lease in oldest_first(held):
         kind, remaining = _is_of_kind(lease, desired, origins, areas), lease.remaining(now)
+        if remaining is not None and remaining <= 0 and not ends_at_deadline:
+            remaining = None
         if desired.min_remaining and remaining is None and kind:
             kind = None
         enough = not desired.min_remaining or remaining is None or remaining >= desired.min_remaining * 60

@@ -75,8 +75,7 @@ class ProductLeases:
         self.get = api.get
         self.replace = api.replace
         self.release = api.release
-        # A plan by volume does not show in its balance which of its leases have ended, so only the list counts there.
-        self.quota = api.channels
+        self.quota = api.quota_or_none
         self.areas = api.areas
         self.release_batch = api.release_batch
         self.released_recently = api.released_recently

@@ -40,6 +40,7 @@ class LeaseSession(Session[Lease]):
         self.store = LeaseStore(api.rate_limiter.state, api.key_digest, self.now)
         self.new: dict[str, Lease] = {}
         self.before: tuple[Lease, ...] = ()
+        self.by_volume = False
         #: Whether a release may still be carried out, which would hit a new lease of the same address.
         self.release_in_flight = False
         #: The names of leases that were reported as released, and that the vendor's list still showed at the end.
@@ -117,8 +118,8 @@ class LeaseSession(Session[Lease]):
         return self.api.quota()
 
     def balance(self, quota: Quota) -> int:
-        """The channels that are free or carry a listed lease."""
-        return quota.available + len(self.held)
+        """The channels that are free or carry a listed lease; of a plan by volume, what was left before this run."""
+        return quota.available + len(self.held if quota.balance is None else self.new)
 
     def wait_for_channels(self, wanted: int, *, wait: bool) -> Quota | None:
         """Return the quota, with ``wait`` once it has room for N more leases, or when it certainly will not."""
@@ -128,6 +129,7 @@ class LeaseSession(Session[Lease]):
             if quota is None:
                 return None
             self.balance_before = self.balance(quota)
+            self.by_volume = quota.balance is not None
             # No channel that becomes free makes room for more than there are beside those that are held.
             hopeless = wanted > quota.total - len(self.held) or not self.api.released_recently() or self.now() >= until
             if quota.available >= wanted or not wait or hopeless:
@@ -141,6 +143,11 @@ class LeaseSession(Session[Lease]):
         """Wait before the next check for a free channel."""
         interval = self.policy.channel_poll_interval
         self.api.budget.wait(interval, "a released channel is not free yet", self.features.get)
+
+    @property
+    def lasting_balance(self) -> int | None:
+        """Of a plan by volume, the balance does not show later which of its leases have ended since."""
+        return None if self.by_volume else self.balance_before
 
     def quota_shows_unlisted(self, known: Collection[str]) -> bool:
         """Whether channels stay taken by leases that the list does not show, for as long as the list may lag.

@@ -68,6 +68,11 @@ class Session(abc.ABC, Generic[R]):
     def balance(self, quota: Quota) -> int:
         """A figure that decreases when the quota counts a resource that the last list does not show."""
 
+    @property
+    def lasting_balance(self) -> int | None:
+        """The balance before this run pays, if a later run can compare its own with it."""
+        return self.balance_before
+
     def exceeds_list(self, balance: int | None) -> bool:
         """Whether the quota counts more than the list shows, compared with this balance; False if that is unknown."""
         quota = None if balance is None else self.quota()
@@ -119,7 +124,7 @@ class Session(abc.ABC, Generic[R]):
             wanted=wanted,
             known=known,
             request=request,
-            balance=self.balance_before,
+            balance=self.lasting_balance,
             timeout=self.api.timeout,
         )
         pending = self.pending.setdefault(call, [])

@@ -77,7 +77,7 @@ def replace_leases(request: ClassicRequest) -> ResponseBody:
     params, addresses = AllocationParams.parse(request), list[str]()
     wanted = params.wanted
     if request.key.options.replace_ip == "apply" and request.given("IP"):
-        addresses = request.addresses()
+        addresses = request.addresses("IP")
         if not {lease.ip for lease in request.key.holdings.leases}.issuperset(addresses):
             raise ApiError(codes.INVALID_PARAMETER)
         wanted = replace(wanted, count=len(addresses))

@@ -11,7 +11,7 @@ from .request import ClassicRequest, ResponseBody
 
 def add(request: ClassicRequest) -> ResponseBody:
     key, options = request.key, request.key.options
-    requested = request.addresses()
+    requested = request.addresses("IP")
     foreign = {ip for ip in requested if request.keys.whitelist_owner(ip) not in (None, key)}
     if foreign and options.bound == "refuse":
         raise ApiError(codes.BOUND_TO_OTHER_KEY)
@@ -32,7 +32,7 @@ def add(request: ClassicRequest) -> ResponseBody:
 
 def delete(request: ClassicRequest) -> ResponseBody:
     key = request.key
-    requested = request.addresses()
+    requested = request.addresses("IP")
     if key.options.absent_del == "error" and any(ip not in key.whitelist for ip in requested):
         raise ApiError(codes.INVALID_PARAMETER)
     deleted = request.without_dropped([ip for ip in requested if ip in key.whitelist])

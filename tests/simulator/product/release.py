@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from ..keys.leases import Lease
 from ..keys.plans import LONGTERM
 from . import codes
 from .codes import ProductError
@@ -17,29 +16,13 @@ ADDRESS_WINDOW = "deleted addresses"
 """The rate window that counts addresses, in addition to the one that counts calls."""
 
 
-def _selected_leases(request: ProductRequest) -> list[Lease]:
-    """Return the leases of the key that ``ip`` or ``task`` selects."""
-    names = [name for name in ("ip", "task") if request.given(name)]
-    if len(names) != 1:
-        raise ProductError(codes.INVALID_PARAMETER)
-    name, leases = names[0], request.key.holdings.leases
-    if request.selects_all(name):
-        return list(leases)
-    requested = request.addresses(name) if name == "ip" else request.string_list(name)
-    selected = [lease for lease in leases if (lease.ip if name == "ip" else lease.task_id) in requested]
-    known = {lease.ip if name == "ip" else lease.task_id for lease in selected}
-    if request.key.options.absent_release == "error" and not known.issuperset(requested):
-        raise ProductError(codes.INVALID_PARAMETER)
-    return selected
-
-
 def delete(request: ProductRequest) -> int:
     """Release leases and return their number."""
     key, rate_limiter = request.key, request.rate_limiter
     if key.plan.kind == LONGTERM and not key.plan.static:
         # Dynamic addresses end by themselves.
         raise ProductError(codes.ACCESS_DENY)
-    leases = request.without_dropped(_selected_leases(request))
+    leases = request.without_dropped(request.selected_leases())
     if key.plan.kind == LONGTERM:
         limit, seconds = MAX_PER_WEEK, WEEK
         if any(request.now - lease.at <= DAY for lease in leases):

@@ -36,7 +36,7 @@ class Paths:
 
     get: str
     query: str
-    quota: str
+    quota: str | None = None
     replace: str | None = None
     release: str | None = None
 
@@ -53,6 +53,7 @@ PATHS = {
     "exclusive": Paths(
         "/exclusive/get", "/exclusive/query", "/exclusive/channels", "/exclusive/replace", "/exclusive/delete"
     ),
+    "overseas": Paths("/overseas/get", "/overseas/query"),
 }
 #: When a call is carried out, its method, path and parameters.
 LateCall = tuple[float, str, str, dict[str, str]]

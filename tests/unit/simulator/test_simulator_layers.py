@@ -22,7 +22,7 @@ LAYERS: dict[str, set[str]] = {
     "exchange": {"network"},
     "proxies": {"clock", "network", "validation"},
     # A lease has an exit address and a port.
-    "keys": {"clock", "proxies", "validation"},
+    "keys": {"clock", "proxies", "rate_limits", "validation"},
     "classic": {"clock", "exchange", "formats", "keys", "rate_limits"},
     "product": {"clock", "exchange", "formats", "keys", "rate_limits"},
     "tunnels": {"clock", "exchange", "keys"},

@@ -82,6 +82,8 @@ class ProductApi(LeaseClient):
         self._credentials = {"key": key, **({"pwd": pwd} if pwd else {})}
         self._parser = ProductResponseParser(self._credentials.values())
         self._names = Names()
+        #: Whether the plan is one by volume, which has no channels, as far as this run has seen.
+        self._by_volume = False
 
     def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         return self._exchange(
@@ -97,11 +99,11 @@ class ProductApi(LeaseClient):
 
         For ``doubted`` leases (names), whose release was reported, the list alone decides.
         """
-        data = self._call(self.endpoints.query, {}, _checked)
-        if data is None:
-            # Many servers write an empty list so, but a fault may, too, and a plan by volume has no quota beside it.
-            data = self._call(self.endpoints.query, {}, _checked)
-        listed = self._names.named(models.leases(data))
+        listed = self._call(self.endpoints.query, {}, models.leases_or_none)
+        if listed is None:
+            # Many servers write an empty list so, but a fault may, too, and no balance shows what is held.
+            listed = self._call(self.endpoints.query, {}, models.leases)
+        listed = self._names.named(listed)
         found = self._corrected(listed, lambda _task: True, self._names.all_of(doubted))
         # What was reported to an earlier process may have another name in the list, which counts from now on.
         names = {lease.name for lease in listed}
@@ -197,15 +199,21 @@ class ProductApi(LeaseClient):
                 return None
             raise
 
-    def quota(self) -> Quota:
+    def quota_or_none(self) -> Quota | None:
         """Return the channels, or for a plan by volume the addresses that are left, which are all available."""
-        quota = self.channels()
-        if quota is not None:
-            return quota
-        left = self.balance()
+        quota = self.channels() if not self._by_volume else None
+        left = self.balance() if quota is None else None
         if left is None:
-            raise QgError(f"The plan behind this key of product={self.product} shows neither channels nor a balance.")
+            return quota
+        self._by_volume = True
         return Quota(left, left, 0, {"balance": left}, balance=left)
+
+    def quota(self) -> Quota:
+        """Return the same; raises QgError if the plan shows neither."""
+        quota = self.quota_or_none()
+        if quota is None:
+            raise QgError(f"The plan behind this key of product={self.product} shows neither channels nor a balance.")
+        return quota
 
     def released_recently(self) -> bool:
         """Whether a channel may be about to become free: a minute after a release or replacement by this node."""
@@ -219,12 +227,6 @@ class ProductApi(LeaseClient):
     def areas(self) -> list[Area]:
         """Return the areas that the vendor offers addresses in."""
         return self._call(self.endpoints.areas, {}, models.areas)
-
-
-def _checked(data: object) -> object:
-    """Return the data of a list if it has one of the known shapes."""
-    models.leases(data)
-    return data
 
 
 def _offered(endpoint: Endpoint | None) -> Endpoint:

@@ -30,6 +30,11 @@ def leases(data: object) -> list[Lease]:
     return [Lease.from_item(item, task_id) for item, task_id in _items(data, "")]
 
 
+def leases_or_none(data: object) -> list[Lease] | None:
+    """Return the leases in ``data``, or None if that is null."""
+    return None if data is None else leases(data)
+
+
 def new_leases(data: object) -> list[Lease]:
     """Return the leases in the response to an extraction; a success without leases is refused."""
     found = leases(data)

@@ -154,6 +154,12 @@ PRODUCTS = {
         ({}, {"query_shape": "task_map"}, {"query_shape": "list"}, {"query_shape": "entries"}),
         CODES,
     ),
+    "overseas": Product(
+        "overseas",
+        ({"kind": "overseas", "lifetime": 10}, {"kind": "overseas"}),
+        ({}, {"query_shape": "single", "get_shape": "single"}, {"empty_data": "null"}),
+        CODES,
+    ),
 }
 
 
@@ -239,8 +245,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
     @rule(call=st.sampled_from([*WRITING, "query", "quota"]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2))
     def something_will_fail(self, call: str, kind: dict[str, Any], times: int) -> None:
         path = getattr(self.paths, call)
-        if self.product.name != CLASSIC and call == "query" and kind["kind"] in ("data_null", "data_absent"):
-            # A product host writes an empty list so: only another reading, or the channels, show that it is none.
+        if not self.is_list_of_nothing_clear() and call == "query" and kind["kind"] in ("data_null", "data_absent"):
+            # A product host writes an empty list so, and two in a row count if no quota shows otherwise.
             path = None
         if path and (kind["kind"] != "partial" or call in WRITING):
             code = {"code": self.product.codes.get(kind["code"], kind["code"])} if "code" in kind else {}
@@ -451,6 +457,11 @@ class LeaseStateMachine(RuleBasedStateMachine):
         late = self.signs(self.wire.late_paid(self.waiting))
         return sum(self.sign(lease.ip, lease.port, lease.task_id) in late for lease in self.matching(desired))
 
+    def is_list_of_nothing_clear(self) -> bool:
+        """Whether null is no list of the API, or the quota shows how many leases are held."""
+        has_channels = self.paths.quota is not None and self.core.keys[KEY].plan.billing != "volume"
+        return self.product.name == CLASSIC or has_channels
+
     def sign(self, ip: str, port: int, task: str) -> tuple[str, str] | int:
         """What distinguishes a paid lease: not every list of a product host has the exit or the task."""
         return (ip, task) if self.product.name == CLASSIC else port
@@ -464,6 +475,9 @@ class LeaseStateMachine(RuleBasedStateMachine):
         if self.core.keys[KEY].options.query_shape == "entries":
             # Nor does the list contain the provider, and the area in another form.
             return dataclasses.replace(params, area_id=None, isp=None)
+        if self.product.name == "overseas":
+            # Its leases have no provider.
+            params = dataclasses.replace(params, isp=None)
         if self.product.name == CLASSIC or params.area_id is None:
             return params
         return dataclasses.replace(params, area_id=None, areas=(str(params.area_id),))

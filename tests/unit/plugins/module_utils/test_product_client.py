@@ -23,7 +23,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases, Origin, classify
-from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import ProductLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
@@ -405,9 +404,51 @@ def test_an_interrupted_replacement_of_a_static_address_is_continued(tmp_path: P
     assert ip not in {lease.ip for lease in books(core).leases}
 
 
-def test_the_backend_has_no_quota_for_a_volume(tmp_path: Path) -> None:
+def test_a_lease_that_is_held_after_its_deadline_is_not_replaced_for_min_remaining(tmp_path: Path) -> None:
+    """The deadline of a static address may be the time from which it can be released: each run would pay again."""
     core = Core(clock=Clock(1_800_000_000.0), seed=1)
-    configure(core, plan={"kind": "share", "billing": "volume", "balance": 5})
-    api = lease_client(core, tmp_path, product="share", transport=InProcess(core))
-    assert isinstance(api, ProductLeases)
-    assert api.quota() is None
+    configure(core, plan={"kind": "longterm", "static": True}, options={"static_deadline": "release"})
+    desired = DesiredLeases(1, min_remaining=60)
+    ensure_leases(lease_client(core, tmp_path, product="longterm"), desired)
+    core.clock.advance(90000)
+    with pytest.raises(QgError, match="1 held leases may match"):
+        ensure_leases(lease_client(core, tmp_path, product="longterm"), desired)
+    assert len(books(core).paid) == 1
+
+
+# A plan by volume
+
+
+def volume(balance: int) -> Core:
+    core = Core(clock=Clock(1_800_000_000.0), seed=1)
+    configure(core, plan={"kind": "share", "billing": "volume", "balance": balance, "lifetime": 60})
+    return core
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_balance_shows_that_a_lost_call_was_carried_out(tmp_path: Path, shown: bool) -> None:
+    core = volume(20)
+    fault(core, {"path": "/share/get", "kind": "reset_after"})
+    fault(core, {"path": "/share/query", "kind": "data_null", "skip": 1, "times": 4 if shown else 200})
+    found = ensure_leases(lease_client(core, tmp_path, product="share"), DesiredLeases(3))
+    assert len(books(core).paid) == 3
+    if shown:
+        assert (found.error, len(found.allocated)) == (None, 3)
+    else:
+        assert found.error is not None
+        assert "the quota has fewer free channels" in found.error.message
+
+
+def test_a_second_batch_compares_with_the_balance_after_the_first(tmp_path: Path) -> None:
+    core = volume(200)
+    core.keys[KEY].plan.stock[0].available = 500
+    fault(core, {"path": "/share/get", "kind": "reset_before", "skip": 1})
+    found = ensure_leases(lease_client(core, tmp_path, product="share"), DesiredLeases(110))
+    assert (found.error, len(found.allocated), len(books(core).paid)) == (None, 110, 110)
+
+
+def test_more_leases_than_a_balance_has_are_refused_before_any_is_paid_for(tmp_path: Path) -> None:
+    core = volume(2)
+    with pytest.raises(QgError, match="the plan has only 2 addresses left"):
+        ensure_leases(lease_client(core, tmp_path, product="share"), DesiredLeases(3))
+    assert not books(core).paid
