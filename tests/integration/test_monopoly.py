@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Exclusive occupancy over HTTP: as tasks here and elsewhere, and with every kind of lost answer."""
+"""Exclusive occupancy over HTTP: as tasks, and with every kind of lost answer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from typing import Any
 import pytest
 from harness import Operate, Playground, Result, assert_one_sentence, operate
 from monopoly_process import ensure_held
-from parameters import spread
 from simulator_fixture import Simulator
 
 LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
 INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
-HERE, THERE = "", "delegate_to: bastion"
 CHECK, IGNORE = "check_mode: true", "ignore_errors: true"
 HOURS = 3600
 #: Seconds that a call may take where a fault is a matter of time, and a time that is surely longer.
@@ -59,16 +57,6 @@ def variables(sim: Simulator) -> dict[str, Any]:
     return {"key": sim.key, "api_url": sim.api_url}
 
 
-PLACES = [pytest.param(HERE, id="here"), pytest.param(THERE, id="delegated")]
-
-
-@pytest.fixture(params=PLACES)
-def where(request: pytest.FixtureRequest) -> str:
-    """What makes the task run on the control node, or elsewhere."""
-    place: str = request.param
-    return place
-
-
 @pytest.fixture
 def monopoly(
     common: dict[str, Any], variables: dict[str, Any], haste: None, monkeypatch: pytest.MonkeyPatch
@@ -95,8 +83,8 @@ def forget(sim: Simulator) -> None:
     sim.control("DELETE", "/journal")
 
 
-def test_hold(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
-    text = play("count: 2, area_code: 440100, isp: mobile", where)
+def test_hold(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
+    text = play("count: 2, area_code: 440100, isp: mobile")
 
     def run(*arguments: str) -> Any:
         return playground.play(text, inventory=INVENTORY, variables=variables, arguments=arguments).ok()
@@ -118,15 +106,12 @@ def test_hold(sim: Simulator, playground: Playground, variables: dict[str, Any],
     assert f"+{held(sim)[0]}" in done.stdout
     assert sim.key not in done.output
     assert writes(sim) == ["POST"]
-    # Here, nothing at all is sent to the host; delegated, the module is, and prints no progress.
-    assert bool(done.spied) is (where == THERE)
+    # Nothing at all is sent to the host.
+    assert not done.spied
     lines = [line for line in done.stdout.splitlines() if line.startswith("qg_monopoly: ")]
-    if where == HERE:
-        assert lines[0] == "qg_monopoly: 0 of 2 online, 2 queued"
-        assert lines[-1] == "qg_monopoly: 2 of 2 online"
-        assert len(lines) == len(set(lines))
-    else:
-        assert lines == []
+    assert lines[0] == "qg_monopoly: 0 of 2 online, 2 queued"
+    assert lines[-1] == "qg_monopoly: 2 of 2 online"
+    assert len(lines) == len(set(lines))
 
     forget(sim)
     again = run()
@@ -135,14 +120,12 @@ def test_hold(sim: Simulator, playground: Playground, variables: dict[str, Any],
     assert [(call["method"], call["path"]) for call in sim.journal()] == [("GET", LIST)]
 
 
-def test_redial(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], monopoly: Operate, where: str
-) -> None:
+def test_redial(sim: Simulator, playground: Playground, variables: dict[str, Any], monopoly: Operate) -> None:
     monopoly(count=2, state_dir=str(playground.state_dir))
     sim.advance(60)
     forget(sim)
     options = "state: redialled, all: true"
-    text = play(options, where, CHECK) + task("done", options, where)
+    text = play(options, CHECK) + task("done", options)
     run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
     assert run.of("it").result["changed"] is True
     result = run.of("done").result
@@ -156,15 +139,13 @@ def test_redial(
     assert writes(sim) == ["PUT"]
 
 
-def test_release(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], monopoly: Operate, where: str
-) -> None:
+def test_release(sim: Simulator, playground: Playground, variables: dict[str, Any], monopoly: Operate) -> None:
     old = monopoly(count=2, state_dir=str(playground.state_dir))["applied"]
     sim.advance(13 * HOURS)
     (young,) = monopoly(count=3, state_dir=str(playground.state_dir))["applied"]
     forget(sim)
     options = "state: absent, all: true"
-    text = play(options, where, CHECK, IGNORE) + task("done", options, where, IGNORE)
+    text = play(options, CHECK, IGNORE) + task("done", options, IGNORE)
     run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
     assert run.of("it").status == "failed"
     assert run.of("it").result["released"] == old
@@ -181,7 +162,7 @@ def test_release(
     forget(sim)
     sim.advance(13 * HOURS)
     options = f"state: absent, uuids: ['{young}', '{old[0]}']"
-    text = play(options, where) + task("again", options, where)
+    text = play(options) + task("again", options)
     run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
     result, again = run.of("it").result, run.of("again").result
     assert (result["changed"], result["released"]) == (True, [young])
@@ -189,10 +170,10 @@ def test_release(
     assert writes(sim) == ["DELETE"]
 
 
-def test_info(sim: Simulator, playground: Playground, variables: dict[str, Any], monopoly: Operate, where: str) -> None:
+def test_info(sim: Simulator, playground: Playground, variables: dict[str, Any], monopoly: Operate) -> None:
     monopoly(count=2, state_dir=str(playground.state_dir))
     forget(sim)
-    text = play("", where, module="qg_monopoly_info") + task("checked", "", where, CHECK, module="qg_monopoly_info")
+    text = play("", module="qg_monopoly_info") + task("checked", "", CHECK, module="qg_monopoly_info")
     run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
     for name in ("it", "checked"):
         result = run.of(name).result
@@ -216,12 +197,12 @@ def test_many_hosts_at_once_hold_one_desired_state(
 
 
 @pytest.mark.newest_core
-@pytest.mark.parametrize(("module", "where"), spread(["qg_monopoly", "qg_monopoly_info"], PLACES), indirect=["where"])
+@pytest.mark.parametrize("module", ["qg_monopoly", "qg_monopoly_info"])
 def test_a_key_of_another_product(
-    sim: Simulator, playground: Playground, variables: dict[str, Any], where: str, module: str
+    sim: Simulator, playground: Playground, variables: dict[str, Any], module: str
 ) -> None:
     sim.configure(plan={"kind": "dynamic_dedicated"})
-    text = play("count: 1" if module == "qg_monopoly" else "", where, module=module)
+    text = play("count: 1" if module == "qg_monopoly" else "", module=module)
     failed = playground.play(text, inventory=INVENTORY, variables=variables).of("it")
     assert failed.status == "failed"
     assert (failed.result["changed"], failed.result["http_status"]) == (False, 400)
@@ -231,10 +212,10 @@ def test_a_key_of_another_product(
 
 
 @pytest.mark.newest_core
-def test_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any], where: str) -> None:
+def test_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     mistakes = ["state: absent", "count: many", "count: 1, isp: pigeon", "count: 1, max_wait: -1"]
-    text = play("count: 0", where, IGNORE) + "".join(
-        task(str(number), options, where, IGNORE) for number, options in enumerate(mistakes)
+    text = play("count: 0", IGNORE) + "".join(
+        task(str(number), options, IGNORE) for number, options in enumerate(mistakes)
     )
     run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
     assert {done.name: done.status for done in run.tasks} == dict.fromkeys(["it", "0", "1", "2", "3"], "failed")
