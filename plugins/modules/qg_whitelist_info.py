@@ -14,7 +14,16 @@ version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Reads the whitelist of a QG.net key.
+  - Reads the whitelist of a QG.net key, and on request which hosts its entries belong to.
+options:
+  owners:
+    description:
+      - Whether to return for each entry the hosts that M(qingguo.qgnet.qg_egress_whitelist) registered with it, as
+        RV(entries), RV(unowned) and RV(missing).
+      - The registrations are those in O(state_dir) of the machine where the task runs. Entries that another control
+        node, M(qingguo.qgnet.qg_whitelist) or a user of the vendor's user centre added have no owners.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
@@ -23,6 +32,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.state_dir
 seealso:
   - module: qingguo.qgnet.qg_whitelist
+  - module: qingguo.qgnet.qg_egress_whitelist
   - name: Vendor's page on the whitelist query
     description: Document 180 of the vendor, in Chinese.
     link: https://www.qg.net/doc/180.html
@@ -37,6 +47,20 @@ EXAMPLES = r"""
 - name: Fail if the address of this host is missing
   ansible.builtin.assert:
     that: egress_ip in allowed.whitelist
+
+- name: Read which hosts the entries belong to
+  qingguo.qgnet.qg_whitelist_info:
+    key: "{{ vault_qg_key }}"
+    owners: true
+  register: allowed
+
+- name: Show the entries that no host was registered with
+  ansible.builtin.debug:
+    var: allowed.unowned
+
+- name: Show the entries of one host
+  ansible.builtin.debug:
+    msg: "{{ allowed.entries | subelements('owners') | selectattr('1.host', '==', 'web1') | map(attribute='0.ip') }}"
 """
 
 RETURN = r"""
@@ -51,6 +75,73 @@ count:
   returned: success
   type: int
   sample: 2
+entries:
+  description: The same addresses with their owners.
+  returned: success and O(owners=true)
+  type: list
+  elements: dict
+  contains: &entry
+    ip:
+      description: The address.
+      type: str
+      returned: always
+      sample: 203.0.113.5
+    owners:
+      description:
+        - The hosts that are registered with this address, by inventory and name. Hosts behind one NAT gateway share an
+          entry.
+        - An entry without any is one of RV(unowned).
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        host:
+          description: The name of the host in its inventory.
+          type: str
+          returned: always
+          sample: web1
+        inventory_id:
+          description:
+            - The inventory of the host, as O(qingguo.qgnet.qg_egress_whitelist#module:inventory_id). By default, these
+              are the paths of the inventory sources, one on each line.
+          type: str
+          returned: always
+          sample: /etc/ansible/hosts
+        registered_since:
+          description:
+            - When this control node first registered the address for the host, in ISO 8601.
+            - V(null) if an earlier version of the collection did.
+          type: str
+          returned: always, may be null
+          sample: "2026-05-04T09:30:00+08:00"
+        former:
+          description:
+            - Whether the host no longer needs the address. The entry could not be removed yet; the next run of the role
+              for this host removes it.
+          type: bool
+          returned: always
+          sample: false
+        already_present:
+          description:
+            - Whether the address was on the whitelist before the host reported it, and was never added for a host or
+              given by the user. The entry may then be in use by others as well.
+          type: bool
+          returned: always
+          sample: false
+unowned:
+  description: The addresses on the whitelist that no host is registered with.
+  returned: success and O(owners=true)
+  type: list
+  elements: str
+  sample: [203.0.113.6]
+missing:
+  description:
+    - The addresses that hosts are registered with, but that are not on the whitelist. The vendor refused them, or they
+      were removed by other means. The next run of the role for these hosts adds them.
+  returned: success and O(owners=true)
+  type: list
+  elements: dict
+  contains: *entry
 api:
   description: The API usage of the task in calls, retries and seconds waited.
   returned: success

@@ -974,8 +974,13 @@ def test_the_proof_is_left_out_in_check_mode(fleet: Fleet) -> None:
 def test_the_playbooks_of_the_collection(fleet: Fleet) -> None:
     fleet.run("qingguo.qgnet.register", variables={"qg_hosts": "h1:h2"}).ok()
     assert numeric(fleet.sim.whitelist()) == [public(1), public(2)]
-    fleet.run("qingguo.qgnet.register").ok()
+    names = ("register", "report")
+    fleet.playground.environment |= {"QG_KEY": fleet.sim.key, "QG_API_URL": fleet.sim.api_url}
+    run = fleet.run("".join(f"- ansible.builtin.import_playbook: qingguo.qgnet.{name}\n" for name in names)).ok()
     assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+    table = run.of("Show the whitelist").result["msg"]
+    assert [line.split()[:2] for line in table[1:-1]] == [[public(n), f"h{n}"] for n in fleet.numbers]
+    assert not any(" -" in line for line in table), "each registration has a time"
     fleet.run("qingguo.qgnet.deregister", variables={"qg_hosts": "h3"}).ok()
     assert public(3) not in fleet.sim.whitelist()
     fleet.run("qingguo.qgnet.deregister").ok()

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 #: A row per host and address. A ``former`` address is no longer needed by the host, but may still be on the whitelist.
 #: ``missing_since`` is when the vendor's list first lacked the address (Unix time). It was ``found`` if the host
 #: reported it while it was on the whitelist already, and this control node neither added it for any host nor got it
-#: from the user.
+#: from the user. ``registered_at`` is when the row was made (Unix time); null if an earlier release made it.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS registrations (
   key TEXT, inventory TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
-  found INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key, inventory, host, ip));
+  found INTEGER NOT NULL DEFAULT 0, registered_at REAL, PRIMARY KEY (key, inventory, host, ip));
 """
 
 
@@ -46,6 +46,18 @@ class HostRegistration:
     registered: frozenset[str]
     former: frozenset[str] = frozenset()
     found: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A host for which an address is recorded, of whichever inventory; ``registered_at`` is in Unix time."""
+
+    ip: str
+    host: str
+    inventory: str
+    former: bool
+    found: bool
+    registered_at: float | None
 
 
 class RegistrationStore:
@@ -94,13 +106,25 @@ class RegistrationStore:
         query = "SELECT ip FROM registrations WHERE key = ? GROUP BY ip HAVING min(found)"
         return {ip for (ip,) in self._store.rows(query, self._key)}
 
+    def load_owners(self) -> list[Owner]:
+        """Return all hosts, of all inventories, by inventory and name."""
+        query = (
+            "SELECT ip, host, inventory, former, found, registered_at FROM registrations WHERE key = ? "
+            "ORDER BY inventory, host, ip"
+        )
+        rows = self._store.rows(query, self._key)
+        return [
+            Owner(ip, host, inventory, bool(former), bool(found), registered_at)
+            for ip, host, inventory, former, found, registered_at in rows
+        ]
+
     def record_intent(self, hosts: Iterable[tuple[str, Collection[str]]]) -> None:
         """Keep addresses that are about to be added for hosts, in case this process ends before it is done."""
         with self._store.transaction() as database:
             database.executemany(
-                "INSERT INTO registrations (key, inventory, host, ip) VALUES (?, ?, ?, ?) "
+                "INSERT INTO registrations (key, inventory, host, ip, registered_at) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET former = 0, found = 0",
-                [(self._key, self._inventory, host, ip) for host, ips in hosts for ip in sorted(ips)],
+                [(self._key, self._inventory, host, ip, self._now()) for host, ips in hosts for ip in sorted(ips)],
             )
             self._clear_found(database)
 
@@ -112,19 +136,20 @@ class RegistrationStore:
         with self._store.transaction() as database:
             query = "SELECT DISTINCT ip FROM registrations WHERE key = ? AND NOT found"
             confirmed = {ip for (ip,) in database.execute(query, (self._key,))}
-            unknown = (None, False)
+            new = (None, False, self._now())
             of_host = "FROM registrations WHERE key = ? AND inventory = ? AND host = ?"
             for own in hosts:
                 named = (self._key, self._inventory, own.host)
-                rows = database.execute(f"SELECT ip, missing_since, found {of_host}", named)
-                known = {ip: (missing_since, found) for ip, missing_since, found in rows}
+                rows = database.execute(f"SELECT ip, missing_since, found, registered_at {of_host}", named)
+                known = {ip: tuple(values) for ip, *values in rows}
                 found = own.found.difference(confirmed)
                 database.execute(f"DELETE {of_host}", named)
+                entries = [(ip, False, ip in found) for ip in sorted(own.registered)]
+                entries += [(ip, True, known.get(ip, new)[1]) for ip in sorted(own.former - own.registered)]
                 database.executemany(
-                    "INSERT INTO registrations (key, inventory, host, ip, former, missing_since, found) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    [(*named, ip, False, known.get(ip, unknown)[0], ip in found) for ip in sorted(own.registered)]
-                    + [(*named, ip, True, *known.get(ip, unknown)) for ip in sorted(own.former - own.registered)],
+                    "INSERT INTO registrations (key, inventory, host, ip, former, found, missing_since, registered_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [(*named, *entry, *known.get(entry[0], new)[::2]) for entry in entries],
                 )
             self._clear_found(database)
 

@@ -33,7 +33,7 @@ _STORES = (
 )
 _STATEMENTS = tuple(chain.from_iterable(store.SCHEMA.split(";") for store in _STORES))
 #: "QGNT", which marks the file as ours (SQLite's application_id), and the number of this schema (user_version).
-APPLICATION_ID, VERSION = 0x51474E54, 11
+APPLICATION_ID, VERSION = 0x51474E54, 12
 #: Schemas up to this one carry no mark.
 _LAST_UNMARKED = 5
 #: Tables that only hold what is in progress: a newer schema starts with empty ones.

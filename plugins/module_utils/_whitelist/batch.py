@@ -38,12 +38,16 @@ def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | 
         registrations.prune_missing(reading.listed | reading.ips)
 
 
+def whitelist_key(options: ProxyApiOptions, store: Store) -> str:
+    """Return what the registrations and the queue of the whitelist of a key are stored under."""
+    # The word names the rows of earlier releases, too.
+    return store.digest("fleet", service_of(options.api_url), options.key)
+
+
 def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQueue:
     """Return the queue of all that write to the whitelist of a key with the same options."""
-    # The word names the rows of earlier releases, too.
-    key = store.digest("fleet", service_of(options.api_url), options.key)
     access = (options.pwd or "", str(options.transport.validate_certs), options.transport.ca_path or "")
-    return WriteQueue(store, key, store.digest("access", *access), check=check)
+    return WriteQueue(store, whitelist_key(options, store), store.digest("access", *access), check=check)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._api.classic.client import ProxyApi
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
+from .._store.registrations import RegistrationStore
 from .._store.write_queue import WriteRequest
 from .._task.operation import Mode, Operation
 from .._task.options import PROXY_API_OPTIONS, ProxyApiOptions
-from .batch import WriteBatch, queue_for
+from .batch import WriteBatch, queue_for, whitelist_key
+from .owners import join_owners
 from .plan import DesiredWhitelist
 
 
@@ -62,7 +65,18 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    api = ProxyApiOptions.parse(params).client()
+    options = ProxyApiOptions.parse(params)
+    api = options.client()
+    if not params["owners"]:
+        return _info_result(api)
+    store = api.rate_limiter.state
+    registrations = RegistrationStore(store, whitelist_key(options, store), "")
+    api.expects_addresses = registrations.expects_addresses
+    result = _info_result(api)
+    return {**result, **join_owners(result["whitelist"], registrations.load_owners())}
+
+
+def _info_result(api: ProxyApi) -> dict[str, Any]:
     ips = numeric_order(set(api.whitelist()))
     return {"changed": False, "whitelist": ips, "count": len(ips), "api": api.usage()}
 
@@ -83,4 +97,4 @@ WHITELIST = Operation(
     # It selects what is spared.
     selectors=("keep",),
 )
-WHITELIST_INFO = Operation(spec=PROXY_API_OPTIONS, run=_run_info)
+WHITELIST_INFO = Operation(spec={"owners": {"type": "bool", "default": False}, **PROXY_API_OPTIONS}, run=_run_info)

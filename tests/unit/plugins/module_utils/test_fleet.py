@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
     HostRegistration,
+    Owner,
     RegistrationStore,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
@@ -93,6 +94,26 @@ def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(tmp_pa
     assert not store.is_registered("a", ["2"]), "and now it is back"
     store.record_intent([("a", ["1"])])
     assert store.load({"b"}) == ({"b": {"2"}}, {"1", "2"})
+
+
+def test_a_registration_keeps_the_time_at_which_it_was_first_made(tmp_path: Path) -> None:
+    now = 1000.0
+    state = State(str(tmp_path))
+    store, there = (RegistrationStore(state, "k", inventory, lambda: now) for inventory in "fg")
+    store.record_intent([("a", ["1"])])
+    now = 2000.0
+    store.replace([registered("a", "1", "2")])
+    there.replace([detected("b", "1")])
+    now = 3000.0
+    store.record_intent([("a", ["1"])])
+    store.replace([HostRegistration("a", frozenset({"3"}), frozenset({"1", "2"}))])
+    assert store.load_owners() == [
+        Owner("1", "a", "f", former=True, found=False, registered_at=1000.0),
+        Owner("2", "a", "f", former=True, found=False, registered_at=2000.0),
+        Owner("3", "a", "f", former=False, found=False, registered_at=3000.0),
+        Owner("1", "b", "g", former=False, found=False, registered_at=2000.0),
+    ]
+    assert RegistrationStore(state, "x", "f").load_owners() == [], "another key"
 
 
 def detected(host: str, *ips: str) -> HostRegistration:

@@ -25,7 +25,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
+    HostRegistration,
+    Owner,
+    RegistrationStore,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
     Result,
@@ -213,7 +217,15 @@ def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path
     assert memory.load_found() == set()
 
 
-SCHEMA_7 = """
+REGISTRATIONS_7 = """
+DROP TABLE registrations;
+CREATE TABLE registrations (
+  key TEXT, fleet TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
+  found INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key, fleet, host, ip));
+INSERT INTO registrations VALUES ('k', 'f', 'a', '192.0.2.1', 0, NULL, 0), ('k', 'f', 'b', '192.0.2.2', 1, 1000, 1);
+"""
+SCHEMA_7 = f"""
+{REGISTRATIONS_7}
 DROP TABLE write_requests;
 DROP TABLE IF EXISTS snapshots;
 DROP TABLE whitelist_cache;
@@ -225,7 +237,6 @@ CREATE TABLE rounds (id TEXT PRIMARY KEY, whitelist TEXT);
 CREATE TABLE readings (
   key TEXT, run TEXT, task TEXT, at REAL, whitelist TEXT, cost TEXT, fresh INTEGER, reported INTEGER);
 INSERT INTO wishes (id, run, host, key) VALUES ('r/a', 'r', 'a', 'k');
-INSERT INTO registrations VALUES ('k', 'f', 'a', '192.0.2.1', 0, NULL, 0), ('k', 'f', 'b', '192.0.2.2', 1, 1000, 1);
 PRAGMA user_version = 7;
 """
 
@@ -248,13 +259,26 @@ def test_schema_7_keeps_its_registrations_and_loses_its_requests(tmp_path: Path)
 def test_a_column_that_was_renamed_keeps_its_values(tmp_path: Path) -> None:
     State(str(tmp_path)).close()
     database = sqlite3.connect(tmp_path / DATABASE)
-    database.executescript(
-        "ALTER TABLE registrations RENAME COLUMN inventory TO fleet; PRAGMA user_version = 10;"
-        "INSERT INTO registrations VALUES ('k', 'i', 'a', '192.0.2.1', 0, NULL, 1);"
-    )
+    database.executescript(f"{REGISTRATIONS_7} PRAGMA user_version = 10;")
     database.close()
-    assert RegistrationStore(State(str(tmp_path)), "k", "i").load({"a"})[0] == {"a": {"192.0.2.1"}}
+    assert RegistrationStore(State(str(tmp_path)), "k", "f").load({"a"})[0] == {"a": {"192.0.2.1"}}
     assert RegistrationStore(State(str(tmp_path)), "k", "another").load({"a"})[0] == {"a": set()}
+
+
+def test_registrations_of_schema_11_have_no_time_until_they_are_made_anew(tmp_path: Path) -> None:
+    State(str(tmp_path)).close()
+    database = sqlite3.connect(tmp_path / DATABASE)
+    renamed = "ALTER TABLE registrations RENAME COLUMN fleet TO inventory; PRAGMA user_version = 11;"
+    database.executescript(REGISTRATIONS_7 + renamed)
+    database.close()
+    store = RegistrationStore(State(str(tmp_path)), "k", "f", lambda: 2000)
+    assert store.load_owners() == [
+        Owner("192.0.2.1", "a", "f", former=False, found=False, registered_at=None),
+        Owner("192.0.2.2", "b", "f", former=True, found=True, registered_at=None),
+    ]
+    store.replace([HostRegistration("a", frozenset({"192.0.2.1", "192.0.2.3"}))])
+    times = {owner.ip: owner.registered_at for owner in store.load_owners()}
+    assert times == {"192.0.2.1": None, "192.0.2.2": None, "192.0.2.3": 2000}
 
 
 def test_a_table_that_was_renamed_keeps_its_rows(tmp_path: Path) -> None:

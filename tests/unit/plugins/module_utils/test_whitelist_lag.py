@@ -83,7 +83,7 @@ class Node:
         return execute(WHITELIST, {**self.params, "ips": ips, "state": state, **options}, Mode())
 
     def info(self) -> list[str]:
-        return list(execute(WHITELIST_INFO, self.params, Mode())["whitelist"])
+        return list(execute(WHITELIST_INFO, {**self.params, "owners": False}, Mode())["whitelist"])
 
     def role(self, state: str = "present", **hosts: str) -> dict[str, dict[str, Any]]:
         """The role for these hosts; each has one address."""

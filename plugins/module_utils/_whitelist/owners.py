@@ -1,0 +1,49 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which hosts the entries of a whitelist belong to, as far as this control node has registered them.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .._api.parsing import BEIJING
+from .._core.addresses import numeric_order
+from .._store.registrations import Owner
+
+
+def join_owners(whitelist: Sequence[str], registered: Iterable[Owner]) -> dict[str, Any]:
+    """Return the owners of each entry, the entries without one, and the registered addresses that are not entries.
+
+    An address that a host no longer needs is not missing.
+    """
+    owners: dict[str, list[dict[str, Any]]] = {}
+    needed = set()
+    for owner in registered:
+        owners.setdefault(owner.ip, []).append(_described(owner))
+        if not owner.former:
+            needed.add(owner.ip)
+    missing = numeric_order(needed.difference(whitelist))
+    return {
+        "entries": [{"ip": ip, "owners": owners.get(ip, [])} for ip in whitelist],
+        "unowned": [ip for ip in whitelist if ip not in owners],
+        "missing": [{"ip": ip, "owners": owners[ip]} for ip in missing],
+    }
+
+
+def _described(owner: Owner) -> dict[str, Any]:
+    at = owner.registered_at
+    since = None if at is None else datetime.datetime.fromtimestamp(at, BEIJING).isoformat(timespec="seconds")
+    return {
+        "host": owner.host,
+        "inventory_id": owner.inventory,
+        "registered_since": since,
+        "former": owner.former,
+        "already_present": owner.found,
+    }
