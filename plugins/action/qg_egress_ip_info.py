@@ -29,7 +29,7 @@ class ActionModule(QgAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the addresses, and the reply of each source."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        result = super().run(tmp, task_vars)
         params = self.validated(SPEC)
         return {**result, **redact(self.guarded(lambda: self._detect(params)), params, SPEC)}
 

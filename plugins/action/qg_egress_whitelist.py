@@ -125,7 +125,7 @@ class ActionModule(QgAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the step of the task, and return its result."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        result = super().run(tmp, task_vars)
         variables = task_vars or {}
         self._adopt_variables(variables)
         params = self.validated(SPEC)

@@ -39,7 +39,7 @@ class ActionModule(QgAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the check of each proxy, and the working ones."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        result = super().run(tmp, task_vars)
         params = self.validated(SPEC)
         return {**result, **redact(self.guarded(lambda: self._check(params)), params, SPEC)}
 

@@ -18,6 +18,12 @@ attributes:
     details: Each module uses the options that its API needs, and ignores the others.
     membership:
       - qingguo.qgnet.qg
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: none
+    details:
+      - A task with C(async) fails before any call.
+      - Hosts run it in parallel, up to the number of C(forks). Options such as O(timeout) limit its duration.
   check_mode:
     description: Can run in check mode and predict changes without making them.
     support: full

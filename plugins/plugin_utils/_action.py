@@ -48,6 +48,20 @@ class QgAction(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
+    @property
+    def _name(self) -> str:
+        return str(self._task.action).rpartition(".")[2]
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Refuse async, and return what Ansible prepares for the result; subclasses do their work in addition."""
+        if self._task.async_val:
+            raise AnsibleActionFail(
+                f"async is not supported by {self._name}: remove async and poll from the task. Options such as timeout "
+                "limit its duration."
+            )
+        prepared: dict[str, Any] = super().run(tmp, task_vars)
+        return prepared
+
     def selectors(self) -> tuple[str, ...]:
         """Return the options that select what the task concerns; null or an empty value is refused for them."""
         return ()
@@ -94,7 +108,7 @@ class QgAction(ActionBase):
 
     def _progress_printer(self) -> Callable[[str], None]:
         """Return a function that displays a progress message unless it equals the last one."""
-        display, name, last = Display(), self._task.action.rpartition(".")[2], ""
+        display, name, last = Display(), self._name, ""
 
         def show(text: str) -> None:
             nonlocal last
@@ -149,7 +163,7 @@ class ApiAction(QgAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the operation, and return its result."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        result = super().run(tmp, task_vars)
         operation = self.operation
         self.check_run(task_vars or {})
         if self.delegated_away():

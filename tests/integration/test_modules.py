@@ -220,13 +220,25 @@ def test_a_bad_option_is_reported_before_any_call(
     assert sim.journal() == []
 
 
-def test_an_option_that_does_not_exist_is_reported_as_such(
+def test_an_option_or_a_keyword_that_is_not_supported_is_reported_as_such(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
-    run = playground.play(play("qg_whitelist_info", "nonsense: 1"), inventory=INVENTORY, variables=variables)
+    in_background = {
+        task("async here", "qg_whitelist", f"ips: [{A}]", "async: 10", "poll: 0"): "qg_whitelist",
+        task("async there", "qg_whitelist_info", "", "async: 10", THERE): "qg_whitelist_info",
+        task("async on the host", "qg_egress_ip_info", "", "async: 10"): "qg_egress_ip_info",
+    }
+    text = play_tasks(task("it", "qg_whitelist_info", "nonsense: 1"), *in_background)
+    run = playground.play(text, inventory=INVENTORY, variables=variables)
     message = run.of("it").result["msg"]
     assert "nonsense" in message
     assert "unsupported" in message.lower()
+    refused = [done for done in run.tasks if done.name.startswith("async")]
+    for done, module in zip(refused, in_background.values(), strict=True):
+        assert done.status == "failed"
+        assert_one_sentence(done.result["msg"])
+        assert f"async is not supported by {module}: remove async and poll from the task." in done.result["msg"]
+    assert (sim.journal(), run.spied) == ([], b"")
 
 
 def test_the_action_group_sets_the_options_of_every_module(
