@@ -114,7 +114,7 @@ notes:
     C(end_time_iso). Each host has all of them; a value that the vendor does not return is null. They are documented
     with M(qingguo.qgnet.qg_cloud_instance_info).
   - All options except O(compose), O(groups), O(keyed_groups), O(conditions) and O(hostnames) may be templates, such as
-    C({{ lookup('env', 'NAME') }}), which can use extra variables. Values may be encrypted with Ansible Vault.
+    V({{ lookup('env', 'NAME'\) }}), which can use extra variables. Values may be encrypted with Ansible Vault.
   - Ansible continues with a warning if an inventory cannot be read, unless C(any_unparsed_is_failed) is set in its
     configuration, or E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) in the environment.
   - In JSON, C(ansible-inventory --list) marks text that is not a template with C(__ansible_unsafe), in newer releases

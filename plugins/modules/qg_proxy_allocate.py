@@ -57,7 +57,7 @@ options:
       - Whether to release leases of the same kind in excess of O(count), earliest deadline first.
       - Leases of another area, ISP or task than the options specify are never released. Without these options, all
         leases of the key are of the same kind. Therefore O(area_id), O(isp), O(areas), O(exclude_areas) and O(task_ids)
-        must not be null. Omit them instead, in a template with C(default(omit)).
+        must not be null. Omit them instead, in a template with V(default(omit\)).
       - Not available with O(product=share) and O(product=overseas).
     type: bool
     default: false

@@ -142,6 +142,17 @@ def unused(row: dict[str, str]) -> bool:
     return row.get("option", "").startswith("not used")
 
 
+def test_markup_does_not_end_at_a_parenthesis_within_it() -> None:
+    files = [*ROOT.glob("plugins/**/*.py"), *ROOT.glob("extensions/eda/plugins/**/*.py"), *ROOT.glob("roles/**/*.yml")]
+    # V(), O() and the like know the escape \), C() and its kind do not.
+    broken = re.compile(r"\b(?:[BCIU]\([^()]*\(|(?:[EOPV]|RV)\([^()]*\([^)\\]*\))")
+    found = {path.name: broken.findall(path.read_text(encoding="utf-8")) for path in files}
+    assert {name: markup for name, markup in found.items() if markup} == {}
+    assert broken.search("C(default(omit))")
+    assert broken.search("V(default(omit))")
+    assert not broken.search("V(default(omit\\)) and C(omit)")
+
+
 def test_the_coverage_names_tests_that_exist() -> None:
     named = {test for row in coverage() for test in codes(row["tests"])}
     missing = []
