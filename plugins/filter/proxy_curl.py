@@ -25,8 +25,9 @@ positional: url, form, headers
 options:
   _input:
     description:
-      - A lease as the modules of the collection return it, or the text V(HOST:PORT). The host is an IPv4 address or a
-        name.
+      - A lease as the modules and the lookup P(qingguo.qgnet.proxy#lookup) return it, the text V(HOST:PORT), or its
+        URL, which may contain V(KEY:PASSWORD@). The host is an IPv4 address or a name.
+      - It may also be the only one of a list, such as one that C(query) returns.
     type: raw
     required: true
   url:

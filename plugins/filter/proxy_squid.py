@@ -22,8 +22,9 @@ positional: options
 options:
   _input:
     description:
-      - Leases as the modules of the collection return them, texts V(HOST:PORT), or a single one of either. The host is
-        an IPv4 address or a name.
+      - Leases as the modules and the lookup P(qingguo.qgnet.proxy#lookup) return them, texts V(HOST:PORT), URLs, which
+        may contain V(KEY:PASSWORD@), or a single one of these. The host is an IPv4 address or a name.
+      - Both C(query), which returns a list, and C(lookup), which joins texts with commas, can be used.
       - An empty list gives empty text.
     type: raw
     required: true

@@ -71,14 +71,36 @@ def resolve(value: Any) -> Any:
     return value
 
 
-def proxy_address(name: str, value: Any, where: str = "") -> ProxyAddress:
-    """Return the address of one lease."""
+def proxy_address(name: str, value: Any) -> ProxyAddress:
+    """Return the address of one lease, which may be the only one of a list."""
+    items = _items(value)
+    if len(items) == 1:
+        return _parse_lease(name, items[0])
+    what = f"a list of {len(items)} leases" if items else "a list without leases"
+    raise refusal(name, what, "give one lease, for example with limit=1 in the lookup, or with the filter first")
+
+
+def _items(value: Any) -> list[Any]:
+    """Return the leases of a result of the lookup: query() returns a list, and lookup() joins texts with commas."""
+    value = resolve(value)
+    if _is_list(value):
+        return list(value)
+    if isinstance(value, str):
+        # A password in a URL may contain a comma.
+        parts = re.split(",(?=http://)" if value.startswith("http://") else ",", value)
+        # Other text stays whole, since a part of it may look like an address and be one of a password.
+        if all(_SERVER.fullmatch(part) or _PROXY_URL.fullmatch(part) for part in parts):
+            return parts
+    return [value]
+
+
+def _parse_lease(name: str, value: Any, where: str = "") -> ProxyAddress:
     value = resolve(value)
     if isinstance(value, str):
-        return _parse(name, value, None, where)
+        url = _PROXY_URL.fullmatch(value)
+        return _parse(name, url[3], value, where) if url else _parse(name, value, None, where)
     if not isinstance(value, Mapping):
-        fix = f"{LEASE}, for example the first of a list with the filter first" if _is_list(value) else LEASE
-        raise refusal(name, f"{type_name(value)}{where}", fix)
+        raise refusal(name, f"{type_name(value)}{where}", LEASE)
     server = resolve(value.get("server"))
     if server is None:
         raise refusal(name, f"a dictionary without server{where}", LEASE)
@@ -95,13 +117,13 @@ def proxy_address(name: str, value: Any, where: str = "") -> ProxyAddress:
 
 
 def proxy_addresses(name: str, value: Any) -> list[ProxyAddress]:
-    """Return the addresses of one lease or several, each server once; the order does not depend on the given one."""
+    """Return the addresses of any number of leases, each server once; the order does not depend on the given one."""
     value = resolve(value)
-    if not _is_list(value):
-        return [proxy_address(name, value)]
+    # Before ansible-core 2.19, lookup() returns empty text for an empty list.
+    items = [] if value == "" else _items(value)
     found: dict[str, ProxyAddress] = {}
-    for number, item in enumerate(value, start=1):
-        new = proxy_address(name, item, f" (item {number})")
+    for number, item in enumerate(items, start=1):
+        new = _parse_lease(name, item, f" (item {number})" if _is_list(value) else "")
         known = found.setdefault(new.server, new)
         if known.login is None:
             found[new.server] = new

@@ -132,6 +132,46 @@ def test_the_filters_in_a_play(sim: Simulator, playground: Playground, lease: di
     assert run.of("environment that leaves out this machine").result["stdout"] == "127.0.0.1"
 
 
+LOOKED_UP = """
+- hosts: localhost
+  gather_facts: false
+  vars:
+    tunnel: {key: QGDEMO01, pwd: word}
+    one: "{{ FUNCTION('qingguo.qgnet.proxy', form=form, limit=1, at_least=0) }}"
+    all: "{{ FUNCTION('qingguo.qgnet.proxy', form=form, at_least=0) }}"
+  tasks:
+    - name: FUNCTION
+      ansible.builtin.set_fact:
+        found:
+          environment: "{{ one | qingguo.qgnet.proxy_environment }}"
+          curl: "{{ one | qingguo.qgnet.proxy_curl('https://d.qg.net/ip', form='config') }}"
+          tunnel: "{{ one | qingguo.qgnet.proxy_tunnel('a', key='QGDEMO01', pwd='word') }}"
+          haproxy: "{{ all | qingguo.qgnet.proxy_haproxy }}"
+          squid: "{{ all | qingguo.qgnet.proxy_squid }}"
+          none: "{{ FUNCTION('qingguo.qgnet.proxy', isp='bgp', at_least=0) | qingguo.qgnet.proxy_squid }}"
+      loop: [server, url, lease]
+      loop_control: {loop_var: form}
+"""
+
+
+def test_lookup_and_query_give_each_filter_the_same(sim: Simulator, playground: Playground) -> None:
+    sim.configure(whitelist=["127.0.0.1"], pwd=PASSWORD)
+    query = {"Key": sim.key, "Pwd": PASSWORD, "Num": 3}
+    assert sim._session.get(f"{sim.api_url}/allocate", params=query, timeout=10).json()["Code"] == 0
+    environment = {"QG_KEY": sim.key, "QG_PWD": PASSWORD, "QG_API_URL": sim.api_url}
+    text = "".join(LOOKED_UP.replace("FUNCTION", function) for function in ("lookup", "query"))
+    run = playground.play(text, environment=environment).ok()
+    results = [
+        [item["ansible_facts"]["found"] for item in run.of(function).result["results"]]
+        for function in ("lookup", "query")
+    ]
+    assert results[0] == results[1]
+    for found, form in zip(results[0], ("server", "url", "lease"), strict=True):
+        assert len(found["haproxy"].splitlines()) == len(found["squid"].splitlines()) == 3
+        assert (QUOTED in found["environment"]["http_proxy"]) is (form == "url")
+        assert found["none"] == ""
+
+
 def documented() -> str:
     filter_of_curl = importlib.import_module("ansible_collections.qingguo.qgnet.plugins.filter.proxy_curl")
     return str(filter_of_curl.EXAMPLES)

@@ -148,6 +148,40 @@ def test_no_leases_give_no_lines(name: str, nothing: Any) -> None:
     assert ALL[name](nothing) == ""
 
 
+URLS = [f"http://QGDEMO01:a,b@{EXAMPLE}", "http://QGDEMO02:c@198.51.100.9:1"]
+#: What query() returns, and what lookup() makes of it.
+SEVERAL = [
+    pytest.param([EXAMPLE, "198.51.100.9:1"], f"{EXAMPLE},198.51.100.9:1", id="server"),
+    pytest.param(URLS, ",".join(URLS), id="url"),
+    pytest.param([lease_of(EXAMPLE), lease_of("198.51.100.9:1", URLS[1])], None, id="lease"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("queried", "looked_up"), SEVERAL)
+def test_a_filter_takes_what_query_and_what_lookup_returns(name: str, queried: list[Any], looked_up: Any) -> None:
+    assert ALL[name](queried[:1]) == ALL[name](queried[0])
+    several = [queried] if looked_up is None else [queried, looked_up]
+    if name in MANY:
+        assert len(ALL[name](queried).splitlines()) == 2
+        assert all(ALL[name](found) == ALL[name](queried) for found in several)
+        assert ALL[name]("") == "", "lookup() before ansible-core 2.19"
+    else:
+        for found in several:
+            message = refused(partial(ALL[name], found))
+            assert message.startswith(
+                f"{name} cannot use a list of 2 leases: give one lease, for example with limit=1 "
+            )
+        assert refused(partial(ALL[name], [])).startswith(f"{name} cannot use a list without leases: ")
+
+
+def test_a_proxy_url_is_used_with_its_credentials() -> None:
+    assert environment(URLS[0])["http_proxy"] == URLS[0]
+    assert f'\nproxy = "{URLS[0]}"\n' in curl(URLS[0], PAGE, "config")
+    assert " login=QGDEMO01:a%2Cb" in squid(URLS[0])
+    assert "in a command line, which every user of a host can read" in refused(lambda: curl(URLS[0], PAGE))
+
+
 def test_lines_are_sorted_by_number_and_then_by_name() -> None:
     given_order = ["b.example:1", "198.51.100.10:2", "a.example:1", "198.51.100.9:2", "198.51.100.10:1"]
     sorted_order = ["198.51.100.9:2", "198.51.100.10:1", "198.51.100.10:2", "a.example:1", "b.example:1"]
@@ -288,7 +322,8 @@ def test_no_proxy_stays_one_line(no_proxy: Any) -> None:
 
 
 SERVERS = [
-    ("", "give a lease"),
+    (" ", "give a lease"),
+    ("198.51.100.8:21504,", "give a lease"),
     ("198.51.100.8", "give a lease"),
     ("198.51.100.8:", "give a lease"),
     (":21504", "give a lease"),
@@ -301,7 +336,7 @@ SERVERS = [
     ("198.51.100.8:21504 backup", "give a lease"),
     ("198.51.100.8:21504\nserver evil 203.0.113.9:1", "give a lease"),
     ("198.51.100.8:21504\n", "give a lease"),
-    ("http://198.51.100.8:21504", "give a lease"),
+    ("https://198.51.100.8:21504", "give a lease"),
     ("198.51.100:21504", "the host must be"),
     ("198.51.100.256:21504", "the host must be"),
     ("198.51.100.08:21504", "the host must be"),
@@ -358,7 +393,7 @@ def test_what_is_no_lease_is_refused(name: str, value: Any, kind: str) -> None:
         assert message.startswith(f"{name} cannot use {kind} (item 2): give ")
         assert refused(lambda: ALL[name]([[EXAMPLE]])).startswith(f"{name} cannot use a list (item 1): ")
     else:
-        assert "filter first" in refused(lambda: ALL[name]([value]))
+        assert refused(lambda: ALL[name]([value])).startswith(f"{name} cannot use {kind}: give ")
 
 
 PROXY_URLS = [
@@ -400,10 +435,11 @@ SHOWN = [
     pytest.param(f"QGDEMO01:{SECRET}.x", "'...'"),
     pytest.param("QGDEMO01", "'...'"),
     pytest.param(f"QGDEMO01:{SECRET}@{EXAMPLE}", f"'...@{EXAMPLE}'"),
-    pytest.param(f"http://QGDEMO01:{SECRET}@{EXAMPLE}/", f"'...@{EXAMPLE}/'"),
+    pytest.param(f"https://QGDEMO01:{SECRET}@{EXAMPLE}/", f"'...@{EXAMPLE}/'"),
+    pytest.param(f"QGDEMO01:a,{SECRET}.b:80", "'...'"),
     pytest.param(f"http://QGDEMO01:a@{SECRET}@{EXAMPLE}", f"'...@{EXAMPLE}'"),
     pytest.param(f"http://QGDEMO01:a@{SECRET}.b/c", "'...'"),
-    pytest.param("http://198.51.100.8:21504", "'http://198.51.100.8:21504'"),
+    pytest.param("https://198.51.100.8:21504", "'https://198.51.100.8:21504'"),
     pytest.param("localhost", "'localhost'"),
     pytest.param("198.51.100.8:21504\nserver evil", "'198.51.100.8...'"),
     pytest.param("198.51.100.8:21x", "'198.51.100.8...'"),
