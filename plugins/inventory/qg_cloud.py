@@ -33,7 +33,7 @@ options:
     type: list
     elements: int
     default: []
-  filters:
+  simple_filters:
     description:
       - Only services that match all of these. A key is one of the variables listed in the notes, without prefix. The
         value is the required value, or a list of allowed values.
@@ -41,13 +41,24 @@ options:
         which the vendor does not return the value.
     type: dict
     default: {}
-  conditions:
+  filters:
     description:
-      - Only services for which all of these Jinja2 expressions are true. They can use the variables of the host.
+      - Include and exclude filters, for services that match O(simple_filters). The first one whose expression is true
+        decides. A service for which none is true becomes a host, unless the last one is O(filters[].exclude=true).
+      - An expression is Jinja2 without braces, or a boolean. It can use the variables listed in the notes,
+        C(ansible_host), which is null for a service without a usable address, and C(inventory_hostname). To the latter,
+        the number of the service may be appended later if another host has the same name.
       - An expression that cannot be evaluated, or is neither true nor false, is an error.
     type: list
-    elements: str
+    elements: dict
     default: []
+    suboptions:
+      include:
+        description: A service for which this is true becomes a host. Mutually exclusive with O(filters[].exclude).
+        type: str
+      exclude:
+        description: A service for which this is true is omitted. Mutually exclusive with O(filters[].include).
+        type: str
   hostnames:
     description:
       - The candidates for the name of a host. The first one that results in a usable name is used, or else the number
@@ -113,7 +124,7 @@ notes:
     C(defense), C(system_no), C(system_name), C(os_family), C(adsl_name), C(buy_time), C(buy_time_iso), C(end_time) and
     C(end_time_iso). Each host has all of them; a value that the vendor does not return is null. They are documented
     with M(qingguo.qgnet.qg_cloud_instance_info).
-  - All options except O(compose), O(groups), O(keyed_groups), O(conditions) and O(hostnames) may be templates, such as
+  - All options except O(compose), O(groups), O(keyed_groups), O(filters) and O(hostnames) may be templates, such as
     V({{ lookup('env', 'NAME'\) }}), which can use extra variables. Values may be encrypted with Ansible Vault.
   - Ansible continues with a warning if an inventory cannot be read, unless C(any_unparsed_is_failed) is set in its
     configuration, or E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) in the environment.
@@ -142,13 +153,15 @@ app_id: "{{ lookup('ansible.builtin.env', 'COMPANY_QG_ID') }}"
 app_key: "{{ lookup('ansible.builtin.file', '/run/secrets/qg_app_key') }}"
 # Servers of one brand that run and are paid.
 product_ids: [104]
-filters:
+simple_filters:
   run_status: running
   order_status: normal
   line_no: [ap-shanghai, ap-beijing]
   system_name: ["CentOS*", "Ubuntu*", "Windows*"]
-conditions:
-  - qg_bandwidth is not none and qg_bandwidth >= 5
+# One of these in any case, and of the others none with little bandwidth.
+filters:
+  - include: qg_suid == '104000001'
+  - exclude: qg_bandwidth is none or qg_bandwidth < 5
 # Names of one's own, and the local network.
 hostnames:
   - "{{ qg_area_no }}-{{ qg_suid }}"
@@ -172,7 +185,7 @@ cache_timeout: 3600
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible import template
@@ -187,7 +200,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ACCOUNT_API_OPTIONS, account_api
 
 #: Options that are evaluated for each host, and not when the file is read.
-_FOR_EACH_HOST = ("compose", "groups", "keyed_groups", "conditions", "hostnames")
+_FOR_EACH_HOST = ("compose", "groups", "keyed_groups", "filters", "hostnames")
 
 
 def _untrusted(variables: Row) -> Row:
@@ -290,36 +303,41 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _hosts(self, cache: bool) -> Iterator[tuple[str, Row, Row]]:
         """Yield name, service and variables of each host."""
-        filters = hosts.check_filters(self.get_option("filters"))
+        patterns = hosts.check_simple_filters(self.get_option("simple_filters"))
+        filters = hosts.parse_filters(self.get_option("filters"))
         prefix = hosts.check_prefix("vars_prefix", self.get_option("vars_prefix"))
         hosts.check_hostnames(self.get_option("hostnames"))
         column = hosts.ADDRESSES[self.get_option("connect_with")]
         only_global = column == "ip" and not self.get_option("allow_non_global")
         rows, names, left_out = self._rows(cache), hosts.HostnameAllocator(), []
         for row in rows:
-            variables = _untrusted(hosts.variables(row, prefix))
-            if not hosts.matches(row, filters) or not self._is_wanted(row["suid"], variables):
+            if not hosts.matches(row, patterns):
                 continue
+            suid, variables = row["suid"], _untrusted(hosts.variables(row, prefix))
             address, reason = hosts.address(row, column, only_global=only_global)
-            name = names.allocate(row["suid"], self._name_candidates(row, variables)) if address else None
-            if name is None:
-                left_out.append((row["suid"], reason or "no possible name"))
+            candidates = self._name_candidates(row, variables) if address else ()
+            name, variables["ansible_host"] = hosts.first_name(suid, candidates), address
+            if not self._is_included(suid, filters, {**variables, "inventory_hostname": name}):
+                continue
+            if name is None or address is None:
+                left_out.append((suid, reason or "no possible name"))
             else:
-                yield name, row, {**variables, "ansible_host": address}
+                yield names.allocate(suid, name), row, variables
         self._warn(left_out, len(rows), "left out")
         self._warn(names.renamed, len(rows), "renamed, because another service has the same name")
 
-    def _is_wanted(self, suid: str, variables: Row) -> bool:
-        for condition in self.get_option("conditions"):
+    def _is_included(self, suid: str, filters: Iterable[hosts.Filter], variables: Row) -> bool:
+        """Whether the first filter that is true for a service includes it, or none is true."""
+        for action, condition in filters:
+            what = f"filters, {action}: {condition}"
             try:
-                result = self._compose(condition, variables)
+                result = condition if isinstance(condition, bool) else self._compose(condition, variables)
             except AnsibleError as error:
-                message = f"conditions: {condition} cannot be evaluated for {suid}: {_sentence(error)}"
-                raise OptionError(message) from None
+                raise OptionError(f"{what} cannot be evaluated for {suid}: {_sentence(error)}") from None
             if not isinstance(result, bool):
-                raise OptionError(f"conditions: {condition} is neither true nor false for {suid}: write a comparison.")
-            if not result:
-                return False
+                raise OptionError(f"{what} is neither true nor false for {suid}: write a comparison.")
+            if result:
+                return action == "include"
         return True
 
     def _name_candidates(self, row: Row, variables: Row) -> Iterator[Any]:

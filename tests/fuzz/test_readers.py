@@ -244,10 +244,11 @@ def use_account_api(name: str, value: Any) -> None:
     if name == "instances":
         names = hosts.HostnameAllocator()
         for row in hosts.collect([None], lambda _product: value):
-            hosts.matches(row, hosts.check_filters({"ip": "203.*", "end_time": None}))
+            hosts.matches(row, hosts.check_simple_filters({"ip": "203.*", "end_time": None}))
             hosts.address(row, "ip")
             hosts.group_names(row, hosts.GROUPS, "qg_")
-            names.allocate(row["suid"], [row["host_name"], row["ip"]])
+            if name := hosts.first_name(row["suid"], [row["host_name"], row["ip"]]):
+                names.allocate(row["suid"], name)
             assert one_line(row["suid"]).isprintable()
         hosts.describe_services(names.renamed)
 

@@ -182,37 +182,63 @@ def test_default_groups_can_be_switched_off(cloud: Cloud) -> None:
 @pytest.mark.newest_core
 def test_brands_are_asked_for_one_by_one(cloud: Cloud) -> None:
     cloud.sim.agent(instances={"104": 60, "113": 3, "115": 2})
-    found = cloud.listed({"product_ids": [104, 113], "filters": {"ip": "*"}, "default_groups": ["product"]})
+    found = cloud.listed({"product_ids": [104, 113], "simple_filters": {"ip": "*"}, "default_groups": ["product"]})
     assert cloud.calls() == 3
     assert set(found["groups"]) == {"qg_product_104", "qg_product_113"}
     assert {host["qg_product_id"] for host in found["hosts"].values()} == {104, 113}
     assert cloud.listed({})["hosts"].keys() > found["hosts"].keys()
 
 
+#: Include and exclude filters, and the services that are left.
+FILTERS: list[tuple[list[dict[str, Any]], list[str]]] = [
+    ([], ["1", "2", "3", "4"]),
+    # The first one that is true decides, and without one the service is included.
+    ([{"include": "qg_suid == '1'"}, {"exclude": "qg_bandwidth < 50"}], ["1", "4"]),
+    ([{"exclude": "qg_bandwidth < 50"}, {"include": "qg_suid == '1'"}], ["4"]),
+    ([{"include": "qg_suid in ['2', '3']"}, {"exclude": True}], ["2", "3"]),
+    ([{"include": True}, {"exclude": True}], ["1", "2", "3", "4"]),
+    ([{"include": False}, {"exclude": "inventory_hostname is match('.*-3')"}], ["1", "2", "4"]),
+    ([{"exclude": "ansible_host == '198.51.100.2' or qg_bandwidth > most | int"}], ["1", "3"]),
+]
+
+
+def test_include_and_exclude_filters(cloud: Cloud) -> None:
+    cloud.sim.agent(instances=[service("1"), service("2"), service("3"), service("4", Bandwidth="100")])
+    files = [
+        cloud.file(
+            {"filters": filters, "use_extra_vars": True, "hostnames": [f"{{{{ 'list{number}-' ~ qg_suid }}}}"]},
+            f"{number}.qg_cloud.yml",
+        )
+        for number, (filters, _left) in enumerate(FILTERS)
+    ]
+    more = [argument for file in files for argument in ("-i", str(file))]
+    found = cloud.listed({"filters": [{"exclude": True}]}, *more, "-e", "most=50")
+    expected = [f"list{number}-{suid}" for number, (_filters, left) in enumerate(FILTERS) for suid in left]
+    assert list(found["hosts"]) == expected
+
+
 @pytest.mark.newest_core
-def test_filters_and_conditions(cloud: Cloud) -> None:
+def test_filters_are_applied_before_a_service_is_missed_or_renamed(cloud: Cloud) -> None:
     cloud.sim.agent(
         instances=[
-            service("1"),
-            service("2", line_no="ap-beijing"),
-            service("3", Run_status="-1"),
-            service("4", Bandwidth="100"),
+            service("1", Host_name="web"),
+            service("2", Host_name="web"),
+            service("3", Ip=""),
+            service("4", line_no="ap-beijing"),
             service("5", System_name="windows 2012"),
         ]
     )
-    filters = {"line_no": ["ap-sh*"], "run_status": "running", "os_family": "linux"}
-    assert list(cloud.listed({"filters": filters})["hosts"]) == ["1", "4"]
-    found = cloud.listed({"filters": filters, "conditions": ["qg_bandwidth < 50", "qg_ip is not none"]})
-    assert list(found["hosts"]) == ["1"]
+    simple = {"line_no": ["ap-sh*"], "run_status": "running", "os_family": "linux"}
+    options = {"simple_filters": simple, "hostnames": ["host_name"]}
+    reported = cloud.listed(options)
+    assert list(reported["hosts"]) == ["web", "web_2"]
+    assert "1 of 5 services left out: 3 (no ip, running)." in reported["stderr"]
+    found = cloud.listed({**options, "filters": [{"exclude": "ansible_host is none or qg_suid == '1'"}]})
+    assert {name: host["qg_suid"] for name, host in found["hosts"].items()} == {"web": "2"}
+    assert "services" not in found["stderr"]
     assert cloud.calls() == 2
-    cloud.refused({"filters": {"nothing": 1}})
+    cloud.refused({"simple_filters": {"nothing": 1}})
     assert cloud.calls() == 0
-
-
-def test_conditions_know_extra_variables_where_that_is_asked_for(cloud: Cloud) -> None:
-    cloud.sim.agent(instances=[service("1"), service("4", Bandwidth="100")])
-    options = {"conditions": ["qg_bandwidth < most | int"], "use_extra_vars": True}
-    assert list(cloud.listed(options, "-e", "most=50")["hosts"]) == ["1"]
 
 
 @pytest.mark.newest_core
@@ -362,7 +388,7 @@ def test_a_warm_cache_costs_no_call(cloud: Cloud, playground: Playground) -> Non
     assert again["hosts"] == first["hosts"]
     assert again["groups"] == first["groups"]
     # What is made of the services is not cached.
-    other = cloud.listed({**cached(playground), "compose": {"x": "qg_suid"}, "filters": {"os_family": "linux"}})
+    other = cloud.listed({**cached(playground), "compose": {"x": "qg_suid"}, "simple_filters": {"os_family": "linux"}})
     assert 0 < len(other["hosts"]) < len(first["hosts"])
     assert all(host["x"] == host["qg_suid"] for host in other["hosts"].values())
     assert cloud.calls() == 0
@@ -501,8 +527,14 @@ MISTAKES: list[tuple[Options, str]] = [
     ({"account_url": "ftp://x/?SECRET"}, "account_url '...' cannot be used"),
     ({"product_ids": [0]}, "product_ids=0 is out of range"),
     ({"include_secrets": "maybe"}, "include_secrets='maybe' cannot be used"),
-    ({"filters": {"run_status": "runing"}}, "filters.run_status contains 'runing', which never occurs: use stopped"),
-    ({"filters": {"nothing": 1}}, "filters contains 'nothing', which is not a column: use some of product_id"),
+    (
+        {"simple_filters": {"run_status": "runing"}},
+        "simple_filters.run_status contains 'runing', which never occurs: use stopped",
+    ),
+    (
+        {"simple_filters": {"nothing": 1}},
+        "simple_filters contains 'nothing', which is not a column: use some of product_id",
+    ),
     (
         {"connect_with": "both"},
         "connect_with='both' cannot be used in the inventory file: give some of public, local",
@@ -513,12 +545,16 @@ MISTAKES: list[tuple[Options, str]] = [
         {"hostnames": ["{{ qg_nothing }}"]},
         "hostnames: {{ qg_nothing }} cannot be evaluated: 'qg_nothing' is undefined",
     ),
-    ({"conditions": ["qg_nothing > 1"]}, "conditions: qg_nothing > 1 cannot be evaluated for 2: 'qg_nothing'"),
-    ({"conditions": ["qg_suid"]}, "conditions: qg_suid is neither true nor false for 2: write a comparison."),
-    ({"conditions": ["qg_suid =="]}, "conditions: qg_suid == cannot be evaluated for 2"),
-    ({"conditions": ["qg_defense > 1"]}, "conditions: qg_defense > 1 cannot be evaluated for 2"),
+    (
+        {"filters": [{"include": "qg_nothing > 1"}]},
+        "filters, include: qg_nothing > 1 cannot be evaluated for 2: 'qg_nothing'",
+    ),
+    ({"filters": [{"exclude": "qg_suid"}]}, "filters, exclude: qg_suid is neither true nor false for 2: write a"),
+    ({"filters": [{"exclude": "qg_suid =="}]}, "filters, exclude: qg_suid == cannot be evaluated for 2"),
+    ({"filters": [{"exclude": "qg_defense > 1"}]}, "filters, exclude: qg_defense > 1 cannot be evaluated for 2"),
     ({"hostnames": ["{{ qg_defense + 1 }}"]}, "hostnames: {{ qg_defense + 1 }} cannot be evaluated"),
-    ({"conditions": [True]}, "conditions cannot be used in the inventory file: give a list of texts."),
+    ({"filters": [{"only": "true"}]}, "filters, entry 1, cannot be used: give either include or exclude, each with an"),
+    ({"filters": {"include": "true"}}, "filters cannot be used in the inventory file: give a list of dictionaries."),
     ({"vars_prefix": "a b"}, "vars_prefix='a b' cannot be used"),
     ({"group_prefix": "1"}, "group_prefix='1' cannot be used"),
 ]
@@ -574,7 +610,7 @@ def test_options_may_be_templates(cloud: Cloud) -> None:
         "timeout": "{{ 2 + 3 }}",
         "validate_certs": "{{ 1 == 1 }}",
         "product_ids": ["{{ brand }}"],
-        "filters": {"line_no": "{{ ['ap-beijing'] }}"},
+        "simple_filters": {"line_no": "{{ ['ap-beijing'] }}"},
         "cache": "{{ false }}",
     }
     environment = {"COMPANY_ID": cloud.sim.app_id, "COMPANY_KEY": cloud.sim.app_key}
@@ -652,7 +688,7 @@ def test_text_of_the_vendor_is_no_template(cloud: Cloud, playground: Playground,
         "compose": {"label": "qg_host_name", "joined": "qg_spec_name ~ qg_area_no"},
         "keyed_groups": [{"key": "qg_line_no", "prefix": "k", "parent_group": "p"}],
         "groups": {"trapped": "'uid=' in qg_host_name"},
-        "conditions": ["qg_host_name is search('pipe')"],
+        "filters": [{"exclude": "qg_host_name is not search('pipe')"}],
     }
     if warm:
         cloud.listed(options)

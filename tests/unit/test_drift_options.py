@@ -124,8 +124,8 @@ SERVICES = [
 #: For each of the inventory's own options something that makes another inventory than its default.
 CHANGES: dict[str, Any] = {
     "product_ids": [104],
-    "filters": {"suid": "104000001"},
-    "conditions": ["qg_run_status_code == 1"],
+    "simple_filters": {"suid": "104000001"},
+    "filters": [{"exclude": "qg_run_status_code == 1"}],
     "hostnames": ["ip"],
     "connect_with": "local",
     "allow_non_global": True,

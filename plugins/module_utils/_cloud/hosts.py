@@ -30,6 +30,8 @@ from .._core.text import format_sample, one_line, quote_word
 from .._core.validation import check_range
 
 Row = dict[str, Any]
+#: "include" or "exclude", and the expression of a filter.
+Filter = tuple[str, "str | bool"]
 _EMPTY = instances([{"suid": "-"}], include_secrets=True)[0]
 _PUBLIC = instances([{"suid": "-"}])[0]
 #: The variables of a host: the requested brand, and all columns of a service.
@@ -91,6 +93,7 @@ def _typed(option: str, value: Any, definitions: Mapping[str, Mapping[str, Any]]
     validation = ArgumentSpecValidator({option: spec}).validate({option: value})
     if validation.error_messages or not _is_text_if_required(value, spec):
         choices = f"some of {', '.join(spec['choices'])}" if "choices" in spec else ""
+        choices += ", or [] for none" if choices and spec["type"] == "list" else ""
         parts = f" of {_PARTS[spec['elements']]}" if "elements" in spec else ""
         wanted = choices or _MEANT[spec.get("type", "str")] + parts
         is_shown = isinstance(value, str) and "@" not in value and (choices or spec.get("type") != "str")
@@ -131,7 +134,7 @@ def check_prefix(option: str, text: str) -> str:
     return text
 
 
-def check_filters(filters: Mapping[str, Any]) -> dict[str, tuple[str | None, ...]]:
+def check_simple_filters(filters: Mapping[str, Any]) -> dict[str, tuple[str | None, ...]]:
     """Return the patterns of each filtered column, one of which must match; None matches a service without a value."""
     return {column: _patterns(column, wanted) for column, wanted in filters.items()}
 
@@ -139,17 +142,32 @@ def check_filters(filters: Mapping[str, Any]) -> dict[str, tuple[str | None, ...
 def _patterns(column: str, wanted: Any) -> tuple[str | None, ...]:
     if column not in COLUMNS:
         name = quote_word(str(column))
-        raise OptionError(f"filters contains {name}, which is not a column: use some of {', '.join(COLUMNS)}.")
+        raise OptionError(f"simple_filters contains {name}, which is not a column: use some of {', '.join(COLUMNS)}.")
     values = wanted if isinstance(wanted, (list, tuple)) else [wanted]
     if not values or any(value is not None and not isinstance(value, (str, int, float)) for value in values):
-        raise OptionError(f"filters.{column} cannot be used: give one value, or a list of values.")
+        raise OptionError(f"simple_filters.{column} cannot be used: give one value, or a list of values.")
     patterns = tuple(None if value is None else str(value).casefold() for value in values)
     words = _WORDS.get(column)
     for pattern in patterns:
         if words and pattern is not None and not fnmatch.filter(words, pattern):
             name = quote_word(pattern)
-            raise OptionError(f"filters.{column} contains {name}, which never occurs: use {', '.join(words)}.")
+            raise OptionError(f"simple_filters.{column} contains {name}, which never occurs: use {', '.join(words)}.")
     return patterns
+
+
+def parse_filters(filters: Iterable[Any]) -> list[Filter]:
+    """Return the include and exclude filters; refuse an entry that is neither."""
+    parsed: list[Filter] = []
+    for number, given in enumerate(filters, start=1):
+        action, condition = next(iter(given.items())) if isinstance(given, Mapping) and len(given) == 1 else ("", "")
+        is_condition = isinstance(condition, bool) or (isinstance(condition, str) and condition.strip())
+        if action not in ("include", "exclude") or not is_condition:
+            raise OptionError(
+                f"filters, entry {number}, cannot be used: give either include or exclude, each with an expression, "
+                "such as include: qg_run_status == 'running'."
+            )
+        parsed.append((action, condition))
+    return parsed
 
 
 def check_hostnames(preferences: Sequence[str]) -> Sequence[str]:
@@ -263,6 +281,12 @@ def is_name(text: str) -> bool:
         return True
 
 
+def first_name(suid: str, candidates: Iterable[Any]) -> str | None:
+    """Return the first candidate that can be a name, or the number of the service; None if none of them can."""
+    texts = (str(each).strip() for each in (*candidates, suid) if each is not None)
+    return next(filter(is_name, texts), None)
+
+
 class HostnameAllocator:
     """Allocates names of hosts, each once."""
 
@@ -271,12 +295,8 @@ class HostnameAllocator:
         #: Services whose name was in use, and the name that they got instead.
         self.renamed: list[tuple[str, str]] = []
 
-    def allocate(self, suid: str, candidates: Iterable[Any]) -> str | None:
-        """Return the first candidate that can be a name, or the number of the service; None if none of them can."""
-        texts = (str(each).strip() for each in (*candidates, suid) if each is not None)
-        wanted = next(filter(is_name, texts), None)
-        if wanted is None:
-            return None
+    def allocate(self, suid: str, wanted: str) -> str:
+        """Return the name, with the number of the service appended if another service has got it."""
         name, number = wanted, re.sub(r"[^\w.-]+", "_", suid)
         while name in self._allocated:
             name = f"{name}_{number}"

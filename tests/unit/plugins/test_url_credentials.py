@@ -235,7 +235,7 @@ def test_no_option_of_the_inventory_quotes_credentials(tmp_path: Path) -> None:
     names = [
         option
         for option, declared in documented.items()
-        if option in own and takes_text(declared) and option not in ("plugin", "conditions", "app_key")
+        if option in own and takes_text(declared) and option not in ("plugin", "filters", "app_key")
     ]
     assert {"account_url", "domain", "vars_prefix"} <= set(names)
     for option in names:

@@ -22,18 +22,20 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
     address,
     cache_key,
     check_config,
-    check_filters,
     check_hostnames,
     check_prefix,
     check_products,
     check_required,
+    check_simple_filters,
     collect,
     describe_services,
+    first_name,
     group_names,
     is_collected,
     is_name,
     is_template,
     matches,
+    parse_filters,
     variables,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
@@ -89,8 +91,8 @@ def test_options_have_their_types() -> None:
         ({"zzz": 1}, "zzz is not an option of this plugin: use some of plugin, product_ids, "),
         ({"product_ids": ["one"]}, "product_ids cannot be used in the inventory file: give a list of whole numbers."),
         ({"product_ids": {}}, "product_ids cannot be used in the inventory file: give a list of whole numbers."),
-        ({"filters": []}, "filters cannot be used in the inventory file: give a dictionary."),
-        ({"conditions": [True]}, "conditions cannot be used in the inventory file: give a list of texts."),
+        ({"simple_filters": []}, "simple_filters cannot be used in the inventory file: give a dictionary."),
+        ({"filters": {"include": "x"}}, "filters cannot be used in the inventory file: give a list of dictionaries."),
         ({"vars_prefix": ["secret"]}, "vars_prefix cannot be used in the inventory file: give text."),
         (
             {"connect_with": "both"},
@@ -101,8 +103,8 @@ def test_options_have_their_types() -> None:
             "include_secrets='maybe' cannot be used in the inventory file: give true or false.",
         ),
         (
-            {"default_groups": ["lines"]},
-            "default_groups cannot be used in the inventory file: give some of product, line, ",
+            {"default_groups": [f"{name}s" for name in GROUPS]},
+            f"default_groups cannot be used in the inventory file: give some of {', '.join(GROUPS)}, or [] for none.",
         ),
     ],
 )
@@ -178,30 +180,48 @@ def test_names_of_hosts_come_from_columns_or_templates() -> None:
     ],
 )
 def test_filters(filters: dict[str, Any], fits: bool) -> None:
-    assert matches(row(), check_filters(filters)) is fits
+    assert matches(row(), check_simple_filters(filters)) is fits
 
 
 @pytest.mark.parametrize(
     ("filters", "sentence"),
     [
-        ({"lineno": "x"}, "filters contains 'lineno', which is not a column: use some of product_id, suid"),
-        ({"login_password": "x"}, "filters contains 'login_password', which is not a column"),
-        ({"line_no": []}, "filters.line_no cannot be used: give one value, or a list of values."),
-        ({"line_no": {"a": "b"}}, "filters.line_no cannot be used"),
-        ({"line_no": [["a"]]}, "filters.line_no cannot be used"),
+        ({"lineno": "x"}, "simple_filters contains 'lineno', which is not a column: use some of product_id, suid"),
+        ({"login_password": "x"}, "simple_filters contains 'login_password', which is not a column"),
+        ({"line_no": []}, "simple_filters.line_no cannot be used: give one value, or a list of values."),
+        ({"line_no": {"a": "b"}}, "simple_filters.line_no cannot be used"),
+        ({"line_no": [["a"]]}, "simple_filters.line_no cannot be used"),
         (
             {"run_status": "runing"},
-            "filters.run_status contains 'runing', which never occurs: use stopped, powered_off",
+            "simple_filters.run_status contains 'runing', which never occurs: use stopped, powered_off",
         ),
         (
             {"os_family": ["linux", "bsd*"]},
-            r"filters.os_family contains 'bsd\*', which never occurs: use linux, windows.",
+            r"simple_filters.os_family contains 'bsd\*', which never occurs: use linux, windows.",
         ),
     ],
 )
 def test_a_filter_that_can_never_fit_is_refused(filters: dict[str, Any], sentence: str) -> None:
     with pytest.raises(OptionError, match=sentence):
-        check_filters(filters)
+        check_simple_filters(filters)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "include",
+        {},
+        {"include": "x", "exclude": "y"},
+        {"only": "x"},
+        {"include": None},
+        {"exclude": " "},
+        {"include": 1},
+    ],
+)
+def test_an_entry_that_is_neither_an_include_nor_an_exclude_filter_is_refused(entry: Any) -> None:
+    assert parse_filters([{"include": "x"}, {"exclude": True}]) == [("include", "x"), ("exclude", True)]
+    with pytest.raises(OptionError, match=r"^filters, entry 2, cannot be used: give either include or exclude, "):
+        parse_filters([{"include": "x"}, entry])
 
 
 @pytest.mark.parametrize("words", [models.RUN_STATUS, models.ORDER_STATUS])
@@ -209,13 +229,13 @@ def test_every_word_for_a_state_can_be_filtered(words: dict[int, str]) -> None:
     name = "run_status" if words is models.RUN_STATUS else "order_status"
     for code, word in words.items():
         vendor = {"Suid": "1", name: str(code)}
-        assert matches({"product_id": None, **models.instances([vendor])[0]}, check_filters({name: word}))
+        assert matches({"product_id": None, **models.instances([vendor])[0]}, check_simple_filters({name: word}))
 
 
 @given(value=ANYTHING, patterns=st.lists(ANYTHING | st.none(), min_size=1, max_size=3))
 def test_a_filter_of_the_value_itself_fits(value: str, patterns: list[str | None]) -> None:
     literal = re.sub(r"([*?[])", r"[\1]", value)
-    assert matches(row(spec_name=value), check_filters({"spec_name": [*patterns, literal]}))
+    assert matches(row(spec_name=value), check_simple_filters({"spec_name": [*patterns, literal]}))
 
 
 # --- addresses
@@ -330,13 +350,11 @@ def test_a_group_is_named_as_ansible_wants_it(values: list[str], prefix: str) ->
 
 
 def test_the_first_candidate_that_can_be_a_name() -> None:
-    names = HostnameAllocator()
-    assert names.allocate("1", [None, "", "a b", "{{ x }}", "localhost", "web.example"]) == "web.example"
-    assert names.allocate("2", [7]) == "7"
-    assert names.allocate("3", ["x:y"]) == "3"
-    assert names.allocate("4", [" padded "]) == "padded"
-    assert names.allocate(",,", ["x:y"]) is None
-    assert names.renamed == []
+    assert first_name("1", [None, "", "a b", "{{ x }}", "localhost", "web.example"]) == "web.example"
+    assert first_name("2", [7]) == "7"
+    assert first_name("3", ["x:y"]) == "3"
+    assert first_name("4", [" padded "]) == "padded"
+    assert first_name(",,", ["x:y"]) is None
 
 
 @pytest.mark.parametrize(
@@ -363,7 +381,7 @@ def test_the_first_candidate_that_can_be_a_name() -> None:
 )
 def test_a_name_of_this_machine_or_of_ansible_is_no_name_of_a_host(text: str) -> None:
     assert not is_name(text)
-    assert HostnameAllocator().allocate("104000001", [text]) == "104000001"
+    assert first_name("104000001", [text]) == "104000001"
 
 
 @pytest.mark.parametrize("text", ["104000001", "1", "10.0.0.5", "mylocalhost", "localhost-1", "all-1", "1.2"])
@@ -373,9 +391,9 @@ def test_other_names_are_taken_though_they_look_alike(text: str) -> None:
 
 def test_a_second_one_of_a_name_gets_its_number() -> None:
     names = HostnameAllocator()
-    assert [names.allocate(suid, ["node"]) for suid in ("1", "2", "2/x")] == ["node", "node_2", "node_2_x"]
+    assert [names.allocate(suid, "node") for suid in ("1", "2", "2/x")] == ["node", "node_2", "node_2_x"]
     assert names.renamed == [("2", "node_2"), ("2/x", "node_2_x")]
-    assert names.allocate("9", ["node_2"]) == "node_2_9"
+    assert names.allocate("9", "node_2") == "node_2_9"
 
 
 @pytest.mark.parametrize(
@@ -389,11 +407,11 @@ def test_what_means_something_else_to_ansible_is_no_name(text: str) -> None:
 @given(SUIDS, st.data())
 def test_each_host_has_a_name_of_its_own(suids: list[str], data: st.DataObject) -> None:
     names = HostnameAllocator()
-    given_names = [names.allocate(suid, data.draw(st.lists(NAMES, max_size=2))) for suid in suids]
-    usable = [name for name in given_names if name is not None]
+    wanted = [(suid, first_name(suid, data.draw(st.lists(NAMES, max_size=2)))) for suid in suids]
+    usable = [names.allocate(suid, name) for suid, name in wanted if name is not None]
     assert len(set(usable)) == len(usable)
     assert all(is_name(name) for name in usable)
-    assert all(name is not None for suid, name in zip(suids, given_names, strict=True) if is_name(suid))
+    assert all(name is not None for suid, name in wanted if is_name(suid))
     assert {suid for suid, _name in names.renamed} <= set(suids)
 
 
