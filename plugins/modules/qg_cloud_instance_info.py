@@ -39,7 +39,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.account_api
 seealso:
-  - module: qingguo.qgnet.qg_cloud_package_facts
+  - module: qingguo.qgnet.qg_cloud_package_info
   - name: Vendor's page on brand numbers
     description: Document 2662 of the vendor, in Chinese.
     link: https://www.qg.net/doc/2662.html

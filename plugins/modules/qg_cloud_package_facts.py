@@ -3,91 +3,33 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The packages of a brand."""
+"""The packages of a brand, as facts."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qg_cloud_package_facts
-short_description: Read the cloud packages on offer and their prices
+short_description: Read the cloud packages on offer and their prices as facts
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Reads the packages of a brand of QG.net's cloud, as facts and as a result, the cheapest first.
+  - Reads the packages of a brand of QG.net's cloud, the cheapest first, as facts of the host.
+  - M(qingguo.qgnet.qg_cloud_package_info) has the same options, and returns the packages as a result.
   - With O(package_no), O(system_no) and O(duration), it also reads the price of an order. The module never orders
     anything.
-options:
-  product_id:
-    description:
-      - The vendor's number of the brand (I(productId)), such as 104. Document 2662 of the vendor lists them.
-    type: int
-    required: true
-  line_no:
-    description: Only packages of this line.
-    type: str
-  area_no:
-    description: Only packages of this area. With O(line_no), the vendor requires an area of that line.
-    type: str
-  min_cpu:
-    description: The minimum number of processors.
-    type: int
-  min_memory:
-    description: The minimum size of the memory, in gigabytes.
-    type: float
-  min_system_disk:
-    description: The minimum size of the system disk, in gigabytes.
-    type: int
-  min_data_disk:
-    description: The minimum size of the data disk, in gigabytes.
-    type: int
-  min_bandwidth:
-    description: The minimum bandwidth, in megabits per second.
-    type: int
-  max_price:
-    description: The maximum price, in yuan. Packages without a price are then omitted.
-    type: float
-  buyable:
-    description:
-      - Whether to return only packages that can be bought now (V(true)) or only those that cannot (V(false)).
-      - A package without this information counts as one that cannot be bought.
-    type: bool
-  load_rate:
-    description: Whether to return the rates by duration as well.
-    type: bool
-    default: false
-  package_no:
-    description: The package for which to read the price of an order.
-    type: str
-  system_no:
-    description: The system image of that order.
-    type: str
-  duration:
-    description: The duration, as a number and V(s) for hours, V(d) for days, V(w) for weeks or V(m) for months.
-    type: str
-  brand:
-    description:
-      - The brand of the packages. Those of V(tencent), V(alibaba), V(huawei), V(qianhai) and V(telecom) are sold for
-        one to nine, 12, 24 and 36 months only. With another O(duration), the task fails before any call.
-      - For V(qingguo) (the vendor's own cloud), V(desktop) and V(other), and without the option, the vendor decides.
-    type: str
-    choices: [tencent, alibaba, huawei, qianhai, telecom, qingguo, desktop, other]
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.facts
+  - qingguo.qgnet.cloud_packages
   - qingguo.qgnet.account_api
 seealso:
-  - module: qingguo.qgnet.qg_cloud_price_info
-  - module: qingguo.qgnet.qg_cloud_instance_info
-  - module: qingguo.qgnet.qg_balance_info
-  - name: Vendor's page on brand numbers
-    description: Document 2662 of the vendor, in Chinese.
-    link: https://www.qg.net/doc/2662.html
+  - module: qingguo.qgnet.qg_cloud_package_info
 """
 
 EXAMPLES = r"""
-- name: Find packages of at least two processors and four gigabytes
+- name: Read packages of at least two processors and four gigabytes
   qingguo.qgnet.qg_cloud_package_facts:
     app_id: "{{ vault_qg_app_id }}"
     app_key: "{{ vault_qg_app_key }}"
@@ -102,253 +44,24 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ qg_cloud_packages[0].package_no }} at {{ qg_cloud_packages[0].user_price }} yuan"
   when: qg_cloud_packages | length > 0
-
-- name: Read the price of a package for three months
-  qingguo.qgnet.qg_cloud_package_facts:
-    app_id: "{{ vault_qg_app_id }}"
-    app_key: "{{ vault_qg_app_key }}"
-    product_id: 104
-    brand: tencent
-    package_no: "1111"
-    system_no: img-ubuntu22
-    duration: 3m
-  register: offer
-
-- name: Fail if it is too high
-  ansible.builtin.assert:
-    that: offer.order_price.total_amount <= 200
 """
 
 RETURN = r"""
 ansible_facts:
-  description: Facts that are added to the host.
+  description: Facts that are added to the host. Nothing else is returned.
   returned: success
   type: dict
   contains:
     qg_cloud_packages:
-      description: The same packages as in RV(packages).
+      description: The packages, as RV(qingguo.qgnet.qg_cloud_package_info#module:packages).
       type: list
       elements: dict
       returned: always
-  sample: {qg_cloud_packages: []}
-packages:
-  description: The packages that match the options, the cheapest first; those without a price are last.
-  returned: success
-  type: list
-  elements: dict
-  contains:
-    package_no:
-      description: The vendor's identifier of the package (I(package_no)), for O(package_no).
-      type: str
-      returned: always, may be null
-    line_no:
-      description: The line (I(Line_no)).
-      type: str
-      returned: always, may be null
-    line_name:
-      description: Its name (I(Line_name)).
-      type: str
-      returned: always, may be null
-    area_id:
-      description: The number of the area (I(Area_id)).
-      type: int
-      returned: always, may be null
-    area_no:
-      description: The identifier of the area (I(Area_no)), for O(area_no).
-      type: str
-      returned: always, may be null
-    area_name:
-      description: Its name (I(Area_name)).
-      type: str
-      returned: always, may be null
-    group_id:
-      description: The group of specifications (I(Group_id)).
-      type: str
-      returned: always, may be null
-    group_name:
-      description: Its name (I(Group_name)).
-      type: str
-      returned: always, may be null
-    spec_no:
-      description: The specification (I(Spec_no)).
-      type: str
-      returned: always, may be null
-    spec_name:
-      description: Its name (I(Spec_name)).
-      type: str
-      returned: always, may be null
-    cpu:
-      description: Processors (I(Cpu)).
-      type: int
-      returned: always, may be null
-    memory:
-      description: Memory (I(Memory)). The vendor states no unit; the values are gigabytes.
-      type: float
-      returned: always, may be null
-    system_disk:
-      description: Size of the system disk in gigabytes (I(Systemdisk)).
-      type: int
-      returned: always, may be null
-    data_disk:
-      description: Size of the data disk in gigabytes (I(Datadisk)).
-      type: int
-      returned: always, may be null
-    bandwidth:
-      description: Bandwidth in megabits per second (I(Bandwidth), which the vendor counts in M).
-      type: int
-      returned: always, may be null
-    ip_count:
-      description: Number of IP addresses (I(Ip)).
-      type: int
-      returned: always, may be null
-    defense:
-      description:
-        - Protection against attacks, in gigabits per second (I(Defense), which the vendor counts in G).
-      type: int
-      returned: always, may be null
-    trial_time:
-      description: The trial period (I(Trial_time)), in the vendor's words.
-      type: str
-      returned: always, may be null
-    buyable:
-      description: Whether it can be bought (I(Buy_status) is 1).
-      type: bool
-      returned: always, may be null
-    enabled:
-      description: Whether the specification is on offer (I(Status) is 1).
-      type: bool
-      returned: always, may be null
-    upgradable:
-      description: Whether it can be upgraded (I(Upgrade_status) is 1).
-      type: bool
-      returned: always, may be null
-    basic_price:
-      description: The list price in yuan (I(Basic_price)), exactly as the vendor returns it.
-      type: str
-      returned: always, may be null
-    user_price:
-      description:
-        - The price for this account in yuan (I(User_price)), exactly as the vendor returns it.
-      type: str
-      returned: always, may be null
-    price:
-      description:
-        - The price for this account as a number, or the list price if there is no other. The list is sorted by it.
-      type: float
-      returned: always, may be null
-    day_rate:
-      description:
-        - The rate for a day, as a fraction of the price (I(Day_rate)). Rates require O(load_rate=true).
-      type: str
-      returned: always, may be null
-    week_rate:
-      description: The rate for a week (I(Week_rate)).
-      type: str
-      returned: always, may be null
-    month_rate:
-      description: The rate for a month (I(Month_rate)).
-      type: str
-      returned: always, may be null
-    quarter_rate:
-      description: The rate for a quarter (I(Quarter_rate)).
-      type: str
-      returned: always, may be null
-    halfyear_rate:
-      description: The rate for half a year (I(Halfyear_rate)).
-      type: str
-      returned: always, may be null
-    year_rate:
-      description: The rate for a year (I(Year_rate)).
-      type: str
-      returned: always, may be null
-    vendor:
-      description: The package as the vendor gives it.
+    qg_cloud_order_price:
+      description: The price of the order, as RV(qingguo.qgnet.qg_cloud_package_info#module:order_price).
       type: dict
-      returned: always
-  sample:
-    - package_no: "1111"
-      line_no: ap-beijing
-      line_name: "\u5317\u4eac"
-      area_id: 342
-      area_no: ap-beijing-1
-      area_name: "\u5317\u4eac\u4e00\u533a"
-      group_id: S1
-      group_name: "\u6807\u51c6\u578bS1"
-      spec_no: S1.SMALL2
-      spec_name: "\u6807\u51c6\u578bS1"
-      cpu: 1
-      memory: 2.0
-      system_disk: 40
-      data_disk: 20
-      bandwidth: 1
-      ip_count: 1
-      defense: 0
-      trial_time: null
-      buyable: true
-      enabled: true
-      upgradable: null
-      basic_price: "2079.65"
-      user_price: "2079.65"
-      price: 2079.65
-      day_rate: "0.01"
-      week_rate: "0.02"
-      month_rate: "0.1"
-      quarter_rate: "0.301"
-      halfyear_rate: "0.53"
-      year_rate: "1"
-      vendor: {Package_no: "1111", Line_no: ap-beijing, Cpu: "1", Memory: "2", Buy_status: 1, Upgrade_status: ""}
-count:
-  description: The number of elements.
-  returned: success
-  type: int
-  sample: 1
-order_price:
-  description: The price of the order; null without O(package_no).
-  returned: success
-  type: dict
-  contains:
-    package_no:
-      description: The requested package, as in O(package_no).
-      type: str
-      returned: always
-    system_no:
-      description: The requested system image, as in O(system_no).
-      type: str
-      returned: always
-    duration:
-      description: The requested duration, as in O(duration).
-      type: str
-      returned: always
-    original_price:
-      description:
-        - The price without any discount (I(OriginalPrice)), in yuan, exactly as the vendor returns it.
-      type: str
-      returned: always
-    original_amount:
-      description: The same amount as a number.
-      type: float
-      returned: always
-    total_price:
-      description:
-        - The price to pay (I(TotalPrice)), in yuan, exactly as the vendor returns it.
-      type: str
-      returned: always
-    total_amount:
-      description: The same amount as a number.
-      type: float
-      returned: always
-    vendor:
-      description: The prices as the vendor gives them.
-      type: dict
-      returned: always
-  sample:
-    {package_no: "1111", system_no: "1", duration: 3m, original_price: "180", original_amount: 180.0,
-      total_price: "150", total_amount: 150.0, vendor: {OriginalPrice: "180", TotalPrice: "150"}}
-api:
-  description: The API usage of the task in calls, retries and seconds waited.
-  returned: success
-  type: dict
-  sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+      returned: always, may be null
+  sample: {qg_cloud_packages: [], qg_cloud_order_price: null}
 code:
   description:
     - The vendor's code, as text. Its table of codes is not public.

@@ -17,7 +17,7 @@ description:
   - Reads the price of an order of QG.net's cloud, in yuan. The module does not order anything.
 options:
   package_no:
-    description: The package. M(qingguo.qgnet.qg_cloud_package_facts) lists what is offered.
+    description: The package. M(qingguo.qgnet.qg_cloud_package_info) lists what is offered.
     type: str
     required: true
   system_no:
@@ -46,7 +46,7 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.account_api
 seealso:
-  - module: qingguo.qgnet.qg_cloud_package_facts
+  - module: qingguo.qgnet.qg_cloud_package_info
   - module: qingguo.qgnet.qg_balance_info
   - name: Vendor's page on the common parameters
     description: Document 250 of the vendor, in Chinese.

@@ -23,7 +23,7 @@ PACKAGES, LINES, PLAN = "/cloud-product/packageList", "/physical-product/lineLis
 OPERATIONS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "balance": ("_cloud.operations", "BALANCE_INFO", BALANCE, {}),
     "plan": ("_cloud.operations", "PROXY_PLAN_INFO", PLAN, {"resource_no": "demo0001", "product_id": 117}),
-    "packages": ("_cloud.operations", "PACKAGE_FACTS", PACKAGES, {"product_id": 104}),
+    "packages": ("_cloud.operations", "PACKAGE_INFO", PACKAGES, {"product_id": 104}),
     "price": ("_cloud.operations", "PRICE_INFO", PRICE, {"package_no": "1", "system_no": "1", "duration": "1m"}),
     "lines": ("_cloud.operations", "LINE_INFO", LINES, {"product_id": 115}),
     "instances": ("_cloud.operations", "INSTANCE_INFO", INSTANCES, {"product_id": 104}),
@@ -31,7 +31,7 @@ OPERATIONS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 MODULES = {
     "balance": "qg_balance_info",
     "plan": "qg_proxy_plan_info",
-    "packages": "qg_cloud_package_facts",
+    "packages": "qg_cloud_package_info",
     "price": "qg_cloud_price_info",
     "lines": "qg_cloud_line_info",
     "instances": "qg_cloud_instance_info",

@@ -93,7 +93,6 @@ def test_each_module_as_a_task(
     assert (results["balance"]["balance"], results["balance"]["amount"]) == ("12.34", 12.34)
     assert results["plan"]["plan"] == pages.PLAN
     assert plain(results["packages"]["packages"][0]) == plain(WITHOUT_RATES)
-    assert results["packages"]["ansible_facts"] == {"qg_cloud_packages": results["packages"]["packages"]}
     assert results["price"]["price"] == {
         **pages.PRICE,
         "package_no": "1",
@@ -150,7 +149,13 @@ def test_an_option_that_no_module_has_is_reported_as_such(
 def test_the_facts_are_there_for_the_tasks_that_follow(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:
-    text = play({"it": ("qg_cloud_package_facts", {"product_id": 104, "min_cpu": 2})}, {})
+    options = {"product_id": 104, "min_cpu": 2}
+    order = {"package_no": "2222", "system_no": "1", "duration": "1m"}
+    tasks = {
+        "it": ("qg_cloud_package_facts", {**options, **order}),
+        "info": ("qg_cloud_package_info", {**options, **order}),
+    }
+    text = play(tasks, {})
     text += """
 - hosts: app
   gather_facts: false
@@ -159,6 +164,11 @@ def test_the_facts_are_there_for_the_tasks_that_follow(
     - {name: dict, ansible.builtin.debug: {msg: "{{ ansible_facts.qg_cloud_packages | length }}"}}
 """
     run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
+    result, info = run.of("it").result, run.of("info").result
+    assert {name for name in result if not name.startswith("_")} == {"ansible_facts", "changed"}
+    facts = {"qg_cloud_packages": info["packages"], "qg_cloud_order_price": info["order_price"]}
+    assert result["ansible_facts"] == facts
+    assert "ansible_facts" not in info
     assert run.of("fact").result["msg"] == ["2222"]
     assert int(run.of("dict").result["msg"]) == 1
 
@@ -334,7 +344,7 @@ def test_an_empty_list_comes_in_every_shape(account: Account, empty: str) -> Non
     assert account.good("instances")["instances"] == []
     assert account.good("lines")["lines"] == []
     result = account.good("packages")
-    assert (result["packages"], result["count"], result["ansible_facts"]) == ([], 0, {"qg_cloud_packages": []})
+    assert (result["packages"], result["count"]) == ([], 0)
 
 
 # --- packages

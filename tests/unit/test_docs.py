@@ -379,6 +379,7 @@ ACCOUNT_TASKS: list[tuple[str, dict[str, Any]]] = [
     ("qg_cloud_instance_info", {"suid": "12154545"}),
     ("qg_cloud_line_info", {"product_id": 115}),
     ("qg_cloud_package_facts", {**ORDER, "line_no": "ap-beijing", "area_no": "ap-beijing-1"}),
+    ("qg_cloud_package_info", {**ORDER, "line_no": "ap-beijing", "area_no": "ap-beijing-1"}),
     ("qg_cloud_price_info", ORDER),
     ("qg_proxy_plan_info", {"resource_no": "demo0001", "product_id": 117}),
 ]

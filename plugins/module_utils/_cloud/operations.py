@@ -9,10 +9,10 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import dataclasses
 import decimal
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from .._api.account.client import AccountApi, Row
@@ -38,7 +38,7 @@ _BRAND: Spec = {"brand": {"type": "str", "choices": list(BRANDS)}}
 _MINIMUMS = {f"min_{name}": name for name in ("cpu", "memory", "system_disk", "data_disk", "bandwidth")}
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class PackageFilter:
     """The packages to select: minimums by the name of a value, a maximum price, and whether they are on sale."""
 
@@ -161,8 +161,13 @@ def _run_packages(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
         packages=packages,
         count=len(packages),
         order_price=_order_price(api, order, product_id) if order else None,
-        ansible_facts={"qg_cloud_packages": packages},
     )
+
+
+def _run_package_facts(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+    result = _run_packages(params, mode)
+    facts = {"qg_cloud_packages": result["packages"], "qg_cloud_order_price": result["order_price"]}
+    return {"changed": False, "ansible_facts": facts}
 
 
 def _run_price(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
@@ -198,7 +203,7 @@ PROXY_PLAN_INFO = Operation(
     run=_run_proxy_plan,
     secret_option="include_secrets",
 )
-PACKAGE_FACTS = Operation(
+PACKAGE_INFO = Operation(
     spec={
         **_PRODUCT,
         **{name: {"type": "str"} for name in ("line_no", "area_no")},
@@ -213,6 +218,7 @@ PACKAGE_FACTS = Operation(
     rules={"required_together": [_ORDER], "required_by": {"brand": "duration"}},
     run=_run_packages,
 )
+PACKAGE_FACTS = dataclasses.replace(PACKAGE_INFO, run=_run_package_facts)
 PRICE_INFO = Operation(
     spec={
         **{name: {"type": "str", "required": True} for name in _ORDER},

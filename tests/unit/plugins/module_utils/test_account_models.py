@@ -60,7 +60,7 @@ def reported_plan(data: object) -> list[Row]:
 
 
 PAGES = {
-    "packages": Page(packages, pages.PACKAGES["1"], pages.PACKAGE_FIELDS, {}, "qg_cloud_package_facts", "packages"),
+    "packages": Page(packages, pages.PACKAGES["1"], pages.PACKAGE_FIELDS, {}, "qg_cloud_package_info", "packages"),
     "instances": Page(
         reported_instances,
         pages.INSTANCES["1"],
@@ -187,7 +187,7 @@ def test_the_documentation_has_every_value_with_the_vendors_name_and_its_type(na
             assert f"i({vendor_name.casefold()})" in plain, f"{result_name}: {text}"
 
 
-@pytest.mark.parametrize("module", ["qg_cloud_price_info", "qg_cloud_package_facts"])
+@pytest.mark.parametrize("module", ["qg_cloud_price_info", "qg_cloud_package_info"])
 def test_the_documentation_has_every_value_of_a_price(module: str) -> None:
     returned = yaml.safe_load(
         importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{module}").RETURN

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which packages the options of qg_cloud_package_facts mean, and in which order."""
+"""Which packages the options of qg_cloud_package_info mean, and in which order."""
 
 from __future__ import annotations
 
