@@ -125,12 +125,17 @@ class QgAction(ActionBase):
 
 
 def _untag(value: Any) -> Any:
-    """Return the value without ansible-core's tags: the validator copies its input, and tags are slow to copy."""
+    """Return the value without ansible-core's tags: the validator copies its input, and tags are slow to copy.
+
+    Before ansible-core 2.19, text that is encrypted in the task itself is an object that the validator refuses.
+    """
     if isinstance(value, dict):
         return {_untag(name): _untag(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_untag(item) for item in value]
-    return str.__str__(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return str.__str__(value)
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
 def _from_environment(spec: Spec) -> dict[str, str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import re
 from collections.abc import Callable
@@ -269,7 +270,8 @@ def test_a_vaulted_lease(playground: Playground, lease: dict[str, Any]) -> None:
         f"lease:\n  server: {lease['server']}\n  proxy_url: !vault |\n" + "".join(f"    {line}\n" for line in lines),
     )
     run = playground.play(
-        FAILING.replace("EXPRESSION", "lease | qingguo.qgnet.proxy_environment"),
+        # Since ansible-core 2.22, Ansible replaces the secret itself in all that it shows.
+        FAILING.replace("EXPRESSION", "(lease | qingguo.qgnet.proxy_environment).https_proxy | hash('sha256')"),
         arguments=["--vault-password-file", "password", "--extra-vars", "@secret.yml"],
     ).ok()
-    assert run.of("it").result["msg"]["https_proxy"] == lease["proxy_url"]
+    assert run.of("it").result["msg"] == hashlib.sha256(lease["proxy_url"].encode()).hexdigest()

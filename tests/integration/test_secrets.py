@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 from harness import ADD, DEL, QUERY, QUOTA, Operate, Playground, Run, calls
 from simulator_fixture import Simulator
 
@@ -152,6 +153,65 @@ def test_success(sim: Simulator, playground: Playground, variables: dict[str, An
     assert {call["params"]["Pwd"] for call in sim.journal()} == {PWD}
     if "--check" not in arguments:
         assert set(sim.whitelist(KEY)) == {"198.51.100.2", A, B}
+
+
+VAULTED = """
+- hosts: one
+  gather_facts: false
+  ignore_errors: true
+  tasks:
+    - name: encrypted in the task
+      qingguo.qgnet.qg_whitelist_info: &options
+        key: !vault |
+          ENCRYPTED
+        pwd: "{{ pwd }}"
+        api_url: "{{ api_url }}"
+    - name: encrypted in a delegated task
+      qingguo.qgnet.qg_whitelist_info: *options
+      delegate_to: bastion
+    - name: with a mistake
+      qingguo.qgnet.qg_whitelist_info: {<<: *options, timeout: soon}
+    - name: with a wrong password
+      qingguo.qgnet.qg_whitelist_info: {<<: *options, pwd: "{{ key }}"}
+    - name: looked up
+      ansible.builtin.debug:
+        msg: "{{ lookup('qingguo.qgnet.proxy', key=key, pwd=pwd, api_url=api_url, at_least=0) | length }}"
+    - name: in a filter
+      ansible.builtin.set_fact:
+        found: "{{ url == 'http://SECRETKEY7Q:word@tunnel.example:80' }}"
+      vars:
+        url: "{{ 'tunnel.example:80' | qingguo.qgnet.proxy_tunnel(key=key, pwd='word') }}"
+"""
+
+
+def test_a_vaulted_key_is_used_and_never_shown(
+    sim: Simulator, playground: Playground, variables: dict[str, Any]
+) -> None:
+    """Since ansible-core 2.19, such text has a type or a tag of its own; since 2.22, Ansible replaces it in results."""
+    vault = VaultLib([("default", VaultSecret(b"opened"))])
+    encrypted = {name: vault.encrypt(variables.pop(name)).decode("ascii").split("\n") for name in ("key", "pwd")}
+    playground.write("password", "opened\n")
+    playground.write(
+        "secret.yml", "".join(f"{name}: !vault |\n  " + "\n  ".join(lines) + "\n" for name, lines in encrypted.items())
+    )
+    text = EVERYTHING + VAULTED.replace("ENCRYPTED", "\n          ".join(encrypted["key"])).replace(KEY, "' ~ key ~ '")
+    run = playground.play(
+        text,
+        inventory=INVENTORY,
+        variables={**variables, "delegated": ["read"]},
+        arguments=["-vvvv", "--diff", "--vault-password-file", "password", "--extra-vars", "@secret.yml"],
+        environment={"ANSIBLE_LOG_PATH": str(playground.root / "ansible.log")},
+    )
+    mistakes = [task.name for task in run.tasks if task.status == "failed"]
+    assert mistakes == ["with a mistake", "with a wrong password"], run.output
+    assert run.of("in a filter").result["ansible_facts"]["found"] is True
+    for name in ("read here", "read there", "write here", "encrypted in a delegated task"):
+        # No value of the result has anything in common with the key.
+        assert "REDACTED" not in str(run.of(name).result), name
+    assert set(sim.whitelist(KEY)) == {"198.51.100.2", A, B}
+    assert {call["key"] for call in sim.journal()} == {KEY}
+    assert [call["params"]["Pwd"] for call in sim.journal() if call["params"]["Pwd"] != PWD] == [KEY]
+    assert_silent(run, playground)
 
 
 #: What the server repeats, and the module that is delegated: its result differs only in how it is printed.
