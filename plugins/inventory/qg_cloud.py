@@ -46,8 +46,9 @@ options:
       - Include and exclude filters, for services that match O(simple_filters). The first one whose expression is true
         decides. A service for which none is true becomes a host, unless the last one is O(filters[].exclude=true).
       - An expression is Jinja2 without braces, or a boolean. It can use the variables listed in the notes,
-        C(ansible_host), which is null for a service without a usable address, and C(inventory_hostname). To the latter,
-        the number of the service may be appended later if another host has the same name.
+        C(ansible_host), which is null for a service without a usable address, and C(inventory_hostname), the
+        name that O(hostnames) results in. The number of the service may be appended to it later if another host has the
+        same name.
       - An expression that cannot be evaluated, or is neither true nor false, is an error.
     type: list
     elements: dict

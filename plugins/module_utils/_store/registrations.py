@@ -136,20 +136,20 @@ class RegistrationStore:
         with self._store.transaction() as database:
             query = "SELECT DISTINCT ip FROM registrations WHERE key = ? AND NOT found"
             confirmed = {ip for (ip,) in database.execute(query, (self._key,))}
-            new = (None, False, self._now())
+            new = (False, None, self._now())
             of_host = "FROM registrations WHERE key = ? AND inventory = ? AND host = ?"
             for own in hosts:
                 named = (self._key, self._inventory, own.host)
-                rows = database.execute(f"SELECT ip, missing_since, found, registered_at {of_host}", named)
+                rows = database.execute(f"SELECT ip, found, missing_since, registered_at {of_host}", named)
                 known = {ip: tuple(values) for ip, *values in rows}
                 found = own.found.difference(confirmed)
                 database.execute(f"DELETE {of_host}", named)
-                entries = [(ip, False, ip in found) for ip in sorted(own.registered)]
-                entries += [(ip, True, known.get(ip, new)[1]) for ip in sorted(own.former - own.registered)]
+                entries = [(ip, False, ip in found, *known.get(ip, new)[1:]) for ip in sorted(own.registered)]
+                entries += [(ip, True, *known.get(ip, new)) for ip in sorted(own.former - own.registered)]
                 database.executemany(
                     "INSERT INTO registrations (key, inventory, host, ip, former, found, missing_since, registered_at) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [(*named, *entry, *known.get(entry[0], new)[::2]) for entry in entries],
+                    [(*named, *entry) for entry in entries],
                 )
             self._clear_found(database)
 
