@@ -22,6 +22,7 @@ import workspace
 
 ROOT = workspace.ROOT
 REQUIREMENTS = ROOT / "tests" / "requirements"
+KUBERNETES_MANIFESTS = ("examples/kubernetes/cronjob.yml", "examples/kubernetes/volume.yml")
 SIMULATOR_REQUIREMENTS = ROOT / "tests" / "simulator" / "requirements.txt"
 
 # Newest Python for the newest ansible-core, oldest for the oldest: what stands between is between.
@@ -159,6 +160,8 @@ def lint(session: nox.Session) -> None:
         ("mypy",),
         ("yamllint", "--strict", "."),
         ("shellcheck", *scripts),
+        ("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "examples/gitlab-ci/.gitlab-ci.yml"),
+        ("kubernetes-validate", "--strict", "--quiet", *KUBERNETES_MANIFESTS),
         ("reuse", "lint", "--lines"),
         ("antsibull-changelog", "lint"),
         ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "."),

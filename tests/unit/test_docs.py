@@ -116,6 +116,11 @@ def test_the_chinese_twin_has_the_same_headings_and_examples(guide: str) -> None
     assert uncommented(english[1]) == uncommented(chinese[1])
 
 
+@pytest.mark.parametrize("english", sorted((ROOT / "examples").rglob("README.md")), ids=lambda path: path.parent.name)
+def test_the_chinese_twin_of_a_project_has_the_same_headings_and_examples(english: Path) -> None:
+    assert markdown(english) == markdown(english.with_name("README.zh-CN.md"))
+
+
 @pytest.mark.parametrize("guide", ["README", *GUIDES])
 def test_the_examples_are_yaml(guide: str) -> None:
     page = ROOT / "docs" / "docsite" / "rst" / f"{guide}.rst"

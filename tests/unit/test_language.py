@@ -30,6 +30,8 @@ DOCUMENTS = (
     "docs/zh-CN/*.md",
     "docs/site/index.*",
     "changelogs/fragments/*.yml",
+    "examples/**/README*.md",
+    "examples/*/*.yml",
     "roles/*/README.md",
     "roles/*/meta/*.yml",
     "roles/*/defaults/*.yml",

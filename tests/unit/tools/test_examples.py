@@ -7,9 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import examples
 import pytest
 import yaml
+
+import examples
 
 TASK = "- name: Wait\n  ansible.builtin.pause:\n"
 
