@@ -11,12 +11,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import ansible.errors
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import (
     check_addresses,
     check_range,
@@ -96,9 +98,13 @@ class StepOptions:
             raise OptionError(
                 "ips is missing and detect is false: give the host's addresses in ips, or set detect to true."
             )
-        for option in ("verify_proxy", "verify_url"):
+        for option, example in (("verify_proxy", "http://192.0.2.1:3128"), ("verify_url", "https://api.ipify.org")):
             if params[option]:
-                check_url(option, params[option])
+                check_url(option, params[option], example)
+        if params["verify_proxy"] and urlsplit(params["verify_proxy"]).port is None:
+            raise OptionError(
+                f"verify_proxy {describe(params['verify_proxy'])} has no port: give it, as in http://192.0.2.1:3128."
+            )
         check_range("verify_wait", params["verify_wait"], 0, 600)
         verification = _parse_verification(params) if params["verify_proxy"] else None
         return cls(host, ips, detection, verification, params["verify_wait"])

@@ -120,6 +120,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations i
     proxy_url,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import DEFAULT_STATE_DIR, resolve_directory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import check_option_names
 
 
 def _check_state_dir(given: Mapping[str, Any]) -> None:
@@ -135,6 +136,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         """Return the leases in the requested form."""
         try:
+            check_option_names("the lookup", kwargs, self.option_definitions)
             check_selectors(LOOKUP_SELECTORS, kwargs, how="")
             _check_state_dir(kwargs)
         except QgError as error:

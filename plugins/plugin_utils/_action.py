@@ -11,7 +11,7 @@ module is shipped to the host, so the key never leaves the control node, and the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -28,6 +28,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
     execute,
     guarded,
     redact,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import (
+    check_option_names,
+    check_option_types,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
@@ -74,29 +78,34 @@ class QgAction(ActionBase):
         """Return the task's options, without those that defaults for the action group set only for other modules.
 
         Both the validation here and a delegated module get the options from here, so that neither gets a value that
-        Ansible would misread: an empty selector, or a path for which it raises an exception.
+        Ansible would misread or explain badly: an unknown option, an empty selector, a value of another type, or a path
+        for which it raises an exception.
         """
+        module = str(self._task.action).rpartition(".")[2]
+        aliases = [alias for option in spec.values() for alias in option.get("aliases", ())]
         try:
+            check_option_names(module, self._task.args.keys() - _GROUP_OPTIONS, (*spec, *aliases))
             check_selectors(self.selectors(), self._task.args)
+            check_option_types(self._task.args, spec)
             for name, value in self._task.args.items():
                 if isinstance(value, str) and spec.get(name, {}).get("type") == "path":
                     check_path(name, value)
         except OptionError as error:
-            raise AnsibleActionFail(self.explained(error.message)) from None
+            raise self._refusal([error.message], spec) from None
         return {name: value for name, value in self._task.args.items() if name in spec or name not in _GROUP_OPTIONS}
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the task's options, validated by the rules of a module."""
         validation = ArgumentSpecValidator(spec, **(rules or {})).validate(_untag(self.given(spec)))
-        if validation.unsupported_parameters:
-            raise AnsibleActionFail(f"Unsupported parameters: {'; '.join(validation.error_messages)}")
         if validation.error_messages:
-            # They quote values, which may be those of other options, for example in a mistyped template.
-            messages = "; ".join(map(self.explained, validation.error_messages))
-            redacted = redact({"msg": messages}, self._task.args, spec)
-            raise AnsibleActionFail(redacted["msg"])
+            raise self._refusal(validation.error_messages, spec)
         params: dict[str, Any] = validation.validated_parameters
         return params
+
+    def _refusal(self, messages: Iterable[str], spec: Spec) -> AnsibleActionFail:
+        """Return the error; messages quote values, which may be secrets of other options, as in a mistyped template."""
+        text = "; ".join(map(self.explained, messages))
+        return AnsibleActionFail(redact({"msg": text}, {**_from_environment(spec), **self._task.args}, spec)["msg"])
 
     def guarded(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the result of the work, or a failed result; Ansible's own errors propagate."""

@@ -21,6 +21,8 @@ from .text import describe, quote_word
 
 # Compiled here, once for all workers of a run: compiling it in each would take longer than all that it is used for.
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
+_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+_SEVERAL_URLS = re.compile(r"[\s,;]\S*://")
 
 #: The label of a tunnel's exit, in which a hyphen would begin another part of the user name, and the maximum seconds
 #: for which it is kept.
@@ -40,6 +42,8 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
         valid = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
     except ValueError:
         valid = False
+    if _SEVERAL_URLS.search(url):
+        raise OptionError(f"{option} contains several URLs: give one, or in a list one in each entry.")
     if not valid or not url.isprintable() or " " in url:
         raise OptionError(f"{option} {describe(url)} cannot be used: give scheme and host, such as {example}.")
     return url
@@ -98,6 +102,15 @@ def check_word(option: str, text: str) -> str:
     return word
 
 
+def _address_fix(text: str) -> str:
+    """Return how to correct text that is not an address."""
+    if len(_ADDRESS.findall(text)) > 1:
+        return "give each address in an entry of its own, with no range"
+    if packed(text.rpartition(":")[0]) is not None:
+        return "leave out the port"
+    return "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
+
+
 def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> tuple[str, ...]:
     """Return IPv4 addresses in canonical form, each once; refuse other text: the whitelist has no IPv6 or networks."""
     found: dict[str, None] = {}
@@ -105,8 +118,7 @@ def check_addresses(option: str, texts: Iterable[str], *, only_global: bool) -> 
         address = text.strip()
         number = packed(address)
         if number is None:
-            hint = "the whitelist takes single IPv4 addresses such as 203.0.113.5, no IPv6, networks or names"
-            raise OptionError(f"{option} contains {quote_word(text)}: {hint}.")
+            raise OptionError(f"{option} contains {quote_word(text)}: {_address_fix(address)}.")
         if only_global and not is_public(ipaddress.IPv4Address(number)):
             raise OptionError(
                 f"{option} contains {address}, which is not an address of the public internet, so the vendor can "

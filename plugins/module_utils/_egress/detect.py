@@ -76,20 +76,27 @@ class DetectionRequest:
     def parse(cls, params: Mapping[str, Any]) -> DetectionRequest:
         """Check and return the options; raises OptionError for every mistake in them."""
         sources = tuple(
-            dict.fromkeys(check_url(f"sources, entry {n},", url) for n, url in enumerate(params["sources"], 1))
+            dict.fromkeys(
+                check_url(f"sources, entry {n},", url, "https://api.ipify.org")
+                for n, url in enumerate(params["sources"], 1)
+            )
         )
         if not sources:
             raise OptionError("sources is empty: name at least one echo service.")
         quorum = min(2, len(sources)) if params["quorum"] is None else params["quorum"]
-        if not 1 <= quorum <= len(sources):
+        if quorum < 1:
+            raise OptionError(f"quorum={quorum} is out of range: give a number from 1 to {len(sources)}.")
+        if quorum > len(sources):
             raise OptionError(f"quorum={quorum} cannot be met by {len(sources)} sources: name more, or lower quorum.")
         check_range("samples", params["samples"], 1, 20)
         family, address = params.get("family") or "ipv4", params["source_address"]
         if address and not _is_of_family(address, family):
-            raise OptionError(f"source_address {quote_word(address)} is not an {family} address of the host.")
+            raise OptionError(
+                f"source_address {quote_word(address)} is not an {family} address: give one of the host itself."
+            )
         proxy = params.get("proxy")
         if proxy:
-            check_url("proxy", proxy)
+            check_url("proxy", proxy, "http://192.0.2.1:3128")
         return cls(
             sources=sources,
             quorum=quorum,

@@ -150,6 +150,8 @@ def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
         raise OptionError("No lease is named: give ips or task_ids, or set all=true if all are meant.")
     if params["ips"] is not None:
         ips = set(_names("ips", params["ips"]))
+        if any(ip.lower() == "all" for ip in ips):
+            raise OptionError("ips contains 'all', which is not an address: set all=true if all leases are meant.")
         return lambda lease: lease.ip in ips or lease.server in ips
     if params["task_ids"] is not None:
         tasks = set(_names("task_ids", params["task_ids"]))

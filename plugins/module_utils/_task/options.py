@@ -19,9 +19,12 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import env_fallback
 
+from .._api.account import endpoints as account_endpoints
 from .._api.account.client import AccountApi
 from .._api.account.signing import Identity
+from .._api.classic import endpoints as classic_endpoints
 from .._api.classic.client import ProxyApi
+from .._api.exchange import Endpoint
 from .._api.leases import ISP_NUMBERS
 from .._api.product.client import ProductApi
 from .._api.product.endpoints import PRODUCTS
@@ -112,6 +115,24 @@ EGRESS_OPTIONS: Spec = {
 }
 
 
+#: The option for each of the vendor's hosts, and the paths of calls, which users copy with the URL of an API.
+_HOSTS = {
+    "proxy.qg.net": "api_url",
+    "www.qg.net": "account_url",
+    **{f"{product}.proxy.qg.net": "product_url" for product in PRODUCTS},
+}
+_CALLS = sorted(
+    {
+        value.path
+        for calls in (classic_endpoints, account_endpoints)
+        for value in vars(calls).values()
+        if isinstance(value, Endpoint | account_endpoints.AccountEndpoint)
+    },
+    key=len,
+    reverse=True,
+)
+
+
 def check_authorities(path: str) -> None:
     """Refuse a ca_path that cannot be used, since the HTTP library would fail without naming the cause."""
     check_path("ca_path", path)
@@ -126,12 +147,18 @@ def check_authorities(path: str) -> None:
 
 
 def _parse_url(option: str, params: Mapping[str, Any], spec: Spec) -> str:
-    """Return the URL of an API; refuse one with a part that could be a secret."""
+    """Return the URL of an API; refuse one with a part that could be a secret, of a call, or of another API."""
     url = check_url(option, params[option], spec[option]["default"])
     parts = urlsplit(url)
     if parts.query or parts.fragment:
         raise OptionError(
             f"{option} must contain only scheme, host and path, such as {parts.scheme}://{parts.hostname}."
+        )
+    if call := next((path for path in _CALLS if parts.path.rstrip("/").endswith(path)), None):
+        raise OptionError(f"{option} {describe(url)} ends with the path of a call: leave out {call}.")
+    if (owner := _HOSTS.get(parts.hostname or "", option)) != option:
+        raise OptionError(
+            f"{option} {describe(url)} is the host of another API: give it in {owner}, and omit {option}."
         )
     return url
 
@@ -190,6 +217,10 @@ class ProxyApiOptions:
         """Check and return the options; raises OptionError for every mistake in them."""
         if not params["key"].strip():
             raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
+        if re.search(r"[\s<>]", params["key"]):
+            raise OptionError(
+                "key contains a blank, a line break or angle brackets: give only the Authkey of the vendor's console."
+            )
         return cls(
             api_url=_parse_url("api_url", params, PROXY_API_OPTIONS),
             key=params["key"],

@@ -22,6 +22,7 @@ from .._core.errors import OptionError
 from .._core.validation import check_addresses, check_range
 from .._store.rate_limiter import minute_seconds
 from .._task.operation import secrets_in
+from .._task.option_errors import check_option_names
 from .._task.options import (
     ACCOUNT_API_OPTIONS,
     PRODUCT_OPTIONS,
@@ -106,9 +107,7 @@ class WatchOptions:
 
 def read_options(args: Mapping[str, Any]) -> dict[str, Any]:
     """Return all options of a rulebook with their defaults; values may be text if they come from variables."""
-    unknown = next((name for name in args if name not in SPEC), None)
-    if unknown is not None:
-        raise OptionError(f"{unknown} is not an option of qg_watch: use {', '.join(SPEC)}.")
+    check_option_names("qg_watch", args, SPEC)
     return {name: _value(name, args.get(name), option) for name, option in SPEC.items()}
 
 

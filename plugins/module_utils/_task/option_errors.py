@@ -1,0 +1,80 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Mistakes in the names and types of options. Ansible's own messages name neither the value nor the fix.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from ansible.module_utils.common.validation import (
+    check_type_bool,
+    check_type_float,
+    check_type_int,
+    check_type_list,
+)
+
+from .._core.errors import OptionError
+from .._core.text import quote_word
+
+#: Each type with Ansible's conversion, what the value is not, and the fix.
+_TYPES: dict[str, tuple[Callable[[Any], Any], str, str]] = {
+    "bool": (check_type_bool, "true or false", "give one of them"),
+    "float": (check_type_float, "a number", "give digits without a unit, such as 30"),
+    "int": (check_type_int, "a whole number", "give digits without a unit, such as 30"),
+    "list": (check_type_list, "a list", "begin each entry with a hyphen"),
+}
+#: Fixes for options with a value that has another name elsewhere.
+_FIXES = {"area_id": "give the vendor's number of the area, which qg_area_info lists"}
+#: The vendor's names and similar ones, without case and underscores, if they do not resemble the option's.
+_OTHER_NAMES = {
+    "area": ("areaid",),
+    "authkey": ("key",),
+    "authpwd": ("pwd",),
+    "count": ("limit",),
+    "num": ("count", "limit"),
+    "password": ("pwd",),
+}
+
+
+def check_option_names(owner: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Refuse an option that does not exist; ``owner`` is the plugin whose options are ``known``."""
+    unknown = min(set(names) - set(known), default=None)
+    if unknown is not None:
+        options = {_plain(option): option for option in sorted(known) if not option.startswith("_")}
+        others = [other for other in _OTHER_NAMES.get(_plain(unknown), ()) if other in options]
+        near = others or get_close_matches(_plain(unknown), options, n=1)
+        fix = f"did you mean {options[near[0]]}?" if near else f"use {', '.join(options.values())}."
+        raise OptionError(f"{unknown} is not an option of {owner}: {fix}")
+
+
+def check_option_types(given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a value that Ansible cannot convert to the type of its option."""
+    for name, value in given.items():
+        kind = spec.get(name, {}).get("type", "str")
+        if value is None or kind not in _TYPES:
+            continue
+        convert, noun, fix = _TYPES[kind]
+        try:
+            convert(value)
+        except (TypeError, ValueError):
+            raise OptionError(f"{name}={_quoted(value)} is not {noun}: {_FIXES.get(name, fix)}.") from None
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _quoted(value: Any) -> str:
+    """Quote a value; a structure is only named, since it may contain a secret or be long."""
+    if isinstance(value, dict):
+        return "(a dictionary)"
+    if isinstance(value, list | tuple | set):
+        return "(a list)"
+    return quote_word(str(value))
