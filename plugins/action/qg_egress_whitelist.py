@@ -24,6 +24,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation imp
     check_range,
     check_url,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
@@ -148,6 +149,7 @@ class ActionModule(QgAction):
                 "API, use qg_egress_ip_info and delegate qg_whitelist."
             )
         params["inventory_id"] = params["inventory_id"] or _inventory_id(variables)
+        self._mode = self.mode(params, SPEC)
         step = self._detect if params["step"] == "detect" else self._register
 
         def checked() -> dict[str, Any]:
@@ -216,7 +218,7 @@ class ActionModule(QgAction):
                 return {**nothing, "warnings": [error.message], **error.details}
             ips, source_replies = tuple(result.ips), result.source_replies
         request = host_request(options.host, run, host, ips, detected=detection is not None)
-        registered = submit_host(queue, request, options.host, self.mode(), self._task_in_step())
+        registered = submit_host(queue, request, options.host, self._mode, self._task_in_step())
         return {"changed": False, "ips": list(ips), "source_replies": source_replies, "registered": registered}
 
     def _task_in_step(self) -> str | None:
@@ -233,7 +235,7 @@ class ActionModule(QgAction):
             text = f"No egress address of {host} is known, and therefore none was registered."
             nothing: dict[str, list[str]] = {name: [] for name in ("ips", "registered", "unregistered", "obsolete")}
             return {"changed": False, **nothing, "warnings": [text]}
-        result = apply_and_report(queue, request, options.host, self.mode())
+        result = apply_and_report(queue, request, options.host, self._mode)
         if "summary" in result:
             if "diff" in result["summary"]:
                 result["diff"] = result["summary"].pop("diff")
@@ -256,22 +258,28 @@ class ActionModule(QgAction):
 
     def _queue(self, options: StepOptions) -> WriteQueue:
         api = options.host.api
-        return queue_for(api, State(api.state_dir, api.transport.max_wait), check=self.mode().check)
+        state = State(api.state_dir, api.transport.max_wait, self._mode.announcer)
+        return queue_for(api, state, check=self._mode.check)
 
     def _verify_through_proxy(self, request: DetectionRequest, max_wait: float) -> list[str]:
         """Return the exits of the proxy; retried for ``max_wait``, since a change may take effect with a delay."""
-        deadline = time.monotonic() + max_wait
+        began = time.monotonic()
+        wait = Wait(f"{request.proxy} does not let the host through yet", max_wait, option="verify_wait")
         while True:
+            before = time.monotonic()
             try:
                 return detect_egress(self, request).ips
             except QgError as error:
-                if time.monotonic() + 1 > deadline:
+                now = time.monotonic()
+                left = wait.after(now - began)
+                if left.allowed < 1:
                     raise QgError(
                         f"The address is on the whitelist, but {request.proxy} does not let the host through: "
                         f"{error.message}",
                         **error.details,
                     ) from None
-            time.sleep(1)
+            self._mode.announcer.passed(now - before, left)
+            self._mode.announcer.sleep(1, left)
 
 
 def _inventory_id(variables: dict[str, Any]) -> str:

@@ -197,8 +197,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import Row
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, UnexpectedError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact, secrets_in
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ACCOUNT_API_OPTIONS, account_api
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 
 #: Options that are evaluated for each host, and not when the file is read.
 _FOR_EACH_HOST = ("compose", "groups", "keyed_groups", "filters", "hostnames")
@@ -282,7 +283,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 return list(rows)
         if REQUESTS_IMPORT_ERROR is not None:
             raise OptionError("This inventory needs requests in the Python that runs Ansible: install it there.")
-        api = account_api(self.get_options())
+        options = self.get_options()
+        announcer = run_announcer(self.NAME.rpartition(".")[2], secrets_in(options, ACCOUNT_API_OPTIONS))
+        api = account_api(options, announcer)
         rows = hosts.collect(products, lambda product: api.instances(product, include_secrets=secrets))
         redacted: dict[str, list[Row]] = redact({"rows": rows}, self.get_options(), ACCOUNT_API_OPTIONS)
         rows = redacted["rows"]

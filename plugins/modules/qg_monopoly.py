@@ -82,7 +82,8 @@ options:
       - With O(state=redialled), the task waits for the new addresses of the resources that it redialled, and for those
         in RV(pending).
       - O(max_wait) limits the total waiting time. When it is used up, the task fails; another run continues to wait.
-      - On the control node, the task shows its progress. A delegated task does not.
+      - While it waits, the task shows every 10 seconds how many resources are online. A task that is delegated to
+        another host does not.
     type: bool
     default: true
 attributes:

@@ -18,16 +18,16 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_path, check_selectors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Mode,
     Operation,
     execute,
     guarded,
     redact,
+    secrets_in,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import (
     check_option_names,
@@ -39,6 +39,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     PROXY_API_OPTIONS,
     Spec,
 )
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
 
 #: Options that defaults for the action group may set, also for modules of the vendor's other API.
 _GROUP_OPTIONS = {*PROXY_API_OPTIONS, *PRODUCT_OPTIONS, *ACCOUNT_API_OPTIONS}
@@ -111,21 +112,10 @@ class QgAction(ActionBase):
         """Return the result of the work, or a failed result; Ansible's own errors propagate."""
         return guarded(work, (AnsibleError,))
 
-    def mode(self) -> Mode:
-        """Return how the task runs: check mode, diff, and where its progress is shown."""
-        return Mode(check=bool(self._task.check_mode), diff=bool(self._task.diff), progress=self._progress_printer())
-
-    def _progress_printer(self) -> Callable[[str], None]:
-        """Return a function that displays a progress message unless it equals the last one."""
-        display, name, last = Display(), self._name, ""
-
-        def show(text: str) -> None:
-            nonlocal last
-            if text != last and not self._task.no_log:
-                display.display(f"{name}: {one_line(text)}")
-            last = text
-
-        return show
+    def mode(self, params: Mapping[str, Any], spec: Spec) -> Mode:
+        """Return how the task runs: check mode, diff, and what announces its waits."""
+        announcer = SILENT if self._task.no_log else run_announcer(self._name, secrets_in(params, spec))
+        return Mode(check=bool(self._task.check_mode), diff=bool(self._task.diff), announcer=announcer)
 
     def delegated_away(self) -> bool:
         """Whether the task was delegated to another machine."""
@@ -191,7 +181,8 @@ class ApiAction(QgAction):
             result.update(self._execute_module(module_args=params, task_vars=task_vars))
         else:
             params = self.validated(operation.spec, dict(operation.rules))
-            result.update(self.guarded(lambda: redact(execute(operation, params, self.mode()), params, operation.spec)))
+            mode = self.mode(params, operation.spec)
+            result.update(self.guarded(lambda: redact(execute(operation, params, mode), params, operation.spec)))
         if operation.reveal(result, params) or (_holds_secrets(operation, params) and not result.get("failed")):
             # It can be registered in full, but is neither shown nor logged.
             result["_ansible_no_log"] = True

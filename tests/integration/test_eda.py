@@ -259,8 +259,14 @@ FAULTS: dict[str, tuple[dict[str, Any], int | None, str]] = {
     [*((name, "leases") for name in FAULTS), *(("lost", thing) for thing in ("quota", "whitelist"))],
 )
 def test_a_failure_is_reported_once_and_costs_one_call(
-    sim: Simulator, watching: Callable[..., None], minute: float, name: str, thing: str
+    sim: Simulator,
+    watching: Callable[..., None],
+    minute: float,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    thing: str,
 ) -> None:
+    caplog.set_level(logging.INFO, "qingguo.qgnet.qg_watch")
     fields, code, words = FAULTS[name]
     options, path = WATCHES[thing]
 
@@ -284,6 +290,8 @@ def test_a_failure_is_reported_once_and_costs_one_call(
     assert min(gaps(sim, path)) >= (MIN_GAP if code != -11 else 0.1)
     if code == -11:
         assert min(gaps(sim, path)[number] for number in faulty) >= minute
+        # The next poll waits for that, as the log shows.
+        assert f"a minute is used up ({path}): about " in caplog.text
 
 
 def test_one_thing_that_fails_does_not_keep_the_others_back(sim: Simulator, watching: Callable[..., None]) -> None:
@@ -473,7 +481,10 @@ def test_threads_and_descriptors_do_not_grow_over_20_timed_out_polls(
     sim.fault(path=QUOTA, kind="trickle", seconds=0.05, times=-1)
 
     def poll() -> None:
-        assert "longer than 0.2 seconds" in watched.poll(options, ["quota"], time.sleep).failed["quota"].message
+        assert (
+            "longer than 0.2 seconds"
+            in watched.poll(options, ["quota"], watched.Pause(time.sleep)).failed["quota"].message
+        )
 
     def settled(threads: int, descriptors: int) -> bool:
         end = time.monotonic() + 20

@@ -956,10 +956,12 @@ def test_a_proxy_that_does_not_let_the_host_in_is_reported(fleet: Fleet) -> None
     run = fleet.run(
         arguments=["--limit", "h1"],
         egress_whitelist_verify_proxy=proxy,
-        egress_whitelist_verify_wait=0,
+        egress_whitelist_verify_wait=1.5,
     )
     task = run.of(REGISTER)
     assert task.status == "failed"
+    wait = f"qg_egress_whitelist: waiting because {proxy} does not let the host through yet: at most 1 s more (verify"
+    assert wait in run.stderr
     assert_one_sentence(task.result["msg"])
     assert proxy in task.result["msg"]
     assert fleet.sim.whitelist() == [public(1)]

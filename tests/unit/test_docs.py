@@ -249,7 +249,7 @@ class Desk:
         assert not validation.error_messages
         wire = Recorder(self.core)
         api = client(self.core, self.directory, 300, wire)
-        self.patch.setattr(ProxyApiOptions, "client", lambda _options, _state=None: api)
+        self.patch.setattr(ProxyApiOptions, "client", lambda _options, _state=None, announcer=None: api)
         result = execute(operation, validation.validated_parameters, Mode())
         assert "failed" not in result, result
         self.sent |= {(call, parameter, module) for call, parameter in wire.sent}

@@ -24,6 +24,7 @@ from ansible_collections.qingguo.qgnet.plugins.inventory import qg_cloud
 from ansible_collections.qingguo.qgnet.plugins.lookup import proxy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
@@ -183,9 +184,9 @@ class Cloud:
         self.names.intersection_update(names)
         return Reads(options, self.names)
 
-    def connect(self, options: Reads) -> Cloud:
+    def connect(self, options: Reads, announcer: Announcer) -> Cloud:
         """Stand in for the client, after the real one has been made of the options."""
-        account_api(options)
+        account_api(options, announcer)
         self.given = options
         return self
 

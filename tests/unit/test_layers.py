@@ -94,6 +94,14 @@ def test_sql_and_file_locks_are_in_the_store_alone() -> None:
     assert [name for name in outside if not name.startswith("_store/")] == []
 
 
+def test_whatever_waits_lets_it_be_announced() -> None:
+    sources = {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in (ROOT / "plugins").rglob("*.py")}
+    sleeping = [str(path) for path, text in sources.items() if re.search(r"\btime\.sleep\b", text)]
+    assert sleeping == ["plugins/module_utils/_core/waiting.py"]
+    locking = [line for text in sources.values() for line in text.splitlines() if "fcntl.flock(" in line]
+    assert [line for line in locking if "LOCK_NB" not in line] == []
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_the_client_can_be_read_at_a_sitting(name: str) -> None:
     text = (CLIENT / f"{name}.py").read_text(encoding="utf-8")

@@ -102,12 +102,14 @@ class KeyClient(Client):
     @contextlib.contextmanager
     def key_lock(self, work: str = "changing") -> Iterator[None]:
         """Keep other runs of this control node from changing (or from ``work``) what the key holds."""
+        state, lock = self.rate_limiter.state, f"{work}.{self.key_digest}"
         while True:
-            with self.rate_limiter.state.try_lock(f"{work}.{self.key_digest}") as locked:
+            with state.try_lock(lock) as locked:
                 if locked:
                     yield
                     return
-            self.budget.wait(LOCK_POLL_INTERVAL, f"another run is {work} what this key holds", self.list_path)
+            reason = f"another run is {work} what this key holds"
+            self.budget.wait(LOCK_POLL_INTERVAL, reason, self.list_path, examine=lambda: state.describe_holder(lock))
 
     @property
     def _channels(self) -> int | None:

@@ -98,7 +98,8 @@ class Client:
         """Wait before the next attempt, for as long as the server asked for."""
         if self.single_attempt:
             raise error
-        self.budget.wait(backoff(attempts - 1, error.retry_after), "the last attempt failed", name)
+        delay = backoff(attempts - 1, error.retry_after)
+        self.budget.wait(delay, "the last attempt failed", name, remaining=delay)
 
 
 def as_texts(parameters: Mapping[str, object]) -> dict[str, str]:

@@ -130,31 +130,31 @@ def _result(api: AccountApi, **values: Any) -> dict[str, Any]:
     return {"changed": False, **values, "api": api.usage()}
 
 
-def _run_balance(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     wanted = check_at_least(params["at_least"])
-    api = account_api(params)
+    api = account_api(params, mode.announcer)
     balance = api.balance()
     # The decimal number as it was written, and not the nearest binary number.
     sufficient = None if wanted is None else balance.exact >= decimal.Decimal(str(wanted))
     return _result(api, balance=balance.text, amount=float(balance.exact), sufficient=sufficient)
 
 
-def _run_proxy_plan(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+def _run_proxy_plan(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     product_id = _parse_product(params)
     resource_no, wanted = check_word("resource_no", params["resource_no"]), check_at_least(params["at_least"])
-    api = account_api(params)
+    api = account_api(params, mode.announcer)
     plan = api.proxy_plan(resource_no, product_id, include_secrets=params["include_secrets"])
     available = plan["available"]
     sufficient = None if wanted is None or available is None else available >= wanted
     return _result(api, plan=plan, sufficient=sufficient)
 
 
-def _run_packages(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+def _run_packages(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     product_id = _parse_product(params)
     place = {name: check_word(name, params[name]) for name in ("line_no", "area_no") if params[name] is not None}
     wanted = PackageFilter.parse(params)
     order = _parse_order(params) if params["package_no"] is not None else None
-    api = account_api(params)
+    api = account_api(params, mode.announcer)
     packages = select_packages(api.packages(product_id, **place, load_rate=params["load_rate"]), wanted)
     return _result(
         api,
@@ -170,23 +170,23 @@ def _run_package_facts(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     return {"changed": False, "ansible_facts": facts}
 
 
-def _run_price(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+def _run_price(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     product_id, order = _parse_optional_product(params), _parse_order(params)
-    api = account_api(params)
+    api = account_api(params, mode.announcer)
     return _result(api, price=_order_price(api, order, product_id))
 
 
-def _run_lines(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+def _run_lines(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     product_id = _parse_product(params)
-    api = account_api(params)
+    api = account_api(params, mode.announcer)
     lines = api.lines(product_id)
     return _result(api, lines=lines, count=len(lines))
 
 
-def _run_instances(params: Mapping[str, Any], _mode: Mode) -> dict[str, Any]:
+def _run_instances(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     product_id = _parse_optional_product(params)
     suid = None if params["suid"] is None else check_word("suid", params["suid"])
-    api = account_api(params)
+    api = account_api(params, mode.announcer)
     instances = api.instances(product_id, suid, include_secrets=params["include_secrets"])
     return _result(api, instances=instances, count=len(instances))
 

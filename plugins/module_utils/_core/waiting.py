@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long a run waits: its budget, and the time between two attempts.
+"""How long a run waits, and what it shows of that: its budget, the time between two attempts, and announcements.
 
-This file is private to the collection.
+This file is private to the collection. Nothing else in the plugins sleeps, so that every wait is announced.
 """
 
 from __future__ import annotations
@@ -12,9 +12,142 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import WaitBudgetExceeded
+
+#: A remaining time that is shorter than this, in seconds, is not shown.
+MIN_SHOWN = 0.5
+#: The shortest part of a sleep, in seconds: the rounding of a clock must not make a loop without a pause.
+MIN_PART = 0.01
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What is waited for.
+
+    ``reason`` is a clause, and ``call`` the call of the vendor that it is about, if any. They identify the wait: many
+    short sleeps with the same ones are one wait. It lasts for ``remaining`` seconds, if that is known, and at most for
+    ``allowed`` seconds because of ``option``. ``examine`` returns the wait as it is when it is announced, for what is
+    not worth looking up before; ``detail`` is what it found.
+    """
+
+    reason: str
+    allowed: float
+    call: str = ""
+    option: str = "max_wait"
+    remaining: float | None = None
+    detail: str = ""
+    examine: Callable[[Wait], Wait] | None = None
+
+    def after(self, seconds: float) -> Wait:
+        """Return the wait when this time has passed."""
+        left = None if self.remaining is None else self.remaining - seconds
+        return replace(self, allowed=self.allowed - seconds, remaining=left)
+
+    def describe(self) -> str:
+        """Say what is waited for, and for how long still."""
+        wait = self.examine(self) if self.examine else self
+        limit = f"at most {max(0.0, wait.allowed):.0f} s"
+        if wait.remaining is not None and MIN_SHOWN <= wait.remaining < wait.allowed:
+            limit = f"about {wait.remaining:.0f} s more, {limit}"
+        else:
+            limit = f"{limit} more"
+        figures = "; ".join(filter(None, [wait.detail, f"{limit} ({wait.option})"]))
+        return f"waiting because {wait.reason}{f' ({wait.call})' if wait.call else ''}: {figures}"
+
+
+@dataclass(frozen=True)
+class AnnouncementPolicy:
+    """After how many seconds a wait is announced, and how many are between two announcements at least."""
+
+    first: float = 3.0
+    interval: float = 10.0
+
+    def scaled(self, factor: float) -> AnnouncementPolicy:
+        """Return the policy for a clock that runs faster."""
+        return AnnouncementPolicy(self.first * factor, self.interval * factor)
+
+
+@dataclass
+class _Progress:
+    """How long a wait has lasted, when that was counted last, and the earliest time of its next announcement."""
+
+    waited: float = 0.0
+    seen: float = 0.0
+    next: float = float("-inf")
+
+
+class Announcer:
+    """Announces the waits of one task.
+
+    ``show`` receives the text; without it, nothing is announced, and no time is lost. ``claim`` is asked with the text
+    that identifies a wait before each announcement: it returns 0 for the one process that may announce the wait now,
+    and else the seconds until it may be asked again. It is not called before a wait has lasted ``policy.first``
+    seconds.
+    """
+
+    def __init__(
+        self,
+        show: Callable[[str], None] | None = None,
+        claim: Callable[[str, float], float] = lambda _wait, _interval: 0.0,
+        policy: AnnouncementPolicy = AnnouncementPolicy(),
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._show = show
+        self._claim = claim
+        self._policy = policy
+        self._now = now
+        self._waits: dict[tuple[str, str], _Progress] = {}
+
+    def sleep(self, seconds: float, wait: Wait, sleep: Callable[[float], None] | None = None) -> None:
+        """Sleep, as part of a wait; announce it when that is due. ``sleep`` replaces :func:`time.sleep`."""
+        sleep = sleep or time.sleep
+        if self._show is None:
+            sleep(seconds)
+            return
+        progress, left = self._resume(wait, self._now()), seconds
+        while left > 0:
+            # Before each part, and not after the last one: only a wait that goes on is announced.
+            part = min(left, self._announce(progress, wait.after(seconds - left)))
+            began = self._now()
+            sleep(part)
+            progress.seen = self._now()
+            progress.waited += progress.seen - began
+            left -= part
+
+    def passed(self, seconds: float, wait: Wait) -> None:
+        """Count the last seconds as part of a wait that goes on; announce it when that is due."""
+        if self._show is not None:
+            now = self._now()
+            progress = self._resume(wait, now - seconds)
+            progress.waited += seconds
+            progress.seen = now
+            self._announce(progress, wait)
+
+    def _resume(self, wait: Wait, began: float) -> _Progress:
+        """Return the progress of a wait, a new one if it was last waited for some time before."""
+        key = (wait.reason, wait.call)
+        progress = self._waits.get(key)
+        if progress is None or began - progress.seen > self._policy.interval:
+            progress = self._waits[key] = _Progress()
+        return progress
+
+    def _announce(self, progress: _Progress, wait: Wait) -> float:
+        """Announce a wait if that is due; return the seconds until it may be due."""
+        now = self._now()
+        due = max(self._policy.first - progress.waited, progress.next - now)
+        if due <= 0 and self._show is not None:
+            due = self._claim(f"{wait.reason}\0{wait.call}", self._policy.interval)
+            if due <= 0:
+                self._show(wait.describe())
+                due = self._policy.interval
+            progress.next = now + due
+        return max(due, MIN_PART)
+
+
+#: Announces nothing.
+SILENT = Announcer()
 
 
 @dataclass
@@ -24,6 +157,7 @@ class WaitBudget:
     max_wait: float
     sleep: Callable[[float], None] = time.sleep
     waited: float = 0.0
+    announcer: Announcer = SILENT
 
     def require(self, seconds: float, reason: str, endpoint: str) -> None:
         """Raise WaitBudgetExceeded if the budget does not cover this many more seconds."""
@@ -34,11 +168,24 @@ class WaitBudget:
                 endpoint=endpoint,
             )
 
-    def wait(self, seconds: float, reason: str, endpoint: str) -> None:
-        """Sleep, or raise WaitBudgetExceeded without sleeping if the budget does not cover it."""
+    def wait(
+        self,
+        seconds: float,
+        reason: str,
+        endpoint: str,
+        *,
+        remaining: float | None = None,
+        examine: Callable[[], str] | None = None,
+    ) -> None:
+        """Sleep, or raise WaitBudgetExceeded without sleeping if the budget does not cover it.
+
+        ``remaining`` is how long the whole wait will last, if that is known; ``examine`` returns a detail of it.
+        """
         self.require(seconds, reason, endpoint)
+        found = None if examine is None else lambda wait: replace(wait, detail=examine())
+        wait = Wait(reason, self.max_wait - self.waited, endpoint, remaining=remaining, examine=found)
         self.waited += seconds
-        self.sleep(seconds)
+        self.announcer.sleep(seconds, wait, self.sleep)
 
 
 def backoff(attempt: int, retry_after: float | None = None) -> float:

@@ -22,6 +22,7 @@ from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import OptionError, QgError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range
+from .._core.waiting import SILENT, Announcer
 from .._store.state import State
 from .._task.operation import Mode, Operation, redact
 from .._task.options import (
@@ -88,11 +89,11 @@ def check_proxy_url(params: Mapping[str, Any]) -> None:
         )
 
 
-def lease_backend(params: Mapping[str, Any], state: State | None = None) -> LeaseBackend:
+def lease_backend(params: Mapping[str, Any], announcer: Announcer, state: State | None = None) -> LeaseBackend:
     """Return the API of the leases of a key; ``state`` is the state directory if it is open already."""
     if params["product"] == CLASSIC:
-        return ClassicLeases(proxy_api(params, state))
-    return ProductLeases(product_api(params, state))
+        return ClassicLeases(proxy_api(params, announcer, state))
+    return ProductLeases(product_api(params, announcer, state))
 
 
 def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
@@ -192,7 +193,7 @@ def _lines(leases: Iterable[Lease]) -> str:
 
 
 def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    desired, api = desired_leases(params), lease_backend(params)
+    desired, api = desired_leases(params), lease_backend(params, mode.announcer)
     found = ensure_leases(api, desired, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
     return {
@@ -209,7 +210,7 @@ def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_release(params)
     check_tasks(params)
     chosen = _chosen(params)
-    api = lease_backend(params)
+    api = lease_backend(params, mode.announcer)
     found = release_leases(api, chosen or (lambda _lease: True), check=mode.check, policy=POLICY)
     return _result(found, api, mode)
 
@@ -223,7 +224,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_replacement(params, named=chosen is not None)
     if number is not None:
         check_range("count", number, 1, MAX_PER_CALL)
-    api = lease_backend(params)
+    api = lease_backend(params, mode.announcer)
     found = replace_leases(api, chosen, number, new, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
     return {
@@ -239,10 +240,10 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_tasks(params)
     names = _names("task_ids", params["task_ids"])
     if params["product"] == CLASSIC:
-        classic = proxy_api(params)
+        classic = proxy_api(params, mode.announcer)
         held, usage = classic.leases(names), classic.usage
     else:
-        product = product_api(params)
+        product = product_api(params, mode.announcer)
         held, usage = [lease for lease in product.leases() if not names or lease.task_id in names], product.usage
     leases = lease_results(held)
     return {"changed": False, "leases": leases, "count": len(leases), "api": usage()}
@@ -277,7 +278,10 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(State(params["state_dir"], params["max_wait"])) as state:
-        leases = matching_leases(lease_backend(params, state), desired, max_age=params["max_age"], policy=POLICY)
+        # Whether the task of a lookup has no_log is not known to the lookup, so it announces nothing.
+        leases = matching_leases(
+            lease_backend(params, SILENT, state), desired, max_age=params["max_age"], policy=POLICY
+        )
     if len(leases) < least:
         raise QgError(
             f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "

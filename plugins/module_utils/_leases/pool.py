@@ -37,7 +37,7 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     _check_area(params)
     check_range("count", params["count"], 1, MAX_PER_CALL)
     check_proxy_url(params)
-    api = proxy_api(params)
+    api = proxy_api(params, mode.announcer)
     pool = api.pool(params["count"], area_id=params["area_id"], isp=params["isp"], pool=POOLS.get(params["pool"] or ""))
     return {"changed": False, "pool": lease_results(pool), "count": len(pool), "api": api.usage()}
 
@@ -46,10 +46,10 @@ def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     _check_area(params)
     check_terms(params)
     if params["product"] == CLASSIC:
-        classic = proxy_api(params)
+        classic = proxy_api(params, mode.announcer)
         areas, usage = classic.areas(params["area_id"], params["isp"], params["available"]), classic.usage
     else:
-        product = product_api(params)
+        product = product_api(params, mode.announcer)
         areas, usage = [area for area in product.areas() if _is_requested(area, params)], product.usage
     return {"changed": False, "areas": [area_result(area) for area in areas], "count": len(areas), "api": usage()}
 

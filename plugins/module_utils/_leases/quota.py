@@ -21,7 +21,7 @@ from .product import CLASSIC
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     wanted = check_at_least(params["at_least"])
     check_quota(params["product"])
-    api = proxy_api(params) if params["product"] == CLASSIC else product_api(params)
+    api = proxy_api(params, mode.announcer) if params["product"] == CLASSIC else product_api(params, mode.announcer)
     quota = api.quota()
     return {
         "changed": False,

@@ -149,7 +149,8 @@ class Release(Change[Lease]):
             raise self.failure(error, left)
         self._has_waited = True
         try:
-            session.api.budget.wait(session.api.rate_limiter.minute, "the release limit is reached", self._call)
+            minute = session.api.rate_limiter.minute
+            session.api.budget.wait(minute, "the release limit is reached", self._call, remaining=minute)
         except WaitBudgetExceeded:
             raise self.failure(error, left) from None
         return True

@@ -20,7 +20,7 @@ from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, Wa
 from .._reconcile.lost_response import EARLIER_ATTEMPT, Creation, create_once
 from .._store.paid_calls import PaidCall
 from .matching import ApplicationParams, DesiredMonopolies, Matcher
-from .session import CHECK_COMMAND, MonopolyPolicy, MonopolySession, OnProgress, application_params, sample
+from .session import CHECK_COMMAND, MonopolyPolicy, MonopolySession, application_params, sample
 
 ENDPOINT = endpoints.MONOPOLIES_APPLY.name
 
@@ -31,10 +31,8 @@ class AllocationSession(MonopolySession):
     #: An application is recorded for the next run.
     advice = f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the resources of the key.'
 
-    def __init__(
-        self, api: ProxyApi, policy: MonopolyPolicy, on_progress: OnProgress | None, desired: DesiredMonopolies
-    ) -> None:
-        super().__init__(api, policy, on_progress)
+    def __init__(self, api: ProxyApi, policy: MonopolyPolicy, desired: DesiredMonopolies) -> None:
+        super().__init__(api, policy)
         self.desired = desired
         self.matcher = Matcher(desired, {})
 

@@ -19,7 +19,7 @@ from .._core.errors import CallError, QgError
 from .application import AllocationSession, Application
 from .earlier_calls import adopt_shown, wait_for, warn_of
 from .matching import DesiredMonopolies, inside
-from .session import DEFAULT_POLICY, TRANSITIONAL_STATES, MonopolyPolicy, MonopolyResult, OnProgress, sample, summary
+from .session import DEFAULT_POLICY, TRANSITIONAL_STATES, MonopolyPolicy, MonopolyResult, sample, summary
 
 
 def ensure_held(
@@ -28,14 +28,13 @@ def ensure_held(
     *,
     wait: bool = True,
     check: bool = False,
-    on_progress: OnProgress | None = None,
     policy: MonopolyPolicy = DEFAULT_POLICY,
 ) -> MonopolyResult:
     """Ensure the desired number of resources: apply for the missing ones in one call, and wait until they are online.
 
     Surplus resources stay. An error before the first list is raised, any later one is part of the result.
     """
-    allocator = _Allocator(AllocationSession(api, policy, on_progress, desired))
+    allocator = _Allocator(AllocationSession(api, policy, desired))
     result = allocator.session.result
     try:
         with contextlib.nullcontext() if check else api.key_lock():

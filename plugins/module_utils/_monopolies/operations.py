@@ -143,21 +143,21 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     state, wait = params["state"], params["wait"]
     if state == "present":
         desired = desired_monopolies(params)
-        api = proxy_api(params)
-        found = ensure_held(api, desired, wait=wait, check=mode.check, on_progress=mode.progress, policy=POLICY)
+        api = proxy_api(params, mode.announcer)
+        found = ensure_held(api, desired, wait=wait, check=mode.check, policy=POLICY)
     else:
         uuids = selected_uuids(params)
-        api = proxy_api(params)
+        api = proxy_api(params, mode.announcer)
         if state == "absent":
             found = release(api, uuids, check=mode.check, policy=POLICY)
         else:
-            found = redial(api, uuids, wait=wait, check=mode.check, on_progress=mode.progress, policy=POLICY)
+            found = redial(api, uuids, wait=wait, check=mode.check, policy=POLICY)
     return task_result(found, api, mode, state)
 
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     uuids = check_uuids(params["uuids"] or ())
-    api = proxy_api(params)
+    api = proxy_api(params, mode.announcer)
     held = api.monopolies(uuids)
     origins = application_params(api)
     listed = {monopoly.uuid for monopoly in held}

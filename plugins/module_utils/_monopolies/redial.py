@@ -26,7 +26,6 @@ from .session import (
     MonopolyPolicy,
     MonopolyResult,
     MonopolySession,
-    OnProgress,
     Redial,
     sample,
     summary,
@@ -43,11 +42,10 @@ def redial(
     *,
     wait: bool = True,
     check: bool = False,
-    on_progress: OnProgress | None = None,
     policy: MonopolyPolicy = DEFAULT_POLICY,
 ) -> MonopolyResult:
     """Redial these resources, or all. Those that are about to get a new address are not redialled."""
-    session = RedialSession(api, policy, on_progress)
+    session = RedialSession(api, policy)
     result = session.result
     with contextlib.nullcontext() if check else api.key_lock():
         session.load_initial()
@@ -71,8 +69,8 @@ class RedialSession(MonopolySession):
     ``moved`` are the names of those that a list has shown to be redialled.
     """
 
-    def __init__(self, api: ProxyApi, policy: MonopolyPolicy, on_progress: OnProgress | None) -> None:
-        super().__init__(api, policy, on_progress)
+    def __init__(self, api: ProxyApi, policy: MonopolyPolicy) -> None:
+        super().__init__(api, policy)
         self.selected: dict[str, Monopoly] = {}
         self.moved: set[str] = set()
 
@@ -100,7 +98,8 @@ class RedialSession(MonopolySession):
         ]
         delay = max(delays, default=0.0)
         if delay > 0:
-            self.api.budget.wait(delay, "the vendor requires 10 seconds between two dials", ENDPOINT)
+            reason = "the vendor requires 10 seconds between two dials"
+            self.api.budget.wait(delay, reason, ENDPOINT, remaining=delay)
         change_in_batches(partial(_Redial, self), list(self.selected), self.result, self.policy.max_repeats)
 
     def mark_redialled(self, uuids: Collection[str]) -> None:

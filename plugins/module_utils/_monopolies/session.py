@@ -41,9 +41,6 @@ CHECK_COMMAND = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
 #: Refusals of the quota that only mean that this plan has none.
 NO_QUOTA = (UNKNOWN, INVALID_PARAMETER, NO_PERMISSION)
 
-#: Called with a description of the progress.
-OnProgress = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class MonopolyPolicy(RetryPolicy):
@@ -145,11 +142,10 @@ class MonopolySession(Session[Monopoly]):
     listing = "the list of resources"
     advice = f'Check with "{CHECK_COMMAND}" before running the task again.'
 
-    def __init__(self, api: ProxyApi, policy: MonopolyPolicy, on_progress: OnProgress | None = None) -> None:
+    def __init__(self, api: ProxyApi, policy: MonopolyPolicy) -> None:
         super().__init__(api, policy, endpoints.MONOPOLIES.name)
         self.result = MonopolyResult()
         self.store = monopoly_store(api)
-        self._on_progress = on_progress
 
     @property
     def monopolies(self) -> list[Monopoly]:
@@ -198,12 +194,10 @@ class MonopolySession(Session[Monopoly]):
         interval = self.policy.first_interval
         while True:
             left = unready()
-            if self._on_progress:
-                self._on_progress(progress())
             if not left:
                 return
             try:
-                self.wait(interval, "resources are not online yet", self.list_call)
+                self.wait(interval, "resources are not online yet", self.list_call, examine=progress)
                 self.refresh()
             except WaitBudgetExceeded:
                 raise QgError(

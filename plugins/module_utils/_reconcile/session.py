@@ -82,14 +82,23 @@ class Session(abc.ABC, Generic[R]):
         """The names of the held resources beside the known ones."""
         return [name for name in self.held if name not in known]
 
-    def wait(self, seconds: float, reason: str, call: str) -> float:
+    def wait(
+        self,
+        seconds: float,
+        reason: str,
+        call: str,
+        *,
+        remaining: float | None = None,
+        examine: Callable[[], str] | None = None,
+    ) -> float:
         """Wait, but only for the rest of max_wait if that is less; returns for how long.
 
-        So the last read comes when max_wait is used up, and not one interval before.
+        So the last read comes when max_wait is used up, and not one interval before. ``remaining`` and ``examine`` are
+        those of :meth:`WaitBudget.wait`.
         """
         rest = self.api.budget.max_wait - self.api.budget.waited
         seconds = min(seconds, rest) if rest > 0 else seconds
-        self.api.budget.wait(seconds, reason, call)
+        self.api.budget.wait(seconds, reason, call, remaining=remaining, examine=examine)
         return seconds
 
     def poll(
@@ -147,7 +156,7 @@ class Session(abc.ABC, Generic[R]):
         left = call.settles_in(self.now())
         while not is_shown() and left > 0:
             seconds = min(self.policy.poll_interval, left)
-            left -= self.wait(seconds, "a call of an earlier run is under way", call.endpoint)
+            left -= self.wait(seconds, "a call of an earlier run is under way", call.endpoint, remaining=left)
             (read or self.refresh)()
 
     def is_recent(self, call: PaidCall) -> bool:

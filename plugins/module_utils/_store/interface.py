@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from .._core.waiting import Announcer, Wait
+
 
 class Cursor(Protocol):
     """The result of a statement."""
@@ -44,7 +46,12 @@ class Connection(Protocol):
 
 
 class Store(Protocol):
-    """A database and locks that the processes of a control node share. A lock is released when its holder dies."""
+    """A database and locks that the processes of a control node share. A lock is released when its holder dies.
+
+    ``announcer`` announces the waits for other processes.
+    """
+
+    announcer: Announcer
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Run the body as one transaction, and one process at a time."""
@@ -62,9 +69,12 @@ class Store(Protocol):
         """Return a name for a secret that reveals nothing about it."""
 
     def try_lock(
-        self, name: str, *, wait: float = ..., unless: Callable[[], bool] = ...
+        self, name: str, *, wait: Wait | None = ..., unless: Callable[[], bool] = ...
     ) -> AbstractContextManager[bool]:
-        """Hold the lock ``name`` if no other process does, and yield whether it is held."""
+        """Hold the lock ``name`` if no other process does, and yield whether it is held.
+
+        With ``wait``, another holder is waited for, for as long as that allows, and no longer once ``unless`` is true.
+        """
 
     def is_held(self, name: str) -> bool:
         """Whether a living process holds the lock ``name``."""
@@ -72,11 +82,17 @@ class Store(Protocol):
     def holder_of(self, name: str) -> str:
         """Name the process that holds the lock ``name``, for a message."""
 
+    def describe_holder(self, name: str) -> str:
+        """Name the process that holds the lock ``name``, and say if it is stopped, for the announcement of a wait."""
+
     def is_holder_stopped(self, name: str) -> bool:
         """Whether the process that holds the lock ``name`` is known to be stopped."""
 
-    def wait_for_change(self, seconds: float) -> None:
-        """Return after this time, or earlier if another process may have changed the database."""
+    def wait_for_change(self, seconds: float, wait: Wait) -> None:
+        """Return after this time, or earlier if another process may have changed the database.
+
+        It is part of ``wait``, which is announced.
+        """
 
     def close(self) -> None:
         """Release the database."""

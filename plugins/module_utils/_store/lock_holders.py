@@ -35,6 +35,12 @@ def describe_holder(path: Path) -> str:
     return f"process {process}" if process else "another process"
 
 
+def describe_state(path: Path) -> str:
+    """Name the process that has a file locked, and say if it is stopped, for the announcement of a wait."""
+    process = lock_holder(path)
+    return f"{describe_holder(path)}{', which is stopped' if process and is_stopped(process) else ''}"
+
+
 def is_stopped(process: int) -> bool:
     """Whether a process is known to be stopped (SIGSTOP, a debugger)."""
     try:

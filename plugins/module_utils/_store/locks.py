@@ -14,34 +14,44 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from .._core.waiting import SILENT, Announcer, Wait
 from .directory import StateError, describe_failure
-from .lock_holders import describe_holder, is_stopped, lock_holder
+from .lock_holders import describe_holder, describe_state, is_stopped, lock_holder
 
 #: Seconds between two attempts to acquire a lock: at first, and at most.
 MIN_POLL_INTERVAL, MAX_POLL_INTERVAL = 0.02, 0.2
 
 
 class FileLocks:
-    """The locks of one state directory, each a file with mode 0600."""
+    """The locks of one state directory, each a file with mode 0600. ``announcer`` announces the waits for them."""
 
-    def __init__(self, directory: Path, busy_timeout: float) -> None:
+    def __init__(self, directory: Path, busy_timeout: float, announcer: Announcer = SILENT) -> None:
         self.directory = directory
+        self.announcer = announcer
         self._busy_timeout = busy_timeout
 
     @contextlib.contextmanager
-    def try_lock(self, name: str, *, wait: float = 0.0, unless: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+    def try_lock(
+        self,
+        name: str,
+        *,
+        wait: Wait | None = None,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> Iterator[bool]:
         """Hold the lock ``name`` if no other process does, and yield whether it is held.
 
-        Another holder is waited for up to ``wait`` seconds, but no longer once ``unless`` is true.
+        With ``wait``, another holder is waited for, for as long as that allows, and no longer once ``unless`` is true.
         """
         try:
             descriptor = self._open(name, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StateError(describe_failure(self.directory, error, self._busy_timeout)) from None
         try:
-            yield _acquire(descriptor, wait, unless)
+            wait = wait and replace(wait, examine=lambda wait: replace(wait, detail=self.describe_holder(name)))
+            yield self._acquire(descriptor, wait, unless)
         finally:
             os.close(descriptor)
 
@@ -65,10 +75,29 @@ class FileLocks:
         """Name the process that holds the lock ``name``, for a message."""
         return describe_holder(self._path(name))
 
+    def describe_holder(self, name: str) -> str:
+        """Name the process that holds the lock ``name``, and say if it is stopped, for the announcement of a wait."""
+        return describe_state(self._path(name))
+
     def is_holder_stopped(self, name: str) -> bool:
         """Whether the process that holds the lock ``name`` is known to be stopped (SIGSTOP, a debugger)."""
         process = lock_holder(self._path(name))
         return process is not None and is_stopped(process)
+
+    def _acquire(self, descriptor: int, wait: Wait | None, unless: Callable[[], bool]) -> bool:
+        """Lock an open file by polling, since the kernel would wait for a stopped process without end."""
+        began, interval = time.monotonic(), MIN_POLL_INTERVAL
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                left = wait and wait.after(time.monotonic() - began)
+                if left is None or left.allowed <= 0 or unless():
+                    return False
+                self.announcer.sleep(min(interval, left.allowed), left)
+                interval = min(interval * 1.2, MAX_POLL_INTERVAL)
+            else:
+                return True
 
     def _open(self, name: str, flags: int) -> int:
         descriptor = os.open(self._path(name), flags | os.O_NOFOLLOW, 0o600)
@@ -82,19 +111,3 @@ class FileLocks:
 
     def _path(self, name: str) -> Path:
         return self.directory / f"{name}.lock"
-
-
-def _acquire(descriptor: int, wait: float, unless: Callable[[], bool]) -> bool:
-    """Lock an open file by polling, since the kernel would wait for a stopped process without end."""
-    deadline, interval = time.monotonic() + wait, MIN_POLL_INTERVAL
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            left = deadline - time.monotonic()
-            if left <= 0 or unless():
-                return False
-            time.sleep(min(interval, left))
-            interval = min(interval * 1.2, MAX_POLL_INTERVAL)
-        else:
-            return True

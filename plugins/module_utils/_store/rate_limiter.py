@@ -117,7 +117,7 @@ class RateLimiter:
             reason = f"the vendor's limit of {limit} a minute is used up"
             # The slot of a call that is still in flight may expire earlier, by up to the timeout of the call.
             budget.require(wait - timeout, reason, endpoint)
-            budget.wait(min(max(wait, 0.01), self.minute * MAX_SLEEP_SHARE), reason, endpoint)
+            budget.wait(min(max(wait, 0.01), self.minute * MAX_SLEEP_SHARE), reason, endpoint, remaining=wait)
 
     def complete(self, slot: int) -> None:
         """Let the slot of a call that was answered expire one minute from now."""

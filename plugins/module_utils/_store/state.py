@@ -14,11 +14,13 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .._core.errors import OptionError
+from .._core.waiting import SILENT, Announcer, Wait
 from . import schema
 from .directory import (
     DAMAGED,
@@ -31,31 +33,38 @@ from .directory import (
     read_salt,
     resolve_directory,
 )
-from .locks import FileLocks
+from .lock_holders import describe_state
+from .locks import MIN_POLL_INTERVAL, FileLocks
 
 __all__ = ["State", "StateError"]
+T = TypeVar("T")
 
 #: Seconds for which a database that another process has locked is waited for, whatever max_wait is: at least, and at
 #: most.
 MIN_BUSY_TIMEOUT, MAX_BUSY_TIMEOUT = 10.0, 60.0
+BUSY_BOUNDS = f"max_wait, within {MIN_BUSY_TIMEOUT:.0f} and {MAX_BUSY_TIMEOUT:.0f} s"
+#: Seconds for which SQLite waits for a locked database: it cannot announce that.
+MAX_UNANNOUNCED = 1.0
+#: SQLite's words for a database that another process has locked (SQLITE_BUSY).
+BUSY = "database is locked"
 
 
 class State(FileLocks):
     """The state directory: mode 0700, all of its files 0600. It is refused if others own it or may write to it.
 
     ``max_wait`` bounds how long another process that has the database locked is waited for, within
-    :data:`MIN_BUSY_TIMEOUT` and :data:`MAX_BUSY_TIMEOUT`.
+    :data:`MIN_BUSY_TIMEOUT` and :data:`MAX_BUSY_TIMEOUT`. ``announcer`` announces that.
     """
 
-    def __init__(self, directory: str, max_wait: float = MAX_BUSY_TIMEOUT) -> None:
-        super().__init__(
-            resolve_directory(directory), busy_timeout=min(max(MIN_BUSY_TIMEOUT, max_wait), MAX_BUSY_TIMEOUT)
-        )
+    def __init__(self, directory: str, max_wait: float = MAX_BUSY_TIMEOUT, announcer: Announcer = SILENT) -> None:
+        busy_timeout = min(max(MIN_BUSY_TIMEOUT, max_wait), MAX_BUSY_TIMEOUT)
+        super().__init__(resolve_directory(directory), busy_timeout, announcer)
         try:
             open_directory(self.directory)
             self._salt = read_salt(self.directory)
             self._create_database()
-            self._database = sqlite3.connect(self._database_path, timeout=self._busy_timeout, isolation_level=None)
+            timeout = min(self._busy_timeout, MAX_UNANNOUNCED)
+            self._database = sqlite3.connect(self._database_path, timeout=timeout, isolation_level=None)
             try:
                 # Safe if a process dies. After a power failure, the last moments may be lost, which does no harm.
                 self._database.execute("PRAGMA synchronous = NORMAL")
@@ -80,7 +89,8 @@ class State(FileLocks):
         if self._is_prepared():
             return
         # SQLite does not wait for a lock to change the journal mode, so only one process prepares at a time.
-        with self.try_lock("prepare", wait=self._busy_timeout) as acquired:
+        wait = Wait("another process is preparing state_dir", self._busy_timeout, option=BUSY_BOUNDS)
+        with self.try_lock("prepare", wait=wait) as acquired:
             if not acquired:
                 raise OptionError(
                     f"state_dir {self.directory} cannot be used: {self.holder_of('prepare')} has been preparing it for "
@@ -88,7 +98,7 @@ class State(FileLocks):
                 )
             if self._is_prepared():
                 return
-            self._database.execute("PRAGMA journal_mode = WAL")
+            self._patiently(lambda: self._database.execute("PRAGMA journal_mode = WAL"))
             with self.transaction() as database:
                 if not self._is_prepared():
                     schema.migrate(database)
@@ -96,7 +106,7 @@ class State(FileLocks):
     def _is_prepared(self) -> bool:
         """Whether the database has this schema; raises OptionError for one that must not be touched."""
         try:
-            return schema.is_current(self._database)
+            return self._patiently(lambda: schema.is_current(self._database))
         except OptionError as error:
             raise OptionError(f"state_dir {self.directory} cannot be used: {error.message}") from None
 
@@ -107,10 +117,10 @@ class State(FileLocks):
         Raises StateError if the database cannot be used.
         """
         with self._translated():
-            self._database.execute("BEGIN IMMEDIATE")
+            self._patiently(lambda: self._database.execute("BEGIN IMMEDIATE"))
             try:
                 yield self._database
-                self._database.execute("COMMIT")
+                self._patiently(lambda: self._database.execute("COMMIT"))
             except BaseException:
                 # After some errors, such as a full disk, SQLite has done so already.
                 with contextlib.suppress(sqlite3.Error):
@@ -125,11 +135,36 @@ class State(FileLocks):
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query without waiting for a process that writes."""
         with self._translated():
-            return self._database.execute(query, values).fetchall()
+            return self._patiently(lambda: self._database.execute(query, values).fetchall())
 
-    def wait_for_change(self, seconds: float) -> None:
+    def _patiently(self, use: Callable[[], T]) -> T:
+        """Use the database, as soon as no other process has it locked."""
+        began = before = time.monotonic()
+        while True:
+            try:
+                return use()
+            except sqlite3.OperationalError as error:
+                now = time.monotonic()
+                left = self._busy_timeout - (now - began)
+                if left <= 0 or BUSY not in str(error):
+                    raise
+                wait = self._wait_for_database(left)
+                self.announcer.passed(now - before, wait)
+                if now - before < MIN_POLL_INTERVAL:
+                    # SQLite does not wait if two processes could wait for each other.
+                    self.announcer.sleep(MIN_POLL_INTERVAL, wait)
+                before = time.monotonic()
+
+    def _wait_for_database(self, left: float) -> Wait:
+        def examine(wait: Wait) -> Wait:
+            return replace(wait, detail=describe_state(self.directory / f"{DATABASE_NAME}-shm"))
+
+        reason = "another process has locked the database in state_dir"
+        return Wait(reason, left, option=BUSY_BOUNDS, examine=examine)
+
+    def wait_for_change(self, seconds: float, wait: Wait) -> None:
         """Return after this time: SQLite does not report the changes of other processes."""
-        time.sleep(seconds)
+        self.announcer.sleep(seconds, wait)
 
     def decoded(self, text: str) -> Any:
         """Return the value of a column that contains JSON."""

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .._core.waiting import Wait
+
 if TYPE_CHECKING:
     from .interface import Store
 
@@ -92,11 +94,12 @@ class WhitelistCache:
             database.executemany("DELETE FROM whitelist_cache WHERE run = ?", runs)
 
     @contextlib.contextmanager
-    def reader(self, wait: float, unless: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+    def reader(self, allowed: float, unless: Callable[[], bool] = lambda: False) -> Iterator[bool]:
         """Keep out others that read for their hosts; yield False while another process writes.
 
-        Another reader is waited for up to ``wait`` seconds, and only until ``unless`` is true. Then, too, it is False.
+        Another reader is waited for up to ``allowed`` seconds, and only until ``unless`` is true. Then it is False.
         """
+        wait = Wait("another process is reading the whitelist", allowed, option="max_wait and timeout")
         with self._store.try_lock(f"reading-{self._key}", wait=wait, unless=unless) as acquired:
             if not acquired:
                 yield False

@@ -33,10 +33,11 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .._core.errors import WaitBudgetExceeded
+from .._core.waiting import Wait
 from .directory import StateError
 from .runs import is_run_finished
 from .whitelist_cache import WhitelistCache
@@ -289,7 +290,18 @@ class WriteQueue(_RequestTable):
                 renewed = now
                 self._renew(request)
             interval = min(interval * 1.2, MAX_POLL)
-            self.store.wait_for_change(interval)
+            self.store.wait_for_change(interval, self._wait_for_leader(request, longest - self.waited))
+
+    def _wait_for_leader(self, request: WriteRequest, left: float) -> Wait:
+        def examine(wait: Wait) -> Wait:
+            found = replace(wait, detail=self.store.describe_holder(self._lock))
+            if not self.store.is_holder_stopped(self._lock):
+                return found
+            # _check_leader ends the wait.
+            return replace(found, allowed=request.max_wait + GRACE - self.waited, option="max_wait")
+
+        reason = "another process is writing to the same whitelist"
+        return Wait(reason, left, option="max_wait and timeout", examine=examine)
 
     def _check_leader(self, request: WriteRequest) -> None:
         """Do not wait for a leader that is stopped."""
@@ -315,7 +327,9 @@ class WriteQueue(_RequestTable):
         """Return the requests to write for: of the own run and inventory, and of all others that wait."""
         began, before = time.monotonic(), self._waiting(request)
         if before:
-            time.sleep(batch_window())
+            window = batch_window()
+            reason = "further changes are collected, so that the vendor's limit lasts for all of them"
+            self.store.announcer.sleep(window, Wait(reason, window))
             self._await_renewals(request, before)
         self.collected = time.monotonic() - began
         self.waited += self.collected
@@ -334,7 +348,8 @@ class WriteQueue(_RequestTable):
             waiting = self._waiting(request, of_others=True)
             if not any(at == before.get(name) and at > oldest for name, at in waiting.items()):
                 return
-            self.store.wait_for_change(MIN_POLL)
+            left = deadline - time.monotonic()
+            self.store.wait_for_change(MIN_POLL, Wait("other processes are renewing their requests", left))
 
 
 def has_pending_changes(store: Store, run: str) -> bool:

@@ -20,16 +20,17 @@ from .._api.deadline_session import REQUESTS_IMPORT_ERROR
 from .._core.errors import QgError, UnexpectedError
 from .._core.redaction import Redactor
 from .._core.text import one_line, visible_everywhere
+from .._core.waiting import SILENT, Announcer
 from .options import Spec
 
 
 @dataclass(frozen=True)
 class Mode:
-    """How the task runs: as a prediction (``check``), with a ``diff``; ``progress`` receives messages."""
+    """How the task runs: as a prediction (``check``), with a ``diff``; ``announcer`` announces its waits."""
 
     check: bool = False
     diff: bool = False
-    progress: Callable[[str], None] = lambda _text: None
+    announcer: Announcer = SILENT
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from .._api.transport import Transport
 from .._core.errors import OptionError
 from .._core.text import describe
 from .._core.validation import check_path, check_range, check_url
-from .._core.waiting import WaitBudget
+from .._core.waiting import SILENT, Announcer, WaitBudget
 from .._store.directory import DEFAULT_STATE_DIR
 from .._store.interface import Store
 from .._store.rate_limiter import RateLimiter
@@ -229,21 +229,26 @@ class ProxyApiOptions:
             state_dir=params["state_dir"],
         )
 
-    def client(self, state: Store | None = None) -> ProxyApi:
-        """Return the client; ``state`` is the state directory if it is open already."""
-        parts = self._parts("api_url", state)
+    def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
+        """Return the client; ``state`` is the state directory, with its announcer, if it is open already."""
+        parts = self._parts("api_url", state, announcer)
         return ProxyApi(*parts, api_url=self.api_url, key=self.key, pwd=self.pwd)
 
-    def product_client(self, product: str, url: str, state: Store | None = None) -> ProductApi:
+    def product_client(
+        self, product: str, url: str, state: Store | None = None, announcer: Announcer = SILENT
+    ) -> ProductApi:
         """Return the client of a product host, whose URL contains ``{product}`` or not."""
         url = _parse_url("product_url", {"product_url": url.replace("{product}", product)}, PRODUCT_OPTIONS)
-        parts = self._parts("product_url", state)
+        parts = self._parts("product_url", state, announcer)
         return ProductApi(*parts, product=product, url=url, key=self.key, pwd=self.pwd)
 
-    def _parts(self, url_option: str, state: Store | None) -> tuple[Transport, RateLimiter, WaitBudget]:
+    def _parts(
+        self, url_option: str, state: Store | None, announcer: Announcer
+    ) -> tuple[Transport, RateLimiter, WaitBudget]:
         max_wait = self.transport.max_wait
-        rate_limiter = RateLimiter(state or State(self.state_dir, max_wait))
-        return self.transport.transport(url_option), rate_limiter, WaitBudget(max_wait)
+        state = state or State(self.state_dir, max_wait, announcer)
+        budget = WaitBudget(max_wait, announcer=state.announcer)
+        return self.transport.transport(url_option), RateLimiter(state), budget
 
 
 @dataclass(frozen=True)
@@ -274,22 +279,24 @@ class AccountApiOptions:
             transport=TransportOptions.parse(params),
         )
 
-    def client(self) -> AccountApi:
+    def client(self, announcer: Announcer = SILENT) -> AccountApi:
         """Return the client."""
-        transport, budget = self.transport.transport("account_url"), WaitBudget(self.transport.max_wait)
+        transport = self.transport.transport("account_url")
+        budget = WaitBudget(self.transport.max_wait, announcer=announcer)
         return AccountApi(transport, budget, account_url=self.account_url, identity=self.identity)
 
 
-def proxy_api(params: Mapping[str, Any], state: Store | None = None) -> ProxyApi:
+def proxy_api(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> ProxyApi:
     """Return the client that the options of :data:`PROXY_API_OPTIONS` describe."""
-    return ProxyApiOptions.parse(params).client(state)
+    return ProxyApiOptions.parse(params).client(state, announcer)
 
 
-def product_api(params: Mapping[str, Any], state: Store | None = None) -> ProductApi:
+def product_api(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> ProductApi:
     """Return the client of the product host that :data:`PRODUCT_OPTIONS` name."""
-    return ProxyApiOptions.parse(params).product_client(params["product"], params["product_url"], state)
+    options = ProxyApiOptions.parse(params)
+    return options.product_client(params["product"], params["product_url"], state, announcer)
 
 
-def account_api(params: Mapping[str, Any]) -> AccountApi:
+def account_api(params: Mapping[str, Any], announcer: Announcer) -> AccountApi:
     """Return the client that the options of :data:`ACCOUNT_API_OPTIONS` describe."""
-    return AccountApiOptions.parse(params).client()
+    return AccountApiOptions.parse(params).client(announcer)

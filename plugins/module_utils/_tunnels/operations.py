@@ -53,7 +53,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
         return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
     control = TunnelControl(
         Transport(timeout=timeout, url_option="tunnel", form_methods=("PUT",)),
-        WaitBudget(max_wait),
+        WaitBudget(max_wait, announcer=mode.announcer),
         url=f"http://{host}:{port}",
         key=params["key"],
         pwd=params["pwd"],

@@ -17,6 +17,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
 from .._api.account.client import AccountApi
@@ -25,6 +26,9 @@ from .._api.deadline_session import REQUESTS_IMPORT_ERROR
 from .._api.exchange import KeyClient
 from .._api.product.client import ProductApi
 from .._core.errors import OptionError, QgError, UnexpectedError
+from .._core.text import one_line
+from .._core.waiting import SILENT, Announcer
+from .._store.announcements import announcement_policy
 from .._task.operation import without_secrets
 from .._task.options import AccountApiOptions, ProxyApiOptions
 from .events import BALANCE, LEASES, QUOTA, WHITELIST, Snapshot, Step, WatchState, polls_to_skip, step
@@ -32,12 +36,18 @@ from .options import WatchOptions, read_options
 
 T = TypeVar("T")
 Api = TypeVar("Api", bound=KeyClient)
-#: Waits for a number of seconds; raises QgError if the watcher is stopped meanwhile.
-Sleep = Callable[[float], None]
 logger = logging.getLogger("qingguo.qgnet.qg_watch")
 
 #: The random part of an interval, so that several watchers do not always call at the same moment.
 JITTER = 0.1
+
+
+@dataclass(frozen=True)
+class Pause:
+    """How a poll waits: ``sleep`` raises QgError if the watcher is stopped meanwhile."""
+
+    sleep: Callable[[float], None]
+    announcer: Announcer = SILENT
 
 
 class Queue(Protocol):
@@ -47,36 +57,37 @@ class Queue(Protocol):
         """Add an event."""
 
 
-def _with_proxy_api(read: Callable[[ProxyApi], T], options: WatchOptions, sleep: Sleep) -> T:
-    return _with_key(cast(ProxyApiOptions, options.proxy).client(), read, sleep)
+def _with_proxy_api(read: Callable[[ProxyApi], T], options: WatchOptions, pause: Pause) -> T:
+    return _with_key(cast(ProxyApiOptions, options.proxy).client(announcer=pause.announcer), read, pause)
 
 
-def _with_lease_api(read: Callable[[ProxyApi | ProductApi], T], options: WatchOptions, sleep: Sleep) -> T:
+def _with_lease_api(read: Callable[[ProxyApi | ProductApi], T], options: WatchOptions, pause: Pause) -> T:
     """Read from the API that serves the leases of the product."""
     proxy = cast(ProxyApiOptions, options.proxy)
     if options.product == "classic":
-        return _with_key(proxy.client(), read, sleep)
-    return _with_key(proxy.product_client(options.product, options.product_url), read, sleep)
+        return _with_key(proxy.client(announcer=pause.announcer), read, pause)
+    api = proxy.product_client(options.product, options.product_url, announcer=pause.announcer)
+    return _with_key(api, read, pause)
 
 
-def _with_key(api: Api, read: Callable[[Api], T], sleep: Sleep) -> T:
+def _with_key(api: Api, read: Callable[[Api], T], pause: Pause) -> T:
     # The next poll is the next attempt.
     api.single_attempt = True
-    api.budget.sleep = sleep
+    api.budget.sleep = pause.sleep
     try:
         return read(api)
     finally:
         api.rate_limiter.state.close()
 
 
-def _with_account_api(read: Callable[[AccountApi], T], options: WatchOptions, _sleep: Sleep) -> T:
-    api = cast(AccountApiOptions, options.account).client()
+def _with_account_api(read: Callable[[AccountApi], T], options: WatchOptions, pause: Pause) -> T:
+    api = cast(AccountApiOptions, options.account).client(pause.announcer)
     api.single_attempt = True
     return read(api)
 
 
 #: How each subject is read: with one call.
-FETCHERS: dict[str, Callable[[WatchOptions, Sleep], Any]] = {
+FETCHERS: dict[str, Callable[[WatchOptions, Pause], Any]] = {
     QUOTA: functools.partial(_with_lease_api, lambda api: api.quota()),
     LEASES: functools.partial(_with_lease_api, lambda api: api.leases()),
     WHITELIST: functools.partial(_with_proxy_api, ProxyApi.whitelist),
@@ -84,7 +95,7 @@ FETCHERS: dict[str, Callable[[WatchOptions, Sleep], Any]] = {
 }
 
 
-def prepare(params: Mapping[str, Any], sleep: Sleep) -> WatchOptions:
+def prepare(params: Mapping[str, Any], pause: Pause) -> WatchOptions:
     """Parse the options, and create each client once to find the remaining mistakes; no call is made."""
     options = WatchOptions.parse(params)
     if REQUESTS_IMPORT_ERROR is not None:
@@ -93,13 +104,13 @@ def prepare(params: Mapping[str, Any], sleep: Sleep) -> WatchOptions:
             "`python -m pip install requests`."
         )
     if options.proxy is not None:
-        _with_lease_api(lambda _api: None, options, sleep)
+        _with_lease_api(lambda _api: None, options, pause)
     if options.account is not None:
-        _with_account_api(lambda _api: None, options, sleep)
+        _with_account_api(lambda _api: None, options, pause)
     return options
 
 
-def poll(options: WatchOptions, subjects: Collection[str], sleep: Sleep) -> Snapshot:
+def poll(options: WatchOptions, subjects: Collection[str], pause: Pause) -> Snapshot:
     """Make one call for each subject, or none if the rate limit does not allow it within max_wait.
 
     An error is a failure of that subject in this poll, and never ends the event source.
@@ -108,7 +119,7 @@ def poll(options: WatchOptions, subjects: Collection[str], sleep: Sleep) -> Snap
     failed: dict[str, QgError] = {}
     for subject in subjects:
         try:
-            values[subject] = FETCHERS[subject](options, sleep)
+            values[subject] = FETCHERS[subject](options, pause)
         except QgError as error:
             failed[subject] = error
         except Exception as error:
@@ -182,8 +193,9 @@ async def watch(
         if stopped.wait(seconds):
             raise QgError("The watcher was stopped.")
 
+    waiting = Pause(sleep, Announcer(lambda text: logger.info("%s", one_line(text)), policy=announcement_policy()))
     try:
-        options = await run_in_thread(functools.partial(prepare, params, sleep))
+        options = await run_in_thread(functools.partial(prepare, params, waiting))
         state = WatchState()
         #: The number of polls that each failing subject still skips.
         skips: dict[str, int] = {}
@@ -191,7 +203,7 @@ async def watch(
             due = [subject for subject in options.rules.subjects if not skips.get(subject)]
             skips = {subject: polls - 1 for subject, polls in skips.items() if polls}
             try:
-                snapshot = await run_in_thread(functools.partial(poll, options, due, sleep)) if due else Snapshot()
+                snapshot = await run_in_thread(functools.partial(poll, options, due, waiting)) if due else Snapshot()
             except Exception as error:  # such as the lack of a thread
                 snapshot = Snapshot(failed={subject: _unexpected(subject, error) for subject in due})
             state, events = _evaluate(state, options, snapshot, time.time())

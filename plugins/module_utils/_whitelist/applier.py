@@ -77,7 +77,7 @@ def _wait_for_unresolved(api: ProxyApi, desired: DesiredWhitelist) -> None:
     while (seconds := api.settles_in(conflicts)) > 0:
         reason = "the response to an earlier change of the same addresses was lost, and it may still take effect"
         api.budget.require(seconds, reason, "/whitelist")
-        api.budget.wait(min(seconds, SETTLE_POLL), reason, "/whitelist")
+        api.budget.wait(min(seconds, SETTLE_POLL), reason, "/whitelist", remaining=seconds)
 
 
 class _Applier:
@@ -167,11 +167,11 @@ class _Applier:
     def _honor_retry_after(self) -> None:
         """Wait for as long as the server asked for, before the next call."""
         if isinstance(self._last, TransportError) and self._last.retry_after:
-            self._pause(self._last.retry_after, "the server asks for a pause")
+            self._pause(self._last.retry_after, "the server asks for a pause", remaining=self._last.retry_after)
 
-    def _pause(self, seconds: float, reason: str) -> None:
+    def _pause(self, seconds: float, reason: str, *, remaining: float | None = None) -> None:
         try:
-            self._api.budget.wait(seconds, reason, "/whitelist")
+            self._api.budget.wait(seconds, reason, "/whitelist", remaining=remaining)
         except WaitBudgetExceeded as too_long:
             # The error to recover from says more than that no time is left for it.
             raise (self._last or too_long) from None

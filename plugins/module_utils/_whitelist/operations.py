@@ -51,7 +51,7 @@ def desired_from(params: Mapping[str, Any]) -> DesiredWhitelist:
 
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     desired, options = desired_from(params), ProxyApiOptions.parse(params)
-    api, transport = options.client(), options.transport
+    api, transport = options.client(announcer=mode.announcer), options.transport
     queue = queue_for(options, api.rate_limiter.state, check=mode.check)
     request = WriteRequest(desired.payload, transport.max_wait, transport.timeout, exclusive=desired.exclusive)
     batch = WriteBatch(queue, request, options, mode, api)
@@ -66,7 +66,7 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     options = ProxyApiOptions.parse(params)
-    api = options.client()
+    api = options.client(announcer=mode.announcer)
     if not params["owners"]:
         return _info_result(api)
     store = api.rate_limiter.state

@@ -10,7 +10,6 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def vendor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vendor:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QG_STATE_DIR", str(tmp_path / "state"))
     for subject in poller.FETCHERS:
-        monkeypatch.setitem(poller.FETCHERS, subject, lambda _options, _sleep, subject=subject: vendor.fetch(subject))
+        monkeypatch.setitem(poller.FETCHERS, subject, lambda _options, _pause, subject=subject: vendor.fetch(subject))
     return vendor
 
 
@@ -156,10 +155,10 @@ def test_a_watcher_that_waits_for_its_turn_lets_go_when_it_is_cancelled(
 ) -> None:
     waiting, outcome = threading.Event(), []
 
-    def turn(_params: Any, nap: Callable[[float], None]) -> None:
+    def turn(_params: Any, pause: poller.Pause) -> None:
         waiting.set()
         try:
-            nap(300)
+            pause.sleep(300)
         except QgError as error:
             outcome.append(error.message)
             raise

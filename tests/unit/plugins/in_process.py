@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.client import ProductApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
+    AnnouncementPolicy,
+    Announcer,
+    WaitBudget,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.classic import ClassicLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import ProductLeases
@@ -127,9 +131,18 @@ class InProcess(Transport):
             self.core.handle(*call[1:])
 
 
-def client(core: Core, directory: Path, max_wait: float = 300.0, transport: InProcess | None = None) -> ProxyApi:
-    """A client of the core, whose runs share a state directory."""
-    return ProxyApi(*_parts(core, directory, max_wait, transport), api_url=URL, key=KEY)
+def client(
+    core: Core,
+    directory: Path,
+    max_wait: float = 300.0,
+    transport: InProcess | None = None,
+    on_wait: Callable[[str], None] | None = None,
+) -> ProxyApi:
+    """A client of the core, whose runs share a state directory. ``on_wait`` receives what is announced, at once."""
+    api = ProxyApi(*_parts(core, directory, max_wait, transport), api_url=URL, key=KEY)
+    if on_wait is not None:
+        api.budget.announcer = Announcer(on_wait, policy=AnnouncementPolicy(0.0, 1.0), now=core.clock.now)
+    return api
 
 
 def product_client(

@@ -27,6 +27,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     QgError,
     TransportError,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import account_api
 from parameters import combined, spread
 
@@ -73,7 +74,7 @@ class Script(Transport):
 
 
 def client(*script: Any, **changes: Any) -> tuple[AccountApi, Script]:
-    api = account_api(options(**changes))
+    api = account_api(options(**changes), SILENT)
     transport = Script(*script)
     api._transport = transport
     api._now = lambda: NOW
@@ -621,7 +622,7 @@ def test_passwords_are_returned_only_on_request() -> None:
 )
 def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        account_api(options(**changes))
+        account_api(options(**changes), SILENT)
     assert words in caught.value.message
     assert APP_KEY not in reported(caught.value)
 

@@ -44,6 +44,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     WaitBudgetExceeded,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import proxy_api
 from hypothesis import given
@@ -83,7 +84,7 @@ class Script(Transport):
 
 
 def client(tmp_path: Path, *script: HttpResponse | Exception) -> tuple[Any, Script]:
-    api = proxy_api(options(tmp_path))
+    api = proxy_api(options(tmp_path), SILENT)
     transport = Script(*script)
     api._transport = transport
     api.budget.sleep = lambda _seconds: None
@@ -275,7 +276,7 @@ def test_exceptions_are_put_in_words_without_their_text(
 )
 def test_a_mistake_in_an_option_is_one_sentence(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        proxy_api(options(tmp_path, **changes))
+        proxy_api(options(tmp_path, **changes), SILENT)
     assert words in caught.value.message
     assert KEY not in caught.value.message
 
@@ -436,7 +437,7 @@ def test_other_ports_and_paths_are_other_services() -> None:
 
 def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:
     urls = ["https://api.example", "http://API.example:80/"]
-    assert len({proxy_api(options(tmp_path, api_url=url)).key_digest for url in urls}) == 1
+    assert len({proxy_api(options(tmp_path, api_url=url), SILENT).key_digest for url in urls}) == 1
 
 
 def test_a_server_with_strange_headers_brings_no_key_into_a_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import itertools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     UncertainOutcomeError,
     WaitBudgetExceeded,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases, matching_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
     DesiredLeases,
@@ -398,8 +400,11 @@ def test_a_released_channel_is_waited_for(
     configure(core, plan={"channels": 2, "free_delay": 6})
     hold(2)
     release_leases(lease_client(core, tmp_path / "a", 300, wire), lambda _lease: True)
-    outcome = hold(2)
+    api, shown = lease_client(core, tmp_path / "a", 300, wire), []
+    api.budget.announcer = Announcer(shown.append, now=core.clock.now)
+    outcome = ensure_leases(api, DesiredLeases(2))
     assert (outcome.error, len(outcome.leases)) == (None, 2)
+    assert shown == ["waiting because a released channel is not free yet (/allocate): at most 297 s more (max_wait)"]
 
 
 def test_a_plan_without_room_is_refused_before_anything_is_written(core: Core, hold: Callable[..., Any]) -> None:
@@ -460,9 +465,13 @@ def test_a_plan_by_volume_releases_one_lease_in_vain_at_most(core: Core, hold: C
 
 def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Core, wire: InProcess, tmp_path: Path) -> None:
     api = lease_client(core, tmp_path / "a", 300, wire)
+    late, shown = lease_client(core, tmp_path / "a", 5, wire), []
+    late.budget.announcer = Announcer(shown.append, now=core.clock.now)
     with api.key_lock(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
-        ensure_leases(lease_client(core, tmp_path / "a", 0, wire), DesiredLeases(1))
+        ensure_leases(late, DesiredLeases(1))
     assert calls(core) == []
+    begin = f"waiting because another run is changing what this key holds (/query): process {os.getpid()}; at most "
+    assert shown == [f"{begin}2 s more (max_wait)"]
 
 
 def test_names_of_areas_are_read_once_an_hour(

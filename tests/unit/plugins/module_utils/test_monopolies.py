@@ -73,12 +73,14 @@ class Bench:
         self.core.faults.append({"path": path, "method": method, "kind": kind, **fields})
 
     def hold(self, count: int, *, max_wait: float = 300.0, **options: Any) -> MonopolyResult:
-        run = {name: options.pop(name) for name in ("wait", "check", "on_progress") if name in options}
-        api = self.api(max_wait=max_wait, transport=options.pop("transport", None))
+        run = {name: options.pop(name) for name in ("wait", "check") if name in options}
+        more = {name: options.pop(name, None) for name in ("transport", "on_wait")}
+        api = self.api(max_wait=max_wait, **more)
         return ensure_held(api, DesiredMonopolies(count, **options), **run)
 
     def redial(self, uuids: Any = None, **options: Any) -> MonopolyResult:
-        return redial(self.api(max_wait=options.pop("max_wait", 300.0)), uuids, **options)
+        api = self.api(max_wait=options.pop("max_wait", 300.0), on_wait=options.pop("on_wait", None))
+        return redial(api, uuids, **options)
 
     def release(self, uuids: Any = None, **options: Any) -> MonopolyResult:
         return release(self.api(max_wait=options.pop("max_wait", 300.0)), uuids, **options)
@@ -228,7 +230,7 @@ def test_messages_are_short() -> None:
 
 def test_what_is_missing_is_applied_for_in_one_call_and_waited_for(bench: Bench) -> None:
     progress: list[str] = []
-    outcome = good(bench.hold(3, area_code=GUANGZHOU, isp="mobile", on_progress=progress.append))
+    outcome = good(bench.hold(3, area_code=GUANGZHOU, isp="mobile", on_wait=progress.append))
     assert outcome.applied == bench.uuids
     assert outcome.changed
     assert outcome.missing == 3
@@ -236,9 +238,9 @@ def test_what_is_missing_is_applied_for_in_one_call_and_waited_for(bench: Bench)
     assert {one.area for one in outcome.after} == {"广东省广州市"}
     (call,) = bench.calls("POST")
     assert call["params"] == {"Num": "3", "AreaCode": "440100", "Operator": "2"}
-    assert progress[0] == "0 of 3 online, 3 queued"
-    assert "0 of 3 online, 2 queued, 1 redialling" in progress
-    assert progress[-1] == "3 of 3 online"
+    begin = "waiting because resources are not online yet (/monopolies): "
+    assert progress[0] == f"{begin}0 of 3 online, 3 queued; at most 300 s more (max_wait)"
+    assert any(text.startswith(f"{begin}0 of 3 online, 2 queued, 1 redialling; ") for text in progress)
 
     again = good(bench.hold(3, area_code=GUANGZHOU, isp="mobile"))
     assert not again.changed
@@ -272,7 +274,7 @@ def test_a_run_does_not_wait_for_more_than_is_desired(bench: Bench) -> None:
     bench.hold(2)
     bench.hold(4, wait=False)
     progress: list[str] = []
-    outcome = good(bench.hold(2, on_progress=progress.append))
+    outcome = good(bench.hold(2, on_wait=progress.append))
     assert sorted(one.state for one in outcome.after) == ["online", "online", "queued", "queued"]
     assert progress == []
 
@@ -298,7 +300,7 @@ def test_when_max_wait_is_used_up_all_paid_resources_are_named(bench: Bench) -> 
 
 
 def test_new_resources_are_waited_for_in_any_state(bench: Bench) -> None:
-    outcome = bench.hold(2, max_wait=20, on_progress=lambda _text: bench.offline(bench.uuids[0]))
+    outcome = bench.hold(2, max_wait=20, on_wait=lambda _text: bench.offline(bench.uuids[0]))
     assert f"1 of 2 online, 1 offline, and max_wait (20 seconds) is used up; not ready: {bench.uuids[0]}." in words(
         outcome
     )
@@ -309,7 +311,7 @@ def test_new_resources_that_vanish_are_reported(bench: Bench) -> None:
     def take_away(_text: str) -> None:
         bench.core.keys[KEY].holdings.monopolies[1:] = []
 
-    outcome = bench.hold(2, on_progress=take_away)
+    outcome = bench.hold(2, on_wait=take_away)
     assert "The list no longer contains resources that were applied for: " in words(outcome)
     assert len(outcome.applied) == 2
 
@@ -1149,14 +1151,13 @@ def test_which_changes_of_the_list_show_a_redial(before: dict[str, Any], after: 
 def test_redial_returns_old_and_new_addresses_every_time(bench: Bench) -> None:
     uuids = ready(bench)
     progress: list[str] = []
-    first = good(bench.redial(on_progress=progress.append))
+    first = good(bench.redial(on_wait=progress.append))
     assert [one.uuid for one in first.redialled] == uuids
     for one in first.redialled:
         assert one.before
         assert one.after
         assert one.before != one.after
-    assert progress[0] == "0 of 2 online, 2 redialling"
-    assert progress[-1] == "2 of 2 online"
+    assert "0 of 2 online, 2 redialling; at most " in progress[0]
     second = good(bench.redial(uuids[:1]))
     assert second.redialled[0].before == first.redialled[0].after
     assert [one.uuid for one in second.after] == uuids[:1]
@@ -1283,7 +1284,7 @@ def test_resources_that_vanish_during_a_redial_are_reported(bench: Bench) -> Non
     def take_away(_text: str) -> None:
         bench.core.keys[KEY].holdings.monopolies[1:] = []
 
-    assert "The list no longer contains: " in words(bench.redial(on_progress=take_away))
+    assert "The list no longer contains: " in words(bench.redial(on_wait=take_away))
 
 
 def test_check_mode_redials_nothing(bench: Bench) -> None:
@@ -1304,7 +1305,7 @@ def execute_with(
     validation = ArgumentSpecValidator(operation.spec).validate({"key": KEY, **options})
     assert not validation.error_messages
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "proxy_api", lambda params: bench.api(max_wait=params["max_wait"]))
+        patch.setattr(operations, "proxy_api", lambda params, _announcer: bench.api(max_wait=params["max_wait"]))
         return execute(operation, validation.validated_parameters, mode or Mode())
 
 

@@ -20,6 +20,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
+    AnnouncementPolicy,
+    Announcer,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema, write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
@@ -470,12 +474,27 @@ def stopped(directory: Path, how: str) -> Iterator[int]:
         process.join(20)
 
 
+class Shown(list[str]):
+    """What is announced of the waits for other processes, soon and once."""
+
+    @property
+    def announcer(self) -> Announcer:
+        return Announcer(self.append, policy=AnnouncementPolicy(0.05, 600.0))
+
+    def assert_only(self, reason: str, process: int, bounds: str) -> None:
+        (text,) = self
+        assert text.startswith(f"waiting because another process {reason}: process {process}, which is stopped; ")
+        assert text.endswith(f" s more ({bounds})")
+
+
 def test_a_reader_that_is_stopped_is_not_waited_for_without_end(tmp_path: Path) -> None:
-    with stopped(tmp_path, "read"):
+    shown = Shown()
+    with stopped(tmp_path, "read") as process:
         began = time.monotonic()
-        with WriteQueue(State(str(tmp_path)), "k").cache.reader(0.3) as quiet:
+        with WriteQueue(State(str(tmp_path), announcer=shown.announcer), "k").cache.reader(0.3) as quiet:
             assert not quiet
         assert 0.3 <= time.monotonic() - began < 20
+        shown.assert_only("is reading the whitelist", process, "max_wait and timeout")
         with WriteQueue(State(str(tmp_path)), "k").cache.reader(60, lambda: True) as quiet:
             assert not quiet, "it is known already"
 
@@ -485,24 +504,29 @@ def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(write_queue, "GRACE", 0.0)
+    shown = Shown()
     with stopped(tmp_path, how) as process:
         request = WriteRequest({"ips": ["192.0.2.2"]}, 0.3, 10)
-        queue = WriteQueue(State(str(tmp_path)), "k")
+        queue = WriteQueue(State(str(tmp_path), announcer=shown.announcer), "k")
         with pytest.raises(
             WaitBudgetExceeded, match=rf"process {process}, .* is stopped for longer than max_wait \(0\.3 "
         ):
             queue.submit(request, lambda _requests: pytest.fail("the lock was broken"))
+        shown.assert_only("is writing to the same whitelist", process, "max_wait")
 
 
 def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(state_module, "MIN_BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(state_module, "MAX_UNANNOUNCED", 0.1)
+    shown = Shown()
     with stopped(tmp_path, "transaction") as process:
-        state = State(str(tmp_path), max_wait=0.2)
+        state = State(str(tmp_path), max_wait=0.3, announcer=shown.announcer)
         assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
         with pytest.raises(StateError, match=f"process {process} has kept its database locked.*End or continue"):
             RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
+        shown.assert_only("has locked the database in state_dir", process, "max_wait, within 10 and 60 s")
 
 
 def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
@@ -511,5 +535,7 @@ def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_m
     monkeypatch.setattr(state_module, "MIN_BUSY_TIMEOUT", 0.1)
     with stopped(tmp_path, "prepare") as process:
         (tmp_path / DATABASE).unlink()
+        shown = Shown()
         with pytest.raises(QgError, match=f"process {process} has been preparing it for 0 seconds"):
-            State(str(tmp_path), max_wait=0.2)
+            State(str(tmp_path), max_wait=0.2, announcer=shown.announcer)
+        shown.assert_only("is preparing state_dir", process, "max_wait, within 10 and 60 s")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
@@ -173,7 +173,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
         "allow_non_global": True,
     }
 
-    def vendor(_params: Any, state: State | None = None) -> Vendor:
+    def vendor(_params: Any, state: State | None = None, announcer: Announcer = SILENT) -> Vendor:
         return Vendor(RateLimiter(state or State(str(state_dir)), 60, clock), standing)
 
     monkeypatch.setattr(ProxyApiOptions, "client", vendor)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
@@ -127,9 +127,9 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     }
     node = Node(wire, params)
 
-    def client(options: ProxyApiOptions, state: State | None = None) -> ProxyApi:
+    def client(options: ProxyApiOptions, state: State | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         rate_limiter = RateLimiter(state or node.state(), minute=60.0, now=wire.core.clock.now)
-        budget = WaitBudget(options.transport.max_wait, sleep=wire.advance)
+        budget = WaitBudget(options.transport.max_wait, sleep=wire.advance, announcer=announcer)
         return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)
 
     monkeypatch.setattr(ProxyApiOptions, "client", client)
@@ -139,6 +139,17 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 def lag(node: Node, seconds: float, **options: Any) -> None:
     configure(node.wire.core, options={"list_lag": seconds, **options})
     node.wire.core.keys.process_due_events()
+
+
+def test_the_wait_for_a_list_that_lags_is_announced(node: Node) -> None:
+    lag(node, 30)
+    shown: list[str] = []
+    announcer = Announcer(shown.append, now=node.wire.core.clock.now)
+    assert "failed" not in execute(
+        WHITELIST, {**node.params, "ips": [A], "state": "present"}, Mode(announcer=announcer)
+    )
+    begin = "waiting because the list does not show yet what the vendor has reported (/whitelist): at most "
+    assert shown == [f"{begin}{seconds} s more (max_wait)" for seconds in (297, 287, 277)]
 
 
 @pytest.mark.parametrize("seconds", [3, 8, 20, 55])

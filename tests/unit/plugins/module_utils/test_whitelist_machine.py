@@ -23,7 +23,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
@@ -436,10 +436,10 @@ class Whitelist(RuleBasedStateMachine):
 def test_no_address_is_lost_and_no_unneeded_one_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     current: list[Whitelist] = []
 
-    def client(options: ProxyApiOptions, state: State | None = None) -> ProxyApi:
+    def client(options: ProxyApiOptions, state: State | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         wire = current[-1].wire
         rate_limiter = RateLimiter(state or State(options.state_dir), minute=60.0, now=wire.core.clock.now)
-        budget = WaitBudget(options.transport.max_wait, sleep=wire.pause)
+        budget = WaitBudget(options.transport.max_wait, sleep=wire.pause, announcer=announcer)
         return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)
 
     monkeypatch.setattr(ProxyApiOptions, "client", client)

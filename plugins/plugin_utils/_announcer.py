@@ -1,0 +1,34 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The announcements of waits on the control node: shown by Ansible, once for all workers of a run.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import ansible.constants
+from ansible.utils.display import Display
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.announcements import (
+    Announcements,
+    announcement_policy,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import without_secrets
+
+
+def run_announcer(name: str, secrets: frozenset[str]) -> Announcer:
+    """Return what announces the waits of a plugin with this name, without the secrets.
+
+    The standard error is used, since the standard output may be JSON.
+    """
+    display = Display()
+
+    def show(text: str) -> None:
+        display.display(without_secrets({"msg": f"{name}: {text}"}, secrets)["msg"], stderr=True)
+
+    # Ansible creates this directory for each run, before the workers, and removes it in the end.
+    claims = Announcements(str(ansible.constants.DEFAULT_LOCAL_TMP))
+    return Announcer(show, claims.claim, announcement_policy())

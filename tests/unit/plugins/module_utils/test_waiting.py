@@ -1,0 +1,221 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is shown of a wait: when, what, and by which of the processes that wait for the same thing."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
+    AnnouncementPolicy,
+    Announcer,
+    Wait,
+    WaitBudget,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.announcements import (
+    Announcements,
+    announcement_policy,
+)
+
+LOCK = Wait("another process has the lock", 300.0)
+LIMIT = Wait("the limit is used up", 290.0, call="/query", remaining=57.0)
+
+
+class Clock:
+    """A clock that only sleeping moves, and the lines that were shown, each with its second."""
+
+    def __init__(self, claim: Callable[[str, float], float] | None = None) -> None:
+        self.now = 1000.0
+        self.parts: list[float] = []
+        self.shown: list[tuple[float, str]] = []
+        options = {} if claim is None else {"claim": claim}
+        self.announcer = Announcer(lambda text: self.shown.append((self.second, text)), **options, now=lambda: self.now)
+
+    @property
+    def second(self) -> float:
+        return round(self.now - 1000.0, 1)
+
+    @property
+    def seconds(self) -> list[float]:
+        return [second for second, _text in self.shown]
+
+    def sleep(self, seconds: float) -> None:
+        self.parts.append(seconds)
+        self.now += seconds
+
+    def wait(self, seconds: float, wait: Wait) -> None:
+        self.announcer.sleep(seconds, wait, self.sleep)
+
+
+def test_a_long_sleep_is_announced_after_three_seconds_and_then_every_ten() -> None:
+    clock = Clock()
+    clock.wait(25.0, LIMIT)
+    assert clock.parts == [3.0, 10.0, 10.0, 2.0]
+    assert clock.shown == [
+        (3.0, "waiting because the limit is used up (/query): about 54 s more, at most 287 s (max_wait)"),
+        (13.0, "waiting because the limit is used up (/query): about 44 s more, at most 277 s (max_wait)"),
+        (23.0, "waiting because the limit is used up (/query): about 34 s more, at most 267 s (max_wait)"),
+    ]
+
+
+def test_many_short_sleeps_are_one_wait() -> None:
+    clock = Clock()
+    for number in range(120):
+        clock.wait(0.2, replace(LOCK, allowed=300 - 0.2 * number))
+    assert clock.seconds == [3.0, 13.0, 23.0]
+    assert clock.shown[0][1] == "waiting because another process has the lock: at most 297 s more (max_wait)"
+
+
+def test_a_wait_that_ends_after_three_seconds_is_not_announced() -> None:
+    clock = Clock()
+    clock.wait(3.0, LIMIT)
+    assert clock.shown == []
+
+
+def test_calls_between_two_sleeps_are_not_counted_as_waiting() -> None:
+    clock = Clock()
+    for _call in range(3):
+        clock.wait(1.0, LOCK)
+        clock.now += 9.0
+    assert clock.shown == []
+    clock.wait(1.0, LOCK)
+    assert clock.seconds == [30.0]
+
+
+def test_a_wait_for_the_same_thing_some_time_later_is_another_one() -> None:
+    clock = Clock()
+    clock.wait(2.9, LOCK)
+    clock.now += 10.1
+    clock.wait(2.9, LOCK)
+    assert clock.shown == []
+
+
+def test_waits_for_different_things_are_announced_independently() -> None:
+    clock = Clock()
+    for _poll in range(5):
+        clock.wait(1.0, LOCK)
+        clock.wait(1.0, LIMIT)
+    assert [(second, "lock" in text) for second, text in clock.shown] == [(6.0, True), (7.0, False)]
+
+
+def test_time_that_something_else_has_waited_is_counted() -> None:
+    """SQLite itself waits for a moment before it reports that the database is locked."""
+    clock = Clock()
+    for _attempt in range(14):
+        clock.now += 1.0
+        clock.announcer.passed(1.0, LOCK)
+    assert clock.seconds == [3.0, 13.0]
+
+
+def test_what_is_waited_for_is_examined_only_to_be_announced() -> None:
+    examined: list[Wait] = []
+
+    def examine(wait: Wait) -> Wait:
+        examined.append(wait)
+        return replace(wait, detail="process 7, which is stopped", allowed=20.4, option="max_wait and timeout")
+
+    clock = Clock()
+    clock.wait(2.9, replace(LOCK, examine=examine))
+    assert examined == []
+    clock.wait(0.2, replace(LOCK, examine=examine))
+    assert len(examined) == 1
+    assert clock.shown[0][1] == (
+        "waiting because another process has the lock: process 7, which is stopped; at most 20 s more "
+        "(max_wait and timeout)"
+    )
+
+
+def test_a_remaining_time_that_says_nothing_is_left_out() -> None:
+    end = "at most 4 s more (max_wait)"
+    assert replace(LIMIT, allowed=4.0, remaining=9.0).describe().endswith(f": {end}"), "max_wait ends it before"
+    assert replace(LIMIT, allowed=4.0, remaining=0.1).describe().endswith(f": {end}"), "it is as good as over"
+    assert replace(LIMIT, allowed=-1.0, remaining=None).describe().endswith("at most 0 s more (max_wait)")
+
+
+def test_without_a_place_to_show_it_a_sleep_is_not_divided() -> None:
+    parts: list[float] = []
+    Announcer().sleep(60.0, LIMIT, parts.append)
+    Announcer().passed(60.0, LIMIT)
+    assert parts == [60.0]
+
+
+def test_a_budget_announces_what_its_error_would_say() -> None:
+    clock = Clock()
+    budget = WaitBudget(20.0, sleep=clock.sleep, announcer=clock.announcer)
+    budget.wait(12.0, "the limit is used up", "/query", remaining=12.0, examine=lambda: "2 of 3")
+    assert clock.shown == [
+        (3.0, "waiting because the limit is used up (/query): 2 of 3; about 9 s more, at most 17 s (max_wait)")
+    ]
+    assert budget.waited == 12.0
+    with pytest.raises(WaitBudgetExceeded, match="/query: the limit is used up, and waiting 9 more seconds"):
+        budget.wait(9.0, "the limit is used up", "/query")
+
+
+def test_another_process_has_announced_it() -> None:
+    answers = [4.5, 0.1, 0.0, 9.0]
+    asked: list[tuple[str, float]] = []
+
+    def claim(wait: str, interval: float) -> float:
+        asked.append((wait, interval))
+        return answers.pop(0)
+
+    clock = Clock(claim)
+    clock.wait(20.0, LIMIT)
+    assert clock.seconds == [7.6], "asked after 3, 7.5, 7.6 and 17.6 seconds"
+    assert asked == [("the limit is used up\0/query", 10.0)] * 4
+
+
+def test_nothing_is_written_before_three_seconds(tmp_path: Path) -> None:
+    clock = Clock(Announcements(str(tmp_path)).claim)
+    clock.wait(2.9, LIMIT)
+    assert list(tmp_path.iterdir()) == []
+    clock.wait(0.2, LIMIT)
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len(clock.shown) == 1
+
+
+def _claims(directory: str, start: multiprocessing.synchronize.Barrier, granted: multiprocessing.Queue[float]) -> None:
+    announcements = Announcements(directory)
+    start.wait(20)
+    rest = announcements.claim("the limit", 60.0)
+    while 0 < rest < 1:
+        rest = announcements.claim("the limit", 60.0)
+    granted.put(rest)
+
+
+def test_one_of_many_processes_announces_a_wait(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    start, answers = context.Barrier(8), context.Queue()
+    processes = [context.Process(target=_claims, args=(str(tmp_path), start, answers)) for _process in range(8)]
+    for process in processes:
+        process.start()
+    rests = sorted(answers.get(timeout=20) for _process in processes)
+    for process in processes:
+        process.join(20)
+    assert rests[0] == 0.0
+    assert all(50 < rest <= 60 for rest in rests[1:])
+    assert Announcements(str(tmp_path)).claim("another limit", 60.0) == 0.0
+    assert Announcements(str(tmp_path)).claim("the limit", 1e-9) == 0.0, "when the interval is over"
+
+
+def test_a_directory_that_cannot_be_used_hides_no_wait(tmp_path: Path) -> None:
+    assert Announcements(str(tmp_path / "missing")).claim("x", 60.0) == 0.0
+    announcements = Announcements(str(tmp_path))
+    announcements.claim("x", 60.0)
+    (file,) = tmp_path.iterdir()
+    file.write_text("damaged", encoding="ascii")
+    assert announcements.claim("x", 60.0) == 0.0
+
+
+def test_a_simulators_minute_shortens_the_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QG_MINUTE_SECONDS", "6")
+    assert announcement_policy() == AnnouncementPolicy(pytest.approx(0.3), 1.0)
+    monkeypatch.setenv("QG_MINUTE_SECONDS", "x")
+    assert announcement_policy() == AnnouncementPolicy()
