@@ -10,17 +10,15 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import EGRESS_OPTIONS, PROXY_API_OPTIONS, Spec
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import EGRESS_OPTIONS, Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
 
 SPEC: Spec = {
-    # Not used: defaults for the action group may set them for this module as well.
-    **{name: {**option, "required": False} for name, option in PROXY_API_OPTIONS.items()},
     **EGRESS_OPTIONS,
     "family": {"type": "str", "choices": ["ipv4", "ipv6"], "default": "ipv4"},
     "timeout": {"type": "float", "default": 10.0},
-    "proxy": {"type": "str"},
+    "through_proxy": {"type": "str"},
 }
 
 

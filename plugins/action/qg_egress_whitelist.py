@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import ansible.errors
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import REQUESTS_IMPORT_ERROR
@@ -33,8 +32,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
-    Spec,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, without_aliases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
     HostOptions,
@@ -45,12 +44,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
-
-#: The error of the template of an omitted value since ansible-core 2.19; before, the value is that of "omit".
-_OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
-
-#: The names under which module_defaults may set options of this module; the last one has precedence.
-_DEFAULTS_OF = ("group/qingguo.qgnet.qg", "qingguo.qgnet.qg_egress_whitelist")
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value
 
 #: The strategy in which all hosts complete a task before the next one begins.
 _IN_STEP = ("linear", "ansible.builtin.linear", "ansible.legacy.linear")
@@ -122,7 +116,7 @@ def _parse_verification(params: Mapping[str, Any]) -> DetectionRequest:
             "quorum": 1,
             "samples": 1,
             "family": None,
-            "proxy": params["verify_proxy"],
+            "through_proxy": params["verify_proxy"],
         }
     )
 
@@ -152,13 +146,7 @@ class ActionModule(QgAction):
         self._mode = self.mode(params, SPEC)
         step = self._detect if params["step"] == "detect" else self._register
 
-        def checked() -> dict[str, Any]:
-            try:
-                return step(StepOptions.parse(params), variables)
-            except OptionError as error:
-                raise OptionError(self.explained(error.message), **error.details) from None
-
-        own = self.guarded(checked)
+        own = self.guarded(lambda: step(StepOptions.parse(params), variables))
         return {**result, **self.guarded(lambda: redact(own, params, SPEC))}
 
     def selectors(self) -> tuple[str, ...]:
@@ -170,7 +158,12 @@ class ActionModule(QgAction):
         prefix, found = self._task.args.get("vars_prefix"), _OPTION.search(message)
         if not prefix or not found or found[0] in self._own_options:
             return message
-        return f"{prefix}{found[0]}: {message}"
+        return f"{self.origin(found[0]) or prefix + found[0]}: {message}"
+
+    def option_place(self) -> str:
+        """Return the name of the option's variable."""
+        prefix = self._task.args.get("vars_prefix")
+        return f"variable {prefix}{{}}" if prefix else super().option_place()
 
     def _adopt_variables(self, variables: dict[str, Any]) -> None:
         """Take options that the task omits from variables with its vars_prefix.
@@ -178,30 +171,22 @@ class ActionModule(QgAction):
         For many hosts this is much cheaper than a template for each option in the task: only variables that are set
         are evaluated. They have precedence over module_defaults, since they can be specific to a host.
         """
+        self.use_own_names(SPEC)
         arguments = self._task.args
         prefix = arguments.get("vars_prefix")
-        defaults = self._defaults() if prefix else {}
+        levels = self.default_levels() if prefix else []
+        defaults = {name: value for level in levels for name, value in without_aliases(SPEC, level).items()}
         #: Options that the task or module_defaults set, and not a variable.
         self._own_options = set(arguments)
         for option in SPEC if prefix else ():
             name = f"{prefix}{option}"
             if name in variables and arguments.get(option) == defaults.get(option):
-                try:
-                    value = self._templar.template(variables[name])
-                except _OMITTED:
-                    continue
+                value = variable_value(name, variables, self._templar)
                 # A variable that is null counts as unset, except for an option that selects.
-                if option in self.selectors() if value is None else value != variables.get("omit"):
+                unset = (UNSET,) if option in self.selectors() else (UNSET, None)
+                if not any(value is each for each in unset) and not (value == "" and option in PROXY_API_OPTIONS):
                     arguments[option] = value
                     self._own_options.discard(option)
-
-    def _defaults(self) -> dict[str, Any]:
-        """Return the options from module_defaults, which Ansible has already added to the task's options."""
-        merged: dict[str, Any] = {}
-        for entry in self._task.module_defaults or ():
-            merged.update(entry)
-        found = {name: self._templar.template(merged[name]) for name in _DEFAULTS_OF if merged.get(name)}
-        return {option: value for options in found.values() for option, value in options.items()}
 
     def _detect(self, options: StepOptions, variables: dict[str, Any]) -> dict[str, Any]:
         source_replies: list[dict[str, Any]] = []

@@ -18,13 +18,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check 
     parse_replies,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, Spec
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import run_on_host
 
 SPEC: Spec = {
-    # Not used: defaults for the action group may set them for this module as well.
-    **{name: {**option, "required": False} for name, option in PROXY_API_OPTIONS.items()},
     "proxies": {"type": "list", "elements": "raw", "required": True},
     "url": {"type": "str", "default": "https://d.qg.net/ip"},
     "timeout": {"type": "float", "default": 10.0},

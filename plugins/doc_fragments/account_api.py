@@ -15,54 +15,39 @@ options:
   app_id:
     description:
       - The I(appid) of the account, from the page Agent of the vendor's user centre (会员中心).
-      - If not set, the environment variable E(QG_APP_ID) of the control node is used, also for a task that is
-        delegated.
+      - If not set, the variable C(qg_app_id) and the environment variable E(QG_APP_ID) are used in this order.
     type: str
     required: true
+    aliases: [appid]
   app_key:
     description:
       - The I(appkey) of the account, from the same page. It signs the calls and is never sent.
-      - If not set, the environment variable E(QG_APP_KEY) is used.
+      - If not set, the variable C(qg_app_key) and the environment variable E(QG_APP_KEY) are used in this order.
     type: str
     required: true
+    aliases: [appkey]
   account_url:
     description:
       - The URL of the API. Resellers provide the same API under their own domain.
-      - If not set, the environment variable E(QG_ACCOUNT_URL) is used before the default.
+      - If not set, the variable C(qg_account_url) and the environment variable E(QG_ACCOUNT_URL) are used in this order
+        before the default.
     type: str
     default: https://www.qg.net/api
   domain:
     description:
       - The site of the account, which is a part of the signature. For an account at a reseller, set the domain of the
         reseller.
-      - If not set, the environment variable E(QG_DOMAIN) is used before the default.
+      - If not set, the variable C(qg_domain) and the environment variable E(QG_DOMAIN) are used in this order before
+        the default.
     type: str
     default: www.qg.net
-  timeout:
-    description:
-      - The maximum duration of one call in seconds, from the name lookup to the last byte of the response.
-      - If not set, the environment variable E(QG_TIMEOUT) is used before the default.
-    type: float
-    default: 10
-  max_wait:
-    description: The maximum total waiting time of the task between attempts after transient failures, in seconds.
-    type: float
-    default: 300
-  validate_certs:
-    description: Whether to verify the certificate of O(account_url).
-    type: bool
-    default: true
-  ca_path:
-    description: A file with the certificate authorities to trust instead of those of the system.
-    type: path
-requirements:
-  - requests >= 2.28
 notes:
   - Calls are signed with the time, so the clock of the machine that makes them must be right.
   - The vendor documents no rate limit for these calls, and the collection applies none.
 """
 
-    # The same for plugins that run on the control node alone, whose environment Ansible reads for them.
+    # The same for plugins that run on the control node alone, whose variables and environment Ansible documents
+    # itself.
     PLUGIN = r"""
 options:
   app_id:
@@ -70,6 +55,9 @@ options:
       - The I(appid) of the account, from the page Agent of the vendor's user centre (会员中心).
     type: str
     required: true
+    aliases: [appid]
+    vars:
+      - name: qg_app_id
     env:
       - name: QG_APP_ID
   app_key:
@@ -77,6 +65,9 @@ options:
       - The I(appkey) of the account, from the same page. It signs the calls and is never sent.
     type: str
     required: true
+    aliases: [appkey]
+    vars:
+      - name: qg_app_key
     env:
       - name: QG_APP_KEY
   account_url:
@@ -84,6 +75,8 @@ options:
       - The URL of the API. Resellers provide the same API under their own domain.
     type: str
     default: https://www.qg.net/api
+    vars:
+      - name: qg_account_url
     env:
       - name: QG_ACCOUNT_URL
   domain:
@@ -92,26 +85,8 @@ options:
         reseller.
     type: str
     default: www.qg.net
+    vars:
+      - name: qg_domain
     env:
       - name: QG_DOMAIN
-  timeout:
-    description:
-      - The maximum duration of one call in seconds, from the name lookup to the last byte of the response.
-    type: float
-    default: 10
-    env:
-      - name: QG_TIMEOUT
-  max_wait:
-    description: The maximum total waiting time between attempts after transient failures, in seconds.
-    type: float
-    default: 300
-  validate_certs:
-    description: Whether to verify the certificate of O(account_url).
-    type: bool
-    default: true
-  ca_path:
-    description: A file with the certificate authorities to trust instead of those of the system.
-    type: path
-requirements:
-  - requests >= 2.28
 """

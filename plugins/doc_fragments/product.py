@@ -18,7 +18,8 @@ options:
       - V(classic) is the API of products sold before 2023, at O(api_url). The others have hosts of their own, at
         O(product_url). V(share) provides short-lived addresses, V(longterm) long-lived ones, V(exclusive) dedicated
         ones, and V(overseas) addresses outside of mainland China.
-      - If not set, the environment variable E(QG_PRODUCT) is used before the default.
+      - If not set, the variable C(qg_product) and the environment variable E(QG_PRODUCT) are used in this order before
+        the default.
     type: str
     choices: [classic, share, longterm, exclusive, overseas]
     default: classic
@@ -26,12 +27,14 @@ options:
     description:
       - The URL of the API of a product other than V(classic). C({product}) in it is replaced by the value of
         O(product).
-      - If not set, the environment variable E(QG_PRODUCT_URL) is used before the default.
+      - If not set, the variable C(qg_product_url) and the environment variable E(QG_PRODUCT_URL) are used in this order
+        before the default.
     type: str
     default: https://{product}.proxy.qg.net
 """
 
-    # The same for plugins that run on the control node alone, whose environment Ansible reads for them.
+    # The same for plugins that run on the control node alone, whose variables and environment Ansible documents
+    # itself.
     PLUGIN = r"""
 options:
   product:
@@ -43,6 +46,8 @@ options:
     type: str
     choices: [classic, share, longterm, exclusive, overseas]
     default: classic
+    vars:
+      - name: qg_product
     env:
       - name: QG_PRODUCT
   product_url:
@@ -51,6 +56,8 @@ options:
         O(product).
     type: str
     default: https://{product}.proxy.qg.net
+    vars:
+      - name: qg_product_url
     env:
       - name: QG_PRODUCT_URL
 """

@@ -141,6 +141,7 @@ notes:
     V(ansible.builtin.jsonfile), to last longer than a run.
 extends_documentation_fragment:
   - qingguo.qgnet.account_api.plugin
+  - qingguo.qgnet.transport.plugin
   - constructed
   - inventory_cache
 seealso:
@@ -185,7 +186,6 @@ cache_connection: ~/.cache/qg_inventory
 cache_timeout: 3600
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -199,7 +199,14 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact, secrets_in
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ACCOUNT_API_OPTIONS, account_api
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
+    explain_missing,
+    missing_options,
+    variable_name,
+    without_aliases,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
 
 #: Options that are evaluated for each host, and not when the file is read.
 _FOR_EACH_HOST = ("compose", "groups", "keyed_groups", "filters", "hostnames")
@@ -250,11 +257,23 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """Evaluate the templates in the file before Ansible checks the types of options."""
         if direct is not None:
-            checked = hosts.check_config(self._evaluated(direct), self.option_definitions)
-            hosts.check_required(checked, self.option_definitions, os.environ)
+            checked = self._checked(without_aliases(ACCOUNT_API_OPTIONS, self._evaluated(direct)))
             # Options that are evaluated later must stay as they were read, with their trust.
             direct = {**checked, **{name: direct[name] for name in _FOR_EACH_HOST if name in direct}}
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
+
+    def _checked(self, config: Row) -> Row:
+        """Return the options of the file with their types, and those that extra variables set."""
+        checked = hosts.check_config(config, self.option_definitions)
+        complete = for_plugin(ACCOUNT_API_OPTIONS, checked, self._vars, self.templar)
+        for name in complete.keys() - checked.keys():
+            try:
+                complete |= hosts.check_config({name: complete[name]}, self.option_definitions)
+            except OptionError as error:
+                raise OptionError(f"{variable_name(name)}: {error.message}") from None
+        if missing := missing_options(ACCOUNT_API_OPTIONS, complete):
+            raise explain_missing(missing, "option of the inventory file", variables="extra variable")
+        return complete
 
     def _evaluated(self, config: Mapping[str, Any]) -> Row:
         self.templar.available_variables = self._vars

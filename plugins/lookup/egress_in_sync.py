@@ -29,6 +29,8 @@ options:
       - V(null) and C(omit) select the default.
     type: path
     default: ~/.ansible/qgnet
+    vars:
+      - name: qg_state_dir
     env:
       - name: QG_STATE_DIR
 seealso:
@@ -60,6 +62,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import is_in_sync
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import STATE_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
 
 
 class LookupModule(LookupBase):
@@ -69,7 +73,7 @@ class LookupModule(LookupBase):
         """Return whether the run is in sync."""
         omitted = (variables or {}).get("omit")
         given = {name: value for name, value in kwargs.items() if isinstance(value, str) and value != omitted}
-        self.set_options(var_options=variables, direct=given)
+        self.set_options(var_options=variables, direct=for_plugin(STATE_OPTIONS, given, variables or {}, self._templar))
         if terms:
             raise AnsibleLookupError("The lookup qingguo.qgnet.egress_in_sync takes no terms: use state_dir.")
         directory = self.get_option("state_dir")

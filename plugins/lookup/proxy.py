@@ -72,6 +72,8 @@ options:
 extends_documentation_fragment:
   - qingguo.qgnet.product.plugin
   - qingguo.qgnet.proxy_api.plugin
+  - qingguo.qgnet.transport.plugin
+  - qingguo.qgnet.state_dir.plugin
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate
   - plugin: qingguo.qgnet.proxy_environment
@@ -121,6 +123,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations i
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import DEFAULT_STATE_DIR, resolve_directory
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import check_option_names
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import explain_missing, missing_options
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
+
+_SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
 
 
 def _check_state_dir(given: Mapping[str, Any]) -> None:
@@ -138,10 +145,13 @@ class LookupModule(LookupBase):
         try:
             check_option_names("the lookup", kwargs, self.option_definitions)
             check_selectors(LOOKUP_SELECTORS, kwargs, how="")
-            _check_state_dir(kwargs)
+            given = for_plugin(_SHARED, kwargs, variables or {}, self._templar)
+            if missing := missing_options(_SHARED, given):
+                raise explain_missing(missing, "option of the lookup")
+            _check_state_dir(given)
         except QgError as error:
             raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {error.message}") from None
-        self.set_options(var_options=variables, direct=kwargs)
+        self.set_options(var_options=variables, direct=given)
         params = self.get_options()
         if terms:
             raise AnsibleLookupError(

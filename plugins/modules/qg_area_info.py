@@ -31,6 +31,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.leases
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.transport
+  - qingguo.qgnet.transport.tls
   - qingguo.qgnet.state_dir
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate

@@ -31,26 +31,11 @@ options:
     description: The maximum duration of the request to each source, in seconds.
     type: float
     default: 10
-  proxy:
+  through_proxy:
     description:
       - The HTTP proxy through which to send the requests, as V(http://HOST:PORT). The result is then the exit IP of the
         proxy, and proves that the proxy accepts the host.
     type: str
-  key: &unused
-    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
-    type: str
-  pwd: *unused
-  api_url: *unused
-  max_wait:
-    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
-    type: float
-  validate_certs:
-    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
-    type: bool
-  ca_path: &unused_path
-    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
-    type: path
-  state_dir: *unused_path
 attributes:
   action:
     description: Has a corresponding action plugin, so that parts or all of it run on the control node.
@@ -81,7 +66,7 @@ EXAMPLES = r"""
 
 - name: Check that the proxy accepts this host, and return its exit IP
   qingguo.qgnet.qg_egress_ip_info:
-    proxy: "http://{{ proxy_host }}:{{ proxy_port }}"
+    through_proxy: "http://{{ proxy_host }}:{{ proxy_port }}"
     sources:
       - https://d.qg.net/ip
   register: exit

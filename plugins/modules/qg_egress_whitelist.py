@@ -105,6 +105,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.egress
   - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.transport
+  - qingguo.qgnet.transport.tls
   - qingguo.qgnet.state_dir
 notes:
   - The module cannot be delegated. If only another host can reach the API, use M(qingguo.qgnet.qg_egress_ip_info) and

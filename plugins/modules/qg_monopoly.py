@@ -98,6 +98,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.transport
+  - qingguo.qgnet.transport.tls
   - qingguo.qgnet.state_dir
 notes:
   - The vendor does not release a resource within 12 hours after the application. The task releases the others, and then

@@ -66,21 +66,6 @@ options:
       - The minimum number of working proxies. If fewer proxies work, the task fails and returns the same result.
       - If not set, the task does not fail because of proxies that do not work.
     type: int
-  key: &unused
-    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
-    type: str
-  pwd: *unused
-  api_url: *unused
-  max_wait:
-    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
-    type: float
-  validate_certs:
-    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
-    type: bool
-  ca_path: &unused_path
-    description: Not used. The option is accepted because the defaults of the action group apply to this module too.
-    type: path
-  state_dir: *unused_path
 attributes:
   action:
     description: Has a corresponding action plugin, so that parts or all of it run on the control node.

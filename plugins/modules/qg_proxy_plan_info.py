@@ -42,6 +42,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.account_api
+  - qingguo.qgnet.transport
+  - qingguo.qgnet.transport.tls
 seealso:
   - module: qingguo.qgnet.qg_quota_info
   - module: qingguo.qgnet.qg_balance_info

@@ -34,6 +34,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.leases.proxy_url
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.transport
+  - qingguo.qgnet.transport.tls
   - qingguo.qgnet.state_dir
 seealso:
   - module: qingguo.qgnet.qg_proxy_info

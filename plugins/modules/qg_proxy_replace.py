@@ -51,6 +51,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.product
   - qingguo.qgnet.product.areas
   - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.transport
+  - qingguo.qgnet.transport.tls
   - qingguo.qgnet.state_dir
 seealso:
   - module: qingguo.qgnet.qg_proxy_allocate

@@ -29,6 +29,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes.info
   - qingguo.qgnet.product
   - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.transport
+  - qingguo.qgnet.transport.tls
   - qingguo.qgnet.state_dir
 seealso:
   - module: qingguo.qgnet.qg_whitelist

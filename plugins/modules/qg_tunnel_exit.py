@@ -32,26 +32,18 @@ options:
   key:
     description:
       - The key of the tunnel. The vendor calls it I(Authkey).
-      - If not set, the environment variable E(QG_KEY) of the control node is used, also for a task that is delegated.
+      - If not set, the variable C(qg_key) and the environment variable E(QG_KEY) are used in this order.
     type: str
     required: true
+    aliases: [api_key, authkey]
   pwd:
     description:
       - The password of the key at the proxy. The vendor calls it I(Authpwd). The control port requires it, also for a
         host on the whitelist.
-      - If not set, the environment variable E(QG_PWD) is used.
+      - If not set, the variable C(qg_pwd) and the environment variable E(QG_PWD) are used in this order.
     type: str
     required: true
-  timeout:
-    description:
-      - The maximum duration of one call in seconds, from the name lookup to the last byte of the response.
-      - If not set, the environment variable E(QG_TIMEOUT) is used before the default.
-    type: float
-    default: 10
-  max_wait:
-    description: The maximum total time in seconds to wait between attempts after transient failures.
-    type: float
-    default: 300
+    aliases: [password, authpwd]
 attributes:
   check_mode:
     details: Predicts a change. The new exit is not known.
@@ -66,8 +58,7 @@ attributes:
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
-requirements:
-  - requests >= 2.28
+  - qingguo.qgnet.transport
 notes:
   - The control port has no TLS, so the key and its password are readable on the network. The vendor offers no
     other way.

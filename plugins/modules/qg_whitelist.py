@@ -80,6 +80,8 @@ extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.attributes.control_node
   - qingguo.qgnet.proxy_api
+  - qingguo.qgnet.transport
+  - qingguo.qgnet.transport.tls
   - qingguo.qgnet.state_dir
 seealso:
   - module: qingguo.qgnet.qg_whitelist_info

@@ -11,6 +11,7 @@ module is shipped to the host, so the key never leaves the control node, and the
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -33,16 +34,23 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors 
     check_option_names,
     check_option_types,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
-    ACCOUNT_API_OPTIONS,
-    PRODUCT_OPTIONS,
-    PROXY_API_OPTIONS,
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import GROUP_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
     Spec,
+    environment_name,
+    explain_missing,
+    from_this_environment,
+    missing_options,
+    names,
+    variable_name,
+    without_aliases,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import from_variables
 
 #: Options that defaults for the action group may set, also for modules of the vendor's other API.
-_GROUP_OPTIONS = {*PROXY_API_OPTIONS, *PRODUCT_OPTIONS, *ACCOUNT_API_OPTIONS}
+_GROUP_OPTIONS = names(GROUP_OPTIONS)
+_WORD = re.compile(r"\w+")
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -58,13 +66,16 @@ class QgAction(ActionBase):
         return str(self._task.action).rpartition(".")[2]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Refuse async, and return what Ansible prepares for the result; subclasses do their work in addition."""
+        """Refuse async, note the variables, and return what Ansible prepares for the result; a subclass does the work."""
         if self._task.async_val:
             raise AnsibleActionFail(
                 f"async is not supported by {self._name}: remove async and poll from the task. Options such as timeout "
                 "limit its duration."
             )
         prepared: dict[str, Any] = super().run(tmp, task_vars)
+        self._variables = task_vars or {}
+        #: The options that a variable set, with its name.
+        self._set_by: dict[str, str] = {}
         return prepared
 
     def selectors(self) -> tuple[str, ...]:
@@ -72,8 +83,54 @@ class QgAction(ActionBase):
         return ()
 
     def explained(self, message: str) -> str:
-        """Return the message about an option; a subclass adds where the option was set."""
-        return message
+        """Return the message about an option after the name of the variable that set it, if it was one."""
+        found = _WORD.search(message)
+        origin = self.origin(found[0]) if found else None
+        return f"{origin}: {message}" if origin else message
+
+    def origin(self, option: str) -> str | None:
+        """Return the variable that set an option, also one of the environment; None if the task itself did."""
+        in_environment = environment_name(option)
+        if option in GROUP_OPTIONS and option not in self._task.args and os.environ.get(in_environment):
+            return in_environment
+        return self._set_by.get(option)
+
+    def option_place(self) -> str:
+        """Return as what a user of this action writes an option, with ``{}`` for its name."""
+        return "option of the task or of module_defaults"
+
+    def default_levels(self) -> list[dict[str, Any]]:
+        """Return the options from module_defaults, which Ansible has already added to the task's; the weakest first."""
+        merged: dict[str, Any] = {}
+        for entry in self._task.module_defaults or ():
+            merged.update(entry)
+        places = ("group/qingguo.qgnet.qg", f"qingguo.qgnet.{self._name}")
+        return [self._templar.template(merged[name]) for name in places if merged.get(name)]
+
+    def use_own_names(self, spec: Spec) -> None:
+        """Give the task's options their own names instead of aliases."""
+        options = self._task.args
+        if not options.keys().isdisjoint(names(spec) - set(spec)):
+            complete = without_aliases(spec, options, self.default_levels())
+            options.clear()
+            options.update(complete)
+
+    def adopt_variables(self, spec: Spec) -> None:
+        """Take the task's options that are not set from variables."""
+        found = from_variables(spec, self._task.args, self._variables, self._templar)
+        self._task.args.update(found)
+        self._set_by.update({option: variable_name(option) for option in found})
+
+    def check_missing(self, spec: Spec) -> None:
+        """Refuse a task without a required option, and name all places where it can be set."""
+        missing = missing_options(spec, self._task.args)
+        if missing:
+            hint = "; the keyword environment of a task or play does not apply to the control node"
+            keyword = {name for each in self._task.environment or () if isinstance(each, Mapping) for name in each}
+            wanted = [name for name in map(environment_name, missing) if name in keyword]
+            if wanted:
+                hint = f"; {' and '.join(wanted)} in the keyword environment of this task does not reach it"
+            raise AnsibleActionFail(explain_missing(missing, self.option_place(), hint=hint).message)
 
     def given(self, spec: Spec) -> dict[str, Any]:
         """Return the task's options, without those that defaults for the action group set only for other modules.
@@ -82,10 +139,10 @@ class QgAction(ActionBase):
         Ansible would misread or explain badly: an unknown option, an empty selector, a value of another type, or a path
         for which it raises an exception.
         """
-        module = str(self._task.action).rpartition(".")[2]
-        aliases = [alias for option in spec.values() for alias in option.get("aliases", ())]
         try:
-            check_option_names(module, self._task.args.keys() - _GROUP_OPTIONS, (*spec, *aliases))
+            self.use_own_names(spec)
+            self.adopt_variables(spec)
+            check_option_names(self._name, self._task.args.keys() - _GROUP_OPTIONS, spec)
             check_selectors(self.selectors(), self._task.args)
             check_option_types(self._task.args, spec)
             for name, value in self._task.args.items():
@@ -93,7 +150,16 @@ class QgAction(ActionBase):
                     check_path(name, value)
         except OptionError as error:
             raise self._refusal([error.message], spec) from None
-        return {name: value for name, value in self._task.args.items() if name in spec or name not in _GROUP_OPTIONS}
+        self.check_missing(spec)
+        options = self._task.args
+        foreign = {name for name in options if name in _GROUP_OPTIONS and name not in spec}
+        if foreign:
+            foreign &= {name for level in self.default_levels() for name in level}
+        return {
+            name: value
+            for name, value in options.items()
+            if name not in foreign and not (value is None and "fallback" in spec.get(name, {}))
+        }
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the task's options, validated by the rules of a module."""
@@ -106,11 +172,11 @@ class QgAction(ActionBase):
     def _refusal(self, messages: Iterable[str], spec: Spec) -> AnsibleActionFail:
         """Return the error; messages quote values, which may be secrets of other options, as in a mistyped template."""
         text = "; ".join(map(self.explained, messages))
-        return AnsibleActionFail(redact({"msg": text}, {**_from_environment(spec), **self._task.args}, spec)["msg"])
+        return AnsibleActionFail(redact({"msg": text}, {**from_this_environment(spec), **self._task.args}, spec)["msg"])
 
     def guarded(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the result of the work, or a failed result; Ansible's own errors propagate."""
-        return guarded(work, (AnsibleError,))
+        return guarded(work, (AnsibleError,), self.explained)
 
     def mode(self, params: Mapping[str, Any], spec: Spec) -> Mode:
         """Return how the task runs: check mode, diff, and what announces its waits."""
@@ -137,16 +203,6 @@ def _untag(value: Any) -> Any:
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
-def _from_environment(spec: Spec) -> dict[str, str]:
-    """Return the options from the environment of this control node, without paths, for a task that runs elsewhere."""
-    named = {
-        name: option["fallback"][1][0]
-        for name, option in spec.items()
-        if "fallback" in option and option["type"] != "path"
-    }
-    return {name: os.environ[variable] for name, variable in named.items() if variable in os.environ}
-
-
 def _holds_secrets(operation: Operation, params: Mapping[str, Any]) -> bool:
     """Whether the operation's result is secret; options of a delegated task are not validated here."""
     wanted = params.get(operation.secret_option) if operation.secret_option else False
@@ -171,7 +227,7 @@ class ApiAction(QgAction):
         operation = self.operation
         self.check_run(task_vars or {})
         if self.delegated_away():
-            params = {**_from_environment(operation.spec), **self.given(operation.spec)}
+            params = {**from_this_environment(operation.spec), **self.given(operation.spec)}
             if _holds_secrets(operation, params) and not self._task.no_log:
                 # At -vvv, the connection shows what it returns.
                 raise AnsibleActionFail(
@@ -182,7 +238,7 @@ class ApiAction(QgAction):
         else:
             params = self.validated(operation.spec, dict(operation.rules))
             mode = self.mode(params, operation.spec)
-            result.update(self.guarded(lambda: redact(execute(operation, params, mode), params, operation.spec)))
+            result.update(self.guarded(lambda: execute(operation, params, mode, self.explained)))
         if operation.reveal(result, params) or (_holds_secrets(operation, params) and not result.get("failed")):
             # It can be registered in full, but is neither shown nor logged.
             result["_ansible_no_log"] = True

@@ -390,7 +390,7 @@ def test_hostile_values_run_nothing(ask: Asker, tmp_path: Path, tool: str) -> No
     proxies = accepted([f"{DEAD}/{value}" for value in HOSTILE])
     cases: dict[str, dict[str, Any]] = {
         **{name: {"sources": urls} for name, urls in sources.items()},
-        **{f"proxy {url}": {"sources": [good], "proxy": url, "timeout": 1} for url in proxies},
+        **{f"proxy {url}": {"sources": [good], "through_proxy": url, "timeout": 1} for url in proxies},
     }
     asked = ask(cases, environment={"PATH": str(path)})
     for name, task in asked.items():
@@ -449,11 +449,11 @@ def test_bad_values_are_reported_before_the_host_is_asked(ask: Asker) -> None:
         "a name as address": ({"sources": good, "source_address": "eth0"}, ["source_address", "eth0"]),
         "an address of the other family": ({"sources": good, "source_address": "::1"}, ["source_address", "::1"]),
         "a proxy with a password": (
-            {"sources": good, "proxy": "http://user:word@127.0.0.1:1"},
+            {"sources": good, "through_proxy": "http://user:word@127.0.0.1:1"},
             ["proxy", "user name"],
         ),
-        "a proxy without scheme": ({"sources": good, "proxy": "127.0.0.1:8080"}, ["proxy"]),
-        "a proxy of another kind": ({"sources": good, "proxy": "socks5://127.0.0.1:1"}, ["proxy", "socks5"]),
+        "a proxy without scheme": ({"sources": good, "through_proxy": "127.0.0.1:8080"}, ["proxy"]),
+        "a proxy of another kind": ({"sources": good, "through_proxy": "socks5://127.0.0.1:1"}, ["proxy", "socks5"]),
         "another family": ({"sources": good, "family": "ipx"}, ["family", "ipx"]),
     }
     asked = ask({name: options for name, (options, _parts) in cases.items()})
@@ -524,8 +524,8 @@ def test_each_tool(ask: Asker, tmp_path: Path, helper: tuple[str, ...]) -> None:
             "dead": {"sources": [f"{DEAD}/ip"], **source},
             # Enough for an interpreter to start on a machine that has much else to do.
             "slow": {"sources": [slow, *good], "timeout": 4, **source},
-            "proxy": {"sources": good[:1], "proxy": proxy, **source},
-            "dead proxy": {"sources": good[:1], "proxy": DEAD, **source},
+            "proxy": {"sources": good[:1], "through_proxy": proxy, **source},
+            "dead proxy": {"sources": good[:1], "through_proxy": DEAD, **source},
         },
         arguments=["--forks", str(len(hosts))],
     )

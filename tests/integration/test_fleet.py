@@ -924,7 +924,7 @@ PROBE = """
   tasks:
     - name: before
       qingguo.qgnet.qg_egress_ip_info:
-        proxy: "{{ proxy }}"
+        through_proxy: "{{ proxy }}"
         sources: ["{{ echo }}"]
         source_address: "{{ egress_whitelist_source_address }}"
         allow_non_global: true

@@ -579,7 +579,10 @@ def test_a_mistake_is_one_sentence(cloud: Cloud) -> None:
 @pytest.mark.parametrize("option", ["app_id", "app_key"])
 def test_what_is_missing_is_reported_with_where_to_give_it(cloud: Cloud, option: str) -> None:
     reported = cloud.refused({}, **{f"QG_{option.upper()}": ""})
-    assert f"{option} is missing: give it in the inventory file or the environment QG_{option.upper()}." in reported
+    assert (
+        f"{option} is missing: give it as option of the inventory file, as extra variable qg_{option}, or as "
+        f"QG_{option.upper()} in the environment of the control node." in reported
+    )
     assert cloud.calls() == 0
 
 

@@ -56,7 +56,7 @@ CALLS: dict[str, tuple[str, dict[str, Any], dict[int, str]]] = {
 BEFORE = {QUOTA: [LIST], ALLOCATE: [LIST, QUOTA], RELEASE: [LIST], REPLACE: [LIST]}
 #: A call that changes something is sent so often where it surely or very likely did nothing.
 POLICY = importlib.import_module(f"{COLLECTION}._leases.operations").POLICY
-TRIES = importlib.import_module(f"{COLLECTION}._api.retry").MAX_ATTEMPTS
+TRIES = importlib.import_module(f"{COLLECTION}._api.transport").DEFAULT_RETRIES + 1
 #: The minute of a client whose refusals are planned, in seconds.
 SHORT_MINUTE = "0.3"
 WRITTEN = {ALLOCATE: POLICY.max_attempts, REPLACE: POLICY.max_attempts, RELEASE: POLICY.max_repeats + 1}

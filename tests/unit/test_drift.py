@@ -11,13 +11,21 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.qingguo.qgnet.plugins.doc_fragments import account_api, proxy_api
+from ansible_collections.qingguo.qgnet.plugins.doc_fragments import (
+    account_api,
+    product,
+    proxy_api,
+    state_dir,
+    transport,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.version import VERSION
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
+    PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import environment_name, variable_name
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,24 +84,25 @@ def test_every_module_says_that_it_is_in_the_group(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fragment", "declared"),
+    ("fragments", "declared"),
     [
-        (proxy_api.ModuleDocFragment, PROXY_API_OPTIONS),
-        (account_api.ModuleDocFragment, ACCOUNT_API_OPTIONS),
+        ((proxy_api, transport, state_dir), PROXY_API_OPTIONS),
+        ((account_api, transport), ACCOUNT_API_OPTIONS),
+        ((product,), PRODUCT_OPTIONS),
     ],
-    ids=["proxy_api", "account_api"],
+    ids=["proxy_api", "account_api", "product"],
 )
-def test_plugins_document_the_options_of_the_api_as_they_are_declared(fragment: Any, declared: Spec) -> None:
-    documented = yaml.safe_load(fragment.PLUGIN)["options"]
+def test_plugins_document_the_options_of_the_api_as_they_are_declared(fragments: Any, declared: Spec) -> None:
+    documented: dict[str, Any] = {}
+    for fragment in fragments:
+        documented |= yaml.safe_load(fragment.ModuleDocFragment.PLUGIN)["options"]
     assert set(documented) == set(declared)
     for name, option in declared.items():
         reported = documented[name]
-        assert {field: reported.get(field) for field in ("type", "default", "required")} == {
-            field: option.get(field) for field in ("type", "default", "required")
-        }
-        assert [entry["name"] for entry in reported.get("env", [])] == (
-            option["fallback"][1] if "fallback" in option else []
-        )
+        fields = ("type", "default", "required", "aliases")
+        assert {field: reported.get(field) for field in fields} == {field: option.get(field) for field in fields}
+        assert [entry["name"] for entry in reported["env"]] == option["fallback"][1] == [environment_name(name)]
+        assert [entry["name"] for entry in reported["vars"]] == [variable_name(name)]
 
 
 def test_the_user_agent_has_the_version_of_the_collection() -> None:

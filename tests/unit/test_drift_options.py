@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 from ansible import constants
 from ansible.inventory.data import InventoryData
@@ -34,6 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     Spec,
     account_api,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import shared_options, variable_name
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import options as watch_options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import polls_to_skip
 
@@ -64,6 +66,11 @@ def variables(option: Option) -> list[str]:
     return list(dict.fromkeys(re.findall(r"\bQG_[A-Z_]+", text_of(option))))
 
 
+def ansible_variables(option: Option) -> list[str]:
+    """The variables of Ansible that a description names as a source."""
+    return re.findall(r"If not set, the variable C\((\w+)\)", text_of(option))
+
+
 def fallback(option: Option) -> list[str]:
     """The environment variables that an option of a specification is read from."""
     return list(option["fallback"][1]) if "fallback" in option else []
@@ -83,23 +90,24 @@ def spec_of(module: str) -> Spec:
 def test_a_module_documents_the_options_that_it_takes(module: str) -> None:
     declared, taken = documented_options(module), spec_of(module)
     assert set(declared) == set(taken)
-    fields = {"type": "str", "required": False, "choices": None, "elements": None}
+    fields = {"type": "str", "required": False, "choices": None, "elements": None, "aliases": None}
     assert {
         name: {field: declared[name].get(field, other) for field, other in fields.items()} for name in declared
     } == {name: {field: taken[name].get(field, other) for field, other in fields.items()} for name in declared}
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_documents_the_default_and_the_environment_of_what_it_uses(module: str) -> None:
-    taken = spec_of(module)
-    # Some accept what defaults for the action group set for the others.
-    declared = {
-        name: option
-        for name, option in documented_options(module).items()
-        if not text_of(option).startswith("Not used")
-    }
-    assert {name: (option.get("default"), variables(option)) for name, option in declared.items()} == {
-        name: (taken[name].get("default"), fallback(taken[name])) for name in declared
+def test_a_module_documents_the_default_and_the_sources_of_what_it_uses(module: str) -> None:
+    taken, declared = spec_of(module), documented_options(module)
+    assert {
+        name: (option.get("default"), variables(option), ansible_variables(option)) for name, option in declared.items()
+    } == {
+        name: (
+            taken[name].get("default"),
+            fallback(taken[name]),
+            [variable_name(name)] if name in shared_options(taken) else [],
+        )
+        for name in declared
     }
 
 
@@ -253,7 +261,16 @@ def test_each_choice_of_the_inventory_is_another_one(cloud: Cloud, name: str) ->
 
 def test_the_inventory_reads_the_environment_as_modules_do(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     named = {name: variable for name, option in ACCOUNT_API_OPTIONS.items() for variable in fallback(option)}
-    values = {"account_url": "https://reseller.example/api", "timeout": "7.5"}
+    values = {
+        "account_url": "https://reseller.example/api",
+        "timeout": "7.5",
+        "max_wait": "17.5",
+        "retries": "2",
+        "use_proxy": "False",
+        "proxy": "http://192.0.2.1:3128",
+        "validate_certs": "False",
+        "ca_path": requests.certs.where(),
+    }
     for name, variable in named.items():
         monkeypatch.setenv(variable, values.setdefault(name, f"other.{name.replace('_', '-')}"))
     cloud.read()
@@ -284,13 +301,13 @@ def test_the_lookup_reads_the_options_that_it_documents(tmp_path: Path, monkeypa
 
 WATCH: dict[str, Option] = yaml.safe_load(qg_watch.DOCUMENTATION)["options"]
 #: Something of each type that no default is.
-OTHERS = {"str": "https://other.example", "float": "7.5", "path": "/elsewhere"}
+OTHERS = {"str": "https://other.example", "float": "7.5", "path": "/elsewhere", "bool": "False"}
 
 
 def test_the_event_source_documents_the_options_that_it_takes() -> None:
     taken = watch_options.SPEC
     assert set(WATCH) == set(watch_options.read_options({})) == set(taken)
-    fields = ("type", "elements", "choices")
+    fields = ("type", "elements", "choices", "aliases")
     assert {name: [option.get(field) for field in fields] for name, option in WATCH.items()} == {
         name: [option.get(field) for field in fields] for name, option in taken.items()
     }
@@ -374,7 +391,8 @@ def test_the_guide_lists_the_other_options_of_the_event_source(guide: str) -> No
     words = re.findall(r"`(\w+)`", prose)
     named = [word for word in words if not word.startswith("QG_")]
     account = [name for name in ACCOUNT_API_OPTIONS if name not in PROXY_API_OPTIONS]
-    in_order = [*PROXY_API_OPTIONS, *PRODUCT_OPTIONS, "balance_below", *account]
+    in_order = [name for name in (*PROXY_API_OPTIONS, *PRODUCT_OPTIONS) if name != "retries"]
+    in_order += ["balance_below", *account]
     # The two languages put what an option is for before or after it.
     assert sorted(named) == sorted(in_order)
     assert [name for name in named if name != "balance_below"] == [name for name in in_order if name != "balance_below"]

@@ -26,6 +26,7 @@ try:
     import urllib3
     from requests import Session
     from requests.adapters import HTTPAdapter
+    from requests.utils import get_environ_proxies, select_proxy
     from urllib3.connection import HTTPConnection
 except ImportError:
     REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
@@ -49,13 +50,16 @@ class Limits:
         self._bytes_left = 0
         self._sent = False
         self.is_cut = False
+        #: Whether a proxy is being asked to connect to the server, and whether a connection goes beyond the proxy.
+        self.in_tunnel_request = False
+        self.is_past_proxy = False
         self.connection: weakref.ref[HTTPConnection] | None = None
 
     def start(self, timeout: float) -> None:
         """Begin an exchange with this maximum duration in seconds."""
         self._end = time.monotonic() + timeout
         self._bytes_left = self._max_bytes
-        self._sent = False
+        self._sent = self.is_past_proxy = False
 
     def remaining(self) -> float:
         """Return the remaining seconds; raises TimeoutError if there are none."""
@@ -155,13 +159,27 @@ class _LimitedConnection(HTTPConnection):
         channel = super()._new_conn()
         # For the TLS handshake, which is next.
         channel.settimeout(self.limits.remaining())
+        # A SOCKS proxy has connected to the server by now.
+        self.limits.is_past_proxy = hasattr(self, "_socks_options")
         return channel
+
+    def _tunnel(self) -> None:
+        self.limits.in_tunnel_request = True
+        try:
+            super()._tunnel()
+        finally:
+            self.limits.in_tunnel_request = False
+        self.limits.is_past_proxy = True
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
         self.limits.connection = weakref.ref(self)
-        self.limits.begin_to_send()
+        if self.limits.in_tunnel_request:
+            # Nothing of the request itself.
+            self.limits.remaining()
+        else:
+            self.limits.begin_to_send()
         super().send(data)
 
 
@@ -199,10 +217,14 @@ class _LimitedAdapter(HTTPAdapter):
 
 
 class LimitedSession(Session):
-    """A session that observes ``limits`` and follows no redirects."""
+    """A session that observes ``limits`` and follows no redirects.
+
+    It reads neither proxies nor a .netrc of the environment by itself.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
+        self.trust_env = False
         self.limits = Limits(max_bytes)
         for scheme in ("http://", "https://"):
             self.mount(scheme, _LimitedAdapter(self.limits))
@@ -215,3 +237,9 @@ class LimitedSession(Session):
 def without_certificate_warnings() -> None:
     """Keep urllib3 from warning at each call that the certificate is not verified."""
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+
+def environment_proxy(url: str) -> str | None:
+    """Return the URL of the proxy that the environment names for a URL."""
+    found: str | None = select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    return found

@@ -18,8 +18,6 @@ from .parsing import ResponseShapeError
 from .transport import HttpResponse, Transport
 
 T = TypeVar("T")
-#: The maximum number of attempts of one call; waiting for the rate limit does not count.
-MAX_ATTEMPTS = 6
 
 
 class Client:
@@ -35,6 +33,8 @@ class Client:
         self.calls = 0
         self.retries = 0
         self._transport = transport
+        #: The maximum number of attempts of one call; waiting for the rate limit does not count.
+        self.max_attempts = transport.retries + 1
 
     @property
     def timeout(self) -> float:
@@ -82,7 +82,7 @@ class Client:
             except CallError as error:
                 last = error
                 attempts += self._counts(error)
-                if attempts >= MAX_ATTEMPTS or not _may_be_sent_again(error, repeatable):
+                if attempts >= self.max_attempts or not _may_be_sent_again(error, repeatable):
                     raise
                 try:
                     self._rest(error, attempts, name)

@@ -24,8 +24,9 @@ from urllib.parse import urlencode, urlsplit
 
 from .._core.errors import Effect, TransportError
 from .._core.version import VERSION
-from .deadline_session import LimitedSession, ResponseTooLarge, without_certificate_warnings
+from .deadline_session import LimitedSession, ResponseTooLarge, environment_proxy, without_certificate_warnings
 from .parsing import http_delay
+from .proxies import AUTHENTICATION_REQUIRED, Proxy, environment_origin, refusal, refused_status, unusable
 
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
 #: The maximum size of a response with headers, chunk sizes and trailers. This is more than any response of the vendor:
@@ -33,11 +34,13 @@ USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
 MAX_RESPONSE = 8 * 1024 * 1024
 #: Seconds that the waiting side gives the exchange to report its own timeout, which is more precise.
 GRACE = 0.2
+DEFAULT_RETRIES = 5
 #: OpenSSL's reasons for the bytes of a server that does not use TLS.
 _NOT_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 )
 #: The exceptions of the HTTP libraries that precede any request.
+_UNUSABLE_PROXY = frozenset(("InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown"))
 _NO_CONNECTION = frozenset(("ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "NameResolutionError"))
 #: urllib3's loggers. A filter does not apply to the loggers below it, so each is listed.
 LOGGERS = tuple(f"urllib3.{name}" for name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"))
@@ -93,7 +96,9 @@ class Transport:
     """Exchanges over one ``requests`` session.
 
     ``timeout`` is the maximum duration of one exchange in seconds, from the lookup of the name to the last byte.
-    ``url_option`` is the name of the option with the URL. The ``form_methods`` have their parameters in a form body,
+    ``url_option`` is the name of the option with the URL. ``proxy`` is the URL of the proxy to use instead of the
+    environment's, and ``use_proxy`` whether any is used. A failed call is sent again up to ``retries`` times by the
+    clients. The ``form_methods`` have their parameters in a form body,
     all others in the query.
     """
 
@@ -103,14 +108,21 @@ class Transport:
         timeout: float,
         validate_certs: bool = True,
         ca_path: str | None = None,
+        proxy: str | None = None,
+        use_proxy: bool = True,
+        retries: int = DEFAULT_RETRIES,
         url_option: str = "api_url",
         form_methods: Collection[str] = ("POST",),
     ) -> None:
         keep_queries_out()
         self.timeout = timeout
+        self.retries = retries
         self.url_option = url_option
         self._form_methods = form_methods
-        self._verify: bool | str = (ca_path or True) if validate_certs else False
+        authorities = ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        self._verify: bool | str = (authorities or True) if validate_certs else False
+        self._proxy = Proxy(proxy, "option proxy") if proxy else None
+        self._use_proxy = use_proxy
         if not validate_certs:
             # The user chose this; a warning at each call is useless.
             without_certificate_warnings()
@@ -119,8 +131,6 @@ class Transport:
     def _new_session(self) -> LimitedSession:
         session = LimitedSession(MAX_RESPONSE)
         session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
-        # An empty authentication keeps requests from sending what a .netrc holds for the vendor's host.
-        session.auth = lambda request: request
         return session
 
     def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
@@ -129,13 +139,20 @@ class Transport:
             return self._exchange(method, url, encode(parameters), endpoint)
         return self._exchange(method, f"{url}?{encode(parameters)}", None, endpoint)
 
+    def _find_proxy(self, url: str) -> Proxy | None:
+        """Return the proxy for a URL."""
+        if self._proxy or not self._use_proxy:
+            return self._proxy if self._use_proxy else None
+        found = environment_proxy(url)
+        return Proxy(found, environment_origin(urlsplit(url).scheme)) if found else None
+
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         # The session observes the deadline except during the lookup of the name, which cannot be interrupted. The
         # exchange therefore runs in its own thread, and this one stops waiting at the deadline.
         results: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
-        session = self._session
+        session, proxy = self._session, self._find_proxy(url)
         session.limits.start(self.timeout)
-        work = (session, method, url, form, results)
+        work = (session, method, url, form, proxy, results)
         threading.Thread(target=self._attempt, args=work, daemon=True).start()
         try:
             result = results.get(timeout=self.timeout + GRACE)
@@ -144,9 +161,13 @@ class Transport:
             session.limits.cut()
             # The thread that still uses the old session closes it.
             self._session = self._new_session()
-        if isinstance(result, HttpResponse):
-            return result
-        raise self._explain(result, urlsplit(url).netloc.rpartition("@")[2], endpoint, session.limits.is_sent)
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        if not isinstance(result, HttpResponse):
+            stopped_at = proxy if proxy and not (session.limits.is_past_proxy or session.limits.is_sent) else None
+            raise self._explain(result, host, endpoint, session.limits.is_sent, stopped_at)
+        if result.status == AUTHENTICATION_REQUIRED:
+            raise refusal(proxy, result.status, host, endpoint)
+        return result
 
     def _attempt(
         self,
@@ -154,6 +175,7 @@ class Transport:
         method: str,
         url: str,
         form: str | None,
+        proxy: Proxy | None,
         results: queue.SimpleQueue[HttpResponse | Exception],
     ) -> None:
         try:
@@ -165,6 +187,7 @@ class Transport:
                 timeout=self.timeout,
                 allow_redirects=False,
                 verify=self._verify,
+                proxies={urlsplit(url).scheme: proxy.url} if proxy else None,
                 stream=True,
             ) as response:
                 if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
@@ -177,30 +200,35 @@ class Transport:
             session.close()
         results.put(result)
 
-    def _explain(self, error: Exception, host: str, endpoint: str, sent: bool = True) -> TransportError:
+    def _explain(
+        self, error: Exception, host: str, endpoint: str, sent: bool = True, proxy: Proxy | None = None
+    ) -> TransportError:
+        """Return the error for a failed exchange; ``proxy`` is the proxy beyond which it did not get."""
         causes = list(_causes(error))
+        if proxy and (status := refused_status(causes)):
+            return refusal(proxy, status, host, endpoint)
         names = {type(cause).__name__ for cause in causes}
         untrusted = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
         effect = Effect.NOT_SENT
+        if proxy and names & _UNUSABLE_PROXY:
+            return TransportError(f"{endpoint}: {unusable(proxy)}", endpoint=endpoint, effect=effect, retryable=False)
+        whose, host = (proxy.origin, proxy.name) if proxy else (self.url_option, host)
         if any(isinstance(cause, UnexpectedEncoding) for cause in causes):
             effect = Effect.UNKNOWN
             reason = (
-                f"{host} sent a compressed response, which was not requested. Check {self.url_option}, and what is "
-                "between this machine and the server."
+                f"{host} sent a compressed response, which was not requested. Check {whose}, and what is between this "
+                "machine and the server."
             )
         elif untrusted:
             reason = (
                 f"the certificate of {host} is not trusted "
                 f"({getattr(untrusted, 'verify_message', 'no reason given')}). Set ca_path to the right authority, or "
-                f"check {self.url_option}."
+                f"check {whose}."
             )
         elif names & {"InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError"}:
             reason = f"the address {host!r} of {self.url_option} cannot be used."
         elif not sent and any(getattr(cause, "reason", None) in _NOT_TLS for cause in causes):
-            reason = (
-                f"{host} does not use TLS, which https in {self.url_option} requires. Check scheme and port of "
-                f"{self.url_option}."
-            )
+            reason = f"{host} does not use TLS, which https in {whose} requires. Check scheme and port of {whose}."
         else:
             if sent and not names & _NO_CONNECTION:
                 effect = Effect.IN_FLIGHT if any("Timeout" in name for name in names) else Effect.UNKNOWN

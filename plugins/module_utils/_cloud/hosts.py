@@ -109,17 +109,6 @@ def _is_text_if_required(value: Any, spec: Mapping[str, Any]) -> bool:
     return spec.get("type", "str") != "str" or not isinstance(value, (dict, list))
 
 
-def check_required(
-    config: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]
-) -> None:
-    """Refuse a file without a required option, unless the environment sets it."""
-    for name, definition in definitions.items():
-        variables = [entry["name"] for entry in definition.get("env") or []]
-        is_given = config.get(name) is not None or any(map(environment.get, variables))
-        if definition.get("required") and not is_given:
-            raise OptionError(f"{name} is missing: give it in the inventory file or the environment {variables[0]}.")
-
-
 def check_products(numbers: Iterable[int]) -> tuple[int | None, ...]:
     """Return each requested brand once; None stands for all brands."""
     return tuple(dict.fromkeys(int(check_range("product_ids", number, 1, 10**9)) for number in numbers)) or (None,)

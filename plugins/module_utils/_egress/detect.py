@@ -94,9 +94,9 @@ class DetectionRequest:
             raise OptionError(
                 f"source_address {quote_word(address)} is not an {family} address: give one of the host itself."
             )
-        proxy = params.get("proxy")
+        proxy = params.get("through_proxy")
         if proxy:
-            check_url("proxy", proxy, "http://192.0.2.1:3128")
+            check_url("through_proxy", proxy, "http://192.0.2.1:3128")
         return cls(
             sources=sources,
             quorum=quorum,

@@ -10,9 +10,12 @@ This file is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from .._core.waiting import backoff
+
+P = TypeVar("P", bound="RetryPolicy")
 
 
 @dataclass(frozen=True)
@@ -32,3 +35,11 @@ class RetryPolicy:
     max_attempts: int = 3
     max_repeats: int = 3
     backoff: Callable[[int], float] = backoff
+
+    def limited_to(self: P, attempts: int) -> P:
+        """Return the policy with at most this many attempts of a call."""
+        return replace(
+            self,
+            max_attempts=min(self.max_attempts, attempts),
+            max_repeats=min(self.max_repeats, attempts - 1),
+        )

@@ -31,6 +31,7 @@ class KeyApi(Protocol):
     budget: WaitBudget
     rate_limiter: RateLimiter
     key_digest: str
+    max_attempts: int
 
     @property
     def timeout(self) -> float:
@@ -46,7 +47,7 @@ class Session(abc.ABC, Generic[R]):
 
     def __init__(self, api: KeyApi, policy: RetryPolicy, list_call: str) -> None:
         self.api = api
-        self.policy = policy
+        self.policy = policy.limited_to(api.max_attempts)
         self.list_call = list_call
         self.now = api.rate_limiter.now
         self.calls = PaidCalls(api.rate_limiter.state, api.key_digest, self.now)

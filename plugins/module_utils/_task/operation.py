@@ -17,7 +17,8 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 
 from .._api.deadline_session import REQUESTS_IMPORT_ERROR
-from .._core.errors import QgError, UnexpectedError
+from .._api.proxies import environment_secrets, login_secrets
+from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.redaction import Redactor
 from .._core.text import one_line, visible_everywhere
 from .._core.waiting import SILENT, Announcer
@@ -51,17 +52,28 @@ class Operation:
     selectors: tuple[str, ...] = ()
 
 
-def execute(operation: Operation, params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
+def execute(
+    operation: Operation, params: Mapping[str, Any], mode: Mode, explained: Callable[[str], str] = str
+) -> dict[str, Any]:
     """Run an operation, and return its redacted result; an error becomes a failed result."""
     if REQUESTS_IMPORT_ERROR is not None:
         return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
-    return redact(guarded(lambda: operation.run(params, mode)), params, operation.spec)
+    return redact(guarded(lambda: operation.run(params, mode), (), explained), params, operation.spec)
 
 
-def guarded(work: Callable[[], dict[str, Any]], passed_on: tuple[type[Exception], ...] = ()) -> dict[str, Any]:
-    """Return the result of the work, or a failed result for any exception except those that are ``passed_on``."""
+def guarded(
+    work: Callable[[], dict[str, Any]],
+    passed_on: tuple[type[Exception], ...] = (),
+    explained: Callable[[str], str] = str,
+) -> dict[str, Any]:
+    """Return the result of the work, or a failed result for any exception except those that are ``passed_on``.
+
+    ``explained`` adds to the message about an option where it was set.
+    """
     try:
         return work()
+    except OptionError as error:
+        return {"failed": True, "changed": False, **error.as_result(), "msg": explained(error.message)}
     except QgError as error:
         return {"failed": True, "changed": False, **error.as_result()}
     except passed_on:
@@ -72,8 +84,11 @@ def guarded(work: Callable[[], dict[str, Any]], passed_on: tuple[type[Exception]
 
 
 def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
-    """Return the values of all options that are marked ``no_log``."""
-    return frozenset(str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
+    """Return the values of all options that are marked ``no_log``, and what is secret in the URLs of proxies."""
+    found = {str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name)}
+    if "proxy" in spec:
+        found.update(login_secrets(params.get("proxy")), environment_secrets())
+    return frozenset(found)
 
 
 def redact(result: dict[str, Any], params: Mapping[str, Any], spec: Spec) -> dict[str, Any]:

@@ -14,21 +14,17 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ansible.module_utils.basic import env_fallback
-
 from .._api.account import endpoints as account_endpoints
-from .._api.account.client import AccountApi
 from .._api.account.signing import Identity
 from .._api.classic import endpoints as classic_endpoints
-from .._api.classic.client import ProxyApi
 from .._api.exchange import Endpoint
 from .._api.leases import ISP_NUMBERS
-from .._api.product.client import ProductApi
 from .._api.product.endpoints import PRODUCTS
-from .._api.transport import Transport
+from .._api.proxies import check_proxy
+from .._api.transport import DEFAULT_RETRIES, Transport
 from .._core.errors import OptionError
 from .._core.text import describe
 from .._core.validation import check_path, check_range, check_url
@@ -37,54 +33,57 @@ from .._store.directory import DEFAULT_STATE_DIR
 from .._store.interface import Store
 from .._store.rate_limiter import RateLimiter
 from .._store.state import State
+from .sources import Spec as Spec
+from .sources import environment_name, shared, variable_name
 
-Spec = dict[str, dict[str, Any]]
+if TYPE_CHECKING:
+    from .._api.account.client import AccountApi
+    from .._api.classic.client import ProxyApi
+    from .._api.product.client import ProductApi
 
 #: The option for the state directory; also for plugins that need the directory, but not the vendor.
-STATE_OPTIONS: Spec = {
-    "state_dir": {"type": "path", "default": DEFAULT_STATE_DIR, "fallback": (env_fallback, ["QG_STATE_DIR"])},
+STATE_OPTIONS: Spec = shared("state_dir", type="path", default=DEFAULT_STATE_DIR)
+#: The options of the HTTP transport to each of the vendor's APIs (doc fragment ``transport``).
+HTTP_OPTIONS: Spec = {
+    **shared("timeout", type="float", default=10.0, aliases=["api_timeout"]),
+    **shared("max_wait", type="float", default=300.0),
+    **shared("retries", type="int", default=DEFAULT_RETRIES, aliases=["api_retries"]),
+    **shared("use_proxy", type="bool", default=True),
+    **shared("proxy", type="str", no_log=True),
 }
-#: The options of the HTTP transport to each of the vendor's APIs.
+#: The same with those of TLS (doc fragment ``transport.tls``).
 TRANSPORT_OPTIONS: Spec = {
-    "timeout": {"type": "float", "default": 10.0, "fallback": (env_fallback, ["QG_TIMEOUT"])},
-    "max_wait": {"type": "float", "default": 300.0},
-    "validate_certs": {"type": "bool", "default": True},
-    "ca_path": {"type": "path"},
+    **HTTP_OPTIONS,
+    **shared("validate_certs", type="bool", default=True),
+    **shared("ca_path", type="path"),
+}
+#: The options of a key.
+KEY_OPTIONS: Spec = {
+    **shared("key", type="str", required=True, no_log=True, aliases=["api_key", "authkey"]),
+    **shared("pwd", type="str", no_log=True, aliases=["password", "authpwd"]),
 }
 #: The options of the classic proxy API (doc fragment ``proxy_api``).
 PROXY_API_OPTIONS: Spec = {
-    "key": {"type": "str", "required": True, "no_log": True, "fallback": (env_fallback, ["QG_KEY"])},
-    "pwd": {"type": "str", "no_log": True, "fallback": (env_fallback, ["QG_PWD"])},
-    "api_url": {"type": "str", "default": "https://proxy.qg.net", "fallback": (env_fallback, ["QG_API_URL"])},
+    **KEY_OPTIONS,
+    **shared("api_url", type="str", default="https://proxy.qg.net", aliases=["api_endpoint"]),
     **TRANSPORT_OPTIONS,
     **STATE_OPTIONS,
 }
 #: The options that choose the API of a key's leases (doc fragment ``product``).
 PRODUCT_OPTIONS: Spec = {
-    "product": {
-        "type": "str",
-        "choices": ["classic", *PRODUCTS],
-        "default": "classic",
-        "fallback": (env_fallback, ["QG_PRODUCT"]),
-    },
-    "product_url": {
-        "type": "str",
-        "default": "https://{product}.proxy.qg.net",
-        "fallback": (env_fallback, ["QG_PRODUCT_URL"]),
-    },
+    **shared("product", type="str", choices=["classic", *PRODUCTS], default="classic"),
+    **shared("product_url", type="str", default="https://{product}.proxy.qg.net"),
 }
 #: The options of the account API (doc fragment ``account_api``).
 ACCOUNT_API_OPTIONS: Spec = {
-    "app_id": {"type": "str", "required": True, "fallback": (env_fallback, ["QG_APP_ID"])},
-    "app_key": {"type": "str", "required": True, "no_log": True, "fallback": (env_fallback, ["QG_APP_KEY"])},
-    "account_url": {
-        "type": "str",
-        "default": "https://www.qg.net/api",
-        "fallback": (env_fallback, ["QG_ACCOUNT_URL"]),
-    },
-    "domain": {"type": "str", "default": "www.qg.net", "fallback": (env_fallback, ["QG_DOMAIN"])},
+    **shared("app_id", type="str", required=True, aliases=["appid"]),
+    **shared("app_key", type="str", required=True, no_log=True, aliases=["appkey"]),
+    **shared("account_url", type="str", default="https://www.qg.net/api"),
+    **shared("domain", type="str", default="www.qg.net"),
     **TRANSPORT_OPTIONS,
 }
+#: All options of the vendor's APIs, which defaults for the action group may set for every module.
+GROUP_OPTIONS: Spec = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS, **ACCOUNT_API_OPTIONS}
 #: The vendor's numbers of its pools.
 POOLS = {"normal": 1, "enterprise": 2}
 #: The options for the location of leases.
@@ -169,31 +168,46 @@ def check_quota(product: str) -> None:
         raise OptionError(f"product={product} has no quota that can be read: look at it in the vendor's console.")
 
 
+_NOT_EVERYWHERE = ("retries", "use_proxy", "proxy", "validate_certs", "ca_path")
+
+
 @dataclass(frozen=True)
 class TransportOptions:
-    """The options of :data:`TRANSPORT_OPTIONS`, checked."""
+    """The options of :data:`TRANSPORT_OPTIONS`, checked; those that not every caller has may be absent."""
 
     timeout: float
     max_wait: float
-    validate_certs: bool
-    ca_path: str | None
+    use_proxy: bool = True
+    proxy: str | None = field(default=None, repr=False)
+    retries: int = DEFAULT_RETRIES
+    validate_certs: bool = True
+    ca_path: str | None = None
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> TransportOptions:
         """Check and return the options; raises OptionError for every mistake in them."""
-        if params["ca_path"]:
-            check_authorities(params["ca_path"])
+        optional = {name: params[name] for name in _NOT_EVERYWHERE if name in params}
+        if optional.get("ca_path"):
+            check_authorities(optional["ca_path"])
+        check_proxy(optional.get("proxy"))
+        check_range("retries", optional.get("retries", 0), 0, 20)
         return cls(
             timeout=check_range("timeout", params["timeout"], 0.1, 600),
             max_wait=check_range("max_wait", params["max_wait"], 0, 86400),
-            validate_certs=params["validate_certs"],
-            ca_path=params["ca_path"],
+            **optional,
         )
 
-    def transport(self, url_option: str) -> Transport:
+    def transport(self, url_option: str, **more: Any) -> Transport:
         """Return the transport; ``url_option`` is what messages call the address."""
         return Transport(
-            timeout=self.timeout, validate_certs=self.validate_certs, ca_path=self.ca_path, url_option=url_option
+            timeout=self.timeout,
+            retries=self.retries,
+            use_proxy=self.use_proxy,
+            proxy=self.proxy,
+            validate_certs=self.validate_certs,
+            ca_path=self.ca_path,
+            url_option=url_option,
+            **more,
         )
 
 
@@ -216,7 +230,9 @@ class ProxyApiOptions:
     def parse(cls, params: Mapping[str, Any]) -> ProxyApiOptions:
         """Check and return the options; raises OptionError for every mistake in them."""
         if not params["key"].strip():
-            raise OptionError("key is empty: give the product's key in the option key or the environment QG_KEY.")
+            raise OptionError(
+                "key is empty: give the key of the product, or leave the option out to use qg_key or QG_KEY."
+            )
         if re.search(r"[\s<>]", params["key"]):
             raise OptionError(
                 "key contains a blank, a line break or angle brackets: give only the Authkey of the vendor's console."
@@ -231,6 +247,9 @@ class ProxyApiOptions:
 
     def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         """Return the client; ``state`` is the state directory, with its announcer, if it is open already."""
+        # Each client is imported only when it is made: most hosts of a run make no call.
+        from .._api.classic.client import ProxyApi
+
         parts = self._parts("api_url", state, announcer)
         return ProxyApi(*parts, api_url=self.api_url, key=self.key, pwd=self.pwd)
 
@@ -238,6 +257,8 @@ class ProxyApiOptions:
         self, product: str, url: str, state: Store | None = None, announcer: Announcer = SILENT
     ) -> ProductApi:
         """Return the client of a product host, whose URL contains ``{product}`` or not."""
+        from .._api.product.client import ProductApi
+
         url = _parse_url("product_url", {"product_url": url.replace("{product}", product)}, PRODUCT_OPTIONS)
         parts = self._parts("product_url", state, announcer)
         return ProductApi(*parts, product=product, url=url, key=self.key, pwd=self.pwd)
@@ -265,8 +286,8 @@ class AccountApiOptions:
         for option, what in (("app_id", "the appid"), ("app_key", "the appkey")):
             if not params[option].strip():
                 raise OptionError(
-                    f"{option} is empty: give {what} of the vendor's page Agent in the option {option} or the "
-                    f"environment QG_{option.upper()}."
+                    f"{option} is empty: give {what} of the vendor's page Agent, or leave the option out to use "
+                    f"{variable_name(option)} or {environment_name(option)}."
                 )
         domain = params["domain"].strip()
         if not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
@@ -281,6 +302,8 @@ class AccountApiOptions:
 
     def client(self, announcer: Announcer = SILENT) -> AccountApi:
         """Return the client."""
+        from .._api.account.client import AccountApi
+
         transport = self.transport.transport("account_url")
         budget = WaitBudget(self.transport.max_wait, announcer=announcer)
         return AccountApi(transport, budget, account_url=self.account_url, identity=self.identity)

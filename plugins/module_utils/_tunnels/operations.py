@@ -13,14 +13,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .._api.transport import Transport
 from .._api.tunnel import TunnelControl
 from .._core.errors import OptionError
 from .._core.text import quote_word
 from .._core.validation import check_range
 from .._core.waiting import WaitBudget
 from .._task.operation import Mode, Operation
-from .._task.options import PROXY_API_OPTIONS, TRANSPORT_OPTIONS
+from .._task.options import HTTP_OPTIONS, KEY_OPTIONS, TransportOptions
+from .._task.sources import environment_name, variable_name
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _TUNNEL = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
@@ -39,21 +39,19 @@ def _check_tunnel(text: str) -> str:
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     host = _check_tunnel(params["tunnel"])
     port = int(check_range("control_port", params["control_port"], 1, 65535))
-    for option, environment in (("key", "QG_KEY"), ("pwd", "QG_PWD")):
+    for option in KEY_OPTIONS:
         if not (params[option] or "").strip():
             raise OptionError(
-                f"{option} is empty: give it in the option {option} or the environment {environment}. The control port "
-                "of a tunnel requires the key and its password, also for a host on the whitelist."
+                f"{option} is empty: give it, or leave the option out to use {variable_name(option)} or "
+                f"{environment_name(option)}. The control port of a tunnel requires the key and its password, also "
+                "for a host on the whitelist."
             )
-    timeout, max_wait = (
-        check_range("timeout", params["timeout"], 1, 300),
-        check_range("max_wait", params["max_wait"], 0, 86400),
-    )
+    options = TransportOptions.parse(params)
     if mode.check:
         return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
     control = TunnelControl(
-        Transport(timeout=timeout, url_option="tunnel", form_methods=("PUT",)),
-        WaitBudget(max_wait, announcer=mode.announcer),
+        options.transport("tunnel", form_methods=("PUT",)),
+        WaitBudget(options.max_wait, announcer=mode.announcer),
         url=f"http://{host}:{port}",
         key=params["key"],
         pwd=params["pwd"],
@@ -66,10 +64,9 @@ TUNNEL_EXIT = Operation(
     spec={
         "tunnel": {"type": "str", "required": True},
         "control_port": {"type": "int", "default": 9090},
-        "key": PROXY_API_OPTIONS["key"],
-        "pwd": {**PROXY_API_OPTIONS["pwd"], "required": True},
-        "timeout": TRANSPORT_OPTIONS["timeout"],
-        "max_wait": TRANSPORT_OPTIONS["max_wait"],
+        **KEY_OPTIONS,
+        "pwd": {**KEY_OPTIONS["pwd"], "required": True},
+        **HTTP_OPTIONS,
     },
     run=_run,
 )

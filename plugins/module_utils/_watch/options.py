@@ -25,13 +25,14 @@ from .._task.operation import secrets_in
 from .._task.option_errors import check_option_names
 from .._task.options import (
     ACCOUNT_API_OPTIONS,
-    PRODUCT_OPTIONS,
+    GROUP_OPTIONS,
     PROXY_API_OPTIONS,
     AccountApiOptions,
     ProxyApiOptions,
     Spec,
     check_quota,
 )
+from .._task.sources import explain_missing, missing_options, without_aliases
 from .events import BALANCE, Rules
 
 #: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind a minute, where the
@@ -49,9 +50,8 @@ WATCHED: Spec = {
 SPEC: Spec = {
     **WATCHED,
     "interval": {"type": "float", "default": 60.0},
-    **PRODUCT_OPTIONS,
-    **PROXY_API_OPTIONS,
-    **ACCOUNT_API_OPTIONS,
+    # The next poll is the next attempt.
+    **{name: option for name, option in GROUP_OPTIONS.items() if name != "retries"},
 }
 
 
@@ -90,15 +90,18 @@ class WatchOptions:
     def parse(cls, params: Mapping[str, Any]) -> WatchOptions:
         """Check and return the options; raises OptionError for every mistake that can be seen without a call."""
         rules = rules_from(params)
+        needs_proxy, needs_account = bool(set(rules.subjects) - {BALANCE}), BALANCE in rules.subjects
         # An API that no rule needs may be without its required options.
-        present = {name: params[name] or "" for name in ("key", "app_id", "app_key")}
+        needed = {**(PROXY_API_OPTIONS if needs_proxy else {}), **(ACCOUNT_API_OPTIONS if needs_account else {})}
+        if missing := missing_options(needed, params):
+            raise explain_missing(missing, "option of qg_watch", variables=None)
         if rules.quota_below is not None:
             check_quota(params["product"])
         return cls(
             rules=rules,
             interval=params["interval"],
-            proxy=ProxyApiOptions.parse({**params, **present}) if set(rules.subjects) - {BALANCE} else None,
-            account=AccountApiOptions.parse({**params, **present}) if BALANCE in rules.subjects else None,
+            proxy=ProxyApiOptions.parse(params) if needs_proxy else None,
+            account=AccountApiOptions.parse(params) if needs_account else None,
             product=params["product"],
             product_url=params["product_url"],
             secrets=secrets_in(params, SPEC),
@@ -107,6 +110,7 @@ class WatchOptions:
 
 def read_options(args: Mapping[str, Any]) -> dict[str, Any]:
     """Return all options of a rulebook with their defaults; values may be text if they come from variables."""
+    args = without_aliases(SPEC, args)
     check_option_names("qg_watch", args, SPEC)
     return {name: _value(name, args.get(name), option) for name, option in SPEC.items()}
 

@@ -46,8 +46,10 @@ def whitelist_key(options: ProxyApiOptions, store: Store) -> str:
 
 def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQueue:
     """Return the queue of all that write to the whitelist of a key with the same options."""
-    access = (options.pwd or "", str(options.transport.validate_certs), options.transport.ca_path or "")
-    return WriteQueue(store, whitelist_key(options, store), store.digest("access", *access), check=check)
+    way = options.transport
+    access = (options.pwd, way.validate_certs, way.ca_path, way.use_proxy, way.proxy, way.retries)
+    digest = store.digest("access", *("" if value is None else str(value) for value in access))
+    return WriteQueue(store, whitelist_key(options, store), digest, check=check)
 
 
 @dataclass(frozen=True)

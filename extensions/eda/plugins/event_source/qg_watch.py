@@ -71,14 +71,17 @@ options:
       - The key of the product. Required for all options except balance_below. Default from the
         environment variable QG_KEY.
     type: str
+    aliases: [api_key, authkey]
   pwd:
     description:
       - The API password of the key, if it has one. Default from the environment variable QG_PWD.
     type: str
+    aliases: [password, authpwd]
   api_url:
     description: The URL of the proxy API. Default from the environment variable QG_API_URL.
     type: str
     default: https://proxy.qg.net
+    aliases: [api_endpoint]
   product:
     description:
       - The product that the key was bought for. Its API serves the quota and the leases. Default from the
@@ -95,9 +98,11 @@ options:
   app_id:
     description: The appid of the account. Default from the environment variable QG_APP_ID.
     type: str
+    aliases: [appid]
   app_key:
     description: The appkey of the account. Default from the environment variable QG_APP_KEY.
     type: str
+    aliases: [appkey]
   account_url:
     description: The URL of the account API. Default from the environment variable QG_ACCOUNT_URL.
     type: str
@@ -112,19 +117,35 @@ options:
         QG_TIMEOUT.
     type: float
     default: 10
+    aliases: [api_timeout]
   max_wait:
     description:
       - The maximum time in seconds that a poll waits for the vendor's rate limits, for each item.
+        Default from the environment variable QG_MAX_WAIT.
     type: float
     default: 300
+  use_proxy:
+    description:
+      - Whether calls may go through a proxy. With true, proxy is used, or the proxy of the
+        environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY). With false, calls are direct.
+        Default from the environment variable QG_USE_PROXY.
+    type: bool
+    default: true
+  proxy:
+    description:
+      - The URL of an HTTP proxy for calls to the vendor, http://HOST:PORT or
+        http://USER:PASSWORD@HOST:PORT. Default from the environment variable QG_PROXY.
+    type: str
   validate_certs:
-    description: Whether to verify the certificates of the APIs.
+    description:
+      - Whether to verify the certificates of the APIs. Default from the environment variable
+        QG_VALIDATE_CERTS.
     type: bool
     default: true
   ca_path:
     description:
       - A file or directory with the certificate authorities to trust instead of those of the
-        system.
+        system. Default from the environment variable QG_CA_PATH.
     type: path
   state_dir:
     description:
@@ -134,6 +155,8 @@ options:
     type: path
     default: ~/.ansible/qgnet
 notes:
+  - Of an option that is null or empty text, the environment variable is used, then the default. A
+    rulebook can use its own variables in options, such as key with "{{ qg_key }}".
   - watch_failed reports that an item cannot be read, with the vendor's code and a msg.
     watch_recovered reports that it can be read again.
   - The collection's guide on events describes all events and their fields.

@@ -19,8 +19,11 @@ import vendor_pages as pages
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE_SIZE, AccountApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.signing import Identity
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.retry import MAX_ATTEMPTS
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import (
+    DEFAULT_RETRIES,
+    HttpResponse,
+    Transport,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     Effect,
     OptionError,
@@ -342,7 +345,7 @@ def test_what_stays_is_one_error_in_the_end(kind: str) -> None:
     api, transport = client(TRANSIENT[kind])
     with pytest.raises(TransportError) as caught:
         api.packages(104)
-    assert len(transport.sent) == MAX_ATTEMPTS
+    assert len(transport.sent) == DEFAULT_RETRIES + 1
     assert APP_KEY not in reported(caught.value)
     assert len(caught.value.message) < 400
 
@@ -352,7 +355,7 @@ def test_a_balance_without_a_result_is_unusable(body: Any) -> None:
     api, transport = client(json_answer(body))
     with pytest.raises(TransportError, match="not the vendor's JSON"):
         api.balance()
-    assert len(transport.sent) == MAX_ATTEMPTS
+    assert len(transport.sent) == DEFAULT_RETRIES + 1
 
 
 @pytest.mark.parametrize("path", ALL)
@@ -600,8 +603,11 @@ def test_passwords_are_returned_only_on_request() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"app_id": " "}, "app_id is empty: give the appid of the vendor's page Agent in the option app_id or the"),
-        ({"app_key": ""}, "app_key is empty: give the appkey of the vendor's page Agent in the option app_key or the"),
+        ({"app_id": " "}, "app_id is empty: give the appid of the vendor's page Agent, or leave the option out to use"),
+        (
+            {"app_key": ""},
+            "app_key is empty: give the appkey of the vendor's page Agent, or leave the option out to use",
+        ),
         ({"domain": ""}, "domain='' is not a host name: give the site of the account, such as www.qg.net."),
         ({"domain": "https://www.qg.net"}, "domain='https://www.qg.net' is not a host name"),
         ({"domain": "www.qg.net/api"}, "domain='www.qg.net/...' is not a host name"),

@@ -273,8 +273,8 @@ def test_two_sources_must_agree_by_default() -> None:
         ({"source_address": "eth0"}, "source_address 'eth0' is not an ipv4 address: give one of the host"),
         ({"source_address": "::1"}, "source_address '::1' is not an ipv4 address"),
         ({"source_address": "127.0.0.1", "family": "ipv6"}, "is not an ipv6 address"),
-        ({"proxy": "http://user:secret@127.0.0.1:1"}, "proxy contains a user name"),
-        ({"proxy": "127.0.0.1:1"}, "proxy '127.0.0.1:1' cannot be used"),
+        ({"through_proxy": "http://user:secret@127.0.0.1:1"}, "through_proxy contains a user name"),
+        ({"through_proxy": "127.0.0.1:1"}, "through_proxy '127.0.0.1:1' cannot be used"),
     ],
 )
 def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: str) -> None:

@@ -25,7 +25,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import 
     check_hostnames,
     check_prefix,
     check_products,
-    check_required,
     check_simple_filters,
     collect,
     describe_services,
@@ -121,16 +120,6 @@ def test_either_word_for_truth_is_known(kind: str) -> None:
 
 def test_an_option_without_a_type_is_text() -> None:
     assert check_config({"it": 5}, {"it": {}}) == {"it": "5"}
-
-
-def test_a_required_option_may_be_set_in_the_environment() -> None:
-    definitions = {"app_id": {"required": True, "env": [{"name": "QG_APP_ID"}]}, "other": {}}
-    check_required({"app_id": "x"}, definitions, {})
-    check_required({}, definitions, {"QG_APP_ID": "x"})
-    with pytest.raises(
-        OptionError, match="app_id is missing: give it in the inventory file or the environment QG_APP_ID"
-    ):
-        check_required({}, definitions, {"QG_APP_ID": ""})
 
 
 def test_brands() -> None:

@@ -1,0 +1,108 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The proxy between this machine and the vendor: which one is used, and what its failures mean.
+
+This file is private to the collection. No text made here contains the user name and the password in a proxy's URL.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from .._core.errors import Effect, OptionError, TransportError
+
+AUTHENTICATION_REQUIRED = 407
+_SCHEMES = ("http", "https", "all")
+_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b")
+_FORM = "http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with special characters percent-encoded"
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy, and the ``origin`` of its URL for messages."""
+
+    url: str = field(repr=False)
+    origin: str
+
+    @property
+    def name(self) -> str:
+        """The proxy in messages."""
+        return f"the proxy {self.url.rpartition('@')[2].rpartition('//')[2].partition('/')[0]} ({self.origin})"
+
+
+def check_proxy(url: str | None) -> None:
+    """Refuse a value of the option ``proxy`` that cannot be used, without quoting it."""
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        valid = False
+    # A second @ or a sign of a path belongs to a password that is not percent-encoded.
+    if not valid or parts.path not in ("", "/") or parts.query or parts.fragment or parts.netloc.count("@") > 1:
+        raise OptionError(f"proxy cannot be used: give {_FORM}.")
+
+
+def unusable(proxy: Proxy) -> str:
+    """Return what is wrong with the URL of a proxy that the HTTP library cannot use."""
+    if proxy.url.startswith("socks"):
+        return f"the SOCKS proxy of the {proxy.origin} needs the Python library PySocks: install it, or use {_FORM}."
+    return f"the proxy of the {proxy.origin} cannot be used: give {_FORM}."
+
+
+def environment_origin(scheme: str) -> str:
+    """Return which variable of the environment names the proxy for URLs of a scheme."""
+    for name in (f"{scheme}_proxy", "all_proxy"):
+        for spelling in (name, name.upper()):
+            if os.environ.get(spelling):
+                return f"environment variable {spelling}"
+    return "settings of this machine"
+
+
+def login_secrets(url: str | None) -> Iterator[str]:
+    """Yield what is secret in the URL of a proxy: its password, or a user name alone, which may be a token."""
+    login, at, _host = (url or "").rpartition("//")[2].rpartition("@")
+    user, _colon, password = login.partition(":")
+    if at and (secret := password or user):
+        yield from {secret, unquote(secret)}
+
+
+def environment_secrets() -> Iterator[str]:
+    """Yield what is secret in the environment's proxies."""
+    for scheme in _SCHEMES:
+        for name in (f"{scheme}_proxy", f"{scheme}_PROXY".upper()):
+            if name in os.environ:
+                yield from login_secrets(os.environ[name])
+
+
+def refused_status(causes: list[BaseException]) -> int | None:
+    """Return the status with which a proxy refused to connect to the server; None if it did not."""
+    found = (_REFUSED.search(str(cause)) for cause in causes if isinstance(cause, OSError))
+    return next((int(match[1]) for match in found if match), None)
+
+
+def refusal(proxy: Proxy | None, status: int, host: str, endpoint: str) -> TransportError:
+    """Return the error for a proxy that did not forward a request for a host."""
+    name = proxy.name if proxy else "a proxy on the way"
+    if status == AUTHENTICATION_REQUIRED:
+        wrong = proxy is not None and any(login_secrets(proxy.url))
+        what = "does not accept the user name and the password" if wrong else "requires a user name and a password"
+        fix = "Correct its URL" if wrong else "Add them to its URL"
+    elif status >= 500:
+        what, fix = f"cannot connect to {host}", "Check the proxy"
+    else:
+        what, fix = f"does not allow connections to {host}", "Allow them in the proxy"
+    return TransportError(
+        f"{endpoint}: {name} {what} (HTTP {status}). {fix}, or set use_proxy=false for direct calls.",
+        endpoint=endpoint,
+        effect=Effect.NOT_SENT,
+        retryable=status >= 500,
+        http_status=status,
+    )

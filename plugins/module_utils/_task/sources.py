@@ -1,0 +1,119 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where the value of a shared option comes from: the option, its variable, its environment variable, its default.
+
+The first of these that has a value is used. Null does not count, nor does empty text in a variable or in the
+environment.
+The names are derived from the option: ``qg_key`` and ``QG_KEY``. This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleFallbackNotFound
+
+from .._core.errors import OptionError
+
+Spec = dict[str, dict[str, Any]]
+
+#: Options that say how this machine reaches the network, like paths: its environment does not apply to another one.
+_OF_THIS_MACHINE = ("proxy", "use_proxy")
+
+
+def variable_name(option: str) -> str:
+    """Return the name of the Ansible variable of an option."""
+    return f"qg_{option}"
+
+
+def environment_name(option: str) -> str:
+    """Return the name of the environment variable of an option."""
+    return f"QG_{option.upper()}"
+
+
+def from_environment(name: str) -> str:
+    """Return the value of an environment variable; Ansible's own fallback would accept empty text."""
+    if value := os.environ.get(name):
+        return value
+    raise AnsibleFallbackNotFound
+
+
+def shared(name: str, **fields: Any) -> dict[str, dict[str, Any]]:
+    """Declare an option that has a variable and an environment variable."""
+    return {name: {**fields, "fallback": (from_environment, [environment_name(name)])}}
+
+
+def shared_options(spec: Spec) -> list[str]:
+    """Return the options of a specification that have a variable and an environment variable."""
+    return [name for name, option in spec.items() if "fallback" in option]
+
+
+def names(spec: Spec) -> set[str]:
+    """Return the names of all options with their aliases."""
+    return {*spec, *(alias for option in spec.values() for alias in option.get("aliases", ()))}
+
+
+def without_aliases(spec: Spec, given: Mapping[str, Any], defaults: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Return options under their own names; raises OptionError if one is given by two names.
+
+    ``defaults`` are those of the given options that module_defaults set, the weakest first: the task itself has
+    precedence over them.
+    """
+    found = dict(given)
+    for option in spec:
+        used = [name for name in (option, *spec[option].get("aliases", ())) if name in given]
+        for name in used:
+            del found[name]
+        own = [name for name in used if not any(name in each and each[name] == given[name] for each in defaults)]
+        if len(own) > 1:
+            raise OptionError(f"{' and '.join(own)} are names of the same option: give only one of them.")
+        levels = [{name: given[name] for name in own}, *reversed(defaults)]
+        values = [level[name] for level in levels for name in used if name in level] or [given[name] for name in used]
+        if used:
+            found[option] = values[0]
+    return found
+
+
+def from_this_environment(spec: Spec) -> dict[str, str]:
+    """Return what the environment of the control node sets for a task that runs on another machine."""
+    found = {}
+    for option in shared_options(spec):
+        value = os.environ.get(environment_name(option))
+        if value and spec[option]["type"] != "path" and option not in _OF_THIS_MACHINE:
+            found[option] = value
+    return found
+
+
+def missing_options(spec: Spec, given: Mapping[str, Any]) -> list[str]:
+    """Return the required options that have no value in any source."""
+    return [
+        name
+        for name in shared_options(spec)
+        if spec[name].get("required") and given.get(name) is None and not os.environ.get(environment_name(name))
+    ]
+
+
+def explain_missing(
+    options: Sequence[str], place: str, *, variables: str | None = "variable", hint: str = ""
+) -> OptionError:
+    """Return the error for options without a value, with all places where a user can set them.
+
+    ``place`` follows the word "as", and may contain ``{}`` for the option; ``variables`` is what a variable is called.
+    """
+    several = len(options) > 1
+    places = [f"as {place.format(_all(options))}"]
+    if variables:
+        places.append(f"as {variables} {_all(map(variable_name, options))}")
+    last = f"as {_all(map(environment_name, options))} in the environment of the control node"
+    return OptionError(
+        f"{_all(options)} {'are' if several else 'is'} missing: give {'them' if several else 'it'} "
+        f"{', '.join(places)}{',' * bool(variables)} or {last}{hint}."
+    )
+
+
+def _all(words: Iterable[str]) -> str:
+    return " and ".join(words)

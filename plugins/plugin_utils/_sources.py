@@ -1,0 +1,70 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Variables of Ansible as a source of options, for actions, lookups and the inventory.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import ansible.errors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
+    Spec,
+    environment_name,
+    shared_options,
+    variable_name,
+    without_aliases,
+)
+
+UNSET: Any = object()
+#: What counts as unset in the variable of a shared option.
+NO_VALUE = (None, "")
+#: The error of the template of an omitted value since ansible-core 2.19; before, the value is that of "omit".
+_OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
+
+
+def variable_value(name: str, variables: Mapping[str, Any], templar: Any) -> Any:
+    """Return the value of a variable; UNSET if it does not exist, or is that of ``omit``."""
+    if name not in variables:
+        return UNSET
+    try:
+        value = templar.template(variables[name])
+    except _OMITTED:
+        return UNSET
+    if value == variables.get("omit"):
+        return UNSET
+    # A vaulted value is decrypted only as text.
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
+
+
+def from_variables(spec: Spec, given: Mapping[str, Any], variables: Mapping[str, Any], templar: Any) -> dict[str, Any]:
+    """Return the options that are not given, but have a variable with a value; only these variables are evaluated."""
+    found = {}
+    for option in shared_options(spec):
+        if given.get(option) is None:
+            value = variable_value(variable_name(option), variables, templar)
+            if value is not UNSET and value not in NO_VALUE:
+                found[option] = value
+    return found
+
+
+def for_plugin(spec: Spec, given: Mapping[str, Any], variables: Mapping[str, Any], templar: Any) -> dict[str, Any]:
+    """Return the options of a plugin whose environment Ansible reads, for its ``set_options``.
+
+    Ansible itself evaluates no template in a variable, and takes empty text as a value.
+    """
+    options = without_aliases(spec, given)
+    for option in shared_options(spec):
+        if option in options and options[option] is None:
+            del options[option]
+    options.update(from_variables(spec, options, variables, templar))
+    for option in shared_options(spec):
+        if option not in options and os.environ.get(environment_name(option)) == "":
+            options[option] = spec[option].get("default")
+    return options

@@ -1,0 +1,201 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where modules, role, lookup, inventory and event source take their options from: one order for all of them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import ADD, QUERY, Playground, assert_one_sentence
+from simulator_fixture import Simulator
+
+CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
+#: Each task is named after the source whose key the vendor must receive; a key is the name of its source.
+PLAYS = """
+- name: The environment alone
+  hosts: h1
+  gather_facts: false
+  vars: {egress_whitelist_ips: [203.0.113.1]}
+  tasks:
+    - {name: module ENVIRONMENT, qingguo.qgnet.qg_whitelist_info: {key: null}}
+    - {name: module ENVIRONMENT of blank variables, qingguo.qgnet.qg_whitelist_info: , vars: {qg_key: ""}}
+    - name: module ENVIRONMENT of an omitted variable
+      qingguo.qgnet.qg_whitelist_info:
+      vars: {qg_key: "{{ omit }}"}
+    - {name: delegated ENVIRONMENT, qingguo.qgnet.qg_whitelist_info: , delegate_to: bastion}
+    - {name: lookup ENVIRONMENT, ansible.builtin.debug: {msg: "{{ LOOKUP }}"}}
+    - name: role ENVIRONMENT
+      ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}
+      vars: {egress_whitelist_key: ""}
+
+- name: A variable, which has precedence over the environment
+  hosts: h1
+  gather_facts: false
+  vars: {qg_key: "{{ vault_qg_key }}", egress_whitelist_ips: [203.0.113.2]}
+  tasks:
+    - {name: module VARIABLE, qingguo.qgnet.qg_whitelist_info: }
+    - {name: delegated VARIABLE, qingguo.qgnet.qg_whitelist_info: , delegate_to: bastion}
+    - {name: lookup VARIABLE, ansible.builtin.debug: {msg: "{{ LOOKUP }}"}}
+    - {name: role VARIABLE, ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}}
+
+- name: Defaults of the action group, which have precedence over a variable
+  hosts: h1
+  gather_facts: false
+  vars: {qg_key: VARIABLE, egress_whitelist_ips: [203.0.113.3]}
+  module_defaults:
+    group/qingguo.qgnet.qg: {api_key: DEFAULTS}
+  tasks:
+    - {name: module DEFAULTS, qingguo.qgnet.qg_whitelist_info: }
+    - {name: lookup VARIABLE in spite of defaults, ansible.builtin.debug: {msg: "{{ LOOKUP }}"}}
+    - {name: role DEFAULTS, ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}}
+
+- name: The option, which has precedence over everything
+  hosts: h1
+  gather_facts: false
+  vars: {qg_key: VARIABLE, egress_whitelist_ips: [203.0.113.4]}
+  module_defaults:
+    group/qingguo.qgnet.qg: {api_key: DEFAULTS}
+  tasks:
+    - {name: module OPTION, qingguo.qgnet.qg_whitelist_info: {key: OPTION}}
+    - {name: module OPTION by its alias, qingguo.qgnet.qg_whitelist_info: {authkey: OPTION}}
+    - name: lookup OPTION
+      ansible.builtin.debug: {msg: "{{ lookup('qingguo.qgnet.proxy', authkey='OPTION', at_least=0) }}"}
+    - name: role OPTION
+      ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}
+      vars: {egress_whitelist_key: OPTION}
+""".replace("LOOKUP", "lookup('qingguo.qgnet.proxy', at_least=0, max_age=0)")
+INVENTORY = """
+h1 egress_whitelist_allow_non_global=true
+bastion
+[all:vars]
+ansible_connection=local
+"""
+LEASES, REGISTER = "/query", [QUERY, ADD, QUERY]
+
+
+def test_modules_role_and_lookup_take_the_key_from_the_first_source_that_has_it(
+    sim: Simulator, playground: Playground
+) -> None:
+    for key in ("OPTION", "DEFAULTS", "VARIABLE", "ENVIRONMENT"):
+        sim.configure(key)
+    environment = {"QG_KEY": "ENVIRONMENT", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": "", "QG_CA_PATH": ""}
+    secret = playground.write("password", "vault")
+    command = [str(Path(sys.executable).parent / "ansible-vault"), "encrypt_string", "--vault-password-file"]
+    vaulted = subprocess.run([*command, secret, "VARIABLE"], check=True, capture_output=True, text=True).stdout
+    playground.write("vault.yml", f"vault_qg_key: {vaulted}")
+    arguments = ["-e", "@vault.yml", "--vault-password-file", str(secret)]
+    playground.play(PLAYS, inventory=INVENTORY, arguments=arguments, environment=environment).ok()
+    assert [(call["key"], call["path"]) for call in sim.journal()] == [
+        *(("ENVIRONMENT", path) for path in (*[QUERY] * 4, LEASES, *REGISTER)),
+        *(("VARIABLE", path) for path in (*[QUERY] * 2, LEASES, *REGISTER)),
+        ("DEFAULTS", QUERY),
+        ("VARIABLE", LEASES),
+        *(("DEFAULTS", path) for path in REGISTER),
+        *(("OPTION", path) for path in (*[QUERY] * 2, LEASES, *REGISTER)),
+    ]
+
+
+def test_the_inventory_takes_the_account_from_the_first_source_that_has_it(
+    sim: Simulator, playground: Playground
+) -> None:
+    plugin = "plugin: qingguo.qgnet.qg_cloud\n"
+    files = {"a": "", "b": "appid: OPTION\n"}
+    paths = [str(playground.write(f"{name}.qg_cloud.yml", plugin + text)) for name, text in files.items()]
+    environment = {"QG_APP_ID": "ENVIRONMENT", "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
+    environment |= {"QG_RETRIES": "0", "QG_TIMEOUT": ""}
+    for variables in ({}, {"qg_app_id": "{{ site_app_id }}", "site_app_id": "VARIABLE", "qg_timeout": ""}):
+        arguments = [word for path in paths for word in ("-i", path)]
+        run = playground.play(
+            "- hosts: nobody\n  tasks: []\n", variables=variables, arguments=arguments, environment=environment
+        )
+        assert run.output.count("was refused with code"), run.output
+    assert [call["key"] for call in sim.journal()] == ["ENVIRONMENT", "OPTION", "VARIABLE", "OPTION"]
+
+
+def test_the_event_source_takes_the_key_from_the_first_source_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = importlib.import_module(f"{CLIENT}._watch.options")
+
+    def key(**given: Any) -> str:
+        found: str = options.WatchOptions.parse(options.read_options({"whitelist": True, **given})).proxy.key
+        return found
+
+    monkeypatch.setenv("QG_KEY", "ENVIRONMENT")
+    assert [key(), key(key=""), key(api_key="OPTION")] == ["ENVIRONMENT", "ENVIRONMENT", "OPTION"]
+    monkeypatch.setenv("QG_KEY", "")
+    with pytest.raises(Exception, match=r"^key is missing: give it as option of qg_watch or as QG_KEY in the env"):
+        key()
+
+
+def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground: Playground) -> None:
+    tasks = {
+        "module": ("qg_whitelist_info", {}),
+        "misled": ("qg_whitelist_info", {"environment": {"QG_KEY": "of-the-host"}}),
+        "delegated": ("qg_whitelist_info", {"delegate_to": "bastion"}),
+        "account": ("qg_balance_info", {"environment": "{{ {'QG_APP_ID': inventory_hostname} }}"}),
+        "two names": ("qg_whitelist_info", {"args": {"key": "QGDEMO08", "api_key": "QGDEMO09"}}),
+        "late": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08", "qg_timeout": 1000}}),
+        "later": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08"}}),
+    }
+    listed = [
+        {"name": name, f"qingguo.qgnet.{module}": None, "ignore_errors": True, **fields}
+        for name, (module, fields) in tasks.items()
+    ]
+    listed.append({"name": "lookup", "debug": {"msg": "{{ lookup('qingguo.qgnet.proxy') }}"}, "ignore_errors": True})
+    play = {"hosts": "h1", "gather_facts": False, "tasks": listed, "roles": []}
+    role = {"hosts": "h1", "gather_facts": False, "roles": ["qingguo.qgnet.egress_whitelist"]}
+    run = playground.play(
+        "\n" + json.dumps([play, role]),
+        inventory=INVENTORY,
+        environment={"QG_KEY": "", "QG_API_URL": sim.api_url, "QG_MAX_WAIT": "-1"},
+    )
+    reached = "the keyword environment of a task or play does not apply to the control node."
+    missing = "as variable qg_key, or as QG_KEY in the environment of the control node"
+    expected = {
+        "module": f"key is missing: give it as option of the task or of module_defaults, {missing}; {reached}",
+        "misled": f"{missing}; QG_KEY in the keyword environment of this task does not reach it.",
+        "delegated": f"{missing}; {reached}",
+        "account": "app_id and app_key are missing: give them as option of the task or of module_defaults, as variable "
+        "qg_app_id and qg_app_key, or as QG_APP_ID and QG_APP_KEY in the environment of the control node; "
+        "QG_APP_ID in the keyword environment of this task does not reach it.",
+        "two names": "key and api_key are names of the same option: give only one of them.",
+        "late": "qg_timeout: timeout=1000 is out of range: give a number from 0.1 to 600.",
+        "later": "QG_MAX_WAIT: max_wait=-1 is out of range: give a number from 0 to 86400.",
+        "lookup": f"key is missing: give it as option of the lookup, {missing}.",
+        "Detect the egress addresses": "key is missing: give "
+        f"it as variable egress_whitelist_key, {missing}; {reached}",
+    }
+    for name, sentence in expected.items():
+        message = run.of(name).result["msg"]
+        assert sentence in message, (name, message)
+        assert_one_sentence(message)
+    assert sim.journal() == []
+
+
+@pytest.mark.newest_core
+def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_refused_what_its_module_lacks(
+    sim: Simulator, playground: Playground
+) -> None:
+    group = {"key": sim.key, "password": "", "app_id": "x", "proxy": "http://192.0.2.1:3128"}
+    tasks = [
+        {"name": "detect", "qingguo.qgnet.qg_egress_ip_info": {"sources": []}},
+        {"name": "check", "qingguo.qgnet.qg_proxy_check": {"proxies": []}},
+        {"name": "own option", "qingguo.qgnet.qg_proxy_check": {"proxies": [], "pwd": "x", "use_proxy": False}},
+    ]
+    play = {
+        "hosts": "h1",
+        "gather_facts": False,
+        "module_defaults": {"group/qingguo.qgnet.qg": group},
+        "tasks": [{**task, "ignore_errors": True} for task in tasks],
+    }
+    run = playground.play("\n" + json.dumps([play]), inventory=INVENTORY)
+    assert "sources is empty" in run.of("detect").result["msg"]
+    assert run.of("check").status == "ok"
+    assert "Unsupported parameters" in run.of("own option").result["msg"]
+    assert "use_proxy" in run.of("own option").result["msg"]
