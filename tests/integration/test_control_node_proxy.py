@@ -1,0 +1,272 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Calls through the proxy of the control node: which one is used, and that its failures are told from the vendor's."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST_INFO
+from harness import QUERY, Playground, assert_one_sentence, calls, operate
+from simulator_fixture import Simulator, running_simulator
+
+USER, WORD = "proxyuser", "HUSH+/WORD%7"
+LOGIN = "proxyuser:HUSH%2B%2FWORD%257@"
+#: Where nobody listens.
+DEAD = "http://127.0.0.1:9"
+
+
+class CannedProxy:
+    """Accepts connections on loopback, and sends each the same response to its first request."""
+
+    def __init__(self, response: bytes, context: ssl.SSLContext | None = None) -> None:
+        self._response, self._context = response, context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _peer = self._listener.accept()
+                threading.Thread(target=self._answer, args=(connection,), name="proxy", daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            wrap = self._context
+            with wrap.wrap_socket(connection, server_side=True) if wrap else connection as channel:
+                channel.recv(65536)
+                if self._response:
+                    channel.sendall(self._response)
+                    channel.recv(65536)
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture
+def canned() -> Iterator[Callable[..., CannedProxy]]:
+    """Starts proxies."""
+    with contextlib.ExitStack() as stack:
+
+        def start(response: bytes, context: ssl.SSLContext | None = None) -> CannedProxy:
+            running = CannedProxy(response, context)
+            stack.callback(running.close)
+            return running
+
+        yield start
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real proxy that requires USER and WORD."""
+    folder = tmp_path_factory.mktemp("proxy")
+    port = folder / "port"
+    options = ["--hostname", "127.0.0.1", "--port", "0", "--port-file", str(port), "--basic-auth", f"{USER}:{WORD}"]
+    options += ["--num-workers", "1", "--num-acceptors", "1", "--log-level", "CRITICAL", "--data-dir", str(folder)]
+    process = subprocess.Popen([sys.executable, "-m", "proxy", *options], cwd=folder)
+    try:
+        end = time.monotonic() + 30
+        while not (port.exists() and port.read_text().strip()):
+            assert process.poll() is None, "the proxy has ended"
+            assert time.monotonic() < end, "the proxy does not start"
+            time.sleep(0.02)
+        yield f"127.0.0.1:{port.read_text().split()[0]}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def failure(proxy: str, url: str = "https://vendor.example/x", **options: Any) -> TransportError:
+    """The error of a call through a proxy."""
+    with pytest.raises(TransportError) as caught:
+        Transport(timeout=5, proxy=proxy, **options).send("GET", url, {"Key": "QGDEMO01"}, "/x")
+    error = caught.value
+    assert_one_sentence(error.message)
+    assert not re.search("HUSH|proxyuser", error.message), error.message
+    return error
+
+
+REFUSALS = {
+    "407 Proxy Authentication Required": "does not accept the user name and the password (HTTP 407). Correct its URL",
+    "403 Forbidden": "does not allow connections to vendor.example (HTTP 403). Allow them in the proxy",
+    "503 Service Unavailable": "cannot connect to vendor.example (HTTP 503). Check the proxy",
+}
+
+
+@pytest.mark.newest_core
+def test_a_refusal_names_the_proxy_and_its_origin_and_did_not_reach_the_vendor(
+    canned: Callable[..., CannedProxy],
+) -> None:
+    for status, meaning in REFUSALS.items():
+        address = canned(f"HTTP/1.1 {status}\r\nContent-Length: 12\r\n\r\n{WORD}".encode()).address
+        error = failure(f"http://{LOGIN}{address}")
+        assert error.message.startswith(f"/x: the proxy {address} (option proxy) {meaning}"), error.message
+        assert error.message.endswith(", or set use_proxy=false for direct calls.")
+        assert (error.effect, error.retryable) == (Effect.NOT_SENT, status.startswith("5"))
+    closed = failure(DEAD)
+    assert closed.message == "/x: no usable response from the proxy 127.0.0.1:9 (option proxy): connection refused."
+    assert (closed.effect, closed.retryable) == (Effect.NOT_SENT, True)
+    address = canned(b"SSH-2.0-OpenSSH_9.6\r\n").address
+    garbage = failure(f"http://{address}")
+    assert f"no usable response from the proxy {address} (option proxy)" in garbage.message
+    assert garbage.effect is Effect.NOT_SENT
+
+
+@pytest.mark.newest_core
+def test_a_proxy_whose_name_is_not_found_or_whose_tls_fails_is_named(
+    canned: Callable[..., CannedProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    untrusted = canned(b"", context).address
+    error = failure(f"https://{untrusted}")
+    assert f"the certificate of the proxy {untrusted} (option proxy) is not trusted" in error.message
+    plain = canned(b"HTTP/1.1 400 Bad Request\r\n\r\n").address
+    assert f"the proxy {plain} (option proxy) does not use TLS" in failure(f"https://{plain}").message
+
+    def unknown(*_arguments: Any, **_named: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    missing = failure("http://proxy.example:3128")
+    assert "no usable response from the proxy proxy.example:3128 (option proxy): its name cannot" in missing.message
+    assert missing.effect is Effect.NOT_SENT
+
+
+@pytest.mark.newest_core
+def test_beyond_the_proxy_the_vendor_is_named(canned: Callable[..., CannedProxy]) -> None:
+    tunnel = canned(b"HTTP/1.1 200 Connection established\r\n\r\nno TLS here, only text").address
+    error = failure(f"http://{tunnel}")
+    assert "vendor.example" in error.message
+    assert "proxy" not in error.message
+    lost = canned(b"").address
+    error = failure(f"http://{lost}", "http://vendor.example/x")
+    assert "no usable response from vendor.example" in error.message
+    assert error.effect is Effect.UNKNOWN
+
+
+@pytest.mark.newest_core
+def test_the_environment_names_the_proxy_unless_an_option_does(
+    canned: Callable[..., CannedProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = canned(b"HTTP/1.1 407 No\r\n\r\n").address
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{refusing}")
+    error = failure("")
+    assert f"the proxy {refusing} (environment variable HTTPS_PROXY) requires a user name and" in error.message
+    assert "Add them to its URL" in error.message
+    assert "127.0.0.1:9 (option proxy)" in failure(DEAD).message
+    direct = failure(DEAD, "https://127.0.0.1:9/x", use_proxy=False)
+    assert direct.message == "/x: no usable response from 127.0.0.1:9: connection refused."
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert failure("", "https://127.0.0.1:9/x").message == direct.message
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:9")
+    assert re.search("SOCKS proxy of the environment variable HTTPS_PROXY needs .*PySocks|refused", failure("").message)
+
+
+@pytest.mark.newest_core
+def test_no_result_contains_what_a_proxy_repeats_of_its_credentials(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = base64.b64encode(f"{USER}:{WORD}".encode()).decode()
+    body = json.dumps({"Code": -7, "Msg": f"{WORD} {LOGIN} {encoded}", WORD: LOGIN})
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
+    repeating = CannedProxy((head + body).encode())
+    url = f"http://{LOGIN}{repeating.address}"
+    options = {"key": "QGDEMO01", "api_url": "http://vendor.example", "state_dir": str(tmp_path), "retries": 0}
+    results = [operate(WHITELIST_INFO, {**options, "proxy": url})]
+    monkeypatch.setenv("http_proxy", url)
+    results.append(operate(WHITELIST_INFO, options))
+    for result in results:
+        assert result["failed"], result
+        assert "****" in json.dumps(result), result
+        assert not re.search(f"HUSH|WORD%|{encoded[6:-6]}", json.dumps(result)), result
+    repeating.close()
+
+
+@pytest.mark.newest_core
+def test_tasks_use_the_proxy_of_option_variable_or_environment_with_its_credentials(
+    sim: Simulator, playground: Playground, proxy: str
+) -> None:
+    good, bad = f"http://{LOGIN}{proxy}", f"http://{USER}:HUSHWRONG@{proxy}"
+    tasks: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "environment": ({}, {}),
+        "variable": ({}, {"qg_proxy": bad}),
+        "option": ({"proxy": good}, {"qg_proxy": bad}),
+        "direct": ({"use_proxy": False}, {"qg_proxy": bad}),
+        "direct by variable": ({"proxy": bad}, {"qg_use_proxy": False}),
+        "mistyped": ({"proxy": f"{USER}:{WORD}@{proxy}"}, {}),
+        "delegated": ({"proxy": bad}, {}),
+    }
+    listed = [
+        {"name": name, "qingguo.qgnet.qg_whitelist_info": options, "vars": variables, "ignore_errors": True}
+        for name, (options, variables) in tasks.items()
+    ]
+    listed[-1]["delegate_to"] = "bastion"
+    play = {"hosts": "h1", "gather_facts": False, "tasks": listed}
+    run = playground.play(
+        "\n" + json.dumps([play]),
+        inventory="h1\nbastion\n[all:vars]\nansible_connection=local\n",
+        arguments=["-vvv"],
+        environment={"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "HTTP_PROXY": good, "NO_PROXY": ""},
+    )
+    failed = {task.name for task in run.tasks if task.status == "failed"}
+    assert failed == {"variable", "mistyped", "delegated"}
+    for name in ("variable", "delegated"):
+        message = run.of(name).result["msg"]
+        assert f"the proxy {proxy} (option proxy) does not accept the user name and the password" in message, message
+    assert run.of("mistyped").result["msg"].startswith("proxy cannot be used: give http://HOST:PORT, or http://USER:")
+    assert calls(sim) == [QUERY] * 4
+    assert not re.search("HUSH", run.output.replace(json.dumps(listed), "")), run.output
+
+
+@pytest.mark.newest_core
+def test_https_goes_through_a_tunnel_of_the_proxy(proxy: str, tmp_path: Path) -> None:
+    authority, folder = trustme.CA(), tmp_path / "tls"
+    folder.mkdir()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    issued = authority.issue_cert("127.0.0.1")
+    both = str(folder / "both.pem")
+    issued.private_key_and_cert_chain_pem.write_to_path(both)
+    arguments = ["--tls-cert", both, "--tls-key", both, "--minute", "2"]
+    with running_simulator(arguments, verify=str(folder / "ca.pem")) as secure:
+        options = {
+            "key": secure.key,
+            "api_url": secure.api_url,
+            "ca_path": str(folder / "ca.pem"),
+            "state_dir": str(tmp_path / "state"),
+            "proxy": f"http://{LOGIN}{proxy}",
+            "retries": 0,
+        }
+        found = operate(WHITELIST_INFO, options)
+        assert found["count"] == 0, found
+        wrong = operate(WHITELIST_INFO, {**options, "proxy": f"http://{proxy}"})
+        assert f"the proxy {proxy} (option proxy) requires a user name and a password (HTTP 407)" in wrong["msg"]
+        assert len(secure.journal()) == 1
