@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# Imported before Ansible starts a process for each host.
+from .._api.classic.client import ProxyApi
+from .._api.product.client import ProductApi
 from .._core.validation import check_at_least
 from .._task.operation import Mode, Operation
 from .._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS, check_quota, product_api, proxy_api
@@ -21,6 +24,7 @@ from .product import CLASSIC
 def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     wanted = check_at_least(params["at_least"])
     check_quota(params["product"])
+    api: ProxyApi | ProductApi
     api = proxy_api(params, mode.announcer) if params["product"] == CLASSIC else product_api(params, mode.announcer)
     quota = api.quota()
     return {

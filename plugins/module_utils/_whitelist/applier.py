@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
-from .._api.classic.client import ProxyApi
 from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL, ApiError
 from .._api.classic.exchange import PostRejected
 from .._core.errors import CallError, QgError, TransportError, WaitBudgetExceeded
@@ -31,6 +31,9 @@ from .plan import (
     plan,
     refusal_error,
 )
+
+if TYPE_CHECKING:
+    from .._api.classic.client import ProxyApi
 
 #: Rounds without progress before the run gives up.
 MAX_STALLS = 3

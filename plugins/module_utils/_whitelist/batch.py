@@ -13,9 +13,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._api.classic.client import ProxyApi, WhitelistReading
 from .._api.classic.errors import RATE_LIMITED
 from .._api.transport import service_of
 from .._core.errors import OptionError, QgError, TransportError, WaitBudgetExceeded
@@ -30,6 +29,9 @@ from .host_plan import desired_for_hosts, host_registration, host_result
 from .merge import compatible_with_first, merge_desired, split_result
 from .plan import DesiredWhitelist, WhitelistResult
 from .results import NO_USAGE, summary_of, task_result
+
+if TYPE_CHECKING:
+    from .._api.classic.client import ProxyApi, WhitelistReading
 
 
 def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | None) -> None:

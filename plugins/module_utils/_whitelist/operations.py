@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# Imported before Ansible starts a process for each host.
 from .._api.classic.client import ProxyApi
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError
