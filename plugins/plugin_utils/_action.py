@@ -66,7 +66,7 @@ class QgAction(ActionBase):
         return str(self._task.action).rpartition(".")[2]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Refuse async, note the variables, and return what Ansible prepares for the result; a subclass does the work."""
+        """Refuse async, note the variables, and return what Ansible prepares; a subclass does the work."""
         if self._task.async_val:
             raise AnsibleActionFail(
                 f"async is not supported by {self._name}: remove async and poll from the task. Options such as timeout "

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Calls through the proxy of the control node: which one is used, and that its failures are told from the vendor's."""
+"""Calls through the proxy of the control node: which one is used, and how messages name its failures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from simulator_fixture import Simulator, running_simulator
 
 USER, WORD = "proxyuser", "HUSH+/WORD%7"
 LOGIN = "proxyuser:HUSH%2B%2FWORD%257@"
-#: Where nobody listens.
+#: Where no server listens.
 DEAD = "http://127.0.0.1:9"
 
 
