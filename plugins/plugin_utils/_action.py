@@ -142,7 +142,8 @@ class QgAction(ActionBase):
         try:
             self.use_own_names(spec)
             self.adopt_variables(spec)
-            check_option_names(self._name, self._task.args.keys() - _GROUP_OPTIONS, spec)
+            own = [option for option in self._task.args if option not in _GROUP_OPTIONS]
+            check_option_names(self._name, own, spec)
             check_selectors(self.selectors(), self._task.args)
             check_option_types(self._task.args, spec)
             for name, value in self._task.args.items():

@@ -43,9 +43,10 @@ _OTHER_NAMES = {
 }
 
 
-def check_option_names(owner: str, names: Iterable[str], known: Collection[str]) -> None:
+def check_option_names(owner: str, names: Iterable[Any], known: Collection[str]) -> None:
     """Refuse an option that does not exist; ``owner`` is the plugin whose options are ``known``."""
-    unknown = min(set(names) - set(known), default=None)
+    # YAML also has names that are not text.
+    unknown = next((str(name) for name in names if name not in known), None)
     if unknown is not None:
         options = {_plain(option): option for option in sorted(known) if not option.startswith("_")}
         others = [other for other in _OTHER_NAMES.get(_plain(unknown), ()) if other in options]

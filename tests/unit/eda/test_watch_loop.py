@@ -326,7 +326,7 @@ ACCOUNT = {"balance_below": 1, "app_id": "agent", "app_key": APP_KEY}
             {"quota_below": 1},
             "key is missing: give it as option of qg_watch or as QG_KEY in the environment of the control node.",
         ),
-        ({**GOOD, "quota": 3}, "quota is not an option of qg_watch: use quota_below, "),
+        ({**GOOD, "quota": 3}, "quota is not an option of qg_watch: did you mean quota_below?"),
         ({**GOOD, "feedback": True}, "feedback is not an option of qg_watch"),
         ({**GOOD, "quota_below": "few"}, "quota_below='few' cannot be used: give a whole number."),
         ({**GOOD, "quota_below": 1.5}, "quota_below=1.5 cannot be used: give a whole number."),
