@@ -158,7 +158,7 @@ def test_a_lost_response_is_repeated(sim: Simulator, fault: str) -> None:
         ({"tunnel": "http://tunnel.qg.net"}, "tunnel 'http://tunnel.qg.net' is not the address of a tunnel"),
         ({"tunnel": "tunnel.qg.net:99999"}, "is not the address of a tunnel: give HOST:PORT"),
         ({"control_port": 0}, "control_port"),
-        ({"pwd": ""}, "pwd is empty: give it in the option pwd or the environment QG_PWD"),
+        ({"pwd": ""}, "pwd is empty: give it, or leave the option out to use qg_pwd or QG_PWD"),
         ({"timeout": 0}, "timeout"),
     ],
 )
