@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Mapping
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.module_utils.basic import missing_required_lib
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
@@ -25,6 +27,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation imp
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue
@@ -32,6 +35,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
     PROXY_API_OPTIONS,
+    STATE_OPTIONS,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, without_aliases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
@@ -42,6 +46,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     host_request,
     submit_host,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import (
+    complete_result,
+    summary_of_run,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value
@@ -50,7 +58,7 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSE
 _IN_STEP = ("linear", "ansible.builtin.linear", "ansible.legacy.linear")
 
 SPEC: Spec = {
-    "step": {"type": "str", "choices": ["detect", "register"], "required": True},
+    "step": {"type": "str", "choices": ["detect", "register", "summarize"], "required": True},
     "vars_prefix": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "ips": {"type": "list", "elements": "str"},
@@ -124,19 +132,33 @@ def _parse_verification(params: Mapping[str, Any]) -> DetectionRequest:
 class ActionModule(QgAction):
     """Detects over the connection of the host; registers only on the control node."""
 
+    _opened: State | None = None
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the step of the task, and return its result."""
+        """Run the step of the task, and return its result; that of a host is complete, also if the host has failed."""
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
         self._adopt_variables(variables)
+        if self._task.args.get("step") == "summarize":
+            self._set_variable("summary")
+            return {**result, **self.guarded(lambda: self._summarize(variables))}
+        try:
+            own = self._result_of_host(variables)
+        except AnsibleConnectionFailure as error:
+            own = {"unreachable": True, "msg": str(error)}
+        except AnsibleActionFail as error:
+            own = {"failed": True, "msg": str(error)}
+        own = complete_result(own)
+        self._record(variables, own)
+        # A host that reports for all must not replace the results of the others.
+        if not (self._task.run_once and self._task.args.get("step") == "register"):
+            self._set_variable("result")
+        return {**result, **own}
+
+    def _result_of_host(self, variables: dict[str, Any]) -> dict[str, Any]:
         params = self.validated(SPEC)
         if REQUESTS_IMPORT_ERROR is not None:
-            return {
-                **result,
-                "failed": True,
-                "msg": missing_required_lib("requests"),
-                "exception": REQUESTS_IMPORT_ERROR,
-            }
+            return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
         if self._task.delegate_to:
             raise AnsibleActionFail(
                 "qg_egress_whitelist acts for its own host and cannot be delegated. If only another host reaches the "
@@ -147,7 +169,7 @@ class ActionModule(QgAction):
         step = self._detect if params["step"] == "detect" else self._register
 
         own = self.guarded(lambda: step(StepOptions.parse(params), variables))
-        return {**result, **self.guarded(lambda: redact(own, params, SPEC))}
+        return self.guarded(lambda: redact(own, params, SPEC))
 
     def selectors(self) -> tuple[str, ...]:
         """Return ips: without it, the host is contacted, or all of its registered addresses are removed."""
@@ -199,8 +221,7 @@ class ActionModule(QgAction):
             except QgError as error:
                 if options.host.fail:
                     raise
-                nothing = {"changed": False, "ips": [], "source_replies": [], "registered": []}
-                return {**nothing, "warnings": [error.message], **error.details}
+                return {"source_replies": [], "reasons": [error.message], "warnings": [error.message], **error.details}
             ips, source_replies = tuple(result.ips), result.source_replies
         request = host_request(options.host, run, host, ips, detected=detection is not None)
         registered = submit_host(queue, request, options.host, self._mode, self._task_in_step())
@@ -218,18 +239,11 @@ class ActionModule(QgAction):
             if options.host.fail:
                 raise QgError(f"No egress address of {host} was submitted in this run: run the step detect first.")
             text = f"No egress address of {host} is known, and therefore none was registered."
-            nothing: dict[str, list[str]] = {name: [] for name in ("ips", "registered", "unregistered", "obsolete")}
-            return {"changed": False, **nothing, "warnings": [text]}
+            before = RunResults(queue.store, run).get(host) or {}
+            return {"reasons": before.get("reasons") or [text], "warnings": [text]}
         result = apply_and_report(queue, request, options.host, self._mode)
-        if "summary" in result:
-            if "diff" in result["summary"]:
-                result["diff"] = result["summary"].pop("diff")
-            unregistered = _unregistered_hosts(variables, queue.hosts(run))
-            result["summary"]["unregistered_hosts"] = unregistered
-            if unregistered:
-                result["warnings"] = [
-                    f"Failed or unreachable before, and therefore not registered: {', '.join(unregistered)}."
-                ]
+        if "diff" in result.get("summary", {}):
+            result["diff"] = result["summary"].pop("diff")
         if result.get("failed") is False:
             result.setdefault("warnings", []).append(result.pop("msg"))
         verify = options.verification if options.host.state == "present" and not self._task.check_mode else None
@@ -238,13 +252,67 @@ class ActionModule(QgAction):
                 result["exit_ips"] = self._verify_through_proxy(verify, options.verify_wait)
             except QgError as error:
                 # The changes of the whitelist are reported nevertheless.
-                result.update({**error.as_result(), "failed": True})
+                result.update({**error.as_result(), "reasons": [error.message], "failed": True})
         return result
+
+    def _summarize(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """Return the summary of the hosts of the play. It must not fail: that would hide what failed before."""
+        hosts = list(variables.get("ansible_play_hosts_all") or ())
+        alive = set(variables.get("ansible_play_hosts") or ())
+        results: dict[str, dict[str, Any] | None] = {}
+        warnings = []
+        try:
+            results = RunResults(self._state(), run_id()).of_play(self._play_id())
+        except QgError as error:
+            warnings.append(error.message)
+        summary = summary_of_run(hosts, alive, results)
+        if summary["unreached_hosts"]:
+            names = ", ".join(summary["unreached_hosts"])
+            warnings.append(f"Failed or unreachable before, and therefore not registered: {names}.")
+        return {"changed": False, **summary, **({"warnings": warnings} if warnings else {})}
+
+    def _record(self, variables: dict[str, Any], own: dict[str, Any]) -> None:
+        """Keep the result of the host for the summary. A state directory that cannot be used is reported elsewhere."""
+        host = variables["inventory_hostname"]
+        with contextlib.suppress(QgError):
+            results = RunResults(self._state(), run_id())
+            if self._task.args.get("step") == "register":
+                results.finish(host, own)
+            else:
+                final = bool(own["registered"] or own["reasons"])
+                in_step = self._task_in_step() is not None
+                results.begin(host, self._play_id(), own, in_step=in_step, final=final)
+
+    def _set_variable(self, name: str) -> None:
+        """Let Ansible register the result under the name with vars_prefix, even if the task fails.
+
+        The keyword "register" in the role would be wrong for a host that skips the task: Ansible then does not evaluate
+        the template in run_once, and registers "skipped" for all hosts. Facts would be lost if a task fails.
+        """
+        task, prefix = self._task, self._task.args.get("vars_prefix")
+        if prefix and not task.register:
+            task.register = f"{prefix}{name}"
+            # Since ansible-core 2.21, it is a dictionary, which this makes of a name.
+            if hasattr(task, "_validate_register"):
+                task._validate_register(None, "register", task.register)
+
+    def _play_id(self) -> str:
+        return str(self._task.get_play()._uuid)
 
     def _queue(self, options: StepOptions) -> WriteQueue:
         api = options.host.api
-        state = State(api.state_dir, api.transport.max_wait, self._mode.announcer)
-        return queue_for(api, state, check=self._mode.check)
+        self._opened = State(api.state_dir, api.transport.max_wait, self._mode.announcer)
+        return queue_for(api, self._opened, check=self._mode.check)
+
+    def _state(self) -> State:
+        """Return the state directory, also if other options are wrong."""
+        if self._opened is None:
+            given = self._task.args.get("state_dir")
+            options = {} if given is None else {"state_dir": given}
+            self._opened = State(
+                ArgumentSpecValidator(STATE_OPTIONS).validate(options).validated_parameters["state_dir"], 0
+            )
+        return self._opened
 
     def _verify_through_proxy(self, request: DetectionRequest, max_wait: float) -> list[str]:
         """Return the exits of the proxy; retried for ``max_wait``, since a change may take effect with a delay."""
@@ -270,9 +338,3 @@ class ActionModule(QgAction):
 def _inventory_id(variables: dict[str, Any]) -> str:
     """Return the inventories in use: a host with the same name in another inventory is another host."""
     return "\n".join(str(source) for source in variables.get("ansible_inventory_sources") or ["unnamed"])
-
-
-def _unregistered_hosts(variables: dict[str, Any], known: set[str]) -> list[str]:
-    """Return the hosts of the play that failed or were unreachable before they were registered."""
-    alive = set(variables.get("ansible_play_hosts") or ())
-    return sorted(host for host in variables.get("ansible_play_hosts_all") or () if host not in alive | known)

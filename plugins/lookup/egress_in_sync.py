@@ -2,26 +2,33 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the role egress_whitelist has anything left to do, for its own run_once."""
+"""Whether one host can run a task of the role egress_whitelist for all, for its run_once."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: egress_in_sync
-short_description: Whether all hosts of a run are in sync
+short_description: Whether one host of a run can act for all
 version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Returns whether the step V(detect) of M(qingguo.qgnet.qg_egress_whitelist) has found the addresses of all its hosts
-    on the whitelist. If so, one host can run the step V(register) and report for all.
-  - Use it for C(run_once) of that second step, as the role P(qingguo.qgnet.egress_whitelist#role) does. No host is
-    omitted, because the result is V(true) only if every host is in sync.
-  - The result is V(false) for every strategy except P(ansible.builtin.linear#strategy).
+  - Returns whether one host can run a step of M(qingguo.qgnet.qg_egress_whitelist) for all hosts of its batch. Use it
+    for C(run_once) of that step, as the role P(qingguo.qgnet.egress_whitelist#role) does.
+  - One host can run the step V(register) if the step V(detect) has found the addresses of all its hosts on the
+    whitelist. No host is omitted, because the result is V(true) only if every host is in sync. One host can always run
+    the step V(summarize).
+  - The result is V(false) for every strategy except P(ansible.builtin.linear#strategy), and if the first host of the
+    batch has skipped the step V(detect), because all hosts would skip the step with it.
   - It makes no call and changes nothing.
 options:
   _terms:
     description: The lookup takes no terms.
+  step:
+    description: The O(qingguo.qgnet.qg_egress_whitelist#module:step) that is to run on one host.
+    type: str
+    choices: [register, summarize]
+    default: register
   state_dir:
     description:
       - The O(qingguo.qgnet.qg_egress_whitelist#module:state_dir) of the two steps. With another directory, the result
@@ -59,6 +66,7 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import is_in_sync
@@ -79,10 +87,20 @@ class LookupModule(LookupBase):
         directory = self.get_option("state_dir")
         if not os.path.isdir(os.path.expanduser(directory)):
             return [False]
+        # Ansible runs the step on the first of these. If that host is skipped, all others would be skipped with it.
+        first = next(iter((variables or {}).get("ansible_play_batch") or ()), "")
+        summarizes = self.get_option("step") == "summarize"
         try:
             with contextlib.closing(State(directory, max_wait=0)) as state:
                 # Keywords are evaluated in the process of the run; by some releases of ansible-core in workers, too.
-                return [any(is_in_sync(state, run_id(process)) for process in (os.getpid(), os.getppid()))]
+                runs = [run_id(process) for process in (os.getpid(), os.getppid())]
+                return [
+                    any(
+                        RunResults(state, run).has_begun(first, in_step=summarizes)
+                        and (summarizes or is_in_sync(state, run))
+                        for run in runs
+                    )
+                ]
         except QgError:
             # The step itself reports what is wrong with the directory.
             return [False]

@@ -14,25 +14,30 @@ version_added: 0.1.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
-  - Two tasks register a whole fleet. The task with O(step=detect) detects the egress IPs of each host, like
-    M(qingguo.qgnet.qg_egress_ip_info), and adds them to the write queue on the control node. The task with
-    O(step=register) updates the whitelist. The first host that reaches it writes for all queued hosts of the same key,
-    and each host gets its own result.
+  - Two tasks register a whole fleet, and a third one summarizes the results. The task with O(step=detect) detects the
+    egress IPs of each host, like M(qingguo.qgnet.qg_egress_ip_info), and adds them to the write queue on the control
+    node. The task with O(step=register) updates the whitelist. The first host that reaches it writes for all queued
+    hosts of the same key, and each host gets its own result.
   - For hosts that were registered with the same addresses before, the first task checks whether they are still on the
     whitelist. The first such host reads the whitelist for all. If all hosts are in sync, only one host runs the second
     task, provided that its C(run_once) is P(qingguo.qgnet.egress_in_sync#lookup) as in the example.
+  - With O(vars_prefix), the tasks set variables, also if they fail. The first two set the result of the host under the
+    prefix and C(result), and the task with O(step=summarize) sets its result under the prefix and C(summary). If one
+    host runs a task with C(run_once), its summary is set on all hosts of the batch, and its own result on none.
   - It works with every strategy, with C(serial) and C(--limit), and with skipped, failed and unreachable hosts.
   - The control node records the registered addresses of each host. When they change, the former ones are removed,
     unless another host still uses them. If the records are lost, former addresses remain on the whitelist, and
     deregistering a host also removes an address that it shares with hosts without a record.
   - A host can report at most O(samples) addresses in a run. It never removes an address that is registered for another
     host, in any inventory.
-  - The role C(qingguo.qgnet.egress_whitelist) consists of these two tasks.
+  - The role C(qingguo.qgnet.egress_whitelist) consists of these tasks.
 options:
   step:
-    description: The step that this task performs. Both tasks take the same options.
+    description:
+      - The step that this task performs. The tasks take the same options.
+      - With V(summarize), only O(state_dir) matters, and the task never fails.
     type: str
-    choices: [detect, register]
+    choices: [detect, register, summarize]
     required: true
   vars_prefix:
     description:
@@ -133,6 +138,12 @@ EXAMPLES = r"""
         step: register
       # By one host alone, where there is nothing to be done for any of them.
       run_once: "{{ lookup('qingguo.qgnet.egress_in_sync') | bool }}"
+
+  always:
+    - name: Summarize the results
+      qingguo.qgnet.qg_egress_whitelist:
+        step: summarize
+      run_once: "{{ lookup('qingguo.qgnet.egress_in_sync', step='summarize') | bool }}"
 """
 
 RETURN = r"""
@@ -166,6 +177,28 @@ obsolete:
   type: list
   elements: str
   sample: []
+added:
+  description:
+    - The addresses of the host that were added.
+    - With O(step=summarize), all addresses that were added.
+  returned: always
+  type: list
+  elements: str
+  sample: [203.0.113.5]
+removed:
+  description:
+    - The addresses that were removed because of the host.
+    - With O(step=summarize), all addresses that were removed.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+reasons:
+  description: Why the host is not as desired. Empty if it is.
+  returned: with O(step=detect) and O(step=register), also if the task fails
+  type: list
+  elements: str
+  sample: []
 exit_ips:
   description: The exit IPs of O(verify_proxy), as the echo service reported them.
   returned: with O(verify_proxy)
@@ -174,8 +207,7 @@ exit_ips:
   sample: [198.51.100.1]
 summary:
   description: The result of the write for all hosts.
-  returned: with O(step=register), for the host that wrote or reports for all; after a failure it may contain only
-    RV(summary.unregistered_hosts)
+  returned: with O(step=register), for the host that wrote or reports for all; empty after a failure
   type: dict
   contains:
     added:
@@ -201,16 +233,55 @@ summary:
       description: The API usage (calls, retries and seconds waited), including the query of the first task.
       type: dict
       returned: when the whitelist could be read
-    unregistered_hosts:
-      description: Hosts of the play that failed or were unreachable before, and were therefore not registered.
-      type: list
-      elements: str
-      returned: always
   sample:
     added: [203.0.113.5, 203.0.113.6]
     removed: []
     refused: []
     count: 2
     api: {calls: 3, retries: 0, waited_seconds: 0.0}
-    unregistered_hosts: []
+hosts:
+  description: The number of hosts of the play.
+  returned: with O(step=summarize)
+  type: int
+  sample: 3
+in_sync:
+  description: The number of hosts that are as desired.
+  returned: with O(step=summarize)
+  type: int
+  sample: 1
+changed_hosts:
+  description: The addresses that were added and removed for each host for which there are any.
+  returned: with O(step=summarize)
+  type: dict
+  sample:
+    web1: {added: [203.0.113.5], removed: []}
+unregistered_hosts:
+  description: The reasons of each host that is not as desired.
+  returned: with O(step=summarize)
+  type: dict
+  sample:
+    web2: ["203.0.113.6 could not be registered: the whitelist is full."]
+unreached_hosts:
+  description: Hosts that failed before they were detected, or are unreachable.
+  returned: with O(step=summarize)
+  type: list
+  elements: str
+  sample: [web3]
+pending_hosts:
+  description: Hosts without a result so far. They skipped the tasks, or their turn comes later.
+  returned: with O(step=summarize)
+  type: list
+  elements: str
+  sample: []
+refused:
+  description: Addresses that the vendor refused, with code and reason.
+  returned: with O(step=summarize)
+  type: list
+  elements: dict
+  sample: []
+api:
+  description: The API usage of the run (calls, retries and seconds waited).
+  returned: with O(step=summarize)
+  type: dict
+  sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from fleet_kit import Fleet
 from harness import LAUNCHER, Operate, Playground, Result, operate
 from simulator_fixture import Simulator, sim, simulator, simulator_arguments
 
@@ -127,3 +129,21 @@ def playground(playground_folder: Path, minute: float) -> Iterator[Playground]:
     playground_folder.mkdir(exist_ok=True)
     yield Playground(playground_folder, minute)
     shutil.rmtree(playground_folder)
+
+
+@pytest.fixture(scope="session")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the state of a fleet in sync is kept."""
+    return tmp_path_factory.mktemp("fleet") / "state"
+
+
+@pytest.fixture
+def fleet(sim: Simulator, playground: Playground, snapshot: Path) -> Fleet:
+    return Fleet(sim, playground, snapshot=snapshot)
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]

@@ -6,161 +6,17 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
-from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from fleet_kit import DETECT, OTHER_KEY, REGISTER, Fleet, changed, play, public, registered, reports, summaries, writers
 from harness import ADD, DEL, QUERY, Playground, Run, assert_one_sentence, calls, numeric
 from other_hosts import forging_path, reached_by_ssh
 from parameters import spread
 from simulator_fixture import Simulator
-
-OTHER_KEY = "QGOTHER1"
-DETECT, REGISTER = "Detect the egress addresses", "Update the whitelist"
-
-PLAY = """
-- hosts: "{{ qg_hosts | default('all') }}"
-  gather_facts: false
-  %s
-  pre_tasks: [%s]
-  roles:
-    - role: qingguo.qgnet.egress_whitelist
-      %s
-"""
-
-
-def play(header: str = "", before: str = "", role: str = "") -> str:
-    return PLAY % (header, before, role)
-
-
-def public(number: int) -> str:
-    """The address under which the internet sees a host."""
-    return f"203.0.113.{number}"
-
-
-@dataclass
-class Fleet:
-    """Hosts h1, h2, ..., each with a source address of its own, and the simulator's picture of them."""
-
-    sim: Simulator
-    playground: Playground
-    size: int = 6
-    snapshot: Path | None = None
-    lines: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.sim.control("PUT", "/map", {self.source(n): public(n) for n in self.numbers})
-        self.lines = {
-            f"h{n}": f"ansible_connection=local egress_whitelist_source_address={self.source(n)}" for n in self.numbers
-        }
-
-    @property
-    def numbers(self) -> range:
-        return range(1, self.size + 1)
-
-    @property
-    def hosts(self) -> list[str]:
-        return list(self.lines)
-
-    @property
-    def all_addresses(self) -> list[str]:
-        return [public(n) for n in self.numbers]
-
-    @staticmethod
-    def source(number: int) -> str:
-        return f"127.0.1.{number}"
-
-    def move(self, **addresses: str) -> None:
-        """Give hosts another public address."""
-        self.sim.control("PATCH", "/map", {self.source(int(host[1:])): ip for host, ip in addresses.items()})
-
-    def put_in_sync(self) -> None:
-        """Register all hosts: with the role once a session, and later with the state that it left."""
-        assert self.snapshot is not None
-        if self.snapshot.exists():
-            shutil.copytree(self.snapshot, self.playground.state_dir)
-            self.sim.configure(whitelist=self.all_addresses)
-            return
-        self.run().ok()
-        assert numeric(self.sim.whitelist()) == self.all_addresses
-        shutil.copytree(self.playground.state_dir, self.snapshot)
-
-    def inventory(self, **variables: Any) -> str:
-        common = {
-            "egress_whitelist_key": self.sim.key,
-            "egress_whitelist_api_url": self.sim.api_url,
-            "egress_whitelist_sources": f"['{self.sim.api_url}/ip', '{self.sim.api_url}/json']",
-            "egress_whitelist_allow_non_global": "true",
-            **variables,
-        }
-        hosts = "\n".join(f"{host} {rest}" for host, rest in self.lines.items())
-        settings = "\n".join(f"{name}={value}" for name, value in common.items() if value is not None)
-        return f"{hosts}\n[all:vars]\n{settings}\n"
-
-    def run(
-        self,
-        playbook: str | None = None,
-        *,
-        inventory: str | None = None,
-        arguments: Sequence[str] = (),
-        variables: Mapping[str, Any] | None = None,
-        **common: Any,
-    ) -> Run:
-        """Run the role with a journal that begins anew."""
-        self.sim.control("DELETE", "/journal")
-        self.sim.control("DELETE", "/windows")
-        return self.playground.play(
-            playbook or play(),
-            inventory=inventory or self.inventory(**common),
-            arguments=arguments,
-            variables=variables,
-        )
-
-
-@pytest.fixture(scope="session")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the state of a fleet in sync is kept."""
-    return tmp_path_factory.mktemp("fleet") / "state"
-
-
-@pytest.fixture
-def fleet(sim: Simulator, playground: Playground, snapshot: Path) -> Fleet:
-    return Fleet(sim, playground, snapshot=snapshot)
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
-
-
-def registered(run: Run) -> dict[str, list[str]]:
-    """What each host was reported of itself: where nothing had to be done for it, the first task did that already."""
-    at_once = {host: task.result.get("registered") for host, task in run.by_host(DETECT).items()}
-    reported = {host: task.result.get("registered", []) for host, task in run.by_host(REGISTER).items()}
-    return {host: ips for host, ips in at_once.items() if ips} | reported
-
-
-def changed(run: Run) -> set[str]:
-    return {host for host, task in run.by_host(REGISTER).items() if task.result["changed"]}
-
-
-def writers(run: Run) -> set[str]:
-    """The hosts that wrote for all: they have changed the whitelist, whatever became of their own addresses."""
-    return {host for host, task in run.by_host(REGISTER).items() if "summary" in task.result}
-
-
-def reports(run: Run) -> list[dict[str, Any]]:
-    """What the hosts that wrote for all tell of it."""
-    return [task.result["summary"] for task in run.tasks if task.name == REGISTER and "summary" in task.result]
-
 
 STRATEGIES = [
     pytest.param("", 1, id="linear"),
@@ -230,7 +86,6 @@ def test_one_host_reports_for_all_of_a_fleet_in_sync(fleet: Fleet) -> None:
             "removed": [],
             "refused": [],
             "count": fleet.size,
-            "unregistered_hosts": [],
             "api": {"calls": 1, "retries": 0, "waited_seconds": 0.0},
         }, mode
         assert "run_once" not in run.output, mode
@@ -337,7 +192,7 @@ def test_a_host_that_has_failed_is_named_at_rest_as_well(fleet: Fleet) -> None:
     run = fleet.run(play(before=fail))
     assert run.rc == 2
     assert calls(fleet.sim) == [QUERY]
-    assert [report["unregistered_hosts"] for report in reports(run)] == [["h1"]]
+    assert [summary["unreached_hosts"] for summary in summaries(run)] == [["h1"]]
     assert "not registered: h1" in " ".join(run.output.split())
     assert len(run.by_host(REGISTER)) == 1
 
@@ -441,7 +296,7 @@ def test_a_first_host_that_has_failed_is_named_and_is_no_hindrance(fleet: Fleet,
     assert run.rc == 2
     assert registered(run) == {f"h{n}": [public(n)] for n in fleet.numbers if n != 1}
     assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[1:]
-    assert {host for report in reports(run) for host in report["unregistered_hosts"]} == {"h1"}
+    assert {host for summary in summaries(run) for host in summary["unreached_hosts"]} == {"h1"}
     assert "not registered: h1" in " ".join(run.output.split())
     if header == "":
         assert calls(fleet.sim) == [QUERY, ADD, QUERY]
@@ -452,7 +307,7 @@ def test_a_first_host_that_is_skipped_is_no_hindrance(fleet: Fleet, header: str)
     run = fleet.run(play(header, role="when: inventory_hostname != 'h1'")).ok()
     assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[1:]
     # It was not wanted, so it is not missed.
-    assert [report["unregistered_hosts"] for report in reports(run)] == [[]] * len(reports(run))
+    assert {host for summary in summaries(run) for host in summary["unreached_hosts"]} == set()
 
 
 @pytest.mark.parametrize("header", ["", "serial: 2", "strategy: free"])
@@ -462,10 +317,10 @@ def test_an_unreachable_first_host_is_named_and_is_no_hindrance(fleet: Fleet, he
     assert run.rc == 4
     assert run.of(DETECT, "h1").status == "unreachable"
     assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[1:]
-    assert {host for report in reports(run) for host in report["unregistered_hosts"]} <= {"h1"}
+    assert {host for summary in summaries(run) for host in summary["unreached_hosts"]} <= {"h1"}
     if header == "":
         assert calls(fleet.sim) == [QUERY, ADD, QUERY]
-        assert [report["unregistered_hosts"] for report in reports(run)] == [["h1"]]
+        assert [summary["unreached_hosts"] for summary in summaries(run)] == [["h1"]]
 
 
 @pytest.mark.newest_core
@@ -477,7 +332,7 @@ def test_a_host_whose_address_is_uncertain_fails_alone(fleet: Fleet) -> None:
     assert run.of(DETECT, "h2").status == "failed"
     assert_one_sentence(run.of(DETECT, "h2").result["msg"])
     assert numeric(fleet.sim.whitelist()) == [ip for ip in fleet.all_addresses if ip != public(2)]
-    assert reports(run)[0]["unregistered_hosts"] == ["h2"]
+    assert list(summaries(run)[0]["unregistered_hosts"]) == ["h2"]
 
 
 @pytest.mark.newest_core
@@ -492,7 +347,7 @@ def test_a_host_whose_address_is_uncertain_may_be_left_out(fleet: Fleet) -> None
     assert_one_sentence(found["warnings"][0])
     assert "No egress address of h2 is known" in run.of(REGISTER, "h2").result["warnings"][0]
     assert numeric(fleet.sim.whitelist()) == [ip for ip in fleet.all_addresses if ip != public(2)]
-    assert [report["unregistered_hosts"] for report in reports(run)] == [[]]
+    assert [list(summary["unregistered_hosts"]) for summary in summaries(run)] == [["h2"]]
     # The fleet is in sync without it.
     again = fleet.run().ok()
     assert calls(fleet.sim) == [QUERY]

@@ -22,9 +22,9 @@ from typing import Any
 
 import pytest
 from crowd import CLIENT, MOMENTS, OPERATION, add_one, mortal
+from fleet_kit import REGISTER, Fleet, play, reports
 from harness import ADD, DEL, QUERY, Operate, Playground, Result, assert_one_sentence, block, calls, numeric
 from simulator_fixture import Simulator, running_simulator
-from test_fleet import REGISTER, Fleet, play, reports
 
 OTHER_KEY = "QGOTHER1"
 

@@ -21,6 +21,7 @@ from . import (
     rate_limiter,
     registrations,
     reported,
+    run_results,
     whitelist_cache,
     whitelist_writes,
     write_queue,
@@ -29,7 +30,7 @@ from .directory import DATABASE_NAME, FIX
 
 _STORES = (
     *(rate_limiter, write_queue, whitelist_cache, registrations, whitelist_writes, reported),
-    *(lease_store, monopoly_store, paid_calls),
+    *(lease_store, monopoly_store, paid_calls, run_results),
 )
 _STATEMENTS = tuple(chain.from_iterable(store.SCHEMA.split(";") for store in _STORES))
 #: "QGNT", which marks the file as ours (SQLite's application_id), and the number of this schema (user_version).
@@ -38,7 +39,7 @@ APPLICATION_ID, VERSION = 0x51474E54, 12
 _LAST_UNMARKED = 5
 #: Tables that only hold what is in progress: a newer schema starts with empty ones.
 _TRANSIENT = frozenset(
-    {"rate_calls", "rate_blocks", "write_requests", "whitelist_cache"}
+    {"rate_calls", "rate_blocks", "write_requests", "whitelist_cache", "run_results"}
     | {"snapshots", "calls", "blocks", "wishes", "rounds", "readings"}
 )
 #: Tables whose rows a newer schema takes over, and the names that tables and columns had before.

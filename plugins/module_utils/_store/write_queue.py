@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.errors import WaitBudgetExceeded
 from .._core.waiting import Wait
 from .directory import StateError
+from .run_results import purge_results
 from .runs import is_run_finished
 from .whitelist_cache import WhitelistCache
 
@@ -136,10 +137,6 @@ class _RequestTable:
         """Return the request of a host, if it has one for this key and inventory."""
         rows = self._rows("id = ? AND key = ? AND inventory = ?", f"{run}/{host}", self.key, inventory)
         return next((request for request, _renewed_at in rows), None)
-
-    def hosts(self, run: str) -> set[str]:
-        """Return all hosts of a run that have a request, for any key."""
-        return {row[0] for row in self.store.rows("SELECT host FROM write_requests WHERE run = ?", run)}
 
     def result(self, request: WriteRequest) -> Result | None:
         """Return the result of a request, if there is one yet."""
@@ -250,6 +247,7 @@ class WriteQueue(_RequestTable):
             database.executemany("DELETE FROM write_requests WHERE run = ?", over)
             database.execute(f"DELETE FROM write_requests WHERE enqueued_at <= ({newest})", (MAX_REQUESTS,))
         self.cache.forget_runs(over)
+        purge_results(self.store)
 
     def _attempt(
         self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float], *, enqueued: bool

@@ -240,8 +240,10 @@ class WriteBatch:
         reporter = group.requests[0].id
         own = reporter == self._request.id
         summary = summary_of(part, self.api_usage if own else NO_USAGE, diff=self._mode.diff or not own)
-        changed = bool(part.added or part.removed)
-        results[reporter] |= {"changed": changed, "summary": summary}
+        results[reporter]["summary"] = summary
+        # A change is always reported, also one that concerns none of the hosts.
+        if (part.added or part.removed) and not any(result["changed"] for result in results.values()):
+            results[reporter]["changed"] = True
         if part.error and not any("not_in_sync" in result for result in results.values()):
             results[reporter] |= {**part.error.as_result(), "failed": True}
         return results

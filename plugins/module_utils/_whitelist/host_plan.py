@@ -66,12 +66,16 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
     """
     wanted, unwanted = _concerned(ips, former, result)
     missing, obsolete = wanted - result.after, unwanted & result.after
+    added, removed = wanted & set(result.added), unwanted & set(result.removed)
     part: dict[str, Any] = {
-        "changed": bool(wanted & set(result.added) or unwanted & set(result.removed)),
+        "changed": bool(added or removed),
         "ips": list(ips),
         "registered": numeric_order(wanted & result.after),
         "unregistered": numeric_order(missing),
         "obsolete": numeric_order(obsolete),
+        "added": numeric_order(added),
+        "removed": numeric_order(removed),
+        "reasons": [],
     }
     # Former addresses also stay while another host's address is refused: that is not an error of this one.
     if missing or (obsolete and not result.refused):
@@ -85,7 +89,7 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
             )
         reason = reason or QgError("the whitelist does not show the change.")
         text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {reason.message}"
-        part.update({**reason.as_result(), "msg": text, "not_in_sync": True})
+        part.update({**reason.as_result(), "msg": text, "reasons": [text], "not_in_sync": True})
     return part
 
 

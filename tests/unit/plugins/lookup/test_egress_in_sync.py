@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleLookupError
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue, WriteRequest
@@ -22,15 +24,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from documents import lookup_of
 
 
-def in_sync(terms: list[Any] | None = None, variables: dict[str, Any] | None = None, **options: Any) -> list[bool]:
+def in_sync(terms: list[Any] | None = None, first: str = "h", **options: Any) -> list[bool]:
+    variables = {"ansible_play_batch": [first, "another"]}
     answer: list[bool] = lookup_of(egress_in_sync)[0].run(terms or [], variables, **options)
     return answer
 
 
-def enqueue(directory: Path, process: int, *, no_op: bool) -> None:
+def enqueue(directory: Path, process: int, *, no_op: bool, in_step: bool = True, play: str = "p") -> None:
     state, run = State(str(directory)), run_id(process)
     request = WriteRequest({"ips": ["203.0.113.1"]}, 1, 1, id=f"{run}/h", run=run, host="h", inventory="f")
     WriteQueue(state, "k").enqueue(request, result={} if no_op else None)
+    RunResults(state, run).begin("h", play, {}, in_step=in_step, final=no_op)
     state.close()
 
 
@@ -42,6 +46,25 @@ def test_it_is_true_where_nothing_had_to_be_done(tmp_path: Path, process: Any) -
     assert in_sync(state_dir=str(directory)) == [True]
     enqueue(directory, process(), no_op=False)
     assert in_sync(state_dir=str(directory)) == [False]
+
+
+def test_one_host_summarizes_for_all_that_are_in_step(tmp_path: Path) -> None:
+    options = {"step": "summarize", "state_dir": str(tmp_path)}
+    enqueue(tmp_path, os.getpid(), no_op=False)
+    assert in_sync(**options) == [True]
+    enqueue(tmp_path, os.getpid(), no_op=False, in_step=False)
+    assert in_sync(**options) == [False]
+
+
+@pytest.mark.parametrize("step", ["register", "summarize"])
+def test_a_first_host_that_skips_does_not_act_for_all(tmp_path: Path, step: str) -> None:
+    options = {"step": step, "state_dir": str(tmp_path)}
+    enqueue(tmp_path, os.getpid(), no_op=True)
+    assert in_sync(first="another", **options) == [False]
+    # It has not skipped the role in an earlier play of the run, which is not enough.
+    with contextlib.closing(State(str(tmp_path))) as state:
+        RunResults(state, run_id(os.getpid())).begin("h2", "second play", {}, in_step=True, final=True)
+    assert in_sync(**options) == [False]
 
 
 def test_another_run_is_another_run(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import runs, whitelist_cache, write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import is_run_finished, run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
@@ -83,6 +84,10 @@ def rows(directory: Path, table: str = "write_requests") -> int:
     return count
 
 
+def hosts_of(mine: WriteQueue, run: str) -> set[str]:
+    return {host for (host,) in mine.store.rows("SELECT host FROM write_requests WHERE run = ?", run)}
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not condition():
@@ -100,7 +105,7 @@ def test_the_first_host_writes_for_all_and_the_others_find_their_result(tmp_path
     assert submit(mine, host("c"), write) == {"ips": ["ip-c"]}
     assert [sorted(names) for names in write.rounds] == [["a", "b", "c"]]
     assert write.rounds[0][0] == "b", "the leader comes first"
-    assert mine.hosts("run") == {"a", "b", "c"}
+    assert hosts_of(mine, "run") == {"a", "b", "c"}
 
 
 def test_a_request_is_found_for_its_own_key_run_and_inventory_only(tmp_path: Path) -> None:
@@ -356,7 +361,7 @@ def test_a_request_is_withdrawn_when_its_process_gives_up(tmp_path: Path, monkey
             with pytest.raises(WaitBudgetExceeded):
                 submit(queue(tmp_path), request)
     assert mine._waiting(task("2")) == {}
-    assert mine.hosts("run") == {"a"}, "its run may still write for it"
+    assert hosts_of(mine, "run") == {"a"}, "its run may still write for it"
 
 
 def test_a_leader_that_pauses_is_waited_for_beyond_max_wait(tmp_path: Path) -> None:
@@ -499,7 +504,7 @@ def test_old_requests_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     later = time.time() + 90000
     monkeypatch.setattr(time, "time", lambda: later)
     mine.enqueue(host("b"))
-    assert mine.hosts("run") == {"b"}
+    assert hosts_of(mine, "run") == {"b"}
 
 
 def test_the_number_of_requests_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -511,7 +516,7 @@ def test_the_number_of_requests_is_limited(tmp_path: Path, monkeypatch: pytest.M
             mine.enqueue(host(name, run=run))
         submit(mine, host("a", run=run))
         assert rows(tmp_path) <= 20
-    assert mine.hosts(run) == set("abcdef")
+    assert hosts_of(mine, run) == set("abcdef")
 
 
 def test_a_finished_run_is_detected(tmp_path: Path) -> None:
@@ -524,8 +529,11 @@ def test_a_finished_run_is_detected(tmp_path: Path) -> None:
     mine = queue(tmp_path)
     mine.enqueue(host("a", run=own))
     mine.enqueue(host("b", run=f"99999999 {start} {world}"))
+    for run in (own, f"99999999 {start} {world}"):
+        RunResults(mine.store, run).begin("a", "play", {"ips": []}, in_step=True, final=True)
     submit(mine, host("a", run=own))
-    assert (mine.hosts(own), rows(tmp_path)) == ({"a"}, 1)
+    assert (hosts_of(mine, own), rows(tmp_path)) == ({"a"}, 1)
+    assert (rows(tmp_path, "run_results"), RunResults(mine.store, own).get("a")) == (1, {"ips": []})
 
 
 def test_a_finished_run_is_detected_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,79 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What each host of a run of Ansible was reported, so that one task can summarize the run.
+
+This file is private to the collection. It works for any strategy, and also for a host that has failed: its variables
+are of no use to the task of another host, because reading those of all hosts is too slow for a large fleet.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .runs import is_run_finished
+
+if TYPE_CHECKING:
+    from .interface import Store
+
+#: Seconds for which the results of a run are kept whose end cannot be seen from here.
+RESULTS_TTL = 86400
+
+#: A row per host of a run. A result is ``final`` if no later task replaces it. If it is ``in_step``, all hosts complete
+#: a task before the next one begins. ``begun_at`` is when the host began.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS run_results (
+  run TEXT, host TEXT, play TEXT, in_step INTEGER, begun_at REAL, final INTEGER, result TEXT, PRIMARY KEY (run, host));
+"""
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """The results of the hosts of a run."""
+
+    store: Store
+    run: str
+
+    def begin(self, host: str, play: str, result: dict[str, Any], *, in_step: bool, final: bool) -> None:
+        """Keep the result of a host's first task, in place of all that is known of it from earlier in the run."""
+        self.store.execute(
+            "INSERT OR REPLACE INTO run_results (run, host, play, in_step, begun_at, final, result) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *(self.run, host, play, in_step, time.time(), final, json.dumps(result)),
+        )
+
+    def finish(self, host: str, result: dict[str, Any]) -> None:
+        """Replace the result of a host's first task by that of its last one."""
+        self.store.execute(
+            "UPDATE run_results SET final = 1, result = ? WHERE run = ? AND host = ?",
+            *(json.dumps(result), self.run, host),
+        )
+
+    def get(self, host: str) -> dict[str, Any] | None:
+        """Return the result of a host, if it has one."""
+        rows = self.store.rows("SELECT result FROM run_results WHERE run = ? AND host = ?", self.run, host)
+        return self.store.decoded(rows[0][0]) if rows else None
+
+    def of_play(self, play: str) -> dict[str, dict[str, Any] | None]:
+        """Return the final result of each host of a play that has begun; None if it has none yet."""
+        query = "SELECT host, final, result FROM run_results WHERE run = ? AND play = ?"
+        rows = self.store.rows(query, self.run, play)
+        return {host: self.store.decoded(result) if final else None for host, final, result in rows}
+
+    def has_begun(self, host: str, *, in_step: bool = False) -> bool:
+        """Whether a host has begun in the play that the run is in; with ``in_step``, if it is in step as well."""
+        latest = "SELECT play FROM run_results WHERE run = ? ORDER BY begun_at DESC LIMIT 1"
+        query = f"SELECT in_step FROM run_results WHERE run = ? AND host = ? AND play = ({latest})"
+        return any(row[0] or not in_step for row in self.store.rows(query, self.run, host, self.run))
+
+
+def purge_results(store: Store) -> None:
+    """Drop the results of finished runs."""
+    over = [row for row in store.rows("SELECT DISTINCT run FROM run_results") if is_run_finished(row[0])]
+    with store.transaction() as database:
+        database.execute("DELETE FROM run_results WHERE begun_at < ?", (time.time() - RESULTS_TTL,))
+        database.executemany("DELETE FROM run_results WHERE run = ?", over)

@@ -1,0 +1,212 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The variables that the role leaves on every host: what became of it, and of the run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fleet_kit import OTHER_KEY, REGISTER, SUMMARIZE, Fleet, play, public, summaries
+from harness import QUERY, Playground, Run, calls
+from simulator_fixture import Simulator
+
+#: Reads the variables of all hosts in another play, as a report at the end of a playbook does.
+LOOK = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: look
+      ansible.builtin.debug:
+        msg: "{{ found | from_json }}"
+      vars:
+        found: >-
+          {{ dict(groups.all | zip(groups.all | map('extract', hostvars) | map('dict2items')
+             | map('selectattr', 'key', 'in', ['egress_whitelist_result', 'egress_whitelist_summary'])
+             | map('items2dict'))) | to_json }}
+"""
+LISTS = ("ips", "registered", "unregistered", "obsolete", "added", "removed", "exit_ips")
+
+
+def seen(run: Run) -> dict[str, dict[str, Any]]:
+    """The variables of each host."""
+    found: dict[str, dict[str, Any]] = run.of("look").result["msg"]
+    return found
+
+
+def status(variables: dict[str, Any]) -> str:
+    """What the variable of a host says of it, in one word and the addresses."""
+    result = variables.get("egress_whitelist_result")
+    if result is None:
+        return "no variable"
+    assert set(LISTS) < set(result), result
+    assert bool(result["reasons"]) == (not result["registered"]), result
+    kind = "unreachable" if result.get("unreachable") else "failed" if result.get("failed") else "ok"
+    addresses = {name: result[name] for name in LISTS if result[name]}
+    changed = ", changed" if result["changed"] else ""
+    return f"{kind}{changed}: {' '.join(f'{name}={ips[0]}' for name, ips in addresses.items())}"
+
+
+def new(number: int) -> str:
+    return f"ok, changed: ips={public(number)} registered={public(number)} added={public(number)}"
+
+
+def at_rest(number: int) -> str:
+    return f"ok: ips={public(number)} registered={public(number)}"
+
+
+@pytest.fixture
+def troubled(sim: Simulator, playground: Playground, closed_port: int) -> Fleet:
+    """A fleet in which every host has a fate of its own; the last two have none."""
+    fleet = Fleet(sim, playground, size=8)
+    sim.configure(OTHER_KEY, whitelist=[public(4), public(5)])
+    sim.control("PUT", "/echo/odd", {"answer": "<html>log in first</html>"})
+    fleet.lines["h3"] = f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed_port}"
+    fleet.lines["h5"] += " egress_whitelist_fail=false"
+    fleet.lines["h6"] += f" egress_whitelist_sources=\"['{sim.api_url}/echo/odd']\""
+    return fleet
+
+
+FATES = {
+    "h1": "no variable",
+    "h2": "no variable",
+    "h3": "unreachable: ",
+    "h4": f"failed: ips={public(4)} unregistered={public(4)}",
+    "h5": f"ok: ips={public(5)} unregistered={public(5)}",
+    "h6": "failed: ",
+    "h7": new(7),
+    "h8": new(8),
+}
+#: Check mode cannot know what the vendor would refuse.
+PREDICTED = {**FATES, "h4": new(4), "h5": new(5)}
+LIMITED = {**dict.fromkeys(FATES, "no variable"), "h4": FATES["h4"], "h7": new(7)}
+BROKEN = "{name: trouble, ansible.builtin.fail: {msg: broken}, when: inventory_hostname == 'h2'}"
+
+
+@pytest.mark.parametrize(
+    ("header", "arguments", "fates"),
+    [
+        pytest.param("", [], FATES, id="linear"),
+        pytest.param("serial: 4", [], FATES, id="serial"),
+        pytest.param("strategy: free", [], FATES, id="free"),
+        pytest.param("strategy: host_pinned", [], FATES, id="host_pinned"),
+        pytest.param("", ["--check"], PREDICTED, id="check"),
+        pytest.param("", ["--limit", "h2,h4,h7,localhost"], LIMITED, id="limit"),
+    ],
+)
+def test_every_host_has_the_right_variables(
+    troubled: Fleet, header: str, arguments: list[str], fates: dict[str, str]
+) -> None:
+    run = troubled.run(play(header, before=BROKEN, role="when: inventory_hostname != 'h1'") + LOOK, arguments=arguments)
+    variables = seen(run)
+    assert {host: status(own) for host, own in variables.items()} == fates
+    reasons = {host: own.get("egress_whitelist_result", {}).get("reasons") for host, own in variables.items()}
+    for host, reason in {"h3": "onnect", "h4": "-206", "h5": "-206", "h6": "uncertain"}.items():
+        assert not reasons[host] or reason in reasons[host][0]
+    found = {host: own["egress_whitelist_summary"] for host, own in variables.items() if len(own) == 2}
+    if header == "":
+        # One summary for all, also for the host that skipped the role.
+        assert len({json.dumps(summary, sort_keys=True) for summary in found.values()}) == 1
+    hosts = [host for host in fates if fates[host] != "no variable"] + ["h2"]
+    skipped = [] if "--limit" in arguments else ["h1"]
+    summary = min(found.values(), key=lambda summary: len(summary["pending_hosts"]))
+    added = {host: [public(int(host[1:]))] for host, fate in fates.items() if "added" in fate}
+    whole = {
+        "hosts": len(hosts) + len(skipped),
+        "in_sync": len(added),
+        "changed_hosts": {host: {"added": ips, "removed": []} for host, ips in added.items()},
+        "unregistered_hosts": {
+            host: reasons[host] for host, fate in fates.items() if fate != "no variable" and host not in (*added, "h3")
+        },
+        "unreached_hosts": [host for host in ("h2", "h3") if host in hosts],
+        "pending_hosts": skipped,
+        "added": [ip for ips in added.values() for ip in ips],
+        "removed": [],
+    }
+    assert {name: summary[name] for name in whole} == whole
+    assert summary["api"]["calls"] == len(calls(troubled.sim))
+
+
+#: Two plays of a fleet in sync, and one in which the key is wrong for all hosts.
+IN_SYNC = """
+- hosts: all
+  gather_facts: false
+  roles:
+    - role: qingguo.qgnet.egress_whitelist
+  tasks:
+    - name: group
+      ansible.builtin.group_by:
+        key: "qg_{{ 'broken' if egress_whitelist_result.reasons else egress_whitelist_result.registered[0] }}"
+    - name: one group
+      ansible.builtin.debug:
+        msg: "{{ groups['qg_203.0.113.2'] }}"
+      when: egress_whitelist_result.ips == ['203.0.113.2']
+    - name: stats
+      ansible.builtin.set_stats:
+        data:
+          in_sync: "{{ egress_whitelist_summary.in_sync }}"
+      run_once: true
+- hosts: all
+  gather_facts: false
+  roles:
+    - role: qingguo.qgnet.egress_whitelist
+      when: inventory_hostname != 'h1'
+"""
+ALL_FAIL = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Register or report
+      vars:
+        egress_whitelist_key: QGNOKEY1
+      block:
+        - ansible.builtin.include_role:
+            name: qingguo.qgnet.egress_whitelist
+      rescue:
+        - name: rescued
+          ansible.builtin.debug:
+            msg: ["{{ egress_whitelist_result.reasons }}", "{{ egress_whitelist_summary.unregistered_hosts }}"]
+"""
+
+
+def test_plays_use_the_variables_of_a_fleet_in_sync_and_of_one_that_failed(fleet: Fleet) -> None:
+    fleet.put_in_sync()
+    run = fleet.run(IN_SYNC + LOOK.lstrip("\n") + ALL_FAIL.lstrip("\n")).ok()
+    assert set(calls(fleet.sim)) == {QUERY}
+    assert run.of("one group", "h2").result["msg"] == ["h2"]
+    assert {host: status(own) for host, own in seen(run).items()} == {f"h{n}": at_rest(n) for n in fleet.numbers}
+    # In the first play, one host reports for all. In the second one, all others would be skipped with the first host.
+    counts = [len([task for task in run.tasks if task.name == name]) for name in (REGISTER, SUMMARIZE)]
+    assert counts == [1 + 6 + 6, 1 + 6 + 1]
+    found = summaries(run)
+    assert [(own["in_sync"], own["pending_hosts"]) for own in found[:2]] == [(6, []), (5, ["h1"])]
+    rescued = run.by_host("rescued")
+    assert set(rescued) == set(fleet.hosts)
+    for host, task in rescued.items():
+        reasons, unregistered = task.result["msg"]
+        assert (list(unregistered), unregistered[host]) == (fleet.hosts, reasons)
+        assert "QGNOKEY1" not in json.dumps(reasons)
+
+
+def test_verify_changes_nothing_and_fails_only_if_register_would_change_something(fleet: Fleet) -> None:
+    fleet.put_in_sync()
+    verify, check = "qingguo.qgnet.verify", "Fail if anything would be changed"
+    at_rest = fleet.run(verify).ok()
+    assert (calls(fleet.sim), [task.host for task in at_rest.tasks if task.name == check]) == ([QUERY], ["h1"])
+    fleet.sim.configure(whitelist=[ip for ip in fleet.all_addresses if ip != public(3)])
+    fleet.move(h2="198.51.100.2")
+    before = fleet.sim.whitelist()
+    run = fleet.run(verify)
+    assert (run.rc, set(calls(fleet.sim)), fleet.sim.whitelist()) == (2, {QUERY}, before)
+    assert run.of(check).result["msg"].split(". ") == [
+        "The whitelist is not as qingguo.qgnet.register would leave it",
+        f"h2: add 198.51.100.2 remove {public(2)}",
+        f"h3: add {public(3)}.",
+    ]
+    # It left the registrations as they were, too: the former address is still known.
+    fleet.run("qingguo.qgnet.register").ok()
+    assert set(fleet.sim.whitelist()) == {"198.51.100.2", *fleet.all_addresses} - {public(2)}
+    fleet.run(verify).ok()
+    assert calls(fleet.sim) == [QUERY]
