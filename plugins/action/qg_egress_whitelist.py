@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible import context
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -43,6 +44,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     HostOptions,
     apply_and_report,
     find_request,
+    gone_hosts,
     host_request,
     submit_host,
 )
@@ -52,6 +54,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summa
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import inventory_hosts
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value
 
 #: The strategy in which all hosts complete a task before the next one begins.
@@ -65,6 +68,7 @@ SPEC: Spec = {
     "detect": {"type": "bool", "default": True},
     "inventory_id": {"type": "str"},
     "max_removals": {"type": "int", "default": 10},
+    "prune": {"type": "bool", "default": False},
     "fail": {"type": "bool", "default": True},
     "verify_proxy": {"type": "str"},
     "verify_url": {"type": "str"},
@@ -214,6 +218,10 @@ class ActionModule(QgAction):
         source_replies: list[dict[str, Any]] = []
         ips, detection = options.ips, options.detection
         queue, run, host = self._queue(options), run_id(), variables["inventory_hostname"]
+        gone: tuple[str, ...] = ()
+        if options.host.prune:
+            inventory = inventory_hosts(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
+            gone = gone_hosts(queue, options.host, inventory)
         if detection:
             queue.cancel(run, host)
             try:
@@ -223,7 +231,7 @@ class ActionModule(QgAction):
                     raise
                 return {"source_replies": [], "reasons": [error.message], "warnings": [error.message], **error.details}
             ips, source_replies = tuple(result.ips), result.source_replies
-        request = host_request(options.host, run, host, ips, detected=detection is not None)
+        request = host_request(options.host, run, host, ips, detected=detection is not None, gone=gone)
         registered = submit_host(queue, request, options.host, self._mode, self._task_in_step())
         return {"changed": False, "ips": list(ips), "source_replies": source_replies, "registered": registered}
 

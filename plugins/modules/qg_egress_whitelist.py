@@ -77,9 +77,21 @@ options:
       - With O(state=absent), this applies to addresses that a host reports and that are not recorded for any of the
         hosts. In either state, it also applies to recorded addresses that were already on the whitelist when a host
         reported them first, including former addresses.
-      - Addresses that this control node added for its hosts, and addresses in O(ips), are removed without a limit.
+      - Addresses that this control node added for its hosts, and addresses in O(ips), are removed without a limit,
+        except by O(prune). The limit then applies to all addresses of hosts that the inventory no longer has.
     type: int
     default: 10
+  prune:
+    description:
+      - Whether to remove the addresses of registered hosts that the inventory no longer has. A host of the play, and an
+        address that another registered host needs, are never affected.
+      - If there are more such addresses than O(max_removals), the task fails before any call.
+      - It is refused in a run with C(--limit), and in one whose inventory may be incomplete. Ansible must end the run
+        if it cannot read a source of the inventory. Set C(any_unparsed_is_failed=true) in the section C([inventory]) of
+        C(ansible.cfg), or E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED).
+      - It applies to the keys of the hosts of the play.
+    type: bool
+    default: false
   fail:
     description:
       - Whether a host fails if its addresses could not be detected, registered or removed. With V(false), such a host
@@ -229,6 +241,10 @@ summary:
       description: The number of addresses on the whitelist.
       type: int
       returned: when the whitelist could be read
+    pruned_hosts:
+      description: The addresses that were removed for each host that the inventory no longer has.
+      type: dict
+      returned: with O(prune), when there are any
     api:
       description: The API usage (calls, retries and seconds waited), including the query of the first task.
       type: dict
@@ -255,6 +271,12 @@ changed_hosts:
   type: dict
   sample:
     web1: {added: [203.0.113.5], removed: []}
+pruned_hosts:
+  description: The addresses that O(prune) removed for each host that the inventory no longer has.
+  returned: with O(step=summarize)
+  type: dict
+  sample:
+    web9: [203.0.113.9]
 unregistered_hosts:
   description: The reasons of each host that is not as desired.
   returned: with O(step=summarize)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which part of its hosts a run sees: a list that a playbook builds from them may be incomplete.
+"""Which part of its hosts a run sees: a list that a playbook builds from them may be incomplete, as may the inventory.
 
 This file is private to the collection.
 """
@@ -12,12 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible import constants
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 
 #: Limits that leave no host out.
 _NO_LIMIT = ("", "all", "*")
 #: The maximum number of hosts that a message names.
 _MAX_NAMES = 5
+#: Hosts that Ansible has in every inventory.
+_IMPLICIT = ("localhost", "127.0.0.1", "::1")
 
 
 def why_partial(limit: str | None, variables: Mapping[str, Any]) -> str | None:
@@ -25,8 +29,8 @@ def why_partial(limit: str | None, variables: Mapping[str, Any]) -> str | None:
 
     ``limit`` is the value of ``--limit``, ``variables`` are those of the task.
     """
-    if limit and limit.strip() not in _NO_LIMIT:
-        return f"it is limited with --limit {limit}"
+    if limited := _why_limited(limit):
+        return limited
     all_hosts, hosts, batch = (
         list(variables.get(f"ansible_play_{name}") or ()) for name in ("hosts_all", "hosts", "batch")
     )
@@ -37,3 +41,33 @@ def why_partial(limit: str | None, variables: Mapping[str, Any]) -> str | None:
     if set(hosts) - set(batch):
         return f"a serial batch has {len(batch)} of the play's {len(all_hosts)} hosts"
     return None
+
+
+def _why_limited(limit: str | None) -> str | None:
+    return f"it is limited with --limit {limit}" if limit and limit.strip() not in _NO_LIMIT else None
+
+
+def inventory_hosts(limit: str | None, variables: Mapping[str, Any]) -> frozenset[str]:
+    """Return all hosts of the inventory, and of the play; raises OptionError if the inventory may be incomplete.
+
+    Ansible does not show an action whether a source of the inventory could not be read. With this setting, it ends the
+    run in that case.
+    """
+    reason = _why_limited(limit)
+    lists = [str(source) for source in variables.get("ansible_inventory_sources") or () if "," in str(source)]
+    if lists:
+        reason = reason or f"its inventory is a list of hosts, {format_sample(lists, _MAX_NAMES)}"
+    if reason:
+        raise OptionError(
+            f"prune is refused in a run that may see only part of the inventory ({reason}), because it would remove "
+            "the addresses of the other hosts: run it with the whole inventory, or set prune to false."
+        )
+    if not constants.INVENTORY_ANY_UNPARSED_IS_FAILED:
+        raise OptionError(
+            "prune is refused, because Ansible would go on without the hosts of an inventory source that cannot be "
+            "read, and their addresses would be removed: set any_unparsed_is_failed=true in the section [inventory] of "
+            "ansible.cfg, or ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true in the environment."
+        )
+    hosts = {str(host) for host in (variables.get("groups") or {}).get("all") or ()}
+    # An implicit localhost is in no inventory, but it can be registered.
+    return frozenset({*hosts, *map(str, variables.get("ansible_play_hosts_all") or ()), *_IMPLICIT})

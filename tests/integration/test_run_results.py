@@ -9,8 +9,8 @@ import json
 from typing import Any
 
 import pytest
-from fleet_kit import OTHER_KEY, REGISTER, SUMMARIZE, Fleet, play, public, summaries
-from harness import QUERY, Playground, Run, calls
+from fleet_kit import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, changed, play, public, summaries
+from harness import DEL, QUERY, Playground, Run, calls
 from simulator_fixture import Simulator
 
 #: Reads the variables of all hosts in another play, as a report at the end of a playbook does.
@@ -210,3 +210,41 @@ def test_verify_changes_nothing_and_fails_only_if_register_would_change_somethin
     assert set(fleet.sim.whitelist()) == {"198.51.100.2", *fleet.all_addresses} - {public(2)}
     fleet.run(verify).ok()
     assert calls(fleet.sim) == [QUERY]
+
+
+def test_prune_removes_the_addresses_of_hosts_that_left_the_inventory(fleet: Fleet) -> None:
+    fleet.playground.environment["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "true"
+    common = {"egress_whitelist_inventory_id": "fleet", "egress_whitelist_prune": "true"}
+    # The second host stays behind the address of the last one.
+    fleet.move(h6=public(2))
+    fleet.run(**common).ok()
+    for host in ("h4", "h5", "h6"):
+        del fleet.lines[host]
+
+    def refused(*arguments: str, **changes: Any) -> set[str]:
+        run = fleet.run(arguments=arguments, **{**common, **changes})
+        assert (run.rc, calls(fleet.sim)) == (2, [])
+        return {task.result["msg"] for task in run.by_host(DETECT).values()}
+
+    assert all("--limit h1" in text for text in refused("--limit", "h1"))
+    (text,) = refused(egress_whitelist_max_removals=1)
+    assert text.startswith("egress_whitelist_prune: prune would remove 2 addresses of 3 hosts that the inventory no ")
+    assert text.endswith("max_removals=1: h4, h5, h6. Check that the inventory is complete, then raise max_removals.")
+
+    verify = fleet.run("qingguo.qgnet.verify", **common)
+    assert (verify.rc, calls(fleet.sim)) == (2, [QUERY])
+    assert f"h4: remove {public(4)}. h5: remove {public(5)}." in verify.output
+
+    run = fleet.run(arguments=["--diff"], **common).ok()
+    assert calls(fleet.sim) == [QUERY, DEL, QUERY]
+    assert set(fleet.sim.whitelist()) == {public(1), public(2), public(3)}
+    assert f"-{public(4)}" in run.stdout
+    (summary,) = summaries(run)
+    assert (summary["pruned_hosts"], summary["removed"]) == (
+        {"h4": [public(4)], "h5": [public(5)]},
+        [public(4), public(5)],
+    )
+    assert (len(changed(run)), summary["changed_hosts"], summary["in_sync"]) == (1, {}, 3)
+    again = fleet.run(**common).ok()
+    assert (changed(again), calls(fleet.sim)) == (set(), [QUERY])
+    assert len(again.by_host(REGISTER)) == 1

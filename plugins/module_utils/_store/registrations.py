@@ -98,6 +98,17 @@ class RegistrationStore:
                 others.add(ip)
         return own, others
 
+    def load_inventory(self) -> dict[str, set[str]]:
+        """Return the addresses of all hosts of the inventory that may be on the whitelist."""
+        query = (
+            "SELECT host, ip FROM registrations WHERE key = ? AND inventory = ? "
+            "AND (NOT former OR missing_since IS NULL)"
+        )
+        hosts: dict[str, set[str]] = {}
+        for host, ip in self._store.rows(query, self._key, self._inventory):
+            hosts.setdefault(host, set()).add(ip)
+        return hosts
+
     def load_found(self) -> set[str]:
         """Return the addresses that only hosts, of any inventory, reported, and that were on the whitelist before.
 

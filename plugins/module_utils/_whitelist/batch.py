@@ -58,7 +58,8 @@ def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQu
 class _Group:
     """Requests that are decided together, one task or the hosts of a run, and their desired whitelist.
 
-    ``hosts`` are the desired states of the hosts, and ``registered`` their addresses in the state directory.
+    ``hosts`` are the desired states of the hosts, and ``registered`` their addresses in the state directory. Those of
+    hosts that are gone from the inventory have no request, and no addresses.
     """
 
     requests: list[WriteRequest]
@@ -73,7 +74,13 @@ class _Group:
 
     def relevant_ips(self, request: WriteRequest) -> set[str]:
         """Return all addresses that matter to one of the requests."""
-        return {*request.payload["ips"], *self.registered.get(request.host, ())}
+        hosts = (request.host, *request.payload.get("gone", ()))
+        return {*request.payload["ips"], *(ip for host in hosts for ip in self.registered.get(host, ()))}
+
+    def results_of_gone(self, part: WhitelistResult) -> dict[str, Result]:
+        """Return the results of the hosts that are gone."""
+        gone = self.hosts.keys() - {request.host for request in self.requests}
+        return {host: host_result((), self.registered[host], part) for host in sorted(gone)}
 
     def conflicts_with(self, other: _Group) -> bool:
         """Whether what is registered for the hosts of one depends on the result of the other."""
@@ -198,7 +205,8 @@ class WriteBatch:
         inventory, states = requests[0].inventory, [DesiredWhitelist.from_payload(own.payload) for own in requests]
         if not inventory:
             return _Group(requests, states[0], {}, {})
-        hosts = {request.host: own for request, own in zip(requests, states, strict=True)}
+        hosts = {host: DesiredWhitelist(states[0].state, ()) for own in states for host in own.gone}
+        hosts |= {request.host: own for request, own in zip(requests, states, strict=True)}
         registrations = self._registrations(inventory)
         registered, used_by_others = registrations.load(hosts)
         desired = desired_for_hosts(hosts, registered, used_by_others, registrations.load_found())
@@ -240,7 +248,8 @@ class WriteBatch:
         reporter = group.requests[0].id
         own = reporter == self._request.id
         summary = summary_of(part, self.api_usage if own else NO_USAGE, diff=self._mode.diff or not own)
-        results[reporter]["summary"] = summary
+        pruned = {host: result["removed"] for host, result in group.results_of_gone(part).items() if result["removed"]}
+        results[reporter]["summary"] = {**summary, **({"pruned_hosts": pruned} if pruned else {})}
         # A change is always reported, also one that concerns none of the hosts.
         if (part.added or part.removed) and not any(result["changed"] for result in results.values()):
             results[reporter]["changed"] = True

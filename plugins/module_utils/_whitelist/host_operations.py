@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import OptionError, QgError
+from .._core.text import format_sample
 from .._store.registrations import RegistrationStore
 from .._store.write_queue import Result, WriteQueue, WriteRequest, has_pending_changes, is_in_sync
 from .._task.operation import Mode
@@ -35,6 +36,7 @@ class HostOptions:
     state: str
     inventory_id: str
     max_removals: int
+    prune: bool
     fail: bool
     always_apply: bool
 
@@ -44,15 +46,41 @@ class HostOptions:
         api = ProxyApiOptions.parse(params)
         if params["max_removals"] < 0:
             raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
-        names = ("state", "inventory_id", "max_removals", "fail")
+        names = ("state", "inventory_id", "max_removals", "prune", "fail")
         return cls(api, **{name: params[name] for name in names}, always_apply=bool(params["verify_proxy"]))
 
 
+def gone_hosts(queue: WriteQueue, options: HostOptions, inventory: Collection[str]) -> tuple[str, ...]:
+    """Return the registered hosts that the inventory no longer has.
+
+    Raises OptionError if more than max_removals addresses are registered only for them.
+    """
+    registrations = RegistrationStore(queue.store, queue.key, options.inventory_id)
+    gone = {host: ips for host, ips in registrations.load_inventory().items() if host not in inventory}
+    if not gone:
+        return ()
+    _own, used_by_others = registrations.load(gone)
+    obsolete = {ip for ips in gone.values() for ip in ips} - used_by_others
+    if len(obsolete) > options.max_removals:
+        raise OptionError(
+            f"prune would remove {len(obsolete)} addresses of {len(gone)} hosts that the inventory no longer has, more "
+            f"than max_removals={options.max_removals}: {format_sample(sorted(gone))}. Check that the inventory is "
+            "complete, then raise max_removals."
+        )
+    return tuple(sorted(gone))
+
+
 def host_request(
-    options: HostOptions, run: str, host: str, ips: tuple[str, ...], *, detected: bool = False
+    options: HostOptions,
+    run: str,
+    host: str,
+    ips: tuple[str, ...],
+    *,
+    detected: bool = False,
+    gone: tuple[str, ...] = (),
 ) -> WriteRequest:
     """Return the request of a host: it has one in a run. ``detected`` says that it reported its addresses itself."""
-    desired = DesiredWhitelist(options.state, ips, max_removals=options.max_removals, detected=detected)
+    desired = DesiredWhitelist(options.state, ips, max_removals=options.max_removals, detected=detected, gone=gone)
     return WriteRequest(
         desired.payload,
         options.api.transport.max_wait,
@@ -84,7 +112,7 @@ def submit_host(
     known = desired.state == "present" and registrations.is_registered(
         request.host, desired.ips, given=not desired.detected
     )
-    if not (task and known and not options.always_apply):
+    if not (task and known and not options.always_apply and not desired.gone):
         queue.enqueue(request)
         return []
 

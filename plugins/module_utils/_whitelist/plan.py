@@ -34,7 +34,8 @@ class DesiredWhitelist:
     ``allow_partial`` says that some of ``ips`` are better than none, because they belong to different tasks.
     ``unconfirmed`` are the addresses to be removed that only a host reported: of ``ips`` if ``absent``, and of
     ``replaces`` if ``present``. If more than ``max_removals`` of them are on the list, all of them stay.
-    ``detected`` says that ``ips`` are those of one host, which itself reported them.
+    ``detected`` says that ``ips`` are those of one host, which itself reported them. ``gone`` are hosts that its
+    inventory no longer has, and that need none of their addresses.
     """
 
     state: str
@@ -46,6 +47,7 @@ class DesiredWhitelist:
     allow_partial: bool = False
     unconfirmed: tuple[str, ...] = ()
     detected: bool = False
+    gone: tuple[str, ...] = ()
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> DesiredWhitelist:

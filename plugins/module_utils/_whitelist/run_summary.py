@@ -54,6 +54,7 @@ def summary_of_run(
         "unregistered_hosts": dict(sorted(unregistered.items())),
         "unreached_hosts": sorted([*unreachable, *(host for host in undecided if host not in alive)]),
         "pending_hosts": sorted(host for host in undecided if host in alive),
+        "pruned_hosts": {host: ips for report in reports for host, ips in report.get("pruned_hosts", {}).items()},
         "added": numeric_order({ip for report in reports for ip in report.get("added", ())}),
         "removed": numeric_order({ip for report in reports for ip in report.get("removed", ())}),
         "refused": [refused[ip] for ip in numeric_order(refused)],

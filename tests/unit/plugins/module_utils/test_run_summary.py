@@ -40,6 +40,7 @@ def test_every_host_is_counted_once() -> None:
         own = results[host]
         assert own
         own["summary"] = report(added=own["added"], removed=own["removed"], refused=[refused])
+    results["moved"]["summary"]["pruned_hosts"] = {"old": ["192.0.2.1"]}  # type: ignore[index]
     hosts = ["new", "moved", "refused", "warned", "gone", "begun", "died", "late", "lost"]
     alive = {"new", "moved", "warned", "begun", "late"}
     assert summary_of_run(hosts, alive, results) == {
@@ -52,6 +53,7 @@ def test_every_host_is_counted_once() -> None:
         "unregistered_hosts": {"refused": ["refused"], "warned": ["refused"]},
         "unreached_hosts": ["died", "gone", "lost"],
         "pending_hosts": ["begun", "late"],
+        "pruned_hosts": {"old": ["192.0.2.1"]},
         "added": ["192.0.2.9", "192.0.2.10"],
         "removed": ["192.0.2.1"],
         "refused": [refused],

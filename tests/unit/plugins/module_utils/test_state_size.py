@@ -169,6 +169,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
         "keep": [],
         "replaces": [],
         "max_removals": 10,
+        "prune": False,
         "capacity": None,
         "allow_non_global": True,
     }

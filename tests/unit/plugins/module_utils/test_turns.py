@@ -549,7 +549,7 @@ def test_a_finished_run_is_detected_without_proc(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_request_of_a_host_is_found_for_the_state_and_inventory_that_it_was_submitted_for(tmp_path: Path) -> None:
-    options = HostOptions(api_options(), "present", "f", max_removals=10, fail=True, always_apply=False)
+    options = HostOptions(api_options(), "present", "f", max_removals=10, prune=False, fail=True, always_apply=False)
     mine, request = queue(tmp_path), host_request(options, "run", "a", ("ip-a",), detected=True)
     mine.enqueue(request)
     assert find_request(mine, options, "run", "a") == request

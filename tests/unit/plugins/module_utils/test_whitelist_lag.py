@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
@@ -23,6 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     HostOptions,
     apply_and_report,
     find_request,
+    gone_hosts,
     host_request,
     submit_host,
 )
@@ -85,14 +88,18 @@ class Node:
     def info(self) -> list[str]:
         return list(execute(WHITELIST_INFO, {**self.params, "owners": False}, Mode())["whitelist"])
 
-    def role(self, state: str = "present", **hosts: str) -> dict[str, dict[str, Any]]:
-        """The role for these hosts; each has one address."""
+    def role(
+        self, state: str = "present", *, inventory: Collection[str] | None = None, **hosts: str
+    ) -> dict[str, dict[str, Any]]:
+        """The role for these hosts; each has one address. With an inventory, all others are pruned."""
         self.runs += 1
         run, results = f"{self.runs} 1 elsewhere", {}
         options = HostOptions.parse({**self.params, "state": state})
         for host, ip in hosts.items():
-            request = host_request(options, run, host, (ip,) if ip else (), detected=self.detected)
-            submit_host(queue_for(options.api, self.state(), check=False), request, options, Mode(), run)
+            queue = queue_for(options.api, self.state(), check=False)
+            gone = () if inventory is None else gone_hosts(queue, options, inventory)
+            request = host_request(options, run, host, (ip,) if ip else (), detected=self.detected, gone=gone)
+            submit_host(queue, request, options, Mode(), run)
         for host in hosts:
             queue = queue_for(options.api, self.state(), check=False)
             found = find_request(queue, options, run, host)
@@ -122,6 +129,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
         "keep": [],
         "replaces": [],
         "max_removals": 10,
+        "prune": False,
         "capacity": None,
         "allow_non_global": True,
     }
@@ -365,3 +373,62 @@ def test_a_host_reports_that_its_registration_could_not_be_kept(node: Node) -> N
     node.wire.breaks_after = ""
     node.role(a=B)
     assert node.on_list() == [B], "it was recorded before it was sent"
+
+
+def remembered(node: Node) -> list[tuple[str, str]]:
+    return [(host, ip) for host, ip in node.state().rows("SELECT host, ip FROM registrations ORDER BY host")]
+
+
+def test_hosts_that_left_the_inventory_are_pruned_with_one_query_one_removal_and_one_check(node: Node) -> None:
+    hosts = {f"h{n}": f"203.0.113.{n}" for n in range(200)}
+    node.role(**hosts)
+    left = {host: ip for host, ip in hosts.items() if int(host[1:]) % 4}
+    node.wire.advance(60)
+    before = len(calls(node.wire.core))
+    with pytest.raises(OptionError, match=r"prune would remove 50 addresses of 50 hosts .*max_removals=10: h0, h100"):
+        node.role(inventory=left, **left)
+    assert len(calls(node.wire.core)) == before
+    node.params["max_removals"] = 50
+    results = node.role(inventory=left, **left)
+    assert calls(node.wire.core)[before:] == [QUERY, DEL, QUERY]
+    assert node.on_list() == sorted(left.values())
+    assert remembered(node) == sorted(left.items())
+    # The host that wrote reports the removals, as no host of the run is concerned.
+    reports = {host: result["summary"] for host, result in results.items() if result["changed"]}
+    assert [len(summary["pruned_hosts"]) for summary in reports.values()] == [50]
+    again = node.role(inventory=left, **left)
+    assert not any(result["changed"] for result in again.values())
+    assert calls(node.wire.core, ADD, DEL)[-1] == DEL
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_an_address_that_another_host_needs_is_not_pruned(node: Node, state: str) -> None:
+    node.role(gone=A, shared=B, other=B, moved=C)
+    node.params["inventory_id"] = "another inventory"
+    node.role(gone=A)
+    node.params["inventory_id"] = "f"
+    # C is the present address of a host that was registered with another one, and of one that is gone.
+    node.role(new=C, moved="203.0.113.4")
+    node.role(state, inventory=["other", "moved"], moved="203.0.113.4")
+    assert node.on_list() == [A, B] + (["203.0.113.4"] if state == "present" else [])
+    assert [host for host, _ip in remembered(node) if host in ("shared", "new")] == []
+
+
+def test_a_host_is_forgotten_only_after_its_address_was_removed(node: Node) -> None:
+    node.role(gone=A, here=B)
+    fault(node.wire.core, {"path": DEL, "kind": "status", "http_status": 500, "times": -1})
+    node.params["max_wait"] = 0.0
+    assert node.role(inventory=["here"], here=B)["here"]["failed"] is True
+    assert remembered(node) == [("gone", A), ("here", B)]
+    node.wire.core.faults.clear()
+    node.params["max_wait"] = 300.0
+    node.wire.ends_after = DEL
+    with pytest.raises(Ended):
+        node.role(inventory=["here"], here=B)
+    # The address is off the list, but no process has seen that yet.
+    assert (node.on_list(), remembered(node)) == ([B], [("gone", A), ("here", B)])
+    for _run in range(3):
+        assert node.role(inventory=["here"], here=B)["here"]["registered"] == [B]
+        node.wire.advance(61)
+    assert (node.on_list(), remembered(node)) == ([B], [("here", B)])
+    assert calls(node.wire.core, ADD, DEL).count(ADD) == 1

@@ -34,6 +34,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     HostOptions,
     apply_and_report,
     find_request,
+    gone_hosts,
     host_request,
     submit_host,
 )
@@ -223,15 +224,23 @@ class Whitelist(RuleBasedStateMachine):
         check=RARELY,
         max_wait=MAX_WAIT,
         detected=st.booleans(),
+        prune=RARELY,
     )
     def hosts_are_registered(
-        self, place: tuple[int, str], ips: list[int], which: str, check: bool, max_wait: int, detected: bool
+        self,
+        place: tuple[int, str],
+        ips: list[int],
+        which: str,
+        check: bool,
+        max_wait: int,
+        detected: bool,
+        prune: bool,
     ) -> None:
         node, inventory = place
         hosts = HOSTS[node][inventory]
         chosen = {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
         reported = {host: (HOST_IPS[node][ips[n]],) for n, host in enumerate(chosen)}
-        self.role(node, inventory, reported, check, max_wait, detected=detected)
+        self.role(node, inventory, reported, check, max_wait, detected=detected, prune=prune)
 
     @rule(
         place=st.sampled_from(
@@ -330,14 +339,18 @@ class Whitelist(RuleBasedStateMachine):
         state: str = "present",
         calm: bool = False,
         detected: bool = False,
+        prune: bool = False,
     ) -> None:
-        """The two steps of the role egress_whitelist for these hosts."""
+        """The two steps of the role egress_whitelist for these hosts; with ``prune``, the inventory has no others."""
         if not hosts:
             return
         if not check:
             for host, ips in hosts.items():
                 self.asked.needs[node, inventory, host] = frozenset(ips)
                 self.asked.registered.setdefault((node, inventory, host), set()).intersection_update(ips)
+            for host in set(HOSTS[node][inventory]).difference(hosts) if prune else ():
+                self.asked.needs[node, inventory, host] = frozenset()
+                self.asked.registered.setdefault((node, inventory, host), set()).clear()
         self.runs += 1
         self.began = self.core.journal.next_seq() - 1
         run, mode = f"{self.runs} 1 elsewhere", Mode(check=check)
@@ -346,8 +359,10 @@ class Whitelist(RuleBasedStateMachine):
         def steps() -> dict[str, Any]:
             results = {}
             for host, ips in hosts.items():
-                request = host_request(options, run, host, ips, detected=detected)
-                submit_host(self.queue(node, options, check), request, options, mode, run)
+                queue = self.queue(node, options, check)
+                gone = gone_hosts(queue, options, hosts) if prune else ()
+                request = host_request(options, run, host, ips, detected=detected, gone=gone)
+                submit_host(queue, request, options, mode, run)
             for host in hosts:
                 queue = self.queue(node, options, check)
                 request = find_request(queue, options, run, host)
@@ -405,6 +420,7 @@ class Whitelist(RuleBasedStateMachine):
             "keep": [],
             "replaces": [],
             "max_removals": 10,
+            "prune": False,
             "capacity": None,
             "allow_non_global": True,
             **changes,

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import why_partial
+import pytest
+from ansible import constants
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import inventory_hosts, why_partial
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,3 +48,17 @@ def test_a_serial_batch_is_described_by_its_size() -> None:
 
 def test_a_task_outside_of_a_play_has_no_hosts_to_miss() -> None:
     assert why_partial(None, {}) is None
+
+
+def test_an_inventory_that_may_be_incomplete_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory = {"groups": {"all": ["w1", "w2"]}, "ansible_inventory_sources": ["/etc/hosts.yml"]}
+    monkeypatch.setattr(constants, "INVENTORY_ANY_UNPARSED_IS_FAILED", False)
+    with pytest.raises(OptionError, match=r"^prune is refused, .*any_unparsed_is_failed=true"):
+        inventory_hosts("all", inventory)
+    monkeypatch.setattr(constants, "INVENTORY_ANY_UNPARSED_IS_FAILED", True)
+    with pytest.raises(OptionError, match=r"^prune is refused .*--limit w1"):
+        inventory_hosts("w1", inventory)
+    with pytest.raises(OptionError, match=r"^prune is refused .*list of hosts, w1,"):
+        inventory_hosts(None, {**inventory, "ansible_inventory_sources": ["/etc/hosts.yml", "w1,"]})
+    # A host that Ansible adds by itself is never gone.
+    assert inventory_hosts("", inventory) == {"w1", "w2", "localhost", "127.0.0.1", "::1"}
