@@ -9,18 +9,18 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible import context
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import REQUESTS_IMPORT_ERROR
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import (
     check_addresses,
     check_range,
@@ -50,11 +50,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import (
     complete_result,
-    summary_of_run,
+    recorded_part,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import inventory_hosts
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_variables import register_as, summary_of_play
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value
 
 #: The strategy in which all hosts complete a task before the next one begins.
@@ -142,16 +143,20 @@ class ActionModule(QgAction):
         """Run the step of the task, and return its result; that of a host is complete, also if the host has failed."""
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
-        self._adopt_variables(variables)
         if self._task.args.get("step") == "summarize":
             self._set_variable("summary")
             return {**result, **self.guarded(lambda: self._summarize(variables))}
         try:
+            self._adopt_variables(variables)
             own = self._result_of_host(variables)
         except AnsibleConnectionFailure as error:
-            own = {"unreachable": True, "msg": str(error)}
-        except AnsibleActionFail as error:
-            own = {"failed": True, "msg": str(error)}
+            own = {"unreachable": True, "msg": one_line(str(error))}
+        except (AnsibleActionFail, OptionError) as error:
+            own = {"failed": True, "msg": one_line(str(error))}
+        except AnsibleError:
+            # The text may quote anything.
+            self._record(variables, complete_result({"failed": True, "msg": "A variable of the host is wrong."}))
+            raise
         own = complete_result(own)
         self._record(variables, own)
         # A host that reports for all must not replace the results of the others.
@@ -191,7 +196,7 @@ class ActionModule(QgAction):
         prefix = self._task.args.get("vars_prefix")
         return f"variable {prefix}{{}}" if prefix else super().option_place()
 
-    def _adopt_variables(self, variables: dict[str, Any]) -> None:
+    def _adopt_variables(self, variables: dict[str, Any], options: Iterable[str] = SPEC) -> None:
         """Take options that the task omits from variables with its vars_prefix.
 
         For many hosts this is much cheaper than a template for each option in the task: only variables that are set
@@ -204,7 +209,7 @@ class ActionModule(QgAction):
         defaults = {name: value for level in levels for name, value in without_aliases(SPEC, level).items()}
         #: Options that the task or module_defaults set, and not a variable.
         self._own_options = set(arguments)
-        for option in SPEC if prefix else ():
+        for option in options if prefix else ():
             name = f"{prefix}{option}"
             if name in variables and arguments.get(option) == defaults.get(option):
                 value = variable_value(name, variables, self._templar)
@@ -265,19 +270,16 @@ class ActionModule(QgAction):
 
     def _summarize(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Return the summary of the hosts of the play. It must not fail: that would hide what failed before."""
-        hosts = list(variables.get("ansible_play_hosts_all") or ())
-        alive = set(variables.get("ansible_play_hosts") or ())
         results: dict[str, dict[str, Any] | None] = {}
         warnings = []
         try:
-            results = RunResults(self._state(), run_id()).of_play(self._play_id())
+            self._adopt_variables(variables, ("state_dir",))
+            results = RunResults(self._state(), run_id()).of_play(_play_id(self._task))
         except QgError as error:
             warnings.append(error.message)
-        summary = summary_of_run(hosts, alive, results)
-        if summary["unreached_hosts"]:
-            names = ", ".join(summary["unreached_hosts"])
-            warnings.append(f"Failed or unreachable before, and therefore not registered: {names}.")
-        return {"changed": False, **summary, **({"warnings": warnings} if warnings else {})}
+        except AnsibleError:
+            warnings.append("The summary is incomplete, because state_dir cannot be evaluated.")
+        return summary_of_play(variables, results, warnings)
 
     def _record(self, variables: dict[str, Any], own: dict[str, Any]) -> None:
         """Keep the result of the host for the summary. A state directory that cannot be used is reported elsewhere."""
@@ -285,27 +287,17 @@ class ActionModule(QgAction):
         with contextlib.suppress(QgError):
             results = RunResults(self._state(), run_id())
             if self._task.args.get("step") == "register":
-                results.finish(host, own)
+                if own["reasons"] and not own["ips"]:
+                    own["ips"] = (results.get(host) or own)["ips"]
+                results.finish(host, recorded_part(own))
             else:
                 final = bool(own["registered"] or own["reasons"])
                 in_step = self._task_in_step() is not None
-                results.begin(host, self._play_id(), own, in_step=in_step, final=final)
+                results.begin(host, _play_id(self._task), recorded_part(own), in_step=in_step, final=final)
 
     def _set_variable(self, name: str) -> None:
-        """Let Ansible register the result under the name with vars_prefix, even if the task fails.
-
-        The keyword "register" in the role would be wrong for a host that skips the task: Ansible then does not evaluate
-        the template in run_once, and registers "skipped" for all hosts. Facts would be lost if a task fails.
-        """
-        task, prefix = self._task, self._task.args.get("vars_prefix")
-        if prefix and not task.register:
-            task.register = f"{prefix}{name}"
-            # Since ansible-core 2.21, it is a dictionary, which this makes of a name.
-            if hasattr(task, "_validate_register"):
-                task._validate_register(None, "register", task.register)
-
-    def _play_id(self) -> str:
-        return str(self._task.get_play()._uuid)
+        if prefix := self._task.args.get("vars_prefix"):
+            register_as(self._task, f"{prefix}{name}")
 
     def _queue(self, options: StepOptions) -> WriteQueue:
         api = options.host.api
@@ -314,12 +306,7 @@ class ActionModule(QgAction):
 
     def _state(self) -> State:
         """Return the state directory, also if other options are wrong."""
-        if self._opened is None:
-            given = self._task.args.get("state_dir")
-            options = {} if given is None else {"state_dir": given}
-            self._opened = State(
-                ArgumentSpecValidator(STATE_OPTIONS).validate(options).validated_parameters["state_dir"], 0
-            )
+        self._opened = self._opened or _open_state(self._task.args.get("state_dir"))
         return self._opened
 
     def _verify_through_proxy(self, request: DetectionRequest, max_wait: float) -> list[str]:
@@ -341,6 +328,18 @@ class ActionModule(QgAction):
                     ) from None
             self._mode.announcer.passed(now - before, left)
             self._mode.announcer.sleep(1, left)
+
+
+def _play_id(task: Any) -> str:
+    return str(task.get_play()._uuid)
+
+
+def _open_state(directory: Any) -> State:
+    """Open the state directory that the task was given, or the default one."""
+    validation = ArgumentSpecValidator(STATE_OPTIONS).validate({} if directory is None else {"state_dir": directory})
+    if validation.error_messages:
+        raise OptionError("; ".join(validation.error_messages))
+    return State(validation.validated_parameters["state_dir"], max_wait=0)
 
 
 def _inventory_id(variables: dict[str, Any]) -> str:

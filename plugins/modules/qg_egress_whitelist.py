@@ -117,7 +117,7 @@ attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: full
-    details: The host that wrote for all shows the diff, and reports C(changed) if anything was changed.
+    details: The host that wrote for all shows the diff.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.egress

@@ -167,7 +167,10 @@ ALL_FAIL = """
       rescue:
         - name: rescued
           ansible.builtin.debug:
-            msg: ["{{ egress_whitelist_result.reasons }}", "{{ egress_whitelist_summary.unregistered_hosts }}"]
+            msg:
+              - "{{ egress_whitelist_result.ips }}"
+              - "{{ egress_whitelist_result.reasons }}"
+              - "{{ egress_whitelist_summary.unregistered_hosts }}"
 """
 
 
@@ -185,7 +188,8 @@ def test_plays_use_the_variables_of_a_fleet_in_sync_and_of_one_that_failed(fleet
     rescued = run.by_host("rescued")
     assert set(rescued) == set(fleet.hosts)
     for host, task in rescued.items():
-        reasons, unregistered = task.result["msg"]
+        ips, reasons, unregistered = task.result["msg"]
+        assert ips == [public(int(host[1:]))]
         assert (list(unregistered), unregistered[host]) == (fleet.hosts, reasons)
         assert "QGNOKEY1" not in json.dumps(reasons)
 

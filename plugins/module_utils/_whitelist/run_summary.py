@@ -27,6 +27,11 @@ def complete_result(result: Mapping[str, Any]) -> dict[str, Any]:
     return completed
 
 
+def recorded_part(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a complete result that a summary needs."""
+    return {name: result[name] for name in (*LISTS, "unreachable", "summary") if name in result}
+
+
 def summary_of_run(
     hosts: Sequence[str], alive: Collection[str], results: Mapping[str, Mapping[str, Any] | None]
 ) -> dict[str, Any]:

@@ -1,0 +1,40 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The results of the role egress_whitelist as variables of its hosts.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import summary_of_run
+
+
+def register_as(task: Any, name: str) -> None:
+    """Let Ansible register the result of the running task under this name, even if the task fails.
+
+    The keyword "register" in the role would be wrong for a host that skips the task: Ansible then does not evaluate the
+    template in run_once, and registers "skipped" for all hosts. Facts would be lost if a task fails.
+    """
+    if not task.register:
+        task.register = name
+        # Since ansible-core 2.21, it is a dictionary, which this makes of a name.
+        if hasattr(task, "_validate_register"):
+            task._validate_register(None, "register", name)
+
+
+def summary_of_play(
+    variables: Mapping[str, Any], results: Mapping[str, dict[str, Any] | None], warnings: list[str]
+) -> dict[str, Any]:
+    """Return the summary of all hosts of the play, as the result of a task."""
+    hosts = [str(host) for host in variables.get("ansible_play_hosts_all") or ()]
+    summary = summary_of_run(hosts, set(variables.get("ansible_play_hosts") or ()), results)
+    if summary["unreached_hosts"]:
+        names = ", ".join(summary["unreached_hosts"])
+        warnings = [*warnings, f"Failed or unreachable before, and therefore not registered: {names}."]
+    return {"changed": False, **summary, **({"warnings": warnings} if warnings else {})}
