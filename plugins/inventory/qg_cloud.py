@@ -260,6 +260,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             checked = self._checked(without_aliases(ACCOUNT_API_OPTIONS, self._evaluated(direct)))
             # Options that are evaluated later must stay as they were read, with their trust.
             direct = {**checked, **{name: direct[name] for name in _FOR_EACH_HOST if name in direct}}
+            var_options = None
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
 
     def _checked(self, config: Row) -> Row:

@@ -81,7 +81,7 @@ class LookupModule(LookupBase):
         """Return whether the run is in sync."""
         omitted = (variables or {}).get("omit")
         given = {name: value for name, value in kwargs.items() if isinstance(value, str) and value != omitted}
-        self.set_options(var_options=variables, direct=for_plugin(STATE_OPTIONS, given, variables or {}, self._templar))
+        self.set_options(direct=for_plugin(STATE_OPTIONS, given, variables or {}, self._templar))
         if terms:
             raise AnsibleLookupError("The lookup qingguo.qgnet.egress_in_sync takes no terms: use state_dir.")
         directory = self.get_option("state_dir")

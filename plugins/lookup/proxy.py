@@ -151,7 +151,7 @@ class LookupModule(LookupBase):
             _check_state_dir(given)
         except QgError as error:
             raise AnsibleLookupError(f"The lookup qingguo.qgnet.proxy failed: {error.message}") from None
-        self.set_options(var_options=variables, direct=given)
+        self.set_options(direct=given)
         params = self.get_options()
         if terms:
             raise AnsibleLookupError(

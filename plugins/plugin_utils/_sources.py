@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import ansible.errors
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import (
     Spec,
     environment_name,
@@ -37,6 +38,9 @@ def variable_value(name: str, variables: Mapping[str, Any], templar: Any) -> Any
         value = templar.template(variables[name])
     except _OMITTED:
         return UNSET
+    except ansible.errors.AnsibleError as error:
+        reason = one_line(str(error))
+        raise ansible.errors.AnsibleError(f"The variable {name} cannot be evaluated: {reason}") from None
     if value == variables.get("omit"):
         return UNSET
     # A vaulted value is decrypted only as text.
@@ -57,7 +61,7 @@ def from_variables(spec: Spec, given: Mapping[str, Any], variables: Mapping[str,
 def for_plugin(spec: Spec, given: Mapping[str, Any], variables: Mapping[str, Any], templar: Any) -> dict[str, Any]:
     """Return the options of a plugin whose environment Ansible reads, for its ``set_options``.
 
-    Ansible itself evaluates no template in a variable, and takes empty text as a value.
+    Ansible must not read their variables as well: it evaluates no template, and takes empty text as a value.
     """
     options = without_aliases(spec, given)
     for option in shared_options(spec):

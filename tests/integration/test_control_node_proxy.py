@@ -104,6 +104,11 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait()
 
 
+def no_such_name(*_arguments: Any, **_named: Any) -> Any:
+    """Stand in for a resolver that knows no name."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
 def failure(proxy: str, url: str = "https://vendor.example/x", **options: Any) -> TransportError:
     """The error of a call through a proxy."""
     with pytest.raises(TransportError) as caught:
@@ -151,11 +156,7 @@ def test_a_proxy_whose_name_is_not_found_or_whose_tls_fails_is_named(
     assert f"the certificate of the proxy {untrusted} (option proxy) is not trusted" in error.message
     plain = canned(b"HTTP/1.1 400 Bad Request\r\n\r\n").address
     assert f"the proxy {plain} (option proxy) does not use TLS" in failure(f"https://{plain}").message
-
-    def unknown(*_arguments: Any, **_named: Any) -> Any:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     missing = failure("http://proxy.example:3128")
     assert "no usable response from the proxy proxy.example:3128 (option proxy): its name cannot" in missing.message
     assert missing.effect is Effect.NOT_SENT
@@ -187,6 +188,18 @@ def test_the_environment_names_the_proxy_unless_an_option_does(
     assert direct.message == "/x: no usable response from 127.0.0.1:9: connection refused."
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     assert failure("", "https://127.0.0.1:9/x").message == direct.message
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    for mistyped in (
+        f"http://proxy.example:3128:{USER}:{WORD}",
+        f"{USER}:{WORD}@proxy.example",
+        f"http://{USER}:a/{WORD}@127.0.0.1:9",
+        f"http://{USER}:{WORD}@[::1",
+        f"ftp://{USER}:{WORD}@127.0.0.1:9",
+        f"http://{USER}:{WORD}",
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", mistyped)
+        message = failure("").message
+        assert "(environment variable HTTPS_PROXY)" in message or "of the environment variable" in message, message
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:9")
     assert re.search("SOCKS proxy of the environment variable HTTPS_PROXY needs .*PySocks|refused", failure("").message)
 

@@ -30,7 +30,7 @@ PLAYS = """
       qingguo.qgnet.qg_whitelist_info:
       vars: {qg_key: "{{ omit }}"}
     - {name: delegated ENVIRONMENT, qingguo.qgnet.qg_whitelist_info: , delegate_to: bastion}
-    - {name: lookup ENVIRONMENT, ansible.builtin.debug: {msg: "{{ LOOKUP }}"}}
+    - {name: lookup ENVIRONMENT, ansible.builtin.debug: {msg: "{{ LOOKUP }}"}, vars: {qg_key: "", qg_timeout: ""}}
     - name: role ENVIRONMENT
       ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}
       vars: {egress_whitelist_key: ""}
@@ -110,7 +110,7 @@ def test_the_inventory_takes_the_account_from_the_first_source_that_has_it(
     paths = [str(playground.write(f"{name}.qg_cloud.yml", plugin + text)) for name, text in files.items()]
     environment = {"QG_APP_ID": "ENVIRONMENT", "QG_APP_KEY": sim.app_key, "QG_ACCOUNT_URL": sim.account_url}
     environment |= {"QG_RETRIES": "0", "QG_TIMEOUT": ""}
-    for variables in ({}, {"qg_app_id": "{{ site_app_id }}", "site_app_id": "VARIABLE", "qg_timeout": ""}):
+    for variables in ({}, {"qg_app_id": "{{ site_app_id }}", "site_app_id": "VARIABLE", "qg_max_wait": ""}):
         arguments = [word for path in paths for word in ("-i", path)]
         run = playground.play(
             "- hosts: nobody\n  tasks: []\n", variables=variables, arguments=arguments, environment=environment
@@ -141,6 +141,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "account": ("qg_balance_info", {"environment": "{{ {'QG_APP_ID': inventory_hostname} }}"}),
         "two names": ("qg_whitelist_info", {"args": {"key": "QGDEMO08", "api_key": "QGDEMO09"}}),
         "late": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08", "qg_timeout": 1000}}),
+        "undefined": ("qg_whitelist_info", {"vars": {"qg_key": "{{ vault_qg_key }}"}}),
         "later": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08"}}),
     }
     listed = [
@@ -166,6 +167,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "QG_APP_ID in the keyword environment of this task does not reach it.",
         "two names": "key and api_key are names of the same option: give only one of them.",
         "late": "qg_timeout: timeout=1000 is out of range: give a number from 0.1 to 600.",
+        "undefined": "The variable qg_key cannot be evaluated: 'vault_qg_key' is undefined",
         "later": "QG_MAX_WAIT: max_wait=-1 is out of range: give a number from 0 to 86400.",
         "lookup": f"key is missing: give it as option of the lookup, {missing}.",
         "Detect the egress addresses": "key is missing: give "

@@ -32,8 +32,13 @@ class Proxy:
 
     @property
     def name(self) -> str:
-        """The proxy in messages."""
-        return f"the proxy {self.url.rpartition('@')[2].rpartition('//')[2].partition('/')[0]} ({self.origin})"
+        """The proxy in messages; a mistyped URL is not quoted, as any part of it may be a password."""
+        try:
+            parts = urlsplit(self.url if "//" in self.url else f"//{self.url}")
+            address = f" {parts.hostname}:{parts.port}" if parts.hostname and parts.port else ""
+        except ValueError:
+            address = ""
+        return f"the proxy{address} ({self.origin})"
 
 
 def check_proxy(url: str | None) -> None:
@@ -68,7 +73,7 @@ def environment_origin(scheme: str) -> str:
 
 def login_secrets(url: str | None) -> Iterator[str]:
     """Yield what is secret in the URL of a proxy: its password, or a user name alone, which may be a token."""
-    login, at, _host = (url or "").rpartition("//")[2].rpartition("@")
+    login, at, _host = re.sub(r"^([A-Za-z0-9+.-]*:)?//", "", url or "").rpartition("@")
     user, _colon, password = login.partition(":")
     if at and (secret := password or user):
         yield from {secret, unquote(secret)}
@@ -88,11 +93,10 @@ def refused_status(causes: list[BaseException]) -> int | None:
     return next((int(match[1]) for match in found if match), None)
 
 
-def refusal(proxy: Proxy | None, status: int, host: str, endpoint: str) -> TransportError:
+def refusal(proxy: Proxy, status: int, host: str, endpoint: str) -> TransportError:
     """Return the error for a proxy that did not forward a request for a host."""
-    name = proxy.name if proxy else "a proxy on the way"
     if status == AUTHENTICATION_REQUIRED:
-        wrong = proxy is not None and any(login_secrets(proxy.url))
+        wrong = any(login_secrets(proxy.url))
         what = "does not accept the user name and the password" if wrong else "requires a user name and a password"
         fix = "Correct its URL" if wrong else "Add them to its URL"
     elif status >= 500:
@@ -100,7 +104,7 @@ def refusal(proxy: Proxy | None, status: int, host: str, endpoint: str) -> Trans
     else:
         what, fix = f"does not allow connections to {host}", "Allow them in the proxy"
     return TransportError(
-        f"{endpoint}: {name} {what} (HTTP {status}). {fix}, or set use_proxy=false for direct calls.",
+        f"{endpoint}: {proxy.name} {what} (HTTP {status}). {fix}, or set use_proxy=false for direct calls.",
         endpoint=endpoint,
         effect=Effect.NOT_SENT,
         retryable=status >= 500,

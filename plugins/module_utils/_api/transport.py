@@ -40,7 +40,7 @@ _NOT_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 )
 #: The exceptions of the HTTP libraries that precede any request.
-_UNUSABLE_PROXY = frozenset(("InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown"))
+_UNUSABLE_PROXY = frozenset(("InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown", "LocationParseError"))
 _NO_CONNECTION = frozenset(("ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "NameResolutionError"))
 #: urllib3's loggers. A filter does not apply to the loggers below it, so each is listed.
 LOGGERS = tuple(f"urllib3.{name}" for name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"))
@@ -97,9 +97,8 @@ class Transport:
 
     ``timeout`` is the maximum duration of one exchange in seconds, from the lookup of the name to the last byte.
     ``url_option`` is the name of the option with the URL. ``proxy`` is the URL of the proxy to use instead of the
-    environment's, and ``use_proxy`` whether any is used. A failed call is sent again up to ``retries`` times by the
-    clients. The ``form_methods`` have their parameters in a form body,
-    all others in the query.
+    environment's, and ``use_proxy`` whether any is used. Clients send a failed call again up to ``retries`` times. The
+    ``form_methods`` have their parameters in a form body, all others in the query.
     """
 
     def __init__(
@@ -165,7 +164,8 @@ class Transport:
         if not isinstance(result, HttpResponse):
             stopped_at = proxy if proxy and not (session.limits.is_past_proxy or session.limits.is_sent) else None
             raise self._explain(result, host, endpoint, session.limits.is_sent, stopped_at)
-        if result.status == AUTHENTICATION_REQUIRED:
+        # Within the tunnel for HTTPS, it comes from the vendor.
+        if proxy and result.status == AUTHENTICATION_REQUIRED and url.startswith("http:"):
             raise refusal(proxy, result.status, host, endpoint)
         return result
 
