@@ -173,6 +173,17 @@ def test_a_read_is_retried_and_then_fails(scenario: LeaseScenario, endpoint: str
     scenario.assert_untouched()
 
 
+def test_without_retries_a_read_and_a_paid_call_are_sent_once(scenario: LeaseScenario) -> None:
+    name, options, _codes = CALLS[QUOTA]
+    scenario.sim.fault(path=QUOTA, kind="code", code=-1, times=1)
+    assert scenario(name, **options, retries=0)["failed"] is True
+    assert calls(scenario.sim, QUOTA) == [QUOTA]
+    scenario.begin()
+    scenario.sim.fault(path=ALLOCATE, kind="code", code=-1, times=1)
+    assert scenario("allocate", count=1, retries=0)["failed"] is True
+    assert calls(scenario.sim, ALLOCATE) == [ALLOCATE]
+
+
 @pytest.mark.parametrize("code", [-11])
 @pytest.mark.parametrize("endpoint", CALLS)
 def test_too_many_requests_is_waited_for(

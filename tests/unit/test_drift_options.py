@@ -30,6 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import opera
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
+    GROUP_OPTIONS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     Spec,
@@ -226,6 +227,12 @@ def test_the_inventory_reads_the_options_that_it_documents_and_no_others(cloud: 
     assert cloud.names <= set(documented)
     # Ansible itself looks at the name of the plugin, and takes care of the cache.
     assert {*OWN, *ACCOUNT_API_OPTIONS} <= cloud.names
+
+
+def test_no_variable_of_a_host_is_taken_for_an_option_of_a_task(cloud: Cloud) -> None:
+    variables = {name for found, _groups in cloud.read(**CREDENTIALS).values() for name in found}
+    assert "qg_suid" in variables
+    assert not variables & set(map(variable_name, GROUP_OPTIONS))
 
 
 def test_the_inventory_is_given_the_defaults_that_it_documents(cloud: Cloud) -> None:
