@@ -84,8 +84,9 @@ class QgAction(ActionBase):
 
     def explained(self, message: str) -> str:
         """Return the message about an option after the name of the variable that set it, if it was one."""
-        found = _WORD.search(message)
-        origin = self.origin(found[0]) if found else None
+        options = (word for word in _WORD.findall(message) if word in self._task.args or word in GROUP_OPTIONS)
+        option = next(options, None)
+        origin = self.origin(option) if option else None
         return f"{origin}: {message}" if origin else message
 
     def origin(self, option: str) -> str | None:

@@ -929,7 +929,7 @@ def test_variables_are_converted_to_the_type_of_their_option(fleet: Fleet) -> No
 
 
 BAD_VARIABLES: list[tuple[str, object]] = [
-    ("key", ""),
+    ("key", " "),
     ("quorum", "many"),
     ("detect", "perhaps"),
     ("state_dir", "/proc/nowhere"),

@@ -141,6 +141,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "account": ("qg_balance_info", {"environment": "{{ {'QG_APP_ID': inventory_hostname} }}"}),
         "two names": ("qg_whitelist_info", {"args": {"key": "QGDEMO08", "api_key": "QGDEMO09"}}),
         "late": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08", "qg_timeout": 1000}}),
+        "of another type": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08", "qg_timeout": "soon"}}),
         "undefined": ("qg_whitelist_info", {"vars": {"qg_key": "{{ vault_qg_key }}"}}),
         "later": ("qg_whitelist_info", {"vars": {"qg_key": "QGDEMO08"}}),
     }
@@ -167,6 +168,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "QG_APP_ID in the keyword environment of this task does not reach it.",
         "two names": "key and api_key are names of the same option: give only one of them.",
         "late": "qg_timeout: timeout=1000 is out of range: give a number from 0.1 to 600.",
+        "of another type": "qg_timeout: argument 'timeout' is of type",
         "undefined": "The variable qg_key cannot be evaluated: 'vault_qg_key' is undefined",
         "later": "QG_MAX_WAIT: max_wait=-1 is out of range: give a number from 0 to 86400.",
         "lookup": f"key is missing: give it as option of the lookup, {missing}.",

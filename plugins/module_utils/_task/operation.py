@@ -85,7 +85,9 @@ def guarded(
 
 def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
     """Return the values of all options that are marked ``no_log``, and what is secret in the URLs of proxies."""
-    found = {str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name)}
+    given = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
+    # Blank text is a mistake, and not a secret: masking it would make the message about it unreadable.
+    found = {value for value in given if value.strip()}
     if "proxy" in spec:
         found.update(login_secrets(params.get("proxy")), environment_secrets())
     return frozenset(found)
