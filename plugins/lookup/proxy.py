@@ -143,9 +143,9 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         """Return the leases in the requested form."""
         try:
-            check_option_names("the lookup", kwargs, self.option_definitions)
             check_selectors(LOOKUP_SELECTORS, kwargs, how="")
             given = for_plugin(_SHARED, kwargs, variables or {}, self._templar)
+            check_option_names("the lookup", given, self.option_definitions)
             if missing := missing_options(_SHARED, given):
                 raise explain_missing(missing, "option of the lookup")
             _check_state_dir(given)

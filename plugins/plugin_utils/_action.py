@@ -143,8 +143,8 @@ class QgAction(ActionBase):
         try:
             self.use_own_names(spec)
             self.adopt_variables(spec)
-            own = [option for option in self._task.args if option not in _GROUP_OPTIONS]
-            check_option_names(self._name, own, spec)
+            foreign = self._foreign_defaults(spec)
+            check_option_names(self._name, [name for name in self._task.args if name not in foreign], spec)
             check_selectors(self.selectors(), self._task.args)
             check_option_types(self._task.args, spec)
             for name, value in self._task.args.items():
@@ -153,15 +153,16 @@ class QgAction(ActionBase):
         except OptionError as error:
             raise self._refusal([error.message], spec) from None
         self.check_missing(spec)
-        options = self._task.args
-        foreign = {name for name in options if name in _GROUP_OPTIONS and name not in spec}
-        if foreign:
-            foreign &= {name for level in self.default_levels() for name in level}
         return {
             name: value
-            for name, value in options.items()
+            for name, value in self._task.args.items()
             if name not in foreign and not (value is None and "fallback" in spec.get(name, {}))
         }
+
+    def _foreign_defaults(self, spec: Spec) -> set[str]:
+        """Return the options that only other modules of the action group take, and that its defaults set."""
+        foreign = {name for name in self._task.args if name in _GROUP_OPTIONS and name not in spec}
+        return foreign and foreign.intersection(name for level in self.default_levels() for name in level)
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the task's options, validated by the rules of a module."""

@@ -30,7 +30,7 @@ from simulator_fixture import Simulator, running_simulator
 
 USER, WORD = "proxyuser", "HUSH+/WORD%7"
 LOGIN = "proxyuser:HUSH%2B%2FWORD%257@"
-#: Where no server listens.
+#: A port without a listener.
 DEAD = "http://127.0.0.1:9"
 
 

@@ -201,5 +201,4 @@ def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_re
     run = playground.play("\n" + json.dumps([play]), inventory=INVENTORY)
     assert "sources is empty" in run.of("detect").result["msg"]
     assert run.of("check").status == "ok"
-    assert "Unsupported parameters" in run.of("own option").result["msg"]
-    assert "use_proxy" in run.of("own option").result["msg"]
+    assert "use_proxy is not an option of qg_proxy_check" in run.of("own option").result["msg"]
