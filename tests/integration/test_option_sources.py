@@ -168,7 +168,7 @@ def test_the_error_for_a_missing_key_names_all_places(sim: Simulator, playground
         "QG_APP_ID in the keyword environment of this task does not reach it.",
         "two names": "key and api_key are names of the same option: give only one of them.",
         "late": "qg_timeout: timeout=1000 is out of range: give a number from 0.1 to 600.",
-        "of another type": "qg_timeout: argument 'timeout' is of type",
+        "of another type": "qg_timeout: timeout='soon' is not a number",
         "undefined": "The variable qg_key cannot be evaluated: 'vault_qg_key' is undefined",
         "later": "QG_MAX_WAIT: max_wait=-1 is out of range: give a number from 0 to 86400.",
         "lookup": f"key is missing: give it as option of the lookup, {missing}.",
@@ -201,4 +201,4 @@ def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_re
     run = playground.play("\n" + json.dumps([play]), inventory=INVENTORY)
     assert "sources is empty" in run.of("detect").result["msg"]
     assert run.of("check").status == "ok"
-    assert "use_proxy is not an option of qg_proxy_check" in run.of("own option").result["msg"]
+    assert "pwd is not an option of qg_proxy_check" in run.of("own option").result["msg"]

@@ -171,7 +171,7 @@ def run_action(name: str, options: dict[str, Any]) -> dict[str, Any]:
         no_log=False,
         delegate_to=None,
         module_defaults=[],
-        get_play=lambda: SimpleNamespace(strategy="linear"),
+        get_play=lambda: SimpleNamespace(strategy="linear", _uuid="1"),
         _uuid="task",
     )
     shell = SimpleNamespace(tmpdir=None, SHELL_FAMILY="sh")
