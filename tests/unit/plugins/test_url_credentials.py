@@ -173,6 +173,8 @@ def run_action(name: str, options: dict[str, Any]) -> dict[str, Any]:
         module_defaults=[],
         get_play=lambda: SimpleNamespace(strategy="linear", _uuid="1"),
         _uuid="task",
+        run_once=False,
+        register=None,
     )
     shell = SimpleNamespace(tmpdir=None, SHELL_FAMILY="sh")
     connection = SimpleNamespace(_shell=shell, transport="local")
