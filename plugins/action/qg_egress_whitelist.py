@@ -54,7 +54,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summa
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import inventory_hosts
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import check_inventory, inventory_hosts
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_variables import register_as, summary_of_play
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value
 
@@ -225,8 +225,8 @@ class ActionModule(QgAction):
         queue, run, host = self._queue(options), run_id(), variables["inventory_hostname"]
         gone: tuple[str, ...] = ()
         if options.host.prune:
-            inventory = inventory_hosts(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
-            gone = gone_hosts(queue, options.host, inventory)
+            check_inventory(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
+            gone = gone_hosts(queue, options.host, run, lambda: inventory_hosts(variables))
         if detection:
             queue.cancel(run, host)
             try:

@@ -47,8 +47,8 @@ def _why_limited(limit: str | None) -> str | None:
     return f"it is limited with --limit {limit}" if limit and limit.strip() not in _NO_LIMIT else None
 
 
-def inventory_hosts(limit: str | None, variables: Mapping[str, Any]) -> frozenset[str]:
-    """Return all hosts of the inventory, and of the play; raises OptionError if the inventory may be incomplete.
+def check_inventory(limit: str | None, variables: Mapping[str, Any]) -> None:
+    """Refuse an inventory that may be incomplete; raises OptionError.
 
     Ansible does not show an action whether a source of the inventory could not be read. With this setting, it ends the
     run in that case.
@@ -68,6 +68,10 @@ def inventory_hosts(limit: str | None, variables: Mapping[str, Any]) -> frozense
             "read, and their addresses would be removed: set any_unparsed_is_failed=true in the section [inventory] of "
             "ansible.cfg, or ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=true in the environment."
         )
+
+
+def inventory_hosts(variables: Mapping[str, Any]) -> frozenset[str]:
+    """Return all hosts of the inventory, and of the play."""
     hosts = {str(host) for host in (variables.get("groups") or {}).get("all") or ()}
     # An implicit localhost is in no inventory, but it can be registered.
     return frozenset({*hosts, *map(str, variables.get("ansible_play_hosts_all") or ()), *_IMPLICIT})

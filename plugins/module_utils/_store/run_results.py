@@ -25,9 +25,12 @@ RESULTS_TTL = 86400
 
 #: A row per host of a run. A result is ``final`` if no later task replaces it. If it is ``in_step``, all hosts complete
 #: a task before the next one begins. ``begun_at`` is when the host began.
+#: inventory_checks: the inventories that have all registered hosts, as a run found.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run_results (
   run TEXT, host TEXT, play TEXT, in_step INTEGER, begun_at REAL, final INTEGER, result TEXT, PRIMARY KEY (run, host));
+CREATE TABLE IF NOT EXISTS inventory_checks (
+  run TEXT, key TEXT, inventory TEXT, checked_at REAL, PRIMARY KEY (run, key, inventory));
 """
 
 
@@ -71,9 +74,34 @@ class RunResults:
         return any(row[0] or not in_step for row in self.store.rows(query, self.run, host, self.run))
 
 
+@dataclass(frozen=True)
+class InventoryChecks:
+    """Whether a run has found all registered hosts of a key in an inventory."""
+
+    store: Store
+    run: str
+    key: str
+    inventory: str
+
+    def is_complete(self) -> bool:
+        """Whether a host of the run has found that no registered host is gone."""
+        query = "SELECT 1 FROM inventory_checks WHERE run = ? AND key = ? AND inventory = ?"
+        return bool(self.store.rows(query, self.run, self.key, self.inventory))
+
+    def record_complete(self) -> None:
+        """Record that no registered host is gone."""
+        self.store.execute(
+            "INSERT OR REPLACE INTO inventory_checks (run, key, inventory, checked_at) VALUES (?, ?, ?, ?)",
+            *(self.run, self.key, self.inventory, time.time()),
+        )
+
+
 def purge_results(store: Store) -> None:
-    """Drop the results of finished runs."""
+    """Drop the results and checks of finished runs."""
     over = [row for row in store.rows("SELECT DISTINCT run FROM run_results") if is_run_finished(row[0])]
+    oldest = (time.time() - RESULTS_TTL,)
     with store.transaction() as database:
-        database.execute("DELETE FROM run_results WHERE begun_at < ?", (time.time() - RESULTS_TTL,))
-        database.executemany("DELETE FROM run_results WHERE run = ?", over)
+        database.execute("DELETE FROM run_results WHERE begun_at < ?", oldest)
+        database.execute("DELETE FROM inventory_checks WHERE checked_at < ?", oldest)
+        for table in ("run_results", "inventory_checks"):
+            database.executemany(f"DELETE FROM {table} WHERE run = ?", over)

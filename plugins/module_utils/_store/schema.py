@@ -39,7 +39,7 @@ APPLICATION_ID, VERSION = 0x51474E54, 12
 _LAST_UNMARKED = 5
 #: Tables that only hold what is in progress: a newer schema starts with empty ones.
 _TRANSIENT = frozenset(
-    {"rate_calls", "rate_blocks", "write_requests", "whitelist_cache", "run_results"}
+    {"rate_calls", "rate_blocks", "write_requests", "whitelist_cache", "run_results", "inventory_checks"}
     | {"snapshots", "calls", "blocks", "wishes", "rounds", "readings"}
 )
 #: Tables whose rows a newer schema takes over, and the names that tables and columns had before.

@@ -9,13 +9,14 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import OptionError, QgError
 from .._core.text import format_sample
 from .._store.registrations import RegistrationStore
+from .._store.run_results import InventoryChecks
 from .._store.write_queue import Result, WriteQueue, WriteRequest, has_pending_changes, is_in_sync
 from .._task.operation import Mode
 from .._task.options import ProxyApiOptions
@@ -50,14 +51,22 @@ class HostOptions:
         return cls(api, **{name: params[name] for name in names}, always_apply=bool(params["verify_proxy"]))
 
 
-def gone_hosts(queue: WriteQueue, options: HostOptions, inventory: Collection[str]) -> tuple[str, ...]:
+def gone_hosts(
+    queue: WriteQueue, options: HostOptions, run: str, inventory: Callable[[], Collection[str]]
+) -> tuple[str, ...]:
     """Return the registered hosts that the inventory no longer has.
 
-    Raises OptionError if more than max_removals addresses are registered only for them.
+    All hosts are compared once in a run if none is gone: for each host of a large fleet, it would take longer than the
+    rest of its task. Raises OptionError if more than max_removals addresses are registered only for them.
     """
+    checks = InventoryChecks(queue.store, run, queue.key, options.inventory_id)
+    if checks.is_complete():
+        return ()
     registrations = RegistrationStore(queue.store, queue.key, options.inventory_id)
-    gone = {host: ips for host, ips in registrations.load_inventory().items() if host not in inventory}
+    registered, hosts = registrations.load_inventory(), inventory()
+    gone = {host: ips for host, ips in registered.items() if host not in hosts}
     if not gone:
+        checks.record_complete()
         return ()
     _own, used_by_others = registrations.load(gone)
     obsolete = {ip for ips in gone.values() for ip in ips} - used_by_others

@@ -390,10 +390,10 @@ def test_a_damaged_database_is_an_error_that_names_the_loss(tmp_path: Path) -> N
     state = State(str(tmp_path))
     use(state)
     state.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-    size = (tmp_path / DATABASE).stat().st_size
+    ((page,),) = state.rows("SELECT rootpage FROM sqlite_master WHERE name = 'registrations'")
     with open(tmp_path / DATABASE, "r+b") as file:
-        file.seek(4096)
-        file.write(b"\xff" * (size - 4096))
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
     with pytest.raises(StateError, match=r"malformed\. Move state\.sqlite3 .*registered anew"):
         State(str(tmp_path)).rows("SELECT * FROM registrations")
 

@@ -76,6 +76,8 @@ class Node:
     params: dict[str, Any]
     runs: int = field(default=0)
     detected: bool = False
+    #: How often the last run has compared the registered hosts with the inventory.
+    compared: int = 0
 
     def state(self) -> State:
         state = State(self.params["state_dir"])
@@ -95,9 +97,15 @@ class Node:
         self.runs += 1
         run, results = f"{self.runs} 1 elsewhere", {}
         options = HostOptions.parse({**self.params, "state": state})
+        self.compared = 0
+
+        def compare() -> Collection[str]:
+            self.compared += 1
+            return inventory or ()
+
         for host, ip in hosts.items():
             queue = queue_for(options.api, self.state(), check=False)
-            gone = () if inventory is None else gone_hosts(queue, options, inventory)
+            gone = () if inventory is None else gone_hosts(queue, options, run, compare)
             request = host_request(options, run, host, (ip,) if ip else (), detected=self.detected, gone=gone)
             submit_host(queue, request, options, Mode(), run)
         for host in hosts:
@@ -398,6 +406,7 @@ def test_hosts_that_left_the_inventory_are_pruned_with_one_query_one_removal_and
     assert [len(summary["pruned_hosts"]) for summary in reports.values()] == [50]
     again = node.role(inventory=left, **left)
     assert not any(result["changed"] for result in again.values())
+    assert node.compared == 1, "each host has compared all hosts"
     assert calls(node.wire.core, ADD, DEL)[-1] == DEL
 
 

@@ -360,7 +360,7 @@ class Whitelist(RuleBasedStateMachine):
             results = {}
             for host, ips in hosts.items():
                 queue = self.queue(node, options, check)
-                gone = gone_hosts(queue, options, hosts) if prune else ()
+                gone = gone_hosts(queue, options, run, lambda: hosts) if prune else ()
                 request = host_request(options, run, host, ips, detected=detected, gone=gone)
                 submit_host(queue, request, options, mode, run)
             for host in hosts:

@@ -8,7 +8,11 @@ from __future__ import annotations
 import pytest
 from ansible import constants
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import inventory_hosts, why_partial
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import (
+    check_inventory,
+    inventory_hosts,
+    why_partial,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,11 +58,12 @@ def test_an_inventory_that_may_be_incomplete_is_refused(monkeypatch: pytest.Monk
     inventory = {"groups": {"all": ["w1", "w2"]}, "ansible_inventory_sources": ["/etc/hosts.yml"]}
     monkeypatch.setattr(constants, "INVENTORY_ANY_UNPARSED_IS_FAILED", False)
     with pytest.raises(OptionError, match=r"^prune is refused, .*any_unparsed_is_failed=true"):
-        inventory_hosts("all", inventory)
+        check_inventory("all", inventory)
     monkeypatch.setattr(constants, "INVENTORY_ANY_UNPARSED_IS_FAILED", True)
     with pytest.raises(OptionError, match=r"^prune is refused .*--limit w1"):
-        inventory_hosts("w1", inventory)
+        check_inventory("w1", inventory)
     with pytest.raises(OptionError, match=r"^prune is refused .*list of hosts, w1,"):
-        inventory_hosts(None, {**inventory, "ansible_inventory_sources": ["/etc/hosts.yml", "w1,"]})
+        check_inventory(None, {**inventory, "ansible_inventory_sources": ["/etc/hosts.yml", "w1,"]})
     # A host that Ansible adds by itself is never gone.
-    assert inventory_hosts("", inventory) == {"w1", "w2", "localhost", "127.0.0.1", "::1"}
+    check_inventory("", inventory)
+    assert inventory_hosts(inventory) == {"w1", "w2", "localhost", "127.0.0.1", "::1"}
