@@ -41,7 +41,8 @@ def variable_value(name: str, variables: Mapping[str, Any], templar: Any) -> Any
     except ansible.errors.AnsibleError as error:
         reason = one_line(str(error))
         raise ansible.errors.AnsibleError(f"The variable {name} cannot be evaluated: {reason}") from None
-    if value == variables.get("omit"):
+    # Since ansible-core 2.19, no variable holds the value of "omit".
+    if value is not None and value == variables.get("omit"):
         return UNSET
     # A vaulted value is decrypted only as text.
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value

@@ -184,7 +184,7 @@ class Playground:
         spied = spy.read_bytes() if spy.exists() else b""
         return Run(outcome.returncode, outcome.stdout, outcome.stderr, tasks, spied)
 
-    def _environment(self, record: Path, spy: Path, *, measured: bool) -> dict[str, str]:
+    def _environment(self, record: Path, spy: Path, *, measured: bool = True) -> dict[str, str]:
         """Nothing of the caller's environment but where Ansible finds the collection, and what measures coverage."""
         passed: tuple[str, ...] = ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH", "QG_CHECKOUT")
         if measured:

@@ -447,6 +447,8 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("balance", {"timeout": 0}, "timeout=0 is out of range: give a number from 0.1 to 600."),
     ("balance", {"max_wait": -1}, "max_wait=-1 is out of range: give a number from 0 to 86400."),
+    ("balance", {"retries": -1}, "retries=-1 is out of range: give a number from 0 to 20."),
+    ("balance", {"proxy": "proxy.example.com"}, "proxy cannot be used: give http://HOST:PORT"),
     ("balance", {"ca_path": "/nonexistent"}, "ca_path /nonexistent cannot be used: No such file or directory."),
 ]
 
@@ -472,7 +474,7 @@ def test_each_option_has_a_mistake() -> None:
     for name in NAMES:
         home, operation, _path, _needed = OPERATIONS[name]
         spec = getattr(importlib.import_module(f"{COLLECTION}.{home}"), operation).spec
-        assert set(spec) - named == {"validate_certs"}
+        assert set(spec) - named == {"validate_certs", "use_proxy"}
 
 
 def test_the_call_of_instances_is_the_documented_one() -> None:

@@ -340,7 +340,10 @@ def test_the_reason_of_a_failure_is_reported_also_with_secrets(
 
 def test_secrets_are_no_facts(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(playground.root / "facts")}
-    tasks = [task("packages", "here", product_id=104), task("instances", "here", include_secrets=True)]
+    tasks = [
+        {"name": "facts", "qingguo.qgnet.qg_cloud_package_facts": OPTIONS["packages"]},
+        task("instances", "here", include_secrets=True),
+    ]
     run = play(playground, variables, tasks, **cache).ok()
     assert [path.name for path in (playground.root / "facts").iterdir()]
     assert_silent(sim, run, playground, AUTHKEY, *PASSWORDS, records=False)

@@ -373,8 +373,12 @@ def test_no_free_channel(each: Account) -> None:
 
 
 def test_a_used_up_volume(account: Account) -> None:
-    result = account.use("share", billing="volume", balance=1)("allocate", count=2)
+    result = account.use("exclusive", billing="volume", balance=1)("allocate", count=2)
     assert result["code"] == "BALANCE_INSUFFICIENT"
+    account.assert_untouched()
+    # This product shows its balance, so nothing is requested.
+    result = account.use("share", billing="volume", balance=1)("allocate", count=2)
+    assert "only 1 more can be leased within the plan's volume" in result["msg"]
     account.assert_untouched()
 
 

@@ -377,7 +377,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("ips", [A, ""], "IPv4"),
     ("ips", ["egress.example"], "IPv4"),
     ("ips", ["*"], "IPv4"),
-    ("ips", [f"{A};{B}"], "IPv4"),
+    ("ips", [f"{A};{B}"], "entry of its own"),
     ("keep", ["office"], "IPv4"),
     ("replaces", ["2001:db8::1"], "IPv4"),
     ("capacity", 0, "from 1"),

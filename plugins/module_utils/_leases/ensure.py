@@ -101,7 +101,7 @@ def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) ->
         )
     else:
         free = quota.balance
-        limit = f"the plan has only {free} addresses left. Lower count, or buy more."
+        limit = f"only {free} more can be leased within the plan's volume. Lower count, or buy more volume."
     if first.missing <= free:
         return
     raise QgError(

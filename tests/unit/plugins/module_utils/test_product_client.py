@@ -449,6 +449,6 @@ def test_a_second_batch_compares_with_the_balance_after_the_first(tmp_path: Path
 
 def test_more_leases_than_a_balance_has_are_refused_before_any_is_paid_for(tmp_path: Path) -> None:
     core = volume(2)
-    with pytest.raises(QgError, match="the plan has only 2 addresses left"):
+    with pytest.raises(QgError, match="only 2 more can be leased within the plan's volume"):
         ensure_leases(lease_client(core, tmp_path, product="share"), DesiredLeases(3))
     assert not books(core).paid
