@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import EGRESS_OPTIONS, Spec
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import EGRESS_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
 

@@ -18,7 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check 
     parse_replies,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import Spec
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import run_on_host
 

@@ -23,9 +23,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     ACCOUNT_API_OPTIONS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
-    Spec,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import environment_name, variable_name
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, environment_name, variable_name
 
 ROOT = Path(__file__).resolve().parents[2]
 

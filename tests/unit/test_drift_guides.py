@@ -18,8 +18,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     ACCOUNT_API_OPTIONS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
-    Spec,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 from jinja2 import Environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

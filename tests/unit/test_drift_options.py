@@ -33,10 +33,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     GROUP_OPTIONS,
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
-    Spec,
     account_api,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import shared_options, variable_name
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, shared_options, variable_name
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import options as watch_options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import polls_to_skip
 

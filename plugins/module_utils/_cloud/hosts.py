@@ -31,7 +31,7 @@ from .._core.validation import check_range
 
 Row = dict[str, Any]
 #: "include" or "exclude", and the expression of a filter.
-Filter = tuple[str, str | bool]
+Filter = tuple[str, Any]
 _EMPTY = instances([{"suid": "-"}], include_secrets=True)[0]
 _PUBLIC = instances([{"suid": "-"}])[0]
 #: The variables of a host: the requested brand, and all columns of a service.

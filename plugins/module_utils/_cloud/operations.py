@@ -20,7 +20,8 @@ from .._core.errors import OptionError
 from .._core.text import quote_word
 from .._core.validation import check_at_least, check_range, check_word
 from .._task.operation import Mode, Operation
-from .._task.options import ACCOUNT_API_OPTIONS, Spec, account_api
+from .._task.options import ACCOUNT_API_OPTIONS, account_api
+from .._task.sources import Spec
 
 _MONTHS = (*(f"{number}m" for number in range(1, 10)), "12m", "24m", "36m")
 #: The durations of each brand; None if only the vendor's price list shows them.

@@ -31,10 +31,10 @@ from .._task.options import (
     PRODUCT_OPTIONS,
     PROXY_API_OPTIONS,
     TERMS_OPTIONS,
-    Spec,
     product_api,
     proxy_api,
 )
+from .._task.sources import Spec
 from .backend import LeaseBackend, LeasePolicy
 from .classic import ClassicLeases
 from .ensure import ensure_leases, matching_leases

@@ -22,7 +22,7 @@ from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.redaction import Redactor
 from .._core.text import one_line, visible_everywhere
 from .._core.waiting import SILENT, Announcer
-from .options import Spec
+from .sources import Spec
 
 
 @dataclass(frozen=True)

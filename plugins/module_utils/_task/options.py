@@ -33,8 +33,7 @@ from .._store.directory import DEFAULT_STATE_DIR
 from .._store.interface import Store
 from .._store.rate_limiter import RateLimiter
 from .._store.state import State
-from .sources import Spec as Spec
-from .sources import environment_name, shared, variable_name
+from .sources import Spec, environment_name, shared, variable_name
 
 if TYPE_CHECKING:
     from .._api.account.client import AccountApi

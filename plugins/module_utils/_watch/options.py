@@ -29,10 +29,9 @@ from .._task.options import (
     PROXY_API_OPTIONS,
     AccountApiOptions,
     ProxyApiOptions,
-    Spec,
     check_quota,
 )
-from .._task.sources import explain_missing, missing_options, without_aliases
+from .._task.sources import Spec, explain_missing, missing_options, without_aliases
 from .events import BALANCE, Rules
 
 #: The minimum interval between two polls, as a share of the vendor's minute: six calls of each kind a minute, where the

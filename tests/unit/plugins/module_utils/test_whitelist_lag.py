@@ -384,7 +384,7 @@ def test_a_host_reports_that_its_registration_could_not_be_kept(node: Node) -> N
 
 
 def remembered(node: Node) -> list[tuple[str, str]]:
-    return [(host, ip) for host, ip in node.state().rows("SELECT host, ip FROM registrations ORDER BY host")]
+    return list(node.state().rows("SELECT host, ip FROM registrations ORDER BY host"))
 
 
 def test_hosts_that_left_the_inventory_are_pruned_with_one_query_one_removal_and_one_check(node: Node) -> None:
