@@ -13,7 +13,7 @@ STORY: Mapping[str, Mapping[str, int]] = {
     "Before: the proxy refuses every host": {r"  host\d": 2},
     "One run registers them all": {
         r"\$ ansible-playbook ": 1,
-        r"TASK .* : Update the whitelist\]": 1,
+        r"TASK .*Update the whitelist\]": 1,
         r"changed: \[host": 1,
         r"--- |\+\+\+ |@@ ": 3,
         r"\+203\.": 5,
