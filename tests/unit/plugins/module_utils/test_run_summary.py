@@ -36,11 +36,11 @@ def test_every_host_is_counted_once() -> None:
         "of another play": complete_result({}),
     }
     refused = {"ip": "192.0.2.3", "code": -206, "reason": "refused"}
-    for host in ("new", "moved"):
+    pruned: dict[str, Any] = {"pruned_hosts": {"old": ["192.0.2.1"]}}
+    for host, more in {"new": {}, "moved": pruned}.items():
         own = results[host]
         assert own
-        own["summary"] = report(added=own["added"], removed=own["removed"], refused=[refused])
-    results["moved"]["summary"]["pruned_hosts"] = {"old": ["192.0.2.1"]}  # type: ignore[index]
+        own["summary"] = report(added=own["added"], removed=own["removed"], refused=[refused], **more)
     hosts = ["new", "moved", "refused", "warned", "gone", "begun", "died", "late", "lost"]
     alive = {"new", "moved", "warned", "begun", "late"}
     assert summary_of_run(hosts, alive, results) == {
