@@ -28,9 +28,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation imp
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
@@ -137,7 +137,7 @@ def _parse_verification(params: Mapping[str, Any]) -> DetectionRequest:
 class ActionModule(QgAction):
     """Detects over the connection of the host; registers only on the control node."""
 
-    _opened: State | None = None
+    _opened: Store | None = None
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the step of the task, and return its result; that of a host is complete, also if the host has failed."""
@@ -273,12 +273,12 @@ class ActionModule(QgAction):
         results: dict[str, dict[str, Any] | None] = {}
         warnings = []
         try:
-            self._adopt_variables(variables, ("state_dir",))
+            self._adopt_variables(variables, STATE_OPTIONS)
             results = RunResults(self._state(), run_id()).of_play(_play_id(self._task))
         except QgError as error:
             warnings.append(error.message)
         except AnsibleError:
-            warnings.append("The summary is incomplete, because state_dir cannot be evaluated.")
+            warnings.append("The summary is incomplete, because state_dir or state_url cannot be evaluated.")
         return summary_of_play(variables, results, warnings)
 
     def _record(self, variables: dict[str, Any], own: dict[str, Any]) -> None:
@@ -301,12 +301,12 @@ class ActionModule(QgAction):
 
     def _queue(self, options: StepOptions) -> WriteQueue:
         api = options.host.api
-        self._opened = State(api.state_dir, api.transport.max_wait, self._mode.announcer)
+        self._opened = api.state.open(api.transport.max_wait, self._mode.announcer)
         return queue_for(api, self._opened, check=self._mode.check)
 
-    def _state(self) -> State:
-        """Return the state directory, also if other options are wrong."""
-        self._opened = self._opened or _open_state(self._task.args.get("state_dir"))
+    def _state(self) -> Store:
+        """Return the state, also if other options are wrong."""
+        self._opened = self._opened or _open_state(self._task.args)
         return self._opened
 
     def _verify_through_proxy(self, request: DetectionRequest, max_wait: float) -> list[str]:
@@ -334,12 +334,13 @@ def _play_id(task: Any) -> str:
     return str(task.get_play()._uuid)
 
 
-def _open_state(directory: Any) -> State:
-    """Open the state directory that the task was given, or the default one."""
-    validation = ArgumentSpecValidator(STATE_OPTIONS).validate({} if directory is None else {"state_dir": directory})
+def _open_state(arguments: Mapping[str, Any]) -> Store:
+    """Open the state that the task names, or the default one."""
+    given = {name: arguments[name] for name in STATE_OPTIONS if arguments.get(name) is not None}
+    validation = ArgumentSpecValidator(STATE_OPTIONS).validate(given)
     if validation.error_messages:
         raise OptionError("; ".join(validation.error_messages))
-    return State(validation.validated_parameters["state_dir"], max_wait=0)
+    return StatePlace.of(validation.validated_parameters).open(max_wait=0)
 
 
 def _inventory_id(variables: dict[str, Any]) -> str:

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Documentation of the option that names the state directory."""
+"""Documentation of the options that name the place of the state."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Where the runs of one control node share what they know."""
+    """Where the runs of one control node, or of several, share what they know."""
 
     DOCUMENTATION = r"""
 options:
@@ -21,6 +21,14 @@ options:
         before the default.
     type: path
     default: ~/.ansible/qgnet
+  state_url:
+    description:
+      - The URL of a PostgreSQL database that several control nodes share instead of the O(state_dir) of each, such as
+        V(postgresql://qgnet@db.example.com/qgnet). It needs the Python package C(psycopg), version 3.2 or newer.
+      - The password can be part of it, or in E(PGPASSWORD), C(~/.pgpass) or a service file. Parameters of the URL are
+        those of libpq, such as C(sslmode).
+      - If not set, the variable C(qg_state_url) and the environment variable E(QG_STATE_URL) are used in this order.
+    type: str
 """
 
     # The same for plugins that run on the control node alone, whose variables and environment Ansible documents
@@ -38,4 +46,15 @@ options:
       - name: qg_state_dir
     env:
       - name: QG_STATE_DIR
+  state_url:
+    description:
+      - The URL of a PostgreSQL database that several control nodes share instead of the O(state_dir) of each, such as
+        V(postgresql://qgnet@db.example.com/qgnet). It needs the Python package C(psycopg), version 3.2 or newer.
+      - The password can be part of it, or in E(PGPASSWORD), C(~/.pgpass) or a service file. Parameters of the URL are
+        those of libpq, such as C(sslmode).
+    type: str
+    vars:
+      - name: qg_state_url
+    env:
+      - name: QG_STATE_URL
 """

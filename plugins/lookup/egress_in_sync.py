@@ -40,6 +40,13 @@ options:
       - name: qg_state_dir
     env:
       - name: QG_STATE_DIR
+  state_url:
+    description: The O(qingguo.qgnet.qg_egress_whitelist#module:state_url) of the two steps.
+    type: str
+    vars:
+      - name: qg_state_url
+    env:
+      - name: QG_STATE_URL
 seealso:
   - module: qingguo.qgnet.qg_egress_whitelist
 """
@@ -66,9 +73,9 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import is_in_sync
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import STATE_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
@@ -83,15 +90,15 @@ class LookupModule(LookupBase):
         given = {name: value for name, value in kwargs.items() if isinstance(value, str) and value != omitted}
         self.set_options(direct=for_plugin(STATE_OPTIONS, given, variables or {}, self._templar))
         if terms:
-            raise AnsibleLookupError("The lookup qingguo.qgnet.egress_in_sync takes no terms: use state_dir.")
-        directory = self.get_option("state_dir")
-        if not os.path.isdir(os.path.expanduser(directory)):
+            raise AnsibleLookupError("The lookup qingguo.qgnet.egress_in_sync takes no terms: use its options.")
+        place = StatePlace.of(self.get_options())
+        if not place.url and not os.path.isdir(os.path.expanduser(place.directory)):
             return [False]
         # Ansible runs the step on the first of these. If that host is skipped, all others would be skipped with it.
         first = next(iter((variables or {}).get("ansible_play_batch") or ()), "")
         summarizes = self.get_option("step") == "summarize"
         try:
-            with contextlib.closing(State(directory, max_wait=0)) as state:
+            with contextlib.closing(place.open(max_wait=0)) as state:
                 # Keywords are evaluated in the process of the run; by some releases of ansible-core in workers, too.
                 runs = [run_id(process) for process in (os.getpid(), os.getppid())]
                 return [
@@ -102,5 +109,5 @@ class LookupModule(LookupBase):
                     )
                 ]
         except QgError:
-            # The step itself reports what is wrong with the directory.
+            # The step itself reports what is wrong with the state.
             return [False]

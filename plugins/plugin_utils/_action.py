@@ -22,6 +22,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_path, check_selectors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import preload
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Mode,
     Operation,
@@ -52,6 +53,9 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import from
 _GROUP_OPTIONS = names(GROUP_OPTIONS)
 _WORD = re.compile(r"\w+")
 _HERE = ("localhost", "127.0.0.1", "::1")
+
+# In the process that Ansible forks its workers from.
+preload()
 
 
 class QgAction(ActionBase):

@@ -97,7 +97,7 @@ class KeyClient(Client):
 
     def _reported_changes(self, resource: str) -> ReportedChanges:
         """What the vendor reported about the resources of a kind that the key holds."""
-        return ReportedChanges(self.rate_limiter.state, self.key_digest, resource, self.rate_limiter.now)
+        return ReportedChanges(self.rate_limiter.state, self.key_digest, resource)
 
     @contextlib.contextmanager
     def key_lock(self, work: str = "changing") -> Iterator[None]:

@@ -49,7 +49,7 @@ class LeaseClient(KeyClient):
         )
         gone = late.gone.difference(doubted)
         missing = [Lease.from_item(item, task) for task, item in late.missing.values()]
-        now = self.rate_limiter.now()
+        now = self.rate_limiter.state.now()
         return [
             *(lease for lease in listed if lease.name not in gone),
             *(lease for lease in missing if (lease.remaining(now) or 1) > 0),

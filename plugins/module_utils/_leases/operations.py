@@ -23,7 +23,7 @@ from .._core.errors import OptionError, QgError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range
 from .._core.waiting import SILENT, Announcer
-from .._store.state import State
+from .._store.opening import StatePlace, Store
 from .._task.operation import Mode, Operation, redact
 from .._task.options import (
     PLACE_OPTIONS,
@@ -89,8 +89,8 @@ def check_proxy_url(params: Mapping[str, Any]) -> None:
         )
 
 
-def lease_backend(params: Mapping[str, Any], announcer: Announcer, state: State | None = None) -> LeaseBackend:
-    """Return the API of the leases of a key; ``state`` is the state directory if it is open already."""
+def lease_backend(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> LeaseBackend:
+    """Return the API of the leases of a key; ``state`` is the state if it is open already."""
     if params["product"] == CLASSIC:
         return ClassicLeases(proxy_api(params, announcer, state))
     return ProductLeases(product_api(params, announcer, state))
@@ -277,7 +277,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         undetermined=params["undetermined"],
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
-    with contextlib.closing(State(params["state_dir"], params["max_wait"])) as state:
+    with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
         # Whether the task of a lookup has no_log is not known to the lookup, so it announces nothing.
         leases = matching_leases(
             lease_backend(params, SILENT, state), desired, max_age=params["max_age"], policy=POLICY

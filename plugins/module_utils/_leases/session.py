@@ -37,7 +37,7 @@ class LeaseSession(Session[Lease]):
     def __init__(self, api: LeaseBackend, policy: LeasePolicy = DEFAULT_POLICY) -> None:
         super().__init__(api, policy, api.features.list)
         self.features = api.features
-        self.store = LeaseStore(api.rate_limiter.state, api.key_digest, self.now)
+        self.store = LeaseStore(api.rate_limiter.state, api.key_digest)
         self.new: dict[str, Lease] = {}
         self.before: tuple[Lease, ...] = ()
         self.by_volume = False

@@ -126,7 +126,7 @@ def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
 
 def monopoly_store(api: ProxyApi) -> MonopolyStore:
     """The store for the resources of the key."""
-    return MonopolyStore(api.rate_limiter.state, api.key_digest, api.rate_limiter.now)
+    return MonopolyStore(api.rate_limiter.state, api.key_digest)
 
 
 def application_params(api: ProxyApi) -> Mapping[str, ApplicationParams]:

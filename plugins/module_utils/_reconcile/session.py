@@ -49,8 +49,8 @@ class Session(abc.ABC, Generic[R]):
         self.api = api
         self.policy = policy.limited_to(api.max_attempts)
         self.list_call = list_call
-        self.now = api.rate_limiter.now
-        self.calls = PaidCalls(api.rate_limiter.state, api.key_digest, self.now)
+        self.now = api.rate_limiter.state.now
+        self.calls = PaidCalls(api.rate_limiter.state, api.key_digest)
         self.held: dict[str, R] = {}
         #: The numbers of the recorded calls of this run whose result is unknown, by the names of the calls.
         self.pending: dict[str, list[int]] = {}

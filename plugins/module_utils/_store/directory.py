@@ -27,6 +27,9 @@ DATABASE_NAME = "state.sqlite3"
 SALT_SIZE = 32
 FIX = "Set state_dir (environment QG_STATE_DIR) to a directory on a local disk that this user owns."
 #: What is lost with the database or the salt.
+#: Seconds for which a database that cannot be used at the moment is waited for, whatever max_wait is: at least, and at
+#: most.
+MIN_PATIENCE, MAX_PATIENCE = 10.0, 60.0
 _LOSS = (
     "the hosts are then registered anew, and their former addresses stay on the whitelist until they are removed by "
     "hand."
@@ -36,6 +39,16 @@ DAMAGED = f"Move {DATABASE_NAME} and the files whose names begin with it out of 
 
 class StateError(QgError):
     """The state directory, which was usable when the task began, can no longer be used."""
+
+
+def limit_patience(max_wait: float) -> float:
+    """Return the seconds for which a database that cannot be used at the moment is waited for."""
+    return min(max(MIN_PATIENCE, max_wait), MAX_PATIENCE)
+
+
+def busy_bounds() -> str:
+    """Name the limit of :func:`limit_patience` in an announcement."""
+    return f"max_wait, within {MIN_PATIENCE:.0f} and {MAX_PATIENCE:.0f} s"
 
 
 def resolve_directory(directory: str) -> Path:

@@ -4,8 +4,9 @@
 
 """What the stores and their callers need of a database and of locks.
 
-This file is private to the collection. :class:`~.state.State` implements it with SQLite and flock; a server may do so,
-too. SQL is limited to what SQLite and PostgreSQL share, except for the placeholder ``?``.
+This file is private to the collection. :class:`~.state.State` implements it with SQLite and flock, for one control
+node, and :class:`~.postgres.PostgresState` with a PostgreSQL server, for several. SQL is limited to what both share,
+except for the placeholder ``?`` and the types of columns.
 """
 
 from __future__ import annotations
@@ -46,12 +47,15 @@ class Connection(Protocol):
 
 
 class Store(Protocol):
-    """A database and locks that the processes of a control node share. A lock is released when its holder dies.
+    """A database and locks that several processes share. A lock is released when its holder dies.
 
-    ``announcer`` announces the waits for other processes.
+    ``announcer`` announces the waits for other processes. ``now`` returns the Unix time of the clock that all of them
+    share. ``poll_interval`` is the number of seconds after which a process that waits for another one looks again.
     """
 
     announcer: Announcer
+    poll_interval: float
+    now: Callable[[], float]
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Run the body as one transaction, and one process at a time."""
@@ -74,6 +78,13 @@ class Store(Protocol):
         """Hold the lock ``name`` if no other process does, and yield whether it is held.
 
         With ``wait``, another holder is waited for, for as long as that allows, and no longer once ``unless`` is true.
+        """
+
+    def confirm_locks(self) -> None:
+        """Raise StateError if a lock that this process has acquired was lost since.
+
+        Another process may have acquired it, so what this one intended to do is outdated. Call it within a transaction:
+        only that is sure to notice a loss.
         """
 
     def is_held(self, name: str) -> bool:

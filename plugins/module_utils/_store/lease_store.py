@@ -11,10 +11,11 @@ the provider that it was requested with.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from .sql import upsert
 
 if TYPE_CHECKING:
     from .interface import Store
@@ -45,7 +46,6 @@ class LeaseStore:
 
     state: Store
     key: str
-    now: Callable[[], float] = time.time
 
     def origins(self) -> dict[str, tuple[int | None, str | None, frozenset[str]]]:
         """Return what each task of this control node was requested with: area, provider, and the tasks it replaces."""
@@ -62,10 +62,10 @@ class LeaseStore:
         """Keep the origin of new tasks, and discard those that ended long ago."""
         named = json.dumps(sorted(successor_of))
         with self.state.transaction() as database:
-            database.execute("DELETE FROM lease_origins WHERE at < ?", (self.now() - _ORIGIN_TTL,))
+            database.execute("DELETE FROM lease_origins WHERE at < ?", (self.state.now() - _ORIGIN_TTL,))
             database.executemany(
-                "INSERT OR REPLACE INTO lease_origins VALUES (?, ?, ?, ?, ?, ?)",
-                [(self.key, task, area_id, isp, named, self.now()) for task in tasks],
+                upsert("lease_origins", ("key", "task"), ("area", "isp", "successor_of", "at")),
+                [(self.key, task, area_id, isp, named, self.state.now()) for task in tasks],
             )
 
     def touch(self, tasks: Collection[str]) -> None:
@@ -73,7 +73,7 @@ class LeaseStore:
         with self.state.transaction() as database:
             database.executemany(
                 "UPDATE lease_origins SET at = ? WHERE key = ? AND task = ?",
-                [(self.now(), self.key, task) for task in tasks],
+                [(self.state.now(), self.key, task) for task in tasks],
             )
 
     def lifetime(self, keep_alive: int | None) -> float | None:
@@ -82,17 +82,17 @@ class LeaseStore:
             "SELECT seconds FROM lifetimes WHERE key = ? AND keep_alive = ? AND at > ?",
             self.key,
             keep_alive or 0,
-            self.now() - _LIFETIME_TTL,
+            self.state.now() - _LIFETIME_TTL,
         )
         return float(rows[0][0]) if rows else None
 
     def save_lifetime(self, keep_alive: int | None, seconds: float) -> None:
         """Keep the seconds that a new lease has left."""
         with self.state.transaction() as database:
-            database.execute("DELETE FROM lifetimes WHERE at < ?", (self.now() - _LIFETIME_TTL,))
+            database.execute("DELETE FROM lifetimes WHERE at < ?", (self.state.now() - _LIFETIME_TTL,))
             database.execute(
-                "INSERT OR REPLACE INTO lifetimes VALUES (?, ?, ?, ?)",
-                (self.key, keep_alive or 0, seconds, self.now()),
+                upsert("lifetimes", ("key", "keep_alive"), ("seconds", "at")),
+                (self.key, keep_alive or 0, seconds, self.state.now()),
             )
 
     def area_names(self) -> dict[str, int] | None:
@@ -103,9 +103,9 @@ class LeaseStore:
     def save_area_names(self, names: Mapping[str, int]) -> None:
         """Keep the names of areas."""
         with self.state.transaction() as database:
-            database.execute("DELETE FROM areas WHERE at < ?", (self.now() - _NAMES_TTL,))
+            database.execute("DELETE FROM areas WHERE at < ?", (self.state.now() - _NAMES_TTL,))
             database.execute(
-                "INSERT OR REPLACE INTO areas VALUES (?, ?, ?)", (self.key, self.now(), json.dumps(dict(names)))
+                upsert("areas", ("key",), ("at", "names")), (self.key, self.state.now(), json.dumps(dict(names)))
             )
 
     def cached_leases(self, max_age: float) -> list[LeaseRow] | None:
@@ -117,8 +117,8 @@ class LeaseStore:
         """Keep the list of leases as it was just read."""
         text = json.dumps([[task, dict(item)] for task, item in leases])
         with self.state.transaction() as database:
-            database.execute("DELETE FROM lease_cache WHERE at < ?", (self.now() - _ORIGIN_TTL,))
-            database.execute("INSERT OR REPLACE INTO lease_cache VALUES (?, ?, ?)", (self.key, self.now(), text))
+            database.execute("DELETE FROM lease_cache WHERE at < ?", (self.state.now() - _ORIGIN_TTL,))
+            database.execute(upsert("lease_cache", ("key",), ("at", "leases")), (self.key, self.state.now(), text))
 
     def invalidate(self) -> None:
         """Discard the cached list, because a call may have changed what it shows."""
@@ -126,5 +126,5 @@ class LeaseStore:
             database.execute("DELETE FROM lease_cache WHERE key = ?", (self.key,))
 
     def _recent(self, query: str, seconds: float) -> list[tuple[Any, ...]]:
-        now = self.now()
+        now = self.state.now()
         return self.state.rows(query, self.key, now - seconds, now)

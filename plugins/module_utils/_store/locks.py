@@ -21,12 +21,15 @@ from .._core.waiting import SILENT, Announcer, Wait
 from .directory import StateError, describe_failure
 from .lock_holders import describe_holder, describe_state, is_stopped, lock_holder
 
-#: Seconds between two attempts to acquire a lock: at first, and at most.
-MIN_POLL_INTERVAL, MAX_POLL_INTERVAL = 0.02, 0.2
+#: Seconds between two attempts to acquire a lock, at first.
+MIN_POLL_INTERVAL = 0.02
 
 
 class FileLocks:
     """The locks of one state directory, each a file with mode 0600. ``announcer`` announces the waits for them."""
+
+    #: Seconds between two attempts to acquire a lock, at most.
+    poll_interval = 0.2
 
     def __init__(self, directory: Path, busy_timeout: float, announcer: Announcer = SILENT) -> None:
         self.directory = directory
@@ -54,6 +57,9 @@ class FileLocks:
             yield self._acquire(descriptor, wait, unless)
         finally:
             os.close(descriptor)
+
+    def confirm_locks(self) -> None:
+        """Do nothing: the kernel takes no lock from a process."""
 
     def is_held(self, name: str) -> bool:
         """Whether a living process holds the lock ``name``."""
@@ -95,7 +101,7 @@ class FileLocks:
                 if left is None or left.allowed <= 0 or unless():
                     return False
                 self.announcer.sleep(min(interval, left.allowed), left)
-                interval = min(interval * 1.2, MAX_POLL_INTERVAL)
+                interval = min(interval * 1.2, self.poll_interval)
             else:
                 return True
 

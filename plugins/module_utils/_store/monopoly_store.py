@@ -9,10 +9,11 @@ This file is private to the collection. The vendor's list names the area of a re
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from .sql import upsert
 
 if TYPE_CHECKING:
     from .interface import Store
@@ -33,7 +34,6 @@ class MonopolyStore:
 
     state: Store
     key: str
-    now: Callable[[], float] = time.time
 
     def origins(self) -> dict[str, tuple[int | None, str | None]]:
         """Return the parameters of the application for each resource."""
@@ -47,10 +47,10 @@ class MonopolyStore:
 
         Resources that no list has shown for a long time are forgotten.
         """
-        now = self.now()
+        now = self.state.now()
         with self.state.transaction() as database:
             database.executemany(
-                "INSERT OR REPLACE INTO monopolies VALUES (?, ?, ?, ?, ?)",
+                upsert("monopolies", ("key", "uuid"), ("area_code", "isp", "at")),
                 [(self.key, uuid, area_code, isp, now) for uuid in uuids],
             )
             database.executemany(

@@ -11,8 +11,7 @@ result is known. The record is what keeps the next run from paying again.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +68,6 @@ class PaidCalls:
 
     state: Store
     key: str
-    now: Callable[[], float] = time.time
 
     def record(
         self,
@@ -84,10 +82,11 @@ class PaidCalls:
         """Record a call that is about to be sent; returns its number."""
         lists = (json.dumps(sorted(known)), json.dumps(dict(request)))
         with self.state.transaction() as database:
+            self.state.confirm_locks()
             row = database.execute(
                 "INSERT INTO paid_calls (key, endpoint, wanted, known, request, in_use, sent, timeout) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (self.key, endpoint, wanted, *lists, balance, self.now(), timeout),
+                (self.key, endpoint, wanted, *lists, balance, self.state.now(), timeout),
             )
             return int(row.lastrowid or 0)
 

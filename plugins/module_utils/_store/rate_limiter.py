@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,7 +69,6 @@ class RateLimiter:
 
     state: Store
     minute: float = field(default_factory=minute_seconds)
-    now: Callable[[], float] = time.time
 
     def try_acquire(
         self, key: str, endpoint: str, limit: int, timeout: float, amount: int = 1
@@ -82,7 +79,8 @@ class RateLimiter:
         vendor does not count calls.
         """
         with self.state.transaction() as database:
-            now = self.now()
+            self.state.confirm_locks()
+            now = self.state.now()
             # A row that was written in the future is from before the clock was set back. How long ago that was is
             # unknown, so it counts as written now: the wait is never longer than it was when the row was written.
             for table in ("rate_calls", "rate_blocks"):
@@ -97,7 +95,7 @@ class RateLimiter:
             if block:
                 return None, float(block[0]) - now
             used, first = database.execute(
-                "SELECT total(amount), min(expires_at) FROM rate_calls WHERE key = ? AND endpoint = ?", (key, endpoint)
+                "SELECT sum(amount), min(expires_at) FROM rate_calls WHERE key = ? AND endpoint = ?", (key, endpoint)
             ).fetchone()
             if used and used + amount > limit:
                 return None, float(first) - now
@@ -122,14 +120,14 @@ class RateLimiter:
     def complete(self, slot: int) -> None:
         """Let the slot of a call that was answered expire one minute from now."""
         with self.state.transaction() as database:
-            now = self.now()
+            now = self.state.now()
             row = (now + self.minute + CLOCK_SLACK, now, slot)
             database.execute("UPDATE rate_calls SET expires_at = ?, written_at = ? WHERE id = ?", row)
 
     def called_recently(self, key: str, endpoint: str) -> bool:
         """Whether a call was made within the last minute."""
         query = "SELECT 1 FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ? LIMIT 1"
-        return bool(self.state.rows(query, key, endpoint, self.now()))
+        return bool(self.state.rows(query, key, endpoint, self.state.now()))
 
     def batch_delay(self, key: str, endpoint: str, limit: int) -> float:
         """Return the seconds to delay a call that can do the work of later ones as well.
@@ -137,8 +135,8 @@ class RateLimiter:
         The delay grows with the used share of the limit. From half of the limit on, the delay alone is enough to stay
         within the limit.
         """
-        query = "SELECT total(amount) FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ?"
-        share = float(self.state.rows(query, key, endpoint, self.now())[0][0]) / limit
+        query = "SELECT coalesce(sum(amount), 0) FROM rate_calls WHERE key = ? AND endpoint = ? AND expires_at > ?"
+        share = float(self.state.rows(query, key, endpoint, self.state.now())[0][0]) / limit
         return min(2 * share, 1.0) * self.minute / limit
 
     def block(self, key: str, endpoint: str, seconds: float | None = None) -> None:
@@ -147,7 +145,7 @@ class RateLimiter:
         Another client must have called as well. Without ``seconds`` of the vendor, the block lasts a minute.
         """
         duration = self.minute + CLOCK_SLACK if seconds is None else min(seconds, MAX_BLOCK)
-        now = self.now()
+        now = self.state.now()
         expires_at = now + duration + random.uniform(0, min(duration, self.minute) * JITTER)
         with self.state.transaction() as database:
             # A block from before the clock was set back must not outlive what this refusal asks for.
@@ -155,14 +153,15 @@ class RateLimiter:
             database.execute(outdated, (key, endpoint, now))
             database.execute(
                 "INSERT INTO rate_blocks (key, endpoint, expires_at, written_at) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET expires_at = max(expires_at, excluded.expires_at), "
-                "written_at = excluded.written_at",
+                "ON CONFLICT (key, endpoint) DO UPDATE SET written_at = excluded.written_at, expires_at = "
+                "CASE WHEN rate_blocks.expires_at > excluded.expires_at THEN rate_blocks.expires_at "
+                "ELSE excluded.expires_at END",
                 (key, endpoint, expires_at, now),
             )
 
     def learn_channels(self, key: str, channels: int) -> None:
         """Remember the number of channels of a key's plan, since limits depend on it."""
-        sql = "INSERT INTO key_channels VALUES (?, ?) ON CONFLICT DO UPDATE SET channels = excluded.channels"
+        sql = "INSERT INTO key_channels VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET channels = excluded.channels"
         self.state.execute(sql, key, channels)
 
     def channels(self, key: str) -> int | None:

@@ -13,8 +13,7 @@ address that it has, even if a host that is no longer known shares it.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,11 +62,10 @@ class Owner:
 class RegistrationStore:
     """The addresses of the hosts of one inventory, for one key."""
 
-    def __init__(self, store: Store, key: str, inventory: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, key: str, inventory: str) -> None:
         self._store = store
         self._key = key
         self._inventory = inventory
-        self._now = now
 
     def is_registered(self, host: str, ips: Collection[str], *, given: bool = False) -> bool:
         """Whether a host was registered with exactly these addresses, and none of its others has to be removed.
@@ -76,7 +74,7 @@ class RegistrationStore:
         """
         query = (
             "SELECT ip, former, found FROM registrations WHERE key = ? AND inventory = ? AND host = ? "
-            "AND (NOT former OR missing_since IS NULL)"
+            "AND (former = 0 OR missing_since IS NULL)"
         )
         rows = self._store.rows(query, self._key, self._inventory, host)
         pending = any(former or (given and found) for _ip, former, found in rows)
@@ -102,7 +100,7 @@ class RegistrationStore:
         """Return the addresses of all hosts of the inventory that may be on the whitelist."""
         query = (
             "SELECT host, ip FROM registrations WHERE key = ? AND inventory = ? "
-            "AND (NOT former OR missing_since IS NULL)"
+            "AND (former = 0 OR missing_since IS NULL)"
         )
         hosts: dict[str, set[str]] = {}
         for host, ip in self._store.rows(query, self._key, self._inventory):
@@ -114,7 +112,7 @@ class RegistrationStore:
 
         This control node did not add them, and the user did not give them.
         """
-        query = "SELECT ip FROM registrations WHERE key = ? GROUP BY ip HAVING min(found)"
+        query = "SELECT ip FROM registrations WHERE key = ? GROUP BY ip HAVING min(found) = 1"
         return {ip for (ip,) in self._store.rows(query, self._key)}
 
     def load_owners(self) -> list[Owner]:
@@ -134,8 +132,12 @@ class RegistrationStore:
         with self._store.transaction() as database:
             database.executemany(
                 "INSERT INTO registrations (key, inventory, host, ip, registered_at) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET former = 0, found = 0",
-                [(self._key, self._inventory, host, ip, self._now()) for host, ips in hosts for ip in sorted(ips)],
+                "ON CONFLICT (key, inventory, host, ip) DO UPDATE SET former = 0, found = 0",
+                [
+                    (self._key, self._inventory, host, ip, self._store.now())
+                    for host, ips in hosts
+                    for ip in sorted(ips)
+                ],
             )
             self._clear_found(database)
 
@@ -145,9 +147,9 @@ class RegistrationStore:
         An address that was added or given once is not found later, whichever hosts have it then.
         """
         with self._store.transaction() as database:
-            query = "SELECT DISTINCT ip FROM registrations WHERE key = ? AND NOT found"
+            query = "SELECT DISTINCT ip FROM registrations WHERE key = ? AND found = 0"
             confirmed = {ip for (ip,) in database.execute(query, (self._key,))}
-            new = (False, None, self._now())
+            new = (False, None, self._store.now())
             of_host = "FROM registrations WHERE key = ? AND inventory = ? AND host = ?"
             for own in hosts:
                 named = (self._key, self._inventory, own.host)
@@ -167,8 +169,8 @@ class RegistrationStore:
     def _clear_found(self, database: Connection) -> None:
         """Clear ``found`` for all hosts of an address that was added or given for one of them."""
         database.execute(
-            "UPDATE registrations SET found = 0 WHERE key = ? AND found "
-            "AND ip IN (SELECT ip FROM registrations WHERE key = ? AND NOT found)",
+            "UPDATE registrations SET found = 0 WHERE key = ? AND found = 1 "
+            "AND ip IN (SELECT ip FROM registrations WHERE key = ? AND found = 0)",
             (self._key, self._key),
         )
 
@@ -178,7 +180,7 @@ class RegistrationStore:
         One reading is never enough: it may be wrong, and what is forgotten is never removed. ``whitelist`` must come
         from a response that contained one.
         """
-        now = self._now()
+        now = self._store.now()
         back: list[tuple[object, ...]] = []
         first: list[tuple[object, ...]] = []
         gone: list[tuple[object, ...]] = []

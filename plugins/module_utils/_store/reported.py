@@ -11,7 +11,6 @@ them. A reported change therefore counts in addition to the list, whichever proc
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,18 +48,18 @@ class ReportedChanges:
     state: Store
     key: str
     resource: str
-    now: Callable[[], float] = time.time
 
     def record(self, present: Mapping[str, Any] | None = None, gone: Collection[str] = ()) -> None:
         """Record the changes in a response: resources that are held now, with their items, and released ones."""
-        now = self.now()
+        now = self.state.now()
         rows = [(name, 1, json.dumps(item)) for name, item in (present or {}).items()]
         rows += [(name, 0, "null") for name in gone]
         with self.state.transaction() as database:
             database.execute("DELETE FROM reported WHERE at NOT BETWEEN ? AND ?", (now - LIST_LAG, now))
             database.executemany(
                 "INSERT INTO reported (name, present, item, key, resource, at) VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET reversed = reversed OR present != excluded.present, "
+                "ON CONFLICT (key, resource, name) DO UPDATE SET reversed = CASE "
+                "WHEN reported.present = excluded.present THEN reported.reversed ELSE 1 END, "
                 "present = excluded.present, item = excluded.item, at = excluded.at",
                 [(*row, self.key, self.resource, now) for row in rows],
             )
@@ -75,9 +74,9 @@ class ReportedChanges:
 
     def gone(self) -> frozenset[str]:
         """Return the names that were reported as released, for names that are never reused: no list has to agree."""
-        now = self.now()
+        now = self.state.now()
         rows = self.state.rows(
-            "SELECT name FROM reported WHERE key = ? AND resource = ? AND NOT present AND at > ? AND at <= ?",
+            "SELECT name FROM reported WHERE key = ? AND resource = ? AND present = 0 AND at > ? AND at <= ?",
             self.key,
             self.resource,
             now - LIST_LAG,
@@ -98,7 +97,7 @@ class ReportedChanges:
         A change that reversed an earlier one is not deleted, since the list may still show the state before both, and
         then the state between them. Nor is a release deleted because one list lacks the name, since it may be wrong.
         """
-        now = self.now()
+        now = self.state.now()
         rows = self.state.rows(
             "SELECT name, present, item, at, reversed FROM reported WHERE key = ? AND resource = ? "
             "AND at > ? AND at <= ?",

@@ -11,11 +11,11 @@ are of no use to the task of another host, because reading those of all hosts is
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .runs import is_run_finished
+from .sql import upsert
 
 if TYPE_CHECKING:
     from .interface import Store
@@ -44,9 +44,8 @@ class RunResults:
     def begin(self, host: str, play: str, result: dict[str, Any], *, in_step: bool, final: bool) -> None:
         """Keep the result of a host's first task, in place of all that is known of it from earlier in the run."""
         self.store.execute(
-            "INSERT OR REPLACE INTO run_results (run, host, play, in_step, begun_at, final, result) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            *(self.run, host, play, in_step, time.time(), final, json.dumps(result)),
+            upsert("run_results", ("run", "host"), ("play", "in_step", "begun_at", "final", "result")),
+            *(self.run, host, play, in_step, self.store.now(), final, json.dumps(result)),
         )
 
     def finish(self, host: str, result: dict[str, Any]) -> None:
@@ -91,15 +90,15 @@ class InventoryChecks:
     def record_complete(self) -> None:
         """Record that no registered host is gone."""
         self.store.execute(
-            "INSERT OR REPLACE INTO inventory_checks (run, key, inventory, checked_at) VALUES (?, ?, ?, ?)",
-            *(self.run, self.key, self.inventory, time.time()),
+            upsert("inventory_checks", ("run", "key", "inventory"), ("checked_at",)),
+            *(self.run, self.key, self.inventory, self.store.now()),
         )
 
 
 def purge_results(store: Store) -> None:
     """Drop the results and checks of finished runs."""
     over = [row for row in store.rows("SELECT DISTINCT run FROM run_results") if is_run_finished(row[0])]
-    oldest = (time.time() - RESULTS_TTL,)
+    oldest = (store.now() - RESULTS_TTL,)
     with store.transaction() as database:
         database.execute("DELETE FROM run_results WHERE begun_at < ?", oldest)
         database.execute("DELETE FROM inventory_checks WHERE checked_at < ?", oldest)

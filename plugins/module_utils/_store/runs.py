@@ -15,13 +15,13 @@ import os
 def run_id(process: int | None = None) -> str:
     """Identify a run of Ansible by its process (default: the parent of this worker), its start and its host."""
     process = os.getppid() if process is None else process
-    return f"{process} {_start_of(process)} {_process_namespace()}"
+    return f"{process} {_start_of(process)} {process_namespace()}"
 
 
 def is_run_finished(run: str) -> bool:
     """Whether a run is surely over. That of a run in another container cannot be seen."""
     process, start, namespace = [*run.split(" ", 2), "", ""][:3]
-    return namespace == _process_namespace() and process.isdigit() and _start_of(int(process)) != start
+    return namespace == process_namespace() and process.isdigit() and _start_of(int(process)) != start
 
 
 def _start_of(process: int) -> str:
@@ -39,7 +39,7 @@ def _start_of(process: int) -> str:
         return ""
 
 
-def _process_namespace() -> str:
+def process_namespace() -> str:
     """Identify where process numbers are valid: one machine since its boot, and one container on it."""
     try:
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:

@@ -21,13 +21,16 @@ from typing import Any, TypeVar
 
 from .._core.errors import OptionError
 from .._core.waiting import SILENT, Announcer, Wait
-from . import schema
+from . import sqlite_schema
 from .directory import (
     DAMAGED,
     DATABASE_NAME,
+    MAX_PATIENCE,
     StateError,
+    busy_bounds,
     create_file,
     describe_failure,
+    limit_patience,
     make_private,
     open_directory,
     read_salt,
@@ -39,10 +42,6 @@ from .locks import MIN_POLL_INTERVAL, FileLocks
 __all__ = ["State", "StateError"]
 T = TypeVar("T")
 
-#: Seconds for which a database that another process has locked is waited for, whatever max_wait is: at least, and at
-#: most.
-MIN_BUSY_TIMEOUT, MAX_BUSY_TIMEOUT = 10.0, 60.0
-BUSY_BOUNDS = f"max_wait, within {MIN_BUSY_TIMEOUT:.0f} and {MAX_BUSY_TIMEOUT:.0f} s"
 #: Seconds for which SQLite waits for a locked database: it cannot announce that.
 MAX_UNANNOUNCED = 1.0
 #: SQLite's words for a database that another process has locked (SQLITE_BUSY).
@@ -52,13 +51,19 @@ BUSY = "database is locked"
 class State(FileLocks):
     """The state directory: mode 0700, all of its files 0600. It is refused if others own it or may write to it.
 
-    ``max_wait`` bounds how long another process that has the database locked is waited for, within
-    :data:`MIN_BUSY_TIMEOUT` and :data:`MAX_BUSY_TIMEOUT`. ``announcer`` announces that.
+    ``max_wait`` bounds how long another process that has the database locked is waited for, as
+    :func:`~.directory.limit_patience` says. ``announcer`` announces that. ``now`` replaces :func:`time.time`.
     """
 
-    def __init__(self, directory: str, max_wait: float = MAX_BUSY_TIMEOUT, announcer: Announcer = SILENT) -> None:
-        busy_timeout = min(max(MIN_BUSY_TIMEOUT, max_wait), MAX_BUSY_TIMEOUT)
-        super().__init__(resolve_directory(directory), busy_timeout, announcer)
+    def __init__(
+        self,
+        directory: str,
+        max_wait: float = MAX_PATIENCE,
+        announcer: Announcer = SILENT,
+        now: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(resolve_directory(directory), limit_patience(max_wait), announcer)
+        self.now = now or time.time
         try:
             open_directory(self.directory)
             self._salt = read_salt(self.directory)
@@ -89,7 +94,7 @@ class State(FileLocks):
         if self._is_prepared():
             return
         # SQLite does not wait for a lock to change the journal mode, so only one process prepares at a time.
-        wait = Wait("another process is preparing state_dir", self._busy_timeout, option=BUSY_BOUNDS)
+        wait = Wait("another process is preparing state_dir", self._busy_timeout, option=busy_bounds())
         with self.try_lock("prepare", wait=wait) as acquired:
             if not acquired:
                 raise OptionError(
@@ -101,12 +106,12 @@ class State(FileLocks):
             self._patiently(lambda: self._database.execute("PRAGMA journal_mode = WAL"))
             with self.transaction() as database:
                 if not self._is_prepared():
-                    schema.migrate(database)
+                    sqlite_schema.prepare(database)
 
     def _is_prepared(self) -> bool:
         """Whether the database has this schema; raises OptionError for one that must not be touched."""
         try:
-            return self._patiently(lambda: schema.is_current(self._database))
+            return self._patiently(lambda: sqlite_schema.is_current(self._database))
         except OptionError as error:
             raise OptionError(f"state_dir {self.directory} cannot be used: {error.message}") from None
 
@@ -160,7 +165,7 @@ class State(FileLocks):
             return replace(wait, detail=describe_state(self.directory / f"{DATABASE_NAME}-shm"))
 
         reason = "another process has locked the database in state_dir"
-        return Wait(reason, left, option=BUSY_BOUNDS, examine=examine)
+        return Wait(reason, left, option=busy_bounds(), examine=examine)
 
     def wait_for_change(self, seconds: float, wait: Wait) -> None:
         """Return after this time: SQLite does not report the changes of other processes."""

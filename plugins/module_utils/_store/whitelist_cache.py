@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -46,9 +45,9 @@ class WhitelistCache:
 
     def cached_whitelist(self, task: str) -> list[str] | None:
         """Return the whitelist if this task read it a moment ago and no process here has written since."""
-        now = time.time()
+        now = self._store.now()
         query = (
-            "SELECT whitelist FROM whitelist_cache WHERE key = ? AND task = ? AND fresh "
+            "SELECT whitelist FROM whitelist_cache WHERE key = ? AND task = ? AND fresh = 1 "
             "AND read_at BETWEEN ? AND ? LIMIT 1"
         )
         rows = self._store.rows(query, self._key, task, now - CACHE_TTL, now)
@@ -56,7 +55,7 @@ class WhitelistCache:
 
     def cache_whitelist(self, run: str, task: str, whitelist: Collection[str], usage: Mapping[str, float]) -> None:
         """Keep the whitelist for the other hosts of a task, and the API usage of the read."""
-        now = time.time()
+        now = self._store.now()
         row = (self._key, run, task, json.dumps(sorted(whitelist)), *(usage[name] for name in USAGE), now)
         with self._store.transaction() as database:
             database.execute("DELETE FROM whitelist_cache WHERE read_at < ?", (now - CACHE_RETENTION,))
@@ -69,12 +68,12 @@ class WhitelistCache:
 
     def invalidate_cache(self) -> None:
         """Distrust what was read: the whitelist is about to be changed."""
-        self._store.execute("UPDATE whitelist_cache SET fresh = 0 WHERE key = ? AND fresh", self._key)
+        self._store.execute("UPDATE whitelist_cache SET fresh = 0 WHERE key = ? AND fresh = 1", self._key)
 
     def claim_usage(self, run: str) -> tuple[list[str], dict[str, float]] | None:
         """Return the whitelist as a run read it last, and the usage of all its reads, for all keys; only once."""
         query = (
-            "SELECT whitelist FROM whitelist_cache WHERE key = ? AND run = ? AND NOT reported "
+            "SELECT whitelist FROM whitelist_cache WHERE key = ? AND run = ? AND reported = 0 "
             "ORDER BY read_at DESC LIMIT 1"
         )
         last = self._store.rows(query, self._key, run)
@@ -82,9 +81,9 @@ class WhitelistCache:
             return None
         sums = ", ".join(f"sum({name})" for name in USAGE)
         with self._store.transaction() as database:
-            query = f"SELECT {sums} FROM whitelist_cache WHERE run = ? AND NOT reported"
+            query = f"SELECT {sums} FROM whitelist_cache WHERE run = ? AND reported = 0"
             usage = dict(zip(USAGE, database.execute(query, (run,)).fetchone(), strict=True))
-            database.execute("UPDATE whitelist_cache SET reported = 1 WHERE run = ? AND NOT reported", (run,))
+            database.execute("UPDATE whitelist_cache SET reported = 1 WHERE run = ? AND reported = 0", (run,))
         # Another host of the run may have been quicker.
         return (self._store.decoded(last[0][0]), usage) if usage["calls"] is not None else None
 

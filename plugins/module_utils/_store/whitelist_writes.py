@@ -12,8 +12,7 @@ used to decide on the opposite change.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,15 +47,15 @@ class WhitelistWrite:
 class WhitelistWrites:
     """The unresolved changes of the whitelist of one key."""
 
-    def __init__(self, state: Store, key: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, state: Store, key: str) -> None:
         self._state = state
         self._key = key
-        self._now = now
 
     def record(self, ips: Collection[str], *, present: bool, timeout: float) -> int:
         """Record a call that is about to be sent; returns its number."""
-        now = self._now()
+        now = self._state.now()
         with self._state.transaction() as database:
+            self._state.confirm_locks()
             database.execute("DELETE FROM whitelist_writes WHERE sent + timeout < ? OR sent > ?", _bounds(now))
             row = database.execute(
                 "INSERT INTO whitelist_writes (key, present, ips, sent, timeout) VALUES (?, ?, ?, ?, ?)",
@@ -70,14 +69,16 @@ class WhitelistWrites:
 
     def keep(self, number: int, *, over: bool) -> None:
         """Keep a call whose response was lost; its time runs from now."""
-        self._state.execute("UPDATE whitelist_writes SET sent = ?, over = ? WHERE id = ?", self._now(), over, number)
+        self._state.execute(
+            "UPDATE whitelist_writes SET sent = ?, over = ? WHERE id = ?", self._state.now(), over, number
+        )
 
     def acknowledge(self, number: int, ips: Collection[str]) -> None:
         """Settle the addresses in a response, for its own call and for earlier, ended ones of the same kind."""
         with self._state.transaction() as database:
             database.execute("UPDATE whitelist_writes SET over = 1 WHERE id = ?", (number,))
             query = (
-                "SELECT id, ips FROM whitelist_writes WHERE key = ? AND over "
+                "SELECT id, ips FROM whitelist_writes WHERE key = ? AND over = 1 "
                 "AND present = (SELECT present FROM whitelist_writes WHERE id = ?)"
             )
             for row, text in list(database.execute(query, (self._key, number))):
@@ -87,7 +88,7 @@ class WhitelistWrites:
 
     def observe(self, ips: Collection[str]) -> None:
         """Settle the calls that have ended and whose effect the whitelist shows."""
-        query = "SELECT id, present, ips FROM whitelist_writes WHERE key = ? AND over"
+        query = "SELECT id, present, ips FROM whitelist_writes WHERE key = ? AND over = 1"
         for number, present, text in self._state.rows(query, self._key):
             if shown := [ip for ip in self._state.decoded(text) if (ip in ips) == bool(present)]:
                 self.acknowledge(number, shown)
@@ -100,7 +101,7 @@ class WhitelistWrites:
         )
         return [
             WhitelistWrite(bool(present), frozenset(self._state.decoded(ips)), sent, timeout)
-            for present, ips, sent, timeout in self._state.rows(query, self._key, *_bounds(self._now()))
+            for present, ips, sent, timeout in self._state.rows(query, self._key, *_bounds(self._state.now()))
         ]
 
 

@@ -46,8 +46,8 @@ from .whitelist_cache import WhitelistCache
 if TYPE_CHECKING:
     from .interface import Store
 
-#: Seconds between two attempts to become the leader: at first, and at most.
-MIN_POLL, MAX_POLL = 0.02, 0.2
+#: Seconds between two attempts to become the leader, at first.
+MIN_POLL = 0.02
 #: Seconds between two renewals of a request, and for which a leader waits for them at most.
 RENEW_INTERVAL, RENEW_TIMEOUT = 0.5, 3.0
 #: Seconds after its last renewal for which the request of a task is kept: its process may only have been stopped.
@@ -69,7 +69,7 @@ CREATE TABLE IF NOT EXISTS write_requests (
   timeout REAL, seen TEXT, enqueued_at REAL, renewed_at REAL, result TEXT, no_op INTEGER);
 CREATE INDEX IF NOT EXISTS write_requests_by_age ON write_requests (enqueued_at);
 CREATE INDEX IF NOT EXISTS write_requests_open ON write_requests (key, access) WHERE result IS NULL;
-CREATE INDEX IF NOT EXISTS write_requests_to_apply ON write_requests (run) WHERE NOT no_op;
+CREATE INDEX IF NOT EXISTS write_requests_to_apply ON write_requests (run) WHERE no_op = 0;
 """
 
 #: The result of a request, as it is kept: JSON.
@@ -115,7 +115,7 @@ class _RequestTable:
 
         ``waits`` says that a process waits for the result.
         """
-        now, text = time.time(), None if result is None else json.dumps(result)
+        now, text = self.store.now(), None if result is None else json.dumps(result)
         identity = (request.id, request.run, request.host, request.inventory, self.key, self._access)
         content = (json.dumps(request.payload), request.max_wait, request.timeout, json.dumps(request.seen))
         with self.store.transaction() as database:
@@ -153,7 +153,9 @@ class _RequestTable:
 
     def _renew(self, request: WriteRequest) -> None:
         """Show that a process still waits for the result; enqueue a request anew that was dropped meanwhile."""
-        if not self.store.execute("UPDATE write_requests SET renewed_at = ? WHERE id = ?", time.time(), request.id):
+        if not self.store.execute(
+            "UPDATE write_requests SET renewed_at = ? WHERE id = ?", self.store.now(), request.id
+        ):
             self.enqueue(request, waits=True)
 
     def _withdraw(self, request: WriteRequest) -> None:
@@ -242,7 +244,7 @@ class WriteQueue(_RequestTable):
         newest = "SELECT enqueued_at FROM write_requests ORDER BY enqueued_at DESC LIMIT 1 OFFSET ?"
         with self.store.transaction() as database:
             database.execute(
-                "DELETE FROM write_requests WHERE run = '' AND renewed_at < ?", (time.time() - WAITER_TTL,)
+                "DELETE FROM write_requests WHERE run = '' AND renewed_at < ?", (self.store.now() - WAITER_TTL,)
             )
             database.executemany("DELETE FROM write_requests WHERE run = ?", over)
             database.execute(f"DELETE FROM write_requests WHERE enqueued_at <= ({newest})", (MAX_REQUESTS,))
@@ -287,7 +289,7 @@ class WriteQueue(_RequestTable):
             if now > renewed + RENEW_INTERVAL and not request.exclusive:
                 renewed = now
                 self._renew(request)
-            interval = min(interval * 1.2, MAX_POLL)
+            interval = min(interval * 1.2, self.store.poll_interval)
             self.store.wait_for_change(interval, self._wait_for_leader(request, longest - self.waited))
 
     def _wait_for_leader(self, request: WriteRequest, left: float) -> Wait:
@@ -341,7 +343,7 @@ class WriteQueue(_RequestTable):
 
     def _await_renewals(self, request: WriteRequest, before: Mapping[str, float]) -> None:
         """Wait until the others have renewed their requests; one that does not belongs to a process that has died."""
-        deadline, oldest = time.monotonic() + RENEW_TIMEOUT, time.time() - RENEW_TIMEOUT
+        deadline, oldest = time.monotonic() + RENEW_TIMEOUT, self.store.now() - RENEW_TIMEOUT
         while time.monotonic() < deadline:
             waiting = self._waiting(request, of_others=True)
             if not any(at == before.get(name) and at > oldest for name, at in waiting.items()):
@@ -352,7 +354,7 @@ class WriteQueue(_RequestTable):
 
 def has_pending_changes(store: Store, run: str) -> bool:
     """Whether something has, or had, to be done for a host of a run. That it is done does not change this."""
-    return bool(store.rows("SELECT 1 FROM write_requests WHERE run = ? AND NOT no_op LIMIT 1", run))
+    return bool(store.rows("SELECT 1 FROM write_requests WHERE run = ? AND no_op = 0 LIMIT 1", run))
 
 
 def is_in_sync(store: Store, run: str) -> bool:

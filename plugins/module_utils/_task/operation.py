@@ -22,6 +22,7 @@ from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.redaction import Redactor
 from .._core.text import one_line, visible_everywhere
 from .._core.waiting import SILENT, Announcer
+from .._store.opening import url_secrets
 from .sources import Spec
 
 
@@ -84,12 +85,14 @@ def guarded(
 
 
 def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
-    """Return the values of all options that are marked ``no_log``, and what is secret in the URLs of proxies."""
+    """Return the values of all options that are marked ``no_log``, and what is secret in URLs."""
     given = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
     # Blank text is a mistake, and not a secret: masking it would make the message about it unreadable.
     found = {value for value in given if value.strip()}
     if "proxy" in spec:
         found.update(login_secrets(params.get("proxy")), environment_secrets())
+    if "state_url" in spec:
+        found.update(url_secrets(params.get("state_url")))
     return frozenset(found)
 
 

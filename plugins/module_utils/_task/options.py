@@ -29,10 +29,8 @@ from .._core.errors import OptionError
 from .._core.text import describe
 from .._core.validation import check_path, check_range, check_url
 from .._core.waiting import SILENT, Announcer, WaitBudget
-from .._store.directory import DEFAULT_STATE_DIR
-from .._store.interface import Store
+from .._store.opening import DEFAULT_STATE_DIR, StatePlace, Store
 from .._store.rate_limiter import RateLimiter
-from .._store.state import State
 from .sources import Spec, environment_name, shared, variable_name
 
 if TYPE_CHECKING:
@@ -40,8 +38,11 @@ if TYPE_CHECKING:
     from .._api.classic.client import ProxyApi
     from .._api.product.client import ProductApi
 
-#: The option for the state directory; also for plugins that need the directory, but not the vendor.
-STATE_OPTIONS: Spec = shared("state_dir", type="path", default=DEFAULT_STATE_DIR)
+#: The options for the state; also for plugins that need it, but not the vendor.
+STATE_OPTIONS: Spec = {
+    **shared("state_dir", type="path", default=DEFAULT_STATE_DIR),
+    **shared("state_url", type="str", no_log=True),
+}
 #: The options of the HTTP transport to each of the vendor's APIs (doc fragment ``transport``).
 HTTP_OPTIONS: Spec = {
     **shared("timeout", type="float", default=10.0, aliases=["api_timeout"]),
@@ -212,13 +213,13 @@ class TransportOptions:
 
 @dataclass(frozen=True)
 class ProxyApiOptions:
-    """The options of :data:`PROXY_API_OPTIONS`, checked, except ``state_dir``: only opening it shows a mistake."""
+    """The options of :data:`PROXY_API_OPTIONS`, checked, except ``state``: only opening it shows a mistake."""
 
     api_url: str
     key: str = field(repr=False)
     pwd: str | None = field(repr=False)
     transport: TransportOptions
-    state_dir: str
+    state: StatePlace
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -241,11 +242,11 @@ class ProxyApiOptions:
             key=params["key"],
             pwd=params["pwd"],
             transport=TransportOptions.parse(params),
-            state_dir=params["state_dir"],
+            state=StatePlace.of(params),
         )
 
     def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
-        """Return the client; ``state`` is the state directory, with its announcer, if it is open already."""
+        """Return the client; ``state``, with its announcer, is the state if it is open already."""
         # Each client is imported only when it is made: most hosts of a run make no call.
         from .._api.classic.client import ProxyApi
 
@@ -266,7 +267,7 @@ class ProxyApiOptions:
         self, url_option: str, state: Store | None, announcer: Announcer
     ) -> tuple[Transport, RateLimiter, WaitBudget]:
         max_wait = self.transport.max_wait
-        state = state or State(self.state_dir, max_wait, announcer)
+        state = state or self.state.open(max_wait, announcer)
         budget = WaitBudget(max_wait, announcer=state.announcer)
         return self.transport.transport(url_option), RateLimiter(state), budget
 

@@ -10,7 +10,6 @@ whichever of them is the leader writes for both.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -213,8 +212,7 @@ class WriteBatch:
         return _Group(requests, desired, hosts, registered)
 
     def _registrations(self, inventory: str) -> RegistrationStore:
-        now = time.time if self._api is None else self._api.rate_limiter.now
-        return RegistrationStore(self._queue.store, self._queue.key, inventory, now)
+        return RegistrationStore(self._queue.store, self._queue.key, inventory)
 
     def _record_intent(self, found: WhitelistResult, groups: list[_Group]) -> None:
         self._queue.cache.invalidate_cache()

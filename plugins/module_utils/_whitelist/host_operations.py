@@ -146,7 +146,7 @@ def _read(queue: WriteQueue, run: str, options: ProxyApiOptions, mode: Mode, tas
     try:
         api = options.client(queue.store)
         api.budget.max_wait = 0.0
-        registrations = RegistrationStore(queue.store, queue.key, "", api.rate_limiter.now)
+        registrations = RegistrationStore(queue.store, queue.key, "")
         api.expects_addresses = registrations.expects_addresses
         reading = api.read_whitelist()
         # What an earlier call may still remove does not count: the second step waits until that is settled.

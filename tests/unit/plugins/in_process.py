@@ -157,7 +157,7 @@ def _parts(
     core: Core, directory: Path, max_wait: float, transport: InProcess | None
 ) -> tuple[InProcess, RateLimiter, WaitBudget]:
     transport = transport or InProcess(core)
-    rate_limiter = RateLimiter(State(str(directory)), minute=60.0, now=core.clock.now)
+    rate_limiter = RateLimiter(State(str(directory), now=core.clock.now), minute=60.0)
     return transport, rate_limiter, WaitBudget(max_wait, sleep=transport.advance)
 
 

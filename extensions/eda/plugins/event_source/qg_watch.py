@@ -154,6 +154,12 @@ options:
       - Default from the environment variable QG_STATE_DIR.
     type: path
     default: ~/.ansible/qgnet
+  state_url:
+    description:
+      - The URL of a PostgreSQL database that several control nodes share instead of the state_dir
+        of each, such as postgresql://qgnet@db.example.com/qgnet. It needs psycopg 3.2 or newer.
+      - Default from the environment variable QG_STATE_URL.
+    type: str
 notes:
   - Of an option that is null or empty text, the environment variable is used, then the default. A
     rulebook can use its own variables in options, such as key with "{{ qg_key }}".

@@ -60,7 +60,7 @@ class WhitelistCalls(ClassicClient):
         #: Whether addresses of this control node should be on the whitelist, so that an empty one is read once more.
         self.expects_addresses: Callable[[], bool] = lambda: False
         self._reported: ReportedChanges = self._reported_changes(WHITELIST)
-        self._writes = WhitelistWrites(self.rate_limiter.state, self.key_digest, self.rate_limiter.now)
+        self._writes = WhitelistWrites(self.rate_limiter.state, self.key_digest)
 
     def whitelist(self) -> list[str]:
         """Return all addresses on the whitelist, including those that were just added and are not listed yet."""
@@ -107,7 +107,7 @@ class WhitelistCalls(ClassicClient):
 
     def settles_in(self, conflicts: Callable[[WhitelistWrite], bool]) -> float:
         """Return the seconds until no unresolved change that ``conflicts`` can be in progress."""
-        now = self.rate_limiter.now()
+        now = self.rate_limiter.state.now()
         return max([0.0, *(write.settles_in(now) for write in self._writes.unresolved() if conflicts(write))])
 
     def _change_whitelist(self, endpoint: Endpoint, ips: Sequence[str], *, present: bool) -> list[str]:

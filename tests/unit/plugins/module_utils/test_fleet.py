@@ -98,8 +98,8 @@ def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(tmp_pa
 
 def test_a_registration_keeps_the_time_at_which_it_was_first_made(tmp_path: Path) -> None:
     now = 1000.0
-    state = State(str(tmp_path))
-    store, there = (RegistrationStore(state, "k", inventory, lambda: now) for inventory in "fg")
+    state = State(str(tmp_path), now=lambda: now)
+    store, there = (RegistrationStore(state, "k", inventory) for inventory in "fg")
     store.record_intent([("a", ["1"])])
     now = 2000.0
     store.replace([registered("a", "1", "2")])
@@ -180,10 +180,9 @@ def test_of_the_addresses_that_a_host_reports_those_on_the_whitelist_are_found(r
 
 
 def test_registrations_that_two_reads_over_time_lack_are_forgotten(tmp_path: Path) -> None:
-    state, now = State(str(tmp_path)), 1000.0
-    here, there, other_key = (
-        RegistrationStore(state, key, inventory, lambda: now) for key, inventory in ("kf", "kg", "xf")
-    )
+    now = 1000.0
+    state = State(str(tmp_path), now=lambda: now)
+    here, there, other_key = (RegistrationStore(state, key, inventory) for key, inventory in ("kf", "kg", "xf"))
     for store in (here, there, other_key):
         store.replace([registered("a", "1", "2")])
     here.prune_missing({"2", "3"})
@@ -204,7 +203,7 @@ def test_registrations_that_two_reads_over_time_lack_are_forgotten(tmp_path: Pat
 
 def test_a_reading_from_before_the_clock_was_set_back_forgets_nothing(tmp_path: Path) -> None:
     now = 10_000.0
-    store = RegistrationStore(State(str(tmp_path)), "k", "f", lambda: now)
+    store = RegistrationStore(State(str(tmp_path), now=lambda: now), "k", "f")
     store.replace([registered("a", "1")])
     store.prune_missing(())
     now -= 3600

@@ -1171,7 +1171,7 @@ def test_a_clock_that_is_set_back_does_not_prolong_the_wait_for_a_call_of_an_ear
     with pytest.raises(Killed):
         hold(3)
     api = lease_client(core, tmp_path / "a", 300, wire)
-    api.rate_limiter.now = lambda: core.clock.now() - 3000
+    api.rate_limiter.state.now = lambda: core.clock.now() - 3000
     outcome = ensure_leases(api, DesiredLeases(3))
     assert (outcome.error, paid(core)) == (None, 3)
     assert api.budget.waited <= 95

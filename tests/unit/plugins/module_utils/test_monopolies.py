@@ -719,7 +719,7 @@ def lagging(bench: Bench, seconds: float) -> None:
 
 def unresolved(bench: Bench) -> int:
     api = bench.api()
-    return len(PaidCalls(api.rate_limiter.state, api.key_digest, api.rate_limiter.now).unresolved("POST /monopolies"))
+    return len(PaidCalls(api.rate_limiter.state, api.key_digest).unresolved("POST /monopolies"))
 
 
 def test_the_next_run_adopts_what_a_killed_one_applied_for(bench: Bench) -> None:
@@ -842,8 +842,8 @@ def test_a_refused_application_leaves_no_record(bench: Bench) -> None:
 def test_a_clock_that_is_set_back_does_not_prolong_the_wait(bench: Bench) -> None:
     kill_applying(bench, done=False)
     api = bench.api()
-    now = api.rate_limiter.now
-    api.rate_limiter.now = lambda: now() - 3000
+    now = api.rate_limiter.state.now
+    api.rate_limiter.state.now = lambda: now() - 3000
     assert ensure_held(api, DesiredMonopolies(2), wait=False).error is None
     assert api.budget.waited <= 95
 
@@ -979,7 +979,7 @@ def test_a_clock_that_is_behind_is_corrected_by_the_list(bench: Bench) -> None:
     bench.hold(1)
     bench.core.clock.advance(13 * HOURS)
     api = bench.api()
-    api.rate_limiter.now = lambda: START
+    api.rate_limiter.state.now = lambda: START
     assert len(good(release(api, None)).released) == 1
 
 

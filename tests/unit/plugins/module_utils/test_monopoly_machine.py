@@ -357,9 +357,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
             self.unreported -= {one.uuid for one in outcome.after} | set(outcome.applied)
             texts = " ".join([*outcome.warnings, str(error or "")])
             self.unreported -= {uuid for uuid in self.unreported if uuid in texts}
-        calls = PaidCalls(self.client(0).rate_limiter.state, self.client(0).key_digest, self.now).unresolved(
-            "POST /monopolies"
-        )
+        calls = PaidCalls(self.client(0).rate_limiter.state, self.client(0).key_digest).unresolved("POST /monopolies")
         lost = {uuid for uuid in self.unreported if not any(uuid not in call.known for call in calls)}
         if isinstance(error, Killed):
             # The run found them and was killed before it reported them: a later run finds them on the list.
@@ -413,9 +411,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     def acknowledged(self) -> frozenset[str]:
         """What the vendor reported to this control node as released."""
         api = self.client(0)
-        return (
-            ReportedChanges(api.rate_limiter.state, api.key_digest, MONOPOLIES, self.now).correct(set(self.areas)).gone
-        )
+        return ReportedChanges(api.rate_limiter.state, api.key_digest, MONOPOLIES).correct(set(self.areas)).gone
 
 
 @pytest.mark.newest_core

@@ -156,7 +156,7 @@ class Stores:
     now: float = 1_000_000.0
 
     def of(self, key: str = "key") -> MonopolyStore:
-        return MonopolyStore(State(str(self.directory)), key, lambda: self.now)
+        return MonopolyStore(State(str(self.directory), now=lambda: self.now), key)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ class Bench:
     now: float = 1_000_000.0
 
     def limiter(self) -> RateLimiter:
-        return RateLimiter(State(str(self.directory)), minute=MINUTE, now=lambda: self.now)
+        return RateLimiter(State(str(self.directory), now=lambda: self.now), minute=MINUTE)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds

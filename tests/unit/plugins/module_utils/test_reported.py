@@ -15,8 +15,8 @@ IP = "203.0.113.5"
 
 
 def test_one_list_that_lacks_a_removed_address_does_not_end_the_report_of_its_removal(tmp_path: Path) -> None:
-    with contextlib.closing(State(str(tmp_path))) as state:
-        reported = ReportedChanges(state, "key", WHITELIST, lambda: 1_000.0)
+    with contextlib.closing(State(str(tmp_path), now=lambda: 1_000.0)) as state:
+        reported = ReportedChanges(state, "key", WHITELIST)
         reported.record(gone=[IP])
         assert reported.correct([]).gone == frozenset()
         # That list was wrong: this one still lags behind the removal.

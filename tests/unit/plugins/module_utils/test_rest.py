@@ -39,7 +39,7 @@ class Vendor(Transport):
 
 
 def control_node(directory: Path, vendor: Vendor, max_wait: float) -> ProxyApi:
-    rate_limiter = RateLimiter(State(str(directory)), minute=60, now=lambda: vendor.now)
+    rate_limiter = RateLimiter(State(str(directory), now=lambda: vendor.now), minute=60)
     return ProxyApi(
         vendor, rate_limiter, WaitBudget(max_wait, sleep=vendor.sleep), api_url="https://api.example", key="KEY"
     )

@@ -24,7 +24,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
     AnnouncementPolicy,
     Announcer,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema, write_queue
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import directory as directory_module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import sqlite_schema, write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
@@ -207,7 +208,7 @@ def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, vers
         assert state.rows("SELECT uuid, area_code FROM monopolies") == [("u", 440100)]
     RegistrationStore(state, "k", "f").prune_missing({"192.0.2.1"})
     state.close()
-    assert application(tmp_path) == (schema.APPLICATION_ID, schema.VERSION)
+    assert application(tmp_path) == (sqlite_schema.APPLICATION_ID, sqlite_schema.VERSION)
 
 
 def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path: Path) -> None:
@@ -257,7 +258,7 @@ def test_schema_7_keeps_its_registrations_and_loses_its_requests(tmp_path: Path)
     names = {name for (name,) in state.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert names.isdisjoint({"wishes", "rounds", "readings"})
     state.close()
-    assert application(tmp_path) == (schema.APPLICATION_ID, schema.VERSION)
+    assert application(tmp_path) == (sqlite_schema.APPLICATION_ID, sqlite_schema.VERSION)
 
 
 def test_a_column_that_was_renamed_keeps_its_values(tmp_path: Path) -> None:
@@ -275,7 +276,7 @@ def test_registrations_of_schema_11_have_no_time_until_they_are_made_anew(tmp_pa
     renamed = "ALTER TABLE registrations RENAME COLUMN fleet TO inventory; PRAGMA user_version = 11;"
     database.executescript(REGISTRATIONS_7 + renamed)
     database.close()
-    store = RegistrationStore(State(str(tmp_path)), "k", "f", lambda: 2000)
+    store = RegistrationStore(State(str(tmp_path), now=lambda: 2000), "k", "f")
     assert store.load_owners() == [
         Owner("192.0.2.1", "a", "f", former=False, found=False, registered_at=None),
         Owner("192.0.2.2", "b", "f", former=True, found=True, registered_at=None),
@@ -302,13 +303,13 @@ def test_a_table_that_was_renamed_keeps_its_rows(tmp_path: Path) -> None:
 
 
 def _die_while_migrating(directory: str) -> None:
-    migrate = schema.migrate
+    migrate = sqlite_schema.migrate
 
     def killed(database: sqlite3.Connection) -> None:
         migrate(database)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    schema.migrate = killed
+    sqlite_schema.migrate = killed
     State(directory)
 
 
@@ -325,7 +326,7 @@ def test_a_migration_that_is_killed_has_changed_nothing(tmp_path: Path) -> None:
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
-    version = schema.VERSION + 1
+    version = sqlite_schema.VERSION + 1
     state = State(str(tmp_path))
     use(state)
     state.rows(f"PRAGMA user_version = {version}")
@@ -518,7 +519,7 @@ def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(
 def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state_module, "MIN_BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(directory_module, "MIN_PATIENCE", 0.1)
     monkeypatch.setattr(state_module, "MAX_UNANNOUNCED", 0.1)
     shown = Shown()
     with stopped(tmp_path, "transaction") as process:
@@ -532,7 +533,7 @@ def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max
 def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state_module, "MIN_BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(directory_module, "MIN_PATIENCE", 0.1)
     with stopped(tmp_path, "prepare") as process:
         (tmp_path / DATABASE).unlink()
         shown = Shown()

@@ -122,11 +122,11 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
         queue_for(options.api, state, check=False).enqueue(WriteRequest(request.payload, 1, 1), waits=True)
     if number % 7 == 0:
         assert "failed" not in execute(WHITELIST, {**params, "ips": [ip]}, Mode())
-    rate_limiter = RateLimiter(state, 60, clock)
+    rate_limiter = RateLimiter(state, 60)
     place, _wait = rate_limiter.try_acquire("key", "/whitelist/query", 60, 10)
     assert place is not None
     rate_limiter.complete(place)
-    memory = LeaseStore(state, "key", clock)
+    memory = LeaseStore(state, "key")
     memory.save_origin([f"task-{number}"])
     memory.save_lifetime(number % 5, 300)
     # Another key each time: what is kept of it is kept for as long as it is of use.
@@ -175,7 +175,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
     }
 
     def vendor(_params: Any, state: State | None = None, announcer: Announcer = SILENT) -> Vendor:
-        return Vendor(RateLimiter(state or State(str(state_dir)), 60, clock), standing)
+        return Vendor(RateLimiter(state or State(str(state_dir), now=clock), 60), standing)
 
     monkeypatch.setattr(ProxyApiOptions, "client", vendor)
     monkeypatch.setattr(f"{CLIENT}._store.runs._process_namespace", lambda: WORLD)

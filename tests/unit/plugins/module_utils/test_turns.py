@@ -19,6 +19,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import runs, whitelist_cache, write_queue
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import is_run_finished, run_id
@@ -76,7 +77,7 @@ class Recorder:
 
 def api_options() -> ProxyApiOptions:
     transport = TransportOptions(timeout=1.0, max_wait=5.0, validate_certs=True, ca_path=None)
-    return ProxyApiOptions("https://api.example", "KEY", None, transport, state_dir="unused")
+    return ProxyApiOptions("https://api.example", "KEY", None, transport, StatePlace("unused"))
 
 
 def rows(directory: Path, table: str = "write_requests") -> int:

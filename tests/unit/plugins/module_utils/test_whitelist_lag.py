@@ -80,7 +80,7 @@ class Node:
     compared: int = 0
 
     def state(self) -> State:
-        state = State(self.params["state_dir"])
+        state = State(self.params["state_dir"], now=self.wire.core.clock.now)
         self.wire.states.append(state)
         return state
 
@@ -144,7 +144,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     node = Node(wire, params)
 
     def client(options: ProxyApiOptions, state: State | None = None, announcer: Announcer = SILENT) -> ProxyApi:
-        rate_limiter = RateLimiter(state or node.state(), minute=60.0, now=wire.core.clock.now)
+        rate_limiter = RateLimiter(state or node.state(), minute=60.0)
         budget = WaitBudget(options.transport.max_wait, sleep=wire.advance, announcer=announcer)
         return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)
 

@@ -430,7 +430,7 @@ class Whitelist(RuleBasedStateMachine):
         return queue_for(options.api, self.state(node), check=check)
 
     def state(self, node: int) -> State:
-        return State(str(self.directory / str(node)))
+        return State(str(self.directory / str(node)), now=self.now)
 
     def memory(self, node: int) -> dict[tuple[str, str], list[str]]:
         """The addresses that a node has registered, by inventory and host."""
@@ -454,7 +454,7 @@ def test_no_address_is_lost_and_no_unneeded_one_is_left(monkeypatch: pytest.Monk
 
     def client(options: ProxyApiOptions, state: State | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         wire = current[-1].wire
-        rate_limiter = RateLimiter(state or State(options.state_dir), minute=60.0, now=wire.core.clock.now)
+        rate_limiter = RateLimiter(state or State(options.state.directory, now=wire.core.clock.now), minute=60.0)
         budget = WaitBudget(options.transport.max_wait, sleep=wire.pause, announcer=announcer)
         return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)
 

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The choice of the store: a directory of one control node, or the database of several.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._core.waiting import SILENT, Announcer
+from .directory import DEFAULT_STATE_DIR, MAX_PATIENCE
+from .interface import Store
+from .postgres_errors import url_secrets
+from .state import State
+
+__all__ = ["DEFAULT_STATE_DIR", "StatePlace", "Store", "preload", "url_secrets"]
+
+
+@dataclass(frozen=True)
+class StatePlace:
+    """Where the state is: in a PostgreSQL database if there is a ``url``, otherwise in the ``directory``."""
+
+    directory: str
+    url: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> StatePlace:
+        """Return the place that the options ``state_dir`` and ``state_url`` name."""
+        return cls(params["state_dir"], params.get("state_url"))
+
+    def open(self, max_wait: float = MAX_PATIENCE, announcer: Announcer = SILENT) -> Store:
+        """Open the state; raises OptionError if that is not possible.
+
+        ``max_wait`` and ``announcer`` are as for :class:`~.state.State`.
+        """
+        if not self.url:
+            return State(self.directory, max_wait, announcer)
+        # Its library takes time to import, and is optional.
+        from .postgres import PostgresState
+
+        return PostgresState(self.url, max_wait, announcer)
+
+
+def preload() -> None:
+    """Import what a database needs, if the environment names one.
+
+    Ansible forks a process for each host, and each would import it by itself. A missing library is reported later.
+    """
+    if os.environ.get("QG_STATE_URL"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(f"{__package__}.postgres")

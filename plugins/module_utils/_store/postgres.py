@@ -1,0 +1,238 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the runs of several control nodes share: a schema and locks in a PostgreSQL database.
+
+This file is private to the collection. It is imported only where ``state_url`` is used, since psycopg is optional.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .._core.errors import OptionError
+from .._core.waiting import SILENT, Announcer, Wait
+from . import postgres_schema
+from .directory import StateError, busy_bounds, limit_patience
+from .postgres_connection import FOREIGN_SESSION, SERVER_TIME, Connector, Session
+from .postgres_errors import ServerAddress, state_error, unusable
+from .postgres_locks import AdvisoryLocks, lock_number
+
+# ServerAddress.parse reports a missing library.
+with contextlib.suppress(ImportError):
+    import psycopg
+
+if TYPE_CHECKING:
+    from psycopg import Cursor as PsycopgCursor
+
+#: The lock that a process holds for a transaction, so that there is one at a time, as with SQLite.
+WRITE_LOCK = "transaction"
+
+
+class PostgresState(AdvisoryLocks):
+    """The state in a database. Raises OptionError if it cannot be used, and StateError if that happens later.
+
+    ``max_wait`` bounds how long a server that cannot be reached, or another process that writes, is waited for, within
+    the same limits as for a state directory. ``announcer`` announces that.
+    """
+
+    def __init__(self, url: str, max_wait: float, announcer: Announcer = SILENT) -> None:
+        self._patience = limit_patience(max_wait)
+        address = ServerAddress.parse(url)
+        super().__init__(Connector(address, self._patience, announcer), announcer)
+        self._place = address.place
+        self._clock_offset = 0.0
+        #: Whether a transaction is open, whose statements must not go to another session.
+        self._in_transaction = False
+        self.now = self._server_time
+        try:
+            self._clock_offset = self._connector.session().clock_offset
+            self._salt = self._open_schema()
+        except (OptionError, StateError) as error:
+            self._connector.close()
+            raise OptionError(error.message) from None
+        except BaseException:
+            self._connector.close()
+            raise
+
+    def _open_schema(self) -> bytes:
+        with self._translated():
+            found = postgres_schema.read_identity(self._connector.session().connection, self._place)
+        if found is None:
+            with self.transaction() as database:
+                # Another process may have been quicker.
+                found = postgres_schema.prepare(database, self._place)
+        return found
+
+    def _server_time(self) -> float:
+        return time.monotonic() + self._clock_offset
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[_Transaction]:
+        """Run the body as one transaction, and one process at a time."""
+        with self._translated():
+            session = self._begin()
+            self._in_transaction = True
+            try:
+                yield _Transaction(session)
+                session.connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(psycopg.Error):
+                    session.connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._in_transaction = False
+
+    def _begin(self) -> Session:
+        """Begin a transaction as soon as no other process is in one. A lost connection is made anew before."""
+        began = time.monotonic()
+        reason = "another process writes to the database of state_url"
+        wait = Wait(reason, self._patience, option=busy_bounds(), examine=self._examine_writer)
+        was_lost = False
+        while True:
+            before, session = time.monotonic(), self._connector.session()
+            try:
+                self._lock_transaction(session)
+                return session
+            except psycopg.errors.LockNotAvailable:
+                with contextlib.suppress(psycopg.Error):
+                    session.connection.execute("ROLLBACK")
+                left = wait.after(time.monotonic() - began)
+                if left.allowed <= 0:
+                    raise StateError(
+                        unusable(
+                            self._place,
+                            f"{self.holder_of(WRITE_LOCK)} has been writing to it for {self._patience:.0f} seconds",
+                            "End or continue that process, and run again.",
+                        )
+                    ) from None
+                self.announcer.passed(time.monotonic() - before, left)
+            except psycopg.OperationalError:
+                # Nothing was done in it.
+                if was_lost or session.is_usable:
+                    raise
+                was_lost = True
+
+    def _lock_transaction(self, session: Session) -> None:
+        cursor = session.connection.execute(
+            f"BEGIN; SELECT pg_advisory_xact_lock({lock_number(WRITE_LOCK)}); "
+            f"SELECT {SERVER_TIME}, {FOREIGN_SESSION.format(session.mark)}"
+        )
+        while cursor.nextset():
+            pass
+        server_time, is_foreign = cursor.fetchone() or (0.0, True)
+        if is_foreign:
+            raise StateError(
+                unusable(self._place, "a connection pooler has changed the session", "Use session pooling.")
+            )
+        self._clock_offset = server_time - time.monotonic()
+
+    def _examine_writer(self, wait: Wait) -> Wait:
+        return replace(wait, detail=self.describe_holder(WRITE_LOCK))
+
+    def execute(self, sql: str, *values: object) -> int:
+        """Run one statement as a transaction; returns the number of rows that it has changed."""
+        with self.transaction() as database:
+            return database.execute(sql, values).rowcount
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query without waiting for a process that writes."""
+        return self._query(_translate(query), _adapted(values))
+
+    def _query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._translated():
+            session = self._connector.session()
+            try:
+                return _fetched(session.connection.execute(sql, parameters))
+            except psycopg.OperationalError:
+                if self._in_transaction or session.is_usable:
+                    raise
+            # Once more: that changes nothing but locks, which are lost with the connection.
+            return _fetched(self._connector.session().connection.execute(sql, parameters))
+
+    def decoded(self, text: str) -> Any:
+        """Return the value of a column that contains JSON."""
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError, RecursionError):
+            raise StateError(
+                unusable(self._place, "a value in it cannot be read", "Restore a backup, or drop the schema qgnet.")
+            ) from None
+
+    def digest(self, *parts: str) -> str:
+        """Return a name for a secret that reveals nothing to a reader who lacks the salt of this database."""
+        return hashlib.blake2b("\0".join(parts).encode(), key=self._salt, digest_size=16).hexdigest()
+
+    def close(self) -> None:
+        """End the session, and with it all of its locks. A process must do so before it creates children."""
+        self._connector.close()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn an error of the server into a sentence, here and nowhere else."""
+        try:
+            yield
+        except psycopg.Error as error:
+            raise state_error(self._place, error) from None
+
+
+class _Cursor:
+    """The result of a statement, as SQLite shows it."""
+
+    def __init__(self, cursor: PsycopgCursor[Any]) -> None:
+        self._cursor = cursor
+        self.rowcount = cursor.rowcount
+
+    @property
+    def lastrowid(self) -> int | None:
+        """The number that the last insertion has generated."""
+        row = self._cursor.connection.execute("SELECT lastval()").fetchone()
+        return None if row is None else int(row[0])
+
+    def fetchone(self) -> Any:
+        """Return the next row; None if there is no more."""
+        return self._cursor.fetchone()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Return the rows."""
+        return iter(self._cursor)
+
+
+class _Transaction:
+    """The database within a transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._connection = session.connection
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> _Cursor:
+        """Run one statement."""
+        return _Cursor(self._connection.execute(_translate(sql), _adapted(parameters)))
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> None:
+        """Run one statement for each of the parameters."""
+        rows = [_adapted(row) for row in parameters]
+        if rows:
+            self._connection.cursor().executemany(_translate(sql), rows)
+
+
+def _fetched(cursor: PsycopgCursor[Any]) -> list[tuple[Any, ...]]:
+    return cursor.fetchall() if cursor.description else []
+
+
+@functools.lru_cache(maxsize=256)
+def _translate(sql: str) -> str:
+    """Return a statement with the placeholders of psycopg."""
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+def _adapted(values: Iterable[Any]) -> list[Any]:
+    """Return values for columns that are integers where SQLite has no truth values."""
+    return [int(value) if isinstance(value, bool) else value for value in values]

@@ -1,0 +1,230 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one connection of a process to the PostgreSQL server, made anew when it is lost.
+
+This file is private to the collection. It is imported only where ``state_url`` is used, since psycopg is optional.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .._core.errors import OptionError
+from .._core.waiting import Announcer, Wait
+from .directory import StateError
+from .postgres_errors import ServerAddress, describe_error, is_lasting, unusable
+from .runs import process_namespace
+
+try:
+    import psycopg
+    from psycopg import Connection
+except ImportError:
+    # ServerAddress.parse reports it. Until then, only the names in this file matter.
+    if not TYPE_CHECKING:
+        Connection = list
+
+T = TypeVar("T")
+
+SCHEMA_NAME = "qgnet"
+#: Seconds for which the server waits for a lock of the database before it reports that to the client.
+LOCK_TIMEOUT = 1
+#: Seconds after which the server ends a session that is idle within a transaction, and a statement.
+TRANSACTION_TIMEOUT = STATEMENT_TIMEOUT = 30
+#: Seconds for which an answer of the server is waited for: longer than the server lets a statement run.
+ANSWER_TIMEOUT = STATEMENT_TIMEOUT + 5.0
+#: Seconds after which both sides notice that the other one is gone without a word: KEEPALIVE_IDLE of silence, and
+#: KEEPALIVE_COUNT probes without an answer.
+KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 10, 5, 4
+LOSS_TIMEOUT = KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_COUNT
+#: Seconds between two attempts to connect: at first, and at most.
+MIN_RETRY, MAX_RETRY = 0.1, 1.0
+
+_DEFAULTS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": KEEPALIVE_IDLE,
+    "keepalives_interval": KEEPALIVE_INTERVAL,
+    "keepalives_count": KEEPALIVE_COUNT,
+    "tcp_user_timeout": LOSS_TIMEOUT * 1000,
+    # Of several hosts, the primary; one that can only be read is of no use.
+    "target_session_attrs": "read-write",
+}
+#: A setting of the session, which shows that a statement runs in the session that this process has begun.
+_MARK = "qgnet.session"
+_SETTINGS = {
+    "lock_timeout": f"{LOCK_TIMEOUT}s",
+    "statement_timeout": f"{STATEMENT_TIMEOUT}s",
+    "idle_in_transaction_session_timeout": f"{TRANSACTION_TIMEOUT}s",
+    "tcp_keepalives_idle": str(KEEPALIVE_IDLE),
+    "tcp_keepalives_interval": str(KEEPALIVE_INTERVAL),
+    "tcp_keepalives_count": str(KEEPALIVE_COUNT),
+    "search_path": SCHEMA_NAME,
+}
+
+
+class _Connection(Connection[Any]):
+    """A connection that is given up if the server does not answer, for example since it is stopped."""
+
+    def wait(self, gen: Generator[Any, Any, T], *args: Any, **options: Any) -> T:
+        """Run an exchange with the server."""
+        return super().wait(_limited(gen), *args, **options)
+
+
+def _limited(exchange: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+    end = time.monotonic() + ANSWER_TIMEOUT
+    try:
+        waits_for = next(exchange)
+        while True:
+            ready = yield waits_for
+            if not ready and time.monotonic() > end:
+                raise psycopg.OperationalError(f"the server has not answered for {ANSWER_TIMEOUT:.0f} seconds")
+            waits_for = exchange.send(ready)
+    except StopIteration as finished:
+        result: T = finished.value
+        return result
+
+
+@dataclass(frozen=True)
+class Session:
+    """A connection, and the difference of the server's clock from time.monotonic()."""
+
+    connection: _Connection
+    mark: str
+    clock_offset: float
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the connection is not known to be lost."""
+        return not (self.connection.closed or self.connection.broken)
+
+
+class Connector:
+    """Keeps one session. ``max_wait`` bounds the seconds for which a server that cannot be reached is waited for."""
+
+    def __init__(self, address: ServerAddress, max_wait: float, announcer: Announcer) -> None:
+        self.address = address
+        self.announcer = announcer
+        self._max_wait = max_wait
+        self._session: Session | None = None
+        #: The number of sessions so far: locks end with the session in which they were acquired.
+        self.number = 0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the present session is not known to be lost."""
+        return self._session is not None and self._session.is_usable
+
+    def session(self) -> Session:
+        """Return the session, a new one if there is none. Raises OptionError for the first one, then StateError."""
+        if self._session is None or not self._session.is_usable:
+            self.close()
+            self._session = self._retried(self._open)
+            self.number += 1
+        return self._session
+
+    def close(self) -> None:
+        """End the session."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.connection.close()
+
+    def _retried(self, connect: Callable[[], Session]) -> Session:
+        began, interval = time.monotonic(), MIN_RETRY
+        place = self.address.place
+        wait = Wait(f"the database of state_url ({place}) cannot be reached", self._max_wait)
+        while True:
+            before = time.monotonic()
+            try:
+                return connect()
+            except psycopg.Error as error:
+                left = wait.after(time.monotonic() - began)
+                if left.allowed <= 0 or is_lasting(error):
+                    kind = StateError if self.number else OptionError
+                    raise kind(describe_error(place, error)) from None
+            self.announcer.passed(time.monotonic() - before, left)
+            self.announcer.sleep(min(interval, left.allowed), left)
+            interval = min(interval * 1.5, MAX_RETRY)
+
+    def _open(self) -> Session:
+        connection = self._connect()
+        try:
+            mark = secrets.token_hex(8)
+            found, process, offset = self._begin_session(connection, mark)
+            # A pooler gives the client a process number that is not the server's.
+            is_pooled = process != connection.info.backend_pid
+            if found or (is_pooled and self._loses_session(connection)):
+                raise OptionError(
+                    unusable(
+                        self.address.place,
+                        "a connection pooler in front of it gives each transaction another session",
+                        "Use session pooling (pool_mode = session in PgBouncer), or connect to the server itself.",
+                    )
+                )
+            return Session(connection, mark, offset)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _connect(self) -> _Connection:
+        more = {name: value for name, value in _DEFAULTS.items() if name not in self.address.parameters}
+        return _Connection.connect(
+            self.address.url, autocommit=True, prepare_threshold=None, application_name=process_name(), **more
+        )
+
+    def _begin_session(self, connection: _Connection, mark: str) -> tuple[str, int, float]:
+        """Set up the session; return the mark that it had already, its process, and the difference of the clocks."""
+        settings = "; ".join(f"SET {name} = '{value}'" for name, value in _SETTINGS.items())
+        before = time.monotonic()
+        cursor = connection.execute(
+            f"SELECT coalesce(current_setting('{_MARK}', true), ''), pg_backend_pid(), {SERVER_TIME}; "
+            f"{settings}; SET {_MARK} = '{mark}'"
+        )
+        now = (before + time.monotonic()) / 2
+        found, process, server_time = cursor.fetchone() or ("", 0, 0.0)
+        return found, process, server_time - now
+
+    def _loses_session(self, connection: _Connection) -> bool:
+        """Whether a second connection runs in the session of the first one, as soon as that is free."""
+        with self._connect() as other:
+            connection.execute("BEGIN")
+            first = connection.execute("SELECT pg_backend_pid()").fetchone()
+            other.execute("SELECT 1")
+            connection.execute("COMMIT")
+            return bool(other.execute("SELECT pg_backend_pid()").fetchone() == first)
+
+
+#: The Unix time of the server, as SQL.
+SERVER_TIME = "extract(epoch FROM clock_timestamp())::double precision"
+#: Whether a statement does not run in the session that this process has begun, as SQL with its mark.
+FOREIGN_SESSION = f"coalesce(current_setting('{_MARK}', true), '') != '{{}}'"
+
+
+@functools.lru_cache
+def _machine() -> str:
+    """A short name for where process numbers are valid; containers may share the name of a host."""
+    return hashlib.blake2b(process_namespace().encode(), digest_size=4).hexdigest()
+
+
+def process_name() -> str:
+    """Return how other processes see this one (application_name, at most 63 bytes)."""
+    host = "".join(sign for sign in os.uname().nodename if sign.isascii() and sign.isprintable() and sign != " ")
+    return f"qgnet {os.getpid()} {_machine()} {host[:36]}"
+
+
+def describe_process(name: str) -> tuple[str, int | None]:
+    """Return how to name the process with this name, and its number if it is one of this machine."""
+    parts = name.split(" ")
+    if len(parts) != 4 or parts[0] != "qgnet" or not parts[1].isdigit():
+        return "another process", None
+    number = int(parts[1])
+    if parts[2] == _machine():
+        return f"process {number}", number
+    return f"process {number} of {parts[3] or 'another machine'}", None

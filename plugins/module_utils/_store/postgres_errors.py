@@ -1,0 +1,163 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The address of a PostgreSQL server as a user gives it, and the server's errors as sentences.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from .._core.errors import OptionError
+from .directory import StateError
+
+if TYPE_CHECKING:
+    import psycopg
+
+SCHEMES = ("postgresql", "postgres")
+OPTION = "state_url (environment QG_STATE_URL)"
+EXAMPLE = "postgresql://user@db.example.com/qgnet"
+
+#: What libpq says of a connection that no later attempt can make, and what the user can do. The server's own texts are
+#: only recognised in English; others are tried again until the time is over.
+_LASTING = {
+    "password authentication failed": "Check the user and the password: in it, in PGPASSWORD or in ~/.pgpass.",
+    "no password supplied": "Give the password in it, in PGPASSWORD or in ~/.pgpass.",
+    "no pg_hba.conf entry": "Let the server accept this user from this machine (pg_hba.conf).",
+    'role "': "Check the user, or create it (CREATE ROLE).",
+    'database "': "Check the name of the database, or create it (CREATE DATABASE).",
+    "Name or service not known": "Check the name of the host.",
+    "definition of service": "Check the name of the service, and PGSERVICEFILE.",
+    "certificate": "Check sslmode, sslrootcert and the certificate of the server.",
+    "does not support SSL": "Set up TLS on the server, or change sslmode.",
+    "unsupported startup parameter": "Leave out what the connection pooler does not accept, such as options.",
+}
+#: What libpq says of a server that may soon be another one.
+_PASSING = {"session is read-only": "Name the primary server: this one is a replica that can only be read."}
+#: The states (SQLSTATE) of errors with an advice of their own; of the others, the server's text is all that is known.
+_ADVICE = {
+    "53100": "Make room on the disk of the server.",
+    "42501": "Give the user of state_url the right to it, or own the schema qgnet.",
+    "25006": _PASSING["session is read-only"],
+    "57014": "Find out what keeps the server busy.",
+    "25P03": "The process was stopped for longer than the server waits.",
+}
+#: A table, column or schema is missing.
+_DAMAGED = ("42P01", "42703", "3F000")
+_LOSS = (
+    "Restore a backup, or drop the schema qgnet: the hosts are then registered anew, and their former addresses stay "
+    "on the whitelist until they are removed by hand."
+)
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """The URL of a database, checked without a connection. Only ``place`` and ``parameters`` may be shown."""
+
+    url: str = field(repr=False)
+    parameters: frozenset[str]
+    #: Names the database in messages.
+    place: str
+
+    @classmethod
+    def parse(cls, url: str) -> ServerAddress:
+        """Check a URL; raises OptionError. libpq's own message is not shown, since it may quote a password."""
+        fix = f"give the URL of a PostgreSQL database, such as {EXAMPLE}"
+        scheme = url.partition("://")[0] if "://" in url else ""
+        if scheme not in SCHEMES:
+            what = f"begins with {scheme}://" if scheme.isalnum() else "is not a URL"
+            raise OptionError(f"{OPTION} {what}: {fix}.")
+        import_psycopg()
+        from psycopg import Error
+        from psycopg.conninfo import conninfo_to_dict
+
+        try:
+            given = conninfo_to_dict(url)
+        except Error:
+            raise OptionError(
+                f"{OPTION} cannot be read: {fix}, and write special characters of a password in percent-encoding."
+            ) from None
+        return cls(url, frozenset(given), _describe(given))
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values that no result may contain."""
+        return url_secrets(self.url)
+
+
+def url_secrets(url: str | None) -> frozenset[str]:
+    """Return what is secret in the URL of a database, whether or not it is a valid one."""
+    try:
+        parts = urlsplit(url or "")
+        found = {parts.password or "", unquote(parts.password or "")}
+        found.update(
+            unquote(value)
+            for name, _equals, value in (each.partition("=") for each in parts.query.split("&"))
+            if "password" in name
+        )
+    except ValueError:
+        return frozenset()
+    return frozenset(filter(None, found))
+
+
+def import_psycopg() -> None:
+    """Raise OptionError if psycopg cannot be imported, which only control nodes with a database need."""
+    try:
+        import psycopg
+    except ImportError:
+        raise OptionError(
+            f"{OPTION} needs the Python package psycopg, which is not installed for this Python: "
+            "pip install 'psycopg[binary]>=3.2', or leave the option out to keep the state in state_dir."
+        ) from None
+    # Debian 12 has 3.1, which cannot wait for a notification for a limited time.
+    if tuple(map(int, psycopg.__version__.split(".")[:2])) < (3, 2):
+        raise OptionError(
+            f"{OPTION} needs psycopg 3.2 or newer, and {psycopg.__version__} is installed: "
+            "pip install --upgrade 'psycopg[binary]>=3.2'."
+        )
+
+
+def _describe(given: dict[str, Any]) -> str:
+    host = given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST")
+    service = given.get("service") or os.environ.get("PGSERVICE")
+    port = given.get("port") or os.environ.get("PGPORT")
+    if not host and service:
+        return f"service {service}"
+    where = f"{host or 'this machine'}{f' port {port}' if port else ''}"
+    name = given.get("dbname") or os.environ.get("PGDATABASE")
+    return f"{where}, database {name}" if name else where
+
+
+def is_lasting(error: psycopg.Error) -> bool:
+    """Whether a further attempt to connect is of no use."""
+    return any(text in str(error) for text in _LASTING)
+
+
+def describe_error(place: str, error: psycopg.Error) -> str:
+    """Say why the database cannot be used, and what the user can do about it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    # The first line of several hosts or addresses says as much as the others.
+    reason = lines[0].removeprefix("connection failed: ")[:300].rstrip(".")
+    state = error.sqlstate or ""
+    advice = next((advice for text, advice in (_LASTING | _PASSING).items() if text in str(error)), None)
+    if state in _DAMAGED:
+        advice = _LOSS
+    elif state in _ADVICE:
+        advice = _ADVICE[state]
+    return unusable(place, reason, advice or "Check that the server runs and can be reached, and run again.")
+
+
+def unusable(place: str, reason: str, advice: str) -> str:
+    """Return the sentence for a database that cannot be used."""
+    return f"The database of state_url ({place}) cannot be used: {reason}. {advice}"
+
+
+def state_error(place: str, error: psycopg.Error) -> StateError:
+    """Return the error of a database that could be used when the task began."""
+    return StateError(describe_error(place, error))
