@@ -17,6 +17,7 @@ from nox.command import CommandFailed
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tests" / "tools"))
 
+import packages
 import pythons
 import workspace
 
@@ -369,22 +370,22 @@ def molecule(session: nox.Session) -> None:
 
 
 def _need_programs(session: nox.Session, programs: dict[str, str]) -> None:
-    path = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
-    packages = [package for program, package in programs.items() if not shutil.which(program, path=path)]
-    if not packages:
+    lacking = packages.missing(programs)
+    if not lacking:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         session.error(
-            f"programs are missing; as root: apt-get install {' '.join(packages)} (names of Debian's packages)"
+            f"programs are missing; as root: apt-get install {' '.join(lacking)} (names of Debian's packages)"
         )
     # Their output, hundreds of lines, is shown only if they fail.
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *packages)
+    install = ("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *lacking)
     # apt-get does not wait for that of a session beside this one.
     with (workspace.CACHE / "apt.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         session.run("apt-get", "-qq", "update", external=True, env=quiet, silent=True)
-        session.run(*install, external=True, env=quiet, silent=True)
+        with packages.only_programs():
+            session.run(*install, external=True, env=quiet, silent=True)
 
 
 @nox.session(python=NEWEST_PYTHON)
