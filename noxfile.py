@@ -66,6 +66,8 @@ INTEGRATION_PROGRAMS = {
     "wget": "wget",
     "wget2": "wget2",
 }
+# What shares state through PostgreSQL is tested on real servers.
+DATABASE_PROGRAMS = {"pgbouncer": "pgbouncer", "postgres": "postgresql"}
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|venv"
@@ -117,7 +119,7 @@ def _install(session: nox.Session, *names: str, simulator: bool = False) -> None
 
 def _pytest(session: nox.Session, core: str, label: str) -> None:
     """Run pytest; on the newest core with coverage, in its processes and in those that these start."""
-    _install(session, f"core-{core}", "pytest", "client", simulator=True)
+    _install(session, f"core-{core}", "pytest", "client", "postgres", simulator=True)
     # The integration tests wait for the simulator's clock half of their time. Some tests take as long as hundreds of
     # others, so a worker that has nothing left to do takes tests of another one.
     workers = max(2, os.cpu_count() or 1) + (2 if label == "integration" else 0)
@@ -150,7 +152,7 @@ def _pytest(session: nox.Session, core: str, label: str) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def lint(session: nox.Session) -> None:
     """Style, types, documentation, examples, changelog and licences; names of programs as arguments run these alone."""
-    names = ("core-newest", "lint", "antsibull", "shellcheck", "pytest", "client", "coverage", "bootstrap")
+    names = ("core-newest", "lint", "antsibull", "shellcheck", "pytest", "client", "postgres", "coverage", "bootstrap")
     _install(session, *names, simulator=True)
     # On every machine the same, whether or not it has the library that reuse would prefer.
     session.env["REUSE_ENCODING_MODULE"] = "chardet"
@@ -200,6 +202,7 @@ def _is_shell(path: Path) -> bool:
 )
 def unit(session: nox.Session, core: str) -> None:
     """Unit tests, measured on the newest ansible-core."""
+    _need_programs(session, DATABASE_PROGRAMS)
     _pytest(session, core, "unit")
 
 
@@ -240,7 +243,7 @@ def sanity(session: nox.Session, core: str) -> None:
 )
 def integration(session: nox.Session, core: str) -> None:
     """Playbooks over HTTP against the simulator, measured on the newest ansible-core."""
-    _need_programs(session, INTEGRATION_PROGRAMS)
+    _need_programs(session, INTEGRATION_PROGRAMS | DATABASE_PROGRAMS)
     _pytest(session, core, "integration")
 
 
@@ -265,14 +268,14 @@ def chaos(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def mutation(session: nox.Session) -> None:
     """The share of changes to the pure parts that their unit tests notice; --help lists the arguments."""
-    _install(session, "core-newest", "pytest", "client", "mutation", simulator=True)
+    _install(session, "core-newest", "pytest", "client", "postgres", "mutation", simulator=True)
     session.run("python", "tests/tools/mutation.py", *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)
 def planted(session: nox.Session) -> None:
     """Bugs that the unit tests must find, each planted in a copy of the checkout; --help lists the arguments."""
-    _install(session, "core-newest", "pytest", "client", simulator=True)
+    _install(session, "core-newest", "pytest", "client", "postgres", simulator=True)
     session.run("python", "tests/tools/planted_bugs.py", *session.posargs)
 
 
@@ -286,6 +289,7 @@ def eda(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def runner(session: nox.Session) -> None:
     """Jobs in slices, as AWX makes them, under ansible-runner."""
+    _need_programs(session, DATABASE_PROGRAMS)
     _pytest_with(session, "runner")
 
 
@@ -299,7 +303,7 @@ def browser(session: nox.Session) -> None:
 
 def _pytest_with(session: nox.Session, name: str) -> None:
     """Run the tests that have a folder and requirements of their own, on the newest core."""
-    _install(session, "core-newest", name, "pytest", "client", simulator=True)
+    _install(session, "core-newest", name, "pytest", "client", "postgres", simulator=True)
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     temporary = f"--basetemp={workspace.CACHE / f'pytest-temporary-{name}'}"
     session.run("pytest", temporary, *(session.posargs or [f"tests/{name}"]))
@@ -332,8 +336,8 @@ def quickstart(session: nox.Session, readme: str) -> None:
 @nox.parametrize("python,core", [nox.param(python, core, id=f"core-{core}") for core, python in MATRIX.items()])
 def matrix(session: nox.Session, core: str) -> None:
     """Unit and integration tests on each supported ansible-core; paths as arguments run these alone."""
-    _need_programs(session, INTEGRATION_PROGRAMS)
-    _install(session, f"core-{core}", "pytest", "client", simulator=True)
+    _need_programs(session, INTEGRATION_PROGRAMS | DATABASE_PROGRAMS)
+    _install(session, f"core-{core}", "pytest", "client", "postgres", simulator=True)
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     paths = session.posargs or ["tests/unit", "tests/integration"]
     session.run("python", "tests/tools/support.py", "run", core, *paths)

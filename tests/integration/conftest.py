@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from fleet_kit import Fleet
 from harness import LAUNCHER, Operate, Playground, Result, operate
 from simulator_fixture import Simulator, sim, simulator, simulator_arguments
+from store_fixture import database_server, database_url
 
-__all__ = ["sim", "simulator", "simulator_arguments"]
+__all__ = ["database_server", "database_url", "sim", "simulator", "simulator_arguments"]
 
 HERE = Path(__file__).resolve().parent
 COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"

@@ -16,6 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from store_fixture import database_server, database_url
+
+__all__ = ["database_server", "database_url"]
+
 PROGRAMS = ("ansible-playbook", "ansible-galaxy", "ansible-runner", "ansible-builder")
 
 

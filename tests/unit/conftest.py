@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from store_fixture import database_server, database_url
+
+__all__ = ["database_server", "database_url"]
 
 #: What runs on the user's ansible-core and Python. The rest is of this repository: its tools, its documents.
 SHIPPED = tuple(Path(__file__).resolve().parent / name for name in ("plugins", "eda"))

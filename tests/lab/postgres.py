@@ -1,0 +1,219 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL as the distribution has it, on a port of its own, and the ways in which a server fails."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+
+from lab.access import Access
+from lab.daemon import Daemon, LabError, free_port, program, wait_until
+from lab.data_directory import DataDirectory, Disk
+from lab.template import PACKAGE
+from psycopg import sql
+
+SETTINGS = {
+    # The crash of a server loses nothing for lack of it, only that of the machine does.
+    "fsync": "off",
+    "listen_addresses": "127.0.0.1",
+    "log_line_prefix": "%m [%p] %u@%d ",
+    "max_connections": "100",
+    "max_wal_size": "64MB",
+    "shared_buffers": "16MB",
+    "unix_socket_directories": "",
+    "wal_keep_size": "16MB",
+}
+#: Another process may take the port before the server does.
+START_ATTEMPTS = 3
+PORT_TAKEN = "could not bind"
+
+
+class PostgresServer:
+    """A PostgreSQL server with the role ``qgnet``, which owns a database of this name.
+
+    ``directory`` is made, and removed with the server. ``settings`` are parameters of postgresql.conf. With ``tls``, it
+    refuses connections without. ``small_disk`` puts the data or the write-ahead log on a disk of ``disk_mb``; that
+    needs root.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        tls: bool = False,
+        small_disk: Disk = "",
+        disk_mb: int = 64,
+        **settings: str | int,
+    ) -> None:
+        self._directory, self._small_disk, self._disk_mb = directory, small_disk, disk_mb
+        self._tls = tls
+        self._settings = {**SETTINGS, **{name: str(value) for name, value in settings.items()}}
+        self._passwords = "", ""
+        self._primary: PostgresServer | None = None
+        self._files: DataDirectory | None = None
+        self._port = 0
+        self._daemon: Daemon | None = None
+
+    def __enter__(self) -> PostgresServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def access(self) -> Access:
+        """The way in, which may be handed on to other processes."""
+        return Access(self._port, *self._passwords, str(self.files.ca_file) if self._tls else "")
+
+    @property
+    def url(self) -> str:
+        return self.access.url_of()
+
+    @property
+    def admin_url(self) -> str:
+        return self.access.admin_url_of()
+
+    @property
+    def files(self) -> DataDirectory:
+        if self._files is None:
+            raise LabError("the server has not been started")
+        return self._files
+
+    @property
+    def log(self) -> str:
+        """All that the server has logged."""
+        return self.files.log.read_text(encoding="utf-8", errors="replace")
+
+    def is_running(self) -> bool:
+        return self._daemon is not None and self._daemon.is_running()
+
+    def start(self) -> None:
+        """Start it, the first time with an empty database, and return when it takes connections."""
+        if self._files is not None:
+            self._launch()
+            return
+        try:
+            self._files = DataDirectory(self._directory, self._small_disk, self._disk_mb)
+            if self._primary is not None:
+                self._files.copy(self._primary.access)
+            else:
+                self._passwords = self._files.create(self._settings, self._tls)
+            self._launch_on_a_free_port()
+        except BaseException:
+            self.close()
+            raise
+
+    def _launch_on_a_free_port(self) -> None:
+        for attempt in range(START_ATTEMPTS):
+            self._port = free_port()
+            try:
+                self._launch()
+                return
+            except LabError as error:
+                if PORT_TAKEN not in str(error) or attempt == START_ATTEMPTS - 1:
+                    raise
+
+    def _launch(self) -> None:
+        if self.is_running():
+            self.wait_until_ready()
+            return
+        # What a crash has left says "ready", too.
+        self.files.status.unlink(missing_ok=True)
+        command = [program("postgres", PACKAGE), "-D", str(self.files.data), "-c", f"port={self._port}"]
+        self._daemon = Daemon(command, self.files.log)
+        self._daemon.wait_until(self.files.is_ready)
+
+    def wait_until_ready(self) -> None:
+        """Wait until it takes connections again, such as after a process of it has crashed and all have restarted."""
+        wait_until(self.access.is_ready)
+
+    def stop(self) -> None:
+        """Stop it as an administrator does: clients are disconnected, the data stay for the next start."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """End it at once; the next start recovers from the write-ahead log."""
+        self._end(signal.SIGQUIT)
+
+    def restart(self) -> None:
+        """Stop and start it."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Stop it and remove all that it has made."""
+        self._end(signal.SIGQUIT)
+        if self._files is not None:
+            self._files.remove()
+            self._files = None
+
+    def _end(self, number: int) -> None:
+        if self._daemon is not None:
+            self._daemon.end(number)
+            self._daemon = None
+
+    def pause(self) -> None:
+        """Stop its processes like those of a frozen virtual machine: it takes connections, but answers nothing."""
+        self._running().pause()
+
+    def resume(self) -> None:
+        """Let it go on after a pause."""
+        self._running().resume()
+
+    def _running(self) -> Daemon:
+        if self._daemon is None:
+            raise LabError("the server is not running")
+        return self._daemon
+
+    def set(self, **settings: str | int | None) -> None:
+        """Change parameters, None for back to the default; the server restarts if one of them needs it."""
+        with self.access.admin() as connection:
+            loaded = "SELECT pg_conf_load_time()"
+            before = connection.execute(loaded).fetchone()
+            for name, value in settings.items():
+                form, words = ("SET {} = {}", (sql.Literal(value),)) if value is not None else ("RESET {}", ())
+                connection.execute(sql.SQL(f"ALTER SYSTEM {form}").format(sql.Identifier(name), *words))
+            connection.execute("SELECT pg_reload_conf()")
+            wait_until(lambda: connection.execute(loaded).fetchone() != before)
+            pending = connection.execute("SELECT 1 FROM pg_settings WHERE pending_restart").fetchone()
+        if pending:
+            self.restart()
+
+    def terminate_backends(self, database: str = "") -> int:
+        """End the connections of all clients, or of those of one database, and return their number."""
+        return self.access.terminate_backends(database)
+
+    def database(self) -> AbstractContextManager[str]:
+        """Make an empty database for as long as the context lasts, which yields its URL."""
+        return self.access.database()
+
+    def standby(self, directory: Path | None = None) -> PostgresServer:
+        """Return a server that follows this one and answers queries; it is to be started like any other."""
+        standby = PostgresServer(directory, tls=self._tls)
+        standby._primary, standby._passwords = self, self._passwords
+        return standby
+
+    def wait_for_standbys(self) -> None:
+        """Wait until all standbys show what has been written so far."""
+        behind = "SELECT 1 FROM pg_stat_replication WHERE replay_lsn IS NULL OR replay_lsn < %s"
+        with self.access.admin() as connection:
+            written = connection.execute("SELECT pg_current_wal_lsn()").fetchone()
+            wait_until(lambda: connection.execute(behind, written).fetchone() is None)
+
+    def promote(self) -> None:
+        """Let a standby take writes."""
+        self.access.value("SELECT pg_promote()")
+
+    def fill_disk(self, leave: int = 0) -> None:
+        """Fill the small disk but for ``leave`` bytes."""
+        self.files.fill(leave)
+
+    def free_disk(self) -> None:
+        """Remove what fills the disk."""
+        self.files.free()
