@@ -9,7 +9,7 @@ REST := -- $(ARGS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint unit fuzz chaos mutation planted sanity docs galaxy integration eda runner browser coverage molecule matrix simulator demo picture bench build release hooks clean
+.PHONY: help test lint unit fuzz chaos mutation planted sanity docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -70,6 +70,9 @@ matrix: .venv/.ready ## unit and integration tests on every supported ansible-co
 
 simulator: .venv/.ready ## the simulator of the vendor in the foreground (ARGS="--help" lists its options)
 	@$(RUN) simulator $(REST)
+
+cluster: .venv/.ready ## PostgreSQL in the foreground, for QG_STATE_URL (ARGS="--help" lists its options)
+	@$(RUN) cluster $(REST)
 
 demo: .venv/.ready ## the whole story on this machine, against the simulator (ARGS=leases: a second story, with leased proxies)
 	@$(RUN) demo $(REST)

@@ -400,6 +400,18 @@ def simulator(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def cluster(session: nox.Session) -> None:
+    """PostgreSQL in the foreground."""
+    _need_programs(session, {"postgres": DATABASE_PROGRAMS["postgres"]})
+    _install(session, "postgres", "pytest")
+    # It may take more than the half second that nox gives a program to end.
+    ends = {"interrupt_timeout": 10.0, "terminate_timeout": 10.0}
+    # SIGTERM does not get past make and the program that calls nox.
+    pids = (str(os.getpid()), str(os.getppid()))
+    session.run("python", "tests/lab/cluster.py", *session.posargs, "--while-pid", *pids, **ends)
+
+
+@nox.session(python=NEWEST_PYTHON)
 def demo(session: nox.Session) -> None:
     """The whole story on one machine: hosts that the proxy refuses, the role, hosts that it lets in."""
     _install(session, "core-newest", "client", simulator=True)
