@@ -31,10 +31,12 @@ START_SECONDS = 60.0
 def _start(ready_file: Path, pid: int) -> None:
     log = ready_file.with_suffix(".log")
     command = [sys.executable, str(PROGRAM), f"--ready-file={ready_file}", f"--while-pid={pid}"]
+    # It outlives the run by a moment, when the figures of coverage are being read.
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     with log.open("wb") as output:
         # Ctrl-C of a terminal is for pytest, which still runs the ends of its tests then.
         keeper = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=plain
         )
     end = time.monotonic() + START_SECONDS
     while not ready_file.exists():

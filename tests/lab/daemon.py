@@ -91,8 +91,8 @@ def program(name: str, package: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return what the servers have in their environment: no PGPORT of the caller's, no time zone to look for."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    """Return what the servers have in their environment: no PGPORT and no certificates of the caller."""
+    return {"HOME": "/", "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def run(command: Sequence[str | Path], settings: Mapping[str, str] | None = None, text: str = "") -> str:

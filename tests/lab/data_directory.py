@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from lab.access import Access
-from lab.daemon import LabError, account, give, new_folder, program, remove, run
-from lab.template import PACKAGE, template
+from lab.daemon import LabError, account, give, new_folder, remove, run
+from lab.template import template, tool
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 Disk = Literal["", "data", "wal"]
@@ -75,7 +75,7 @@ class DataDirectory:
         source = make_conninfo("", **{name: address[name] for name in address if name not in ("password", "dbname")})
         places = [f"--pgdata={self.data}", f"--waldir={self.wal}"]
         fast = ["--no-sync", "--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf"]
-        run([program("pg_basebackup", PACKAGE), f"--dbname={source}", *places, *fast], settings)
+        run([tool("pg_basebackup"), f"--dbname={source}", *places, *fast], settings)
         if primary.ca_file:
             shutil.copy(primary.ca_file, self.ca_file)
 
@@ -102,9 +102,9 @@ class DataDirectory:
         """Fill the small disk but for ``leave`` bytes."""
         filler = self._existing_filler()
         filler.touch()
-        with filler.open("r+b") as file:
-            more = shutil.disk_usage(filler.parent).free - leave
-            os.posix_fallocate(file.fileno(), filler.stat().st_size, more)
+        if (more := shutil.disk_usage(filler.parent).free - leave) > 0:
+            with filler.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), filler.stat().st_size, more)
 
     def free(self) -> None:
         """Remove what fills the disk."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 
 from lab.access import Access
-from lab.daemon import Daemon, LabError, free_port, program, wait_until
+from lab.daemon import Daemon, LabError, free_port, wait_until
 from lab.data_directory import DataDirectory, Disk
-from lab.template import PACKAGE
+from lab.template import tool
 from psycopg import sql
 
 SETTINGS = {
@@ -125,7 +125,7 @@ class PostgresServer:
             return
         # What a crash has left says "ready", too.
         self.files.status.unlink(missing_ok=True)
-        command = [program("postgres", PACKAGE), "-D", str(self.files.data), "-c", f"port={self._port}"]
+        command = [tool("postgres"), "-D", str(self.files.data), "-c", f"port={self._port}"]
         self._daemon = Daemon(command, self.files.log)
         self._daemon.wait_until(self.files.is_ready)
 

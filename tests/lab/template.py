@@ -48,9 +48,14 @@ class Template:
         link.symlink_to(wal)
 
 
+def tool(name: str) -> str:
+    """Return the path of a program of the same version as the server: those on PATH may be of another one."""
+    return str(Path(program("postgres", PACKAGE)).resolve().parent / name)
+
+
 def template() -> Template:
     """Return the data for this version of PostgreSQL and this user, which are in the cache of the checkout."""
-    version = run([program("postgres", PACKAGE), "--version"])
+    version = run([tool("postgres"), "--version"])
     user = account()
     key = json.dumps([version, OPTIONS, user.pw_uid if user else os.geteuid()])
     folder = CACHE / f"postgres-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
@@ -86,12 +91,12 @@ def _initialize(folder: Path, password: str, admin_password: str) -> None:
     secret.touch(mode=0o600)
     secret.write_text(admin_password, encoding="ascii")
     places = [f"--pgdata={data}", f"--waldir={folder / 'wal'}", f"--pwfile={give(secret)}"]
-    run([program("initdb", PACKAGE), *places, *OPTIONS])
+    run([tool("initdb"), *places, *OPTIONS])
     statements = (
         f"CREATE ROLE {ROLE} LOGIN PASSWORD '{password}'",
         f"CREATE DATABASE {ROLE} OWNER {ROLE}",
     )
-    alone = [program("postgres", PACKAGE), "--single", "-D", str(data), "-c", "fsync=off", ADMIN]
+    alone = [tool("postgres"), "--single", "-D", str(data), "-c", "fsync=off", ADMIN]
     output = run(alone, text="".join(f"{statement}\n" for statement in statements))
     if "ERROR" in output:
         raise LabError(output)
