@@ -275,6 +275,7 @@ def mutation(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def planted(session: nox.Session) -> None:
     """Bugs that the unit tests must find, each planted in a copy of the checkout; --help lists the arguments."""
+    _need_programs(session, DATABASE_PROGRAMS)
     _install(session, "core-newest", "pytest", "client", "postgres", simulator=True)
     session.run("python", "tests/tools/planted_bugs.py", *session.posargs)
 

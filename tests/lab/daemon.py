@@ -181,6 +181,8 @@ class Daemon:
     def pause(self) -> None:
         """Stop all its processes: they keep their connections, and the kernel takes new ones, but none is answered."""
         self._send(signal.SIGSTOP)
+        # Those that one was just starting when it was stopped.
+        self._send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let the processes go on after a pause."""

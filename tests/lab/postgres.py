@@ -36,7 +36,7 @@ class PostgresServer:
 
     ``directory`` is made, and removed with the server. ``settings`` are parameters of postgresql.conf. With ``tls``, it
     refuses connections without. ``small_disk`` puts the data or the write-ahead log on a disk of ``disk_mb``; that
-    needs root.
+    needs root. It ends with the thread that starts it.
     """
 
     def __init__(
