@@ -30,6 +30,8 @@ FIX = "Set state_dir (environment QG_STATE_DIR) to a directory on a local disk t
 #: Seconds for which a database that cannot be used at the moment is waited for, whatever max_wait is: at least, and at
 #: most.
 MIN_PATIENCE, MAX_PATIENCE = 10.0, 60.0
+#: How announcements name these limits.
+PATIENCE_BOUNDS = f"max_wait, within {MIN_PATIENCE:.0f} and {MAX_PATIENCE:.0f} s"
 _LOSS = (
     "the hosts are then registered anew, and their former addresses stay on the whitelist until they are removed by "
     "hand."
@@ -44,11 +46,6 @@ class StateError(QgError):
 def limit_patience(max_wait: float) -> float:
     """Return the seconds for which a database that cannot be used at the moment is waited for."""
     return min(max(MIN_PATIENCE, max_wait), MAX_PATIENCE)
-
-
-def busy_bounds() -> str:
-    """Name the limit of :func:`limit_patience` in an announcement."""
-    return f"max_wait, within {MIN_PATIENCE:.0f} and {MAX_PATIENCE:.0f} s"
 
 
 def resolve_directory(directory: str) -> Path:

@@ -4,7 +4,7 @@
 
 """What the runs of several control nodes share: a schema and locks in a PostgreSQL database.
 
-This file is private to the collection. It is imported only where ``state_url`` is used, since psycopg is optional.
+This file is private to the collection. It is imported only if ``state_url`` is used, since psycopg is optional.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.errors import OptionError
 from .._core.waiting import SILENT, Announcer, Wait
 from . import postgres_schema
-from .directory import StateError, busy_bounds, limit_patience
+from .directory import PATIENCE_BOUNDS, StateError, limit_patience
 from .postgres_connection import FOREIGN_SESSION, SERVER_TIME, Connector, Session
 from .postgres_errors import ServerAddress, state_error, unusable
 from .postgres_locks import AdvisoryLocks, lock_number
@@ -49,12 +49,10 @@ class PostgresState(AdvisoryLocks):
         address = ServerAddress.parse(url)
         super().__init__(Connector(address, self._patience, announcer), announcer)
         self._place = address.place
-        self._clock_offset = 0.0
-        #: Whether a transaction is open, whose statements must not go to another session.
-        self._in_transaction = False
+        #: While a transaction is open, the difference of the server's clock from time.monotonic().
+        self._clock_offset: float | None = None
         self.now = self._server_time
         try:
-            self._clock_offset = self._connector.session().clock_offset
             self._salt = self._open_schema()
         except (OptionError, StateError) as error:
             self._connector.close()
@@ -73,14 +71,20 @@ class PostgresState(AdvisoryLocks):
         return found
 
     def _server_time(self) -> float:
-        return time.monotonic() + self._clock_offset
+        """Return the server's time: never earlier than what another process has recorded before, and can be seen.
+
+        In a transaction, that is the time at which it began, and what has passed since. Outside, an estimate could be
+        behind the clock by the time that an answer took.
+        """
+        if self._clock_offset is not None:
+            return time.monotonic() + self._clock_offset
+        return float(self._query(f"SELECT {SERVER_TIME}")[0][0])
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[_Transaction]:
         """Run the body as one transaction, and one process at a time."""
         with self._translated():
             session = self._begin()
-            self._in_transaction = True
             try:
                 yield _Transaction(session)
                 session.connection.execute("COMMIT")
@@ -89,13 +93,13 @@ class PostgresState(AdvisoryLocks):
                     session.connection.execute("ROLLBACK")
                 raise
             finally:
-                self._in_transaction = False
+                self._clock_offset = None
 
     def _begin(self) -> Session:
         """Begin a transaction as soon as no other process is in one. A lost connection is made anew before."""
         began = time.monotonic()
         reason = "another process writes to the database of state_url"
-        wait = Wait(reason, self._patience, option=busy_bounds(), examine=self._examine_writer)
+        wait = Wait(reason, self._patience, option=PATIENCE_BOUNDS, examine=self._examine_writer)
         was_lost = False
         while True:
             before, session = time.monotonic(), self._connector.session()
@@ -153,9 +157,9 @@ class PostgresState(AdvisoryLocks):
             try:
                 return _fetched(session.connection.execute(sql, parameters))
             except psycopg.OperationalError:
-                if self._in_transaction or session.is_usable:
+                if self._clock_offset is not None or session.is_usable:
                     raise
-            # Once more: that changes nothing but locks, which are lost with the connection.
+            # Once more: all that it may have changed are locks, which are lost with the connection.
             return _fetched(self._connector.session().connection.execute(sql, parameters))
 
     def decoded(self, text: str) -> Any:

@@ -4,7 +4,7 @@
 
 """The one connection of a process to the PostgreSQL server, made anew when it is lost.
 
-This file is private to the collection. It is imported only where ``state_url`` is used, since psycopg is optional.
+This file is private to the collection. It is imported only if ``state_url`` is used, since psycopg is optional.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core.errors import OptionError
 from .._core.waiting import Announcer, Wait
-from .directory import StateError
+from .directory import PATIENCE_BOUNDS, StateError
 from .postgres_errors import ServerAddress, describe_error, is_lasting, unusable
 from .runs import process_namespace
 
@@ -71,34 +71,34 @@ _SETTINGS = {
 
 
 class _Connection(Connection[Any]):
-    """A connection that is given up if the server does not answer, for example since it is stopped."""
+    """A connection that fails if the server does not answer, for example since it is stopped."""
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **options: Any) -> T:
         """Run an exchange with the server."""
-        return super().wait(_limited(gen), *args, **options)
+        return super().wait(self._limited(gen), *args, **options)
 
-
-def _limited(exchange: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-    end = time.monotonic() + ANSWER_TIMEOUT
-    try:
-        waits_for = next(exchange)
-        while True:
-            ready = yield waits_for
-            if not ready and time.monotonic() > end:
-                raise psycopg.OperationalError(f"the server has not answered for {ANSWER_TIMEOUT:.0f} seconds")
-            waits_for = exchange.send(ready)
-    except StopIteration as finished:
-        result: T = finished.value
-        return result
+    def _limited(self, exchange: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+        end = time.monotonic() + ANSWER_TIMEOUT
+        try:
+            waits_for = next(exchange)
+            while True:
+                ready = yield waits_for
+                if not ready and time.monotonic() > end:
+                    # An answer that comes later must not be taken for that of another statement.
+                    self.close()
+                    raise psycopg.OperationalError(f"the server has not answered for {ANSWER_TIMEOUT:.0f} seconds")
+                waits_for = exchange.send(ready)
+        except StopIteration as finished:
+            result: T = finished.value
+            return result
 
 
 @dataclass(frozen=True)
 class Session:
-    """A connection, and the difference of the server's clock from time.monotonic()."""
+    """A connection, and the mark by which it is recognised."""
 
     connection: _Connection
     mark: str
-    clock_offset: float
 
     @property
     def is_usable(self) -> bool:
@@ -139,7 +139,8 @@ class Connector:
     def _retried(self, connect: Callable[[], Session]) -> Session:
         began, interval = time.monotonic(), MIN_RETRY
         place = self.address.place
-        wait = Wait(f"the database of state_url ({place}) cannot be reached", self._max_wait)
+        reason = f"the database of state_url ({place}) cannot be reached"
+        wait = Wait(reason, self._max_wait, option=PATIENCE_BOUNDS)
         while True:
             before = time.monotonic()
             try:
@@ -157,7 +158,7 @@ class Connector:
         connection = self._connect()
         try:
             mark = secrets.token_hex(8)
-            found, process, offset = self._begin_session(connection, mark)
+            found, process = self._begin_session(connection, mark)
             # A pooler gives the client a process number that is not the server's.
             is_pooled = process != connection.info.backend_pid
             if found or (is_pooled and self._loses_session(connection)):
@@ -168,7 +169,7 @@ class Connector:
                         "Use session pooling (pool_mode = session in PgBouncer), or connect to the server itself.",
                     )
                 )
-            return Session(connection, mark, offset)
+            return Session(connection, mark)
         except BaseException:
             connection.close()
             raise
@@ -179,17 +180,14 @@ class Connector:
             self.address.url, autocommit=True, prepare_threshold=None, application_name=process_name(), **more
         )
 
-    def _begin_session(self, connection: _Connection, mark: str) -> tuple[str, int, float]:
-        """Set up the session; return the mark that it had already, its process, and the difference of the clocks."""
+    def _begin_session(self, connection: _Connection, mark: str) -> tuple[str, int]:
+        """Set up the session; return the mark that it had already, and its process on the server."""
         settings = "; ".join(f"SET {name} = '{value}'" for name, value in _SETTINGS.items())
-        before = time.monotonic()
         cursor = connection.execute(
-            f"SELECT coalesce(current_setting('{_MARK}', true), ''), pg_backend_pid(), {SERVER_TIME}; "
-            f"{settings}; SET {_MARK} = '{mark}'"
+            f"SELECT coalesce(current_setting('{_MARK}', true), ''), pg_backend_pid(); {settings}; "
+            f"SET {_MARK} = '{mark}'"
         )
-        now = (before + time.monotonic()) / 2
-        found, process, server_time = cursor.fetchone() or ("", 0, 0.0)
-        return found, process, server_time - now
+        return cursor.fetchone() or ("", 0)
 
     def _loses_session(self, connection: _Connection) -> bool:
         """Whether a second connection runs in the session of the first one, as soon as that is free."""

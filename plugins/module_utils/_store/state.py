@@ -26,8 +26,8 @@ from .directory import (
     DAMAGED,
     DATABASE_NAME,
     MAX_PATIENCE,
+    PATIENCE_BOUNDS,
     StateError,
-    busy_bounds,
     create_file,
     describe_failure,
     limit_patience,
@@ -94,7 +94,7 @@ class State(FileLocks):
         if self._is_prepared():
             return
         # SQLite does not wait for a lock to change the journal mode, so only one process prepares at a time.
-        wait = Wait("another process is preparing state_dir", self._busy_timeout, option=busy_bounds())
+        wait = Wait("another process is preparing state_dir", self._busy_timeout, option=PATIENCE_BOUNDS)
         with self.try_lock("prepare", wait=wait) as acquired:
             if not acquired:
                 raise OptionError(
@@ -165,7 +165,7 @@ class State(FileLocks):
             return replace(wait, detail=describe_state(self.directory / f"{DATABASE_NAME}-shm"))
 
         reason = "another process has locked the database in state_dir"
-        return Wait(reason, left, option=busy_bounds(), examine=examine)
+        return Wait(reason, left, option=PATIENCE_BOUNDS, examine=examine)
 
     def wait_for_change(self, seconds: float, wait: Wait) -> None:
         """Return after this time: SQLite does not report the changes of other processes."""

@@ -26,8 +26,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.classic import ClassicLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import ProductLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from simulator.core import ConnectionLost, Core
+from stores import open_store
 
 KEY = "QGDEMO01"
 CLASSIC = "classic"
@@ -157,7 +157,7 @@ def _parts(
     core: Core, directory: Path, max_wait: float, transport: InProcess | None
 ) -> tuple[InProcess, RateLimiter, WaitBudget]:
     transport = transport or InProcess(core)
-    rate_limiter = RateLimiter(State(str(directory), now=core.clock.now), minute=60.0)
+    rate_limiter = RateLimiter(open_store(directory, now=core.clock.now), minute=60.0)
     return transport, rate_limiter, WaitBudget(max_wait, sleep=transport.advance)
 
 

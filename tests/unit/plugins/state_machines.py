@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import stores
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
@@ -54,8 +55,9 @@ def run_counted(machine: type[RuleBasedStateMachine], runs: int, least: int = MI
     """Run a machine that counts its ``steps``, and make sure that there were at ``least`` so many of them.
 
     The runs are the same each time, so that a test fails for a change of the code alone. With ``QG_EXPLORE`` set, they
-    are random.
+    are random. Over a database, there are fewer.
     """
+    runs, least = stores.share(runs), stores.share(least)
     steps = 0
 
     class Counted(machine):
@@ -63,6 +65,7 @@ def run_counted(machine: type[RuleBasedStateMachine], runs: int, least: int = MI
             nonlocal steps
             steps += self.steps
             super().teardown()
+            stores.drop_databases()
 
     with unmeasured():
         run_state_machine_as_test(

@@ -14,7 +14,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations
     RegistrationStore,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_plan import (
     desired_for_hosts,
     host_registration,
@@ -26,6 +25,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan impo
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from stores import open_store
+
+pytestmark = pytest.mark.usefixtures("every_store")
 
 POOL = [f"203.0.113.{n}" for n in range(1, 9)]
 addresses = st.lists(st.sampled_from(POOL), max_size=3)
@@ -63,7 +65,7 @@ def registered(host: str, *ips: str) -> HostRegistration:
 
 
 def test_the_store_distinguishes_own_addresses_from_those_of_others(tmp_path: Path) -> None:
-    state = State(str(tmp_path))
+    state = open_store(tmp_path)
     here, there, other_key = (
         RegistrationStore(state, "k", "f"),
         RegistrationStore(state, "k", "g"),
@@ -83,7 +85,7 @@ def test_the_store_distinguishes_own_addresses_from_those_of_others(tmp_path: Pa
 
 
 def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(tmp_path: Path) -> None:
-    store = RegistrationStore(State(str(tmp_path)), "k", "f")
+    store = RegistrationStore(open_store(tmp_path), "k", "f")
     store.replace([HostRegistration("a", frozenset({"2"}), frozenset({"1"})), registered("b", "2")])
     assert store.load({"b"}) == ({"b": {"2"}}, {"2"})
     assert store.load({"a"}) == ({"a": {"1", "2"}}, {"2"})
@@ -98,7 +100,7 @@ def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(tmp_pa
 
 def test_a_registration_keeps_the_time_at_which_it_was_first_made(tmp_path: Path) -> None:
     now = 1000.0
-    state = State(str(tmp_path), now=lambda: now)
+    state = open_store(tmp_path, now=lambda: now)
     store, there = (RegistrationStore(state, "k", inventory) for inventory in "fg")
     store.record_intent([("a", ["1"])])
     now = 2000.0
@@ -122,7 +124,7 @@ def detected(host: str, *ips: str) -> HostRegistration:
 
 
 def test_an_address_that_was_on_the_whitelist_before_a_host_reported_it_is_found(tmp_path: Path) -> None:
-    state = State(str(tmp_path))
+    state = open_store(tmp_path)
     here, there, other_key = (
         RegistrationStore(state, "k", "f"),
         RegistrationStore(state, "k", "g"),
@@ -138,7 +140,7 @@ def test_an_address_that_was_on_the_whitelist_before_a_host_reported_it_is_found
 
 
 def test_an_added_address_never_becomes_a_found_one(tmp_path: Path) -> None:
-    state = State(str(tmp_path))
+    state = open_store(tmp_path)
     store, there = RegistrationStore(state, "k", "f"), RegistrationStore(state, "k", "g")
     store.replace([registered("a", "1"), registered("b", "2")])
     store.replace([detected("a", "2"), detected("b", "1")])
@@ -150,7 +152,7 @@ def test_an_added_address_never_becomes_a_found_one(tmp_path: Path) -> None:
 
 
 def test_a_found_address_that_is_added_or_given_later_is_found_no_longer(tmp_path: Path) -> None:
-    state = State(str(tmp_path))
+    state = open_store(tmp_path)
     store, there = RegistrationStore(state, "k", "f"), RegistrationStore(state, "k", "g")
     store.replace([detected("a", "1"), detected("b", "2", "3")])
     store.record_intent([("b", ["2"])])
@@ -162,7 +164,7 @@ def test_a_found_address_that_is_added_or_given_later_is_found_no_longer(tmp_pat
 
 
 def test_a_host_with_a_found_address_is_registered_anew_once_the_user_gives_it(tmp_path: Path) -> None:
-    store = RegistrationStore(State(str(tmp_path)), "k", "f")
+    store = RegistrationStore(open_store(tmp_path), "k", "f")
     store.replace([detected("a", "1")])
     assert store.is_registered("a", ["1"])
     assert not store.is_registered("a", ["1"], given=True)
@@ -181,7 +183,7 @@ def test_of_the_addresses_that_a_host_reports_those_on_the_whitelist_are_found(r
 
 def test_registrations_that_two_reads_over_time_lack_are_forgotten(tmp_path: Path) -> None:
     now = 1000.0
-    state = State(str(tmp_path), now=lambda: now)
+    state = open_store(tmp_path, now=lambda: now)
     here, there, other_key = (RegistrationStore(state, key, inventory) for key, inventory in ("kf", "kg", "xf"))
     for store in (here, there, other_key):
         store.replace([registered("a", "1", "2")])
@@ -203,7 +205,7 @@ def test_registrations_that_two_reads_over_time_lack_are_forgotten(tmp_path: Pat
 
 def test_a_reading_from_before_the_clock_was_set_back_forgets_nothing(tmp_path: Path) -> None:
     now = 10_000.0
-    store = RegistrationStore(State(str(tmp_path), now=lambda: now), "k", "f")
+    store = RegistrationStore(open_store(tmp_path, now=lambda: now), "k", "f")
     store.replace([registered("a", "1")])
     store.prune_missing(())
     now -= 3600

@@ -33,8 +33,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseResult
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from stores import control_node, is_database, open_store
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -402,8 +402,10 @@ class LeaseStateMachine(RuleBasedStateMachine):
     def use(self, node: int) -> int:
         """Work on this control node, unless the other one has to find out first what became of its calls.
 
-        What the vendor has reported to the other one has to show by itself.
+        What the vendor has reported to the other one has to show by itself, unless the nodes share a database.
         """
+        if is_database():
+            return node
         if node != self.last_node and not self.unresolved():
             self.wire.advance(131)
             self.last_node = node
@@ -411,7 +413,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
 
     def unresolved(self) -> bool:
         """Whether the control node that was used last has recorded calls whose result is not known."""
-        with contextlib.closing(State(str(self.directory / str(self.last_node)))) as state:
+        with contextlib.closing(open_store(control_node(self.directory, self.last_node))) as state:
             return bool(state.rows("SELECT 1 FROM paid_calls LIMIT 1"))
 
     def run(
@@ -420,7 +422,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
         """One task of a user; another that begins in one of its pauses has to keep away."""
         self.began = self.now()
         since, written = len(books(self.core).paid), len(calls(self.core, *self.paths.writing))
-        api = lease_client(self.core, self.directory / str(node), max_wait, self.wire, self.product.name)
+        api = lease_client(self.core, control_node(self.directory, node), max_wait, self.wire, self.product.name)
         pause = api.budget.sleep
 
         def nap(seconds: float) -> None:
@@ -488,7 +490,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
             return
         self.intruding = True
         written = len(calls(self.core, *self.paths.writing))
-        api = lease_client(self.core, self.directory / str(node), 0, self.wire, self.product.name)
+        api = lease_client(self.core, control_node(self.directory, node), 0, self.wire, self.product.name)
         with pytest.raises(WaitBudgetExceeded, match="another run"):
             ensure_leases(api, DesiredLeases(6))
         self.intruding = False
@@ -519,6 +521,7 @@ class LeaseStateMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.newest_core
+@pytest.mark.usefixtures("every_store")
 def test_no_lease_is_paid_for_twice_or_without_being_reported() -> None:
     state_machines.run_counted(LeaseStateMachine, RUNS)
 

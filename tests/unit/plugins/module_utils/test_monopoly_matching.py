@@ -18,7 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching
     inside,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.monopoly_store import ORIGIN_TTL, MonopolyStore
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from stores import open_store
 
 FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = 350000, 350500, 350502, 440100
 
@@ -156,11 +156,11 @@ class Stores:
     now: float = 1_000_000.0
 
     def of(self, key: str = "key") -> MonopolyStore:
-        return MonopolyStore(State(str(self.directory), now=lambda: self.now), key)
+        return MonopolyStore(open_store(self.directory, now=lambda: self.now), key)
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> Stores:
+def stores(every_store: None, tmp_path: Path) -> Stores:
     return Stores(tmp_path)
 
 

@@ -13,7 +13,9 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget, backoff
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, minute_seconds
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from stores import open_store
+
+pytestmark = pytest.mark.usefixtures("every_store")
 
 LIMIT, MINUTE, TIMEOUT = 3, 60.0, 10.0
 #: How long a call counts from its answer on.
@@ -28,7 +30,7 @@ class Bench:
     now: float = 1_000_000.0
 
     def limiter(self) -> RateLimiter:
-        return RateLimiter(State(str(self.directory), now=lambda: self.now), minute=MINUTE)
+        return RateLimiter(open_store(self.directory, now=lambda: self.now), minute=MINUTE)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -310,7 +312,7 @@ def test_ended_calls_and_blocks_are_deleted(bench: Bench) -> None:
     bench.limiter().block("key", "/y", 1)
     bench.now += 3600
     bench.take(endpoint="/z")
-    state = State(str(bench.directory))
+    state = open_store(bench.directory)
     assert state.rows("SELECT endpoint FROM rate_calls") == [("/z",)]
     assert state.rows("SELECT endpoint FROM rate_blocks") == []
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget, backoff
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, minute_seconds
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stores import open_store, state_place
 
 LIMIT = 5
 MINUTE = 60.0
@@ -39,13 +40,14 @@ def most_in_a_window(arrivals: list[float], minute: float) -> int:
 call = st.tuples(st.floats(0, 30), st.floats(0, 9.9), st.floats(0, 1), st.booleans())
 
 
-@settings(max_examples=60)
+@pytest.mark.usefixtures("every_store")
+@settings(max_examples=30)
 @given(calls=st.lists(call, min_size=1, max_size=40))
 def test_no_window_of_the_vendor_is_ever_overfull(
     calls: list[tuple[float, float, float, bool]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     clock = Clock()
-    rate_limiter = RateLimiter(State(str(tmp_path_factory.mktemp("state")), now=clock), minute=MINUTE)
+    rate_limiter = RateLimiter(open_store(tmp_path_factory.mktemp("state"), now=clock), minute=MINUTE)
 
     def sleep(seconds: float) -> None:
         clock.now += seconds
@@ -61,8 +63,8 @@ def test_no_window_of_the_vendor_is_ever_overfull(
     assert most_in_a_window(arrivals, MINUTE) <= LIMIT
 
 
-def _caller(directory: str, record: str, calls: int) -> None:
-    rate_limiter = RateLimiter(State(directory), minute=0.5)
+def _caller(place: StatePlace, record: str, calls: int) -> None:
+    rate_limiter = RateLimiter(place.open(), minute=0.5)
     for _again in range(calls):
         place = rate_limiter.acquire("key", "/x", LIMIT, 1, WaitBudget(60))
         with open(record, "a", encoding="ascii") as file:
@@ -70,10 +72,11 @@ def _caller(directory: str, record: str, calls: int) -> None:
         rate_limiter.complete(place)
 
 
+@pytest.mark.usefixtures("every_store")
 def test_many_processes_share_one_limit(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
-    record = tmp_path / "record"
-    callers = [context.Process(target=_caller, args=(str(tmp_path / "s"), str(record), 2)) for _n in range(12)]
+    record, place = tmp_path / "record", state_place(tmp_path / "s")
+    callers = [context.Process(target=_caller, args=(place, str(record), 2)) for _n in range(12)]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -87,7 +90,7 @@ def test_many_processes_share_one_limit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("taken", "spacing"), [(0, 0), (1, 0.4), (2, 0.8), (3, 1), (5, 1)])
 def test_calls_are_spaced_as_the_places_of_the_minute_run_out(taken: int, spacing: float, tmp_path: Path) -> None:
     clock = Clock()
-    rate_limiter = RateLimiter(State(str(tmp_path), now=clock), minute=MINUTE)
+    rate_limiter = RateLimiter(open_store(tmp_path, now=clock), minute=MINUTE)
     places = [rate_limiter.acquire("key", "/x", LIMIT, 10, WaitBudget(0)) for _call in range(taken)]
     for place in places:
         rate_limiter.complete(place)
@@ -99,9 +102,9 @@ def test_calls_are_spaced_as_the_places_of_the_minute_run_out(taken: int, spacin
 
 def test_a_refusal_blocks_all_processes_for_a_minute(tmp_path: Path) -> None:
     clock = Clock()
-    rate_limiter = RateLimiter(State(str(tmp_path), now=clock), minute=MINUTE)
+    rate_limiter = RateLimiter(open_store(tmp_path, now=clock), minute=MINUTE)
     rate_limiter.block("key", "/x")
-    other = RateLimiter(State(str(tmp_path), now=clock), minute=MINUTE)
+    other = RateLimiter(open_store(tmp_path, now=clock), minute=MINUTE)
     place, wait = other.try_acquire("key", "/x", LIMIT, 10)
     assert place is None
     assert 60.1 <= wait <= 70.1
@@ -114,7 +117,7 @@ def test_a_refusal_blocks_all_processes_for_a_minute(tmp_path: Path) -> None:
 def test_those_who_share_nothing_and_were_refused_together_do_not_come_back_together(tmp_path: Path) -> None:
     clock, waits = Clock(), []
     for number in range(40):
-        rate_limiter = RateLimiter(State(str(tmp_path / str(number)), now=clock), minute=MINUTE)
+        rate_limiter = RateLimiter(open_store(tmp_path / str(number), now=clock), minute=MINUTE)
         rate_limiter.block("key", "/x")
         waits.append(rate_limiter.try_acquire("key", "/x", LIMIT, 10)[1])
     # By chance all forty within two seconds of ten: less often than once in 10 ** 20 runs.
@@ -130,7 +133,7 @@ def test_an_invalid_minute_is_an_error(text: str, monkeypatch: pytest.MonkeyPatc
 
 def test_a_block_lasts_as_long_as_the_vendor_asks_up_to_a_maximum(tmp_path: Path) -> None:
     clock = Clock()
-    rate_limiter = RateLimiter(State(str(tmp_path), now=clock), minute=MINUTE)
+    rate_limiter = RateLimiter(open_store(tmp_path, now=clock), minute=MINUTE)
     rate_limiter.block("key", "/x", 7)
     assert 7 <= rate_limiter.try_acquire("key", "/x", LIMIT, 10)[1] <= 7 * 7 / 6 + 0.01
     rate_limiter.block("key", "/x", 1e9)
@@ -140,7 +143,7 @@ def test_a_block_lasts_as_long_as_the_vendor_asks_up_to_a_maximum(tmp_path: Path
 @pytest.mark.parametrize("back", [30, 50 * 60, 86400])
 def test_after_a_clock_was_set_back_no_wait_is_longer_than_before(tmp_path: Path, back: float) -> None:
     clock = Clock()
-    rate_limiter = RateLimiter(State(str(tmp_path), now=clock), minute=MINUTE)
+    rate_limiter = RateLimiter(open_store(tmp_path, now=clock), minute=MINUTE)
     for _call in range(LIMIT):
         rate_limiter.complete(rate_limiter.acquire("key", "/x", LIMIT, 10, WaitBudget(0)))
         # The process of this call died before the answer.
@@ -159,7 +162,7 @@ def test_after_a_clock_was_set_back_no_wait_is_longer_than_before(tmp_path: Path
 
 def test_waiting_stops_at_max_wait_with_a_sentence(tmp_path: Path) -> None:
     clock = Clock()
-    rate_limiter = RateLimiter(State(str(tmp_path), now=clock), minute=MINUTE)
+    rate_limiter = RateLimiter(open_store(tmp_path, now=clock), minute=MINUTE)
     for _call in range(LIMIT):
         rate_limiter.complete(rate_limiter.acquire("key", "/x", LIMIT, 10, WaitBudget(0)))
     budget = WaitBudget(20, sleep=lambda seconds: setattr(clock, "now", clock.now + seconds))
@@ -170,7 +173,7 @@ def test_waiting_stops_at_max_wait_with_a_sentence(tmp_path: Path) -> None:
 
 def test_the_state_file_does_not_grow(tmp_path: Path) -> None:
     clock = Clock()
-    state = State(str(tmp_path), now=clock)
+    state = open_store(tmp_path, now=clock)
     rate_limiter = RateLimiter(state, minute=MINUTE)
     for _call in range(200):
         rate_limiter.complete(

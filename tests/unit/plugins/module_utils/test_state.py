@@ -197,10 +197,10 @@ def application(directory: Path) -> tuple[int, int]:
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, version: int) -> None:
     old_state(tmp_path, version)
-    state = State(str(tmp_path))
+    state = State(str(tmp_path), now=lambda: 1001)
     assert RegistrationStore(state, "k", "f").load({"a"}) == ({"a": {"192.0.2.1"}}, set())
     if version > 1:
-        memory = LeaseStore(state, "k", lambda: 1001)
+        memory = LeaseStore(state, "k")
         assert list(memory.origins()) == ["t"]
         assert memory.lifetime(5) == 300
         assert memory.area_names() == {"Quanzhou": 350500}
@@ -305,8 +305,8 @@ def test_a_table_that_was_renamed_keeps_its_rows(tmp_path: Path) -> None:
 def _die_while_migrating(directory: str) -> None:
     migrate = sqlite_schema.migrate
 
-    def killed(database: sqlite3.Connection) -> None:
-        migrate(database)
+    def killed(*arguments: Any) -> None:
+        migrate(*arguments)
         os.kill(os.getpid(), signal.SIGKILL)
 
     sqlite_schema.migrate = killed

@@ -130,7 +130,7 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
     memory.save_origin([f"task-{number}"])
     memory.save_lifetime(number % 5, 300)
     # Another key each time: what is kept of it is kept for as long as it is of use.
-    other = LeaseStore(state, f"key-{number}", clock)
+    other = LeaseStore(state, f"key-{number}")
     other.save_origin(["task"])
     other.save_lifetime(5, 300)
     other.cache_leases([])
@@ -178,7 +178,7 @@ def test_thousands_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch:
         return Vendor(RateLimiter(state or State(str(state_dir), now=clock), 60), standing)
 
     monkeypatch.setattr(ProxyApiOptions, "client", vendor)
-    monkeypatch.setattr(f"{CLIENT}._store.runs._process_namespace", lambda: WORLD)
+    monkeypatch.setattr(f"{CLIENT}._store.runs.process_namespace", lambda: WORLD)
     # A minute passes between two runs, also for what is kept by the time of day.
     monkeypatch.setattr(time, "time", clock)
     # A batch waits for requests of processes that were killed; those pauses would take two minutes.

@@ -23,7 +23,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import is_run_finished, run_id
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
     Result,
     WriteQueue,
@@ -38,10 +37,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     find_request,
     host_request,
 )
+from stores import open_store
+
+pytestmark = pytest.mark.usefixtures("every_store")
 
 
 def queue(directory: Path, key: str = "k", access: str = "", *, check: bool = False) -> WriteQueue:
-    return WriteQueue(State(str(directory)), key, access, check=check)
+    return WriteQueue(open_store(directory), key, access, check=check)
 
 
 def host(name: str, run: str = "run", inventory: str = "f", max_wait: float = 5) -> WriteRequest:
@@ -81,7 +83,7 @@ def api_options() -> ProxyApiOptions:
 
 
 def rows(directory: Path, table: str = "write_requests") -> int:
-    count: int = State(str(directory)).rows(f"SELECT count(*) FROM {table}")[0][0]
+    count: int = open_store(directory).rows(f"SELECT count(*) FROM {table}")[0][0]
     return count
 
 
@@ -141,11 +143,13 @@ def test_requests_of_other_runs_and_inventories_are_not_written_unless_they_wait
     assert write.rounds == [["a"]]
 
 
-def test_a_single_task_does_not_write_to_the_database(tmp_path: Path) -> None:
+def test_a_single_task_does_not_write_to_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = queue(tmp_path)
-    before = State(str(tmp_path)).rows("PRAGMA data_version")
-    assert submit(mine, task("1")) is None
-    assert State(str(tmp_path)).rows("PRAGMA data_version") == before
+    began: list[bool] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(mine.store, "transaction", lambda: began.append(True))
+        assert submit(mine, task("1")) is None
+    assert began == []
     assert rows(tmp_path) == 0
 
 
@@ -156,7 +160,7 @@ def waiting_behind(
     results: dict[str, Result | None] = {}
 
     def wait(terms: tuple[WriteQueue, WriteRequest]) -> None:
-        mine = WriteQueue(State(str(directory)), terms[0].key, check=terms[0]._lock.endswith("check"))
+        mine = WriteQueue(open_store(directory), terms[0].key, check=terms[0]._lock.endswith("check"))
         mine._access = terms[0]._access
         results[terms[1].id] = mine.submit(terms[1], write)
 
@@ -167,7 +171,7 @@ def waiting_behind(
             thread.start()
         expected = sum(not request.exclusive for _queue, request in submissions)
         held = "SELECT count(*) FROM write_requests WHERE renewed_at IS NOT NULL"
-        wait_for(lambda: bool(State(str(directory)).rows(held)[0][0] == expected))
+        wait_for(lambda: bool(open_store(directory).rows(held)[0][0] == expected))
         return work(requests)
 
     submit(queue(directory), task("holder"), hold)
@@ -209,7 +213,7 @@ def test_the_batch_includes_requests_that_come_within_the_window(tmp_path: Path)
             come("late")
 
     threads = [*(threading.Thread(target=come, args=(name,)) for name in "ab"), threading.Thread(target=come_later)]
-    with State(str(tmp_path)).try_lock("whitelist-k"):
+    with open_store(tmp_path).try_lock("whitelist-k"):
         for thread in threads:
             thread.start()
         wait_for(lambda: rows(tmp_path) == 2)
@@ -323,21 +327,19 @@ def test_the_request_of_a_process_that_was_killed_while_it_waited_is_never_writt
     mine.enqueue(host("a"))
     submit(mine, host("a"), write)
     assert write.rounds == [["a"]]
-    later = time.time() + write_queue.WAITER_TTL + 1
-    monkeypatch.setattr(time, "time", lambda: later)
+    later = mine.store.now() + write_queue.WAITER_TTL + 1
+    mine.store.now = lambda: later
     submit(mine, task("1"), write)
     mine.purge_stale()
     assert rows(state) == 1, "that of the host"
     assert list(state.glob("waiting.*")) == []
 
 
-def test_a_leader_does_not_wait_for_a_process_that_was_killed_long_ago(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_leader_does_not_wait_for_a_process_that_was_killed_long_ago(tmp_path: Path) -> None:
     write, mine = Recorder(), queue(tmp_path)
     mine.enqueue(task("dead"), waits=True)
-    later = time.time() + write_queue.RENEW_TIMEOUT + 1
-    monkeypatch.setattr(time, "time", lambda: later)
+    later = mine.store.now() + write_queue.RENEW_TIMEOUT + 1
+    mine.store.now = lambda: later
     began = time.monotonic()
     submit(mine, task("1"), write)
     assert write.rounds == [["1"]]
@@ -356,7 +358,7 @@ def test_a_request_is_withdrawn_when_its_process_gives_up(tmp_path: Path, monkey
     monkeypatch.setattr(write_queue, "MAX_CALLS", 0)
     mine = queue(tmp_path)
     mine.enqueue(host("a", max_wait=0))
-    with State(str(tmp_path)).try_lock("whitelist-k") as held:
+    with open_store(tmp_path).try_lock("whitelist-k") as held:
         assert held
         for request in (task("1", max_wait=0), host("a", max_wait=0)):
             with pytest.raises(WaitBudgetExceeded):
@@ -398,7 +400,7 @@ def test_waiting_for_a_leader_is_possible_without_max_wait(tmp_path: Path, monke
 
 def test_waiting_for_other_leaders_ends_at_the_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter(range(0, 100_000, 50))
-    with State(str(tmp_path)).try_lock("whitelist-k") as held:
+    with open_store(tmp_path).try_lock("whitelist-k") as held:
         assert held
         monkeypatch.setattr(time, "monotonic", lambda: float(next(moments)))
         with pytest.raises(
@@ -431,12 +433,10 @@ def test_a_run_is_in_sync_if_nothing_had_to_be_done_for_any_of_its_hosts(tmp_pat
     assert is_in_sync(mine.store, "run")
 
 
-def test_a_cached_whitelist_is_for_the_hosts_of_one_task_and_expires(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now)
+def test_a_cached_whitelist_is_for_the_hosts_of_one_task_and_expires(tmp_path: Path) -> None:
     mine, other = queue(tmp_path), queue(tmp_path, key="other")
+    now = mine.store.now()
+    mine.store.now = other.store.now = lambda: now
     assert mine.cache.cached_whitelist("t") is None
     mine.cache.cache_whitelist("run", "t", {"b", "a"}, USAGE)
     assert mine.cache.cached_whitelist("t") == ["a", "b"]
@@ -499,11 +499,11 @@ def test_no_process_reads_for_others_while_another_one_writes(tmp_path: Path) ->
             assert not quiet, "a prediction is not made while another process writes, either"
 
 
-def test_old_requests_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_requests_are_deleted(tmp_path: Path) -> None:
     mine = queue(tmp_path)
     mine.enqueue(host("a"))
-    later = time.time() + 90000
-    monkeypatch.setattr(time, "time", lambda: later)
+    later = mine.store.now() + 90000
+    mine.store.now = lambda: later
     mine.enqueue(host("b"))
     assert hosts_of(mine, "run") == {"b"}
 
@@ -565,7 +565,7 @@ def test_the_time_in_the_queue_counts_to_max_wait_but_never_exceeds_it(
     class Api:
         def __init__(self) -> None:
             self.budget = WaitBudget(300.0)
-            self.rate_limiter = RateLimiter(State(str(tmp_path)))
+            self.rate_limiter = RateLimiter(open_store(tmp_path))
 
         def usage(self) -> dict[str, float]:
             return {"calls": 3, "retries": 0, "waited_seconds": self.budget.waited}

@@ -16,8 +16,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
@@ -30,12 +30,15 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
+from stores import open_store, state_options
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from in_process import KEY, InProcess, calls, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
+
+pytestmark = pytest.mark.usefixtures("every_store")
 
 QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
@@ -55,7 +58,7 @@ class Wire(InProcess):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.states: list[State] = []
+        self.states: list[Store] = []
 
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         answer = super()._exchange(method, url, form, endpoint)
@@ -79,8 +82,8 @@ class Node:
     #: How often the last run has compared the registered hosts with the inventory.
     compared: int = 0
 
-    def state(self) -> State:
-        state = State(self.params["state_dir"], now=self.wire.core.clock.now)
+    def state(self) -> Store:
+        state = open_store(self.params["state_dir"], now=self.wire.core.clock.now)
         self.wire.states.append(state)
         return state
 
@@ -130,7 +133,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
         "max_wait": 300.0,
         "validate_certs": True,
         "ca_path": None,
-        "state_dir": str(tmp_path / "state"),
+        **state_options(tmp_path / "state"),
         "inventory_id": "f",
         "verify_proxy": None,
         "fail": True,
@@ -143,7 +146,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     }
     node = Node(wire, params)
 
-    def client(options: ProxyApiOptions, state: State | None = None, announcer: Announcer = SILENT) -> ProxyApi:
+    def client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         rate_limiter = RateLimiter(state or node.state(), minute=60.0)
         budget = WaitBudget(options.transport.max_wait, sleep=wire.advance, announcer=announcer)
         return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)

@@ -24,9 +24,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
@@ -40,6 +40,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from stores import control_node, open_store, state_options
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -61,7 +62,7 @@ MAX_WAIT = st.sampled_from([300, 300, 300, 0])
 
 #: The hosts of each control node by inventory, the addresses that they may have, and those that only tasks name. The
 #: nodes have no address in common: what one does is unknown to the other.
-HOSTS = ({"f": "abc", "g": "ab"}, {"f": "ab"})
+HOSTS = ({"f": "abc", "g": "ab"}, {"h": "ab"})
 HOST_IPS = tuple(tuple(f"203.0.113.{10 * node + n}" for n in range(1, 6)) for node in range(2))
 TASK_IPS = tuple(tuple(f"198.51.100.{10 * node + n}" for n in range(1, 4)) for node in range(2))
 EVERY_HOST_IP = [ip for ips in HOST_IPS for ip in ips]
@@ -137,7 +138,7 @@ class Whitelist(RuleBasedStateMachine):
         self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
         self.wire = Wire(self.core)
         self.asked = Asked()
-        self.readers: dict[int, State] = {}
+        self.readers: dict[int, Store] = {}
         self.runs = self.began = 0
         self.lag = 0.0
         self.wrong_at = 0.0
@@ -414,7 +415,7 @@ class Whitelist(RuleBasedStateMachine):
             "max_wait": float(max_wait),
             "validate_certs": True,
             "ca_path": None,
-            "state_dir": str(self.directory / str(node)),
+            **state_options(control_node(self.directory, node)),
             "verify_proxy": None,
             "fail": True,
             "keep": [],
@@ -429,8 +430,8 @@ class Whitelist(RuleBasedStateMachine):
     def queue(self, node: int, options: HostOptions, check: bool) -> Any:
         return queue_for(options.api, self.state(node), check=check)
 
-    def state(self, node: int) -> State:
-        return State(str(self.directory / str(node)), now=self.now)
+    def state(self, node: int) -> Store:
+        return open_store(control_node(self.directory, node), now=self.now)
 
     def memory(self, node: int) -> dict[tuple[str, str], list[str]]:
         """The addresses that a node has registered, by inventory and host."""
@@ -449,12 +450,13 @@ class Whitelist(RuleBasedStateMachine):
 
 
 @pytest.mark.newest_core
+@pytest.mark.usefixtures("every_store")
 def test_no_address_is_lost_and_no_unneeded_one_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     current: list[Whitelist] = []
 
-    def client(options: ProxyApiOptions, state: State | None = None, announcer: Announcer = SILENT) -> ProxyApi:
+    def client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         wire = current[-1].wire
-        rate_limiter = RateLimiter(state or State(options.state.directory, now=wire.core.clock.now), minute=60.0)
+        rate_limiter = RateLimiter(state or open_store(options.state.directory, now=wire.core.clock.now), minute=60.0)
         budget = WaitBudget(options.transport.max_wait, sleep=wire.pause, announcer=announcer)
         return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)
 

@@ -1,0 +1,103 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The store that tests run over: a state directory, or for the fixture ``every_store`` a database in its place.
+
+A test names a directory, and gets a store that all who name the same directory share.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
+
+if TYPE_CHECKING:
+    from lab.access import Access
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+#: Of the runs of a state machine, the share that is made over a database, which takes several times as long.
+SHARE_OF_RUNS = 20
+
+
+class _Databases:
+    """A database for each directory that the present test names."""
+
+    def __init__(self, server: Access) -> None:
+        self._server = server
+        self._made = contextlib.ExitStack()
+        self._urls: dict[str, str] = {}
+
+    def url(self, directory: str) -> str:
+        if directory not in self._urls:
+            self._urls[directory] = self._made.enter_context(self._server.database())
+        return self._urls[directory]
+
+    def drop(self) -> None:
+        self._urls.clear()
+        self._made.close()
+
+
+_databases: _Databases | None = None
+
+
+def state_place(directory: Path | str) -> StatePlace:
+    """Return where the state is that stands for a directory. A process that forks others must call this before."""
+    return StatePlace(str(directory), _databases and _databases.url(str(directory)))
+
+
+def state_options(directory: Path | str) -> dict[str, Any]:
+    """Return the same as options of a module."""
+    place = state_place(directory)
+    return {"state_dir": place.directory, "state_url": place.url}
+
+
+def open_store(
+    directory: Path | str,
+    max_wait: float = 60.0,
+    announcer: Announcer = SILENT,
+    now: Callable[[], float] | None = None,
+) -> Store:
+    """Open the store that stands for a directory; ``now`` replaces its clock."""
+    store = state_place(directory).open(max_wait, announcer)
+    if now is not None:
+        store.now = now
+    return store
+
+
+def control_node(directory: Path, number: int) -> Path:
+    """Return the directory of a control node; all nodes share one that stands for a database."""
+    return directory / ("shared" if _databases else str(number))
+
+
+def is_database() -> bool:
+    """Whether the present test runs over a database."""
+    return _databases is not None
+
+
+def share(number: int) -> int:
+    """Return how many of the runs or steps of a state machine are made over the present store."""
+    return number if _databases is None else max(1, number // SHARE_OF_RUNS)
+
+
+@contextlib.contextmanager
+def databases(server: Access) -> Iterator[None]:
+    """Let a database stand for each directory."""
+    global _databases
+    _databases = _Databases(server)
+    try:
+        yield
+    finally:
+        _databases.drop()
+        _databases = None
+
+
+def drop_databases() -> None:
+    """Drop the databases that the present test has used."""
+    if _databases is not None:
+        _databases.drop()

@@ -1,0 +1,461 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state in a PostgreSQL database: its identity, the faults of its server, locks of dead processes, and poolers."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
+    SILENT,
+    AnnouncementPolicy,
+    Announcer,
+    Wait,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import (
+    directory,
+    postgres_connection,
+    postgres_schema,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresState
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_errors import url_secrets
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import ReportedChanges
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrites
+from lab.access import Access
+from lab.pgbouncer import PgBouncer
+from lab.postgres import PostgresServer
+
+pytestmark = pytest.mark.newest_core
+FORK = multiprocessing.get_context("fork")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a small disk is mounted")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that does not come back is waited for two seconds instead of ten."""
+    monkeypatch.setattr(directory, "MIN_PATIENCE", 2.0)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A server that a test may stop."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_url(own_server: PostgresServer) -> Iterator[str]:
+    """An empty database of this server, which runs again."""
+    if not own_server.is_running():
+        own_server.start()
+    with own_server.database() as url:
+        yield url
+        if not own_server.is_running():
+            own_server.start()
+
+
+def open_state(url: str, announcer: Announcer = SILENT) -> PostgresState:
+    return PostgresState(url, 0, announcer)
+
+
+class Shown:
+    """What is announced."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.announcer = Announcer(self.lines.append, policy=AnnouncementPolicy(0.2, 10))
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(OptionError) as error:
+        open_state(url)
+    return error.value.message
+
+
+# Its address.
+
+
+def test_an_address_that_cannot_be_used_is_refused_in_a_sentence_without_its_password(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = next(iter(url_secrets(database_url)))
+    wrong = database_url.replace(password, "wrong-secret")
+    user, _at, place = wrong.partition("@")
+    messages = {
+        "QG-secret": "state_url (environment QG_STATE_URL) is not a URL: give the URL of a PostgreSQL database",
+        "mysql://u:wrong-secret@h/d": "begins with mysql://: give the URL of a PostgreSQL database",
+        f"{user}@[::1:{place}": "cannot be read",
+        wrong: "password authentication failed",
+        f"{database_url}none": "does not exist. Check the name of the database",
+        f"{database_url}?sslmode=require": "does not support SSL, but SSL was required. Set up TLS",
+        f"{database_url}?service=none": 'definition of service "none" not found',
+        "postgresql://u:wrong-secret@nowhere.invalid/d": "Check the name of the host",
+    }
+    found = {url: refusal(url) for url in messages}
+    assert {url: text for url, text in found.items() if messages[url] not in text} == {}
+    assert [text for text in found.values() if "secret" in text or password in text] == []
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert "needs the Python package psycopg" in refusal(database_url)
+
+
+def test_the_password_may_be_outside_the_address(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (password,) = url_secrets(database_url)
+    monkeypatch.setenv("PGPASSWORD", password)
+    open_state(database_url.replace(f":{password}@", "@")).close()
+    assert url_secrets("postgresql://h/d?user=u&password=p%40w") == {"p@w"}
+    assert url_secrets("postgresql://u:p%40w@h/d") == {"p%40w", "p@w"}
+    assert url_secrets(None) == url_secrets("postgresql://[::1/d") == frozenset()
+
+
+# Its schema.
+
+
+def test_processes_that_start_together_create_one_schema(database_url: str) -> None:
+    opened: list[PostgresState] = []
+    threads = [threading.Thread(target=lambda: opened.append(open_state(database_url))) for _n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(opened) == 8
+    assert len({state.digest("pacing", "key") for state in opened}) == 1, "all use the same salt"
+    for state in opened:
+        state.close()
+
+
+def test_an_older_schema_is_migrated_and_a_newer_one_is_refused(database_url: str) -> None:
+    with contextlib.closing(open_state(database_url)) as state:
+        digest = state.digest("key")
+        RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
+        before = PaidCalls(state, "k").record("E", wanted=1, known=["x"], request={})
+        RateLimiter(state).try_acquire("k", "/x", 60, 10)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE qgnet.registrations RENAME inventory TO fleet")
+        connection.execute("UPDATE qgnet.identity SET version = 11")
+    with contextlib.closing(open_state(database_url)) as state:
+        assert state.digest("key") == digest
+        assert RegistrationStore(state, "k", "f").load({"a"}) == ({"a": {"192.0.2.1"}}, set())
+        assert not RateLimiter(state).called_recently("k", "/x"), "what was in progress is dropped"
+        calls = PaidCalls(state, "k")
+        assert calls.record("E", wanted=2, known=[], request={}) > before
+        assert [call.wanted for call in calls.unresolved("E")] == [1, 2]
+        state.execute("UPDATE identity SET version = 99")
+    assert "its schema 99 is of a newer release of qingguo.qgnet" in refusal(database_url)
+
+
+def test_a_schema_of_something_else_is_left_alone(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA qgnet CREATE TABLE theirs (a integer)")
+        assert "its schema qgnet contains tables of something else" in refusal(database_url)
+        assert connection.execute("SELECT count(*) FROM qgnet.theirs").fetchone() == (0,)
+
+
+def test_a_user_who_may_not_create_the_schema_can_use_one_that_is_there(
+    database_url: str, database_server: Access
+) -> None:
+    name = database_url.rpartition("/")[2]
+    with database_server.admin(name) as admin:
+        admin.execute(f'ALTER DATABASE "{name}" OWNER TO postgres')
+        assert "permission denied for database" in refusal(database_url)
+        admin.execute("CREATE SCHEMA qgnet AUTHORIZATION qgnet")
+        open_state(database_url).close()
+
+
+# Its clock.
+
+
+def test_no_process_is_behind_what_another_one_has_recorded(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.closing(open_state(database_url)) as one, contextlib.closing(open_state(database_url)) as other:
+        # The clock of the other control node is an hour behind.
+        monkeypatch.setattr(time, "time", lambda: 0.0)
+        for number in range(20):
+            ReportedChanges(one, "k", "leases").record(gone=[f"t{number}"])
+            assert f"t{number}" in ReportedChanges(other, "k", "leases").gone()
+
+
+# Its locks.
+
+
+def hold(url: str, name: str, ready: Any) -> None:
+    with open_state(url).try_lock(name) as held:
+        ready.put(held)
+        time.sleep(600)
+
+
+@contextlib.contextmanager
+def holder(url: str, name: str = "L") -> Iterator[int]:
+    """Another process that holds a lock."""
+    ready = FORK.Queue()
+    process = FORK.Process(target=hold, args=(url, name, ready))
+    process.start()
+    assert ready.get(timeout=20)
+    try:
+        yield process.pid or 0
+    finally:
+        process.kill()
+        process.join(20)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_lock_of_a_process_that_is_killed_is_free(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.closing(open_state(database_url)) as state:
+        assert not state.is_held("L")
+        with holder(database_url) as process:
+            assert state.is_held("L")
+            assert state.holder_of("L") == f"process {process}"
+            os.kill(process, signal.SIGSTOP)
+            eventually(lambda: state.is_holder_stopped("L"))
+            assert state.describe_holder("L") == f"process {process}, which is stopped"
+            with state.try_lock("L") as acquired:
+                assert not acquired
+            # Seen from another machine, or container, its number says nothing.
+            monkeypatch.setattr(postgres_connection, "_machine", lambda: "elsewhere")
+            assert state.holder_of("L") == f"process {process} of {os.uname().nodename}"
+            assert not state.is_holder_stopped("L")
+            os.kill(process, signal.SIGKILL)
+            with state.try_lock("L", wait=Wait("it is held", 20)) as acquired:
+                assert acquired
+                with state.try_lock("L") as again:
+                    assert not again, "as with files: a process does not acquire what it holds"
+
+
+def test_a_process_that_waits_is_notified_of_a_release(database_url: str) -> None:
+    with contextlib.closing(open_state(database_url)) as one, contextlib.closing(open_state(database_url)) as other:
+        waiting, began = threading.Event(), time.monotonic()
+
+        def release() -> None:
+            with one.try_lock("L"):
+                waiting.wait(20)
+                eventually(lambda: bool(other._listening))
+
+        thread = threading.Thread(target=release)
+        thread.start()
+        eventually(lambda: other.is_held("L"))
+        waiting.set()
+        other.wait_for_change(60, Wait("it is held", 60))
+        thread.join(20)
+        assert time.monotonic() - began < 40
+
+
+def test_nothing_is_sent_after_a_lock_was_lost_with_the_connection(own_server: PostgresServer, own_url: str) -> None:
+    with contextlib.closing(open_state(own_url)) as state:
+        calls, writes = PaidCalls(state, "k"), WhitelistWrites(state, "k")
+        with state.try_lock("changing.k"):
+            sent = calls.record("E", wanted=1, known=[], request={})
+            own_server.crash()
+            own_server.start()
+            sending: list[Callable[[], object]] = [
+                lambda: calls.record("E", wanted=1, known=[], request={}),
+                lambda: writes.record(["192.0.2.1"], present=True, timeout=1),
+                lambda: RateLimiter(state).try_acquire("k", "/x", 60, 1),
+            ]
+            for send in sending:
+                with pytest.raises(StateError, match=r"the connection was lost, and with it a lock .* Run again"):
+                    send()
+            assert [call.id for call in calls.unresolved("E")] == [sent], "recorded for good before it was sent"
+            # What came of a call is still kept.
+            calls.resolve(sent)
+        with state.try_lock("changing.k") as again:
+            assert again
+            assert calls.record("E", wanted=1, known=[], request={})
+
+
+# The faults of its server.
+
+
+def test_a_server_that_comes_back_is_waited_for_and_one_that_does_not_is_reported(
+    own_server: PostgresServer, own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "MIN_PATIENCE", 30.0)
+    shown = Shown()
+    with contextlib.closing(open_state(own_url, shown.announcer)) as state:
+        found: list[object] = []
+        uses = (lambda: found.append(state.rows("SELECT 1")), lambda: open_state(own_url).close())
+        for use in uses:
+            own_server.stop()
+            # The server ends with the thread that has started it, so the other one waits for it.
+            user = threading.Thread(target=use)
+            user.start()
+            time.sleep(0.5)
+            own_server.start()
+            user.join(30)
+        assert found == [[(1,)]], "a process that was connected"
+        assert len(shown.lines) == 1
+        assert "cannot be reached" in shown.lines[0]
+        with pytest.raises(StateError, match="cannot be used"), state.transaction() as database:
+            own_server.terminate_backends()
+            database.execute("SELECT 1")
+        state.execute("DELETE FROM paid_calls")
+        monkeypatch.setattr(directory, "MIN_PATIENCE", 0.5)
+        own_server.stop()
+        message = refusal(own_url)
+        assert "Connection refused. Check that the server runs and can be reached" in message
+
+
+def test_a_server_that_does_not_answer_is_reported(
+    own_server: PostgresServer, own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_connection, "ANSWER_TIMEOUT", 0.5)
+    monkeypatch.setitem(postgres_connection._DEFAULTS, "connect_timeout", 2)
+    with contextlib.closing(open_state(own_url)) as state:
+        own_server.pause()
+        try:
+            # Its socket still takes the next connection.
+            with pytest.raises(StateError, match="connection timeout expired"):
+                state.execute("DELETE FROM paid_calls")
+            with pytest.raises(OptionError, match="connection timeout expired"):
+                open_state(own_url)
+        finally:
+            own_server.resume()
+        assert state.rows("SELECT 1") == [(1,)]
+
+
+def stay(url: str, ready: Any) -> None:
+    state = open_state(url)
+    with state.transaction():
+        ready.put(True)
+        time.sleep(600)
+
+
+def test_a_process_that_is_stopped_in_a_transaction_is_named_and_then_ended_by_the_server(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = postgres_connection._SETTINGS
+    open_state(database_url).close()
+    ready = FORK.Queue()
+    monkeypatch.setitem(settings, "idle_in_transaction_session_timeout", "4s")
+    process = FORK.Process(target=stay, args=(database_url, ready))
+    process.start()
+    assert ready.get(timeout=20)
+    monkeypatch.setitem(settings, "lock_timeout", "200ms")
+    monkeypatch.setattr(directory, "MIN_PATIENCE", 0.5)
+    with contextlib.closing(open_state(database_url)) as state:
+        assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
+        with pytest.raises(StateError, match=f"process {process.pid} has been writing to it for 0 seconds. End or"):
+            state.execute("DELETE FROM paid_calls")
+    monkeypatch.setattr(directory, "MIN_PATIENCE", 30.0)
+    shown = Shown()
+    with contextlib.closing(open_state(database_url, shown.announcer)) as state:
+        state.execute("DELETE FROM paid_calls")
+    assert len(shown.lines) == 1
+    assert f"another process writes to the database of state_url: process {process.pid}" in shown.lines[0]
+    process.kill()
+    process.join(20)
+
+
+def test_more_processes_than_the_server_has_connections_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "MIN_PATIENCE", 30.0)
+    with PostgresServer(max_connections=8, superuser_reserved_connections=3) as server:
+        open_state(server.url).close()
+        many = [open_state(server.url) for _n in range(5)]
+        leave = threading.Timer(0.5, many[0].close)
+        leave.start()
+        shown = Shown()
+        many.append(open_state(server.url, shown.announcer))
+        leave.join()
+        assert "cannot be reached" in shown.lines[0]
+        for state in many:
+            state.close()
+
+
+@needs_root
+def test_a_full_disk_is_reported_and_no_record_is_half_written() -> None:
+    with PostgresServer(small_disk="data") as server, contextlib.closing(open_state(server.url)) as state:
+        store = RegistrationStore(state, "k", "f")
+        store.record_intent([("a", ["192.0.2.1"])])
+        server.fill_disk()
+        hosts = [(f"host-{n}", [f"192.0.2.{n}"]) for n in range(250)] * 40
+        with pytest.raises(StateError, match="Make room on the disk of the server"):
+            for number in range(100):
+                RegistrationStore(state, f"k{number}", "f").record_intent(hosts)
+        assert store.load_inventory() == {"a": {"192.0.2.1"}}
+        server.free_disk()
+        store.record_intent([("b", ["192.0.2.2"])])
+        assert set(store.load_inventory()) == {"a", "b"}
+
+
+def test_a_replica_is_refused_and_takes_over_when_it_is_promoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with PostgresServer() as primary, primary.standby() as standby:
+        both = primary.url.replace("@", f"@127.0.0.1:{standby.access.port},", 1)
+        with contextlib.closing(open_state(both)) as state:
+            calls = PaidCalls(state, "k")
+            sent = calls.record("E", wanted=1, known=[], request={})
+            primary.wait_for_standbys()
+            assert "Name the primary server" in refusal(standby.url)
+            monkeypatch.setattr(directory, "MIN_PATIENCE", 30.0)
+            with state.try_lock("changing.k"):
+                primary.crash()
+                standby.promote()
+                assert [call.id for call in calls.unresolved("E")] == [sent], "the records are there"
+                with pytest.raises(StateError, match="the connection was lost, and with it a lock"):
+                    calls.record("E", wanted=1, known=[], request={})
+            assert calls.record("E", wanted=1, known=[], request={}) > sent
+
+
+# Connection poolers.
+
+
+def test_a_pooler_works_for_sessions_and_is_refused_for_transactions(
+    database_server: Access, database_url: str
+) -> None:
+    with PgBouncer(database_server, "session") as pooler:
+        url = pooler.url_to(database_url)
+        with contextlib.closing(open_state(url)) as one, contextlib.closing(open_state(url)) as other:
+            with one.try_lock("L") as held, other.try_lock("L") as again:
+                assert (held, again) == (True, False)
+            assert PaidCalls(other, "k").record("E", wanted=1, known=[], request={})
+    with PgBouncer(database_server, "transaction") as pooler:
+        url = pooler.url_to(database_url)
+        for _attempt in range(2):
+            assert "Use session pooling (pool_mode = session in PgBouncer)" in refusal(url)
+
+
+def test_a_pooler_that_changes_the_session_later_is_noticed(
+    database_server: Access, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_connection.Connector, "_loses_session", lambda *_arguments: False)
+    with PgBouncer(database_server, "transaction") as pooler:
+        state = open_state(pooler.url_to(database_url))
+        other = psycopg.connect(pooler.url_to(database_url), autocommit=True)
+        # It takes the session that has become free, and changes it.
+        other.execute("BEGIN")
+        other.execute(f"SET {postgres_connection._MARK} = 'of the other'")
+        other.execute("COMMIT")
+        with pytest.raises(StateError, match="a connection pooler has changed the session"):
+            PaidCalls(state, "k").record("E", wanted=1, known=[], request={})
+        state.close()
+        other.close()
+
+
+def test_the_state_is_opened_where_the_options_say(database_url: str, tmp_path: Path) -> None:
+    with contextlib.closing(StatePlace.of({"state_dir": str(tmp_path), "state_url": database_url}).open()) as state:
+        assert isinstance(state, PostgresState)
+        state.execute("DELETE FROM paid_calls")
+    assert list(tmp_path.iterdir()) == []
+    assert postgres_schema.VERSION
+    with pytest.raises(QgError):
+        StatePlace.of({"state_dir": str(tmp_path), "state_url": "none"}).open()
