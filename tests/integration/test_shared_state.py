@@ -1,0 +1,166 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Control nodes that share a PostgreSQL database, and what becomes of a run whose database fails on the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import directory
+from fleet_kit import Fleet, numeric, public
+from harness import Operate, Playground, assert_one_sentence
+from lab.postgres import PostgresServer
+from lease_kit import ALLOCATE, LeaseScenario, named, scenario_fixture
+from simulator_fixture import Simulator
+
+__all__ = ["scenario_fixture"]
+
+TASKS = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: allocate
+      qingguo.qgnet.qg_proxy_allocate: {count: 3}
+    - name: lookup
+      ansible.builtin.debug:
+        msg: "{{ query('qingguo.qgnet.proxy') | length }}"
+    - name: wrong
+      qingguo.qgnet.qg_proxy_info:
+        state_url: "{{ lookup('env', 'QG_STATE_URL') }}_none"
+      ignore_errors: true
+"""
+
+
+@pytest.fixture
+def nodes(playground: Playground, database_url: str) -> list[Playground]:
+    """Two control nodes, which share nothing but a database."""
+    environment = {**playground.environment, "QG_STATE_URL": database_url}
+    return [Playground(playground.root / name, playground.minute, environment) for name in ("one", "other")]
+
+
+@pytest.fixture
+def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
+    """A server that the test may stop, and that is waited for only briefly."""
+    monkeypatch.setattr(directory, "MIN_PATIENCE", 1.0)
+    monkeypatch.setattr(directory, "MAX_PATIENCE", 1.0)
+    with PostgresServer() as server:
+        yield server
+
+
+def test_an_address_that_another_control_node_has_registered_is_removed_when_the_host_has_moved(
+    sim: Simulator, nodes: list[Playground]
+) -> None:
+    one, other = (Fleet(sim, node, size=2) for node in nodes)
+    inventory = {"egress_whitelist_inventory_id": "fleet"}
+    one.run(**inventory).ok()
+    assert numeric(sim.whitelist()) == [public(1), public(2)]
+    other.move(h1=public(9))
+    run = other.run(**inventory).ok()
+    assert numeric(sim.whitelist()) == [public(2), public(9)]
+    assert run.of("Update the whitelist", "h1").result["changed"] is True
+    # At rest, whichever node looks.
+    at_rest = one.run(**inventory).ok()
+    assert [task.name for task in at_rest.tasks if task.result.get("changed")] == []
+    for node in nodes:
+        assert not node.state_dir.exists(), "no state is left on a control node"
+        assert [path for path in node.left_behind() if path.suffix == ".sqlite3"] == []
+
+
+def test_every_kind_of_plugin_uses_the_database_and_no_output_shows_its_password(
+    sim: Simulator, nodes: list[Playground], database_url: str
+) -> None:
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    first = nodes[0].play(TASKS, environment=environment, arguments=["-vvv"]).ok()
+    again = nodes[1].play(TASKS, environment=environment).ok()
+    assert (first.of("allocate").result["changed"], again.of("allocate").result["changed"]) == (True, False)
+    assert len(sim.leases()) == 3
+    assert [run.of("lookup").result["msg"] for run in (first, again)] in ([3, 3], ["3", "3"])
+    message = first.of("wrong").result["msg"]
+    assert_one_sentence(message)
+    assert "does not exist. Check the name of the database" in message
+    password = database_url.partition("@")[0].rpartition(":")[2]
+    for run in (first, again):
+        assert password not in run.output
+
+
+def test_a_run_without_its_database_fails_before_the_first_call(
+    own_server: PostgresServer, scenario: LeaseScenario, whitelist: Operate, sim: Simulator
+) -> None:
+    scenario.options["state_url"] = own_server.url
+    own_server.stop()
+    results = [scenario("allocate", count=1), whitelist(["203.0.113.1"], state_url=own_server.url)]
+    for result in results:
+        assert result["failed"]
+        assert_one_sentence(result["msg"])
+        assert "Connection refused. Check that the server runs and can be reached" in result["msg"]
+    assert sim.journal() == []
+
+
+def during(sim: Simulator, path: str, act: Any) -> threading.Thread:
+    """Act while the first call to this path is under way."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + 20
+        while not any(call["path"] == path for call in sim.journal()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("returns", [True, False], ids=["restarted", "stopped"])
+def test_a_database_that_fails_in_the_middle_of_a_paid_call_costs_nothing_twice(
+    own_server: PostgresServer, scenario: LeaseScenario, sim: Simulator, returns: bool
+) -> None:
+    scenario.options["state_url"] = own_server.url
+    scenario.learn_channels()
+    scenario.begin()
+    sim.fault(path=ALLOCATE, kind="delay", seconds=0.5)
+    thread = during(sim, ALLOCATE, own_server.crash)
+    results: list[dict[str, Any]] = []
+    task = threading.Thread(target=lambda: results.append(scenario("allocate", count=2)))
+    task.start()
+    thread.join()
+    if returns:
+        own_server.start()
+    task.join()
+    (result,) = results
+    paid = scenario.books().paid
+    assert len(paid) == 2
+    if "failed" in result:
+        assert_one_sentence(result["msg"])
+        # What is known is said.
+        assert named(result["allocated"]) == paid, result
+    if not returns:
+        assert "failed" in result
+        own_server.start()
+    again = scenario("allocate", count=2)
+    assert "failed" not in again, again
+    assert scenario.books().paid == paid, "nothing was paid for twice"
+    assert named(again["leases"]) == paid
+
+
+def test_a_database_that_fails_while_the_whitelist_is_written_loses_no_address(
+    own_server: PostgresServer, whitelist: Operate, sim: Simulator
+) -> None:
+    url = own_server.url
+    assert whitelist(["203.0.113.1"], state_url=url)["changed"]
+    sim.fault(path="/whitelist/add", kind="delay", seconds=0.5)
+    thread = during(sim, "/whitelist/add", own_server.crash)
+    results: list[dict[str, Any]] = []
+    task = threading.Thread(target=lambda: results.append(whitelist(["203.0.113.2"], state_url=url)))
+    sim.control("DELETE", "/journal")
+    task.start()
+    thread.join()
+    own_server.start()
+    task.join()
+    assert whitelist(["203.0.113.2"], state_url=url).get("failed") is None
+    assert numeric(sim.whitelist()) == ["203.0.113.1", "203.0.113.2"]
