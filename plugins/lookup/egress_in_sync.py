@@ -78,7 +78,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results i
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import is_in_sync
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import STATE_OPTIONS
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
+
+prepare_workers()
 
 
 class LookupModule(LookupBase):

@@ -125,9 +125,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory imp
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.option_errors import check_option_names
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PRODUCT_OPTIONS, PROXY_API_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import explain_missing, missing_options
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
 
 _SHARED = {**PRODUCT_OPTIONS, **PROXY_API_OPTIONS}
+
+prepare_workers()
 
 
 def _check_state_dir(given: Mapping[str, Any]) -> None:

@@ -22,7 +22,6 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_path, check_selectors
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import preload
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import (
     Mode,
     Operation,
@@ -47,6 +46,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
     without_aliases,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._announcer import run_announcer
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import from_variables
 
 #: Options that defaults for the action group may set, also for modules of the vendor's other API.
@@ -54,8 +54,7 @@ _GROUP_OPTIONS = names(GROUP_OPTIONS)
 _WORD = re.compile(r"\w+")
 _HERE = ("localhost", "127.0.0.1", "::1")
 
-# In the process that Ansible forks its workers from.
-preload()
+prepare_workers()
 
 
 class QgAction(ActionBase):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import directory
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import directory, vain_waits
 from fleet_kit import Fleet, numeric, public
 from harness import Operate, Playground, assert_one_sentence
 from lab.postgres import PostgresServer
@@ -48,6 +48,7 @@ def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
     """A server that the test may stop, and that is waited for only briefly."""
     monkeypatch.setattr(directory, "MIN_PATIENCE", 1.0)
     monkeypatch.setattr(directory, "MAX_PATIENCE", 1.0)
+    monkeypatch.setattr(vain_waits, "_own", {})
     with PostgresServer() as server:
         yield server
 

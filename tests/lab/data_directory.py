@@ -57,7 +57,8 @@ class DataDirectory:
         made.copy_to(self.data, self.wal)
         connections = "hostssl" if tls else "host"
         (self.data / "pg_hba.conf").write_text(
-            "".join(f"{connections} {name} all 127.0.0.1/32 scram-sha-256\n" for name in ("all", "replication")),
+            "local all all scram-sha-256\n"
+            + "".join(f"{connections} {name} all 127.0.0.1/32 scram-sha-256\n" for name in ("all", "replication")),
             encoding="ascii",
         )
         if tls:

@@ -23,6 +23,7 @@ from .._core.waiting import Announcer, Wait
 from .directory import PATIENCE_BOUNDS, StateError
 from .postgres_errors import ServerAddress, describe_error, is_lasting, unusable
 from .runs import process_namespace
+from .vain_waits import remember, was_in_vain
 
 try:
     import psycopg
@@ -140,7 +141,7 @@ class Connector:
         began, interval = time.monotonic(), MIN_RETRY
         place = self.address.place
         reason = f"the database of state_url ({place}) cannot be reached"
-        wait = Wait(reason, self._max_wait, option=PATIENCE_BOUNDS)
+        wait = Wait(reason, 0 if was_in_vain(reason) else self._max_wait, option=PATIENCE_BOUNDS)
         while True:
             before = time.monotonic()
             try:
@@ -148,6 +149,7 @@ class Connector:
             except psycopg.Error as error:
                 left = wait.after(time.monotonic() - began)
                 if left.allowed <= 0 or is_lasting(error):
+                    remember(reason)
                     kind = StateError if self.number else OptionError
                     raise kind(describe_error(place, error)) from None
             self.announcer.passed(time.monotonic() - before, left)

@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store import (
     directory,
     postgres_connection,
     postgres_schema,
+    vain_waits,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
@@ -50,8 +52,10 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a small d
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that does not come back is waited for two seconds instead of ten."""
+    """A server that does not come back is waited for two seconds instead of ten; each test is a run of its own."""
     monkeypatch.setattr(directory, "MIN_PATIENCE", 2.0)
+    monkeypatch.setattr(vain_waits, "_own", {})
+    monkeypatch.setattr(vain_waits, "_directory", None)
 
 
 @pytest.fixture(scope="module")
@@ -316,6 +320,32 @@ def test_a_server_that_comes_back_is_waited_for_and_one_that_does_not_is_reporte
         assert "Connection refused. Check that the server runs and can be reached" in message
 
 
+def test_what_one_process_of_a_run_waited_for_in_vain_the_others_do_not_wait_for(
+    own_server: PostgresServer, own_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vain_waits.share_in(str(tmp_path))
+    own_server.stop()
+    assert "Connection refused" in refusal(own_url)
+    # Another process of the run: it would wait for ten minutes.
+    monkeypatch.setattr(vain_waits, "_own", {})
+    monkeypatch.setattr(directory, "MIN_PATIENCE", 600.0)
+    assert "Connection refused" in refusal(own_url)
+    own_server.start()
+    open_state(own_url).close()
+    monkeypatch.setattr(directory, "MIN_PATIENCE", 1.0)
+    (memory,) = tmp_path.iterdir()
+    assert memory.stat().st_mode & 0o777 == 0o600
+    long_ago = time.time() - vain_waits.MEMORY_TTL
+    os.utime(memory, (long_ago, long_ago))
+    monkeypatch.setattr(vain_waits, "_own", {})
+    assert not vain_waits.was_in_vain("another wait")
+    shown = Shown()
+    own_server.stop()
+    with pytest.raises(OptionError):
+        open_state(own_url, shown.announcer)
+    assert len(shown.lines) == 1, "it is waited for again"
+
+
 def test_a_server_that_does_not_answer_is_reported(
     own_server: PostgresServer, own_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -459,3 +489,15 @@ def test_the_state_is_opened_where_the_options_say(database_url: str, tmp_path: 
     assert postgres_schema.VERSION
     with pytest.raises(QgError):
         StatePlace.of({"state_dir": str(tmp_path), "state_url": "none"}).open()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the network of a namespace is taken away")
+def test_the_lock_of_a_node_that_disappears_without_a_word_is_free_within_the_stated_time() -> None:
+    tests = Path(__file__).resolve().parents[3]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = ["unshare", "--net", sys.executable, str(tests / "lab" / "lost_node.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    # Silence for 1 s, and 2 probes 1 s apart; not at once, as if the server had been told.
+    assert 0.5 < float(done.stdout) < 30
+    assert postgres_connection.LOSS_TIMEOUT == 30

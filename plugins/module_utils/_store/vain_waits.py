@@ -1,0 +1,51 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waits that were in vain, so that the other hosts of a run do not wait for the same, one after the other.
+
+This file is private to the collection. A process remembers its own; those of one run share a directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from pathlib import Path
+
+#: Seconds for which a wait is not repeated.
+MEMORY_TTL = 60.0
+
+_own: dict[str, float] = {}
+_directory: Path | None = None
+
+
+def share_in(directory: str) -> None:
+    """Share what this process and those that it forks remember, in a directory that ends with the run."""
+    global _directory
+    _directory = Path(directory)
+
+
+def remember(wait: str) -> None:
+    """Keep that this was waited for in vain. A directory that cannot be used keeps nothing."""
+    _own[wait] = time.time()
+    if _directory is not None:
+        with contextlib.suppress(OSError):
+            os.close(os.open(_file(_directory, wait), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+            os.utime(_file(_directory, wait))
+
+
+def was_in_vain(wait: str) -> bool:
+    """Whether a process of the run has waited for this in vain, a moment ago."""
+    times = [_own.get(wait, 0.0)]
+    if _directory is not None:
+        with contextlib.suppress(OSError):
+            times.append(os.lstat(_file(_directory, wait)).st_mtime)
+    # A time in the future is left from before the clock was set back.
+    return any(0 <= time.time() - at < MEMORY_TTL for at in times)
+
+
+def _file(directory: Path, wait: str) -> Path:
+    return directory / f"qgnet-vain-{hashlib.blake2b(wait.encode(), digest_size=8).hexdigest()}"
