@@ -22,7 +22,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres impo
 from lab.postgres import PostgresServer
 
 #: The times of the client, in seconds; a user's are ten times as long.
-BRIEF = {"tcp_keepalives_idle": "1", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "2"}
+BRIEF = {
+    "tcp_keepalives_idle": "1",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "3s",
+}
 GIVE_UP = 60.0
 
 

@@ -67,6 +67,8 @@ _SETTINGS = {
     "tcp_keepalives_idle": str(KEEPALIVE_IDLE),
     "tcp_keepalives_interval": str(KEEPALIVE_INTERVAL),
     "tcp_keepalives_count": str(KEEPALIVE_COUNT),
+    # There are no probes while an answer is not acknowledged.
+    "tcp_user_timeout": f"{LOSS_TIMEOUT}s",
     "search_path": SCHEMA_NAME,
 }
 
