@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The examples of the guide for AWX do what it says: its definition, its credential type and its playbook in a job."""
+"""The guide for AWX and its project do what they say: the images, the credential type and the playbook in a job."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from slices import Job, public, run_all, source
 ROOT = workspace.ROOT
 GUIDE = ROOT / "docs" / "docsite" / "rst" / "awx.rst"
 DEFINITION = ROOT / "extensions" / "execution_environment" / "execution-environment.yml"
-#: What AWX knows of a field of a credential type.
-FIELD = {"id", "type", "label", "secret", "multiline", "format", "choices", "help_text"}
+PROJECT = ROOT / "examples" / "awx"
 TASKS = """
 - name: Read what needs the account
   hosts: all
@@ -43,27 +42,27 @@ def example(key: str) -> Any:
     return found
 
 
-def test_the_guide_shows_the_definition_that_there_is() -> None:
-    assert example("version") == yaml.safe_load(DEFINITION.read_text(encoding="utf-8"))
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def test_the_fields_of_the_credential_type_are_those_that_are_injected() -> None:
-    fields = example("fields")["fields"]
-    assert all(set(field) <= FIELD and field["type"] == "string" for field in fields)
-    injected = example("env")["env"]
-    assert [f"{{{{ {field['id']} }}}}" for field in fields] == list(injected.values())
-    assert [field["id"].upper() for field in fields] == list(injected)
-    # All but the appid, which is no more than a name.
-    assert [field["id"] for field in fields if not field.get("secret")] == ["qg_app_id"]
+def test_the_definitions_differ_only_in_where_the_collection_comes_from() -> None:
+    archive, galaxy = load(DEFINITION), load(PROJECT / "execution-environment.yml")
+    assert archive.pop("additional_build_files")
+    assert archive["dependencies"].pop("galaxy")["collections"][0]["type"] == "file"
+    assert galaxy["dependencies"].pop("galaxy") == "requirements.yml"
+    assert archive == galaxy
+    assert example("dependencies")["dependencies"]["python"] == galaxy["dependencies"]["python"]
 
 
 def test_a_job_with_the_credential_and_the_playbook_of_the_guide(folder: Path, collections: str) -> None:
     with running_simulator(["--minute", "60"]) as sim:
         sim.control("PUT", "/map", {source(0): public(0)})
-        values = {"qg_key": sim.key, "qg_pwd": "", "qg_app_id": sim.app_id, "qg_app_key": sim.app_key}
-        environment = {name: jinja2.Template(text).render(**values) for name, text in example("env")["env"].items()} | {
-            "QG_ACCOUNT_URL": sim.account_url
-        }
+        values = {"qg_key": sim.key, "qg_app_id": sim.app_id, "qg_app_key": sim.app_key}
+        injected = load(PROJECT / "credential_type.yml")["injectors"]["env"]
+        # Fields that are left empty are empty text.
+        environment = {name: jinja2.Template(text).render(**values) for name, text in injected.items()}
+        environment["QG_ACCOUNT_URL"] = sim.account_url
         (playbook,) = [content for content in examples() if isinstance(content, list)]
         job = Job(folder / "job", [0])
         job.prepare(yaml.safe_dump(playbook, sort_keys=False) + TASKS, sim, environment, collections)
