@@ -498,6 +498,6 @@ def test_the_lock_of_a_node_that_disappears_without_a_word_is_free_within_the_st
     command = ["unshare", "--net", sys.executable, str(tests / "lab" / "lost_node.py")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
-    # Silence for 1 s, and 2 probes 1 s apart; not at once, as if the server had been told.
+    # Silence for 1 s, and 2 probes 1 s apart; not at once, since nothing ends the connection.
     assert 0.5 < float(done.stdout) < 30
     assert postgres_connection.LOSS_TIMEOUT == 30
