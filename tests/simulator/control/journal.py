@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
@@ -15,6 +16,9 @@ class Journal:
     def __init__(self) -> None:
         self._records: list[CallRecord] = []
         self._last_seq = 0
+
+    def __iter__(self) -> Iterator[CallRecord]:
+        return iter(self._records)
 
     def next_seq(self) -> int:
         self._last_seq += 1

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
-from collections.abc import Container, Iterable
+from collections.abc import Container
 
 DOCUMENTATION = ("198.51.100.0/24", "192.0.2.0/24")
 LOOPBACK = ("127.64.1.0/24", "127.64.2.0/24")
@@ -13,12 +14,14 @@ LOOPBACK = ("127.64.1.0/24", "127.64.2.0/24")
 TUNNEL = ("198.19.128.0/20",)
 
 
-def hosts(networks: Iterable[str]) -> tuple[str, ...]:
+@functools.cache
+def hosts(networks: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all addresses; the unit tests make thousands of simulators."""
     return tuple(str(host) for network in networks for host in ipaddress.ip_network(network).hosts())
 
 
 class ExitAddressPool:
-    def __init__(self, networks: Iterable[str] = DOCUMENTATION) -> None:
+    def __init__(self, networks: tuple[str, ...] = DOCUMENTATION) -> None:
         # The first address is the default exit of a key's own proxy.
         self._hosts = hosts(networks)[1:]
         self._unused: list[str] = []

@@ -192,4 +192,4 @@ def fault(core: Core, fields: Mapping[str, Any]) -> None:
 
 def calls(core: Core, *paths: str) -> list[str]:
     """The paths of the calls so far; of the given ones alone, if any are given."""
-    return [entry["path"] for entry in core.journal.select() if not paths or entry["path"] in paths]
+    return [record.path for record in core.journal if not paths or record.path in paths]

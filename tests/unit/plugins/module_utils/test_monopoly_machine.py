@@ -389,7 +389,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
 
     def writes(self) -> int:
         """How many writing calls were made so far."""
-        arrived = sum(entry["method"] != "GET" for entry in self.core.journal.select())
+        arrived = sum(record.method != "GET" for record in self.core.journal)
         return arrived + len(self.wire.under_way)
 
     @property

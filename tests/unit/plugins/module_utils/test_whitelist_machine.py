@@ -404,7 +404,7 @@ class Whitelist(RuleBasedStateMachine):
     def misread(self) -> bool:
         """Whether a list was wrong, or not there, since the last task began: it believes that if it knows no better."""
         wrong = ("replace", "data_null", "data_absent")
-        return any(entry["fault"] in wrong for entry in self.core.journal.select(QUERY, since=self.began))
+        return any(call.fault in wrong for call in self.core.journal if call.seq > self.began and call.path == QUERY)
 
     def params(self, node: int, max_wait: float, **changes: Any) -> dict[str, Any]:
         return {
