@@ -43,6 +43,16 @@ def test_anything_else_that_was_left_out_is_wrong(line: str) -> None:
     assert sanity.judge([*LINES, f"{line}\n", f"{line}\n"], RAN, PYTHONS, ["3.14"]) == [f"a test was left out: {line}"]
 
 
+def test_tests_that_are_not_in_the_archive_can_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "galaxy.yml").write_text("build_ignore: [tests/unit, tests/config.yml, examples]\n", encoding="utf-8")
+    for name in ("tests/unit", "tests/simulator", "examples"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "tests" / "config.yml").touch()
+    sanity.leave_out_tests(tmp_path)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == {"galaxy.yml", "tests", "tests/config.yml", "tests/simulator", "examples"}
+
+
 def test_a_python_that_did_not_run_is_wrong() -> None:
     results = {name: reason for name, reason in RAN.items() if name != "import-python-3.13"}
     assert sanity.judge(LINES, results, PYTHONS, []) == ["the test import did not run on Python 3.13"]
