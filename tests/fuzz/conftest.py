@@ -13,14 +13,16 @@ from hypothesis import HealthCheck, Phase, settings
 TESTS = 6
 
 inputs = int(os.environ.get("QG_FUZZ_INPUTS", "0"))
-# No example is timed, and none is made smaller for longer than it takes to see what is wrong.
-settings.register_profile("few", deadline=None, max_examples=150, derandomize=True)
-settings.register_profile(
-    "many",
-    deadline=None,
-    max_examples=max(1, -(-inputs // TESTS)),
-    suppress_health_check=[HealthCheck.too_slow],
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-    print_blob=True,
-)
-settings.load_profile("many" if inputs else "few")
+# No example is timed, and none is made smaller for longer than it takes to see what is wrong. Other tests that run in
+# the same process have examples of their own.
+if inputs:
+    settings.register_profile(
+        "fuzz",
+        deadline=None,
+        max_examples=max(1, -(-inputs // TESTS)),
+        suppress_health_check=[HealthCheck.too_slow],
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+        print_blob=True,
+    )
+else:
+    settings.register_profile("fuzz", deadline=None, max_examples=150, derandomize=True)

@@ -34,8 +34,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
 from fuzz.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+#: How many inputs each reader has; see conftest.py.
+FUZZER = settings.get_profile("fuzz")
 
 LEASE = {
     "IP": "203.0.113.5",
@@ -199,6 +202,7 @@ def use_proxy_api(value: Any) -> None:
 Response = tuple[str, str, int, dict[str, str]]
 
 
+@FUZZER
 @given(responses(CLASSIC))
 def test_responses_of_the_proxy_api(response: Response) -> None:
     hear_proxy_api(*response)
@@ -214,6 +218,7 @@ def hear_proxy_api(name: str, text: str, status: int, reported: dict[str, str]) 
         assert_sentence(error)
 
 
+@FUZZER
 @given(responses(ACCOUNT))
 def test_responses_of_the_account_api(response: Response) -> None:
     hear_account_api(*response)
@@ -283,6 +288,7 @@ egress_records = st.lists(
 ).map(listed)
 
 
+@FUZZER
 @given(egress_records)
 def test_records_of_a_host_that_was_asked_for_its_egress_address(output: str) -> None:
     replies = detect.parse_replies(output, NONCE, QUESTION)
@@ -305,6 +311,7 @@ probe_records = st.lists(
 ).map(listed)
 
 
+@FUZZER
 @given(probe_records)
 @example(f'\n{NONCE} 0 curl \n{NONCE}: 0 - - {{"a": {"[" * 1900}\n{NONCE}; 200 200 0.1\n{NONCE}.\n')
 @example(f"\n{NONCE} 0 curl \n{NONCE}: 0 - - 203.0.113.5\n{NONCE}; 200 200 1.2.3\n{NONCE}.\n")
@@ -318,6 +325,7 @@ def test_records_of_a_host_that_tried_proxies(output: str) -> None:
         assert_usable(proxy_check.evaluate(PROBE, replies))
 
 
+@FUZZER
 @given(answers, st.sampled_from([None, "ipv4", "ipv6"]), st.booleans())
 def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non_global: bool) -> None:
     refusal = None
@@ -332,6 +340,7 @@ def test_responses_of_an_echo_service(answer: str, family: str | None, allow_non
         assert len(str(refusal)) < 200
 
 
+@FUZZER
 @given(headers)
 @example({"Retry-After": "9" * 5000, "Date": "Fri, 31 Dec 9999 23:59:59"})
 @example({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -0000", "Date": "Mon, 01 Jan 0001 00:00:00 -0000"})
