@@ -5,7 +5,8 @@
 
 A server process imports what ansible-playbook imports and forks for each run. Ansible reads its settings while it is
 imported, so a server serves only runs with the same settings; what the collection and the tasks read for themselves may
-differ. As usual, the collection is first loaded after the fork.
+differ. As usual, the collection is first loaded after the fork, but its files are compiled before it: Ansible keeps no
+compiled ones.
 """
 
 from __future__ import annotations
@@ -28,6 +29,27 @@ from typing import Any
 
 #: Variables that the interpreter and ansible-core read before they run a playbook.
 READ_BY_IMPORT = ("ANSIBLE_", "COVERAGE_", "HOME", "LANG", "LC_", "PYTHON", "TMPDIR")
+#: What ansible-playbook and the collection import in each run beside its own modules.
+IMPORTED_BY_A_RUN = (
+    "ansible.executor.process.worker",
+    "ansible.executor.task_queue_manager",
+    "ansible.playbook.handler_task_include",
+    "ansible.playbook.included_file",
+    "ansible.playbook.role_include",
+    "ansible.plugins.callback.default",
+    "ansible.plugins.connection.local",
+    "ansible.plugins.inventory.host_list",
+    "ansible.plugins.inventory.ini",
+    "ansible.plugins.inventory.yaml",
+    "ansible.plugins.shell.sh",
+    "ansible.plugins.strategy.linear",
+    "multiprocessing.popen_fork",
+    "multiprocessing.synchronize",
+    "requests",
+    "sqlite3",
+    "xml.dom.minidom",
+)
+COLLECTION = "ansible_collections/qingguo/qgnet"
 #: Servers that wait for a run with their environment.
 MAX_IDLE = 2
 
@@ -146,11 +168,39 @@ def become(request: Mapping[str, Any]) -> None:
     ansible_vars.random_int = secrets.token_hex(4)
 
 
+def prepare() -> None:
+    """Do what each run would do again: import, read the metadata of ansible.builtin, compile the collection."""
+    for name in ("ansible.cli.playbook", *IMPORTED_BY_A_RUN):
+        # not every ansible-core has each of them
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    import ansible
+    from ansible.utils.collection_loader import _collection_finder as loader
+
+    compiled: dict[tuple[bytes, str], Any] = {}
+
+    def compile_once(source: bytes, filename: str, mode: str, flags: int = 0, dont_inherit: bool = False) -> Any:
+        place = source, filename
+        if place not in compiled:
+            compiled[place] = compile(source, filename, mode, flags, dont_inherit)
+        return compiled[place]
+
+    for folder in os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep):
+        for path in Path(folder, COLLECTION, "plugins").rglob("*.py"):
+            compile_once(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    read = loader._meta_yml_to_dict
+    text = Path(ansible.__file__).with_name("config").joinpath("ansible_builtin_runtime.yml").read_bytes()
+    known = {text: read(text, ("ansible.builtin", "runtime.yml"))}
+    # The second has been made to be replaced, says its documentation; the first stands before the built-in function.
+    loader.compile = compile_once
+    loader._meta_yml_to_dict = lambda data, name: known[data] if data in known else read(data, name)
+
+
 def serve() -> None:
     """Fork for each request; the child returns from here and ends as a program does."""
     # The first entry is the directory of this file, the one of the program when that is run.
     sys.path[0] = str(Path(sys.executable).parent)
-    importlib.import_module("ansible.cli.playbook")
+    prepare()
     # Else the collector of each child writes to all objects, and so copies the memory that they are in.
     gc.freeze()
     requests, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
