@@ -26,8 +26,6 @@ HERE = Path(__file__).resolve().parent
 PLAY_SECONDS = 240
 QUERY, ADD, DEL, QUOTA = "/whitelist/query", "/whitelist/add", "/whitelist/del", "/info/quota"
 LAUNCHER = Launcher()
-#: Hosts of a run up to which coverage is measured: the workers of more hosts run the same lines, at twice the cost.
-MEASURED_HOSTS = 8
 #: Where Ansible writes its log.
 LOG = "ANSIBLE_LOG_PATH"
 Result = dict[str, Any]
@@ -118,6 +116,8 @@ class Playground:
 
     root: Path
     minute: float
+    #: Whether the coverage of its runs is measured, which takes half as long again.
+    measured: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -172,7 +172,7 @@ class Playground:
         outcome = LAUNCHER.run(
             command,
             self.root / "play",
-            self._environment(record, spy, measured=len(inventory.splitlines()) <= MEASURED_HOSTS) | own,
+            self._environment(record, spy) | own,
             PLAY_SECONDS,
             # The server of an environment has imported Ansible with it, and opens its log again for each run.
             fresh=any(name.startswith(READ_BY_IMPORT) and name != LOG for name in own),
@@ -184,10 +184,10 @@ class Playground:
         spied = spy.read_bytes() if spy.exists() else b""
         return Run(outcome.returncode, outcome.stdout, outcome.stderr, tasks, spied)
 
-    def _environment(self, record: Path, spy: Path, *, measured: bool = True) -> dict[str, str]:
+    def _environment(self, record: Path, spy: Path) -> dict[str, str]:
         """Nothing of the caller's environment but where Ansible finds the collection, and what measures coverage."""
         passed: tuple[str, ...] = ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH", "QG_CHECKOUT")
-        if measured:
+        if self.measured:
             passed += ("ANSIBLE_WORKER_", "COVERAGE_")
         return {
             **{name: value for name, value in os.environ.items() if name.startswith(passed)},

@@ -13,6 +13,8 @@ import pytest
 from harness import Playground, Run, calls
 from simulator_fixture import Simulator
 
+pytestmark = pytest.mark.measured
+
 PLAY = """
 - hosts: all
   gather_facts: false
@@ -59,6 +61,7 @@ def test_it_gives_the_servers_oldest_deadline_first_and_leases_nothing(sim: Simu
     assert calls(sim) == ["/query"]
 
 
+@pytest.mark.newest_core
 def test_hosts_share_one_reading_of_the_list(sim: Simulator, look: Look) -> None:
     lease(sim, 3)
     run = look("max_age=60", hosts=8)
@@ -66,12 +69,14 @@ def test_hosts_share_one_reading_of_the_list(sim: Simulator, look: Look) -> None
     assert calls(sim) == ["/query"]
 
 
+@pytest.mark.newest_core
 def test_without_age_each_reads_for_itself(sim: Simulator, look: Look) -> None:
     lease(sim, 1)
     look("max_age=0", hosts=2).ok()
     assert calls(sim) == ["/query", "/query"]
 
 
+@pytest.mark.newest_core
 def test_spread_gives_each_host_a_proxy_that_it_keeps(sim: Simulator, look: Look) -> None:
     sim.configure(plan={"channels": 20})
     lease(sim, 5)
@@ -142,6 +147,7 @@ def test_an_empty_answer_can_be_asked_for(sim: Simulator, look: Look) -> None:
     assert found(look("at_least=0")) == []
 
 
+@pytest.mark.newest_core
 def test_after_an_allocation_the_list_is_not_the_old_one(sim: Simulator, playground: Playground) -> None:
     text = """
 - hosts: localhost

@@ -14,6 +14,8 @@ import pytest
 from harness import ADD, DEL, QUERY, QUOTA, Playground, assert_one_sentence, calls
 from simulator_fixture import Simulator
 
+pytestmark = pytest.mark.measured
+
 A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
 HERE, THERE = "", "delegate_to: bastion"
@@ -59,7 +61,8 @@ def variables(sim: Simulator) -> dict[str, Any]:
     return {"key": sim.key, "api_url": sim.api_url}
 
 
-PLACES = [pytest.param(HERE, id="here"), pytest.param(THERE, id="delegated")]
+#: The oldest core runs every module delegated in a test of its own.
+PLACES = [pytest.param(HERE, id="here"), pytest.param(THERE, id="delegated", marks=pytest.mark.newest_core)]
 
 
 @pytest.fixture(params=PLACES)
@@ -97,6 +100,7 @@ def test_qg_whitelist(sim: Simulator, playground: Playground, variables: dict[st
     assert calls(sim) == [QUERY]
 
 
+@pytest.mark.newest_core
 def test_a_failure_of_qg_whitelist_still_reports_what_was_done(
     sim: Simulator, playground: Playground, variables: dict[str, Any], where: str
 ) -> None:
@@ -136,6 +140,7 @@ def test_reading(sim: Simulator, playground: Playground, variables: dict[str, An
     assert calls(sim) == [QUERY, QUERY, QUOTA, QUOTA]
 
 
+@pytest.mark.newest_core
 def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     sim.configure(status="expired", options={"error_status": 400})
     places = dict(zip(OPTIONS, (HERE, THERE, HERE), strict=True))
@@ -156,6 +161,7 @@ def test_a_refusal_is_one_clear_error(sim: Simulator, playground: Playground, va
     assert calls(sim) == [QUERY, QUERY, QUOTA]
 
 
+@pytest.mark.newest_core
 def test_key_and_address_from_the_environment(sim: Simulator, playground: Playground) -> None:
     sim.configure(pwd="pass word", api_auth=True)
     places = dict(zip(OPTIONS, (HERE, THERE, HERE), strict=True))
@@ -167,6 +173,7 @@ def test_key_and_address_from_the_environment(sim: Simulator, playground: Playgr
     assert calls(sim) == [QUERY, ADD, QUERY, QUERY, QUOTA]
 
 
+@pytest.mark.newest_core
 def test_an_option_wins_over_the_environment(sim: Simulator, playground: Playground, where: str) -> None:
     text = play("qg_whitelist_info", "", where)
     environment = {"QG_KEY": "WRONGKEY", "QG_API_URL": "http://127.0.0.1:1"}

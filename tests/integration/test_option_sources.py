@@ -16,6 +16,8 @@ import pytest
 from harness import ADD, QUERY, Playground, assert_one_sentence
 from simulator_fixture import Simulator
 
+pytestmark = pytest.mark.measured
+
 CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: Each task is named after the source whose key the vendor must receive; a key is the name of its source.
 PLAYS = """

@@ -19,6 +19,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch imp
 from harness import QUERY, Operate, Playground, calls
 from simulator_fixture import Simulator
 
+pytestmark = pytest.mark.measured
+
 SHARED, FORMER, FOUND, STRANGER, LOST, OVER = (f"203.0.113.{n}" for n in (1, 2, 3, 9, 10, 11))
 #: 2026-05-04 09:30 in Beijing.
 MAY = 1777858200.0
@@ -47,6 +49,7 @@ def owner(host: str, inventory: str = "{{ 7 * 7 }}\n/etc/hosts", since: str = "0
     return {"host": host, "inventory_id": inventory, **times, "former": False, "already_present": False, **flags}
 
 
+@pytest.mark.newest_core
 def test_each_entry_names_its_hosts_and_those_without_one_are_listed(
     whitelist_info: Operate, common: dict[str, Any], sim: Simulator
 ) -> None:
@@ -68,6 +71,7 @@ def test_each_entry_names_its_hosts_and_those_without_one_are_listed(
     assert whitelist_info().keys() == result.keys() - {"entries", "unowned", "missing"}
 
 
+@pytest.mark.newest_core
 def test_owners_are_those_of_the_same_key(whitelist_info: Operate, common: dict[str, Any], sim: Simulator) -> None:
     remember("another-key", sim.api_url, Path(common["state_dir"]))
     sim.configure(whitelist=[SHARED])
@@ -75,6 +79,7 @@ def test_owners_are_those_of_the_same_key(whitelist_info: Operate, common: dict[
     assert (result["unowned"], result["missing"]) == ([SHARED], [])
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("stored", [True, False])
 def test_an_empty_list_is_read_again_before_all_entries_count_as_missing(
     whitelist_info: Operate, common: dict[str, Any], sim: Simulator, stored: bool
@@ -85,6 +90,7 @@ def test_an_empty_list_is_read_again_before_all_entries_count_as_missing(
     assert calls(sim) == [QUERY] * (1 + stored)
 
 
+@pytest.mark.newest_core
 def test_the_report_is_a_table_for_a_terminal(playground: Playground, sim: Simulator) -> None:
     remember(sim.key, sim.api_url, playground.state_dir)
     sim.configure(whitelist=[STRANGER, FOUND, FORMER, SHARED])

@@ -13,6 +13,8 @@ import pytest
 from harness import Playground, assert_one_sentence
 from simulator_fixture import Simulator
 
+pytestmark = pytest.mark.measured
+
 INVENTORY = "h1 ansible_connection=qg_spy\n"
 PLAY = """
 - hosts: h1
