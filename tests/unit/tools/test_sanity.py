@@ -53,6 +53,14 @@ def test_tests_that_are_not_in_the_archive_can_be_left_out(tmp_path: Path) -> No
     assert left == {"galaxy.yml", "tests", "tests/config.yml", "tests/simulator", "examples"}
 
 
+def test_imports_can_be_tried_on_some_pythons_only() -> None:
+    assert sanity.runs(PYTHONS, False, ["-v"]) == [["-v"]]
+    assert sanity.runs(PYTHONS[:1], True, ["-v"]) == [
+        ["--skip-test", "import", "-v"],
+        ["--test", "import", "--python", "3.12", "-v"],
+    ]
+
+
 def test_a_python_that_did_not_run_is_wrong() -> None:
     results = {name: reason for name, reason in RAN.items() if name != "import-python-3.13"}
     assert sanity.judge(LINES, results, PYTHONS, []) == ["the test import did not run on Python 3.13"]
