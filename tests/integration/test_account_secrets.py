@@ -107,7 +107,10 @@ def assert_silent(sim: Simulator, run: Run, playground: Playground, *others: str
                 assert encoded not in text, f"{where} holds {secret} in base64"
 
 
-@pytest.mark.parametrize("arguments", [(), ("--check", "--diff")], ids=["run", "check"])
+CHECK = pytest.param(("--check", "--diff"), id="check", marks=pytest.mark.newest_core)
+
+
+@pytest.mark.parametrize("arguments", [pytest.param((), id="run"), CHECK])
 def test_success(sim: Simulator, playground: Playground, variables: dict[str, Any], arguments: tuple[str, ...]) -> None:
     sim.agent(
         APP_ID,
@@ -186,6 +189,7 @@ def test_bad_options(sim: Simulator, playground: Playground, variables: dict[str
     assert_silent(sim, run, playground, AUTHKEY, *PASSWORDS)
 
 
+@pytest.mark.newest_core
 def test_a_mistake_beside_a_key_that_stands_in_the_playbook(sim: Simulator, playground: Playground) -> None:
     """Ansible shows the place of a mistake in the playbook: not so the lines with the key."""
     mistakes = ["timeout: soon", "timeout: 0", "at_least: much", "nonsense: 1"]
@@ -206,6 +210,7 @@ def test_a_mistake_beside_a_key_that_stands_in_the_playbook(sim: Simulator, play
     assert_silent(sim, run, playground)
 
 
+@pytest.mark.newest_core
 def test_credentials_of_the_environment(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     text = """
 - hosts: one
@@ -285,6 +290,7 @@ def test_secrets_in_a_loop_are_not_shown_either(
     assert_silent(sim, run, playground, AUTHKEY, *PASSWORDS, records=False)
 
 
+@pytest.mark.newest_core
 def test_secrets_over_a_connection_that_shows_them_are_refused(
     sim: Simulator, playground: Playground, variables: dict[str, Any]
 ) -> None:

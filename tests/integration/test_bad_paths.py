@@ -27,6 +27,7 @@ EMPTY, NUL = "it is empty", "it contains a NUL character"
 BAD = [("state_dir", "", EMPTY), ("state_dir", "a\0b", NUL), ("ca_path", "a\0b", NUL)]
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize(("option", "value", "reason"), BAD, ids=["no state_dir", "NUL in state_dir", "NUL in ca_path"])
 def test_a_path_that_names_no_file_is_refused_in_one_sentence(
     sim: Simulator, playground: Playground, option: str, value: str, reason: str
@@ -55,6 +56,7 @@ def test_a_path_that_names_no_file_is_refused_in_one_sentence(
     assert {name for name in made if "state" in name or "salt" in name} == set()
 
 
+@pytest.mark.newest_core
 def test_an_empty_environment_variable_counts_as_unset_and_does_not_mean_the_current_directory(
     sim: Simulator, playground: Playground
 ) -> None:

@@ -105,6 +105,7 @@ def assert_refuses(task: Task, *parts: str) -> None:
     assert "ip" not in task.result
 
 
+@pytest.mark.newest_core
 def test_an_address_is_reported_by_several_sources(ask: Asker) -> None:
     urls = ask.urls("ip", "json", "origin")
     asked = ask(
@@ -572,6 +573,7 @@ def test_wget2_writes_nothing_on_the_host(ask: Asker, tmp_path: Path) -> None:
 
 #: How csh, tcsh and fish differ from a POSIX shell in what they make of a quoted command: line feeds, exclamation marks
 #: and backslashes. All of them are in the command, the sources bring more.
+@pytest.mark.newest_core
 @pytest.mark.parametrize("shell", ["tcsh", "fish"])
 def test_a_host_whose_login_shell_is_not_a_posix_shell(ask: Asker, tmp_path: Path, shell: str) -> None:
     good = ask.urls("ip", "json")

@@ -111,6 +111,7 @@ def test_an_empty_selector_is_refused_before_any_call(
     assert sim.whitelist() == ["203.0.113.5", "203.0.113.6"]
 
 
+@pytest.mark.newest_core
 def test_a_delegated_task_refuses_an_empty_selector_too(
     sim: Simulator, playground: Playground, held: list[dict[str, Any]]
 ) -> None:
@@ -156,6 +157,7 @@ def test_the_lookup_refuses_an_empty_selector(sim: Simulator, playground: Playgr
     assert sim.journal() == []
 
 
+@pytest.mark.newest_core
 def test_a_required_list_that_is_null_is_refused(sim: Simulator, playground: Playground) -> None:
     for extra in ({}, {"delegate_to": "bastion"}):
         task = run_cases(sim, playground, [("qg_whitelist", {"ips": None}, "ips")], **extra).of("case 0")

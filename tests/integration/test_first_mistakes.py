@@ -129,6 +129,7 @@ def play(sim: Simulator, playground: Playground, cases: dict[str, dict[str, Any]
     ).ok()
 
 
+@pytest.mark.newest_core
 def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(
     sim: Simulator, playground: Playground, cases: dict[str, dict[str, Any]]
 ) -> None:
@@ -155,6 +156,7 @@ def test_each_first_mistake_is_one_sentence_with_the_option_and_the_fix(
     assert sim.journal() == []
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize(("options", "sentence"), WATCH)
 def test_a_first_mistake_in_a_rulebook_is_one_sentence(options: Options, sentence: str) -> None:
     with pytest.raises(OptionError) as refused:

@@ -147,6 +147,7 @@ def test_as_soon_as_one_host_needs_a_write_each_is_reported_by_the_second_task(f
     assert_one_write("another client has removed the first host", "h1")
 
 
+@pytest.mark.newest_core
 def test_what_is_taken_away_within_a_run_is_seen_when_the_role_comes_again(fleet: Fleet) -> None:
     fleet.put_in_sync()
     between = """
@@ -186,6 +187,7 @@ def test_trouble_at_rest_is_reported_to_every_host(fleet: Fleet) -> None:
     assert calls(fleet.sim) == [QUERY, QUERY]
 
 
+@pytest.mark.newest_core
 def test_a_host_that_has_failed_is_named_at_rest_as_well(fleet: Fleet) -> None:
     fleet.put_in_sync()
     fail = "{name: trouble, ansible.builtin.fail: {msg: broken}, when: inventory_hostname == 'h1'}"
@@ -211,6 +213,7 @@ def test_at_rest_wherever_the_state_is_kept(fleet: Fleet, state_dir: str) -> Non
     assert [path.name for path in (fleet.playground.root / "play").iterdir() if path.is_dir() and path != own] == []
 
 
+@pytest.mark.newest_core
 def test_where_the_lookup_cannot_find_the_state_all_is_right_but_slower(fleet: Fleet) -> None:
     defaults = {"group/qingguo.qgnet.qg": {"state_dir": str(fleet.playground.root / "elsewhere")}}
     header = f"module_defaults: {json.dumps(defaults)}"
@@ -222,6 +225,7 @@ def test_where_the_lookup_cannot_find_the_state_all_is_right_but_slower(fleet: F
     assert api_calls(run) == 1
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("header", ["strategy: free", "strategy: host_pinned"])
 def test_without_steps_each_host_speaks_for_itself(fleet: Fleet, header: str) -> None:
     fleet.put_in_sync()
@@ -260,6 +264,7 @@ def test_two_runs_at_once_share_the_memory_and_the_limits(fleet: Fleet, tmp_path
     assert fleet.sim.whitelist() == ["198.51.100.77"]
 
 
+@pytest.mark.newest_core
 def test_limit_touches_no_other_host(fleet: Fleet) -> None:
     fleet.run(arguments=["--limit", "h2,h4"]).ok()
     assert sorted(fleet.sim.whitelist()) == [public(2), public(4)]
@@ -289,7 +294,12 @@ def test_check_mode_writes_nothing_and_remembers_nothing(fleet: Fleet) -> None:
     assert changed(again) == set()
 
 
-@pytest.mark.parametrize("header", ["", "serial: 2", "strategy: free", "strategy: host_pinned"])
+def headers(*, both: str, newest: list[str]) -> list[Any]:
+    """The headers of a play: one for both cores, and those whose differences other tests see on both."""
+    return [both, *(pytest.param(header, marks=pytest.mark.newest_core) for header in newest)]
+
+
+@pytest.mark.parametrize("header", headers(both="", newest=["serial: 2", "strategy: free", "strategy: host_pinned"]))
 def test_a_first_host_that_has_failed_is_named_and_is_no_hindrance(fleet: Fleet, header: str) -> None:
     fail = "{name: trouble, ansible.builtin.fail: {msg: broken}, when: inventory_hostname == 'h1'}"
     run = fleet.run(play(header, before=fail))
@@ -302,6 +312,7 @@ def test_a_first_host_that_has_failed_is_named_and_is_no_hindrance(fleet: Fleet,
         assert calls(fleet.sim) == [QUERY, ADD, QUERY]
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("header", ["", "strategy: free"])
 def test_a_first_host_that_is_skipped_is_no_hindrance(fleet: Fleet, header: str) -> None:
     run = fleet.run(play(header, role="when: inventory_hostname != 'h1'")).ok()
@@ -310,7 +321,7 @@ def test_a_first_host_that_is_skipped_is_no_hindrance(fleet: Fleet, header: str)
     assert {host for summary in summaries(run) for host in summary["unreached_hosts"]} == set()
 
 
-@pytest.mark.parametrize("header", ["", "serial: 2", "strategy: free"])
+@pytest.mark.parametrize("header", headers(both="", newest=["serial: 2", "strategy: free"]))
 def test_an_unreachable_first_host_is_named_and_is_no_hindrance(fleet: Fleet, header: str, closed_port: int) -> None:
     fleet.lines["h1"] = f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed_port}"
     run = fleet.run(play(header))
@@ -374,6 +385,7 @@ def test_hosts_behind_one_address_share_it(fleet: Fleet) -> None:
     assert fleet.sim.whitelist() == []
 
 
+@pytest.mark.newest_core
 def test_two_groups_with_a_key_each(fleet: Fleet) -> None:
     fleet.sim.configure(OTHER_KEY)
     for host in ("h4", "h5", "h6"):
@@ -406,6 +418,7 @@ def test_the_key_of_a_host_wins_over_the_defaults_of_the_group(fleet: Fleet) -> 
     assert numeric(fleet.sim.whitelist(OTHER_KEY)) == fleet.all_addresses[3:]
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("header", ["", "strategy: free"])
 def test_the_role_twice_in_one_run_with_two_keys(fleet: Fleet, header: str) -> None:
     fleet.sim.configure(OTHER_KEY)
@@ -415,6 +428,7 @@ def test_the_role_twice_in_one_run_with_two_keys(fleet: Fleet, header: str) -> N
     assert fleet.sim.whitelist(OTHER_KEY) == ["198.51.100.9"]
 
 
+@pytest.mark.newest_core
 def test_registering_and_deregistering_in_one_run(fleet: Fleet) -> None:
     absent = play(role="vars: {egress_whitelist_state: absent}")
     fleet.run(play() + absent.lstrip("\n")).ok()
@@ -507,6 +521,7 @@ def test_an_inventory_of_another_name_is_another_fleet(fleet: Fleet) -> None:
     assert numeric(fleet.sim.whitelist()) == ["198.51.100.1"]
 
 
+@pytest.mark.newest_core
 def test_deregistering(fleet: Fleet) -> None:
     others = "198.51.100.77"
     fleet.put_in_sync()
@@ -688,6 +703,7 @@ def test_known_addresses_are_not_asked_for(fleet: Fleet) -> None:
     assert fleet.sim.control("GET", "/echo/ip")["calls"] == 0
 
 
+@pytest.mark.newest_core
 def test_without_addresses_and_detection_there_is_nothing_to_register(fleet: Fleet) -> None:
     run = fleet.run(variables={"egress_whitelist_detect": False}, arguments=["--limit", "h1"])
     assert run.of(DETECT).status == "failed"
@@ -787,6 +803,7 @@ PROBE = """
 """
 
 
+@pytest.mark.newest_core
 def test_the_proxy_lets_the_hosts_in_when_they_are_registered(fleet: Fleet) -> None:
     proxy = fleet.sim.configure(exit="198.51.100.200")["proxy_url"]
     echo = f"{fleet.sim.api_url}/ip"
@@ -824,6 +841,7 @@ def test_a_proxy_that_does_not_let_the_host_in_is_reported(fleet: Fleet) -> None
     assert task.result["changed"] is True
 
 
+@pytest.mark.newest_core
 def test_the_proof_is_left_out_in_check_mode(fleet: Fleet) -> None:
     fleet.run(arguments=["--check"], egress_whitelist_verify_proxy="http://127.0.0.1:1").ok()
 
@@ -844,6 +862,7 @@ def test_the_playbooks_of_the_collection(fleet: Fleet) -> None:
     assert fleet.sim.whitelist() == []
 
 
+@pytest.mark.newest_core
 def test_the_playbooks_of_the_collection_within_another_one(fleet: Fleet) -> None:
     for name, listed in (("register", fleet.all_addresses), ("deregister", [])):
         fleet.run(f"- ansible.builtin.import_playbook: qingguo.qgnet.{name}\n").ok()
@@ -874,6 +893,7 @@ def test_the_task_cannot_be_delegated(fleet: Fleet) -> None:
     assert calls(fleet.sim) == []
 
 
+@pytest.mark.newest_core
 def test_registering_without_detecting_is_reported(fleet: Fleet) -> None:
     text = """
 - hosts: h1

@@ -202,6 +202,7 @@ FILTERS: list[tuple[list[dict[str, Any]], list[str]]] = [
 ]
 
 
+@pytest.mark.newest_core
 def test_include_and_exclude_filters(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("1"), service("2"), service("3"), service("4", Bandwidth="100")])
     files = [
@@ -337,6 +338,7 @@ def test_strict(cloud: Cloud) -> None:
     assert "Could not set x for host 1" in " ".join(run.stderr.split())
 
 
+@pytest.mark.newest_core
 def test_the_graph(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("1"), service("2", System_name="windows 2012")])
     run = cloud.run({"default_groups": ["line", "os"]}, "--graph")
@@ -346,6 +348,7 @@ def test_the_graph(cloud: Cloud) -> None:
     ]
 
 
+@pytest.mark.newest_core
 def test_the_example_of_the_documentation(cloud: Cloud) -> None:
     cloud.sim.agent(instances={"104": 40})
     text = yaml.safe_dump(yaml.safe_load(EXAMPLES), allow_unicode=True, sort_keys=False)
@@ -403,6 +406,7 @@ PING = """
 """
 
 
+@pytest.mark.newest_core
 def test_a_flushed_cache_is_read_again(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=[service("1")])
     file = str(cloud.file(cached(playground)))
@@ -412,6 +416,7 @@ def test_a_flushed_cache_is_read_again(cloud: Cloud, playground: Playground) -> 
         assert run.of("it").result["msg"] == "198.51.100.1 node-1"
 
 
+@pytest.mark.newest_core
 def test_refresh_inventory_reads_again(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=[service("1")])
     play = "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ansible.builtin.meta: refresh_inventory\n"
@@ -591,6 +596,7 @@ def test_a_bad_value_in_the_environment(cloud: Cloud) -> None:
     assert "timeout" in cloud.refused({}, QG_TIMEOUT="soon")
 
 
+@pytest.mark.newest_core
 def test_requests_are_needed_only_for_a_question(cloud: Cloud, playground: Playground) -> None:
     cloud.sim.agent(instances=[service("1")])
     (playground.root / "without").mkdir()

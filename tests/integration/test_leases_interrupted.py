@@ -38,6 +38,7 @@ def room_and_brief_polls(scenario: LeaseScenario, monkeypatch: pytest.MonkeyPatc
     settle_after(monkeypatch, scenario.options["max_wait"])
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
 def test_an_allocation_of_a_killed_run_is_not_paid_for_again(
     scenario: LeaseScenario, playground: Playground, minute: float, ending: signal.Signals
@@ -58,6 +59,7 @@ def test_an_allocation_of_a_killed_run_is_not_paid_for_again(
     assert scenario.writes() == [ALLOCATE]
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("options", [{"all": True}, {"count": 2}], ids=["all", "count"])
 def test_an_interrupted_replacement_is_paid_for_once_if_the_task_runs_again(
     scenario: LeaseScenario, minute: float, options: dict[str, Any]
@@ -81,6 +83,7 @@ def test_an_interrupted_replacement_is_paid_for_once_if_the_task_runs_again(
     assert scenario.writes() == [REPLACE, REPLACE]
 
 
+@pytest.mark.newest_core
 def test_check_mode_neither_waits_for_an_unresolved_call_nor_writes(
     scenario: LeaseScenario, minute: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +100,7 @@ def test_check_mode_neither_waits_for_an_unresolved_call_nor_writes(
     assert len(scenario.books().paid) == 2
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("shown", [False, True], ids=["never shown", "shown before"])
 def test_a_list_that_lags_makes_no_run_pay_again(scenario: LeaseScenario, shown: bool) -> None:
     """The leases are released before the list has ever shown them, or while it still shows them."""

@@ -300,6 +300,7 @@ CALLING = [
 ]
 
 
+@pytest.mark.newest_core
 def test_a_refusal_is_one_clear_error(stage: Stage) -> None:
     stage.sim.configure(status="expired", options={"error_status": 400})
     tasks = [task(module, module, options, place, IGNORE) for module, options, place in CALLING]
@@ -626,6 +627,7 @@ def through(server: str, url: str) -> str:
         return session.get(url, proxies={"http": server}, timeout=5).text.strip()
 
 
+@pytest.mark.newest_core
 def test_a_leased_proxy_works(stage: Stage) -> None:
     stage.sim.configure(whitelist=["127.0.0.1"])
     leases = stage.task("qg_proxy_allocate", "count: 2").result["leases"]
@@ -633,6 +635,7 @@ def test_a_leased_proxy_works(stage: Stage) -> None:
         assert through(f"http://{lease['server']}", f"{stage.sim.api_url}/ip") == lease["ip"]
 
 
+@pytest.mark.newest_core
 def test_a_proxy_of_the_pool_works(stage: Stage) -> None:
     stage.sim.configure(plan={"kind": "dynamic_shared"}, whitelist=["127.0.0.1"])
     [lease] = stage.task("qg_proxy_pool_info").result["pool"]
@@ -726,6 +729,7 @@ def test_a_failure_is_reported_with_proxy_url_too(stage: Stage) -> None:
     assert_silent(run, stage)
 
 
+@pytest.mark.newest_core
 def test_an_unknown_outcome_is_reported_with_proxy_url_too(stage: Stage) -> None:
     """The user learns that a lease may be paid for; what is known of it stays hidden."""
     stage.sim.configure(pwd=PWD, api_auth=True)
@@ -835,6 +839,7 @@ def test_what_the_vendor_lists_counts_unless_it_must_last(scenario: LeaseScenari
     assert result["count"] == 1
 
 
+@pytest.mark.newest_core
 def test_key_and_address_from_the_environment(stage: Stage) -> None:
     stage.sim.configure(pwd="pass word", api_auth=True)
     text = PLAY.format(module="qg_proxy_allocate", options="count: 1", extra=stage.extra)
@@ -844,6 +849,7 @@ def test_key_and_address_from_the_environment(stage: Stage) -> None:
     assert len(stage.sim.leases()) == 1
 
 
+@pytest.mark.newest_core
 def test_state_of_the_runs_is_found_in_its_directory(stage: Stage, tmp_path: Path) -> None:
     directory = tmp_path / "somewhere"
     stage.run("qg_proxy_allocate", f"count: 1, area_id: {QUANZHOU}, state_dir: {directory}").ok()

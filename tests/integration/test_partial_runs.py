@@ -120,6 +120,7 @@ def test_exact_is_refused_after_a_host_has_failed(scene: Scene) -> None:
     scene.assert_refused(scene.run(failing=["w2"]), "w2")
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("extra", ["", "delegate_to: bastion"], ids=["here", "delegated"])
 def test_allow_partial_lets_exact_through(scene: Scene, extra: str) -> None:
     (task,) = scene.run(arguments=["--limit", "w3"], options="allow_partial: true", extra=extra)
@@ -127,6 +128,7 @@ def test_allow_partial_lets_exact_through(scene: Scene, extra: str) -> None:
     assert scene.sim.whitelist() == ADDRESSES[2:]
 
 
+@pytest.mark.newest_core
 def test_other_states_do_not_care_about_the_limit(scene: Scene) -> None:
     playbook = PLAY.format(header="", options="", extra="").replace("state: exact", "state: present")
     (task,) = scene.run(playbook, arguments=["--limit", "w3"])

@@ -578,6 +578,7 @@ LOOKUPS: dict[str, Callable[[Simulator], str]] = {
 }
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("way", LOOKUPS)
 def test_the_lookup(account: Account, playground: Playground, way: str) -> None:
     account.use("share").ok("allocate", count=2)

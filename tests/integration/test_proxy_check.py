@@ -208,6 +208,7 @@ def said(body: bytes, status: str = "200 OK") -> bytes:
 # --- many at once
 
 
+@pytest.mark.newest_core
 def test_50_leases_are_checked_by_one_task_with_one_command(check: Checker) -> None:
     leases = check.lease(50)
     cases = {"all": {"proxies": leases, "expect": "lease", "min_working": 50}}
@@ -267,6 +268,7 @@ def test_hundreds_of_proxies(check: Checker) -> None:
 # --- how proxies are named
 
 
+@pytest.mark.newest_core
 def test_a_proxy_is_given_in_several_ways(check: Checker) -> None:
     lease, other = check.lease(2)
     ways = [lease["server"], f"http://{lease['server']}", lease, {**lease, "ip": other["ip"]}, other["server"]]

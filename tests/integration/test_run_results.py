@@ -89,11 +89,11 @@ BROKEN = "{name: trouble, ansible.builtin.fail: {msg: broken}, when: inventory_h
     ("header", "arguments", "fates"),
     [
         pytest.param("", [], FATES, id="linear"),
-        pytest.param("serial: 4", [], FATES, id="serial"),
+        pytest.param("serial: 4", [], FATES, id="serial", marks=pytest.mark.newest_core),
         pytest.param("strategy: free", [], FATES, id="free"),
-        pytest.param("strategy: host_pinned", [], FATES, id="host_pinned"),
+        pytest.param("strategy: host_pinned", [], FATES, id="host_pinned", marks=pytest.mark.newest_core),
         pytest.param("", ["--check"], PREDICTED, id="check"),
-        pytest.param("", ["--limit", "h2,h4,h7,localhost"], LIMITED, id="limit"),
+        pytest.param("", ["--limit", "h2,h4,h7,localhost"], LIMITED, id="limit", marks=pytest.mark.newest_core),
     ],
 )
 def test_every_host_has_the_right_variables(
@@ -194,6 +194,7 @@ def test_plays_use_the_variables_of_a_fleet_in_sync_and_of_one_that_failed(fleet
         assert "QGNOKEY1" not in json.dumps(reasons)
 
 
+@pytest.mark.newest_core
 def test_verify_changes_nothing_and_fails_only_if_register_would_change_something(fleet: Fleet) -> None:
     fleet.put_in_sync()
     verify, check = "qingguo.qgnet.verify", "Fail if anything would be changed"
@@ -216,6 +217,7 @@ def test_verify_changes_nothing_and_fails_only_if_register_would_change_somethin
     assert calls(fleet.sim) == [QUERY]
 
 
+@pytest.mark.newest_core
 def test_prune_removes_the_addresses_of_hosts_that_left_the_inventory(fleet: Fleet) -> None:
     fleet.playground.environment["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "true"
     common = {"egress_whitelist_inventory_id": "fleet", "egress_whitelist_prune": "true"}

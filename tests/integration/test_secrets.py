@@ -144,7 +144,10 @@ def failures(run: Run) -> int:
     return sum(task.status == "failed" for task in run.tasks)
 
 
-@pytest.mark.parametrize("arguments", [("--check", "--diff"), ("--diff",)])
+CHECK = pytest.param(("--check", "--diff"), id="check", marks=pytest.mark.newest_core)
+
+
+@pytest.mark.parametrize("arguments", [CHECK, pytest.param(("--diff",), id="run")])
 def test_success(sim: Simulator, playground: Playground, variables: dict[str, Any], arguments: tuple[str, ...]) -> None:
     run = everything(playground, variables, *arguments)
     assert failures(run) == 0, run.output
@@ -299,6 +302,7 @@ def test_a_state_directory_that_cannot_be_used(playground: Playground, variables
     assert_silent(run, playground)
 
 
+@pytest.mark.newest_core
 def test_a_mistake_beside_a_key_that_stands_in_the_playbook(playground: Playground, variables: dict[str, Any]) -> None:
     """Ansible shows the place of a mistake in the playbook: not so the lines with the key."""
     mistakes = ["timeout: soon", "timeout: 0", "ips: [nonsense]", "state: nonsense", "nonsense: 1"]
@@ -319,6 +323,7 @@ def test_a_mistake_beside_a_key_that_stands_in_the_playbook(playground: Playgrou
     assert_silent(run, playground)
 
 
+@pytest.mark.newest_core
 def test_secrets_of_the_environment(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     text = """
 - hosts: one

@@ -98,6 +98,7 @@ def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, pla
     assert PASSWORD not in run.output
 
 
+@pytest.mark.newest_core
 @pytest.mark.parametrize("tool", ["curl", "python3", "wget"])
 def test_50_labels_are_checked_by_one_task(sim: Simulator, playground: Playground, tmp_path: Path, tool: str) -> None:
     sim.configure(whitelist=["127.0.0.1"], tunnel={"mode": "request", "ttl": 60, "exits": 200})

@@ -77,6 +77,7 @@ def stopped_writer(sim: Simulator, playground: Playground) -> Iterator[int]:
     process.join(20)
 
 
+@pytest.mark.newest_core
 def test_hosts_that_wait_for_the_same_thing_show_it_once(
     sim: Simulator, playground: Playground, minute: float, stopped_writer: int
 ) -> None:
