@@ -3,7 +3,9 @@
 
 """The store that tests run over: a state directory, or for the fixture ``every_store`` a database in its place.
 
-A test names a directory, and gets a store that all who name the same directory share.
+A test names a directory, and gets a store that all who name the same directory share. With
+``pytest.mark.usefixtures("every_store")``, it runs over both. A ``conftest.py`` imports the fixture, and calls
+:func:`drop_databases` after each test.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
@@ -95,6 +98,17 @@ def databases(server: Access) -> Iterator[None]:
     finally:
         _databases.drop()
         _databases = None
+
+
+# Of the module, since the tests of Hypothesis would not take one of the function.
+@pytest.fixture(scope="module", params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.newest_core)])
+def every_store(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the test run over a state directory, and over a database."""
+    if request.param == SQLITE:
+        yield
+        return
+    with databases(request.getfixturevalue("database_server")):
+        yield
 
 
 def drop_databases() -> None:

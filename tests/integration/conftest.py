@@ -24,8 +24,9 @@ from fleet_kit import Fleet
 from harness import LAUNCHER, Operate, Playground, Result, operate
 from simulator_fixture import Simulator, sim, simulator, simulator_arguments
 from store_fixture import database_server, database_url
+from stores import drop_databases, every_store, state_options
 
-__all__ = ["database_server", "database_url", "sim", "simulator", "simulator_arguments"]
+__all__ = ["database_server", "database_url", "every_store", "sim", "simulator", "simulator_arguments"]
 
 HERE = Path(__file__).resolve().parent
 COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
@@ -61,6 +62,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("newest_core")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Give each test empty databases."""
+    drop_databases()
+
+
 @pytest.fixture
 def minute(simulator: Simulator) -> float:
     """The simulator's minute, in seconds."""
@@ -87,7 +94,7 @@ def haste(monkeypatch: pytest.MonkeyPatch, minute: float) -> None:
 @pytest.fixture
 def common(sim: Simulator, tmp_path: Path) -> dict[str, Any]:
     """The common options for the simulator."""
-    return {"key": sim.key, "api_url": sim.api_url, "state_dir": str(tmp_path / "state"), "timeout": 2.0}
+    return {"key": sim.key, "api_url": sim.api_url, **state_options(tmp_path / "state"), "timeout": 2.0}
 
 
 @pytest.fixture

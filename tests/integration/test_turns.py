@@ -25,6 +25,7 @@ from crowd import CLIENT, MOMENTS, OPERATION, add_one, mortal
 from fleet_kit import REGISTER, Fleet, play, reports
 from harness import ADD, DEL, QUERY, Operate, Playground, Result, assert_one_sentence, block, calls, numeric
 from simulator_fixture import Simulator, running_simulator
+from stores import open_store, state_options
 
 OTHER_KEY = "QGOTHER1"
 
@@ -38,7 +39,7 @@ class Crowd:
     tasks: list[Callable[[], Result]] = field(default_factory=list)
 
     def state(self) -> Any:
-        return importlib.import_module(f"{CLIENT}._store.state").State(str(self.directory))
+        return open_store(self.directory)
 
     @contextlib.contextmanager
     def holding(self, expected: int) -> Iterator[None]:
@@ -47,7 +48,7 @@ class Crowd:
         queue_for = importlib.import_module(f"{CLIENT}._whitelist.batch").queue_for
         parse = importlib.import_module(f"{CLIENT}._task.options").ProxyApiOptions.parse
         defaults = {"pwd": None, "timeout": 10.0, "max_wait": 300.0, "validate_certs": True, "ca_path": None}
-        options = parse({"state_dir": str(self.directory), **defaults, **self.options})
+        options = parse({**state_options(self.directory), **defaults, **self.options})
         held = threading.Event()
 
         def write(_requests: Sequence[Any]) -> Any:
@@ -100,6 +101,7 @@ def assert_diff(result: Result) -> None:
     assert after == set(result["whitelist"])
 
 
+@pytest.mark.usefixtures("every_store")
 def test_forty_waiting_tasks_cost_one_round(whitelist: Operate, sim: Simulator, crowd: Crowd) -> None:
     ips = block(40)
     sim.configure(whitelist=["198.51.100.77", *ips[:10]])
@@ -289,6 +291,7 @@ def test_a_task_that_is_stopped_while_it_reads_keeps_no_other_waiting_for_longer
     assert whitelist(["203.0.113.2"])["added"] == ["203.0.113.2"], "the lock of a dead process is free"
 
 
+@pytest.mark.usefixtures("every_store")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_leader_affects_only_its_own_request(sim: Simulator, crowd: Crowd, minute: float, moment: str) -> None:
     ips = block(9)

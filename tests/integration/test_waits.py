@@ -67,7 +67,7 @@ def write_and_stop(params: dict[str, Any]) -> None:
 def stopped_writer(sim: Simulator, playground: Playground) -> Iterator[int]:
     """A process of another run that has the write lock; its number."""
     params: dict[str, Any] = {"key": sim.key, "pwd": None, "api_url": sim.api_url, "timeout": 10.0, "max_wait": 300.0}
-    params |= {"validate_certs": True, "ca_path": None, "state_dir": str(playground.state_dir)}
+    params |= {"validate_certs": True, "ca_path": None, "state_dir": str(playground.state_dir), "state_url": None}
     process = multiprocessing.get_context("fork").Process(target=write_and_stop, args=(params,))
     process.start()
     assert process.pid is not None

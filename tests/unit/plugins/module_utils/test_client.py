@@ -63,6 +63,7 @@ def options(tmp_path: Path, **changes: Any) -> dict[str, Any]:
         "validate_certs": True,
         "ca_path": None,
         "state_dir": str(tmp_path / "state"),
+        "state_url": None,
     }
     return {**defaults, **changes}
 

@@ -106,7 +106,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return HttpResponse(200, json.dumps(BODIES[endpoint]), {})
 
     monkeypatch.setattr(Transport, "_exchange", exchange)
-    return {"key": KEY, "pwd": "pass-of-demo", "state_dir": str(tmp_path / "state"), "max_wait": 0.0}
+    return {"key": KEY, "pwd": "pass-of-demo", "state_dir": str(tmp_path / "state"), "state_url": None, "max_wait": 0.0}
 
 
 def run(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
