@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from .._core.errors import OptionError
 from .directory import StateError
@@ -77,12 +77,17 @@ class ServerAddress:
         from psycopg import Error
         from psycopg.conninfo import conninfo_to_dict
 
+        unreadable = OptionError(
+            f"{OPTION} cannot be read: {fix}, and write special characters of a password in percent-encoding."
+        )
+        # libpq would take a part of such a password for the name of a host or a database, which messages show.
+        user, has_user, place = url.partition("://")[2].partition("?")[0].partition("@")
+        if has_user and ("/" in user or "@" in place):
+            raise unreadable
         try:
             given = conninfo_to_dict(url)
         except Error:
-            raise OptionError(
-                f"{OPTION} cannot be read: {fix}, and write special characters of a password in percent-encoding."
-            ) from None
+            raise unreadable from None
         return cls(url, frozenset(given), _describe(given))
 
     @property
@@ -93,17 +98,12 @@ class ServerAddress:
 
 def url_secrets(url: str | None) -> frozenset[str]:
     """Return what is secret in the URL of a database, whether or not it is a valid one."""
-    try:
-        parts = urlsplit(url or "")
-        found = {parts.password or "", unquote(parts.password or "")}
-        found.update(
-            unquote(value)
-            for name, _equals, value in (each.partition("=") for each in parts.query.split("&"))
-            if "password" in name
-        )
-    except ValueError:
-        return frozenset()
-    return frozenset(filter(None, found))
+    address = (url or "").partition("://")[2]
+    # libpq ends a password at the first "@"; the user may mean the last one.
+    written = {address[: max(end, 0)].partition(":")[2] for end in (address.find("@"), address.rfind("@"))}
+    parameters = (each.partition("=") for each in address.partition("?")[2].split("&"))
+    written.update(value for name, _equals, value in parameters if "password" in name)
+    return frozenset(filter(None, written | {unquote(text) for text in written}))
 
 
 def import_psycopg() -> None:

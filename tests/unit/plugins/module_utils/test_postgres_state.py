@@ -107,6 +107,8 @@ def test_an_address_that_cannot_be_used_is_refused_in_a_sentence_without_its_pas
         "QG-secret": "state_url (environment QG_STATE_URL) is not a URL: give the URL of a PostgreSQL database",
         "mysql://u:wrong-secret@h/d": "begins with mysql://: give the URL of a PostgreSQL database",
         f"{user}@[::1:{place}": "cannot be read",
+        "postgresql://u:p@wrong-secret@h/d": "cannot be read",
+        "postgresql://u:1/wrong-secret@h/d": "cannot be read",
         wrong: "password authentication failed",
         f"{database_url}none": "does not exist. Check the name of the database",
         f"{database_url}?sslmode=require": "does not support SSL, but SSL was required. Set up TLS",
@@ -124,8 +126,11 @@ def test_the_password_may_be_outside_the_address(database_url: str, monkeypatch:
     (password,) = url_secrets(database_url)
     monkeypatch.setenv("PGPASSWORD", password)
     open_state(database_url.replace(f":{password}@", "@")).close()
-    assert url_secrets("postgresql://h/d?user=u&password=p%40w") == {"p@w"}
+    assert url_secrets("postgresql://h/d?user=u&password=p%40w") == {"p%40w", "p@w"}
     assert url_secrets("postgresql://u:p%40w@h/d") == {"p%40w", "p@w"}
+    # One that is not encoded, as a user may mistype it, or as libpq accepts it.
+    assert "p@/w" in url_secrets("postgresql://u:p@/w@h/d")
+    assert "p?w" in url_secrets("postgresql://u:p?w@h/d?application_name=a@b")
     assert url_secrets(None) == url_secrets("postgresql://[::1/d") == frozenset()
 
 
