@@ -146,32 +146,41 @@ class RegistrationStore:
 
         An address that was added or given once is not found later, whichever hosts have it then.
         """
+        own = {host.host: host for host in hosts}
+        inventory = (self._key, self._inventory)
         with self._store.transaction() as database:
             query = "SELECT DISTINCT ip FROM registrations WHERE key = ? AND found = 0"
             confirmed = {ip for (ip,) in database.execute(query, (self._key,))}
+            # A statement for each host would take a round trip to the server of a database for each.
+            columns = "host, ip, found, missing_since, registered_at"
+            query = f"SELECT {columns} FROM registrations WHERE key = ? AND inventory = ?"
+            known = {(name, ip): tuple(values) for name, ip, *values in database.execute(query, inventory)}
             new = (False, None, self._store.now())
-            of_host = "FROM registrations WHERE key = ? AND inventory = ? AND host = ?"
-            for own in hosts:
-                named = (self._key, self._inventory, own.host)
-                rows = database.execute(f"SELECT ip, found, missing_since, registered_at {of_host}", named)
-                known = {ip: tuple(values) for ip, *values in rows}
-                found = own.found.difference(confirmed)
-                database.execute(f"DELETE {of_host}", named)
-                entries = [(ip, False, ip in found, *known.get(ip, new)[1:]) for ip in sorted(own.registered)]
-                entries += [(ip, True, *known.get(ip, new)) for ip in sorted(own.former - own.registered)]
-                database.executemany(
-                    "INSERT INTO registrations (key, inventory, host, ip, former, found, missing_since, registered_at) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [(*named, *entry) for entry in entries],
-                )
+            entries: list[tuple[object, ...]] = []
+            for name, host in own.items():
+                found = host.found.difference(confirmed)
+                for ip in sorted(host.registered):
+                    entries.append((*inventory, name, ip, False, ip in found, *known.get((name, ip), new)[1:]))
+                for ip in sorted(host.former - host.registered):
+                    entries.append((*inventory, name, ip, True, *known.get((name, ip), new)))
+            database.executemany(
+                "DELETE FROM registrations WHERE key = ? AND inventory = ? AND host = ?",
+                [(*inventory, name) for name in own],
+            )
+            database.executemany(
+                "INSERT INTO registrations (key, inventory, host, ip, former, found, missing_since, registered_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                entries,
+            )
             self._clear_found(database)
 
     def _clear_found(self, database: Connection) -> None:
         """Clear ``found`` for all hosts of an address that was added or given for one of them."""
-        database.execute(
-            "UPDATE registrations SET found = 0 WHERE key = ? AND found = 1 "
-            "AND ip IN (SELECT ip FROM registrations WHERE key = ? AND found = 0)",
-            (self._key, self._key),
+        # In one statement, a server without statistics of new rows would read all of them for each of them.
+        query = "SELECT ip FROM registrations WHERE key = ? GROUP BY ip HAVING min(found) = 0 AND max(found) = 1"
+        database.executemany(
+            "UPDATE registrations SET found = 0 WHERE key = ? AND ip = ?",
+            [(self._key, ip) for (ip,) in database.execute(query, (self._key,))],
         )
 
     def prune_missing(self, whitelist: Collection[str]) -> None:
