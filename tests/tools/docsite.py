@@ -19,6 +19,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
+import landing
 import workspace
 import yaml
 
@@ -133,10 +134,10 @@ def write_english(source: Path) -> None:
     # In the navigation, a name is enough.
     text = re.sub(r"^    ((\w+)_(?:filter|inventory|lookup|module|role))$", r"    \2 <\1>", text, flags=re.MULTILINE)
     (source / "reference.rst").write_text(text, encoding="utf-8")
-    template = (SETTINGS / "index.en.rst").read_text(encoding="utf-8")
-    index.write_text(
-        template.replace("{guides}", "\n".join(f"   docsite/{name}" for name in guides())), encoding="utf-8"
-    )
+    template = SETTINGS / "index.en.rst"
+    text = take_pictures(template.read_text(encoding="utf-8"), template, source)
+    text = landing.write(text, "en", [f"   docsite/{name}" for name in guides()], source)
+    index.write_text(text, encoding="utf-8")
     for path in (source / "docsite").glob("*.rst"):
         text = take_pictures(
             path.read_text(encoding="utf-8"), ROOT / "docs" / "docsite" / "rst" / path.name, path.parent
@@ -160,9 +161,10 @@ def write_chinese(source: Path) -> None:
         text = re.sub(r"^\[English\]\(\S+\)\n\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
         text = join_lines(link_modules(take_pictures(rewrite(text, path, places), path, source)))
         (source / f"{name}.md").write_text(text, encoding="utf-8")
-    template = (SETTINGS / "index.zh-CN.md").read_text(encoding="utf-8")
-    template = join_lines(template)
-    (source / "index.md").write_text(template.replace("{guides}", "\n".join(guides())), encoding="utf-8")
+    template = SETTINGS / "index.zh-CN.md"
+    text = rewrite(template.read_text(encoding="utf-8"), template, places)
+    text = join_lines(take_pictures(text, template, source))
+    (source / "index.md").write_text(landing.write(text, "zh-CN", guides(), source), encoding="utf-8")
 
 
 def sphinx(language: str, source: Path, target: Path) -> bool:
@@ -261,8 +263,13 @@ FRONT = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>qingguo.qgnet</title>
 <link rel="icon" href="en/_static/icon.svg">
+<style>
+:root { color-scheme: light dark; font: 1.25rem system-ui, sans-serif; }
+body { display: grid; place-content: center; min-height: 90vh; text-align: center; }
+</style>
 </head>
 <body>
+<h1>qingguo.qgnet</h1>
 <p><a href="en/index.html" lang="en" hreflang="en">English</a></p>
 <p><a href="zh-CN/index.html" lang="zh-CN" hreflang="zh-CN">简体中文</a></p>
 </body>
