@@ -21,6 +21,7 @@ ROOT = workspace.ROOT
 #: What belongs in; a star stands for any number of folders as well.
 BELONGS = (
     "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "FILES.json",
     "LICENSE",

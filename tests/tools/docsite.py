@@ -29,7 +29,11 @@ BUILD = workspace.CACHE / "docs"
 SITE = BUILD / "html"
 COLLECTION = f"{workspace.NAMESPACE}.{workspace.NAME}"
 #: Documents of the checkout that the English site has, by their name there.
-PROJECT = {"contributing": "CONTRIBUTING.md", "security": "SECURITY.md"}
+PROJECT = {
+    "contributing": "CONTRIBUTING.md",
+    "code_of_conduct": "CODE_OF_CONDUCT.md",
+    "security": "SECURITY.md",
+}
 #: Elements that a browser fetches by itself, and the attribute that says from where.
 FETCHED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
 _MARKDOWN_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")

@@ -23,9 +23,10 @@ PLACES = {
     "galaxy.yml": (r"^version: ", r"$"),
     "plugins/module_utils/_core/version.py": (r'^VERSION = "', r'"$'),
 }
-#: Documents that name the archive.
+#: Documents that name the archive, or the version to install.
 DOCUMENTS = ("README.md", "README.zh-CN.md", "docs/docsite/rst/*.rst", "docs/zh-CN/*.md")
 ARCHIVE = rf"{workspace.NAMESPACE}-{workspace.NAME}-"
+INSTALLED = rf"{workspace.NAME}(?::==|\.git,|\n +version: )"
 SEMANTIC = r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)"
 
 COMMANDS = (
@@ -89,6 +90,7 @@ def write_version(root: Path, version: str) -> None:
     for pattern in DOCUMENTS:
         for path in sorted(root.glob(pattern)):
             written(path, rf"({ARCHIVE}){SEMANTIC}(\.tar\.gz)", version)
+            written(path, rf"({INSTALLED}){SEMANTIC}(\b)", version)
 
 
 def main(arguments: Sequence[str]) -> int:

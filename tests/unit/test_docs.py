@@ -89,8 +89,9 @@ def test_the_readme_of_the_role_lists_every_variable_in_order() -> None:
 def test_each_guide_is_linked(guide: str) -> None:
     sections = yaml.safe_load((ROOT / "docs" / "docsite" / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
     assert guide in [name for section in sections for name in section["toctree"]]
-    assert f"(docs/docsite/rst/{guide}.rst)" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"(docs/zh-CN/{guide}.md)" in (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+    for readme, place in (("README.md", f"docsite/rst/{guide}.rst"), ("README.zh-CN.md", f"zh-CN/{guide}.md")):
+        text = (ROOT / readme).read_text(encoding="utf-8")
+        assert re.search(rf"^\[{guide}\]: https://\S+/blob/main/docs/{re.escape(place)}$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("guide", GUIDES)

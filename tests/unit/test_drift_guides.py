@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The defaults that guides and READMEs tell, in tables and in sentences, are those of the code."""
+"""The defaults that guides tell, in tables and in sentences, are those of the code."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ from simulator.keys import options, plans
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "egress_whitelist"
 LANGUAGES = ["en", "zh-CN"]
-READMES = {"en": "README.md", "zh-CN": "README.zh-CN.md"}
 LOOKUP = yaml.safe_load(proxy.DOCUMENTATION)["options"]
 
 
@@ -113,20 +112,21 @@ def test_the_readme_of_the_role_says_what_the_argument_spec_says(name: str) -> N
 
 
 def env_rows(language: str) -> dict[str, dict[str, str]]:
-    rows = markdown_rows(read(READMES[language]))
+    rows = rows_of("authentication", language)
     return {plain(row[first]): row for row in rows if re.match(r"`QG_", row[first := next(iter(row))])}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_readme_lists_the_environment_variables_with_their_defaults(language: str) -> None:
+def test_the_environment_variables_with_their_aliases_and_defaults(language: str) -> None:
     declared: Spec = {**PROXY_API_OPTIONS, **PRODUCT_OPTIONS, **ACCOUNT_API_OPTIONS}
     rows = env_rows(language)
     assert {variable: plain(list(row.values())[1]) for variable, row in rows.items()} == {
         option["fallback"][1][0]: name for name, option in declared.items() if "fallback" in option
     }
     for row in rows.values():
-        _variable, name, meaning = row.values()
-        reported = re.search(r"(?:, `?(\S+?)`? by default|默认 `?([^`]+)`?)$", meaning)
+        _variable, name, aliases, meaning = row.values()
+        assert re.findall("`(.+?)`", aliases) == declared[plain(name)].get("aliases", [])
+        reported = re.search(r"(?:, `?(\S+?)`? by default|,默认 `?([^`]+)`?)$", meaning)
         default = declared[plain(name)].get("default")
         assert (reported and (reported[1] or reported[2])) == (None if default is None else written(default)), name
 

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the READMEs list is what there is, codes and defaults are documented as they are, and links lead somewhere."""
+"""What the contents list is what there is, codes and defaults are documented as they are, and links lead somewhere."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections import Counter
@@ -36,45 +37,32 @@ def stems(pattern: str) -> set[str]:
     return {path.stem for path in ROOT.glob(pattern) if not path.stem.startswith("_")}
 
 
-def first_cells(readme: str) -> list[str]:
-    """What the first cells of the tables of a README name, in their order."""
-    return re.findall(r"^\| \[?`([\w.]+)`(?:\]\([^)]+\))? \|", read(readme), re.MULTILINE)
+def contents(language: str) -> list[str]:
+    """What the guide lists in the first cells of its tables, in their order."""
+    if language == "zh-CN":
+        return re.findall(r"^\| `([\w.]+)` \|", read("docs/zh-CN/contents.md"), re.MULTILINE)
+    rows = re.findall(
+        r"^   \* - (?::ansplugin:`(\S+) <|``(\S+)``)", read("docs/docsite/rst/contents.rst"), re.MULTILINE
+    )
+    return [plugin or playbook for plugin, playbook in rows]
 
 
-@pytest.mark.parametrize("readme", READMES)
-@pytest.mark.parametrize(
-    ("kind", "pattern", "prefix"),
-    [
-        ("module", "plugins/modules/*.py", ""),
-        ("filter", "plugins/filter/*.py", "qingguo.qgnet."),
-        ("lookup", "plugins/lookup/*.py", "qingguo.qgnet."),
-        ("inventory", "plugins/inventory/*.py", "qingguo.qgnet."),
-        ("playbook", "playbooks/*.yml", "qingguo.qgnet."),
-        ("event source", "extensions/eda/plugins/event_source/*.py", "qingguo.qgnet."),
-    ],
-)
-def test_the_readme_lists_what_there_is(readme: str, kind: str, pattern: str, prefix: str) -> None:
-    missing = {f"{prefix}{stem}" for stem in stems(pattern)} - set(first_cells(readme))
-    assert not missing, f"{readme} lacks a row for the {kind} {sorted(missing)}"
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_the_contents_are_what_there_is(language: str) -> None:
+    patterns = {
+        "": ("plugins/modules/*.py", "roles/*"),
+        "qingguo.qgnet.": (
+            *(f"plugins/{kind}/*.py" for kind in ("filter", "inventory", "lookup")),
+            "playbooks/*.yml",
+            "extensions/eda/plugins/event_source/*.py",
+        ),
+    }
+    known = [prefix + stem for prefix, names in patterns.items() for name in names for stem in stems(name)]
+    assert sorted(contents(language)) == sorted(known)
 
 
-@pytest.mark.parametrize("readme", READMES)
-def test_the_readme_lists_nothing_else(readme: str) -> None:
-    patterns = ("plugins/[filmi]*/*.py", "playbooks/*.yml", "extensions/eda/plugins/event_source/*.py")
-    known = {stem for pattern in patterns for stem in stems(pattern)}
-    named = [name.removeprefix("qingguo.qgnet.") for name in first_cells(readme) if re.match(r"qg_|qingguo\.", name)]
-    assert set(named) <= known, f"{readme} lists {sorted(set(named) - known)}"
-    assert len(named) == len(set(named)), f"{readme} lists something twice"
-
-
-@pytest.mark.parametrize("readme", READMES)
-def test_the_readme_links_the_documents_of_each_role(readme: str) -> None:
-    linked = re.findall(r"^\| \[`(\w+)`\]\(roles/(\w+)/README\.md\) \|", read(readme), re.MULTILINE)
-    assert sorted(linked) == sorted((path.name, path.name) for path in (ROOT / "roles").iterdir())
-
-
-def test_both_readmes_list_the_same_in_the_same_order() -> None:
-    assert first_cells(READMES[0]) == first_cells(READMES[1])
+def test_both_languages_list_the_contents_in_the_same_order() -> None:
+    assert contents("en") == contents("zh-CN")
 
 
 @pytest.mark.parametrize("role", sorted(path.name for path in (ROOT / "roles").iterdir()))
@@ -101,10 +89,13 @@ def test_chinese_troubleshooting_has_the_same_codes() -> None:
 
 
 @pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md", "docs"])
-def test_the_archive_is_named_with_the_version_of_the_collection(document: str) -> None:
+def test_documents_name_the_version_of_the_collection(document: str) -> None:
     paths = [ROOT / document] if document.endswith(".md") else sorted((ROOT / document).rglob("*.*"))
-    named = [re.findall(r"qingguo-qgnet-(\d\S*?)\.tar", path.read_text(encoding="utf-8")) for path in paths]
-    assert {version for versions in named for version in versions} == {VERSION}
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    named = re.findall(r"qingguo-qgnet-(\d\S*?)\.tar", text)
+    # Without its suffix in an installation from a server or a repository, and in requirements.yml.
+    named += re.findall(r"qgnet(?::==|\.git,|\n +version: )(\d\S*)", text)
+    assert set(named) == {VERSION}
 
 
 def anchors(text: str) -> set[str]:
@@ -118,11 +109,23 @@ def anchors(text: str) -> set[str]:
     return result
 
 
-def dead_links(document: Path) -> Iterator[str]:
+GALAXY: dict[str, Any] = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
+#: How an absolute link names a file or a folder of the repository.
+IN_REPOSITORY = re.compile(rf"{re.escape(GALAXY['repository'])}/(?:blob|raw|tree)/main/(?P<path>.+)")
+
+
+def links(document: Path) -> Iterator[str]:
+    """The targets of the links and pictures of a document, also of those that are defined at its end."""
     text = re.sub(r"^```.*?^```|`[^`\n]+`", "", read(document), flags=re.MULTILINE | re.DOTALL)
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        parts = urlsplit(target)
-        path = (ROOT / document).parent / unquote(parts.path) if parts.path else ROOT / document
+    yield from re.findall(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$|<(https?://[^>\s]+)>", text, re.MULTILINE)
+
+
+def dead_links(document: Path) -> Iterator[str]:
+    for target in map("".join, links(document)):
+        place = IN_REPOSITORY.fullmatch(target)
+        parts = urlsplit(place["path"] if place else target)
+        folder = ROOT if place else (ROOT / document).parent
+        path = folder / unquote(parts.path) if parts.path else ROOT / document
         if parts.scheme:
             continue
         known = anchors(path.read_text(encoding="utf-8")) if path.suffix == ".md" and path.exists() else set()
@@ -133,6 +136,32 @@ def dead_links(document: Path) -> Iterator[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_links_of_a_document_lead_somewhere(document: Path) -> None:
     assert list(dead_links(document)) == []
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_links_of_a_readme_are_absolute_and_all_are_used(readme: str) -> None:
+    # Galaxy shows the README on a page of its own.
+    assert [target for target in map("".join, links(Path(readme))) if not target.startswith("https://")] == []
+    text = read(readme)
+    defined = re.findall(r"^\[([^\]]+)\]: ", text, re.MULTILINE)
+    assert set(defined) == set(re.findall(r"\]\[([^\]]+)\]", text))
+    assert len(defined) == len(set(defined))
+
+
+@pytest.mark.parametrize("name", ["documentation", "homepage", "issues"])
+def test_galaxy_links_into_the_repository(name: str) -> None:
+    place = IN_REPOSITORY.fullmatch(GALAXY[name])
+    assert (ROOT / place["path"]).exists() if place else GALAXY[name].startswith(GALAXY["repository"])
+
+
+def test_the_development_container_has_what_the_readme_asks_for() -> None:
+    settings = json.loads(read(".devcontainer/devcontainer.json"))
+    # As root, the sessions install other programs, and hosts get network namespaces.
+    assert (settings["remoteUser"], settings["privileged"]) == ("root", True)
+    recipe = read(f".devcontainer/{settings['build']['dockerfile']}")
+    assert {"git", "curl", "make", "python3", "python3-venv"} <= set(recipe.split())
+    target = settings["postCreateCommand"].removeprefix("make ")
+    assert re.search(rf"^{re.escape(target)}:", read("Makefile"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -16,7 +16,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files = {
         "galaxy.yml": "name: qgnet\nversion: 1.2.0\n",
         "plugins/module_utils/_core/version.py": 'VERSION = "1.2.0"\n',
-        "README.md": "install dist/qingguo-qgnet-1.2.0.tar.gz\nsince 1.2.0\n",
+        "README.md": "install dist/qingguo-qgnet-1.2.0.tar.gz\ninstall qingguo.qgnet:==1.2.0\nsince 1.2.0\n",
         "changelogs/fragments/x.yml": "bugfixes:\n  - x\n",
     }
     for name, text in files.items():
@@ -58,7 +58,7 @@ def test_the_version_is_written_everywhere(checkout: Path) -> None:
     version = checkout / "plugins" / "module_utils" / "_core" / "version.py"
     assert version.read_text(encoding="utf-8") == 'VERSION = "1.3.0"\n'
     text = (checkout / "README.md").read_text(encoding="utf-8")
-    assert text == "install dist/qingguo-qgnet-1.3.0.tar.gz\nsince 1.2.0\n"
+    assert text == "install dist/qingguo-qgnet-1.3.0.tar.gz\ninstall qingguo.qgnet:==1.3.0\nsince 1.2.0\n"
 
 
 def test_a_place_that_is_gone_is_reported(checkout: Path) -> None:
