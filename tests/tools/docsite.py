@@ -117,6 +117,17 @@ def link_modules(text: str) -> str:
     return outside_fences(text, change)
 
 
+def describe_roles(text: str) -> str:
+    """Say in the index what a role does; antsibull-docs looks for an entry point that Ansible would check by itself."""
+    for path in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")):
+        (entry,) = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"].values()
+        name = path.parents[1].name
+        text = re.sub(
+            rf"^(\* :ansplugin:`{name} role <.+>` --)$", rf"\1 {entry['short_description']}", text, flags=re.M
+        )
+    return text
+
+
 def write_english(source: Path) -> None:
     """Write the sources of the English site."""
     source.mkdir(parents=True, mode=0o755)
@@ -137,7 +148,7 @@ def write_english(source: Path) -> None:
         raise ValueError("the page of antsibull-docs has no guides")
     # In the navigation, a name is enough.
     text = re.sub(r"^    ((\w+)_(?:filter|inventory|lookup|module|role))$", r"    \2 <\1>", text, flags=re.MULTILINE)
-    (source / "reference.rst").write_text(text, encoding="utf-8")
+    (source / "reference.rst").write_text(describe_roles(text), encoding="utf-8")
     template = SETTINGS / "index.en.rst"
     text = take_pictures(template.read_text(encoding="utf-8"), template, source)
     text = landing.write(text, "en", [f"   docsite/{name}" for name in guides()], source)

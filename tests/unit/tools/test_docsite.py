@@ -98,3 +98,10 @@ def test_chinese_lines_are_joined_without_a_space() -> None:
     assert docsite.join_lines("\u4e00\u4e8c\u3002\n\u4e09 a\nb \u56db\n\n\u4e94\n") == (
         "\u4e00\u4e8c\u3002\u4e09 a\nb \u56db\n\n\u4e94\n"
     )
+
+
+def test_the_index_says_what_a_role_does() -> None:
+    line = "* :ansplugin:`egress_whitelist role <qingguo.qgnet.egress_whitelist#role>` --"
+    described = docsite.describe_roles(f"{line}\n\nother\n")
+    assert described.startswith(f"{line} Register ")
+    assert described.endswith("\n\nother\n")
