@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Documents, and files of YAML with descriptions or names. Add folders and files here.
 DOCUMENTS = (
     "README*.md",
+    "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "galaxy.yml",
