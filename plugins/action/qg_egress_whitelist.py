@@ -255,8 +255,6 @@ class ActionModule(QgAction):
             before = RunResults(queue.store, run).get(host) or {}
             return {"reasons": before.get("reasons") or [text], "warnings": [text]}
         result = apply_and_report(queue, request, options.host, self._mode)
-        if "diff" in result.get("summary", {}):
-            result["diff"] = result["summary"].pop("diff")
         if result.get("failed") is False:
             result.setdefault("warnings", []).append(result.pop("msg"))
         verify = options.verification if options.host.state == "present" and not self._task.check_mode else None

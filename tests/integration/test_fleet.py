@@ -265,6 +265,17 @@ def test_two_runs_at_once_share_the_memory_and_the_limits(fleet: Fleet, tmp_path
 
 
 @pytest.mark.newest_core
+def test_the_diff_is_shown_whichever_host_has_moved(fleet: Fleet) -> None:
+    fleet.run(arguments=["--limit", "h1,h2"]).ok()
+    fleet.move(h2="198.51.100.1")
+    # h1 writes for both, and is itself unchanged: of such a host, Ansible shows no diff.
+    run = fleet.run(arguments=["--limit", "h1,h2", "--forks", "1", "--diff"]).ok()
+    assert changed(run) == {"h2"}
+    assert f"-{public(2)}" in run.stdout
+    assert "+198.51.100.1" in run.stdout
+
+
+@pytest.mark.newest_core
 def test_limit_touches_no_other_host(fleet: Fleet) -> None:
     fleet.run(arguments=["--limit", "h2,h4"]).ok()
     assert sorted(fleet.sim.whitelist()) == [public(2), public(4)]

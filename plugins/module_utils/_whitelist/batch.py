@@ -242,10 +242,13 @@ class WriteBatch:
         if not self._mode.check:
             kept = [host_registration(host, own, group.registered[host], part) for host, own in group.hosts.items()]
             self.keep(lambda: self._registrations(group.inventory).replace(kept))
-        # One host of each run reports the changes for all: the diff and the API usage are shown once.
+        # One host of each run reports the changes for all: the API usage is shown once.
         reporter = group.requests[0].id
         own = reporter == self._request.id
-        summary = summary_of(part, self.api_usage if own else NO_USAGE, diff=self._mode.diff or not own)
+        summary = summary_of(part, self.api_usage if own else NO_USAGE, diff=True)
+        # So is the diff, but Ansible shows that of a changed host only.
+        changed = next((name for name, result in results.items() if result["changed"]), reporter)
+        results[changed]["diff"] = summary.pop("diff")
         pruned = {host: result["removed"] for host, result in group.results_of_gone(part).items() if result["removed"]}
         results[reporter]["summary"] = {**summary, **({"pruned_hosts": pruned} if pruned else {})}
         # A change is always reported, also one that concerns none of the hosts.

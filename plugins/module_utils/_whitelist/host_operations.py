@@ -192,7 +192,7 @@ def apply_and_report(queue: WriteQueue, request: WriteRequest, options: HostOpti
     if result.pop("not_in_sync", False):
         result["failed"] = options.fail
     if not mode.diff:
-        result.get("summary", {}).pop("diff", None)
+        result.pop("diff", None)
     return result
 
 
