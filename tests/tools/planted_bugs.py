@@ -145,8 +145,8 @@ BUGS = (
     Bug(
         "registering one host forgets all others of the inventory",
         "_store/registrations.py",
-        'f"DELETE {of_host}", named',
-        '"DELETE FROM registrations WHERE key = ? AND inventory = ?", named[:2]',
+        '"DELETE FROM registrations WHERE key = ? AND inventory = ? AND host = ?"',
+        '"DELETE FROM registrations WHERE key = ? AND inventory = ? AND ? IS NOT NULL"',
         ("test_fleet.py",),
     ),
     Bug(
