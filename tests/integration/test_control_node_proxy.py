@@ -28,6 +28,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operation
 from harness import QUERY, Playground, assert_one_sentence, calls, operate
 from simulator_fixture import Simulator, running_simulator
 
+pytestmark = pytest.mark.measured
+
 USER, WORD = "proxyuser", "HUSH+/WORD%7"
 LOGIN = "proxyuser:HUSH%2B%2FWORD%257@"
 #: A port without a listener.

@@ -13,6 +13,8 @@ import requests
 from harness import Playground, Run, assert_one_sentence
 from simulator_fixture import Simulator
 
+pytestmark = pytest.mark.measured
+
 UNDEFINED = "{{ not_defined_anywhere | default(none) }}"
 HEADER = """
 - hosts: app

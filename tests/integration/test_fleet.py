@@ -285,6 +285,7 @@ def test_limit_touches_no_other_host(fleet: Fleet) -> None:
     assert sorted(fleet.sim.whitelist()) == [public(2), public(3)]
 
 
+@pytest.mark.measured
 def test_check_mode_writes_nothing_and_remembers_nothing(fleet: Fleet) -> None:
     fleet.run(arguments=["--limit", "h1"]).ok()
     fleet.move(h1="198.51.100.1")
@@ -376,6 +377,7 @@ def test_a_host_whose_address_is_uncertain_may_be_left_out(fleet: Fleet) -> None
     assert (len(again.by_host(DETECT)), len(again.by_host(REGISTER))) == (fleet.size, 1)
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_hosts_behind_one_address_share_it(fleet: Fleet) -> None:
     fleet.move(h2=public(1))
@@ -532,6 +534,7 @@ def test_an_inventory_of_another_name_is_another_fleet(fleet: Fleet) -> None:
     assert numeric(fleet.sim.whitelist()) == ["198.51.100.1"]
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_deregistering(fleet: Fleet) -> None:
     others = "198.51.100.77"
@@ -814,6 +817,7 @@ PROBE = """
 """
 
 
+@pytest.mark.measured
 @pytest.mark.newest_core
 def test_the_proxy_lets_the_hosts_in_when_they_are_registered(fleet: Fleet) -> None:
     proxy = fleet.sim.configure(exit="198.51.100.200")["proxy_url"]
@@ -857,6 +861,7 @@ def test_the_proof_is_left_out_in_check_mode(fleet: Fleet) -> None:
     fleet.run(arguments=["--check"], egress_whitelist_verify_proxy="http://127.0.0.1:1").ok()
 
 
+@pytest.mark.measured
 def test_the_playbooks_of_the_collection(fleet: Fleet) -> None:
     fleet.run("qingguo.qgnet.register", variables={"qg_hosts": "h1:h2"}).ok()
     assert numeric(fleet.sim.whitelist()) == [public(1), public(2)]
@@ -976,6 +981,7 @@ BAD_VARIABLES: list[tuple[str, object]] = [
 ]
 
 
+@pytest.mark.measured
 def test_a_bad_variable_is_reported_before_any_call(sim: Simulator, playground: Playground) -> None:
     """Each is the variable of a host of its own, beside hosts with another one."""
     fleet = Fleet(sim, playground, size=len(BAD_VARIABLES))

@@ -21,6 +21,8 @@ from harness import LAUNCHER, PLAY_SECONDS, Playground, calls
 from launcher import READ_BY_IMPORT
 from simulator_fixture import Simulator
 
+pytestmark = pytest.mark.measured
+
 PATH = "/api/cloud-business/getDetail"
 PLUGIN = "plugin: qingguo.qgnet.qg_cloud\n"
 #: Text that would run a command if it were taken for a template.

@@ -17,6 +17,8 @@ from harness import QUOTA, Playground, Result, Run, Task, assert_one_sentence, c
 from lease_kit import ALLOCATE, AREAS, LIST, POOL, RELEASE, REPLACE, LeaseScenario, named, scenario_fixture
 from parameters import spread
 
+pytestmark = pytest.mark.measured
+
 __all__ = ["scenario_fixture"]
 
 INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"

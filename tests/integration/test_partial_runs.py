@@ -11,6 +11,8 @@ import pytest
 from harness import QUERY, Playground, Task, assert_one_sentence, calls
 from simulator_fixture import Simulator
 
+pytestmark = pytest.mark.measured
+
 ADDRESSES = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
 INVENTORY = "".join(f"w{n} ansible_connection=local ip=203.0.113.{n}\n" for n in (1, 2, 3))
 INVENTORY += "bastion ansible_connection=local\n[workers]\nw1\nw2\nw3\n"

@@ -22,6 +22,8 @@ from harness import Playground, Run, Task, assert_one_sentence, path_for
 from other_hosts import reached_by_ssh
 from simulator_fixture import Simulator, running_simulator
 
+pytestmark = pytest.mark.measured
+
 #: A port of this machine on which no process listens.
 DEAD = "127.0.0.1:1"
 STRANGER = "203.0.113.99"

@@ -13,6 +13,8 @@ from fleet_kit import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, changed, pl
 from harness import DEL, QUERY, Playground, Run, calls
 from simulator_fixture import Simulator
 
+pytestmark = pytest.mark.measured
+
 #: Reads the variables of all hosts in another play, as a report at the end of a playbook does.
 LOOK = """
 - hosts: localhost

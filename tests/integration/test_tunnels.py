@@ -17,6 +17,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._tunnels.operations 
 from harness import Playground, Result, assert_one_sentence, operate
 from simulator_fixture import Simulator, running_simulator
 
+pytestmark = pytest.mark.measured
+
 PASSWORD = "0123456789ab"
 PLAY = """
 - hosts: localhost
