@@ -67,7 +67,14 @@ class Job:
     def home(self) -> Path:
         return self.folder / "home"
 
-    def prepare(self, playbook: str, sim: Simulator, variables: Mapping[str, str], collections: str) -> None:
+    def prepare(
+        self,
+        playbook: str,
+        sim: Simulator,
+        variables: Mapping[str, str],
+        collections: str,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         """Put down what AWX puts into a private data directory."""
         self.home.mkdir(parents=True)
         lines = [f"host{n:03} ansible_connection=local egress_whitelist_source_address={source(n)}" for n in self.hosts]
@@ -76,6 +83,7 @@ class Job:
             "egress_whitelist_allow_non_global": True,
             "egress_whitelist_sources": [f"{sim.api_url}/ip", f"{sim.api_url}/json"],
             "ansible_python_interpreter": sys.executable,
+            **(extra or {}),
         }
         environment = {
             "HOME": str(self.home),
@@ -137,15 +145,19 @@ class Job:
         reported = self.private / "artifacts" / "job" / "rc"
         return int(reported.read_text(encoding="utf-8")) if reported.exists() else -1
 
-    def costs(self) -> list[dict[str, Any]]:
-        """What each write of this job cost, from the events that ansible-runner keeps, as AWX shows them."""
-        found = []
+    def results(self, action: str) -> dict[str, list[dict[str, Any]]]:
+        """The results of a module's tasks by host, from the events that ansible-runner keeps, as AWX shows them."""
+        found: dict[str, list[dict[str, Any]]] = {}
         for path in sorted((self.private / "artifacts" / "job" / "job_events").glob("*.json")):
-            event = json.loads(path.read_text(encoding="utf-8"))
-            result = event.get("event_data", {}).get("res", {})
-            if isinstance(result, dict) and "api" in result.get("summary", {}):
-                found.append(result["summary"]["api"])
+            data = json.loads(path.read_text(encoding="utf-8")).get("event_data", {})
+            if str(data.get("task_action")).endswith(action) and isinstance(data.get("res"), dict):
+                found.setdefault(data["host"], []).append(data["res"])
         return found
+
+    def costs(self) -> list[dict[str, Any]]:
+        """What each write of this job cost."""
+        results = (result for results in self.results("qg_egress_whitelist").values() for result in results)
+        return [result["summary"]["api"] for result in results if "api" in result.get("summary", {})]
 
 
 def run_all(jobs: Sequence[Job]) -> None:
