@@ -54,7 +54,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summa
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import check_inventory, inventory_hosts
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import (
+    check_inventory,
+    inventory_hosts,
+    inventory_id,
+)
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_variables import register_as, summary_of_play
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value
 
@@ -173,7 +177,8 @@ class ActionModule(QgAction):
                 "qg_egress_whitelist acts for its own host and cannot be delegated. If only another host reaches the "
                 "API, use qg_egress_ip_info and delegate qg_whitelist."
             )
-        params["inventory_id"] = params["inventory_id"] or _inventory_id(variables)
+        is_shared = StatePlace.of(params).is_shared
+        params["inventory_id"] = inventory_id(params["inventory_id"], variables, is_shared=is_shared)
         self._mode = self.mode(params, SPEC)
         step = self._detect if params["step"] == "detect" else self._register
 
@@ -339,8 +344,3 @@ def _open_state(arguments: Mapping[str, Any]) -> Store:
     if validation.error_messages:
         raise OptionError("; ".join(validation.error_messages))
     return StatePlace.of(validation.validated_parameters).open(max_wait=0)
-
-
-def _inventory_id(variables: dict[str, Any]) -> str:
-    """Return the inventories in use: a host with the same name in another inventory is another host."""
-    return "\n".join(str(source) for source in variables.get("ansible_inventory_sources") or ["unnamed"])

@@ -68,6 +68,7 @@ options:
         are different hosts.
       - The default is derived from the inventory sources of the run. Set it if their paths differ from run to run, as
         in AWX.
+      - If several control nodes share their state with O(state_url), C(localhost) is another host on each of them.
     type: str
   max_removals:
     description:

@@ -2,13 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which part of its hosts a run sees: a list that a playbook builds from them may be incomplete, as may the inventory.
+"""Which inventory a run has, and which part of it the run sees.
 
 This file is private to the collection.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,8 +23,30 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import fo
 _NO_LIMIT = ("", "all", "*")
 #: The maximum number of hosts that a message names.
 _MAX_NAMES = 5
-#: Hosts that Ansible has in every inventory.
+#: Hosts that Ansible has in every inventory: the control node itself.
 _IMPLICIT = ("localhost", "127.0.0.1", "::1")
+_MACHINE_ID = "/etc/machine-id"
+
+
+def inventory_id(given: str | None, variables: Mapping[str, Any], *, is_shared: bool) -> str:
+    """Return the inventory of a host in the records: ``given``, or by default the sources of the inventory.
+
+    A host with the same name in another inventory is another host. If several control nodes share the records, so is
+    the localhost of each.
+    """
+    sources = variables.get("ansible_inventory_sources") or ["unnamed"]
+    inventory = given or "\n".join(str(source) for source in sources)
+    if is_shared and variables.get("inventory_hostname") in _IMPLICIT:
+        return f"{inventory} on {_control_node()}"
+    return inventory
+
+
+def _control_node() -> str:
+    """Return a name of this machine: its host name alone may be that of others, as may its number if it was cloned."""
+    number = b""
+    with contextlib.suppress(OSError), open(_MACHINE_ID, "rb") as file:
+        number = file.read().strip()
+    return f"{os.uname().nodename} {hashlib.blake2b(number, digest_size=4).hexdigest()}"
 
 
 def why_partial(limit: str | None, variables: Mapping[str, Any]) -> str | None:

@@ -37,6 +37,11 @@ class StatePlace:
         """Return the place that the options ``state_dir`` and ``state_url`` name."""
         return cls(params["state_dir"], params.get("state_url"))
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several control nodes may use it."""
+        return bool(self.url)
+
     def open(self, max_wait: float = MAX_PATIENCE, announcer: Announcer = SILENT) -> Store:
         """Open the state; raises OptionError if that is not possible.
 

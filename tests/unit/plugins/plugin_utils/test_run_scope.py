@@ -1,9 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which part of its hosts a run sees."""
+"""Which inventory a run has, and which part of it the run sees."""
 
 from __future__ import annotations
+
+import os
+from types import SimpleNamespace
 
 import pytest
 from ansible import constants
@@ -11,6 +14,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import (
     check_inventory,
     inventory_hosts,
+    inventory_id,
     why_partial,
 )
 from hypothesis import given
@@ -67,3 +71,22 @@ def test_an_inventory_that_may_be_incomplete_is_refused(monkeypatch: pytest.Monk
     # A host that Ansible adds by itself is never gone.
     check_inventory("", inventory)
     assert inventory_hosts(inventory) == {"w1", "w2", "localhost", "127.0.0.1", "::1"}
+
+
+def test_the_localhost_of_each_control_node_that_shares_the_records_is_another_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = set()
+    for node in ("node1", "node2"):
+        monkeypatch.setattr(os, "uname", lambda node=node: SimpleNamespace(nodename=node))
+        for given_id in (None, "fleet"):
+            local, other = (
+                {"ansible_inventory_sources": ["/srv/hosts"], "inventory_hostname": host}
+                for host in ("localhost", "w1")
+            )
+            plain = given_id or "/srv/hosts"
+            assert inventory_id(given_id, other, is_shared=True) == plain
+            assert inventory_id(given_id, local, is_shared=False) == plain
+            found.add(inventory_id(given_id, local, is_shared=True))
+            assert inventory_id(given_id, local, is_shared=True) in found
+    assert len(found) == 4
