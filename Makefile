@@ -29,7 +29,7 @@ unit: .venv/.ready ## unit tests on the newest and the oldest ansible-core
 fuzz: .venv/.ready ## 100,000 inputs for every reader of foreign text (ARGS="--hypothesis-seed=7" repeats a run)
 	@$(RUN) fuzz $(REST)
 
-chaos: .venv/.ready ## 3 minutes of SIGKILL and SIGINT at random moments: leases and the role (ARGS="60 --seed 7": choices of a run)
+chaos: .venv/.ready ## 3 minutes of SIGKILL and SIGINT at random moments: leases and the role (ARGS="60 --seed 7": choices of a run; ARGS=--database: over PostgreSQL)
 	@$(RUN) chaos $(REST)
 
 mutation: .venv/.ready ## whether the unit tests notice changes of the pure parts; below 90 % it fails (ARGS="--help" lists its options)

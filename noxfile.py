@@ -290,7 +290,9 @@ def fuzz(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def chaos(session: nox.Session) -> None:
     """Runs on leases and on the whitelist that are ended at random moments; --help lists the arguments."""
-    _install(session, "core-newest", "pytest", "client", simulator=True)
+    if "--database" in session.posargs:
+        _need_programs(session, {"postgres": DATABASE_PROGRAMS["postgres"]})
+    _install(session, "core-newest", "pytest", "client", "postgres", simulator=True)
     session.run("python", "tests/chaos/chaos.py", *session.posargs)
 
 

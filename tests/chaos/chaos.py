@@ -21,12 +21,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from database import LOSS_NOTICED, Database
+from lab.postgres import PostgresServer
 from lease_lane import LeaseLane
+from place import Place, end_all, processes
 from role_lane import RoleLane, TaskLane
-from runs import Figures, Place, end_all, processes
+from runs import Figures
 from simulator_fixture import running_simulator
 
 MINUTE = 2.0
+DATABASE = "two control nodes with one PostgreSQL database, whose server is stopped, and started, and crashes once"
 LANES: dict[str, Callable[[Place, random.Random, Figures], LeaseLane | RoleLane]] = {
     "leases 1": LeaseLane,
     "leases 2": LeaseLane,
@@ -42,16 +46,19 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=None, help="choices of an earlier run, which has printed it")
     add("--scale", type=float, default=0.1, help="share of the collection's own waits (default %(default)g)")
     add("--only", choices=list(LANES), help="one of the lanes that run side by side")
+    add("--database", action="store_true", help=DATABASE)
     add("--verbose", action="store_true", help="in the end, tell all rounds")
     return result
 
 
-def run_lane(name: str, folder: Path, token: str, options: argparse.Namespace, figures: Figures) -> None:
+def run_lane(
+    name: str, folder: Path, token: str, options: argparse.Namespace, figures: Figures, database: Database | None
+) -> None:
     """Rounds until the time is over; whatever happens is part of the figures."""
     with contextlib.ExitStack() as stack:
         sim = stack.enter_context(running_simulator(["--minute", str(MINUTE)]))
         folder.mkdir()
-        place = Place(folder, token, options.scale, MINUTE, sim)
+        place = Place(folder, token, options.scale, MINUTE, sim, database)
         lane = LANES[name](place, random.Random(f"{options.seed} {name}"), figures)
         end = time.monotonic() + options.seconds
         try:
@@ -67,25 +74,43 @@ def run_lane(name: str, folder: Path, token: str, options: argparse.Namespace, f
         figures.wrong("locks_stuck", len(held), f"lane {name}: {held}")
 
 
+def figures_of(database: Database) -> Figures:
+    """What became of the locks in the database, when all runs are over."""
+    figures = Figures()
+    figures.wrong("locks_stuck", len(left := database.end()), f"locks in the database: {left}")
+    figures.wrong("locks_stuck", database.longest > LOSS_NOTICED, f"a dead process held one for {database.longest} s")
+    print(f"chaos: {database.restarts} restarts, a lock of a process that was gone: {database.longest:.1f} s at most")
+    return figures
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.seed is None:
         options.seed = secrets.randbelow(2**32)
     print(f"chaos: {options.seconds:g} seconds, --seed {options.seed}", flush=True)
     total: list[Figures] = []
-    # Not in a directory whose name is too long for the sockets that Ansible makes in it.
-    with tempfile.TemporaryDirectory(prefix="qg-chaos-", ignore_cleanup_errors=True) as folder:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(PostgresServer()) if options.database else None
+        database = Database(server.access) if server else None
+        # Not in a directory whose name is too long for the sockets that Ansible makes in it.
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="qg-chaos-", ignore_cleanup_errors=True))
         threads = []
         for number, name in enumerate(LANES):
             if options.only in (None, name):
                 total.append(Figures())
                 token = f"{secrets.token_hex(8)}-{number}"
-                work = (name, Path(folder, str(number)), token, options, total[-1])
+                work = (name, Path(folder, str(number)), token, options, total[-1], database)
                 threads.append(threading.Thread(target=run_lane, args=work, name=name))
         for thread in threads:
             thread.start()
+        if server and database:
+            for end in (server.stop, server.crash):
+                time.sleep(options.seconds / 3)
+                database.restart(end, server.start)
         for thread in threads:
             thread.join()
+        if database:
+            total.append(figures_of(database))
     figures = Figures.sum(total)
     if options.verbose:
         print("\n".join(figures.stories), flush=True)

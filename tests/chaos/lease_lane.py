@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runs import Figures, Place, Run, disturb, undisturbed, wait_for_workers
+from place import Place, Run
+from runs import Figures, disturb, undisturbed, wait_for_workers
 
 WRITES = ("/allocate", "/release", "/replace")
 CHANNELS = 12
@@ -60,7 +61,7 @@ class Task:
 
 
 class LeaseLane:
-    """Rounds on one key and one control node."""
+    """Rounds on one key."""
 
     def __init__(self, place: Place, rng: random.Random, figures: Figures) -> None:
         self.place = place
@@ -93,12 +94,15 @@ class LeaseLane:
             time.sleep(rng.choice([0, 0, rng.uniform(0, 2)]))
         place.sim.control("DELETE", "/faults")
         last = self.start(task)
-        good = undisturbed(place, last, self.figures, story)
+        good, tried = undisturbed(place, last, self.figures, story)
+        *repeated, last = tried
+        runs += repeated
         for run in runs:
             wait_for_workers(place, run, self.figures, story)
         place.wait_for_vendor()
         after = self.books()
         finished = sum(run.finished.exists() for run in runs)
+        story += "".join(f"  repeated after: {run.text()}\n" for run in repeated)
         story += f"  {after}, {finished} finished\n  calls: {self.journal(since)}\n  result: {last.text()}\n"
         paid = after.paid - before.paid
         self.figures.leases_paid += paid

@@ -9,7 +9,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runs import Figures, Place, Run, disturb, undisturbed, wait_for_workers
+from place import Place, Run
+from runs import Figures, disturb, undisturbed, wait_for_workers
 
 QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
 HOSTS = tuple(f"h{number}" for number in range(1, 9))
@@ -54,7 +55,7 @@ class Wanted:
 
 
 class RoleLane:
-    """Rounds on one key and one control node, with eight hosts and tasks of qg_whitelist."""
+    """Rounds on one key, with eight hosts and tasks of qg_whitelist."""
 
     has_hosts = True
 
@@ -92,13 +93,13 @@ class RoleLane:
             time.sleep(rng.choice([0, 0, rng.uniform(0, 2)]))
         place.sim.control("DELETE", "/faults")
         runs = self.start(last)
-        good = [undisturbed(place, run, self.figures, story) for run in runs]
+        settled = [undisturbed(place, run, self.figures, story) for run in runs]
         self.wanted.apply(last)
         place.wait_for_vendor()
         found, wanted = set(place.sim.whitelist()), self.wanted.addresses()
         story += f"  whitelist {sorted(found)}\n  lost {sorted(wanted - found)}, extra {sorted(found - wanted)}\n"
-        story += f"  calls: {self.journal(since)}\n" + "".join(run.text() for run in runs)
-        if all(good):
+        story += f"  calls: {self.journal(since)}\n" + "".join(run.text() for _good, tried in settled for run in tried)
+        if all(good for good, _tried in settled):
             self.figures.wrong("addresses_lost", len(wanted - found), story)
             self.figures.wrong("addresses_extra", len(found - wanted), story)
         if found != wanted:

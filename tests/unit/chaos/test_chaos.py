@@ -8,13 +8,18 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psycopg
 import pytest
+from lab.access import Access
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "chaos"))
 
+import database
 import lease_lane
+import place
 import role_lane
 import runs
 
@@ -68,8 +73,31 @@ def test_a_lock_is_found_with_the_process_that_holds_it(tmp_path: Path) -> None:
     try:
         with (tmp_path / "a.lock").open("wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            assert runs.locks_of([os.getpid()])
-            assert runs.locks_of([other.pid]) == []
+            assert place.locks_of([os.getpid()])
+            assert place.locks_of([other.pid]) == []
     finally:
         other.kill()
         other.wait()
+
+
+def test_a_lock_in_the_database_whose_process_is_gone_is_noticed(database_server: Access) -> None:
+    gone = subprocess.Popen(["true"])
+    # Its parent has not waited for it, which does not make it alive.
+    os.waitid(os.P_PID, gone.pid, os.WEXITED | os.WNOWAIT)
+    with database_server.database() as url:
+        shared = database.Database(database_server, url.rpartition("/")[2])
+        try:
+            with psycopg.connect(url, application_name=f"qgnet {gone.pid} x y", autocommit=True) as connection:
+                connection.execute("SELECT pg_advisory_lock(1)")
+                assert shared.held([gone.pid])
+                assert shared.held([os.getpid()]) == []
+                end = time.monotonic() + 20
+                while shared.longest < 2 * database.WATCH_INTERVAL:
+                    assert time.monotonic() < end
+                    time.sleep(0.01)
+        finally:
+            left = shared.end()
+        assert left == []
+    gone.wait()
+    assert shared.restarts == 0
+    assert not shared.has_failed_since(0)
