@@ -55,23 +55,23 @@ def run_lane(
     name: str, folder: Path, token: str, options: argparse.Namespace, figures: Figures, database: Database | None
 ) -> None:
     """Rounds until the time is over; whatever happens is part of the figures."""
-    with contextlib.ExitStack() as stack:
-        sim = stack.enter_context(running_simulator(["--minute", str(MINUTE)]))
-        folder.mkdir()
-        place = Place(folder, token, options.scale, MINUTE, sim, database)
-        lane = LANES[name](place, random.Random(f"{options.seed} {name}"), figures)
-        end = time.monotonic() + options.seconds
-        try:
-            while time.monotonic() < end:
-                lane.round()
-        except Exception:
-            figures.wrong("runs_failed", 1, f"lane {name} stopped:\n{traceback.format_exc()}")
-        finally:
-            left = processes(f"{token}.")
-            end_all(f"{token}.")
-        figures.wrong("processes_left", len(left), f"lane {name}: {left}")
-        held = place.held_locks()
-        figures.wrong("locks_stuck", len(held), f"lane {name}: {held}")
+    try:
+        with running_simulator(["--minute", str(MINUTE)]) as sim:
+            folder.mkdir()
+            place = Place(folder, token, options.scale, MINUTE, sim, database)
+            lane = LANES[name](place, random.Random(f"{options.seed} {name}"), figures)
+            end = time.monotonic() + options.seconds
+            try:
+                while time.monotonic() < end:
+                    lane.round()
+            finally:
+                left = processes(f"{token}.")
+                end_all(f"{token}.")
+                figures.wrong("processes_left", len(left), f"lane {name}: {left}")
+                held = place.held_locks()
+                figures.wrong("locks_stuck", len(held), f"lane {name}: {held}")
+    except Exception:
+        figures.wrong("runs_failed", 1, f"lane {name} stopped:\n{traceback.format_exc()}")
 
 
 def figures_of(database: Database) -> Figures:

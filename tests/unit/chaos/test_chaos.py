@@ -17,6 +17,7 @@ from lab.access import Access
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "chaos"))
 
+import chaos
 import database
 import lease_lane
 import place
@@ -101,3 +102,14 @@ def test_a_lock_in_the_database_whose_process_is_gone_is_noticed(database_server
     gone.wait()
     assert shared.restarts == 0
     assert not shared.has_failed_since(0)
+
+
+def test_a_lane_that_cannot_begin_fails_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(_arguments: list[str]) -> None:
+        raise RuntimeError("the simulator is not up")
+
+    monkeypatch.setattr(chaos, "running_simulator", broken)
+    figures = runs.Figures()
+    chaos.run_lane("role", tmp_path / "lane", "token", chaos.parser().parse_args([]), figures, None)
+    assert figures.runs_failed == 1
+    assert "the simulator is not up" in figures.trouble[0]
