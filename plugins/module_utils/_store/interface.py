@@ -49,13 +49,15 @@ class Connection(Protocol):
 class Store(Protocol):
     """A database and locks that several processes share. A lock is released when its holder dies.
 
-    ``announcer`` announces the waits for other processes. ``now`` returns the Unix time of the clock that all of them
-    share. ``poll_interval`` is the number of seconds after which a process that waits for another one looks again.
+    ``announcer`` announces the waits for other processes. ``poll_interval`` is the number of seconds after
+    which a process that waits for another one looks again.
     """
 
     announcer: Announcer
     poll_interval: float
-    now: Callable[[], float]
+
+    def now(self) -> float:
+        """Return the Unix time of the clock that all processes share."""
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Run the body as one transaction, and one process at a time."""

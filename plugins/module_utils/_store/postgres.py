@@ -51,7 +51,6 @@ class PostgresState(AdvisoryLocks):
         self._place = address.place
         #: While a transaction is open, the difference of the server's clock from time.monotonic().
         self._clock_offset: float | None = None
-        self.now = self._server_time
         try:
             self._salt = self._open_schema()
         except (OptionError, StateError) as error:
@@ -70,7 +69,7 @@ class PostgresState(AdvisoryLocks):
                 found = postgres_schema.prepare(database, self._place)
         return found
 
-    def _server_time(self) -> float:
+    def now(self) -> float:
         """Return the server's time: never earlier than what another process has recorded before, and can be seen.
 
         In a transaction, that is the time at which it began, and what has passed since. Outside, an estimate could be

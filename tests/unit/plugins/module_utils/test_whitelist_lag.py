@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
-from stores import open_store, state_options
+from stores import is_database, open_store, state_options
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -58,13 +59,13 @@ class Wire(InProcess):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.states: list[Store] = []
+        self.states: weakref.WeakSet[Store] = weakref.WeakSet()
 
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         answer = super()._exchange(method, url, form, endpoint)
         if endpoint == self.breaks_after:
             for state in self.states:
-                state.rows("PRAGMA query_only = 1")
+                state.rows("SET default_transaction_read_only = on" if is_database() else "PRAGMA query_only = 1")
         if endpoint == self.ends_after:
             self.ends_after = ""
             raise Ended
@@ -84,7 +85,7 @@ class Node:
 
     def state(self) -> Store:
         state = open_store(self.params["state_dir"], now=self.wire.core.clock.now)
-        self.wire.states.append(state)
+        self.wire.states.add(state)
         return state
 
     def task(self, ips: list[str], state: str = "present", **options: Any) -> dict[str, Any]:
@@ -371,7 +372,7 @@ def test_what_was_done_is_reported_if_the_state_fails_after_the_call(node: Node)
     result = node.task([A])
     assert result["failed"] is True
     assert (result["changed"], result["added"]) == (True, [A])
-    assert f"state_dir {node.params['state_dir']} cannot be used" in result["msg"]
+    assert "cannot be used" in result["msg"]
     assert node.on_list() == [A]
 
 
