@@ -43,10 +43,10 @@ class RunResults:
 
     def begin(self, host: str, play: str, result: dict[str, Any], *, in_step: bool, final: bool) -> None:
         """Keep the result of a host's first task, in place of all that is known of it from earlier in the run."""
-        self.store.execute(
-            upsert("run_results", ("run", "host"), ("play", "in_step", "begun_at", "final", "result")),
-            *(self.run, host, play, in_step, self.store.now(), final, json.dumps(result)),
-        )
+        statement = upsert("run_results", ("run", "host"), ("play", "in_step", "begun_at", "final", "result"))
+        with self.store.transaction() as database:
+            now = self.store.now()
+            database.execute(statement, (self.run, host, play, in_step, now, final, json.dumps(result)))
 
     def finish(self, host: str, result: dict[str, Any]) -> None:
         """Replace the result of a host's first task by that of its last one."""

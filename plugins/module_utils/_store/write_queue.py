@@ -41,6 +41,7 @@ from .._core.waiting import Wait
 from .directory import StateError
 from .run_results import purge_results
 from .runs import is_run_finished
+from .sql import upsert
 from .whitelist_cache import WhitelistCache
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ class WriteRequest:
 #: of each request that was decided.
 BatchWriter = Callable[[list[WriteRequest]], dict[str, Result]]
 
+_ENQUEUE = upsert(
+    "write_requests",
+    ("id",),
+    (
+        *("run", "host", "inventory", "key", "access", "payload", "max_wait", "timeout", "seen"),
+        *("enqueued_at", "renewed_at", "result", "no_op"),
+    ),
+)
 _COLUMNS = "id, run, host, inventory, payload, max_wait, timeout, seen, renewed_at"
 
 
@@ -115,17 +124,13 @@ class _RequestTable:
 
         ``waits`` says that a process waits for the result.
         """
-        now, text = self.store.now(), None if result is None else json.dumps(result)
+        text = None if result is None else json.dumps(result)
         identity = (request.id, request.run, request.host, request.inventory, self.key, self._access)
         content = (json.dumps(request.payload), request.max_wait, request.timeout, json.dumps(request.seen))
         with self.store.transaction() as database:
-            database.execute("DELETE FROM write_requests WHERE enqueued_at < ?", (now - REQUEST_TTL,))
-            database.execute("DELETE FROM write_requests WHERE id = ?", (request.id,))
-            database.execute(
-                "INSERT INTO write_requests (id, run, host, inventory, key, access, payload, max_wait, timeout, seen, "
-                "enqueued_at, renewed_at, result, no_op) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*identity, *content, now, now if waits else None, text, result is not None),
-            )
+            now = self.store.now()
+            times = (now, now if waits else None)
+            database.execute(_ENQUEUE, (*identity, *content, *times, text, result is not None))
 
     def cancel(self, run: str, host: str) -> None:
         """Drop a host's request: its addresses are not known."""
@@ -247,6 +252,7 @@ class WriteQueue(_RequestTable):
                 "DELETE FROM write_requests WHERE run = '' AND renewed_at < ?", (self.store.now() - WAITER_TTL,)
             )
             database.executemany("DELETE FROM write_requests WHERE run = ?", over)
+            database.execute("DELETE FROM write_requests WHERE enqueued_at < ?", (self.store.now() - REQUEST_TTL,))
             database.execute(f"DELETE FROM write_requests WHERE enqueued_at <= ({newest})", (MAX_REQUESTS,))
         self.cache.forget_runs(over)
         purge_results(self.store)

@@ -505,6 +505,7 @@ def test_old_requests_are_deleted(tmp_path: Path) -> None:
     later = mine.store.now() + 90000
     mine.store.now = lambda: later
     mine.enqueue(host("b"))
+    mine.purge_stale()
     assert hosts_of(mine, "run") == {"b"}
 
 
