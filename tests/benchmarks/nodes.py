@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Control nodes that share nothing, or nothing but a database, and a PostgreSQL server that keeps what it is told."""
+"""Control nodes that share nothing, or nothing but a database, and a PostgreSQL server as in production."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def wait_for_workers(place: Place, run: Run, figures: Figures, story: str) -> No
 def undisturbed(place: Place, run: Run, figures: Figures, story: str) -> tuple[bool, list[Run]]:
     """Whether a run ends well within its time, without any help; and the runs that this took.
 
-    A failure of the database may end it; then it is repeated, as a user does who is told so.
+    A failure of the database may end it; then it is repeated, as its message asks for.
     """
     tried = [run]
     while True:
