@@ -40,7 +40,7 @@ TASKS = """
 def nodes(playground: Playground, database_url: str) -> list[Playground]:
     """Two control nodes, which share nothing but a database."""
     environment = {**playground.environment, "QG_STATE_URL": database_url}
-    return [Playground(playground.root / name, playground.minute, environment) for name in ("one", "other")]
+    return [Playground(playground.root / name, playground.minute, environment=environment) for name in ("one", "other")]
 
 
 @pytest.fixture
