@@ -87,13 +87,17 @@ class NamedReplacement:
         counts as a successor, so that none is paid for twice.
         """
         session = self._session
-        missing, successors = 0, frozenset[str]()
-        for call in recent_calls(session, _RELEASE_AND_ALLOCATE):
+        missing, successors, counted = 0, frozenset[str](), set[str]()
+        # A run that continued others was paid their successors before it recorded what it had still to replace. So a
+        # lease that several runs were to replace belongs to the last one.
+        for call in reversed(recent_calls(session, _RELEASE_AND_ALLOCATE)):
             named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
             own = [lease for lease in named if chosen(lease) and not self._has_ended(lease)]
             if own and call.request["terms"] == self._params.as_json():
                 fresh = session.names - call.known
-                missing += max(0, len(session.gone(own)) - len(fresh))
+                gone = {lease.name for lease in session.gone(own)} - counted
+                missing += max(0, len(gone) - len(fresh))
+                counted |= gone
                 successors |= fresh
                 self._recorded.append(call.id)
         return missing, successors

@@ -1264,6 +1264,26 @@ def test_a_replacement_of_named_leases_that_was_interrupted_is_continued(
     assert (run().error, calls(core, *WRITING)) == (None, [])
 
 
+def test_a_successor_is_not_paid_twice_if_the_run_that_continues_a_replacement_is_interrupted_as_well(
+    core: Core, wire: InProcess, hold: Callable[..., Any], killed_at: Callable[..., None], tmp_path: Path
+) -> None:
+    hold(3)
+    ips = {one.ip for one in books(core).leases}
+
+    def run() -> Any:
+        api = lease_client(core, tmp_path / "a", 300, wire)
+        return replace_leases(api, lambda one: one.ip in ips, None, AllocationParams())
+
+    for path, carried_out in (("/allocate", False), ("/release", True)):
+        killed_at(path, carried_out=carried_out)
+        with pytest.raises(Killed):
+            run()
+    # Both runs have left a record of the lease that has no successor yet.
+    assert run().error is None
+    assert (len(books(core).leases), paid(core)) == (3, 6)
+    assert not ips & {one.ip for one in books(core).leases}
+
+
 def test_a_replacement_of_other_leases_does_not_continue_an_interrupted_one(
     core: Core, wire: InProcess, hold: Callable[..., Any], killed_at: Callable[..., None], tmp_path: Path
 ) -> None:
