@@ -11,6 +11,7 @@ A test names a directory, and gets a store that all who name the same directory 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 #: Of the runs of a state machine, the share that is made over a database, which takes several times as long.
-SHARE_OF_RUNS = 20
+SHARE_OF_RUNS = 5 if "QG_EXPLORE" in os.environ else 50
 
 
 class _Databases:
