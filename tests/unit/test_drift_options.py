@@ -160,11 +160,6 @@ class Reads(dict[str, Any]):
         self.names.add(name)
         return super().__getitem__(name)
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """Read one that may be missing."""
-        self.names.add(name)
-        return super().get(name, default)
-
 
 class Cloud:
     """The plugin as Ansible loads it, with a vendor that has some services."""

@@ -35,7 +35,7 @@ class StatePlace:
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> StatePlace:
         """Return the place that the options ``state_dir`` and ``state_url`` name."""
-        return cls(params["state_dir"], params.get("state_url"))
+        return cls(params["state_dir"], params["state_url"])
 
     @property
     def is_shared(self) -> bool:
