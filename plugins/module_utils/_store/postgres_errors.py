@@ -27,8 +27,8 @@ EXAMPLE = "postgresql://user@db.example.com/qgnet"
 #: What libpq says of a connection that no later attempt can make, and what the user can do. The server's own texts are
 #: only recognised in English; others are tried again until the time is over.
 _LASTING = {
-    "password authentication failed": "Check the user and the password: in it, in PGPASSWORD or in ~/.pgpass.",
-    "no password supplied": "Give the password in it, in PGPASSWORD or in ~/.pgpass.",
+    "password authentication failed": "Check the user and the password: in the URL, in PGPASSWORD or in ~/.pgpass.",
+    "no password supplied": "Give the password in the URL, in PGPASSWORD or in ~/.pgpass.",
     "no pg_hba.conf entry": "Let the server accept this user from this machine (pg_hba.conf).",
     'role "': "Check the user, or create it (CREATE ROLE).",
     'database "': "Check the name of the database, or create it (CREATE DATABASE).",
@@ -38,8 +38,12 @@ _LASTING = {
     "does not support SSL": "Set up TLS on the server, or change sslmode.",
     "unsupported startup parameter": "Leave out what the connection pooler does not accept, such as options.",
 }
-#: What libpq says of a server that may soon be another one.
-_PASSING = {"session is read-only": "Name the primary server: this one is a replica that can only be read."}
+#: What libpq says of a server that may soon accept the connection, whatever else the message contains.
+_PASSING = {
+    "session is read-only": "Name the primary server: this one is a replica that can only be read.",
+    "too many": "Raise the limit of connections on the server, or let fewer tasks run at once.",
+    "remaining connection slots": "Raise max_connections on the server, or let fewer tasks run at once.",
+}
 #: The states (SQLSTATE) of errors with an advice of their own; of the others, the server's text is all that is known.
 _ADVICE = {
     "53100": "Make room on the disk of the server.",
@@ -90,11 +94,6 @@ class ServerAddress:
             raise unreadable from None
         return cls(url, frozenset(given), _describe(given))
 
-    @property
-    def secrets(self) -> frozenset[str]:
-        """The values that no result may contain."""
-        return url_secrets(self.url)
-
 
 def url_secrets(url: str | None) -> frozenset[str]:
     """Return what is secret in the URL of a database, whether or not it is a valid one."""
@@ -136,7 +135,7 @@ def _describe(given: dict[str, Any]) -> str:
 
 def is_lasting(error: psycopg.Error) -> bool:
     """Whether a further attempt to connect is of no use."""
-    return any(text in str(error) for text in _LASTING)
+    return any(text in str(error) for text in _LASTING) and not any(text in str(error) for text in _PASSING)
 
 
 def describe_error(place: str, error: psycopg.Error) -> str:
@@ -145,7 +144,7 @@ def describe_error(place: str, error: psycopg.Error) -> str:
     # The first line of several hosts or addresses says as much as the others.
     reason = lines[0].removeprefix("connection failed: ")[:300].rstrip(".")
     state = error.sqlstate or ""
-    advice = next((advice for text, advice in (_LASTING | _PASSING).items() if text in str(error)), None)
+    advice = next((advice for text, advice in (_PASSING | _LASTING).items() if text in str(error)), None)
     if state in _DAMAGED:
         advice = _LOSS
     elif state in _ADVICE:

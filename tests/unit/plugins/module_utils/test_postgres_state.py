@@ -415,6 +415,14 @@ def test_more_processes_than_the_server_has_connections_take_turns(monkeypatch: 
         assert "cannot be reached" in shown.lines[0]
         for state in many:
             state.close()
+        with server.access.admin() as admin:
+            admin.execute("ALTER ROLE qgnet CONNECTION LIMIT 1")
+        with contextlib.closing(open_state(server.url)):
+            monkeypatch.setattr(directory, "MIN_PATIENCE", 0.5)
+            shown = Shown()
+            with pytest.raises(OptionError, match=r"too many connections for role .*Raise the limit of connections"):
+                open_state(server.url, shown.announcer)
+            assert len(shown.lines) == 1, "it is waited for, although the message names the role"
 
 
 @needs_root
