@@ -32,14 +32,15 @@ def remember(key: str, api_url: str, state_dir: Path) -> None:
     options = ProxyApiOptions.parse({**defaults, "key": key, "api_url": api_url, "state_dir": str(state_dir)})
     state = State(str(state_dir))
     digest = whitelist_key(options, state)
-    here = RegistrationStore(state, digest, "{{ 7 * 7 }}\n/etc/hosts", lambda: MAY)
-    there = RegistrationStore(state, digest, "awx", lambda: MAY + 3600)
+    here, there = (RegistrationStore(state, digest, name) for name in ("{{ 7 * 7 }}\n/etc/hosts", "awx"))
+    state.now = lambda: MAY
     here.replace(
         [
             HostRegistration("web1", frozenset({SHARED, LOST}), frozenset({FORMER, OVER})),
             HostRegistration("web2", frozenset({FOUND}), found=frozenset({FOUND})),
         ]
     )
+    state.now = lambda: MAY + 3600
     there.replace([HostRegistration("web1", frozenset({SHARED}))])
     state.close()
 

@@ -34,7 +34,7 @@ def rows() -> list[Mapping[str, Any]]:
     return [found[way] for way in WAYS]
 
 
-def bar(share: float, words: str) -> str:
+def bar_cell(share: float, words: str) -> str:
     """Return a cell with a bar, and what it stands for."""
     return f'<td><span class="bar" style="width: {share:.1%}"></span><span class="figure">{words}</span></td>'
 
@@ -47,8 +47,8 @@ def chart(language: str) -> str:
     lines = [f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>"]
     for row in rows():
         name = re.sub(r"`(.+?)`", r"<code>\1</code>", escape(words[row["way"]], quote=False))
-        time = bar(row["seconds"] / longest, words_of(row["seconds"]))
-        registered = bar(row["registered"] / HOSTS, f"{row['registered']} / {HOSTS}")
+        time = bar_cell(row["seconds"] / longest, words_of(row["seconds"]))
+        registered = bar_cell(row["registered"] / HOSTS, f"{row['registered']} / {HOSTS}")
         lines.append(f'<tr class="{row["way"]}"><th scope="row">{name}</th>{time}{registered}</tr>')
     return "\n".join(['<div class="chart">', *lines, "</tbody>\n</table>\n</div>\n"])
 

@@ -37,7 +37,7 @@ def data_directory(url: str) -> Path:
 def test_ctrl_c_ends_the_server_and_removes_its_data() -> None:
     with cluster("--tls") as process:
         assert process.stdout
-        name, _, url = process.stdout.readline().strip().partition("=")
+        name, _equals, url = process.stdout.readline().strip().partition("=")
         assert name == "QG_STATE_URL"
         folder = data_directory(url)
         with psycopg.connect(url):

@@ -174,7 +174,7 @@ def test_a_full_disk_of_the_log_ends_all_connections() -> None:
             client.execute("CREATE TABLE t (a text)")
             server.fill_disk()
             with pytest.raises(psycopg.OperationalError):
-                for _ in range(20):
+                for _row in range(20):
                     client.execute(more)
             wait_until(lambda: is_lost(other))
         server.free_disk()
@@ -189,7 +189,7 @@ def test_a_server_that_does_not_start_says_why_and_leaves_nothing(tmp_path: Path
         server.start()
     assert not server.is_running()
     with pytest.raises(LabError, match="has not been started"):
-        _ = server.files
+        str(server.files)
     if os.geteuid() == 0:
         with pytest.raises(LabError, match="only its owner may enter"):
             PostgresServer(tmp_path / "server").start()

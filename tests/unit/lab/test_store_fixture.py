@@ -46,8 +46,8 @@ def test_workers_share_one_server_which_ends_with_the_run(tmp_path: Path) -> Non
     done = subprocess.run(command, cwd=project, env=alone, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     lines = [path.read_text(encoding="utf-8").split() for path in seen.iterdir()]
-    assert {worker for worker, _ in lines} == {"gw0", "gw1"}
-    databases = [conninfo_to_dict(url) for _, url in lines]
+    assert {worker for worker, _url in lines} == {"gw0", "gw1"}
+    databases = [conninfo_to_dict(url) for _worker, url in lines]
     assert len({entry["port"] for entry in databases}) == 1
     assert len({entry["dbname"] for entry in databases}) == 4
     wait_until(lambda: is_gone(lines[0][1]))
