@@ -62,4 +62,5 @@ def preload() -> None:
     """
     if os.environ.get("QG_STATE_URL"):
         with contextlib.suppress(ImportError):
-            importlib.import_module(f"{__package__}.postgres")
+            importlib.import_module("psycopg")
+            importlib.import_module(f"{__package__}.postgres").warm_up()

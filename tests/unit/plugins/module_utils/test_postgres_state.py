@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -33,7 +34,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store import (
     vain_waits,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, preload
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresState
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_errors import url_secrets
@@ -492,6 +493,20 @@ def test_a_pooler_that_changes_the_session_later_is_noticed(
             PaidCalls(state, "k").record("E", wanted=1, known=[], request={})
         state.close()
         other.close()
+
+
+def test_a_process_prepares_those_that_it_forks_without_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        host, port = server.getsockname()
+        for name, value in (("PGHOST", host), ("PGHOSTADDR", host), ("PGPORT", str(port))):
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("QG_STATE_URL", f"postgresql://{host}:{port}/qgnet")
+        preload()
+        with pytest.raises(TimeoutError):
+            server.accept()
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    preload()
 
 
 def test_the_state_is_opened_where_the_options_say(database_url: str, tmp_path: Path) -> None:
