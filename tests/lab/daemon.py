@@ -16,6 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
 
 #: Who the servers run as if the caller is root, which they refuse to be: the first of these that the machine has.
 USERS = ("postgres", "nobody")
@@ -228,3 +234,49 @@ class Daemon:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             self._process.wait()
+
+
+class Service:
+    """A server that can be stopped and started again, and ends with the thread that starts it."""
+
+    def __init__(self) -> None:
+        self._port = 0
+        self._daemon: Daemon | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start it, and return when it takes connections."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop it and remove all that it has made."""
+        raise NotImplementedError
+
+    def is_running(self) -> bool:
+        return self._daemon is not None and self._daemon.is_running()
+
+    def pause(self) -> None:
+        """Stop its processes like those of a frozen virtual machine: it takes connections, but answers nothing."""
+        self._running().pause()
+
+    def resume(self) -> None:
+        """Let it go on after a pause."""
+        self._running().resume()
+
+    def _running(self) -> Daemon:
+        if self._daemon is None:
+            raise LabError(f"{type(self).__name__} is not running")
+        return self._daemon
+
+    def _end(self, number: int) -> None:
+        if self._daemon is not None:
+            self._daemon.end(number)
+            self._daemon = None

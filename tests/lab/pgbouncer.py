@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
 from lab.access import ADMIN, ROLE, Access
-from lab.daemon import Daemon, LabError, free_port, give, is_listening, new_folder, program, remove
+from lab.daemon import Daemon, Service, free_port, give, is_listening, new_folder, program, remove
 from psycopg.conninfo import conninfo_to_dict
 
 PACKAGE = "pgbouncer"
@@ -23,7 +22,7 @@ SETTINGS = {
 }
 
 
-class PgBouncer:
+class PgBouncer(Service):
     """PgBouncer in front of a server, for all its databases.
 
     With the mode "transaction", a client has a connection of the server for one transaction at a time: session state
@@ -37,20 +36,10 @@ class PgBouncer:
         directory: Path | None = None,
         **settings: str | int,
     ) -> None:
+        super().__init__()
         self._target, self._directory = target, directory
         self._settings = {**SETTINGS, "pool_mode": mode, **{name: str(value) for name, value in settings.items()}}
         self._folder: Path | None = None
-        self._port = 0
-        self._daemon: Daemon | None = None
-
-    def __enter__(self) -> PgBouncer:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def access(self) -> Access:
@@ -64,9 +53,6 @@ class PgBouncer:
     def url_to(self, url: str) -> str:
         """Return the URL that leads through it to the database of another URL of the same server."""
         return self.access.url_of(str(conninfo_to_dict(url)["dbname"]))
-
-    def is_running(self) -> bool:
-        return self._daemon is not None and self._daemon.is_running()
 
     def start(self) -> None:
         """Start it and return when it takes connections."""
@@ -97,10 +83,8 @@ class PgBouncer:
 
     def stop(self) -> None:
         """End it with the connections through it."""
-        if self._daemon is not None:
-            # SIGTERM would wait for the clients.
-            self._daemon.end(signal.SIGQUIT)
-            self._daemon = None
+        # SIGTERM would wait for the clients.
+        self._end(signal.SIGQUIT)
 
     def restart(self) -> None:
         """Stop and start it."""
@@ -113,16 +97,3 @@ class PgBouncer:
         if self._folder is not None:
             remove(self._folder)
             self._folder = None
-
-    def pause(self) -> None:
-        """Stop its process: it takes connections, but answers nothing."""
-        self._running().pause()
-
-    def resume(self) -> None:
-        """Let it go on after a pause."""
-        self._running().resume()
-
-    def _running(self) -> Daemon:
-        if self._daemon is None:
-            raise LabError("PgBouncer is not running")
-        return self._daemon

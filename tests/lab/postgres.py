@@ -7,10 +7,9 @@ from __future__ import annotations
 import signal
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 
 from lab.access import Access
-from lab.daemon import Daemon, LabError, free_port, wait_until
+from lab.daemon import Daemon, LabError, Service, free_port, wait_until
 from lab.data_directory import DataDirectory, Disk
 from lab.template import tool
 from psycopg import sql
@@ -31,7 +30,7 @@ START_ATTEMPTS = 3
 PORT_TAKEN = "could not bind"
 
 
-class PostgresServer:
+class PostgresServer(Service):
     """A PostgreSQL server with the role ``qgnet``, which owns a database of this name.
 
     ``directory`` is made, and removed with the server. ``settings`` are parameters of postgresql.conf. With ``tls``, it
@@ -48,23 +47,13 @@ class PostgresServer:
         disk_mb: int = 64,
         **settings: str | int,
     ) -> None:
+        super().__init__()
         self._directory, self._small_disk, self._disk_mb = directory, small_disk, disk_mb
         self._tls = tls
         self._settings = {**SETTINGS, **{name: str(value) for name, value in settings.items()}}
         self._passwords = "", ""
         self._primary: PostgresServer | None = None
         self._files: DataDirectory | None = None
-        self._port = 0
-        self._daemon: Daemon | None = None
-
-    def __enter__(self) -> PostgresServer:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def access(self) -> Access:
@@ -89,9 +78,6 @@ class PostgresServer:
     def log(self) -> str:
         """All that the server has logged."""
         return self.files.log.read_text(encoding="utf-8", errors="replace")
-
-    def is_running(self) -> bool:
-        return self._daemon is not None and self._daemon.is_running()
 
     def start(self) -> None:
         """Start it, the first time with an empty database, and return when it takes connections."""
@@ -152,24 +138,6 @@ class PostgresServer:
         if self._files is not None:
             self._files.remove()
             self._files = None
-
-    def _end(self, number: int) -> None:
-        if self._daemon is not None:
-            self._daemon.end(number)
-            self._daemon = None
-
-    def pause(self) -> None:
-        """Stop its processes like those of a frozen virtual machine: it takes connections, but answers nothing."""
-        self._running().pause()
-
-    def resume(self) -> None:
-        """Let it go on after a pause."""
-        self._running().resume()
-
-    def _running(self) -> Daemon:
-        if self._daemon is None:
-            raise LabError("the server is not running")
-        return self._daemon
 
     def set(self, **settings: str | int | None) -> None:
         """Change parameters, None for back to the default; the server restarts if one of them needs it."""
