@@ -23,7 +23,7 @@ from .._core.waiting import SILENT, Announcer, Wait
 from . import postgres_schema
 from .directory import PATIENCE_BOUNDS, StateError, limit_patience
 from .postgres_connection import FOREIGN_SESSION, SERVER_TIME, Connector, Session
-from .postgres_errors import ServerAddress, state_error, unusable
+from .postgres_errors import ServerAddress, describe_error, unusable
 from .postgres_locks import AdvisoryLocks, lock_number
 
 # ServerAddress.parse reports a missing library.
@@ -135,6 +135,8 @@ class PostgresState(AdvisoryLocks):
             pass
         server_time, is_foreign = cursor.fetchone() or (0.0, True)
         if is_foreign:
+            # Another process's session must not stay in this transaction.
+            self._connector.close()
             raise StateError(
                 unusable(self._place, "a connection pooler has changed the session", "Use session pooling.")
             )
@@ -186,7 +188,7 @@ class PostgresState(AdvisoryLocks):
         try:
             yield
         except psycopg.Error as error:
-            raise state_error(self._place, error) from None
+            raise StateError(describe_error(self._place, error)) from None
 
 
 def warm_up() -> None:

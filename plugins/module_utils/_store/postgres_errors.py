@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from .._core.errors import OptionError
-from .directory import StateError
 
 if TYPE_CHECKING:
     import psycopg
@@ -155,8 +154,3 @@ def describe_error(place: str, error: psycopg.Error) -> str:
 def unusable(place: str, reason: str, advice: str) -> str:
     """Return the sentence for a database that cannot be used."""
     return f"The database of state_url ({place}) cannot be used: {reason}. {advice}"
-
-
-def state_error(place: str, error: psycopg.Error) -> StateError:
-    """Return the error of a database that could be used when the task began."""
-    return StateError(describe_error(place, error))
