@@ -95,7 +95,7 @@ class LookupModule(LookupBase):
         if terms:
             raise AnsibleLookupError("The lookup qingguo.qgnet.egress_in_sync takes no terms: use its options.")
         place = StatePlace.of(self.get_options())
-        if not place.url and not os.path.isdir(os.path.expanduser(place.directory)):
+        if not place.is_shared and not os.path.isdir(os.path.expanduser(place.directory)):
             return [False]
         # Ansible runs the step on the first of these. If that host is skipped, all others would be skipped with it.
         first = next(iter((variables or {}).get("ansible_play_batch") or ()), "")
