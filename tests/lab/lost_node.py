@@ -58,7 +58,12 @@ def main() -> None:
         node.start()
         assert ready.get(timeout=20)
         access = server.access
-        place: dict[str, Any] = {"host": folder, "port": access.port, "user": "postgres", "password": access.admin_password}
+        place: dict[str, Any] = {
+            "host": folder,
+            "port": access.port,
+            "user": "postgres",
+            "password": access.admin_password,
+        }
         with psycopg.connect(**place, autocommit=True) as admin:
             network("down")
             node.kill()
