@@ -4,8 +4,8 @@
 """The store that tests run over: a state directory, or for the fixture ``every_store`` a database in its place.
 
 A test names a directory, and gets a store that all who name the same directory share. With
-``pytest.mark.usefixtures("every_store")``, it runs over both. A ``conftest.py`` imports the fixture, and calls
-:func:`drop_databases` after each test.
+``pytest.mark.usefixtures("every_store")``, it runs over both. A ``conftest.py`` imports the fixture, calls
+:func:`choose_store` before each test, and :func:`drop_databases` after it.
 """
 
 from __future__ import annotations
@@ -48,11 +48,18 @@ class _Databases:
 
 
 _databases: _Databases | None = None
+#: Whether the present test uses the fixture, which may still be set up for tests that do not.
+_is_used = False
+
+
+def _in_use() -> _Databases | None:
+    return _databases if _is_used else None
 
 
 def state_place(directory: Path | str) -> StatePlace:
     """Return where the state is that stands for a directory. A process that forks others must call this before."""
-    return StatePlace(str(directory), _databases and _databases.url(str(directory)))
+    in_use = _in_use()
+    return StatePlace(str(directory), in_use and in_use.url(str(directory)))
 
 
 def state_options(directory: Path | str) -> dict[str, Any]:
@@ -76,43 +83,37 @@ def open_store(
 
 def control_node(directory: Path, number: int) -> Path:
     """Return the directory of a control node; all nodes share one that stands for a database."""
-    return directory / ("shared" if _databases else str(number))
+    return directory / ("shared" if is_database() else str(number))
 
 
 def is_database() -> bool:
     """Whether the present test runs over a database."""
-    return _databases is not None
+    return _in_use() is not None
 
 
 def share(number: int) -> int:
     """Return how many of the runs or steps of a state machine are made over the present store."""
-    return number if _databases is None else max(1, number // SHARE_OF_RUNS)
-
-
-@contextlib.contextmanager
-def databases(server: Access) -> Iterator[None]:
-    """Let a database stand for each directory."""
-    global _databases
-    _databases = _Databases(server)
-    try:
-        yield
-    finally:
-        _databases.drop()
-        _databases = None
+    return max(1, number // SHARE_OF_RUNS) if is_database() else number
 
 
 # Of the module, since the tests of Hypothesis would not take one of the function.
 @pytest.fixture(scope="module", params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.newest_core)])
 def every_store(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let the test run over a state directory, and over a database."""
-    if request.param == SQLITE:
-        yield
-        return
-    with databases(request.getfixturevalue("database_server")):
-        yield
+    global _databases
+    if request.param == POSTGRESQL:
+        _databases = _Databases(request.getfixturevalue("database_server"))
+    yield
+    _databases = None
+
+
+def choose_store(item: pytest.Item) -> None:
+    """Let the test run over databases only if it uses the fixture."""
+    global _is_used
+    _is_used = "every_store" in getattr(item, "fixturenames", ())
 
 
 def drop_databases() -> None:
     """Drop the databases that the present test has used."""
-    if _databases is not None:
-        _databases.drop()
+    if in_use := _in_use():
+        in_use.drop()

@@ -6,9 +6,15 @@
 from __future__ import annotations
 
 import pytest
-from stores import drop_databases, every_store
+from stores import choose_store, drop_databases, every_store
 
 __all__ = ["every_store"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give a database only to tests that use the fixture."""
+    choose_store(item)
 
 
 @pytest.hookimpl(trylast=True)
