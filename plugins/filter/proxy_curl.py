@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: proxy_curl
 short_description: Turn a proxy lease into a command line or a configuration of curl
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:

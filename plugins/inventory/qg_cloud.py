@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: qg_cloud
 short_description: The servers of a QG.net account as an inventory
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: qg_egress_whitelist
 short_description: Register the egress IPs of all hosts of a play with one write
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: qg_proxy_check
 short_description: Check several proxies from a host in parallel
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: qg_whitelist
 short_description: Manage the addresses that may use a key's proxies
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (@qingguo)
 description:
