@@ -175,26 +175,6 @@ def test_what_was_run_is_every_supported_core() -> None:
     assert [entry["core"] for entry in support.load()["cores"]] in ([], support.pinned())
 
 
-def requirements() -> dict[str, list[str]]:
-    """Each pin of the tools, and the files that have it."""
-    found: dict[str, list[str]] = {}
-    for path in [*(ROOT / "tests" / "requirements").glob("*.txt"), ROOT / "tests" / "simulator" / "requirements.txt"]:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line and not line.startswith("#"):
-                found.setdefault(line, []).append(path.name)
-    return found
-
-
-def test_each_tool_is_pinned_in_one_place() -> None:
-    places: dict[str, set[str]] = {}
-    for line, files in requirements().items():
-        assert re.match(r"[A-Za-z0-9_.\[\]-]+==\S+", line), f"{files}: {line} is no pin"
-        places.setdefault(line.partition("==")[0].lower(), set()).update(files)
-    cores = places.pop("ansible-core")
-    assert all(name.startswith("core-") for name in cores)
-    assert {name: sorted(files) for name, files in places.items() if len(files) > 1} == {}
-
-
 def test_make_knows_each_session_and_contributing_each_target() -> None:
     makefile = read("Makefile")
     targets = re.findall(r"^([a-z]+):.*?## ", makefile, re.MULTILINE)
@@ -208,6 +188,21 @@ def test_make_knows_each_session_and_contributing_each_target() -> None:
         "help",
         "clean",
     }
+
+
+def test_every_action_and_image_is_pinned_by_its_digest() -> None:
+    patterns = (".github/workflows/*.yml", "docs/docsite/rst/*.rst", "docs/zh-CN/*.md")
+    pipelines = [path for pattern in patterns for path in ROOT.glob(pattern)]
+    used = [name for path in pipelines for name in re.findall(r"\buses: (.+)", path.read_text(encoding="utf-8"))]
+    assert used
+    assert [name for name in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", name)] == []
+    # One version of each, in the documents as in our own pipeline.
+    assert len({name.partition("@")[0] for name in used}) == len(set(used))
+    definitions = [path for path in workspace.collection_files() if path.name.endswith("-environment.yml")]
+    images = [yaml.safe_load(read(str(path))).get("images") for path in definitions]
+    names = {image["base_image"]["name"] for image in images if image}
+    assert len(names) == 1
+    assert re.fullmatch(r"docker\.io/redhat/ubi9:[\d.]+@sha256:[0-9a-f]{64}", names.pop())
 
 
 def test_hooks_call_parts_of_lint_and_fetch_nothing() -> None:
