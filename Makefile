@@ -9,12 +9,12 @@ REST := -- $(ARGS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint unit fuzz chaos mutation planted sanity docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release hooks clean
+.PHONY: help test lint unit fuzz chaos mutation planted sanity docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release locks hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
 
-.venv/.ready: tests/requirements/bootstrap.txt tests/tools/bootstrap.sh
+.venv/.ready: tests/requirements/locks/bootstrap.txt tests/tools/bootstrap.sh
 	@tests/tools/bootstrap.sh $(PYTHON)
 
 test: .venv/.ready ## everything below up to molecule
@@ -88,6 +88,9 @@ build: .venv/.ready ## the archive of the collection, in dist/
 
 release: .venv/.ready ## VERSION=x.y.z: version, changelog, commit, tag and archive
 	@$(RUN) release -- $(VERSION)
+
+locks: .venv/.ready ## the newest versions of all tools, with hashes (ARGS=--keep: only what fits no longer)
+	@$(RUN) locks $(REST)
 
 hooks: .venv/.ready ## let git call the linters before each commit
 	@$(RUN) hooks $(REST)

@@ -18,21 +18,20 @@ from nox.command import CommandFailed
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tests" / "tools"))
 
+import lock_tools
 import packages
 import pythons
 import workspace
 
 ROOT = workspace.ROOT
-REQUIREMENTS = ROOT / "tests" / "requirements"
 KUBERNETES_MANIFESTS = ("examples/kubernetes/cronjob.yml", "examples/kubernetes/volume.yml")
-SIMULATOR_REQUIREMENTS = ROOT / "tests" / "simulator" / "requirements.txt"
 
 # Newest Python for the newest ansible-core, oldest for the oldest: what stands between is between.
 NEWEST_PYTHON = "3.13"
 OLDEST_PYTHON = "3.10"
 
 # Every series of ansible-core that is supported, and the Python that "make matrix" tests it on: the oldest that the
-# series runs on, and for the newest series the newest. Its release is pinned in tests/requirements/core-NAME.txt.
+# series runs on, and for the newest series the newest. Its release stands in tests/requirements/locks/core-NAME.txt.
 MATRIX = {
     "oldest": OLDEST_PYTHON,
     "2.17": "3.10",
@@ -72,7 +71,7 @@ INTEGRATION_PROGRAMS = {
 DATABASE_PROGRAMS = {"pgbouncer": "pgbouncer", "postgres": "postgresql"}
 
 nox.needs_version = ">=2025.5.1"
-nox.options.default_venv_backend = "uv|venv"
+nox.options.default_venv_backend = "uv"
 # A session whose Python is not on this machine has uv install it; the others install none.
 nox.options.download_python = "auto"
 nox.options.error_on_missing_interpreters = True
@@ -112,11 +111,10 @@ def _prepare() -> None:
 _prepare()
 
 
-def _install(session: nox.Session, *names: str, simulator: bool = False) -> None:
-    files = [REQUIREMENTS / f"{name}.txt" for name in names]
-    if simulator:
-        files.append(SIMULATOR_REQUIREMENTS)
-    session.install(*(word for file in files for word in ("--requirement", str(file))))
+def _install(session: nox.Session, environment: str) -> None:
+    """Install what is locked for an environment, and remove everything else."""
+    lock = str(lock_tools.LOCKS / f"{environment}.txt")
+    session.run_install(_uv(), "pip", "sync", "--quiet", "--require-hashes", lock, external=True)
 
 
 def _folder_in_memory() -> Path | None:
@@ -135,7 +133,7 @@ def _folder_in_memory() -> Path | None:
 
 def _pytest(session: nox.Session, core: str, label: str) -> None:
     """Run pytest; on the newest core with coverage, in its processes and in those that these start."""
-    _install(session, f"core-{core}", "pytest", "client", "postgres", simulator=True)
+    _install(session, f"core-{core}")
     # The integration tests wait for the simulator's clock half of their time. Some tests take as long as hundreds of
     # others, so a worker that has nothing left to do takes tests of another one.
     workers = max(2, os.cpu_count() or 1) + (2 if label == "integration" else 0)
@@ -163,7 +161,6 @@ def _pytest(session: nox.Session, core: str, label: str) -> None:
 
 
 def _run_measured(session: nox.Session, label: str, command: tuple[str, ...]) -> None:
-    _install(session, "coverage")
     workspace.COVERAGE.mkdir(parents=True, exist_ok=True)
     for old in workspace.COVERAGE.glob(f"{label}.data*"):
         old.unlink()
@@ -180,8 +177,7 @@ def _run_measured(session: nox.Session, label: str, command: tuple[str, ...]) ->
 @nox.session(python=NEWEST_PYTHON)
 def lint(session: nox.Session) -> None:
     """Style, types, documentation, examples, changelog and licences; names of programs as arguments run these alone."""
-    names = ("core-newest", "lint", "antsibull", "shellcheck", "pytest", "client", "postgres", "coverage", "bootstrap")
-    _install(session, *names, simulator=True)
+    _install(session, "lint")
     # On every machine the same, whether or not it has the library that reuse would prefer.
     session.env["REUSE_ENCODING_MODULE"] = "chardet"
     scripts = [str(name) for name in workspace.collection_files() if _is_shell(ROOT / name)]
@@ -248,8 +244,8 @@ def sanity(session: nox.Session, core: str) -> None:
     absent = pythons.provide((*SANITY_TARGETS[core], *optional), _uv())
     if lacking := [version for version in absent if version not in optional]:
         session.error(f"Python {', '.join(lacking)} was not found on PATH or in pyenv, and uv could not install it")
-    # ansible-test brings the other tools of its sanity tests itself.
-    _install(session, f"core-{core}", "shellcheck")
+    # ansible-test brings the tools of its sanity tests itself, but for shellcheck.
+    _install(session, f"core-{core}")
     session.run(
         "python",
         "tests/tools/sanity.py",
@@ -279,7 +275,7 @@ def integration(session: nox.Session, core: str) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def fuzz(session: nox.Session) -> None:
     """100,000 inputs for the readers of foreign text; --hypothesis-seed=N repeats a run, which says its seed."""
-    _install(session, "core-newest", "pytest", "client", simulator=True)
+    _install(session, "core-newest")
     session.env.setdefault("QG_FUZZ_INPUTS", os.environ.get("QG_FUZZ_INPUTS", "100000"))
     seeded = any(word.startswith("--hypothesis-seed") for word in session.posargs)
     seed = () if seeded else (f"--hypothesis-seed={secrets.randbelow(2**32)}",)
@@ -292,14 +288,14 @@ def chaos(session: nox.Session) -> None:
     """Runs on leases and on the whitelist that are ended at random moments; --help lists the arguments."""
     if "--database" in session.posargs:
         _need_programs(session, {"postgres": DATABASE_PROGRAMS["postgres"]})
-    _install(session, "core-newest", "pytest", "client", "postgres", simulator=True)
+    _install(session, "core-newest")
     session.run("python", "tests/chaos/chaos.py", *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)
 def mutation(session: nox.Session) -> None:
     """The share of changes to the pure parts that their unit tests notice; --help lists the arguments."""
-    _install(session, "core-newest", "pytest", "client", "postgres", "mutation", simulator=True)
+    _install(session, "mutation")
     session.run("python", "tests/tools/mutation.py", *session.posargs)
 
 
@@ -307,7 +303,7 @@ def mutation(session: nox.Session) -> None:
 def planted(session: nox.Session) -> None:
     """Bugs that the unit tests must find, each planted in a copy of the checkout; --help lists the arguments."""
     _need_programs(session, DATABASE_PROGRAMS)
-    _install(session, "core-newest", "pytest", "client", "postgres", simulator=True)
+    _install(session, "core-newest")
     session.run("python", "tests/tools/planted_bugs.py", *session.posargs)
 
 
@@ -335,7 +331,7 @@ def browser(session: nox.Session) -> None:
 
 def _pytest_with(session: nox.Session, name: str) -> None:
     """Run the tests that have a folder and requirements of their own, on the newest core."""
-    _install(session, "core-newest", name, "pytest", "client", "postgres", simulator=True)
+    _install(session, name)
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     temporary = f"--basetemp={workspace.CACHE / f'pytest-temporary-{name}'}"
     session.run("pytest", temporary, *(session.posargs or [f"tests/{name}"]))
@@ -344,14 +340,14 @@ def _pytest_with(session: nox.Session, name: str) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def docs(session: nox.Session) -> None:
     """The site of the documentation, in both languages; a warning or a link to nowhere is an error."""
-    _install(session, "core-newest", "antsibull", "docs")
+    _install(session, "docs")
     session.run("python", "tests/tools/docsite.py")
 
 
 @nox.session(python=NEWEST_PYTHON)
 def galaxy(session: nox.Session) -> None:
     """The archive of the collection: what it holds, and whether Galaxy would take it without a warning."""
-    _install(session, "core-newest", "lint", "galaxy")
+    _install(session, "galaxy")
     session.run("python", "tests/tools/archive.py", str(_build(session, workspace.CACHE / "galaxy")))
 
 
@@ -359,7 +355,7 @@ def galaxy(session: nox.Session) -> None:
 @nox.parametrize("readme", [nox.param("README.md", id="en"), nox.param("README.zh-CN.md", id="zh-CN")])
 def quickstart(session: nox.Session, readme: str) -> None:
     """What the READMEs say first, with the archive in an empty home, where nothing but ansible-core is installed."""
-    _install(session, "core-newest")
+    _install(session, "ansible")
     archive = _build(session, workspace.CACHE / "galaxy")
     session.run("python", "tests/tools/quickstart.py", _uv(), str(archive), readme)
 
@@ -369,7 +365,7 @@ def quickstart(session: nox.Session, readme: str) -> None:
 def matrix(session: nox.Session, core: str) -> None:
     """Unit and integration tests on each supported ansible-core; paths as arguments run these alone."""
     _need_programs(session, INTEGRATION_PROGRAMS | DATABASE_PROGRAMS)
-    _install(session, f"core-{core}", "pytest", "client", "postgres", simulator=True)
+    _install(session, f"core-{core}")
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     paths = session.posargs or ["tests/unit", "tests/integration"]
     session.run("python", "tests/tools/support.py", "run", core, *paths)
@@ -385,7 +381,7 @@ def support(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def coverage(session: nox.Session) -> None:
     """What the unit and integration tests together leave out of plugins/."""
-    _install(session, "coverage")
+    _install(session, "core-newest")
     session.run("python", "tests/tools/coverage_gate.py", str(workspace.COVERAGE))
 
 
@@ -399,7 +395,7 @@ def molecule(session: nox.Session) -> None:
         if not root:
             session.skip("needs root here: as root it also runs the role on SSH hosts in network namespaces")
         session.error("this root may not make network namespaces (a container without CAP_SYS_ADMIN?)")
-    _install(session, "core-newest", "molecule", "client", simulator=True)
+    _install(session, "molecule")
     session.env["HOME"] = CALLERS_HOME
     within = () if root else ("bash", "tests/lab/lab.sh", "rootless")
     session.run(*within, "molecule", "test", *(session.posargs or ["--all", "--report"]), external=not root)
@@ -427,7 +423,7 @@ def _need_programs(session: nox.Session, programs: dict[str, str]) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def simulator(session: nox.Session) -> None:
     """The simulator of the vendor, in the foreground."""
-    session.install("--requirement", str(SIMULATOR_REQUIREMENTS))
+    _install(session, "simulator")
     session.run("python", "tests/simulator", *session.posargs)
 
 
@@ -435,7 +431,7 @@ def simulator(session: nox.Session) -> None:
 def cluster(session: nox.Session) -> None:
     """PostgreSQL in the foreground."""
     _need_programs(session, {"postgres": DATABASE_PROGRAMS["postgres"]})
-    _install(session, "postgres", "pytest")
+    _install(session, "core-newest")
     # It may take more than the half second that nox gives a program to end.
     ends = {"interrupt_timeout": 10.0, "terminate_timeout": 10.0}
     # SIGTERM does not get past make and the program that calls nox.
@@ -446,7 +442,7 @@ def cluster(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def demo(session: nox.Session) -> None:
     """The whole story on one machine: hosts that the proxy refuses, the role, hosts that it lets in."""
-    _install(session, "core-newest", "client", simulator=True)
+    _install(session, "core-newest")
     session.env["HOME"] = CALLERS_HOME
     session.run("bash", "tests/demo/demo.sh", *session.posargs, external=True)
 
@@ -454,7 +450,7 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def picture(session: nox.Session) -> None:
     """The picture of the READMEs: what the demo says in a terminal."""
-    _install(session, "core-newest", "client", "picture", simulator=True)
+    _install(session, "picture")
     session.env["HOME"] = CALLERS_HOME
     session.run("python", "tests/demo/picture.py")
 
@@ -463,14 +459,14 @@ def picture(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The role beside what people write without it; a full run writes the tables and the chart of the guide."""
     _need_programs(session, PROGRAMS)
-    _install(session, "core-newest", "pytest", "client", simulator=True)
+    _install(session, "core-newest")
     session.run("python", "tests/benchmarks/bench.py", *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)
 def build(session: nox.Session) -> None:
     """The archive of the collection, in dist/."""
-    _install(session, "core-newest")
+    _install(session, "ansible")
     _build(session, ROOT / "dist")
 
 
@@ -484,10 +480,16 @@ def _build(session: nox.Session, target: Path) -> Path:
 @nox.session(python=NEWEST_PYTHON)
 def release(session: nox.Session) -> None:
     """A release: version, changelog, commit, tag and archive."""
-    _install(session, "core-newest", "lint")
+    _install(session, "lint")
     # who commits is written there
     session.run("python", "tests/tools/release.py", *session.posargs, env={"HOME": CALLERS_HOME})
     _build(session, ROOT / "dist")
+
+
+@nox.session(python=False)
+def locks(session: nox.Session) -> None:
+    """The versions and hashes of all tools, renewed; --help lists the arguments."""
+    session.run(sys.executable, "tests/tools/lock_tools.py", _uv(), *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)

@@ -25,7 +25,7 @@ def pytest_configure() -> None:
         if not (Path(sys.executable).parent / program).exists():
             raise pytest.UsageError(
                 f"The tests of the event source need {program} beside {sys.executable}: install "
-                "tests/requirements/eda.txt and core-newest.txt there."
+                "tests/requirements/locks/eda.txt there."
             )
     if not shutil.which("java"):
         raise pytest.UsageError(

@@ -29,8 +29,8 @@ def pytest_configure() -> None:
     missing = [name for name in PROGRAMS if not (bin_directory / name).exists()]
     if missing:
         raise pytest.UsageError(
-            f"{', '.join(missing)} is not beside {sys.executable}: install tests/requirements/runner.txt there, or run "
-            "make runner."
+            f"{', '.join(missing)} is not beside {sys.executable}: install tests/requirements/locks/runner.txt there, "
+            "or run make runner."
         )
     if "ANSIBLE_COLLECTIONS_PATH" not in os.environ:
         raise pytest.UsageError(

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-REQUIREMENTS=tests/requirements/bootstrap.txt
+LOCK=tests/requirements/locks/bootstrap.txt
 CHECK='import sys, venv; sys.exit(sys.version_info < (3, 10))'
 
 fail() {
@@ -34,13 +34,13 @@ echo "bootstrap: making .venv with $("$python" --version) ($(command -v "$python
 rm -rf .venv
 if "$python" -c 'import ensurepip' >/dev/null 2>&1; then
     "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$REQUIREMENTS" ||
-        fail "pip could not install $REQUIREMENTS; its message is above"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$LOCK" ||
+        fail "pip could not install $LOCK; its message is above"
 elif "$python" -m pip --python "$python" --version >/dev/null 2>&1; then
     # Debian's Python without python3-venv: an environment can be made, only pip has to come from outside.
     "$python" -m venv --without-pip .venv
-    "$python" -m pip --python .venv/bin/python install --quiet --disable-pip-version-check --requirement "$REQUIREMENTS" ||
-        fail "pip could not install $REQUIREMENTS; its message is above"
+    "$python" -m pip --python .venv/bin/python install --quiet --disable-pip-version-check --require-hashes --requirement "$LOCK" ||
+        fail "pip could not install $LOCK; its message is above"
 else
     fail "$python can make no environment with pip; on Debian and Ubuntu: apt-get install python3-venv"
 fi

@@ -101,7 +101,7 @@ def shell(text: str, folder: Path, **more: str) -> subprocess.CompletedProcess[s
 def install(text: str, uv: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run commands with uv in the place of pip, and with the versions that are tested."""
     with_uv = shlex.join([uv, "pip", "install", "--quiet", "--python", sys.executable])
-    tested = shlex.join(["--constraint", str(ROOT / "tests" / "requirements" / "client.txt")])
+    tested = shlex.join(["--constraint", str(ROOT / "tests" / "requirements" / "locks" / "core-newest.txt")])
     settings = {name: value for name, value in os.environ.items() if name.startswith("UV_") or name == "SSL_CERT_FILE"}
     return shell(_PIP.sub(lambda _: f"{with_uv} {tested} ", text), folder, **settings)
 

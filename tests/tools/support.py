@@ -26,7 +26,7 @@ import yaml
 ROOT = workspace.ROOT
 NOTES = workspace.CACHE / "matrix"
 RESULT = ROOT / "docs" / "support_matrix.yml"
-REQUIREMENTS = ROOT / "tests" / "requirements"
+LOCKS = ROOT / "tests" / "requirements" / "locks"
 PARTS = ("unit", "integration")
 BEGIN = "<!-- support matrix: begin; made by make matrix -->"
 END = "<!-- support matrix: end -->"
@@ -72,8 +72,8 @@ HEADER = """\
 def pinned() -> list[str]:
     """Return the releases of ansible-core that are tested, oldest first."""
     found = []
-    for path in REQUIREMENTS.glob("core-*.txt"):
-        found += re.findall(r"^ansible-core==(\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    for path in LOCKS.glob("core-*.txt"):
+        found += re.findall(r"^ansible-core==(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
 
 

@@ -38,8 +38,8 @@ def plugins(kind: str) -> list[str]:
 
 
 def pinned_core(age: str) -> str:
-    text = (ROOT / "tests" / "requirements" / f"core-{age}.txt").read_text(encoding="utf-8")
-    found = re.search(r"^ansible-core==(\S+)$", text, re.MULTILINE)
+    text = (ROOT / "tests" / "requirements" / "locks" / f"core-{age}.txt").read_text(encoding="utf-8")
+    found = re.search(r"^ansible-core==(\S+) ", text, re.MULTILINE)
     assert found
     return found[1]
 

@@ -23,7 +23,7 @@ SAID = ["Loading module qg_x", "...ansible-lint run complete", "Importer process
         "noxfile.py",
         "plugins/modules/x.pyc",
         "pyproject.toml",
-        "tests/requirements/lint.txt",
+        "tests/requirements/lint.in",
         "tests/simulator/x.pyc",
         "tests/unit/test_x.py",
     ],

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the locks of the environments that the sessions make, each package with its version and hashes.
+
+What is chosen stands in tests/requirements/*.in, each tool in one file. What is installed stands in
+tests/requirements/locks, a file for each environment, resolved for its oldest Python and all newer ones, on every
+platform.
+
+usage: lock_tools.py UV [--keep] [ENVIRONMENT ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import workspace
+
+FOLDER = workspace.ROOT / "tests" / "requirements"
+LOCKS = FOLDER / "locks"
+SIMULATOR = workspace.ROOT / "tests" / "simulator" / "requirements.txt"
+HEADER = """\
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Written by "make locks".
+
+"""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The oldest Python of an environment, and the files that name what is chosen for it."""
+
+    python: str
+    chosen: tuple[str, ...]
+
+    @property
+    def inputs(self) -> list[Path]:
+        """The paths of these files."""
+        return [SIMULATOR if name == "simulator" else FOLDER / f"{name}.in" for name in self.chosen]
+
+
+_TESTS = ("pytest", "client", "postgres", "simulator")
+#: What measures the tests, and what ansible-test asks for.
+_CORE_TESTS = (*_TESTS, "coverage", "shellcheck")
+#: The supported cores, each with the oldest Python that it runs on.
+CORES = {"oldest": "3.10", "2.17": "3.10", "2.18": "3.11", "2.19": "3.11", "2.20": "3.12", "newest": "3.12"}
+_NEWEST = CORES["newest"]
+ENVIRONMENTS = {
+    "bootstrap": Environment("3.10", ("bootstrap",)),
+    "hooks": Environment("3.10", ("hooks",)),
+    "simulator": Environment("3.10", ("simulator",)),
+    **{f"core-{core}": Environment(python, (f"core-{core}", *_CORE_TESTS)) for core, python in CORES.items()},
+    # The checks of types read what the tests, the tools and noxfile.py import.
+    "lint": Environment(_NEWEST, ("core-newest", "lint", "antsibull", "bootstrap", *_CORE_TESTS)),
+    "docs": Environment(_NEWEST, ("core-newest", "antsibull", "docs")),
+    "galaxy": Environment(_NEWEST, ("core-newest", "galaxy")),
+    # What a user has who installs ansible-core and nothing else.
+    "ansible": Environment(_NEWEST, ("core-newest",)),
+    "molecule": Environment(_NEWEST, ("core-newest", "molecule", "client", "simulator")),
+    "picture": Environment(_NEWEST, ("core-newest", "picture", "client", "simulator")),
+    **{name: Environment(_NEWEST, ("core-newest", name, *_TESTS)) for name in ("eda", "runner", "browser", "mutation")},
+}
+
+
+def lock(uv: str, name: str, *, keep: bool) -> None:
+    """Write the lock of an environment: with the newest versions, or where possible with those that it has."""
+    environment, path = ENVIRONMENTS[name], LOCKS / f"{name}.txt"
+    command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", environment.python]
+    # Without an index: that of the machine may be a mirror.
+    command += ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+    command += [*([] if keep else ["--upgrade"]), "--output-file", str(path)]
+    done = subprocess.run(
+        [*command, *map(str, environment.inputs)], capture_output=True, text=True, check=False, cwd=workspace.ROOT
+    )
+    if done.returncode:
+        raise SystemExit(f"lock_tools: {name}: {done.stderr.strip()}")
+    path.write_text(HEADER + path.read_text(encoding="utf-8").removeprefix(HEADER), encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the locks, and remove those of environments that are no more."""
+    parser = argparse.ArgumentParser(prog="lock_tools", description="Lock the tools of the sessions.")
+    parser.add_argument("uv", metavar="UV", help="the program uv")
+    parser.add_argument("--keep", action="store_true", help="keep the versions that still fit what is chosen")
+    parser.add_argument("names", nargs="*", metavar="ENVIRONMENT", help="only these; default: all")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.names) - set(ENVIRONMENTS):
+        parser.error(f"no environment: {', '.join(sorted(unknown))}; there are {', '.join(ENVIRONMENTS)}")
+    LOCKS.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: lock(options.uv, name, keep=options.keep), options.names or ENVIRONMENTS))
+    for path in LOCKS.glob("*.txt"):
+        if path.stem not in ENVIRONMENTS:
+            path.unlink()
+    print(f"lock_tools: {len(options.names or ENVIRONMENTS)} environments are locked")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
