@@ -23,10 +23,13 @@ PLACES = {
     "galaxy.yml": (r"^version: ", r"$"),
     "plugins/module_utils/_core/version.py": (r'^VERSION = "', r'"$'),
 }
-#: Documents that name the archive, or the version to install.
-DOCUMENTS = ("README.md", "README.zh-CN.md", "docs/docsite/rst/*.rst", "docs/zh-CN/*.md")
+#: Documents that name the archive, an image with the collection, or the version to install.
+DOCUMENTS = (
+    *("README.md", "README.zh-CN.md", "docs/docsite/rst/*.rst", "docs/zh-CN/*.md"),
+    *("examples/*/*.md", "examples/*/*.yml", "examples/*/.*.yml"),
+)
 ARCHIVE = rf"{workspace.NAMESPACE}-{workspace.NAME}-"
-INSTALLED = rf"{workspace.NAME}(?::==|\.git,|\n +version: )"
+INSTALLED = rf"{workspace.NAME}(?::==|\.git,|-ee:|\n +version: )"
 SEMANTIC = r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)"
 
 COMMANDS = (

@@ -88,13 +88,13 @@ def test_chinese_troubleshooting_has_the_same_codes() -> None:
     assert list(reported) == [code for code in VENDOR_CODES if code]
 
 
-@pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md", "docs"])
+@pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md", "docs", "examples"])
 def test_documents_name_the_version_of_the_collection(document: str) -> None:
     paths = [ROOT / document] if document.endswith(".md") else sorted((ROOT / document).rglob("*.*"))
     text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     named = re.findall(r"qingguo-qgnet-(\d\S*?)\.tar", text)
-    # Without its suffix in an installation from a server or a repository, and in requirements.yml.
-    named += re.findall(r"qgnet(?::==|\.git,|\n +version: )(\d\S*)", text)
+    # Without its suffix in installations from a server or a repository, in requirements.yml, and as tag of an image.
+    named += re.findall(r"qgnet(?::==|\.git,|-ee:|\n +version: )(\d\S*)", text)
     assert set(named) == {VERSION}
 
 

@@ -17,6 +17,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "galaxy.yml": "name: qgnet\nversion: 1.2.0\n",
         "plugins/module_utils/_core/version.py": 'VERSION = "1.2.0"\n',
         "README.md": "install dist/qingguo-qgnet-1.2.0.tar.gz\ninstall qingguo.qgnet:==1.2.0\nsince 1.2.0\n",
+        "examples/ci/.gitlab-ci.yml": "image: registry.example.com/qgnet-ee:1.2.0\n",
+        "examples/ci/requirements.yml": "  - name: qingguo.qgnet\n    version: '>=1.0.0'\n",
         "changelogs/fragments/x.yml": "bugfixes:\n  - x\n",
     }
     for name, text in files.items():
@@ -59,6 +61,10 @@ def test_the_version_is_written_everywhere(checkout: Path) -> None:
     assert version.read_text(encoding="utf-8") == 'VERSION = "1.3.0"\n'
     text = (checkout / "README.md").read_text(encoding="utf-8")
     assert text == "install dist/qingguo-qgnet-1.3.0.tar.gz\ninstall qingguo.qgnet:==1.3.0\nsince 1.2.0\n"
+    image = (checkout / "examples" / "ci" / ".gitlab-ci.yml").read_text(encoding="utf-8")
+    assert image == "image: registry.example.com/qgnet-ee:1.3.0\n"
+    # What is sufficient stays so.
+    assert "'>=1.0.0'" in (checkout / "examples" / "ci" / "requirements.yml").read_text(encoding="utf-8")
 
 
 def test_a_place_that_is_gone_is_reported(checkout: Path) -> None:
