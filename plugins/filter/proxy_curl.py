@@ -11,7 +11,7 @@ name: proxy_curl
 short_description: Turn a proxy lease into a command line or a configuration of curl
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns a command line for a POSIX shell, or with O(form=config) text for the standard input of C(curl --config -).
     C(curl) then requests a URL through the lease, and fails if the server or the proxy responds with an error.

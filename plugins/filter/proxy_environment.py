@@ -11,7 +11,7 @@ name: proxy_environment
 short_description: Turn a proxy lease into the variables that programs read
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns the variables E(http_proxy), E(https_proxy) and E(no_proxy), each in lower and in upper case, for the
     keyword C(environment) of a task, or for a file.

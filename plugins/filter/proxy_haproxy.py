@@ -11,7 +11,7 @@ name: proxy_haproxy
 short_description: Turn proxy leases into server lines of HAProxy
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns one line C(server NAME HOST:PORT OPTIONS) for each server, for a backend with C(mode tcp).
   - The lines do not depend on the order of the leases. They are sorted, each server occurs once, and its name consists

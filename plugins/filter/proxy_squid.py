@@ -11,7 +11,7 @@ name: proxy_squid
 short_description: Turn proxy leases into cache_peer lines of Squid
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns one line C(cache_peer HOST parent PORT 0 no-query round-robin name=NAME) for each server.
   - If a lease has C(proxy_url), C(login=KEY:PASSWORD) is added, percent-encoded as Squid expects it, so that Squid

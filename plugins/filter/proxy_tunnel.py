@@ -11,7 +11,7 @@ name: proxy_tunnel
 short_description: Turn the address of a tunnel into proxies with an exit of choice
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns the URL of a tunnel with the key, its password, and the choice of an exit in the user name.
   - Requests with the same O(label) leave through the same exit, and those with another label through another one.

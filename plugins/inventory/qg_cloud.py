@@ -11,7 +11,7 @@ name: qg_cloud
 short_description: The servers of a QG.net account as an inventory
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the services of an account (cloud servers, dial-up VPS and the like) and makes each of them a host, with an
     address, variables and groups.

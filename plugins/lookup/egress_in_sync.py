@@ -11,7 +11,7 @@ name: egress_in_sync
 short_description: Whether one host of a run can act for all
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns whether one host can run a step of M(qingguo.qgnet.qg_egress_whitelist) for all hosts of its batch. Use it
     for C(run_once) of that step, as the role P(qingguo.qgnet.egress_whitelist#role) does.

@@ -11,7 +11,7 @@ name: proxy
 short_description: The leased proxies of a key
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Returns the matching live leases of a QG.net key, earliest deadline first. It never allocates leases; use
     M(qingguo.qgnet.qg_proxy_allocate) for that.

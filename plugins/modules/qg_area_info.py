@@ -12,7 +12,7 @@ module: qg_area_info
 short_description: Read the areas in which proxies are offered
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the list of areas and providers of the plan behind a QG.net key.
   - The vendor does not document the format of this list. The known values of a row are in fields with fixed names, and

@@ -12,7 +12,7 @@ module: qg_balance_info
 short_description: Read the balance of an account
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the balance of a QG.net account, in yuan.
 options:

@@ -12,7 +12,7 @@ module: qg_cloud_instance_info
 short_description: Read the cloud instances of an account
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the instances that an account has in QG.net's cloud, or one of them. The vendor calls them services.
   - The vendor returns pages of 50; all pages are read.

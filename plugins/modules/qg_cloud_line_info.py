@@ -12,7 +12,7 @@ module: qg_cloud_line_info
 short_description: Read the lines on which a brand has physical servers
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the lines of a brand of QG.net's physical servers. A line is a data centre and its connection to the internet.
 options:

@@ -12,7 +12,7 @@ module: qg_cloud_package_facts
 short_description: Read the cloud packages on offer and their prices as facts
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the packages of a brand of QG.net's cloud, the cheapest first, as facts of the host.
   - M(qingguo.qgnet.qg_cloud_package_info) has the same options, and returns the packages as a result.

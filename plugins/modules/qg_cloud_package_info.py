@@ -12,7 +12,7 @@ module: qg_cloud_package_info
 short_description: Read the cloud packages on offer and their prices
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the packages of a brand of QG.net's cloud, the cheapest first.
   - With O(package_no), O(system_no) and O(duration), it also reads the price of an order. The module never orders

@@ -12,7 +12,7 @@ module: qg_cloud_price_info
 short_description: Read the price of an order of a cloud package
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the price of an order of QG.net's cloud, in yuan. The module does not order anything.
 options:

@@ -12,7 +12,7 @@ module: qg_egress_ip_info
 short_description: Detect the egress IPs of a host
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Requests several echo services from the host, and accepts an address only if at least O(quorum) of them report it.
   - Runs one shell command on the host, with C(curl), C(wget) or C(python3), in this order of preference. No module is

@@ -12,7 +12,7 @@ module: qg_egress_whitelist
 short_description: Register the egress IPs of all hosts of a play with one write
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Two tasks register a whole fleet, and a third one summarizes the results. The task with O(step=detect) detects the
     egress IPs of each host, like M(qingguo.qgnet.qg_egress_ip_info), and adds them to the write queue on the control

@@ -12,7 +12,7 @@ module: qg_monopoly
 short_description: Ensure, redial or release exclusive-occupancy resources
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Ensures a minimum number of exclusive-occupancy resources for a QG.net key, redials them, or releases them.
   - The task reads the list of resources first, and applies for missing ones in one call. Meanwhile, every other run on

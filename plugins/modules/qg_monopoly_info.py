@@ -12,7 +12,7 @@ module: qg_monopoly_info
 short_description: Read the exclusive-occupancy resources of a key, and the idle stock
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the exclusive-occupancy resources that a QG.net key holds, and the idle stock that it can apply for.
 options:

@@ -12,7 +12,7 @@ module: qg_proxy_allocate
 short_description: Ensure a minimum number of live proxy leases
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Ensures that a QG.net key holds at least O(count) matching leases, and returns all of them.
   - The task counts the existing leases first, and allocates only the difference, in one call. A second run allocates

@@ -12,7 +12,7 @@ module: qg_proxy_check
 short_description: Check several proxies from a host in parallel
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Requests an echo service from the host through each of the given proxies. Returns for each proxy whether it accepts
     the host, its exit IP, and the duration of the request.

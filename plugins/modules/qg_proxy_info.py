@@ -12,7 +12,7 @@ module: qg_proxy_info
 short_description: Read the proxies that a key holds
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the leases of a QG.net key. It never leases anything.
   - The vendor's list is corrected by what responses reported to this control node as leased or released within the last

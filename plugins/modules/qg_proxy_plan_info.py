@@ -12,7 +12,7 @@ module: qg_proxy_plan_info
 short_description: Read the remaining addresses of a proxy plan that is billed by volume
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads a proxy service of an account that is billed by the number of addresses.
   - This requires the credentials of the account. To read the channels of a key, use M(qingguo.qgnet.qg_quota_info).

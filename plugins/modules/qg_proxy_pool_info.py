@@ -12,7 +12,7 @@ module: qg_proxy_pool_info
 short_description: Read addresses of the pool of a shared plan
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads proxies of the pool behind a QG.net key. They take no channel, and are not leased.
   - Only dynamic shared plans that are billed by time have a pool. The vendor may return other addresses in each call.

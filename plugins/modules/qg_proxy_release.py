@@ -12,7 +12,7 @@ module: qg_proxy_release
 short_description: Release proxy leases
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Releases leases of a QG.net key by address, by task, or all of them. Leases that are not held are ignored.
   - The list of leases is read before and after the release, and after a lost response.

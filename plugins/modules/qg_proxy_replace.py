@@ -12,7 +12,7 @@ module: qg_proxy_replace
 short_description: Replace proxy leases with new ones
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Releases leases of a QG.net key and allocates the same number of new ones, so that the addresses change.
   - With O(count) or O(all), the task calls the vendor's replacement. It accepts only a number; the vendor selects the

@@ -12,7 +12,7 @@ module: qg_quota_info
 short_description: Read the channels or the balance of the plan behind a key
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the channels of the plan behind a QG.net key. A channel carries one leased proxy address at a time.
   - For a plan by volume of a product host, it reads the addresses that may still be leased.

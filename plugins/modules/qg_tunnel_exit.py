@@ -12,7 +12,7 @@ module: qg_tunnel_exit
 short_description: Change the exit of a tunnel
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Changes the exit address of a QG.net tunnel at its control port, and returns the new one. Each run changes it.
   - A call whose response was lost is repeated, because a second change has the same effect.

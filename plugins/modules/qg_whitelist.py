@@ -12,7 +12,7 @@ module: qg_whitelist
 short_description: Manage the addresses that may use a key's proxies
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Adds egress IPs to the whitelist of a QG.net key, removes them, or replaces the contents of the whitelist.
   - The task reads the whitelist, sends only the difference in as few calls as possible, and reads the whitelist again.

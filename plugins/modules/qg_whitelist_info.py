@@ -12,7 +12,7 @@ module: qg_whitelist_info
 short_description: Read the addresses that may use a key's proxies
 version_added: 1.0.0
 author:
-  - The qingguo.qgnet authors (@qingguo)
+  - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the whitelist of a QG.net key, and on request which hosts its entries belong to.
 options:
