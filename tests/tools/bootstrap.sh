@@ -19,7 +19,8 @@ find_python() {
     local name
     for name in "$@" python3.13 python3.12 python3.11 python3.10 python3.14 python3; do
         if [ -n "$name" ] && "$name" -c "$CHECK" >/dev/null 2>&1; then
-            echo "$name"
+            # By its path: "pip --python" knows no names.
+            command -v "$name"
             return 0
         fi
     done
@@ -30,7 +31,7 @@ command -v git >/dev/null || fail "git is missing; on Debian and Ubuntu: apt-get
 python=$(find_python "${1:-}") ||
     fail "no Python 3.10 or newer with its venv module was found; on Debian and Ubuntu: apt-get install python3 python3-venv"
 
-echo "bootstrap: making .venv with $("$python" --version) ($(command -v "$python"))"
+echo "bootstrap: making .venv with $("$python" --version) ($python)"
 rm -rf .venv
 if "$python" -c 'import ensurepip' >/dev/null 2>&1; then
     "$python" -m venv .venv
