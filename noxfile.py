@@ -442,6 +442,7 @@ def cluster(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def demo(session: nox.Session) -> None:
     """The whole story on one machine: hosts that the proxy refuses, the role, hosts that it lets in."""
+    _need_programs(session, {"curl": PROGRAMS["curl"]})
     _install(session, "core-newest")
     session.env["HOME"] = CALLERS_HOME
     session.run("bash", "tests/demo/demo.sh", *session.posargs, external=True)
@@ -450,6 +451,7 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=NEWEST_PYTHON)
 def picture(session: nox.Session) -> None:
     """The picture of the READMEs: what the demo says in a terminal."""
+    _need_programs(session, {"curl": PROGRAMS["curl"]})
     _install(session, "picture")
     session.env["HOME"] = CALLERS_HOME
     session.run("python", "tests/demo/picture.py")
