@@ -134,9 +134,9 @@ def _folder_in_memory() -> Path | None:
 def _pytest(session: nox.Session, core: str, label: str) -> None:
     """Run pytest; on the newest core with coverage, in its processes and in those that these start."""
     _install(session, f"core-{core}")
-    # The integration tests wait for the simulator's clock half of their time. Some tests take as long as hundreds of
-    # others, so a worker that has nothing left to do takes tests of another one.
-    workers = max(2, os.cpu_count() or 1) + (2 if label == "integration" else 0)
+    # The tests wait for half of their time: for the simulator's clock, for other processes, for a database. Some tests
+    # take as long as hundreds of others, so a worker that has nothing left to do takes tests of another one.
+    workers = max(2, os.cpu_count() or 1) + 2
     side_by_side = (f"--numprocesses={workers}", "--dist=worksteal")
     in_memory = _folder_in_memory() if label == "unit" else None
     temporary = f"--basetemp={in_memory or workspace.CACHE / 'pytest-temporary'}"
