@@ -9,7 +9,7 @@ REST := -- $(ARGS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint unit fuzz chaos mutation planted sanity docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release locks hooks clean
+.PHONY: help test lint antsibull unit fuzz chaos mutation planted sanity docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release locks hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -18,10 +18,13 @@ help: ## show this list
 	@tests/tools/bootstrap.sh $(PYTHON)
 
 test: .venv/.ready ## everything below up to molecule
-	@$(RUN) lint unit sanity docs galaxy quickstart integration eda runner browser coverage molecule
+	@$(RUN) lint antsibull unit sanity docs galaxy quickstart integration eda runner browser coverage molecule
 
 lint: .venv/.ready ## style, types, documentation, examples, changelog, licences (ARGS="ruff mypy": these alone)
 	@$(RUN) lint $(REST)
+
+antsibull: .venv/.ready ## antsibull-nox: references in documents, action group, unwanted files, whitespace (ARGS=docs-check: this session alone)
+	@$(RUN) antsibull $(REST)
 
 unit: .venv/.ready ## unit tests on the newest and the oldest ansible-core
 	@$(RUN) unit $(REST)
@@ -96,4 +99,4 @@ hooks: .venv/.ready ## let git call the linters before each commit
 	@$(RUN) hooks $(REST)
 
 clean: ## remove all that the other targets have made
-	rm -rf .venv .nox .cache dist .ansible
+	rm -rf .venv .nox .cache dist .ansible tests/output

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import secrets
 import shutil
@@ -25,6 +26,8 @@ import workspace
 
 ROOT = workspace.ROOT
 KUBERNETES_MANIFESTS = ("examples/kubernetes/cronjob.yml", "examples/kubernetes/volume.yml")
+ANTSIBULL_CONFIG = ROOT / "antsibull-nox.toml"
+ANTSIBULL_SESSIONS = ("docs-check", "license-check", "extra-checks")
 
 # Newest Python for the newest ansible-core, oldest for the oldest: what stands between is between.
 NEWEST_PYTHON = "3.13"
@@ -78,6 +81,7 @@ nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
 nox.options.sessions = [
     "lint",
+    "antsibull",
     "unit",
     "sanity",
     "docs",
@@ -109,6 +113,25 @@ def _prepare() -> None:
 
 
 _prepare()
+
+
+def _no_warning(record: logging.LogRecord) -> bool:
+    """Let a session of antsibull-nox fail where it would warn, as of a check that it has left out."""
+    if record.levelno == logging.WARNING:
+        logging.getLogger("nox").error("A warning is an error here: %s", record.getMessage())
+        raise CommandFailed(record.getMessage())
+    return True
+
+
+try:
+    import antsibull_nox
+
+    # Its sessions stand beside ours in the environment of "antsibull" alone.
+    antsibull_nox.load_antsibull_nox_toml()
+    if os.environ.get("NOX_CURRENT_SESSION") == "antsibull":
+        logging.getLogger("nox").addFilter(_no_warning)
+except ModuleNotFoundError:
+    pass
 
 
 def _install(session: nox.Session, environment: str) -> None:
@@ -176,7 +199,7 @@ def _run_measured(session: nox.Session, label: str, command: tuple[str, ...]) ->
 
 @nox.session(python=NEWEST_PYTHON)
 def lint(session: nox.Session) -> None:
-    """Style, types, documentation, examples, changelog and licences; names of programs as arguments run these alone."""
+    """Style, types, examples, changelog and licences; names of programs as arguments run these alone."""
     _install(session, "lint")
     # On every machine the same, whether or not it has the library that reuse would prefer.
     session.env["REUSE_ENCODING_MODULE"] = "chardet"
@@ -191,7 +214,6 @@ def lint(session: nox.Session) -> None:
         ("kubernetes-validate", "--strict", "--quiet", *KUBERNETES_MANIFESTS),
         ("reuse", "lint", "--lines"),
         ("antsibull-changelog", "lint"),
-        ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "."),
         ("ansible-lint", "--offline", "--profile", "production", "--strict"),
         ("python", "tests/tools/examples.py"),
     ]
@@ -335,6 +357,23 @@ def _pytest_with(session: nox.Session, name: str) -> None:
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     temporary = f"--basetemp={workspace.CACHE / f'pytest-temporary-{name}'}"
     session.run("pytest", temporary, *(session.posargs or [f"tests/{name}"]))
+
+
+@nox.session(python=NEWEST_PYTHON)
+def antsibull(session: nox.Session) -> None:
+    """What antsibull-nox checks without a container; names of its sessions as arguments run these alone."""
+    _install(session, "antsibull")
+    session.run("antsibull-nox", "lint-config")
+    environment = Path(session.virtualenv.location)
+    # Its sessions would ask the package index each time, even for what they have.
+    installed = environment / "pins-of-its-sessions"
+    pins = "".join(path.read_text(encoding="utf-8") for path in (ANTSIBULL_CONFIG, lock_tools.LOCKS / "docs.txt"))
+    command = ["nox", "--envdir", str(environment.parent)]
+    if installed.is_file() and installed.read_text(encoding="utf-8") == pins:
+        command.append("--no-install")
+    session.run(*command, "--sessions", *(session.posargs or ANTSIBULL_SESSIONS))
+    if not session.posargs:
+        installed.write_text(pins, encoding="utf-8")
 
 
 @nox.session(python=NEWEST_PYTHON)

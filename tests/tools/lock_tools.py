@@ -55,11 +55,13 @@ _NEWEST = CORES["newest"]
 ENVIRONMENTS = {
     "bootstrap": Environment("3.10", ("bootstrap",)),
     "hooks": Environment("3.10", ("hooks",)),
+    # Its sessions are nox sessions.
+    "antsibull": Environment("3.10", ("bootstrap", "antsibull-nox")),
     "simulator": Environment("3.10", ("simulator",)),
     **{f"core-{core}": Environment(python, (f"core-{core}", *_CORE_TESTS)) for core, python in CORES.items()},
     # The checks of types read what the tests, the tools and noxfile.py import.
-    "lint": Environment(_NEWEST, ("core-newest", "lint", "antsibull", "bootstrap", *_CORE_TESTS)),
-    "docs": Environment(_NEWEST, ("core-newest", "antsibull", "docs")),
+    "lint": Environment(_NEWEST, ("core-newest", "lint", "bootstrap", *_CORE_TESTS)),
+    "docs": Environment(_NEWEST, ("core-newest", "antsibull-docs", "docs")),
     "galaxy": Environment(_NEWEST, ("core-newest", "galaxy")),
     # What a user has who installs ansible-core and nothing else.
     "ansible": Environment(_NEWEST, ("core-newest",)),

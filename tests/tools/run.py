@@ -38,6 +38,7 @@ ONE_CORE = (
     ("eda",),
     ("runner",),
     ("lint",),
+    ("antsibull",),
     ("galaxy", "quickstart"),
     ("browser",),
     ("docs",),

@@ -44,10 +44,6 @@ def pinned_core(age: str) -> str:
     return found[1]
 
 
-def test_the_action_group_holds_every_module_once() -> None:
-    assert load("meta/runtime.yml")["action_groups"]["qg"] == plugins("modules")
-
-
 @pytest.mark.parametrize("name", plugins("modules"))
 def test_every_module_documents_itself_under_its_own_name(name: str) -> None:
     module = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{name}")
@@ -70,16 +66,6 @@ def test_every_inventory_documents_itself_under_its_own_name(name: str) -> None:
     assert full_name == plugin.InventoryModule.NAME
     assert documentation["options"]["plugin"]["choices"] == [full_name]
     assert yaml.safe_load(plugin.EXAMPLES)["plugin"] == full_name
-
-
-@pytest.mark.parametrize("name", plugins("modules"))
-def test_every_module_says_that_it_is_in_the_group(name: str) -> None:
-    text = (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
-    found = re.search(r'^DOCUMENTATION = r?"""(.*?)"""', text, re.MULTILINE | re.DOTALL)
-    assert found
-    fragments = yaml.safe_load(found[1]).get("extends_documentation_fragment", [])
-    # Its other parts, such as attributes.info, do not tell.
-    assert "qingguo.qgnet.attributes" in fragments
 
 
 @pytest.mark.parametrize(

@@ -205,12 +205,25 @@ def test_every_action_and_image_is_pinned_by_its_digest() -> None:
     assert re.fullmatch(r"docker\.io/redhat/ubi9:[\d.]+@sha256:[0-9a-f]{64}", names.pop())
 
 
-def test_hooks_call_parts_of_lint_and_fetch_nothing() -> None:
+def sessions_of_antsibull_nox() -> set[str]:
+    found = re.search(r"^ANTSIBULL_SESSIONS = \((.+)\)$", read("noxfile.py"), re.MULTILINE)
+    assert found
+    return set(re.findall(r'"([\w-]+)"', found[1]))
+
+
+def test_make_runs_each_session_of_antsibull_nox_that_needs_no_container() -> None:
+    configured = re.findall(r"^\[sessions\.(\w+)\]$", read("antsibull-nox.toml"), re.MULTILINE)
+    without_container = {name.replace("_", "-") for name in configured if not name.startswith("ansible_test_")}
+    assert sessions_of_antsibull_nox() == without_container
+
+
+def test_hooks_call_parts_of_sessions_and_fetch_nothing() -> None:
     repositories: list[dict[str, Any]] = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
     assert [entry["repo"] for entry in repositories] == ["local"]
-    parts = set(re.findall(r'^        \("([\w-]+)"', read("noxfile.py"), re.MULTILINE))
+    commands = set(re.findall(r'^        \("([\w-]+)"', read("noxfile.py"), re.MULTILINE))
+    parts = {"lint": commands, "antsibull": sessions_of_antsibull_nox()}
     for hook in repositories[0]["hooks"]:
         assert hook["language"] == "system"
-        named = re.fullmatch(r'make lint ARGS="?([\w -]+?)"?', hook["entry"])
+        named = re.fullmatch(r'make (lint|antsibull) ARGS="?([\w -]+?)"?', hook["entry"])
         assert named
-        assert set(named[1].split()) <= parts
+        assert set(named[2].split()) <= parts[named[1]]
