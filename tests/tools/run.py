@@ -38,10 +38,10 @@ ONE_CORE = (
     ("eda",),
     ("runner",),
     ("lint",),
-    ("antsibull",),
     ("galaxy", "quickstart"),
     ("browser",),
     ("docs",),
+    ("antsibull",),
 )
 
 
