@@ -20,7 +20,7 @@ help: ## show this list
 test: .venv/.ready ## everything below up to molecule
 	@$(RUN) lint antsibull unit sanity docs galaxy quickstart integration eda runner browser coverage molecule
 
-lint: .venv/.ready ## style, types, documentation, examples, changelog, licences (ARGS="ruff mypy": these alone)
+lint: .venv/.ready ## style, types, examples, changelog, licences (ARGS="ruff mypy": these alone)
 	@$(RUN) lint $(REST)
 
 antsibull: .venv/.ready ## antsibull-nox: references in documents, action group, unwanted files, whitespace (ARGS=docs-check: this session alone)
