@@ -18,10 +18,10 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 try:
-    from ansible.module_utils import secrets as _masker
+    from ansible.module_utils import secrets as core_secrets
 except ImportError:
     # Before ansible-core 2.22.
-    _masker = None
+    core_secrets = None
 
 #: The replacements of a secret inside text, and of a value that is a secret as a whole.
 MASK = "********"
@@ -58,9 +58,9 @@ class Redactor:
         call, such as its signature.
         """
         lasting = _forms(secrets)
-        if _masker is not None:
+        if core_secrets is not None:
             for secret in lasting:
-                _masker.register_secret(secret)
+                core_secrets.register_secret(secret)
         self.secrets = tuple(sorted(lasting | _forms(for_one_call)))
         # A server may show one layer of encoding less than the secret seems to have.
         plain = {*self.secrets, *(form for form in map(undone, self.secrets) if len(form) > 2)}
