@@ -28,6 +28,7 @@ QUERY, ADD, DEL, QUOTA = "/whitelist/query", "/whitelist/add", "/whitelist/del",
 LAUNCHER = Launcher()
 #: Where Ansible writes its log.
 LOG = "ANSIBLE_LOG_PATH"
+DEPRECATION = "[DEPRECATION WARNING]"
 Result = dict[str, Any]
 #: An operation whose common options are set.
 Operate = Callable[..., Result]
@@ -178,6 +179,9 @@ class Playground:
             fresh=any(name.startswith(READ_BY_IMPORT) and name != LOG for name in own),
         )
         assert LOG not in own or Path(own[LOG]).stat().st_size, "Ansible has not written its log"
+        # What ansible-core deprecates, it says in every run, unless its settings forbid it.
+        shown = outcome.stdout + outcome.stderr
+        assert DEPRECATION not in shown, f"the playbook uses what a later ansible-core will not have:\n{shown}"
         lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
         parts = [json.loads(line) for line in lines]
         tasks = [Task(part["host"], part["task"], part["status"], part["result"]) for part in parts]
