@@ -44,8 +44,10 @@ EXAMPLES = r"""
 
 - name: Show the cheapest
   ansible.builtin.debug:
-    msg: "{{ qg_cloud_packages[0].package_no }} at {{ qg_cloud_packages[0].user_price }} yuan"
-  when: qg_cloud_packages | length > 0
+    msg: "{{ cheapest.package_no }} at {{ cheapest.user_price }} yuan"
+  vars:
+    cheapest: "{{ ansible_facts['qg_cloud_packages'][0] }}"
+  when: ansible_facts['qg_cloud_packages'] | length > 0
 """
 
 RETURN = r"""
