@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -105,7 +106,9 @@ def test_the_whole_lease_and_its_url(sim: Simulator, look: Look) -> None:
     whole = found(look("form='lease'"))[0]
     assert (whole["ip"], whole["server"], whole["deadline"]) == (entry["ip"], entry["host"], entry["deadline"])
     assert whole["expires_at"].endswith("+08:00")
-    assert found(look("form='url', pwd='p@ss'")) == [f"http://{sim.key}:p%40ss@{entry['host']}"]
+    # ansible-core 2.22 masks the key in what it shows of a result, which base64 gets past.
+    urls = found(look("form='url', pwd='p@ss') | map('b64encode'"))
+    assert [base64.b64decode(url).decode() for url in urls] == [f"http://{sim.key}:p%40ss@{entry['host']}"]
 
 
 MISTAKES = [
