@@ -34,20 +34,13 @@ NEWEST_PYTHON = "3.13"
 OLDEST_PYTHON = "3.10"
 
 # Every series of ansible-core that is supported, and the Python that "make matrix" tests it on: the oldest that the
-# series runs on, and for the newest series the newest. Its release stands in tests/requirements/locks/core-NAME.txt.
-MATRIX = {
-    "oldest": OLDEST_PYTHON,
-    "2.17": "3.10",
-    "2.18": "3.11",
-    "2.19": "3.11",
-    "2.20": "3.12",
-    "newest": NEWEST_PYTHON,
-}
+# series runs on, and for the newest series the newest. The last one is not released yet.
+MATRIX = {**lock_tools.CORES, "newest": NEWEST_PYTHON}
 
-# ansible-test runs on one of the Pythons of its own core; the import test runs on all that the newest one supports. On
-# the oldest core, it asks what this core lacks, and so runs on one Python.
-SANITY_PYTHON = {"oldest": "3.12", "newest": "3.13"}
-SANITY_TARGETS = {"oldest": (OLDEST_PYTHON,), "newest": ("3.10", "3.11", "3.12", "3.13")}
+# ansible-test has Pythons of its own for each core: of those that the collection supports, the one that it runs on is
+# the newest here. On the optional ones it tests where they are.
+SANITY_PYTHON = {core: "3.12" if core in ("oldest", "2.17") else "3.13" for core in MATRIX}
+SANITY_OPTIONAL = {"2.20": ("3.14",), "newest": ("3.14",), "2.22": ("3.14", "3.15")}
 
 # What a session needs beside Python packages, and the Debian package that has it: first the hosts of the lab, which
 # molecule and the benchmarks use.
@@ -254,28 +247,30 @@ def unit(session: nox.Session, core: str) -> None:
 
 @nox.session
 @nox.parametrize(
-    "python,core",
+    "python,core,archive",
     [
-        nox.param(SANITY_PYTHON["newest"], "newest", id="core-newest"),
-        nox.param(SANITY_PYTHON["oldest"], "oldest", id="core-oldest"),
+        nox.param(SANITY_PYTHON["newest"], "newest", False, id="checkout"),
+        *(nox.param(python, core, True, id=f"core-{core}") for core, python in SANITY_PYTHON.items()),
     ],
 )
-def sanity(session: nox.Session, core: str) -> None:
-    """ansible-test sanity, with no ignore line and no test left out; on the oldest core, of what is shipped."""
-    optional = pythons.OPTIONAL if core == "newest" else ()
-    absent = pythons.provide((*SANITY_TARGETS[core], *optional), _uv())
+def sanity(session: nox.Session, core: str, archive: bool) -> None:
+    """ansible-test sanity, with no ignore line and no test left out: of the archive, or with all tests and tools."""
+    supported = pythons.REQUIRED[: pythons.REQUIRED.index(SANITY_PYTHON[core]) + 1]
+    optional = SANITY_OPTIONAL.get(core, ())
+    absent = pythons.provide((*supported, *optional), _uv())
     if lacking := [version for version in absent if version not in optional]:
         session.error(f"Python {', '.join(lacking)} was not found on PATH or in pyenv, and uv could not install it")
     # ansible-test brings the tools of its sanity tests itself, but for shellcheck.
     _install(session, f"core-{core}")
+    label = f"sanity-{core if archive else 'checkout'}"
     session.run(
         "python",
         "tests/tools/sanity.py",
-        f"--label=sanity-{core}",
+        f"--label={label}",
         f"--pip={sys.executable}",
-        *("--need", *SANITY_TARGETS[core]),
-        *("--want", *optional),
-        *(("--shipped", "--few-imports") if core == "oldest" else ()),
+        *("--pythons", *supported),
+        *("--optional", *optional),
+        *([f"--archive={_build(session, workspace.CACHE / label)}"] if archive else []),
         *session.posargs,
     )
 

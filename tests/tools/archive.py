@@ -50,6 +50,7 @@ BELONGS = (
     "roles/*/defaults/*.yml",
     "roles/*/meta/*.yml",
     "roles/*/tasks/*.yml",
+    "tests/config.yml",
     "tests/simulator/*.css",
     "tests/simulator/*.html",
     "tests/simulator/*.js",
@@ -76,6 +77,8 @@ WANTED = (
     "plugins/*",
     "requirements.txt",
     "roles/*",
+    # else ansible-test reads it as if it had to run on Python 2.7
+    "tests/config.yml",
     "tests/simulator/*",
 )
 _TROUBLE = re.compile(r"^(WARNING|ERROR|CRITICAL|Traceback)\b")

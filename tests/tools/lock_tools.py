@@ -49,8 +49,16 @@ class Environment:
 _TESTS = ("pytest", "client", "postgres", "simulator")
 #: What runs the queries of extensions, measures the tests, and is asked for by ansible-test.
 _CORE_TESTS = (*_TESTS, "audit", "coverage", "shellcheck")
-#: The supported cores, each with the oldest Python that it runs on.
-CORES = {"oldest": "3.10", "2.17": "3.10", "2.18": "3.11", "2.19": "3.11", "2.20": "3.12", "newest": "3.12"}
+#: The supported series of ansible-core, each with the oldest Python that it runs on.
+CORES = {
+    "oldest": "3.10",
+    "2.17": "3.10",
+    "2.18": "3.11",
+    "2.19": "3.11",
+    "2.20": "3.12",
+    "newest": "3.12",
+    "2.22": "3.13",
+}
 _NEWEST = CORES["newest"]
 ENVIRONMENTS = {
     "bootstrap": Environment("3.10", ("bootstrap",)),

@@ -12,7 +12,7 @@ from pathlib import Path
 from workspace import CACHE, PYTHONS, make_link, system_path
 
 REQUIRED = ("3.10", "3.11", "3.12", "3.13")
-OPTIONAL = ("3.14",)
+OPTIONAL = ("3.14", "3.15")
 
 # Taken at the start: later, HOME is that of the tests.
 _PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run nox sessions and close with one line that says how it went.
 
-usage: run.py SESSION [SESSION ...] [-- argument of the session ...]
+usage: run.py SESSION [SESSION ...] [--core CORE] [-- argument of the session ...]
+
+--core chooses one of the sessions that exist for each ansible-core in noxfile.py.
 
 Sessions that keep at most one core busy run three at a time, and the output of each is shown when it has ended. The
 others begin when one of those is left, so that it does not have the machine to itself.
@@ -10,6 +12,7 @@ others begin when one of those is left, so that it does not have the machine to 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -43,6 +46,10 @@ ONE_CORE = (
     ("docs",),
     ("antsibull",),
 )
+#: Of the sessions that exist for each core, what runs unless a core is chosen; of others, all.
+WITHOUT_CORE = {"sanity": ("checkout", "core-oldest")}
+#: Sessions that need what was run on every core.
+AFTER_ALL_CORES = ("support",)
 
 
 @dataclass
@@ -66,6 +73,13 @@ def plan(wanted: Sequence[str]) -> tuple[list[list[str]], list[str]]:
         return [], list(wanted)
     together = {name for row in rows for name in row}
     return rows, [name for name in wanted if name not in together]
+
+
+def expanded(names: Sequence[str], core: str | None) -> list[str]:
+    """Return the sessions that nox is to run for these names."""
+    if core:
+        return [f"{name}(core-{core})" for name in names if name not in AFTER_ALL_CORES]
+    return [f"{name}({choice})" if choice else name for name in names for choice in WITHOUT_CORE.get(name, ("",))]
 
 
 def summary(wanted: Sequence[str], results: Sequence[dict[str, str]], code: int, seconds: float) -> str:
@@ -145,13 +159,17 @@ def side_by_side(
 def main(arguments: Sequence[str]) -> int:
     """Run the sessions and return nox's exit code."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    wanted = arguments[:end]
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("sessions", nargs="+")
+    parser.add_argument("--core")
+    options = parser.parse_args(arguments[:end])
+    wanted: list[str] = options.sessions
     workspace.CACHE.mkdir(exist_ok=True)
     start = time.monotonic()
     rows, rest = plan(wanted)
 
     def run(row: Sequence[str], output: IO[bytes] | None = None) -> Outcome:
-        return run_nox([*row, *arguments[end:]], output)
+        return run_nox([*expanded(row, options.core), *arguments[end:]], output)
 
     outcome = side_by_side(rows, run, (lambda: run(rest)) if rest else None)
     print(summary(wanted, outcome.sessions, outcome.code, time.monotonic() - start), flush=True)

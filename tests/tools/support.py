@@ -33,7 +33,7 @@ END = "<!-- support matrix: end -->"
 #: These look at what only comes of the whole run.
 AFTERWARDS = (
     "tests/unit/test_house.py::test_the_support_table_is_made_of_what_was_run",
-    "tests/unit/test_house.py::test_what_was_run_is_every_supported_core",
+    "tests/unit/test_house.py::test_what_was_run_is_of_supported_cores",
 )
 #: Of each README, the head of the table, and the words of its cells.
 WORDS = {
@@ -74,7 +74,7 @@ def pinned() -> list[str]:
     found = []
     for path in LOCKS.glob("core-*.txt"):
         found += re.findall(r"^ansible-core==(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
+    return sorted(found, key=lambda version: [int(part) for part in re.findall(r"\d+", version)])
 
 
 def tested_files(part: str) -> set[str]:
@@ -131,7 +131,7 @@ def run(core: str, paths: Sequence[str]) -> int:
 
 def cell(reported: dict[str, Any], words: dict[str, str]) -> str:
     """Return what a table says of one part of the tests."""
-    if not sum(reported[outcome] for outcome in ("passed", "skipped", "failed")):
+    if not sum(reported.get(outcome, 0) for outcome in ("passed", "skipped", "failed")):
         return words["none"]
     files = words["and"].join(f"`{name}`" for name in reported.get("files", ()))
     text = words["some" if files else "all"].format(passed=reported["passed"], files=files)
@@ -142,14 +142,16 @@ def cell(reported: dict[str, Any], words: dict[str, str]) -> str:
 
 
 def table(result: dict[str, Any], readme: str) -> str:
-    """Return the table of a README; nothing where nothing was run."""
+    """Return the table of a README, with each pinned core; nothing where nothing was run."""
     if not result["cores"]:
         return ""
     head, words = WORDS[readme]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    for entry in result["cores"]:
-        parts = [cell(entry[part], words) for part in PARTS]
-        lines.append(f"| {' | '.join([entry['core'], entry['python'], *parts])} |")
+    by_core = {entry["core"]: entry for entry in result["cores"]}
+    for core in pinned():
+        entry = by_core.get(core, {})
+        parts = [cell(entry.get(part, {}), words) for part in PARTS]
+        lines.append(f"| {' | '.join([core, entry.get('python', words['none']), *parts])} |")
     return "\n".join(lines)
 
 

@@ -80,3 +80,9 @@ def test_the_others_begin_when_one_row_is_left(capfdbinary: pytest.CaptureFixtur
     assert shown.index(b"unit shown") < shown.index(b"sanity shown")
     assert outcome.code == 1
     assert sorted(entry["name"] for entry in outcome.sessions) == ["docs", "lint", "sanity", "unit"]
+
+
+def test_a_session_of_each_core_runs_on_the_chosen_one_or_at_both_ends() -> None:
+    assert run.expanded(["lint", "sanity"], None) == ["lint", "sanity(checkout)", "sanity(core-oldest)"]
+    assert run.expanded(["matrix", "support"], None) == ["matrix", "support"]
+    assert run.expanded(["matrix", "support"], "2.18") == ["matrix(core-2.18)"]

@@ -28,9 +28,13 @@ def test_what_a_cell_says(reported: dict[str, Any], text: str) -> None:
     assert support.cell(reported, support.WORDS["README.md"][1]) == text
 
 
-def test_a_table_has_a_row_for_each_core() -> None:
+def test_a_table_has_a_row_for_each_core_also_if_nothing_was_run_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(support, "pinned", lambda: ["2.16.1", "2.17.0rc1"])
     result = {"cores": [{"core": "2.16.1", "python": "3.10.1", "unit": ALL, "integration": NONE}]}
-    assert support.table(result, "README.md").splitlines()[2:] == ["| 2.16.1 | 3.10.1 | 3 passed | not run |"]
+    assert support.table(result, "README.md").splitlines()[2:] == [
+        "| 2.16.1 | 3.10.1 | 3 passed | not run |",
+        "| 2.17.0rc1 | not run | not run | not run |",
+    ]
 
 
 def test_only_what_stands_between_the_marks_is_replaced() -> None:
