@@ -11,7 +11,7 @@ endif
 CHOSEN := $(CORE:%=--core %)
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint antsibull unit fuzz chaos mutation planted sanity docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release locks hooks clean
+.PHONY: help test lint antsibull unit fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release locks hooks clean
 
 help: ## show this list
 	@grep -hE "^[a-z]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
@@ -45,6 +45,9 @@ planted: .venv/.ready ## whether the unit tests find bugs that are planted one a
 
 sanity: .venv/.ready ## ansible-test sanity of the checkout on the newest ansible-core, and of the archive on the oldest (CORE=2.18: on this one)
 	@$(RUN) sanity $(CHOSEN) $(REST)
+
+units: .venv/.ready ## ansible-test units on the newest and the oldest ansible-core (CORE=2.18: on this one)
+	@$(RUN) units $(CHOSEN) $(REST)
 
 docs: .venv/.ready ## the site of the documentation, in .cache/docs/html; warnings and dead links are errors
 	@$(RUN) docs

@@ -276,6 +276,16 @@ def sanity(session: nox.Session, core: str, archive: bool) -> None:
 
 
 @nox.session
+@nox.parametrize("python,core", [nox.param(python, core, id=f"core-{core}") for core, python in SANITY_PYTHON.items()])
+def units(session: nox.Session, core: str) -> None:
+    """ansible-test units: the unit tests of what the collection ships, as ansible-test runs them."""
+    _install(session, f"core-{core}")
+    python = f"--python={SANITY_PYTHON[core]}"
+    pip = f"--pip={sys.executable}"
+    session.run("python", "tests/tools/units.py", f"--label=units-{core}", pip, python, *session.posargs)
+
+
+@nox.session
 @nox.parametrize(
     "python,core",
     [

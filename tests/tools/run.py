@@ -47,7 +47,7 @@ ONE_CORE = (
     ("antsibull",),
 )
 #: Of the sessions that exist for each core, what runs unless a core is chosen; of others, all.
-WITHOUT_CORE = {"sanity": ("checkout", "core-oldest")}
+WITHOUT_CORE = {"sanity": ("checkout", "core-oldest"), "units": ("core-newest", "core-oldest")}
 #: Sessions that need what was run on every core.
 AFTER_ALL_CORES = ("support",)
 
