@@ -42,10 +42,10 @@ def _is_shipped(path: Path) -> bool:
 
 
 class _NotRead(pytest.Module):
-    """A file that is listed as skipped, and not imported."""
+    """A file that is listed as skipped, by its name, and not imported."""
 
     def collect(self) -> list[pytest.Item]:
-        pytest.skip(NOT_THERE, allow_module_level=True)
+        pytest.skip(f"{self.path.name}: {NOT_THERE}", allow_module_level=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
