@@ -104,13 +104,8 @@ class LookupModule(LookupBase):
             with contextlib.closing(place.open(max_wait=0)) as state:
                 # Keywords are evaluated in the process of the run; by some releases of ansible-core in workers, too.
                 runs = [run_id(process) for process in (os.getpid(), os.getppid())]
-                return [
-                    any(
-                        RunResults(state, run).has_begun(first, in_step=summarizes)
-                        and (summarizes or is_in_sync(state, run))
-                        for run in runs
-                    )
-                ]
+                begun = [run for run in runs if RunResults(state, run).has_begun(first, in_step=summarizes)]
+                return [any(summarizes or is_in_sync(state, run) for run in begun)]
         except QgError:
             # The step itself reports what is wrong with the state.
             return [False]

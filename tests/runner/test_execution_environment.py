@@ -85,8 +85,8 @@ def test_the_context_has_the_collection_and_the_versions(context: Path) -> None:
 def test_the_versions_are_those_that_are_tested() -> None:
     for name, file in PINS.items():
         wanted = definition()["dependencies"][name]["package_pip"]
-        pins = (ROOT / "tests" / "requirements" / file).read_text(encoding="utf-8").splitlines()
-        assert wanted in pins, f"{DEFINITION.name} has {wanted}, and {file} another version"
+        lock = (ROOT / "tests" / "requirements" / "locks" / file).read_text(encoding="utf-8")
+        assert f"\n{wanted} \\\n" in lock, f"{DEFINITION.name} has {wanted}, and {file} another version"
 
 
 def test_the_python_is_one_that_the_core_runs_on() -> None:

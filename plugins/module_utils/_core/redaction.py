@@ -195,7 +195,8 @@ def _base64_forms(secret: str) -> Iterator[str]:
     raw = secret.encode("utf-8", "replace")
     for shift in range(3) if _is_long(secret) else ():
         encoded = base64.b64encode(b"\0" * shift + raw).decode()
-        yield encoded[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6]
+        first, end = -(-shift * 8 // 6), (shift + len(raw)) * 8 // 6
+        yield encoded[first:end]
 
 
 #: The URL-safe alphabet of base64, folded.

@@ -234,9 +234,8 @@ def _build_command(request: ProxyCheckRequest, targets: Sequence[str]) -> Comman
     nonce = new_nonce()
     jobs = [_job(number, target) for number, target in enumerate(targets)]
     # Parallel lanes, so that a slow proxy delays only the later ones of its lane.
-    lanes = [
-        "{ " + "".join(jobs[start :: request.parallel]) + "} &" for start in range(min(request.parallel, len(jobs)))
-    ]
+    number = request.parallel
+    lanes = ["{ " + "".join(jobs[first::number]) + "} &" for first in range(min(number, len(jobs)))]
     # Busybox's wget does not verify certificates.
     protocol = "plain" if request.url.startswith("http://") else "secure"
     report = rf"\n{nonce}; %{{http_code}} %{{http_connect}} %{{time_total}}"

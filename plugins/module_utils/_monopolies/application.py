@@ -157,7 +157,8 @@ class Application(Creation):
 
     def _poll_for_maximum_lag(self) -> None:
         policy = self._session.policy
-        self._poll(policy.lag_delays[len(policy.apply_delays) :])
+        polled = len(policy.apply_delays)
+        self._poll(policy.lag_delays[polled:])
 
     def _poll(self, delays: Sequence[float]) -> bool:
         """Read the list until it shows all new resources. If it cannot be read, and has shown some, those count."""

@@ -199,9 +199,7 @@ class _Redial(Batch):
 
 def has_moved(before: Monopoly, after: Monopoly) -> bool:
     """Whether a resource was dialled, or began to be, between two lists."""
-    return (
-        after.state in TRANSITIONAL_STATES
-        or (before.state == "offline" and after.state == "online")
-        or (after.dialled is not None and after.dialled != before.dialled)
-        or (after.server is not None and after.server != before.server)
-    )
+    if after.state in TRANSITIONAL_STATES or (before.state, after.state) == ("offline", "online"):
+        return True
+    dialled_again = after.dialled is not None and after.dialled != before.dialled
+    return dialled_again or (after.server is not None and after.server != before.server)

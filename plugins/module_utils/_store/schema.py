@@ -38,8 +38,10 @@ STATEMENTS = tuple(statement for store in _STORES for statement in map(str.strip
 VERSION = 12
 #: Tables that only hold what is in progress: a newer schema starts with empty ones.
 TRANSIENT = frozenset(
-    {"rate_calls", "rate_blocks", "write_requests", "whitelist_cache", "run_results", "inventory_checks"}
-    | {"snapshots", "calls", "blocks", "wishes", "rounds", "readings"}
+    (
+        *("rate_calls", "rate_blocks", "write_requests", "whitelist_cache", "run_results", "inventory_checks"),
+        *("snapshots", "calls", "blocks", "wishes", "rounds", "readings"),
+    )
 )
 #: Tables whose rows a newer schema takes over, and the names that tables and columns had before.
 FORMER_NAMES = {

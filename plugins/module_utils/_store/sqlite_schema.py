@@ -29,7 +29,7 @@ def is_current(database: sqlite3.Connection) -> bool:
     """
     query = "SELECT application_id, user_version, name FROM pragma_application_id, pragma_user_version LEFT JOIN "
     rows = database.execute(f"{query} (SELECT name FROM sqlite_master WHERE type = 'table')").fetchall()
-    (mark, version, _name), tables = rows[0], {name for _mark, _version, name in rows if name}
+    (mark, version), tables = rows[0][:2], {name for _mark, _version, name in rows if name}
     if mark == APPLICATION_ID and version > VERSION:
         raise OptionError(
             f"its schema {version} is of a newer release of qingguo.qgnet, and this one reads schemas up to {VERSION}. "

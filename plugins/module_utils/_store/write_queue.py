@@ -339,13 +339,13 @@ class WriteQueue(_RequestTable):
             self._await_renewals(request, before)
         self.collected = time.monotonic() - began
         self.waited += self.collected
-        return [
-            other
-            for other, renewed_at in self._undecided()
-            if other.id == request.id
-            or (request.run and (request.run, request.inventory) == (other.run, other.inventory))
-            or (renewed_at is not None and renewed_at != before.get(other.id))
-        ]
+
+        def belongs(other: WriteRequest, renewed_at: float | None) -> bool:
+            if other.id == request.id or (renewed_at is not None and renewed_at != before.get(other.id)):
+                return True
+            return bool(request.run) and (request.run, request.inventory) == (other.run, other.inventory)
+
+        return [other for other, renewed_at in self._undecided() if belongs(other, renewed_at)]
 
     def _await_renewals(self, request: WriteRequest, before: Mapping[str, float]) -> None:
         """Wait until the others have renewed their requests; one that does not belongs to a process that has died."""

@@ -160,11 +160,9 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
     gone = [lease for identity, lease in before.items() if identity not in current]
     new = [lease for identity, lease in current.items() if identity not in before]
     within = -math.inf if rules.expires_within is None else rules.expires_within * 60
+    left = {(identity, lease.deadline): lease.remaining(now) for identity, lease in current.items()}
     near = {
-        (identity, lease.deadline)
-        for identity, lease in current.items()
-        if (identity, lease.deadline) in state.expiring
-        or ((remaining := lease.remaining(now)) is not None and remaining <= within)
+        end for end, seconds in left.items() if end in state.expiring or (seconds is not None and seconds <= within)
     }
     expiring = [lease for lease in current.values() if (lease.identity, lease.deadline) in near - state.expiring]
     events = []

@@ -10,9 +10,9 @@ tables and examples differ.
 
 from __future__ import annotations
 
-import decimal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from ..parsing import ResponseShapeError, exact_number, parse_vendor_time
@@ -52,7 +52,7 @@ class Record:
             raise ResponseShapeError(f"{names[0]} is not text")
         return str(value).strip() or None
 
-    def decimal(self, *names: str) -> decimal.Decimal | None:
+    def decimal(self, *names: str) -> Decimal | None:
         """Return an exact number, also from text; None if it cannot be read."""
         text = self.text(*names)
         return None if text is None else exact_number(text)

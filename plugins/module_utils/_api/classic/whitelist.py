@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..._core.chunks import chunks
 from ..._core.errors import CallError, Effect
 from ..._store.directory import StateError
 from ..._store.reported import WHITELIST, ReportedChanges
@@ -148,4 +149,4 @@ class WhitelistCalls(ClassicClient):
             # An address has at most 15 characters, and a comma.
             size = max(1, (MAX_QUERY - credentials - len("&IP=")) // 16)
         size = max(1, min(size, most or size))
-        return [list(ips[start : start + size]) for start in range(0, len(ips), size)]
+        return chunks(ips, size)

@@ -26,11 +26,9 @@ def is_same(one: Lease, other: Lease) -> bool:
         same_end = bool(one.expires or other.expires or not one.deadline or not other.deadline)
         same_end = same_end or one.deadline == other.deadline
     named_both = one.task_id and other.task_id
-    return (
-        one.server == other.server
-        and (not one.ip or not other.ip or one.ip == other.ip)
-        and (one.task_id == other.task_id if named_both else same_end)
-    )
+    same_ip = not one.ip or not other.ip or one.ip == other.ip
+    same_name = one.task_id == other.task_id if named_both else same_end
+    return one.server == other.server and same_ip and same_name
 
 
 def indistinct_names(lease: Lease) -> list[str]:
