@@ -521,7 +521,9 @@ def _build(session: nox.Session, target: Path) -> Path:
     copy = workspace.copy_collection(f"build-{os.getpid()}")
     session.run("ansible-galaxy", "collection", "build", "--force", "--output-path", str(target), str(copy))
     workspace.drop_copy(f"build-{os.getpid()}")
-    return target / f"{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz"
+    archive = target / f"{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz"
+    session.run("python", "tests/tools/reproducible.py", str(archive))
+    return archive
 
 
 @nox.session(python=NEWEST_PYTHON)
