@@ -102,7 +102,8 @@ def _prepare() -> None:
     os.environ.update(workspace.environment())
     workspace.prepare_home()
     workspace.link_collection()
-    os.environ.setdefault("UV_PYTHON_INSTALL_DIR", str(pythons.INSTALLED_BY_UV))
+    for name, value in pythons.ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     pythons.link_present()
 
 

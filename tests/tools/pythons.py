@@ -17,6 +17,8 @@ OPTIONAL = ("3.14", "3.15")
 # Taken at the start: later, HOME is that of the tests.
 _PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
 INSTALLED_BY_UV = CACHE / "uv-python"
+#: Lets a session that starts nox itself find the same Pythons, although HOME is that of the tests by then.
+ENVIRONMENT = {"PYENV_ROOT": str(_PYENV), "UV_PYTHON_INSTALL_DIR": str(INSTALLED_BY_UV)}
 # An interpreter counts if it has what Ansible needs; a pyenv shim answers with the program that it stands for.
 _PROBE = (
     "import ssl, sqlite3, sys, termios, venv;"

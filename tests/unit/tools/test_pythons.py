@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,10 @@ def test_an_installed_version_is_linked(machine: Machine) -> None:
     uv = program(Path(machine.uv), f'mkdir -p "{target.parent}"; cp "{made}" "{target}"')
     assert pythons.provide(("3.12",), str(uv)) == []
     assert machine.linked() == {"python3.12": made}
+
+
+def test_a_process_with_the_home_of_the_tests_looks_for_the_same_pythons(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": str(Path(pythons.__file__).parent), **pythons.ENVIRONMENT}
+    command = [sys.executable, "-c", "import pythons; print(pythons.ENVIRONMENT)"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(pythons.ENVIRONMENT)
