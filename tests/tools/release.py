@@ -29,7 +29,7 @@ DOCUMENTS = (
     *("examples/*/*.md", "examples/*/*.yml", "examples/*/.*.yml"),
 )
 ARCHIVE = rf"{workspace.NAMESPACE}-{workspace.NAME}-"
-INSTALLED = rf"{workspace.NAME}(?::==|\.git,|-ee:|\n +version: )"
+INSTALLED = rf"{workspace.NAME}(?::==|\.git,|-ee:|\n +version: (?:\">=)?)"
 SEMANTIC = r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)"
 
 COMMANDS = (

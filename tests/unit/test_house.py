@@ -95,7 +95,7 @@ def test_documents_name_the_version_of_the_collection(document: str) -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     named = re.findall(r"qingguo-qgnet-(\d\S*?)\.tar", text)
     # Without its suffix in installations from a server or a repository, in requirements.yml, and as tag of an image.
-    named += re.findall(r"qgnet(?::==|\.git,|-ee:|\n +version: )(\d\S*)", text)
+    named += re.findall(r'qgnet(?::==|\.git,|-ee:|\n +version: (?:">=)?)(\d[^\s"]*)', text)
     assert set(named) == {VERSION}
 
 
