@@ -54,6 +54,7 @@ options:
       - If not set, the variable C(qg_proxy) and the environment variable E(QG_PROXY) are used in this order.
     type: str
 requirements:
+  - python >= 3.10, on the control node or on the host that a task is delegated to
   - requests >= 2.28
 notes:
   - Variables such as C(qg_key) belong to Ansible, those in capitals to the environment of the control node, also for a
@@ -151,5 +152,6 @@ options:
     env:
       - name: QG_CA_PATH
 requirements:
+  - python >= 3.10
   - requests >= 2.28
 """
