@@ -127,11 +127,6 @@ def changed(run: Run) -> set[str]:
     return {host for host, task in run.by_host(REGISTER).items() if task.result["changed"]}
 
 
-def writers(run: Run) -> set[str]:
-    """The hosts that wrote for all: they have changed the whitelist, whatever became of their own addresses."""
-    return {host for host, task in run.by_host(REGISTER).items() if "summary" in task.result}
-
-
 def reports(run: Run) -> list[dict[str, Any]]:
     """What the hosts that wrote for all tell of it."""
     return [task.result["summary"] for task in run.tasks if task.name == REGISTER and "summary" in task.result]
