@@ -4,8 +4,8 @@
 """The store that tests run over: a state directory, or for the fixture ``every_store`` a database in its place.
 
 A test names a directory, and gets a store that all who name the same directory share. With
-``pytest.mark.usefixtures("every_store")``, it runs over both. A ``conftest.py`` imports the fixture, calls
-:func:`choose_store` before each test, and :func:`drop_databases` after it.
+``pytest.mark.usefixtures("every_store")``, it runs over both. A ``conftest.py`` imports the fixture and the
+two hooks of pytest.
 """
 
 from __future__ import annotations
@@ -107,13 +107,20 @@ def every_store(request: pytest.FixtureRequest) -> Iterator[None]:
     _databases = None
 
 
-def choose_store(item: pytest.Item) -> None:
+def drop_databases() -> None:
+    """Drop the databases that the present test has used."""
+    if in_use := _in_use():
+        in_use.drop()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let the test run over databases only if it uses the fixture."""
     global _is_used
     _is_used = "every_store" in getattr(item, "fixturenames", ())
 
 
-def drop_databases() -> None:
-    """Drop the databases that the present test has used."""
-    if in_use := _in_use():
-        in_use.drop()
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Give each test empty databases."""
+    drop_databases()

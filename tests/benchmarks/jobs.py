@@ -60,7 +60,7 @@ def slices(sim: Simulator, nodes: Sequence[Node], options: argparse.Namespace) -
 
 
 def leases(sim: Simulator, nodes: Sequence[Node], options: argparse.Namespace) -> dict[str, Any]:
-    """The same wish of all jobs; they begin when each of them has started."""
+    """The same playbook in all jobs; they begin when each of them has started."""
     sim.configure(plan={"channels": JOBS * LEASES, "free_delay": 0})
     for _node in nodes:
         sim.fault(path="/allocate", kind="delay", seconds=1)

@@ -24,9 +24,18 @@ from fleet_kit import Fleet
 from harness import LAUNCHER, Operate, Playground, Result, operate
 from simulator_fixture import Simulator, sim, simulator, simulator_arguments
 from store_fixture import database_server, database_url
-from stores import choose_store, drop_databases, every_store, state_options
+from stores import every_store, pytest_runtest_setup, pytest_runtest_teardown, state_options
 
-__all__ = ["database_server", "database_url", "every_store", "sim", "simulator", "simulator_arguments"]
+__all__ = [
+    "database_server",
+    "database_url",
+    "every_store",
+    "pytest_runtest_setup",
+    "pytest_runtest_teardown",
+    "sim",
+    "simulator",
+    "simulator_arguments",
+]
 
 HERE = Path(__file__).resolve().parent
 COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
@@ -60,18 +69,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == HERE and "playground" not in getattr(item, "fixturenames", ()):
             item.add_marker("newest_core")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give a database only to tests that use the fixture."""
-    choose_store(item)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown() -> None:
-    """Give each test empty databases."""
-    drop_databases()
 
 
 @pytest.fixture

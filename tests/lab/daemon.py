@@ -256,6 +256,15 @@ class Service:
         """Start it, and return when it takes connections."""
         raise NotImplementedError
 
+    def stop(self) -> None:
+        """Stop it, to be started again."""
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """Stop and start it."""
+        self.stop()
+        self.start()
+
     def close(self) -> None:
         """Stop it and remove all that it has made."""
         raise NotImplementedError

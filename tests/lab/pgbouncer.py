@@ -86,11 +86,6 @@ class PgBouncer(Service):
         # SIGTERM would wait for the clients.
         self._end(signal.SIGQUIT)
 
-    def restart(self) -> None:
-        """Stop and start it."""
-        self.stop()
-        self.start()
-
     def close(self) -> None:
         """Stop it and remove all that it has made."""
         self.stop()

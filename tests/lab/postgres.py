@@ -127,11 +127,6 @@ class PostgresServer(Service):
         """End it at once; the next start recovers from the write-ahead log."""
         self._end(signal.SIGQUIT)
 
-    def restart(self) -> None:
-        """Stop and start it."""
-        self.stop()
-        self.start()
-
     def close(self) -> None:
         """Stop it and remove all that it has made."""
         self._end(signal.SIGQUIT)

@@ -9,21 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core import redaction
-from stores import choose_store, drop_databases, every_store
+from stores import every_store, pytest_runtest_setup, pytest_runtest_teardown
 
-__all__ = ["every_store"]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give a database only to tests that use the fixture."""
-    choose_store(item)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown() -> None:
-    """Give each test empty databases."""
-    drop_databases()
+__all__ = ["every_store", "pytest_runtest_setup", "pytest_runtest_teardown"]
 
 
 @pytest.fixture(scope="session", autouse=True)
