@@ -214,10 +214,11 @@ def test_a_key_of_another_product(
 def test_bad_options(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     mistakes = ["state: absent", "count: many", "count: 1, isp: pigeon", "count: 1, max_wait: -1"]
     text = play("count: 0", IGNORE) + "".join(
-        task(str(number), options, IGNORE) for number, options in enumerate(mistakes)
+        task(f"mistake {number}", options, IGNORE) for number, options in enumerate(mistakes)
     )
     run = playground.play(text, inventory=INVENTORY, variables=variables).ok()
-    assert {done.name: done.status for done in run.tasks} == dict.fromkeys(["it", "0", "1", "2", "3"], "failed")
+    names = ["it", *(f"mistake {number}" for number in range(len(mistakes)))]
+    assert {done.name: done.status for done in run.tasks} == dict.fromkeys(names, "failed")
     for done in run.tasks:
         assert_one_sentence(done.result["msg"])
     assert sim.journal() == []
