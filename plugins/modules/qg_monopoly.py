@@ -153,7 +153,8 @@ monopolies:
   description:
     - The resources after the task. With O(state=present), those that match; with O(state=absent), those that the key
       still holds; with O(state=redialled), those that were selected.
-    - In check mode, the current resources without the predicted changes.
+    - In check mode, the current resources without the predicted changes, except that with O(state=absent) those to be
+      released are left out.
   returned: when the list could be read
   type: list
   elements: dict
@@ -224,7 +225,7 @@ count:
   sample: 1
 already_present:
   description:
-    - The identifiers of the selected resources that the key already held before the task.
+    - The identifiers of the selected resources that the key already held before the task. Empty with O(state=absent).
     - They include resources that an earlier run applied for without a known result; a warning lists these.
   returned: when the list could be read
   type: list

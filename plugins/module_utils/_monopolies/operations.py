@@ -105,7 +105,7 @@ def task_result(found: MonopolyResult, api: ProxyApi, mode: Mode, state: str) ->
         "changed": found.changed or bool(mode.check and found.missing and not found.error),
         "monopolies": [describe_monopoly(monopoly, params.get(monopoly.uuid)) for monopoly in found.after],
         "count": len(found.after),
-        "already_present": [monopoly.uuid for monopoly in found.before],
+        "already_present": [] if state == "absent" else [monopoly.uuid for monopoly in found.before],
         "missing": found.missing,
         "applied": found.applied,
         "released": found.released,

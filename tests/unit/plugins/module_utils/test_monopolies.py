@@ -1402,6 +1402,7 @@ def test_the_result_of_releasing(bench: Bench) -> None:
     result = execute_with(bench, mode=Mode(diff=True), state="absent", uuids=[one])
     for each in (predicted, result):
         assert (each["changed"], each["released"], each["count"]) == (True, [one], 1)
+        assert each["already_present"] == []
         assert each["diff"]["before"] == f"{one}\n{two}\n"
         assert each["diff"]["after"] == f"{two}\n"
     assert bench.writes() == ["DELETE"]
