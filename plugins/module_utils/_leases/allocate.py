@@ -79,7 +79,6 @@ class Allocation(Creation):
     def find_new(self, error: CallError | None) -> bool:
         """After a failure, read the list until it shows something new."""
         if error is not None:
-            self.session.store.invalidate()
             self.session.poll_new(self.known, self.session.policy.verify_delays)
         return self.adopt_new()
 

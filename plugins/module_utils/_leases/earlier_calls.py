@@ -29,8 +29,13 @@ def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Ite
     """Lock the key, and read what it holds; unless this is a ``check``, once earlier runs have nothing under way."""
     with api.key_lock():
         session = LeaseSession(api, policy)
-        load_initial(session, wait=not check)
-        yield session
+        try:
+            load_initial(session, wait=not check)
+            yield session
+        finally:
+            # What a call did may have been found out long after it.
+            if session.has_written or session.new:
+                session.store.invalidate()
 
 
 def load_initial(session: LeaseSession, *, wait: bool) -> None:

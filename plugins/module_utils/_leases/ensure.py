@@ -116,14 +116,16 @@ def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) ->
 def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: LeaseResult) -> None:
     # If there is room for both, nothing is released before its successor is there.
     short = result.quota if result.quota and result.quota.available < first.missing else None
+    # Leases of earlier calls may be of another kind; those that match are in first.keep.
+    adopted = frozenset(session.new)
     with result.completed(session, first.surplus):
         if short:
             _make_room(session, first.surplus, short)
         allocate(session, first.missing, desired.params, desired.task_ids)
         if not short:
             release(session, first.surplus)
-        _check_new(session, desired)
-    wanted = {lease.name for lease in first.keep} | set(session.new)
+        _check_lifetimes([lease for name, lease in session.new.items() if name not in adopted], session.now(), desired)
+    wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
     result.leases = tuple(oldest_first(lease for name, lease in session.held.items() if name in wanted))
     result.missing = max(0, desired.count - len(result.leases))
 
@@ -144,11 +146,9 @@ def _make_room(session: LeaseSession, surplus: Sequence[Lease], before: Quota) -
     release(session, surplus[1:])
 
 
-def _check_new(session: LeaseSession, desired: DesiredLeases) -> None:
+def _check_lifetimes(fresh: Sequence[Lease], now: float, desired: DesiredLeases) -> None:
     short = [
-        lease
-        for lease in session.new.values()
-        if (left := lease.remaining(session.now())) is not None and left < desired.min_remaining * 60
+        lease for lease in fresh if (left := lease.remaining(now)) is not None and left < desired.min_remaining * 60
     ]
     if short:
         raise QgError(

@@ -93,7 +93,6 @@ class Release(Change[Lease]):
         """Send the calls, and keep what they report."""
         session = self._session
         for batch, by_task in batches(todo, list(session.held.values()), self._max_batch):
-            session.store.invalidate()
             sending = partial(session.recorded, self._call, 0, [lease.name for lease in batch], {})
             released = session.api.release(batch, by_task=by_task, sending=sending)
             # At once, so that a later error does not hide what was done; the list has the last word.
@@ -183,8 +182,7 @@ def batches(todo: Sequence[Lease], held: Sequence[Lease], max_batch: int) -> lis
     if inseparable:
         raise QgError(
             f"{format_leases(inseparable)}: another lease that must stay has the same address, and the vendor releases "
-            "by address. Release both.",
-            endpoint="/release",
+            "by address. Release both."
         )
     tasks = dict.fromkeys(lease.task_id for lease in shared)
     by_address = [lease for lease in todo if lease.task_id not in tasks]

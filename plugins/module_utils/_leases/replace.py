@@ -300,7 +300,6 @@ class VendorReplacement:
         session = self._session
         if error and error.details.get("code") is not None and not is_refused(error, session.features.half_way):
             raise error
-        session.store.invalidate()
         may_have_effect = error is None or error.may_have_effect
         in_flight = error is not None and error.effect is Effect.IN_FLIGHT
         unlisted = False

@@ -13,6 +13,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from .._api.leases import AllocationParams, Lease, Quota, oldest_first
 from .._core.errors import QgError, WaitBudgetExceeded
@@ -39,6 +40,7 @@ class LeaseSession(Session[Lease]):
         self.features = api.features
         self.store = LeaseStore(api.rate_limiter.state, api.key_digest)
         self.new: dict[str, Lease] = {}
+        self.has_written = False
         self.before: tuple[Lease, ...] = ()
         self.by_volume = False
         #: Whether a release may still be carried out, which would hit a new lease of the same address.
@@ -57,16 +59,35 @@ class LeaseSession(Session[Lease]):
 
     def load_cached(self, max_age: float) -> None:
         """Use a list that any run read at most ``max_age`` seconds ago, or read it for all later ones."""
-        rows = self.store.cached_leases(max_age)
-        if rows is None:
+        cached = self.store.cached_leases(max_age)
+        if cached is None:
             with self.api.key_lock("reading"):
                 # Another run may have read it while this one waited.
-                rows = self.store.cached_leases(max_age)
-                if rows is None:
+                cached = self.store.cached_leases(max_age)
+                if cached is None:
+                    began = self.now()
                     rows = [(lease.task_id, lease.vendor) for lease in self.api.list()]
-                    self.store.cache_leases(rows)
+                    self.store.cache_leases(rows, began)
+                    cached = self.now(), rows
+        at, rows = cached
         leases = [self.api.restore(vendor, task_id) for task_id, vendor in rows]
-        self.held = {lease.name: lease for lease in leases}
+        self.held = {lease.name: lease for lease in leases if not self._ended_since(at, lease)}
+
+    def _ended_since(self, at: float, lease: Lease) -> bool:
+        """Whether a lease that was listed at a time has ended after it. One that was past its deadline then has not."""
+        before, left = lease.remaining(at), lease.remaining(self.now())
+        return self.features.ends_at_deadline and before is not None and left is not None and left <= 0 < before
+
+    @contextlib.contextmanager
+    def recorded(self, *args: Any, **kwargs: Any) -> Iterator[None]:
+        """The same; no other run uses a list that it read before the call has ended."""
+        self.has_written = True
+        self.store.invalidate()
+        try:
+            with super().recorded(*args, **kwargs):
+                yield
+        finally:
+            self.store.invalidate()
 
     def gone(self, leases: Iterable[Lease]) -> list[Lease]:
         """Those that are no longer held."""
@@ -78,7 +99,6 @@ class LeaseSession(Session[Lease]):
         # At once, so that an error of the state store does not hide what was paid for.
         self.new.update(taken)
         self.held.update(taken)
-        self.store.invalidate()
 
     def adopt(self, known: Collection[str], asked: int, origin: Origin, params: AllocationParams) -> int:
         """Adopt what the last reading shows beside the known leases, and save its origin; returns how many."""

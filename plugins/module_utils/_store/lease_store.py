@@ -28,7 +28,8 @@ _ORIGIN_TTL, _LIFETIME_TTL, _NAMES_TTL = 86400.0, 30 * 86400.0, 3600.0
 
 #: lease_origins: the area and provider that a task of leases was requested with, and the tasks (JSON) that it replaces.
 #: lifetimes: the seconds that a new lease had left, by the keep_alive that it was requested with.
-#: lease_cache: the leases that a key held a moment ago (JSON), for templates that are evaluated once per host.
+#: lease_cache: the leases that a key held a moment ago (JSON), for templates that are evaluated once per host; NULL
+#: since a call that may have changed them.
 #: areas: the vendor's names of areas with their numbers (JSON).
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS lease_origins (
@@ -108,22 +109,28 @@ class LeaseStore:
                 upsert("areas", ("key",), ("at", "names")), (self.key, self.state.now(), json.dumps(dict(names)))
             )
 
-    def cached_leases(self, max_age: float) -> list[LeaseRow] | None:
-        """Return the list of leases if it was read at most ``max_age`` seconds ago."""
-        rows = self._recent("SELECT leases FROM lease_cache WHERE key = ? AND at BETWEEN ? AND ?", max_age)
-        return [(str(task), item) for task, item in self.state.decoded(rows[0][0])] if rows else None
+    def cached_leases(self, max_age: float) -> tuple[float, list[LeaseRow]] | None:
+        """Return when the list of leases was read, and the list, if that was at most ``max_age`` seconds ago."""
+        query = "SELECT at, leases FROM lease_cache WHERE key = ? AND at BETWEEN ? AND ? AND leases IS NOT NULL"
+        for at, text in self._recent(query, max_age):
+            return float(at), [(str(task), item) for task, item in self.state.decoded(text)]
+        return None
 
-    def cache_leases(self, leases: Iterable[LeaseRow]) -> None:
-        """Keep the list of leases as it was just read."""
-        text = json.dumps([[task, dict(item)] for task, item in leases])
+    def cache_leases(self, leases: Iterable[LeaseRow], began: float) -> None:
+        """Keep the list of leases that was just read, unless a call may have changed it since the reading ``began``."""
+        text, now = json.dumps([[task, dict(item)] for task, item in leases]), self.state.now()
         with self.state.transaction() as database:
-            database.execute("DELETE FROM lease_cache WHERE at < ?", (self.state.now() - _ORIGIN_TTL,))
-            database.execute(upsert("lease_cache", ("key",), ("at", "leases")), (self.key, self.state.now(), text))
+            database.execute("DELETE FROM lease_cache WHERE at < ?", (now - _ORIGIN_TTL,))
+            database.execute(
+                upsert("lease_cache", ("key",), ("at", "leases"))
+                + " WHERE NOT (lease_cache.leases IS NULL AND lease_cache.at > ? AND lease_cache.at <= ?)",
+                (self.key, now, text, began, now),
+            )
 
     def invalidate(self) -> None:
-        """Discard the cached list, because a call may have changed what it shows."""
+        """Discard the cached list, and those that are being read, because a call may have changed what they show."""
         with self.state.transaction() as database:
-            database.execute("DELETE FROM lease_cache WHERE key = ?", (self.key,))
+            database.execute(upsert("lease_cache", ("key",), ("at", "leases")), (self.key, self.state.now(), None))
 
     def _recent(self, query: str, seconds: float) -> list[tuple[Any, ...]]:
         now = self.state.now()

@@ -487,6 +487,84 @@ def test_names_of_areas_are_read_once_an_hour(
     assert calls(core, "/resources") == ["/resources"] * 2
 
 
+@pytest.fixture
+def cached(core: Core, wire: InProcess, tmp_path: Path) -> Callable[[], int]:
+    """How many leases a template finds that accepts a list of five minutes ago."""
+
+    def count() -> int:
+        api = lease_client(core, tmp_path / "a", 300, InProcess(core))
+        return len(matching_leases(api, DesiredLeases(0), max_age=300))
+
+    return count
+
+
+@pytest.mark.parametrize("path", WRITING)
+def test_a_list_that_was_read_while_a_call_was_on_its_way_is_not_used_after_it(
+    core: Core,
+    wire: InProcess,
+    hold: Callable[..., Any],
+    cached: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    path: str,
+) -> None:
+    configure(core, plan={"channels": 9})
+    hold(2)
+    handle, seen = core.handle, []
+
+    def reads_before(method: str, called: str, parameters: dict[str, str]) -> Any:
+        if called == path and not seen:
+            seen.append(0)
+            seen[0] = cached()
+        return handle(method, called, parameters)
+
+    monkeypatch.setattr(core, "handle", reads_before)
+    api = lease_client(core, tmp_path / "a", 300, wire)
+    if path == "/allocate":
+        hold(3)
+    elif path == "/release":
+        release_leases(api, lambda _lease: True)
+    else:
+        replace_leases(api, None, 1, AllocationParams())
+    assert seen == [2]
+    sent = len(calls(core, "/query"))
+    found = cached()
+    assert found == len(books(core).leases)
+    assert len(calls(core, "/query")) == sent + 1
+    assert cached() == found
+    assert len(calls(core, "/query")) == sent + 1
+
+
+def test_a_list_whose_reading_began_before_a_call_is_not_used_after_it(
+    core: Core, hold: Callable[..., Any], cached: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(2)
+    # No response says what the call did, so only the list shows it.
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    handle, allocated = core.handle, []
+
+    def allocates_after(method: str, called: str, parameters: dict[str, str]) -> Any:
+        answer = handle(method, called, parameters)
+        if called == "/query" and not allocated:
+            allocated.append(True)
+            core.clock.advance(1)
+            hold(3)
+        return answer
+
+    monkeypatch.setattr(core, "handle", allocates_after)
+    assert cached() == 2
+    assert cached() == len(books(core).leases) == 3
+
+
+def test_a_lease_that_was_listed_a_while_ago_is_not_used_after_its_deadline(
+    core: Core, hold: Callable[..., Any], cached: Callable[[], int]
+) -> None:
+    hold(2, params=AllocationParams(keep_alive=1))
+    assert cached() == 2
+    core.clock.advance(200)
+    assert cached() == 0
+
+
 @pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
 def test_leases_of_an_unknown_area(core: Core, hold: Callable[..., Any], undetermined: str) -> None:
     hold(1, node="elsewhere")
@@ -1188,6 +1266,44 @@ def test_an_allocation_of_a_killed_run_is_adopted_with_its_origin(
     assert (outcome.error, len(outcome.leases), paid(core)) == (None, 2, 2)
     assert calls(core, "/resources") == []
     assert core.clock.now() == began
+
+
+@pytest.fixture
+def leased_elsewhere(core: Core, wire: InProcess, hold: Callable[..., Any]) -> Callable[[], set[str]]:
+    """Leave a call for two leases of another area to be carried out late, and return the addresses that it leased."""
+    configure(core, plan={"channels": 9})
+    wire.late = ("/allocate", 30)
+    assert isinstance(hold(2, params=AllocationParams(area_id=QUANZHOU, keep_alive=5)).error, UncertainOutcomeError)
+
+    def leased() -> set[str]:
+        return {one.ip for one in books(core).leases if one.area.area_id == QUANZHOU}
+
+    return leased
+
+
+def test_leases_of_an_earlier_call_for_another_area_are_reported_but_do_not_match(
+    hold: Callable[..., Any], leased_elsewhere: Callable[[], set[str]]
+) -> None:
+    outcome = hold(1, params=AllocationParams(area_id=GUANGZHOU))
+    assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 1)
+    assert len(leased_elsewhere()) == 2
+    assert leased_elsewhere().isdisjoint(one.ip for one in outcome.leases)
+    assert {one.ip for one in outcome.allocated} > leased_elsewhere()
+
+
+def test_what_is_missing_is_counted_without_the_leases_of_an_earlier_call_for_another_area(
+    core: Core, hold: Callable[..., Any], leased_elsewhere: Callable[[], set[str]]
+) -> None:
+    fault(core, {"path": "/allocate", "kind": "code", "code": -103, "times": -1, "skip": 1})
+    outcome = hold(3, params=AllocationParams(area_id=GUANGZHOU))
+    assert outcome.error is not None
+    assert (outcome.leases, outcome.missing, len(leased_elsewhere())) == ((), 3, 2)
+
+
+@pytest.mark.usefixtures("leased_elsewhere")
+def test_the_lifetime_of_the_leases_of_an_earlier_call_is_not_that_of_the_new_ones(hold: Callable[..., Any]) -> None:
+    outcome = hold(1, params=AllocationParams(area_id=GUANGZHOU, keep_alive=60), min_remaining=30)
+    assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 1)
 
 
 def test_without_time_to_wait_for_a_call_of_an_earlier_run_nothing_is_sent_and_the_error_says_what_is_known(

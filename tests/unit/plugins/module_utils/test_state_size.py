@@ -136,7 +136,7 @@ def one_run(number: int, params: dict[str, Any], clock: Clock) -> None:
     other = LeaseStore(state, f"key-{number}")
     other.save_origin(["task"])
     other.save_lifetime(5, 300)
-    other.cache_leases([])
+    other.cache_leases([], state.now())
     other.save_area_names({"area": 1})
     state.close()
 
