@@ -30,7 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_age, run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
@@ -228,10 +228,11 @@ class ActionModule(QgAction):
         source_replies: list[dict[str, Any]] = []
         ips, detection = options.ips, options.detection
         queue, run, host = self._queue(options), run_id(), variables["inventory_hostname"]
-        gone: tuple[str, ...] = ()
+        gone: dict[str, list[str]] = {}
         if options.host.prune:
             check_inventory(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
-            gone = gone_hosts(queue, options.host, run, lambda: inventory_hosts(variables))
+            began = queue.store.now() - run_age()
+            gone = gone_hosts(queue, options.host, run, began, lambda: inventory_hosts(variables))
         if detection:
             queue.cancel(run, host)
             try:

@@ -84,8 +84,9 @@ options:
     default: 10
   prune:
     description:
-      - Whether to remove the addresses of registered hosts that the inventory no longer has. A host of the play, and an
-        address that another registered host needs, are never affected.
+      - Whether to remove the addresses of registered hosts that the inventory no longer has. A host of the play, an
+        address that another registered host needs, and a host that was registered with a new address after the run
+        had begun, are never affected.
       - If there are more such addresses than O(max_removals), the task fails before any call.
       - It is refused in a run with C(--limit), and in one whose inventory may be incomplete. Ansible must end the run
         if it cannot read a source of the inventory. Set C(any_unparsed_is_failed=true) in the section C([inventory]) of

@@ -554,6 +554,24 @@ def test_a_tool_that_cannot_do_it_is_not_taken(ask: Asker, tmp_path: Path) -> No
 
 
 @pytest.mark.newest_core
+def test_a_timeout_with_the_syntax_of_an_old_busybox_is_not_used(ask: Asker, tmp_path: Path) -> None:
+    path = path_for(tmp_path, "wget")
+    # As busybox 1.29 has it: timeout [-t SECONDS] [-s SIGNAL] PROGRAM ARGUMENTS
+    (path / "timeout").write_text('#!/bin/sh\nexec "$@"\n', encoding="utf-8")
+    (path / "timeout").chmod(0o755)
+    asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment={"PATH": str(path)})
+    assert_says(asked["it"], ADDRESS)
+
+
+@pytest.mark.newest_core
+def test_an_address_among_many_other_details_is_read(ask: Asker) -> None:
+    details = {"ip": ADDRESS, "hostname": "h" * 253, "org": "AS64496 " + "o" * 300, "readme": "https://example.com"}
+    text = json.dumps(details, indent=2)
+    assert len(text) > 600
+    assert_says(ask({"it": {"sources": [ask.says("details", text), *ask.urls("ip")]}})["it"], ADDRESS)
+
+
+@pytest.mark.newest_core
 def test_no_tool_at_all(ask: Asker, tmp_path: Path) -> None:
     path = path_for(tmp_path, "none")
     asked = ask({"it": {"sources": ask.urls("ip", "json")}}, environment={"PATH": str(path)})

@@ -31,8 +31,9 @@ from .._core.text import format_sample, one_line, quote_word
 from .._core.validation import check_range, check_url
 from .shell import build_script, explain_exit_code, new_nonce, parse_records
 
-#: The maximum length of a response that the host prints. An address has at most 45; the rest is for the error message.
-MAX_RESPONSE = 300
+#: The maximum length of a response that the host prints, in characters. Some services return an address among many
+#: other details of the network.
+MAX_RESPONSE = 2000
 
 _FETCH_SOURCE = r"""
 print_record() { printf "\n%s %s %s %s %.${max_response}s\n%s.\n" "$nonce" "$1" "$tool" "$2" "$3" "$nonce"; }

@@ -122,7 +122,8 @@ fetch_python() {
 tool=none gnu= no_config= with_timeout= python3=
 if has_tool curl; then tool=curl
 else
-  if has_tool timeout; then with_timeout="timeout $limit"; fi
+  # Until its release 1.30, busybox had another syntax for it.
+  if timeout 1 true >/dev/null 2>&1; then with_timeout="timeout $limit"; fi
   # It sends no header to a proxy before a URL with HTTPS, and thus no label.
   if [ ! "$labels" ] && has_tool wget; then
     # GNU wget supports --no-config since 1.16. What wget2 shows of an HTTPS URL behind a proxy may be the proxy's own.

@@ -107,6 +107,11 @@ class RegistrationStore:
             hosts.setdefault(host, set()).add(ip)
         return hosts
 
+    def registered_after(self, moment: float) -> set[str]:
+        """Return the hosts of the inventory that got an address after this Unix time."""
+        query = "SELECT DISTINCT host FROM registrations WHERE key = ? AND inventory = ? AND registered_at > ?"
+        return {host for (host,) in self._store.rows(query, self._key, self._inventory, moment)}
+
     def load_found(self) -> set[str]:
         """Return the addresses that only hosts, of any inventory, reported, and that were on the whitelist before.
 

@@ -204,9 +204,13 @@ class WriteBatch:
         inventory, states = requests[0].inventory, [DesiredWhitelist.from_payload(own.payload) for own in requests]
         if not inventory:
             return _Group(requests, states[0], {}, {})
-        hosts = {host: DesiredWhitelist(states[0].state, ()) for own in states for host in own.gone}
-        hosts |= {request.host: own for request, own in zip(requests, states, strict=True)}
         registrations = self._registrations(inventory)
+        gone = {host: ips for own in states for host, ips in own.gone.items()}
+        current = registrations.load(gone)[0] if gone else {}
+        # A host that has another address since then was registered anew, and is in a newer inventory.
+        gone = {host: ips for host, ips in gone.items() if current[host].issubset(ips)}
+        hosts = {host: DesiredWhitelist(states[0].state, ()) for host in gone}
+        hosts |= {request.host: own for request, own in zip(requests, states, strict=True)}
         registered, used_by_others = registrations.load(hosts)
         desired = desired_for_hosts(hosts, registered, used_by_others, registrations.load_found())
         return _Group(requests, desired, hosts, registered)

@@ -9,7 +9,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,23 +52,27 @@ class HostOptions:
 
 
 def gone_hosts(
-    queue: WriteQueue, options: HostOptions, run: str, inventory: Callable[[], Collection[str]]
-) -> tuple[str, ...]:
-    """Return the registered hosts that the inventory no longer has.
+    queue: WriteQueue, options: HostOptions, run: str, began: float, inventory: Callable[[], Collection[str]]
+) -> dict[str, list[str]]:
+    """Return the registered hosts that the inventory no longer has, with their addresses.
 
-    All hosts are compared once in a run if none is gone: for each host of a large fleet, it would take longer than the
-    rest of its task. Raises OptionError if more than max_removals addresses are registered only for them.
+    Hosts that were registered after the run ``began`` (Unix time) may be newer than its inventory, and are none of
+    them. All hosts are compared once in a run if none is gone: for each host of a large fleet, it would take longer
+    than the rest of its task. Raises OptionError if more than max_removals addresses are registered only for them.
     """
     checks = InventoryChecks(queue.store, run, queue.key, options.inventory_id)
     if checks.is_complete():
-        return ()
+        return {}
     registrations = RegistrationStore(queue.store, queue.key, options.inventory_id)
     registered, hosts = registrations.load_inventory(), inventory()
     gone = {host: ips for host, ips in registered.items() if host not in hosts}
+    if gone:
+        newer = registrations.registered_after(began)
+        gone = {host: ips for host, ips in gone.items() if host not in newer}
     if not gone:
         checks.record_complete()
-        return ()
-    _own, used_by_others = registrations.load(gone)
+        return {}
+    own, used_by_others = registrations.load(gone)
     obsolete = {ip for ips in gone.values() for ip in ips} - used_by_others
     if len(obsolete) > options.max_removals:
         raise OptionError(
@@ -76,7 +80,7 @@ def gone_hosts(
             f"than max_removals={options.max_removals}: {format_sample(sorted(gone))}. Check that the inventory is "
             "complete, then raise max_removals."
         )
-    return tuple(sorted(gone))
+    return {host: sorted(own[host]) for host in sorted(gone)}
 
 
 def host_request(
@@ -86,10 +90,11 @@ def host_request(
     ips: tuple[str, ...],
     *,
     detected: bool = False,
-    gone: tuple[str, ...] = (),
+    gone: Mapping[str, Sequence[str]] | None = None,
 ) -> WriteRequest:
     """Return the request of a host: it has one in a run. ``detected`` says that it reported its addresses itself."""
-    desired = DesiredWhitelist(options.state, ips, max_removals=options.max_removals, detected=detected, gone=gone)
+    limit = options.max_removals
+    desired = DesiredWhitelist(options.state, ips, max_removals=limit, detected=detected, gone=gone or {})
     return WriteRequest(
         desired.payload,
         options.api.transport.max_wait,

@@ -9,7 +9,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ class DesiredWhitelist:
     ``unconfirmed`` are the addresses to be removed that only a host reported: of ``ips`` if ``absent``, and of
     ``replaces`` if ``present``. If more than ``max_removals`` of them are on the list, all of them stay.
     ``detected`` says that ``ips`` are those of one host, which itself reported them. ``gone`` are hosts that its
-    inventory no longer has, and that need none of their addresses.
+    inventory no longer has, with the addresses that were registered for them when it was read.
     """
 
     state: str
@@ -47,7 +47,7 @@ class DesiredWhitelist:
     allow_partial: bool = False
     unconfirmed: tuple[str, ...] = ()
     detected: bool = False
-    gone: tuple[str, ...] = ()
+    gone: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> DesiredWhitelist:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ from simulator.core import Core
 pytestmark = pytest.mark.usefixtures("every_store")
 
 QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
-A, B, C = "203.0.113.1", "203.0.113.2", "203.0.113.3"
+A, B, C, D = "203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"
 
 
 class Ended(BaseException):
@@ -95,13 +95,23 @@ class Node:
         return list(execute(WHITELIST_INFO, {**self.params, "owners": False}, Mode())["whitelist"])
 
     def role(
-        self, state: str = "present", *, inventory: Collection[str] | None = None, **hosts: str
+        self,
+        state: str = "present",
+        *,
+        inventory: Collection[str] | None = None,
+        began: float | None = None,
+        between: Callable[[], object] = lambda: None,
+        **hosts: str,
     ) -> dict[str, dict[str, Any]]:
-        """The role for these hosts; each has one address. With an inventory, all others are pruned."""
+        """The role for these hosts; each has one address. With an inventory, all others are pruned.
+
+        The run ``began`` now if nothing else is given. Something may happen ``between`` its two steps.
+        """
         self.runs += 1
         run, results = f"{self.runs} 1 elsewhere", {}
         options = HostOptions.parse({**self.params, "state": state})
         self.compared = 0
+        began = self.wire.core.clock.now() if began is None else began
 
         def compare() -> Collection[str]:
             self.compared += 1
@@ -109,9 +119,10 @@ class Node:
 
         for host, ip in hosts.items():
             queue = queue_for(options.api, self.state(), check=False)
-            gone = () if inventory is None else gone_hosts(queue, options, run, compare)
+            gone = {} if inventory is None else gone_hosts(queue, options, run, began, compare)
             request = host_request(options, run, host, (ip,) if ip else (), detected=self.detected, gone=gone)
             submit_host(queue, request, options, Mode(), run)
+        between()
         for host in hosts:
             queue = queue_for(options.api, self.state(), check=False)
             found = find_request(queue, options, run, host)
@@ -421,10 +432,32 @@ def test_an_address_that_another_host_needs_is_not_pruned(node: Node, state: str
     node.role(gone=A)
     node.params["inventory_id"] = "f"
     # C is the present address of a host that was registered with another one, and of one that is gone.
-    node.role(new=C, moved="203.0.113.4")
-    node.role(state, inventory=["other", "moved"], moved="203.0.113.4")
-    assert node.on_list() == [A, B] + (["203.0.113.4"] if state == "present" else [])
+    node.role(new=C, moved=D)
+    node.role(state, inventory=["other", "moved"], moved=D)
+    assert node.on_list() == [A, B] + ([D] if state == "present" else [])
     assert [host for host, _ip in remembered(node) if host in ("shared", "new")] == []
+
+
+def test_a_host_that_another_run_registered_after_this_one_began_is_not_pruned(node: Node) -> None:
+    node.role(old=A, here=B)
+    began = node.wire.core.clock.now()
+    node.wire.advance(60)
+    node.role(new=C)
+    results = node.role(inventory=["here"], began=began, here=B)
+    assert results["here"]["summary"]["pruned_hosts"] == {"old": [A]}
+    assert (node.on_list(), remembered(node)) == ([B, C], [("here", B), ("new", C)])
+    # The next run has read an inventory that may contain the host.
+    node.wire.advance(60)
+    assert node.role(inventory=["here"], here=B)["here"]["summary"]["pruned_hosts"] == {"new": [C]}
+
+
+def test_a_host_that_another_run_registers_before_its_removal_is_not_pruned(node: Node) -> None:
+    node.role(old=A, moved=C, here=B)
+    other = replace(node, runs=100)
+    node.wire.advance(60)
+    results = node.role(inventory=["here"], between=lambda: other.role(moved=D), here=B)
+    assert results["here"]["summary"]["pruned_hosts"] == {"old": [A]}
+    assert (node.on_list(), remembered(node)) == ([B, D], [("here", B), ("moved", D)])
 
 
 def test_a_host_is_forgotten_only_after_its_address_was_removed(node: Node) -> None:

@@ -358,10 +358,10 @@ class Whitelist(RuleBasedStateMachine):
         options = HostOptions.parse(self.params(node, max_wait, inventory_id=inventory, state=state))
 
         def steps() -> dict[str, Any]:
-            results = {}
+            results, began = {}, self.core.clock.now()
             for host, ips in hosts.items():
                 queue = self.queue(node, options, check)
-                gone = gone_hosts(queue, options, run, lambda: hosts) if prune else ()
+                gone = gone_hosts(queue, options, run, began, lambda: hosts) if prune else {}
                 request = host_request(options, run, host, ips, detected=detected, gone=gone)
                 submit_host(queue, request, options, mode, run)
             for host in hosts:
