@@ -220,6 +220,24 @@ def test_verify_changes_nothing_and_fails_only_if_register_would_change_somethin
 
 
 @pytest.mark.newest_core
+def test_prune_keeps_a_host_that_another_run_registers_after_this_one_began(fleet: Fleet) -> None:
+    fleet.playground.environment["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "true"
+    common = {"egress_whitelist_inventory_id": "fleet", "egress_whitelist_prune": "true"}
+    provisioned = fleet.playground.write("provisioned", fleet.inventory(egress_whitelist_inventory_id="fleet"))
+    for host in ("h4", "h5", "h6"):
+        del fleet.lines[host]
+    other = f"ansible-playbook -i {provisioned} --limit h4 qingguo.qgnet.register"
+    apart = "environment: {QG_TEST_RECORD: /dev/null}"
+    before = f"{{ansible.builtin.command: {other}, run_once: true, {apart}}}"
+    run = fleet.run(play(before=before), **common).ok()
+    assert set(fleet.sim.whitelist()) == {public(number) for number in (1, 2, 3, 4)}
+    (summary,) = summaries(run)
+    assert (summary["added"], summary["removed"]) == ([public(1), public(2), public(3)], [])
+    # The host is still not in the inventory, and the next run has read it since.
+    (summary,) = summaries(fleet.run(**common).ok())
+    assert summary["pruned_hosts"] == {"h4": [public(4)]}
+
+
 def test_prune_removes_the_addresses_of_hosts_that_left_the_inventory(fleet: Fleet) -> None:
     fleet.playground.environment["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] = "true"
     common = {"egress_whitelist_inventory_id": "fleet", "egress_whitelist_prune": "true"}
