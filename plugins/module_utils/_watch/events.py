@@ -132,8 +132,10 @@ def _compare_quota(state: WatchState, rules: Rules, quota: Quota, _now: float) -
     below = rules.quota_below
     if below is None:
         return state, []
-    # A plan may have fewer channels than the threshold with its margin: if all are free, it has recovered.
-    recovered_at = max(below, min(below + max(1, math.ceil(below * RECOVERY_MARGIN)), quota.total))
+    # A plan may have fewer channels than the threshold with its margin: if all are free, it has recovered. The total of
+    # a plan by volume is what is left, so it does not limit the number.
+    most = quota.total if quota.balance is None else math.inf
+    recovered_at = max(below, min(below + max(1, math.ceil(below * RECOVERY_MARGIN)), most))
     low = quota.available < (recovered_at if state.quota_low else below)
     data = {**quota.described(), "below": below}
     return dataclasses.replace(state, quota_low=low), _crossing(QUOTA, state.quota_low, low, data)

@@ -67,6 +67,11 @@ def quota(available: int, total: int = 10) -> Quota:
     return Quota(total, available, total - available, {})
 
 
+def volume(left: int) -> Quota:
+    """The quota of a plan by volume, as its client reads it: what is left is the total as well."""
+    return Quota(left, left, 0, {}, balance=left)
+
+
 def lease(number: int, ends_in: float | None = 3600.0, task: str = "T1") -> Lease:
     """A lease that ends this many seconds after NOW."""
     expires = None if ends_in is None else datetime.datetime.fromtimestamp(int(NOW + ends_in), BEIJING)
@@ -313,6 +318,7 @@ def test_a_plan_with_no_more_channels_than_the_threshold_recovers_when_all_are_f
     ("rules", "snapshot", "kinds"),
     [
         (Rules(quota_below=20), [{"quota": quota(free, 99)} for free in (20, 19, 20, 21, 22, 19)], ["quota"] * 3),
+        (Rules(quota_below=20), [{"quota": volume(left)} for left in (20, 19, 20, 21, 22, 19)], ["quota"] * 3),
         (
             Rules(balance_below=Decimal(50)),
             [{"balance": amount(text)} for text in ("50.00", "49.99", "50.00", "54.99", "55.00", "49.99")],
