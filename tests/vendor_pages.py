@@ -75,7 +75,7 @@ PACKAGE: Row = {
     "upgradable": None,
     "basic_price": "2079.65",
     "user_price": "2079.65",
-    "price": 2079.65,
+    "amount": 2079.65,
     "day_rate": "0.01",
     "week_rate": "0.02",
     "month_rate": "0.1",
@@ -231,7 +231,7 @@ PLAN: Row = {
     "type_code": 2,
     "ip_type": "tunnel",
     "ip_type_code": 3,
-    "tunnel_url": "tunnel.example.invalid:3434",
+    "tunnel": "tunnel.example.invalid:3434",
     "vendor": {name: value for name, value in PROXY_PLAN.items() if name != "Authkey"},
 }
 
@@ -261,8 +261,8 @@ PACKAGE_FIELDS: tuple[Field, ...] = (
     ("package_no", "package_no", "1111", "1111"),
     ("Basic_price", "basic_price", "2079.60", "2079.60"),
     ("User_price", "user_price", "1999.90", "1999.90"),
-    ("User_price", "price", "1999.90", 1999.9),
-    ("Basic_price", "price", "2079.60", 2079.6),
+    ("User_price", "amount", "1999.90", 1999.9),
+    ("Basic_price", "amount", "2079.60", 2079.6),
     ("Day_rate", "day_rate", "0.010", "0.010"),
     ("Week_rate", "week_rate", "0.02", "0.02"),
     ("Month_rate", "month_rate", "0.1", "0.1"),
@@ -342,5 +342,5 @@ PLAN_FIELDS: tuple[Field, ...] = (
     ("Ip_type", "ip_type", "1", "static"),
     ("Ip_type", "ip_type_code", "1", 1),
     ("Resource_available", "available", "9800", 9800),
-    ("Tunnel_url", "tunnel_url", "tunnel.example:1", "tunnel.example:1"),
+    ("Tunnel_url", "tunnel", "tunnel.example:1", "tunnel.example:1"),
 )

@@ -169,7 +169,7 @@ packages:
         - The price for this account in yuan (I(User_price)), exactly as the vendor returns it.
       type: str
       returned: always, may be null
-    price:
+    amount:
       description:
         - The price for this account as a number, or the list price if there is no other. The list is sorted by it.
       type: float
@@ -227,7 +227,7 @@ packages:
       upgradable: null
       basic_price: "2079.65"
       user_price: "2079.65"
-      price: 2079.65
+      amount: 2079.65
       day_rate: "0.01"
       week_rate: "0.02"
       month_rate: "0.1"

@@ -148,8 +148,8 @@ plan:
       description: The vendor's number for the same value. The words above are in the order 1, 2, 3.
       type: int
       returned: always, may be null
-    tunnel_url:
-      description: Host and port of the tunnel (I(Tunnel_url)).
+    tunnel:
+      description: Host and port of the tunnel (I(Tunnel_url)), for O(qingguo.qgnet.qg_tunnel_exit#module:tunnel).
       type: str
       returned: always, may be null
     authkey:
@@ -175,7 +175,7 @@ plan:
     type_code: 2
     ip_type: tunnel
     ip_type_code: 3
-    tunnel_url: tunnel.example:3434
+    tunnel: tunnel.example:3434
     vendor: {Number: 10000, Resource_available: 9800, Order_status: 1, Type: 2, Ip_type: 3}
 sufficient:
   description:

@@ -51,7 +51,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-pool:
+proxies:
   description: The proxies, earliest deadline first.
   returned: success
   type: list

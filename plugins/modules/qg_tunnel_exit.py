@@ -21,7 +21,7 @@ description:
 options:
   tunnel:
     description:
-      - The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info) returns it in C(tunnel_url). The
+      - The address of the tunnel, V(HOST:PORT), as M(qingguo.qgnet.qg_proxy_plan_info) returns it in C(tunnel). The
         port, which is that of the proxy, may be omitted.
     type: str
     required: true

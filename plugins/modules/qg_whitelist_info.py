@@ -123,7 +123,7 @@ entries:
           type: bool
           returned: always
           sample: false
-        already_present:
+        there_before:
           description:
             - Whether the address was on the whitelist before the host reported it, and was never added for a host or
               given by the user. The entry may then be in use by others as well.
@@ -136,7 +136,7 @@ unowned:
   type: list
   elements: str
   sample: [203.0.113.6]
-missing:
+unlisted:
   description:
     - The addresses that hosts are registered with, but that are not on the whitelist. The vendor refused them, or they
       were removed by other means. The next run of the role for these hosts adds them.

@@ -258,9 +258,9 @@ def test_qg_proxy_pool_info(stage: Stage) -> None:
     for name in ("it", "checked"):
         pool = run.of(name).result
         assert pool["changed"] is False
-        assert pool["count"] == len(pool["pool"]) == 3
+        assert pool["count"] == len(pool["proxies"]) == 3
         seen = {lease["ip"]: lease for lease in stage.sim.state()["keys"][stage.sim.key]["pool"]}
-        for lease in pool["pool"]:
+        for lease in pool["proxies"]:
             assert lease["server"] == seen[lease["ip"]]["host"]
             assert lease["isp"] == "unicom"
             assert lease["task_id"] is None
@@ -640,7 +640,7 @@ def test_a_leased_proxy_works(stage: Stage) -> None:
 @pytest.mark.newest_core
 def test_a_proxy_of_the_pool_works(stage: Stage) -> None:
     stage.sim.configure(plan={"kind": "dynamic_shared"}, whitelist=["127.0.0.1"])
-    [lease] = stage.task("qg_proxy_pool_info").result["pool"]
+    [lease] = stage.task("qg_proxy_pool_info").result["proxies"]
     assert through(f"http://{lease['server']}", f"{stage.sim.api_url}/ip") == lease["ip"]
 
 
@@ -674,7 +674,7 @@ URLS = [
     pytest.param("qg_proxy_allocate", "count: 1", "leases", "dynamic_dedicated", id="allocate"),
     pytest.param("qg_proxy_replace", "all: true", "leases", "dynamic_dedicated", id="replace"),
     pytest.param("qg_proxy_info", "", "leases", "dynamic_dedicated", id="info"),
-    pytest.param("qg_proxy_pool_info", "", "pool", "dynamic_shared", id="pool"),
+    pytest.param("qg_proxy_pool_info", "", "proxies", "dynamic_shared", id="pool"),
 ]
 
 

@@ -47,7 +47,7 @@ def remember(key: str, api_url: str, state_dir: Path) -> None:
 
 def owner(host: str, inventory: str = "{{ 7 * 7 }}\n/etc/hosts", since: str = "09:30:00", **flags: bool) -> Any:
     times = {"registered_since": f"2026-05-04T{since}+08:00"}
-    return {"host": host, "inventory_id": inventory, **times, "former": False, "already_present": False, **flags}
+    return {"host": host, "inventory_id": inventory, **times, "former": False, "there_before": False, **flags}
 
 
 @pytest.mark.newest_core
@@ -60,16 +60,16 @@ def test_each_entry_names_its_hosts_and_those_without_one_are_listed(
     assert result["entries"] == [
         {"ip": SHARED, "owners": [owner("web1", "awx", "10:30:00"), owner("web1")]},
         {"ip": FORMER, "owners": [owner("web1", former=True)]},
-        {"ip": FOUND, "owners": [owner("web2", already_present=True)]},
+        {"ip": FOUND, "owners": [owner("web2", there_before=True)]},
         {"ip": STRANGER, "owners": []},
     ]
     assert result["unowned"] == [STRANGER]
     # The former address that is gone is as it should be.
-    assert result["missing"] == [{"ip": LOST, "owners": [owner("web1")]}]
+    assert result["unlisted"] == [{"ip": LOST, "owners": [owner("web1")]}]
     assert result["whitelist"] == [entry["ip"] for entry in result["entries"]]
     assert (result["changed"], calls(sim)) == (False, [QUERY])
     assert whitelist_info(owners=True)["entries"] == result["entries"], "reading has forgotten nothing"
-    assert whitelist_info().keys() == result.keys() - {"entries", "unowned", "missing"}
+    assert whitelist_info().keys() == result.keys() - {"entries", "unowned", "unlisted"}
 
 
 @pytest.mark.newest_core
@@ -77,7 +77,7 @@ def test_owners_are_those_of_the_same_key(whitelist_info: Operate, common: dict[
     remember("another-key", sim.api_url, Path(common["state_dir"]))
     sim.configure(whitelist=[SHARED])
     result = whitelist_info(owners=True)
-    assert (result["unowned"], result["missing"]) == ([SHARED], [])
+    assert (result["unowned"], result["unlisted"]) == ([SHARED], [])
 
 
 @pytest.mark.newest_core

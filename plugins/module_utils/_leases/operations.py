@@ -74,7 +74,7 @@ def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
     # The options of a delegated task are as the playbook wrote them.
     if not boolean(params.get("proxy_url") or False, strict=False) or not params.get("pwd"):
         return False
-    for name in ("leases", "allocated", "pool"):
+    for name in ("leases", "allocated", "proxies"):
         for lease in result.get(name) or []:
             lease["proxy_url"] = proxy_url(lease["server"], str(params["key"]), str(params["pwd"]))
     return True

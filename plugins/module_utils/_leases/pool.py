@@ -38,8 +38,9 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     check_range("count", params["count"], 1, MAX_PER_CALL)
     check_proxy_url(params)
     api = proxy_api(params, mode.announcer)
-    pool = api.pool(params["count"], area_id=params["area_id"], isp=params["isp"], pool=POOLS.get(params["pool"] or ""))
-    return {"changed": False, "pool": lease_results(pool), "count": len(pool), "api": api.usage()}
+    pool = POOLS.get(params["pool"] or "")
+    found = api.pool(params["count"], area_id=params["area_id"], isp=params["isp"], pool=pool)
+    return {"changed": False, "proxies": lease_results(found), "count": len(found), "api": api.usage()}
 
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from .._store.registrations import Owner
 def join_owners(whitelist: Sequence[str], registered: Iterable[Owner]) -> dict[str, Any]:
     """Return the owners of each entry, the entries without one, and the registered addresses that are not entries.
 
-    An address that a host no longer needs is not missing.
+    An address that a host no longer needs is not one of the latter.
     """
     owners: dict[str, list[dict[str, Any]]] = {}
     needed = set()
@@ -29,11 +29,11 @@ def join_owners(whitelist: Sequence[str], registered: Iterable[Owner]) -> dict[s
         owners.setdefault(owner.ip, []).append(_described(owner))
         if not owner.former:
             needed.add(owner.ip)
-    missing = numeric_order(needed.difference(whitelist))
+    unlisted = numeric_order(needed.difference(whitelist))
     return {
         "entries": [{"ip": ip, "owners": owners.get(ip, [])} for ip in whitelist],
         "unowned": [ip for ip in whitelist if ip not in owners],
-        "missing": [{"ip": ip, "owners": owners[ip]} for ip in missing],
+        "unlisted": [{"ip": ip, "owners": owners[ip]} for ip in unlisted],
     }
 
 
@@ -45,5 +45,5 @@ def _described(owner: Owner) -> dict[str, Any]:
         "inventory_id": owner.inventory,
         "registered_since": since,
         "former": owner.former,
-        "already_present": owner.found,
+        "there_before": owner.found,
     }

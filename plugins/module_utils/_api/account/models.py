@@ -85,7 +85,7 @@ def _numbers(record: Record, *names: str) -> list[int]:
     return [number for number in found if number is not None]
 
 
-def _price(record: Record, *names: str) -> float | None:
+def _amount(record: Record, *names: str) -> float | None:
     found = (record.number(name) for name in names)
     return next((number for number in found if number is not None), None)
 
@@ -130,7 +130,7 @@ _PACKAGE = (
     column("enabled", _is_on, "Status"),
     column("upgradable", _is_on, "Upgrade_status"),
     *columns(Record.money, "basic_price", "user_price"),
-    column("price", _price, "User_price", "Basic_price"),
+    column("amount", _amount, "User_price", "Basic_price"),
     *columns(Record.money, "day_rate", "week_rate", "month_rate", "quarter_rate", "halfyear_rate", "year_rate"),
 )
 
@@ -154,7 +154,7 @@ _PROXY_PLAN = (
     *_coded("order_status", "Order_status", PLAN_STATUS),
     *_coded("type", "Type", PLAN_TYPES),
     *_coded("ip_type", "Ip_type", IP_TYPES),
-    column("tunnel_url", Record.text),
+    column("tunnel", Record.text, "Tunnel_url"),
 )
 _PROXY_PLAN_SECRETS = columns(Record.text, "authkey")
 

@@ -183,7 +183,7 @@ def test_the_documentation_has_every_value_with_the_vendors_name_and_its_type(na
         text = " ".join([entry["description"]] if isinstance(entry["description"], str) else entry["description"])
         plain = text.casefold()
         # What stands beside a value of the vendor (its ISO form, its number) is reported there.
-        if not result_name.endswith(("_iso", "_code")) and result_name not in ("price", "os_family"):
+        if not result_name.endswith(("_iso", "_code")) and result_name not in ("amount", "os_family"):
             assert f"i({vendor_name.casefold()})" in plain, f"{result_name}: {text}"
 
 
@@ -333,7 +333,7 @@ def test_a_time_that_cannot_be_read_stays_as_it_is(text: str) -> None:
 def test_money_stays_to_the_digit(text: str) -> None:
     (row,) = packages([{"User_price": text, "Basic_price": text}])
     assert row["user_price"] == row["basic_price"] == text
-    assert row["price"] == float(text)
+    assert row["amount"] == float(text)
     price = order_price({"OriginalPrice": text, "TotalPrice": text})
     assert (price["total_price"], price["total_amount"]) == (text, float(text))
     assert balance(text).text == text
@@ -345,7 +345,7 @@ def test_money_stays_to_the_digit(text: str) -> None:
 )
 def test_the_list_price_counts_where_the_account_has_no_other(user: str, basic: str, price: float | None) -> None:
     (row,) = packages([{"Package_no": "1", "User_price": user, "Basic_price": basic}])
-    assert row["price"] == price
+    assert row["amount"] == price
 
 
 @pytest.mark.parametrize("amount", [None, "", " ", "much", "NaN", "Infinity", "1e400", True, [], ["1.00"], {"a": "1"}])

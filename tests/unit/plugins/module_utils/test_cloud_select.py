@@ -110,7 +110,7 @@ def test_a_choice_is_a_part_in_order(vendor: list[tuple[Any, Any, int]], cpu: in
     )
     everything = select_packages(rows, options())
     assert sorted(row["package_no"] for row in everything) == sorted(row["package_no"] for row in rows)
-    prices = [row["price"] for row in everything]
+    prices = [row["amount"] for row in everything]
     known = [price for price in prices if price is not None]
     assert prices == sorted(known) + [None] * (len(prices) - len(known))
     chosen = select_packages(rows, options(min_cpu=cpu, max_price=most))
