@@ -75,6 +75,8 @@ options:
     elements: str
   all:
     description:
-      - Selects all leases that the key holds. V(false) is not allowed, and no other option or empty value means all.
+      - Whether all leases that the key holds are selected. No other option and no empty value means all.
+      - If V(false), another option that selects leases is required.
     type: bool
+    default: false
 """

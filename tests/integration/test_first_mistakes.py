@@ -54,7 +54,7 @@ MODULES: list[tuple[str, Options, str, str]] = [
     ("qg_proxy_allocate", {"area_id": "上海"}, "area_id", "'上海' is not a whole number: give the vendor's number of"),
     ("qg_proxy_allocate", {"isp": "chinanet"}, "isp", "must be one of: telecom, mobile, unicom, bgp, got: chinanet"),
     ("qg_proxy_allocate", {"keep_alive": 10, "min_remaining": 10}, "keep_alive", "must be more than min_remaining=10"),
-    ("qg_proxy_release", {}, "ips", "one of the following is required: ips, task_ids, all"),
+    ("qg_proxy_release", {}, "ips", "No lease is selected: give ips or task_ids, or set all=true"),
     ("qg_proxy_release", {"ips": ["all"]}, "ips", "set all=true"),
     ("qg_proxy_release", {"ips": ["203.0.113.5"], "product": "share"}, "product", "they end at their deadline"),
     ("qg_quota_info", {"product": "overseas"}, "product", "has no quota that can be read"),

@@ -762,16 +762,19 @@ def test_an_unknown_outcome_is_reported_with_proxy_url_too(stage: Stage) -> None
         ("allocate", {"count": 1, "task_ids": [""]}, ["task_ids"]),
         ("allocate", {"count": 1, "proxy_url": True}, ["proxy_url", "pwd"]),
         ("release", {}, ["ips", "task_ids", "all"]),
-        ("release", {"all": False}, ["all=false"]),
-        ("release", {"all": True, "ips": ["203.0.113.1"]}, ["ips", "all", "mutually exclusive"]),
+        ("release", {"all": False}, ["ips", "task_ids", "all=true"]),
+        ("release", {"all": True, "ips": ["203.0.113.1"]}, ["ips and all=true exclude each other"]),
+        ("release", {"ips": ["203.0.113.1"], "task_ids": ["T"]}, ["ips", "task_ids", "mutually exclusive"]),
         ("release", {"ips": ["*"]}, ["ips", "*"]),
         ("release", {"ips": ["203.0.113.1,203.0.113.2 "]}, ["ips", "203.0.113.2"]),
         ("release", {"task_ids": ["*"]}, ["task_ids", "*"]),
         ("replace", {}, ["count", "ips", "task_ids", "all"]),
-        ("replace", {"all": False}, ["all=false"]),
+        ("replace", {"all": False}, ["count", "ips", "task_ids", "all=true"]),
         ("replace", {"count": 0}, ["count=0"]),
         ("replace", {"count": 101}, ["count=101"]),
-        ("replace", {"count": 1, "all": True}, ["count", "all", "mutually exclusive"]),
+        ("replace", {"count": 1, "all": True}, ["count and all=true exclude each other"]),
+        ("replace", {"task_ids": ["T"], "all": True}, ["task_ids and all=true exclude each other"]),
+        ("replace", {"count": 1, "ips": ["203.0.113.1"]}, ["count", "ips", "mutually exclusive"]),
         ("replace", {"all": True, "keep_alive": -1}, ["keep_alive=-1"]),
         ("replace", {"all": True, "proxy_url": True}, ["proxy_url", "pwd"]),
         ("info", {"task_ids": ["a b"]}, ["task_ids", "a b"]),
@@ -806,6 +809,16 @@ def test_an_empty_list_names_nothing(scenario: LeaseScenario, name: str, choice:
     assert result["changed"] is False
     assert scenario.writes() == []
     scenario.assert_untouched()
+
+
+@pytest.mark.parametrize("name", ["release", "replace"])
+def test_all_false_is_the_same_as_leaving_it_out(scenario: LeaseScenario, name: str) -> None:
+    """A playbook may compute it."""
+    [one, other] = scenario.hold(2)
+    result = scenario(name, all=False, ips=[one["ip"]])
+    assert "failed" not in result, result["msg"]
+    assert [lease["ip"] for lease in result["released"]] == [one["ip"]]
+    assert other["ip"] in {lease["ip"] for lease in scenario.sim.leases()}
 
 
 def test_more_than_is_held_cannot_be_replaced(scenario: LeaseScenario) -> None:

@@ -44,12 +44,9 @@ from .release import release_leases
 from .replace import replace_leases
 from .session import LeaseResult
 
-#: The options that choose leases.
-_CHOICE: Spec = {
-    "ips": {"type": "list", "elements": "str"},
-    "task_ids": {"type": "list", "elements": "str"},
-    "all": {"type": "bool"},
-}
+#: The options that choose leases. For Ansible, ``all`` is always given, so only _chosen can compare it with the others.
+_NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
+_CHOICE: Spec = {**_NAMED, "all": {"type": "bool", "default": False}}
 _PROXY_URL: Spec = {"proxy_url": {"type": "bool", "default": False}}
 #: When the lists are read again, and how often calls are sent.
 POLICY = LeasePolicy()
@@ -147,8 +144,13 @@ def _names(option: str, texts: Iterable[str] | None) -> list[str]:
 
 def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
     """Return which leases the options choose; None for all (only with all=true), or for a number in count."""
-    if not params["all"] and all(params.get(option) is None for option in ("ips", "task_ids", "count")):
-        raise OptionError("No lease is named: give ips or task_ids, or set all=true if all are meant.")
+    options = [option for option in ("count", *_NAMED) if option in params]
+    given = [option for option in options if params[option] is not None]
+    if params["all"] and given:
+        raise OptionError(f"{given[0]} and all=true exclude each other: leave one of them out.")
+    if not params["all"] and not given:
+        names = f"{', '.join(options[:-1])} or {options[-1]}"
+        raise OptionError(f"No lease is selected: give {names}, or set all=true if all are meant.")
     if params["ips"] is not None:
         ips = set(_names("ips", params["ips"]))
         if any(ip.lower() == "all" for ip in ips):
@@ -205,8 +207,6 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    if params["all"] is False:
-        raise OptionError("all=false names nothing to release: set all to true, or give ips or task_ids.")
     check_release(params)
     check_tasks(params)
     chosen = _chosen(params)
@@ -216,8 +216,6 @@ def _run_release(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
-    if params["all"] is False:
-        raise OptionError("all=false names nothing to replace: set all to true, or give count, ips or task_ids.")
     chosen, new, number = _chosen(params), allocation_params(params), params["count"]
     check_proxy_url(params)
     check_tasks(params)
@@ -313,13 +311,13 @@ ALLOCATE = Operation(
 RELEASE = Operation(
     spec={**_CHOICE, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
     run=_run_release,
-    rules={"mutually_exclusive": [tuple(_CHOICE)], "required_one_of": [tuple(_CHOICE)]},
+    rules={"mutually_exclusive": [tuple(_NAMED)]},
     selectors=tuple(_CHOICE),
 )
 REPLACE = Operation(
     spec={**_CHOICE, "count": {"type": "int"}, **TERMS_OPTIONS, **_PROXY_URL, **PRODUCT_OPTIONS, **PROXY_API_OPTIONS},
     run=_run_replace,
-    rules={"mutually_exclusive": [(*_CHOICE, "count")], "required_one_of": [(*_CHOICE, "count")]},
+    rules={"mutually_exclusive": [(*_NAMED, "count")]},
     reveal=reveal,
     selectors=(*_CHOICE, "count"),
 )
