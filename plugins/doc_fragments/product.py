@@ -69,7 +69,7 @@ options:
     description:
       - The area codes from which to allocate, such as V(350500), for an O(product) other than V(classic). By default,
         the vendor selects the area.
-      - M(qingguo.qgnet.qg_area_info) lists the areas.
+      - M(qingguo.qgnet.qg_area_info) returns the codes in C(area_code).
     type: list
     elements: str
   exclude_areas:

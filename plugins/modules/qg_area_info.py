@@ -62,10 +62,14 @@ areas:
   elements: dict
   contains:
     area_id:
-      description:
-        - The vendor's number of the area, for O(area_id). For product hosts, the area code, for
-          O(qingguo.qgnet.qg_proxy_allocate#module:areas).
+      description: The code of the area as a number, for O(area_id).
       type: int
+      returned: always, null if it cannot be read or is not a number
+    area_code:
+      description:
+        - The code of the area as the vendor gives it, for O(qingguo.qgnet.qg_proxy_allocate#module:areas) and
+          O(qingguo.qgnet.qg_monopoly#module:area_code). C(area_code) of a lease or resource has the same form.
+      type: str
       returned: always, null if it cannot be read
     name:
       description: The name of the area.
@@ -85,6 +89,7 @@ areas:
       returned: always
   sample:
     - area_id: 350500
+      area_code: "350500"
       name: "\u798f\u5efa\u7701\u6cc9\u5dde\u5e02"
       isp: telecom
       available: true

@@ -45,11 +45,12 @@ options:
     type: int
   area_code:
     description:
-      - The vendor's code of the area. By default, any area matches.
+      - The vendor's code of the area, as M(qingguo.qgnet.qg_area_info) returns it in C(area_code). By default, any area
+        matches.
       - The list of resources contains the names of areas, but not their codes. The code of a name is taken from the
         idle stock and from earlier applications of this control node, which are recorded in O(state_dir). If neither
         contains it, O(undetermined) applies.
-    type: int
+    type: str
   isp:
     description: The ISP of the resources. By default, any ISP matches.
     type: str
@@ -131,7 +132,7 @@ EXAMPLES = r"""
   qingguo.qgnet.qg_monopoly:
     key: "{{ vault_qg_key }}"
     count: 5
-    area_code: 350500
+    area_code: "350500"
     undetermined: match
     max_wait: 900
 
@@ -169,7 +170,7 @@ monopolies:
       returned: always, may be null
     area_code:
       description: The code of the area in the application from this control node.
-      type: int
+      type: str
       returned: always, may be null
     isp:
       description: Its ISP, as in O(isp).
@@ -202,7 +203,7 @@ monopolies:
   sample:
     - uuid: xx_demo1-1:ppp10
       area: 福建省泉州市
-      area_code: 350500
+      area_code: "350500"
       isp: telecom
       state: online
       server: 192.0.2.44:10800

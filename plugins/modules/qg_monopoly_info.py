@@ -72,7 +72,7 @@ monopolies:
       returned: always, may be null
     area_code:
       description: The code of the area in the application from this control node.
-      type: int
+      type: str
       returned: always, may be null
     isp:
       description: Its ISP, V(telecom), V(mobile), V(unicom) or V(bgp).
@@ -105,7 +105,7 @@ monopolies:
   sample:
     - uuid: xx_demo1-1:ppp10
       area: 福建省泉州市
-      area_code: 350500
+      area_code: "350500"
       isp: telecom
       state: online
       server: 192.0.2.44:10800

@@ -287,7 +287,7 @@ def test_qg_area_info(stage: Stage) -> None:
         assert fields == [(QUANZHOU, "福建省泉州市", "telecom", False), (HUAIAN, "江苏省淮安市", "mobile", True)]
         assert result["areas"][0]["vendor"]["AreaId"] == QUANZHOU
     only = run.of("only").result
-    assert [area["area_id"] for area in only["areas"]] == [HUAIAN]
+    assert [(area["area_id"], area["area_code"]) for area in only["areas"]] == [(HUAIAN, str(HUAIAN))]
     assert stage.sim.journal()[-1]["params"] == {"AreaId": str(HUAIAN), "Isp": "2", "Status": "1"}
 
 

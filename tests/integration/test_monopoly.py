@@ -101,7 +101,7 @@ def test_hold(sim: Simulator, playground: Playground, variables: dict[str, Any])
     assert result["changed"] is True
     assert result["applied"] == held(sim)
     assert {one["state"] for one in result["monopolies"]} == {"online"}
-    assert {(one["area_code"], one["isp"]) for one in result["monopolies"]} == {(440100, "mobile")}
+    assert {(one["area_code"], one["isp"]) for one in result["monopolies"]} == {("440100", "mobile")}
     assert all(one["since"].endswith("+08:00") for one in result["monopolies"])
     assert f"+{held(sim)[0]}" in done.stdout
     assert sim.key not in done.output

@@ -250,6 +250,7 @@ def test_areas(each: Account) -> None:
     found = each.ok("areas")
     assert found["count"] == len(found["areas"]) == 9
     area = found["areas"][0]
+    assert area["area_code"] == str(area["area_id"])
     assert (area["area_id"], area["available"]) == (990100 if each.product == "overseas" else 350500, True)
     assert {one["isp"] for one in each.ok("areas", isp="mobile")["areas"]} == {"mobile"}
     assert each.ok("areas", available=False)["areas"] == []

@@ -171,11 +171,18 @@ def oldest_first(leases: Iterable[Lease]) -> list[Lease]:
     return sorted(leases, key=rank)
 
 
+def _is_code(value: object) -> bool:
+    """Whether a value can be the code of an area; the vendor writes 0 for none."""
+    return isinstance(value, str | int) and not isinstance(value, bool) and as_text(value) not in (None, "", "0")
+
+
 @dataclass(frozen=True)
 class Area:
     """One row of the vendor's list of areas (vendor doc 177), whose shape is not documented.
 
-    Each field is the value of a key with a similar name, or None; ``vendor`` is the row as received.
+    Each field is the value of a key with a similar name, or None; ``vendor`` is the row as received. ``area_code`` is
+    the code as the vendor wrote it, as text. ``area_id`` is the same as a number, or None: areas overseas may have
+    codes such as ``US``.
     """
 
     area_id: int | None
@@ -183,6 +190,7 @@ class Area:
     isp: str | None
     available: bool | None
     vendor: Mapping[str, Any]
+    area_code: str | None = None
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Area:
@@ -193,6 +201,7 @@ class Area:
             found = (integer(fields.get(name)) for name in names)
             return next((value for value in found if value is not None and value >= 0), None)
 
+        codes = [fields.get(name) for name in ("areacode", "areaid", "areano")]
         given = fields.get("available")
         status = int(given) if isinstance(given, bool) else number("status", "available")
         name = next((fields[name] for name in ("areaname", "area", "name") if isinstance(fields.get(name), str)), None)
@@ -204,4 +213,5 @@ class Area:
             isp=by_number.get(str(isp)) or PROVIDERS.get(str(isp).upper()),
             available=None if status is None else status > 0,
             vendor=item,
+            area_code=next((as_text(code) for code in codes if _is_code(code)), None),
         )

@@ -64,6 +64,7 @@ def area_result(area: Area) -> dict[str, Any]:
     """Return a row of the vendor's list as results contain it."""
     return {
         "area_id": area.area_id,
+        "area_code": area.area_code,
         "name": area.name,
         "isp": area.isp,
         "available": area.available,

@@ -29,7 +29,7 @@ def adopt_shown(session: AllocationSession, *, check: bool) -> list[PaidCall]:
         if not _is_shown(session, call):
             unresolved.append(call)
         elif check:
-            predicted.update(dict.fromkeys(session.new_since(call.known), ApplicationParams(**call.request)))
+            predicted.update(dict.fromkeys(session.new_since(call.known), _params(call)))
         else:
             _adopt(session, call)
     session.matcher.params = {**predicted, **application_params(session.api)}
@@ -67,10 +67,16 @@ def _is_shown(session: AllocationSession, call: PaidCall) -> bool:
     return len(session.new_since(call.known)) >= call.wanted
 
 
+def _params(call: PaidCall) -> ApplicationParams:
+    """Return the parameters of a recorded application. In older records, the code of an area is a number."""
+    area_code = call.request["area_code"]
+    return ApplicationParams(None if area_code is None else str(area_code), call.request["isp"])
+
+
 def _adopt(session: AllocationSession, call: PaidCall) -> None:
     """Attribute the new resources since a call to it, and resolve it."""
     new = session.new_since(call.known)
-    session.save_origin(new, ApplicationParams(**call.request))
+    session.save_origin(new, _params(call))
     session.calls.resolve(call.id)
     if new:
         session.result.warnings.append(

@@ -128,7 +128,7 @@ class _Allocator:
             area = Area.from_item(fields)
             if number is None or number < 0 or area.area_id is None or area.isp is None:
                 return
-            here = desired.area_code is None or inside(area.area_id, desired.area_code)
+            here = desired.area_code is None or inside(str(area.area_id), desired.area_code)
             left += number if here and desired.isp in (None, area.isp) else 0
         if left < result.missing:
             result.warnings.append(

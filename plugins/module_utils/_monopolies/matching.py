@@ -27,7 +27,7 @@ class DesiredMonopolies:
     """
 
     count: int
-    area_code: int | None = None
+    area_code: str | None = None
     isp: str | None = None
     undetermined: str = "fail"
 
@@ -36,18 +36,17 @@ class DesiredMonopolies:
 class ApplicationParams:
     """The parameters of the application for a resource."""
 
-    area_code: int | None = None
+    area_code: str | None = None
     isp: str | None = None
 
 
-def inside(code: int, wanted: int) -> bool | None:
+def inside(inner: str, outer: str) -> bool | None:
     """Whether an area is part of another one; None if the codes leave that open.
 
     In codes of six digits, the pairs of digits stand for province, city, and district; 00 stands for all of them.
     """
-    if code == wanted:
+    if inner == outer:
         return True
-    inner, outer = str(code), str(wanted)
     if len(inner) == len(outer) == 6:
         if inner.startswith(_stem(outer)):
             return True
@@ -72,12 +71,13 @@ class Matcher:
 
     desired: DesiredMonopolies
     params: Mapping[str, ApplicationParams]
-    codes: dict[str, set[int]] = field(default_factory=dict)
+    codes: dict[str, set[str]] = field(default_factory=dict)
 
     def learn(self, held: Sequence[Monopoly], idle: Sequence[Any] = ()) -> None:
         """Learn names of areas from rows of the idle stock, and from resources whose application is known."""
         rows = [Area.from_item(row) for row in idle if isinstance(row, dict)]
-        pairs = [(row.name, row.area_id) for row in rows]
+        # A code that is not a number cannot be that of a resource.
+        pairs = [(row.name, str(row.area_id) if row.area_id else None) for row in rows]
         pairs += [(one.area, self.params.get(one.uuid, ApplicationParams()).area_code) for one in held]
         for name, code in pairs:
             if name and code:
@@ -96,7 +96,7 @@ class Matcher:
             return True
         return None if isp is None else isp == self.desired.isp
 
-    def _area_matches(self, name: str | None, area_code: int | None) -> bool | None:
+    def _area_matches(self, name: str | None, area_code: str | None) -> bool | None:
         if self.desired.area_code is None:
             return True
         codes = self.codes.get(name or "", set()) | ({area_code} if area_code else set())
@@ -105,7 +105,7 @@ class Matcher:
             return True
         return False if results == {False} else None
 
-    def _contains_name(self, name: str, desired: int) -> bool:
+    def _contains_name(self, name: str, desired: str) -> bool:
         """Whether the name contains that of a part of the desired area. If not, nothing follows: styles may differ."""
         return any(known in name and inside(code, desired) for known, codes in self.codes.items() for code in codes)
 

@@ -10,6 +10,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ from .session import MonopolyPolicy, MonopolyResult, Refused, application_params
 POLICY = MonopolyPolicy()
 #: The maximum number of resources in one application.
 MAX_COUNT = 100
+_AREA_CODE = re.compile(r"[0-9]{1,9}")
 
 
 def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
@@ -46,6 +48,17 @@ def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def check_area_code(text: str) -> str:
+    """Return the code of an area; refuse text that the vendor cannot know, such as the name of one."""
+    code = text.strip().lstrip("0")
+    if not _AREA_CODE.fullmatch(code):
+        raise OptionError(
+            f"area_code={quote_word(text)} is not the code of an area: give its digits, such as 350500, which "
+            "qg_area_info lists."
+        )
+    return code
+
+
 def desired_monopolies(params: Mapping[str, Any]) -> DesiredMonopolies:
     """Return the desired state that the options describe with state=present, and check them before any call."""
     for option in ("uuids", "all"):
@@ -54,9 +67,8 @@ def desired_monopolies(params: Mapping[str, Any]) -> DesiredMonopolies:
     if params["count"] is None:
         raise OptionError("count is missing: state=present needs the number of resources to hold.")
     check_range("count", params["count"], 1, MAX_COUNT)
-    if params["area_code"] is not None:
-        check_range("area_code", params["area_code"], 1, 999_999_999)
-    return DesiredMonopolies(params["count"], params["area_code"], params["isp"], params["undetermined"])
+    area_code = None if params["area_code"] is None else check_area_code(params["area_code"])
+    return DesiredMonopolies(params["count"], area_code, params["isp"], params["undetermined"])
 
 
 def selected_uuids(params: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -175,7 +187,7 @@ MONOPOLY = Operation(
     spec={
         "state": {"type": "str", "choices": ["present", "absent", "redialled"], "default": "present"},
         "count": {"type": "int"},
-        "area_code": {"type": "int"},
+        "area_code": {"type": "str"},
         "isp": {"type": "str", "choices": list(ISP_NUMBERS)},
         "undetermined": {"type": "str", "choices": ["fail", "ignore", "match"], "default": "fail"},
         "uuids": {"type": "list", "elements": "str"},

@@ -24,7 +24,7 @@ ORIGIN_TTL = 90 * 86400.0
 #: A row per resource: the area code and the provider of its application, and when a list last showed it (Unix time).
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS monopolies (
-  key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
+  key TEXT, uuid TEXT, area_code TEXT, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
 """
 
 
@@ -35,13 +35,13 @@ class MonopolyStore:
     state: Store
     key: str
 
-    def origins(self) -> dict[str, tuple[int | None, str | None]]:
+    def origins(self) -> dict[str, tuple[str | None, str | None]]:
         """Return the parameters of the application for each resource."""
         rows = self.state.rows("SELECT uuid, area_code, isp FROM monopolies WHERE key = ?", self.key)
         return {uuid: (area_code, isp) for uuid, area_code, isp in rows}
 
     def save_origin(
-        self, uuids: Collection[str], area_code: int | None, isp: str | None, *, listed: Collection[str]
+        self, uuids: Collection[str], area_code: str | None, isp: str | None, *, listed: Collection[str]
     ) -> None:
         """Keep the parameters of the application for these resources; all that are ``listed`` are kept longer.
 

@@ -52,7 +52,7 @@ class MonopolyCalls(ClassicClient):
         self,
         number: int,
         *,
-        area_code: int | None = None,
+        area_code: str | None = None,
         isp: str | None = None,
         sending: Sending = contextlib.nullcontext,
     ) -> None:

@@ -49,7 +49,7 @@ from unit.plugins.in_process import client
 KEY, LIST, IDLE, REDIAL, QUOTA = "QGDEMO01", "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
 START = 1893456000.0
 HOURS = 3600
-QUANZHOU, GUANGZHOU, HUAIAN = 350500, 440100, 320800
+QUANZHOU, GUANGZHOU, HUAIAN = "350500", "440100", "320800"
 
 
 def occupancy(channels: int = 10, **options: Any) -> Core:
@@ -127,30 +127,30 @@ def resource(uuid: str = "a:ppp1", area: str | None = "福建省泉州市", isp:
 @pytest.mark.parametrize(
     ("code", "wanted", "verdict"),
     [
-        (350500, 350500, True),
-        (350500, 350000, True),
-        (350503, 350500, True),
-        (350000, 350500, None),
-        (350500, 350200, False),
-        (440100, 350000, False),
-        (12, 1200, False),
-        (7, 7, True),
+        ("350500", "350500", True),
+        ("350500", "350000", True),
+        ("350503", "350500", True),
+        ("350000", "350500", None),
+        ("350500", "350200", False),
+        ("440100", "350000", False),
+        ("12", "1200", False),
+        ("7", "7", True),
     ],
 )
-def test_codes_show_which_area_is_part_of_which(code: int, wanted: int, verdict: bool | None) -> None:
+def test_codes_show_which_area_is_part_of_which(code: str, wanted: str, verdict: bool | None) -> None:
     assert inside(code, wanted) is verdict
 
 
 @given(st.integers(1, 999999), st.integers(1, 999999))
 def test_disjoint_areas_are_disjoint_in_both_orders(one: int, two: int) -> None:
-    assert (inside(one, two) is False) == (inside(two, one) is False)
+    assert (inside(str(one), str(two)) is False) == (inside(str(two), str(one)) is False)
 
 
 @given(st.integers(100000, 999999), st.sampled_from([100, 10000]))
 def test_of_two_areas_at_most_one_is_part_of_the_other(part: int, size: int) -> None:
     whole = part // size * size
-    assert inside(part, whole) is True
-    assert inside(whole, part) is (True if part == whole else None)
+    assert inside(str(part), str(whole)) is True
+    assert inside(str(whole), str(part)) is (True if part == whole else None)
 
 
 IDLE_ROWS = [
@@ -165,18 +165,18 @@ IDLE_ROWS = [
         ({}, None, [], True),
         ({"isp": "telecom"}, None, [], True),
         ({"isp": "mobile"}, None, [], False),
-        ({"area_code": 350500}, None, [], None),
-        ({"area_code": 350500}, ApplicationParams(350500), [], True),
-        ({"area_code": 350500}, ApplicationParams(440100), [], False),
-        ({"area_code": 350500}, ApplicationParams(350000), [], None),
-        ({"area_code": 350500}, ApplicationParams(350000), IDLE_ROWS, True),
-        ({"area_code": 350500}, None, IDLE_ROWS, True),
-        ({"area_code": 350000}, None, IDLE_ROWS[1:], True),
-        ({"area_code": 440100}, None, IDLE_ROWS, False),
-        ({"area_code": 440100}, None, IDLE_ROWS[1:], None),
-        ({"area_code": 440100}, None, [{"area_code": 440100, "area": "广东省广州市"}], None),
-        ({"area_code": 440100, "isp": "mobile"}, None, [], False),
-        ({"area_code": 350500, "isp": "telecom"}, ApplicationParams(350500), [], True),
+        ({"area_code": "350500"}, None, [], None),
+        ({"area_code": "350500"}, ApplicationParams("350500"), [], True),
+        ({"area_code": "350500"}, ApplicationParams("440100"), [], False),
+        ({"area_code": "350500"}, ApplicationParams("350000"), [], None),
+        ({"area_code": "350500"}, ApplicationParams("350000"), IDLE_ROWS, True),
+        ({"area_code": "350500"}, None, IDLE_ROWS, True),
+        ({"area_code": "350000"}, None, IDLE_ROWS[1:], True),
+        ({"area_code": "440100"}, None, IDLE_ROWS, False),
+        ({"area_code": "440100"}, None, IDLE_ROWS[1:], None),
+        ({"area_code": "440100"}, None, [{"area_code": 440100, "area": "广东省广州市"}], None),
+        ({"area_code": "440100", "isp": "mobile"}, None, [], False),
+        ({"area_code": "350500", "isp": "telecom"}, ApplicationParams("350500"), [], True),
     ],
 )
 def test_what_matches(
@@ -322,7 +322,7 @@ def silence_the_stock(bench: Bench) -> None:
 
 def test_the_idle_stock_shows_which_areas_do_not_match(bench: Bench) -> None:
     bench.hold(2, isp="telecom")
-    elsewhere = [one.area for one in bench.core.keys[KEY].holdings.monopolies if one.area.area_id != HUAIAN]
+    elsewhere = [one.area for one in bench.core.keys[KEY].holdings.monopolies if one.area.area_id != int(HUAIAN)]
     outcome = good(bench.hold(3, area_code=HUAIAN))
     assert len(outcome.applied) == 3 - (2 - len(elsewhere))
     assert outcome.undetermined == []
@@ -428,8 +428,8 @@ def test_check_mode_predicts_and_writes_nothing(bench: Bench) -> None:
 
 def test_check_mode_warns_of_a_stock_that_is_too_small(bench: Bench) -> None:
     areas = [
-        {"area_id": GUANGZHOU, "area": "广东省广州市", "isp": 2, "available": 1},
-        {"area_id": GUANGZHOU, "area": "广东省广州市", "isp": 1, "available": 9},
+        {"area_id": int(GUANGZHOU), "area": "广东省广州市", "isp": 2, "available": 1},
+        {"area_id": int(GUANGZHOU), "area": "广东省广州市", "isp": 1, "available": 9},
     ]
     bench.core.keys[KEY].configure({"plan": {"stock": {"areas": areas}}})
     outcome = good(bench.hold(3, isp="mobile", check=True))
@@ -651,7 +651,7 @@ moves = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(moves)
 def test_nothing_is_paid_for_beyond_the_desired_state_or_without_a_report(
-    steps: list[tuple[int, int | None, list[str], list[str | None], float]],
+    steps: list[tuple[int, str | None, list[str], list[str | None], float]],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(occupancy(channels=20), Path(folder))
@@ -734,6 +734,19 @@ def test_the_next_run_adopts_what_a_killed_one_applied_for(bench: Bench) -> None
     ]
     assert set(application_params(bench.api()).values()) == {ApplicationParams(GUANGZHOU, None)}
     assert unresolved(bench) == 0
+
+
+def test_a_record_with_the_code_of_an_area_as_a_number_is_adopted_too(bench: Bench) -> None:
+    """Earlier versions recorded it so."""
+    silence_the_stock(bench)
+    bench.hold(2, area_code=GUANGZHOU, wait=False)
+    api = bench.api()
+    MonopolyStore(api.rate_limiter.state, api.key_digest).forget(bench.uuids)
+    request = {"area_code": int(GUANGZHOU), "isp": None}
+    PaidCalls(api.rate_limiter.state, api.key_digest).record("POST /monopolies", wanted=2, known=(), request=request)
+    assert not good(bench.hold(2, area_code=GUANGZHOU, check=True)).changed
+    assert [one.uuid for one in good(bench.hold(2, area_code=GUANGZHOU)).before] == bench.uuids
+    assert set(application_params(bench.api()).values()) == {ApplicationParams(GUANGZHOU, None)}
 
 
 def test_an_application_that_is_carried_out_after_its_process_was_killed_is_waited_for(bench: Bench) -> None:
@@ -1309,13 +1322,21 @@ def execute_with(
         return execute(operation, validation.validated_parameters, mode or Mode())
 
 
+def _not_a_code(value: str) -> str:
+    return f"area_code={value} is not the code of an area: give its digits, such as 350500, which qg_area_info lists."
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({}, "count is missing: state=present needs the number of resources to hold."),
         ({"count": 0}, "count=0 is out of range: give a number from 1 to 100."),
         ({"count": 101}, "count=101 is out of range: give a number from 1 to 100."),
-        ({"count": 1, "area_code": 0}, "area_code=0 is out of range: give a number from 1 to 999999999."),
+        ({"count": 1, "area_code": 0}, _not_a_code("'0'")),
+        ({"count": 1, "area_code": "泉州"}, _not_a_code("'泉州'")),
+        ({"count": 1, "area_code": "350500,440100"}, _not_a_code("'350500,440100'")),
+        ({"count": 1, "area_code": " "}, _not_a_code("' '")),
+        ({"count": 1, "area_code": 1234567890}, _not_a_code("'1234567890'")),
         ({"count": 1, "uuids": ["a"]}, "uuids goes only with state=absent or state=redialled: leave it out."),
         ({"count": 1, "all": True}, "all goes only with state=absent or state=redialled: leave it out."),
         ({"state": "absent"}, "uuids is missing: state=absent needs the names of resources, or all=true."),
@@ -1338,6 +1359,15 @@ def test_an_invalid_option_is_reported_before_any_call(bench: Bench, options: di
     result = execute_with(bench, **options)
     assert (result["failed"], result["changed"], result["msg"]) == (True, False, message)
     assert bench.core.journal.select() == []
+
+
+@pytest.mark.parametrize("area_code", [GUANGZHOU, int(GUANGZHOU), f" 0{GUANGZHOU} "])
+def test_the_code_of_an_area_may_be_text_or_a_number(bench: Bench, area_code: object) -> None:
+    result = execute_with(bench, count=1, area_code=area_code, wait=False)
+    assert [one["area_code"] for one in result["monopolies"]] == [GUANGZHOU]
+    (call,) = bench.calls("POST")
+    assert call["params"] == {"Num": "1", "AreaCode": GUANGZHOU}
+    assert not execute_with(bench, count=1, area_code=GUANGZHOU, wait=False)["changed"]
 
 
 def test_the_result_of_holding(bench: Bench) -> None:
@@ -1422,7 +1452,7 @@ def test_info(bench: Bench) -> None:
     one, two = ready(bench)
     result = execute_with(bench, MONOPOLY_INFO)
     assert [each["uuid"] for each in result["monopolies"]] == [one, two]
-    assert {"area_code": QUANZHOU, "area": "福建省泉州市", "isp": "电信"}.items() <= result["idle"][0].items()
+    assert {"area_code": int(QUANZHOU), "area": "福建省泉州市", "isp": "电信"}.items() <= result["idle"][0].items()
     assert (result["changed"], result["count"], result["not_held"]) == (False, 2, [])
     bench.core.journal.clear()
     result = execute_with(bench, MONOPOLY_INFO, uuids=[two, "nowhere:ppp1"], idle=False)

@@ -228,7 +228,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
 
     @rule(
         count=st.sampled_from([1, 2, 2, 3, 3, 4, 5, 7, 9]),
-        area_code=st.sampled_from([None, None, 440100, 350500]),
+        area_code=st.sampled_from([None, None, "440100", "350500"]),
         isp=st.sampled_from([None, None, "telecom", "mobile"]),
         undetermined=st.sampled_from(["fail", "match"]),
         wait=st.booleans(),
@@ -238,7 +238,7 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     def hold(
         self,
         count: int,
-        area_code: int | None,
+        area_code: str | None,
         isp: str | None,
         undetermined: str,
         wait: bool,
@@ -400,7 +400,8 @@ class MonopolyStateMachine(RuleBasedStateMachine):
     def matching(self, desired: DesiredMonopolies, uuids: Any = None) -> list[str]:
         """Those that really match the desired state, of what is held if nothing else is given."""
         held = self.held if uuids is None else uuids
-        return [uuid for uuid in held if self.areas[uuid].matches(desired.area_code, ISPS[desired.isp])]
+        area_id = None if desired.area_code is None else int(desired.area_code)
+        return [uuid for uuid in held if self.areas[uuid].matches(area_id, ISPS[desired.isp])]
 
     def under_way(self) -> int:
         """How many resources calls in flight may still apply for."""

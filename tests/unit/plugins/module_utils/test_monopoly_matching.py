@@ -20,7 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.monopoly_store import ORIGIN_TTL, MonopolyStore
 from stores import open_store
 
-FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = 350000, 350500, 350502, 440100
+FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = "350000", "350500", "350502", "440100"
 
 
 def resource(uuid: str = "a", area: str | None = "泉州", isp: str | None = "telecom") -> Monopoly:
@@ -36,15 +36,15 @@ def resource(uuid: str = "a", area: str | None = "泉州", isp: str | None = "te
         pytest.param(LICHENG, QUANZHOU, True, id="a-district-of-the-city"),
         pytest.param(FUJIAN, QUANZHOU, None, id="a-province-may-mean-the-city"),
         pytest.param(GUANGZHOU, QUANZHOU, False, id="another-city"),
-        pytest.param(350200, QUANZHOU, False, id="another-city-of-the-province"),
-        pytest.param(3505020, QUANZHOU, False, id="a-code-that-is-longer"),
-        pytest.param(LICHENG, 3500, False, id="a-code-that-is-shorter"),
-        pytest.param(3505, 3500, False, id="two-codes-that-are-shorter"),
-        pytest.param(7, 7, True, id="the-same-short-code"),
-        pytest.param(100500, 100000, True, id="a-province-whose-code-ends-in-zero"),
+        pytest.param("350200", QUANZHOU, False, id="another-city-of-the-province"),
+        pytest.param("3505020", QUANZHOU, False, id="a-code-that-is-longer"),
+        pytest.param(LICHENG, "3500", False, id="a-code-that-is-shorter"),
+        pytest.param("3505", "3500", False, id="two-codes-that-are-shorter"),
+        pytest.param("7", "7", True, id="the-same-short-code"),
+        pytest.param("100500", "100000", True, id="a-province-whose-code-ends-in-zero"),
     ],
 )
-def test_six_digit_codes_tell_which_area_is_part_of_which(code: int, wanted: int, verdict: bool | None) -> None:
+def test_six_digit_codes_tell_which_area_is_part_of_which(code: str, wanted: str, verdict: bool | None) -> None:
     assert inside(code, wanted) is verdict
 
 
@@ -87,7 +87,7 @@ def test_the_provider_is_that_of_the_list_or_else_of_the_application(
     ],
 )
 def test_the_area_is_known_by_name_or_by_application_or_not(
-    area: str | None, asked: int | None, verdict: bool | None
+    area: str | None, asked: str | None, verdict: bool | None
 ) -> None:
     codes = {"泉州": {QUANZHOU}, "广州": {GUANGZHOU}, "福建": {FUJIAN}}
     matcher = Matcher(DesiredMonopolies(1, QUANZHOU), {"a": ApplicationParams(asked)}, codes)
@@ -125,14 +125,16 @@ def test_names_of_areas_are_learned_from_idle_stock_and_from_applications() -> N
         "no row",
         {"area": "泉州", "areaId": QUANZHOU},
         {"area": "泉州", "areaId": 350501},
+        {"area": "美国", "areaId": "US"},
+        {"area": "香港", "areaId": 0},
         {"area": "", "areaId": 1},
         {"area": "福建"},
     ]
     held = [resource("a", "鲤城"), resource("b", "厦门"), resource("c", "漳州"), resource("a", None)]
     matcher.learn(held, idle)
-    assert matcher.codes == {"泉州": {QUANZHOU, 350501}, "鲤城": {LICHENG}}
+    assert matcher.codes == {"泉州": {QUANZHOU, "350501"}, "鲤城": {LICHENG}}
     matcher.learn([])
-    assert matcher.codes == {"泉州": {QUANZHOU, 350501}, "鲤城": {LICHENG}}
+    assert matcher.codes == {"泉州": {QUANZHOU, "350501"}, "鲤城": {LICHENG}}
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, vers
         assert memory.lifetime(5) == 300
         assert memory.area_names() == {"Quanzhou": 350500}
         assert state.rows("SELECT channels FROM key_channels") == [(7,)]
-        assert state.rows("SELECT uuid, area_code FROM monopolies") == [("u", 440100)]
+        assert state.rows("SELECT uuid, area_code FROM monopolies") == [("u", "440100")]
     RegistrationStore(state, "k", "f").prune_missing({"192.0.2.1"})
     state.close()
     assert application(tmp_path) == (sqlite_schema.APPLICATION_ID, sqlite_schema.VERSION)
