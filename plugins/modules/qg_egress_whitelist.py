@@ -163,7 +163,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ips:
   description: The egress IPs of the host.
-  returned: success
+  returned: with O(step=detect) and O(step=register), also if the task fails
   type: list
   elements: str
   sample: [203.0.113.5]
@@ -175,19 +175,19 @@ source_replies:
   sample: []
 registered:
   description: The RV(ips) that are on the whitelist. With O(step=detect), only those of hosts that are in sync.
-  returned: success
+  returned: with O(step=detect) and O(step=register), also if the task fails
   type: list
   elements: str
   sample: [203.0.113.5]
 unregistered:
   description: The RV(ips) that should be on the whitelist and are not.
-  returned: with O(step=register)
+  returned: with O(step=detect) and O(step=register), also if the task fails
   type: list
   elements: str
   sample: []
 obsolete:
   description: Addresses of the host, including former ones, that should not be on the whitelist and are.
-  returned: with O(step=register)
+  returned: with O(step=detect) and O(step=register), also if the task fails
   type: list
   elements: str
   sample: []
@@ -214,8 +214,8 @@ reasons:
   elements: str
   sample: []
 exit_ips:
-  description: The exit IPs of O(verify_proxy), as the echo service reported them.
-  returned: with O(verify_proxy)
+  description: The exit IPs of O(verify_proxy), as the echo service reported them. Empty without O(verify_proxy).
+  returned: with O(step=detect) and O(step=register), also if the task fails
   type: list
   elements: str
   sample: [198.51.100.1]
@@ -308,4 +308,24 @@ api:
   returned: with O(step=summarize)
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
+code:
+  description: The vendor's code.
+  returned: with O(step=register), when the vendor refused
+  type: int
+  sample: -202
+meaning:
+  description: The meaning of the code.
+  returned: with O(step=register), when the vendor refused
+  type: str
+  sample: whitelist full
+endpoint:
+  description: The path of the failed call.
+  returned: with O(step=register), on failure of a call
+  type: str
+  sample: /whitelist/add
+http_status:
+  description: The HTTP status of the response.
+  returned: with O(step=register), on failure of a call with a response
+  type: int
+  sample: 200
 """

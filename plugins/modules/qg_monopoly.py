@@ -108,7 +108,7 @@ notes:
   - The vendor requires 10 seconds between two dials of a resource. The task waits for them.
   - In check mode, the task does not apply for, redial or release resources. It returns a warning if the idle stock is
     too small.
-  - Two control nodes with the same key are not coordinated. Manage the resources of a key from one control node.
+  - Two control nodes with the same key are coordinated only if they share O(state_url).
 seealso:
   - module: qingguo.qgnet.qg_monopoly_info
   - name: Vendor's page on areas
@@ -337,11 +337,6 @@ meaning:
   returned: when the vendor refused
   type: str
   sample: refused
-vendor_message:
-  description: The vendor's message.
-  returned: when the vendor refused with a message
-  type: str
-  sample: 独占资源12小时后才能释放
 endpoint:
   description: The method (except GET) and path of the failed call.
   returned: on failure of a call

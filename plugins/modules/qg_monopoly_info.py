@@ -143,6 +143,26 @@ api:
   returned: success
   type: dict
   sample: {calls: 2, retries: 0, waited_seconds: 0.0}
+code:
+  description: The vendor's code, which is the HTTP status for the calls for exclusive occupancy.
+  returned: when the vendor refused
+  type: int
+  sample: 400
+meaning:
+  description: The meaning of the code.
+  returned: when the vendor refused
+  type: str
+  sample: refused
+endpoint:
+  description: The path of the failed call.
+  returned: on failure of a call
+  type: str
+  sample: /monopolies
+http_status:
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
+  type: int
+  sample: 400
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -98,6 +98,31 @@ api:
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+code:
+  description: The vendor's code, which is a number with O(product=classic), and otherwise text.
+  returned: when the vendor refused
+  type: raw
+  sample: -100
+meaning:
+  description: The meaning of the code.
+  returned: when the vendor refused
+  type: str
+  sample: plan missing or expired
+request_id:
+  description: The vendor's number of the call, for support requests. Only product hosts return it.
+  returned: when a product host refused
+  type: str
+  sample: 00000000-1111-2222-3333-444444444444
+endpoint:
+  description: The path of the failed call.
+  returned: on failure of a call
+  type: str
+  sample: /info/quota
+http_status:
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
+  type: int
+  sample: 200
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -114,6 +114,26 @@ api:
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+code:
+  description: The HTTP status, by which the control port refuses.
+  returned: when the vendor refused
+  type: int
+  sample: 500
+meaning:
+  description: The meaning of the code.
+  returned: when the vendor refused
+  type: str
+  sample: no address available
+endpoint:
+  description: The method and path of the failed call.
+  returned: on failure of a call
+  type: str
+  sample: PUT /proxyip
+http_status:
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
+  type: int
+  sample: 500
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -21,7 +21,8 @@ options:
       - Whether to return for each entry the hosts that M(qingguo.qgnet.qg_egress_whitelist) registered with it, as
         RV(entries), RV(unowned) and RV(missing).
       - The registrations are those in O(state_dir) of the machine where the task runs. Entries that another control
-        node, M(qingguo.qgnet.qg_whitelist) or a user of the vendor's user centre added have no owners.
+        node with another state, M(qingguo.qgnet.qg_whitelist) or a user of the vendor's user centre added have
+        no owners.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -112,7 +113,7 @@ entries:
         registered_since:
           description:
             - When this control node first registered the address for the host, in ISO 8601.
-            - V(null) if an earlier version of the collection did.
+            - V(null) if it is not known.
           type: str
           returned: always, may be null
           sample: "2026-05-04T09:30:00+08:00"
@@ -149,6 +150,26 @@ api:
   returned: success
   type: dict
   sample: {calls: 1, retries: 0, waited_seconds: 0.0}
+code:
+  description: The vendor's code.
+  returned: when the vendor refused
+  type: int
+  sample: -100
+meaning:
+  description: The meaning of the code.
+  returned: when the vendor refused
+  type: str
+  sample: plan missing or expired
+endpoint:
+  description: The path of the failed call.
+  returned: on failure of a call
+  type: str
+  sample: /whitelist/query
+http_status:
+  description: The HTTP status of the response.
+  returned: on failure of a call with a response
+  type: int
+  sample: 200
 """
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.module import run_module

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from ansible_collections.qingguo.qgnet.plugins.doc_fragments import (
     state_dir,
     transport,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.errors import ProductError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.version import VERSION
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
@@ -25,6 +30,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     PROXY_API_OPTIONS,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, environment_name, variable_name
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from documents import documented_options
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,3 +124,28 @@ def test_no_result_has_a_name_that_means_something_to_ansible(name: str) -> None
     reserved = {"skipped", "failed", "unreachable", "exception", "warnings", "deprecations", "invocation", "results"}
     # Those that are used as Ansible means them need no documentation.
     assert not reserved & set(yaml.safe_load(module.RETURN))
+
+
+#: A refusal of each API, by the option that a module calls it with.
+REFUSALS: dict[str, QgError] = {
+    "key": ApiError(-100, "/query", http_status=200),
+    "product": ProductError("INVALID_KEY", "/query", http_status=400, request_id="number"),
+    "app_key": AccountError(
+        "/lines", code="404", said="text", request_id="number", http_status=200, asked="all", ahead=None
+    ),
+}
+#: The type of the vendor's code, by the types of its values.
+CODE_TYPES = {frozenset[type](): None, frozenset({int}): "int", frozenset({str}): "str", frozenset({int, str}): "raw"}
+
+
+@pytest.mark.parametrize("name", plugins("modules"))
+def test_every_module_documents_what_it_returns_when_the_vendor_refuses(name: str) -> None:
+    module = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{name}")
+    # It takes a product only to refuse any other than classic before a call.
+    taken = documented_options(name).keys() - ({"product"} if name == "qg_proxy_pool_info" else set())
+    refusals = [error.as_result() for option, error in REFUSALS.items() if option in taken]
+    returned = yaml.safe_load(module.RETURN)
+    of_failures = {key for key, entry in returned.items() if re.search(r"\brefused\b|on failure", entry["returned"])}
+    assert of_failures == {key for refusal in refusals for key in refusal} - {"msg"}
+    code_type = CODE_TYPES[frozenset(type(refusal["code"]) for refusal in refusals)]
+    assert returned.get("code", {}).get("type") == code_type
