@@ -25,7 +25,8 @@ description:
     O(max_wait) is too short, the task fails and allocates nothing.
   - What a response reported as leased or released counts for 60 seconds in each run on this control node, even if the
     list does not show it.
-  - Simultaneous runs on one control node take turns. Two control nodes with the same key are not coordinated.
+  - Simultaneous runs on one control node take turns. Two control nodes with the same key are coordinated only if
+    they share O(state_url).
   - Set O(product) to the product that the key was bought for. What the product cannot do is refused before any call.
   - O(area_id) and O(isp=bgp) require O(product=classic). Other products use O(areas) and O(exclude_areas). Like
     O(area_id) and O(isp), they apply both to existing leases, which must match, and to new ones.
@@ -130,7 +131,7 @@ EXAMPLES = r"""
 RETURN = r"""
 leases:
   description: All matching live leases after the task, earliest deadline first. In check mode, the current ones.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: list
   elements: dict
   contains:
@@ -200,29 +201,29 @@ leases:
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 count:
   description: The number of RV(leases). It may exceed O(count).
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: int
   sample: 1
 missing:
   description: The number of leases that are still missing. In check mode, the number that would be allocated.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases, or when the channels are too few
   type: int
   sample: 0
 allocated:
   description: Leases that are new since the task began, also if it fails later. Each is as in RV(leases).
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: list
   elements: dict
   sample: []
 released:
   description: Leases that the task released. Each is as in RV(leases).
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: list
   elements: dict
   sample: []
 held:
   description: The total number of leases that the key holds.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases, or when the channels are too few
   type: int
   sample: 1
 quota:
@@ -232,7 +233,7 @@ quota:
   sample: {total: 5, available: 3, used: 2}
 api:
   description: The API usage of the task in calls, retries and seconds waited.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 code:

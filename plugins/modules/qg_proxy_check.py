@@ -156,7 +156,7 @@ checks:
     tool:
       description: The program that sent the request.
       type: str
-      returned: always
+      returned: always, null if it is not known
   sample:
     - server: 203.0.113.5:20001
       label: null
@@ -166,7 +166,9 @@ checks:
       error: null
       tool: curl
 working:
-  description: The proxies that work, the fastest first, each once.
+  description:
+    - The proxies that work, the fastest first, each once.
+    - The address of a tunnel occurs once, whichever of its labels work; RV(checks) has the labels.
   returned: when the command ran on the host
   type: list
   elements: str

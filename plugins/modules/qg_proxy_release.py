@@ -75,7 +75,7 @@ EXAMPLES = r"""
 RETURN = r"""
 released:
   description: Leases that the task released. In check mode, those that it would release.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: list
   elements: dict
   contains:
@@ -141,18 +141,18 @@ released:
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 allocated:
   description: Leases that were added meanwhile by another client. Each is as in RV(released).
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: list
   elements: dict
   sample: []
 held:
   description: The number of leases that the key holds after the task. In check mode, before it.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: int
   sample: 0
 api:
   description: The API usage of the task in calls, retries and seconds waited.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 code:

@@ -90,7 +90,7 @@ EXAMPLES = r"""
 RETURN = r"""
 leases:
   description: All leases of the key after the task; in check mode, before it.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: list
   elements: dict
   contains:
@@ -160,12 +160,12 @@ leases:
       vendor: {IP: 192.0.2.10, port: "21504", deadline: "2030-01-02 03:04:05", host: "192.0.2.10:21504"}
 method:
   description: V(replace) for the vendor's replacement, V(release_and_allocate) for selected leases.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: str
   sample: replace
 allocated:
   description: The new leases, also if the task fails later. Each is as in RV(leases).
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: list
   elements: dict
   sample: []
@@ -173,7 +173,7 @@ released:
   description:
     - The leases that were released. In check mode, those that would be released, as far as they can be predicted. Each
       is as in RV(leases).
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: list
   elements: dict
   sample: []
@@ -181,17 +181,22 @@ missing:
   description:
     - The number of leases that were released but not replaced. In check mode, the number of leases that would be
       replaced.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: int
   sample: 0
 held:
   description: The number of leases that the key holds.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: int
   sample: 5
+quota:
+  description: The plan's channels.
+  returned: when the channel of the first replaced lease did not come free
+  type: dict
+  sample: {total: 5, available: 3, used: 2}
 api:
   description: The API usage of the task in calls, retries and seconds waited.
-  returned: when the leases could be read
+  returned: unless the task fails before it begins to change leases
   type: dict
   sample: {calls: 3, retries: 0, waited_seconds: 0.0}
 code:

@@ -17,7 +17,8 @@ VENDOR_CODES: dict[int, VendorCode] = {
     -1: VendorCode("unknown error", "Try again later; ask the vendor's support if it stays."),
     -10: VendorCode("parameter not legal", "Check the values of the task's options."),
     -11: VendorCode(
-        "too many requests", "Give the task more time with max_wait, and let only one control node use this key."
+        "too many requests",
+        "Give the task more time with max_wait, and let only control nodes that share one state use this key.",
     ),
     -12: VendorCode("key blocked", "Ask the vendor why the key was blocked."),
     -13: VendorCode(

@@ -48,7 +48,8 @@ VENDOR_CODES: dict[str, VendorCode] = {
     ),
     KEY_BLOCK: VendorCode("key banned", "Ask the vendor why the key was banned."),
     REQUEST_LIMIT_EXCEEDED: VendorCode(
-        "too many calls", "Give the task more time with max_wait, and let only one control node use this key."
+        "too many calls",
+        "Give the task more time with max_wait, and let only control nodes that share one state use this key.",
     ),
     BALANCE_INSUFFICIENT: VendorCode("volume used up", "Buy more volume in the vendor's console."),
     NO_RESOURCE_FOUND: VendorCode("no address for this area and provider", "Try again later or choose another area."),
