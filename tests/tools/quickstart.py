@@ -4,8 +4,9 @@
 
 usage: quickstart.py UV ARCHIVE README
 
-The home is empty, and the Python that calls this has ansible-core and nothing else. Only pip is another: uv stands for
-it. The simulator and the playbook run in a network namespace of their own where that is allowed.
+The home is empty, and the Python that calls this has ansible-core and nothing else. Only two things differ: uv stands
+for pip, and the archive for the name of the collection, since Galaxy is not called. The simulator and the playbook run
+in a network namespace of their own where that is allowed.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _NO_INVENTORY = re.compile(
 )
 _FILE = re.compile(r"`(\w+\.yml)`")
 _PIP = re.compile(r"^python3 -m pip install ", re.MULTILINE)
+_GALAXY = f"ansible-galaxy collection install {workspace.NAMESPACE}.{workspace.NAME}\n"
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,13 @@ def shell(text: str, folder: Path, **more: str) -> subprocess.CompletedProcess[s
         text=True,
         check=False,
     )
+
+
+def with_archive(text: str, archive: str) -> str:
+    """Return the commands with the archive in the place of the collection's name, so that Galaxy is not asked."""
+    if text.count(_GALAXY) != 1:
+        raise ValueError(f"this does not install the collection from Galaxy, once: {text!r}")
+    return text.replace(_GALAXY, f"ansible-galaxy collection install {shlex.quote(archive)}\n")
 
 
 def install(text: str, uv: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -216,7 +225,7 @@ def main(arguments: Sequence[str]) -> int:
     (folder / "home").mkdir(parents=True)
     shutil.copy2(archive, folder / archive.name)
     first, *_others = steps(readme.read_text(encoding="utf-8"))
-    installed = install(first.text, uv, folder)
+    installed = install(with_archive(first.text, archive.name), uv, folder)
     wrong = [f"the installation ended with {installed.returncode}:\n{installed.stdout}{installed.stderr}"]
     if installed.returncode == 0:
         wrong = [*documented(folder), *broken_links(folder)]
