@@ -126,9 +126,9 @@ class Rulebook:
                 command, cwd=self.place, env=settings, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
 
-    def start_own(self, rulebook: str, *arguments: str) -> None:
+    def start_own(self, rulebook: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         """Start one of the collection's rulebooks, with the key in the environment."""
-        named = {"QG_KEY": self.sim.key, "QG_API_URL": self.sim.api_url}
+        named = {"QG_KEY": self.sim.key, "QG_API_URL": self.sim.api_url, **(environment or {})}
         self.start(f"qingguo.qgnet.{rulebook}", "--print-events", *arguments, environment=named)
 
     def until(self, what: str, condition: Callable[[], Any], seconds: float = START_SECONDS) -> Any:
@@ -277,6 +277,19 @@ def test_leases_that_end_soon_are_rotated(sim: Simulator, rulebook: Rulebook) ->
     assert len(sim.journal("/allocate")) == 1
     assert len(sim.leases()) == 2
     assert sim.key not in rulebook.output
+
+
+def test_leases_of_a_product_host_are_rotated_in_their_areas(sim: Simulator, rulebook: Rulebook) -> None:
+    sim.configure(plan={"kind": "exclusive", "channels": 5})
+    terms = {"key": sim.key, "num": 1, "area": "440100", "keep_alive": 9}
+    assert requests.get(sim.api_url + "/exclusive/get", params=terms, timeout=5).json()["code"] == "SUCCESS"
+    sim.control("DELETE", "/journal")
+    rulebook.variables |= {"qg_expires_within": 10, "qg_keep_alive": 60, "qg_areas": ["440100", "350500"]}
+    product = {"QG_PRODUCT": "exclusive", "QG_PRODUCT_URL": sim.api_url + "/{product}"}
+    rulebook.start_own("rotate_leases", environment=product)
+    rulebook.until("the new lease", lambda: len(sim.leases()) == 2)
+    rulebook.until("the end of the playbook", lambda: runs(rulebook))
+    assert [call["params"]["area"] for call in sim.journal("/exclusive/get")] == ["350500,440100"]
 
 
 def test_an_entry_that_disappears_is_registered_again(sim: Simulator, rulebook: Rulebook) -> None:

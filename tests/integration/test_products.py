@@ -573,6 +573,20 @@ def test_module_defaults_choose_the_product_for_all_modules(sim: Simulator, play
     assert paths.count("/exclusive/get") == paths.count("/exclusive/replace") == paths.count("/exclusive/delete") == 1
 
 
+@pytest.mark.parametrize(
+    ("areas", "sent"), [(["440100", "350500"], "350500,440100"), ("", None)], ids=["areas", "empty"]
+)
+def test_the_playbook_leases_in_areas(account: Account, playground: Playground, areas: object, sent: object) -> None:
+    account.use("share")
+    settings = {name: account.options[name] for name in ("key", "product", "product_url")}
+    environment = {f"QG_{name.upper()}": value for name, value in settings.items()}
+    # A rulebook passes empty text for variables that it does not have.
+    variables = {"qg_lease_count": 2, "qg_areas": areas, "qg_area_id": "", "qg_isp": ""}
+    playground.play("qingguo.qgnet.ensure_leases", variables=variables, environment=environment).ok()
+    assert [call["params"].get("area") for call in account.sim.journal("/share/get")] == [sent]
+    assert len(account.sim.leases()) == 2
+
+
 LOOKUPS: dict[str, Callable[[Simulator], str]] = {
     "options": lambda sim: f"product='share', product_url='{sim.api_url}/{{product}}', ",
     "environment": lambda _sim: "",
