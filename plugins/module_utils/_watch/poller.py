@@ -86,7 +86,7 @@ def _with_account_api(read: Callable[[AccountApi], T], options: WatchOptions, pa
     return read(api)
 
 
-#: How each subject is read: with one call.
+#: How each subject is read: with one call, or at most two on a product host.
 FETCHERS: dict[str, Callable[[WatchOptions, Pause], Any]] = {
     QUOTA: functools.partial(_with_lease_api, lambda api: api.quota()),
     LEASES: functools.partial(_with_lease_api, lambda api: api.leases()),
@@ -111,7 +111,7 @@ def prepare(params: Mapping[str, Any], pause: Pause) -> WatchOptions:
 
 
 def poll(options: WatchOptions, subjects: Collection[str], pause: Pause) -> Snapshot:
-    """Make one call for each subject, or none if the rate limit does not allow it within max_wait.
+    """Read each subject, without a call if the rate limit does not allow it within max_wait.
 
     An error is a failure of that subject in this poll, and never ends the event source.
     """

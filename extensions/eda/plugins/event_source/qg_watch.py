@@ -19,9 +19,9 @@ DOCUMENTATION = r"""
 short_description: Watch proxies, whitelist and balance at QG.net
 description:
   - Polls the vendor's API at an interval, and emits one event for each change.
-  - Each poll makes one call for each watched item, within the vendor's rate limits, whose count it
-    shares with the playbooks of the same user. A failed call is repeated at the next poll, with
-    exponential backoff.
+  - Each poll makes one call for each watched item, or at most two on a product host, within the
+    vendor's rate limits, whose count it shares with the playbooks of the same user. A failed call
+    is repeated at the next poll, with exponential backoff.
   - The state is kept in memory until ansible-rulebook ends. After a restart, a threshold that is
     already crossed causes an event again.
   - Needs ansible-core and requests in the Python that runs ansible-rulebook.
