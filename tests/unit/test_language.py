@@ -113,6 +113,7 @@ CHINESE = {
     "地区": "区域",
     "物理服务器": "物理机",
     "询问": "请求、检测",
+    "您": "你",
 }
 #: Messages of the code that documents quote.
 QUOTED = (
@@ -140,7 +141,8 @@ def prose(path: Path) -> str:
         documentation = strings(text).split("\n")
         code = comments(text).split("\n") if path in files(CODE) else documentation
         text = "\n".join(one or other for one, other in zip(documentation, code, strict=True))
-    text = re.sub(r"^ *```(?!yaml)\w*\n.*?^ *```", blank_lines, text, flags=re.MULTILINE | re.DOTALL)
+    # Blocks of YAML are matched, too: the end of one must not be taken for the beginning of another.
+    text = re.sub(r"^ *```(\w*)\n.*?^ *```", blank_code, text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"^\.\. code-block:: (?!yaml)\w+\n\n(?:   .*\n|\n)+", blank_lines, text, flags=re.MULTILINE)
     text = re.sub(r"`+[^`\n]+`+|\]\([^)]+\)|\b[CEIOV]\([^)]*\)", "X", text)
     for message in QUOTED:
@@ -150,6 +152,10 @@ def prose(path: Path) -> str:
 
 def blank_lines(match: re.Match[str]) -> str:
     return "\n" * match[0].count("\n")
+
+
+def blank_code(match: re.Match[str]) -> str:
+    return match[0] if match[1] == "yaml" else blank_lines(match)
 
 
 def strings(source: str) -> str:
@@ -211,6 +217,7 @@ def files(patterns: tuple[str, ...]) -> list[Path]:
         ("登记记录和响应", CHINESE, []),
         ("`told` is code.\n\n```shell\ntold\n```\n", ENGLISH, []),
         ("```yaml\n- name: Tell it\n- name: Whoever tells\n```\n", ENGLISH, ["tells"]),
+        ("```yaml\nx: 1\n```\n\nIt tells.\n\n```shell\ntold\n```\n", ENGLISH, ["tells"]),
     ],
 )
 def test_the_lists(tmp_path: Path, text: str, words: dict[str, str], found: list[str]) -> None:
