@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -201,20 +201,20 @@ class ActionModule(QgAction):
         prefix = self._task.args.get("vars_prefix")
         return f"variable {prefix}{{}}" if prefix else super().option_place()
 
-    def _adopt_variables(self, variables: dict[str, Any], options: Iterable[str] = SPEC) -> None:
+    def _adopt_variables(self, variables: dict[str, Any], spec: Spec = SPEC) -> None:
         """Take options that the task omits from variables with its vars_prefix.
 
         For many hosts this is much cheaper than a template for each option in the task: only variables that are set
         are evaluated. They have precedence over module_defaults, since they can be specific to a host.
         """
-        self.use_own_names(SPEC)
+        self.use_own_names(spec)
         arguments = self._task.args
         prefix = arguments.get("vars_prefix")
         levels = self.default_levels() if prefix else []
-        defaults = {name: value for level in levels for name, value in without_aliases(SPEC, level).items()}
+        defaults = {name: value for level in levels for name, value in without_aliases(spec, level).items()}
         #: Options that the task or module_defaults set, and not a variable.
         self._own_options = set(arguments)
-        for option in options if prefix else ():
+        for option in spec if prefix else ():
             name = f"{prefix}{option}"
             if name in variables and arguments.get(option) == defaults.get(option):
                 value = variable_value(name, variables, self._templar)
@@ -277,8 +277,7 @@ class ActionModule(QgAction):
         results: dict[str, dict[str, Any] | None] = {}
         warnings = []
         try:
-            self._adopt_variables(variables, STATE_OPTIONS)
-            results = RunResults(self._state(), run_id()).of_play(_play_id(self._task))
+            results = RunResults(self._state(variables), run_id()).of_play(_play_id(self._task))
         except QgError as error:
             warnings.append(error.message)
         except AnsibleError:
@@ -288,8 +287,8 @@ class ActionModule(QgAction):
     def _record(self, variables: dict[str, Any], own: dict[str, Any]) -> None:
         """Keep the result of the host for the summary. A state directory that cannot be used is reported elsewhere."""
         host = variables["inventory_hostname"]
-        with contextlib.suppress(QgError):
-            results = RunResults(self._state(), run_id())
+        with contextlib.suppress(QgError, AnsibleError):
+            results = RunResults(self._state(variables), run_id())
             if self._task.args.get("step") == "register":
                 if own["reasons"] and not own["ips"]:
                     own["ips"] = (results.get(host) or own)["ips"]
@@ -308,9 +307,12 @@ class ActionModule(QgAction):
         self._opened = api.state.open(api.transport.max_wait, self._mode.announcer)
         return queue_for(api, self._opened, check=self._mode.check)
 
-    def _state(self) -> Store:
-        """Return the state, also if other options are wrong."""
-        self._opened = self._opened or _open_state(self._task.args)
+    def _state(self, variables: dict[str, Any]) -> Store:
+        """Return the state, from the same sources as all options, but also if others of them are wrong."""
+        if self._opened is None:
+            self._adopt_variables(variables, STATE_OPTIONS)
+            self.adopt_variables(STATE_OPTIONS)
+            self._opened = _open_state(self._task.args)
         return self._opened
 
     def _verify_through_proxy(self, request: DetectionRequest, max_wait: float) -> list[str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import ADD, QUERY, Playground, assert_one_sentence
+from fleet_kit import DETECT, Fleet, summaries
+from harness import ADD, QUERY, Playground, assert_one_sentence, calls
 from simulator_fixture import Simulator
 
 pytestmark = pytest.mark.measured
@@ -204,3 +205,20 @@ def test_defaults_of_the_group_reach_only_modules_that_use_them_and_a_task_is_re
     assert "sources is empty" in run.of("detect").result["msg"]
     assert run.of("check").status == "ok"
     assert "pwd is not an option of qg_proxy_check" in run.of("own option").result["msg"]
+
+
+def test_all_steps_of_the_role_use_the_state_that_a_variable_names(fleet: Fleet) -> None:
+    fleet.playground.environment["QG_STATE_DIR"] = ""
+    # The last host fails before its options are complete, and is reported nevertheless.
+    fleet.lines["h6"] += " egress_whitelist_quorum='{{ nowhere }}'"
+    state = {"qg_state_dir": "{{ inventory_dir }}/own"}
+    registered = [host for host in fleet.hosts if host != "h6"]
+    for changed in (registered, []):
+        run = fleet.run(**state)
+        assert calls(fleet.sim) == ([QUERY, ADD, QUERY] if changed else [QUERY])
+        assert "nowhere" in run.of(DETECT, "h6").result["msg"]
+        (summary,) = summaries(run)
+        assert (summary["in_sync"], list(summary["changed_hosts"])) == (len(registered), changed)
+        assert summary["unregistered_hosts"] == {"h6": ["A variable of the host is wrong."]}
+        assert summary["api"]["calls"] == len(calls(fleet.sim))
+    assert not (fleet.playground.home / ".ansible" / "qgnet").exists()
