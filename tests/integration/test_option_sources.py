@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_kit import DETECT, Fleet, summaries
+from fleet_kit import DETECT, Fleet, public, summaries
 from harness import ADD, QUERY, Playground, assert_one_sentence, calls
 from simulator_fixture import Simulator
 
@@ -222,3 +222,25 @@ def test_all_steps_of_the_role_use_the_state_that_a_variable_names(fleet: Fleet)
         assert summary["unregistered_hosts"] == {"h6": ["A variable of the host is wrong."]}
         assert summary["api"]["calls"] == len(calls(fleet.sim))
     assert not (fleet.playground.home / ".ansible" / "qgnet").exists()
+
+
+def test_verify_fails_for_hosts_that_are_not_registered_wherever_the_state_is(fleet: Fleet) -> None:
+    fleet.playground.environment["QG_STATE_DIR"] = ""
+    verify, check = "qingguo.qgnet.verify", "Fail if anything would be changed"
+    run = fleet.run(verify, qg_state_dir="{{ inventory_dir }}/own")
+    assert (run.rc, calls(fleet.sim)) == (2, [QUERY])
+    assert f"h1: add {public(1)}. h2: add {public(2)}." in run.of(check).result["msg"]
+    # The summary covers one state, and no host with another one.
+    fleet.lines["h1"] += " qg_state_dir={{inventory_dir}}/own"
+    fleet.run(arguments=["--limit", "h1"]).ok()
+    run = fleet.run(verify)
+    assert run.rc == 2, run.output
+    assert [found["pending_hosts"] for found in summaries(run)] == [fleet.hosts[1:]]
+    assert run.of(check).result["msg"].endswith(" h5: no result. h6: no result.")
+
+
+def test_verify_considers_all_hosts_whatever_strategy_is_the_default(fleet: Fleet) -> None:
+    fleet.put_in_sync()
+    fleet.playground.environment["ANSIBLE_STRATEGY"] = "free"
+    run = fleet.run("qingguo.qgnet.verify").ok()
+    assert [found["in_sync"] for found in summaries(run)] == [fleet.size]
