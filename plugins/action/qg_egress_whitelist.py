@@ -270,6 +270,9 @@ class ActionModule(QgAction):
             except QgError as error:
                 # The changes of the whitelist are reported nevertheless.
                 result.update({**error.as_result(), "reasons": [error.message], "failed": True})
+            except AnsibleConnectionFailure as error:
+                text = f"The host became unreachable before {verify.proxy} was verified: {one_line(str(error))}"
+                result.update({"unreachable": True, "msg": text, "reasons": [text]})
         return result
 
     def _summarize(self, variables: dict[str, Any]) -> dict[str, Any]:

@@ -857,6 +857,24 @@ def test_a_proxy_that_does_not_let_the_host_in_is_reported(fleet: Fleet) -> None
 
 
 @pytest.mark.newest_core
+def test_a_host_that_is_lost_during_its_verification_keeps_what_it_did(fleet: Fleet) -> None:
+    proxy = fleet.sim.configure(proxy=True)["proxy_url"]
+    # In their order: the host that is lost has written for all.
+    fleet.lines["h1"] = fleet.lines["h1"].replace("connection=local", "connection=qg_lost")
+    fleet.playground.environment["QG_TEST_LOST_AT"] = proxy
+    run = fleet.run(arguments=["--forks", "1", "--diff"], egress_whitelist_verify_proxy=proxy)
+    task = run.of(REGISTER, "h1")
+    assert (run.rc, task.status, task.result["changed"]) == (4, "unreachable", True)
+    assert (task.result["added"], task.result["summary"]["added"]) == ([public(1)], fleet.all_addresses)
+    assert public(1) in task.result["diff"]["after"]
+    assert task.result["msg"] == f"The host became unreachable before {proxy} was verified: the host is gone"
+    assert task.result["reasons"] == [task.result["msg"]]
+    (summary,) = summaries(run)
+    assert (summary["added"], summary["api"]["calls"]) == (fleet.all_addresses, 3)
+    assert (list(summary["changed_hosts"]), summary["unreached_hosts"]) == (fleet.hosts, ["h1"])
+
+
+@pytest.mark.newest_core
 def test_the_proof_is_left_out_in_check_mode(fleet: Fleet) -> None:
     fleet.run(arguments=["--check"], egress_whitelist_verify_proxy="http://127.0.0.1:1").ok()
 
