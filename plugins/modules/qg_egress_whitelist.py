@@ -96,8 +96,10 @@ options:
     default: false
   fail:
     description:
-      - Whether a host fails if its addresses could not be detected, registered or removed. With V(false), such a host
-        produces a warning and continues.
+      - Whether a host fails if its addresses were not detected, if the vendor refused one of them, or if
+        O(max_removals) prevents the removal of one. With V(false), such a host produces a warning and continues.
+      - Other errors always fail the host, for example if the key is refused, if the vendor cannot be reached, or if
+        O(verify_proxy) does not let the host through.
     type: bool
     default: true
   verify_proxy:

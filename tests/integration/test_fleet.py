@@ -759,6 +759,23 @@ def test_a_list_too_short_for_the_fleet_is_reported_to_each_host(fleet: Fleet, f
 
 
 @pytest.mark.newest_core
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [pytest.param(QUERY, -100, id="the key is refused"), pytest.param(ADD, None, id="the write is not answered")],
+)
+def test_an_error_of_the_api_fails_every_host_whatever_fail_is(fleet: Fleet, path: str, code: int | None) -> None:
+    if code:
+        fleet.sim.configure(status="expired")
+    else:
+        fleet.sim.fault(path=path, kind="status", http_status=502, times=-1)
+    run = fleet.run(egress_whitelist_fail="false", egress_whitelist_max_wait=1)
+    assert (run.rc, path in calls(fleet.sim)) == (2, True)
+    tasks = run.by_host(REGISTER)
+    assert {host: task.status for host, task in tasks.items()} == dict.fromkeys(fleet.hosts, "failed")
+    assert {task.result.get("code") for task in tasks.values()} == {code}
+
+
+@pytest.mark.newest_core
 @pytest.mark.parametrize("header", ["", "strategy: free"])
 def test_a_refused_key_is_reported_to_all_with_few_calls(fleet: Fleet, header: str) -> None:
     fleet.sim.configure(status="expired")
@@ -844,6 +861,8 @@ def test_a_proxy_that_does_not_let_the_host_in_is_reported(fleet: Fleet) -> None
         arguments=["--limit", "h1"],
         egress_whitelist_verify_proxy=proxy,
         egress_whitelist_verify_wait=1.5,
+        # It concerns detection and refused addresses only.
+        egress_whitelist_fail="false",
     )
     task = run.of(REGISTER)
     assert task.status == "failed"

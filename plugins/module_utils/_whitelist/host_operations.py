@@ -195,7 +195,7 @@ def apply_and_report(queue: WriteQueue, request: WriteRequest, options: HostOpti
     batch.keep(lambda: _add_usage_of_reads(queue, request, result, is_received=is_received))
     batch.report_state_error(result)
     if result.pop("not_in_sync", False):
-        result["failed"] = options.fail
+        result["failed"] = options.fail or result.get("failed", False)
     if not mode.diff:
         result.pop("diff", None)
     return result

@@ -62,7 +62,8 @@ def _concerned(ips: Collection[str], former: Collection[str], result: WhitelistR
 def host_result(ips: Collection[str], former: Collection[str], result: WhitelistResult) -> dict[str, Any]:
     """Return one host's part of a result; ``unregistered`` and ``obsolete`` are what is not as desired.
 
-    If the host itself is concerned, ``not_in_sync`` is true, and ``msg`` and the like give the reason.
+    If the host itself is concerned, ``not_in_sync`` is true, and ``msg`` and the like give the reason. It has ``failed``
+    if that is not a refusal of its addresses: an error of the API is never tolerated.
     """
     wanted, unwanted = _concerned(ips, former, result)
     missing, obsolete = wanted - result.after, unwanted & result.after
@@ -80,16 +81,21 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
     # Former addresses also stay while another host's address is refused: that is not an error of this one.
     if missing or (obsolete and not result.refused):
         wrong = numeric_order(missing or obsolete)
-        reason = next((result.refused[ip] for ip in wrong if ip in result.refused), result.error)
+        reason = next((result.refused[ip] for ip in wrong if ip in result.refused), None)
+        # An address can also count as refused after lost responses: these have no code of the vendor.
+        refused = reason is not None and reason.details.get("code") is not None
+        reason = reason or result.error or QgError("the whitelist does not show the change.")
         if not set(result.first.withheld).isdisjoint(wrong):
+            refused = True
             reason = QgError(
                 f"{len(result.first.withheld)} addresses on the whitelist are reported by hosts but were not added for "
                 f"them, more than max_removals={result.desired.max_removals}. Check these hosts, then raise "
                 "max_removals or give the addresses in ips."
             )
-        reason = reason or QgError("the whitelist does not show the change.")
         text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {reason.message}"
         part.update({**reason.as_result(), "msg": text, "reasons": [text], "not_in_sync": True})
+        if not refused:
+            part["failed"] = True
     return part
 
 
