@@ -35,7 +35,7 @@ options:
   step:
     description:
       - The step that this task performs. The tasks take the same options.
-      - With V(summarize), only O(state_dir) matters, and the task never fails.
+      - With V(summarize), only O(state_dir), O(state_url) and O(vars_prefix) matter, and the task never fails.
     type: str
     choices: [detect, register, summarize]
     required: true
@@ -121,7 +121,7 @@ attributes:
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: full
-    details: The host that wrote for all shows the diff.
+    details: The first changed host shows the diff for all hosts, or the host that wrote if none has changed.
 extends_documentation_fragment:
   - qingguo.qgnet.attributes
   - qingguo.qgnet.egress
