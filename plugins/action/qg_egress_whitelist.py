@@ -47,6 +47,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     gone_hosts,
     host_request,
     submit_host,
+    summary_of_reads,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import (
     complete_result,
@@ -257,9 +258,9 @@ class ActionModule(QgAction):
         if request is None:
             if options.host.fail:
                 raise QgError(f"No egress address of {host} was submitted in this run: run the step detect first.")
-            text = f"No egress address of {host} is known, and therefore none was registered."
+            text = f"No egress address of {host} is known, and therefore nothing was changed for it."
             before = RunResults(queue.store, run).get(host) or {}
-            return {"reasons": before.get("reasons") or [text], "warnings": [text]}
+            return {"reasons": before.get("reasons") or [text], "warnings": [text], **summary_of_reads(queue, run)}
         result = apply_and_report(queue, request, options.host, self._mode)
         if result.get("failed") is False:
             result.setdefault("warnings", []).append(result.pop("msg"))

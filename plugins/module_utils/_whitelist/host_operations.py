@@ -192,7 +192,7 @@ def apply_and_report(queue: WriteQueue, request: WriteRequest, options: HostOpti
     result, is_received = batch.run()
     if not is_received:
         result = {"summary": {}, **result}
-    batch.keep(lambda: _add_usage_of_reads(queue, request, result, is_received=is_received))
+    batch.keep(lambda: _add_usage_of_reads(queue, request.run, result, is_received=is_received))
     batch.report_state_error(result)
     if result.pop("not_in_sync", False):
         result["failed"] = options.fail or result.get("failed", False)
@@ -201,15 +201,19 @@ def apply_and_report(queue: WriteQueue, request: WriteRequest, options: HostOpti
     return result
 
 
-def _add_usage_of_reads(queue: WriteQueue, request: WriteRequest, result: Result, *, is_received: bool) -> None:
+def summary_of_reads(queue: WriteQueue, run: str) -> Result:
+    """Return the summary of the first step's reads, for one host of a run in which nothing is left to be written."""
+    usage = queue.cache.claim_usage(run) if is_in_sync(queue.store, run) else None
+    if usage is None:
+        return {}
+    whitelist, reads = usage
+    return {"summary": summary_of(_unchanged(DesiredWhitelist("present", ()), whitelist), reads, diff=False)}
+
+
+def _add_usage_of_reads(queue: WriteQueue, run: str, result: Result, *, is_received: bool) -> None:
     """Add the reads of the first step to what the run cost, once for all hosts."""
-    if is_received and not is_in_sync(queue.store, request.run):
-        return
-    if usage := queue.cache.claim_usage(request.run):
-        whitelist, reads = usage
-        if is_received:
-            unchanged = _unchanged(DesiredWhitelist.from_payload(request.payload), whitelist)
-            result["summary"] = summary_of(unchanged, reads, diff=False)
-        elif "api" in result["summary"]:
-            own = result["summary"]["api"]
-            result["summary"]["api"] = {name: round(own[name] + count, 1) for name, count in reads.items()}
+    if is_received:
+        result.update(summary_of_reads(queue, run))
+    elif (usage := queue.cache.claim_usage(run)) and "api" in result["summary"]:
+        own = result["summary"]["api"]
+        result["summary"]["api"] = {name: round(own[name] + count, 1) for name, count in usage[1].items()}
