@@ -62,12 +62,15 @@ _MAX_TOGETHER = 6
 
 @dataclass(frozen=True)
 class DetectionRequest:
-    """How a host detects its addresses. ``proxy`` sends the requests through a proxy, and detects the proxy's exits."""
+    """How a host detects its addresses. ``proxy`` sends the requests through a proxy, and detects the proxy's exits.
+
+    Without a ``family``, addresses of both are accepted.
+    """
 
     sources: tuple[str, ...]
     quorum: int
     samples: int = 1
-    family: str = "ipv4"
+    family: str | None = "ipv4"
     source_address: str | None = None
     timeout: float = 10.0
     proxy: str | None = None
@@ -90,10 +93,10 @@ class DetectionRequest:
         if quorum > len(sources):
             raise OptionError(f"quorum={quorum} cannot be met by {len(sources)} sources: name more, or lower quorum.")
         check_range("samples", params["samples"], 1, 20)
-        family, address = params.get("family") or "ipv4", params["source_address"]
+        family, address = params.get("family", "ipv4"), params["source_address"]
         if address and not _is_of_family(address, family):
             raise OptionError(
-                f"source_address {quote_word(address)} is not an {family} address: give one of the host itself."
+                f"source_address {quote_word(address)} is not an {family or 'IP'} address: give one of the host itself."
             )
         proxy = params.get("through_proxy")
         if proxy:
@@ -110,11 +113,12 @@ class DetectionRequest:
         )
 
 
-def _is_of_family(text: str, family: str) -> bool:
+def _is_of_family(text: str, family: str | None) -> bool:
     try:
-        return parse_address(text).version == (6 if family == "ipv6" else 4)
+        version = parse_address(text).version
     except ValueError:
         return False
+    return not family or version == (6 if family == "ipv6" else 4)
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def build_command(request: DetectionRequest) -> tuple[str, str]:
         unless = "[ $tool = curl ] && fetch_together 9>&1"
     is_secure = not all(url.startswith("http://") for url in request.sources)
     # Busybox's wget does not verify certificates and supports neither family nor source address.
-    is_plain = not is_secure and request.family == "ipv4" and not request.source_address
+    is_plain = not is_secure and request.family != "ipv6" and not request.source_address
     script = build_script(
         nonce,
         functions,
@@ -147,7 +151,7 @@ def build_command(request: DetectionRequest) -> tuple[str, str]:
         timeout=request.timeout,
         unless=unless,
         # Through a proxy, curl's option would concern the connection to the proxy, and not its exit.
-        family="" if request.proxy else request.family[-1],
+        family=request.family[-1] if request.family and not request.proxy else "",
         address=request.source_address or "",
         proxy=request.proxy or "",
         plain="yes" if is_plain else "",

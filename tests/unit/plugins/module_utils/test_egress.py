@@ -273,6 +273,7 @@ def test_two_sources_must_agree_by_default() -> None:
         ({"source_address": "eth0"}, "source_address 'eth0' is not an ipv4 address: give one of the host"),
         ({"source_address": "::1"}, "source_address '::1' is not an ipv4 address"),
         ({"source_address": "127.0.0.1", "family": "ipv6"}, "is not an ipv6 address"),
+        ({"source_address": "eth0", "family": None}, "is not an IP address"),
         ({"through_proxy": "http://user:secret@127.0.0.1:1"}, "through_proxy contains a user name"),
         ({"through_proxy": "127.0.0.1:1"}, "through_proxy '127.0.0.1:1' cannot be used"),
     ],
@@ -282,3 +283,12 @@ def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: 
         DetectionRequest.parse(options(**changes))
     assert words in caught.value.message
     assert "secret" not in caught.value.message
+
+
+def test_without_a_family_addresses_of_both_are_accepted() -> None:
+    for address in ("127.0.0.1", "::1"):
+        request = DetectionRequest.parse(options(sources=SOURCES[:1], family=None, source_address=address))
+        script, _nonce = build_command(request)
+        assert "family=''" in script
+        for ip in (PUBLIC, "2001:4860:4860::8888"):
+            assert evaluate_quorum(said(ip), request).ips == [ip]
