@@ -62,8 +62,8 @@ def _concerned(ips: Collection[str], former: Collection[str], result: WhitelistR
 def host_result(ips: Collection[str], former: Collection[str], result: WhitelistResult) -> dict[str, Any]:
     """Return one host's part of a result; ``unregistered`` and ``obsolete`` are what is not as desired.
 
-    If the host itself is concerned, ``not_in_sync`` is true, and ``msg`` and the like give the reason. It has ``failed``
-    if that is not a refusal of its addresses: an error of the API is never tolerated.
+    If the host itself is concerned, ``not_in_sync`` is true, and ``msg`` and the like give the reason. It has
+    ``failed`` if that is not a refusal of its addresses: an error of the API is never tolerated.
     """
     wanted, unwanted = _concerned(ips, former, result)
     missing, obsolete = wanted - result.after, unwanted & result.after
