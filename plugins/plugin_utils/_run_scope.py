@@ -10,12 +10,12 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.digests import short_digest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
 
@@ -46,7 +46,7 @@ def _control_node() -> str:
     number = b""
     with contextlib.suppress(OSError), open(_MACHINE_ID, "rb") as file:
         number = file.read().strip()
-    return f"{os.uname().nodename} {hashlib.blake2b(number, digest_size=4).hexdigest()}"
+    return f"{os.uname().nodename} {short_digest(number, 4).hex()}"
 
 
 def why_partial(limit: str | None, variables: Mapping[str, Any]) -> str | None:

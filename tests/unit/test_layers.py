@@ -94,6 +94,14 @@ def test_sql_and_file_locks_are_in_the_store_alone() -> None:
     assert [name for name in outside if not name.startswith("_store/")] == []
 
 
+def test_no_hash_is_used_that_a_system_in_fips_mode_lacks() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins").rglob("*.py"))
+    used = set(re.findall(r"hashlib\.(\w+(?:\(.*usedforsecurity=False)?)", text))
+    # The signature of the account API is one of MD5 (vendor doc 250).
+    assert {name.partition("(")[0] for name in used} == {"sha256", "md5"}
+    assert "md5" not in used, "MD5 is refused there unless it is said to be used for no security"
+
+
 def test_whatever_waits_lets_it_be_announced() -> None:
     sources = {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in (ROOT / "plugins").rglob("*.py")}
     sleeping = [str(path) for path, text in sources.items() if re.search(r"\btime\.sleep\b", text)]

@@ -10,11 +10,11 @@ This file is private to the collection. It does not use the database, which may 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import time
 from pathlib import Path
 
+from .._core.digests import short_digest
 from .._core.errors import OptionError
 from .._core.waiting import AnnouncementPolicy
 from .rate_limiter import minute_seconds
@@ -46,7 +46,7 @@ class Announcements:
 
         An announcement too many is better than none, so a directory that cannot be used permits all.
         """
-        name = hashlib.blake2b(wait.encode(), digest_size=8).hexdigest()
+        name = short_digest(wait, 8).hex()
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
             descriptor = os.open(self._directory / f"qgnet-wait-{name}", flags, 0o600)

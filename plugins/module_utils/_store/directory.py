@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import secrets
 import sqlite3
@@ -23,6 +24,8 @@ from .lock_holders import describe_holder
 
 DEFAULT_STATE_DIR = "~/.ansible/qgnet"
 DATABASE_NAME = "state.sqlite3"
+#: The patterns of the names of all files of a state directory.
+_FILES = (f"{DATABASE_NAME}*", "salt*", "*.lock")
 #: Bytes of the salt.
 SALT_SIZE = 32
 FIX = "Set state_dir (environment QG_STATE_DIR) to a directory on a local disk that this user owns."
@@ -96,8 +99,8 @@ def open_directory(directory: Path) -> None:
         raise PermissionError("it belongs to, or can be written by, another user")
     if status.st_mode & 0o777 != 0o700:
         os.chmod(directory, 0o700)
-        # Others could read its files as well, including those that this run does not open.
-        for path in directory.iterdir():
+        # Others could read the state as well, including what this run does not open; other files are none of ours.
+        for path in itertools.chain.from_iterable(map(directory.glob, _FILES)):
             with contextlib.suppress(FileNotFoundError):
                 if stat.S_ISREG(os.lstat(path).st_mode):
                     make_private(path)

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._core.digests import salted_digest
 from .._core.errors import OptionError
 from .._core.waiting import SILENT, Announcer, Wait
 from . import postgres_schema
@@ -176,7 +176,7 @@ class PostgresState(AdvisoryLocks):
 
     def digest(self, *parts: str) -> str:
         """Return a name for a secret that reveals nothing to a reader who lacks the salt of this database."""
-        return hashlib.blake2b("\0".join(parts).encode(), key=self._salt, digest_size=16).hexdigest()
+        return salted_digest(self._salt, parts)
 
     def close(self) -> None:
         """End the session, and with it all of its locks. A process must do so before it creates children."""

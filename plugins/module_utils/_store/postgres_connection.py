@@ -10,7 +10,6 @@ This file is private to the collection. It is imported only if ``state_url`` is 
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import secrets
 import time
@@ -18,6 +17,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._core.digests import short_digest
 from .._core.errors import OptionError
 from .._core.waiting import Announcer, Wait
 from .directory import PATIENCE_BOUNDS, StateError
@@ -212,7 +212,7 @@ FOREIGN_SESSION = f"coalesce(current_setting('{_MARK}', true), '') != '{{}}'"
 @functools.lru_cache
 def _machine() -> str:
     """A short name for where process numbers are valid; containers may share the name of a host."""
-    return hashlib.blake2b(process_namespace().encode(), digest_size=4).hexdigest()
+    return short_digest(process_namespace(), 4).hex()
 
 
 def process_name() -> str:

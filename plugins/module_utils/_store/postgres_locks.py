@@ -10,12 +10,12 @@ This file is private to the collection. A lock is an advisory lock of the databa
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .._core.digests import short_digest
 from .._core.waiting import Announcer, Wait
 from .directory import StateError
 from .lock_holders import is_stopped
@@ -32,8 +32,7 @@ CHANNEL = "qgnet"
 
 def lock_number(name: str) -> int:
     """Return the number of a lock, a signed integer of 64 bits."""
-    digest = hashlib.blake2b(f"{SCHEMA_NAME}\0{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+    return int.from_bytes(short_digest(f"{SCHEMA_NAME}\0{name}", 8), "big", signed=True)
 
 
 class AdvisoryLocks:

@@ -10,7 +10,6 @@ This file is private to the collection. The database contains keys only as diges
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import sqlite3
 import time
@@ -19,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .._core.digests import salted_digest
 from .._core.errors import OptionError
 from .._core.waiting import SILENT, Announcer, Wait
 from . import sqlite_schema
@@ -190,7 +190,7 @@ class State(FileLocks):
 
     def digest(self, *parts: str) -> str:
         """Return a name for a secret that reveals nothing to a reader who lacks the salt of this directory."""
-        return hashlib.blake2b("\0".join(parts).encode(), key=self._salt, digest_size=16).hexdigest()
+        return salted_digest(self._salt, parts)
 
     def close(self) -> None:
         """Close the database.

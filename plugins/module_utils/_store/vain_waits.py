@@ -10,10 +10,11 @@ This file is private to the collection. A process remembers its own; those of on
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from pathlib import Path
+
+from .._core.digests import short_digest
 
 #: Seconds for which a wait is not repeated.
 MEMORY_TTL = 60.0
@@ -48,4 +49,4 @@ def was_in_vain(wait: str) -> bool:
 
 
 def _file(directory: Path, wait: str) -> Path:
-    return directory / f"qgnet-vain-{hashlib.blake2b(wait.encode(), digest_size=8).hexdigest()}"
+    return directory / f"qgnet-vain-{short_digest(wait, 8).hex()}"

@@ -131,6 +131,18 @@ def test_other_spellings_of_the_key(text: str) -> None:
     assert KEY.casefold() not in undone(cleaned).casefold()
 
 
+def test_a_number_of_thousands_of_digits_is_decoded() -> None:
+    text = "".join(f"&#{'0' * 5000}{ord(sign)};" for sign in KEY)
+    assert Redactor([KEY]).text(f"before {text} after") == f"before {MASK} after"
+
+
+@pytest.mark.parametrize("end", ["", "u12", "x"])
+def test_a_long_text_of_backslashes_takes_no_longer_than_another_one(end: str) -> None:
+    """In time that grows with the square of the length, this would take a quarter of an hour."""
+    text = "\\" * 200_000 + end
+    assert Redactor([KEY]).text(text) == text
+
+
 def test_the_rest_of_a_text_stays_readable() -> None:
     redactor = Redactor([KEY, PWD])
     assert redactor.text(f"no such key: {KEY}!") == f"no such key: {MASK}!"

@@ -84,6 +84,16 @@ def test_wider_modes_of_earlier_runs_are_tightened(tmp_path: Path) -> None:
     assert set(modes(tmp_path).values()) == {0o600}
 
 
+def test_other_files_in_the_directory_keep_their_modes(tmp_path: Path) -> None:
+    script = tmp_path / "run.sh"
+    script.touch(0o755)
+    script.chmod(0o755)
+    tmp_path.chmod(0o755)
+    use(State(str(tmp_path)))
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+    assert modes(tmp_path).pop("run.sh") == 0o755
+
+
 @pytest.mark.parametrize("name", [DATABASE, "salt", f"{DATABASE}-wal"])
 def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path, name: str) -> None:
     directory = tmp_path / "state"
