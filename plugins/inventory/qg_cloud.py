@@ -37,8 +37,8 @@ options:
     description:
       - Only services that match all of these. A key is one of the variables listed in the notes, without prefix. The
         value is the required value, or a list of allowed values.
-      - The comparison ignores case. Text may contain V(*) and V(?) as in file names. V(null) matches a service for
-        which the vendor does not return the value.
+      - The comparison ignores case. Text may contain V(*) and V(?) as in file names; all other characters, such as
+        V([), stand for themselves. V(null) matches a service for which the vendor does not return the value.
     type: dict
     default: {}
   filters:

@@ -135,11 +135,12 @@ def _patterns(column: str, wanted: Any) -> tuple[str | None, ...]:
     values = wanted if isinstance(wanted, (list, tuple)) else [wanted]
     if not values or any(value is not None and not isinstance(value, (str, int, float)) for value in values):
         raise OptionError(f"simple_filters.{column} cannot be used: give one value, or a list of values.")
-    patterns = tuple(None if value is None else str(value).casefold() for value in values)
+    # Of the characters with a meaning in fnmatch, only * and ? are documented.
+    patterns = tuple(None if value is None else str(value).casefold().replace("[", "[[]") for value in values)
     words = _WORDS.get(column)
-    for pattern in patterns:
+    for value, pattern in zip(values, patterns, strict=True):
         if words and pattern is not None and not fnmatch.filter(words, pattern):
-            name = quote_word(pattern)
+            name = quote_word(str(value))
             raise OptionError(f"simple_filters.{column} contains {name}, which never occurs: use {', '.join(words)}.")
     return patterns
 

@@ -184,6 +184,7 @@ def test_filters(filters: dict[str, Any], fits: bool) -> None:
             {"run_status": "runing"},
             "simple_filters.run_status contains 'runing', which never occurs: use stopped, powered_off",
         ),
+        ({"run_status": "[r]unning"}, r"simple_filters.run_status contains '\[r\]unning', which never occurs"),
         (
             {"os_family": ["linux", "bsd*"]},
             r"simple_filters.os_family contains 'bsd\*', which never occurs: use linux, windows.",
@@ -223,8 +224,23 @@ def test_every_word_for_a_state_can_be_filtered(words: dict[int, str]) -> None:
 
 @given(value=ANYTHING, patterns=st.lists(ANYTHING | st.none(), min_size=1, max_size=3))
 def test_a_filter_of_the_value_itself_fits(value: str, patterns: list[str | None]) -> None:
-    literal = re.sub(r"([*?[])", r"[\1]", value)
-    assert matches(row(spec_name=value), check_simple_filters({"spec_name": [*patterns, literal]}))
+    assert matches(row(spec_name=value), check_simple_filters({"spec_name": [*patterns, value]}))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        ("Windows 2012 [64bit]", True),
+        ("windows * [64?it]", True),
+        ("[64bit]", False),
+        ("Windows 2012 6", False),
+        ("Windows 2012 [!x]64bit]", False),
+    ],
+)
+def test_only_asterisk_and_question_mark_stand_for_other_text(pattern: str, fits: bool) -> None:
+    filters = check_simple_filters({"system_name": pattern})
+    assert matches(row(system_name="Windows 2012 [64bit]"), filters) is fits
+    assert not matches(row(system_name="Windows 2012 6"), check_simple_filters({"system_name": "Windows 2012 [64bit]"}))
 
 
 # --- addresses
