@@ -15,6 +15,8 @@ author:
 description:
   - Reads the services of an account (cloud servers, dial-up VPS and the like) and makes each of them a host, with an
     address, variables and groups.
+  - The list of services is read completely, or the inventory fails. It is read again, up to three times in total, if
+    services end in the meantime.
   - The name of the inventory file must end in C(qg_cloud.yml) or C(qg_cloud.yaml). Put the line C(plugin) first,
     because Ansible may show the first line of a file that it cannot use.
   - The variables of a host contain the vendor's data, and are never evaluated as templates.
@@ -28,7 +30,7 @@ options:
     choices: [qingguo.qgnet.qg_cloud]
   product_ids:
     description:
-      - The numbers of the vendor's brands to list, such as V(104). Each brand takes one call per 50 services.
+      - The numbers of the vendor's brands to list, such as V(104). Each brand takes about one call per 48 services.
       - By default, all services of the account are listed, without their brand.
     type: list
     elements: int

@@ -15,7 +15,8 @@ author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
   - Reads the instances that an account has in QG.net's cloud, or one of them. The vendor calls them services.
-  - The vendor returns pages of 50; all pages are read.
+  - The vendor returns at most 50 instances per call. The list is read completely, or the task fails. It is read again,
+    up to three times in total, if instances end in the meantime.
   - The vendor's response contains the passwords of each instance. They are removed unless O(include_secrets) is true.
 options:
   product_id:

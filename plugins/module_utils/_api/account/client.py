@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from ..._core.errors import Effect, TransportError
 from ..._core.waiting import WaitBudget
 from ..parsing import ResponseShapeError, http_time
 from ..responses import ResponseParser, parse_object
@@ -28,8 +29,10 @@ from .signing import Identity
 
 #: The maximum number of services that one call of getDetail returns (vendor's page on service details).
 PAGE_SIZE = 50
-#: The maximum number of pages: a million services.
+#: The maximum number of pages: almost a million services.
 MAX_PAGES = 20_000
+#: The number of times that a list is read if it changes in between.
+MAX_LISTINGS = 3
 #: The name of a key whose value is secret, however the vendor spells it.
 _MARK = re.compile("|".join(r"[\W_]*".join(mark) for mark in models.SECRET_MARKS), re.IGNORECASE)
 Row = dict[str, Any]
@@ -115,21 +118,19 @@ class AccountApi(Client):
     def instances(
         self, product_id: int | None = None, suid: str | None = None, *, include_secrets: bool = False
     ) -> list[Row]:
-        """Return the services of a brand or of all brands, or one service by its number; each page is one call.
-
-        The vendor does not return the total number: a page that is not full is the last one.
-        """
+        """Return the services of a brand or of all brands, or one service by its number; each page is one call."""
         read = functools.partial(models.instances, include_secrets=include_secrets)
-        found: dict[str, Row] = {}
-        for page in range(MAX_PAGES):
-            parameters = {"productId": product_id, "suid": suid, "offset": page * PAGE_SIZE, "limit": PAGE_SIZE}
-            rows = self._call(endpoints.INSTANCES, parameters, read)
-            known = len(found)
-            found.update({row["suid"]: row for row in rows})
-            # Older servers return everything at once, whichever page is requested.
-            if suid is not None or len(rows) != PAGE_SIZE or len(found) == known:
-                break
-        return list(found.values())
+
+        def page(offset: int, limit: int) -> list[Row]:
+            parameters = {"productId": product_id, "suid": suid, "offset": offset, "limit": limit}
+            return self._call(endpoints.INSTANCES, parameters, read)
+
+        if suid is not None:
+            return page(0, PAGE_SIZE)
+        for _listing in range(MAX_LISTINGS):
+            if (found := _all_pages(page)) is not None:
+                return found
+        raise _incomplete("it changed each time that it was read: run this again later")
 
     def packages(
         self, product_id: int, line_no: str | None = None, area_no: str | None = None, *, load_rate: bool = False
@@ -175,3 +176,40 @@ class AccountApi(Client):
             )
 
         return self._call_with_retries(endpoint.path, attempt, repeatable=True)
+
+
+def _all_pages(page: Callable[[int, int], list[Row]]) -> list[Row] | None:
+    """Return the services of all pages, each once; None if the list changed so that some may be missing.
+
+    ``page`` returns the services from an offset on, up to a limit. The vendor does not return the total number: a page
+    that is not full is the last one. Each page begins with the last service of the one before. If services end while
+    the list is read, all later ones move up, and the next page has none of the known ones.
+    """
+    found: dict[str, Row] = {}
+    offset, limit = 0, PAGE_SIZE
+    for _page in range(MAX_PAGES):
+        rows = page(offset, limit)
+        new = {row["suid"]: row for row in rows}
+        if found and found.keys().isdisjoint(new):
+            return None
+        if len(rows) == limit and new.keys() <= found.keys():
+            raise _incomplete(
+                f"the vendor repeats the first page: request a brand with fewer than {PAGE_SIZE} services"
+            )
+        found.update(new)
+        # Older servers return everything at once, whichever page is requested. If that is exactly the first page again,
+        # it exceeds the limit of the second one, which is smaller.
+        if len(rows) != limit:
+            return list(found.values())
+        offset, limit = offset + limit - 1, PAGE_SIZE - 1
+    raise _incomplete(f"it has more than {MAX_PAGES} pages")
+
+
+def _incomplete(reason: str) -> TransportError:
+    path = endpoints.INSTANCES.path
+    return TransportError(
+        f"{path}: the list of services cannot be read completely, because {reason}.",
+        endpoint=path,
+        effect=Effect.UNKNOWN,
+        retryable=False,
+    )

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 import vendor_pages as pages
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import client as account_client
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE_SIZE, AccountApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.signing import Identity
@@ -392,7 +393,7 @@ def test_the_budget_holds_for_all_pages_together() -> None:
     api.budget.sleep = waits.append
     # Every other call is refused a while.
     full = enveloped([{"Suid": str(number)} for number in range(PAGE_SIZE)])
-    other = enveloped([{"Suid": str(PAGE_SIZE + number)} for number in range(PAGE_SIZE)])
+    other = enveloped([{"Suid": str(PAGE_SIZE - 1 + number)} for number in range(PAGE_SIZE - 1)])
     rest = HttpResponse(503, "", {"Retry-After": "20"})
     transport.script = [rest, full, rest, other, rest]
     with pytest.raises(TransportError, match="HTTP 503"):
@@ -451,52 +452,140 @@ def test_data_of_another_shape_is_one_error_at_once(path: str, data: Any, words:
 # --- pages
 
 
-def server(total: int, *, biggest: int = PAGE_SIZE, ignores: tuple[str, ...] = (), mapped: bool = True) -> Any:
-    """A vendor with so many services, who may ignore what page is asked for."""
+def page_of(suids: list[str], sent: Sent, *, ignores: tuple[str, ...] = (), mapped: bool = True) -> HttpResponse:
+    """The page of a vendor with these services, who may ignore what page is asked for."""
+    offset = 0 if "offset" in ignores else int(sent["offset"])
+    limit = len(suids) if "limit" in ignores else min(int(sent["limit"]), PAGE_SIZE)
+    rows = [{"Suid": suid} for suid in suids[offset : offset + limit]]
+    return enveloped({str(number): row for number, row in enumerate(rows, 1)} if mapped else rows)
 
-    def answer(sent: Sent) -> HttpResponse:
-        offset = 0 if "offset" in ignores else int(sent["offset"])
-        limit = total if "limit" in ignores else min(int(sent["limit"]), biggest)
-        rows = [{"Suid": f"s{number}"} for number in range(total)][offset : offset + limit]
-        return enveloped({str(number): row for number, row in enumerate(rows, 1)} if mapped else rows)
 
-    return answer
+def numbered(total: int) -> list[str]:
+    return [f"s{number}" for number in range(total)]
+
+
+def server(total: int, **options: Any) -> Callable[[Sent], HttpResponse]:
+    return lambda sent: page_of(numbered(total), sent, **options)
+
+
+def changing(*lists: list[str]) -> list[Callable[[Sent], HttpResponse]]:
+    """A vendor whose services are another list at each call, and the last one for ever."""
+    return [functools.partial(page_of, suids) for suids in lists]
+
+
+def suids_of(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["suid"] for row in rows]
 
 
 @pytest.mark.parametrize(
-    ("total", "calls"), [(0, 1), (1, 1), (49, 1), (50, 2), (51, 2), (99, 2), (100, 3), (101, 3), (1000, 21), (1001, 21)]
+    ("total", "calls"),
+    [(0, 1), (1, 1), (49, 1), (50, 2), (51, 2), (97, 2), (98, 3), (100, 3), (145, 3), (146, 4), (1000, 21), (1001, 21)],
 )
 @pytest.mark.parametrize("mapped", [True, False], ids=["map", "list"])
 def test_all_pages_are_read(total: int, calls: int, mapped: bool) -> None:
     api, transport = client(server(total, mapped=mapped))
-    assert [row["suid"] for row in api.instances(104)] == [f"s{number}" for number in range(total)]
-    assert [(sent["offset"], sent["limit"]) for sent in transport.sent] == [
-        (str(page * 50), "50") for page in range(calls)
-    ]
+    assert suids_of(api.instances(104)) == numbered(total)
+    # Each page begins with the last service of the one before.
+    pages_asked = [(0, 50), *((49 + 48 * page, 49) for page in range(calls - 1))]
+    assert [(int(sent["offset"]), int(sent["limit"])) for sent in transport.sent] == pages_asked
     assert api.usage()["calls"] == calls
 
 
-@pytest.mark.parametrize(("total", "calls"), [(0, 1), (30, 1), (50, 2), (51, 1), (100, 1), (730, 1)])
+@pytest.mark.parametrize(("total", "calls"), [(0, 1), (30, 1), (49, 1), (50, 2), (51, 1), (100, 1), (730, 1)])
 def test_a_server_that_ignores_the_page_is_called_once(total: int, calls: int) -> None:
     # With exactly a page of them, only another call can tell that it was all.
     api, transport = client(server(total, ignores=("offset", "limit")))
-    assert [row["suid"] for row in api.instances(104)] == [f"s{number}" for number in range(total)]
+    assert suids_of(api.instances(104)) == numbered(total)
     assert len(transport.sent) == calls
 
 
-@pytest.mark.parametrize("total", [49, 50, 51, 400])
-def test_a_server_that_repeats_the_first_page_ends_the_loop(total: int) -> None:
+@pytest.mark.parametrize("total", [50, 51, 400])
+def test_a_server_that_repeats_the_first_page_is_an_error_and_no_shorter_list(total: int) -> None:
     api, transport = client(server(total, ignores=("offset",)))
-    assert len(api.instances(104)) == min(total, 50)
-    assert len(transport.sent) == (1 if total < 50 else 2)
+    with pytest.raises(TransportError) as caught:
+        api.instances(104)
+    assert caught.value.message == (
+        "/cloud-business/getDetail: the list of services cannot be read completely, because the vendor repeats the "
+        "first page: request a brand with fewer than 50 services."
+    )
+    assert len(transport.sent) == 2
+
+
+def test_less_than_a_page_is_complete_though_the_server_ignores_the_offset() -> None:
+    api, transport = client(server(49, ignores=("offset",)))
+    assert suids_of(api.instances(104)) == numbered(49)
+    assert len(transport.sent) == 1
+
+
+@pytest.mark.parametrize("total", [50, 97, 120])
+@pytest.mark.parametrize("gone", [0, 7, 48, 49])
+def test_a_service_that_ends_on_a_page_that_was_read_hides_no_other(total: int, gone: int) -> None:
+    before = numbered(total)
+    left = [suid for suid in before if suid != f"s{gone}"]
+    api, transport = client(*changing(before, left))
+    assert set(suids_of(api.instances(104))) == set(left)
+    assert [int(sent["offset"]) for sent in transport.sent[:3]] == [0, 49, 0]
+
+
+@pytest.mark.parametrize("gone", [60, 96])
+def test_a_service_that_ends_on_a_later_page_that_was_read_hides_no_other(gone: int) -> None:
+    before = numbered(200)
+    left = [suid for suid in before if suid != f"s{gone}"]
+    api, transport = client(*changing(before, before, left))
+    assert set(suids_of(api.instances(104))) == set(left)
+    assert [int(sent["offset"]) for sent in transport.sent[:4]] == [0, 49, 97, 0]
+
+
+def test_several_services_that_end_hide_no_other() -> None:
+    before = numbered(170)
+    api, _transport = client(*changing(before, before[30:], before[60:]))
+    assert set(suids_of(api.instances(104))) >= set(before[60:])
+
+
+def test_a_service_that_ends_on_a_page_that_was_not_read_needs_no_other_listing() -> None:
+    before = numbered(120)
+    api, transport = client(*changing(before, before[:80] + before[81:]))
+    assert suids_of(api.instances(104)) == before[:80] + before[81:]
+    assert [int(sent["offset"]) for sent in transport.sent] == [0, 49, 97]
 
 
 def test_a_service_on_two_pages_is_returned_once() -> None:
-    first = [{"Suid": str(number)} for number in range(50)]
-    # One was bought in between, so that the last of the first page is the first of the second.
-    second = [{"Suid": str(number)} for number in range(49, 60)]
-    api, _transport = client(enveloped(first), enveloped(second))
-    assert [row["suid"] for row in api.instances()] == [str(number) for number in range(60)]
+    # One was bought in between, and is the first now, so that two of the first page are on the second.
+    before = numbered(60)
+    api, transport = client(*changing(before, ["new", *before]))
+    assert suids_of(api.instances()) == before
+    assert len(transport.sent) == 2
+
+
+def test_the_order_of_the_services_on_a_page_does_not_matter() -> None:
+    def backwards(sent: Sent) -> HttpResponse:
+        rows = [{"Suid": suid} for suid in numbered(120)]
+        first = int(sent["offset"])
+        return enveloped(rows[first : first + int(sent["limit"])][::-1])
+
+    api, transport = client(backwards)
+    assert set(suids_of(api.instances())) == set(numbered(120))
+    assert len(transport.sent) == 3
+
+
+def test_a_list_that_changes_each_time_is_an_error_and_no_shorter_list() -> None:
+    before = numbered(200)
+    api, transport = client(*changing(*(before[number:] for number in range(10))))
+    with pytest.raises(TransportError) as caught:
+        api.instances(104)
+    assert caught.value.message == (
+        "/cloud-business/getDetail: the list of services cannot be read completely, because it changed each time "
+        "that it was read: run this again later."
+    )
+    assert [int(sent["offset"]) for sent in transport.sent] == [0, 49, 0, 49, 0, 49]
+
+
+def test_a_list_without_end_is_an_error_and_no_shorter_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account_client, "MAX_PAGES", 3)
+    api, transport = client(server(1000))
+    with pytest.raises(TransportError, match="because it has more than 3 pages"):
+        api.instances(104)
+    assert len(transport.sent) == 3
 
 
 def test_one_service_is_one_call() -> None:
@@ -510,13 +599,13 @@ def test_a_lost_page_is_read_again_and_the_others_are_not() -> None:
     good = transport.script[0]
     transport.script = [good, HttpResponse(502, "", {}), HttpResponse(200, "<html>", {}), good]
     assert len(api.instances(104)) == 120
-    assert [sent["offset"] for sent in transport.sent] == ["0", "50", "50", "50", "100"]
+    assert [sent["offset"] for sent in transport.sent] == ["0", "49", "49", "49", "97"]
 
 
 def test_a_refused_page_is_an_error_and_no_shorter_list() -> None:
     api, transport = client(server(120))
     transport.script = [transport.script[0], json_answer({"Code": 408, "Message": "time"})]
-    with pytest.raises(AccountError, match="offset=50"):
+    with pytest.raises(AccountError, match="offset=49"):
         api.instances(104)
 
 
