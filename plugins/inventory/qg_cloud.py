@@ -129,6 +129,8 @@ notes:
     with M(qingguo.qgnet.qg_cloud_instance_info).
   - All options except O(compose), O(groups), O(keyed_groups), O(filters) and O(hostnames) may be templates, such as
     V({{ lookup('env', 'NAME'\) }}), which can use extra variables. Values may be encrypted with Ansible Vault.
+  - An inventory that cannot be read adds no hosts and groups. With O(strict=true), this also applies if an expression
+    of O(compose), O(groups) or O(keyed_groups) cannot be evaluated for one of the hosts.
   - Ansible continues with a warning if an inventory cannot be read, unless C(any_unparsed_is_failed) is set in its
     configuration, or E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) in the environment.
   - In JSON, C(ansible-inventory --list) marks text that is not a template with C(__ansible_unsafe), in newer releases
@@ -188,7 +190,7 @@ cache_connection: ~/.cache/qg_inventory
 cache_timeout: 3600
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible import template
@@ -230,6 +232,26 @@ def _sentence(error: Exception) -> str:
     text = " ".join(str(error).split())
     first, _dot, second = text.partition(". ")  # Older releases of Ansible repeat it.
     return first if first == second else text
+
+
+def _snapshot(inventory: Any) -> Callable[[], None]:
+    """Return a function that restores an inventory, including hosts and groups of other sources, to its present state.
+
+    Ansible keeps what a failing source has added, and has no call that removes variables, or groups from their parents.
+    Copies of hosts and groups would not do, since they refer to each other.
+    """
+
+    def copy_of(value: Any) -> Any:
+        return value.copy() if isinstance(value, (dict, list, set)) else value
+
+    objects = [inventory, *inventory.hosts.values(), *inventory.groups.values()]
+    states = [{name: copy_of(value) for name, value in vars(each).items()} for each in objects]
+
+    def restore() -> None:
+        for each, state in zip(objects, states, strict=True):
+            vars(each).update(state)
+
+    return restore
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -317,15 +339,21 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return rows
 
     def _populate(self, cache: bool) -> None:
-        """Add the hosts; all mistakes in the file are reported before the first one is added."""
+        """Add all hosts, or none if there is an error: a play must not run on a part of them."""
         group_prefix = hosts.check_prefix("group_prefix", self.get_option("group_prefix"))
-        for name, row, variables in list(self._hosts(cache)):
-            self.inventory.add_host(name)
-            for variable, value in variables.items():
-                self.inventory.set_variable(name, variable, value)
-            for group in hosts.group_names(row, self.get_option("default_groups"), group_prefix):
-                self.inventory.add_child(self.inventory.add_group(group), name)
-            self._construct(name)
+        found = list(self._hosts(cache))
+        restore = _snapshot(self.inventory)
+        try:
+            for name, row, variables in found:
+                self.inventory.add_host(name)
+                for variable, value in variables.items():
+                    self.inventory.set_variable(name, variable, value)
+                for group in hosts.group_names(row, self.get_option("default_groups"), group_prefix):
+                    self.inventory.add_child(self.inventory.add_group(group), name)
+                self._construct(name)
+        except Exception:
+            restore()
+            raise
 
     def _hosts(self, cache: bool) -> Iterator[tuple[str, Row, Row]]:
         """Yield name, service and variables of each host."""

@@ -340,6 +340,38 @@ def test_strict(cloud: Cloud) -> None:
     assert "Could not set x for host 1" in " ".join(run.stderr.split())
 
 
+#: Expressions that have a value for the first two of the services 1 to 5, and none for the third.
+BROKEN: dict[str, Options] = {
+    "compose": {"compose": {"x": "1 // (qg_bandwidth - 3)"}},
+    "groups": {"groups": {"x": "1 // (qg_bandwidth - 3) < 0"}},
+    "keyed_groups": {"keyed_groups": [{"key": "(1 // (qg_bandwidth - 3)) | string", "parent_group": "mine"}]},
+}
+OTHER_SOURCE = """
+mine: {hosts: {web: {y: kept}}}
+x: {hosts: {"1": {x: kept}}}
+"""
+
+
+@pytest.mark.parametrize("option", BROKEN)
+def test_an_error_for_one_host_leaves_no_host_and_no_group(cloud: Cloud, option: str) -> None:
+    """A play would run on those before it. What another source of the inventory added is as it was."""
+    cloud.sim.agent(instances=[service(number, Bandwidth=number) for number in "12345"])
+    options = {**BROKEN[option], "strict": True}
+    run = cloud.run(options, "--list")
+    assert "host 3" in " ".join(run.stderr.split())
+    assert set(document(run.stdout)) == {"_meta", "all"}
+    assert not document(run.stdout)["_meta"]["hostvars"]
+
+    other = cloud.playground.write("other.yml", OTHER_SOURCE)
+    sources = ("-i", str(other), "-i", str(cloud.file(options)))
+    found = document(cloud.run(options, *sources, "--list").stdout)
+    assert found["_meta"]["hostvars"] == {"1": {"x": "kept"}, "web": {"y": "kept"}}
+    assert {name: group for name, group in found.items() if name not in ("_meta", "all")} == {
+        "mine": {"hosts": ["web"]},
+        "x": {"hosts": ["1"]},
+    }
+
+
 @pytest.mark.newest_core
 def test_the_graph(cloud: Cloud) -> None:
     cloud.sim.agent(instances=[service("1"), service("2", System_name="windows 2012")])
