@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from .._api.account.models import Amount
-from .._api.leases import Lease, Quota, oldest_first
+from .._api.leases import Lease, Quota, is_same, oldest_first
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
 
@@ -161,21 +161,46 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
     before = current if state.leases is None else state.leases
     gone = [lease for identity, lease in before.items() if identity not in current]
     new = [lease for identity, lease in current.items() if identity not in before]
+    same = _same_leases(gone, new)
+    renamed = {lease.identity for pair in same for lease in pair}
     within = -math.inf if rules.expires_within is None else rules.expires_within * 60
-    left = {(identity, lease.deadline): lease.remaining(now) for identity, lease in current.items()}
-    near = {
-        end for end, seconds in left.items() if end in state.expiring or (seconds is not None and seconds <= within)
+    left = {_end_of(lease): lease.remaining(now) for lease in current.values()}
+    reported = state.expiring | {
+        _end_of(later)
+        for earlier, later in same
+        if _end_of(earlier) in state.expiring and earlier.expires == later.expires
     }
-    expiring = [lease for lease in current.values() if (lease.identity, lease.deadline) in near - state.expiring]
+    near = {end for end, seconds in left.items() if end in reported or (seconds is not None and seconds <= within)}
+    expiring = [lease for lease in current.values() if _end_of(lease) in near - reported]
     events = []
-    for lease in oldest_first(gone):
+    for lease in oldest_first(lease for lease in gone if lease.identity not in renamed):
         remaining = lease.remaining(now)
         # Unknown if the deadline cannot be read.
         expired = None if remaining is None else remaining <= 0
         events.append(_event("lease_gone", {**lease.described(now), "expired": expired}))
+    new = [lease for lease in new if lease.identity not in renamed]
     events += [_event("lease_new", lease.described(now)) for lease in oldest_first(new)]
     events += [_event("lease_expiring", lease.described(now)) for lease in oldest_first(expiring)]
     return dataclasses.replace(state, leases=current, expiring=frozenset(near)), events
+
+
+def _end_of(lease: Lease) -> tuple[Identity, str | None]:
+    return lease.identity, lease.deadline
+
+
+def _same_leases(gone: Iterable[Lease], new: Iterable[Lease]) -> list[tuple[Lease, Lease]]:
+    """Return the leases that are listed with another identity, each as before and as now.
+
+    Until the list of a product host shows a lease, the response that allocated it stands for it, and may name its task
+    and its deadline where the list does not.
+    """
+    unpaired, found = oldest_first(gone), []
+    for later in oldest_first(new):
+        earlier = next((lease for lease in unpaired if is_same(lease, later)), None)
+        if earlier is not None:
+            unpaired.remove(earlier)
+            found.append((earlier, later))
+    return found
 
 
 def _compare_whitelist(state: WatchState, rules: Rules, ips: Collection[str], _now: float) -> Step:

@@ -19,7 +19,7 @@ from ..._store.directory import StateError
 from ..._store.rate_limiter import RateLimiter
 from ..exchange import Endpoint, Reader, Sending
 from ..lease_client import LeaseClient
-from ..leases import ISP_NUMBERS, AllocationParams, Area, Lease, Quota
+from ..leases import ISP_NUMBERS, AllocationParams, Area, Lease, Quota, is_same
 from ..parsing import ResponseShapeError
 from ..responses import ResponseParser, parse_object
 from ..retry import T
@@ -27,7 +27,7 @@ from ..transport import HttpResponse, Transport
 from . import models
 from .endpoints import PRODUCTS
 from .errors import ACCESS_DENY, INVALID_PARAMETER, REQUEST_LIMIT_EXCEEDED, SUCCESS, ProductError
-from .naming import Names, indistinct_names, is_same
+from .naming import Names, indistinct_names
 
 
 class ProductResponseParser(ResponseParser):

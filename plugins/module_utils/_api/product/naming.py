@@ -14,21 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..leases import Lease
-
-
-def is_same(one: Lease, other: Lease) -> bool:
-    """Whether nothing that both responses say distinguishes two leases."""
-    if one.expires and other.expires:
-        same_end = one.expires == other.expires
-    else:
-        # Of two forms of a deadline, only one of which can be read, it is unknown whether they are the same.
-        same_end = bool(one.expires or other.expires or not one.deadline or not other.deadline)
-        same_end = same_end or one.deadline == other.deadline
-    named_both = one.task_id and other.task_id
-    same_ip = not one.ip or not other.ip or one.ip == other.ip
-    same_name = one.task_id == other.task_id if named_both else same_end
-    return one.server == other.server and same_ip and same_name
+from ..leases import Lease, is_same
 
 
 def indistinct_names(lease: Lease) -> list[str]:

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams, Lease, is_same
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.client import ProductApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.endpoints import PRODUCTS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.errors import VENDOR_CODES, ProductError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.naming import is_same
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import CallError, Effect, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
@@ -26,6 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Rules, Snapshot, WatchState, step
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -266,6 +266,22 @@ def test_a_later_process_counts_the_lease_once(client: Client, listed: str) -> N
     assert names(late) == names(later.leases()) == names(later.leases()), "and keeps its name, however late it is shown"
     last, _transport = client(*[response([LISTED[listed]])] * 2)
     assert len(last.leases()) == len(last.leases()) == 1
+
+
+@pytest.mark.parametrize("listed", LISTED)
+def test_a_watcher_reports_a_lease_once_however_the_list_names_it(client: Client, listed: str) -> None:
+    """Each poll of a watcher has a client of its own; the first sees the lease before the list shows it."""
+    rules, state, kinds = Rules(leases=True, expires_within=10), WatchState(), []
+    held = client(response([]), response([]))[0].leases()
+    state, _events = step(state, rules, Snapshot(leases=held), 0)
+    client(response([FULL]))[0].get(1, AllocationParams())
+    end = Lease.from_item(FULL, "").expires
+    assert end
+    for shown in (response([]), response([LISTED[listed]]), response([LISTED[listed]])):
+        poll, _transport = client(shown, shown)
+        state, events = step(state, rules, Snapshot(leases=poll.leases()), end.timestamp() - 60)
+        kinds += [event["type"] for event in events]
+    assert kinds == ["lease_new", "lease_expiring"]
 
 
 @pytest.mark.parametrize("listed", LISTED)
