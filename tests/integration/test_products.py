@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.errors import VENDOR_CODES
 from harness import Playground, Result, assert_one_sentence, calls
 from lease_kit import LeaseScenario, scenario_fixture
@@ -581,10 +583,56 @@ def test_the_playbook_leases_in_areas(account: Account, playground: Playground, 
     settings = {name: account.options[name] for name in ("key", "product", "product_url")}
     environment = {f"QG_{name.upper()}": value for name, value in settings.items()}
     # A rulebook passes empty text for variables that it does not have.
-    variables = {"qg_lease_count": 2, "qg_areas": areas, "qg_area_id": "", "qg_isp": ""}
+    variables = {"qg_lease_count": 2, "qg_areas": areas, "qg_area_id": "", "qg_isp": "", "qg_undetermined": ""}
     playground.play("qingguo.qgnet.ensure_leases", variables=variables, environment=environment).ok()
     assert [call["params"].get("area") for call in account.sim.journal("/share/get")] == [sent]
     assert len(account.sim.leases()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("qg_lease_count", "count=0 is out of range: give a number from 1 to 100."),
+        ("qg_keep_alive", "keep_alive=0 is out of range"),
+        ("qg_area_id", "area_id=0 is out of range"),
+    ],
+)
+def test_the_playbook_does_not_take_0_for_empty(
+    sim: Simulator, playground: Playground, name: str, message: str
+) -> None:
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    run = playground.play("qingguo.qgnet.ensure_leases", variables={name: 0}, environment=environment)
+    assert message in run.of("Lease what is missing").result["msg"]
+    assert sim.journal() == []
+
+
+@pytest.mark.parametrize("empty", ["", None], ids=["empty", "null"])
+def test_the_playbook_leases_one_if_its_variables_are_empty(
+    sim: Simulator, playground: Playground, empty: object
+) -> None:
+    names = ("lease_count", "min_remaining", "keep_alive", "area_id", "areas", "isp", "undetermined")
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    variables = {f"qg_{name}": empty for name in names}
+    playground.play("qingguo.qgnet.ensure_leases", variables=variables, environment=environment).ok()
+    assert len(sim.leases()) == 1
+
+
+def test_the_playbook_counts_undetermined_leases_with_match(account: Account, playground: Playground) -> None:
+    account.use("longterm").ok("allocate", count=1)
+    url = f"{account.sim.api_url}/longterm/query"
+    listed = requests.get(url, params={"key": account.options["key"]}, timeout=5).text
+    past, changed = re.subn(r"20\d\d-\d\d-\d\d", "2026-01-01", listed)
+    assert changed
+    account.sim.fault(path="/longterm/query", kind="garbage", body=past, times=-1)
+    account.begin()
+    settings = {name: account.options[name] for name in ("key", "product", "product_url")}
+    environment = {f"QG_{name.upper()}": value for name, value in settings.items()}
+    variables = {"qg_lease_count": 1, "qg_min_remaining": 10}
+    run = playground.play("qingguo.qgnet.ensure_leases", variables=variables, environment=environment)
+    assert "Set undetermined=match" in run.of("Lease what is missing").result["msg"]
+    variables = {**variables, "qg_undetermined": "match"}
+    playground.play("qingguo.qgnet.ensure_leases", variables=variables, environment=environment).ok()
+    assert account.writes() == []
 
 
 LOOKUPS: dict[str, Callable[[Simulator], str]] = {
