@@ -28,6 +28,8 @@ INTERVAL = 0.5
 #: The rules engine is a Java program that has to start, on a machine that may be busy.
 START_SECONDS, STOP_SECONDS = 60, 20
 PWD = "p+w/SECRETPWD&9= *"
+#: The checkout.
+COLLECTION = Path(__file__).resolve().parents[2]
 LOCALHOST = "localhost ansible_connection=local\n"
 Event = dict[str, Any]
 
@@ -237,7 +239,7 @@ def test_every_kind_of_event_reaches_the_rules_and_no_secret_reaches_the_log(
     rulebook.stop()
     assert reported()
     kinds = [event["type"] for event in events]
-    assert len(set(kinds)) == 13
+    assert len(set(kinds)) == 14
     assert {event["meta"]["source"]["name"] for event in events} == {"proxies"}
     assert {event["meta"]["source"]["type"] for event in events} == {"qingguo.qgnet.qg_watch"}
     assert all(event["meta"]["uuid"] and event["meta"]["received_at"] for event in events)
@@ -247,6 +249,7 @@ def test_every_kind_of_event_reaches_the_rules_and_no_secret_reaches_the_log(
     # Each change was one event, whatever the number of polls.
     for kind in ("quota_low", "quota_recovered", "lease_new", "lease_expiring", "lease_gone", "watch_failed"):
         assert kinds.count(kind) == 1, kind
+    assert kinds.count("watch_started") == 2
     assert len(sim.journal("/info/quota")) > 10
     assert {call["code"] for call in sim.journal()} <= {0, None, -13}
     # -vv is the level of debugging, for all libraries in the process.
@@ -279,6 +282,25 @@ def test_leases_that_end_soon_are_rotated(sim: Simulator, rulebook: Rulebook) ->
     assert sim.key not in rulebook.output
 
 
+def test_leases_that_are_missing_at_the_start_are_allocated_also_if_a_run_fails(
+    sim: Simulator, rulebook: Rulebook
+) -> None:
+    path = COLLECTION / "extensions" / "eda" / "rulebooks" / "rotate_leases.yml"
+    hasty, changes = re.subn(r"delay: \d+", "delay: 1", path.read_text(encoding="utf-8"))
+    assert changes == 1
+    sim.fault(path="/allocate", kind="code", code=-100)
+    rulebook.variables |= {"qg_lease_count": 2}
+    environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url}
+    rulebook.start(str(rulebook.write("hasty.yml", hasty)), "--print-events", environment=environment)
+    rulebook.until("the leases", lambda: len(sim.leases()) == 2)
+    rulebook.until("the end of the second run", lambda: runs(rulebook) == 2)
+    assert [call["code"] for call in sim.journal("/allocate")] == [-100, 0]
+    # After a failure of the polls, too, leases may be missing.
+    sim.fault(path="/query", kind="code", code=-13)
+    rulebook.until("a third run", lambda: runs(rulebook) == 3)
+    assert "'type': 'lease_gone'" not in rulebook.output
+
+
 def test_leases_of_a_product_host_are_rotated_in_their_areas(sim: Simulator, rulebook: Rulebook) -> None:
     sim.configure(plan={"kind": "exclusive", "channels": 5})
     terms = {"key": sim.key, "num": 1, "area": "440100", "keep_alive": 9}
@@ -304,25 +326,40 @@ egress_whitelist_sources=['{sim.api_url}/ip', '{sim.api_url}/json']
 egress_whitelist_allow_non_global=true
 """
     rulebook.start_own("repair_drift")
+    rulebook.until("the run of the start", lambda: runs(rulebook))
+    assert sim.journal("/whitelist/add") == []
     rulebook.polls("/whitelist/query")
     sim.configure(whitelist=["203.0.113.99"])
     rulebook.until("the repair", lambda: set(own) <= set(sim.whitelist()))
-    rulebook.until("the end of the playbook", lambda: runs(rulebook))
+    rulebook.until("the end of the playbook", lambda: runs(rulebook) == 2)
     rulebook.polls("/whitelist/query")
     # Two entries, two events, one run; and what it adds sets off no other.
     assert rulebook.output.count("'type': 'whitelist_removed'") == 2
     assert len(sim.journal("/whitelist/add")) == 1
-    assert runs(rulebook) == 1
+    assert runs(rulebook) == 2
     # What is not the fleet's is not put back.
     sim.configure(whitelist=own)
-    rulebook.until("a second run", lambda: runs(rulebook) == 2)
+    rulebook.until("a third run", lambda: runs(rulebook) == 3)
     assert sorted(sim.whitelist()) == own
     assert len(sim.journal("/whitelist/add")) == 1
 
 
+def test_entries_that_are_missing_at_the_start_are_registered(sim: Simulator, rulebook: Rulebook) -> None:
+    rulebook.inventory = f"""
+one ansible_connection=local egress_whitelist_source_address=127.0.0.11
+[all:vars]
+ansible_python_interpreter={sys.executable}
+egress_whitelist_sources=['{sim.api_url}/ip', '{sim.api_url}/json']
+egress_whitelist_allow_non_global=true
+"""
+    rulebook.start_own("repair_drift")
+    rulebook.until("the repair", lambda: sim.whitelist() == ["203.0.113.11"])
+    rulebook.until("the end of the playbook", lambda: runs(rulebook))
+
+
 def guides_rulebooks() -> list[str]:
     """The rulebooks of the guide, with the times and the addresses of a simulator."""
-    text = (Path(__file__).resolve().parents[2] / "docs" / "docsite" / "rst" / "events.rst").read_text(encoding="utf-8")
+    text = (COLLECTION / "docs" / "docsite" / "rst" / "events.rst").read_text(encoding="utf-8")
     found = re.findall(r"^\.\. code-block:: yaml\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
     changes = {
         r"interval: \d+": f"interval: {INTERVAL}",

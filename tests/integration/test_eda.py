@@ -46,12 +46,26 @@ EVERYTHING: dict[str, Any] = {name: value for options, _path in WATCHES.values()
 Event = dict[str, Any]
 
 
+class Queue(asyncio.Queue[Event]):
+    """Keeps the events of the start apart from the changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[Event] = []
+
+    async def put(self, item: Event) -> None:
+        if item["type"] == "watch_started":
+            self.started.append(item)
+        else:
+            await super().put(item)
+
+
 @dataclass
 class Watcher:
     """A running event source."""
 
     sim: Simulator
-    queue: asyncio.Queue[Event]
+    queue: Queue
     task: asyncio.Task[None]
 
     async def event(self, kind: str | None = None) -> Event:
@@ -113,7 +127,7 @@ def watching(sim: Simulator, common_args: dict[str, Any], haste: None) -> Callab
     def run(story: Story, **options: Any) -> None:
         async def scene() -> None:
             main = runpy.run_path(str(SOURCE))["main"]
-            queue: asyncio.Queue[Event] = asyncio.Queue()
+            queue = Queue()
             watcher = Watcher(sim, queue, asyncio.create_task(main(queue, {**common_args, **options})))
             try:
                 await story(watcher)
@@ -144,7 +158,14 @@ def test_a_poll_makes_one_call_for_each_subject(sim: Simulator, watching: Callab
     async def story(watcher: Watcher) -> None:
         await watcher.polls(BALANCE, 5)
         assert watcher.quiet()
+        # Of what has no threshold, the first poll reports how much there is.
+        assert watcher.queue.started == [
+            {"type": "watch_started", "watched": "leases", "count": 1, "meta": {}},
+            {"type": "watch_started", "watched": "whitelist", "count": 0, "meta": {}},
+        ]
 
+    allocate(sim)
+    sim.control("DELETE", "/journal")
     watching(story, **EVERYTHING)
     counts = {path: len(sim.journal(path)) for _options, path in WATCHES.values()}
     assert max(counts.values()) - min(counts.values()) <= 1

@@ -4,8 +4,8 @@
 
 """The events of a watcher: pure functions from the known state and a new snapshot to the next state and its events.
 
-This file is private to the collection. Each change causes one event. The first snapshot causes no events, except for
-thresholds that are crossed already.
+This file is private to the collection. Each change causes one event. The first snapshot shows no changes. It causes
+``watch_started`` for the leases and the whitelist, and no other events except for thresholds that are crossed already.
 """
 
 from __future__ import annotations
@@ -159,6 +159,7 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
     """Report leases that are gone, leases that are new, and leases that expire soon."""
     current = {lease.identity: lease for lease in leases}
     before = current if state.leases is None else state.leases
+    events = _started(LEASES, state.leases, current)
     gone = [lease for identity, lease in before.items() if identity not in current]
     new = [lease for identity, lease in current.items() if identity not in before]
     same = _same_leases(gone, new)
@@ -172,7 +173,6 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
     }
     near = {end for end, seconds in left.items() if end in reported or (seconds is not None and seconds <= within)}
     expiring = [lease for lease in current.values() if _end_of(lease) in near - reported]
-    events = []
     for lease in oldest_first(lease for lease in gone if lease.identity not in renamed):
         remaining = lease.remaining(now)
         # Unknown if the deadline cannot be read.
@@ -182,6 +182,11 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
     events += [_event("lease_new", lease.described(now)) for lease in oldest_first(new)]
     events += [_event("lease_expiring", lease.described(now)) for lease in oldest_first(expiring)]
     return dataclasses.replace(state, leases=current, expiring=frozenset(near)), events
+
+
+def _started(subject: str, before: Collection[Any] | None, current: Collection[Any]) -> list[Event]:
+    """Report the first snapshot of a list, for rules that restore what may be missing since an earlier time."""
+    return [_event("watch_started", {"watched": subject, "count": len(current)})] if before is None else []
 
 
 def _end_of(lease: Lease) -> tuple[Identity, str | None]:
@@ -207,7 +212,7 @@ def _compare_whitelist(state: WatchState, rules: Rules, ips: Collection[str], _n
     """Report entries that appear or disappear, and how the list differs from the expected one."""
     current = frozenset(ips)
     before = current if state.whitelist is None else state.whitelist
-    events: list[Event] = []
+    events = _started(WHITELIST, state.whitelist, current)
     if rules.whitelist:
         for kind, changed in (("whitelist_removed", before - current), ("whitelist_added", current - before)):
             events += [_event(kind, {"ip": ip, "count": len(current)}) for ip in numeric_order(changed)]

@@ -60,6 +60,7 @@ ALL_TYPES = {
     "balance_recovered",
     "watch_failed",
     "watch_recovered",
+    "watch_started",
 }
 
 
@@ -275,6 +276,7 @@ def test_every_event_has_the_fields_of_its_type(story: list[tuple[Snapshot, int]
         "whitelist": {"ip", "count"},
         "balance": {"balance", "amount", "below"},
         "watch": {"watched", "failures"},
+        "watch_started": {"watched", "count"},
         "watch_failed": {"watched", "msg", "code", "meaning", "endpoint", "http_status", "request_id"},
         "lease_gone": lease_fields | {"expired"},
         "whitelist_drift": {"missing", "unexpected", "count"},
@@ -291,17 +293,33 @@ def test_every_event_has_the_fields_of_its_type(story: list[tuple[Snapshot, int]
 # Examples, where the words of a rule say more than a model.
 
 
+@given(stories)
+def test_the_first_snapshot_of_a_list_is_reported_once(story: list[tuple[Snapshot, int]]) -> None:
+    started: set[str] = set()
+    for snapshot, _now, events, _state in replay(story):
+        lists = {LEASES: snapshot.leases, WHITELIST: snapshot.whitelist}
+        new = {subject: values for subject, values in lists.items() if values is not None and subject not in started}
+        found = [(event["watched"], event["count"]) for event in of(events, "watch_started")]
+        assert found == [(subject, len(values)) for subject, values in new.items()]
+        started |= set(new)
+
+
 def test_the_first_snapshot_is_not_a_change() -> None:
     snapshot = Snapshot(
         quota=quota(9), leases=[lease(1)], whitelist=["203.0.113.1", "203.0.113.2"], balance=amount("80.00")
     )
-    assert step(WatchState(), RULES, snapshot, NOW)[1] == []
+    events = step(WatchState(), RULES, snapshot, NOW)[1]
+    assert [(event["type"], event["watched"], event["count"]) for event in events] == [
+        ("watch_started", "leases", 1),
+        ("watch_started", "whitelist", 2),
+    ]
 
 
 def test_a_threshold_that_is_crossed_in_the_first_snapshot_causes_an_event() -> None:
     snapshot = Snapshot(quota=quota(0), leases=[lease(1, 60)], whitelist=[], balance=amount("1.00"))
     kinds = [event["type"] for event in step(WatchState(), RULES, snapshot, NOW)[1]]
-    assert kinds == ["quota_low", "lease_expiring", "whitelist_drift", "balance_low"]
+    started = "watch_started"
+    assert kinds == ["quota_low", started, "lease_expiring", started, "whitelist_drift", "balance_low"]
 
 
 def test_a_plan_with_no_more_channels_than_the_threshold_recovers_when_all_are_free() -> None:
@@ -357,7 +375,7 @@ def test_lease_gone_says_whether_the_lease_expired() -> None:
 
 def test_a_lease_with_a_new_deadline_is_reported_again() -> None:
     state, events = step(WatchState(), RULES, Snapshot(leases=[lease(1, 60)]), NOW)
-    assert [event["type"] for event in events] == ["lease_expiring"]
+    assert [event["type"] for event in events] == ["watch_started", "lease_expiring"]
     state, events = step(state, RULES, Snapshot(leases=[lease(1, 3600)]), NOW)
     assert events == []
     _state, events = step(state, RULES, Snapshot(leases=[lease(1, 3600)]), NOW + 3000)
@@ -442,7 +460,5 @@ def test_only_the_subjects_of_the_rules_are_polled(rules: Rules, subjects: tuple
 
 
 def test_a_subject_without_a_rule_causes_no_event() -> None:
-    assert (
-        step(WatchState(), Rules(), Snapshot(quota=quota(0), balance=amount("0"), whitelist=["203.0.113.1"]), NOW)[1]
-        == []
-    )
+    snapshot = Snapshot(quota=quota(0), balance=amount("0"))
+    assert step(WatchState(), Rules(), snapshot, NOW)[1] == []

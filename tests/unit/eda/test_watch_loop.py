@@ -88,7 +88,11 @@ def quota(available: int) -> Quota:
 
 def test_each_poll_looks_once_at_each_thing(vendor: Vendor) -> None:
     vendor.answers = {"quota": [quota(9)], "leases": [[]], "whitelist": [[]]}
-    assert watch(vendor, 3, quota_below=1, leases=True, whitelist=True) == []
+    events = watch(vendor, 3, quota_below=1, leases=True, whitelist=True)
+    assert [(event["type"], event["watched"]) for event in events] == [
+        ("watch_started", "leases"),
+        ("watch_started", "whitelist"),
+    ]
     assert vendor.calls == [(poll, subject) for poll in range(3) for subject in ("quota", "leases", "whitelist")]
 
 
@@ -189,6 +193,7 @@ def test_a_full_queue_holds_the_next_poll_back(vendor: Vendor) -> None:
             await asyncio.sleep(0)
 
         task = asyncio.create_task(poller.watch(queue, {"key": KEY, "whitelist": True}, pause))
+        assert (await queue.get())["type"] == "watch_started"
         while len(vendor.calls) < 2 or not queue.full():
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
@@ -205,7 +210,10 @@ def test_a_failing_subject_is_polled_less_often_and_the_others_are_not(vendor: V
     lost = TransportError("/query: no usable response.", endpoint="/query", effect=Effect.UNKNOWN)
     vendor.answers = {"leases": [lost], "whitelist": [[]]}
     events = watch(vendor, 60, leases=True, whitelist=True)
-    assert [event["type"] for event in events] == ["watch_failed"]
+    assert [(event["type"], event["watched"]) for event in events] == [
+        ("watch_failed", "leases"),
+        ("watch_started", "whitelist"),
+    ]
     # At most 900 seconds apart, which are 15 polls.
     assert vendor.polls_of("leases") == [0, 1, 3, 7, 15, 30, 45]
     assert vendor.polls_of("whitelist") == list(range(60))
@@ -215,7 +223,9 @@ def test_a_recovered_watch_has_its_rhythm_back(vendor: Vendor) -> None:
     refused = ApiError(-1, "/query", effect=Effect.UNKNOWN)
     vendor.answers = {"leases": [refused, refused, [], refused, []]}
     events = watch(vendor, 7, leases=True)
-    assert [event["type"] for event in events] == ["watch_failed", "watch_recovered", "watch_failed", "watch_recovered"]
+    # The first successful poll may come after a failure. It is the only one that starts the watch.
+    kinds = [event["type"] for event in events]
+    assert kinds == ["watch_failed", "watch_recovered", "watch_started", "watch_failed", "watch_recovered"]
     assert vendor.polls_of("leases") == [0, 1, 3, 4, 5, 6]
 
 
@@ -264,7 +274,7 @@ def test_many_polls_leave_nothing_behind(vendor: Vendor) -> None:
     kept: list[str] = []
     threads = threading.active_count()
     vendor.answers = {"whitelist": [another]}
-    assert len(watch(vendor, 501, whitelist=True)) == 2 * 500
+    assert len(watch(vendor, 501, whitelist=True)) == 1 + 2 * 500
     # No more than the last poll and the one before.
     assert kept.count("WatchState") <= 2
     assert kept.count("Snapshot") <= 2
@@ -297,8 +307,8 @@ def test_options_may_be_text_as_variables_are(vendor: Vendor) -> None:
         validate_certs="false",
         balance_below="",
     )
-    assert [event["type"] for event in events] == ["quota_low", "whitelist_drift"]
-    assert events[1]["missing"] == ["203.0.113.5", "203.0.113.6"]
+    assert [event["type"] for event in events] == ["quota_low", "watch_started", "watch_started", "whitelist_drift"]
+    assert events[3]["missing"] == ["203.0.113.5", "203.0.113.6"]
     assert 27 <= vendor.pauses[0] <= 33
 
 

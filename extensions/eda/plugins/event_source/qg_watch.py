@@ -23,7 +23,8 @@ description:
     vendor's rate limits, whose count it shares with the playbooks of the same user. A failed call
     is repeated at the next poll, with exponential backoff.
   - The state is kept in memory until ansible-rulebook ends. After a restart, a threshold that is
-    already crossed causes an event again.
+    already crossed causes an event again. Changes in the meantime are not known. Rules for
+    watch_started can restore what is missing.
   - Needs ansible-core and requests in the Python that runs ansible-rulebook.
 options:
   quota_below:
@@ -165,6 +166,8 @@ notes:
     rulebook can use its own variables in options, such as key with "{{ qg_key }}".
   - watch_failed reports that an item cannot be read, with the vendor's code and a msg.
     watch_recovered reports that it can be read again.
+  - watch_started is emitted once after the first successful poll of the leases or the whitelist,
+    with watched and count, the number of leases or entries.
   - The collection's guide on events describes all events and their fields.
 """
 
