@@ -148,7 +148,7 @@ class ActionModule(QgAction):
         """Run the step of the task, and return its result; that of a host is complete, also if the host has failed."""
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
-        if self._task.args.get("step") == "summarize":
+        if self._options.get("step") == "summarize":
             self._set_variable("summary")
             return {**result, **self.guarded(lambda: self._summarize(variables))}
         try:
@@ -165,7 +165,7 @@ class ActionModule(QgAction):
         own = complete_result(own)
         self._record(variables, own)
         # A host that reports for all must not replace the results of the others.
-        if not (self._task.run_once and self._task.args.get("step") == "register"):
+        if not (self._task.run_once and self._options.get("step") == "register"):
             self._set_variable("result")
         return {**result, **own}
 
@@ -192,14 +192,14 @@ class ActionModule(QgAction):
 
     def explained(self, message: str) -> str:
         """Return the message after the name of the option's variable, which users of the role set instead."""
-        prefix, found = self._task.args.get("vars_prefix"), _OPTION.search(message)
+        prefix, found = self._options.get("vars_prefix"), _OPTION.search(message)
         if not prefix or not found or found[0] in self._own_options:
             return message
         return f"{self.origin(found[0]) or prefix + found[0]}: {message}"
 
     def option_place(self) -> str:
         """Return the name of the option's variable."""
-        prefix = self._task.args.get("vars_prefix")
+        prefix = self._options.get("vars_prefix")
         return f"variable {prefix}{{}}" if prefix else super().option_place()
 
     def _adopt_variables(self, variables: dict[str, Any], spec: Spec = SPEC) -> None:
@@ -209,7 +209,7 @@ class ActionModule(QgAction):
         are evaluated. They have precedence over module_defaults, since they can be specific to a host.
         """
         self.use_own_names(spec)
-        arguments = self._task.args
+        arguments = self._options
         prefix = arguments.get("vars_prefix")
         levels = self.default_levels() if prefix else []
         defaults = {name: value for level in levels for name, value in without_aliases(spec, level).items()}
@@ -293,7 +293,7 @@ class ActionModule(QgAction):
         host = variables["inventory_hostname"]
         with contextlib.suppress(QgError, AnsibleError):
             results = RunResults(self._state(variables), run_id())
-            if self._task.args.get("step") == "register":
+            if self._options.get("step") == "register":
                 if own["reasons"] and not own["ips"]:
                     own["ips"] = (results.get(host) or own)["ips"]
                 results.finish(host, recorded_part(own))
@@ -303,7 +303,7 @@ class ActionModule(QgAction):
                 results.begin(host, _play_id(self._task), recorded_part(own), in_step=in_step, final=final)
 
     def _set_variable(self, name: str) -> None:
-        if prefix := self._task.args.get("vars_prefix"):
+        if prefix := self._options.get("vars_prefix"):
             register_as(self._task, f"{prefix}{name}")
 
     def _queue(self, options: StepOptions) -> WriteQueue:
@@ -316,7 +316,7 @@ class ActionModule(QgAction):
         if self._opened is None:
             self._adopt_variables(variables, STATE_OPTIONS)
             self.adopt_variables(STATE_OPTIONS)
-            self._opened = _open_state(self._task.args)
+            self._opened = _open_state(self._options)
         return self._opened
 
     def _verify_through_proxy(self, request: DetectionRequest, max_wait: float) -> list[str]:

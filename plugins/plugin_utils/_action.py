@@ -77,6 +77,9 @@ class QgAction(ActionBase):
             )
         prepared: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
+        #: The options of the task, completed here. The worker returns the task's own attributes, which the variable
+        #: ansible_failed_task and callbacks show: they must not contain the value of a variable, which may be a secret.
+        self._options: dict[str, Any] = dict(self._task.args)
         #: The options that a variable set, with its name.
         self._set_by: dict[str, str] = {}
         return prepared
@@ -87,7 +90,7 @@ class QgAction(ActionBase):
 
     def explained(self, message: str) -> str:
         """Return the message about an option after the name of the variable that set it, if it was one."""
-        options = (word for word in _WORD.findall(message) if word in self._task.args or word in GROUP_OPTIONS)
+        options = (word for word in _WORD.findall(message) if word in self._options or word in GROUP_OPTIONS)
         option = next(options, None)
         origin = self.origin(option) if option else None
         return f"{origin}: {message}" if origin else message
@@ -95,7 +98,7 @@ class QgAction(ActionBase):
     def origin(self, option: str) -> str | None:
         """Return the variable that set an option, also one of the environment; None if the task itself did."""
         in_environment = environment_name(option)
-        if option in GROUP_OPTIONS and option not in self._task.args and os.environ.get(in_environment):
+        if option in GROUP_OPTIONS and option not in self._options and os.environ.get(in_environment):
             return in_environment
         return self._set_by.get(option)
 
@@ -113,21 +116,18 @@ class QgAction(ActionBase):
 
     def use_own_names(self, spec: Spec) -> None:
         """Give the task's options their own names instead of aliases."""
-        options = self._task.args
-        if not options.keys().isdisjoint(names(spec) - set(spec)):
-            complete = without_aliases(spec, options, self.default_levels())
-            options.clear()
-            options.update(complete)
+        if not self._options.keys().isdisjoint(names(spec) - set(spec)):
+            self._options = without_aliases(spec, self._options, self.default_levels())
 
     def adopt_variables(self, spec: Spec) -> None:
         """Take the task's options that are not set from variables."""
-        found = from_variables(spec, self._task.args, self._variables, self._templar)
-        self._task.args.update(found)
+        found = from_variables(spec, self._options, self._variables, self._templar)
+        self._options.update(found)
         self._set_by.update({option: variable_name(option) for option in found})
 
     def check_missing(self, spec: Spec) -> None:
         """Refuse a task without a required option, and name all places where it can be set."""
-        missing = missing_options(spec, self._task.args)
+        missing = missing_options(spec, self._options)
         if missing:
             hint = "; the keyword environment of a task or play does not apply to the control node"
             keyword = {name for each in self._task.environment or () if isinstance(each, Mapping) for name in each}
@@ -147,10 +147,10 @@ class QgAction(ActionBase):
             self.use_own_names(spec)
             self.adopt_variables(spec)
             foreign = self._foreign_defaults(spec)
-            check_option_names(self._name, [name for name in self._task.args if name not in foreign], spec)
-            check_selectors(self.selectors(), self._task.args)
-            check_option_types(self._task.args, spec)
-            for name, value in self._task.args.items():
+            check_option_names(self._name, [name for name in self._options if name not in foreign], spec)
+            check_selectors(self.selectors(), self._options)
+            check_option_types(self._options, spec)
+            for name, value in self._options.items():
                 if isinstance(value, str) and spec.get(name, {}).get("type") == "path":
                     check_path(name, value)
         except OptionError as error:
@@ -158,13 +158,13 @@ class QgAction(ActionBase):
         self.check_missing(spec)
         return {
             name: value
-            for name, value in self._task.args.items()
+            for name, value in self._options.items()
             if name not in foreign and not (value is None and "fallback" in spec.get(name, {}))
         }
 
     def _foreign_defaults(self, spec: Spec) -> set[str]:
         """Return the options that only other modules of the action group take, and that its defaults set."""
-        foreign = {name for name in self._task.args if name in _GROUP_OPTIONS and name not in spec}
+        foreign = {name for name in self._options if name in _GROUP_OPTIONS and name not in spec}
         return foreign and foreign.intersection(name for level in self.default_levels() for name in level)
 
     def validated(self, spec: Spec, rules: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class QgAction(ActionBase):
     def _refusal(self, messages: Iterable[str], spec: Spec) -> AnsibleActionFail:
         """Return the error; messages quote values, which may be secrets of other options, as in a mistyped template."""
         text = "; ".join(map(self.explained, messages))
-        return AnsibleActionFail(redact({"msg": text}, {**from_this_environment(spec), **self._task.args}, spec)["msg"])
+        return AnsibleActionFail(redact({"msg": text}, {**from_this_environment(spec), **self._options}, spec)["msg"])
 
     def guarded(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the result of the work, or a failed result; Ansible's own errors propagate."""

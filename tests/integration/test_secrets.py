@@ -285,6 +285,70 @@ def test_tasks_that_cannot_succeed(
     assert_silent(run, playground)
 
 
+#: Tasks and the role, each succeeding and failing, whose secrets are in variables only.
+FROM_VARIABLES = """
+- hosts: one
+  gather_facts: false
+  strategy: STRATEGY
+  vars:
+    qg_api_url: "{{ api_url }}"
+    qg_max_wait: 0
+    qg_key: "{{ key }}"
+    qg_pwd: "{{ pwd }}"
+    qg_app_id: "id"
+    qg_app_key: "{{ key }}"
+    egress_whitelist_key: "{{ key }}"
+    egress_whitelist_pwd: "{{ pwd }}"
+    egress_whitelist_sources: ["{{ echo }}/ip"]
+    egress_whitelist_allow_non_global: true
+  tasks:
+    - {name: task, qingguo.qgnet.qg_whitelist_info: {api_timeout: 7}}
+    - {name: delegated task, qingguo.qgnet.qg_whitelist_info: {}, delegate_to: bastion}
+    - {name: loop, qingguo.qgnet.qg_whitelist_info: {}, loop: [1, 2]}
+    - {name: role, ansible.builtin.include_role: {name: qingguo.qgnet.egress_whitelist}}
+    - name: with a proxy that refuses connections
+      vars:
+        qg_proxy: "{{ closed_proxy }}"
+        egress_whitelist_proxy: "{{ closed_proxy }}"
+      block: BLOCKS
+"""
+FAILING = {
+    "task": {"qingguo.qgnet.qg_whitelist_info": {"api_timeout": 7}},
+    "delegated task": {"qingguo.qgnet.qg_whitelist_info": {}, "delegate_to": "bastion"},
+    "loop": {"qingguo.qgnet.qg_whitelist_info": {}, "loop": [1, 2]},
+    "retried task": {"qingguo.qgnet.qg_whitelist_info": {}, "retries": 1, "delay": 0, "until": False},
+    "refused option": {"qingguo.qgnet.qg_whitelist_info": {"max_wait": -1}},
+    "account": {"qingguo.qgnet.qg_balance_info": {}},
+    "role": {"ansible.builtin.include_role": {"name": "qingguo.qgnet.egress_whitelist"}},
+}
+
+
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_ansible_shows_no_value_of_a_variable_as_an_option_of_the_task(
+    sim: Simulator, playground: Playground, variables: dict[str, Any], closed_port: int, strategy: str
+) -> None:
+    """A rescue and callbacks see the task as the worker returns it."""
+    shown = {"ansible.builtin.debug": {"var": "ansible_failed_task"}}
+    blocks = [
+        {"block": [{"name": f"failing {name}", **task}], "rescue": [{"name": f"rescue of {name}", **shown}]}
+        for name, task in FAILING.items()
+    ]
+    run = playground.play(
+        FROM_VARIABLES.replace("STRATEGY", strategy).replace("BLOCKS", json.dumps(blocks)),
+        inventory=INVENTORY,
+        variables={**variables, "closed_proxy": f"http://user:SECRETPWD@127.0.0.1:{closed_port}"},
+        environment={"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1"},
+    ).ok()
+    assert run.of("rescue of task").result["ansible_failed_task"]["args"] == {"api_timeout": 7}
+    assert "api_timeout=7" in run.output
+    failed = {task.name for task in run.tasks if task.status == "failed"}
+    assert {f"failing {name}" for name in FAILING if name != "role"} < failed
+    rescued = {task.name for task in run.tasks if task.name.startswith("rescue")}
+    assert rescued == {f"rescue of {name}" for name in FAILING}
+    assert sim.whitelist(KEY) == [A]
+    assert_silent(run, playground)
+
+
 @pytest.mark.newest_core
 def test_connection_lost(sim: Simulator, playground: Playground, variables: dict[str, Any]) -> None:
     for endpoint, kind in ((QUERY, "reset_after"), (QUOTA, "truncate")):
