@@ -16,12 +16,15 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+import requests
 import trustme
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.proxies import environment_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST_INFO
@@ -204,6 +207,61 @@ def test_the_environment_names_the_proxy_unless_an_option_does(
         assert "(environment variable HTTPS_PROXY)" in message or "of the environment variable" in message, message
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:9")
     assert re.search("SOCKS proxy of the environment variable HTTPS_PROXY needs .*PySocks|refused", failure("").message)
+
+
+def origin(url: str) -> str | None:
+    """Where the proxy for calls to a URL is set."""
+    found = Transport(timeout=5)._find_proxy(url)
+    return found and found.origin.removeprefix("environment variable ")
+
+
+@pytest.mark.newest_core
+def test_only_the_environment_names_proxies_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS, its settings would be read without such variables, which crashes a worker."""
+
+    def settings_of_the_system(*_arguments: object) -> NoReturn:
+        raise AssertionError("the settings of the system were read")
+
+    def bypass(host: str) -> bool:
+        """Decide like urllib on macOS."""
+        environment = urllib.request.getproxies_environment()
+        return urllib.request.proxy_bypass_environment(host, environment) if environment else settings_of_the_system()
+
+    monkeypatch.setattr(requests.utils, "getproxies", settings_of_the_system)
+    monkeypatch.setattr(requests.utils, "proxy_bypass", bypass)
+    assert origin("https://vendor.example/x") is None
+    monkeypatch.setenv("NO_PROXY", "other.example")
+    assert origin("https://vendor.example/x") is None
+    monkeypatch.setenv("Https_Proxy", DEAD)
+    assert origin("https://vendor.example/x") == "Https_Proxy"
+    assert origin("http://vendor.example/x") is None
+    assert origin("https://other.example/x") is None
+
+
+@pytest.mark.newest_core
+def test_the_variables_for_proxies_mean_what_they_mean_to_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", DEAD)
+    assert origin("https://vendor.example/x") == "ALL_PROXY"
+    monkeypatch.setenv("HTTPS_PROXY", DEAD)
+    assert origin("https://vendor.example/x") == "HTTPS_PROXY"
+    monkeypatch.setenv("https_proxy", f"{DEAD}1")
+    assert origin("https://vendor.example/x") == "https_proxy"
+    # Empty in lower case: none, whatever the other spelling says.
+    monkeypatch.setenv("https_proxy", "")
+    assert origin("https://vendor.example/x") == "ALL_PROXY"
+    excluded = {"10.0.0.0/8": "10.1.2.3", "vendor.example:444": "vendor.example:444", ".example": "vendor.example"}
+    for entry, host in excluded.items():
+        monkeypatch.setenv("NO_PROXY", f"elsewhere, {entry}")
+        assert origin(f"https://{host}/x") is None, entry
+        assert origin("https://192.0.2.1/x") == "ALL_PROXY", entry
+    monkeypatch.setenv("no_proxy", "elsewhere")
+    assert origin("https://vendor.example/x") == "ALL_PROXY"
+
+
+@pytest.mark.newest_core
+def test_a_proxy_in_a_variable_of_any_spelling_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("Https_Proxy", f"http://{LOGIN}127.0.0.1:9")
+    assert WORD in set(environment_secrets())
 
 
 @pytest.mark.newest_core

@@ -26,7 +26,7 @@ try:
     import urllib3
     from requests import Session
     from requests.adapters import HTTPAdapter
-    from requests.utils import get_environ_proxies, select_proxy
+    from requests.utils import should_bypass_proxies
     from urllib3.connection import HTTPConnection
 except ImportError:
     REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
@@ -239,7 +239,10 @@ def without_certificate_warnings() -> None:
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
-def environment_proxy(url: str) -> str | None:
-    """Return the URL of the proxy that the environment names for a URL."""
-    found: str | None = select_proxy(url, get_environ_proxies(url, no_proxy=None))
+def bypasses_proxy(url: str) -> bool:
+    """Whether NO_PROXY excludes a URL; call this only if the environment names a proxy.
+
+    Otherwise, requests would read the settings of macOS, which crashes a process that was forked, as Ansible's workers.
+    """
+    found: bool = should_bypass_proxies(url, no_proxy=None)
     return found

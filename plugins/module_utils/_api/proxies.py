@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies_environment
 
 from .._core.errors import Effect, OptionError, TransportError
 
@@ -62,13 +63,20 @@ def unusable(proxy: Proxy) -> str:
     return f"the proxy of the {proxy.origin} cannot be used: give {_FORM}."
 
 
-def environment_origin(scheme: str) -> str:
-    """Return which variable of the environment names the proxy for URLs of a scheme."""
-    for name in (f"{scheme}_proxy", "all_proxy"):
-        for spelling in (name, name.upper()):
-            if os.environ.get(spelling):
-                return f"environment variable {spelling}"
-    return "settings of this machine"
+def environment_proxy(scheme: str) -> Proxy | None:
+    """Return the proxy that the environment names for URLs of a scheme, also for those that NO_PROXY excludes."""
+    proxies = getproxies_environment()
+    for name in (scheme, "all"):
+        if url := proxies.get(name):
+            # In lower case if both spellings have the same value.
+            variable = max(each for each in _environment_names(name) if os.environ[each] == url)
+            return Proxy(url, f"environment variable {variable}")
+    return None
+
+
+def _environment_names(scheme: str) -> list[str]:
+    """Return the environment variables of the proxy for a scheme, in every spelling."""
+    return [name for name in os.environ if name.lower() == f"{scheme}_proxy"]
 
 
 def login_secrets(url: str | None) -> Iterator[str]:
@@ -82,9 +90,8 @@ def login_secrets(url: str | None) -> Iterator[str]:
 def environment_secrets() -> Iterator[str]:
     """Yield what is secret in the environment's proxies."""
     for scheme in _SCHEMES:
-        for name in (f"{scheme}_proxy", f"{scheme}_PROXY".upper()):
-            if name in os.environ:
-                yield from login_secrets(os.environ[name])
+        for name in _environment_names(scheme):
+            yield from login_secrets(os.environ[name])
 
 
 def refused_status(causes: list[BaseException]) -> int | None:

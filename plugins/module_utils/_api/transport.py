@@ -24,9 +24,9 @@ from urllib.parse import urlencode, urlsplit
 
 from .._core.errors import Effect, TransportError
 from .._core.version import VERSION
-from .deadline_session import LimitedSession, ResponseTooLarge, environment_proxy, without_certificate_warnings
+from .deadline_session import LimitedSession, ResponseTooLarge, bypasses_proxy, without_certificate_warnings
 from .parsing import http_delay
-from .proxies import AUTHENTICATION_REQUIRED, Proxy, environment_origin, refusal, refused_status, unusable
+from .proxies import AUTHENTICATION_REQUIRED, Proxy, environment_proxy, refusal, refused_status, unusable
 
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
 #: The maximum size of a response with headers, chunk sizes and trailers. This is more than any response of the vendor:
@@ -142,8 +142,8 @@ class Transport:
         """Return the proxy for a URL."""
         if self._proxy or not self._use_proxy:
             return self._proxy if self._use_proxy else None
-        found = environment_proxy(url)
-        return Proxy(found, environment_origin(urlsplit(url).scheme)) if found else None
+        found = environment_proxy(urlsplit(url).scheme)
+        return None if found is None or bypasses_proxy(url) else found
 
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         # The session observes the deadline except during the lookup of the name, which cannot be interrupted. The
