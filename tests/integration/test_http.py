@@ -18,6 +18,7 @@ from parameters import spread
 from simulator_fixture import Simulator, running_simulator
 
 A, B = "203.0.113.1", "203.0.113.2"
+NO_CERTIFICATES = "it contains no certificates that can be read"
 
 
 @pytest.fixture
@@ -222,9 +223,41 @@ def test_a_file_that_is_no_authority_is_reported(
     result = whitelist([A], api_url=secure.api_url, key=secure.key, ca_path=str(path), max_wait=0)
     assert result["failed"] is True
     assert_one_sentence(result["msg"])
-    assert "ca_path" in result["msg"]
-    assert str(path) in result["msg"]
+    reason = "No such file or directory" if content is None else NO_CERTIFICATES
+    assert f"ca_path {path} cannot be used: {reason}. " in result["msg"]
     assert secure.journal() == []
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_authorities_of_the_environment_are_used_or_refused_before_any_call(
+    whitelist: Operate,
+    secure: Simulator,
+    authority: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    secure.reset()
+    options = {"api_url": secure.api_url, "key": secure.key, "max_wait": 0}
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    garbage = tmp_path / "garbage.pem"
+    garbage.write_text("this is no certificate\n")
+    for path, reason in ((tmp_path / "none.pem", "No such file or directory"), (garbage, NO_CERTIFICATES)):
+        monkeypatch.setenv(name, str(path))
+        result = whitelist([A], **options)
+        assert result["failed"] is True
+        assert result["msg"] == (
+            f"The environment variable {name}={path} cannot be used: {reason}. Name a file of certificate authorities "
+            "in PEM format in it, or unset it, or set ca_path."
+        )
+        # They concern no other call.
+        assert "failed" not in whitelist([A], **options, check=True, ca_path=str(authority["ca"]))
+        assert "failed" not in whitelist([A], **options, check=True, validate_certs=False)
+        refused = whitelist([A], **{**options, "api_url": "http://127.0.0.1:9"})
+        assert "connection refused" in refused["msg"]
+    monkeypatch.setenv(name, str(authority["ca"]))
+    assert "failed" not in whitelist([A], **options)
+    assert secure.whitelist() == [A]
 
 
 @pytest.mark.parametrize("swap", [("http:", "https:"), ("https:", "http:")])

@@ -77,6 +77,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return http_delay(headers.get("Retry-After", ""), time.time())
 
 
+def environment_authorities() -> tuple[str, str] | None:
+    """Return the environment variable that names certificate authorities, and its value; None if there is none."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if path := os.environ.get(name):
+            return name, path
+    return None
+
+
 def has_no_query(record: logging.LogRecord) -> bool:
     """Whether a line may be logged."""
     return "?" not in record.getMessage()
@@ -118,8 +126,8 @@ class Transport:
         self.retries = retries
         self.url_option = url_option
         self._form_methods = form_methods
-        authorities = ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        self._verify: bool | str = (authorities or True) if validate_certs else False
+        _name, bundle = environment_authorities() or (None, True)
+        self._verify: bool | str = (ca_path or bundle) if validate_certs else False
         self._proxy = Proxy(proxy, "option proxy") if proxy else None
         self._use_proxy = use_proxy
         if not validate_certs:

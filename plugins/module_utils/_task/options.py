@@ -24,8 +24,8 @@ from .._api.exchange import Endpoint
 from .._api.leases import ISP_NUMBERS
 from .._api.product.endpoints import PRODUCTS
 from .._api.proxies import check_proxy
-from .._api.transport import DEFAULT_RETRIES, Transport
-from .._core.errors import OptionError
+from .._api.transport import DEFAULT_RETRIES, Transport, environment_authorities
+from .._core.errors import OptionError, QgError
 from .._core.text import describe
 from .._core.validation import check_path, check_range, check_url
 from .._core.waiting import SILENT, Announcer, WaitBudget
@@ -135,14 +135,32 @@ _CALLS = sorted(
 def check_authorities(path: str) -> None:
     """Refuse a ca_path that cannot be used, since the HTTP library would fail without naming the cause."""
     check_path("ca_path", path)
+    if reason := _unusable_authorities(path):
+        raise OptionError(
+            f"ca_path {path} cannot be used: {reason}. Name a file of certificate authorities in PEM format."
+        )
+
+
+def _check_environment_authorities() -> None:
+    """Refuse certificate authorities that the environment names, and that cannot be used."""
+    name, path = environment_authorities() or ("", "")
+    if path and (reason := _unusable_authorities(path)):
+        raise QgError(
+            f"The environment variable {name}={path} cannot be used: {reason}. Name a file of certificate "
+            "authorities in PEM format in it, or unset it, or set ca_path."
+        )
+
+
+def _unusable_authorities(path: str) -> str | None:
+    """Return why a file or directory of certificate authorities cannot be used; None if it can be."""
     try:
         directory = os.path.isdir(path)
         ssl.create_default_context(cafile=None if directory else path, capath=path if directory else None)
+    except ssl.SSLError:
+        return "it contains no certificates that can be read"
     except OSError as error:
-        raise OptionError(
-            f"ca_path {path} cannot be used: {error.strerror or 'no certificates in it'}. Name a file of certificate "
-            "authorities in PEM format."
-        ) from None
+        return error.strerror
+    return None
 
 
 def _parse_url(option: str, params: Mapping[str, Any], spec: Spec) -> str:
@@ -197,8 +215,14 @@ class TransportOptions:
             **optional,
         )
 
-    def transport(self, url_option: str, **more: Any) -> Transport:
-        """Return the transport; ``url_option`` is what messages call the address."""
+    def transport(self, url_option: str, url: str, **more: Any) -> Transport:
+        """Return the transport for calls to a URL; ``url_option`` is what messages call it.
+
+        What the environment sets for these calls is checked here, and not with the options: most hosts of a run make no
+        call, and reading the certificate authorities takes longer than all that such a host does.
+        """
+        if self.validate_certs and not self.ca_path and url.startswith("https:"):
+            _check_environment_authorities()
         return Transport(
             timeout=self.timeout,
             retries=self.retries,
@@ -250,7 +274,7 @@ class ProxyApiOptions:
         # Each client is imported only when it is made: most hosts of a run make no call.
         from .._api.classic.client import ProxyApi
 
-        parts = self._parts("api_url", state, announcer)
+        parts = self._parts("api_url", self.api_url, state, announcer)
         return ProxyApi(*parts, api_url=self.api_url, key=self.key, pwd=self.pwd)
 
     def product_client(
@@ -260,16 +284,16 @@ class ProxyApiOptions:
         from .._api.product.client import ProductApi
 
         url = _parse_url("product_url", {"product_url": url.replace("{product}", product)}, PRODUCT_OPTIONS)
-        parts = self._parts("product_url", state, announcer)
+        parts = self._parts("product_url", url, state, announcer)
         return ProductApi(*parts, product=product, url=url, key=self.key, pwd=self.pwd)
 
     def _parts(
-        self, url_option: str, state: Store | None, announcer: Announcer
+        self, url_option: str, url: str, state: Store | None, announcer: Announcer
     ) -> tuple[Transport, RateLimiter, WaitBudget]:
         max_wait = self.transport.max_wait
         state = state or self.state.open(max_wait, announcer)
         budget = WaitBudget(max_wait, announcer=state.announcer)
-        return self.transport.transport(url_option), RateLimiter(state), budget
+        return self.transport.transport(url_option, url), RateLimiter(state), budget
 
 
 @dataclass(frozen=True)
@@ -304,7 +328,7 @@ class AccountApiOptions:
         """Return the client."""
         from .._api.account.client import AccountApi
 
-        transport = self.transport.transport("account_url")
+        transport = self.transport.transport("account_url", self.account_url)
         budget = WaitBudget(self.transport.max_wait, announcer=announcer)
         return AccountApi(transport, budget, account_url=self.account_url, identity=self.identity)
 

@@ -49,10 +49,11 @@ def _run(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     options = TransportOptions.parse(params)
     if mode.check:
         return {"changed": True, "exit": None, "api": {"calls": 0, "retries": 0, "waited_seconds": 0.0}}
+    url = f"http://{host}:{port}"
     control = TunnelControl(
-        options.transport("tunnel", form_methods=("PUT",)),
+        options.transport("tunnel", url, form_methods=("PUT",)),
         WaitBudget(options.max_wait, announcer=mode.announcer),
-        url=f"http://{host}:{port}",
+        url=url,
         key=params["key"],
         pwd=params["pwd"],
     )
