@@ -19,7 +19,7 @@ options:
   owners:
     description:
       - Whether to return for each entry the hosts that M(qingguo.qgnet.qg_egress_whitelist) registered with it, as
-        RV(entries), RV(unowned) and RV(missing).
+        RV(entries), RV(unowned) and RV(unlisted).
       - The registrations are those in O(state_dir) of the machine where the task runs. Entries that another control
         node with another state, M(qingguo.qgnet.qg_whitelist) or a user of the vendor's user centre added have
         no owners.

@@ -763,13 +763,18 @@ def test_a_list_too_short_for_the_fleet_is_reported_to_each_host(fleet: Fleet, f
 @pytest.mark.newest_core
 @pytest.mark.parametrize(
     ("path", "code"),
-    [pytest.param(QUERY, -100, id="the key is refused"), pytest.param(ADD, None, id="the write is not answered")],
+    [
+        pytest.param(QUERY, -100, id="the key is refused"),
+        pytest.param(ADD, None, id="the write is not answered"),
+        pytest.param(ADD, -1, id="the write always fails"),
+    ],
 )
 def test_an_error_of_the_api_fails_every_host_whatever_fail_is(fleet: Fleet, path: str, code: int | None) -> None:
-    if code:
+    if code == -100:
         fleet.sim.configure(status="expired")
     else:
-        fleet.sim.fault(path=path, kind="status", http_status=502, times=-1)
+        fault = {"kind": "code", "code": code} if code else {"kind": "status", "http_status": 502}
+        fleet.sim.fault(path=path, times=-1, **fault)
     run = fleet.run(egress_whitelist_fail="false", egress_whitelist_max_wait=1)
     assert (run.rc, path in calls(fleet.sim)) == (2, True)
     tasks = run.by_host(REGISTER)

@@ -35,7 +35,7 @@ def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Ite
         finally:
             # What a call did may have been found out long after it.
             if session.has_written or session.new:
-                session.store.invalidate()
+                session.discard_cache()
 
 
 def load_initial(session: LeaseSession, *, wait: bool) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from .._api.leases import AllocationParams, Lease, Quota, oldest_first
 from .._core.errors import QgError, WaitBudgetExceeded
 from .._reconcile.session import Session
+from .._store.directory import StateError
 from .._store.lease_store import LeaseStore
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .plan import Origin, format_leases
@@ -87,6 +88,11 @@ class LeaseSession(Session[Lease]):
             with super().recorded(*args, **kwargs):
                 yield
         finally:
+            self.discard_cache()
+
+    def discard_cache(self) -> None:
+        """Discard the cached list after a call. A failure of the state store must not hide what was paid for."""
+        with contextlib.suppress(StateError):
             self.store.invalidate()
 
     def gone(self, leases: Iterable[Lease]) -> list[Lease]:

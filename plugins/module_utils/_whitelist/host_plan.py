@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL
 from .._core.addresses import numeric_order
 from .._core.errors import QgError
 from .._store.registrations import HostRegistration
@@ -51,6 +52,10 @@ def desired_for_hosts(
     )
 
 
+#: The codes of refusals that are about the addresses, and not about the call or the key.
+_ABOUT_ADDRESSES = frozenset({BOUND_TO_OTHER_KEY, WHITELIST_FULL})
+
+
 def _concerned(ips: Collection[str], former: Collection[str], result: WhitelistResult) -> tuple[set[str], set[str]]:
     """Return the addresses that a result should have put on the whitelist for a host, and those it should remove."""
     own, desired = set(ips), result.desired
@@ -63,7 +68,7 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
     """Return one host's part of a result; ``unregistered`` and ``obsolete`` are what is not as desired.
 
     If the host itself is concerned, ``not_in_sync`` is true, and ``msg`` and the like give the reason. It has
-    ``failed`` if that is not a refusal of its addresses: an error of the API is never tolerated.
+    ``failed`` if that is not a refusal of all of these addresses: an error of the API is never tolerated.
     """
     wanted, unwanted = _concerned(ips, former, result)
     missing, obsolete = wanted - result.after, unwanted & result.after
@@ -81,12 +86,12 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
     # Former addresses also stay while another host's address is refused: that is not an error of this one.
     if missing or (obsolete and not result.refused):
         wrong = numeric_order(missing or obsolete)
-        reason = next((result.refused[ip] for ip in wrong if ip in result.refused), None)
-        # An address can also count as refused after lost responses: these have no code of the vendor.
-        refused = reason is not None and reason.details.get("code") is not None
-        reason = reason or result.error or QgError("the whitelist does not show the change.")
+        reasons = [result.refused.get(ip) or result.error for ip in wrong]
+        # An address also counts as refused if each call to add it has failed.
+        tolerable = all(reason and reason.details.get("code") in _ABOUT_ADDRESSES for reason in reasons)
+        reason = next(filter(None, reasons), None) or QgError("the whitelist does not show the change.")
         if not set(result.first.withheld).isdisjoint(wrong):
-            refused = True
+            tolerable = True
             reason = QgError(
                 f"{len(result.first.withheld)} addresses on the whitelist are reported by hosts but were not added for "
                 f"them, more than max_removals={result.desired.max_removals}. Check these hosts, then raise "
@@ -94,7 +99,7 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
             )
         text = f"{', '.join(wrong)} could not be {'registered' if missing else 'removed'}: {reason.message}"
         part.update({**reason.as_result(), "msg": text, "reasons": [text], "not_in_sync": True})
-        if not refused:
+        if not tolerable:
             part["failed"] = True
     return part
 

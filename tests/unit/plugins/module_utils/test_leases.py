@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import itertools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseResult
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -1193,6 +1197,67 @@ def test_a_lease_that_expires_during_a_replacement_is_not_replaced_twice(
     assert len(outcome.allocated) == reported
     wire.advance(60)
     assert paid(core) == 2
+
+
+@pytest.fixture
+def disk_fills_up(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let nothing more be written to the state as soon as the vendor has answered a call."""
+
+    def after(path: str) -> None:
+        handle = core.handle
+
+        def answer(method: str, called: str, parameters: dict[str, str]) -> Any:
+            response = handle(method, called, parameters)
+            if called == path:
+                monkeypatch.setattr(State, "transaction", refuse)
+            return response
+
+        monkeypatch.setattr(core, "handle", answer)
+
+    def refuse(_state: State) -> Any:
+        raise StateError("the disk is full")
+
+    return after
+
+
+def test_what_was_allocated_is_returned_if_the_state_cannot_be_written_then(
+    core: Core, hold: Callable[..., Any], disk_fills_up: Callable[[str], None]
+) -> None:
+    disk_fills_up("/allocate")
+    outcome = hold(2)
+    assert outcome.error.message == "the disk is full"
+    assert {one.ip for one in outcome.allocated} == {one.ip for one in books(core).leases}
+    assert len(outcome.allocated) == 2
+
+
+def test_what_was_released_is_returned_if_the_state_cannot_be_written_then(
+    core: Core, hold: Callable[..., Any], release_all: Callable[..., Any], disk_fills_up: Callable[[str], None]
+) -> None:
+    hold(2)
+    disk_fills_up("/release")
+    outcome = release_all()
+    assert "the disk is full" in outcome.error.message
+    assert len(outcome.released) == 2
+    assert books(core).leases == []
+
+
+def test_a_result_is_returned_if_the_state_cannot_be_written_after_all_was_done(
+    hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    completed = LeaseResult.completed
+
+    def refuse(_state: State) -> Any:
+        raise StateError("the disk is full")
+
+    @contextlib.contextmanager
+    def then_full(result: LeaseResult, *others: Any) -> Iterator[None]:
+        with completed(result, *others):
+            yield
+        monkeypatch.setattr(State, "transaction", refuse)
+
+    monkeypatch.setattr(LeaseResult, "completed", then_full)
+    outcome = hold(2)
+    assert (outcome.error, len(outcome.allocated)) == (None, 2)
 
 
 # What a run left behind that was killed, or that had no time to wait.
