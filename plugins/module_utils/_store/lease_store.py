@@ -119,13 +119,11 @@ class LeaseStore:
     def cache_leases(self, leases: Iterable[LeaseRow], began: float) -> None:
         """Keep the list of leases that was just read, unless a call may have changed it since the reading ``began``."""
         text, now = json.dumps([[task, dict(item)] for task, item in leases]), self.state.now()
+        is_older = "NOT (lease_cache.leases IS NULL AND lease_cache.at > ? AND lease_cache.at <= ?)"
+        statement = f"{upsert('lease_cache', ('key',), ('at', 'leases'))} WHERE {is_older}"
         with self.state.transaction() as database:
             database.execute("DELETE FROM lease_cache WHERE at < ?", (now - _ORIGIN_TTL,))
-            database.execute(
-                upsert("lease_cache", ("key",), ("at", "leases"))
-                + " WHERE NOT (lease_cache.leases IS NULL AND lease_cache.at > ? AND lease_cache.at <= ?)",
-                (self.key, now, text, began, now),
-            )
+            database.execute(statement, (self.key, now, text, began, now))
 
     def invalidate(self) -> None:
         """Discard the cached list, and those that are being read, because a call may have changed what they show."""
