@@ -19,7 +19,7 @@ help: ## show this list
 .venv/.ready: tests/requirements/locks/bootstrap.txt tests/tools/bootstrap.sh
 	@tests/tools/bootstrap.sh $(PYTHON)
 
-test: .venv/.ready ## everything below up to molecule
+test: .venv/.ready ## lint to molecule below, without fuzz, chaos, mutation, planted and units
 	@$(RUN) lint antsibull unit sanity docs galaxy quickstart integration eda runner browser coverage molecule
 
 lint: .venv/.ready ## style, types, examples, changelog, licences (ARGS="ruff mypy": these alone)

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import support
 import workspace
 
 ROOT = workspace.ROOT
@@ -74,6 +75,8 @@ def check(version: str) -> None:
         raise Refused(f"galaxy.yml has {workspace.version()} already")
     if changes := output("git", "status", "--porcelain"):
         raise Refused(f"the checkout has changes that are not committed:\n{changes}")
+    if untested := support.untested(output("git", "rev-parse", "HEAD:plugins")):
+        raise Refused(f"make matrix has not passed with these plugins/ on ansible-core {', '.join(untested)}")
     if not list((ROOT / "changelogs" / "fragments").glob("*.yml")):
         raise Refused("changelogs/fragments is empty: what would be new?")
 
@@ -104,16 +107,17 @@ def main(arguments: Sequence[str]) -> int:
     version = arguments[0]
     try:
         check(version)
-        write_version(ROOT, version)
     except Refused as problem:
         print(f"release: {problem}", file=sys.stderr)
         return 1
+    before = output("git", "rev-parse", "HEAD")
     try:
+        write_version(ROOT, version)
         for command in COMMANDS:
             call(*(word.format(version=version) for word in command))
-    except subprocess.CalledProcessError as problem:
+    except (Refused, subprocess.CalledProcessError) as problem:
         print(f"release: {problem}; the checkout was clean, so these put it back:", file=sys.stderr)
-        print("release: git reset --hard && git clean --force -- CHANGELOG.md changelogs", file=sys.stderr)
+        print(f"release: git reset --hard {before} && git clean --force -- CHANGELOG.md changelogs", file=sys.stderr)
         return 1
     print(f"release: {version} is committed and tagged; git push --follow-tags makes it public")
     return 0

@@ -107,6 +107,26 @@ def read_report(report: Path) -> dict[str, dict[str, Any]]:
     return result
 
 
+def plugins_tree() -> str | None:
+    """Return what Git calls the present state of plugins/; None if it is not committed."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    return None if git("status", "--porcelain", "--", "plugins") else git("rev-parse", "HEAD:plugins")
+
+
+def untested(tree: str) -> list[str]:
+    """Return the releases of ansible-core on which this state of plugins/ has not passed all tests."""
+    passed = {
+        entry["core"]
+        for entry in load()["cores"]
+        if entry.get("plugins") == tree
+        and all(entry[part]["passed"] and not entry[part]["failed"] and "files" not in entry[part] for part in PARTS)
+    }
+    return [core for core in pinned() if core not in passed]
+
+
 def run(core: str, paths: Sequence[str]) -> int:
     """Run the tests with this Python's ansible-core, note the result, and return the exit code."""
     NOTES.mkdir(parents=True, exist_ok=True)
@@ -126,7 +146,12 @@ def run(core: str, paths: Sequence[str]) -> int:
             text=True,
             check=True,
         )
-        noted = {"core": shown.stdout.strip(), "python": platform.python_version(), **read_report(report)}
+        noted = {
+            "core": shown.stdout.strip(),
+            "python": platform.python_version(),
+            "plugins": plugins_tree(),
+            **read_report(report),
+        }
         note.write_text(json.dumps(noted), encoding="utf-8")
         print(f"matrix: {noted}")
     return code

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,12 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    answers = {("git", "tag", "--list"): "1.1.0\n1.10.0-rc1\nother", ("git", "status", "--porcelain"): ""}
+    answers = {
+        ("git", "tag", "--list"): "1.1.0\n1.10.0-rc1\nother",
+        ("git", "status", "--porcelain"): "",
+        ("git", "rev-parse", "HEAD:plugins"): "a-tree",
+    }
+    monkeypatch.setattr(release.support, "untested", lambda tree: [] if tree == "a-tree" else ["2.16.1"])
     monkeypatch.setattr(release, "ROOT", tmp_path)
     monkeypatch.setattr(release.workspace, "ROOT", tmp_path)
     monkeypatch.setattr(release, "output", lambda *command: answers[command])
@@ -52,6 +58,40 @@ def test_changes_are_committed_first(checkout: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(release, "output", lambda *command: " M README.md" if "status" in command else "")
     with pytest.raises(release.Refused, match="not committed"):
         release.check("1.3.0")
+
+
+def test_plugins_that_the_matrix_has_not_tested_are_not_released(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release.support, "untested", lambda _tree: ["2.16.1", "2.17.1"])
+    with pytest.raises(release.Refused, match=r"has not passed .* on ansible-core 2\.16\.1, 2\.17\.1"):
+        release.check("1.3.0")
+
+
+def test_the_way_back_from_a_failure_leads_to_the_commit_before(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tag may fail, as without the key that signs it, when the commit is made already."""
+    monkeypatch.setattr(release, "check", lambda _version: None)
+    monkeypatch.setattr(release, "output", lambda *_command: "0123abc")
+
+    def call(*command: str) -> None:
+        if command[1] == "tag":
+            raise subprocess.CalledProcessError(128, command)
+
+    monkeypatch.setattr(release, "call", call)
+    assert release.main(["1.3.0"]) == 1
+    assert "git reset --hard 0123abc && " in capsys.readouterr().err
+
+
+def test_a_version_that_cannot_be_written_is_taken_back(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(release, "check", lambda _version: None)
+    monkeypatch.setattr(release, "output", lambda *_command: "0123abc")
+    (checkout / "galaxy.yml").write_text("name: qgnet\n", encoding="utf-8")
+    assert release.main(["1.3.0"]) == 1
+    assert "git reset --hard 0123abc && " in capsys.readouterr().err
 
 
 def test_the_version_is_written_everywhere(checkout: Path) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,42 @@ def test_notes_become_the_result_and_the_tables(tmp_path: Path, monkeypatch: pyt
     assert "      files:\n        - test_a\n        - test_b\n" in text
     for name in support.WORDS:
         assert support.table(support.load(), name) in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_a_core_is_tested_if_all_tests_passed_with_these_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = {"core": "2.16.1", "plugins": "a-tree", "unit": ALL, "integration": ALL}
+    failed = {**passed, "core": "2.17.1", "integration": {**ALL, "failed": 1}}
+    part = {**passed, "core": "2.18.1", "unit": {**ALL, "files": ["test_a"]}}
+    older = {**passed, "core": "2.19.1", "plugins": None}
+    empty = {**passed, "core": "2.20.1", "unit": NONE}
+    monkeypatch.setattr(support, "load", lambda: {"cores": [passed, failed, part, older, empty]})
+    monkeypatch.setattr(support, "pinned", lambda: ["2.16.1", "2.17.1", "2.18.1", "2.19.1", "2.20.1"])
+    assert support.untested("a-tree") == ["2.17.1", "2.18.1", "2.19.1", "2.20.1"]
+    assert support.untested("another") == support.pinned()
+
+
+def test_the_state_of_plugins_is_that_of_git_unless_it_is_not_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=n", "-c", "user.email=n@example.com")
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True)
+
+    monkeypatch.setattr(support, "ROOT", tmp_path)
+    plugin = tmp_path / "plugins" / "one.py"
+    plugin.parent.mkdir()
+    plugin.touch()
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "one")
+    before = support.plugins_tree()
+    (tmp_path / "README.md").touch()
+    assert before
+    assert support.plugins_tree() == before, "a document is no plugin"
+    plugin.write_text("1\n", encoding="utf-8")
+    assert support.plugins_tree() is None
+    git("commit", "--quiet", "--all", "--message", "two")
+    assert support.plugins_tree() not in (None, before)
 
 
 def test_every_series_is_pinned() -> None:
