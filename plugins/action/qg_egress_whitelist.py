@@ -30,7 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import DetectionRequest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_age, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
@@ -59,6 +59,7 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import (
     check_inventory,
     inventory_hosts,
     inventory_id,
+    run_age,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_variables import register_as, summary_of_play
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which inventory a run has, and which part of it the run sees.
+"""Which inventory a run has, since when it has it, and which part of it the run sees.
 
 This file is private to the collection.
 """
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +20,7 @@ from ansible import constants
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.digests import short_digest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import process_start
 
 #: Limits that leave no host out.
 _NO_LIMIT = ("", "all", "*")
@@ -47,6 +50,31 @@ def _control_node() -> str:
     with contextlib.suppress(OSError), open(_MACHINE_ID, "rb") as file:
         number = file.read().strip()
     return f"{os.uname().nodename} {short_digest(number, 4).hex()}"
+
+
+def run_age(process: int | None = None) -> float:
+    """Return the seconds since a run of Ansible began, by its process (default: the parent of this worker).
+
+    0 if the system does not report it.
+    """
+    process = os.getppid() if process is None else process
+    start = process_start(process)
+    if start.isdigit():
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - int(start) / os.sysconf("SC_CLK_TCK"))
+    command = ["ps", "-o", "etime=", "-p", str(process)]
+    with contextlib.suppress(OSError, ValueError):
+        shown = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
+        return elapsed_seconds(shown)
+    return 0.0
+
+
+def elapsed_seconds(shown: str) -> float:
+    """Return the seconds in an elapsed time of ps(1), ``[[dd-]hh:]mm:ss``; raises ValueError for anything else."""
+    days, _dash, clock = shown.strip().rpartition("-")
+    seconds = 0
+    for part in clock.split(":"):
+        seconds = seconds * 60 + int(part)
+    return int(days or 0) * 86400.0 + seconds
 
 
 def why_partial(limit: str | None, variables: Mapping[str, Any]) -> str | None:

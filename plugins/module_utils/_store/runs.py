@@ -9,50 +9,23 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
-import time
 
 
 def run_id(process: int | None = None) -> str:
     """Identify a run of Ansible by its process (default: the parent of this worker), its start and its host."""
     process = os.getppid() if process is None else process
-    return f"{process} {_start_of(process)} {process_namespace()}"
-
-
-def run_age(process: int | None = None) -> float:
-    """Return the seconds since a run of Ansible began, by its process (default: the parent of this worker).
-
-    0 if the system does not report it.
-    """
-    process = os.getppid() if process is None else process
-    start = _start_of(process)
-    if start.isdigit():
-        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - int(start) / os.sysconf("SC_CLK_TCK"))
-    command = ["ps", "-o", "etime=", "-p", str(process)]
-    with contextlib.suppress(OSError, ValueError):
-        shown = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
-        return elapsed_seconds(shown)
-    return 0.0
-
-
-def elapsed_seconds(shown: str) -> float:
-    """Return the seconds in an elapsed time of ps(1), ``[[dd-]hh:]mm:ss``; raises ValueError for anything else."""
-    days, _dash, clock = shown.strip().rpartition("-")
-    seconds = 0
-    for part in clock.split(":"):
-        seconds = seconds * 60 + int(part)
-    return int(days or 0) * 86400.0 + seconds
+    return f"{process} {process_start(process)} {process_namespace()}"
 
 
 def is_run_finished(run: str) -> bool:
     """Whether a run is surely over. That of a run in another container cannot be seen."""
     process, start, namespace = [*run.split(" ", 2), "", ""][:3]
-    return namespace == process_namespace() and process.isdigit() and _start_of(int(process)) != start
+    return namespace == process_namespace() and process.isdigit() and process_start(int(process)) != start
 
 
-def _start_of(process: int) -> str:
+def process_start(process: int) -> str:
+    """Return when a process began, in clock ticks since the boot; another text where there is no /proc."""
     try:
         # Fields after the name, which may contain blanks; the start is field 22 of the line (proc(5)).
         with open(f"/proc/{process}/stat", "rb") as file:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -23,12 +22,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store import runs, 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import (
-    elapsed_seconds,
-    is_run_finished,
-    run_age,
-    run_id,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import is_run_finished, run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
     Result,
     WriteQueue,
@@ -525,31 +519,6 @@ def test_the_number_of_requests_is_limited(tmp_path: Path, monkeypatch: pytest.M
         submit(mine, host("a", run=run))
         assert rows(tmp_path) <= 20
     assert hosts_of(mine, run) == set("abcdef")
-
-
-def test_a_run_is_as_old_as_its_process() -> None:
-    child = subprocess.Popen(["sleep", "60"])
-    try:
-        assert 0 <= run_age(child.pid) <= run_age(os.getpid())
-        assert run_age(1) > run_age(os.getpid())
-    finally:
-        child.kill()
-        child.wait()
-
-
-@pytest.mark.parametrize(("shown", "seconds"), [("   00:07\n", 7), ("01:02:03", 3723), ("2-00:00:01", 172801)])
-def test_the_elapsed_time_of_ps_is_read(shown: str, seconds: float) -> None:
-    assert elapsed_seconds(shown) == seconds
-
-
-def test_a_system_without_proc_is_asked_by_ps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{runs.__name__}._start_of", lambda _process: "12-12")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert run_age(os.getpid()) == 0
-    ps = tmp_path / "ps"
-    ps.write_text(f'#!/bin/sh\n[ "$*" = "-o etime= -p {os.getpid()}" ] && echo " 02:05"\n', encoding="utf-8")
-    ps.chmod(0o755)
-    assert run_age(os.getpid()) == 125
 
 
 def test_a_finished_run_is_detected(tmp_path: Path) -> None:

@@ -1,20 +1,25 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which inventory a run has, and which part of it the run sees."""
+"""Which inventory a run has, since when it has it, and which part of it the run sees."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ansible import constants
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils import _run_scope
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import (
     check_inventory,
+    elapsed_seconds,
     inventory_hosts,
     inventory_id,
+    run_age,
     why_partial,
 )
 from hypothesis import given
@@ -90,3 +95,28 @@ def test_the_localhost_of_each_control_node_that_shares_the_records_is_another_h
             found.add(inventory_id(given_id, local, is_shared=True))
             assert inventory_id(given_id, local, is_shared=True) in found
     assert len(found) == 4
+
+
+def test_a_run_is_as_old_as_its_process() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        assert 0 <= run_age(child.pid) <= run_age(os.getpid())
+        assert run_age(1) > run_age(os.getpid())
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.parametrize(("shown", "seconds"), [("   00:07\n", 7), ("01:02:03", 3723), ("2-00:00:01", 172801)])
+def test_the_elapsed_time_of_ps_is_read(shown: str, seconds: float) -> None:
+    assert elapsed_seconds(shown) == seconds
+
+
+def test_a_system_without_proc_is_asked_by_ps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_run_scope, "process_start", lambda _process: "12-12")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run_age(os.getpid()) == 0
+    ps = tmp_path / "ps"
+    ps.write_text(f'#!/bin/sh\n[ "$*" = "-o etime= -p {os.getpid()}" ] && echo " 02:05"\n', encoding="utf-8")
+    ps.chmod(0o755)
+    assert run_age(os.getpid()) == 125
