@@ -152,10 +152,6 @@ def _folder_in_memory() -> Path | None:
 def _pytest(session: nox.Session, core: str, label: str) -> None:
     """Run pytest; on the newest core with coverage, in its processes and in those that these start."""
     _install(session, f"core-{core}")
-    # The tests wait for half of their time: for the simulator's clock, for other processes, for a database. Some tests
-    # take as long as hundreds of others, so a worker that has nothing left to do takes tests of another one.
-    workers = max(2, os.cpu_count() or 1) + 2
-    side_by_side = (f"--numprocesses={workers}", "--dist=worksteal")
     in_memory = _folder_in_memory() if label == "unit" else None
     temporary = f"--basetemp={in_memory or workspace.CACHE / 'pytest-temporary'}"
     tests = [f"tests/{label}"]
@@ -165,7 +161,7 @@ def _pytest(session: nox.Session, core: str, label: str) -> None:
     if core == "oldest":
         tests = ["-m", "not newest_core", *tests]
         session.env["QG_FEW_EXAMPLES"] = "1"
-    command = ("pytest", temporary, *side_by_side, *(session.posargs or tests))
+    command = ("pytest", temporary, *workspace.PYTEST_WORKERS, *(session.posargs or tests))
     # Over a local connection Ansible would work in ~root, whatever HOME says.
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     try:

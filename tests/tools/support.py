@@ -10,7 +10,6 @@ usage: support.py run CORE PATH [PATH ...]   run pytest, and note the result in 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -135,9 +134,7 @@ def run(core: str, paths: Sequence[str]) -> int:
     for old in (report, note):
         old.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", f"--basetemp={NOTES / f'temporary-{core}'}", f"--junit-xml={report}"]
-    # As in the sessions "unit" and "integration" of noxfile.py.
-    command += [f"--numprocesses={max(2, os.cpu_count() or 1) + 2}", "--dist=worksteal"]
-    command += [*(f"--deselect={name}" for name in AFTERWARDS), *paths]
+    command += [*workspace.PYTEST_WORKERS, *(f"--deselect={name}" for name in AFTERWARDS), *paths]
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     if report.exists():
         shown = subprocess.run(

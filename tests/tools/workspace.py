@@ -23,6 +23,12 @@ PYTHONS = CACHE / "pythons"
 NAMESPACE = "qingguo"
 NAME = "qgnet"
 
+#: The tests wait for half of their time: for the simulator's clock, for other processes, for a database. More workers
+#: would need more connections than the PostgreSQL of the tests accepts.
+WORKERS = min(max(2, os.cpu_count() or 1) + 2, 18)
+#: Some tests take as long as hundreds of others, so a worker that has nothing left to do takes tests of another one.
+PYTEST_WORKERS = (f"--numprocesses={WORKERS}", "--dist=worksteal")
+
 # Settings of pip that name a place or a mode, not where packages come from: they stay where they are.
 _NOT_CARRIED = {
     "cache-dir",
