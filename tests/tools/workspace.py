@@ -106,14 +106,16 @@ def pip_settings() -> dict[str, str]:
 
 
 def _installer_environment() -> dict[str, str]:
-    """Let uv install from where pip would, and keep both caches in the checkout unless they have a place already."""
+    """Let uv install from where pip would, and keep both caches in the checkout unless they have a place already.
+
+    The machine's constraints are left out: the locks name each version, and uv takes no range beside hashes.
+    """
     settings = pip_settings()
     wanted = {"PIP_CACHE_DIR": str(CACHE / "pip"), "UV_CACHE_DIR": str(CACHE / "uv")}
     for variable, key in (
         ("UV_DEFAULT_INDEX", "index-url"),
         ("UV_INDEX", "extra-index-url"),
         ("UV_FIND_LINKS", "find-links"),
-        ("UV_CONSTRAINT", "constraint"),
         ("SSL_CERT_FILE", "cert"),
     ):
         if value := settings.get(key):
