@@ -500,7 +500,7 @@ def test_names_of_areas_are_read_once_an_hour(
 
 
 @pytest.fixture
-def cached(core: Core, wire: InProcess, tmp_path: Path) -> Callable[[], int]:
+def cached(core: Core, tmp_path: Path) -> Callable[[], int]:
     """How many leases a template finds that accepts a list of five minutes ago."""
 
     def count() -> int:
@@ -1199,6 +1199,10 @@ def test_a_lease_that_expires_during_a_replacement_is_not_replaced_twice(
     assert paid(core) == 2
 
 
+def refuse(_state: State) -> Any:
+    raise StateError("the disk is full")
+
+
 @pytest.fixture
 def disk_fills_up(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let nothing more be written to the state as soon as the vendor has answered a call."""
@@ -1213,9 +1217,6 @@ def disk_fills_up(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
             return response
 
         monkeypatch.setattr(core, "handle", answer)
-
-    def refuse(_state: State) -> Any:
-        raise StateError("the disk is full")
 
     return after
 
@@ -1245,9 +1246,6 @@ def test_a_result_is_returned_if_the_state_cannot_be_written_after_all_was_done(
     hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     completed = LeaseResult.completed
-
-    def refuse(_state: State) -> Any:
-        raise StateError("the disk is full")
 
     @contextlib.contextmanager
     def then_full(result: LeaseResult, *others: Any) -> Iterator[None]:
