@@ -14,9 +14,9 @@ from collections.abc import Collection
 from functools import partial
 
 from .._api.leases import AllocationParams
-from .._core.errors import CallError, QgError, UncertainOutcomeError
+from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
-from .._reconcile.lost_response import Creation, create_once
+from .._reconcile.lost_response import PARTIAL, Creation, create_once
 from .backend import is_refused
 from .earlier_calls import described
 from .plan import Origin
@@ -32,6 +32,7 @@ def allocate(session: LeaseSession, number: int, params: AllocationParams, succe
     while missing > 0:
         allocation = Allocation(session, min(missing, session.features.max_per_call), params, origin, until)
         create_once(allocation, session.policy.max_attempts)
+        session.resolve(session.features.get)
         missing -= allocation.found
 
 
@@ -77,19 +78,23 @@ class Allocation(Creation):
         return may_pass(error)
 
     def find_new(self, error: CallError | None) -> bool:
-        """After a failure, read the list until it shows something new."""
-        if error is not None:
-            self.session.poll_new(self.known, self.session.policy.verify_delays)
-        return self.adopt_new()
+        """After a failure, read the list until it shows all that was asked for. A success may give less."""
+        if error is None:
+            return self.adopt_new()
+        self.session.poll_new(self.known, self.asked, self.session.policy.verify_delays)
+        self.adopt_new()
+        return self.found >= self.asked
 
     def adopt_new(self) -> bool:
         self.found = self.session.adopt(self.known, self.asked, self.origin, self.params)
-        if self.found:
-            self.session.resolve(self.session.features.get)
         return bool(self.found)
 
     def has_unlisted(self, error: CallError) -> bool:
-        return self.session.quota_shows_unlisted(self.known)
+        unlisted = self.session.quota_shows_unlisted(self.known, self.asked)
+        self.adopt_new()
+        if 0 < self.found < self.asked and (unlisted or error.effect is Effect.IN_FLIGHT):
+            raise self.uncertain(error, PARTIAL)
+        return unlisted
 
     def is_lost(self, error: CallError) -> bool:
         """Whether the call may have leased something; not if the vendor reported that it failed."""

@@ -122,12 +122,28 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
         if short:
             _make_room(session, first.surplus, short)
         allocate(session, first.missing, desired.params, desired.task_ids)
+        _replace_ended(session, first.keep, desired)
         if not short:
             release(session, first.surplus)
         _check_lifetimes([lease for name, lease in session.new.items() if name not in adopted], session.now(), desired)
     wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
-    result.leases = tuple(oldest_first(lease for name, lease in session.held.items() if name in wanted))
+    found = [lease for name, lease in session.held.items() if name in wanted]
+    result.leases = tuple(oldest_first(lease for lease in found if not session.has_ended(lease)))
     result.missing = max(0, desired.count - len(result.leases))
+    if result.missing and not result.error:
+        result.error = QgError(
+            f"{len(wanted) - len(result.leases)} leases ended while this task waited, so {result.missing} of "
+            f"count={desired.count} are missing. Run it again, or raise keep_alive if the plan allows it."
+        )
+
+
+def _replace_ended(session: LeaseSession, keep: Sequence[Lease], desired: DesiredLeases) -> None:
+    """Allocate as many as ended while this task waited, and fell short of the desired count."""
+    spare = max(0, len(keep) - desired.count)
+    replaced = 0
+    while (ended := sum(map(session.has_ended, keep)) - spare) > replaced:
+        allocate(session, ended - replaced, desired.params, desired.task_ids)
+        replaced = ended
 
 
 def _make_room(session: LeaseSession, surplus: Sequence[Lease], before: Quota) -> None:
@@ -147,6 +163,9 @@ def _make_room(session: LeaseSession, surplus: Sequence[Lease], before: Quota) -
 
 
 def _check_lifetimes(fresh: Sequence[Lease], now: float, desired: DesiredLeases) -> None:
+    if not desired.min_remaining:
+        # Any lifetime will do, also one that the clock of this control node takes for over.
+        return
     short = [
         lease for lease in fresh if (left := lease.remaining(now)) is not None and left < desired.min_remaining * 60
     ]

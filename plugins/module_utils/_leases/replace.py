@@ -18,7 +18,7 @@ from typing import Any
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
 from .._reconcile.converge import may_pass
-from .._reconcile.lost_response import NOTHING_NEW, UNLISTED, try_call, verifying
+from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, try_call, verifying
 from .._store.paid_calls import PaidCall
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
@@ -232,10 +232,10 @@ class VendorReplacement:
                 return
             earlier = tuple(session.pending.get(self._call, ()))
             error = self._send(number, left, known)
-            self._verify(error, known)
+            self._verify(error, known, left)
             if error and not error.may_have_effect:
                 self._settle_refusal(earlier, known)
-            paid += session.adopt(known, left, self._origin, self._params)
+            paid += len(session.new_since(known))
             if error and known == session.names:
                 attempts += 1
                 if attempts >= session.policy.max_attempts or not may_pass(error):
@@ -292,32 +292,32 @@ class VendorReplacement:
             return session.poll(lambda: are_gone(requested), session.policy.lag_delays) or are_gone(reported)
         return True
 
-    def _verify(self, error: CallError | None, known: frozenset[str]) -> None:
+    def _verify(self, error: CallError | None, known: frozenset[str], left: int) -> None:
         """Read how far it got: a response names only the new leases, and a refusal may come when the old ones are gone.
 
-        Returns when the list shows something new, or when what is missing may be allocated, or replaced, again.
+        Returns when the list shows all ``left`` new leases, or when what is missing may be allocated, or replaced,
+        again.
         """
-        session = self._session
+        session, policy = self._session, self._session.policy
         if error and error.details.get("code") is not None and not is_refused(error, session.features.half_way):
             raise error
         may_have_effect = error is None or error.may_have_effect
         in_flight = error is not None and error.effect is Effect.IN_FLIGHT
-        unlisted = False
+        # A success may give less.
+        asked, unlisted = left if error else 1, False
         with verifying(error, self._uncertain):
-            if session.poll_new(known, session.policy.verify_delays[: None if may_have_effect else 1]):
-                return
+            shows_all = session.poll_new(known, asked, policy.verify_delays[: None if may_have_effect else 1])
             # While the call may still be carried out, a lease that is gone may have expired: only new ones count.
-            if may_have_effect and not in_flight:
+            if not shows_all and may_have_effect and not in_flight:
                 # No quota shows a replacement of which the list shows nothing, so the list has more time.
-                has_changed = session.names != known or session.poll(
-                    lambda: session.names != known, session.policy.lag_delays[1:]
-                )
-                unlisted = has_changed and session.names <= known and session.quota_shows_unlisted(known)
+                shows_all = session.poll_new(known, asked, policy.lag_delays[1:])
+                unlisted = not shows_all and session.names != known and session.quota_shows_unlisted(known, asked)
+            new = session.adopt(known, left, self._origin, self._params)
         if unlisted:
-            raise self._uncertain(error, UNLISTED)
+            raise self._uncertain(error, PARTIAL if new else UNLISTED)
         # Never sent again: what has succeeded, and what may still be carried out.
-        if in_flight or (error is None and session.names == known):
-            raise self._uncertain(error, NOTHING_NEW)
+        if (in_flight and not shows_all) or (error is None and session.names == known):
+            raise self._uncertain(error, PARTIAL if new else NOTHING_NEW)
 
     def _uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
         return self._session.uncertain(error, "leases were replaced", reason, endpoint=self._call)

@@ -48,6 +48,7 @@ class LeaseSession(Session[Lease]):
         self.release_in_flight = False
         #: The names of leases that were reported as released, and that the vendor's list still showed at the end.
         self.unconfirmed: set[str] = set()
+        self._began = self.now()
 
     @property
     def names(self) -> frozenset[str]:
@@ -78,6 +79,10 @@ class LeaseSession(Session[Lease]):
         """Whether a lease that was listed at a time has ended after it. One that was past its deadline then has not."""
         before, left = lease.remaining(at), lease.remaining(self.now())
         return self.features.ends_at_deadline and before is not None and left is not None and left <= 0 < before
+
+    def has_ended(self, lease: Lease) -> bool:
+        """Whether a lease has ended by itself since this run began."""
+        return self._ended_since(self._began, lease)
 
     @contextlib.contextmanager
     def recorded(self, *args: Any, **kwargs: Any) -> Iterator[None]:
@@ -144,8 +149,13 @@ class LeaseSession(Session[Lease]):
         return self.api.quota()
 
     def balance(self, quota: Quota) -> int:
-        """The channels that are free or carry a listed lease; of a plan by volume, what was left before this run."""
-        return quota.available + len(self.held if quota.balance is None else self.new)
+        """The channels that are free or carry a listed lease; of a plan by volume, what was left before this run.
+
+        A lease that has ended gave its channel back, also if a list that lags still shows it.
+        """
+        if quota.balance is None:
+            return quota.available + sum(not self.has_ended(lease) for lease in self.held.values())
+        return quota.available + len(self.new.keys() | self.new_since({lease.name for lease in self.before}))
 
     def wait_for_channels(self, wanted: int, *, wait: bool) -> Quota | None:
         """Return the quota, with ``wait`` once it has room for N more leases, or when it certainly will not."""
@@ -175,27 +185,30 @@ class LeaseSession(Session[Lease]):
         """Of a plan by volume, the balance does not show later which of its leases have ended since."""
         return None if self.by_volume else self.balance_before
 
-    def quota_shows_unlisted(self, known: Collection[str]) -> bool:
+    def quota_shows_unlisted(self, known: Collection[str], asked: int) -> bool:
         """Whether channels stay taken by leases that the list does not show, for as long as the list may lag.
 
-        False as soon as the list shows something new, or accounts for all channels. Without a quota, only the list can
-        show anything, and is polled for as long.
+        False as soon as the list shows all that were asked for, or accounts for all channels. Without a quota, only the
+        list can show anything, and is polled for as long.
         """
         for delay in self.policy.lag_delays:
-            if delay and self.poll_new(known, [delay]):
+            if delay and self.poll_new(known, asked, [delay]):
                 return False
             quota = self.quota()
             if quota is None:
-                self.poll_new(known, self.policy.lag_delays[1:])
+                self.poll_new(known, asked, self.policy.lag_delays[1:])
                 return False
             expected = quota.total if self.balance_before is None else self.balance_before
             if self.balance(quota) >= expected:
                 return False
         return True
 
-    def poll_new(self, known: Collection[str], delays: Iterable[float]) -> bool:
-        """Read the list after each delay until it shows something new; whether it does."""
-        return self.poll(lambda: bool(self.new_since(known)), delays)
+    def poll_new(self, known: Collection[str], asked: int, delays: Iterable[float]) -> bool:
+        """Read the list after each delay until it shows all that were asked for; whether it does.
+
+        It may show one after the other, and a lease of another client before them.
+        """
+        return self.poll(lambda: len(self.new_since(known)) >= asked, delays)
 
 
 @dataclass

@@ -22,6 +22,7 @@ from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, Wa
 ACCEPTED = "The vendor reports success."
 #: Why the effect of a call is unknown: what the list and the quota show.
 NOTHING_NEW = "{list} shows nothing new so far."
+PARTIAL = "{list} shows only a part of it so far."
 UNLISTED = "the quota has fewer free channels than {list} accounts for."
 NO_TIME = "{list} shows nothing so far, and max_wait leaves no time to read it again."
 EARLIER_ATTEMPT = "an earlier attempt without a response may be the reason."
@@ -40,7 +41,7 @@ class Creation(abc.ABC):
 
     @abc.abstractmethod
     def find_new(self, error: CallError | None) -> bool:
-        """Read the list, if necessary several times, until it shows something new; adopts it. Whether it does."""
+        """Read the list, if necessary several times, and adopt what is new; whether the effect of the call is known."""
 
     @abc.abstractmethod
     def adopt_new(self) -> bool:
@@ -48,7 +49,10 @@ class Creation(abc.ABC):
 
     @abc.abstractmethod
     def has_unlisted(self, error: CallError) -> bool:
-        """Whether the quota, or time, cannot exclude an effect that the list does not show."""
+        """Whether the quota, or time, cannot exclude an effect that the list does not show.
+
+        Raises an error of :meth:`uncertain` if the list shows a part of what a call did, and may yet show more.
+        """
 
     @abc.abstractmethod
     def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:

@@ -65,7 +65,9 @@ class ProxyKey:
     def visible_lists(self, now: float) -> ListSnapshot:
         """Return the content of the lists as the API shows it. No list shows a lease after its deadline."""
         visible = self.history.at(now - self.options.list_lag) or self._current_lists()
-        return replace(visible, leases=tuple(lease for lease in visible.leases if lease.ends > now))
+        since = now - self.options.list_lag - self.options.list_spread
+        leases = [lease for lease in visible.leases if lease.port % 2 == 0 or lease.at <= since]
+        return replace(visible, leases=tuple(lease for lease in leases if lease.ends > now))
 
     def _current_lists(self) -> ListSnapshot:
         return ListSnapshot(tuple(self.whitelist), tuple(self.holdings.leases), tuple(self.holdings.monopolies))

@@ -46,6 +46,7 @@ VALIDATORS: dict[str, Validator] = {
     "dial_seconds": _DURATION,
     "queue_seconds": _DURATION,
     "list_lag": _DURATION,
+    "list_spread": _DURATION,
 }
 
 
@@ -81,6 +82,7 @@ class KeyOptions:
     limit_status: int = 429
     lease_proxies: bool = True
     list_lag: float = 0.0
+    list_spread: float = 0.0
 
     def change(self, values: Mapping[str, Any]) -> None:
         """Change some options; if one of them is wrong, nothing is changed."""

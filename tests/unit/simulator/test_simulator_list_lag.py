@@ -41,6 +41,16 @@ def test_a_list_lag_delays_leases_and_whitelist_but_not_the_quota(core: Core) ->
     assert call(core, "/whitelist/query")["Data"] == ["203.0.113.6"]
 
 
+def test_a_spread_list_shows_the_leases_of_one_call_one_after_the_other(core: Core) -> None:
+    core.keys[KEY].configure({"options": {"list_lag": 3, "list_spread": 5}})
+    call(core, "/allocate", Num="2")
+    core.clock.advance(3)
+    assert call(core, "/query")["TotalNum"] == 1
+    core.clock.advance(5)
+    assert call(core, "/query")["TotalNum"] == 2
+    assert call(core, "/info/quota")["Used"] == 2
+
+
 def test_a_list_lag_delays_monopolies(core: Core) -> None:
     core.keys[KEY].configure({"plan": {"kind": "exclusive_occupancy"}, "options": {"list_lag": 3}})
     call(core, "/monopolies", "POST", Num="1")

@@ -11,7 +11,7 @@ import datetime
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from in_process import KEY, InProcess, Killed, books, calls, client, configure, fault, lease_client
+from in_process import KEY, InProcess, Killed, LateCall, books, calls, client, configure, fault, lease_client
 from simulator.clock import Clock
 from simulator.core import Core
 
@@ -919,15 +919,16 @@ def test_a_refusal_after_a_lost_response_is_uncertain_without_a_quota(
 
 
 @pytest.fixture
-def lagging(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let the list show leases only so many seconds after they were paid for."""
+def lagging(core: Core, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the list show leases only so many seconds after they were paid for, but a few at once (by their places)."""
     handle = core.handle
 
-    def lag(seconds: float) -> None:
+    def lag(seconds: float, at_once: Collection[int] = ()) -> None:
         def slow(method: str, path: str, parameters: dict[str, str]) -> Any:
             status, body = handle(method, path, parameters)
             if path == "/query" and body:
-                seen = {one.ip for one in books(core).leases if one.at + seconds <= core.clock.now()}
+                now, leased = core.clock.now(), enumerate(books(core).leases)
+                seen = {one.ip for place, one in leased if place in at_once or one.at + seconds <= now}
                 tasks = [
                     {**task, "Data": [item for item in task["Data"] if item["IP"] in seen]}
                     for task in body.get("TaskList", [])
@@ -981,6 +982,128 @@ def test_leases_that_are_listed_late_are_adopted_without_a_quota(
     outcome = hold(3)
     assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 3)
     assert calls(core, *WRITING) == ["/allocate"]
+
+
+@pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}, {}])
+@pytest.mark.parametrize("seconds", [3.0, 8.0, 30.0])
+def test_leases_of_a_lost_response_that_are_listed_one_after_the_other_are_paid_for_once(
+    core: Core, hold: Callable[..., Any], lagging: Callable[..., None], plan: dict[str, Any], seconds: float
+) -> None:
+    if plan:
+        configure(core, plan=plan)
+    else:
+        fault(core, {"path": "/info/quota", "kind": "code", "code": -15, "times": -1})
+    lagging(seconds, at_once=[0])
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(3)
+    assert (outcome.error, len(outcome.allocated), paid(core)) == (None, 3, 3)
+    assert calls(core, *WRITING) == ["/allocate"]
+
+
+def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(
+    core: Core, hold: Callable[..., Any], lagging: Callable[..., None]
+) -> None:
+    configure(core, plan={"channels": 9})
+    lagging(8)
+    core.handle("GET", "/allocate", {"Key": KEY, "Num": "1"})
+    core.clock.advance(5)
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(3)
+    assert (outcome.error, paid(core)) == (None, 1 + 3)
+
+
+@pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}])
+def test_a_part_of_the_leases_of_a_lost_response_is_reported_and_the_rest_is_not_leased_again(
+    core: Core, hold: Callable[..., Any], lagging: Callable[..., None], plan: dict[str, Any]
+) -> None:
+    configure(core, plan=plan)
+    lagging(3600, at_once=[0])
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(3)
+    assert isinstance(outcome.error, UncertainOutcomeError)
+    assert (len(outcome.allocated), outcome.missing, paid(core)) == (1, 2, 3)
+    assert calls(core, *WRITING) == ["/allocate"]
+
+
+def test_a_call_that_the_vendor_is_half_way_through_is_uncertain_and_completed_by_the_next_run(
+    core: Core, wire: InProcess, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(core, plan={"channels": 9})
+    late = wire.carry_out_late
+
+    def in_parts(call: LateCall) -> None:
+        at, method, path, parameters = call
+        for number, seconds in ((1, 0), (3, 16)):
+            part = (at + seconds, method, path, {**parameters, "Num": str(number)})
+            if seconds:
+                monkeypatch.setattr(wire, "carry_out_late", late)
+                wire.under_way.append(part)
+            else:
+                late(part)
+
+    monkeypatch.setattr(wire, "carry_out_late", in_parts)
+    wire.late = ("/allocate", 9)
+    outcome = hold(4)
+    assert isinstance(outcome.error, UncertainOutcomeError)
+    assert "shows only a part of it so far" in outcome.error.message
+    assert (len(outcome.allocated), outcome.missing) == (1, 3)
+    again = hold(4)
+    assert (again.error, len(again.leases), paid(core)) == (None, 4, 4)
+
+
+def test_a_lease_that_ends_while_another_one_is_lost_does_not_hide_it_from_the_quota(
+    core: Core, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(core, plan={"channels": 9})
+    hold(1, params=AllocationParams(keep_alive=1))
+    core.clock.advance(58)
+    before = core.handle("GET", "/query", {"Key": KEY, "Detail": "1"})
+    handle, until = core.handle, core.clock.now() + 20
+
+    def late(method: str, path: str, parameters: dict[str, str]) -> Any:
+        return before if path == "/query" and core.clock.now() < until else handle(method, path, parameters)
+
+    monkeypatch.setattr(core, "handle", late)
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(1, min_remaining=1, params=AllocationParams(keep_alive=3))
+    assert (outcome.error, len(outcome.leases), paid(core)) == (None, 1, 1 + 1)
+
+
+def test_a_lease_that_ends_while_the_task_waits_is_not_counted(
+    core: Core, wire: InProcess, hold: Callable[..., Any], tmp_path: Path
+) -> None:
+    configure(core, plan={"channels": 9})
+    terms: dict[str, Any] = {"min_remaining": 1, "params": AllocationParams(keep_alive=2)}
+    hold(1, **terms)
+    core.clock.advance(58)
+    api = lease_client(core, tmp_path / "a", 300, wire)
+    api.rate_limiter.block(api.key_digest, "/allocate", 70)
+    outcome = ensure_leases(api, DesiredLeases(2, **terms))
+    assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 2)
+    assert {one.ip for one in outcome.leases} == {one.ip for one in books(core).leases}
+    assert paid(core) == 3
+
+
+def test_new_leases_that_end_while_the_rest_is_waited_for_are_missing(
+    core: Core, wire: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than one call is needed, and the vendor's limit is reached between them."""
+    configure(core, plan={"channels": 300})
+    api = lease_client(core, tmp_path / "a", 300, wire)
+    get, calls_made = api.get, itertools.count()
+
+    def limited(*arguments: Any, **named: Any) -> Any:
+        if next(calls_made):
+            api.rate_limiter.block(api.key_digest, "/allocate", 70)
+        return get(*arguments, **named)
+
+    monkeypatch.setattr(api, "get", limited)
+    outcome = ensure_leases(api, DesiredLeases(120, params=AllocationParams(keep_alive=1)))
+    assert (len(outcome.leases), outcome.missing, paid(core)) == (20, 100, 120)
+    assert outcome.error.message == (
+        "100 leases ended while this task waited, so 100 of count=120 are missing. Run it again, or raise keep_alive "
+        "if the plan allows it."
+    )
 
 
 def test_a_call_that_was_lost_on_its_way_is_repeated_at_once(core: Core, hold: Callable[..., Any]) -> None:
@@ -1037,6 +1160,37 @@ def test_a_replacement_whose_new_leases_are_listed_late_is_paid_for_once(
     lagging(seconds)
     outcome = rotate(kind)
     assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, 3, 3)
+    assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
+
+
+@pytest.mark.parametrize("seconds", [3.0, 8.0, 30.0])
+@pytest.mark.parametrize("plan", [{"channels": 9}, {"channels": 3}, {"billing": "volume", "balance": 9}])
+def test_a_replacement_whose_new_leases_are_listed_one_after_the_other_is_paid_for_once(
+    core: Core,
+    hold: Callable[..., Any],
+    rotate: Callable[..., Any],
+    lagging: Callable[..., None],
+    plan: dict[str, Any],
+    seconds: float,
+) -> None:
+    configure(core, plan=plan)
+    hold(3)
+    lagging(seconds, at_once=[0])
+    outcome = rotate()
+    assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, 3, 3)
+    assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
+
+
+def test_a_replacement_of_which_only_a_part_is_ever_listed_is_uncertain(
+    core: Core, hold: Callable[..., Any], rotate: Callable[..., Any], lagging: Callable[..., None]
+) -> None:
+    configure(core, plan={"channels": 9})
+    hold(3)
+    core.clock.advance(3600 - 600)
+    lagging(3600, at_once=[0])
+    outcome = rotate()
+    assert isinstance(outcome.error, UncertainOutcomeError)
+    assert len(outcome.allocated) == 1
     assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
 
 
