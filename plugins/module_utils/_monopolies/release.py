@@ -100,8 +100,8 @@ class _Release(Batch):
         with contextlib.suppress(CallError, WaitBudgetExceeded):
             if session.poll(lambda: not shown, session.policy.lag_delays, read):
                 return
-            session.api.reported_monopolies.forget(shown)
             result.released = [uuid for uuid in result.released if uuid not in shown]
+            session.api.reported_monopolies.forget(shown)
 
     def verify(self, todo: Sequence[str], error: QgError | None) -> None:
         """Count the resources as released that the list does not show any more."""

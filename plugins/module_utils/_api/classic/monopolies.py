@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from ..._store.directory import StateError
 from ..._store.reported import MONOPOLIES, ReportedChanges
 from ..exchange import Sending
 from ..leases import ISP_NUMBERS
@@ -71,5 +72,7 @@ class MonopolyCalls(ClassicClient):
         """
         named = self._call(endpoints.MONOPOLIES_RELEASE, {"UUIDs": ",".join(uuids)}, released_monopolies)
         released = list(uuids) if named is None else [uuid for uuid in uuids if uuid in named]
-        self.reported_monopolies.record(gone=released)
+        # What was released must be returned, also if it cannot be recorded.
+        with contextlib.suppress(StateError):
+            self.reported_monopolies.record(gone=released)
         return None if named is None else released

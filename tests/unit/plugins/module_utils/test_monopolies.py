@@ -37,8 +37,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session 
     application_params,
     summary,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.monopoly_store import MonopolyStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import ReportedChanges
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -886,6 +889,67 @@ def test_a_release_whose_process_is_killed_after_the_response_counts(
         with pytest.raises(Killed):
             bench.release(None)
     assert len(good(bench.hold(2)).applied) == 2
+
+
+def refuse(*_arguments: Any) -> Any:
+    raise StateError("the disk is full")
+
+
+def state_fails_after(bench: Bench, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing more be written to the state as soon as the vendor has answered a call."""
+    handle = bench.core.handle
+
+    def answer(verb: str, path: str, parameters: dict[str, str]) -> Any:
+        response = handle(verb, path, parameters)
+        if verb == method:
+            monkeypatch.setattr(State, "transaction", refuse)
+        return response
+
+    monkeypatch.setattr(bench.core, "handle", answer)
+
+
+def test_what_was_released_is_returned_if_the_state_cannot_be_written_then(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = bench.hold(2).applied
+    bench.core.clock.advance(13 * HOURS)
+    state_fails_after(bench, "DELETE", monkeypatch)
+    outcome = bench.release(None)
+    assert words(outcome) == "the disk is full"
+    assert (outcome.released, outcome.after, bench.uuids) == (old, [], [])
+    assert outcome.changed
+
+
+def test_what_the_list_still_shows_is_not_returned_as_released_if_the_state_fails(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = bench.hold(2).applied
+    bench.core.clock.advance(13 * HOURS)
+    bench.fault("DELETE", "replace", body={"data": {"odd": 1}})
+    monkeypatch.setattr(ReportedChanges, "forget", refuse)
+    outcome = bench.release(None)
+    assert words(outcome) == "the disk is full"
+    assert (outcome.released, sorted(bench.uuids)) == ([], sorted(old))
+    assert not outcome.changed
+
+
+def test_an_application_that_was_accepted_counts_if_the_state_cannot_be_written_then(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state_fails_after(bench, "POST", monkeypatch)
+    outcome = bench.hold(2)
+    assert "the disk is full" in words(outcome)
+    assert outcome.changed
+
+
+def test_a_redial_that_was_accepted_counts_if_the_state_cannot_be_written_then(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = ready(bench)
+    state_fails_after(bench, "PUT", monkeypatch)
+    outcome = bench.redial()
+    assert words(outcome) == "the disk is full"
+    assert [one.uuid for one in outcome.redialled] == old
 
 
 def test_a_lost_release_that_the_list_shows_late_is_not_reported_as_refused(bench: Bench) -> None:
