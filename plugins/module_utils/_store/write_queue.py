@@ -22,6 +22,9 @@ Decisions:
   leader that is stopped (SIGSTOP) ends the wait at ``max_wait``, because it may never go on.
 - A process that is killed while it waits delays the next leader for :data:`RENEW_TIMEOUT` at most.
 - A process that is slower than that, or stopped, is written for by a later leader, or writes for itself.
+- A result is for the submission that its leader has read, and not for a later one of the same host, also if that asks
+  for the same: the leader may have read the whitelist before it, or failed with less time than it allows. The change
+  that the leader made for the earlier one is then only in the leader's summary.
 - The queue does not know what a write costs: each leader reports its own calls.
 - Whether the store is SQLite and flock, or a server, is hidden behind :class:`Store`.
 """
@@ -32,7 +35,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +85,8 @@ class WriteRequest:
     """A request, of a host of a run of Ansible and its inventory, or else of a task of its own.
 
     ``payload`` says what to change, as JSON that the queue does not interpret. ``seen`` are addresses that an earlier
-    leader intended to change for it. An ``exclusive`` request is never written together with others.
+    leader intended to change for it. An ``exclusive`` request is never written together with others. ``enqueued_at``
+    (Unix time) identifies the submission if the request was read from the queue.
     """
 
     payload: Mapping[str, Any]
@@ -94,6 +98,7 @@ class WriteRequest:
     inventory: str = ""
     seen: tuple[str, ...] = ()
     exclusive: bool = False
+    enqueued_at: float | None = field(default=None, compare=False)
 
 
 #: Writes for a request, the first, and for as many of the others as are compatible with it. Returns a result for the id
@@ -108,7 +113,7 @@ _ENQUEUE = upsert(
         *("enqueued_at", "renewed_at", "result", "no_op"),
     ),
 )
-_COLUMNS = "id, run, host, inventory, payload, max_wait, timeout, seen, renewed_at"
+_COLUMNS = "id, run, host, inventory, payload, max_wait, timeout, seen, enqueued_at, renewed_at"
 
 
 class _RequestTable:
@@ -148,13 +153,9 @@ class _RequestTable:
         rows = self.store.rows("SELECT result FROM write_requests WHERE id = ?", request.id)
         return self.store.decoded(rows[0][0]) if rows and rows[0][0] is not None else None
 
-    def record_intent(self, seen: Mapping[str, Collection[str]]) -> None:
+    def record_intent(self, seen: Iterable[tuple[WriteRequest, Collection[str]]]) -> None:
         """Keep what is about to be changed for each request, so that the next leader can report it if this one dies."""
-        with self.store.transaction() as database:
-            database.executemany(
-                "UPDATE write_requests SET seen = ? WHERE id = ?",
-                [(json.dumps(sorted(ips)), name) for name, ips in seen.items()],
-            )
+        self._update("seen", ((request, sorted(ips)) for request, ips in seen))
 
     def _renew(self, request: WriteRequest) -> None:
         """Show that a process still waits for the result; enqueue a request anew that was dropped meanwhile."""
@@ -194,17 +195,24 @@ class _RequestTable:
     def _rows(self, condition: str, *values: str) -> list[tuple[WriteRequest, float | None]]:
         rows = self.store.rows(f"SELECT {_COLUMNS} FROM write_requests WHERE {condition} ORDER BY enqueued_at", *values)
         found = []
-        for name, run, host, inventory, payload, max_wait, timeout, seen, renewed_at in rows:
+        for name, run, host, inventory, payload, max_wait, timeout, seen, enqueued_at, renewed_at in rows:
             earlier = tuple(self.store.decoded(seen))
             wanted = self.store.decoded(payload)
-            found.append((WriteRequest(wanted, max_wait, timeout, name, run, host, inventory, earlier), renewed_at))
+            request = WriteRequest(
+                *(wanted, max_wait, timeout, name, run, host, inventory, earlier), enqueued_at=enqueued_at
+            )
+            found.append((request, renewed_at))
         return found
 
-    def _save(self, results: Mapping[str, Result]) -> None:
+    def _save(self, requests: Iterable[WriteRequest], results: Mapping[str, Result]) -> None:
+        self._update("result", ((request, results[request.id]) for request in requests if request.id in results))
+
+    def _update(self, column: str, values: Iterable[tuple[WriteRequest, Any]]) -> None:
+        """Set a column (JSON) for requests as they were read from the queue, unless they were submitted anew since."""
         with self.store.transaction() as database:
             database.executemany(
-                "UPDATE write_requests SET result = ? WHERE id = ?",
-                [(json.dumps(result), name) for name, result in results.items()],
+                f"UPDATE write_requests SET {column} = ? WHERE id = ? AND enqueued_at = ?",
+                [(json.dumps(value), request.id, request.enqueued_at) for request, value in values],
             )
 
 
@@ -324,9 +332,10 @@ class WriteQueue(_RequestTable):
         requests = [] if request.exclusive else self._collect(request, batch_window)
         own = next((other for other in requests if other.id == request.id), request)
         others = [other for other in requests if other.id != request.id]
-        results = write([own, *others])
+        batch = [own, *others]
+        results = write(batch)
         if others or enqueued:
-            self._save(results)
+            self._save(batch, results)
             self.purge_stale()
 
     def _collect(self, request: WriteRequest, batch_window: Callable[[], float]) -> list[WriteRequest]:

@@ -225,11 +225,11 @@ class WriteBatch:
                 new = [(host, set(own.ips).intersection(found.first.add)) for host, own in group.hosts.items()]
                 self._registrations(group.inventory).record_intent(new)
         changes = {*found.first.add, *found.first.remove}
-        intended = {
-            request.id: {*request.seen, *changes.intersection(group.relevant_ips(request))}
+        intended = [
+            (request, {*request.seen, *changes.intersection(group.relevant_ips(request))})
             for group in groups
             for request in group.requests
-        }
+        ]
         if len(intended) > 1:
             self._queue.record_intent(intended)
 

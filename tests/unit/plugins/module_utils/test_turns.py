@@ -267,7 +267,7 @@ def _die(directory: str, name: str, record: str, at: str) -> None:
     def write(requests: list[WriteRequest]) -> dict[str, Result]:
         with open(record, "a", encoding="ascii") as file:
             file.write(" ".join(sorted(request.host for request in requests)) + "\n")
-        mine.record_intent({request.id: [*request.payload["ips"], *request.seen] for request in requests})
+        mine.record_intent((request, [*request.payload["ips"], *request.seen]) for request in requests)
         time.sleep(0.2)
         if at == "write":
             os._exit(9)
@@ -298,6 +298,48 @@ def test_processes_that_start_together_write_once_and_survive_a_leader_that_dies
     rounds = record.read_text(encoding="ascii").splitlines()
     assert len(rounds) == 2, "one that died, and one that wrote for all"
     assert set(rounds[1].split()) == set(names)
+
+
+@pytest.mark.parametrize("moment", ["before the intent is recorded", "afterwards"])
+@pytest.mark.parametrize("ips", [[], ["ip-b"]], ids=["another", "the same"])
+def test_a_result_is_not_for_what_a_host_has_submitted_since_its_request_was_read(
+    tmp_path: Path, moment: str, ips: list[str]
+) -> None:
+    """The host's task has ended meanwhile, and its ``rescue`` submits anew: nothing was done for that yet."""
+    again = replace(host("b"), payload={"ips": ips})
+    mine, write = queue(tmp_path), Recorder()
+    for name in "abc":
+        mine.enqueue(host(name))
+
+    def replaced(requests: list[WriteRequest]) -> dict[str, Result]:
+        if moment != "afterwards":
+            queue(tmp_path).enqueue(again)
+        mine.record_intent((request, request.payload["ips"]) for request in requests)
+        if moment == "afterwards":
+            queue(tmp_path).enqueue(again)
+        return write(requests)
+
+    assert submit(mine, host("a"), replaced) is None
+    known = mine.get_for_host("run", "b", "f")
+    assert known is not None
+    assert (known.payload, known.seen, mine.result(again)) == ({"ips": ips}, (), None)
+    assert submit(mine, host("c"), write) == {"ips": ["ip-c"]}
+    assert submit(mine, again) is None, "it writes for itself"
+    assert mine.result(again) == {"ips": ips}
+
+
+def test_a_result_that_needs_no_write_is_kept_while_a_leader_writes_for_an_earlier_request(tmp_path: Path) -> None:
+    mine = queue(tmp_path)
+    for name in "ab":
+        mine.enqueue(host(name))
+
+    def replaced(requests: list[WriteRequest]) -> dict[str, Result]:
+        queue(tmp_path).enqueue(host("b"), result={"ips": ["kept"]})
+        mine.record_intent((request, request.payload["ips"]) for request in requests)
+        return work(requests)
+
+    assert submit(mine, host("a"), replaced) is None
+    assert mine.result(host("b")) == {"ips": ["kept"]}
 
 
 def _wait(directory: str, ready: str) -> None:

@@ -478,3 +478,38 @@ def test_a_host_is_forgotten_only_after_its_address_was_removed(node: Node) -> N
         node.wire.advance(61)
     assert (node.on_list(), remembered(node)) == ([B], [("here", B)])
     assert calls(node.wire.core, ADD, DEL).count(ADD) == 1
+
+
+@pytest.mark.parametrize("path", [QUERY, ADD])
+def test_a_host_that_is_deregistered_while_a_leader_still_registers_it_is_deregistered(
+    node: Node, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Its task has ended before the leader was done, and the task's ``rescue`` takes the opposite decision."""
+    exchange, run, submitted = node.wire._exchange, "1 1 elsewhere", list[str]()
+    present, absent = (HostOptions.parse({**node.params, "state": state}) for state in ("present", "absent"))
+
+    def submit(options: HostOptions, host: str, ip: str) -> None:
+        queue = queue_for(options.api, node.state(), check=False)
+        submit_host(queue, host_request(options, run, host, (ip,)), options, Mode(), None)
+
+    def register(options: HostOptions, host: str) -> dict[str, Any]:
+        queue = queue_for(options.api, node.state(), check=False)
+        found = find_request(queue, options, run, host)
+        assert found is not None
+        return apply_and_report(queue, found, options, Mode())
+
+    def meanwhile(method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
+        if endpoint == path and not submitted:
+            submitted.append("b")
+            node.wire.advance(1)
+            submit(absent, "b", B)
+        return exchange(method, url, form, endpoint)
+
+    for host, ip in (("a", A), ("b", B)):
+        submit(present, host, ip)
+    with monkeypatch.context() as patch:
+        patch.setattr(node.wire, "_exchange", meanwhile)
+        assert register(present, "a")["registered"] == [A]
+    result = register(absent, "b")
+    assert (result["removed"], result["changed"]) == ([B], True)
+    assert (node.on_list(), remembered(node)) == ([A], [("a", A)])
