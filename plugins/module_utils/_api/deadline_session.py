@@ -16,11 +16,12 @@ import http.client
 import io
 import socket
 import threading
-import time
 import traceback
 import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from .._core.clock import elapsed
 
 try:
     import urllib3
@@ -57,13 +58,14 @@ class Limits:
 
     def start(self, timeout: float) -> None:
         """Begin an exchange with this maximum duration in seconds."""
-        self._end = time.monotonic() + timeout
+        # While this machine is suspended, another one may take over and pay: nothing must be sent afterwards.
+        self._end = elapsed() + timeout
         self._bytes_left = self._max_bytes
         self._sent = self.is_past_proxy = False
 
     def remaining(self) -> float:
         """Return the remaining seconds; raises TimeoutError if there are none."""
-        seconds = self._end - time.monotonic()
+        seconds = self._end - elapsed()
         if self.is_cut or seconds <= 0:
             raise TimeoutError
         return seconds

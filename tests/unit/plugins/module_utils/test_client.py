@@ -216,6 +216,26 @@ def test_a_call_that_hangs_before_any_byte_has_an_end(monkeypatch: pytest.Monkey
         Transport(timeout=0.2).send("GET", "https://nowhere.example/x", {"Key": KEY}, "/x")
 
 
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="the clock of Linux that a suspend does not stop")
+def test_nothing_is_sent_after_a_suspend_that_was_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meanwhile, another machine may have taken over, and paid for the same."""
+    resolve, read, suspended = socket.getaddrinfo, time.clock_gettime, list[float]()
+
+    def suspend(*arguments: Any, **named: Any) -> Any:
+        suspended.append(3600.0)
+        return resolve(*arguments, **named)
+
+    def clock(number: int) -> float:
+        return read(number) + (sum(suspended) if number == time.CLOCK_BOOTTIME else 0.0)
+
+    monkeypatch.setattr(socket, "getaddrinfo", suspend)
+    monkeypatch.setattr(time, "clock_gettime", clock)
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(TransportError) as caught:
+        Transport(timeout=1).send("GET", f"http://127.0.0.1:{server.getsockname()[1]}/x", {"Key": KEY}, "/x")
+    assert suspended
+    assert caught.value.effect is Effect.NOT_SENT
+
+
 def test_a_netrc_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("default login me password mine\n", encoding="ascii")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
