@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .sql import count_as_now
+
 if TYPE_CHECKING:
     from .interface import Store
 
@@ -51,11 +53,13 @@ class ReportedChanges:
 
     def record(self, present: Mapping[str, Any] | None = None, gone: Collection[str] = ()) -> None:
         """Record the changes in a response: resources that are held now, with their items, and released ones."""
-        now = self.state.now()
         rows = [(name, 1, json.dumps(item)) for name, item in (present or {}).items()]
         rows += [(name, 0, "null") for name in gone]
         with self.state.transaction() as database:
-            database.execute("DELETE FROM reported WHERE at NOT BETWEEN ? AND ?", (now - LIST_LAG, now))
+            # Read in the transaction: another process may have written while this one waited for it.
+            now = self.state.now()
+            count_as_now(database, "reported", "at", now)
+            database.execute("DELETE FROM reported WHERE at < ?", (now - LIST_LAG,))
             database.executemany(
                 "INSERT INTO reported (name, present, item, key, resource, at) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (key, resource, name) DO UPDATE SET reversed = CASE "
@@ -74,15 +78,7 @@ class ReportedChanges:
 
     def gone(self) -> frozenset[str]:
         """Return the names that were reported as released, for names that are never reused: no list has to agree."""
-        now = self.state.now()
-        rows = self.state.rows(
-            "SELECT name FROM reported WHERE key = ? AND resource = ? AND present = 0 AND at > ? AND at <= ?",
-            self.key,
-            self.resource,
-            now - LIST_LAG,
-            now,
-        )
-        return frozenset(row[0] for row in rows)
+        return frozenset(name for name, present, *_rest in self._recent() if not present)
 
     def correct(
         self,
@@ -97,16 +93,7 @@ class ReportedChanges:
         A change that reversed an earlier one is not deleted, since the list may still show the state before both, and
         then the state between them. Nor is a release deleted because one list lacks the name, since it may be wrong.
         """
-        now = self.state.now()
-        rows = self.state.rows(
-            "SELECT name, present, item, at, reversed FROM reported WHERE key = ? AND resource = ? "
-            "AND at > ? AND at <= ?",
-            self.key,
-            self.resource,
-            now - LIST_LAG,
-            now,
-        )
-        rows = [row for row in rows if concerns(row[0])]
+        rows = [row for row in self._recent() if concerns(row[0])]
         if not rows:
             return Correction({}, frozenset())
         shown = set(listed)
@@ -126,3 +113,18 @@ class ReportedChanges:
             {name: self.state.decoded(item) for name, present, item, *_rest in rows if present and name not in shown},
             frozenset(name for name, present, *_rest in rows if not present and name in shown),
         )
+
+    def _recent(self) -> list[tuple[Any, ...]]:
+        """Return the reports that still count: rows of name, present, item, at and reversed."""
+        query = (
+            "SELECT name, present, item, at, reversed FROM reported "
+            "WHERE key = ? AND resource = ? AND at > ? ORDER BY at"
+        )
+        now = self.state.now()
+        rows = self.state.rows(query, self.key, self.resource, now - LIST_LAG)
+        if rows and rows[-1][3] > now:
+            with self.state.transaction() as database:
+                now = self.state.now()
+                count_as_now(database, "reported", "at", now)
+            rows = self.state.rows(query, self.key, self.resource, now - LIST_LAG)
+        return rows

@@ -10,6 +10,10 @@ This file is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .interface import Connection
 
 
 def upsert(table: str, key: Sequence[str], columns: Sequence[str]) -> str:
@@ -23,3 +27,11 @@ def upsert(table: str, key: Sequence[str], columns: Sequence[str]) -> str:
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {replaced}"
     )
+
+
+def count_as_now(database: Connection, table: str, column: str, now: float) -> None:
+    """Let rows that were written in the future, so before the clock was set back, count as written now.
+
+    How long ago that was is unknown. So a row counts for no longer than its usual time from now on.
+    """
+    database.execute(f"UPDATE {table} SET {column} = ? WHERE {column} > ?", (now, now))

@@ -972,6 +972,18 @@ def test_leases_that_are_never_listed_are_not_leased_again(
     assert paid(core) == 3
 
 
+@pytest.mark.parametrize("step", [1.0, 3600.0])
+def test_leases_are_not_leased_again_if_the_clock_is_set_back_before_they_are_listed(
+    core: Core, hold: Callable[..., Any], lagging: Callable[[float], None], step: float
+) -> None:
+    configure(core, plan={"channels": 9})
+    lagging(30)
+    hold(2)
+    core.clock.advance(-step)
+    outcome = hold(2)
+    assert (outcome.error, len(outcome.leases), paid(core)) == (None, 2, 2)
+
+
 @pytest.mark.parametrize("seconds", [8.0, 30.0])
 def test_leases_that_are_listed_late_are_adopted_without_a_quota(
     core: Core, hold: Callable[..., Any], lagging: Callable[[float], None], seconds: float
