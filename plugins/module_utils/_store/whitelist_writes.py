@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .reported import LIST_LAG
+from .sql import count_as_now
 
 if TYPE_CHECKING:
     from .interface import Store
@@ -53,10 +54,11 @@ class WhitelistWrites:
 
     def record(self, ips: Collection[str], *, present: bool, timeout: float) -> int:
         """Record a call that is about to be sent; returns its number."""
-        now = self._state.now()
         with self._state.transaction() as database:
             self._state.confirm_locks()
-            database.execute("DELETE FROM whitelist_writes WHERE sent + timeout < ? OR sent > ?", _bounds(now))
+            now = self._state.now()
+            count_as_now(database, "whitelist_writes", "sent", now)
+            database.execute("DELETE FROM whitelist_writes WHERE sent + timeout < ?", (now - LIST_LAG,))
             row = database.execute(
                 "INSERT INTO whitelist_writes (key, present, ips, sent, timeout) VALUES (?, ?, ?, ?, ?)",
                 (self._key, present, json.dumps(sorted(ips)), now, timeout),
@@ -97,14 +99,16 @@ class WhitelistWrites:
         """Return the calls whose result is unknown and that are not settled by time."""
         query = (
             "SELECT present, ips, sent, timeout FROM whitelist_writes "
-            "WHERE key = ? AND sent + timeout >= ? AND sent <= ?"
+            "WHERE key = ? AND sent + timeout >= ? ORDER BY sent"
         )
+        now = self._state.now()
+        rows = self._state.rows(query, self._key, now - LIST_LAG)
+        if rows and rows[-1][2] > now:
+            with self._state.transaction() as database:
+                now = self._state.now()
+                count_as_now(database, "whitelist_writes", "sent", now)
+            rows = self._state.rows(query, self._key, now - LIST_LAG)
         return [
             WhitelistWrite(bool(present), frozenset(self._state.decoded(ips)), sent, timeout)
-            for present, ips, sent, timeout in self._state.rows(query, self._key, *_bounds(self._state.now()))
+            for present, ips, sent, timeout in rows
         ]
-
-
-def _bounds(now: float) -> tuple[float, float]:
-    """Return the times between which a call counts; a later one is from before the clock was set back."""
-    return now - LIST_LAG, now + LIST_LAG

@@ -19,8 +19,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.applier import SETTLE_POLL
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
     HostOptions,
@@ -264,6 +266,21 @@ def test_a_lost_removal_that_takes_effect_late_takes_nothing_that_was_added_sinc
     result = node.task([A])
     assert "failed" not in result
     assert node.on_list() == [A]
+    node.wire.advance(600)
+    assert node.on_list() == [A]
+
+
+@pytest.mark.parametrize("step", [1, 61, 86400])
+def test_a_lost_removal_is_waited_for_if_the_clock_is_set_back(node: Node, step: int) -> None:
+    node.task([A])
+    node.wire.late = (DEL, 12)
+    node.task([A], "absent", max_wait=0.0)
+    node.wire.core.clock.advance(-step)
+    node.wire.under_way = [(due - step, *call) for due, *call in node.wire.under_way]
+    began = node.wire.core.clock.now()
+    result = node.task([A])
+    assert "failed" not in result
+    assert node.wire.core.clock.now() - began < LIST_LAG + node.wire.timeout + SETTLE_POLL
     node.wire.advance(600)
     assert node.on_list() == [A]
 
