@@ -48,11 +48,11 @@ class LeaseClient(KeyClient):
             {lease.name for lease in listed}, lambda name: concerns(json.loads(name)[0])
         )
         gone = late.gone.difference(doubted)
-        missing = [Lease.from_item(item, task) for task, item in late.missing.values()]
         now = self.rate_limiter.state.now()
+        missing = ((Lease.from_item(one.item[1], one.item[0]), one.at) for one in late.missing.values())
         return [
             *(lease for lease in listed if lease.name not in gone),
-            *(lease for lease in missing if (lease.remaining(now) or 1) > 0),
+            *(lease for lease, at in missing if not lease.has_ended_since(at, now)),
         ]
 
     def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:

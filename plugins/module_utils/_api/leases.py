@@ -136,6 +136,13 @@ class Lease:
         """Return the remaining seconds; None if the deadline cannot be read."""
         return None if self.expires is None else self.expires.timestamp() - now
 
+    def has_ended_since(self, at: float, now: float) -> bool:
+        """Whether the deadline of a lease that was held at a time has passed after it.
+
+        If it was past already, the clocks differ, or it is not in the time zone that is assumed, and shows no end.
+        """
+        return self.expires is not None and at < self.expires.timestamp() <= now
+
     def described(self, now: float) -> dict[str, Any]:
         """Return the lease for results and events, with the remaining time in whole seconds, at least 0."""
         remaining = self.remaining(now)

@@ -36,10 +36,18 @@ CREATE TABLE IF NOT EXISTS reported (
 
 
 @dataclass(frozen=True)
-class Correction:
-    """The differences of a list from reported changes: ``missing`` resources with their items, and ``gone`` ones."""
+class ReportedResource:
+    """A resource that is held since ``at`` (Unix time), with its data in the response."""
 
-    missing: Mapping[str, Any]
+    item: Any
+    at: float
+
+
+@dataclass(frozen=True)
+class Correction:
+    """The differences of a list from reported changes: ``missing`` resources, and the names of ``gone`` ones."""
+
+    missing: Mapping[str, ReportedResource]
     gone: frozenset[str]
 
 
@@ -110,7 +118,11 @@ class ReportedChanges:
                     caught_up,
                 )
         return Correction(
-            {name: self.state.decoded(item) for name, present, item, *_rest in rows if present and name not in shown},
+            {
+                name: ReportedResource(self.state.decoded(item), at)
+                for name, present, item, at, _reversed in rows
+                if present and name not in shown
+            },
             frozenset(name for name, present, *_rest in rows if not present and name in shown),
         )
 

@@ -42,6 +42,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
     WaitBudgetExceeded,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases, matching_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import (
     DesiredLeases,
@@ -984,6 +985,45 @@ def test_leases_are_not_leased_again_if_the_clock_is_set_back_before_they_are_li
     assert (outcome.error, len(outcome.leases), paid(core)) == (None, 2, 2)
 
 
+@pytest.fixture
+def client_ahead(core: Core, wire: InProcess, tmp_path: Path) -> Callable[[float], LeaseBackend]:
+    """A client on a control node whose clock is ahead of the vendor's by so many seconds."""
+
+    def ahead(seconds: float) -> LeaseBackend:
+        api = lease_client(core, tmp_path / "a", 300, wire)
+        api.rate_limiter.state.now = lambda: core.clock.now() + seconds
+        return api
+
+    return ahead
+
+
+@pytest.mark.parametrize("seconds", [60.0, 90.0, 86400.0])
+def test_new_leases_whose_deadline_is_past_on_this_control_node_are_not_leased_again(
+    core: Core,
+    client_ahead: Callable[[float], LeaseBackend],
+    lagging: Callable[[float], None],
+    seconds: float,
+) -> None:
+    configure(core, plan={"channels": 9})
+    lagging(30)
+    desired = DesiredLeases(2, AllocationParams(keep_alive=1))
+    assert len(ensure_leases(client_ahead(seconds), desired).allocated) == 2
+    core.clock.advance(20)
+    outcome = ensure_leases(client_ahead(seconds), desired)
+    assert (outcome.error, len(outcome.leases), paid(core)) == (None, 2, 2)
+
+
+def test_a_new_lease_that_the_list_never_shows_is_held_until_its_deadline(
+    client_ahead: Callable[[float], LeaseBackend], core: Core, lagging: Callable[[float], None]
+) -> None:
+    lagging(3600)
+    ensure_leases(client_ahead(30), DesiredLeases(2, AllocationParams(keep_alive=1)))
+    core.clock.advance(29)
+    assert len(client_ahead(30).list()) == 2
+    core.clock.advance(1)
+    assert client_ahead(30).list() == []
+
+
 @pytest.mark.parametrize("seconds", [8.0, 30.0])
 def test_leases_that_are_listed_late_are_adopted_without_a_quota(
     core: Core, hold: Callable[..., Any], lagging: Callable[[float], None], seconds: float
@@ -1615,6 +1655,30 @@ def test_a_replacement_of_named_leases_that_was_interrupted_is_continued(
     assert not ips & {one.ip for one in books(core).leases}
     core.journal.clear()
     assert (run().error, calls(core, *WRITING)) == (None, [])
+
+
+@pytest.mark.parametrize(("ahead", "after", "held"), [(400.0, 0.0, 3), (0.0, 0.0, 3), (0.0, 400.0, 0)])
+def test_an_interrupted_replacement_allocates_no_successor_of_a_lease_that_has_ended_since(
+    core: Core,
+    client_ahead: Callable[[float], LeaseBackend],
+    killed_at: Callable[..., None],
+    ahead: float,
+    after: float,
+    held: int,
+) -> None:
+    params = AllocationParams(keep_alive=5)
+    ensure_leases(client_ahead(ahead), DesiredLeases(3, params))
+    ips = {one.ip for one in books(core).leases}
+
+    def run() -> Any:
+        return replace_leases(client_ahead(ahead), lambda one: one.ip in ips, None, params)
+
+    killed_at("/allocate", carried_out=False)
+    with pytest.raises(Killed):
+        run()
+    core.clock.advance(after)
+    assert run().error is None
+    assert len(books(core).leases) == held
 
 
 def test_a_successor_is_not_paid_twice_if_the_run_that_continues_a_replacement_is_interrupted_as_well(
