@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from .._core.errors import OptionError
 from .._core.waiting import WaitBudget
 
 if TYPE_CHECKING:
-    from .interface import Store
+    from .interface import Connection, Store
 
 #: Seconds added to the minute, for clocks that are slewed while we wait.
 CLOCK_SLACK = 0.1
@@ -34,6 +35,8 @@ MAX_BLOCK = 3600
 JITTER = 1 / 6
 #: The maximum sleep, as a share of the minute: a slot of another process may expire early.
 MAX_SLEEP_SHARE = 1 / 12
+#: The size of a slot's number in bits, so large that no two are the same.
+ID_BITS = 62
 
 #: rate_calls: a row per call that takes a slot until ``expires_at`` (Unix time). It counts as ``amount`` calls.
 #: ``written_at`` is the Unix time of the row, which shows that the clock was set back since.
@@ -63,6 +66,16 @@ def minute_seconds() -> float:
     return seconds
 
 
+@dataclass(frozen=True)
+class Slot:
+    """A slot that was taken for a call, with all that is needed to take it again."""
+
+    id: int
+    key: str
+    endpoint: str
+    amount: int
+
+
 @dataclass
 class RateLimiter:
     """The slots of the vendor's rate limits, shared by all processes that use the same state directory."""
@@ -72,10 +85,10 @@ class RateLimiter:
 
     def try_acquire(
         self, key: str, endpoint: str, limit: int, timeout: float, amount: int = 1
-    ) -> tuple[int | None, float]:
+    ) -> tuple[Slot | None, float]:
         """Take a slot for one call of at most ``timeout`` seconds.
 
-        Returns its number, or the seconds until one may be free. ``amount`` is what the call counts for, where the
+        Returns it, or the seconds until one may be free. ``amount`` is what the call counts for, where the
         vendor does not count calls.
         """
         with self.state.transaction() as database:
@@ -99,15 +112,14 @@ class RateLimiter:
             ).fetchone()
             if used and used + amount > limit:
                 return None, float(first) - now
+            # SQLite gives the number of a deleted row to a new one, which a late answer would then shorten.
+            slot = Slot(secrets.randbits(ID_BITS), key, endpoint, amount)
             # If this process dies now, its slot lasts for as long as its call could have taken.
-            row = database.execute(
-                "INSERT INTO rate_calls (key, endpoint, expires_at, amount, written_at) VALUES (?, ?, ?, ?, ?)",
-                (key, endpoint, now + timeout + self.minute + CLOCK_SLACK, amount, now),
-            )
-            return row.lastrowid, 0.0
+            _insert(database, slot, now + timeout + self.minute + CLOCK_SLACK, now)
+            return slot, 0.0
 
-    def acquire(self, key: str, endpoint: str, limit: int, timeout: float, budget: WaitBudget, amount: int = 1) -> int:
-        """Wait for a slot and take it; returns its number for :meth:`complete`."""
+    def acquire(self, key: str, endpoint: str, limit: int, timeout: float, budget: WaitBudget, amount: int = 1) -> Slot:
+        """Wait for a slot and take it; returns it for :meth:`complete`."""
         while True:
             slot, wait = self.try_acquire(key, endpoint, limit, timeout, amount)
             if slot is not None:
@@ -117,12 +129,15 @@ class RateLimiter:
             budget.require(wait - timeout, reason, endpoint)
             budget.wait(min(max(wait, 0.01), self.minute * MAX_SLEEP_SHARE), reason, endpoint, remaining=wait)
 
-    def complete(self, slot: int) -> None:
+    def complete(self, slot: Slot) -> None:
         """Let the slot of a call that was answered expire one minute from now."""
         with self.state.transaction() as database:
             now = self.state.now()
-            row = (now + self.minute + CLOCK_SLACK, now, slot)
-            database.execute("UPDATE rate_calls SET expires_at = ?, written_at = ? WHERE id = ?", row)
+            expires_at = now + self.minute + CLOCK_SLACK
+            update = "UPDATE rate_calls SET expires_at = ?, written_at = ? WHERE id = ?"
+            if not database.execute(update, (expires_at, now, slot.id)).rowcount:
+                # The slot expired before the answer came: this process was stopped, or the machine suspended.
+                _insert(database, slot, expires_at, now)
 
     def called_recently(self, key: str, endpoint: str) -> bool:
         """Whether a call was made within the last minute."""
@@ -168,3 +183,10 @@ class RateLimiter:
         """Return the number of channels that the vendor last reported for a key, or None."""
         rows = self.state.rows("SELECT channels FROM key_channels WHERE key = ?", key)
         return int(rows[0][0]) if rows else None
+
+
+def _insert(database: Connection, slot: Slot, expires_at: float, now: float) -> None:
+    database.execute(
+        "INSERT INTO rate_calls (id, key, endpoint, expires_at, amount, written_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (slot.id, slot.key, slot.endpoint, expires_at, slot.amount, now),
+    )
