@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible.plugins.action import ActionBase
+from ansible.plugins.connection import NetworkConnectionBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
@@ -37,6 +38,9 @@ def run_on_host(action: ActionBase, script: str, fix: str) -> CommandResult:
     family = getattr(action._connection._shell, "SHELL_FAMILY", "sh")
     if family in ("powershell", "cmd"):
         raise QgError(f"The host has no POSIX shell, so {fix}.")
+    # Such a connection would run the command on the control node, and its address would pass for that of the host.
+    if isinstance(action._connection, NetworkConnectionBase):
+        raise QgError(f"The host has no POSIX shell, because it is a network device, so {fix}.")
     result = action._low_level_execute_command(single_line(script), executable="/bin/sh")
     printed = one_line(result.get("stderr") or result["stdout"])[-200:]
     error = f"The host's shell ended with {result['rc']} and no response: {printed or 'it printed nothing'}."

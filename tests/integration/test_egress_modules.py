@@ -571,6 +571,14 @@ def test_an_address_among_many_other_details_is_read(ask: Asker) -> None:
     assert_says(ask({"it": {"sources": [ask.says("details", text), *ask.urls("ip")]}})["it"], ADDRESS)
 
 
+def test_a_network_device_is_not_asked(ask: Asker) -> None:
+    """Its connection would run the command on the control node."""
+    sources = {"sources": ask.urls("ip", "json")}
+    done = ask({"it": sources}, host="ansible_connection=qg_network")["it"]
+    assert_refuses(done, "no POSIX shell", "network device", "its egress address cannot be detected")
+    assert ask.sim.control("GET", "/echo/ip")["calls"] == 0
+
+
 @pytest.mark.newest_core
 def test_no_tool_at_all(ask: Asker, tmp_path: Path) -> None:
     path = path_for(tmp_path, "none")

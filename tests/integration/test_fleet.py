@@ -709,6 +709,21 @@ def test_hosts_of_one_run_that_are_registered_and_hosts_that_are_deregistered(fl
     assert registered(run)["h3"] == []
 
 
+def test_a_network_device_is_not_registered_with_the_address_of_the_control_node(fleet: Fleet) -> None:
+    fleet.lines["h4"] = fleet.lines["h4"].replace("connection=local", "connection=qg_network")
+    run = fleet.run()
+    assert run.rc == 2
+    task = run.of(DETECT, "h4")
+    assert task.result["msg"] == (
+        "The host has no POSIX shell, because it is a network device, so its egress address cannot be detected: "
+        "give the address."
+    )
+    assert numeric(fleet.sim.whitelist()) == [ip for ip in fleet.all_addresses if ip != public(4)]
+    fleet.lines["h4"] += f" egress_whitelist_ips=\"['{public(4)}']\""
+    fleet.run().ok()
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+
+
 @pytest.mark.newest_core
 def test_known_addresses_are_not_asked_for(fleet: Fleet) -> None:
     known = {f"h{n}": public(n + 50) for n in fleet.numbers}

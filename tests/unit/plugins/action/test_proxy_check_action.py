@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.plugins.connection import NetworkConnectionBase
 from ansible_collections.qingguo.qgnet.plugins.action import qg_proxy_check
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import (
@@ -34,6 +35,16 @@ class Host(qg_proxy_check.ActionModule):
         return {"rc": self.rc, "stdout": self.printed.replace("NONCE", nonce), "stderr": "sh: Cannot fork\n"}
 
 
+class NetworkDevice(NetworkConnectionBase):
+    """The connection to a network device."""
+
+    transport = "network_cli"
+    _shell = SimpleNamespace(SHELL_FAMILY="sh")
+
+    def _connect(self) -> Any:
+        return self
+
+
 def test_a_shell_that_ends_early_leaves_some_proxies_without_an_answer() -> None:
     host = Host("\nNONCE 0 wget \nNONCE: 0 - - 198.51.100.7\nNONCE.\n", rc=2)
     good, left_out = evaluate(PROBE, host._run_commands(PROBE))["checks"]
@@ -51,3 +62,11 @@ def test_a_shell_without_output_is_an_error() -> None:
 def test_a_host_without_a_posix_shell_is_an_error(family: str) -> None:
     with pytest.raises(QgError, match="no POSIX shell, so no proxy can be checked from it: check from another host"):
         run_on_host(Host("", shell=family), "true", "no proxy can be checked from it: check from another host")
+
+
+def test_a_network_device_is_an_error() -> None:
+    """Its connection runs shell commands on the control node, which is not the host to be checked."""
+    host = Host("")
+    host._connection = object.__new__(NetworkDevice)
+    with pytest.raises(QgError, match="because it is a network device, so no proxy can be checked from it"):
+        run_on_host(host, "true", "no proxy can be checked from it: check from another host")
