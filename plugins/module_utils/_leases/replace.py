@@ -92,7 +92,7 @@ class NamedReplacement:
         # lease that several runs were to replace belongs to the last one.
         for call in reversed(recent_calls(session, _RELEASE_AND_ALLOCATE)):
             named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
-            own = [lease for lease in named if chosen(lease) and not self._has_ended_since(call.sent, lease)]
+            own = [lease for lease in named if chosen(lease) and not session.has_ended(lease, call.sent)]
             if own and call.request["terms"] == self._params.as_json():
                 fresh = session.names - call.known
                 gone = {lease.name for lease in session.gone(own)} - counted
@@ -101,11 +101,6 @@ class NamedReplacement:
                 successors |= fresh
                 self._recorded.append(call.id)
         return missing, successors
-
-    def _has_ended_since(self, at: float, lease: Lease) -> bool:
-        """Whether a lease that was held at a time ended by itself after it, so that no successor is missing."""
-        session = self._session
-        return session.features.ends_at_deadline and lease.has_ended_since(at, session.now())
 
     def carry_out(self, owed: int, named: Sequence[Lease]) -> None:
         """Allocate the successors that earlier runs owe, and replace the named leases."""

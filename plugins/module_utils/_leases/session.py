@@ -73,16 +73,12 @@ class LeaseSession(Session[Lease]):
                     cached = self.now(), rows
         at, rows = cached
         leases = [self.api.restore(vendor, task_id) for task_id, vendor in rows]
-        self.held = {lease.name: lease for lease in leases if not self._ended_since(at, lease)}
+        self.held = {lease.name: lease for lease in leases if not self.has_ended(lease, at)}
 
-    def _ended_since(self, at: float, lease: Lease) -> bool:
-        """Whether a lease that was listed at a time has ended after it. One that was past its deadline then has not."""
-        before, left = lease.remaining(at), lease.remaining(self.now())
-        return self.features.ends_at_deadline and before is not None and left is not None and left <= 0 < before
-
-    def has_ended(self, lease: Lease) -> bool:
-        """Whether a lease has ended by itself since this run began."""
-        return self._ended_since(self._began, lease)
+    def has_ended(self, lease: Lease, since: float | None = None) -> bool:
+        """Whether a lease that was held at a time (default: when this run began) has ended by itself after it."""
+        since = self._began if since is None else since
+        return self.features.ends_at_deadline and lease.has_ended_since(since, self.now())
 
     @contextlib.contextmanager
     def recorded(self, *args: Any, **kwargs: Any) -> Iterator[None]:
