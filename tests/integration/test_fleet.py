@@ -707,6 +707,8 @@ def test_hosts_of_one_run_that_are_registered_and_hosts_that_are_deregistered(fl
     assert numeric(fleet.sim.whitelist()) == [*here, public(3), public(6)]
     assert registered(run)["h6"] == [public(6)]
     assert registered(run)["h3"] == []
+    removed = {ip for call in fleet.sim.journal(DEL) for ip in call["ips"]}
+    assert public(3) not in removed, "h5 has it from h3, without a gap"
 
 
 def test_a_network_device_is_not_registered_with_the_address_of_the_control_node(fleet: Fleet) -> None:

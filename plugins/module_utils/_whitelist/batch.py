@@ -10,7 +10,7 @@ whichever of them is the leader writes for both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,12 @@ class _Group:
         return self.desired.state == "absent" or (
             self.inventory == other.inventory and not self.registered.keys().isdisjoint(other.registered)
         )
+
+
+def _requested_ips(requests: Iterable[WriteRequest]) -> set[str]:
+    """Return the addresses of hosts to be registered: a batch that removed one would cut them off until a later one."""
+    hosts = (request.payload for request in requests if request.inventory)
+    return {ip for wanted in hosts if wanted["state"] == "present" for ip in wanted["ips"]}
 
 
 class WriteBatch:
@@ -193,14 +199,15 @@ class WriteBatch:
         for request in requests:
             key = (request.run or request.id, request.inventory, request.payload["state"])
             grouped.setdefault(key, []).append(request)
-        groups = [self._group(own) for own in grouped.values()]
+        requested = _requested_ips(requests)
+        groups = [self._group(own, requested) for own in grouped.values()]
         compatible: list[_Group] = []
         for n in compatible_with_first([group.desired for group in groups]):
             if not any(groups[n].conflicts_with(group) for group in compatible):
                 compatible.append(groups[n])
         return compatible
 
-    def _group(self, requests: list[WriteRequest]) -> _Group:
+    def _group(self, requests: list[WriteRequest], requested: Collection[str]) -> _Group:
         inventory, states = requests[0].inventory, [DesiredWhitelist.from_payload(own.payload) for own in requests]
         if not inventory:
             return _Group(requests, states[0], {}, {})
@@ -212,7 +219,7 @@ class WriteBatch:
         hosts = {host: DesiredWhitelist(states[0].state, ()) for host in gone}
         hosts |= {request.host: own for request, own in zip(requests, states, strict=True)}
         registered, used_by_others = registrations.load(hosts)
-        desired = desired_for_hosts(hosts, registered, used_by_others, registrations.load_found())
+        desired = desired_for_hosts(hosts, registered, used_by_others, registrations.load_found(), requested)
         return _Group(requests, desired, hosts, registered)
 
     def _registrations(self, inventory: str) -> RegistrationStore:

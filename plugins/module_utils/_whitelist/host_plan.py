@@ -24,12 +24,14 @@ def desired_for_hosts(
     registered: Mapping[str, set[str]],
     used_by_others: Collection[str],
     found: Collection[str] = (),
+    requested: Collection[str] = (),
 ) -> DesiredWhitelist:
     """Merge the desired states of hosts, which are all ``present`` or all ``absent``, with what is registered for them.
 
     Registering adds the addresses of the hosts and drops their former ones; deregistering drops both. An address that
-    another host still uses is never dropped. ``unconfirmed`` are those dropped that only hosts reported: they are
-    registered for none of the hosts, or were ``found`` on the whitelist when a host first reported them.
+    another host still uses is never dropped, and one that is ``requested`` is kept: a host that waits to be registered
+    would lose it until then. ``unconfirmed`` are those dropped that only hosts reported: they are registered for none
+    of the hosts, or were ``found`` on the whitelist when a host first reported them.
     """
     state = next(iter(hosts.values())).state
     limit = min((own.max_removals for own in hosts.values() if own.max_removals is not None), default=None)
@@ -41,11 +43,13 @@ def desired_for_hosts(
         unconfirmed = obsolete - former.difference(found) - given
         ips, replaces = obsolete, set[str]()
     else:
-        ips, replaces = current, former - current - set(used_by_others)
-        unconfirmed = replaces.intersection(found)
+        obsolete = former - current - set(used_by_others)
+        unconfirmed = obsolete.intersection(found)
+        ips, replaces = current, obsolete
     return DesiredWhitelist(
         state,
         tuple(sorted(ips)),
+        keep=tuple(sorted(obsolete.intersection(requested))),
         replaces=tuple(sorted(replaces)),
         max_removals=limit,
         unconfirmed=tuple(sorted(unconfirmed)),
@@ -57,7 +61,10 @@ _ABOUT_ADDRESSES = frozenset({BOUND_TO_OTHER_KEY, WHITELIST_FULL})
 
 
 def _concerned(ips: Collection[str], former: Collection[str], result: WhitelistResult) -> tuple[set[str], set[str]]:
-    """Return the addresses that a result should have put on the whitelist for a host, and those it should remove."""
+    """Return the addresses that a result should have put on the whitelist for a host, and those it should remove.
+
+    Those to ``keep`` are among the latter.
+    """
     own, desired = set(ips), result.desired
     if desired.state == "absent":
         return set(), own.union(former) & set(desired.ips)
@@ -71,6 +78,8 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
     ``failed`` if that is not a refusal of all of these addresses: an error of the API is never tolerated.
     """
     wanted, unwanted = _concerned(ips, former, result)
+    # The host no longer needs these, but another one requests them.
+    unwanted.difference_update(result.desired.keep)
     missing, obsolete = wanted - result.after, unwanted & result.after
     added, removed = wanted & set(result.added), unwanted & set(result.removed)
     part: dict[str, Any] = {
@@ -110,9 +119,9 @@ def host_registration(
     """Return what to keep for a host after a write: all that is, or may be, on the whitelist because of it.
 
     A former address is forgotten only if another host needs it, or if the vendor was asked to remove it and the
-    whitelist, which was then read, lacks it. An address that could not be removed is kept only if it was registered
-    before, and not because the host reported it. Addresses that the host detected are found if they were on the
-    whitelist before.
+    whitelist, which was then read, lacks it. One that is kept because it is requested is not forgotten: the request may
+    never be carried out. An address that could not be removed is kept only if it was registered before, and not because
+    the host reported it. Addresses that the host detected are found if they were on the whitelist before.
     """
     wanted, unwanted = _concerned(own.ips, registered, result)
     known = result.confirmed and result.reading is not None and result.reading.complete

@@ -39,13 +39,19 @@ hosts = st.dictionaries(st.sampled_from("abcdef"), addresses, min_size=1)
     recorded=hosts,
     others=st.sets(st.sampled_from(POOL)),
     found=st.sets(st.sampled_from(POOL)),
+    requested=st.sets(st.sampled_from(POOL)),
     state=st.sampled_from(["present", "absent"]),
 )
-def test_no_address_is_dropped_that_a_host_still_uses(
-    wanted: dict[str, list[str]], recorded: dict[str, list[str]], others: set[str], found: set[str], state: str
+def test_no_address_is_dropped_that_a_host_still_uses_or_requests(
+    wanted: dict[str, list[str]],
+    recorded: dict[str, list[str]],
+    others: set[str],
+    found: set[str],
+    requested: set[str],
+    state: str,
 ) -> None:
     states = {host: DesiredWhitelist(state, tuple(ips), detected=host < "d") for host, ips in wanted.items()}
-    made = desired_for_hosts(states, {host: set(ips) for host, ips in recorded.items()}, others, found)
+    made = desired_for_hosts(states, {host: set(ips) for host, ips in recorded.items()}, others, found, requested)
     current = {ip for ips in wanted.values() for ip in ips}
     former = {ip for host in wanted for ip in recorded.get(host, ())}
     if state == "present":
@@ -58,6 +64,13 @@ def test_no_address_is_dropped_that_a_host_still_uses(
         # Neither added for any of these hosts nor given by the user.
         given = {ip for host, ips in wanted.items() if host >= "d" for ip in ips}
         assert set(made.unconfirmed) == (former | current) - others - (former - found) - given
+    assert requested.isdisjoint(plan(POOL, made).remove)
+    # The host that leaves it remains registered with it: the request may never be carried out.
+    result = WhitelistResult(made, frozenset(POOL), frozenset(POOL), plan(POOL, made))
+    for host, own in states.items():
+        before = set(recorded.get(host, ()))
+        kept = host_registration(host, own, before, result)
+        assert (before & requested) - others <= kept.registered | kept.former | (current - set(own.ips))
 
 
 def registered(host: str, *ips: str) -> HostRegistration:

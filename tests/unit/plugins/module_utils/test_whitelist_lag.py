@@ -20,6 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.applier import SETTLE_POLL
@@ -103,15 +104,19 @@ class Node:
         inventory: Collection[str] | None = None,
         began: float | None = None,
         between: Callable[[], object] = lambda: None,
+        absent: Collection[str] = (),
+        ended: Collection[str] = (),
         **hosts: str,
     ) -> dict[str, dict[str, Any]]:
         """The role for these hosts; each has one address. With an inventory, all others are pruned.
 
-        The run ``began`` now if nothing else is given. Something may happen ``between`` its two steps.
+        The run ``began`` now if nothing else is given. Something may happen ``between`` its two steps. Those ``absent``
+        are deregistered. Those ``ended`` do not get to the second step.
         """
         self.runs += 1
         run, results = f"{self.runs} 1 elsewhere", {}
-        options = HostOptions.parse({**self.params, "state": state})
+        states = {host: "absent" if host in absent else state for host in hosts}
+        of_hosts = {host: HostOptions.parse({**self.params, "state": own}) for host, own in states.items()}
         self.compared = 0
         began = self.wire.core.clock.now() if began is None else began
 
@@ -120,12 +125,15 @@ class Node:
             return inventory or ()
 
         for host, ip in hosts.items():
+            options = of_hosts[host]
             queue = queue_for(options.api, self.state(), check=False)
             gone = {} if inventory is None else gone_hosts(queue, options, run, began, compare)
             request = host_request(options, run, host, (ip,) if ip else (), detected=self.detected, gone=gone)
             submit_host(queue, request, options, Mode(), run)
         between()
-        for host in hosts:
+        for host, options in of_hosts.items():
+            if host in ended:
+                continue
             queue = queue_for(options.api, self.state(), check=False)
             found = find_request(queue, options, run, host)
             assert found is not None
@@ -475,6 +483,63 @@ def test_a_host_that_another_run_registers_before_its_removal_is_not_pruned(node
     results = node.role(inventory=["here"], between=lambda: other.role(moved=D), here=B)
     assert results["here"]["summary"]["pruned_hosts"] == {"old": [A]}
     assert (node.on_list(), remembered(node)) == ([B, D], [("here", B), ("moved", D)])
+
+
+@pytest.mark.parametrize("detected", [True, False])
+def test_an_address_that_another_host_of_the_run_requests_stays_while_the_first_one_is_deregistered(
+    node: Node, detected: bool
+) -> None:
+    node.detected = detected
+    node.role(old=A, alone=B)
+    before = len(calls(node.wire.core))
+    results = node.role(absent=["old", "alone"], old=A, alone=B, new=A)
+    assert calls(node.wire.core)[before:] == [QUERY, DEL, QUERY, QUERY]
+    assert node.on_list() == [A]
+    assert [(results[host]["changed"], results[host]["removed"]) for host in ("old", "alone")] == [
+        (False, []),
+        (True, [B]),
+    ]
+    assert not any("failed" in result for result in results.values())
+    assert results["old"]["obsolete"] == []
+    assert results["new"]["registered"] == [A]
+    node.role("absent", old="")
+    assert (node.on_list(), remembered(node)) == ([A], [("new", A)])
+    # It is registered as an address that was added, which no limit protects.
+    node.params["max_removals"] = 0
+    node.role("absent", new="")
+    assert node.on_list() == []
+
+
+def test_an_address_whose_second_host_is_never_registered_is_removed_by_the_next_run(node: Node) -> None:
+    node.role(old=A)
+    node.role(absent=["old"], ended=["new"], old=A, new=A)
+    assert (node.on_list(), remembered(node)) == ([A], [("old", A)])
+    node.role("absent", old="")
+    assert node.on_list() == []
+
+
+def test_an_address_that_a_host_leaves_stays_for_a_waiting_host_of_another_inventory(node: Node) -> None:
+    node.role(moved=A)
+    other = HostOptions.parse({**node.params, "state": "present", "inventory_id": "another inventory"})
+    request = host_request(other, "another run", "new", (A,))
+    queue = queue_for(other.api, node.state(), check=False)
+
+    def renew(*_given: object) -> None:
+        node.wire.advance(1)
+        queue._renew(request)
+
+    def wait_for_leader() -> None:
+        queue.enqueue(request, waits=True)
+        monkeypatch.setattr(WriteQueue, "_await_renewals", renew)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        results = node.role(between=wait_for_leader, moved=B)
+    assert node.on_list() == [A, B]
+    assert (results["moved"]["removed"], results["moved"]["obsolete"]) == ([], [])
+    assert apply_and_report(queue, request, other, Mode())["registered"] == [A]
+    assert DEL not in calls(node.wire.core)
+    node.role(moved=B)
+    assert (node.on_list(), remembered(node)) == ([A, B], [("moved", B), ("new", A)])
 
 
 def test_a_host_is_forgotten_only_after_its_address_was_removed(node: Node) -> None:
