@@ -31,7 +31,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue, is_in_sync
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     EGRESS_OPTIONS,
@@ -255,6 +255,11 @@ class ActionModule(QgAction):
 
     def _register(self, options: StepOptions, variables: dict[str, Any]) -> dict[str, Any]:
         queue, run, host = self._queue(options), run_id(), variables["inventory_hostname"]
+        if self._acts_for_others(variables) and not is_in_sync(queue.store, run):
+            raise QgError(
+                "run_once is true for the step register although changes are pending, so that other hosts would get no "
+                "result: use the lookup qingguo.qgnet.egress_in_sync as its value, or remove run_once."
+            )
         request = find_request(queue, options.host, run, host)
         if request is None:
             if options.host.fail:
@@ -276,6 +281,10 @@ class ActionModule(QgAction):
                 text = f"The host became unreachable before {verify.proxy} was verified: {one_line(str(error))}"
                 result.update({"unreachable": True, "msg": text, "reasons": [text]})
         return result
+
+    def _acts_for_others(self, variables: dict[str, Any]) -> bool:
+        """Whether Ansible runs this task only on this host, although there are others."""
+        return bool(self._task.run_once) and len(variables.get("ansible_play_batch") or ()) > 1
 
     def _summarize(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Return the summary of the hosts of the play. It must not fail: that would hide what failed before."""
@@ -300,8 +309,7 @@ class ActionModule(QgAction):
                 results.finish(host, recorded_part(own))
             else:
                 final = bool(own["registered"] or own["reasons"])
-                in_step = self._task_in_step() is not None
-                results.begin(host, _play_id(self._task), recorded_part(own), in_step=in_step, final=final)
+                results.begin(host, _play_id(self._task), self._task_in_step(), recorded_part(own), final=final)
 
     def _set_variable(self, name: str) -> None:
         if prefix := self._options.get("vars_prefix"):

@@ -18,8 +18,10 @@ description:
   - One host can run the step V(register) if the step V(detect) has found the addresses of all its hosts on the
     whitelist. No host is omitted, because the result is V(true) only if every host is in sync. One host can always run
     the step V(summarize).
-  - The result is V(false) for every strategy except P(ansible.builtin.linear#strategy), and if the first host of the
-    batch has skipped the step V(detect), because all hosts would skip the step with it.
+  - The result is V(false) for every strategy except P(ansible.builtin.linear#strategy), with several C(serial) batches,
+    and if the first host of the batch has skipped the step V(detect), because all hosts would skip the step with it.
+  - It is also V(false) for the step V(register) if any host of the batch has skipped the step V(detect) before it, or
+    has another O(state_dir) or O(state_url).
   - It makes no call and changes nothing.
 options:
   _terms:
@@ -81,6 +83,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
 
+#: The hosts of the serial batch, and those of all batches, without those that have failed or are unreachable.
+_HOSTS = ("batch", "hosts")
+
 prepare_workers()
 
 
@@ -97,15 +102,20 @@ class LookupModule(LookupBase):
         place = StatePlace.of(self.get_options())
         if not place.is_shared and not os.path.isdir(os.path.expanduser(place.directory)):
             return [False]
-        # Ansible runs the step on the first of these. If that host is skipped, all others would be skipped with it.
-        first = next(iter((variables or {}).get("ansible_play_batch") or ()), "")
+        batch, alive = ([str(host) for host in (variables or {}).get(f"ansible_play_{name}") or ()] for name in _HOSTS)
+        # Since ansible-core 2.21, the value of the first batch remains in a task that a static import creates for all.
+        if not batch or not set(alive) <= set(batch):
+            return [False]
+        # Ansible runs the step on the first host. If that host is skipped, all others would be skipped with it. A host
+        # of which this state knows nothing may have submitted its request to another one.
         summarizes = self.get_option("step") == "summarize"
+        hosts = batch[:1] if summarizes else batch
         try:
             with contextlib.closing(place.open(max_wait=0)) as state:
                 # Keywords are evaluated in the process of the run; by some releases of ansible-core in workers, too.
                 runs = [run_id(process) for process in (os.getpid(), os.getppid())]
-                begun = [run for run in runs if RunResults(state, run).has_begun(first, in_step=summarizes)]
-                return [any(summarizes or is_in_sync(state, run) for run in begun)]
+                ready = (run for run in runs if summarizes or is_in_sync(state, run))
+                return [any(RunResults(state, run).have_begun(hosts) for run in ready)]
         except QgError:
             # The step itself reports what is wrong with the state.
             return [False]

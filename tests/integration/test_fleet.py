@@ -224,6 +224,51 @@ def test_where_the_lookup_cannot_find_the_state_all_is_right_but_slower(fleet: F
     assert api_calls(run) == 1
 
 
+@pytest.mark.parametrize("imported", ["role", "tasks"])
+def test_a_batch_in_sync_does_not_speak_for_those_after_it(fleet: Fleet, imported: str) -> None:
+    # Ansible uses the tasks of a static import again for each batch.
+    fleet.put_in_sync()
+    fleet.move(h6="198.51.100.6")
+    task = "import_role: {name: qingguo.qgnet.egress_whitelist}"
+    if imported == "tasks":
+        fleet.playground.write("tasks.yml", f"- {task}\n")
+        task = "import_tasks: tasks.yml"
+    run = fleet.run(f"- hosts: all\n  gather_facts: false\n  serial: 2\n  tasks:\n    - {task}\n").ok()
+    assert numeric(fleet.sim.whitelist()) == ["198.51.100.6", *fleet.all_addresses[:5]]
+    assert changed(run) == {"h6"}
+    assert len(registered(run)) == fleet.size
+
+
+def test_hosts_in_sync_do_not_speak_for_those_of_another_state(fleet: Fleet) -> None:
+    for host in fleet.hosts:
+        part = "a" if host in ("h1", "h2", "h3") else "b"
+        fleet.lines[host] += f" egress_whitelist_state_dir={fleet.playground.root}/{part}"
+    fleet.run(arguments=["--limit", "h1,h2,h3"]).ok()
+    run = fleet.run().ok()
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+    assert changed(run) == {"h4", "h5", "h6"}
+    again = fleet.run().ok()
+    assert (changed(again), len(registered(again))) == (set(), fleet.size)
+
+
+@pytest.mark.newest_core
+def test_run_once_of_the_second_task_is_refused_if_something_is_pending(fleet: Fleet) -> None:
+    fleet.put_in_sync()
+    fleet.move(h6="198.51.100.6")
+    action = "qingguo.qgnet.qg_egress_whitelist"
+    tasks = "".join(
+        f"    - {{name: {step}, {action}: {{step: {step}, vars_prefix: egress_whitelist_}}{once}}}\n"
+        for step, once in (("detect", ""), ("register", ", run_once: true"))
+    )
+    for moved in (True, False):
+        run = fleet.run(f"- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}")
+        assert (run.rc, [task.host for task in run.tasks if task.name == "register"]) == (2 if moved else 0, ["h1"])
+        if moved:
+            assert_one_sentence(run.of("register").result["msg"])
+            assert "qingguo.qgnet.egress_in_sync" in run.of("register").result["msg"]
+            fleet.run().ok()
+
+
 @pytest.mark.newest_core
 @pytest.mark.parametrize("header", ["strategy: free", "strategy: host_pinned"])
 def test_without_steps_each_host_speaks_for_itself(fleet: Fleet, header: str) -> None:

@@ -196,6 +196,30 @@ def test_plays_use_the_variables_of_a_fleet_in_sync_and_of_one_that_failed(fleet
         assert "QGNOKEY1" not in json.dumps(reasons)
 
 
+TWICE = """
+- hosts: all
+  gather_facts: false
+  vars: {egress_whitelist_fail: false}
+  tasks:
+    - ansible.builtin.import_role: {name: qingguo.qgnet.egress_whitelist}
+      when: inventory_hostname in ['h1', 'h2', 'h3']
+    - ansible.builtin.import_role: {name: qingguo.qgnet.egress_whitelist}
+      vars: {egress_whitelist_key: %s}
+      when: inventory_hostname not in ['h1', 'h2', 'h3']
+"""
+
+
+def test_each_use_of_the_role_in_a_play_is_summarized(fleet: Fleet) -> None:
+    fleet.sim.configure(whitelist=[public(6)])
+    fleet.sim.configure(OTHER_KEY)
+    for _ in range(2):
+        run = fleet.run(TWICE % OTHER_KEY + LOOK.lstrip("\n")).ok()
+        found = {host: own["egress_whitelist_summary"] for host, own in seen(run).items()}
+        last = [found[host] for host in ("h4", "h5", "h6")]
+        assert [list(summary["unregistered_hosts"]) for summary in last] == [["h6"]] * 3
+        assert [(summary["in_sync"], summary["pending_hosts"]) for summary in last] == [(5, [])] * 3
+
+
 @pytest.mark.newest_core
 def test_verify_changes_nothing_and_fails_only_if_register_would_change_something(fleet: Fleet) -> None:
     fleet.put_in_sync()

@@ -11,6 +11,7 @@ are of no use to the task of another host, because reading those of all hosts is
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 #: Seconds for which the results of a run are kept whose end cannot be seen from here.
 RESULTS_TTL = 86400
 
-#: A row per host of a run. A result is ``final`` if no later task replaces it. If it is ``in_step``, all hosts complete
-#: a task before the next one begins. ``begun_at`` is when the host began.
+#: A row per host of a run. A result is ``final`` if no later task replaces it. ``task`` is the task with which the host
+#: began, at ``begun_at``; NULL if hosts begin the next task before all of them have completed that one.
 #: inventory_checks: the inventories that have all registered hosts, as a run found.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run_results (
-  run TEXT, host TEXT, play TEXT, in_step INTEGER, begun_at REAL, final INTEGER, result TEXT, PRIMARY KEY (run, host));
+  run TEXT, host TEXT, play TEXT, task TEXT, begun_at REAL, final INTEGER, result TEXT, PRIMARY KEY (run, host));
 CREATE TABLE IF NOT EXISTS inventory_checks (
   run TEXT, key TEXT, inventory TEXT, checked_at REAL, PRIMARY KEY (run, key, inventory));
 """
@@ -41,12 +42,15 @@ class RunResults:
     store: Store
     run: str
 
-    def begin(self, host: str, play: str, result: dict[str, Any], *, in_step: bool, final: bool) -> None:
-        """Keep the result of a host's first task, in place of all that is known of it from earlier in the run."""
-        statement = upsert("run_results", ("run", "host"), ("play", "in_step", "begun_at", "final", "result"))
+    def begin(self, host: str, play: str, task: str | None, result: dict[str, Any], *, final: bool) -> None:
+        """Keep the result of a host's first task, in place of all that is known of it from earlier in the run.
+
+        ``task`` identifies it, the same for all hosts, if they all complete it before the next one begins.
+        """
+        statement = upsert("run_results", ("run", "host"), ("play", "task", "begun_at", "final", "result"))
         with self.store.transaction() as database:
             now = self.store.now()
-            database.execute(statement, (self.run, host, play, in_step, now, final, json.dumps(result)))
+            database.execute(statement, (self.run, host, play, task, now, final, json.dumps(result)))
 
     def finish(self, host: str, result: dict[str, Any]) -> None:
         """Replace the result of a host's first task by that of its last one."""
@@ -66,11 +70,17 @@ class RunResults:
         rows = self.store.rows(query, self.run, play)
         return {host: self.store.decoded(result) if final else None for host, final, result in rows}
 
-    def has_begun(self, host: str, *, in_step: bool = False) -> bool:
-        """Whether a host has begun in the play that the run is in; with ``in_step``, if it is in step as well."""
-        latest = "SELECT play FROM run_results WHERE run = ? ORDER BY begun_at DESC LIMIT 1"
-        query = f"SELECT in_step FROM run_results WHERE run = ? AND host = ? AND play = ({latest})"
-        return any(row[0] or not in_step for row in self.store.rows(query, self.run, host, self.run))
+    def have_begun(self, hosts: Collection[str]) -> bool:
+        """Whether these hosts have all begun with the newest first task of the run, and all hosts complete it at once.
+
+        The play may have an earlier first task, and other hosts another store.
+        """
+        latest = "SELECT task FROM run_results WHERE run = ? ORDER BY begun_at DESC LIMIT 1"
+        begun = f"FROM run_results WHERE run = ? AND task = ({latest})"
+        # If a host is missing, each host of a large fleet comes here: reading all names for each would take long.
+        if self.store.rows(f"SELECT COUNT(*) {begun}", self.run, self.run)[0][0] < len(hosts):
+            return False
+        return set(hosts) <= {host for (host,) in self.store.rows(f"SELECT host {begun}", self.run, self.run)}
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ _STORES = (
 )
 STATEMENTS = tuple(statement for store in _STORES for statement in map(str.strip, store.SCHEMA.split(";")) if statement)
 #: The number of this schema.
-VERSION = 13
+VERSION = 14
 #: Tables that only hold what is in progress: a newer schema starts with empty ones.
 TRANSIENT = frozenset(
     (

@@ -24,17 +24,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from documents import lookup_of
 
 
-def in_sync(terms: list[Any] | None = None, first: str = "h", **options: Any) -> list[bool]:
-    variables = {"ansible_play_batch": [first, "another"]}
+def in_sync(
+    terms: list[Any] | None = None, batch: tuple[str, ...] = ("h",), later: tuple[str, ...] = (), **options: Any
+) -> list[bool]:
+    variables = {"ansible_play_batch": list(batch), "ansible_play_hosts": [*batch, *later]}
     answer: list[bool] = lookup_of(egress_in_sync)[0].run(terms or [], variables, **options)
     return answer
 
 
-def enqueue(directory: Path, process: int, *, no_op: bool, in_step: bool = True, play: str = "p") -> None:
+def enqueue(directory: Path, process: int, *, no_op: bool, host: str = "h", task: str | None = "t") -> None:
     state, run = State(str(directory)), run_id(process)
-    request = WriteRequest({"ips": ["203.0.113.1"]}, 1, 1, id=f"{run}/h", run=run, host="h", inventory="f")
+    request = WriteRequest({"ips": ["203.0.113.1"]}, 1, 1, id=f"{run}/{host}", run=run, host=host, inventory="f")
     WriteQueue(state, "k").enqueue(request, result={} if no_op else None)
-    RunResults(state, run).begin("h", play, {}, in_step=in_step, final=no_op)
+    RunResults(state, run).begin(host, "p", task, {}, final=no_op)
     state.close()
 
 
@@ -52,7 +54,8 @@ def test_one_host_summarizes_for_all_that_are_in_step(tmp_path: Path) -> None:
     options = {"step": "summarize", "state_dir": str(tmp_path)}
     enqueue(tmp_path, os.getpid(), no_op=False)
     assert in_sync(**options) == [True]
-    enqueue(tmp_path, os.getpid(), no_op=False, in_step=False)
+    assert in_sync(batch=("h", "skipped"), **options) == [True]
+    enqueue(tmp_path, os.getpid(), no_op=False, task=None)
     assert in_sync(**options) == [False]
 
 
@@ -60,11 +63,31 @@ def test_one_host_summarizes_for_all_that_are_in_step(tmp_path: Path) -> None:
 def test_a_first_host_that_skips_does_not_act_for_all(tmp_path: Path, step: str) -> None:
     options = {"step": step, "state_dir": str(tmp_path)}
     enqueue(tmp_path, os.getpid(), no_op=True)
-    assert in_sync(first="another", **options) == [False]
-    # It has not skipped the role in an earlier play of the run, which is not enough.
+    assert in_sync(batch=("another", "h"), **options) == [False]
+    # It has not skipped an earlier use of the role in the run, which is not enough.
     with contextlib.closing(State(str(tmp_path))) as state:
-        RunResults(state, run_id(os.getpid())).begin("h2", "second play", {}, in_step=True, final=True)
+        RunResults(state, run_id(os.getpid())).begin("h2", "p", "second task", {}, final=True)
     assert in_sync(**options) == [False]
+
+
+def test_one_host_registers_only_for_hosts_that_have_all_begun_with_the_same_task(tmp_path: Path) -> None:
+    options = {"state_dir": str(tmp_path)}
+    both = ("h", "h2")
+    enqueue(tmp_path, os.getpid(), no_op=True)
+    assert in_sync(batch=both, **options) == [False], "the other one may have begun in another state"
+    enqueue(tmp_path, os.getpid(), no_op=True, host="gone")
+    assert in_sync(batch=both, **options) == [False]
+    enqueue(tmp_path, os.getpid(), no_op=True, host="h2")
+    assert in_sync(batch=both, **options) == [True]
+    enqueue(tmp_path, os.getpid(), no_op=True, task="second task")
+    assert in_sync(batch=both, **options) == [False]
+    assert in_sync(batch=(), **options) == [False]
+
+
+@pytest.mark.parametrize("step", ["register", "summarize"])
+def test_no_host_acts_for_a_serial_batch(tmp_path: Path, step: str) -> None:
+    enqueue(tmp_path, os.getpid(), no_op=True)
+    assert in_sync(later=("h2",), step=step, state_dir=str(tmp_path)) == [False]
 
 
 def test_another_run_is_another_run(tmp_path: Path) -> None:

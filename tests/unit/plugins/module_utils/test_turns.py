@@ -574,7 +574,7 @@ def test_a_finished_run_is_detected(tmp_path: Path) -> None:
     mine.enqueue(host("a", run=own))
     mine.enqueue(host("b", run=f"99999999 {start} {world}"))
     for run in (own, f"99999999 {start} {world}"):
-        RunResults(mine.store, run).begin("a", "play", {"ips": []}, in_step=True, final=True)
+        RunResults(mine.store, run).begin("a", "play", "task", {"ips": []}, final=True)
     submit(mine, host("a", run=own))
     assert (hosts_of(mine, own), rows(tmp_path)) == ({"a"}, 1)
     assert (rows(tmp_path, "run_results"), RunResults(mine.store, own).get("a")) == (1, {"ips": []})
