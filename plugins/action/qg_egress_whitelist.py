@@ -144,6 +144,8 @@ class ActionModule(QgAction):
     """Detects over the connection of the host; registers only on the control node."""
 
     _opened: Store | None = None
+    #: Whether the host was unreachable in the step detect, and Ansible has ignored that.
+    _was_unreachable = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the step of the task, and return its result; that of a host is complete, also if the host has failed."""
@@ -165,8 +167,9 @@ class ActionModule(QgAction):
             raise
         own = complete_result(own)
         self._record(variables, own)
-        # A host that reports for all must not replace the results of the others.
-        if not (self._task.run_once and self._options.get("step") == "register"):
+        # A host that reports for all must not replace the results of the others. That of an unreachable host is its
+        # first one, which says so; if this task returned the same, Ansible would take the host for unreachable again.
+        if not (self._was_unreachable or (self._task.run_once and self._options.get("step") == "register")):
             self._set_variable("result")
         return {**result, **own}
 
@@ -262,11 +265,7 @@ class ActionModule(QgAction):
             )
         request = find_request(queue, options.host, run, host)
         if request is None:
-            if options.host.fail:
-                raise QgError(f"No egress address of {host} was submitted in this run: run the step detect first.")
-            text = f"No egress address of {host} is known, and therefore nothing was changed for it."
-            before = RunResults(queue.store, run).get(host) or {}
-            return {"reasons": before.get("reasons") or [text], "warnings": [text], **summary_of_reads(queue, run)}
+            return self._without_request(queue, run, host, fail=options.host.fail)
         result = apply_and_report(queue, request, options.host, self._mode)
         if result.get("failed") is False:
             result.setdefault("warnings", []).append(result.pop("msg"))
@@ -281,6 +280,24 @@ class ActionModule(QgAction):
                 text = f"The host became unreachable before {verify.proxy} was verified: {one_line(str(error))}"
                 result.update({"unreachable": True, "msg": text, "reasons": [text]})
         return result
+
+    def _without_request(self, queue: WriteQueue, run: str, host: str, *, fail: bool) -> dict[str, Any]:
+        """Return the result of a host that has submitted nothing, with the reasons from its first step.
+
+        If Ansible ignores that the first step has failed, the host comes here nevertheless. If it reports for all, it
+        must not fail, because all others would fail with it.
+        """
+        before = RunResults(queue.store, run).get(host) or {}
+        reasons: list[str] = before.get("reasons") or []
+        self._was_unreachable = bool(before.get("unreachable"))
+        text = f"No egress address of {host} is known, and therefore nothing was changed for it."
+        if self._was_unreachable:
+            text = f"Nothing was changed for {host}, because it was unreachable: {' '.join(reasons)}"
+        elif fail and not reasons:
+            raise QgError(f"No egress address of {host} was submitted in this run: run the step detect first.")
+        elif fail and not self._task.run_once:
+            return {"failed": True, "msg": " ".join(reasons), "reasons": reasons}
+        return {"reasons": reasons or [text], "warnings": [text], **summary_of_reads(queue, run)}
 
     def _acts_for_others(self, variables: dict[str, Any]) -> bool:
         """Whether Ansible runs this task only on this host, although there are others."""
@@ -306,7 +323,8 @@ class ActionModule(QgAction):
             if self._options.get("step") == "register":
                 if own["reasons"] and not own["ips"]:
                     own["ips"] = (results.get(host) or own)["ips"]
-                results.finish(host, recorded_part(own))
+                was_unreachable = {"unreachable": True} if self._was_unreachable else {}
+                results.finish(host, {**recorded_part(own), **was_unreachable})
             else:
                 final = bool(own["registered"] or own["reasons"])
                 results.begin(host, _play_id(self._task), self._task_in_step(), recorded_part(own), final=final)

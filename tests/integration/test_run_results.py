@@ -220,6 +220,41 @@ def test_each_use_of_the_role_in_a_play_is_summarized(fleet: Fleet) -> None:
         assert [(summary["in_sync"], summary["pending_hosts"]) for summary in last] == [(5, [])] * 3
 
 
+@pytest.mark.parametrize("others", ["in sync", "new"])
+def test_an_unreachable_host_that_is_ignored_costs_no_other_host_anything(
+    fleet: Fleet, closed_port: int, others: str
+) -> None:
+    if others == "in sync":
+        fleet.put_in_sync()
+    fleet.lines["h1"] = f"ansible_connection=ssh ansible_host=127.0.0.1 ansible_port={closed_port}"
+    run = fleet.run(play("ignore_unreachable: true") + LOOK.lstrip("\n")).ok()
+    variables = seen(run)
+    of_others = {f"h{n}": at_rest(n) if others == "in sync" else new(n) for n in fleet.numbers[1:]}
+    assert {host: status(own) for host, own in variables.items()} == {"h1": "unreachable: ", **of_others}
+    (summary,) = summaries(run)
+    assert (summary["unreached_hosts"], summary["unregistered_hosts"], summary["in_sync"]) == (["h1"], {}, 5)
+    assert summary["api"]["calls"] == len(calls(fleet.sim))
+    (warning,) = run.of(REGISTER, "h1").result["warnings"]
+    assert "h1, because it was unreachable: " in warning
+    assert variables["h1"]["egress_whitelist_result"]["msg"] in warning
+    assert len(run.by_host(REGISTER)) == (1 if others == "in sync" else 6)
+
+
+@pytest.mark.parametrize("others", ["in sync", "new"])
+def test_an_error_that_is_ignored_remains_the_reason(fleet: Fleet, others: str) -> None:
+    if others == "in sync":
+        fleet.put_in_sync()
+    fleet.sim.control("PUT", "/echo/odd", {"answer": "<html>log in first</html>"})
+    fleet.lines["h1"] += f" egress_whitelist_sources=\"['{fleet.sim.api_url}/echo/odd']\""
+    run = fleet.run(play("ignore_errors: true") + LOOK.lstrip("\n")).ok()
+    reasons = [run.of(DETECT, "h1").result["msg"]]
+    assert "uncertain" in reasons[0]
+    assert seen(run)["h1"]["egress_whitelist_result"]["reasons"] == reasons
+    (summary,) = summaries(run)
+    assert (summary["unregistered_hosts"], summary["in_sync"]) == ({"h1": reasons}, 5)
+    assert run.of(REGISTER, "h1").status == ("ok" if others == "in sync" else "failed")
+
+
 @pytest.mark.newest_core
 def test_verify_changes_nothing_and_fails_only_if_register_would_change_something(fleet: Fleet) -> None:
     fleet.put_in_sync()
