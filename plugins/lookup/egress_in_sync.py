@@ -72,7 +72,7 @@ import contextlib
 import os
 from typing import Any
 
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
@@ -96,7 +96,12 @@ class LookupModule(LookupBase):
         """Return whether the run is in sync."""
         omitted = (variables or {}).get("omit")
         given = {name: value for name, value in kwargs.items() if isinstance(value, str) and value != omitted}
-        self.set_options(direct=for_plugin(STATE_OPTIONS, given, variables or {}, self._templar))
+        try:
+            self.set_options(direct=for_plugin(STATE_OPTIONS, given, variables or {}, self._templar))
+        except AnsibleError:
+            # It would end the play of all hosts. A mistake in the lookup's own options does, and is found again.
+            self.set_options(direct=given)
+            return [False]
         if terms:
             raise AnsibleLookupError("The lookup qingguo.qgnet.egress_in_sync takes no terms: use its options.")
         place = StatePlace.of(self.get_options())
@@ -107,9 +112,11 @@ class LookupModule(LookupBase):
         if not batch or not set(alive) <= set(batch):
             return [False]
         # Ansible runs the step on the first host. If that host is skipped, all others would be skipped with it. A host
-        # of which this state knows nothing may have submitted its request to another one.
+        # of which this state knows nothing may have submitted its request to another one. The batch does not contain a
+        # host that has failed in the step detect, but it can be the one that summarizes.
         summarizes = self.get_option("step") == "summarize"
-        hosts = batch[:1] if summarizes else batch
+        own = str((variables or {}).get("inventory_hostname", batch[0]))
+        hosts = {own, *(batch[:1] if summarizes else batch)}
         try:
             with contextlib.closing(place.open(max_wait=0)) as state:
                 # Keywords are evaluated in the process of the run; by some releases of ansible-core in workers, too.

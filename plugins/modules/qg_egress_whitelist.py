@@ -289,8 +289,8 @@ unregistered_hosts:
     web2: ["203.0.113.6 could not be registered: the whitelist is full."]
 unreached_hosts:
   description:
-    - Hosts that failed before they were detected, or are unreachable. A host that became unreachable during its
-      verification may be registered.
+    - Hosts that failed or ended before they were detected, or are unreachable. A host that became unreachable during
+      its verification may be registered.
   returned: with O(step=summarize)
   type: list
   elements: str

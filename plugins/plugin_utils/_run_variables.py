@@ -36,5 +36,5 @@ def summary_of_play(
     summary = summary_of_run(hosts, set(variables.get("ansible_play_hosts") or ()), results)
     if summary["unreached_hosts"]:
         names = ", ".join(summary["unreached_hosts"])
-        warnings = [*warnings, f"Not completed, because they failed or were unreachable: {names}."]
+        warnings = [*warnings, f"Not completed, because they failed, were unreachable or ended before: {names}."]
     return {"changed": False, **summary, **({"warnings": warnings} if warnings else {})}

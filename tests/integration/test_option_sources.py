@@ -224,6 +224,17 @@ def test_all_steps_of_the_role_use_the_state_that_a_variable_names(fleet: Fleet)
     assert not (fleet.playground.home / ".ansible" / "qgnet").exists()
 
 
+@pytest.mark.parametrize("variable", ["qg_state_dir", "qg_state_url", "egress_whitelist_state_dir"])
+def test_a_state_that_cannot_be_evaluated_concerns_only_its_host(fleet: Fleet, variable: str) -> None:
+    fleet.lines["h1"] += f" {variable}='{{{{ nowhere }}}}'"
+    run = fleet.run()
+    assert run.rc == 2
+    assert {host for host, task in run.by_host(DETECT).items() if task.status == "failed"} == {"h1"}
+    assert fleet.sim.whitelist() == fleet.all_addresses[1:]
+    summarized = {str(summary["in_sync"]) for summary in summaries(run)}
+    assert summarized == {"0", "5"}, "the host itself knows of no result"
+
+
 def test_verify_fails_for_hosts_that_are_not_registered_wherever_the_state_is(fleet: Fleet) -> None:
     fleet.playground.environment["QG_STATE_DIR"] = ""
     verify, check = "qingguo.qgnet.verify", "Fail if anything would be changed"

@@ -37,7 +37,8 @@ def summary_of_run(
 ) -> dict[str, Any]:
     """Return the summary of the hosts of a play, from the results of those that have one.
 
-    A host that is not ``alive`` has failed or was unreachable. The result of a host that has only begun is None.
+    A host that is not ``alive`` has failed, was unreachable or has ended. The result of a host that has only begun is
+    None.
     """
     final = {host: own for host in hosts if (own := results.get(host))}
     unreachable = {host for host, own in final.items() if own.get("unreachable")}

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleLookupError
+from ansible.errors import AnsibleError, AnsibleLookupError
+from ansible.template import Templar
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
@@ -55,6 +56,8 @@ def test_one_host_summarizes_for_all_that_are_in_step(tmp_path: Path) -> None:
     enqueue(tmp_path, os.getpid(), no_op=False)
     assert in_sync(**options) == [True]
     assert in_sync(batch=("h", "skipped"), **options) == [True]
+    variables = {"ansible_play_batch": ["h"], "ansible_play_hosts": ["h"], "inventory_hostname": "failed"}
+    assert lookup_of(egress_in_sync)[0].run([], variables, **options) == [False], "it left nothing in this state"
     enqueue(tmp_path, os.getpid(), no_op=False, task=None)
     assert in_sync(**options) == [False]
 
@@ -110,6 +113,18 @@ def test_a_directory_that_cannot_be_used_is_left_to_the_step(tmp_path: Path) -> 
     enqueue(tmp_path, os.getpid(), no_op=True)
     tmp_path.chmod(0o777)
     assert in_sync(state_dir=str(tmp_path)) == [False]
+
+
+def test_a_variable_that_cannot_be_used_is_left_to_the_step(tmp_path: Path) -> None:
+    variables = {"ansible_play_batch": ["h"], "ansible_play_hosts": ["h"], "qg_state_dir": "{{ nowhere }}"}
+    lookup = lookup_of(egress_in_sync)[0]
+    lookup._templar = Templar(loader=None, variables=variables)
+    assert lookup.run([], variables) == [False]
+
+
+def test_a_mistake_in_the_lookup_itself_is_an_error() -> None:
+    with pytest.raises(AnsibleError, match="bogus"):
+        in_sync(step="bogus")
 
 
 def test_it_takes_no_terms() -> None:
