@@ -83,6 +83,8 @@ SPEC: Spec = {
     **EGRESS_OPTIONS,
     **PROXY_API_OPTIONS,
 }
+#: The reason of a host whose connection failed with an error of Ansible.
+_NOT_RUN = "The command could not be run on the host; see its task."
 #: The option that a message is about: the first one in it.
 _OPTION = re.compile(rf"\b(?:{'|'.join(name for name in SPEC if name not in ('step', 'vars_prefix'))})\b")
 
@@ -144,6 +146,8 @@ class ActionModule(QgAction):
     """Detects over the connection of the host; registers only on the control node."""
 
     _opened: Store | None = None
+    #: The recorded reason of an error of Ansible, whose own text may quote the value of a variable.
+    _error_of_ansible = "A variable of the host is wrong; see its task."
     #: Whether the host was unreachable in the step detect, and Ansible has ignored that.
     _was_unreachable = False
 
@@ -161,10 +165,8 @@ class ActionModule(QgAction):
             own = {"unreachable": True, "msg": one_line(str(error))}
         except (AnsibleActionFail, OptionError) as error:
             own = {"failed": True, "msg": one_line(str(error))}
-        except AnsibleError:
-            # The text may quote anything.
-            self._record(variables, complete_result({"failed": True, "msg": "A variable of the host is wrong."}))
-            raise
+        except AnsibleError as error:
+            own = {"failed": True, "msg": one_line(str(error)), "reasons": [self._error_of_ansible]}
         own = complete_result(own)
         self._record(variables, own)
         # A host that reports for all must not replace the results of the others. That of an unreachable host is its
@@ -186,7 +188,7 @@ class ActionModule(QgAction):
         params["inventory_id"] = inventory_id(params["inventory_id"], variables, is_shared=is_shared)
         self._mode = self.mode(params, SPEC)
         step = self._detect if params["step"] == "detect" else self._register
-
+        self._error_of_ansible = _NOT_RUN
         own = self.guarded(lambda: step(StepOptions.parse(params), variables))
         return self.guarded(lambda: redact(own, params, SPEC))
 
@@ -279,6 +281,8 @@ class ActionModule(QgAction):
             except AnsibleConnectionFailure as error:
                 text = f"The host became unreachable before {verify.proxy} was verified: {one_line(str(error))}"
                 result.update({"unreachable": True, "msg": text, "reasons": [text]})
+            except AnsibleError as error:
+                result.update({"failed": True, "msg": one_line(str(error)), "reasons": [_NOT_RUN]})
         return result
 
     def _without_request(self, queue: WriteQueue, run: str, host: str, *, fail: bool) -> dict[str, Any]:

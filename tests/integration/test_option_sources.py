@@ -219,7 +219,7 @@ def test_all_steps_of_the_role_use_the_state_that_a_variable_names(fleet: Fleet)
         assert "nowhere" in run.of(DETECT, "h6").result["msg"]
         (summary,) = summaries(run)
         assert (summary["in_sync"], list(summary["changed_hosts"])) == (len(registered), changed)
-        assert summary["unregistered_hosts"] == {"h6": ["A variable of the host is wrong."]}
+        assert summary["unregistered_hosts"] == {"h6": ["A variable of the host is wrong; see its task."]}
         assert summary["api"]["calls"] == len(calls(fleet.sim))
     assert not (fleet.playground.home / ".ansible" / "qgnet").exists()
 

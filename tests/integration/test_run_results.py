@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fleet_kit import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, changed, play, public, summaries
-from harness import DEL, QUERY, Playground, Run, calls
+from harness import DEL, QUERY, Playground, Run, calls, numeric
 from simulator_fixture import Simulator
 
 pytestmark = pytest.mark.measured
@@ -253,6 +253,46 @@ def test_an_error_that_is_ignored_remains_the_reason(fleet: Fleet, others: str) 
     (summary,) = summaries(run)
     assert (summary["unregistered_hosts"], summary["in_sync"]) == ({"h1": reasons}, 5)
     assert run.of(REGISTER, "h1").status == ("ok" if others == "in sync" else "failed")
+
+
+RESCUED = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Register or report
+      block:
+        - ansible.builtin.import_role:
+            name: qingguo.qgnet.egress_whitelist
+      rescue:
+        - name: rescued
+          ansible.builtin.debug:
+            msg: "{{ egress_whitelist_result.reasons }}"
+"""
+
+
+def test_an_error_of_ansible_leaves_the_variables_of_a_host(fleet: Fleet) -> None:
+    fleet.lines["h1"] += " egress_whitelist_quorum='{{ \"HUSH\" + nowhere }}'"
+    fleet.lines["h2"] = "ansible_connection=qg_broken"
+    fleet.lines["h3"] = (
+        f"ansible_connection=qg_broken egress_whitelist_ips=\"['{public(3)}']\" "
+        "egress_whitelist_verify_proxy=http://127.0.0.1:1"
+    )
+    run = fleet.run(RESCUED + LOOK.lstrip("\n")).ok()
+    not_run = ["The command could not be run on the host; see its task."]
+    reasons = {"h1": ["A variable of the host is wrong; see its task."], "h2": not_run, "h3": not_run}
+    assert {host: task.result["msg"] for host, task in run.by_host("rescued").items()} == reasons
+    variables = seen(run)
+    assert variables["h1"]["egress_whitelist_summary"]["unregistered_hosts"] == reasons
+    results = {host: variables[host]["egress_whitelist_result"] for host in reasons}
+    assert all(set(LISTS) < set(result) and result["failed"] for result in results.values())
+    assert "egress_whitelist_quorum cannot be evaluated" in results["h1"]["msg"]
+    assert "sshpass" in results["h2"]["msg"]
+    # What was changed before the error is reported nevertheless.
+    assert (results["h3"]["added"], results["h3"]["changed"]) == ([public(3)], True)
+    assert "sshpass" in results["h3"]["msg"]
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[2:]
+    state = b"".join(path.read_bytes() for path in fleet.playground.state_dir.iterdir() if path.is_file())
+    assert b"HUSH" not in state
 
 
 @pytest.mark.newest_core
