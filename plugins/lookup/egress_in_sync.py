@@ -107,21 +107,24 @@ class LookupModule(LookupBase):
         place = StatePlace.of(self.get_options())
         if not place.is_shared and not os.path.isdir(os.path.expanduser(place.directory)):
             return [False]
-        batch, alive = ([str(host) for host in (variables or {}).get(f"ansible_play_{name}") or ()] for name in _HOSTS)
+        batch, alive = ((variables or {}).get(f"ansible_play_{name}") or () for name in _HOSTS)
         # Since ansible-core 2.21, the value of the first batch remains in a task that a static import creates for all.
-        if not batch or not set(alive) <= set(batch):
+        if not batch or len(alive) > len(batch):
             return [False]
         # Ansible runs the step on the first host. If that host is skipped, all others would be skipped with it. A host
         # of which this state knows nothing may have submitted its request to another one. The batch does not contain a
         # host that has failed in the step detect, but it can be the one that summarizes.
         summarizes = self.get_option("step") == "summarize"
         own = str((variables or {}).get("inventory_hostname", batch[0]))
-        hosts = {own, *(batch[:1] if summarizes else batch)}
         try:
             with contextlib.closing(place.open(max_wait=0)) as state:
                 # Keywords are evaluated in the process of the run; by some releases of ansible-core in workers, too.
                 runs = [run_id(process) for process in (os.getpid(), os.getppid())]
-                ready = (run for run in runs if summarizes or is_in_sync(state, run))
+                ready = [run for run in runs if summarizes or is_in_sync(state, run)]
+                # Some releases evaluate it for each host of a large fleet, most of which end here.
+                if not ready or not set(alive) <= set(batch):
+                    return [False]
+                hosts = {own, *map(str, batch[:1] if summarizes else batch)}
                 return [any(RunResults(state, run).have_begun(hosts) for run in ready)]
         except QgError:
             # The step itself reports what is wrong with the state.
