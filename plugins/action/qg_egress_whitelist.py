@@ -66,6 +66,8 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSE
 
 #: The strategy in which all hosts complete a task before the next one begins.
 _IN_STEP = ("linear", "ansible.builtin.linear", "ansible.legacy.linear")
+#: Strategies that run a task with run_once on every host.
+_IGNORING_RUN_ONCE = ("free", "host_pinned")
 
 SPEC: Spec = {
     "step": {"type": "str", "choices": ["detect", "register", "summarize"], "required": True},
@@ -232,6 +234,11 @@ class ActionModule(QgAction):
                     self._own_options.discard(option)
 
     def _detect(self, options: StepOptions, variables: dict[str, Any]) -> dict[str, Any]:
+        if self._acts_for_others(variables):
+            raise QgError(
+                "run_once is refused for the step detect, because it would leave the other hosts out: limit the play "
+                "to one host instead."
+            )
         source_replies: list[dict[str, Any]] = []
         ips, detection = options.ips, options.detection
         queue, run, host = self._queue(options), run_id(), variables["inventory_hostname"]
@@ -305,7 +312,8 @@ class ActionModule(QgAction):
 
     def _acts_for_others(self, variables: dict[str, Any]) -> bool:
         """Whether Ansible runs this task only on this host, although there are others."""
-        return bool(self._task.run_once) and len(variables.get("ansible_play_batch") or ()) > 1
+        is_followed = self._task.get_play().strategy.rpartition(".")[2] not in _IGNORING_RUN_ONCE
+        return bool(self._task.run_once and is_followed and len(variables.get("ansible_play_batch") or ()) > 1)
 
     def _summarize(self, variables: dict[str, Any]) -> dict[str, Any]:
         """Return the summary of the hosts of the play. It must not fail: that would hide what failed before."""

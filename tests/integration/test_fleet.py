@@ -269,6 +269,29 @@ def test_run_once_of_the_second_task_is_refused_if_something_is_pending(fleet: F
             fleet.run().ok()
 
 
+ONCE = """
+- hosts: all
+  gather_facts: false
+  %s
+  tasks:
+    - ansible.builtin.import_role: {name: qingguo.qgnet.egress_whitelist}
+      run_once: true
+"""
+
+
+def test_the_role_is_not_run_once_for_several_hosts(fleet: Fleet) -> None:
+    for _ in range(2):
+        run = fleet.run(ONCE % "")
+        assert (run.rc, calls(fleet.sim), run.by_host(REGISTER)) == (2, [], {})
+        assert_one_sentence(run.of(DETECT).result["msg"])
+        assert "limit the play to one host" in run.of(DETECT).result["msg"]
+    # Of a single host, nothing is left out; and these strategies ignore it.
+    fleet.run(ONCE % "", arguments=["--limit", "h1"]).ok()
+    assert fleet.sim.whitelist() == [public(1)]
+    fleet.run(ONCE % "strategy: free").ok()
+    assert numeric(fleet.sim.whitelist()) == fleet.all_addresses
+
+
 @pytest.mark.newest_core
 @pytest.mark.parametrize("header", ["strategy: free", "strategy: host_pinned"])
 def test_without_steps_each_host_speaks_for_itself(fleet: Fleet, header: str) -> None:
