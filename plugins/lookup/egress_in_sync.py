@@ -112,7 +112,7 @@ class LookupModule(LookupBase):
         if not batch or len(alive) > len(batch):
             return [False]
         # Ansible runs the step on the first host. If that host is skipped, all others would be skipped with it. A host
-        # of which this state knows nothing may have submitted its request to another one. The batch does not contain a
+        # that this state does not contain may have submitted its request to another one. The batch does not contain a
         # host that has failed in the step detect, but it can be the one that summarizes.
         summarizes = self.get_option("step") == "summarize"
         own = str((variables or {}).get("inventory_hostname", batch[0]))
