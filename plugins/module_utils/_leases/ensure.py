@@ -118,6 +118,7 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
     short = result.quota if result.quota and result.quota.available < first.missing else None
     # Leases of earlier calls may be of another kind; those that match are in first.keep.
     adopted = frozenset(session.new)
+    ended: set[str] = set()
     with result.completed(session, first.surplus):
         if short:
             _make_room(session, first.surplus, short)
@@ -126,13 +127,15 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
         if not short:
             release(session, first.surplus)
         _check_lifetimes([lease for name, lease in session.new.items() if name not in adopted], session.now(), desired)
+        # A database is asked for the time. If it fails, what was paid for must still be returned.
+        ended |= {lease.name for lease in session.ended(session.held.values())}
     wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
-    found = [lease for name, lease in session.held.items() if name in wanted]
-    result.leases = tuple(oldest_first(lease for lease in found if not session.has_ended(lease)))
-    result.missing = max(0, desired.count - len(result.leases))
+    found = [lease for name, lease in session.held.items() if name in wanted - ended]
+    result.leases = tuple(oldest_first(found))
+    result.missing = max(0, desired.count - len(found))
     if result.missing and not result.error:
         result.error = QgError(
-            f"{len(wanted) - len(result.leases)} leases ended while this task waited, so {result.missing} of "
+            f"{len(wanted) - len(found)} leases ended while this task waited, so {result.missing} of "
             f"count={desired.count} are missing. Run it again, or raise keep_alive if the plan allows it."
         )
 
@@ -141,7 +144,7 @@ def _replace_ended(session: LeaseSession, keep: Sequence[Lease], desired: Desire
     """Allocate as many as ended while this task waited, and fell short of the desired count."""
     spare = max(0, len(keep) - desired.count)
     replaced = 0
-    while (ended := sum(map(session.has_ended, keep)) - spare) > replaced:
+    while (ended := len(session.ended(keep)) - spare) > replaced:
         allocate(session, ended - replaced, desired.params, desired.task_ids)
         replaced = ended
 

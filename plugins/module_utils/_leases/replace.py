@@ -92,7 +92,8 @@ class NamedReplacement:
         # lease that several runs were to replace belongs to the last one.
         for call in reversed(recent_calls(session, _RELEASE_AND_ALLOCATE)):
             named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
-            own = [lease for lease in named if chosen(lease) and not session.has_ended(lease, call.sent)]
+            ended = session.ended(named, call.sent)
+            own = [lease for lease in named if chosen(lease) and lease not in ended]
             if own and call.request["terms"] == self._params.as_json():
                 fresh = session.names - call.known
                 gone = {lease.name for lease in session.gone(own)} - counted

@@ -72,13 +72,16 @@ class LeaseSession(Session[Lease]):
                     self.store.cache_leases(rows, began)
                     cached = self.now(), rows
         at, rows = cached
-        leases = [self.api.restore(vendor, task_id) for task_id, vendor in rows]
-        self.held = {lease.name: lease for lease in leases if not self.has_ended(lease, at)}
+        self.held = {lease.name: lease for lease in (self.api.restore(vendor, task_id) for task_id, vendor in rows)}
+        for lease in self.ended(self.held.values(), at):
+            del self.held[lease.name]
 
-    def has_ended(self, lease: Lease, since: float | None = None) -> bool:
-        """Whether a lease that was held at a time (default: when this run began) has ended by itself after it."""
-        since = self._began if since is None else since
-        return self.features.ends_at_deadline and lease.has_ended_since(since, self.now())
+    def ended(self, leases: Iterable[Lease], since: float | None = None) -> list[Lease]:
+        """Those that were held at a time (default: when this run began), and have ended by themselves after it."""
+        if not self.features.ends_at_deadline:
+            return []
+        since, now = self._began if since is None else since, self.now()
+        return [lease for lease in leases if lease.has_ended_since(since, now)]
 
     @contextlib.contextmanager
     def recorded(self, *args: Any, **kwargs: Any) -> Iterator[None]:
@@ -150,7 +153,7 @@ class LeaseSession(Session[Lease]):
         A lease that has ended gave its channel back, also if a list that lags still shows it.
         """
         if quota.balance is None:
-            return quota.available + sum(not self.has_ended(lease) for lease in self.held.values())
+            return quota.available + len(self.held) - len(self.ended(self.held.values()))
         return quota.available + len(self.new.keys() | self.new_since({lease.name for lease in self.before}))
 
     def wait_for_channels(self, wanted: int, *, wait: bool) -> Quota | None:
