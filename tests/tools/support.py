@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the tests on one ansible-core and note what was run; make the table of the READMEs of these notes.
 
-usage: support.py run CORE PATH [PATH ...]   run pytest, and note the result in .cache/matrix
-       support.py write                      make docs/support_matrix.yml of the notes, and the tables of it
-       support.py render                     make the tables of docs/support_matrix.yml again
+usage: support.py run CORE [PATH ...]   run the tests of a core or of these paths, and note the result in .cache/matrix
+       support.py write                 make docs/support_matrix.yml of the notes, and the tables of it
+       support.py render                make the tables of docs/support_matrix.yml again
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ LOCKS = ROOT / "tests" / "requirements" / "locks"
 PARTS = ("unit", "integration")
 BEGIN = "<!-- support matrix: begin; made by make matrix -->"
 END = "<!-- support matrix: end -->"
+ALL_TESTS = ("tests/unit", "tests/integration")
+#: What depends on ansible-core. The newest and the oldest core, and thus Python, run the rest as well.
+TESTS_OF_CORE = ("-m", "not newest_core", "tests/unit/plugins", "tests/unit/eda", "tests/integration")
 #: These look at what only comes of the whole run.
 AFTERWARDS = (
     "tests/unit/test_house.py::test_the_support_table_is_made_of_what_was_run",
@@ -82,8 +85,11 @@ def tested_files(part: str) -> set[str]:
     return {str(path.relative_to(ROOT)) for path in (ROOT / "tests" / part).rglob("test_*.py")}
 
 
-def read_report(report: Path) -> dict[str, dict[str, Any]]:
-    """Count what pytest reports: passed, failed and skipped tests of each part, and the files that were left out."""
+def read_report(report: Path, *, with_files: bool) -> dict[str, dict[str, Any]]:
+    """Count what pytest reports: passed, failed and skipped tests of each part.
+
+    ``with_files`` adds the files of a part of which others were left out.
+    """
     counts: dict[str, Counter[str]] = {part: Counter() for part in PARTS}
     ran: dict[str, set[str]] = {part: set() for part in PARTS}
     for case in ElementTree.parse(report).getroot().iter("testcase"):
@@ -100,8 +106,7 @@ def read_report(report: Path) -> dict[str, dict[str, Any]]:
     result: dict[str, dict[str, Any]] = {}
     for part in PARTS:
         result[part] = {outcome: counts[part][outcome] for outcome in ("passed", "skipped", "failed")}
-        left_out = tested_files(part) - ran[part]
-        if ran[part] and left_out:
+        if with_files and ran[part] and tested_files(part) - ran[part]:
             result[part]["files"] = sorted(Path(name).stem for name in ran[part])
     return result
 
@@ -134,7 +139,8 @@ def run(core: str, paths: Sequence[str]) -> int:
     for old in (report, note):
         old.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", f"--basetemp={NOTES / f'temporary-{core}'}", f"--junit-xml={report}"]
-    command += [*workspace.PYTEST_WORKERS, *(f"--deselect={name}" for name in AFTERWARDS), *paths]
+    command += [*workspace.PYTEST_WORKERS, *(f"--deselect={name}" for name in AFTERWARDS)]
+    command += paths or (ALL_TESTS if core in ("newest", "oldest") else TESTS_OF_CORE)
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     if report.exists():
         shown = subprocess.run(
@@ -147,7 +153,7 @@ def run(core: str, paths: Sequence[str]) -> int:
             "core": shown.stdout.strip(),
             "python": platform.python_version(),
             "plugins": plugins_tree(),
-            **read_report(report),
+            **read_report(report, with_files=bool(paths)),
         }
         note.write_text(json.dumps(noted), encoding="utf-8")
         print(f"matrix: {noted}")

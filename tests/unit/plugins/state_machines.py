@@ -17,8 +17,6 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 #: Steps in one run of a machine at most, and steps in all runs at least.
 STEPS, MIN_STEPS = 50, 10_000
-#: On a second Python, the same code needs only so much of them.
-SHARE_OF_SECOND_PYTHON = 4
 #: What can happen to any call: it is lost before or after it was carried out, answered with something else, or refused.
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "reset_before"},
@@ -57,11 +55,9 @@ def run_counted(machine: type[RuleBasedStateMachine], runs: int, least: int = MI
     """Run a machine that counts its ``steps``, and make sure that there were at ``least`` so many of them.
 
     The runs are the same each time, so that a test fails for a change of the code alone. With ``QG_EXPLORE`` set, they
-    are random. Over a database, and with ``QG_FEW_EXAMPLES`` set, there are fewer.
+    are random. Over a database, there are fewer.
     """
     runs, least = stores.share(runs), stores.share(least)
-    if "QG_FEW_EXAMPLES" in os.environ:
-        runs, least = max(1, runs // SHARE_OF_SECOND_PYTHON), least // SHARE_OF_SECOND_PYTHON
     steps = 0
 
     class Counted(machine):

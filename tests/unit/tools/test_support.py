@@ -54,9 +54,10 @@ def test_the_report_of_pytest_is_counted_by_part(tmp_path: Path) -> None:
     report = tmp_path / "x.xml"
     body = "".join(f"<testcase {attributes}>{child}</testcase>" for attributes, child in cases)
     report.write_text(f"<testsuites><testsuite>{body}</testsuite></testsuites>", encoding="utf-8")
-    found = support.read_report(report)
+    found = support.read_report(report, with_files=True)
     assert found["unit"] == {"passed": 1, "skipped": 1, "failed": 0, "files": ["test_support"]}
     assert found["integration"] == {"passed": 0, "skipped": 0, "failed": 1, "files": ["test_modules"]}
+    assert support.read_report(report, with_files=False)["unit"] == {"passed": 1, "skipped": 1, "failed": 0}
 
 
 def test_notes_become_the_result_and_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
