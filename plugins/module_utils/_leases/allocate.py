@@ -9,8 +9,9 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import partial
 
 from .._api.leases import AllocationParams
@@ -58,7 +59,7 @@ class Allocation(Creation):
                 self._send()
                 return
             except CallError as error:
-                is_waiting = session.api.released_recently() and session.now() < self.until
+                is_waiting = session.may_free_channels() and session.now() < self.until
                 if not is_waiting or not is_refused(error, session.features.no_free_channel):
                     raise
             session.wait_for_channel()
@@ -81,17 +82,25 @@ class Allocation(Creation):
         """After a failure, read the list until it shows all that was asked for. A success may give less."""
         if error is None:
             return self.adopt_new()
-        self.session.poll_new(self.known, self.asked, self.session.policy.verify_delays)
-        self.adopt_new()
+        with self.adopting():
+            self.session.poll_new(self.known, self.asked, self.session.policy.verify_delays)
         return self.found >= self.asked
 
     def adopt_new(self) -> bool:
         self.found = self.session.adopt(self.known, self.asked, self.origin, self.params)
         return bool(self.found)
 
+    @contextlib.contextmanager
+    def adopting(self) -> Iterator[None]:
+        """Adopt what the list has shown, also if it cannot be read again: it is paid for, and must be returned."""
+        try:
+            yield
+        finally:
+            self.adopt_new()
+
     def has_unlisted(self, error: CallError) -> bool:
-        unlisted = self.session.quota_shows_unlisted(self.known, self.asked)
-        self.adopt_new()
+        with self.adopting():
+            unlisted = self.session.quota_shows_unlisted(self.known, self.asked)
         if 0 < self.found < self.asked and (unlisted or error.effect is Effect.IN_FLIGHT):
             raise self.uncertain(error, PARTIAL)
         return unlisted

@@ -9,11 +9,13 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import partial
 
 from .._api.leases import Lease, Quota, oldest_first
 from .._core.errors import CallError, OptionError, QgError
+from .._store.directory import StateError
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
 from .earlier_calls import lease_session, load_initial
@@ -127,8 +129,9 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
         if not short:
             release(session, first.surplus)
         _check_lifetimes([lease for name, lease in session.new.items() if name not in adopted], session.now(), desired)
-        # A database is asked for the time. If it fails, what was paid for must still be returned.
-        ended |= {lease.name for lease in session.ended(session.held.values())}
+    # A database is asked for the time. If it fails, what was paid for must still be returned.
+    with contextlib.suppress(StateError):
+        ended.update(lease.name for lease in session.ended(session.held.values()))
     wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
     found = [lease for name, lease in session.held.items() if name in wanted - ended]
     result.leases = tuple(oldest_first(found))

@@ -166,13 +166,17 @@ class LeaseSession(Session[Lease]):
             self.balance_before = self.balance(quota)
             self.by_volume = quota.balance is not None
             # No channel that becomes free makes room for more than there are beside those that are held.
-            hopeless = wanted > quota.total - len(self.held) or not self.api.released_recently() or self.now() >= until
+            hopeless = wanted > quota.total - len(self.held) or not self.may_free_channels() or self.now() >= until
             if quota.available >= wanted or not wait or hopeless:
                 return quota
             try:
                 self.wait_for_channel()
             except WaitBudgetExceeded:
                 return quota
+
+    def may_free_channels(self) -> bool:
+        """Whether a channel may become free soon: leases were released, or have ended since this run began."""
+        return self.api.released_recently() or bool(self.ended(self.before))
 
     def wait_for_channel(self) -> None:
         """Wait before the next check for a free channel."""

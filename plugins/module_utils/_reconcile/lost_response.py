@@ -24,7 +24,7 @@ ACCEPTED = "The vendor reports success."
 NOTHING_NEW = "{list} shows nothing new so far."
 PARTIAL = "{list} shows only a part of it so far."
 UNLISTED = "the quota has fewer free channels than {list} accounts for."
-NO_TIME = "{list} shows nothing so far, and max_wait leaves no time to read it again."
+NO_TIME = "{list} does not show all of it so far, and max_wait leaves no time to read it again."
 EARLIER_ATTEMPT = "an earlier attempt without a response may be the reason."
 
 

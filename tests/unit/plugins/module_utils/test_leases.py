@@ -1077,6 +1077,31 @@ def test_a_part_of_the_leases_of_a_lost_response_is_reported_and_the_rest_is_not
     assert calls(core, *WRITING) == ["/allocate"]
 
 
+@pytest.mark.parametrize("max_wait", [0, 1])
+def test_a_part_of_the_leases_of_a_lost_response_is_returned_without_time_to_read_the_list_again(
+    core: Core, hold: Callable[..., Any], lagging: Callable[..., None], max_wait: int
+) -> None:
+    configure(core, plan={"channels": 9})
+    lagging(8, at_once=[0, 1])
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    outcome = hold(3, max_wait=max_wait)
+    assert isinstance(outcome.error, UncertainOutcomeError)
+    assert "the list of leases does not show all of it so far" in outcome.error.message
+    assert (len(outcome.allocated), outcome.missing, paid(core)) == (2, 1, 3)
+
+
+def test_a_part_of_the_leases_of_a_lost_response_is_returned_if_the_list_cannot_be_read_again(
+    core: Core, hold: Callable[..., Any], lagging: Callable[..., None]
+) -> None:
+    configure(core, plan={"channels": 9})
+    lagging(8, at_once=[0, 1])
+    fault(core, {"path": "/allocate", "kind": "reset_after"})
+    fault(core, {"path": "/query", "kind": "garbage", "skip": 2, "times": 20})
+    outcome = hold(3)
+    assert isinstance(outcome.error, UncertainOutcomeError)
+    assert (len(outcome.allocated), paid(core)) == (2, 3)
+
+
 def test_a_call_that_the_vendor_is_half_way_through_is_uncertain_and_completed_by_the_next_run(
     core: Core, wire: InProcess, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1134,6 +1159,39 @@ def test_a_lease_that_ends_while_the_task_waits_is_not_counted(
     assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 2)
     assert {one.ip for one in outcome.leases} == {one.ip for one in books(core).leases}
     assert paid(core) == 3
+
+
+@pytest.mark.parametrize(("seconds", "live"), [(4, 3), (90, 1)])
+def test_the_channel_of_a_lease_that_ends_while_the_task_waits_is_waited_for(
+    core: Core,
+    wire: InProcess,
+    hold: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: int,
+    live: int,
+) -> None:
+    """The vendor frees the channels of leases that have ended so many seconds later."""
+    configure(core, plan={"channels": 3})
+    terms: dict[str, Any] = {"params": AllocationParams(keep_alive=2)}
+    first = hold(2, **terms)
+    end = min(one.expires.timestamp() for one in first.leases)
+    core.clock.advance(end - core.clock.now() - 1)
+    handle, slow = core.handle, itertools.chain([2], itertools.repeat(0))
+
+    def late(method: str, path: str, parameters: dict[str, str]) -> Any:
+        if path != "/allocate":
+            return handle(method, path, parameters)
+        if end <= core.clock.now() < end + seconds:
+            return 200, {"Code": -102}
+        answer = handle(method, path, parameters)
+        core.clock.advance(next(slow))
+        return answer
+
+    monkeypatch.setattr(core, "handle", late)
+    outcome = hold(3, **terms)
+    assert (outcome.error is None, len(outcome.leases), outcome.missing) == (live == 3, live, 3 - live)
+    assert {one.ip for one in outcome.leases} == {one.ip for one in books(core).leases}
 
 
 def test_new_leases_that_end_while_the_rest_is_waited_for_are_missing(
@@ -1231,6 +1289,19 @@ def test_a_replacement_whose_new_leases_are_listed_one_after_the_other_is_paid_f
     outcome = rotate()
     assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, 3, 3)
     assert (paid(core), calls(core, *WRITING)) == (6, ["/replace"])
+
+
+def test_a_part_of_a_lost_replacement_is_returned_without_time_to_read_the_list_again(
+    core: Core, wire: InProcess, hold: Callable[..., Any], lagging: Callable[..., None], tmp_path: Path
+) -> None:
+    configure(core, plan={"channels": 9})
+    hold(3)
+    core.clock.advance(600)
+    lagging(8, at_once=[0, 1])
+    fault(core, {"path": "/replace", "kind": "reset_after"})
+    outcome = replace_leases(lease_client(core, tmp_path / "a", 1, wire), None, None, AllocationParams())
+    assert isinstance(outcome.error, UncertainOutcomeError)
+    assert (len(outcome.allocated), paid(core)) == (2, 6)
 
 
 def test_a_replacement_of_which_only_a_part_is_ever_listed_is_uncertain(
