@@ -54,7 +54,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summa
     recorded_part,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import detect_egress
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import NoShellError, detect_egress
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import (
     check_inventory,
     inventory_hosts,
@@ -361,11 +361,14 @@ class ActionModule(QgAction):
     def _verify_through_proxy(self, request: DetectionRequest, max_wait: float) -> list[str]:
         """Return the exits of the proxy; retried for ``max_wait``, since a change may take effect with a delay."""
         began = time.monotonic()
+        fix = "the proxy cannot be verified from it: leave verify_proxy out"
         wait = Wait(f"{request.proxy} does not let the host through yet", max_wait, option="verify_wait")
         while True:
             before = time.monotonic()
             try:
-                return detect_egress(self, request).ips
+                return detect_egress(self, request, fix).ips
+            except NoShellError:
+                raise
             except QgError as error:
                 now = time.monotonic()
                 left = wait.after(now - began)

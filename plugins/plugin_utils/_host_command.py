@@ -25,6 +25,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.shell import single_line
 
 
+class NoShellError(QgError):
+    """The host has no POSIX shell, so another attempt is useless."""
+
+
 @dataclass(frozen=True)
 class CommandResult:
     """The output of a command, and the error message for an output without any reply."""
@@ -37,20 +41,24 @@ def run_on_host(action: ActionBase, script: str, fix: str) -> CommandResult:
     """Run a POSIX shell command on the host; ``fix`` says what the user can do if the host has no such shell."""
     family = getattr(action._connection._shell, "SHELL_FAMILY", "sh")
     if family in ("powershell", "cmd"):
-        raise QgError(f"The host has no POSIX shell, so {fix}.")
+        raise NoShellError(f"The host has no POSIX shell, so {fix}.")
     # Such a connection would run the command on the control node, and its address would pass for that of the host.
     if isinstance(action._connection, NetworkConnectionBase):
-        raise QgError(f"The host has no POSIX shell, because it is a network device, so {fix}.")
+        raise NoShellError(f"The host has no POSIX shell, because it is a network device, so {fix}.")
     result = action._low_level_execute_command(single_line(script), executable="/bin/sh")
     printed = one_line(result.get("stderr") or result["stdout"])[-200:]
     error = f"The host's shell ended with {result['rc']} and no response: {printed or 'it printed nothing'}."
     return CommandResult(result["stdout"], error)
 
 
-def detect_egress(action: ActionBase, request: DetectionRequest) -> DetectionResult:
+def detect_egress(
+    action: ActionBase,
+    request: DetectionRequest,
+    fix: str = "its egress address cannot be detected: give the address",
+) -> DetectionResult:
     """Detect the egress address of a host, and evaluate the replies of its sources."""
     script, nonce = build_command(request)
-    result = run_on_host(action, script, "its egress address cannot be detected: give the address")
+    result = run_on_host(action, script, fix)
     replies = parse_replies(result.output, nonce, request)
     if not replies:
         raise QgError(result.error)

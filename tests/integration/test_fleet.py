@@ -975,6 +975,20 @@ def test_a_proxy_that_does_not_let_the_host_in_is_reported(fleet: Fleet) -> None
 
 
 @pytest.mark.newest_core
+def test_a_proxy_is_not_verified_from_a_network_device(fleet: Fleet) -> None:
+    fleet.lines["h1"] = f"ansible_connection=qg_network egress_whitelist_ips=\"['{public(1)}']\""
+    run = fleet.run(arguments=["--limit", "h1"], egress_whitelist_verify_proxy="http://127.0.0.1:1")
+    task = run.of(REGISTER)
+    assert (task.status, task.result["added"]) == ("failed", [public(1)])
+    assert task.result["msg"] == (
+        "The host has no POSIX shell, because it is a network device, so the proxy cannot be verified from it: "
+        "leave verify_proxy out."
+    )
+    assert task.result["reasons"] == [task.result["msg"]]
+    assert "waiting because" not in run.stderr
+
+
+@pytest.mark.newest_core
 def test_a_host_that_is_lost_during_its_verification_keeps_what_it_did(fleet: Fleet) -> None:
     proxy = fleet.sim.configure(proxy=True)["proxy_url"]
     # In their order: the host that is lost has written for all.
