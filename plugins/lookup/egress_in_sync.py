@@ -18,10 +18,10 @@ description:
   - One host can run the step V(register) if the step V(detect) has found the addresses of all its hosts on the
     whitelist. No host is omitted, because the result is V(true) only if every host is in sync. One host can always run
     the step V(summarize).
-  - The result is V(false) for every strategy except P(ansible.builtin.linear#strategy), with several C(serial) batches,
-    and if the first host of the batch has skipped the step V(detect), because all hosts would skip the step with it.
-  - It is also V(false) for the step V(register) if any host of the batch has skipped the step V(detect) before it, or
-    has another O(state_dir) or O(state_url).
+  - The result is V(false) for every strategy except P(ansible.builtin.linear#strategy), and if the first host of the
+    batch has skipped the step V(detect), because all hosts would skip the step with it.
+  - It is also V(false) for the step V(register) with several C(serial) batches, and if any host of the batch has
+    skipped the step V(detect) before it, or has another O(state_dir) or O(state_url).
   - It makes no call and changes nothing.
 options:
   _terms:
@@ -108,13 +108,14 @@ class LookupModule(LookupBase):
         if not place.is_shared and not os.path.isdir(os.path.expanduser(place.directory)):
             return [False]
         batch, alive = ((variables or {}).get(f"ansible_play_{name}") or () for name in _HOSTS)
+        summarizes = self.get_option("step") == "summarize"
         # Since ansible-core 2.21, the value of the first batch remains in a task that a static import creates for all.
-        if not batch or len(alive) > len(batch):
+        # A later batch would lose its registration if its first host skips the role. A lost summary is acceptable.
+        if not batch or (not summarizes and len(alive) > len(batch)):
             return [False]
         # Ansible runs the step on the first host. If that host is skipped, all others would be skipped with it. A host
         # that this state does not contain may have submitted its request to another one. The batch does not contain a
         # host that has failed in the step detect, but it can be the one that summarizes.
-        summarizes = self.get_option("step") == "summarize"
         own = str((variables or {}).get("inventory_hostname", batch[0]))
         try:
             with contextlib.closing(place.open(max_wait=0)) as state:
@@ -122,7 +123,7 @@ class LookupModule(LookupBase):
                 runs = [run_id(process) for process in (os.getpid(), os.getppid())]
                 ready = [run for run in runs if summarizes or is_in_sync(state, run)]
                 # Some releases evaluate it for each host of a large fleet, most of which end here.
-                if not ready or not set(alive) <= set(batch):
+                if not ready or (not summarizes and not set(alive) <= set(batch)):
                     return [False]
                 hosts = {own, *map(str, batch[:1] if summarizes else batch)}
                 return [any(RunResults(state, run).have_begun(hosts) for run in ready)]

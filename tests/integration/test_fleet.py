@@ -111,6 +111,8 @@ def test_batches_at_rest_read_once_for_as_long_as_a_reading_is_fresh(fleet: Flee
     assert calls(fleet.sim) == [QUERY]
     assert api_calls(run) == 1
     assert len(registered(run)) == fleet.size
+    # One host of each batch summarizes, for the batches so far.
+    assert [summary["in_sync"] for summary in summaries(run)] == [2, 4, 6]
 
 
 @pytest.mark.newest_core
