@@ -31,6 +31,14 @@ options:
     type: str
     choices: [register, summarize]
     default: register
+  vars_prefix:
+    description:
+      - The O(qingguo.qgnet.qg_egress_whitelist#module:vars_prefix) of the two steps. The lookup then reads O(state_dir)
+        and O(state_url) from the variables with this prefix, unless they are given. These variables take precedence
+        over C(qg_state_dir) and C(qg_state_url).
+      - If such a variable cannot be evaluated, the result is V(false), and the step reports it for its host. The same
+        variable in an option of the lookup would end the play of all hosts.
+    type: str
   state_dir:
     description:
       - The O(qingguo.qgnet.qg_egress_whitelist#module:state_dir) of the two steps. With another directory, the result
@@ -81,7 +89,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import r
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import is_in_sync
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import STATE_OPTIONS
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_state import prepare_workers
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import for_plugin, from_variables
 
 #: The hosts of the serial batch, and those of all batches, without those that have failed or are unreachable.
 _HOSTS = ("batch", "hosts")
@@ -97,7 +105,8 @@ class LookupModule(LookupBase):
         omitted = (variables or {}).get("omit")
         given = {name: value for name, value in kwargs.items() if isinstance(value, str) and value != omitted}
         try:
-            self.set_options(direct=for_plugin(STATE_OPTIONS, given, variables or {}, self._templar))
+            found = self._with_prefixed(given, variables or {})
+            self.set_options(direct=for_plugin(STATE_OPTIONS, found, variables or {}, self._templar))
         except AnsibleError:
             # It would end the play of all hosts. A mistake in the lookup's own options does, and is found again.
             self.set_options(direct=given)
@@ -130,3 +139,10 @@ class LookupModule(LookupBase):
         except QgError:
             # The step itself reports what is wrong with the state.
             return [False]
+
+    def _with_prefixed(self, given: dict[str, str], variables: dict[str, Any]) -> dict[str, Any]:
+        """Return the given options and those in variables with vars_prefix."""
+        if not (prefix := given.get("vars_prefix")):
+            return given
+        found = from_variables(STATE_OPTIONS, given, variables, self._templar, lambda option: f"{prefix}{option}")
+        return {**given, **found}

@@ -10,7 +10,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ansible.errors
@@ -38,7 +38,8 @@ def variable_value(name: str, variables: Mapping[str, Any], templar: Any) -> Any
         value = templar.template(variables[name])
     except _OMITTED:
         return UNSET
-    except ansible.errors.AnsibleError as error:
+    except Exception as error:
+        # Before ansible-core 2.19, a filter or an operator can raise any error.
         reason = one_line(str(error))
         raise ansible.errors.AnsibleError(f"The variable {name} cannot be evaluated: {reason}") from None
     # Since ansible-core 2.19, no variable holds the value of "omit".
@@ -48,12 +49,18 @@ def variable_value(name: str, variables: Mapping[str, Any], templar: Any) -> Any
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
-def from_variables(spec: Spec, given: Mapping[str, Any], variables: Mapping[str, Any], templar: Any) -> dict[str, Any]:
+def from_variables(
+    spec: Spec,
+    given: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    templar: Any,
+    name_of: Callable[[str], str] = variable_name,
+) -> dict[str, Any]:
     """Return the options that are not given, but have a variable with a value; only these variables are evaluated."""
     found = {}
     for option in shared_options(spec):
         if given.get(option) is None:
-            value = variable_value(variable_name(option), variables, templar)
+            value = variable_value(name_of(option), variables, templar)
             if value is not UNSET and value not in NO_VALUE:
                 found[option] = value
     return found

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from fleet_kit import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, changed, play, public, summaries
+from fleet_kit import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, changed, play, public, registered, summaries
 from harness import DEL, QUERY, Playground, Run, calls, numeric
 from simulator_fixture import Simulator
 
@@ -293,6 +293,21 @@ def test_an_error_of_ansible_leaves_the_variables_of_a_host(fleet: Fleet) -> Non
     assert numeric(fleet.sim.whitelist()) == fleet.all_addresses[2:]
     state = b"".join(path.read_bytes() for path in fleet.playground.state_dir.iterdir() if path.is_file())
     assert b"HUSH" not in state
+
+
+@pytest.mark.parametrize("header", ["", "serial: 3"])
+def test_a_state_that_cannot_be_evaluated_costs_no_other_host_anything(fleet: Fleet, header: str) -> None:
+    # With serial, hosts that have failed are asked, too, and without, the first one is.
+    broken = "h2" if header else "h1"
+    fleet.lines[broken] += " egress_whitelist_state_dir=\"{{ lookup('file', '/nonexistent') }}\""
+    others = {f"h{n}": [public(n)] for n in fleet.numbers if f"h{n}" != broken}
+    for is_new in (True, False):
+        run = fleet.run(play(header))
+        assert (run.rc, run.of(DETECT, broken).status) == (2, "failed")
+        assert "egress_whitelist_state_dir cannot be evaluated" in run.of(DETECT, broken).result["msg"]
+        assert (registered(run), changed(run)) == (others, set(others) if is_new else set())
+        assert numeric(fleet.sim.whitelist()) == [ip for ips in others.values() for ip in ips]
+        assert max(summary["in_sync"] for summary in summaries(run)) == 5
 
 
 @pytest.mark.newest_core

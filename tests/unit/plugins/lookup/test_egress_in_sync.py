@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ansible.template
 import pytest
 from ansible.errors import AnsibleError, AnsibleLookupError
 from ansible.template import Templar
@@ -23,6 +24,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue i
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from documents import lookup_of
+
+#: Since ansible-core 2.19, only text that is trusted is a template.
+trust: Any = getattr(ansible.template, "trust_as_template", str)
 
 
 def in_sync(terms: list[Any] | None = None, batch: tuple[str, ...] = ("h",), **options: Any) -> list[bool]:
@@ -116,11 +120,45 @@ def test_a_directory_that_cannot_be_used_is_left_to_the_step(tmp_path: Path) -> 
     assert in_sync(state_dir=str(tmp_path)) == [False]
 
 
-def test_a_variable_that_cannot_be_used_is_left_to_the_step(tmp_path: Path) -> None:
-    variables = {"ansible_play_batch": ["h"], "ansible_play_hosts": ["h"], "qg_state_dir": "{{ nowhere }}"}
+def test_a_variable_that_cannot_be_used_is_left_to_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QG_STATE_DIR", str(tmp_path))
+    enqueue(tmp_path, os.getpid(), no_op=True)
+    assert looked_up({}) == [True]
+    assert looked_up({"qg_state_dir": "{{ nowhere }}"}) == [False]
+
+
+def looked_up(variables: dict[str, Any], **options: Any) -> list[bool]:
+    """What the lookup returns with variables of a host."""
+    trusted = {name: trust(value) if isinstance(value, str) else value for name, value in variables.items()}
+    variables = {"ansible_play_batch": ["h"], "ansible_play_hosts": ["h"], **trusted}
     lookup = lookup_of(egress_in_sync)[0]
     lookup._templar = Templar(loader=None, variables=variables)
-    assert lookup.run([], variables) == [False]
+    answer: list[bool] = lookup.run([], variables, **options)
+    return answer
+
+
+def test_a_variable_with_the_prefix_is_used_before_that_of_all_modules(tmp_path: Path) -> None:
+    enqueue(tmp_path, os.getpid(), no_op=True)
+    here, elsewhere = str(tmp_path), str(tmp_path / "elsewhere")
+    both = {"my_state_dir": "{{ place }}", "place": here, "qg_state_dir": elsewhere}
+    assert looked_up(both, vars_prefix="my_") == [True]
+    assert looked_up(both) == [False]
+    assert looked_up(both, vars_prefix="my_", state_dir=elsewhere) == [False]
+    # Null and empty text are no values.
+    for value in (None, ""):
+        assert looked_up({"my_state_dir": value, "qg_state_dir": here}, vars_prefix="my_") == [True]
+
+
+@pytest.mark.parametrize("value", ["{{ nowhere }}", "{{ 1 / 0 }}", "{{ lookup('file', '/nonexistent') }}"])
+@pytest.mark.parametrize("step", ["register", "summarize"])
+def test_a_variable_with_the_prefix_that_cannot_be_used_is_left_to_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, step: str
+) -> None:
+    monkeypatch.setenv("QG_STATE_DIR", str(tmp_path))
+    enqueue(tmp_path, os.getpid(), no_op=True)
+    assert looked_up({}, step=step, vars_prefix="my_") == [True]
+    for option in ("state_dir", "state_url"):
+        assert looked_up({f"my_{option}": value}, step=step, vars_prefix="my_") == [False]
 
 
 def test_a_mistake_in_the_lookup_itself_is_an_error() -> None:
