@@ -282,7 +282,7 @@ ONCE = """
 
 
 def test_the_role_is_not_run_once_for_several_hosts(fleet: Fleet) -> None:
-    for _ in range(2):
+    for _run in range(2):
         run = fleet.run(ONCE % "")
         assert (run.rc, calls(fleet.sim), run.by_host(REGISTER)) == (2, [], {})
         assert_one_sentence(run.of(DETECT).result["msg"])

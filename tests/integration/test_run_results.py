@@ -212,7 +212,7 @@ TWICE = """
 def test_each_use_of_the_role_in_a_play_is_summarized(fleet: Fleet) -> None:
     fleet.sim.configure(whitelist=[public(6)])
     fleet.sim.configure(OTHER_KEY)
-    for _ in range(2):
+    for _run in range(2):
         run = fleet.run(TWICE % OTHER_KEY + LOOK.lstrip("\n")).ok()
         found = {host: own["egress_whitelist_summary"] for host, own in seen(run).items()}
         last = [found[host] for host in ("h4", "h5", "h6")]

@@ -58,6 +58,8 @@ from simulator.core import Core
 
 #: Calls, as :class:`in_process.Paths` names them.
 WRITING = ("get", "release", "replace")
+#: What will fail, and most often what is paid for.
+FAILING = (*WRITING, "get", "query", "quota")
 FAULTS = (
     *state_machines.FAULTS,
     {"kind": "partial", "drop": 1},
@@ -243,7 +245,9 @@ class LeaseStateMachine(RuleBasedStateMachine):
 
     # What may go wrong, and how time passes.
 
-    @rule(call=st.sampled_from([*WRITING, "get", "query", "quota"]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2))
+    @rule(
+        call=st.sampled_from([*WRITING, "get", "query", "quota"]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2)
+    )
     def something_will_fail(self, call: str, kind: dict[str, Any], times: int) -> None:
         path = getattr(self.paths, call)
         if not self.is_list_of_nothing_clear() and call == "query" and kind["kind"] in ("data_null", "data_absent"):
