@@ -120,7 +120,6 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
     short = result.quota if result.quota and result.quota.available < first.missing else None
     # Leases of earlier calls may be of another kind; those that match are in first.keep.
     adopted = frozenset(session.new)
-    ended: set[str] = set()
     with result.completed(session, first.surplus):
         if short:
             _make_room(session, first.surplus, short)
@@ -129,9 +128,10 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
         if not short:
             release(session, first.surplus)
         _check_lifetimes([lease for name, lease in session.new.items() if name not in adopted], session.now(), desired)
+    ended: set[str] = set()
     # A database is asked for the time. If it fails, what was paid for must still be returned.
     with contextlib.suppress(StateError):
-        ended.update(lease.name for lease in session.ended(session.held.values()))
+        ended = {lease.name for lease in session.ended(session.held.values())}
     wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
     found = [lease for name, lease in session.held.items() if name in wanted - ended]
     result.leases = tuple(oldest_first(found))

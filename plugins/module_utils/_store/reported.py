@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .sql import count_as_now
+from .sql import count_as_now, recent_rows
 
 if TYPE_CHECKING:
     from .interface import Store
@@ -107,7 +107,7 @@ class ReportedChanges:
         shown = set(listed)
         caught_up = [
             (self.key, self.resource, name, present, at)
-            for name, present, _item, at, reversed_ in rows
+            for name, present, _item, reversed_, at in rows
             if complete and not reversed_ and present and name in shown
         ]
         if caught_up:
@@ -120,23 +120,16 @@ class ReportedChanges:
         return Correction(
             {
                 name: ReportedResource(self.state.decoded(item), at)
-                for name, present, item, at, _reversed in rows
+                for name, present, item, _reversed, at in rows
                 if present and name not in shown
             },
             frozenset(name for name, present, *_rest in rows if not present and name in shown),
         )
 
     def _recent(self) -> list[tuple[Any, ...]]:
-        """Return the reports that still count: rows of name, present, item, at and reversed."""
+        """Return the reports that still count: rows of name, present, item, reversed and at."""
         query = (
-            "SELECT name, present, item, at, reversed FROM reported "
+            "SELECT name, present, item, reversed, at FROM reported "
             "WHERE key = ? AND resource = ? AND at > ? ORDER BY at"
         )
-        now = self.state.now()
-        rows = self.state.rows(query, self.key, self.resource, now - LIST_LAG)
-        if rows and rows[-1][3] > now:
-            with self.state.transaction() as database:
-                now = self.state.now()
-                count_as_now(database, "reported", "at", now)
-            rows = self.state.rows(query, self.key, self.resource, now - LIST_LAG)
-        return rows
+        return recent_rows(self.state, "reported", "at", query, self.key, self.resource, max_age=LIST_LAG)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .reported import LIST_LAG
-from .sql import count_as_now
+from .sql import count_as_now, recent_rows
 
 if TYPE_CHECKING:
     from .interface import Store
@@ -98,17 +98,11 @@ class WhitelistWrites:
     def unresolved(self) -> list[WhitelistWrite]:
         """Return the calls whose result is unknown and that are not settled by time."""
         query = (
-            "SELECT present, ips, sent, timeout FROM whitelist_writes "
+            "SELECT present, ips, timeout, sent FROM whitelist_writes "
             "WHERE key = ? AND sent + timeout >= ? ORDER BY sent"
         )
-        now = self._state.now()
-        rows = self._state.rows(query, self._key, now - LIST_LAG)
-        if rows and rows[-1][2] > now:
-            with self._state.transaction() as database:
-                now = self._state.now()
-                count_as_now(database, "whitelist_writes", "sent", now)
-            rows = self._state.rows(query, self._key, now - LIST_LAG)
+        rows = recent_rows(self._state, "whitelist_writes", "sent", query, self._key, max_age=LIST_LAG)
         return [
             WhitelistWrite(bool(present), frozenset(self._state.decoded(ips)), sent, timeout)
-            for present, ips, sent, timeout in rows
+            for present, ips, timeout, sent in rows
         ]
