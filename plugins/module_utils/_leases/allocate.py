@@ -9,9 +9,9 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from functools import partial
 
 from .._api.leases import AllocationParams
@@ -39,17 +39,21 @@ def allocate(session: LeaseSession, number: int, params: AllocationParams, succe
 
 @dataclasses.dataclass
 class Allocation(Creation):
-    """One call for ``asked`` leases. A released channel is waited for ``until`` then. ``found`` is how many came."""
+    """One call for ``asked`` leases. A released channel is waited for ``until`` then."""
 
     session: LeaseSession
     asked: int
     params: AllocationParams
     origin: Origin
     until: float
-    found: int = 0
 
     def __post_init__(self) -> None:
         self.known = self.session.names
+
+    @property
+    def found(self) -> int:
+        """How many leases came since the call was first sent."""
+        return len(self.session.new_since(self.known))
 
     def send(self) -> None:
         """Send the call, and again for as long as a released channel is not free yet."""
@@ -82,24 +86,18 @@ class Allocation(Creation):
         """After a failure, read the list until it shows all that was asked for. A success may give less."""
         if error is None:
             return self.adopt_new()
-        with self.adopting():
+        with self._adopting():
             self.session.poll_new(self.known, self.asked, self.session.policy.verify_delays)
         return self.found >= self.asked
 
     def adopt_new(self) -> bool:
-        self.found = self.session.adopt(self.known, self.asked, self.origin, self.params)
-        return bool(self.found)
+        return bool(self.session.adopt(self.known, self.asked, self.origin, self.params))
 
-    @contextlib.contextmanager
-    def adopting(self) -> Iterator[None]:
-        """Adopt what the list has shown, also if it cannot be read again: it is paid for, and must be returned."""
-        try:
-            yield
-        finally:
-            self.adopt_new()
+    def _adopting(self) -> AbstractContextManager[None]:
+        return self.session.adopting(self.known, self.asked, self.origin, self.params)
 
     def has_unlisted(self, error: CallError) -> bool:
-        with self.adopting():
+        with self._adopting():
             unlisted = self.session.quota_shows_unlisted(self.known, self.asked)
         if 0 < self.found < self.asked and (unlisted or error.effect is Effect.IN_FLIGHT):
             raise self.uncertain(error, PARTIAL)

@@ -301,17 +301,15 @@ class VendorReplacement:
         in_flight = error is not None and error.effect is Effect.IN_FLIGHT
         # A success may give less.
         asked, unlisted = left if error else 1, False
-        with verifying(error, self._uncertain):
-            try:
-                shows_all = session.poll_new(known, asked, policy.verify_delays[: None if may_have_effect else 1])
-                # While the call may still be carried out, a lease that is gone may have expired: only new ones count.
-                if not shows_all and may_have_effect and not in_flight:
-                    # No quota shows a replacement of which the list shows nothing, so the list has more time.
-                    shows_all = session.poll_new(known, asked, policy.lag_delays[1:])
-                    unlisted = not shows_all and session.names != known and session.quota_shows_unlisted(known, asked)
-            finally:
-                # Also if the list cannot be read again: it is paid for, and must be returned.
-                new = session.adopt(known, left, self._origin, self._params)
+        adopting = session.adopting(known, left, self._origin, self._params)
+        with verifying(error, self._uncertain), adopting:
+            shows_all = session.poll_new(known, asked, policy.verify_delays[: None if may_have_effect else 1])
+            # While the call may still be carried out, a lease that is gone may have expired: only new ones count.
+            if not shows_all and may_have_effect and not in_flight:
+                # No quota shows a replacement of which the list shows nothing, so the list has more time.
+                shows_all = session.poll_new(known, asked, policy.lag_delays[1:])
+                unlisted = not shows_all and session.names != known and session.quota_shows_unlisted(known, asked)
+        new = session.new_since(known)
         if unlisted:
             raise self._uncertain(error, PARTIAL if new else UNLISTED)
         # Never sent again: what has succeeded, and what may still be carried out.

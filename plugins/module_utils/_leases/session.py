@@ -120,6 +120,14 @@ class LeaseSession(Session[Lease]):
             self.store.save_lifetime(params.keep_alive, max(remaining))
         return len(fresh)
 
+    @contextlib.contextmanager
+    def adopting(self, known: Collection[str], asked: int, origin: Origin, params: AllocationParams) -> Iterator[None]:
+        """Adopt what the list has shown in the body, also if it cannot be read again: what is paid for is returned."""
+        try:
+            yield
+        finally:
+            self.adopt(known, asked, origin, params)
+
     def origins(self) -> dict[str, Origin]:
         """The origin of each task that was leased by this control node."""
         return {task: Origin(*row) for task, row in self.store.origins().items()}
