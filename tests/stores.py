@@ -20,6 +20,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
+from machine_clock import MachineClock
 
 if TYPE_CHECKING:
     from lab.access import Access
@@ -73,11 +74,21 @@ def open_store(
     max_wait: float = 60.0,
     announcer: Announcer = SILENT,
     now: Callable[[], float] | None = None,
+    machine: MachineClock | None = None,
 ) -> Store:
-    """Open the store that stands for a directory; ``now`` replaces its clock."""
-    store = state_place(directory).open(max_wait, announcer)
-    if now is not None:
-        store.now = now
+    """Open the store that stands for a directory.
+
+    ``machine`` replaces the clocks of this machine; ``now`` stands for one whose clocks are right. With a database,
+    the server's clock shows the true time of the machine.
+    """
+    machine = machine or (now and MachineClock(now))
+    place = state_place(directory)
+    if machine is None:
+        return place.open(max_wait, announcer)
+    store = place.open(max_wait, announcer, machine.clock)
+    if place.is_shared:
+        store.now = machine.now
+        store.wall_ahead = lambda: 0.0
     return store
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.deadline_session import REQUESTS_IMPORT_ERROR
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe, one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import (
@@ -360,17 +360,17 @@ class ActionModule(QgAction):
 
     def _verify_through_proxy(self, request: DetectionRequest, max_wait: float) -> list[str]:
         """Return the exits of the proxy; retried for ``max_wait``, since a change may take effect with a delay."""
-        began = time.monotonic()
+        began = elapsed()
         fix = "the proxy cannot be verified from it: leave verify_proxy out"
         wait = Wait(f"{request.proxy} does not let the host through yet", max_wait, option="verify_wait")
         while True:
-            before = time.monotonic()
+            before = elapsed()
             try:
                 return detect_egress(self, request, fix).ips
             except NoShellError:
                 raise
             except QgError as error:
-                now = time.monotonic()
+                now = elapsed()
                 left = wait.after(now - began)
                 if left.allowed < 1:
                     raise QgError(

@@ -91,7 +91,7 @@ leases:
       type: str
       returned: always, null if the deadline cannot be read
     remaining_seconds:
-      description: The seconds until the deadline, by the clock of the control node.
+      description: The seconds until the deadline, by the clock of the vendor, which the responses show.
       type: int
       returned: always, null if the deadline cannot be read
     region:

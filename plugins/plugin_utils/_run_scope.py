@@ -12,11 +12,11 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.digests import short_digest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
@@ -60,7 +60,7 @@ def run_age(process: int | None = None) -> float:
     process = os.getppid() if process is None else process
     start = process_start(process)
     if start.isdigit():
-        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - int(start) / os.sysconf("SC_CLK_TCK"))
+        return max(0.0, elapsed() - int(start) / os.sysconf("SC_CLK_TCK"))
     command = ["ps", "-o", "etime=", "-p", str(process)]
     with contextlib.suppress(OSError, ValueError):
         shown = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout

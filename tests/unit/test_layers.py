@@ -110,6 +110,17 @@ def test_whatever_waits_lets_it_be_announced() -> None:
     assert [line for line in locking if "LOCK_NB" not in line] == []
 
 
+def test_one_file_reads_the_clocks_of_the_machine() -> None:
+    """What reads the wall clock by itself compares times that a change of it moves apart."""
+    sources = {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in (ROOT / "plugins").rglob("*.py")}
+    pattern = re.compile(r"\btime\.(time|monotonic|perf_counter|clock_gettime)\b")
+    clocks = [str(path) for path, text in sources.items() if pattern.search(text)]
+    # The program of shell.py runs on a host.
+    assert sorted(clocks) == ["plugins/module_utils/_core/clock.py", "plugins/module_utils/_egress/shell.py"]
+    dates = [str(path) for path, text in sources.items() if re.search(r"datetime\.(now|utcnow|today)\(", text)]
+    assert dates == []
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_the_client_can_be_read_at_a_sitting(name: str) -> None:
     text = (CLIENT / f"{name}.py").read_text(encoding="utf-8")

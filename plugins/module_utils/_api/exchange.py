@@ -14,14 +14,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._core.errors import CallError, Effect
+from .._core.errors import CallError, Effect, TransportError
 from .._core.waiting import WaitBudget
 from .._store.directory import StateError
 from .._store.rate_limiter import RateLimiter
 from .._store.reported import ReportedChanges
+from .._store.vendor_clock import VendorClock
+from .parsing import http_time
 from .responses import ResponseParser
 from .retry import Client, T, as_texts
-from .transport import Transport, service_of
+from .transport import HttpResponse, Transport, service_of
 
 #: Reads the JSON of a response; raises ResponseShapeError.
 Reader = Callable[[Any], T]
@@ -90,10 +92,37 @@ class KeyClient(Client):
         self._api_url = api_url.rstrip("/")
         #: The name of the key in the state directory.
         self.key_digest = rate_limiter.state.digest("pacing", service_of(api_url), key)
+        #: The clock that the vendor's deadlines are compared with.
+        self.vendor_clock = VendorClock(rate_limiter.state, self.key_digest)
 
     def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         """Send a call once, and read its response."""
         raise NotImplementedError
+
+    def _exchange(
+        self, method: str, url: str, parameters: Mapping[str, str], name: str, read: Callable[[HttpResponse], T]
+    ) -> T:
+        """Send one request, and read its response. If that is the vendor's own, its date shows the vendor's clock."""
+        began = self.budget.elapsed()
+
+        def read_dated(response: HttpResponse) -> T:
+            try:
+                result = read(response)
+            except TransportError:
+                raise
+            except CallError:
+                self._note_date(response, self.budget.elapsed() - began)
+                raise
+            self._note_date(response, self.budget.elapsed() - began)
+            return result
+
+        return super()._exchange(method, url, parameters, name, read_dated)
+
+    def _note_date(self, response: HttpResponse, duration: float) -> None:
+        date = http_time(response.headers.get("Date", ""))
+        # A cache sends the date of an earlier response.
+        if date is not None and "Age" not in response.headers:
+            self.vendor_clock.observe(date, duration)
 
     def _reported_changes(self, resource: str) -> ReportedChanges:
         """What the vendor reported about the resources of a kind that the key holds."""

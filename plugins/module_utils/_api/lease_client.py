@@ -48,11 +48,12 @@ class LeaseClient(KeyClient):
             {lease.name for lease in listed}, lambda name: concerns(json.loads(name)[0])
         )
         gone = late.gone.difference(doubted)
-        now = self.rate_limiter.state.now()
+        clock = self.vendor_clock
+        now = clock.now()
         missing = ((Lease.from_item(one.item[1], one.item[0]), one.at) for one in late.missing.values())
         return [
             *(lease for lease in listed if lease.name not in gone),
-            *(lease for lease, at in missing if not lease.has_ended_since(at, now)),
+            *(lease for lease, at in missing if not lease.has_ended_since(clock.at(at), now)),
         ]
 
     def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:

@@ -133,18 +133,21 @@ class Lease:
         return json.dumps(self.identity)
 
     def remaining(self, now: float) -> float | None:
-        """Return the remaining seconds; None if the deadline cannot be read."""
+        """Return the remaining seconds at this Unix time of the vendor; None if the deadline cannot be read."""
         return None if self.expires is None else self.expires.timestamp() - now
 
     def has_ended_since(self, at: float, now: float) -> bool:
-        """Whether the deadline of a lease that was held at a time has passed after it.
+        """Whether the deadline of a lease that was held at a time has passed after it; both are times of the vendor.
 
         If it was past already, the clocks differ, or it is not in the time zone that is assumed, and shows no end.
         """
         return self.expires is not None and at < self.expires.timestamp() <= now
 
     def described(self, now: float) -> dict[str, Any]:
-        """Return the lease for results and events, with the remaining time in whole seconds, at least 0."""
+        """Return the lease for results and events, with the remaining time in whole seconds, at least 0.
+
+        ``now`` is the vendor's time (Unix time).
+        """
         remaining = self.remaining(now)
         return {
             "ip": self.ip or None,

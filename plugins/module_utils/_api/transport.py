@@ -17,15 +17,15 @@ import queue
 import re
 import ssl
 import threading
-import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
+from .._core.clock import wall_time
 from .._core.errors import Effect, TransportError
 from .._core.version import VERSION
 from .deadline_session import LimitedSession, ResponseTooLarge, bypasses_proxy, without_certificate_warnings
-from .parsing import http_delay
+from .parsing import http_delay, http_time
 from .proxies import AUTHENTICATION_REQUIRED, Proxy, environment_proxy, refusal, refused_status, unusable
 
 USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
@@ -73,8 +73,9 @@ def service_of(url: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a ``Retry-After`` header (a number of seconds or an HTTP date)."""
-    return http_delay(headers.get("Retry-After", ""), time.time())
+    """Return the seconds of a ``Retry-After`` header: a number of seconds, or a date by the clock of the server."""
+    date = http_time(headers.get("Date", ""))
+    return http_delay(headers.get("Retry-After", ""), wall_time() if date is None else date)
 
 
 def environment_authorities() -> tuple[str, str] | None:

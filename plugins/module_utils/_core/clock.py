@@ -2,19 +2,54 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A clock that is never set, and that goes on while the machine is suspended.
+"""The clocks of this machine. No other file of the collection reads one, so that all agree on what may be set.
 
-This file is private to the collection.
+This file is private to the collection. What has to be compared with an earlier moment is measured in the time of the
+state store (``_store/state_time.py``), which is made of :func:`elapsed`. The wall clock is for people, and for what a
+server or a user has written in Unix time: it may be set at any moment.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 #: On Linux, the monotonic clock stops while the machine is suspended. On macOS it does not, but time.monotonic() does.
 _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def elapsed() -> float:
-    """Return the seconds since some moment, for differences only."""
+    """Return the seconds since some moment, for differences only. They go on while the machine is suspended."""
     return time.clock_gettime(_CLOCK)
+
+
+def wall_time() -> float:
+    """Return the Unix time, which may be set at any moment."""
+    return time.time()
+
+
+@functools.lru_cache(maxsize=1)
+def boot_id() -> str:
+    """Identify what :func:`elapsed` counts from: the boot, and the time namespace of a container. Empty if unknown."""
+    parts = []
+    with contextlib.suppress(OSError):
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            parts.append(file.read().strip())
+        parts.append(os.readlink("/proc/self/ns/time"))
+    return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The clocks of a machine; tests have others."""
+
+    elapsed: Callable[[], float] = elapsed
+    wall: Callable[[], float] = wall_time
+    boot: Callable[[], str] = boot_id
+
+
+SYSTEM_CLOCK = Clock()

@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from .clock import elapsed
 from .errors import WaitBudgetExceeded
 
 #: A remaining time that is shorter than this, in seconds, is not shown.
 MIN_SHOWN = 0.5
 #: The shortest part of a sleep, in seconds: the rounding of a clock must not make a loop without a pause.
 MIN_PART = 0.01
+#: Seconds by which a sleep may be longer than it should be: more shows that this process was suspended.
+MAX_OVERSLEEP = 1.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Announcer:
         show: Callable[[str], None] | None = None,
         claim: Callable[[str, float], float] = lambda _wait, _interval: 0.0,
         policy: AnnouncementPolicy = AnnouncementPolicy(),
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = elapsed,
     ) -> None:
         self._show = show
         self._claim = claim
@@ -152,12 +155,16 @@ SILENT = Announcer()
 
 @dataclass
 class WaitBudget:
-    """The one limit on how long a run may wait, in seconds: for rate limits and between attempts together."""
+    """The one limit on how long a run may wait, in seconds: for rate limits and between attempts together.
+
+    A sleep that was longer than it should be, since the machine was suspended, counts with the time that it took.
+    """
 
     max_wait: float
     sleep: Callable[[float], None] = time.sleep
     waited: float = 0.0
     announcer: Announcer = SILENT
+    elapsed: Callable[[], float] = elapsed
 
     def require(self, seconds: float, reason: str, endpoint: str) -> None:
         """Raise WaitBudgetExceeded if the budget does not cover this many more seconds."""
@@ -184,8 +191,12 @@ class WaitBudget:
         self.require(seconds, reason, endpoint)
         found = None if examine is None else lambda wait: replace(wait, detail=examine())
         wait = Wait(reason, self.max_wait - self.waited, endpoint, remaining=remaining, examine=found)
-        self.waited += seconds
-        self.announcer.sleep(seconds, wait, self.sleep)
+        began = self.elapsed()
+        try:
+            self.announcer.sleep(seconds, wait, self.sleep)
+        finally:
+            slept = self.elapsed() - began
+            self.waited += slept if slept > seconds + MAX_OVERSLEEP else seconds
 
 
 def backoff(attempt: int, retry_after: float | None = None) -> float:

@@ -52,6 +52,7 @@ class ClassicLeases:
         self.budget = api.budget
         self.rate_limiter = api.rate_limiter
         self.key_digest = api.key_digest
+        self.vendor_clock = api.vendor_clock
         self.max_attempts = api.max_attempts
         self.timeout = api.timeout
         self.usage = api.usage

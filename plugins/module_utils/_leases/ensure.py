@@ -60,7 +60,7 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
 
     Leases beyond the desired count may stay undetermined, except with ``all_of_them``.
     """
-    held, now, origins = session.held.values(), session.now(), session.origins()
+    held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.origins()
     match = partial(classify, held, desired, now, origins, ends_at_deadline=session.features.ends_at_deadline)
     found = match({})
     undetermined = found.undetermined or (found.undetermined_expiring if desired.exact else ())
@@ -127,7 +127,8 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
         _replace_ended(session, first.keep, desired)
         if not short:
             release(session, first.surplus)
-        _check_lifetimes([lease for name, lease in session.new.items() if name not in adopted], session.now(), desired)
+        fresh = [lease for name, lease in session.new.items() if name not in adopted]
+        _check_lifetimes(fresh, session.api.vendor_clock.now(), desired)
     ended: set[str] = set()
     # A database is asked for the time. If it fails, what was paid for must still be returned.
     with contextlib.suppress(StateError):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -19,11 +18,14 @@ from urllib.parse import quote
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._api.leases import AllocationParams, Lease, oldest_first
+from .._core.clock import wall_time
 from .._core.errors import OptionError, QgError
 from .._core.text import one_line, quote_word
 from .._core.validation import check_range
 from .._core.waiting import SILENT, Announcer
+from .._store.directory import StateError
 from .._store.opening import StatePlace, Store
+from .._store.vendor_clock import VendorClock
 from .._task.operation import Mode, Operation, redact
 from .._task.options import (
     PLACE_OPTIONS,
@@ -52,9 +54,13 @@ _PROXY_URL: Spec = {"proxy_url": {"type": "bool", "default": False}}
 POLICY = LeasePolicy()
 
 
-def lease_results(leases: Iterable[Lease]) -> list[dict[str, Any]]:
-    """Return leases as results contain them, oldest deadline first."""
-    now = time.time()
+def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str, Any]]:
+    """Return leases as results contain them, oldest deadline first. ``clock`` shows how much time they have left."""
+    try:
+        now = clock.now()
+    except StateError:
+        # What was paid for must be returned, also if the state store fails now.
+        now = wall_time()
     return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
 
 
@@ -166,8 +172,8 @@ def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int
     """Return the result of a task; ``changed`` is true if anything changed, also if the task fails."""
     result: dict[str, Any] = {
         "changed": bool(found.allocated or found.released or predicted),
-        "allocated": lease_results(found.allocated),
-        "released": lease_results(found.released),
+        "allocated": lease_results(found.allocated, api.vendor_clock),
+        "released": lease_results(found.released, api.vendor_clock),
         "held": len(found.after),
         "api": api.usage(),
     }
@@ -199,7 +205,7 @@ def _run_allocate(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     found = ensure_leases(api, desired, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
     return {
-        "leases": lease_results(found.leases),
+        "leases": lease_results(found.leases, api.vendor_clock),
         "count": len(found.leases),
         "missing": found.missing,
         **_result(found, api, mode, predicted=predicted),
@@ -226,7 +232,7 @@ def _run_replace(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     found = replace_leases(api, chosen, number, new, check=mode.check, policy=POLICY)
     predicted = found.missing if mode.check else 0
     return {
-        "leases": lease_results(found.after),
+        "leases": lease_results(found.after, api.vendor_clock),
         "method": "replace" if chosen is None else "release_and_allocate",
         "missing": found.missing,
         **_result(found, api, mode, predicted=predicted),
@@ -239,11 +245,12 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     names = _names("task_ids", params["task_ids"])
     if params["product"] == CLASSIC:
         classic = proxy_api(params, mode.announcer)
-        held, usage = classic.leases(names), classic.usage
+        held, usage, clock = classic.leases(names), classic.usage, classic.vendor_clock
     else:
         product = product_api(params, mode.announcer)
-        held, usage = [lease for lease in product.leases() if not names or lease.task_id in names], product.usage
-    leases = lease_results(held)
+        held = [lease for lease in product.leases() if not names or lease.task_id in names]
+        usage, clock = product.usage, product.vendor_clock
+    leases = lease_results(held, clock)
     return {"changed": False, "leases": leases, "count": len(leases), "api": usage()}
 
 
@@ -277,15 +284,15 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
         # Whether the task of a lookup has no_log is not known to the lookup, so it announces nothing.
-        leases = matching_leases(
-            lease_backend(params, SILENT, state), desired, max_age=params["max_age"], policy=POLICY
-        )
+        api = lease_backend(params, SILENT, state)
+        leases = matching_leases(api, desired, max_age=params["max_age"], policy=POLICY)
+        found = lease_results(leases, api.vendor_clock)
     if len(leases) < least:
         raise QgError(
             f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "
             "qingguo.qgnet.qg_proxy_allocate, or ask for less."
         )
-    results: list[dict[str, Any]] = redact({"leases": lease_results(leases)}, params, PROXY_API_OPTIONS)["leases"]
+    results: list[dict[str, Any]] = redact({"leases": found}, params, PROXY_API_OPTIONS)["leases"]
     if params["seed"]:
         results.sort(key=lambda lease: hashlib.sha256(f"{params['seed']}\0{lease['server']}".encode()).digest())
     return results[:most]

@@ -40,7 +40,12 @@ def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     api = proxy_api(params, mode.announcer)
     pool = POOLS.get(params["pool"] or "")
     found = api.pool(params["count"], area_id=params["area_id"], isp=params["isp"], pool=pool)
-    return {"changed": False, "proxies": lease_results(found), "count": len(found), "api": api.usage()}
+    return {
+        "changed": False,
+        "proxies": lease_results(found, api.vendor_clock),
+        "count": len(found),
+        "api": api.usage(),
+    }
 
 
 def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:

@@ -80,7 +80,8 @@ class LeaseSession(Session[Lease]):
         """Those that were held at a time (default: when this run began), and have ended by themselves after it."""
         if not self.features.ends_at_deadline:
             return []
-        since, now = self._began if since is None else since, self.now()
+        clock = self.api.vendor_clock
+        since, now = clock.at(self._began if since is None else since), clock.now()
         return [lease for lease in leases if lease.has_ended_since(since, now)]
 
     @contextlib.contextmanager
@@ -115,9 +116,10 @@ class LeaseSession(Session[Lease]):
         fresh = [self.held[name] for name in self.new_since(known)]
         self.new.update({lease.name: lease for lease in fresh})
         self.save_origin(fresh, asked, origin)
-        remaining = [seconds for lease in fresh if (seconds := lease.remaining(self.now())) is not None]
+        clock = self.api.vendor_clock
+        remaining = [seconds for lease in fresh if (seconds := lease.remaining(clock.now())) is not None]
         if remaining:
-            self.store.save_lifetime(params.keep_alive, max(remaining))
+            self.store.save_lifetime(params.keep_alive, max(remaining), is_certain=clock.is_known)
         return len(fresh)
 
     @contextlib.contextmanager

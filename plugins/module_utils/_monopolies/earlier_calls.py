@@ -48,7 +48,7 @@ def wait_for(session: AllocationSession, calls: Sequence[PaidCall]) -> None:
             raise UncertainOutcomeError(
                 f"{_describe(session, call)}, but the quota has more in use than the list accounts for, so whether "
                 f'they are held is unknown. Nothing was applied for. Check with "{CHECK_COMMAND}"; from '
-                f"{_iso(call.sent + UNRESOLVED_TTL)} on, only the list counts.",
+                f"{_iso(session, call.sent + UNRESOLVED_TTL)} on, only the list counts.",
                 endpoint=call.endpoint,
             )
         _adopt(session, call)
@@ -94,19 +94,21 @@ def _undecided(
             **error.details,
         )
     now = session.now()
+    settled = _iso(session, now + max(0.0, call.settles_in(now)))
     return UncertainOutcomeError(
-        f"{unknown} until {_iso(now + max(0.0, call.settles_in(now)))}. Nothing was applied for. Run the task again "
-        f"after that, or raise max_wait ({session.api.budget.max_wait:g} seconds).",
+        f"{unknown} until {settled}. Nothing was applied for. Run the task again after that, or raise max_wait "
+        f"({session.api.budget.max_wait:g} seconds).",
         endpoint=call.endpoint,
     )
 
 
 def _describe(session: AllocationSession, call: PaidCall) -> str:
     return (
-        f"{call.wanted} resources were applied for at {_iso(call.sent)} without a known result; the list shows "
-        f"{len(session.new_since(call.known))} of them"
+        f"{call.wanted} resources were applied for at {_iso(session, call.sent)} without a known result; the list "
+        f"shows {len(session.new_since(call.known))} of them"
     )
 
 
-def _iso(moment: float) -> str:
-    return datetime.datetime.fromtimestamp(moment, BEIJING).isoformat(timespec="seconds")
+def _iso(session: AllocationSession, moment: float) -> str:
+    """Return a moment of state time as the vendor's clock shows it."""
+    return datetime.datetime.fromtimestamp(session.api.vendor_clock.at(moment), BEIJING).isoformat(timespec="seconds")

@@ -178,14 +178,14 @@ class MonopolySession(Session[Monopoly]):
         return len(self.held) - quota.used
 
     def vendor_time(self) -> datetime.datetime:
-        """The local time, or the latest time in the vendor's list if the local clock is behind."""
+        """The time of the vendor's clock, or the latest time in the vendor's list if that is behind."""
         stamps = [
             stamp
             for one in self.monopolies
             for stamp in (one.since, one.dialled, parse_vendor_time(one.vendor.get("heartbeat")))
             if stamp
         ]
-        return max([datetime.datetime.fromtimestamp(self.now(), BEIJING), *stamps])
+        return max([datetime.datetime.fromtimestamp(self.api.vendor_clock.now(), BEIJING), *stamps])
 
     def wait_until_ready(
         self, unready: Callable[[], Collection[str]], progress: Callable[[], str], advice: str

@@ -19,6 +19,7 @@ from .._core.errors import CallError, QgError, UncertainOutcomeError
 from .._core.waiting import WaitBudget
 from .._store.paid_calls import UNRESOLVED_TTL, PaidCall, PaidCalls
 from .._store.rate_limiter import RateLimiter
+from .._store.vendor_clock import VendorClock
 from .lost_response import uncertain_outcome
 from .retry_policy import RetryPolicy
 
@@ -32,6 +33,7 @@ class KeyApi(Protocol):
     rate_limiter: RateLimiter
     key_digest: str
     max_attempts: int
+    vendor_clock: VendorClock
 
     @property
     def timeout(self) -> float:
@@ -153,11 +155,9 @@ class Session(abc.ABC, Generic[R]):
 
     def settle(self, call: PaidCall, is_shown: Callable[[], bool], read: Callable[[], None] | None = None) -> None:
         """Wait until the list shows what a call of an earlier run did, or must show it."""
-        # Counted by the waits, which no change of the clock makes longer.
-        left = call.settles_in(self.now())
-        while not is_shown() and left > 0:
+        while not is_shown() and (left := call.settles_in(self.now())) > 0:
             seconds = min(self.policy.poll_interval, left)
-            left -= self.wait(seconds, "a call of an earlier run is under way", call.endpoint, remaining=left)
+            self.wait(seconds, "a call of an earlier run is under way", call.endpoint, remaining=left)
             (read or self.refresh)()
 
     def is_recent(self, call: PaidCall) -> bool:

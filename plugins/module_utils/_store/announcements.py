@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from pathlib import Path
 
+from .._core.clock import elapsed
 from .._core.digests import short_digest
 from .._core.errors import OptionError
 from .._core.waiting import AnnouncementPolicy
@@ -55,7 +55,7 @@ class Announcements:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # This clock is the same for all processes of a machine since its start.
-            now, last = time.monotonic(), os.pread(descriptor, 32, 0)
+            now, last = elapsed(), os.pread(descriptor, 32, 0)
             rest = float(last) + interval - now if last else 0.0
             if 0 < rest <= interval:
                 return rest

@@ -57,7 +57,16 @@ class Store(Protocol):
     poll_interval: float
 
     def now(self) -> float:
-        """Return the Unix time of the clock that all processes share."""
+        """Return the state time (see :mod:`.state_time`) in seconds, which all processes share."""
+
+    def wall_ahead(self) -> float:
+        """Return the seconds by which Unix time is ahead of state time, on the wall clock that processes share."""
+
+    def gap_is_unknown(self) -> bool:
+        """Whether the time for which the machine was off before this boot is missing from state time."""
+
+    def close_gap(self, vendor_gap: float) -> float:
+        """Add the missing time, at most what the vendor's clock shows; returns the state time now."""
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Run the body as one transaction, and one process at a time."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Seconds for which the origin of a task that is no longer held, a lifetime, and the names of areas are kept.
 _ORIGIN_TTL, _LIFETIME_TTL, _NAMES_TTL = 86400.0, 30 * 86400.0, 3600.0
+#: Seconds for which a lifetime is kept that was measured with a clock that may be wrong.
+_UNCERTAIN_TTL = 86400.0
 
 #: lease_origins: the area and provider that a task of leases was requested with, and the tasks (JSON) that it replaces.
 #: lifetimes: the seconds that a new lease had left, by the keep_alive that it was requested with.
@@ -87,18 +89,19 @@ class LeaseStore:
         )
         return float(rows[0][0]) if rows else None
 
-    def save_lifetime(self, keep_alive: int | None, seconds: float) -> None:
-        """Keep the seconds that a new lease has left."""
+    def save_lifetime(self, keep_alive: int | None, seconds: float, *, is_certain: bool) -> None:
+        """Keep the seconds that a new lease has left; for a day unless it ``is_certain`` that the clock is right."""
         with self.state.transaction() as database:
+            at = self.state.now() - (0.0 if is_certain else _LIFETIME_TTL - _UNCERTAIN_TTL)
             database.execute("DELETE FROM lifetimes WHERE at < ?", (self.state.now() - _LIFETIME_TTL,))
             database.execute(
                 upsert("lifetimes", ("key", "keep_alive"), ("seconds", "at")),
-                (self.key, keep_alive or 0, seconds, self.state.now()),
+                (self.key, keep_alive or 0, seconds, at),
             )
 
     def area_names(self) -> dict[str, int] | None:
         """Return the names of areas with their numbers, if the vendor reported them within the last hour."""
-        rows = self._recent("SELECT names FROM areas WHERE key = ? AND at BETWEEN ? AND ?", _NAMES_TTL)
+        rows = self._recent("SELECT names FROM areas WHERE key = ? AND at >= ?", _NAMES_TTL)
         return dict(self.state.decoded(rows[0][0])) if rows else None
 
     def save_area_names(self, names: Mapping[str, int]) -> None:
@@ -111,7 +114,7 @@ class LeaseStore:
 
     def cached_leases(self, max_age: float) -> tuple[float, list[LeaseRow]] | None:
         """Return when the list of leases was read, and the list, if that was at most ``max_age`` seconds ago."""
-        query = "SELECT at, leases FROM lease_cache WHERE key = ? AND at BETWEEN ? AND ? AND leases IS NOT NULL"
+        query = "SELECT at, leases FROM lease_cache WHERE key = ? AND at >= ? AND leases IS NOT NULL"
         for at, text in self._recent(query, max_age):
             return float(at), [(str(task), item) for task, item in self.state.decoded(text)]
         return None
@@ -119,11 +122,11 @@ class LeaseStore:
     def cache_leases(self, leases: Iterable[LeaseRow], began: float) -> None:
         """Keep the list of leases that was just read, unless a call may have changed it since the reading ``began``."""
         text, now = json.dumps([[task, dict(item)] for task, item in leases]), self.state.now()
-        is_older = "NOT (lease_cache.leases IS NULL AND lease_cache.at > ? AND lease_cache.at <= ?)"
+        is_older = "NOT (lease_cache.leases IS NULL AND lease_cache.at > ?)"
         statement = f"{upsert('lease_cache', ('key',), ('at', 'leases'))} WHERE {is_older}"
         with self.state.transaction() as database:
             database.execute("DELETE FROM lease_cache WHERE at < ?", (now - _ORIGIN_TTL,))
-            database.execute(statement, (self.key, now, text, began, now))
+            database.execute(statement, (self.key, now, text, began))
 
     def invalidate(self) -> None:
         """Discard the cached list, and those that are being read, because a call may have changed what they show."""
@@ -131,5 +134,4 @@ class LeaseStore:
             database.execute(upsert("lease_cache", ("key",), ("at", "leases")), (self.key, self.state.now(), None))
 
     def _recent(self, query: str, seconds: float) -> list[tuple[Any, ...]]:
-        now = self.state.now()
-        return self.state.rows(query, self.key, now - seconds, now)
+        return self.state.rows(query, self.key, self.state.now() - seconds)

@@ -12,11 +12,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from .._core.clock import elapsed
 from .._core.waiting import SILENT, Announcer, Wait
 from .directory import StateError, describe_failure
 from .lock_holders import describe_holder, describe_state, is_stopped, lock_holder
@@ -92,12 +92,12 @@ class FileLocks:
 
     def _acquire(self, descriptor: int, wait: Wait | None, unless: Callable[[], bool]) -> bool:
         """Lock an open file by polling, since the kernel would wait for a stopped process without end."""
-        began, interval = time.monotonic(), MIN_POLL_INTERVAL
+        began, interval = elapsed(), MIN_POLL_INTERVAL
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                left = wait and wait.after(time.monotonic() - began)
+                left = wait and wait.after(elapsed() - began)
                 if left is None or left.allowed <= 0 or unless():
                     return False
                 self.announcer.sleep(min(interval, left.allowed), left)

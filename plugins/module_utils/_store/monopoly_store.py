@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Seconds for which the parameters of an application are kept after a list has shown the resource for the last time.
 ORIGIN_TTL = 90 * 86400.0
 
-#: A row per resource: the area code and the provider of its application, and when a list last showed it (Unix time).
+#: A row per resource: the area code and the provider of its application, and when a list last showed it (state time).
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS monopolies (
   key TEXT, uuid TEXT, area_code TEXT, isp TEXT, at REAL, PRIMARY KEY (key, uuid));

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._core.clock import SYSTEM_CLOCK, Clock
 from .._core.waiting import SILENT, Announcer
 from .directory import DEFAULT_STATE_DIR, MAX_PATIENCE
 from .interface import Store
@@ -42,13 +43,13 @@ class StatePlace:
         """Whether several control nodes may use it."""
         return bool(self.url)
 
-    def open(self, max_wait: float = MAX_PATIENCE, announcer: Announcer = SILENT) -> Store:
+    def open(self, max_wait: float = MAX_PATIENCE, announcer: Announcer = SILENT, clock: Clock = SYSTEM_CLOCK) -> Store:
         """Open the state; raises OptionError if that is not possible.
 
-        ``max_wait`` and ``announcer`` are as for :class:`~.state.State`.
+        ``max_wait``, ``announcer`` and ``clock`` are as for :class:`~.state.State`; a database uses its server's clock.
         """
         if not self.url:
-            return State(self.directory, max_wait, announcer)
+            return State(self.directory, max_wait, announcer, clock)
         # Its library takes time to import, and is optional.
         from .postgres import PostgresState
 

@@ -26,8 +26,8 @@ UNDER_WAY = 30.0
 UNRESOLVED_TTL = 600.0
 
 #: A row per call: ``known`` (JSON) names the resources that were held before, ``request`` (JSON) is what was asked for,
-#: and ``in_use`` is the balance of a PaidCall. ``sent`` and ``timeout`` are seconds. A call is ``finished`` if its run
-#: has reported the result, which the list may still lag behind.
+#: and ``in_use`` is the balance of a PaidCall. ``sent`` is state time, ``timeout`` seconds. A call is ``finished`` if
+#: its run has reported the result, which the list may still lag behind.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS paid_calls (
   id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, wanted INTEGER, known TEXT, request TEXT, in_use INTEGER,
@@ -54,8 +54,8 @@ class PaidCall:
     finished: bool
 
     def age(self, now: float) -> float:
-        """Seconds since the call was sent; none if the clock was set back."""
-        return max(0.0, now - self.sent)
+        """Seconds since the call was sent."""
+        return now - self.sent
 
     def settles_in(self, now: float) -> float:
         """Seconds until the call can no longer be under way and the list must show its effect."""

@@ -12,17 +12,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._core.clock import elapsed
 from .._core.digests import salted_digest
 from .._core.errors import OptionError
 from .._core.waiting import SILENT, Announcer, Wait
 from . import postgres_schema
 from .directory import PATIENCE_BOUNDS, StateError, limit_patience
-from .postgres_connection import FOREIGN_SESSION, SERVER_TIME, Connector, Session
+from .postgres_connection import FOREIGN_SESSION, SCHEMA_NAME, SERVER_TIME, Connector, Session
 from .postgres_errors import ServerAddress, describe_error, unusable
 from .postgres_locks import AdvisoryLocks, lock_number
 
@@ -35,6 +35,14 @@ if TYPE_CHECKING:
 
 #: The lock that a process holds for a transaction, so that there is one at a time, as with SQLite.
 WRITE_LOCK = "transaction"
+#: State time, which goes on from the last recorded time if the server's clock is set back; for a transaction, recorded.
+_NOW = f"SELECT greatest(last, {SERVER_TIME} + ahead) FROM {SCHEMA_NAME}.clock"
+_TICK = (
+    f"UPDATE {SCHEMA_NAME}.clock AS known SET ahead = greatest(known.ahead, known.last - server.time), "
+    f"last = greatest(known.last, server.time + known.ahead) FROM (SELECT {SERVER_TIME} AS time) AS server "
+    "RETURNING known.last"
+)
+_WALL_AHEAD = f"SELECT -ahead FROM {SCHEMA_NAME}.clock"
 #: A place where no server is, whatever the variables of libpq say.
 NOWHERE = "host=/nonexistent hostaddr=''"
 
@@ -51,10 +59,13 @@ class PostgresState(AdvisoryLocks):
         address = ServerAddress.parse(url)
         super().__init__(Connector(address, self._patience, announcer), announcer)
         self._place = address.place
-        #: While a transaction is open, the difference of the server's clock from time.monotonic().
-        self._clock_offset: float | None = None
+        #: While a transaction is open, the seconds by which state time is ahead of elapsed().
+        self._ahead: float | None = None
+        #: Whether the tables are there.
+        self._has_clock = False
         try:
             self._salt = self._open_schema()
+            self._has_clock = True
         except (OptionError, StateError) as error:
             self._connector.close()
             raise OptionError(error.message) from None
@@ -72,14 +83,26 @@ class PostgresState(AdvisoryLocks):
         return found
 
     def now(self) -> float:
-        """Return the server's time: never earlier than what another process has recorded before, and can be seen.
+        """Return the state time: never earlier than what another process has recorded before, and can be seen.
 
         In a transaction, that is the time at which it began, and what has passed since. Outside, an estimate could be
         behind the clock by the time that an answer took.
         """
-        if self._clock_offset is not None:
-            return time.monotonic() + self._clock_offset
-        return float(self._query(f"SELECT {SERVER_TIME}")[0][0])
+        if self._ahead is not None:
+            return elapsed() + self._ahead
+        return float(self._query(_NOW)[0][0])
+
+    def wall_ahead(self) -> float:
+        """Return the seconds by which the server's clock is ahead of state time."""
+        return float(self._query(_WALL_AHEAD)[0][0])
+
+    def gap_is_unknown(self) -> bool:
+        """Whether time is missing from state time: the server's clock shows all of it."""
+        return False
+
+    def close_gap(self, _vendor_gap: float) -> float:
+        """Return the state time."""
+        return self.now()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[_Transaction]:
@@ -94,23 +117,23 @@ class PostgresState(AdvisoryLocks):
                     session.connection.execute("ROLLBACK")
                 raise
             finally:
-                self._clock_offset = None
+                self._ahead = None
 
     def _begin(self) -> Session:
         """Begin a transaction as soon as no other process is in one. A lost connection is made anew before."""
-        began = time.monotonic()
+        began = elapsed()
         reason = "another process writes to the database of state_url"
         wait = Wait(reason, self._patience, option=PATIENCE_BOUNDS, examine=self._examine_writer)
         was_lost = False
         while True:
-            before, session = time.monotonic(), self._connector.session()
+            before, session = elapsed(), self._connector.session()
             try:
                 self._lock_transaction(session)
                 return session
             except psycopg.errors.LockNotAvailable:
                 with contextlib.suppress(psycopg.Error):
                     session.connection.execute("ROLLBACK")
-                left = wait.after(time.monotonic() - began)
+                left = wait.after(elapsed() - began)
                 if left.allowed <= 0:
                     raise StateError(
                         unusable(
@@ -119,7 +142,7 @@ class PostgresState(AdvisoryLocks):
                             "End or continue that process, and run again.",
                         )
                     ) from None
-                self.announcer.passed(time.monotonic() - before, left)
+                self.announcer.passed(elapsed() - before, left)
             except psycopg.OperationalError:
                 # Nothing was done in it.
                 if was_lost or session.is_usable:
@@ -129,18 +152,18 @@ class PostgresState(AdvisoryLocks):
     def _lock_transaction(self, session: Session) -> None:
         cursor = session.connection.execute(
             f"BEGIN; SELECT pg_advisory_xact_lock({lock_number(WRITE_LOCK)}); "
-            f"SELECT {SERVER_TIME}, {FOREIGN_SESSION.format(session.mark)}"
+            f"{_TICK if self._has_clock else f'SELECT {SERVER_TIME}'}, {FOREIGN_SESSION.format(session.mark)}"
         )
         while cursor.nextset():
             pass
-        server_time, is_foreign = cursor.fetchone() or (0.0, True)
+        now, is_foreign = cursor.fetchone() or (0.0, True)
         if is_foreign:
             # Another process's session must not stay in this transaction.
             self._connector.close()
             raise StateError(
                 unusable(self._place, "a connection pooler has changed the session", "Use session pooling.")
             )
-        self._clock_offset = server_time - time.monotonic()
+        self._ahead = now - elapsed()
 
     def _examine_writer(self, wait: Wait) -> Wait:
         return replace(wait, detail=self.describe_holder(WRITE_LOCK))
@@ -160,7 +183,7 @@ class PostgresState(AdvisoryLocks):
             try:
                 return _fetched(session.connection.execute(sql, parameters))
             except psycopg.OperationalError:
-                if self._clock_offset is not None or session.is_usable:
+                if self._ahead is not None or session.is_usable:
                     raise
             # Once more: all that it may have changed are locks, which are lost with the connection.
             return _fetched(self._connector.session().connection.execute(sql, parameters))

@@ -12,11 +12,11 @@ from __future__ import annotations
 import functools
 import os
 import secrets
-import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._core.clock import elapsed
 from .._core.digests import short_digest
 from .._core.errors import OptionError
 from .._core.waiting import Announcer, Wait
@@ -81,12 +81,12 @@ class _Connection(Connection[Any]):
         return super().wait(self._limited(gen), *args, **options)
 
     def _limited(self, exchange: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-        end = time.monotonic() + ANSWER_TIMEOUT
+        end = elapsed() + ANSWER_TIMEOUT
         try:
             waits_for = next(exchange)
             while True:
                 ready = yield waits_for
-                if not ready and time.monotonic() > end:
+                if not ready and elapsed() > end:
                     # An answer that comes later must not be taken for that of another statement.
                     self.close()
                     raise psycopg.OperationalError(f"the server has not answered for {ANSWER_TIMEOUT:.0f} seconds")
@@ -140,21 +140,21 @@ class Connector:
             session.connection.close()
 
     def _retried(self, connect: Callable[[], Session]) -> Session:
-        began, interval = time.monotonic(), MIN_RETRY
+        began, interval = elapsed(), MIN_RETRY
         place = self.address.place
         reason = f"the database of state_url ({place}) cannot be reached"
         wait = Wait(reason, 0 if was_in_vain(reason) else self._max_wait, option=PATIENCE_BOUNDS)
         while True:
-            before = time.monotonic()
+            before = elapsed()
             try:
                 return connect()
             except psycopg.Error as error:
-                left = wait.after(time.monotonic() - began)
+                left = wait.after(elapsed() - began)
                 if left.allowed <= 0 or is_lasting(error):
                     remember(reason)
                     kind = StateError if self.number else OptionError
                     raise kind(describe_error(place, error)) from None
-            self.announcer.passed(time.monotonic() - before, left)
+            self.announcer.passed(elapsed() - before, left)
             self.announcer.sleep(min(interval, left.allowed), left)
             interval = min(interval * 1.5, MAX_RETRY)
 

@@ -10,11 +10,11 @@ This file is private to the collection. A lock is an advisory lock of the databa
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .._core.clock import elapsed
 from .._core.digests import short_digest
 from .._core.waiting import Announcer, Wait
 from .directory import StateError
@@ -109,7 +109,7 @@ class AdvisoryLocks:
 
     def wait_for_change(self, seconds: float, wait: Wait) -> None:
         """Return after this time, or earlier if another process has released a lock."""
-        began = time.monotonic()
+        began = elapsed()
         connection = self._connector.session().connection
         if self._listening != self._connector.number:
             self._query(f"LISTEN {CHANNEL}")
@@ -117,16 +117,16 @@ class AdvisoryLocks:
         # A lost connection may be due to a change as well; the next use makes a new one.
         with contextlib.suppress(psycopg.Error):
             list(connection.notifies(timeout=seconds, stop_after=1))
-        self.announcer.passed(time.monotonic() - began, wait)
+        self.announcer.passed(elapsed() - began, wait)
 
     def _acquire(self, name: str, wait: Wait | None, unless: Callable[[], bool]) -> bool:
-        began = time.monotonic()
+        began = elapsed()
         while True:
             # The server would grant a lock to a session that holds it already.
             if name not in self._held and self._query("SELECT pg_try_advisory_lock(%s)", [lock_number(name)])[0][0]:
                 self._held[name] = self._connector.number
                 return True
-            left = wait and wait.after(time.monotonic() - began)
+            left = wait and wait.after(elapsed() - began)
             if left is None or left.allowed <= 0 or unless():
                 return False
             self.wait_for_change(min(self.poll_interval, left.allowed), left)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The identity of a state database in PostgreSQL, and its migration.
+"""The identity of a state database in PostgreSQL.
 
 This file is private to the collection. The tables have a schema of their own, so that they can share a database with
 others.
@@ -18,7 +18,8 @@ from .._core.errors import OptionError
 from .directory import SALT_SIZE
 from .postgres_connection import SCHEMA_NAME
 from .postgres_errors import unusable
-from .schema import STATEMENTS, VERSION, migrate
+from .schema import STATEMENTS, VERSION
+from .state_time import StateClock
 
 # ServerAddress.parse reports a missing library.
 with contextlib.suppress(ImportError):
@@ -37,37 +38,17 @@ _TYPES = {
 }
 
 
-class _Translated:
-    """A database within a transaction that understands SQLite's types."""
-
-    def __init__(self, database: Connection) -> None:
-        self._database = database
-
-    def execute(self, sql: str, parameters: Any = (), /) -> Any:
-        """Run one statement."""
-        if sql.startswith("CREATE TABLE"):
-            for type_, own in _TYPES.items():
-                sql = sql.replace(type_, own)
-        return self._database.execute(sql, parameters)
-
-    def executemany(self, sql: str, parameters: Any, /) -> Any:
-        """Run one statement for each of the parameters."""
-        return self._database.executemany(sql, parameters)
-
-
 def read_identity(connection: psycopg.Connection[Any], place: str) -> bytes | None:
-    """Return the salt if the database has this schema; None if it has an older one or none."""
+    """Return the salt if the database has this schema; None if it has none."""
     try:
         row = connection.execute(_READ_IDENTITY).fetchone()
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return None
-    if row is None or row[0] < VERSION:
-        return None
-    return _salt_of(row, place)
+    return None if row is None else _salt_of(row, place)
 
 
 def prepare(database: Connection, place: str) -> bytes:
-    """Create this schema, or migrate an older one; returns the salt. The transaction keeps other processes out."""
+    """Create this schema; returns the salt. The transaction keeps other processes out."""
     is_there = "SELECT 1 FROM pg_namespace WHERE nspname = ?"
     # IF NOT EXISTS would need the right to create schemas even if it exists.
     if database.execute(is_there, (SCHEMA_NAME,)).fetchone() is None:
@@ -84,15 +65,15 @@ def prepare(database: Connection, place: str) -> bytes:
             )
         )
     if "identity" not in existing:
+        for statement in STATEMENTS:
+            for type_, own in _TYPES.items():
+                statement = statement.replace(type_, own)
+            database.execute(statement)
+        # State time is the server's clock for as long as that is not set back.
+        StateClock(boot="", ahead=0.0, last=0.0, wall_ahead=0.0).record(database)
         database.execute(_IDENTITY)
-        database.execute("INSERT INTO identity VALUES (0, ?)", (secrets.token_hex(SALT_SIZE),))
-    row = database.execute(_READ_IDENTITY).fetchone()
-    salt = _salt_of(row, place)
-    if row[0] < VERSION:
-        migrate(_Translated(database), existing, lambda table: _columns(database, table))
-        _advance_numbers(database)
-        database.execute("UPDATE identity SET version = ?", (VERSION,))
-    return salt
+        database.execute("INSERT INTO identity VALUES (?, ?)", (VERSION, secrets.token_hex(SALT_SIZE)))
+    return _salt_of(database.execute(_READ_IDENTITY).fetchone(), place)
 
 
 def _salt_of(row: Any, place: str) -> bytes:
@@ -107,19 +88,3 @@ def _salt_of(row: Any, place: str) -> bytes:
             )
         )
     return bytes.fromhex(salt)
-
-
-def _columns(database: Connection, table: str) -> list[str]:
-    query = "SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ?"
-    return [name for (name,) in database.execute(query, (SCHEMA_NAME, table))]
-
-
-def _advance_numbers(database: Connection) -> None:
-    """Let generated numbers begin after those of rows that were taken over."""
-    for statement in STATEMENTS:
-        if "INTEGER PRIMARY KEY" in statement:
-            table = statement.split()[5]
-            database.execute(
-                f"SELECT setval(pg_get_serial_sequence('{SCHEMA_NAME}.{table}', 'id'), max(id)) FROM {table} "
-                "HAVING max(id) IS NOT NULL"
-            )

@@ -38,16 +38,15 @@ MAX_SLEEP_SHARE = 1 / 12
 #: The size of a slot's number in bits, so large that no two are the same.
 ID_BITS = 62
 
-#: rate_calls: a row per call that takes a slot until ``expires_at`` (Unix time). It counts as ``amount`` calls.
-#: ``written_at`` is the Unix time of the row, which shows that the clock was set back since.
+#: rate_calls: a row per call that takes a slot until ``expires_at`` (state time). It counts as ``amount`` calls.
 #: rate_blocks: the vendor refused calls to an endpoint for their rate: no process calls it before ``expires_at``.
 #: key_channels: the number of channels of a key's plan.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS rate_calls (
-  id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, expires_at REAL, amount INTEGER, written_at REAL);
+  id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, expires_at REAL, amount INTEGER);
 CREATE INDEX IF NOT EXISTS rate_calls_by_key ON rate_calls (key, endpoint, expires_at);
 CREATE TABLE IF NOT EXISTS rate_blocks (
-  key TEXT, endpoint TEXT, expires_at REAL, written_at REAL, PRIMARY KEY (key, endpoint));
+  key TEXT, endpoint TEXT, expires_at REAL, PRIMARY KEY (key, endpoint));
 CREATE TABLE IF NOT EXISTS key_channels (key TEXT PRIMARY KEY, channels INTEGER);
 """
 
@@ -94,13 +93,7 @@ class RateLimiter:
         with self.state.transaction() as database:
             self.state.confirm_locks()
             now = self.state.now()
-            # A row that was written in the future is from before the clock was set back. How long ago that was is
-            # unknown, so it counts as written now: the wait is never longer than it was when the row was written.
             for table in ("rate_calls", "rate_blocks"):
-                database.execute(
-                    f"UPDATE {table} SET expires_at = ? + expires_at - written_at, written_at = ? WHERE written_at > ?",
-                    (now, now, now),
-                )
                 database.execute(f"DELETE FROM {table} WHERE expires_at <= ?", (now,))
             block = database.execute(
                 "SELECT expires_at FROM rate_blocks WHERE key = ? AND endpoint = ?", (key, endpoint)
@@ -115,7 +108,7 @@ class RateLimiter:
             # SQLite gives the number of a deleted row to a new one, which a late answer would then shorten.
             slot = Slot(secrets.randbits(ID_BITS), key, endpoint, amount)
             # If this process dies now, its slot lasts for as long as its call could have taken.
-            _insert(database, slot, now + timeout + self.minute + CLOCK_SLACK, now)
+            _insert(database, slot, now + timeout + self.minute + CLOCK_SLACK)
             return slot, 0.0
 
     def acquire(self, key: str, endpoint: str, limit: int, timeout: float, budget: WaitBudget, amount: int = 1) -> Slot:
@@ -132,12 +125,11 @@ class RateLimiter:
     def complete(self, slot: Slot) -> None:
         """Let the slot of a call that was answered expire one minute from now."""
         with self.state.transaction() as database:
-            now = self.state.now()
-            expires_at = now + self.minute + CLOCK_SLACK
-            update = "UPDATE rate_calls SET expires_at = ?, written_at = ? WHERE id = ?"
-            if not database.execute(update, (expires_at, now, slot.id)).rowcount:
+            expires_at = self.state.now() + self.minute + CLOCK_SLACK
+            update = "UPDATE rate_calls SET expires_at = ? WHERE id = ?"
+            if not database.execute(update, (expires_at, slot.id)).rowcount:
                 # The slot expired before the answer came: this process was stopped, or the machine suspended.
-                _insert(database, slot, expires_at, now)
+                _insert(database, slot, expires_at)
 
     def called_recently(self, key: str, endpoint: str) -> bool:
         """Whether a call was made within the last minute."""
@@ -163,15 +155,12 @@ class RateLimiter:
         now = self.state.now()
         expires_at = now + duration + random.uniform(0, min(duration, self.minute) * JITTER)
         with self.state.transaction() as database:
-            # A block from before the clock was set back must not outlive what this refusal asks for.
-            outdated = "DELETE FROM rate_blocks WHERE key = ? AND endpoint = ? AND written_at > ?"
-            database.execute(outdated, (key, endpoint, now))
             database.execute(
-                "INSERT INTO rate_blocks (key, endpoint, expires_at, written_at) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (key, endpoint) DO UPDATE SET written_at = excluded.written_at, expires_at = "
+                "INSERT INTO rate_blocks (key, endpoint, expires_at) VALUES (?, ?, ?) "
+                "ON CONFLICT (key, endpoint) DO UPDATE SET expires_at = "
                 "CASE WHEN rate_blocks.expires_at > excluded.expires_at THEN rate_blocks.expires_at "
                 "ELSE excluded.expires_at END",
-                (key, endpoint, expires_at, now),
+                (key, endpoint, expires_at),
             )
 
     def learn_channels(self, key: str, channels: int) -> None:
@@ -185,8 +174,8 @@ class RateLimiter:
         return int(rows[0][0]) if rows else None
 
 
-def _insert(database: Connection, slot: Slot, expires_at: float, now: float) -> None:
+def _insert(database: Connection, slot: Slot, expires_at: float) -> None:
     database.execute(
-        "INSERT INTO rate_calls (id, key, endpoint, expires_at, amount, written_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (slot.id, slot.key, slot.endpoint, expires_at, slot.amount, now),
+        "INSERT INTO rate_calls (id, key, endpoint, expires_at, amount) VALUES (?, ?, ?, ?, ?)",
+        (slot.id, slot.key, slot.endpoint, expires_at, slot.amount),
     )

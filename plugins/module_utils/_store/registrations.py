@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from .interface import Connection, Store
 
 #: A row per host and address. A ``former`` address is no longer needed by the host, but may still be on the whitelist.
-#: ``missing_since`` is when the vendor's list first lacked the address (Unix time). It was ``found`` if the host
+#: ``missing_since`` is when the vendor's list first lacked the address (state time). It was ``found`` if the host
 #: reported it while it was on the whitelist already, and this control node neither added it for any host nor got it
-#: from the user. ``registered_at`` is when the row was made (Unix time); null if an earlier release made it.
+#: from the user. ``registered_at`` is when the row was made (state time).
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS registrations (
   key TEXT, inventory TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
-  found INTEGER NOT NULL DEFAULT 0, registered_at REAL, PRIMARY KEY (key, inventory, host, ip));
+  found INTEGER NOT NULL DEFAULT 0, registered_at REAL NOT NULL, PRIMARY KEY (key, inventory, host, ip));
 """
 
 
@@ -49,14 +49,14 @@ class HostRegistration:
 
 @dataclass(frozen=True)
 class Owner:
-    """A host for which an address is recorded, of whichever inventory; ``registered_at`` is in Unix time."""
+    """A host for which an address is recorded, of whichever inventory; ``registered_at`` is Unix time, for people."""
 
     ip: str
     host: str
     inventory: str
     former: bool
     found: bool
-    registered_at: float | None
+    registered_at: float
 
 
 class RegistrationStore:
@@ -108,7 +108,7 @@ class RegistrationStore:
         return hosts
 
     def registered_after(self, moment: float) -> set[str]:
-        """Return the hosts of the inventory that got an address after this Unix time."""
+        """Return the hosts of the inventory that got an address after this moment of state time."""
         query = "SELECT DISTINCT host FROM registrations WHERE key = ? AND inventory = ? AND registered_at > ?"
         return {host for (host,) in self._store.rows(query, self._key, self._inventory, moment)}
 
@@ -127,8 +127,9 @@ class RegistrationStore:
             "ORDER BY inventory, host, ip"
         )
         rows = self._store.rows(query, self._key)
+        ahead = self._store.wall_ahead() if rows else 0.0
         return [
-            Owner(ip, host, inventory, bool(former), bool(found), registered_at)
+            Owner(ip, host, inventory, bool(former), bool(found), registered_at + ahead)
             for ip, host, inventory, former, found, registered_at in rows
         ]
 
@@ -203,9 +204,8 @@ class RegistrationStore:
             if ip in whitelist:
                 if since is not None:
                     back.append((None, self._key, ip))
-            # A time in the future is left from before the clock was set back.
-            elif since is None or since > now:
-                first.append((now, self._key, ip, now))
+            elif since is None:
+                first.append((now, self._key, ip))
             elif since <= now - LIST_LAG:
                 gone.append((self._key, ip, now - LIST_LAG))
         if not (back or first or gone):
@@ -213,8 +213,6 @@ class RegistrationStore:
         with self._store.transaction() as database:
             database.executemany("UPDATE registrations SET missing_since = ? WHERE key = ? AND ip = ?", back)
             database.executemany(
-                "UPDATE registrations SET missing_since = ? WHERE key = ? AND ip = ? "
-                "AND (missing_since IS NULL OR missing_since > ?)",
-                first,
+                "UPDATE registrations SET missing_since = ? WHERE key = ? AND ip = ? AND missing_since IS NULL", first
             )
             database.executemany("DELETE FROM registrations WHERE key = ? AND ip = ? AND missing_since <= ?", gone)

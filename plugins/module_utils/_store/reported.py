@@ -15,8 +15,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .sql import count_as_now, recent_rows
-
 if TYPE_CHECKING:
     from .interface import Store
 
@@ -26,7 +24,7 @@ LIST_LAG = 60.0
 #: The kinds of resources.
 LEASES, MONOPOLIES, WHITELIST = "leases", "monopolies", "whitelist"
 
-#: A row per reported resource of a key: ``present`` says whether it is held since ``at`` (Unix time) or released;
+#: A row per reported resource of a key: ``present`` says whether it is held since ``at`` (state time) or released;
 #: ``item`` (JSON) is its data in the response. ``reversed`` is 1 if the opposite was reported shortly before.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS reported (
@@ -37,7 +35,7 @@ CREATE TABLE IF NOT EXISTS reported (
 
 @dataclass(frozen=True)
 class ReportedResource:
-    """A resource that is held since ``at`` (Unix time), with its data in the response."""
+    """A resource that is held since ``at`` (state time), with its data in the response."""
 
     item: Any
     at: float
@@ -66,7 +64,6 @@ class ReportedChanges:
         with self.state.transaction() as database:
             # Read in the transaction: another process may have written while this one waited for it.
             now = self.state.now()
-            count_as_now(database, "reported", "at", now)
             database.execute("DELETE FROM reported WHERE at < ?", (now - LIST_LAG,))
             database.executemany(
                 "INSERT INTO reported (name, present, item, key, resource, at) VALUES (?, ?, ?, ?, ?, ?) "
@@ -128,8 +125,5 @@ class ReportedChanges:
 
     def _recent(self) -> list[tuple[Any, ...]]:
         """Return the reports that still count: rows of name, present, item, reversed and at."""
-        query = (
-            "SELECT name, present, item, reversed, at FROM reported "
-            "WHERE key = ? AND resource = ? AND at > ? ORDER BY at"
-        )
-        return recent_rows(self.state, "reported", "at", query, self.key, self.resource, max_age=LIST_LAG)
+        query = "SELECT name, present, item, reversed, at FROM reported WHERE key = ? AND resource = ? AND at > ?"
+        return self.state.rows(query, self.key, self.resource, self.state.now() - LIST_LAG)

@@ -12,12 +12,12 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .._core.clock import SYSTEM_CLOCK, Clock, elapsed
 from .._core.digests import salted_digest
 from .._core.errors import OptionError
 from .._core.waiting import SILENT, Announcer, Wait
@@ -38,6 +38,8 @@ from .directory import (
 )
 from .lock_holders import describe_state
 from .locks import MIN_POLL_INTERVAL, FileLocks
+from .schema import MOMENTS
+from .state_time import StateClock, tick
 
 __all__ = ["State", "StateError"]
 T = TypeVar("T")
@@ -52,7 +54,7 @@ class State(FileLocks):
     """The state directory: mode 0700, all of its files 0600. It is refused if others own it or may write to it.
 
     ``max_wait`` bounds how long another process that has the database locked is waited for, as
-    :func:`~.directory.limit_patience` says. ``announcer`` announces that. ``now`` replaces :func:`time.time`.
+    :func:`~.directory.limit_patience` says. ``announcer`` announces that. ``clock`` replaces the machine's.
     """
 
     def __init__(
@@ -60,10 +62,10 @@ class State(FileLocks):
         directory: str,
         max_wait: float = MAX_PATIENCE,
         announcer: Announcer = SILENT,
-        now: Callable[[], float] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         super().__init__(resolve_directory(directory), limit_patience(max_wait), announcer)
-        self.now = now or time.time
+        self._clock = clock
         try:
             open_directory(self.directory)
             self._salt = read_salt(self.directory)
@@ -74,6 +76,7 @@ class State(FileLocks):
                 # Safe if a process dies. After a power failure, the last moments may be lost, which does no harm.
                 self._database.execute("PRAGMA synchronous = NORMAL")
                 self._prepare()
+                self._state_clock = self._open_clock()
             except BaseException:
                 self._database.close()
                 raise
@@ -104,7 +107,7 @@ class State(FileLocks):
             if self._is_prepared():
                 return
             self._patiently(lambda: self._database.execute("PRAGMA journal_mode = WAL"))
-            with self.transaction() as database:
+            with self._write() as database:
                 if not self._is_prepared():
                     sqlite_schema.prepare(database)
 
@@ -115,12 +118,58 @@ class State(FileLocks):
         except OptionError as error:
             raise OptionError(f"state_dir {self.directory} cannot be used: {error.message}") from None
 
+    def now(self) -> float:
+        """Return the state time. Outside of a transaction, a gap that another process has closed may be missing."""
+        return self._clock.elapsed() + self._state_clock.ahead
+
+    def wall_ahead(self) -> float:
+        """Return the seconds by which the wall clock is ahead of state time."""
+        return self._clock.wall() - self.now()
+
+    def gap_is_unknown(self) -> bool:
+        """Whether the time for which the machine was off before this boot is missing from state time."""
+        return self._state_clock.gap_at is not None
+
+    def close_gap(self, vendor_gap: float) -> float:
+        """Add the missing time, at most what the vendor's clock shows; returns the state time now."""
+        with self.transaction() as database:
+            before = self._state_clock
+            # Another process may have been quicker.
+            if before.gap_at is not None:
+                self._state_clock = before.without_gap(self._clock.wall(), vendor_gap)
+                self._state_clock.record(database)
+                seconds = self._state_clock.ahead - before.ahead
+                for table, column in MOMENTS:
+                    statement = f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ?"
+                    database.execute(statement, (seconds, before.gap_at))
+        return self.now()
+
+    def _open_clock(self) -> StateClock:
+        known = self._patiently(lambda: StateClock.read(self._database))
+        if known is None or known.boot != self._clock.boot():
+            # Recorded at once, so that all processes go on from the same moment.
+            with self.transaction():
+                return self._state_clock
+        return self._tick()
+
+    def _tick(self) -> StateClock:
+        """Return the state clock as of now."""
+        clock = self._clock
+        return tick(StateClock.read(self._database), clock.boot(), clock.elapsed(), clock.wall())
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Run the body as one transaction, and one process at a time.
 
         Raises StateError if the database cannot be used.
         """
+        with self._write() as database:
+            self._state_clock = self._tick()
+            self._state_clock.record(database)
+            yield database
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
         with self._translated():
             self._patiently(lambda: self._database.execute("BEGIN IMMEDIATE"))
             try:
@@ -144,12 +193,12 @@ class State(FileLocks):
 
     def _patiently(self, use: Callable[[], T]) -> T:
         """Use the database, as soon as no other process has it locked."""
-        began = before = time.monotonic()
+        began = before = elapsed()
         while True:
             try:
                 return use()
             except sqlite3.OperationalError as error:
-                now = time.monotonic()
+                now = elapsed()
                 left = self._busy_timeout - (now - began)
                 if left <= 0 or BUSY not in str(error):
                     raise
@@ -158,7 +207,7 @@ class State(FileLocks):
                 if now - before < MIN_POLL_INTERVAL:
                     # SQLite does not wait if two processes could wait for each other.
                     self.announcer.sleep(MIN_POLL_INTERVAL, wait)
-                before = time.monotonic()
+                before = elapsed()
 
     def _wait_for_database(self, left: float) -> Wait:
         def examine(wait: Wait) -> Wait:

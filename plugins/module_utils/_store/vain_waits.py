@@ -10,10 +10,11 @@ This file is private to the collection. A process remembers its own; those of on
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-import time
 from pathlib import Path
 
+from .._core.clock import elapsed
 from .._core.digests import short_digest
 
 #: Seconds for which a wait is not repeated.
@@ -31,21 +32,27 @@ def share_in(directory: str) -> None:
 
 def remember(wait: str) -> None:
     """Keep that this was waited for in vain. A directory that cannot be used keeps nothing."""
-    _own[wait] = time.time()
+    _own[wait] = elapsed()
     if _directory is not None:
         with contextlib.suppress(OSError):
-            os.close(os.open(_file(_directory, wait), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-            os.utime(_file(_directory, wait))
+            descriptor = os.open(_file(_directory, wait), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            try:
+                os.pwrite(descriptor, f"{elapsed():<32.6f}".encode(), 0)
+            finally:
+                os.close(descriptor)
 
 
 def was_in_vain(wait: str) -> bool:
     """Whether a process of the run has waited for this in vain, a moment ago."""
-    times = [_own.get(wait, 0.0)]
+    times = [_own.get(wait, -math.inf)]
     if _directory is not None:
-        with contextlib.suppress(OSError):
-            times.append(os.lstat(_file(_directory, wait)).st_mtime)
-    # A time in the future is left from before the clock was set back.
-    return any(0 <= time.time() - at < MEMORY_TTL for at in times)
+        with contextlib.suppress(OSError, ValueError):
+            descriptor = os.open(_file(_directory, wait), os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                times.append(float(os.pread(descriptor, 32, 0)))
+            finally:
+                os.close(descriptor)
+    return any(elapsed() - at < MEMORY_TTL for at in times)
 
 
 def _file(directory: Path, wait: str) -> Path:

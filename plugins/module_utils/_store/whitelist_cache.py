@@ -45,12 +45,10 @@ class WhitelistCache:
 
     def cached_whitelist(self, task: str) -> list[str] | None:
         """Return the whitelist if this task read it a moment ago and no process here has written since."""
-        now = self._store.now()
         query = (
-            "SELECT whitelist FROM whitelist_cache WHERE key = ? AND task = ? AND fresh = 1 "
-            "AND read_at BETWEEN ? AND ? LIMIT 1"
+            "SELECT whitelist FROM whitelist_cache WHERE key = ? AND task = ? AND fresh = 1 AND read_at >= ? LIMIT 1"
         )
-        rows = self._store.rows(query, self._key, task, now - CACHE_TTL, now)
+        rows = self._store.rows(query, self._key, task, self._store.now() - CACHE_TTL)
         return self._store.decoded(rows[0][0]) if rows else None
 
     def cache_whitelist(self, run: str, task: str, whitelist: Collection[str], usage: Mapping[str, float]) -> None:

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .reported import LIST_LAG
-from .sql import count_as_now, recent_rows
 
 if TYPE_CHECKING:
     from .interface import Store
 
-#: A row per call: ``ips`` (JSON) are to be added if ``present``, otherwise removed. ``sent`` and ``timeout`` are
-#: seconds; ``over`` is 1 if the server has ended the exchange, so that nothing of it is still under way.
+#: A row per call: ``ips`` (JSON) are to be added if ``present``, otherwise removed. ``sent`` is state time,
+#: ``timeout`` seconds; ``over`` is 1 if the server has ended the exchange, so that nothing of it is still under way.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS whitelist_writes (
   id INTEGER PRIMARY KEY, key TEXT, present INTEGER, ips TEXT, sent REAL, timeout REAL,
@@ -57,7 +56,6 @@ class WhitelistWrites:
         with self._state.transaction() as database:
             self._state.confirm_locks()
             now = self._state.now()
-            count_as_now(database, "whitelist_writes", "sent", now)
             database.execute("DELETE FROM whitelist_writes WHERE sent + timeout < ?", (now - LIST_LAG,))
             row = database.execute(
                 "INSERT INTO whitelist_writes (key, present, ips, sent, timeout) VALUES (?, ?, ?, ?, ?)",
@@ -101,7 +99,7 @@ class WhitelistWrites:
             "SELECT present, ips, timeout, sent FROM whitelist_writes "
             "WHERE key = ? AND sent + timeout >= ? ORDER BY sent"
         )
-        rows = recent_rows(self._state, "whitelist_writes", "sent", query, self._key, max_age=LIST_LAG)
+        rows = self._state.rows(query, self._key, self._state.now() - LIST_LAG)
         return [
             WhitelistWrite(bool(present), frozenset(self._state.decoded(ips)), sent, timeout)
             for present, ips, timeout, sent in rows

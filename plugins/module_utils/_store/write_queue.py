@@ -34,11 +34,11 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from .._core.clock import elapsed
 from .._core.errors import WaitBudgetExceeded
 from .._core.waiting import Wait
 from .directory import StateError
@@ -86,7 +86,7 @@ class WriteRequest:
 
     ``payload`` says what to change, as JSON that the queue does not interpret. ``seen`` are addresses that an earlier
     leader intended to change for it. An ``exclusive`` request is never written together with others. ``enqueued_at``
-    (Unix time) identifies the submission if the request was read from the queue.
+    (state time) identifies the submission if the request was read from the queue.
     """
 
     payload: Mapping[str, Any]
@@ -282,12 +282,12 @@ class WriteQueue(_RequestTable):
 
     def _wait(self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float]) -> Result | None:
         """Return the result that another leader leaves, or None after this process has led."""
-        began = renewed = time.monotonic()
+        began = renewed = elapsed()
         # The leader's calls take time, however short max_wait is.
         longest = request.max_wait + MAX_CALLS * max(request.timeout, MIN_TIMEOUT)
         next_check, interval = began + request.max_wait + GRACE, MIN_POLL
         while True:
-            now = time.monotonic()
+            now = elapsed()
             self.waited = now - began
             is_decided, result = self._attempt(request, write, batch_window, enqueued=not request.exclusive)
             if is_decided:
@@ -340,13 +340,13 @@ class WriteQueue(_RequestTable):
 
     def _collect(self, request: WriteRequest, batch_window: Callable[[], float]) -> list[WriteRequest]:
         """Return the requests to write for: of the own run and inventory, and of all others that wait."""
-        began, before = time.monotonic(), self._waiting(request)
+        began, before = elapsed(), self._waiting(request)
         if before:
             window = batch_window()
             reason = "further changes are collected, so that the vendor's limit lasts for all of them"
             self.store.announcer.sleep(window, Wait(reason, window))
             self._await_renewals(request, before)
-        self.collected = time.monotonic() - began
+        self.collected = elapsed() - began
         self.waited += self.collected
 
         def belongs(other: WriteRequest, renewed_at: float | None) -> bool:
@@ -358,12 +358,12 @@ class WriteQueue(_RequestTable):
 
     def _await_renewals(self, request: WriteRequest, before: Mapping[str, float]) -> None:
         """Wait until the others have renewed their requests; one that does not belongs to a process that has died."""
-        deadline, oldest = time.monotonic() + RENEW_TIMEOUT, self.store.now() - RENEW_TIMEOUT
-        while time.monotonic() < deadline:
+        deadline, oldest = elapsed() + RENEW_TIMEOUT, self.store.now() - RENEW_TIMEOUT
+        while elapsed() < deadline:
             waiting = self._waiting(request, of_others=True)
             if not any(at == before.get(name) and at > oldest for name, at in waiting.items()):
                 return
-            left = deadline - time.monotonic()
+            left = deadline - elapsed()
             self.store.wait_for_change(MIN_POLL, Wait("other processes are renewing their requests", left))
 
 

@@ -70,12 +70,16 @@ class Rules:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The results of one poll: a value, or the error that prevented it, for each subject that was polled."""
+    """The results of one poll: a value, or the error that prevented it, for each subject that was polled.
+
+    ``vendor_time`` is the vendor's time (Unix time) when the leases were read.
+    """
 
     quota: Quota | None = None
     leases: Collection[Lease] | None = None
     whitelist: Collection[str] | None = None
     balance: Amount | None = None
+    vendor_time: float | None = None
     failed: Mapping[str, QgError] = field(default_factory=dict)
 
     @property

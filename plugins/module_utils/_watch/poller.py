@@ -15,7 +15,6 @@ import functools
 import logging
 import random
 import threading
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
@@ -25,6 +24,7 @@ from .._api.classic.client import ProxyApi
 from .._api.deadline_session import REQUESTS_IMPORT_ERROR
 from .._api.exchange import KeyClient
 from .._api.product.client import ProductApi
+from .._core.clock import wall_time
 from .._core.errors import OptionError, QgError, UnexpectedError
 from .._core.text import one_line
 from .._core.waiting import SILENT, Announcer
@@ -86,12 +86,16 @@ def _with_account_api(read: Callable[[AccountApi], T], options: WatchOptions, pa
     return read(api)
 
 
-#: How each subject is read: with one call, or at most two on a product host.
-FETCHERS: dict[str, Callable[[WatchOptions, Pause], Any]] = {
-    QUOTA: functools.partial(_with_lease_api, lambda api: api.quota()),
-    LEASES: functools.partial(_with_lease_api, lambda api: api.leases()),
-    WHITELIST: functools.partial(_with_proxy_api, ProxyApi.whitelist),
-    BALANCE: functools.partial(_with_account_api, AccountApi.balance),
+def _read_leases(api: ProxyApi | ProductApi) -> dict[str, Any]:
+    return {LEASES: api.leases(), "vendor_time": api.vendor_clock.now()}
+
+
+#: How the fields of a snapshot are read for each subject: with one call, or at most two on a product host.
+FETCHERS: dict[str, Callable[[WatchOptions, Pause], dict[str, Any]]] = {
+    QUOTA: functools.partial(_with_lease_api, lambda api: {QUOTA: api.quota()}),
+    LEASES: functools.partial(_with_lease_api, _read_leases),
+    WHITELIST: functools.partial(_with_proxy_api, lambda api: {WHITELIST: api.whitelist()}),
+    BALANCE: functools.partial(_with_account_api, lambda api: {BALANCE: api.balance()}),
 }
 
 
@@ -119,7 +123,7 @@ def poll(options: WatchOptions, subjects: Collection[str], pause: Pause) -> Snap
     failed: dict[str, QgError] = {}
     for subject in subjects:
         try:
-            values[subject] = FETCHERS[subject](options, pause)
+            values.update(FETCHERS[subject](options, pause))
         except QgError as error:
             failed[subject] = error
         except Exception as error:
@@ -133,8 +137,9 @@ def _unexpected(subject: str, cause: Exception) -> UnexpectedError:
     return error
 
 
-def _evaluate(state: WatchState, options: WatchOptions, snapshot: Snapshot, now: float) -> Step:
+def _evaluate(state: WatchState, options: WatchOptions, snapshot: Snapshot) -> Step:
     """Return the state after a poll, and its events without secrets. An error in this counts as a failure."""
+    now = wall_time() if snapshot.vendor_time is None else snapshot.vendor_time
     try:
         return _evaluate_once(state, options, snapshot, now)
     except Exception:
@@ -206,7 +211,7 @@ async def watch(
                 snapshot = await run_in_thread(functools.partial(poll, options, due, waiting)) if due else Snapshot()
             except Exception as error:  # such as the lack of a thread
                 snapshot = Snapshot(failed={subject: _unexpected(subject, error) for subject in due})
-            state, events = _evaluate(state, options, snapshot, time.time())
+            state, events = _evaluate(state, options, snapshot)
             for event in events:
                 if event["type"] == "watch_failed":
                     logger.warning("%s cannot be watched: %s", event["watched"], event["msg"])

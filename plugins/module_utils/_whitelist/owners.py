@@ -38,8 +38,7 @@ def join_owners(whitelist: Sequence[str], registered: Iterable[Owner]) -> dict[s
 
 
 def _described(owner: Owner) -> dict[str, Any]:
-    at = owner.registered_at
-    since = None if at is None else datetime.datetime.fromtimestamp(at, BEIJING).isoformat(timespec="seconds")
+    since = datetime.datetime.fromtimestamp(owner.registered_at, BEIJING).isoformat(timespec="seconds")
     return {
         "host": owner.host,
         "inventory_id": owner.inventory,

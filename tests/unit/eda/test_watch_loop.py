@@ -64,7 +64,9 @@ def vendor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vendor:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QG_STATE_DIR", str(tmp_path / "state"))
     for subject in poller.FETCHERS:
-        monkeypatch.setitem(poller.FETCHERS, subject, lambda _options, _pause, subject=subject: vendor.fetch(subject))
+        monkeypatch.setitem(
+            poller.FETCHERS, subject, lambda _options, _pause, subject=subject: {subject: vendor.fetch(subject)}
+        )
     return vendor
 
 

@@ -26,6 +26,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.classic import ClassicLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import ProductLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from machine_clock import MachineClock
 from simulator.core import ConnectionLost, Core
 from stores import open_store
 
@@ -70,6 +71,9 @@ class Killed(BaseException):
 class InProcess(Transport):
     """Hands each exchange to the simulator's core.
 
+    The clocks of the control node are those of ``machine``, of which by default none is wrong. Responses have the date
+    of the vendor unless ``is_dated`` is false.
+
     With ``late`` set to a path and seconds, the next call to it is not answered in time, and carried out so much later.
     With ``killed_in`` set to a number of steps, the process is killed after them: before a request is sent, before its
     response is read, or during a pause.
@@ -78,6 +82,8 @@ class InProcess(Transport):
     def __init__(self, core: Core, timeout: float = 10.0) -> None:
         super().__init__(timeout=timeout)
         self.core = core
+        self.machine = MachineClock(core.clock.now)
+        self.is_dated = True
         self.late: tuple[str, float] | None = None
         self.under_way: list[LateCall] = []
         self.killed_in: int | None = None
@@ -100,7 +106,7 @@ class InProcess(Transport):
             self.step()
             self.advance(self.timeout)
             raise self._silence(endpoint)
-        began = self.core.clock.now()
+        began, self.core.headers = self.core.clock.now(), {}
         try:
             status, body = self.core.handle(method, parts.path, parameters)
         except ConnectionLost as lost:
@@ -109,7 +115,8 @@ class InProcess(Transport):
         self.step()
         if self.core.clock.now() - began > self.timeout:
             raise self._silence(endpoint)
-        return HttpResponse(status, "<html>" if body is None else json.dumps(body), {})
+        headers = self.core.headers if self.is_dated else {}
+        return HttpResponse(status, "<html>" if body is None else json.dumps(body), headers)
 
     @staticmethod
     def _silence(endpoint: str) -> TransportError:
@@ -157,8 +164,8 @@ def _parts(
     core: Core, directory: Path, max_wait: float, transport: InProcess | None
 ) -> tuple[InProcess, RateLimiter, WaitBudget]:
     transport = transport or InProcess(core)
-    rate_limiter = RateLimiter(open_store(directory, now=core.clock.now), minute=60.0)
-    return transport, rate_limiter, WaitBudget(max_wait, sleep=transport.advance)
+    rate_limiter = RateLimiter(open_store(directory, machine=transport.machine), minute=60.0)
+    return transport, rate_limiter, WaitBudget(max_wait, sleep=transport.advance, elapsed=core.clock.now)
 
 
 def lease_client(

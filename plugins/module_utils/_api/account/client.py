@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import functools
 import re
-import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from ..._core.clock import wall_time
 from ..._core.errors import Effect, TransportError
 from ..._core.waiting import WaitBudget
 from ..parsing import ResponseShapeError, http_time
@@ -104,7 +104,7 @@ class AccountApi(Client):
         *,
         account_url: str,
         identity: Identity,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = wall_time,
     ) -> None:
         super().__init__(transport, budget)
         self._account_url = account_url.rstrip("/")

@@ -386,7 +386,7 @@ def test_a_state_directory_that_cannot_be_used_is_reported(tmp_path: Path) -> No
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     state = State(str(tmp_path))
     with pytest.raises(RuntimeError), state.transaction() as database:
-        database.execute("INSERT INTO rate_blocks VALUES ('k', 'e', 1, 1)")
+        database.execute("INSERT INTO rate_blocks VALUES ('k', 'e', 1)")
         raise RuntimeError
     with state.transaction() as database:
         assert database.execute("SELECT count(*) FROM rate_blocks").fetchone()[0] == 0

@@ -25,6 +25,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan impo
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from machine_clock import MachineClock
 from stores import open_store
 
 pytestmark = pytest.mark.usefixtures("every_store")
@@ -216,13 +217,16 @@ def test_registrations_that_two_reads_over_time_lack_are_forgotten(tmp_path: Pat
     assert other_key.load({"a"}) == ({"a": {"1", "2"}}, set())
 
 
-def test_a_reading_from_before_the_clock_was_set_back_forgets_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+def test_two_reads_before_and_after_the_wall_clock_was_set_are_as_far_apart_as_they_are(
+    tmp_path: Path, step: float
+) -> None:
     now = 10_000.0
-    store = RegistrationStore(open_store(tmp_path, now=lambda: now), "k", "f")
+    machine = MachineClock(lambda: now)
+    store = RegistrationStore(open_store(tmp_path, machine=machine), "k", "f")
     store.replace([registered("a", "1")])
     store.prune_missing(())
-    now -= 3600
-    store.prune_missing(())
+    machine.set_wall(step)
     now += LIST_LAG - 1
     store.prune_missing(())
     assert store.load({"a"})[0] == {"a": {"1"}}

@@ -975,24 +975,24 @@ def test_leases_that_are_never_listed_are_not_leased_again(
 
 @pytest.mark.parametrize("step", [1.0, 3600.0])
 def test_leases_are_not_leased_again_if_the_clock_is_set_back_before_they_are_listed(
-    core: Core, hold: Callable[..., Any], lagging: Callable[[float], None], step: float
+    core: Core, wire: InProcess, hold: Callable[..., Any], lagging: Callable[[float], None], step: float
 ) -> None:
     configure(core, plan={"channels": 9})
     lagging(30)
     hold(2)
-    core.clock.advance(-step)
+    wire.machine.set_wall(-step)
     outcome = hold(2)
     assert (outcome.error, len(outcome.leases), paid(core)) == (None, 2, 2)
 
 
 @pytest.fixture
 def client_ahead(core: Core, wire: InProcess, tmp_path: Path) -> Callable[[float], LeaseBackend]:
-    """A client on a control node whose clock is ahead of the vendor's by so many seconds."""
+    """A client on a control node whose wall clock is ahead by so many seconds, while no response has a date."""
+    wire.is_dated = False
 
     def ahead(seconds: float) -> LeaseBackend:
-        api = lease_client(core, tmp_path / "a", 300, wire)
-        api.rate_limiter.state.now = lambda: core.clock.now() + seconds
-        return api
+        wire.machine.wall_error = seconds
+        return lease_client(core, tmp_path / "a", 300, wire)
 
     return ahead
 
@@ -1596,8 +1596,8 @@ def test_a_clock_that_is_set_back_does_not_prolong_the_wait_for_a_call_of_an_ear
     killed_at("/allocate", carried_out=False)
     with pytest.raises(Killed):
         hold(3)
+    wire.machine.set_wall(-3000)
     api = lease_client(core, tmp_path / "a", 300, wire)
-    api.rate_limiter.state.now = lambda: core.clock.now() - 3000
     outcome = ensure_leases(api, DesiredLeases(3))
     assert (outcome.error, paid(core)) == (None, 3)
     assert api.budget.waited <= 95

@@ -47,7 +47,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator.clock import Clock
 from simulator.core import Core
-from unit.plugins.in_process import client
+from unit.plugins.in_process import InProcess, client
 
 KEY, LIST, IDLE, REDIAL, QUOTA = "QGDEMO01", "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
 START = 1893456000.0
@@ -857,9 +857,9 @@ def test_a_refused_application_leaves_no_record(bench: Bench) -> None:
 
 def test_a_clock_that_is_set_back_does_not_prolong_the_wait(bench: Bench) -> None:
     kill_applying(bench, done=False)
-    api = bench.api()
-    now = api.rate_limiter.state.now
-    api.rate_limiter.state.now = lambda: now() - 3000
+    transport = InProcess(bench.core)
+    transport.machine.set_wall(-3000)
+    api = bench.api(transport=transport)
     assert ensure_held(api, DesiredMonopolies(2), wait=False).error is None
     assert api.budget.waited <= 95
 
@@ -1055,9 +1055,10 @@ def test_the_vendor_decides_if_a_time_cannot_be_read(bench: Bench) -> None:
 def test_a_clock_that_is_behind_is_corrected_by_the_list(bench: Bench) -> None:
     bench.hold(1)
     bench.core.clock.advance(13 * HOURS)
-    api = bench.api()
-    api.rate_limiter.state.now = lambda: START
-    assert len(good(release(api, None)).released) == 1
+    transport = InProcess(bench.core)
+    transport.is_dated = False
+    transport.machine.set_wall(-13 * HOURS)
+    assert len(good(release(bench.api(transport=transport), None)).released) == 1
 
 
 @lost

@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
     SILENT,
@@ -151,22 +152,8 @@ def test_processes_that_start_together_create_one_schema(database_url: str) -> N
         state.close()
 
 
-def test_an_older_schema_is_migrated_and_a_newer_one_is_refused(database_url: str) -> None:
+def test_a_newer_schema_is_refused(database_url: str) -> None:
     with contextlib.closing(open_state(database_url)) as state:
-        digest = state.digest("key")
-        RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
-        before = PaidCalls(state, "k").record("E", wanted=1, known=["x"], request={})
-        RateLimiter(state).try_acquire("k", "/x", 60, 10)
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("ALTER TABLE qgnet.registrations RENAME inventory TO fleet")
-        connection.execute("UPDATE qgnet.identity SET version = 11")
-    with contextlib.closing(open_state(database_url)) as state:
-        assert state.digest("key") == digest
-        assert RegistrationStore(state, "k", "f").load({"a"}) == ({"a": {"192.0.2.1"}}, set())
-        assert not RateLimiter(state).called_recently("k", "/x"), "what was in progress is dropped"
-        calls = PaidCalls(state, "k")
-        assert calls.record("E", wanted=2, known=[], request={}) > before
-        assert [call.wanted for call in calls.unresolved("E")] == [1, 2]
         state.execute("UPDATE identity SET version = 99")
     assert "its schema 99 is of a newer release of qingguo.qgnet" in refusal(database_url)
 
@@ -199,6 +186,21 @@ def test_no_process_is_behind_what_another_one_has_recorded(database_url: str, m
         for number in range(20):
             ReportedChanges(one, "k", "leases").record(gone=[f"t{number}"])
             assert f"t{number}" in ReportedChanges(other, "k", "leases").gone()
+
+
+def test_time_goes_on_from_the_last_record_if_the_clock_of_the_server_is_set_back(database_url: str) -> None:
+    with contextlib.closing(open_state(database_url)) as one, contextlib.closing(open_state(database_url)) as other:
+        calls = PaidCalls(one, "k")
+        calls.record("E", wanted=1, known=(), request={})
+        # What it has recorded is an hour ahead of its clock now.
+        one.execute("UPDATE clock SET last = last + 3600")
+        one.execute("UPDATE paid_calls SET sent = sent + 3600")
+        before = other.now()
+        assert calls.unresolved("E")[0].age(before) >= 0
+        one.execute("DELETE FROM reported")
+        assert other.now() > before, "it does not stand still until the clock has caught up"
+        assert 3500 < -other.wall_ahead() <= 3600
+        assert calls.unresolved("E")[0].age(other.now()) < 600
 
 
 # Its locks.
@@ -341,8 +343,7 @@ def test_what_one_process_of_a_run_waited_for_in_vain_the_others_do_not_wait_for
     monkeypatch.setattr(directory, "MIN_PATIENCE", 1.0)
     (memory,) = tmp_path.iterdir()
     assert memory.stat().st_mode & 0o777 == 0o600
-    long_ago = time.time() - vain_waits.MEMORY_TTL
-    os.utime(memory, (long_ago, long_ago))
+    memory.write_text(str(elapsed() - vain_waits.MEMORY_TTL), encoding="ascii")
     monkeypatch.setattr(vain_waits, "_own", {})
     assert not vain_waits.was_in_vain("another wait")
     shown = Shown()

@@ -140,26 +140,6 @@ def test_a_block_lasts_as_long_as_the_vendor_asks_up_to_a_maximum(tmp_path: Path
     assert 3600 <= rate_limiter.try_acquire("key", "/x", LIMIT, 10)[1] <= 3610.01
 
 
-@pytest.mark.parametrize("back", [30, 50 * 60, 86400])
-def test_after_a_clock_was_set_back_no_wait_is_longer_than_before(tmp_path: Path, back: float) -> None:
-    clock = Clock()
-    rate_limiter = RateLimiter(open_store(tmp_path, now=clock), minute=MINUTE)
-    for _call in range(LIMIT):
-        rate_limiter.complete(rate_limiter.acquire("key", "/x", LIMIT, 10, WaitBudget(0)))
-        # The process of this call died before the answer.
-        rate_limiter.acquire("key", "/y", LIMIT, 10, WaitBudget(0))
-    rate_limiter.block("key", "/z")
-    rate_limiter.block("key", "/long", 600)
-    clock.now -= back
-    waits = [rate_limiter.try_acquire("key", endpoint, LIMIT, 10)[1] for endpoint in ("/x", "/y", "/z", "/long")]
-    assert waits == pytest.approx([60.1, 70.1, 65.1, 605], abs=5.1)
-    # And the minute that follows is one of the new clock.
-    clock.now += 70.2
-    assert [
-        rate_limiter.try_acquire("key", endpoint, LIMIT, 10)[0] is None for endpoint in ("/x", "/y", "/z", "/long")
-    ] == [*(False, False, False, True)]
-
-
 def test_waiting_stops_at_max_wait_with_a_sentence(tmp_path: Path) -> None:
     clock = Clock()
     rate_limiter = RateLimiter(open_store(tmp_path, now=clock), minute=MINUTE)

@@ -14,7 +14,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from stores import open_store
 
 REFUSED, FINE = HttpResponse(200, '{"Code": -11}', {}), HttpResponse(200, '{"Code": 0, "Data": []}', {})
 
@@ -39,7 +39,7 @@ class Vendor(Transport):
 
 
 def control_node(directory: Path, vendor: Vendor, max_wait: float) -> ProxyApi:
-    rate_limiter = RateLimiter(State(str(directory), now=lambda: vendor.now), minute=60)
+    rate_limiter = RateLimiter(open_store(directory, now=lambda: vendor.now), minute=60)
     return ProxyApi(
         vendor, rate_limiter, WaitBudget(max_wait, sleep=vendor.sleep), api_url="https://api.example", key="KEY"
     )

@@ -28,11 +28,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store import direct
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import sqlite_schema, write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
-    HostRegistration,
-    Owner,
     RegistrationStore,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
@@ -157,46 +153,6 @@ def test_a_schema_that_another_process_makes_at_this_moment_is_not_taken_for_a_f
 # --- the schema
 
 
-KEPT = """
-CREATE TABLE registrations (key TEXT, fleet TEXT, host TEXT, ip TEXT, PRIMARY KEY (key, fleet, host, ip));
-CREATE TABLE calls (id INTEGER PRIMARY KEY, key TEXT, endpoint TEXT, frees REAL);
-CREATE TABLE blocks (key TEXT, endpoint TEXT, until REAL, PRIMARY KEY (key, endpoint));
-CREATE TABLE wishes (run TEXT, host TEXT, key TEXT, verdict TEXT, PRIMARY KEY (run, host));
-INSERT INTO registrations VALUES ('k', 'f', 'a', '192.0.2.1');
-"""
-LATER = """
-CREATE TABLE plans (key TEXT PRIMARY KEY, channels INTEGER);
-CREATE TABLE tasks (
-  key TEXT, task TEXT, area INTEGER, isp TEXT, successor_of TEXT, at REAL, PRIMARY KEY (key, task));
-CREATE TABLE lifetimes (key TEXT, keep_alive INTEGER, seconds REAL, at REAL, PRIMARY KEY (key, keep_alive));
-CREATE TABLE lists (key TEXT PRIMARY KEY, at REAL, leases TEXT);
-CREATE TABLE monopolies (key TEXT, uuid TEXT, area_code INTEGER, isp TEXT, at REAL, PRIMARY KEY (key, uuid));
-CREATE TABLE areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
-INSERT INTO plans VALUES ('k', 7);
-INSERT INTO tasks VALUES ('k', 't', 440100, 'telecom', '["s"]', 1000);
-INSERT INTO lifetimes VALUES ('k', 5, 300, 1000);
-INSERT INTO monopolies VALUES ('k', 'u', 440100, 'telecom', 1000);
-INSERT INTO areas VALUES ('k', 1000, '{"Quanzhou": 350500}');
-"""
-SCHEMA_6 = """
-DROP TABLE registrations;
-CREATE TABLE registrations (
-  key TEXT, fleet TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
-  PRIMARY KEY (key, fleet, host, ip));
-INSERT INTO registrations VALUES ('k', 'f', 'a', '192.0.2.1', 0, NULL), ('k', 'f', 'b', '192.0.2.2', 1, NULL);
-PRAGMA user_version = 6;
-"""
-
-
-def old_state(directory: Path, version: int) -> None:
-    """A state directory as an earlier release left it."""
-    State(str(directory)).close()
-    (directory / DATABASE).unlink()
-    database = sqlite3.connect(directory / DATABASE)
-    database.executescript(KEPT + (LATER if version > 1 else "") + f"PRAGMA user_version = {version};")
-    database.close()
-
-
 def application(directory: Path) -> tuple[int, int]:
     state = State(str(directory))
     found = state.rows("PRAGMA application_id")[0][0], state.rows("PRAGMA user_version")[0][0]
@@ -204,135 +160,30 @@ def application(directory: Path) -> tuple[int, int]:
     return found
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
-def test_an_older_schema_is_migrated_with_what_it_remembers(tmp_path: Path, version: int) -> None:
-    old_state(tmp_path, version)
-    state = State(str(tmp_path), now=lambda: 1001)
-    assert RegistrationStore(state, "k", "f").load({"a"}) == ({"a": {"192.0.2.1"}}, set())
-    if version > 1:
-        memory = LeaseStore(state, "k")
-        assert list(memory.origins()) == ["t"]
-        assert memory.lifetime(5) == 300
-        assert memory.area_names() == {"Quanzhou": 350500}
-        assert state.rows("SELECT channels FROM key_channels") == [(7,)]
-        assert state.rows("SELECT uuid, area_code FROM monopolies") == [("u", "440100")]
-    RegistrationStore(state, "k", "f").prune_missing({"192.0.2.1"})
-    state.close()
+def test_a_new_state_is_marked_as_one_of_the_collection(tmp_path: Path) -> None:
     assert application(tmp_path) == (sqlite_schema.APPLICATION_ID, sqlite_schema.VERSION)
 
 
-def test_addresses_that_schema_6_remembers_are_not_taken_for_found_ones(tmp_path: Path) -> None:
-    State(str(tmp_path)).close()
-    database = sqlite3.connect(tmp_path / DATABASE)
-    database.executescript(SCHEMA_6)
-    database.close()
-    memory = RegistrationStore(State(str(tmp_path)), "k", "f")
-    assert memory.load({"a", "b"}) == ({"a": {"192.0.2.1"}, "b": {"192.0.2.2"}}, set())
-    assert memory.load({"a"})[1] == set(), "the other one is a former address"
-    assert memory.load_found() == set()
-
-
-REGISTRATIONS_7 = """
-DROP TABLE registrations;
-CREATE TABLE registrations (
-  key TEXT, fleet TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
-  found INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key, fleet, host, ip));
-INSERT INTO registrations VALUES ('k', 'f', 'a', '192.0.2.1', 0, NULL, 0), ('k', 'f', 'b', '192.0.2.2', 1, 1000, 1);
-"""
-SCHEMA_7 = f"""
-{REGISTRATIONS_7}
-DROP TABLE write_requests;
-DROP TABLE IF EXISTS snapshots;
-DROP TABLE whitelist_cache;
-CREATE TABLE wishes (
-  id TEXT PRIMARY KEY, run TEXT, host TEXT, fleet TEXT, key TEXT, terms TEXT, wish TEXT, max_wait REAL, timeout REAL,
-  seen TEXT, waiter TEXT, posted REAL, verdict TEXT, round TEXT, idle INTEGER);
-CREATE INDEX wishes_by_age ON wishes (posted);
-CREATE TABLE rounds (id TEXT PRIMARY KEY, whitelist TEXT);
-CREATE TABLE readings (
-  key TEXT, run TEXT, task TEXT, at REAL, whitelist TEXT, cost TEXT, fresh INTEGER, reported INTEGER);
-INSERT INTO wishes (id, run, host, key) VALUES ('r/a', 'r', 'a', 'k');
-PRAGMA user_version = 7;
-"""
-
-
-def test_schema_7_keeps_its_registrations_and_loses_its_requests(tmp_path: Path) -> None:
-    State(str(tmp_path)).close()
-    database = sqlite3.connect(tmp_path / DATABASE)
-    database.executescript(SCHEMA_7)
-    database.close()
-    state = State(str(tmp_path))
-    registrations = "SELECT host, ip, former, missing_since, found FROM registrations ORDER BY host"
-    assert state.rows(registrations) == [("a", "192.0.2.1", 0, None, 0), ("b", "192.0.2.2", 1, 1000, 1)]
-    assert state.rows("SELECT count(*) FROM write_requests") == [(0,)]
-    names = {name for (name,) in state.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert names.isdisjoint({"wishes", "rounds", "readings"})
-    state.close()
-    assert application(tmp_path) == (sqlite_schema.APPLICATION_ID, sqlite_schema.VERSION)
-
-
-def test_a_column_that_was_renamed_keeps_its_values(tmp_path: Path) -> None:
-    State(str(tmp_path)).close()
-    database = sqlite3.connect(tmp_path / DATABASE)
-    database.executescript(f"{REGISTRATIONS_7} PRAGMA user_version = 10;")
-    database.close()
-    assert RegistrationStore(State(str(tmp_path)), "k", "f").load({"a"})[0] == {"a": {"192.0.2.1"}}
-    assert RegistrationStore(State(str(tmp_path)), "k", "another").load({"a"})[0] == {"a": set()}
-
-
-def test_registrations_of_schema_11_have_no_time_until_they_are_made_anew(tmp_path: Path) -> None:
-    State(str(tmp_path)).close()
-    database = sqlite3.connect(tmp_path / DATABASE)
-    renamed = "ALTER TABLE registrations RENAME COLUMN fleet TO inventory; PRAGMA user_version = 11;"
-    database.executescript(REGISTRATIONS_7 + renamed)
-    database.close()
-    store = RegistrationStore(State(str(tmp_path), now=lambda: 2000), "k", "f")
-    assert store.load_owners() == [
-        Owner("192.0.2.1", "a", "f", former=False, found=False, registered_at=None),
-        Owner("192.0.2.2", "b", "f", former=True, found=True, registered_at=None),
-    ]
-    store.replace([HostRegistration("a", frozenset({"192.0.2.1", "192.0.2.3"}))])
-    times = {owner.ip: owner.registered_at for owner in store.load_owners()}
-    assert times == {"192.0.2.1": None, "192.0.2.2": None, "192.0.2.3": 2000}
-
-
-def test_a_table_that_was_renamed_keeps_its_rows(tmp_path: Path) -> None:
-    State(str(tmp_path)).close()
-    database = sqlite3.connect(tmp_path / DATABASE)
-    database.executescript(
-        "ALTER TABLE key_channels RENAME TO plans; INSERT INTO plans VALUES ('k', 7);"
-        "CREATE TABLE blocks (key TEXT, endpoint TEXT, until REAL, written REAL, PRIMARY KEY (key, endpoint));"
-        "PRAGMA user_version = 7;"
-    )
-    database.close()
-    state = State(str(tmp_path))
-    assert RateLimiter(state).channels("k") == 7
-    tables = {name for (name,) in state.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert "key_channels" in tables
-    assert tables.isdisjoint({"plans", "blocks", "former_plans"})
-
-
-def _die_while_migrating(directory: str) -> None:
-    migrate = sqlite_schema.migrate
+def _die_while_preparing(directory: str) -> None:
+    prepare = sqlite_schema.prepare
 
     def killed(*arguments: Any) -> None:
-        migrate(*arguments)
+        prepare(*arguments)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    sqlite_schema.migrate = killed
+    sqlite_schema.prepare = killed
     State(directory)
 
 
-def test_a_migration_that_is_killed_has_changed_nothing(tmp_path: Path) -> None:
-    old_state(tmp_path, 4)
-    process = multiprocessing.get_context("fork").Process(target=_die_while_migrating, args=(str(tmp_path),))
+def test_a_preparation_that_is_killed_has_changed_nothing(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=_die_while_preparing, args=(str(tmp_path),))
     process.start()
     process.join(20)
     assert process.exitcode == -signal.SIGKILL
     database = sqlite3.connect(tmp_path / DATABASE)
-    assert database.execute("PRAGMA user_version").fetchone() == (4,)
+    assert database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     database.close()
-    assert RegistrationStore(State(str(tmp_path)), "k", "f").load({"a"})[0] == {"a": {"192.0.2.1"}}
+    assert RegistrationStore(State(str(tmp_path)), "k", "f").load({"a"})[0] == {"a": set()}
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The vendor's clock, with which the vendor's deadlines are compared.
+
+This file is private to the collection. The ``Date`` header of a response shows it. How far it is ahead of state time is
+kept, so that a control node whose wall clock is wrong takes no lease for over that has time left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .directory import StateError
+from .sql import upsert
+
+if TYPE_CHECKING:
+    from .interface import Store
+
+#: Unix times (2020 and 2100) between which a date can be that of a server whose clock is set.
+EARLIEST, LATEST = 1577836800.0, 4102444800.0
+#: Seconds of which a Date header does not show a part.
+RESOLUTION = 1.0
+
+
+#: Seconds by which the interval of a difference must become smaller to be written again.
+MIN_GAIN = 0.25
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """The seconds by which the vendor's clock is ahead of state time: at ``least`` and at ``most``."""
+
+    least: float
+    most: float
+
+    def narrowed(self, other: _Interval) -> _Interval:
+        """Return what both allow; the other one if they have nothing in common, since a clock was set."""
+        least, most = max(self.least, other.least), min(self.most, other.most)
+        return _Interval(least, most) if least <= most else other
+
+    def is_news(self, known: _Interval | None) -> bool:
+        """Whether it differs enough from the ``known`` one to be kept."""
+        return known is None or abs(self.least - known.least) + abs(self.most - known.most) >= MIN_GAIN
+
+
+@dataclass
+class VendorClock:
+    """The vendor's clock, as the responses to one key show it."""
+
+    store: Store
+    key: str
+    _ahead: _Interval | None = None
+    _is_read: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a response has shown the vendor's time."""
+        return self._known() is not None
+
+    def now(self) -> float:
+        """Return the vendor's time (Unix time). Until a response has shown it, that is the wall clock's."""
+        return self.at(self.store.now())
+
+    def at(self, moment: float) -> float:
+        """Return the vendor's time (Unix time) at a moment of state time, at least."""
+        known = self._known()
+        return moment + (self.store.wall_ahead() if known is None else known.least)
+
+    def observe(self, date: float, duration: float) -> None:
+        """Take note of the date (Unix time) of a response to an exchange that took ``duration`` seconds.
+
+        The server wrote it during the exchange, in whole seconds. If the store fails, it counts for this process alone.
+        """
+        if not EARLIEST <= date <= LATEST:
+            return
+        with contextlib.suppress(StateError):
+            known, now = self._known(), self.store.now()
+            if known is not None and self.store.gap_is_unknown():
+                now = self.store.close_gap(date - now - known.most)
+            shown = _Interval(date - now, date - now + RESOLUTION + duration)
+            self._ahead = ahead = shown if known is None else known.narrowed(shown)
+            if ahead.is_news(known):
+                statement = upsert("vendor_clocks", ("key",), ("least", "most"))
+                self.store.execute(statement, self.key, ahead.least, ahead.most)
+
+    def _known(self) -> _Interval | None:
+        if not self._is_read:
+            rows = self.store.rows("SELECT least, most FROM vendor_clocks WHERE key = ?", self.key)
+            self._ahead = _Interval(*rows[0]) if rows else None
+            self._is_read = True
+        return self._ahead
