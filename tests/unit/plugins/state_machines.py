@@ -9,14 +9,20 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import hypothesis.strategies as st
 import stores
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+if TYPE_CHECKING:
+    from in_process import InProcess
 
 #: Steps in one run of a machine at most, and steps in all runs at least.
 STEPS, MIN_STEPS = 50, 10_000
+#: Seconds by which somebody sets the wall clock of a control node.
+WALL_STEPS = (-86400, -600, -61, -1, 1, 90, 900, 3600, 2 * 86400)
 #: What can happen to any call: it is lost before or after it was carried out, answered with something else, or refused.
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "reset_before"},
@@ -34,6 +40,21 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "code", "code": -1},
     {"kind": "code", "code": -11},
 )
+
+
+class ClockSteps:
+    """Rules for what happens to the clocks of a control node, for a machine whose processes use ``wire``."""
+
+    wire: InProcess
+
+    @rule(step=st.sampled_from(WALL_STEPS))
+    def the_wall_clock_is_set(self, step: int) -> None:
+        self.wire.machine.set_wall(step)
+
+    @rule(seconds=st.sampled_from([20, 300, 7200, 90000]))
+    def the_machine_is_off(self, seconds: int) -> None:
+        self.wire.advance(seconds)
+        self.wire.machine.reboot()
 
 
 @contextlib.contextmanager

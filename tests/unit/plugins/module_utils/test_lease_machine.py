@@ -193,7 +193,7 @@ class Wire(InProcess):
         return {ip for call, _paid, gone in self.effects if call in calls for ip in gone}
 
 
-class LeaseStateMachine(RuleBasedStateMachine):
+class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     """Two control nodes with one key, and the vendor."""
 
     product = PRODUCTS[CLASSIC]
@@ -317,7 +317,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
         outcome = self.run(node, check, max_wait, lambda api: ensure_leases(api, desired, check=check))
         released = self.wire.late_released(self.waiting)
         known = sum(lease.ip not in released for lease in before) + self.late_matching(desired)
-        assert len(self.paid) <= max(0, count - known) + self.ended(before), "leased beyond the desired count"
+        lapsed = sum(lease.ends - self.now() < max(1, min_remaining * 60) for lease in before)
+        assert len(self.paid) <= max(0, count - known) + lapsed, "leased beyond the desired count"
         if outcome is None or outcome.error or check:
             return
         # What had enough time left when the task began counts, however long the task had to wait.
@@ -417,7 +418,8 @@ class LeaseStateMachine(RuleBasedStateMachine):
 
     def unresolved(self) -> bool:
         """Whether the control node that was used last has recorded calls whose result is not known."""
-        with contextlib.closing(open_store(control_node(self.directory, self.last_node))) as state:
+        directory = control_node(self.directory, self.last_node)
+        with contextlib.closing(open_store(directory, machine=self.wire.machine)) as state:
             return bool(state.rows("SELECT 1 FROM paid_calls LIMIT 1"))
 
     def run(

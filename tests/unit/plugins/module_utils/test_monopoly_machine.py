@@ -102,7 +102,7 @@ class Wire(InProcess):
         self.death = self.naps_to_death = None
 
 
-class MonopolyStateMachine(RuleBasedStateMachine):
+class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     """The runs of one control node with one key, and the vendor."""
 
     def __init__(self) -> None:

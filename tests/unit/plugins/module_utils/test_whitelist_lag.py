@@ -170,7 +170,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 
     def client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         rate_limiter = RateLimiter(state or node.state(), minute=60.0)
-        budget = WaitBudget(options.transport.max_wait, sleep=wire.advance, announcer=announcer)
+        sleeping = {"sleep": wire.advance, "elapsed": wire.core.clock.now}
+        budget = WaitBudget(options.transport.max_wait, announcer=announcer, **sleeping)
         return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)
 
     monkeypatch.setattr(ProxyApiOptions, "client", client)

@@ -126,7 +126,7 @@ class Asked:
             own.difference_update(ips)
 
 
-class Whitelist(RuleBasedStateMachine):
+class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
     """Two control nodes with one key, the console, and the vendor."""
 
     steps = 0
@@ -431,7 +431,7 @@ class Whitelist(RuleBasedStateMachine):
         return queue_for(options.api, self.state(node), check=check)
 
     def state(self, node: int) -> Store:
-        return open_store(control_node(self.directory, node), now=self.now)
+        return open_store(control_node(self.directory, node), machine=self.wire.machine)
 
     def memory(self, node: int) -> dict[tuple[str, str], list[str]]:
         """The addresses that a node has registered, by inventory and host."""
@@ -456,8 +456,10 @@ def test_no_address_is_lost_and_no_unneeded_one_is_left(monkeypatch: pytest.Monk
 
     def client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
         wire = current[-1].wire
-        rate_limiter = RateLimiter(state or open_store(options.state.directory, now=wire.core.clock.now), minute=60.0)
-        budget = WaitBudget(options.transport.max_wait, sleep=wire.pause, announcer=announcer)
+        store = state or open_store(options.state.directory, machine=wire.machine)
+        rate_limiter = RateLimiter(store, minute=60.0)
+        sleeping = {"sleep": wire.pause, "elapsed": wire.core.clock.now}
+        budget = WaitBudget(options.transport.max_wait, announcer=announcer, **sleeping)
         return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)
 
     monkeypatch.setattr(ProxyApiOptions, "client", client)
