@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from simulator_fixture import PROGRAM, Simulator
+from simulator_fixture import PROGRAM, Simulator, running_simulator
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "docsite" / "rst" / "simulator.rst"
 INSTALLED = "~/.ansible/collections/ansible_collections/qingguo/qgnet/tests"
@@ -65,3 +65,25 @@ def test_the_control_calls(sim: Simulator, commands: str) -> None:
     commands = commands.replace("http://127.0.0.1:8080", sim.api_url).replace("curl ", "curl -sSf --noproxy '*' ")
     subprocess.run(["sh", "-ec", commands], check=True, timeout=60)
     assert sim.control("GET", "/health") == {"ok": True}
+
+
+def tunnel_examples() -> list[str]:
+    """The commands for a tunnel, in the guide and in the readme of the simulator."""
+    readme = (PROGRAM / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```shell\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    return [*examples("shell", "-S-job1"), *(block for block in blocks if "-S-job1" in block)]
+
+
+@pytest.mark.parametrize("commands", tunnel_examples(), ids=["guide", "readme"])
+def test_the_commands_for_a_tunnel(commands: str) -> None:
+    with running_simulator(["--tunnel-port", "0", "--tunnel-control-port", "0"]) as sim:
+        tunnel = str(sim.tunnel_url).removeprefix("http://")
+        places = {"127.0.0.1:3434": tunnel, "http://127.0.0.1:9090": sim.tunnel_control_url}
+        for example, actual in places.items():
+            commands = commands.replace(example, actual)
+        commands = commands.replace("curl ", "curl -sSf --noproxy '' ")
+        done = subprocess.run(["sh", "-ec", commands], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    *exits, changed = done.stdout.splitlines()
+    assert len(exits) == commands.count("/ip")
+    assert all(address.startswith("198.19.1") for address in [*exits, changed.rpartition('"proxyip":"')[2]])

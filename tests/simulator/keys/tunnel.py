@@ -89,7 +89,8 @@ class Tunnel:
     def exit_address(self, now: float, options: ExitOptions) -> str:
         with self._lock:
             self._expire(now)
-            if self.settings.areas is not None and options.area not in (None, *self.settings.areas):
+            areas = self.settings.areas
+            if areas is not None and options.area not in (None, *(area.upper() for area in areas)):
                 raise NoExitError
             place = options.label, options.area
             if options.label is None and self.settings.mode == PER_REQUEST:

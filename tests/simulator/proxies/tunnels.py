@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tunnels: forward proxies whose client chooses the exit by its user name or by headers."""
+"""Tunnels: forward proxies whose client chooses the exit by its user name, behind its password, or by headers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..clock import Clock
@@ -16,11 +16,13 @@ from .access import KeyLookup, ProxyAccess, ProxyRequest
 LABEL_HEADER, TTL_HEADER = "proxy-tunnelid", "proxy-ttl"
 TUNNEL_HEADERS = (LABEL_HEADER, TTL_HEADER)
 VALUES = {
-    "A": re.compile(r"[A-Z]{2}|[0-9]{6}"),
+    "A": re.compile(r"[A-Za-z]{2}|[0-9]{6}"),
     "T": re.compile(r"[1-9][0-9]{0,5}"),
-    "S": re.compile(r"[A-Za-z0-9_]{1,64}"),
+    "S": re.compile(r"[A-Za-z0-9_.-]{1,64}"),
 }
-"""Allowed values by option: area, seconds, and label."""
+"""Allowed values by option: area, seconds, and label. In a user name, a hyphen separates: no label there has one."""
+PASSWORD_CODES = {"A": "A", "T": "T", "C": "S"}
+"""Options by their codes behind the password."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,31 @@ def _are_valid(options: Mapping[str, str]) -> bool:
     return all(name in VALUES and VALUES[name].fullmatch(value) for name, value in options.items())
 
 
+def split_password(text: str, password: str) -> tuple[str, str | None]:
+    """Return the password that a client sent and the text of the options behind it, or None if it sent no options."""
+    own, colon, options = text.partition(":")
+    if text == password or text.startswith(f"{password}:"):
+        own, colon, options = password, text[len(password) :][:1], text[len(password) + 1 :]
+    return own, options if colon else None
+
+
+def parse_password_options(text: str) -> Mapping[str, str] | None:
+    """Return options from behind a password; None if they have another form.
+
+    They are codes (``Cchannel-1:T60:A990100``, in any order), or a label and seconds (``channel-1:60``).
+    """
+    parts = text.split(":")
+    codes = [(PASSWORD_CODES.get(part[:1], ""), part[1:]) for part in parts]
+    options = dict(codes)
+    if len(options) == len(parts) and _are_valid(options):
+        return options
+    # A label can begin like the code of a label. The meaning of another code before bare seconds is unknown.
+    if len(parts) != 2 or (codes[0][0] in ("A", "T") and _are_valid(dict(codes[:1]))):
+        return None
+    options = {"S": parts[0], "T": parts[1]}
+    return options if _are_valid(options) else None
+
+
 def parse_headers(headers: Mapping[str, str]) -> Mapping[str, str] | None:
     names = {"S": LABEL_HEADER, "T": TTL_HEADER}
     options = {option: headers[name].strip() for option, name in names.items() if name in headers}
@@ -76,21 +103,35 @@ class TunnelProxyAccess(ProxyAccess):
 
     def authorizes(self, request: ProxyRequest) -> bool:
         key = self._find_key(self._key)
-        if key is None or self._options(request) is None:
+        if key is None or self._options(request, key.pwd) is None:
             return False
+        request = replace(request, password=split_password(request.password, key.pwd)[0])
         return self._authorizes(key, request, None if request.user is None else key.key)
 
     def exit_for(self, request: ProxyRequest) -> str | None:
-        options, tunnel = self._options(request), self._find_tunnel(self._key)
+        key, tunnel = self._find_key(self._key), self._find_tunnel(self._key)
+        options = None if key is None else self._options(request, key.pwd)
         if options is None or tunnel is None or not self.authorizes(request):
             return None
         return tunnel.exit_address(self._clock.now(), options)
 
-    def _options(self, request: ProxyRequest) -> ExitOptions | None:
-        """Return the options of a request. Where both forms name one, that of the user name counts."""
-        by_user = {} if request.user is None else parse_user(request.user, self._key)
-        by_header = parse_headers(request.headers)
-        if by_user is None or by_header is None:
-            return None
-        options = {**by_header, **by_user}
-        return ExitOptions(options.get("A"), float(options["T"]) if "T" in options else None, options.get("S"))
+    def _options(self, request: ProxyRequest, password: str) -> ExitOptions | None:
+        """Return the options of a request; None if some have a wrong form.
+
+        If several forms contain the same option, that of the user name counts, then that of the password.
+        """
+        behind_password = split_password(request.password, password)[1]
+        forms = (
+            parse_headers(request.headers),
+            {} if behind_password is None else parse_password_options(behind_password),
+            {} if request.user is None else parse_user(request.user, self._key),
+        )
+        options: dict[str, str] = {}
+        for form in forms:
+            if form is None:
+                return None
+            options |= form
+        area, seconds = options.get("A"), options.get("T")
+        return ExitOptions(
+            None if area is None else area.upper(), None if seconds is None else float(seconds), options.get("S")
+        )

@@ -13,6 +13,7 @@ import pytest
 import requests
 from simulator.proxies.tunnels import parse_user
 from simulator_fixture import Simulator, running_simulator
+from socks5_kit import Socks5Client, name
 
 SECRET = "0123456789ab"
 
@@ -38,6 +39,17 @@ class TunnelClient:
     def exit(self, user: str = "", **headers: str) -> str:
         answer = self.get(user, **{name.replace("_", "-"): value for name, value in headers.items()})
         assert answer.status_code == 200, answer.text
+        return answer.text.strip()
+
+    def exit_by_password(self, options: str) -> str:
+        """Return the exit that options behind the password choose, which is the same by HTTP and by SOCKS5."""
+        answer = self.get(password=f"{SECRET}:{options}")
+        assert answer.status_code == 200, answer.text
+        client = Socks5Client(self.server)
+        with client.connection:
+            assert (client.greet(2), client.log_in(self.sim.key, f"{SECRET}:{options}")) == (2, 0)
+            assert client.connect(name("d.qg.net"), 80) == 0
+            assert client.fetch() == answer.text.strip()
         return answer.text.strip()
 
     def exit_by_connect(self, *headers: str) -> str:
@@ -79,6 +91,86 @@ def test_the_parts_of_a_user_name_have_any_order(tunnel: TunnelClient) -> None:
     assert tunnel.exit("-S-a-A-JP") != tunnel.exit("-S-a-A-440100")
     described = tunnel.sim.state()["keys"][tunnel.sim.key]["tunnel"]["in_use"]
     assert [(item["label"], item["area"]) for item in described] == [("a", "440100"), ("a", "JP")]
+
+
+@pytest.mark.parametrize(
+    ("password", "user"),
+    [
+        ("A990100", "-A-990100"),
+        ("Ajp", "-A-JP"),
+        ("Cweb1.example.com", "-S-web1.example.com"),
+        ("T60", "-T-60"),
+        ("Cjob1:T60:A990100", "-S-job1-T-60-A-990100"),
+        ("A990100:Cjob1", "-S-job1-A-990100"),
+        ("job1:60", "-S-job1-T-60"),
+        ("CN_1:60", "-S-CN_1-T-60"),
+    ],
+)
+def test_options_behind_the_password_choose_the_exit(tunnel: TunnelClient, password: str, user: str) -> None:
+    chosen = tunnel.exit_by_password(password)
+    described = tunnel.sim.state()["keys"][tunnel.sim.key]["tunnel"]["in_use"]
+    assert [item["ip"] for item in described] == [chosen]
+    # Whether the seconds arrived is the subject of another test.
+    assert tunnel.exit(user) == chosen
+
+
+@pytest.mark.parametrize("options", ["Cchannel-1:T60", "channel-1:60"])
+def test_a_label_behind_the_password_can_have_hyphens_and_lasts_for_its_time(
+    tunnel: TunnelClient, sim: Simulator, options: str
+) -> None:
+    sim.hold_clock()
+    before = tunnel.exit_by_password(options)
+    (described,) = sim.state()["keys"][sim.key]["tunnel"]["in_use"]
+    assert (described["label"], described["ends"] - sim.control("GET", "/clock")["now"]) == ("channel-1", 60)
+    sim.advance(59)
+    assert tunnel.exit_by_password(options) == before
+    sim.advance(1)
+    assert tunnel.exit_by_password(options) != before
+
+
+def test_options_behind_the_password_do_not_replace_it(tunnel: TunnelClient, sim: Simulator) -> None:
+    for password in ("guess:A990100", ":A990100", "A990100", f"{SECRET}A990100"):
+        assert tunnel.get(password=password).status_code == 407
+        client = Socks5Client(tunnel.server)
+        with client.connection:
+            assert (client.greet(2), client.log_in(sim.key, password)) == (2, 1)
+    sim.configure(whitelist=["127.0.0.1"])
+    assert tunnel.get(password="guess:Cchannel-1").text == tunnel.get(password=f"{SECRET}:Cchannel-1").text
+    sim.configure(whitelist=[], pwd="with:colon")
+    assert tunnel.get(password="with:colon").text == tunnel.get(password="with:colon:T60").text
+    assert tunnel.get(password="with").status_code == 407
+
+
+@pytest.mark.parametrize(
+    "options", ["", "A", "Atokyo", "A990100:", "A990100:A990200", "A990100:60", "Ca b", "T0", "X1", "job1", "job1:soon"]
+)
+def test_malformed_options_behind_the_password_are_refused(tunnel: TunnelClient, options: str) -> None:
+    assert tunnel.get(password=f"{SECRET}:{options}").status_code == 407
+
+
+def test_the_options_of_the_user_name_precede_those_of_the_password_and_of_headers(tunnel: TunnelClient) -> None:
+    by_user, by_password = tunnel.exit("-S-a"), tunnel.exit_by_password("Cb")
+    assert tunnel.get("-S-a", f"{SECRET}:Cb", **{"Proxy-TunnelID": "c"}).text.strip() == by_user
+    assert tunnel.get("", f"{SECRET}:Cb", **{"Proxy-TunnelID": "c"}).text.strip() == by_password
+
+
+@pytest.mark.parametrize("label", ["channel-1", "web-1.example.com"])
+def test_a_label_in_a_header_can_be_a_host_name(tunnel: TunnelClient, sim: Simulator, label: str) -> None:
+    sim.configure(whitelist=["127.0.0.1"])
+    labelled = tunnel.exit(Proxy_TunnelID=label)
+    assert (tunnel.exit_by_connect(f"Proxy-TunnelID: {label}"), tunnel.exit_by_password(f"C{label}")) == (
+        labelled,
+        labelled,
+    )
+    assert tunnel.exit(Proxy_TunnelID="other") != labelled
+
+
+def test_a_country_can_be_in_lower_case(tunnel: TunnelClient, sim: Simulator) -> None:
+    sim.configure(tunnel={"areas": ["JP"]})
+    assert tunnel.exit("-A-jp") == tunnel.exit("-A-JP")
+    assert tunnel.get("-A-us").status_code == 503
+    sim.configure(tunnel={"areas": ["us"]})
+    assert tunnel.get("-A-US").status_code == 200
 
 
 def test_a_label_lasts_for_its_time(tunnel: TunnelClient, sim: Simulator) -> None:
@@ -146,7 +238,9 @@ def test_a_client_needs_the_password_or_a_whitelisted_address(tunnel: TunnelClie
     assert (tunnel.get().status_code, tunnel.get(password="other").status_code) == (407, 200)
 
 
-@pytest.mark.parametrize("user", ["-S", "-S-", "-X-1", "-S-a-S-b", "-T-0-S-a", "-T-x", "-A-tokyo", "x", "-S-a-b"])
+@pytest.mark.parametrize(
+    "user", ["-S", "-S-", "-X-1", "-S-a-S-b", "-T-0-S-a", "-T-x", "-A-tokyo", "x", "-S-a-b", "-S-channel-1"]
+)
 def test_a_malformed_user_name_is_refused(tunnel: TunnelClient, user: str) -> None:
     assert parse_user(f"{tunnel.sim.key}{user}", tunnel.sim.key) is None
     assert tunnel.get(user).status_code == 407
