@@ -13,7 +13,8 @@ version_added: 1.0.0
 author:
   - The qingguo.qgnet authors (!UNKNOWN)
 description:
-  - Returns the URL of a tunnel with the key, its password, and the choice of an exit in the user name.
+  - Returns the URL of a tunnel with the key, its password, and the choice of an exit in the user name, or after the
+    password with O(style=password).
   - Requests with the same O(label) leave through the same exit, and those with another label through another one.
     Without a label, a tunnel that changes its exit for each request continues to do so.
   - With O(form=headers), the choice is in request headers. They work without a password for a host whose address is on
@@ -26,12 +27,14 @@ options:
     required: true
   label:
     description:
-      - The name of an exit, of 1 to 64 letters, digits and underscores.
+      - The name of an exit, of 1 to 64 letters, digits, underscores and dots. With O(style=password) and with
+        O(form=headers), it can also contain hyphens, as the names of hosts do.
       - With a list of labels, the filter returns a list with one entry for each of them, in the same order.
     type: raw
   area:
     description:
-      - The area of the exit, as a country code such as V(JP), or as an area code of the vendor such as V(110100).
+      - The area of the exit, as a country code such as V(JP), in upper or lower case, or as an area code of the vendor
+        such as V(110100).
       - There is no header for it.
     type: raw
   ttl:
@@ -52,6 +55,15 @@ options:
     type: str
     choices: [url, lease, headers]
     default: url
+  style:
+    description:
+      - Where a URL contains the choice of an exit.
+      - With V(user_name), in the user name, as in C(KEY-A-JP-T-60-S-crawler7:PASSWORD). A hyphen separates there.
+      - With V(password), after the password, as in C(KEY:PASSWORD:Cweb-1:T60:AJP). The pages of the vendor do not
+        mention this style, but several public programs use it.
+    type: str
+    choices: [user_name, password]
+    default: user_name
 seealso:
   - module: qingguo.qgnet.qg_proxy_plan_info
   - plugin: qingguo.qgnet.proxy_environment
@@ -65,8 +77,7 @@ EXAMPLES = r"""
   ansible.builtin.command: /opt/crawler/run
   environment: >-
     {{ 'tunnel.qg.net:19702'
-       | qingguo.qgnet.proxy_tunnel(inventory_hostname_short | replace('-', '_'), ttl=600, key=qg_key, pwd=qg_pwd,
-                                    form='lease')
+       | qingguo.qgnet.proxy_tunnel(inventory_hostname, ttl=600, key=qg_key, pwd=qg_pwd, form='lease', style='password')
        | qingguo.qgnet.proxy_environment }}
   changed_when: true
 
@@ -82,8 +93,8 @@ EXAMPLES = r"""
 
 - name: Show the headers for a host on the whitelist
   ansible.builtin.debug:
-    msg: "{{ 'tunnel.qg.net:19702' | qingguo.qgnet.proxy_tunnel('crawler7', ttl=60, form='headers') }}"
-  # {"Proxy-TTL": "60", "Proxy-TunnelID": "crawler7"}
+    msg: "{{ 'tunnel.qg.net:19702' | qingguo.qgnet.proxy_tunnel('crawler-7', ttl=60, form='headers') }}"
+  # {"Proxy-TTL": "60", "Proxy-TunnelID": "crawler-7"}
 """
 
 RETURN = r"""
@@ -100,7 +111,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quote_word
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import MAX_TUNNEL_TTL, TUNNEL_LABEL
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import MAX_TUNNEL_TTL
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
     proxy_address,
     refusal,
@@ -110,7 +121,9 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address impor
 
 NAME = "proxy_tunnel"
 _FORMS = ("url", "lease", "headers")
-_AREA = re.compile(r"[A-Z]{2}|[0-9]{6}")
+_STYLES = ("user_name", "password")
+_AREA = re.compile(r"[A-Za-z]{2}|[0-9]{6}")
+_LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def proxy_tunnel(
@@ -122,38 +135,55 @@ def proxy_tunnel(
     key: Any = None,
     pwd: Any = None,
     form: Any = "url",
+    style: Any = "user_name",
 ) -> Any:
     """Return the proxy for each label, or the only one."""
-    server, form, labels = proxy_address(NAME, tunnel).server, resolve(form), resolve(label)
+    server, form, style, labels = proxy_address(NAME, tunnel).server, resolve(form), resolve(style), resolve(label)
     if form not in _FORMS:
         raise refusal(NAME, f"a form that is {quote_word(str(form))}", "give 'url', 'lease' or 'headers'")
+    if style not in _STYLES:
+        raise refusal(NAME, f"a style that is {quote_word(str(style))}", "give 'user_name' or 'password'")
     area, ttl = _check_area(resolve(area)), _check_ttl(resolve(ttl))
+    in_user_name = form != "headers" and style == "user_name"
     if form == "headers":
         if area is not None:
             raise refusal(NAME, "area with form='headers'", "there is no header for it: give form='url' and the key")
+        if style != "user_name":
+            raise refusal(NAME, f"style='{style}' with form='headers'", "it is for a URL: give form='url' or 'lease'")
 
         def make(name: str | None) -> Any:
             headers = {"Proxy-TunnelID": name, "Proxy-TTL": ttl}
             return {header: value for header, value in headers.items() if value is not None}
     else:
-        user, password = (_check_credential(option, value) for option, value in (("key", key), ("pwd", pwd)))
+        user, password = (
+            quote(_check_credential(option, value), safe="") for option, value in (("key", key), ("pwd", pwd))
+        )
 
         def make(name: str | None) -> Any:
             # The vendor reads these parts in any order.
-            parts = (f"-{letter}-{value}" for letter, value in (("A", area), ("T", ttl), ("S", name)) if value)
-            url = f"http://{quote(user, safe='')}{''.join(parts)}:{quote(password, safe='')}@{server}"
+            if in_user_name:
+                parts = (f"-{letter}-{value}" for letter, value in (("A", area), ("T", ttl), ("S", name)) if value)
+                login = f"{user}{''.join(parts)}:{password}"
+            else:
+                parts = (f":{code}{value}" for code, value in (("C", name), ("T", ttl), ("A", area)) if value)
+                login = f"{user}:{password}{''.join(parts)}"
+            url = f"http://{login}@{server}"
             return url if form == "url" else {"server": server, "proxy_url": url}
 
     if isinstance(labels, list | tuple):
-        return [make(_check_label(resolve(name))) for name in labels]
-    return make(None if labels is None else _check_label(labels))
+        return [make(_check_label(resolve(name), in_user_name)) for name in labels]
+    return make(None if labels is None else _check_label(labels, in_user_name))
 
 
-def _check_label(label: Any) -> str:
+def _check_label(label: Any, in_user_name: bool) -> str:
     text = str(label) if isinstance(label, int) and not isinstance(label, bool) else label
-    if not isinstance(text, str) or not TUNNEL_LABEL.fullmatch(text):
+    if not isinstance(text, str) or not _LABEL.fullmatch(text):
         shown = quote_word(text) if isinstance(text, str) else type_name(text)
-        raise refusal(NAME, f"a label that is {shown}", "give 1 to 64 letters, digits and underscores")
+        marks = "underscores and dots" if in_user_name else "underscores, dots and hyphens"
+        raise refusal(NAME, f"a label that is {shown}", f"give 1 to 64 letters, digits, {marks}")
+    if in_user_name and "-" in text:
+        what = f"a label that is {quote_word(text)} in a user name, where a hyphen ends the label"
+        raise refusal(NAME, what, "give style='password', form='headers', or a label without hyphens")
     return text
 
 
@@ -164,7 +194,7 @@ def _check_area(area: Any) -> str | None:
     if isinstance(area, bool) or not _AREA.fullmatch(text):
         fix = "give a country code such as 'JP', or an area code of six digits"
         raise refusal(NAME, f"an area that is {quote_word(text)}", fix)
-    return text
+    return text.upper()
 
 
 def _check_ttl(ttl: Any) -> str | None:

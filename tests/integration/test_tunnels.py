@@ -25,8 +25,12 @@ PLAY = """
   gather_facts: false
   vars:
     lease: "{{ tunnel | qingguo.qgnet.proxy_tunnel(item, key=key, pwd=password, form='lease') }}"
+    behind: >-
+      {{ tunnel
+         | qingguo.qgnet.proxy_tunnel(item, area='jp', key=key, pwd=password, form='lease', style='password') }}
     headers: "{{ tunnel | qingguo.qgnet.proxy_tunnel(item, form='headers') }}"
     labels: [a, b, a]
+    hosts: [web-1.example.com, web-2.example.com, web-1.example.com]
   module_defaults:
     qingguo.qgnet.qg_tunnel_exit:
       tunnel: "{{ tunnel }}"
@@ -40,10 +44,21 @@ PLAY = """
       loop: "{{ labels }}"
       register: by_user
       changed_when: false
+    - name: By password
+      ansible.builtin.command: {argv: [curl, --silent, --fail, "{{ page }}"]}
+      environment: "{{ behind | qingguo.qgnet.proxy_environment(no_proxy=[]) }}"
+      loop: "{{ hosts }}"
+      register: by_password
+      changed_when: false
     - name: By header
       ansible.builtin.command: "{{ tunnel | qingguo.qgnet.proxy_curl(page, headers=headers) }}"
       loop: "{{ labels }}"
       register: by_header
+      changed_when: false
+    - name: By header, with the names of hosts
+      ansible.builtin.command: "{{ tunnel | qingguo.qgnet.proxy_curl(page, headers=headers) }}"
+      loop: "{{ hosts }}"
+      register: by_host
       changed_when: false
     - name: Change in check mode
       qingguo.qgnet.qg_tunnel_exit:
@@ -55,6 +70,8 @@ PLAY = """
         msg:
           by_user: "{{ by_user.results | map(attribute='stdout') }}"
           by_header: "{{ by_header.results | map(attribute='stdout') }}"
+          by_password: "{{ by_password.results | map(attribute='stdout') }}"
+          by_host: "{{ by_host.results | map(attribute='stdout') }}"
 """
 
 
@@ -93,6 +110,9 @@ def test_labels_choose_exits_and_the_module_changes_the_exit(sim: Simulator, pla
         assert first == again
         assert first != second
     assert exits["by_user"] == exits["by_header"]
+    labels = [(item["label"], item["area"]) for item in sim.state()["keys"][sim.key]["tunnel"]["in_use"]]
+    hosts = ("web-1.example.com", "web-2.example.com")
+    assert {(name, area) for name in hosts for area in (None, "JP")} <= set(labels)
     assert run.of("Change in check mode").result["exit"] is None
     assert run.of("Change").result["changed"] is True
     assert run.of("Change").result["exit"]["ip"].count(".") == 3

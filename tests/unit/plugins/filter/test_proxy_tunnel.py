@@ -12,6 +12,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.qingguo.qgnet.plugins.filter.proxy_curl import proxy_curl
 from ansible_collections.qingguo.qgnet.plugins.filter.proxy_environment import proxy_environment
+from ansible_collections.qingguo.qgnet.plugins.filter.proxy_squid import proxy_squid
 from ansible_collections.qingguo.qgnet.plugins.filter.proxy_tunnel import proxy_tunnel
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +29,15 @@ def test_the_choice_of_an_exit_is_in_the_user_name() -> None:
     assert proxy_tunnel(TUNNEL, **LOGIN) == f"http://QGDEMO01:Hush4Hush@{TUNNEL}"
 
 
+def test_the_choice_of_an_exit_can_be_after_the_password() -> None:
+    host = "web-1.example.com"
+    assert proxy_tunnel(TUNNEL, host, area=990100, ttl=60, **LOGIN, style="password") == (
+        f"http://QGDEMO01:Hush4Hush:C{host}:T60:A990100@{TUNNEL}"
+    )
+    assert proxy_tunnel(TUNNEL, area="JP", **LOGIN, style="password") == f"http://QGDEMO01:Hush4Hush:AJP@{TUNNEL}"
+    assert proxy_tunnel(TUNNEL, **LOGIN, style="password") == proxy_tunnel(TUNNEL, **LOGIN)
+
+
 def test_each_label_of_a_list_gives_a_proxy() -> None:
     assert proxy_tunnel(TUNNEL, ["a", 7], **LOGIN) == [
         f"http://QGDEMO01-S-a:Hush4Hush@{TUNNEL}",
@@ -40,11 +50,28 @@ def test_headers_choose_an_exit_without_a_password() -> None:
     headers = {"Proxy-TunnelID": "crawler7", "Proxy-TTL": "60"}
     assert proxy_tunnel(TUNNEL, "crawler7", ttl=60, form="headers") == headers
     assert proxy_tunnel(TUNNEL, form="headers") == {}
+    assert proxy_tunnel(TUNNEL, ["web-1.example.com"], form="headers") == [{"Proxy-TunnelID": "web-1.example.com"}]
+
+
+def test_a_country_can_be_in_lower_case() -> None:
+    for style in ("user_name", "password"):
+        assert proxy_tunnel(TUNNEL, area="jp", **LOGIN, style=style) == proxy_tunnel(
+            TUNNEL, area="JP", **LOGIN, style=style
+        )
 
 
 def test_a_lease_goes_into_the_other_filters() -> None:
     lease = proxy_tunnel(TUNNEL, "crawler7", **LOGIN, form="lease")
     assert proxy_environment(lease)["https_proxy"] == f"http://QGDEMO01-S-crawler7:Hush4Hush@{TUNNEL}"
+
+
+def test_other_filters_keep_a_choice_after_the_password() -> None:
+    lease = proxy_tunnel(TUNNEL, "web-1", area="JP", **LOGIN, form="lease", style="password")
+    assert proxy_environment(lease)["https_proxy"] == f"http://QGDEMO01:Hush4Hush:Cweb-1:AJP@{TUNNEL}"
+    assert f'proxy = "http://QGDEMO01:Hush4Hush:Cweb-1:AJP@{TUNNEL}"' in proxy_curl(
+        lease, "https://d.qg.net/ip", "config"
+    )
+    assert "login=QGDEMO01:Hush4Hush%3ACweb-1%3AAJP" in proxy_squid(lease)
 
 
 def test_curl_sends_the_headers_to_the_proxy() -> None:
@@ -67,15 +94,26 @@ def test_curl_refuses_headers_that_are_not_one_line_each(headers: object) -> Non
     st.text(st.characters(exclude_categories=["C"]), min_size=1),
 )
 def test_any_key_and_password_arrive_unchanged(key: str, pwd: str) -> None:
-    parts = urlsplit(proxy_tunnel(TUNNEL, "x", key=key, pwd=pwd))
-    assert (unquote(parts.username or ""), unquote(parts.password or "")) == (f"{key}-S-x", pwd)
-    assert (parts.hostname, parts.port) == ("tunnel.qg.example", 19702)
+    for style, login in (("user_name", (f"{key}-S-x", pwd)), ("password", (key, f"{pwd}:Cx"))):
+        parts = urlsplit(proxy_tunnel(TUNNEL, "x", key=key, pwd=pwd, style=style))
+        assert (unquote(parts.username or ""), unquote(parts.password or "")) == login
+        assert (parts.hostname, parts.port) == ("tunnel.qg.example", 19702)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"label": "a-S-b"}, "a label that is 'a-S-b': give 1 to 64 letters"),
+        (
+            {"label": "web-1.example"},
+            "a label that is 'web-1.example' in a user name, where a hyphen ends the label: give style='password'",
+        ),
+        ({"label": ["a", "a-S-b"], "form": "lease"}, "a label that is 'a-S-b' in a user name"),
+        ({"label": "a b"}, "a label that is 'a b': give 1 to 64 letters, digits, underscores and dots."),
+        ({"label": "a:T60", "style": "password"}, "a label that is '...': give 1 to 64 letters"),
+        ({"label": "a\r\nb", "form": "headers"}, "1 to 64 letters, digits, underscores, dots and hyphens"),
+        ({"label": "x" * 65}, "a label that is "),
+        ({"style": "header"}, "a style that is 'header': give 'user_name' or 'password'"),
+        ({"form": "headers", "style": "password"}, "style='password' with form='headers'"),
         ({"label": ""}, "a label that is ''"),
         ({"label": True}, "a label that is a boolean"),
         ({"label": ["a", None]}, "a label that is null"),
