@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The formats of a response besides JSON: text with one server a line, and XML."""
+"""The formats of a response besides JSON: text with the servers, and XML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 JSON, TEXT, XML = "json", "txt", "xml"
-DEFAULT_SEPARATOR = "\r\n"
+DEFAULT_SEPARATOR = "\n"
 XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _ESCAPES = {r"\r": "\r", r"\n": "\n", r"\t": "\t"}
 
@@ -22,8 +22,8 @@ def unescape_separator(text: str) -> str:
 
 
 def to_text(servers: Iterable[str], separator: str) -> str:
-    """Return the servers, each followed by the separator."""
-    return "".join(server + separator for server in servers)
+    """Return the servers with the separator between them, and none at the end: programs use a text as it is."""
+    return separator.join(servers)
 
 
 def to_xml(value: Any) -> str:

@@ -34,6 +34,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "get_shape": ("documented", "list", "ips", "entries", "single"),
     "query_shape": ("documented", "list", "ips", "tasks", "task_map", "entries", "single"),
     "static_deadline": ("expiry", "release"),
+    "seq_line_breaks": ("ok", "refuse"),
 }
 _BOOLEAN: Validator = (validation.is_boolean, "true or false")
 _DURATION: Validator = (validation.is_duration, "seconds")
@@ -78,6 +79,7 @@ class KeyOptions:
     get_shape: str = "documented"
     query_shape: str = "documented"
     static_deadline: str = "expiry"
+    seq_line_breaks: str = "ok"
     refusal_status: int = 400
     limit_status: int = 429
     lease_proxies: bool = True

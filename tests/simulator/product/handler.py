@@ -60,8 +60,7 @@ class ProductCall:
 
     def _checked_key(self, endpoint: ProductEndpoint) -> ProxyKey:
         key, params = self._key, self.record.params
-        # A literal backslash form is documented. The characters themselves were refused.
-        if not self.record.key or any(character in params.get("seq", "") for character in LINE_BREAKS):
+        if not self.record.key:
             raise ProductError(codes.INVALID_PARAMETER)
         if key is None:
             raise ProductError(codes.INVALID_KEY)
@@ -73,6 +72,9 @@ class ProductCall:
             raise ProductError(codes.ACCESS_DENY)
         if not self._rate_limiter.try_acquire(key.key, endpoint.path, endpoint.limit(key)):
             raise ProductError(codes.REQUEST_LIMIT_EXCEEDED)
+        has_line_breaks = any(character in params.get("seq", "") for character in LINE_BREAKS)
+        if has_line_breaks and key.options.seq_line_breaks == "refuse":
+            raise ProductError(codes.INVALID_PARAMETER)
         return key
 
 

@@ -81,30 +81,42 @@ def test_a_release_answers_the_code_alone(call: Call) -> None:
 @pytest.mark.parametrize(
     ("query", "separator"),
     [
-        ("DataFormat=txt", "\r\n"),
+        ("DataFormat=txt", "\n"),
         (r"DataFormat=txt&DataSeparator=\r\n", "\r\n"),
         ("DataFormat=txt&DataSeparator=%5Cn", "\n"),
         (r"format=txt&seq=\n", "\n"),
-        ("format=txt&seq=", "\r\n"),
+        ("DataFormat=txt&DataSeparator=%0D%0A", "\r\n"),
+        ("format=txt&seq=", "\n"),
         ("format=txt&seq=%7C", "|"),
     ],
 )
-def test_text_has_one_server_a_line(
+def test_a_separator_stands_between_the_servers_of_a_text(
     sim: Simulator, get: Callable[[str], requests.Response], query: str, separator: str
 ) -> None:
     answer = get(f"/allocate?Key={sim.key}&Num=2&{query}")
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert answer.text.split(separator) == [*(lease["host"] for lease in sim.leases()), ""]
+    assert answer.text == separator.join(lease["host"] for lease in sim.leases())
+
+
+def test_a_text_of_one_server_is_a_proxy_without_being_stripped(
+    sim: Simulator, get: Callable[[str], requests.Response]
+) -> None:
+    sim.configure(options={"lease_proxies": True})
+    text = get(f"/allocate?Key={sim.key}&DataFormat=txt").text
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies = {"http": f"http://{sim.key}:0123456789ab@{text}"}
+    assert session.get(f"{sim.api_url}/ip", timeout=10).text.strip() == sim.leases()[0]["ip"]
 
 
 def test_only_lists_of_new_leases_are_text(sim: Simulator, get: Callable[[str], requests.Response]) -> None:
-    assert get(f"/replace?Key={sim.key}&DataFormat=txt").text == f"{sim.leases()[0]['host']}\r\n"
+    assert get(f"/replace?Key={sim.key}&DataFormat=txt").text == sim.leases()[0]["host"]
     for path in ("/query", "/info/quota", "/whitelist/query"):
         assert get(f"{path}?Key={sim.key}&DataFormat=txt&format=txt").json()["Code"] == 0
     assert get(f"/allocate?Key={sim.key}&DataFormat=json").json()["Code"] == 0
     assert get(f"/allocate?Key={sim.key}&DataFormat=txt&AreaId=9").json()["Code"] == -103
     sim.configure(plan={"kind": "dynamic_shared"})
-    assert get(f"/extract?Key={sim.key}&DataFormat=txt&Num=3").text.count("\r\n") == 3
+    assert get(f"/extract?Key={sim.key}&DataFormat=txt&Num=3").text.count("\n") == 2
 
 
 def test_xml_has_the_fields_as_elements(sim: Simulator, get: Callable[[str], requests.Response]) -> None:
@@ -124,13 +136,8 @@ def test_xml_escapes_text_and_leaves_out_null() -> None:
 
 
 def test_a_separator_is_spelled_with_a_backslash() -> None:
-    assert [unescape_separator(text) for text in (r"\r\n", r"\n", r"\t", "", "; ")] == [
-        "\r\n",
-        "\n",
-        "\t",
-        "\r\n",
-        "; ",
-    ]
+    expected = {r"\r\n": "\r\n", r"\n": "\n", r"\t": "\t", "": "\n", "; ": "; ", "\r\n": "\r\n"}
+    assert {text: unescape_separator(text) for text in expected} == expected
 
 
 def test_a_truncated_text_keeps_its_type(sim: Simulator, get: Callable[[str], requests.Response]) -> None:

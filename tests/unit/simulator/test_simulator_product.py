@@ -136,7 +136,6 @@ def test_empty_and_zero_parameters_count_as_not_given(get: Get) -> None:
         {"isp": "4"},
         {"distinct": "yes"},
         {"keep_alive": "1.5"},
-        {"seq": "\r\n"},
     ],
 )
 def test_an_invalid_parameter_is_refused(sim: Simulator, get: Get, params: dict[str, str]) -> None:
@@ -284,9 +283,41 @@ def test_resources_list_the_stock(sim: Simulator, get: Get) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "separator"), [("", "\r\n"), (r"&seq=\r\n", "\r\n"), ("&seq=%5Cn", "\n"), ("&seq=", "\r\n")]
+    ("query", "separator"),
+    [
+        ("", "\n"),
+        (r"&seq=\r\n", "\r\n"),
+        ("&seq=%0D%0A", "\r\n"),
+        ("&seq=%5Cn", "\n"),
+        ("&seq=", "\n"),
+        ("&seq=,", ","),
+    ],
 )
-def test_text_has_one_server_a_line(sim: Simulator, http: requests.Session, query: str, separator: str) -> None:
+def test_a_separator_stands_between_the_servers_of_a_text(
+    sim: Simulator, http: requests.Session, query: str, separator: str
+) -> None:
     answer = http.get(f"{sim.api_url}/longterm/get?key={KEYS[LONGTERM]}&num=2&format=txt{query}", timeout=10)
     assert answer.headers["Content-Type"].startswith("text/plain")
-    assert answer.text.split(separator) == [*(lease["host"] for lease in leases(sim, LONGTERM)), ""]
+    assert answer.text == separator.join(lease["host"] for lease in leases(sim, LONGTERM))
+
+
+def test_a_text_of_one_server_is_a_proxy_without_being_stripped(sim: Simulator, http: requests.Session) -> None:
+    sim.configure(KEYS[EXCLUSIVE], options={"lease_proxies": True})
+    text = http.get(f"{sim.api_url}/exclusive/get?key={KEYS[EXCLUSIVE]}&format=txt", timeout=10).text
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies = {"http": f"http://{KEYS[EXCLUSIVE]}:0123456789ab@{text}"}
+    assert session.get("http://d.qg.net/ip", timeout=10).text.strip() == leases(sim, EXCLUSIVE)[0]["ip"]
+
+
+@pytest.mark.parametrize("path", ["/share/get", "/share/pool", "/longterm/get", "/exclusive/replace", "/overseas/get"])
+def test_line_breaks_in_seq_are_served_in_each_format(sim: Simulator, http: requests.Session, path: str) -> None:
+    key = KEYS[path.split("/")[1]]
+    for form in ("json", ""):
+        answer = http.get(f"{sim.api_url}{path}?key={key}&format={form}&seq=%0D%0A", timeout=10)
+        assert (answer.status_code, answer.json()["code"]) == (200, "SUCCESS")
+    assert http.get(f"{sim.api_url}{path}?key={key}&format=txt&seq=%0D%0A", timeout=10).status_code == 200
+    sim.configure(key, options={"seq_line_breaks": "refuse"})
+    answer = http.get(f"{sim.api_url}{path}?key={key}&format=json&seq=%0D%0A", timeout=10)
+    assert refusal((answer.status_code, answer.json())) == (400, "INVALID_PARAMETER")
+    assert http.get(f"{sim.api_url}{path}?key={key}&seq=%5Cr%5Cn", timeout=10).status_code == 200
