@@ -263,7 +263,8 @@ def test_qg_proxy_pool_info(stage: Stage) -> None:
         for lease in pool["proxies"]:
             assert lease["server"] == seen[lease["ip"]]["host"]
             assert lease["isp"] == "unicom"
-            assert lease["task_id"] is None
+        (task_id,) = {lease["task_id"] for lease in pool["proxies"]}
+        assert len(task_id) == 16
     assert [call["params"] for call in stage.sim.journal()] == [
         {"Num": "3", "ISP": "3", "Pool": "2", "Detail": "1"}
     ] * 2

@@ -90,4 +90,5 @@ def extract(request: ClassicRequest) -> ResponseBody:
     """Return addresses of the pool, which use no channel."""
     params = AllocationParams.parse(request)
     request.integer("Pool", low=1, high=2)
-    return _response(_leases(Allocation(request.lease_service, request.key, params.wanted).extract), params.detail)
+    call = Allocation(request.lease_service, request.key, params.wanted)
+    return {**_response(_leases(call.extract), params.detail), "TaskID": call.task_id}

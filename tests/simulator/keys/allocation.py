@@ -59,7 +59,7 @@ class Allocation:
         self._drop = drop
         """Effect of a fault: the number of addresses, from the last, that are left out."""
         self.task_id = ""
-        """ID of the task, once leases were allocated."""
+        """ID of the task, once leases were allocated or addresses of the pool were given."""
 
     def allocate(self) -> list[Lease]:
         self._check_capacity()
@@ -93,7 +93,7 @@ class Allocation:
 
     def extract(self) -> list[Lease]:
         """Return addresses of the pool, which use no channel: first those that are still active, then new ones."""
-        pool = self._key.holdings.pool
+        pool, task_id = self._key.holdings.pool, self._service.create_task_id()
         leases = [lease for lease in pool if self._wanted.matches(lease.area)][: self._wanted.count]
         missing = self._wanted.count - len(leases)
         if missing:
@@ -101,9 +101,10 @@ class Allocation:
             areas = self._service.random.sample(areas, min(missing, len(areas)))
             if not areas and not leases:
                 raise AllocationError(NO_STOCK)
-            new = self._open(areas, self._choose_addresses(len(areas)), "")
+            new = self._open(areas, self._choose_addresses(len(areas)), task_id)
             pool += new
             leases += new
+        self.task_id = task_id
         return leases
 
     def _check_capacity(self, returned: int = 0) -> None:

@@ -55,6 +55,17 @@ class Area:
     def matches(self, area_id: int | None, isp: int | None) -> bool:
         return area_id in (None, self.area_id) and isp in (None, self.isp)
 
+    def is_in(self, code: str) -> bool:
+        """Return whether this is the area with a code of six digits or of a country, or a part of it.
+
+        The pairs of digits are those of the province, the city and the district; 00 stands for all of them.
+        """
+        stem = code
+        while len(stem) > 2 and stem.endswith("00"):
+            stem = stem[:-2]
+        own = str(self.area_id)
+        return COUNTRIES.get(self.area_id) == code or (len(own) == len(code) and own.startswith(stem))
+
     @classmethod
     def parse(cls, values: object) -> Area:
         names = {"area_id", "area", "isp", "available"}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from ..keys import allocation
 from ..keys.allocation import MAX_PER_CALL, Allocation, AllocationError, Wanted
 from ..keys.leases import Lease
-from ..keys.plans import COUNTRIES, EXCLUSIVE, OVERSEAS, SHARE, Area
+from ..keys.plans import EXCLUSIVE, OVERSEAS, SHARE, Area
 from . import codes
 from .codes import ProductError
 from .request import ProductRequest
@@ -32,8 +32,8 @@ EXTRACTIONS = "extractions"
 
 def _area_filter(areas: Sequence[str], excluded: Sequence[str], isp: int | None) -> Callable[[Area], bool]:
     def matches(area: Area) -> bool:
-        names = {str(area.area_id), COUNTRIES.get(area.area_id)}
-        return (not areas or not names.isdisjoint(areas)) and names.isdisjoint(excluded) and isp in (None, area.isp)
+        wanted = not areas or any(area.is_in(code) for code in areas)
+        return wanted and not any(area.is_in(code) for code in excluded) and isp in (None, area.isp)
 
     return matches
 

@@ -34,7 +34,8 @@ class ProductRequest(KeyRequest):
         return BOOLEANS[text.lower()]
 
     def areas(self, name: str) -> list[str]:
-        areas = self.string_list(name)
+        # A zero counts as not given, as it does in a number.
+        areas = [] if self.params.get(name) == "0" else self.string_list(name)
         if not all(AREA.fullmatch(area) for area in areas):
             raise self.invalid_parameter()
         return areas

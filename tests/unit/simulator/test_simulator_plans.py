@@ -63,7 +63,7 @@ def test_extract_returns_pool_addresses(sim: Simulator, call: Call, http: reques
     assert call("/extract")["Code"] == -15
     sim.configure(plan={"kind": "dynamic_shared", "lifetime": 3})
     one = call("/extract", Num="4", Detail="1")
-    assert (list(one), one["Num"]) == (["Code", "Data", "Num"], 4)
+    assert (list(one), one["Num"], len(one["TaskID"])) == (["Code", "Data", "Num", "TaskID"], 4, 16)
     assert set(one["Data"][0]) == {"IP", "port", "deadline", "host", "region"}
     # The pool stays until its addresses end, and takes no channel.
     assert call("/extract", Num="4", Detail="1")["Data"] == one["Data"]

@@ -117,10 +117,43 @@ def test_get_filters_by_area_and_provider(sim: Simulator, get: Get) -> None:
     assert refusal(get("/overseas/get", area="440100")) == (400, "NO_RESOURCE_FOUND")
 
 
+def test_the_code_of_a_province_selects_its_areas(sim: Simulator, get: Get) -> None:
+    rows = [
+        {"area_id": code, "area": name, "isp": 1, "available": 9}
+        for code, name in (
+            (440100, "广东省广州市"),
+            (440300, "广东省深圳市"),
+            (440305, "南山区"),
+            (350500, "福建省泉州市"),
+        )
+    ]
+
+    def names(count: int, **params: str) -> set[str]:
+        # Each area has nine addresses, so that no chosen area can be missing by chance.
+        found = {item["area"] for item in data(get("/share/get", num=count, **params))}
+        sim.advance(60)
+        return found
+
+    sim.configure(KEYS[SHARE], plan={"channels": 100, "stock": {"areas": rows}})
+    assert names(27, area="440000") == {"广东省广州市", "广东省深圳市", "南山区"}
+    assert names(18, area="440300") == {"广东省深圳市", "南山区"}
+    assert names(18, area="440100,350000") == {"广东省广州市", "福建省泉州市"}
+    assert names(9, area_ex="440000") == {"福建省泉州市"}
+    # The example of the vendor's page for area_ex has a city and a province.
+    assert names(18, area_ex="440100,350000") == {"广东省深圳市", "南山区"}
+    assert names(9, area="440000", area_ex="440300") == {"广东省广州市"}
+    assert refusal(get("/share/get", area="450000")) == (400, "NO_RESOURCE_FOUND")
+    for path in ("/share/pool", "/exclusive/replace"):
+        sim.configure(KEYS[path.split("/")[1]], plan={"stock": {"areas": rows[:1]}})
+        data(get(path, area="440000"))
+        assert refusal(get(path, area="350000")) == (400, "NO_RESOURCE_FOUND")
+
+
 def test_empty_and_zero_parameters_count_as_not_given(get: Get) -> None:
     empty = {"pwd": "", "area": "", "area_ex": "", "isp": 0, "num": "", "distinct": "", "keep_alive": 0, "seq": ""}
     for product in PRODUCTS:
         data(get(f"/{product}/get", **empty, format="json", del_server="*", Pwd="x"))
+        data(get(f"/{product}/get", area="0", area_ex="0"))
         data(get(f"/{product}/query", task="", area="x"))
 
 
@@ -133,6 +166,7 @@ def test_empty_and_zero_parameters_count_as_not_given(get: Get) -> None:
         {"area": "beijing"},
         {"area": "440100,,350500"},
         {"area_ex": "44"},
+        {"area": "0,440100"},
         {"isp": "4"},
         {"distinct": "yes"},
         {"keep_alive": "1.5"},
