@@ -165,10 +165,8 @@ def test_a_refusal_can_have_another_status_and_no_message(sim: Simulator, get: G
         *((f"/{product}/resources", 60) for product in PRODUCTS),
         *((path, 60) for path in ("/share/channels", "/longterm/channels", "/exclusive/channels", "/overseas/get")),
         *((path, 15) for path in ("/share/get", "/share/aggregate/get", "/longterm/get", "/exclusive/get")),
+        *((path, 15) for path in ("/exclusive/replace", "/exclusive/delete", "/longterm/delete")),
         ("/share/pool", 60),
-        ("/exclusive/replace", 15),
-        ("/exclusive/delete", 5),
-        ("/longterm/delete", 5),
     ],
 )
 def test_a_call_has_the_limit_of_the_table(sim: Simulator, get: Get, path: str, limit: int) -> None:
@@ -181,7 +179,7 @@ def test_a_call_has_the_limit_of_the_table(sim: Simulator, get: Get, path: str, 
 
 def test_a_call_beyond_the_limit_is_refused_with_429(sim: Simulator, get: Get) -> None:
     sim.configure(KEYS[EXCLUSIVE], plan={"channels": 1})
-    assert [get("/exclusive/delete", ip="x")[0] for _repeat in range(5)] == [400] * 5
+    assert [get("/exclusive/delete", ip="x")[0] for _repeat in range(15)] == [400] * 15
     assert refusal(get("/exclusive/delete", ip="x")) == (429, "REQUEST_LIMIT_EXCEEDED")
     sim.advance(60)
     assert refusal(get("/exclusive/delete", ip="x")) == (400, "INVALID_PARAMETER")
