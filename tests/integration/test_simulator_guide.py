@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,23 +68,48 @@ def test_the_control_calls(sim: Simulator, commands: str) -> None:
     assert sim.control("GET", "/health") == {"ok": True}
 
 
-def tunnel_examples() -> list[str]:
-    """The commands for a tunnel, in the guide and in the readme of the simulator."""
+def commands_with(word: str) -> list[str]:
+    """The commands that have a word in them, in the guide and in the readme of the simulator."""
     readme = (PROGRAM / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```shell\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
-    return [*examples("shell", "-S-job1"), *(block for block in blocks if "-S-job1" in block)]
+    return [*examples("shell", word), *(block for block in blocks if word in block)]
 
 
-@pytest.mark.parametrize("commands", tunnel_examples(), ids=["guide", "readme"])
-def test_the_commands_for_a_tunnel(commands: str) -> None:
-    with running_simulator(["--tunnel-port", "0", "--tunnel-control-port", "0"]) as sim:
-        tunnel = str(sim.tunnel_url).removeprefix("http://")
-        places = {"127.0.0.1:3434": tunnel, "http://127.0.0.1:9090": sim.tunnel_control_url}
-        for example, actual in places.items():
-            commands = commands.replace(example, actual)
-        commands = commands.replace("curl ", "curl -sSf --noproxy '' ")
-        done = subprocess.run(["sh", "-ec", commands], capture_output=True, text=True, timeout=60, check=False)
+@pytest.fixture(scope="module")
+def with_proxies() -> Iterator[Simulator]:
+    ports = [text for name in ("proxy", "tunnel", "tunnel-control") for text in (f"--{name}-port", "0")]
+    with running_simulator(ports) as running:
+        yield running
+
+
+def lines_of(sim: Simulator, directory: Path, commands: str) -> list[str]:
+    """Run commands of curl with a simulator and return what they print."""
+    places = {
+        "127.0.0.1:3128": str(sim.proxy_url).removeprefix("http://"),
+        "127.0.0.1:3434": str(sim.tunnel_url).removeprefix("http://"),
+        "http://127.0.0.1:9090": sim.tunnel_control_url,
+        "http://127.0.0.1:8080": sim.api_url,
+        "curl ": "curl -sSf --noproxy '' ",
+    }
+    for example, actual in places.items():
+        commands = commands.replace(example, actual)
+    done = subprocess.run(
+        ["sh", "-ec", commands], cwd=directory, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
-    *exits, changed = done.stdout.splitlines()
-    assert len(exits) == commands.count("/ip")
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("commands", commands_with("-S-job1"), ids=["guide", "readme"])
+def test_the_commands_for_a_tunnel(with_proxies: Simulator, tmp_path: Path, commands: str) -> None:
+    *exits, changed = lines_of(with_proxies, tmp_path, commands)
+    assert len(exits) == commands.count("d.qg.net/ip")
     assert all(address.startswith("198.19.1") for address in [*exits, changed.rpartition('"proxyip":"')[2]])
+
+
+@pytest.mark.parametrize("commands", commands_with("@127.0.0.1:3128"), ids=["guide", "readme"])
+def test_the_commands_for_a_proxy(with_proxies: Simulator, tmp_path: Path, commands: str) -> None:
+    with_proxies.reset()
+    with_proxies.configure(whitelist=["127.0.0.1"])
+    commands = commands.replace("$PROXY_URL", str(with_proxies.proxy_url))
+    assert lines_of(with_proxies, tmp_path, commands) == ["198.51.100.1"] * (commands.count("curl ") - 1)

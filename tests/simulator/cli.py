@@ -19,7 +19,11 @@ from .account.endpoints import PREFIX
 from .control.same_origin import is_loopback
 from .core import Core
 from .proxies.forwarding import ForwardProxies, url
+from .proxies.targets import ECHO_NAME
 from .server.app import Server, build_app, listen, server_config
+from .server.certificate import OwnCertificate
+
+LOOPBACK = "127.0.0.1"
 
 
 def _address_pair(text: str) -> tuple[str, str]:
@@ -117,6 +121,7 @@ def _instructions(
         f"  {api_url}/ip  {api_url}/json  {api_url}/origin  {api_url}/echo/NAME",
         f"Page:  {api_url}/_sim/",
         f"Control:  curl {api_url}/_sim/state",
+        f"Authority of https://{ECHO_NAME} through a proxy:  curl {api_url}/_sim/ca.pem",
     ]
     if proxy_url is not None:
         lines.append(f"Forward proxy of {key}:  {proxy_url}")
@@ -156,9 +161,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = os.strerror(error.errno) if error.errno else str(error)
         print(f"Cannot listen on {options.host} port {requested_port}: {reason}.", file=sys.stderr)
         return 1
-    app = build_app(core, forward_proxies, [options.host, *options.allow_host])
+    certificate = OwnCertificate(ECHO_NAME)
+    # Only the proxies connect to these.
+    echo, secure_echo = listen(LOOPBACK, 0), listen(LOOPBACK, 0)
+    forward_proxies.targets.echo = echo.getsockname()
+    forward_proxies.targets.secure_echo = secure_echo.getsockname()
+    app = build_app(core, forward_proxies, [options.host, *options.allow_host], certificate.authority)
     address, port = listeners[0].getsockname()[:2]
-    forward_proxies.targets.echo = forward_proxies.host.strip("[]"), port
     scheme = "https" if options.tls_cert else "http"
     api_url = url(scheme, options.host, port)
     ready = {
@@ -171,7 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "pid": os.getpid(),
     }
     config = server_config(app, options.tls_cert, options.tls_key)
-    server = Server(config, keys.process_due_events, ready, options.ready_file)
+    echo_listeners = [(echo, None), (secure_echo, certificate.context)]
+    server = Server(config, keys.process_due_events, ready, options.ready_file, echo_listeners)
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True

@@ -45,10 +45,11 @@ async def _address_map(request: Request) -> dict[str, str]:
 
 
 class ControlApi:
-    def __init__(self, core: Core, echo: EchoServices, forward_proxies: ForwardProxies) -> None:
+    def __init__(self, core: Core, echo: EchoServices, forward_proxies: ForwardProxies, authority: bytes) -> None:
         self._core = core
         self._echo = echo
         self._forward_proxies = forward_proxies
+        self._authority = authority
 
     def routes(self) -> list[Route]:
         table: list[tuple[str, str, RequestHandler]] = [
@@ -76,6 +77,7 @@ class ControlApi:
         routes = [Route(f"/_sim{path}", self._endpoint(handler), methods=[method]) for method, path, handler in table]
         # Without this route, a mistyped control call would be recorded as a call of the vendor's API.
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        routes.append(Route("/_sim/ca.pem", self.get_authority, methods=["GET"]))
         return [*routes, Route("/_sim/{rest:path}", self.not_found, methods=methods)]
 
     @staticmethod
@@ -90,6 +92,9 @@ class ControlApi:
 
     async def not_found(self, request: Request) -> Response:
         return JSONResponse({"error": f"no control call {request.method} {request.url.path}"}, 404)
+
+    async def get_authority(self, request: Request) -> Response:
+        return Response(self._authority, media_type="application/x-pem-file")
 
     async def get_health(self, request: Request) -> Any:
         return {"ok": True}

@@ -11,12 +11,15 @@ from .listeners import Address
 
 ECHO_NAME = "d.qg.net"
 """Name of the vendor's echo service, which programs ask through a proxy."""
+HTTPS_PORT = 443
 
 
 class Targets:
     def __init__(self) -> None:
         self.echo: Address | None = None
-        """Where the simulator serves the vendor's echo service."""
+        """Where the simulator serves the vendor's echo service by http."""
+        self.secure_echo: Address | None = None
+        """The same by https."""
 
     def resolve(self, host: str, port: int, own: str) -> Address | None:
         """Return where a target is, or None if the proxy must not connect to it.
@@ -25,7 +28,7 @@ class Targets:
         outside of this machine, except for localhost and the vendor's echo service.
         """
         if host.lower() == ECHO_NAME:
-            return self.echo
+            return self.secure_echo if port == HTTPS_PORT else self.echo
         if host == "localhost" or host == own:
             return host, port
         with suppress(ValueError):

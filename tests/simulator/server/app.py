@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -29,13 +30,21 @@ UPDATE_INTERVAL = 0.2
 """Seconds between two checks for expired leases."""
 
 
-def build_app(core: Core, forward_proxies: ForwardProxies, own_hosts: Iterable[str]) -> ASGIApp:
-    """Return the application. ``own_hosts`` are the names and addresses that control calls may use."""
+EchoListener = tuple[socket.socket, ssl.SSLContext | None]
+"""A socket of the vendor's echo service, and its TLS; None for plain HTTP."""
+
+
+def build_app(core: Core, forward_proxies: ForwardProxies, own_hosts: Iterable[str], authority: bytes) -> ASGIApp:
+    """Return the application.
+
+    ``own_hosts`` are the names and addresses that control calls may use, and ``authority`` is the PEM of the authority
+    of the vendor's echo service.
+    """
     echo = EchoServices(core.network)
     app = Starlette(
         routes=[
             *Page(core, echo).routes(),
-            *ControlApi(core, echo, forward_proxies).routes(),
+            *ControlApi(core, echo, forward_proxies, authority).routes(),
             *echo.routes(),
             *ApiRoutes(core).routes(),
         ],
@@ -72,21 +81,33 @@ class Server(uvicorn.Server):
         update: Callable[[], None],
         ready: Mapping[str, object],
         ready_file: Path | None,
+        echo_listeners: Iterable[EchoListener],
     ) -> None:
         super().__init__(config)
         self._update = update
         self._update_task: asyncio.Task[None] | None = None
         self._ready = ready
         self._ready_file = ready_file
+        self._echo_listeners = tuple(echo_listeners)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listener, context in self._echo_listeners:
+            self.servers.append(await self._serve_too(listener, context))
         self._update_task = asyncio.create_task(self._update_periodically())
         if self._ready_file is not None:
             # Readers poll for the file, so it must never be visible while it is incomplete.
             partial = self._ready_file.with_name(f"{self._ready_file.name}.{os.getpid()}")
             partial.write_text(json.dumps(self._ready), encoding="utf-8")
             partial.replace(self._ready_file)
+
+    async def _serve_too(self, listener: socket.socket, context: ssl.SSLContext | None) -> asyncio.Server:
+        """Serve the same application on another socket: all of uvicorn's own sockets have one scheme."""
+
+        def create_protocol() -> asyncio.Protocol:
+            return TrackingProtocol(self.config, self.server_state, self.lifespan.state)
+
+        return await asyncio.get_running_loop().create_server(create_protocol, sock=listener, ssl=context)
 
     async def _update_periodically(self) -> None:
         while not self.should_exit:

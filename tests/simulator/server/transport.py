@@ -16,7 +16,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 DATE_SCOPE_KEY = "simulator.date"
 """Key of an ASGI scope: a function that returns the Date header of the response, or None for no header."""
-_transports: dict[tuple[str, int], asyncio.Transport] = {}
+_transports: dict[tuple[Any, Any], asyncio.Transport] = {}
+"""Transports by the addresses of client and server: a client can use one port for several servers."""
 
 
 class TrackingProtocol(H11Protocol):
@@ -24,12 +25,10 @@ class TrackingProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if self.client is not None:
-            _transports[self.client] = transport
+        _transports[self.client, self.server] = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.client is not None:
-            _transports.pop(self.client, None)
+        _transports.pop((self.client, self.server), None)
         super().connection_lost(exc)
 
 
@@ -54,7 +53,7 @@ class DateHeaderMiddleware:
 
 async def _end_connection(scope: Scope, receive: Receive, reset: bool) -> None:
     """Close or reset the connection, unless the client has closed it already."""
-    transport = _transports.get(tuple(scope["client"]))
+    transport = _transports.get((scope["client"], scope["server"]))
     if transport is not None and reset:
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,12 @@ def http() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     return session
+
+
+@pytest.fixture
+def trusting(sim: Simulator, http: requests.Session) -> ssl.SSLContext:
+    """Return a context of TLS that trusts the authority of the simulator."""
+    return ssl.create_default_context(cadata=http.get(f"{sim.control_url}/ca.pem", timeout=10).text)
 
 
 @pytest.fixture

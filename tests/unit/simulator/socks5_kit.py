@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 
 
 class Socks5Client:
@@ -13,7 +14,7 @@ class Socks5Client:
 
     def __init__(self, server: str) -> None:
         host, _colon, port = server.rpartition(":")
-        self.connection = socket.create_connection((host, int(port)), timeout=10)
+        self.connection: socket.socket = socket.create_connection((host, int(port)), timeout=10)
 
     def exchange(self, data: bytes, size: int) -> bytes:
         self.connection.sendall(data)
@@ -34,6 +35,10 @@ class Socks5Client:
 
     def connect(self, target: bytes, port: int, command: int = 1) -> int:
         return self.exchange(bytes([5, command, 0]) + target + port.to_bytes(2, "big"), 10)[1]
+
+    def start_tls(self, context: ssl.SSLContext, host: str = "d.qg.net") -> None:
+        """Begin TLS over the open tunnel."""
+        self.connection = context.wrap_socket(self.connection, server_hostname=host)
 
     def fetch(self, host: str = "d.qg.net") -> str:
         """Request the public address by HTTP over the open tunnel."""

@@ -141,7 +141,7 @@ def test_it_warns_if_it_does_not_listen_on_loopback(tmp_path: Path, host: str, w
         assert f" port {port} can control it " in lines[0]
 
 
-@pytest.mark.parametrize("package", ["starlette", "uvicorn", "proxy", "anyio"])
+@pytest.mark.parametrize("package", ["starlette", "uvicorn", "proxy", "anyio", "trustme"])
 def test_a_missing_package_is_reported_with_the_installation(package: str) -> None:
     hidden = (
         "import runpy, sys\n"

@@ -103,4 +103,4 @@ def test_a_module_imports_nothing_of_the_collection_and_only_expected_libraries(
     packages = {name.partition(".")[0] for name in imported_names(module)} - {"simulator"}
     libraries = packages - sys.stdlib_module_names
     may_use = module in MAY_USE_LIBRARIES or layer_of(module) == "server"
-    assert libraries <= ({"proxy", "starlette", "uvicorn"} if may_use else set())
+    assert libraries <= ({"proxy", "starlette", "trustme", "uvicorn"} if may_use else set())

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,12 +128,22 @@ def test_a_lease_can_be_reachable_by_its_own_address_and_port(sim: Simulator, ca
     assert_closed(sim, items[0]["host"])
 
 
-def test_a_lease_proxy_reaches_the_echo_service_of_the_vendor(sim: Simulator, call: Call) -> None:
+def test_a_lease_proxy_reaches_the_echo_service_of_the_vendor(
+    sim: Simulator, call: Call, http: requests.Session, tmp_path: Path
+) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     item = call("/allocate")["Data"][0]
     session = session_through(item["host"])
     assert session.get("http://d.qg.net/ip", timeout=10).text == f"{item['IP']}\n"
     assert session.get("http://D.QG.NET:80/json", timeout=10).json() == {"ip": item["IP"]}
+    # Both schemes are served at the same time, by https with a certificate that no other program trusts.
+    with pytest.raises(requests.exceptions.SSLError):
+        session.get("https://d.qg.net/ip", timeout=10)
+    authority = tmp_path / "ca.pem"
+    authority.write_bytes(http.get(f"{sim.control_url}/ca.pem", timeout=10).content)
+    session.verify = str(authority)
+    assert session.get("https://d.qg.net/ip", timeout=10).text == f"{item['IP']}\n"
+    assert session.get("https://D.QG.NET:443/json", timeout=10).json() == {"ip": item["IP"]}
     assert session.get("http://www.qg.net/ip", timeout=10).status_code == 403
     own = session_through(str(sim.proxy_url).removeprefix("http://"))
     assert own.get("http://d.qg.net/ip", timeout=10).text == "198.51.100.1\n"

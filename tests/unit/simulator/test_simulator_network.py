@@ -203,6 +203,12 @@ def test_https_serves_calls_proxies_and_faults(tmp_path: Path) -> None:
         tls.configure(whitelist=["127.0.0.1"])
         # CONNECT: the tunnel's far end is seen with the key's exit address.
         assert session.get(f"{tls.api_url}/ip", timeout=10).text == f"{EXIT}\n"
+        # The echo service of the vendor has both schemes, and by https its own authority.
+        assert session.get("http://d.qg.net/ip", timeout=10).text == f"{EXIT}\n"
+        authority = tmp_path / "authority.pem"
+        authority.write_bytes(session.get(f"{tls.control_url}/ca.pem", timeout=10).content)
+        answer = session.get("https://d.qg.net/ip", timeout=10, verify=str(authority))
+        assert answer.text == f"{EXIT}\n"
         tls.fault(path="/info/quota", kind="reset_after")
         session.proxies = {}
         with pytest.raises(requests.ConnectionError):

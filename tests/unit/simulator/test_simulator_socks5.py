@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,17 @@ def test_user_and_password_open_the_proxy(sim: Simulator, server: str) -> None:
         assert (client.greet(0, 2), client.log_in(sim.key, SECRET)) == (2, 0)
         assert client.connect(name("d.qg.net"), 80) == 0
         assert client.fetch() == sim.leases()[0]["ip"]
+
+
+def test_the_echo_service_of_the_vendor_has_both_schemes(sim: Simulator, server: str, trusting: ssl.SSLContext) -> None:
+    for port in (80, 443):
+        client = Socks5Client(server)
+        assert (client.greet(0, 2), client.log_in(sim.key, SECRET)) == (2, 0)
+        assert client.connect(name("d.qg.net"), port) == 0
+        if port == 443:
+            client.start_tls(trusting)
+        with client.connection:
+            assert client.fetch() == sim.leases()[0]["ip"]
 
 
 def test_a_whitelisted_client_needs_no_password(sim: Simulator, server: str) -> None:

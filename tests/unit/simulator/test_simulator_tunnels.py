@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -52,17 +53,18 @@ class TunnelClient:
             assert client.fetch() == answer.text.strip()
         return answer.text.strip()
 
-    def exit_by_connect(self, *headers: str) -> str:
-        """Return the exit of a connection that CONNECT opens, as for an https target."""
+    def exit_by_connect(self, trusting: ssl.SSLContext, *headers: str) -> str:
+        """Return the exit of a request by https, which CONNECT opens."""
         host, _colon, port = self.server.rpartition(":")
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             request = ["CONNECT d.qg.net:443 HTTP/1.1", "Host: d.qg.net:443", *headers, "", ""]
             connection.sendall("\r\n".join(request).encode())
             assert b" 200 " in connection.recv(4096)
-            connection.sendall(b"GET /ip HTTP/1.0\r\nHost: d.qg.net\r\n\r\n")
-            text = b""
-            while chunk := connection.recv(4096):
-                text += chunk
+            with trusting.wrap_socket(connection, server_hostname="d.qg.net") as secure:
+                secure.sendall(b"GET /ip HTTP/1.0\r\nHost: d.qg.net\r\n\r\n")
+                text = b""
+                while chunk := secure.recv(4096):
+                    text += chunk
         return text.decode().rpartition("\r\n\r\n")[2].strip()
 
     def change(self, **form: str) -> requests.Response:
@@ -155,13 +157,13 @@ def test_the_options_of_the_user_name_precede_those_of_the_password_and_of_heade
 
 
 @pytest.mark.parametrize("label", ["channel-1", "web-1.example.com"])
-def test_a_label_in_a_header_can_be_a_host_name(tunnel: TunnelClient, sim: Simulator, label: str) -> None:
+def test_a_label_in_a_header_can_be_a_host_name(
+    tunnel: TunnelClient, sim: Simulator, trusting: ssl.SSLContext, label: str
+) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     labelled = tunnel.exit(Proxy_TunnelID=label)
-    assert (tunnel.exit_by_connect(f"Proxy-TunnelID: {label}"), tunnel.exit_by_password(f"C{label}")) == (
-        labelled,
-        labelled,
-    )
+    assert tunnel.exit_by_connect(trusting, f"Proxy-TunnelID: {label}") == labelled
+    assert tunnel.exit_by_password(f"C{label}") == labelled
     assert tunnel.exit(Proxy_TunnelID="other") != labelled
 
 
@@ -187,13 +189,13 @@ def test_a_label_lasts_for_its_time(tunnel: TunnelClient, sim: Simulator) -> Non
     assert tunnel.exit("-S-c") != lasting
 
 
-def test_the_headers_of_connect_choose_the_exit(tunnel: TunnelClient, sim: Simulator) -> None:
+def test_the_headers_of_connect_choose_the_exit(tunnel: TunnelClient, sim: Simulator, trusting: ssl.SSLContext) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     labelled = tunnel.exit("-S-a")
-    assert tunnel.exit_by_connect("Proxy-TunnelID: a") == labelled
-    assert tunnel.exit_by_connect("Proxy-TunnelID: b", "Proxy-TTL: 60") != labelled
+    assert tunnel.exit_by_connect(trusting, "Proxy-TunnelID: a") == labelled
+    assert tunnel.exit_by_connect(trusting, "Proxy-TunnelID: b", "Proxy-TTL: 60") != labelled
     # A header inside of the tunnel, which only the target sees, chooses nothing.
-    assert tunnel.exit_by_connect() == tunnel.exit()
+    assert tunnel.exit_by_connect(trusting) == tunnel.exit()
 
 
 def test_the_target_does_not_get_the_headers_of_the_tunnel(tunnel: TunnelClient, sim: Simulator) -> None:
