@@ -24,9 +24,8 @@ _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
 _ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 _SEVERAL_URLS = re.compile(r"[\s,;]\S*://")
 
-#: The label of a tunnel's exit, in which a hyphen would begin another part of the user name, and the maximum seconds
-#: for which it is kept.
-TUNNEL_LABEL, MAX_TUNNEL_TTL = re.compile(r"[A-Za-z0-9_]{1,64}"), 86400
+#: The label of a tunnel's exit in a header, and the maximum seconds for which it is kept.
+TUNNEL_LABEL, MAX_TUNNEL_TTL = re.compile(r"[A-Za-z0-9_.-]{1,64}"), 86400
 
 
 def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> str:

@@ -170,7 +170,8 @@ def _label(number: int, entry: Mapping[str, Any]) -> tuple[str, str]:
     label, ttl = ("" if entry.get(name) is None else str(entry[name]) for name in ("label", "ttl"))
     if label and not TUNNEL_LABEL.fullmatch(label):
         raise OptionError(
-            f"proxies, entry {number}, has the label {quote_word(label)}: give 1 to 64 letters, digits and underscores."
+            f"proxies, entry {number}, has the label {quote_word(label)}: give 1 to 64 letters, digits, "
+            "underscores, hyphens and dots."
         )
     if ttl and not (label and re.fullmatch(r"[1-9][0-9]{0,4}", ttl) and int(ttl) <= MAX_TUNNEL_TTL):
         raise OptionError(

@@ -151,13 +151,18 @@ def test_the_exit_of_a_lease_is_compared_only_on_request() -> None:
 
 
 def test_each_label_of_a_tunnel_is_a_proxy_of_its_own() -> None:
-    entries = [{"server": ONE, "label": "a", "ttl": 60}, {"server": ONE, "label": 2}, {"server": ONE}, {"server": ONE}]
+    entries = [
+        {"server": ONE, "label": "a", "ttl": 60},
+        {"server": ONE, "label": "web-1.example"},
+        {"server": ONE},
+        {"server": ONE},
+    ]
     request = ProxyCheckRequest.parse(options(*entries, min_working=4))
     (command,) = build_commands(request)
-    assert command.targets == (f"{ONE} a 60", f"{ONE} 2", ONE)
+    assert command.targets == (f"{ONE} a 60", f"{ONE} web-1.example", ONE)
     assert f"check 0 {ONE} a 60; " in command.script
     result = evaluate(request, dict.fromkeys(command.targets, ProxyReply("curl", EXIT, 0.5)))
-    assert [check["label"] for check in result["checks"]] == ["a", "2", None, None]
+    assert [check["label"] for check in result["checks"]] == ["a", "web-1.example", None, None]
     assert result["working"] == [ONE]
     assert str(describe_shortage(request, result)).startswith(
         "Only 3 of 3 proxies work, which is less than min_working=4"
@@ -167,7 +172,7 @@ def test_each_label_of_a_tunnel_is_a_proxy_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"label": "a b"}, "entry 1, has the label 'a b': give 1 to 64 letters, digits and underscores"),
+        ({"label": "a b"}, "entry 1, has the label 'a b': give 1 to 64 letters, digits, underscores, hyphens and dots"),
         ({"label": "a", "ttl": 0}, "entry 1, has the ttl '0': give whole seconds from 1 to 86400"),
         ({"ttl": 60}, "entry 1, has the ttl '60'"),
         ({"label": "$(reboot)"}, "entry 1, has the label '$(reboot)'"),
