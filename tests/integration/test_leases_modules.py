@@ -159,6 +159,20 @@ def test_qg_proxy_allocate(stage: Stage) -> None:
     assert stage.task("qg_proxy_allocate", options, "--check").result["changed"] is False
 
 
+def test_the_clock_of_the_vendor_decides_how_long_a_lease_lasts(stage: Stage) -> None:
+    """The clock of this control node is an hour behind, so that each lease seems to last an hour longer."""
+    stage.sim.advance(3600)
+    options = "count: 1, keep_alive: 60, min_remaining: 30"
+    (lease,) = stage.task("qg_proxy_allocate", options).result["leases"]
+    assert 3500 < lease["remaining_seconds"] <= 3600
+    assert stage.task("qg_proxy_allocate", options).result["changed"] is False
+    stage.sim.advance(40 * 60)
+    assert stage.task("qg_proxy_info").result["leases"][0]["remaining_seconds"] <= 20 * 60
+    stage.scenario.begin()
+    again = stage.task("qg_proxy_allocate", options).result
+    assert len(again["allocated"]) == 1, "the first one has less than half an hour left"
+
+
 def test_qg_proxy_release(stage: Stage) -> None:
     held = stage.scenario.hold(2, 1)
     options = f"ips: [{held[0]['ip']}, '{held[2]['host']}', 203.0.113.200]"
