@@ -38,7 +38,7 @@ def join_owners(whitelist: Sequence[str], registered: Iterable[Owner]) -> dict[s
 
 
 def _described(owner: Owner) -> dict[str, Any]:
-    since = datetime.datetime.fromtimestamp(owner.registered_at, BEIJING).isoformat(timespec="seconds")
+    since = datetime.datetime.fromtimestamp(round(owner.registered_at), BEIJING).isoformat()
     return {
         "host": owner.host,
         "inventory_id": owner.inventory,

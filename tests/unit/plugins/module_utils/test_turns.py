@@ -37,6 +37,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     find_request,
     host_request,
 )
+from machine_clock import MachineClock
 from stores import open_store
 
 pytestmark = pytest.mark.usefixtures("every_store")
@@ -546,6 +547,19 @@ def test_old_requests_are_deleted(tmp_path: Path) -> None:
     mine.enqueue(host("b"))
     mine.purge_stale()
     assert hosts_of(mine, "run") == {"b"}
+
+
+def test_a_run_keeps_its_requests_and_results_if_the_wall_clock_is_set_by_days(tmp_path: Path) -> None:
+    machine = MachineClock(lambda: 1_800_000_000.0)
+    mine = WriteQueue(open_store(tmp_path, machine=machine), "k")
+    mine.enqueue(host("a"))
+    results = RunResults(mine.store, "run")
+    results.begin("a", "play", "task", {"registered": ["ip-a"]}, final=True)
+    machine.set_wall(2 * 86400)
+    later = WriteQueue(open_store(tmp_path, machine=machine), "k")
+    later.purge_stale()
+    assert hosts_of(later, "run") == {"a"}
+    assert results.get("a") == {"registered": ["ip-a"]}
 
 
 def test_the_number_of_requests_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
