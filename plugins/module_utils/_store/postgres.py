@@ -110,12 +110,9 @@ class PostgresState(AdvisoryLocks):
         with self._translated():
             session = self._begin()
             try:
-                yield _Transaction(session)
-                session.connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(psycopg.Error):
-                    session.connection.execute("ROLLBACK")
-                raise
+                with _rolled_back(session):
+                    yield _Transaction(session)
+                    session.connection.execute("COMMIT")
             finally:
                 self._ahead = None
 
@@ -128,11 +125,10 @@ class PostgresState(AdvisoryLocks):
         while True:
             before, session = elapsed(), self._connector.session()
             try:
-                self._lock_transaction(session)
+                with _rolled_back(session):
+                    self._lock_transaction(session)
                 return session
             except psycopg.errors.LockNotAvailable:
-                with contextlib.suppress(psycopg.Error):
-                    session.connection.execute("ROLLBACK")
                 left = wait.after(elapsed() - began)
                 if left.allowed <= 0:
                     raise StateError(
@@ -212,6 +208,17 @@ class PostgresState(AdvisoryLocks):
             yield
         except psycopg.Error as error:
             raise StateError(describe_error(self._place, error)) from None
+
+
+@contextlib.contextmanager
+def _rolled_back(session: Session) -> Iterator[None]:
+    """End the transaction of the session if the body fails."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(psycopg.Error):
+            session.connection.execute("ROLLBACK")
+        raise
 
 
 def warm_up() -> None:

@@ -188,6 +188,16 @@ def test_no_process_is_behind_what_another_one_has_recorded(database_url: str, m
             assert f"t{number}" in ReportedChanges(other, "k", "leases").gone()
 
 
+def test_a_transaction_that_cannot_begin_leaves_the_database_to_others(database_url: str) -> None:
+    with contextlib.closing(open_state(database_url)) as one, contextlib.closing(open_state(database_url)) as other:
+        one.rows("SET default_transaction_read_only = on")
+        with pytest.raises(StateError, match="read-only"):
+            one.execute("DELETE FROM reported")
+        other.execute("DELETE FROM reported")
+        one.rows("SET default_transaction_read_only = off")
+        one.execute("DELETE FROM reported")
+
+
 def test_time_goes_on_from_the_last_record_if_the_clock_of_the_server_is_set_back(database_url: str) -> None:
     with contextlib.closing(open_state(database_url)) as one, contextlib.closing(open_state(database_url)) as other:
         calls = PaidCalls(one, "k")
