@@ -54,7 +54,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summa
     recorded_part,
 )
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._action import QgAction
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import NoShellError, detect_egress
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import UnusableHostError, detect_egress
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import (
     check_inventory,
     inventory_hosts,
@@ -367,7 +367,7 @@ class ActionModule(QgAction):
             before = elapsed()
             try:
                 return detect_egress(self, request, fix).ips
-            except NoShellError:
+            except UnusableHostError:
                 raise
             except QgError as error:
                 now = elapsed()

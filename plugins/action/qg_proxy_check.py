@@ -51,7 +51,13 @@ class ActionModule(QgAction):
     def _run_commands(self, request: ProxyCheckRequest) -> dict[str, ProxyReply]:
         replies: dict[str, ProxyReply] = {}
         for command in build_commands(request):
-            result = run_on_host(self, command.script, "no proxy can be checked from it: check from another host")
+            result = run_on_host(
+                self,
+                command.script,
+                "no proxy can be checked from it: check from another host",
+                what="The check of proxies from {}",
+                seconds=request.max_seconds(command),
+            )
             received = parse_replies(result.output, command)
             if not received:
                 raise QgError(result.error)

@@ -28,7 +28,10 @@ options:
     choices: [ipv4, ipv6]
     default: ipv4
   timeout:
-    description: The maximum duration of the request to each source, in seconds.
+    description:
+      - The maximum duration of the request to each source, in seconds.
+      - A host that does not end its command is disconnected after this time for each source, the time that Ansible
+        allows for connecting, and 30 seconds.
     type: float
     default: 10
   through_proxy:

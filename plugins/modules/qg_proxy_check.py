@@ -44,6 +44,8 @@ options:
   timeout:
     description:
       - The maximum duration of the request through each proxy in seconds, from 1 to 300. Fractions are rounded up.
+      - A host that does not end its command is disconnected after twice this time for each proxy in a queue, the time
+        that Ansible allows for connecting, and 30 seconds.
     type: float
     default: 10
   parallel:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shell commands that run on a host over its connection.
+"""Shell commands that run on a host over its connection, within limits that the control node enforces.
 
 This file is private to the collection.
 """
@@ -10,6 +10,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import NetworkConnectionBase
@@ -23,10 +24,23 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect impor
     parse_replies,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.shell import single_line
+from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_limits import (
+    MAX_OUTPUT,
+    OutputLimitExceeded,
+    TimeLimitExceeded,
+    run_limited,
+)
+
+#: Seconds that a command may take in addition: to log in, to start programs, and on a slow or busy machine.
+MARGIN = 30.0
+#: Ansible's own default for the duration of a connection's start in seconds.
+_CONNECT_SECONDS = 10
+#: The maximum number of characters of a host's text that are read for a message.
+_MAX_PRINTED = 4000
 
 
-class NoShellError(QgError):
-    """The host has no POSIX shell, so another attempt is useless."""
+class UnusableHostError(QgError):
+    """The host has no POSIX shell, or does not observe a limit, so another attempt is useless."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +51,66 @@ class CommandResult:
     error: str
 
 
-def run_on_host(action: ActionBase, script: str, fix: str) -> CommandResult:
-    """Run a POSIX shell command on the host; ``fix`` says what the user can do if the host has no such shell."""
+def run_on_host(action: ActionBase, script: str, fix: str, *, what: str, seconds: float) -> CommandResult:
+    """Run a POSIX shell command on the host.
+
+    ``fix`` says what the user can do if the host has no such shell. ``what`` names the command in messages, with ``{}``
+    for the host. After the ``seconds`` that its requests may take, the time to connect and MARGIN, the host is
+    disconnected.
+    """
     family = getattr(action._connection._shell, "SHELL_FAMILY", "sh")
     if family in ("powershell", "cmd"):
-        raise NoShellError(f"The host has no POSIX shell, so {fix}.")
+        raise UnusableHostError(f"The host has no POSIX shell, so {fix}.")
     # Such a connection would run the command on the control node, and its address would pass for that of the host.
     if isinstance(action._connection, NetworkConnectionBase):
-        raise NoShellError(f"The host has no POSIX shell, because it is a network device, so {fix}.")
-    result = action._low_level_execute_command(single_line(script), executable="/bin/sh")
-    printed = one_line(result.get("stderr") or result["stdout"])[-200:]
+        raise UnusableHostError(f"The host has no POSIX shell, because it is a network device, so {fix}.")
+    result = _execute(action, single_line(script), what, seconds)
+    printed = one_line((result.get("stderr") or result["stdout"])[-_MAX_PRINTED:])[-200:]
     error = f"The host's shell ended with {result['rc']} and no response: {printed or 'it printed nothing'}."
     return CommandResult(result["stdout"], error)
+
+
+def _execute(action: ActionBase, command: str, what: str, seconds: float) -> dict[str, Any]:
+    """Run the command within its limits; raises UnusableHostError if it exceeds one."""
+    connection = action._connection
+    limit = seconds + _connect_seconds(connection) + MARGIN
+    try:
+        result: dict[str, Any] = run_limited(
+            lambda: action._low_level_execute_command(command, executable="/bin/sh"), limit, connection
+        )
+        if len(result["stdout"]) + len(result.get("stderr") or "") > MAX_OUTPUT:
+            raise OutputLimitExceeded
+    except TimeLimitExceeded:
+        excess, fix = f"did not complete within {limit:g} seconds", ", or raise timeout if the host is only slow"
+    except OutputLimitExceeded:
+        excess, fix = f"printed more than {MAX_OUTPUT // 2**20} MiB", ""
+    else:
+        return result
+    raise UnusableHostError(
+        f"{what.format(_host_name(action))} {excess}, so the host was disconnected: check its login shell, curl, wget "
+        f"and python3{fix}."
+    )
+
+
+def _host_name(action: ActionBase) -> str:
+    """Return the name of the host on which the task runs its commands."""
+    variables: dict[str, Any] = getattr(action, "_variables", {})
+    return str(action._task.delegate_to or variables.get("inventory_hostname", "the host"))
+
+
+def _connect_seconds(connection: Any) -> float:
+    """Return the seconds that the connection plugin itself allows for connecting, with all of its attempts."""
+    attempts = 1 + _option(connection, "reconnection_retries", 0)
+    pauses = sum(min(2**attempt - 1, 30) for attempt in range(attempts - 1))
+    return float(attempts * _option(connection, "timeout", _CONNECT_SECONDS) + pauses)
+
+
+def _option(connection: Any, name: str, default: int) -> int:
+    """Return an option of a connection plugin; the default if the plugin has no such option."""
+    try:
+        return max(0, int(connection.get_option(name)))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return default
 
 
 def detect_egress(
@@ -58,7 +120,9 @@ def detect_egress(
 ) -> DetectionResult:
     """Detect the egress address of a host, and evaluate the replies of its sources."""
     script, nonce = build_command(request)
-    result = run_on_host(action, script, fix)
+    what = "The request of {} through the proxy" if request.proxy else "The detection of the egress address of {}"
+    seconds = request.timeout * len(request.sources)
+    result = run_on_host(action, script, fix, what=what, seconds=seconds)
     replies = parse_replies(result.output, nonce, request)
     if not replies:
         raise QgError(result.error)

@@ -42,3 +42,27 @@ def reached_by_ssh(folder: Path, *, shell: str = "sh", path: Path | None = None)
     ssh.write_text(f'#!/bin/sh\nfor last; do :; done\n{only}\nexec {shutil.which(shell)} -c "$last"\n')
     ssh.chmod(0o700)
     return f"ansible_connection=ssh ansible_host=192.0.2.1 ansible_ssh_executable={ssh}"
+
+
+def reached_by_program(folder: Path, body: str) -> str:
+    """Inventory variables of a host over a connection without a timeout; the body runs with the command as ``$1``."""
+    return f"ansible_connection=qg_program qg_program={_executable(folder / 'program', body)}"
+
+
+def with_login(folder: Path, body: str) -> str:
+    """Inventory variables of a host that runs this for each login by SSH; ``$last`` is the command."""
+    login = _executable(folder / "ssh", f"for last; do :; done\n{body}")
+    return f"ansible_connection=ssh ansible_host=192.0.2.1 ansible_ssh_executable={login}"
+
+
+def with_curl(folder: Path, body: str) -> str:
+    """Inventory variables of a host over SSH whose curl is this script."""
+    curl = _executable(folder / "bin" / "curl", body)
+    return with_login(folder, f'PATH={curl.parent}:$PATH; export PATH\nexec sh -c "$last"')
+
+
+def _executable(path: Path, body: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o700)
+    return path

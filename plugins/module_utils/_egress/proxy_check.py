@@ -11,6 +11,7 @@ the addresses of the proxies are sent to the host: credentials are refused here.
 from __future__ import annotations
 
 import collections
+import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -121,6 +122,13 @@ class ProxyCheckRequest:
             parallel=int(check_range("parallel", params["parallel"], 1, 500)),
             min_working=minimum,
         )
+
+    def max_seconds(self, command: Command) -> float:
+        """Return how long a host may take for a command: each lane checks its proxies one by one.
+
+        Twice the timeout, since the start of many programs at once takes a small host as long again.
+        """
+        return 2 * self.timeout * math.ceil(len(command.targets) / self.parallel)
 
 
 @dataclass(frozen=True)

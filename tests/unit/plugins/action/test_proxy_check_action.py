@@ -17,7 +17,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check 
     ProxyCheckRequest,
     evaluate,
 )
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import run_on_host
 
 PROBE = ProxyCheckRequest((Proxy("203.0.113.1:8001"), Proxy("203.0.113.2:8002")), "http://echo.example/ip")
 
@@ -61,7 +60,7 @@ def test_a_shell_without_output_is_an_error() -> None:
 @pytest.mark.parametrize("family", ["powershell", "cmd"])
 def test_a_host_without_a_posix_shell_is_an_error(family: str) -> None:
     with pytest.raises(QgError, match="no POSIX shell, so no proxy can be checked from it: check from another host"):
-        run_on_host(Host("", shell=family), "true", "no proxy can be checked from it: check from another host")
+        Host("", shell=family)._run_commands(PROBE)
 
 
 def test_a_network_device_is_an_error() -> None:
@@ -69,4 +68,4 @@ def test_a_network_device_is_an_error() -> None:
     host = Host("")
     host._connection = object.__new__(NetworkDevice)
     with pytest.raises(QgError, match="because it is a network device, so no proxy can be checked from it"):
-        run_on_host(host, "true", "no proxy can be checked from it: check from another host")
+        host._run_commands(PROBE)

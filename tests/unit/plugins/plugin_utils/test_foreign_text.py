@@ -162,7 +162,7 @@ def test_what_a_shell_of_a_host_prints_is_shown_on_one_line() -> None:
         def _low_level_execute_command(self, _command: str, **_named: Any) -> dict[str, Any]:
             return {"rc": 1, "stdout": "", "stderr": f"sh: {STRANGE}\n\n"}
 
-    assert run_on_host(Host(), "true", "").error.isprintable()
+    assert run_on_host(Host(), "true", "", what="", seconds=1).error.isprintable()
 
 
 def test_an_address_with_a_scope_is_refused_everywhere() -> None:

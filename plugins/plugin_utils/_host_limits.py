@@ -1,0 +1,217 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Limits of a command on a host, in time and output, that hold whatever the host and the connection plugin do.
+
+Connection plugins wait for as long as the host wants: for the end of ssh, for the last process that holds a pipe, or
+for a thread. The command therefore runs in the worker as always, but beside a thread that interrupts it by a signal.
+Then all processes that it has started on the control node are killed, and so is a connection that ssh shares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: The maximum output of a command in bytes. The longest one, of 2000 proxies, has 7 MiB.
+MAX_OUTPUT = 8 * 1024 * 1024
+#: The memory in bytes that the worker may take meanwhile: connection plugins copy what they receive several times.
+_MAX_MEMORY = 6 * MAX_OUTPUT
+#: Seconds between two checks, and between two signals.
+_INTERVAL = 0.2
+#: Ignored by default, so one that comes too late does nothing; unlike SIGALRM, Ansible does not use it.
+_SIGNAL = signal.SIGURG
+#: Modules that must not be interrupted: half a message would break the queue to the main process.
+_SENDERS = frozenset(("ansible.utils.display", "multiprocessing.connection", "multiprocessing.queues"))
+#: Seconds until killed processes must be gone. Those of another user, as after sudo, cannot be killed.
+_KILL_WAIT = 2.0
+#: Seconds for the program ssh to close a shared connection.
+_CLOSE_WAIT = 5.0
+#: Options of prctl on Linux.
+_SET_CHILD_SUBREAPER = 36
+
+
+class TimeLimitExceeded(Exception):
+    """The command did not end in time."""
+
+
+class OutputLimitExceeded(Exception):
+    """The command printed more than MAX_OUTPUT."""
+
+
+class _Interruption(BaseException):
+    """Ends the wait of a connection plugin; plugins catch an Exception and try again."""
+
+
+def run_limited(work: Callable[[], T], seconds: float, connection: Any) -> T:
+    """Return the result of the work, which runs a command over the connection.
+
+    Raises TimeLimitExceeded or OutputLimitExceeded if it has been interrupted. After that, and if anything else
+    interrupts it, such as the task's own timeout, none of its processes is left on the control node.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Python handles signals only there, and Ansible runs every task there.
+        return work()
+    spared = set(_descendants())
+    watch = _Watch(seconds)
+    with _orphans_adopted():
+        try:
+            with watch:
+                return _interruptible(work)
+        except _Interruption:
+            _end_all(spared, connection)
+        except Exception:
+            raise
+        except BaseException:
+            _end_all(spared, connection)
+            raise
+    raise OutputLimitExceeded if watch.is_too_large else TimeLimitExceeded
+
+
+def _interruptible(work: Callable[[], T]) -> T:
+    """Mark on the stack where an interruption may be raised: nowhere between this module's own cleanups."""
+    return work()
+
+
+class _Watch:
+    """Interrupts the main thread once a limit is exceeded, and again until it has left the connection plugin."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.is_too_large = False
+
+    def __enter__(self) -> None:
+        self._former_handler = signal.signal(_SIGNAL, self._interrupt)
+        self._thread.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+        signal.signal(_SIGNAL, self._former_handler or signal.SIG_DFL)
+
+    def _watch(self) -> None:
+        end, memory = time.monotonic() + self._seconds, _peak_memory()
+        main_thread = threading.main_thread().ident or 0
+        while not self._is_over.wait(_INTERVAL):
+            self.is_too_large = self.is_too_large or _peak_memory() - memory > _MAX_MEMORY
+            if self.is_too_large or time.monotonic() > end:
+                signal.pthread_kill(main_thread, _SIGNAL)
+
+    def _interrupt(self, _signal: int, frame: FrameType | None) -> None:
+        if _may_interrupt(frame):
+            raise _Interruption
+
+
+def _may_interrupt(frame: FrameType | None) -> bool:
+    """Whether the work is under way in this frame, and not sending a message to the main process."""
+    names = set()
+    while frame is not None and frame.f_globals.get("__name__") != __name__:
+        names.add(frame.f_globals.get("__name__"))
+        frame = frame.f_back
+    return frame is not None and frame.f_code is _interruptible.__code__ and bool(names) and not names & _SENDERS
+
+
+def _peak_memory() -> int:
+    """Return the maximum memory of this process so far in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+@contextlib.contextmanager
+def _orphans_adopted() -> Iterator[None]:
+    """Let processes that lose their parent become children of this one, so that they are found; only on Linux."""
+    _adopt_orphans(True)
+    try:
+        yield
+    finally:
+        _adopt_orphans(False)
+
+
+def _adopt_orphans(wanted: bool) -> None:
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, ctypes.c_ulong(wanted), *[ctypes.c_ulong(0)] * 3)
+
+
+def _end_all(spared: set[int], connection: Any) -> None:
+    """Kill the processes of the command, and close the connection that ssh shares between commands."""
+    _kill_descendants(spared)
+    # Whatever fails here has nothing to do with the error that is reported.
+    with contextlib.suppress(Exception):
+        _close_shared_connection(connection)
+    _kill_descendants(spared)
+
+
+def _close_shared_connection(connection: Any) -> None:
+    """End the ssh process of ControlPersist, which waits for the end of the command, and may be of another task."""
+    if not hasattr(connection, "_build_command"):
+        return
+    program, host = connection.get_option("ssh_executable"), connection.get_option("host")
+    command = connection._build_command(program, "ssh", "-O", "exit", host)
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            process.wait(_CLOSE_WAIT)
+        finally:
+            process.kill()
+
+
+def _kill_descendants(spared: set[int]) -> None:
+    """Kill all processes below this one, and those that they start meanwhile, except the spared ones.
+
+    Whoever waits for them finds them later; the worker ends soon.
+    """
+    end = time.monotonic() + _KILL_WAIT
+    while (found := set(_descendants()) - spared) and time.monotonic() < end:
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _descendants() -> list[int]:
+    """Return the processes below this one that have not ended."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _processes():
+        children.setdefault(parent, []).append(pid)
+    found = [os.getpid()]
+    for pid in found:
+        found += children.get(pid, ())
+    return found[1:]
+
+
+def _processes() -> Iterator[tuple[int, int]]:
+    """Yield the number of each process that has not ended, and that of its parent."""
+    if sys.platform != "linux":
+        yield from _processes_of_ps()
+        return
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                # The name of the program, in parentheses, may contain anything.
+                state, parent = (entry / "stat").read_bytes().rpartition(b")")[2].split()[:2]
+                if state != b"Z":
+                    yield int(entry.name), int(parent)
+
+
+def _processes_of_ps() -> Iterator[tuple[int, int]]:
+    command = ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "state="]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        run = subprocess.run(command, capture_output=True, text=True, timeout=_CLOSE_WAIT, check=False)
+        for pid, parent, state in (line.split(None, 2) for line in run.stdout.splitlines()):
+            if not state.startswith("Z"):
+                yield int(pid), int(parent)
