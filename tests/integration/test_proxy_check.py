@@ -390,6 +390,7 @@ def test_too_few_that_work(check: Checker) -> None:
             "enough": {"proxies": [*leases, DEAD], "min_working": 2},
             "too few": {"proxies": [*leases, DEAD], "min_working": 3},
             "one twice": {"proxies": [leases[0], leases[0]], "min_working": 2},
+            "none": {"proxies": [DEAD, DEAD], "min_working": 1},
             "nothing asked": {"proxies": [], "min_working": 1},
             "no matter": {"proxies": [DEAD]},
         }
@@ -398,8 +399,11 @@ def test_too_few_that_work(check: Checker) -> None:
     assert_refuses(asked["too few"], "Only 2 of 3", "min_working=3", "refused")
     assert asked["too few"].result["failed_count"] == 1
     assert [one["ok"] for one in asked["too few"].result["checks"]] == [True, True, False]
-    assert_refuses(asked["one twice"], "Only 1 of 1", "min_working=2")
-    assert_refuses(asked["nothing asked"], "Only 0 of 0", "min_working=1")
+    assert_refuses(asked["one twice"], "The only proxy works", "min_working=2")
+    assert_refuses(
+        asked["none"], "The only proxy does not work, but min_working=1. Reasons:", "refused", "for 1 proxy."
+    )
+    assert_refuses(asked["nothing asked"], "No proxy is given", "min_working=1")
     assert checks(asked["no matter"])[0]["ok"] is False
 
 

@@ -56,6 +56,8 @@ check() {
 }
 """
 
+#: The maximum number of different reasons in a message.
+_MAX_REASONS = 3
 _NOT_LISTED = (
     "the proxy does not let this host in (HTTP status 407): the host's egress address is not on the whitelist of the "
     "proxy's key"
@@ -366,15 +368,29 @@ def _check(proxy: Proxy, reply: ProxyReply) -> dict[str, Any]:
 
 
 def describe_shortage(request: ProxyCheckRequest, result: Mapping[str, Any]) -> str | None:
-    """Return the error if fewer proxies work than min_working requires, or None."""
-    good = {(check["server"], check["label"]) for check in result["checks"] if check["ok"]}
-    working, minimum = len(good), request.min_working
-    total = len({(proxy.server, proxy.label) for proxy in request.proxies})
-    if minimum is None or working >= minimum:
+    """Return the error if fewer proxies work than min_working requires, or None. Each proxy counts once."""
+    checks = {(check["server"], check["label"]): check for check in result["checks"]}
+    # A proxy that several leases name may have the exit of one of them.
+    checks |= {(check["server"], check["label"]): check for check in result["checks"] if check["ok"]}
+    errors = collections.Counter(check["error"] for check in checks.values() if not check["ok"])
+    failed, total, minimum = errors.total(), len(checks), request.min_working
+    if minimum is None or total - failed >= minimum:
         return None
-    errors = collections.Counter(check["error"] for check in result["checks"] if not check["ok"])
-    reasons = "; ".join(f"{count} x {error}" for error, count in errors.most_common(3))
-    return (
-        f"Only {working} of {total} proxies work, which is less than "
-        f"min_working={minimum}{f': {reasons}' if reasons else ''}."
-    )
+    if not failed:
+        working = (
+            f"All of {total} proxies work" if total > 1 else "The only proxy works" if total else "No proxy is given"
+        )
+        return f"{working}, but min_working={minimum}: give more proxies, or lower min_working."
+    if failed == total:
+        working = f"None of {total} proxies works" if total > 1 else "The only proxy does not work"
+    else:
+        working = f"Only {total - failed} of {total} proxies work{'s' if total - failed == 1 else ''}"
+    reasons = [f"{error}, for {_proxies(count)}" for error, count in errors.most_common(_MAX_REASONS)]
+    others = failed - sum(count for _error, count in errors.most_common(_MAX_REASONS))
+    if others:
+        reasons.append(f"other reasons, for {_proxies(others)}")
+    return f"{working}, but min_working={minimum}. Reasons: {'; '.join(reasons)}."
+
+
+def _proxies(count: int) -> str:
+    return "1 proxy" if count == 1 else f"{count} proxies"

@@ -165,7 +165,7 @@ def test_each_label_of_a_tunnel_is_a_proxy_of_its_own() -> None:
     assert [check["label"] for check in result["checks"]] == ["a", "web-1.example", None, None]
     assert result["working"] == [ONE]
     assert str(describe_shortage(request, result)).startswith(
-        "Only 3 of 3 proxies work, which is less than min_working=4"
+        "All of 3 proxies work, but min_working=4: give more proxies"
     )
 
 
@@ -485,8 +485,8 @@ def test_fewer_working_proxies_than_required_are_an_error_with_reasons() -> None
         asked, {ONE: ProxyReply("curl", EXIT, 0.5), TWO: ProxyReply("curl", error="no TLS"), THREE: broken}
     )
     assert describe_shortage(asked, result) == (
-        "Only 1 of 3 proxies work, which is less than min_working=2: 2 x the connection broke (curl ended with 56); "
-        "1 x no TLS."
+        "Only 1 of 3 proxies works, but min_working=2. Reasons: no TLS, for 1 proxy; the connection broke (curl ended "
+        "with 56), for 1 proxy."
     )
     assert describe_shortage(probe(ONE, min_working=1), result) is None
     assert describe_shortage(probe(ONE), evaluate(probe(), {})) is None
@@ -494,8 +494,33 @@ def test_fewer_working_proxies_than_required_are_an_error_with_reasons() -> None
     nothing = probe(min_working=1)
     assert (
         describe_shortage(nothing, evaluate(nothing, {}))
-        == "Only 0 of 0 proxies work, which is less than min_working=1."
+        == "No proxy is given, but min_working=1: give more proxies, or lower min_working."
     )
+
+
+def test_no_working_proxy_is_said_in_plain_words_and_each_proxy_counts_once() -> None:
+    asked = probe(ONE, TWO, TWO, min_working=1)
+    refused = ProxyReply("curl", error="no connection, refused or unreachable (curl ended with 7)")
+    assert describe_shortage(asked, evaluate(asked, {ONE: refused, TWO: refused})) == (
+        "None of 2 proxies works, but min_working=1. Reasons: no connection, refused or unreachable (curl ended with "
+        "7), for 2 proxies."
+    )
+    asked = probe(ONE, ONE, min_working=1)
+    message = str(describe_shortage(asked, evaluate(asked, {ONE: refused})))
+    assert message.startswith("The only proxy does not work, but min_working=1. Reasons: no connection")
+
+
+def test_a_proxy_that_has_the_exit_of_one_of_its_leases_works() -> None:
+    asked = ProxyCheckRequest((Proxy(ONE, EXIT), Proxy(ONE, OTHER)), "http://echo.example/ip", min_working=1)
+    assert describe_shortage(asked, evaluate(asked, {ONE: ProxyReply("curl", EXIT, 0.5)})) is None
+
+
+def test_a_shortage_names_the_most_frequent_reasons_and_counts_the_others() -> None:
+    servers = [f"203.0.113.9:{number}" for number in range(1, 6)]
+    asked = probe(*servers, min_working=1)
+    replies = {server: ProxyReply("curl", error=f"reason {number}") for number, server in enumerate(servers)}
+    message = str(describe_shortage(asked, evaluate(asked, replies)))
+    assert message.endswith("reason 2, for 1 proxy; other reasons, for 2 proxies.")
 
 
 def test_a_record_is_short_enough_for_a_pipe_to_take_it_in_one_piece(tmp_path: Path) -> None:
