@@ -174,7 +174,7 @@ def _close_shared_connection(connection: Any) -> None:
 def _kill_descendants(spared: set[int]) -> None:
     """Kill all processes below this one, and those that they start meanwhile, except the spared ones.
 
-    Whoever waits for them finds them later; the worker ends soon.
+    The worker, which ends soon, waits for them.
     """
     end = time.monotonic() + _KILL_WAIT
     while (found := set(_descendants()) - spared) and time.monotonic() < end:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import base64
 import functools
-import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
+
+from .secret_search import APART, MIN_LENGTH, LongSecrets, Search, fold
+from .spellings import from_invisible, may_be_escaped, peel, replace_words, undone
 
 try:
     from ansible.module_utils import secrets as core_secrets
@@ -26,32 +27,17 @@ except ImportError:
 #: The replacements of a secret inside text, and of a value that is a secret as a whole.
 MASK = "********"
 MASKED_VALUE = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-#: The maximum number of nested spellings that are decoded. A text with more is not shown.
-_MAX_ROUNDS = 8
-#: Shorter secrets are not searched in base64 and hexadecimal, where they would occur by chance.
-_MIN_ENCODED = 6
 #: A name of the collection itself, which no secret may change.
 _OWN_NAME = re.compile(r"[a-z][a-z_]*")
 #: Below these names, all names come from the vendor.
 _FOREIGN_BELOW = frozenset({"vendor", "idle"})
-#: All characters with which an escape begins.
-_ESCAPE_SIGNS = "%&\\"
-_PERCENT = re.compile(r"(?:%(?:25)*[0-9A-Fa-f]{2})+")
-_ENTITY = re.compile(
-    r"&(?:amp;|#0*38;|#[xX]0*26;)*(#0*[0-9]{1,8};?|#[xX]0*[0-9A-Fa-f]{1,8};?|[A-Za-z][A-Za-z0-9]{1,31};?)"
-)
-# A match begins with the first of several backslashes: to try the others would take a minute for 50,000 of them.
-_PAIR = re.compile(r"(?<!\\)\\+u([dD][89abAB][0-9A-Fa-f]{2})\\+u([dD][c-fC-F][0-9A-Fa-f]{2})")
-_BACKSLASH = re.compile(
-    r"(?<!\\)\\+(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})|([^\\]))"
-)
 #: The maximum depth of a result. Deeper values are not searched, and not shown if they may contain a secret.
 _MAX_LEVELS = 100
 
 
 class Redactor:
     """Finds and masks secrets, however they are spelled: plain, percent-encoded, as HTML, as JSON, as base64, as
-    hexadecimal digits, in part, in either case, and in each other.
+    hexadecimal digits, in UTF-16, with invisible characters or line breaks, in part, in either case, and in each other.
     """
 
     def __init__(self, secrets: Iterable[str], *, for_one_call: Iterable[str] = ()) -> None:
@@ -65,6 +51,7 @@ class Redactor:
         self.secrets = tuple(sorted(lasting | _forms(for_one_call)))
         # A server may show one layer of encoding less than the secret seems to have.
         plain = {*self.secrets, *(form for form in map(undone, self.secrets) if len(form) > 2)}
+        self._long = LongSecrets(self.secrets)
         encoded = {form for secret in self.secrets for form in _base64_forms(secret)}
         hexadecimal = {secret.encode("utf-8", "replace").hex() for secret in self.secrets if _is_long(secret)}
         self._plain = _folded(plain | hexadecimal)
@@ -83,108 +70,84 @@ class Redactor:
         """Return the text without secrets; the rest is unchanged, unless a secret was encoded."""
         if not (self._plain and text):
             return text
-        best = current = self._masked(text)
-        for _round in range(_MAX_ROUNDS):
-            decoded = decode(current)
-            if decoded == current:
-                return best
-            current = self._masked(decoded)
-            if current != decoded:
-                best = current
-        # No readable text is encoded this often.
-        return MASK
+        search = Search(self._long, len(text))
+        best = self._masked(text, search)
+
+        def visit(decoded: str) -> str:
+            nonlocal best
+            masked = self._masked(decoded, search)
+            if masked != decoded:
+                best = masked
+            return masked
+
+        # No readable text is encoded more often.
+        return best if peel(best, visit) and not search.is_exhausted else MASK
 
     def tree(self, value: Any) -> Any:
         """Return a result without secrets in values and names; the same object if it contains none."""
+        if not self._plain:
+            return value
         # Most results are ruled out without checking each text.
-        everything = "\n".join(_texts(value)) if self._plain else ""
-        may_hold = any(sign in everything for sign in _ESCAPE_SIGNS) or self._may_hold(everything)
-        return self._tree(value) if may_hold else value
+        everything = APART.join(_texts(value))
+        search = Search(self._long, len(everything))
+        variants = {everything, from_invisible(everything)}
+        if any(self._may_hold(each) or search.suspects(each) for each in variants) or search.is_exhausted:
+            return self._tree(value, functools.cache(self.text))
+        if may_be_escaped(everything):
+            return self._tree(value, functools.cache(lambda text: self.text(text) if may_be_escaped(text) else text))
+        return value
 
     def holds_letters(self, text: str) -> bool:
         """Whether the text contains the letters and digits of a secret, with any other characters between them."""
         plain = _letters(text)
         return any(_letters(secret) in plain for secret in self.secrets)
 
-    def _masked(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._may_hold(text) else text
+    def _masked(self, text: str, search: Search) -> str:
+        if self._may_hold(text):
+            text = self._long.mask(self._pattern.sub(MASK, text), MASK)
+        found = search.words(text)
+        return replace_words(text, found, MASK) if found else text
 
     def _may_hold(self, text: str) -> bool:
         """Whether the text may contain a secret; a few searches in C rule out most texts."""
-        folded = _fold(text)
+        folded = fold(text)
         if any(form in folded for form in self._plain):
+            return True
+        if self._long.are_in(text):
             return True
         folded = folded.translate(_BASE64)
         return any(form in folded for form in self._encoded)
 
-    def _tree(self, value: Any, levels: int = _MAX_LEVELS, *, foreign: bool = False) -> Any:
+    def _tree(
+        self, value: Any, clean: Callable[[str], str], levels: int = _MAX_LEVELS, *, foreign: bool = False
+    ) -> Any:
         if isinstance(value, str):
             # As in Ansible, a value that is a secret as a whole has its own replacement.
-            return MASKED_VALUE if value in self.secrets else self.text(value)
+            return MASKED_VALUE if value in self.secrets else clean(value)
         if value is None or isinstance(value, bool):
             return value
         if levels and isinstance(value, Mapping):
-            return self._mapping(value, levels - 1, foreign=foreign)
+            return self._mapping(value, clean, levels - 1, foreign=foreign)
         if levels and isinstance(value, (list, tuple)):
-            return [self._tree(item, levels - 1, foreign=foreign) for item in value]
+            return [self._tree(item, clean, levels - 1, foreign=foreign) for item in value]
         if not isinstance(value, (int, float)):
             return MASKED_VALUE
         written = str(value)
-        return value if self.text(written) == written else MASKED_VALUE
+        return value if clean(written) == written else MASKED_VALUE
 
-    def _mapping(self, value: Mapping[Any, Any], levels: int, *, foreign: bool) -> dict[Any, Any]:
+    def _mapping(
+        self, value: Mapping[Any, Any], clean: Callable[[str], str], levels: int, *, foreign: bool
+    ) -> dict[Any, Any]:
         cleaned: dict[Any, Any] = {}
         for name, item in value.items():
             kept = name
             if isinstance(name, str) and (foreign or not _OWN_NAME.fullmatch(name)):
-                kept = self.text(name)
+                kept = clean(name)
                 # Different names must stay different.
                 while kept != name and (kept in cleaned or kept in value):
                     kept += "*"
-            cleaned[kept] = self._tree(item, levels, foreign=foreign or name in _FOREIGN_BELOW)
+            cleaned[kept] = self._tree(item, clean, levels, foreign=foreign or name in _FOREIGN_BELOW)
         return cleaned
-
-
-def decode(text: str) -> str:
-    """Decode one layer of each spelling."""
-    if "%" in text:
-        text = _PERCENT.sub(_from_percent, text)
-    if "&" in text:
-        text = _ENTITY.sub(_from_entity, text)
-    if "\\" in text:
-        text = _PAIR.sub(_from_pair, text)
-        text = _BACKSLASH.sub(_from_backslash, text)
-    return text
-
-
-def undone(text: str) -> str:
-    """Decode all layers, of which readable text has few."""
-    for _round in range(_MAX_ROUNDS):
-        before, text = text, decode(text)
-        if text == before:
-            break
-    return text
-
-
-def _from_percent(match: re.Match[str]) -> str:
-    return unquote_to_bytes(re.sub("%(?:25)+(?=[0-9A-Fa-f]{2})", "%", match[0])).decode("utf-8", "replace")
-
-
-def _from_entity(match: re.Match[str]) -> str:
-    # Python converts no text of thousands of digits to a number.
-    return html.unescape("&" + re.sub("^#([xX]?)0+(?=[0-9A-Fa-f])", r"#\1", match[1]))
-
-
-def _from_pair(match: re.Match[str]) -> str:
-    return chr(0x10000 + ((int(match[1], 16) & 0x3FF) << 10) + (int(match[2], 16) & 0x3FF))
-
-
-def _from_backslash(match: re.Match[str]) -> str:
-    *hexadecimal, octal, other = match.groups()
-    if other:
-        return other
-    number = int(octal, 8) if octal else int("".join(filter(None, hexadecimal)), 16)
-    return chr(number) if number <= 0x10FFFF else ""
 
 
 def _forms(secrets: Iterable[str]) -> set[str]:
@@ -193,7 +156,7 @@ def _forms(secrets: Iterable[str]) -> set[str]:
 
 
 def _is_long(secret: str) -> bool:
-    return len(secret.encode("utf-8", "replace")) >= _MIN_ENCODED
+    return len(secret.encode("utf-8", "replace")) >= MIN_LENGTH
 
 
 def _base64_forms(secret: str) -> Iterator[str]:
@@ -209,12 +172,8 @@ def _base64_forms(secret: str) -> Iterator[str]:
 _BASE64 = str.maketrans("-_", " /")
 
 
-def _fold(text: str) -> str:
-    return text.casefold().replace("+", " ")
-
-
 def _folded(forms: Iterable[str]) -> tuple[str, ...]:
-    return tuple({_fold(form) for form in forms})
+    return tuple({fold(form) for form in forms})
 
 
 def _pattern(form: str, others: Mapping[str, str]) -> str:
@@ -231,7 +190,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield value
         elif isinstance(value, (list, tuple)):
             try:
-                yield "\n".join(value)
+                yield APART.join(value)
             except TypeError:
                 rest += value
         elif value is None or isinstance(value, bool):

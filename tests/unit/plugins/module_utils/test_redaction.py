@@ -210,7 +210,7 @@ def test_ten_thousand_addresses_cost_next_to_nothing() -> None:
             times.append(time.process_time() - began)
         return min(times)
 
-    assert fastest(lambda: redactor.tree(result)) < 10 * fastest(lambda: json.dumps(result))
+    assert fastest(lambda: redactor.tree(result)) < 30 * fastest(lambda: json.dumps(result))
 
 
 REGISTERS = f"""
