@@ -283,10 +283,29 @@ def test_a_scheduled_pipeline_registers_the_hosts_and_the_next_one_changes_nothi
     (machine.root / "runner").mkdir()
     run_job(machine, project, "syntax", {})
     assert calls(machine.sim) == []
-    options = {"PLAYBOOK_OPTIONS": f"--diff {shlex.join(TRIAL)}"}
-    runs = [run_job(machine, project, "register", variables | options) for _pipeline in range(2)]
+    # The job takes no options of ansible-playbook, so the variables of the trial are those of the inventory.
+    (project / "group_vars").mkdir()
+    shutil.copy(project / "simulator.yml", project / "group_vars" / "all.yml")
+    run_job(machine, project, "register", variables | {"MODE": "check"})
+    assert set(calls(machine.sim)) == {QUERY}
+    machine.sim.control("DELETE", "/journal")
+    runs = [run_job(machine, project, "register", variables) for _pipeline in range(2)]
     machine.assert_registered_once(runs, PUBLIC)
     assert ssh_key.stat().st_mode & 0o777 == 0o400
+
+
+@pytest.mark.parametrize("mode", ["", "--diff", "check --extra-vars @x", "$(env)", "register; env"])
+def test_a_pipeline_takes_no_options_that_could_print_the_key(machine: Machine, mode: str) -> None:
+    """A user who may run a pipeline with variables can set any value, although the page offers only two."""
+    project = machine.copy("gitlab-ci", machine.root / "builds" / "qgnet")
+    machine.install(project / "collections")
+    variables = {"QG_KEY": machine.sim.key, "QG_API_URL": machine.sim.api_url, "MODE": mode}
+    with pytest.raises(AssertionError, match="ended with 2") as caught:
+        run_job(machine, project, "register", variables)
+    assert "MODE is neither register nor check" in str(caught.value)
+    assert machine.sim.key not in str(caught.value)
+    assert calls(machine.sim) == []
+    assert not [name for name in load("gitlab-ci/.gitlab-ci.yml")["variables"] if "OPTIONS" in name]
 
 
 def test_two_pipelines_never_register_at_the_same_time() -> None:
