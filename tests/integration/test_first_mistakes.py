@@ -40,6 +40,9 @@ MODULES: list[tuple[str, Options, str, str]] = [
     # the key and the URL
     ("qg_whitelist_info", {"key": "  "}, "key", "is empty"),
     ("qg_whitelist_info", {"key": "<my key>"}, "key", "contains a blank, a line break or angle brackets"),
+    ("qg_whitelist_info", {"key": "\ufeffHUSH01"}, "key", "contains an invisible character, such as a byte order mark"),
+    ("qg_whitelist_info", {"pwd": "HUSH\u200bHUSH"}, "pwd", "contains an invisible character"),
+    ("qg_balance_info", {"app_key": "HUSH01\u2060"}, "app_key", "contains an invisible character"),
     ("qg_whitelist_info", {"api_url": "proxy.qg.net"}, "api_url", "give scheme and host"),
     ("qg_whitelist_info", {"api_url": "https://proxy.qg.net/?Key=HUSH"}, "api_url", "only scheme, host and path"),
     ("qg_whitelist_info", {"api_url": "https://proxy.qg.net/whitelist/query"}, "api_url", "leave out /whitelist/query"),

@@ -272,3 +272,19 @@ def test_the_wrong_scheme_is_reported(
     assert ("does not use TLS" in result["msg"]) is (server is sim)
     assert "operation not permitted" not in result["msg"]
     assert server.journal() == []
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 226])
+def test_only_the_whole_answer_of_a_200_is_a_list(
+    whitelist: Operate, whitelist_info: Operate, sim: Simulator, status: int
+) -> None:
+    """A part of a list would make an address look missing, or the list empty."""
+    sim.configure(whitelist=[A])
+    body = '{"Code": 0, "Data": []}'
+    sim.fault(path=QUERY, kind="status", http_status=status, body=body, times=-1)
+    for result in (whitelist_info(max_wait=0), whitelist([B], state="exact", max_removals=5, max_wait=0)):
+        assert result["failed"] is True
+        assert_one_sentence(result["msg"])
+        assert f"HTTP {status}" in result["msg"]
+    assert calls(sim, ADD, DEL) == []
+    assert sim.whitelist() == [A]

@@ -49,6 +49,8 @@ class ResponseParser:
             why, effect, retryable = "a server error", Effect.UNKNOWN, True
         elif status >= 400:
             why = f"a refusal without the vendor's code; check {option}"
+        elif status != 200:
+            why, effect, retryable = "a success that may be incomplete", Effect.UNKNOWN, True
         else:
             why, effect, retryable = "a response that is not the vendor's JSON", Effect.UNKNOWN, True
         excerpt = self.excerpt(response.text)[:120]

@@ -54,6 +54,11 @@ def one_line(text: str) -> str:
     return line if line.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
 
 
+def has_invisible(text: str) -> bool:
+    """Whether the text contains an invisible character, such as a byte order mark; blanks do not count."""
+    return bool(_DANGEROUS.search(text))
+
+
 def visible(text: str) -> str:
     """Return foreign text for a result, with escapes for characters that control a terminal or hide text."""
     return _DANGEROUS.sub(_escaped, text)

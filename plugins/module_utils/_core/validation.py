@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from .addresses import is_public, packed
 from .errors import OptionError
-from .text import describe, quote_word
+from .text import describe, has_invisible, quote_word
 
 # Compiled here, once for all workers of a run: compiling it in each would take longer than all that it is used for.
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
@@ -70,6 +70,15 @@ def _is_blank(value: Any) -> bool:
     if value is None or isinstance(value, str):
         return not (value or "").strip()
     return isinstance(value, list | tuple | dict | set) and all(map(_is_blank, value))
+
+
+def check_visible(option: str, secret: str | None) -> None:
+    """Refuse a secret with an invisible character: it comes from a file or a page, and the vendor refuses it."""
+    if secret and has_invisible(secret):
+        raise OptionError(
+            f"{option} contains an invisible character, such as a byte order mark: type it again, or save its file as "
+            "UTF-8 without BOM."
+        )
 
 
 def check_path(option: str, path: str) -> None:

@@ -27,7 +27,7 @@ from .._api.proxies import check_proxy
 from .._api.transport import DEFAULT_RETRIES, Transport, environment_authorities
 from .._core.errors import OptionError, QgError
 from .._core.text import describe
-from .._core.validation import check_path, check_range, check_url
+from .._core.validation import check_path, check_range, check_url, check_visible
 from .._core.waiting import SILENT, Announcer, WaitBudget
 from .._store.opening import DEFAULT_STATE_DIR, StatePlace, Store
 from .._store.rate_limiter import RateLimiter
@@ -257,6 +257,8 @@ class ProxyApiOptions:
             raise OptionError(
                 "key is empty: give the key of the product, or leave the option out to use qg_key or QG_KEY."
             )
+        check_visible("key", params["key"])
+        check_visible("pwd", params["pwd"])
         if re.search(r"[\s<>]", params["key"]):
             raise OptionError(
                 "key contains a blank, a line break or angle brackets: give only the Authkey of the vendor's console."
@@ -313,6 +315,7 @@ class AccountApiOptions:
                     f"{option} is empty: give {what} of the vendor's page Agent, or leave the option out to use "
                     f"{variable_name(option)} or {environment_name(option)}."
                 )
+            check_visible(option, params[option].strip())
         domain = params["domain"].strip()
         if not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
             raise OptionError(

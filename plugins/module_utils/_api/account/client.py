@@ -67,6 +67,8 @@ class AccountResponseParser(ResponseParser):
             raise self.unusable(response, endpoint.path)
         good = code.casefold() in ("true", "1") if by_result else body.integer("Code") in (0, 200)
         if good and response.status < 300:
+            if response.status != 200:
+                raise self.unusable(response, endpoint.path)
             return body.value("data")
         raise AccountError(
             endpoint.path,

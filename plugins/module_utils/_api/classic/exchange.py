@@ -59,7 +59,8 @@ class ClassicResponseParser(ResponseParser):
                 vendor_message=self.quoted(body.get(words)),
                 http_status=status,
             )
-        if status >= 400:
+        if status != 200:
+            # Also any other success: 205 and 206 announce a response that is not the whole one.
             raise self.unusable(response, endpoint.name)
         return body
 

@@ -53,7 +53,7 @@ class ProductResponseParser(ResponseParser):
                 http_status=response.status,
                 request_id=self.quoted(body.get("request_id")),
             )
-        if response.status >= 400:
+        if response.status != 200:
             raise self.unusable(response, endpoint.name)
         return body.get("data")
 
