@@ -65,18 +65,22 @@ quota:
   returned: success
   type: dict
   contains:
-    total:
-      description: The total number of channels. For a plan by volume of a product host, the same as C(balance).
-      type: int
+    unit:
+      description: What the numbers count, V(channels), or V(addresses) for a plan by volume of a product host.
+      type: str
       returned: always
+    total:
+      description: The total number of channels; null for a plan by volume, which does not show it.
+      type: int
+      returned: always, may be null
     available:
-      description: The number of free channels. For a plan by volume of a product host, the same as C(balance).
+      description: The number of free channels, or of addresses that a plan by volume may still lease.
       type: int
       returned: always
     used:
-      description: The number of channels that carry a lease. For a plan by volume of a product host, 0.
+      description: The number of channels that carry a lease; null for a plan by volume, which does not show it.
       type: int
-      returned: always
+      returned: always, may be null
     balance:
       description:
         - The number of addresses that a plan by volume may still lease. It is null for a plan by channels, and with
@@ -87,7 +91,13 @@ quota:
       description: The original response of the vendor.
       type: dict
       returned: always
-  sample: {total: 5, available: 3, used: 2, balance: null, vendor: {Code: 0, Total: 5, Available: 3, Used: 2}}
+  sample:
+    unit: channels
+    total: 5
+    available: 3
+    used: 2
+    balance: null
+    vendor: {Code: 0, Total: 5, Available: 3, Used: 2}
 sufficient:
   description: Whether at least O(at_least) channels are free, or addresses are left; null without O(at_least).
   returned: success

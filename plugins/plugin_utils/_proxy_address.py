@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import describe
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import counted, describe
 from jinja2 import Undefined
 
 LEASE = "give a lease as the modules return it, or text such as '198.51.100.8:21504'"
@@ -76,7 +76,7 @@ def proxy_address(name: str, value: Any) -> ProxyAddress:
     items = _items(value)
     if len(items) == 1:
         return _parse_lease(name, items[0])
-    what = f"a list of {len(items)} leases" if items else "a list without leases"
+    what = f"a list of {counted(len(items), 'lease')}" if items else "a list without leases"
     raise refusal(name, what, "give one lease, for example with limit=1 in the lookup, or with the filter first")
 
 

@@ -190,7 +190,8 @@ def test_quota(sim: Simulator, watching: Callable[..., None]) -> None:
         await watcher.polls(QUOTA)
         sim.configure(used=4)
         event = await watcher.event("quota_low")
-        assert event == {"type": "quota_low", "available": 1, "used": 4, "total": 5, "below": 2, "meta": {}}
+        numbers = {"unit": "channels", "available": 1, "used": 4, "total": 5, "below": 2}
+        assert event == {"type": "quota_low", **numbers, "meta": {}}
         await watcher.polls(QUOTA)
         sim.configure(used=3)
         await watcher.polls(QUOTA)

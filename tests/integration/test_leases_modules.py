@@ -596,7 +596,7 @@ def test_a_count_that_is_too_large_fails_before_the_first_write(
     for word in words:
         assert word in result["msg"]
     if options["count"] <= 100:
-        assert result["quota"] == {"total": 5, "available": 3, "used": 2}
+        assert result["quota"] == {"unit": "channels", "total": 5, "available": 3, "used": 2}
     assert scenario.writes() == []
     scenario.assert_untouched()
 

@@ -340,5 +340,5 @@ def test_runs_elsewhere_do_not_know_what_was_released_here(scenario: LeaseScenar
     result = scenario("allocate", count=1, state_dir=str(tmp_path / "other"))
     assert result["failed"] is True
     assert_one_sentence(result["msg"])
-    assert result["quota"] == {"total": 2, "available": 0, "used": 2}
+    assert result["quota"] == {"unit": "channels", "total": 2, "available": 0, "used": 2}
     assert scenario.writes() == []

@@ -112,7 +112,7 @@ def test_the_whole_lease_and_its_url(sim: Simulator, look: Look) -> None:
 
 
 MISTAKES = [
-    ("at_least=3", "The key holds 1 leases that match, fewer than at_least=3."),
+    ("at_least=3", "The key holds 1 matching lease, fewer than at_least=3."),
     ("at_least=101", "at_least=101 is out of range"),
     ("limit=0", "limit=0 is out of range"),
     ("area_id=0", "area_id=0 is out of range"),

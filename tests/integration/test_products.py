@@ -243,7 +243,9 @@ def test_channels(account: Account) -> None:
 
 def test_a_balance(account: Account) -> None:
     found = account.use("share", billing="volume", balance=40).ok("quota", at_least=40)
-    assert (found["quota"]["balance"], found["quota"]["available"], found["sufficient"]) == (40, 40, True)
+    numbers = {name: found["quota"][name] for name in ("unit", "total", "available", "used", "balance")}
+    assert numbers == {"unit": "addresses", "total": None, "available": 40, "used": None, "balance": 40}
+    assert found["sufficient"] is True
     account.ok("allocate", count=3)
     assert account.ok("quota")["quota"]["balance"] == 37
 
@@ -490,6 +492,34 @@ def test_a_mistake_is_found_before_any_call(account: Account, mistake: str) -> N
     assert_one_sentence(result["msg"])
     assert result["changed"] is False
     assert account.sim.journal() == []
+
+
+PRODUCT_OF_KEY = "check that product names the one that it was bought for (classic, share, longterm, exclusive or "
+
+
+def test_a_key_of_a_product_host_is_recognised_on_the_classic_one(account: Account) -> None:
+    account.use("share")
+    result = account("allocate", product="classic")
+    assert result["code"] == -15
+    assert PRODUCT_OF_KEY in result["msg"]
+
+
+@pytest.mark.parametrize(("product", "code"), [("share", "ACCESS_DENY"), ("classic", -15)])
+def test_a_refused_call_is_explained_by_the_product_of_the_key(account: Account, product: str, code: Any) -> None:
+    account.use("share")
+    account.sim.fault(path="/share/get" if product == "share" else "/allocate", kind="code", code=code)
+    result = account("allocate", product=product)
+    assert (result["code"], result["changed"]) == (code, False)
+    assert PRODUCT_OF_KEY in result["msg"]
+    assert "another key" not in result["msg"]
+
+
+def test_the_release_rule_of_a_product_is_the_first_thing_that_a_refusal_says(account: Account) -> None:
+    account.use("longterm").ok("allocate", count=1)
+    result = account("release", all=True)
+    assert result["code"] == "STATIC_DELETE_TIME_LIMIT"
+    assert result["msg"].startswith("A static address can be released 24 hours after it was leased, 2 times a week")
+    assert "1 lease is still held: " in result["msg"]
 
 
 # The environment, secrets, playbooks

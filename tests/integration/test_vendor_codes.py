@@ -222,7 +222,8 @@ def test_quota(quota_info: Operate, sim: Simulator) -> None:
     sim.configure(channels=10, used=4)
     result = quota_info(at_least=6)
     vendor = {"Code": 0, "Total": 10, "Available": 6, "Used": 4}
-    assert result["quota"] == {"total": 10, "available": 6, "used": 4, "balance": None, "vendor": vendor}
+    numbers = {"unit": "channels", "total": 10, "available": 6, "used": 4}
+    assert result["quota"] == {**numbers, "balance": None, "vendor": vendor}
     assert result["sufficient"] is True
     assert result["changed"] is False
     assert quota_info(at_least=7)["sufficient"] is False

@@ -24,6 +24,13 @@ class VendorCode:
     fix: str
 
 
+#: What to check if a key does not permit a call.
+CHECK_PRODUCT = (
+    "The key may belong to another product: check that product names the one that it was bought for (classic, share, "
+    "longterm, exclusive or overseas). If it does, the plan behind the key does not offer this call."
+)
+
+
 class RefusedError(CallError):
     """The vendor responded with a refusal.
 

@@ -30,9 +30,11 @@ class Quota:
     #: The addresses that a plan by volume of a product host may still extract; None for any other plan.
     balance: int | None = None
 
-    def described(self) -> dict[str, int]:
-        """Return the numbers for results and failures."""
-        return {"total": self.total, "available": self.available, "used": self.used}
+    def described(self) -> dict[str, Any]:
+        """Return the numbers and their unit for results and failures; null for what a plan by volume does not show."""
+        if self.balance is not None:
+            return {"unit": "addresses", "total": None, "available": self.balance, "used": None}
+        return {"unit": "channels", "total": self.total, "available": self.available, "used": self.used}
 
 
 #: The end of the vendor's name of a region, and the name of the provider in options.

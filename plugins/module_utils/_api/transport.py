@@ -23,6 +23,7 @@ from urllib.parse import urlencode, urlsplit
 
 from .._core.clock import wall_time
 from .._core.errors import Effect, TransportError
+from .._core.text import counted
 from .._core.version import VERSION
 from .deadline_session import LimitedSession, ResponseTooLarge, bypasses_proxy, without_certificate_warnings
 from .parsing import http_delay, http_time
@@ -272,7 +273,7 @@ def _in_words(causes: list[BaseException], timeout: float) -> str:
         return "its response is larger than any of the vendor's"
     names = [type(cause).__name__ for cause in causes]
     if any("Timeout" in name for name in names):
-        return f"it took longer than {timeout:g} seconds"
+        return f"it took longer than {counted(timeout, 'second')}"
     if any(name in ("NameResolutionError", "gaierror") for name in names):
         return "its name cannot be resolved"
     if any("Disconnected" in name or "IncompleteRead" in name for name in names):

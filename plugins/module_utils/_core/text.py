@@ -107,6 +107,17 @@ def format_sample(items: Collection[str], limit: int = 10) -> str:
     return ", ".join(shown) + (f" and {len(items) - len(shown)} more" if len(items) > len(shown) else "")
 
 
+#: The singular of the verbs in messages.
+_SINGULAR = {"are": "is", "have": "has", "were": "was"}
+
+
+def counted(number: float, noun: str, verb: str = "") -> str:
+    """Return a number with its noun, which is regular, and the verb after it: 1 lease is, 2 addresses are."""
+    if number == 1:
+        return f"1 {noun} {_SINGULAR[verb]}" if verb else f"1 {noun}"
+    return f"{number:.15g} {noun}{'es' if noun.endswith('s') else 's'}{f' {verb}' if verb else ''}"
+
+
 def quote_word(text: str) -> str:
     """Quote the value of an option for a name; text that looks like a URL or a login is quoted by describe()."""
     return describe(text) if re.search(r"[@:/?%&\\]", text) else repr(text)

@@ -27,7 +27,7 @@ from typing import Any
 from .._api.parsing import parse_json
 from .._core.addresses import is_public, numeric_order, parse_address
 from .._core.errors import OptionError, QgError
-from .._core.text import format_sample, one_line, quote_word
+from .._core.text import counted, format_sample, one_line, quote_word
 from .._core.validation import check_range, check_url
 from .shell import build_script, explain_exit_code, new_nonce, parse_records
 
@@ -91,7 +91,9 @@ class DetectionRequest:
         if quorum < 1:
             raise OptionError(f"quorum={quorum} is out of range: give a number from 1 to {len(sources)}.")
         if quorum > len(sources):
-            raise OptionError(f"quorum={quorum} cannot be met by {len(sources)} sources: name more, or lower quorum.")
+            raise OptionError(
+                f"quorum={quorum} cannot be met by {counted(len(sources), 'source')}: name more, or lower quorum."
+            )
         check_range("samples", params["samples"], 1, 20)
         family, address = params.get("family", "ipv4"), params["source_address"]
         if address and not _is_of_family(address, family):

@@ -16,6 +16,7 @@ from functools import partial
 
 from .._api.leases import AllocationParams
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
+from .._core.text import counted
 from .._reconcile.converge import may_pass
 from .._reconcile.lost_response import PARTIAL, Creation, create_once
 from .backend import is_refused
@@ -111,9 +112,10 @@ class Allocation(Creation):
         return is_refused(error, self.session.features.taken)
 
     def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
-        return self.session.uncertain(error, f"{self.asked} addresses were leased", reason)
+        return self.session.uncertain(error, f"{counted(self.asked, 'address', 'were')} leased", reason)
 
     def exhausted(self, error: CallError, attempts: int) -> QgError:
         return QgError(
-            f"{error.message} After {attempts} attempts, the list of leases shows nothing new.", **error.details
+            f"{error.message} After {counted(attempts, 'attempt')}, the list of leases shows nothing new.",
+            **error.details,
         )

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from .._core.errors import QgError, UncertainOutcomeError, WaitBudgetExceeded
+from .._core.text import counted
 from .._reconcile.lost_response import UNLISTED
 from .._store.paid_calls import PaidCall
 from .backend import LeaseBackend, LeasePolicy
@@ -60,7 +61,7 @@ def _resolve(session: LeaseSession, call: PaidCall, *, wait: bool) -> None:
         session.settle(call, is_shown, read)
     except WaitBudgetExceeded:
         left = max(0.0, call.settles_in(session.now()))
-        reason = f"{{list}} may show it within {left:.0f} seconds, but max_wait ends before that."
+        reason = f"{{list}} may show it within {counted(round(left), 'second')}, but max_wait ends before that."
         raise _undecided(session, call, reason) from None
     if doubted:
         # The list has had its time, and decides.
@@ -95,10 +96,15 @@ def _shows_result(session: LeaseSession, call: PaidCall) -> bool:
 
 def _undecided(session: LeaseSession, call: PaidCall, reason: str) -> UncertainOutcomeError:
     is_release = call.endpoint == session.features.release
-    what = f"{len(call.known)} leases were released" if is_release else f"{call.wanted} addresses were leased"
+    what = (
+        f"{counted(len(call.known), 'lease', 'were')} released"
+        if is_release
+        else f"{counted(call.wanted, 'address', 'were')} leased"
+    )
     age = call.age(session.now())
     error = QgError(
-        f"An earlier run sent {call.endpoint} {age:.0f} seconds ago and ended before its result was known.",
+        f"An earlier run sent {call.endpoint} {counted(round(age), 'second')} ago and ended before its result was "
+        "known.",
         endpoint=call.endpoint,
     )
     return session.uncertain(error, what, reason)

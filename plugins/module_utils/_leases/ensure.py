@@ -15,6 +15,7 @@ from functools import partial
 
 from .._api.leases import Lease, Quota, oldest_first
 from .._core.errors import CallError, OptionError, QgError
+from .._core.text import counted
 from .._store.directory import StateError
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
@@ -85,9 +86,14 @@ def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
     seen = session.store.lifetime(desired.params.keep_alive)
     if desired.min_remaining and seen is not None and seen < desired.min_remaining * 60:
         raise OptionError(
-            f"min_remaining={desired.min_remaining} cannot be met: the last new lease of this key had {seen / 60:.0f} "
-            "minutes left. Lower min_remaining, or raise keep_alive if the plan allows it."
+            f"min_remaining={desired.min_remaining} cannot be met: the last new lease of this key had "
+            f"{_lifetime(seen)} left. Lower min_remaining, or raise keep_alive if the plan allows it."
         )
+
+
+def _lifetime(seconds: float) -> str:
+    """Return a lifetime for a message; rounded down, so that it is never what was asked for."""
+    return counted(int(seconds), "second") if seconds < 120 else counted(int(seconds // 60), "minute")
 
 
 def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) -> None:
@@ -98,8 +104,8 @@ def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) ->
     if quota.balance is None:
         free = quota.available + len(first.surplus)
         limit = (
-            f"only {free} of the plan's {quota.total} channels can be had. Lower count, release leases that are not "
-            "needed, or buy channels."
+            f"only {free} of the plan's {counted(quota.total, 'channel')} can be had. Lower count, release leases that "
+            "are not needed, or buy channels."
         )
     else:
         free = quota.balance
@@ -107,8 +113,8 @@ def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) ->
     if first.missing <= free:
         return
     raise QgError(
-        f"count={desired.count} needs {first.missing} more leases ({len(first.keep)} of the {len(result.before)} held "
-        f"ones match), but {limit}",
+        f"count={desired.count} needs {counted(first.missing, 'more lease')} ({len(first.keep)} of the "
+        f"{len(result.before)} held ones match), but {limit}",
         quota=quota.described(),
         held=len(result.before),
         missing=first.missing,
@@ -139,8 +145,9 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
     result.missing = max(0, desired.count - len(found))
     if result.missing and not result.error:
         result.error = QgError(
-            f"{len(wanted) - len(found)} leases ended while this task waited, so {result.missing} of "
-            f"count={desired.count} are missing. Run it again, or raise keep_alive if the plan allows it."
+            f"{counted(len(wanted) - len(found), 'lease')} ended while this task waited, so {result.missing} of "
+            f"count={desired.count} {'is' if result.missing == 1 else 'are'} missing. Run it again, or raise "
+            "keep_alive if the plan allows it."
         )
 
 
@@ -178,6 +185,7 @@ def _check_lifetimes(fresh: Sequence[Lease], now: float, desired: DesiredLeases)
     ]
     if short:
         raise QgError(
-            f"{len(short)} new leases have less than min_remaining={desired.min_remaining} minutes left: "
+            f"{counted(len(short), 'new lease', 'have')} less than "
+            f"min_remaining={counted(desired.min_remaining, 'minute')} left: "
             f"{format_leases(short)}. Lower min_remaining, or raise keep_alive if the plan allows it."
         )

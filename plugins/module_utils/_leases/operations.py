@@ -20,7 +20,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.clock import wall_time
 from .._core.errors import OptionError, QgError
-from .._core.text import one_line, quote_word
+from .._core.text import counted, one_line, quote_word
 from .._core.validation import check_range
 from .._core.waiting import SILENT, Announcer
 from .._store.directory import StateError
@@ -289,7 +289,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         found = lease_results(leases, api.vendor_clock)
     if len(leases) < least:
         raise QgError(
-            f"The key holds {len(leases)} leases that match, fewer than at_least={least}. Lease more with "
+            f"The key holds {counted(len(leases), 'matching lease')}, fewer than at_least={least}. Lease more with "
             "qingguo.qgnet.qg_proxy_allocate, or ask for less."
         )
     results: list[dict[str, Any]] = redact({"leases": found}, params, PROXY_API_OPTIONS)["leases"]

@@ -16,7 +16,7 @@ from functools import partial
 from .._api.leases import Lease, oldest_first
 from .._core.chunks import chunks
 from .._core.errors import CallError, Effect, OptionError, QgError, WaitBudgetExceeded
-from .._core.text import format_sample
+from .._core.text import counted, format_sample
 from .._reconcile.converge import Change, converge
 from .._reconcile.lost_response import ACCEPTED
 from .._store.reported import LIST_LAG
@@ -134,7 +134,7 @@ class Release(Change[Lease]):
         except QgError as second:
             first = error or QgError(ACCEPTED, **second.details)
             reason = f"{{list}} cannot be read: {second.message}"
-            raise session.uncertain(first, f"{number} leases were released", reason) from None
+            raise session.uncertain(first, f"{counted(number, 'lease', 'were')} released", reason) from None
 
     def adapt(self, error: QgError | None, left: Sequence[Lease]) -> bool:
         """After a refusal of too many, release fewer at a time; if one is too many, wait a minute, once."""
@@ -157,9 +157,11 @@ class Release(Change[Lease]):
 
     def failure(self, error: QgError | None, left: Sequence[Lease]) -> QgError:
         error, features = error or QgError(ACCEPTED), self._session.features
-        rules = f" {features.release_rules}" if is_refused(error, features.too_many | features.forbidden) else ""
+        # The rule is the reason. The vendor's code alone is often about something else.
+        rules = f"{features.release_rules} " if is_refused(error, features.too_many | features.forbidden) else ""
         return QgError(
-            f"{error.message} {len(left)} leases are still held: {format_leases(left)}.{rules}", **error.details
+            f"{rules}{error.message} {counted(len(left), 'lease', 'are')} still held: {format_leases(left)}.",
+            **error.details,
         )
 
     def pause(self, attempt: int) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from .._api.leases import AllocationParams, Lease, oldest_first
 from .._core.errors import CallError, Effect, OptionError, QgError, UncertainOutcomeError
+from .._core.text import counted
 from .._reconcile.converge import may_pass
 from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, try_call, verifying
 from .._store.paid_calls import PaidCall
@@ -56,7 +57,9 @@ def replace_leases(
             count = interrupted[0].request["count"]
         result = LeaseResult(session.before, session.before, missing=count)
         if count > len(named) + owed and not interrupted:
-            raise OptionError(f"count={count} leases cannot be replaced: the key holds {len(named)}. Lower count.")
+            raise OptionError(
+                f"count={counted(count, 'lease')} cannot be replaced: the key holds {len(named)}. Lower count."
+            )
         if chosen:
             check_addresses(named)
         if check:

@@ -271,7 +271,7 @@ def test_every_event_has_the_fields_of_its_type(story: list[tuple[Snapshot, int]
     lease_fields = {"ip", "port", "server", "deadline", "expires_at", "remaining_seconds", "region", "isp"}
     lease_fields |= {"area_code", "task_id"}
     fields = {
-        "quota": {"available", "used", "total", "below"},
+        "quota": {"unit", "available", "used", "total", "below"},
         "lease": lease_fields,
         "whitelist": {"ip", "count"},
         "balance": {"balance", "amount", "below"},

@@ -9,7 +9,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-from ..errors import RefusedError, VendorCode
+from ..errors import CHECK_PRODUCT, RefusedError, VendorCode
 
 #: Codes of the classic API (vendor docs: API overview, 174, 175, 178, 181).
 #: -101, -102, -202 and -206 come from single pages and from public clients.
@@ -27,7 +27,7 @@ VENDOR_CODES: dict[int, VendorCode] = {
         "control node there.",
     ),
     -14: VendorCode("API password wrong or missing", "Set pwd (environment QG_PWD) to the key's API password."),
-    -15: VendorCode("no permission", "The product behind this key does not offer this call: use another key."),
+    -15: VendorCode("no permission", CHECK_PRODUCT),
     -100: VendorCode("plan missing or expired", "Check the key, or renew its plan in the vendor's console."),
     -101: VendorCode("more than the plan's channels", "Ask for less, or buy more channels."),
     -102: VendorCode("no free channel left", "Release a lease or wait until one expires."),

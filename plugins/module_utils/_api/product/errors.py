@@ -9,7 +9,7 @@ This file is private to the collection. Codes: vendor docs 1838 and 2259, and th
 
 from __future__ import annotations
 
-from ..errors import RefusedError, VendorCode
+from ..errors import CHECK_PRODUCT, RefusedError, VendorCode
 
 SUCCESS = "SUCCESS"
 INTERNAL_ERROR = "INTERNAL_ERROR"
@@ -35,12 +35,14 @@ VENDOR_CODES: dict[str, VendorCode] = {
     INTERNAL_ERROR: VendorCode("fault of the platform", "Try again later; ask the vendor's support if it stays."),
     INVALID_PARAMETER: VendorCode("wrong format or type", "Check the values of the task's options."),
     INVALID_KEY: VendorCode(
-        "key unknown or expired", "Check the key, and that product names the product it was bought for."
+        "key unknown or expired",
+        "Check the key, and that product names the one that it was bought for (classic, share, longterm, exclusive or "
+        "overseas).",
     ),
     UNAVAILABLE_KEY: VendorCode(
         "key expired or blocked", "Renew the plan in the vendor's console, or ask why it was blocked."
     ),
-    ACCESS_DENY: VendorCode("no permission", "The plan behind this key does not offer this call: use another key."),
+    ACCESS_DENY: VendorCode("no permission", CHECK_PRODUCT),
     API_AUTH_DENY: VendorCode(
         "API authentication failed",
         "Set pwd (environment QG_PWD) to the key's API password, and list the address of this control node in the "

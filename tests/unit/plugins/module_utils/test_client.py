@@ -256,8 +256,8 @@ def tls_error(reason: str) -> ssl.SSLError:
     [
         (ssl.SSLCertVerificationError(1, "x"), Effect.NOT_SENT, False, "is not trusted"),
         (requests.exceptions.InvalidURL(f"?Key={KEY}"), Effect.NOT_SENT, False, "cannot be used"),
-        (requests.exceptions.ConnectTimeout(f"?Key={KEY}"), Effect.NOT_SENT, True, "it took longer than 1 seconds"),
-        (requests.exceptions.ReadTimeout(f"?Key={KEY}"), Effect.IN_FLIGHT, True, "it took longer than 1 seconds"),
+        (requests.exceptions.ConnectTimeout(f"?Key={KEY}"), Effect.NOT_SENT, True, "it took longer than 1 second"),
+        (requests.exceptions.ReadTimeout(f"?Key={KEY}"), Effect.IN_FLIGHT, True, "it took longer than 1 second"),
         (
             requests.exceptions.ConnectionError(ConnectionResetError(104, "x")),
             Effect.UNKNOWN,

@@ -437,12 +437,30 @@ def test_an_empty_list_is_read_again_if_channels_are_in_use(core: Core, hold: Ca
     assert calls(core) == ["/query", "/info/quota", "/query"]
 
 
+def test_a_lifetime_of_less_than_a_minute_is_shown_in_seconds(
+    core: Core, hold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(core, plan={"kind": "dynamic_shared", "lifetime": 1})
+    handle = core.handle
+
+    def slow(method: str, path: str, parameters: dict[str, str]) -> Any:
+        response = handle(method, path, parameters)
+        core.clock.advance(1)
+        return response
+
+    monkeypatch.setattr(core, "handle", slow)
+    outcome = hold(1, min_remaining=1)
+    assert "1 new lease has less than min_remaining=1 minute left" in outcome.error.message
+    with pytest.raises(QgError, match=r"min_remaining=1 cannot be met: .* had 59 seconds left"):
+        hold(1, min_remaining=1)
+
+
 def test_min_remaining_that_the_plan_cannot_meet_is_paid_for_once_at_most(core: Core, hold: Callable[..., Any]) -> None:
     configure(core, plan={"kind": "dynamic_shared", "lifetime": 10})
     outcome = hold(1, min_remaining=20)
     assert "less than min_remaining=20 minutes left" in outcome.error.message
     assert len(outcome.allocated) == 1
-    with pytest.raises(QgError, match="min_remaining=20 cannot be met"):
+    with pytest.raises(QgError, match=r"min_remaining=20 cannot be met: .* had 10 minutes left"):
         hold(1, min_remaining=20)
     assert paid(core) == 1
 
@@ -775,7 +793,7 @@ def test_named_leases_that_are_too_young_do_not_keep_the_old_ones(
     books(core).leases.reverse()
     old = {one.ip for one in books(core).leases[1:]}
     outcome = exchange()
-    assert "1 leases are still held" in outcome.error.message
+    assert "1 lease is still held" in outcome.error.message
     assert {one.ip for one in outcome.released} == old
     assert (len(outcome.allocated), outcome.missing) == (2, 0)
 

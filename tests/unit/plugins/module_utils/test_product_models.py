@@ -113,7 +113,8 @@ def test_any_other_json_is_refused_and_never_fails_otherwise(data: object) -> No
 
 
 def test_the_quota_of_a_plan_by_channels() -> None:
-    assert channels({"total": 10, "idle": "5"}).described() == {"total": 10, "available": 5, "used": 5}
+    found = channels({"total": 10, "idle": "5"}).described()
+    assert found == {"unit": "channels", "total": 10, "available": 5, "used": 5}
 
 
 def test_the_balance_of_a_plan_by_volume() -> None:
