@@ -27,10 +27,11 @@ options:
     description:
       - The URL of the API of a product other than V(classic). C({product}) in it is replaced by the value of
         O(product).
+      - The default is V(https://{product}.proxy.qg.net). With another O(api_url) than that of the vendor, such as that
+        of a simulator or a reseller, it is C(/{product}) below that URL.
       - If not set, the variable C(qg_product_url) and the environment variable E(QG_PRODUCT_URL) are used in this order
         before the default.
     type: str
-    default: https://{product}.proxy.qg.net
 """
 
     # The same for plugins that run on the control node alone, whose variables and environment Ansible documents
@@ -54,8 +55,9 @@ options:
     description:
       - The URL of the API of a product other than V(classic). C({product}) in it is replaced by the value of
         O(product).
+      - The default is V(https://{product}.proxy.qg.net). With another O(api_url) than that of the vendor, such as that
+        of a simulator or a reseller, it is C(/{product}) below that URL.
     type: str
-    default: https://{product}.proxy.qg.net
     vars:
       - name: qg_product_url
     env:

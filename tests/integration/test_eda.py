@@ -599,5 +599,5 @@ def test_a_product_host_is_watched(sim: Simulator, watching: Callable[..., None]
         new = {event["server"] for event in events if event["type"] == "lease_new"}
         assert new == {lease["server"] for lease in leased}
 
-    watching(story, product="share", product_url=f"{sim.api_url}/{{product}}", leases=True, quota_below=2)
+    watching(story, product="share", leases=True, quota_below=2)
     assert {call["path"] for call in sim.journal()} == {"/share/query", "/share/channels", "/share/get"}

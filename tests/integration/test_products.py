@@ -533,6 +533,15 @@ def test_the_environment_names_the_product(account: Account, monkeypatch: pytest
     assert account.writes() == ["/share/get"]
 
 
+@pytest.mark.parametrize("url", ["", "/"], ids=["plain", "with a slash"])
+def test_a_product_is_called_where_the_api_is(account: Account, url: str) -> None:
+    account.use("share")
+    del account.options["product_url"]
+    account.options["api_url"] += url
+    account.ok("allocate")
+    assert account.writes() == ["/share/get"]
+
+
 @pytest.mark.parametrize("name", ["allocate", "info", "quota", "areas"])
 def test_no_result_contains_a_secret(each: Account, name: str) -> None:
     if (each.product, name) == ("overseas", "quota"):
@@ -668,6 +677,7 @@ def test_the_playbook_counts_undetermined_leases_with_match(account: Account, pl
 LOOKUPS: dict[str, Callable[[Simulator], str]] = {
     "options": lambda sim: f"product='share', product_url='{sim.api_url}/{{product}}', ",
     "environment": lambda _sim: "",
+    "the API's host": lambda _sim: "product='share', ",
 }
 
 

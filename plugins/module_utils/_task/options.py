@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from .._api.classic.client import ProxyApi
     from .._api.product.client import ProductApi
 
+#: The host of the vendor's own classic API, and the URL of its product hosts.
+_VENDOR_HOST = "proxy.qg.net"
+_VENDOR_PRODUCT_URL = f"https://{{product}}.{_VENDOR_HOST}"
 #: The options for the state; also for plugins that need it, but not the vendor.
 STATE_OPTIONS: Spec = {
     **shared("state_dir", type="path", default=DEFAULT_STATE_DIR),
@@ -65,14 +68,14 @@ KEY_OPTIONS: Spec = {
 #: The options of the classic proxy API (doc fragment ``proxy_api``).
 PROXY_API_OPTIONS: Spec = {
     **KEY_OPTIONS,
-    **shared("api_url", type="str", default="https://proxy.qg.net", aliases=["api_endpoint"]),
+    **shared("api_url", type="str", default=f"https://{_VENDOR_HOST}", aliases=["api_endpoint"]),
     **TRANSPORT_OPTIONS,
     **STATE_OPTIONS,
 }
 #: The options that choose the API of a key's leases (doc fragment ``product``).
 PRODUCT_OPTIONS: Spec = {
     **shared("product", type="str", choices=["classic", *PRODUCTS], default="classic"),
-    **shared("product_url", type="str", default="https://{product}.proxy.qg.net"),
+    **shared("product_url", type="str"),
 }
 #: The options of the account API (doc fragment ``account_api``).
 ACCOUNT_API_OPTIONS: Spec = {
@@ -116,9 +119,9 @@ EGRESS_OPTIONS: Spec = {
 
 #: The option for each of the vendor's hosts, and the paths of calls, which users copy with the URL of an API.
 _HOSTS = {
-    "proxy.qg.net": "api_url",
+    _VENDOR_HOST: "api_url",
     "www.qg.net": "account_url",
-    **{f"{product}.proxy.qg.net": "product_url" for product in PRODUCTS},
+    **{f"{product}.{_VENDOR_HOST}": "product_url" for product in PRODUCTS},
 }
 _CALLS = sorted(
     {
@@ -163,9 +166,9 @@ def _unusable_authorities(path: str) -> str | None:
     return None
 
 
-def _parse_url(option: str, params: Mapping[str, Any], spec: Spec) -> str:
+def _parse_url(option: str, given: str, example: str) -> str:
     """Return the URL of an API; refuse one with a part that could be a secret, of a call, or of another API."""
-    url = check_url(option, params[option], spec[option]["default"])
+    url = check_url(option, given, example)
     parts = urlsplit(url)
     if parts.query or parts.fragment:
         raise OptionError(
@@ -264,7 +267,7 @@ class ProxyApiOptions:
                 "key contains a blank, a line break or angle brackets: give only the Authkey of the vendor's console."
             )
         return cls(
-            api_url=_parse_url("api_url", params, PROXY_API_OPTIONS),
+            api_url=_parse_url("api_url", params["api_url"], PROXY_API_OPTIONS["api_url"]["default"]),
             key=params["key"],
             pwd=params["pwd"],
             transport=TransportOptions.parse(params),
@@ -280,14 +283,21 @@ class ProxyApiOptions:
         return ProxyApi(*parts, api_url=self.api_url, key=self.key, pwd=self.pwd)
 
     def product_client(
-        self, product: str, url: str, state: Store | None = None, announcer: Announcer = SILENT
+        self, product: str, url: str | None, state: Store | None = None, announcer: Announcer = SILENT
     ) -> ProductApi:
-        """Return the client of a product host, whose URL contains ``{product}`` or not."""
+        """Return the client of a product host, whose URL contains ``{product}`` or not; by default of ``api_url``."""
         from .._api.product.client import ProductApi
 
-        url = _parse_url("product_url", {"product_url": url.replace("{product}", product)}, PRODUCT_OPTIONS)
+        url = self._default_product_url() if url is None else url
+        url = _parse_url("product_url", url.replace("{product}", product), _VENDOR_PRODUCT_URL)
         parts = self._parts("product_url", url, state, announcer)
         return ProductApi(*parts, product=product, url=url, key=self.key, pwd=self.pwd)
+
+    def _default_product_url(self) -> str:
+        """Return the URL of the product hosts beside ``api_url``: the key for a simulator must not reach the vendor."""
+        if urlsplit(self.api_url).hostname == _VENDOR_HOST:
+            return _VENDOR_PRODUCT_URL
+        return f"{self.api_url.rstrip('/')}/{{product}}"
 
     def _parts(
         self, url_option: str, url: str, state: Store | None, announcer: Announcer
@@ -322,7 +332,7 @@ class AccountApiOptions:
                 f"domain={describe(domain)} is not a host name: give the site of the account, such as www.qg.net."
             )
         return cls(
-            account_url=_parse_url("account_url", params, ACCOUNT_API_OPTIONS),
+            account_url=_parse_url("account_url", params["account_url"], ACCOUNT_API_OPTIONS["account_url"]["default"]),
             identity=Identity(params["app_id"].strip(), params["app_key"].strip(), domain),
             transport=TransportOptions.parse(params),
         )

@@ -81,7 +81,7 @@ class WatchOptions:
     proxy: ProxyApiOptions | None
     account: AccountApiOptions | None
     product: str
-    product_url: str
+    product_url: str | None
     #: What no event may contain.
     secrets: frozenset[str] = field(repr=False)
 

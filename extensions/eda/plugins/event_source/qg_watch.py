@@ -93,9 +93,9 @@ options:
   product_url:
     description:
       - The URL of the API of a product other than classic, in which {product} is replaced by the product.
-        Default from the environment variable QG_PRODUCT_URL.
+        Default from the environment variable QG_PRODUCT_URL, or else https://{product}.proxy.qg.net. With another
+        api_url than that of the vendor, such as that of a simulator or a reseller, it is /{product} below that URL.
     type: str
-    default: https://{product}.proxy.qg.net
   app_id:
     description: The appid of the account. Default from the environment variable QG_APP_ID.
     type: str

@@ -1,0 +1,66 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which host gets the calls for a product: never the vendor's, if api_url names another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
+    PROXY_API_OPTIONS,
+    ProxyApiOptions,
+    TransportOptions,
+)
+
+PATH = "/query"
+
+
+class Recorder(Transport):
+    """Keeps the URL of each call."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=1.0)
+        self.urls: list[str] = []
+
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
+        self.urls.append(url)
+        return HttpResponse(200, '{"code": "SUCCESS", "data": []}', {})
+
+
+@pytest.fixture
+def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """The URL of the host that is called for product=share."""
+    transport = Recorder()
+    monkeypatch.setattr(TransportOptions, "transport", lambda *_args: transport)
+    defaults: dict[str, Any] = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
+
+    def call(api_url: str, product_url: str | None = None) -> str:
+        options = ProxyApiOptions.parse({**defaults, "key": "K", "api_url": api_url, "state_dir": str(tmp_path)})
+        options.product_client("share", product_url).leases()
+        (url,) = transport.urls
+        return url.partition(PATH)[0]
+
+    return call
+
+
+@pytest.mark.parametrize("api_url", ["https://proxy.qg.net", "https://proxy.qg.net/", "HTTPS://Proxy.QG.net:443"])
+def test_beside_the_api_of_the_vendor_are_its_product_hosts(called: Callable[..., str], api_url: str) -> None:
+    assert called(api_url) == "https://share.proxy.qg.net"
+
+
+@pytest.mark.parametrize(
+    "api_url",
+    ["http://127.0.0.1:8080", "http://[::1]:8080/", "https://proxy.qg.net.example", "https://reseller.example/qg"],
+)
+def test_beside_any_other_api_is_the_path_of_the_product(called: Callable[..., str], api_url: str) -> None:
+    assert called(api_url) == f"{api_url.rstrip('/')}/share"
+
+
+def test_a_given_url_is_used_with_any_api(called: Callable[..., str]) -> None:
+    given = "https://{product}.reseller.example"
+    assert called("http://127.0.0.1:8080", given) == "https://share.reseller.example"
