@@ -10,6 +10,7 @@ import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,12 +45,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     HostOptions,
     apply_and_report,
     find_request,
-    gone_hosts,
     host_request,
     submit_host,
     summary_of_reads,
 )
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import find_unpruned, gone_hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import (
+    Unpruned,
     complete_result,
     recorded_part,
 )
@@ -78,6 +80,7 @@ SPEC: Spec = {
     "inventory_id": {"type": "str"},
     "max_removals": {"type": "int", "default": 10},
     "prune": {"type": "bool", "default": False},
+    "prune_groups": {"type": "list", "elements": "str"},
     "fail": {"type": "bool", "default": True},
     "verify_proxy": {"type": "str"},
     "verify_url": {"type": "str"},
@@ -100,6 +103,7 @@ class StepOptions:
     """
 
     host: HostOptions
+    prune_groups: tuple[str, ...] | None
     ips: tuple[str, ...]
     detection: DetectionRequest | None
     verification: DetectionRequest | None
@@ -125,7 +129,8 @@ class StepOptions:
             )
         check_range("verify_wait", params["verify_wait"], 0, 600)
         verification = _parse_verification(params) if params["verify_proxy"] else None
-        return cls(host, ips, detection, verification, params["verify_wait"])
+        groups = None if params["prune_groups"] is None else tuple(params["prune_groups"])
+        return cls(host, groups, ips, detection, verification, params["verify_wait"])
 
 
 def _parse_verification(params: Mapping[str, Any]) -> DetectionRequest:
@@ -246,7 +251,8 @@ class ActionModule(QgAction):
         if options.host.prune:
             check_inventory(context.CLIARGS.get("subset") or variables.get("ansible_limit"), variables)
             began = queue.store.now() - run_age()
-            gone = gone_hosts(queue, options.host, run, began, lambda: inventory_hosts(variables))
+            find_hosts = partial(inventory_hosts, variables, options.prune_groups)
+            gone = gone_hosts(queue, options.host, run, began, find_hosts)
         if detection:
             queue.cancel(run, host)
             try:
@@ -319,13 +325,16 @@ class ActionModule(QgAction):
         """Return the summary of the hosts of the play. It must not fail: that would hide what failed before."""
         results: dict[str, dict[str, Any] | None] = {}
         warnings = []
+        unpruned = Unpruned()
         try:
             results = RunResults(self._state(variables), run_id()).of_play(_play_id(self._task))
+            unpruned = find_unpruned(self._state(variables), run_id())
         except QgError as error:
             warnings.append(error.message)
         except AnsibleError:
             warnings.append("The summary is incomplete, because state_dir or state_url cannot be evaluated.")
-        return summary_of_play(variables, results, warnings)
+        prefix = self._options.get("vars_prefix") or ""
+        return summary_of_play(variables, results, unpruned, warnings, prefix=prefix)
 
     def _record(self, variables: dict[str, Any], own: dict[str, Any]) -> None:
         """Keep the result of the host for the summary. A state directory that cannot be used is reported elsewhere."""

@@ -87,6 +87,10 @@ options:
       - Whether to remove the addresses of registered hosts that the inventory no longer has. A host of the play, an
         address that another registered host needs, and a host that was registered with a new address after the run
         had begun, are never affected.
+      - A host that has not reported may have one of these addresses, because hosts are renamed and addresses are
+        reused. Nothing is therefore removed until all hosts of the inventory have reported in the run, with C(serial)
+        in its last batch; this includes the former addresses of hosts that have new ones. A host reports with
+        O(step=detect), or without being reached if it has O(ips). What is left is in RV(unpruned_hosts).
       - If there are more such addresses than O(max_removals), the task fails before any call.
       - It is refused in a run with C(--limit), and in one whose inventory may be incomplete. Ansible must end the run
         if it cannot read a source of the inventory. Set C(any_unparsed_is_failed=true) in the section C([inventory]) of
@@ -94,6 +98,13 @@ options:
       - It applies to the keys of the hosts of the play.
     type: bool
     default: false
+  prune_groups:
+    description:
+      - The groups of the inventory whose hosts must report before O(prune) removes anything. Name all groups that use
+        the whitelist of the key, if other hosts of the inventory do not.
+      - The default is all hosts of the inventory and of the play.
+    type: list
+    elements: str
   fail:
     description:
       - Whether a host fails if its addresses were not detected, if the vendor refused one of them, or if
@@ -281,6 +292,20 @@ pruned_hosts:
   type: dict
   sample:
     web9: [203.0.113.9]
+unpruned_hosts:
+  description:
+    - The addresses that O(prune) has left for now, by host, because RV(unreported_hosts) may have them.
+    - They belong to hosts that the inventory no longer has, or are former addresses of other hosts.
+  returned: with O(step=summarize)
+  type: dict
+  sample:
+    web9: [203.0.113.9]
+unreported_hosts:
+  description: The hosts that have not reported in the run. Empty if RV(unpruned_hosts) is.
+  returned: with O(step=summarize)
+  type: list
+  elements: str
+  sample: [web3]
 unregistered_hosts:
   description: The reasons of each host that is not as desired.
   returned: with O(step=summarize)

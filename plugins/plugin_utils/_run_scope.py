@@ -12,15 +12,16 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible import constants
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.digests import short_digest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import format_sample, quote_word
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import process_start
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts
 
 #: Limits that leave no host out.
 _NO_LIMIT = ("", "all", "*")
@@ -123,8 +124,25 @@ def check_inventory(limit: str | None, variables: Mapping[str, Any]) -> None:
         )
 
 
-def inventory_hosts(variables: Mapping[str, Any]) -> frozenset[str]:
-    """Return all hosts of the inventory, and of the play."""
-    hosts = {str(host) for host in (variables.get("groups") or {}).get("all") or ()}
+def inventory_hosts(variables: Mapping[str, Any], prune_groups: Sequence[str] | None = None) -> InventoryHosts:
+    """Return all hosts of the inventory and of the play, and those that must report before anything is removed.
+
+    The latter are all of them, or those of some groups; raises OptionError for a group without hosts.
+    """
+    groups = {str(name): {str(host) for host in hosts} for name, hosts in (variables.get("groups") or {}).items()}
+    hosts = groups.get("all", set()).union(map(str, variables.get("ansible_play_hosts_all") or ()))
+    expected = hosts
+    if prune_groups is not None:
+        if empty := [name for name in prune_groups if not groups.get(name)]:
+            raise OptionError(
+                f"prune_groups contains {quote_word(empty[0])}, which is no group of the inventory or has no hosts: "
+                "name the groups whose hosts use the whitelist."
+            )
+        if not prune_groups:
+            raise OptionError(
+                "prune_groups is empty: name the groups whose hosts use the whitelist, or leave it out to compare all "
+                "hosts of the inventory."
+            )
+        expected = set().union(*(groups[name] for name in prune_groups))
     # An implicit localhost is in no inventory, but it can be registered.
-    return frozenset({*hosts, *map(str, variables.get("ansible_play_hosts_all") or ()), *_IMPLICIT})
+    return InventoryHosts(hosts=frozenset({*hosts, *_IMPLICIT}), expected=frozenset(expected))

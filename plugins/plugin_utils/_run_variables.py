@@ -12,7 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import summary_of_run
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import (
+    Unpruned,
+    summary_of_run,
+    unpruned_warning,
+)
 
 
 def register_as(task: Any, name: str) -> None:
@@ -29,12 +33,19 @@ def register_as(task: Any, name: str) -> None:
 
 
 def summary_of_play(
-    variables: Mapping[str, Any], results: Mapping[str, dict[str, Any] | None], warnings: list[str]
+    variables: Mapping[str, Any],
+    results: Mapping[str, dict[str, Any] | None],
+    unpruned: Unpruned,
+    warnings: list[str],
+    *,
+    prefix: str,
 ) -> dict[str, Any]:
-    """Return the summary of all hosts of the play, as the result of a task."""
+    """Return the summary of all hosts of the play, as the result of a task; ``prefix`` is that of its variables."""
     hosts = [str(host) for host in variables.get("ansible_play_hosts_all") or ()]
-    summary = summary_of_run(hosts, set(variables.get("ansible_play_hosts") or ()), results)
+    summary = summary_of_run(hosts, set(variables.get("ansible_play_hosts") or ()), results, unpruned)
     if summary["unreached_hosts"]:
         names = ", ".join(summary["unreached_hosts"])
         warnings = [*warnings, f"Not completed, because they failed, were unreachable or ended before: {names}."]
+    if text := unpruned_warning(summary, prefix):
+        warnings = [*warnings, text]
     return {"changed": False, **summary, **({"warnings": warnings} if warnings else {})}

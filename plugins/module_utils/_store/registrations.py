@@ -107,6 +107,17 @@ class RegistrationStore:
             hosts.setdefault(host, set()).add(ip)
         return hosts
 
+    def load_former(self) -> dict[str, set[str]]:
+        """Return the addresses that hosts of the inventory no longer need, and that may be on the whitelist."""
+        query = (
+            "SELECT host, ip FROM registrations WHERE key = ? AND inventory = ? "
+            "AND former = 1 AND missing_since IS NULL"
+        )
+        hosts: dict[str, set[str]] = {}
+        for host, ip in self._store.rows(query, self._key, self._inventory):
+            hosts.setdefault(host, set()).add(ip)
+        return hosts
+
     def registered_after(self, moment: float) -> set[str]:
         """Return the hosts of the inventory that got an address after this moment of state time."""
         query = "SELECT DISTINCT host FROM registrations WHERE key = ? AND inventory = ? AND registered_at > ?"

@@ -11,7 +11,7 @@ are of no use to the task of another host, because reading those of all hosts is
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,15 @@ RESULTS_TTL = 86400
 
 #: A row per host of a run. A result is ``final`` if no later task replaces it. ``task`` is the task with which the host
 #: began, at ``begun_at``; NULL if hosts begin the next task before all of them have completed that one.
-#: inventory_checks: the inventories that have all registered hosts, as a run found.
+#: inventory_checks: for each inventory that a run with ``prune`` compares with the registrations, the hosts that must
+#: report in this run before anything is removed (JSON, a list), and those that are gone (JSON, their addresses by
+#: host).
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run_results (
   run TEXT, host TEXT, play TEXT, task TEXT, begun_at REAL, final INTEGER, result TEXT, PRIMARY KEY (run, host));
 CREATE TABLE IF NOT EXISTS inventory_checks (
-  run TEXT, key TEXT, inventory TEXT, checked_at REAL, PRIMARY KEY (run, key, inventory));
+  run TEXT, key TEXT, inventory TEXT, expected TEXT, gone TEXT, checked_at REAL,
+  PRIMARY KEY (run, key, inventory));
 """
 
 
@@ -84,25 +87,57 @@ class RunResults:
 
 
 @dataclass(frozen=True)
+class InventoryCheck:
+    """An inventory that a run with ``prune`` has compared with the registrations of a key.
+
+    The ``expected`` hosts must report in this run before anything is removed. ``gone`` are the registered hosts that
+    the inventory lacks, with their addresses.
+    """
+
+    key: str
+    inventory: str
+    expected: frozenset[str]
+    gone: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
 class InventoryChecks:
-    """Whether a run has found all registered hosts of a key in an inventory."""
+    """What the hosts of a run have found in one inventory, for one key."""
 
     store: Store
     run: str
     key: str
     inventory: str
 
-    def is_complete(self) -> bool:
+    def has_all(self) -> bool:
         """Whether a host of the run has found that no registered host is gone."""
-        query = "SELECT 1 FROM inventory_checks WHERE run = ? AND key = ? AND inventory = ?"
+        query = "SELECT 1 FROM inventory_checks WHERE run = ? AND key = ? AND inventory = ? AND gone = '{}'"
         return bool(self.store.rows(query, self.run, self.key, self.inventory))
 
-    def record_complete(self) -> None:
-        """Record that no registered host is gone."""
+    def load(self) -> InventoryCheck | None:
+        """Return what was found; None if no host of the run compares the inventory."""
+        checks = checks_of_run(self.store, self.run)
+        return next((own for own in checks if (own.key, own.inventory) == (self.key, self.inventory)), None)
+
+    def record(self, expected: Collection[str], gone: Mapping[str, Sequence[str]]) -> None:
+        """Record what a host has found. Hosts that were expected before, still are."""
+        known = self.load()
+        everyone = known.expected.union(expected) if known else frozenset(expected)
+        if known and known.expected == everyone and known.gone == gone:
+            return
         self.store.execute(
-            upsert("inventory_checks", ("run", "key", "inventory"), ("checked_at",)),
-            *(self.run, self.key, self.inventory, self.store.now()),
+            upsert("inventory_checks", ("run", "key", "inventory"), ("expected", "gone", "checked_at")),
+            *(self.run, self.key, self.inventory, json.dumps(sorted(everyone)), json.dumps(gone), self.store.now()),
         )
+
+
+def checks_of_run(store: Store, run: str) -> list[InventoryCheck]:
+    """Return what a run has found in each inventory that it compares."""
+    rows = store.rows("SELECT key, inventory, expected, gone FROM inventory_checks WHERE run = ?", run)
+    return [
+        InventoryCheck(key, inventory, frozenset(store.decoded(expected)), store.decoded(gone))
+        for key, inventory, expected, gone in rows
+    ]
 
 
 def purge_results(store: Store) -> None:

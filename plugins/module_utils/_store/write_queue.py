@@ -122,7 +122,7 @@ class _RequestTable:
     def __init__(self, store: Store, key: str, access: str) -> None:
         self.store = store
         self.key = key
-        self._access = access
+        self.access = access
 
     def enqueue(self, request: WriteRequest, *, waits: bool = False, result: Result | None = None) -> None:
         """Add a request, in place of any former one; with its result if nothing has to be done for it.
@@ -130,7 +130,7 @@ class _RequestTable:
         ``waits`` says that a process waits for the result.
         """
         text = None if result is None else json.dumps(result)
-        identity = (request.id, request.run, request.host, request.inventory, self.key, self._access)
+        identity = (request.id, request.run, request.host, request.inventory, self.key, self.access)
         content = (json.dumps(request.payload), request.max_wait, request.timeout, json.dumps(request.seen))
         with self.store.transaction() as database:
             now = self.store.now()
@@ -184,13 +184,13 @@ class _RequestTable:
             "WHERE key = ? AND access = ? AND result IS NULL AND renewed_at IS NOT NULL AND id != ?"
         )
         if not (of_others and request.run):
-            return dict(self.store.rows(query, self.key, self._access, request.id))
+            return dict(self.store.rows(query, self.key, self.access, request.id))
         query += " AND NOT (run = ? AND inventory = ?)"
-        return dict(self.store.rows(query, self.key, self._access, request.id, request.run, request.inventory))
+        return dict(self.store.rows(query, self.key, self.access, request.id, request.run, request.inventory))
 
     def _undecided(self) -> list[tuple[WriteRequest, float | None]]:
         """Return the requests without a result, each with the time of its renewal if a process waits for it."""
-        return self._rows("key = ? AND access = ? AND result IS NULL", self.key, self._access)
+        return self._rows("key = ? AND access = ? AND result IS NULL", self.key, self.access)
 
     def _rows(self, condition: str, *values: str) -> list[tuple[WriteRequest, float | None]]:
         rows = self.store.rows(f"SELECT {_COLUMNS} FROM write_requests WHERE {condition} ORDER BY enqueued_at", *values)

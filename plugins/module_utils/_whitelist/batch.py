@@ -27,6 +27,7 @@ from .applier import reconcile
 from .host_plan import desired_for_hosts, host_registration, host_result
 from .merge import compatible_with_first, merge_desired, split_result
 from .plan import DesiredWhitelist, WhitelistResult
+from .pruning import Removals
 from .results import NO_USAGE, summary_of, task_result
 
 if TYPE_CHECKING:
@@ -57,14 +58,15 @@ def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQu
 class _Group:
     """Requests that are decided together, one task or the hosts of a run, and their desired whitelist.
 
-    ``hosts`` are the desired states of the hosts, and ``registered`` their addresses in the state directory. Those of
-    hosts that are gone from the inventory have no request, and no addresses.
+    ``hosts`` are the desired states of the hosts, and ``registered`` their addresses in the state directory. Some have
+    no request: those ``gone`` from the inventory, and those whose former addresses are only removed now.
     """
 
     requests: list[WriteRequest]
     desired: DesiredWhitelist
     hosts: Mapping[str, DesiredWhitelist]
     registered: Mapping[str, set[str]]
+    gone: Collection[str] = ()
 
     @property
     def inventory(self) -> str:
@@ -78,8 +80,7 @@ class _Group:
 
     def results_of_gone(self, part: WhitelistResult) -> dict[str, Result]:
         """Return the results of the hosts that are gone."""
-        gone = self.hosts.keys() - {request.host for request in self.requests}
-        return {host: host_result((), self.registered[host], part) for host in sorted(gone)}
+        return {host: host_result((), self.registered[host], part) for host in sorted(self.gone)}
 
     def conflicts_with(self, other: _Group) -> bool:
         """Whether what is registered for the hosts of one depends on the result of the other."""
@@ -211,16 +212,12 @@ class WriteBatch:
         inventory, states = requests[0].inventory, [DesiredWhitelist.from_payload(own.payload) for own in requests]
         if not inventory:
             return _Group(requests, states[0], {}, {})
-        registrations = self._registrations(inventory)
-        gone = {host: ips for own in states for host, ips in own.gone.items()}
-        current = registrations.load(gone)[0] if gone else {}
-        # A host that has another address since then was registered anew, and is in a newer inventory.
-        gone = {host: ips for host, ips in gone.items() if current[host].issubset(ips)}
-        hosts = {host: DesiredWhitelist(states[0].state, ()) for host in gone}
-        hosts |= {request.host: own for request, own in zip(requests, states, strict=True)}
+        registrations, removals = self._registrations(inventory), Removals.of_batch(self._queue, requests)
+        hosts = {**removals.hosts, **{request.host: own for request, own in zip(requests, states, strict=True)}}
         registered, used_by_others = registrations.load(hosts)
-        desired = desired_for_hosts(hosts, registered, used_by_others, registrations.load_found(), requested)
-        return _Group(requests, desired, hosts, registered)
+        kept = removals.kept(requested, registered)
+        desired = desired_for_hosts(hosts, registered, used_by_others, registrations.load_found(), kept)
+        return _Group(requests, desired, hosts, registered, removals.gone)
 
     def _registrations(self, inventory: str) -> RegistrationStore:
         return RegistrationStore(self._queue.store, self._queue.key, inventory)

@@ -9,14 +9,12 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import OptionError, QgError
-from .._core.text import format_sample
 from .._store.registrations import RegistrationStore
-from .._store.run_results import InventoryChecks
 from .._store.write_queue import Result, WriteQueue, WriteRequest, has_pending_changes, is_in_sync
 from .._task.operation import Mode
 from .._task.options import ProxyApiOptions
@@ -49,38 +47,6 @@ class HostOptions:
             raise OptionError(f"max_removals={params['max_removals']} is out of range: give 0 or more.")
         names = ("state", "inventory_id", "max_removals", "prune", "fail")
         return cls(api, **{name: params[name] for name in names}, always_apply=bool(params["verify_proxy"]))
-
-
-def gone_hosts(
-    queue: WriteQueue, options: HostOptions, run: str, began: float, inventory: Callable[[], Collection[str]]
-) -> dict[str, list[str]]:
-    """Return the registered hosts that the inventory no longer has, with their addresses.
-
-    Hosts that were registered after the run ``began`` (Unix time) may be newer than its inventory, and are none of
-    them. All hosts are compared once in a run if none is gone: for each host of a large fleet, it would take longer
-    than the rest of its task. Raises OptionError if more than max_removals addresses are registered only for them.
-    """
-    checks = InventoryChecks(queue.store, run, queue.key, options.inventory_id)
-    if checks.is_complete():
-        return {}
-    registrations = RegistrationStore(queue.store, queue.key, options.inventory_id)
-    registered, hosts = registrations.load_inventory(), inventory()
-    gone = {host: ips for host, ips in registered.items() if host not in hosts}
-    if gone:
-        newer = registrations.registered_after(began)
-        gone = {host: ips for host, ips in gone.items() if host not in newer}
-    if not gone:
-        checks.record_complete()
-        return {}
-    own, used_by_others = registrations.load(gone)
-    obsolete = {ip for ips in gone.values() for ip in ips} - used_by_others
-    if len(obsolete) > options.max_removals:
-        raise OptionError(
-            f"prune would remove {len(obsolete)} addresses of {len(gone)} hosts that the inventory no longer has, more "
-            f"than max_removals={options.max_removals}: {format_sample(sorted(gone))}. Check that the inventory is "
-            "complete, then raise max_removals."
-        )
-    return {host: sorted(own[host]) for host in sorted(gone)}
 
 
 def host_request(
@@ -126,7 +92,8 @@ def submit_host(
     known = desired.state == "present" and registrations.is_registered(
         request.host, desired.ips, given=not desired.detected
     )
-    if not (task and known and not options.always_apply and not desired.gone):
+    removes = desired.gone or (options.prune and registrations.load_former())
+    if not (task and known and not options.always_apply and not removes):
         queue.enqueue(request)
         return []
 

@@ -10,9 +10,11 @@ This file is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.addresses import numeric_order
+from .._core.text import format_sample
 from .results import NO_USAGE
 
 #: The lists that the result of every host has, whatever became of it.
@@ -32,8 +34,24 @@ def recorded_part(result: Mapping[str, Any]) -> dict[str, Any]:
     return {name: result[name] for name in (*LISTS, "unreachable", "summary") if name in result}
 
 
+@dataclass(frozen=True)
+class Unpruned:
+    """What a run with ``prune`` has left: ``addresses`` by host, because the ``unreported`` hosts may have them."""
+
+    addresses: Mapping[str, Collection[str]] = field(default_factory=dict)
+    unreported: Collection[str] = ()
+
+    def without(self, ips: Collection[str]) -> dict[str, list[str]]:
+        """Return the addresses that are not among these, by host."""
+        left = {host: numeric_order(set(own).difference(ips)) for host, own in sorted(self.addresses.items())}
+        return {host: own for host, own in left.items() if own}
+
+
 def summary_of_run(
-    hosts: Sequence[str], alive: Collection[str], results: Mapping[str, Mapping[str, Any] | None]
+    hosts: Sequence[str],
+    alive: Collection[str],
+    results: Mapping[str, Mapping[str, Any] | None],
+    unpruned: Unpruned,
 ) -> dict[str, Any]:
     """Return the summary of the hosts of a play, from the results of those that have one.
 
@@ -48,6 +66,8 @@ def summary_of_run(
     }
     reports = [own["summary"] for own in final.values() if own.get("summary")]
     refused = {entry["ip"]: entry for report in reports for entry in report.get("refused", ())}
+    removed = {ip for report in reports for ip in report.get("removed", ())}
+    left = unpruned.without(removed)
     usage = [report["api"] for report in reports if "api" in report]
     return {
         "hosts": len(hosts),
@@ -61,8 +81,32 @@ def summary_of_run(
         "unreached_hosts": sorted([*unreachable, *(host for host in undecided if host not in alive)]),
         "pending_hosts": sorted(host for host in undecided if host in alive),
         "pruned_hosts": {host: ips for report in reports for host, ips in report.get("pruned_hosts", {}).items()},
+        "unpruned_hosts": left,
+        "unreported_hosts": sorted(unpruned.unreported) if left else [],
         "added": numeric_order({ip for report in reports for ip in report.get("added", ())}),
-        "removed": numeric_order({ip for report in reports for ip in report.get("removed", ())}),
+        "removed": numeric_order(removed),
         "refused": [refused[ip] for ip in numeric_order(refused)],
         "api": {name: round(sum(own[name] for own in usage), 1) for name in NO_USAGE},
     }
+
+
+def unpruned_warning(summary: Mapping[str, Any], prefix: str) -> str | None:
+    """Return what a run with ``prune`` has left, why, and how to remove it; None if nothing is left.
+
+    ``prefix`` is that of the variables in which the options are set.
+    """
+    left = [f"{host} ({', '.join(ips)})" for host, ips in summary["unpruned_hosts"].items()]
+    if not left:
+        return None
+    missing = summary["unreported_hosts"]
+    if not set(missing).isdisjoint(summary["pending_hosts"]):
+        return (
+            f"{prefix}prune removes no address until all hosts have reported. It has left those of "
+            f"{format_sample(left)}."
+        )
+    return (
+        f"{prefix}prune has left the former addresses of {format_sample(left)}, because {format_sample(missing)} "
+        f"{'has' if len(missing) == 1 else 'have'} not reported in this run and may use them. Run the role for all "
+        f"hosts of the inventory, give the addresses of those that cannot be reached in {prefix}ips, or name the "
+        f"groups that use the whitelist in {prefix}prune_groups."
+    )

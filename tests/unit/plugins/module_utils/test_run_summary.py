@@ -9,8 +9,10 @@ from typing import Any
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summary import (
     LISTS,
+    Unpruned,
     complete_result,
     summary_of_run,
+    unpruned_warning,
 )
 
 
@@ -43,7 +45,7 @@ def test_every_host_is_counted_once() -> None:
         own["summary"] = report(added=own["added"], removed=own["removed"], refused=[refused], **more)
     hosts = ["new", "moved", "refused", "warned", "gone", "begun", "died", "late", "lost"]
     alive = {"new", "moved", "warned", "begun", "late"}
-    assert summary_of_run(hosts, alive, results) == {
+    assert summary_of_run(hosts, alive, results, Unpruned()) == {
         "hosts": 9,
         "in_sync": 2,
         "changed_hosts": {
@@ -54,6 +56,8 @@ def test_every_host_is_counted_once() -> None:
         "unreached_hosts": ["died", "gone", "lost"],
         "pending_hosts": ["begun", "late"],
         "pruned_hosts": {"old": ["192.0.2.1"]},
+        "unpruned_hosts": {},
+        "unreported_hosts": [],
         "added": ["192.0.2.9", "192.0.2.10"],
         "removed": ["192.0.2.1"],
         "refused": [refused],
@@ -70,3 +74,21 @@ def test_a_result_is_complete_whatever_became_of_the_host() -> None:
         "reasons": ["wrong key"],
     }
     assert complete_result({"failed": False})["reasons"] == []
+
+
+def test_what_prune_has_left_is_named_until_another_batch_removes_it() -> None:
+    left = Unpruned({"old": {"192.0.2.10", "192.0.2.9"}, "moved": {"192.0.2.1"}}, {"late", "down"})
+    first = {**complete_result({"registered": ["192.0.2.5"]}), "summary": report()}
+    summary = summary_of_run(["first", "late", "down"], {"first", "late"}, {"first": first}, left)
+    assert summary["unpruned_hosts"] == {"moved": ["192.0.2.1"], "old": ["192.0.2.9", "192.0.2.10"]}
+    assert summary["unreported_hosts"] == ["down", "late"]
+    pending = unpruned_warning(summary, "egress_whitelist_")
+    assert pending
+    assert pending.startswith("egress_whitelist_prune removes no address until all hosts have reported. ")
+    final = unpruned_warning({**summary, "pending_hosts": []}, "")
+    assert final
+    assert final.startswith("prune has left the former addresses of moved (192.0.2.1), old (192.0.2.9, 192.0.2.10), ")
+    last = {**first, "summary": report(removed=["192.0.2.1", "192.0.2.9", "192.0.2.10"])}
+    summary = summary_of_run(["first", "last"], {"first", "last"}, {"first": first, "last": last}, left)
+    assert (summary["unpruned_hosts"], summary["unreported_hosts"]) == ({}, [])
+    assert unpruned_warning(summary, "") is None

@@ -29,11 +29,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     HostOptions,
     apply_and_report,
     find_request,
-    gone_hosts,
     host_request,
     submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
 from stores import is_database, open_store, state_options
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -102,6 +102,7 @@ class Node:
         state: str = "present",
         *,
         inventory: Collection[str] | None = None,
+        expected: Collection[str] | None = None,
         began: float | None = None,
         between: Callable[[], object] = lambda: None,
         absent: Collection[str] = (),
@@ -110,8 +111,9 @@ class Node:
     ) -> dict[str, dict[str, Any]]:
         """The role for these hosts; each has one address. With an inventory, all others are pruned.
 
-        The run ``began`` now if nothing else is given. Something may happen ``between`` its two steps. Those ``absent``
-        are deregistered. Those ``ended`` do not get to the second step.
+        They are pruned once the ``expected`` hosts, or else those of the run, have reported. The run ``began`` now if
+        nothing else is given. Something may happen ``between`` its two steps. Those ``absent`` are deregistered. Those
+        ``ended`` do not get to the second step.
         """
         self.runs += 1
         run, results = f"{self.runs} 1 elsewhere", {}
@@ -120,9 +122,9 @@ class Node:
         self.compared = 0
         began = self.wire.core.clock.now() if began is None else began
 
-        def compare() -> Collection[str]:
+        def compare() -> InventoryHosts:
             self.compared += 1
-            return inventory or ()
+            return InventoryHosts(inventory or (), expected=hosts if expected is None else expected)
 
         for host, ip in hosts.items():
             options = of_hosts[host]
@@ -448,6 +450,19 @@ def test_hosts_that_left_the_inventory_are_pruned_with_one_query_one_removal_and
     assert not any(result["changed"] for result in again.values())
     assert node.compared == 1, "each host has compared all hosts"
     assert calls(node.wire.core, ADD, DEL)[-1] == DEL
+
+
+def test_nothing_is_removed_with_prune_before_all_expected_hosts_have_reported(node: Node) -> None:
+    node.role(old=A, moved=B)
+    everyone = ["new", "moved"]
+    before = len(calls(node.wire.core))
+    results = node.role(inventory=everyone, expected=everyone, moved=C)
+    assert calls(node.wire.core)[before:] == [QUERY, ADD, QUERY]
+    assert (node.on_list(), results["moved"]["removed"], results["moved"]["reasons"]) == ([A, B, C], [], [])
+    # The former host has a new name, and no host has the former address of the other one.
+    results = node.role(inventory=everyone, expected=everyone, moved=C, new=A)
+    assert (node.on_list(), results["moved"]["removed"]) == ([A, C], [B])
+    assert remembered(node) == [("moved", C), ("new", A)]
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])

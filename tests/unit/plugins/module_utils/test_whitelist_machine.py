@@ -34,11 +34,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     HostOptions,
     apply_and_report,
     find_request,
-    gone_hosts,
     host_request,
     submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from stores import control_node, open_store, state_options
 
@@ -361,7 +361,7 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
             results, began = {}, self.core.clock.now()
             for host, ips in hosts.items():
                 queue = self.queue(node, options, check)
-                gone = gone_hosts(queue, options, run, began, lambda: hosts) if prune else {}
+                gone = gone_hosts(queue, options, run, began, lambda: InventoryHosts(hosts, hosts)) if prune else {}
                 request = host_request(options, run, host, ips, detected=detected, gone=gone)
                 submit_host(queue, request, options, mode, run)
             for host in hosts:

@@ -75,7 +75,23 @@ def test_an_inventory_that_may_be_incomplete_is_refused(monkeypatch: pytest.Monk
         check_inventory(None, {**inventory, "ansible_inventory_sources": ["/etc/hosts.yml", "w1,"]})
     # A host that Ansible adds by itself is never gone.
     check_inventory("", inventory)
-    assert inventory_hosts(inventory) == {"w1", "w2", "localhost", "127.0.0.1", "::1"}
+    assert inventory_hosts(inventory).hosts == {"w1", "w2", "localhost", "127.0.0.1", "::1"}
+
+
+def test_all_hosts_must_report_before_prune_unless_groups_are_named() -> None:
+    groups = {"all": ["w1", "w2", "db"], "workers": ["w1", "w2"], "idle": []}
+    inventory = {"groups": groups, "ansible_play_hosts_all": ["w1", "localhost"]}
+    assert inventory_hosts(inventory).expected == {"w1", "w2", "db", "localhost"}
+    found = inventory_hosts(inventory, ["workers"])
+    assert (found.expected, found.hosts >= {"db"}) == ({"w1", "w2"}, True)
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"), [(["workers", "wrokers"], "'wrokers', which is no group"), ([], "is empty")]
+)
+def test_prune_groups_without_hosts_are_refused(groups: list[str], words: str) -> None:
+    with pytest.raises(OptionError, match=rf"^prune_groups .*{words}.*: name the groups whose hosts use the whitelist"):
+        inventory_hosts({"groups": {"workers": ["w1"]}}, groups)
 
 
 def test_the_localhost_of_each_control_node_that_shares_the_records_is_another_host(

@@ -1,0 +1,135 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run with ``prune`` may remove, and what it must leave.
+
+This file is private to the collection. A registration says where an address belonged when its host last reported. Hosts
+are renamed, and addresses are reused: each host of the inventory that has not reported in this run may have the address
+of a host that is gone, or the former address of another one. A run with ``prune`` therefore removes both only once all
+hosts have reported, in a serial play with its last batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .._core.errors import OptionError
+from .._core.text import counted, format_sample
+from .._store.interface import Store
+from .._store.registrations import RegistrationStore
+from .._store.run_reports import RunReports
+from .._store.run_results import InventoryCheck, InventoryChecks, checks_of_run
+from .._store.write_queue import WriteQueue, WriteRequest
+from .plan import DesiredWhitelist
+from .run_summary import Unpruned
+
+if TYPE_CHECKING:
+    from .host_operations import HostOptions
+
+
+@dataclass(frozen=True)
+class InventoryHosts:
+    """All ``hosts`` of an inventory, and those ``expected`` to report before anything is removed."""
+
+    hosts: Collection[str]
+    expected: Collection[str]
+
+
+def gone_hosts(
+    queue: WriteQueue, options: HostOptions, run: str, began: float, inventory: Callable[[], InventoryHosts]
+) -> dict[str, list[str]]:
+    """Return the registered hosts that the inventory no longer has, with their addresses, and record them for the run.
+
+    Hosts that were registered after the run ``began`` (Unix time) may be newer than its inventory, and are none of
+    them. All hosts are compared once in a run if none is gone: for each host of a large fleet, it would take longer
+    than the rest of its task. Raises OptionError if more than max_removals addresses are registered only for them.
+    """
+    checks = InventoryChecks(queue.store, run, queue.key, options.inventory_id)
+    if checks.has_all():
+        return {}
+    registrations = RegistrationStore(queue.store, queue.key, options.inventory_id)
+    registered, present = registrations.load_inventory(), inventory()
+    gone = {host: sorted(ips) for host, ips in sorted(registered.items()) if host not in present.hosts}
+    if gone:
+        newer = registrations.registered_after(began)
+        gone = {host: ips for host, ips in gone.items() if host not in newer}
+    checks.record(present.expected, gone)
+    if not gone:
+        return {}
+    own, used_by_others = registrations.load(gone)
+    obsolete = {ip for ips in gone.values() for ip in ips} - used_by_others
+    if len(obsolete) > options.max_removals:
+        raise OptionError(
+            f"prune would remove {counted(len(obsolete), 'address')} of {counted(len(gone), 'host')} that the "
+            f"inventory no longer has, more than max_removals={options.max_removals}: {format_sample(sorted(gone))}. "
+            "Check that the inventory is complete, then raise max_removals."
+        )
+    return {host: sorted(own[host]) for host in sorted(gone)}
+
+
+@dataclass(frozen=True)
+class Removals:
+    """What a batch may remove beside the addresses that its own hosts give up.
+
+    ``hosts`` are the desired states of hosts that have no request in the batch: those ``gone`` from the inventory, and
+    those whose former addresses an earlier batch has held. Addresses that are ``in_use`` stay. With ``hold``, so do the
+    former addresses of all hosts.
+    """
+
+    hosts: Mapping[str, DesiredWhitelist] = field(default_factory=dict)
+    gone: Collection[str] = ()
+    in_use: Collection[str] = ()
+    hold: bool = False
+
+    @classmethod
+    def of_batch(cls, queue: WriteQueue, requests: Iterable[WriteRequest]) -> Removals:
+        """Return the removals for the requests of hosts of one run, inventory and state."""
+        own = {request.host: request for request in requests}
+        first = next(iter(own.values()))
+        state, reports = first.payload["state"], RunReports(queue.store, first.run)
+        check = InventoryChecks(queue.store, first.run, queue.key, first.inventory).load()
+        if check is None:
+            return cls()
+        if _unreported(reports, check):
+            return cls(hold=state == "present")
+        registrations = RegistrationStore(queue.store, queue.key, first.inventory)
+        recorded = {host: ips for request in own.values() for host, ips in request.payload["gone"].items()}
+        current = registrations.load(recorded)[0] if recorded else {}
+        # A host that has another address since then was registered anew, and is in a newer inventory.
+        gone = {host for host, ips in recorded.items() if current[host].issubset(ips)}
+        hosts = {host: DesiredWhitelist(state, ()) for host in gone}
+        if state == "present" and (held := registrations.load_former().keys() - own.keys()):
+            payloads = reports.completed(queue, first.inventory)
+            states = {host: DesiredWhitelist.from_payload(payloads[host]) for host in held & payloads.keys()}
+            hosts |= {host: wanted for host, wanted in states.items() if wanted.state == state}
+        # The batch of a host that reports one of these may have failed.
+        return cls(hosts, gone, reports.addresses(queue.key))
+
+    def kept(self, requested: Collection[str], registered: Mapping[str, Collection[str]]) -> set[str]:
+        """Return the addresses that must stay, beside those that are ``requested``."""
+        return {*requested, *self.in_use}.union(*(registered.values() if self.hold else ()))
+
+
+def find_unpruned(store: Store, run: str) -> Unpruned:
+    """Return what a run with ``prune`` has left so far, because some hosts have not reported."""
+    reports = RunReports(store, run)
+    left: dict[str, set[str]] = {}
+    missing: frozenset[str] = frozenset()
+    for check in checks_of_run(store, run):
+        if not (unreported := _unreported(reports, check)):
+            continue
+        registrations = RegistrationStore(store, check.key, check.inventory)
+        obsolete, in_use = registrations.load_former(), reports.addresses(check.key)
+        obsolete |= registrations.load(check.gone)[0] if check.gone else {}
+        for host, ips in obsolete.items():
+            if ips - in_use:
+                left.setdefault(host, set()).update(ips - in_use)
+                missing |= unreported
+    return Unpruned(left, missing)
+
+
+def _unreported(reports: RunReports, check: InventoryCheck) -> frozenset[str]:
+    return check.expected - reports.hosts()

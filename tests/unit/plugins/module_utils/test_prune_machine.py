@@ -1,0 +1,292 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whichever hosts a run with prune sees, it never removes the address of a host that the inventory has.
+
+A Hypothesis state machine renames the hosts of two inventories, lets them take over the addresses of others, and runs
+the role for any part of them: in batches or host by host, with hosts that cannot be reached or fail between the steps,
+and with a vendor that fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
+    HostOptions,
+    apply_and_report,
+    find_request,
+    host_request,
+    submit_host,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import (
+    InventoryHosts,
+    find_unpruned,
+    gone_hosts,
+)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from stores import open_store, state_options
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import state_machines
+from in_process import KEY, InProcess, configure, fault
+from simulator.clock import Clock
+from simulator.core import Core
+
+ADD, DEL = "/whitelist/add", "/whitelist/del"
+ADDRESSES = [f"203.0.113.{n}" for n in range(1, 13)]
+INVENTORIES = ("f", "g")
+#: Enough for every host that may be gone at once.
+MAX_REMOVALS = 50
+RUNS = 300
+
+INVENTORY = st.sampled_from(INVENTORIES)
+#: Which of the hosts of an inventory something happens to, by their number.
+SOME = st.sets(st.integers(0, 5), max_size=6)
+FEW = st.one_of(st.just(set[int]()), st.sets(st.integers(0, 5), max_size=2))
+
+
+class Hosts(RuleBasedStateMachine):
+    """Two inventories with one key, and the vendor."""
+
+    steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+        self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
+        self.wire = InProcess(self.core)
+        #: The present address of each host of an inventory.
+        self.hosts: dict[str, dict[str, str]] = {"f": {}, "g": {}}
+        self.names = self.runs = 0
+        #: The address of each host as it was last reported to be registered.
+        self.registered: dict[str, str] = {}
+        #: The store of all runs: opening one for each step would take longer than all else.
+        self.opened: Store | None = None
+
+    def teardown(self) -> None:
+        if self.opened:
+            self.opened.close()
+        shutil.rmtree(self.directory)
+
+    @initialize(sizes=st.tuples(st.integers(1, 5), st.integers(0, 2)))
+    def hosts_are_registered(self, sizes: tuple[int, int]) -> None:
+        configure(self.core, options={"list_lag": 0})
+        free = iter(ADDRESSES)
+        for inventory, size in zip(INVENTORIES, sizes, strict=True):
+            self.hosts[inventory] = {self.new_name(): next(free) for _n in range(size)}
+            self.run(inventory, [list(self.hosts[inventory])])
+
+    # What happens to the hosts.
+
+    @rule(inventory=INVENTORY, which=SOME)
+    def are_renamed(self, inventory: str, which: set[int]) -> None:
+        hosts = enumerate(self.hosts[inventory].items())
+        self.hosts[inventory] = {self.new_name() if n in which else host: ip for n, (host, ip) in hosts}
+
+    @rule(inventory=INVENTORY, turn=st.integers(1, 4))
+    def swap_their_addresses(self, inventory: str, turn: int) -> None:
+        hosts = self.hosts[inventory]
+        ips = list(hosts.values())
+        turn %= max(1, len(ips))
+        self.hosts[inventory] = dict(zip(hosts, ips[turn:] + ips[:turn], strict=True))
+
+    @rule(inventory=INVENTORY, which=st.integers(0, 5), ip=st.sampled_from(ADDRESSES))
+    def moves(self, inventory: str, which: int, ip: str) -> None:
+        """To a free address, that of a host that is gone, or behind the address of another one."""
+        for host in list(self.hosts[inventory])[which : which + 1]:
+            self.hosts[inventory][host] = ip
+
+    @rule(inventory=INVENTORY, which=FEW)
+    def leave(self, inventory: str, which: set[int]) -> None:
+        hosts = enumerate(self.hosts[inventory].items())
+        self.hosts[inventory] = {host: ip for n, (host, ip) in hosts if n not in which}
+
+    @rule(inventory=INVENTORY, ip=st.sampled_from(ADDRESSES))
+    def joins(self, inventory: str, ip: str) -> None:
+        if len(self.hosts[inventory]) < 6:
+            self.hosts[inventory][self.new_name()] = ip
+
+    @rule(inventory=INVENTORY, which=st.integers(0, 5))
+    def changes_the_inventory(self, inventory: str, which: int) -> None:
+        """It is registered there before a run for the old inventory can know that it is not simply gone."""
+        for host in list(self.hosts[inventory])[which : which + 1]:
+            other = INVENTORIES[1 - INVENTORIES.index(inventory)]
+            self.hosts[other][self.new_name()] = self.hosts[inventory].pop(host)
+            self.run(other, [list(self.hosts[other])])
+
+    # What the vendor and the user do.
+
+    @rule(path=st.sampled_from([ADD, DEL]), kind=st.sampled_from(["reset_before", "reset_after"]))
+    def a_call_will_fail(self, path: str, kind: str) -> None:
+        fault(self.core, {"path": path, "times": 9, "kind": kind})
+
+    @rule(
+        inventory=INVENTORY,
+        order=st.permutations(range(6)),
+        size=st.sampled_from([1, 1, 2, 6]),
+        first=st.booleans(),
+        pattern=st.one_of(st.none(), SOME),
+        unreachable=FEW,
+        ended=FEW,
+        check=st.sampled_from([False, False, False, True]),
+    )
+    def the_role_runs(
+        self,
+        inventory: str,
+        order: list[int],
+        size: int,
+        first: bool,
+        pattern: set[int] | None,
+        unreachable: set[int],
+        ended: set[int],
+        check: bool,
+    ) -> None:
+        hosts = list(self.hosts[inventory])
+        chosen = [hosts[n] for n in order if n < len(hosts) and (pattern is None or n in pattern)]
+        batches = [chosen[n : n + size] for n in range(0, len(chosen), size)]
+        # A play ends with a batch all of whose hosts have failed.
+        batches = batches[:1] if first else batches
+        of_number = {host: n for n, host in enumerate(hosts)}
+        lost = {host for host in chosen if of_number[host] in unreachable}
+        self.run(inventory, batches, lost, {host for host in chosen if of_number[host] in ended}, check=check)
+        self.core.faults.clear()
+
+    @rule()
+    def complete_runs_leave_the_addresses_of_all_hosts(self) -> None:
+        self.core.faults.clear()
+        # A run that was interrupted has left requests that others may wait for.
+        self.wire.advance(200)
+        for inventory in INVENTORIES:
+            self.run(inventory, [list(self.hosts[inventory])])
+        # The role has no hosts to run for in an empty inventory.
+        if all(self.hosts.values()):
+            assert self.on_list() == self.present()
+
+    @invariant()
+    def count_the_step(self) -> None:
+        self.steps += 1
+
+    def run(
+        self,
+        inventory: str,
+        batches: list[list[str]],
+        unreachable: Collection[str] = (),
+        ended: Collection[str] = (),
+        *,
+        check: bool = False,
+    ) -> None:
+        """The role with ``prune``, whose hosts take its steps in batches; those ``ended`` take the first one only."""
+        self.runs += 1
+        run, began = f"{self.runs} 1 elsewhere", self.core.clock.now()
+        hosts, mode = self.hosts[inventory], Mode(check=check)
+        everyone = InventoryHosts(list(hosts), expected=list(hosts))
+        options = HostOptions.parse(self.params(inventory))
+        reported = set[str]()
+        seq = self.core.journal.next_seq()
+        for batch in batches:
+            for host in batch:
+                queue = queue_for(options.api, self.store(), check=check)
+                gone = gone_hosts(queue, options, run, began, lambda: everyone)
+                if host not in unreachable:
+                    request = host_request(options, run, host, (hosts[host],), detected=True, gone=gone)
+                    in_sync = submit_host(queue, request, options, mode, f"{run} {batch}")
+                    reported.add(host)
+                    self.registered |= {host: hosts[host]} if in_sync and not check else {}
+            for host in batch:
+                queue = queue_for(options.api, self.store(), check=check)
+                request_of_host = find_request(queue, options, run, host)
+                if request_of_host and host not in ended:
+                    try:
+                        result = apply_and_report(queue, request_of_host, options, mode)
+                    except QgError:
+                        continue
+                    self.registered |= {host: hosts[host]} if result["registered"] and not check else {}
+        removed = {
+            ip
+            for call in self.core.journal
+            if call.seq >= seq and call.path == DEL
+            for ip in call.params["IP"].split(",")
+        }
+        assert removed.isdisjoint(self.needed(inventory))
+        assert not (check and removed)
+        left = find_unpruned(self.store(), run)
+        if left.addresses:
+            assert set(left.unreported) == set(hosts) - reported
+
+    def params(self, inventory: str) -> dict[str, Any]:
+        return {
+            "key": KEY,
+            "pwd": None,
+            "api_url": "http://vendor.example",
+            "timeout": 10.0,
+            "max_wait": 300.0,
+            "validate_certs": True,
+            "ca_path": None,
+            **state_options(self.directory),
+            "state": "present",
+            "inventory_id": inventory,
+            "verify_proxy": None,
+            "fail": True,
+            "max_removals": MAX_REMOVALS,
+            "prune": True,
+        }
+
+    def new_name(self) -> str:
+        self.names += 1
+        return f"h{self.names}"
+
+    def store(self) -> Store:
+        if self.opened is None:
+            self.opened = open_store(self.directory, now=self.core.clock.now)
+        return self.opened
+
+    def present(self) -> set[str]:
+        """The addresses of all hosts of both inventories."""
+        return {ip for hosts in self.hosts.values() for ip in hosts.values()}
+
+    def needed(self, inventory: str) -> set[str]:
+        """The present addresses of all hosts of an inventory, and of those of the other one that are registered."""
+        other = self.hosts[INVENTORIES[1 - INVENTORIES.index(inventory)]]
+        return {*self.hosts[inventory].values(), *(ip for host, ip in other.items() if self.registered.get(host) == ip)}
+
+    def on_list(self) -> set[str]:
+        return set(self.core.keys[KEY].whitelist)
+
+
+@pytest.mark.newest_core
+@pytest.mark.usefixtures("every_store")
+def test_no_address_of_a_present_host_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    current: list[Hosts] = []
+
+    def client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
+        machine = current[-1]
+        limiter = RateLimiter(state or machine.store(), minute=60.0)
+        budget = WaitBudget(options.transport.max_wait, sleep=machine.wire.advance, announcer=announcer)
+        return ProxyApi(machine.wire, limiter, budget, api_url=options.api_url, key=options.key)
+
+    monkeypatch.setattr(ProxyApiOptions, "client", client)
+
+    class Current(Hosts):
+        def __init__(self) -> None:
+            super().__init__()
+            current[:] = [self]
+
+    state_machines.run_counted(Current, RUNS)
