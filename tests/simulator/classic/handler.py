@@ -38,7 +38,7 @@ class ClassicCall:
             return None
         self._keys.process_due_events()
         try:
-            body = self._run(endpoint, drop)
+            body = self._run(endpoint, drop, executes_all=defect == "unnamed")
         except ApiError as error:
             record.code, record.executed = error.code, error.executed
             response = error_response(error.code, error.message, options.msg, endpoint.rest)
@@ -60,7 +60,7 @@ class ClassicCall:
     def _is_rest(self) -> bool:
         return any(endpoint.rest for endpoint in ENDPOINTS_BY_PATH[self.record.path])
 
-    def _run(self, endpoint: ClassicEndpoint, drop: int) -> ResponseBody:
+    def _run(self, endpoint: ClassicEndpoint, drop: int, *, executes_all: bool) -> ResponseBody:
         key, params = self._key, self.record.params
         if not self.record.key:
             raise ApiError(codes.INVALID_PARAMETER)
@@ -74,7 +74,8 @@ class ClassicCall:
             raise ApiError(codes.NO_PERMISSION)
         if not self._rate_limiter.try_acquire(key.key, endpoint.rate_window, endpoint.limit(key)):
             raise ApiError(codes.TOO_MANY_CALLS)
-        return endpoint.operation(ClassicRequest(self._keys, self._rate_limiter, key, params, drop))
+        dropped, unnamed = (0, drop) if executes_all else (drop, 0)
+        return endpoint.operation(ClassicRequest(self._keys, self._rate_limiter, key, params, dropped, unnamed))
 
 
 class ClassicHandler:

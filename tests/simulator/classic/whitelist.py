@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ..keys.notations import write
 from . import codes
 from .codes import ApiError
 from .request import ClassicRequest, ResponseBody
@@ -27,18 +28,36 @@ def add(request: ClassicRequest) -> ResponseBody:
     key.whitelist.extend(ip for ip in added if ip not in present)
     if options.present_add == "zero":
         added = [ip for ip in added if ip not in present]
-    return {"Code": codes.OK, "Data": added, "Num": len(added)}
+    return _answer(request, added)
 
 
 def delete(request: ClassicRequest) -> ResponseBody:
-    key = request.key
-    requested = request.addresses("IP")
-    if key.options.absent_del == "error" and any(ip not in key.whitelist for ip in requested):
+    key, options = request.key, request.key.options
+    if options.del_takes == "listed":
+        requested = request.string_list("IP")
+        entries = {write(entry, options.whitelist_notation): entry for entry in key.whitelist}
+    else:
+        requested = request.addresses("IP")
+        entries = {entry: entry for entry in key.whitelist}
+    if options.absent_del == "error" and any(text not in entries for text in requested):
         raise ApiError(codes.INVALID_PARAMETER)
-    deleted = request.without_dropped([ip for ip in requested if ip in key.whitelist])
-    key.whitelist[:] = [ip for ip in key.whitelist if ip not in deleted]
-    return {"Code": codes.OK, "Data": deleted, "Num": len(deleted)}
+    deleted = request.without_dropped([text for text in requested if text in entries])
+    gone = {entries[text] for text in deleted}
+    key.whitelist[:] = [entry for entry in key.whitelist if entry not in gone]
+    return _answer(request, deleted)
 
 
 def query(request: ClassicRequest) -> ResponseBody:
-    return {"Code": codes.OK, "Data": list(request.key.visible_lists(request.now).whitelist)}
+    notation = request.key.options.whitelist_notation
+    return {
+        "Code": codes.OK,
+        "Data": [write(entry, notation) for entry in request.key.visible_lists(request.now).whitelist],
+    }
+
+
+def _answer(request: ClassicRequest, changed: list[str]) -> ResponseBody:
+    """Return the answer to a change of these entries."""
+    named = changed[: max(0, len(changed) - request.unnamed)]
+    body: ResponseBody = {"Code": codes.OK, "Data": named, "Num": len(named)}
+    shown = {"list": ("Code", "Data", "Num"), "number": ("Code", "Num"), "code": ("Code",)}
+    return {name: body[name] for name in shown[request.key.options.whitelist_answer]}

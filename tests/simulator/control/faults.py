@@ -35,6 +35,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "data_absent": FaultKind(True),
     "strings": FaultKind(True),
     "partial": FaultKind(True, ("drop",)),
+    "unnamed": FaultKind(True, ("drop",)),
     "redirect": FaultKind(False, ("location",)),
     "trickle": FaultKind(True, ("seconds",), ("total",)),
     "replace": FaultKind(False, ("body",), ("executed",)),
@@ -110,6 +111,8 @@ class Fault:
             _validate_field(str(path), str(kind), name, value)
         if kind == "partial" and not any(endpoint.takes_addresses for endpoint in endpoints):
             raise ValidationError(f"fault partial: {path} takes no addresses")
+        if kind == "unnamed" and path not in ("/whitelist/add", "/whitelist/del"):
+            raise ValidationError(f"fault unnamed: {path} is no change of the whitelist")
         return cls(str(path), str(kind), method, times, skip, fields)
 
     @property

@@ -10,12 +10,16 @@ from typing import Any
 
 from .. import validation
 from ..validation import Validator
+from .notations import NOTATIONS
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "overflow": ("refuse", "partial"),
     "bound": ("refuse", "partial"),
     "present_add": ("ok", "zero", "full"),
     "absent_del": ("zero", "error"),
+    "whitelist_answer": ("list", "number", "code"),
+    "whitelist_notation": tuple(NOTATIONS),
+    "del_takes": ("address", "listed"),
     "empty_data": ("list", "null", "absent"),
     "numbers": ("int", "string"),
     "post": ("ok", "refuse", "ignore_body"),
@@ -57,6 +61,9 @@ class KeyOptions:
     bound: str = "refuse"
     present_add: str = "ok"
     absent_del: str = "zero"
+    whitelist_answer: str = "list"
+    whitelist_notation: str = "stored"
+    del_takes: str = "address"
     empty_data: str = "list"
     numbers: str = "int"
     msg: bool = True

@@ -34,6 +34,8 @@ class KeyRequest:
     params: Mapping[str, str]
     drop: int = 0
     """Effect of a fault: the number of addresses, from the last, that the operation leaves out."""
+    unnamed: int = 0
+    """Effect of a fault: the number of addresses, from the last, that the answer leaves out."""
 
     ip_parameter: ClassVar[str]
     task_parameter: ClassVar[str]

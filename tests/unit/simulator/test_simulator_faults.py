@@ -158,6 +158,14 @@ def test_partial_leaves_out_the_last_addresses(sim: Simulator, call: Call) -> No
     assert sim.whitelist() == [A, B]
 
 
+def test_unnamed_leaves_the_last_addresses_out_of_the_answer_alone(sim: Simulator, call: Call) -> None:
+    sim.fault(path="/whitelist/add", kind="unnamed", drop=1)
+    assert call("/whitelist/add", IP=f"{A},{B},{C}") == {"Code": 0, "Data": [A, B], "Num": 2}
+    sim.fault(path="/whitelist/del", kind="unnamed", drop=5)
+    assert call("/whitelist/del", IP=f"{A},{B}") == {"Code": 0, "Data": [], "Num": 0}
+    assert sim.whitelist() == [C]
+
+
 def test_redirect_returns_a_location(sim: Simulator, http: requests.Session) -> None:
     sim.fault(path="/whitelist/query", kind="redirect", location=f"{sim.api_url}/ip")
     answer = http.get(f"{sim.api_url}/whitelist/query?Key={sim.key}", allow_redirects=False, timeout=10)
@@ -229,6 +237,8 @@ def test_skip_times_and_order_of_faults_are_respected(sim: Simulator, call: Call
         {"path": "/whitelist/add", "kind": "garbage", "body": 1},
         {"path": "/whitelist/add", "kind": "replace", "body": 1, "executed": "no"},
         {"path": "/whitelist/query", "kind": "partial", "drop": 1},
+        {"path": "/whitelist/query", "kind": "unnamed", "drop": 1},
+        {"path": "/release", "kind": "unnamed", "drop": 1},
         "refuse",
     ],
 )

@@ -277,3 +277,39 @@ def test_an_invalid_control_call_is_refused(sim: Simulator, http: requests.Sessi
     assert sim.journal() == []
     with pytest.raises(AssertionError, match="HTTP 404"):
         sim.control("GET", "/nothing")
+
+
+# --- how the vendor might list addresses, and report changes
+
+
+def test_the_answer_to_a_change_can_have_less_in_it(sim: Simulator, call: Call) -> None:
+    sim.configure(options={"whitelist_answer": "number"})
+    assert call("/whitelist/add", IP=f"{A},{B}") == {"Code": 0, "Num": 2}
+    assert call("/whitelist/del", IP=A) == {"Code": 0, "Num": 1}
+    sim.configure(options={"whitelist_answer": "code"})
+    assert call("/whitelist/del", IP=B) == {"Code": 0}
+    assert sim.whitelist() == []
+
+
+@pytest.mark.parametrize(
+    ("notation", "text"),
+    [
+        ("stored", A),
+        ("prefix", "203.0.113.5/32"),
+        ("netmask", "203.0.113.5/255.255.255.255"),
+        ("mapped", "::ffff:203.0.113.5"),
+        ("mapped_hex", "::ffff:cb00:7105"),
+        ("padded", "203.000.113.005"),
+        ("full_width", "\uff12\uff10\uff13\uff0e\uff10\uff0e\uff11\uff11\uff13\uff0e\uff15"),
+        ("port", "203.0.113.5:8080"),
+        ("blanks", " 203.0.113.5\t"),
+    ],
+)
+def test_an_address_can_be_listed_in_another_notation(sim: Simulator, call: Call, notation: str, text: str) -> None:
+    sim.configure(whitelist=[A, "office"], options={"whitelist_notation": notation})
+    assert call("/whitelist/query")["Data"] == [text, "office"]
+    assert call("/whitelist/del", IP=A)["Num"] == 1
+    sim.configure(whitelist=[A, B], options={"del_takes": "listed", "absent_del": "error"})
+    assert call("/whitelist/del", IP=text)["Data"] == [text]
+    assert call("/whitelist/del", IP=A)["Code"] == -10
+    assert sim.whitelist() == [B]
