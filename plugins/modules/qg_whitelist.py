@@ -17,6 +17,10 @@ description:
   - Adds egress IPs to the whitelist of a QG.net key, removes them, or replaces the contents of the whitelist.
   - The task reads the whitelist, sends only the difference in as few calls as possible, and reads the whitelist again.
   - After a lost or unreadable response, the task reads the whitelist again before it repeats a call.
+  - Nothing is removed until all of O(ips) are on the whitelist. Only if the whitelist is full are addresses removed
+    first.
+  - An entry in another notation, such as C(203.0.113.5/32), counts as its address. An entry that is not one IPv4
+    address is never changed, see RV(unreadable).
   - Tasks of one control node that wait for the same key are written in one batch. Each task has its own result.
 options:
   ips:
@@ -67,6 +71,7 @@ options:
     description:
       - The maximum number of addresses on the whitelist of this key. The API does not return it.
       - If it is set and would be exceeded, the task fails before it writes, also in check mode.
+      - If it is set and has no room for old and new addresses together, those to be removed are removed first.
     type: int
   allow_non_global:
     description: Whether to accept addresses that are not public. Use it with a simulator.
@@ -161,7 +166,7 @@ refused:
       returned: always
   sample: []
 whitelist:
-  description: The complete whitelist after the task, in numeric order. In check mode, as it would be.
+  description: All addresses on the whitelist after the task, in numeric order. In check mode, as they would be.
   returned: when the whitelist could be read
   type: list
   elements: str
@@ -171,6 +176,14 @@ count:
   returned: when the whitelist could be read
   type: int
   sample: 2
+unreadable:
+  description:
+    - Entries of the whitelist that are not one IPv4 address, such as a network or a name, as the vendor lists them.
+    - The task never changes them, and shows a warning if it removes addresses.
+  returned: when the whitelist could be read
+  type: list
+  elements: str
+  sample: []
 api:
   description: The API usage of the task. Calls that another task made for this one do not count.
   returned: when the whitelist could be read

@@ -78,6 +78,15 @@ count:
   returned: success
   type: int
   sample: 2
+unreadable:
+  description:
+    - Entries that are not one IPv4 address, such as a network or a name, as the vendor lists them. They are in no other
+      list.
+    - An entry in another notation, such as C(203.0.113.5/32), counts as its address.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 entries:
   description: The same addresses with their owners.
   returned: success and O(owners=true)

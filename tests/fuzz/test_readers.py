@@ -30,6 +30,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, retry_after
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud import hosts
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations import PackageFilter, select_packages
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import packed
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line
 from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detect, proxy_check
@@ -59,7 +60,12 @@ MONOPOLY = {
 #: For each call of the proxy API a valid response, and what reads it.
 CLASSIC: dict[str, tuple[Endpoint, Any, Callable[[Any], Any]]] = {
     "quota": (endpoints.QUOTA, {"Code": 0, "Total": 5, "Available": 3, "Used": 2}, quota_of),
-    "whitelist": (endpoints.WHITELIST_QUERY, {"Code": 0, "Data": ["203.0.113.5"]}, models.addresses),
+    "whitelist": (endpoints.WHITELIST_QUERY, {"Code": 0, "Data": ["203.0.113.5"]}, models.whitelist_entries),
+    "change": (
+        endpoints.WHITELIST_DEL,
+        {"Code": 0, "Data": ["203.0.113.5", "203.0.113.6/32"], "Num": 2},
+        lambda body: models.whitelist_change(body, {"203.0.113.5": ["203.0.113.5"], "203.0.113.6": ["203.0.113.6/32"]}),
+    ),
     "leases": (
         endpoints.QUERY,
         {"Code": 0, "TotalNum": 1, "TaskList": [{"TaskID": "T1", "Data": [LEASE]}]},
@@ -187,6 +193,14 @@ def use_proxy_api(value: Any) -> None:
     if isinstance(value, Quota):
         DATABASE.execute("SELECT ?, ?, ?", (value.total, value.available, value.used))
         assert_usable(value.described())
+    if isinstance(value, models.Entries):
+        assert all(packed(ip) for ip in value.spellings)
+        assert_usable([list(texts) for texts in value.spellings.values()])
+        assert_usable(list(value.unreadable))
+        return
+    if isinstance(value, models.ReportedChange):
+        assert value.ips <= {"203.0.113.5", "203.0.113.6"}
+        return
     for each in value if isinstance(value, list) else [value]:
         if isinstance(each, Lease):
             assert_usable(each.described(NOW))

@@ -94,7 +94,7 @@ def test_an_empty_list_is_read_again_before_all_entries_count_as_missing(
 @pytest.mark.newest_core
 def test_the_report_is_a_table_for_a_terminal(playground: Playground, sim: Simulator) -> None:
     remember(sim.key, sim.api_url, playground.state_dir)
-    sim.configure(whitelist=[STRANGER, FOUND, FORMER, SHARED])
+    sim.configure(whitelist=[STRANGER, FOUND, FORMER, SHARED, "203.0.113.0/24", "{{ 7 * 7 }}"])
     environment = {"QG_KEY": sim.key, "QG_API_URL": sim.api_url, "QG_STATE_DIR": str(playground.state_dir)}
     run = playground.play("qingguo.qgnet.report", environment=environment).ok()
     assert run.of("Show the whitelist").result["msg"] == [
@@ -106,6 +106,7 @@ def test_the_report_is_a_table_for_a_terminal(playground: Playground, sim: Simul
         "203.0.113.9      -     -                  no owner",
         "203.0.113.10     web1  2026-05-04 09:30   not listed      {{ 7 * 7 }}, /etc/hosts",
         "4 on the whitelist, 1 of them without an owner; 1 registered but not on the whitelist",
+        "entries that are not one IPv4 address: 203.0.113.0/24, {{ 7 * 7 }}",
     ]
     assert '        "203.0.113.9      -     -                  no owner",\n' in run.stdout
     assert calls(sim) == [QUERY]

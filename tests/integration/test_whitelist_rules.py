@@ -82,7 +82,7 @@ def test_what_others_put_on_the_list_is_left_alone(whitelist: Operate, sim: Simu
     result = whitelist([B])
     assert "failed" not in result
     assert sim.whitelist() == [A, *odd, B]
-    assert set(result["whitelist"]) == {A, B, *odd}
+    assert (result["whitelist"], result["unreadable"]) == ([A, B], odd)
     assert whitelist([A], state="absent")["removed"] == [A]
     assert sim.whitelist() == [*odd, B]
 
@@ -92,6 +92,35 @@ def test_an_address_that_should_never_have_been_there_can_be_removed(whitelist: 
     result = whitelist(["10.0.0.1"], state="absent", allow_non_global=False)
     assert result["removed"] == ["10.0.0.1"]
     assert sim.whitelist() == [A]
+
+
+# --- the list in another notation
+
+
+@pytest.mark.parametrize("notation", ["prefix", "mapped", "padded", "full_width", "port"])
+def test_an_entry_counts_as_its_address_however_it_is_listed(
+    whitelist: Operate, whitelist_info: Operate, sim: Simulator, notation: str
+) -> None:
+    options = {"whitelist_notation": notation, "del_takes": "listed", "absent_del": "error"}
+    sim.configure(whitelist=[A, B, C, "203.0.113.0/24"], options=options)
+    assert whitelist([A])["changed"] is False
+    result = whitelist([B, C], state="exact")
+    assert (result["added"], result["removed"], result["already_present"]) == ([], [A], [B, C])
+    assert whitelist([C], state="absent")["removed"] == [C]
+    assert sim.whitelist() == [B, "203.0.113.0/24"]
+    found = whitelist_info()
+    assert (found["whitelist"], found["unreadable"]) == ([B], ["203.0.113.0/24"])
+
+
+def test_a_removal_by_entries_that_cannot_be_read_warns(whitelist: Operate, sim: Simulator) -> None:
+    others = [f"{A},{B}", "office"]
+    sim.configure(whitelist=[A, B, *others])
+    result = whitelist([A], state="absent")
+    assert (result["changed"], result["unreadable"]) == (True, others)
+    (warning,) = result["warnings"]
+    assert_one_sentence(warning)
+    assert "'203.0.113.1,203.0.113.2', 'office'" in warning
+    assert sim.whitelist() == [B, *others]
 
 
 # --- exact
@@ -148,6 +177,28 @@ def test_what_is_replaced_goes_only_when_the_new_ones_are_there(whitelist: Opera
     assert calls(sim) == [QUERY, ADD, DEL, QUERY]
     assert sim.whitelist() == [B, C]
     assert result["removed"] == [A]
+
+
+@pytest.mark.parametrize("options", [{"replaces": [A]}, {"state": "exact", "keep": [B]}])
+def test_nothing_goes_while_a_new_address_does_not_appear(
+    whitelist: Operate, sim: Simulator, options: dict[str, Any]
+) -> None:
+    sim.configure(whitelist=[A, B])
+    sim.fault(path=ADD, kind="partial", drop=1, times=-1)
+    result = whitelist([C], **options)
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert f"Not removed, because the new addresses must be on the whitelist first: {A}." in result["msg"]
+    assert sim.whitelist() == result["whitelist"] == [A, B]
+    assert calls(sim, DEL) == []
+
+
+@pytest.mark.parametrize("answer", ["number", "code"])
+def test_a_change_that_is_reported_without_names_is_sent_once(whitelist: Operate, sim: Simulator, answer: str) -> None:
+    sim.configure(whitelist=[A], options={"whitelist_answer": answer, "absent_del": "error"})
+    result = whitelist([B], replaces=[A])
+    assert (result["added"], result["removed"], sim.whitelist()) == ([B], [A], [B])
+    # Without a number, the list is read before anything is removed.
+    assert calls(sim) == ([QUERY, ADD, DEL, QUERY] if answer == "number" else [QUERY, ADD, QUERY, DEL, QUERY])
 
 
 def test_what_is_wanted_is_not_replaced(whitelist: Operate, sim: Simulator) -> None:
@@ -239,6 +290,11 @@ def test_room_is_made_first_where_there_is_none(
 ) -> None:
     sim.configure(whitelist=[A, B, C], capacity=3, options={"overflow": overflow})
     result = whitelist(ips, capacity=capacity, **options)
+    if overflow == "partial" and capacity is None:
+        # Nothing says that the list is full.
+        assert (result["failed"], result["changed"], sim.whitelist()) == (True, False, [A, B, C])
+        assert "If the whitelist is full, set capacity" in result["msg"]
+        return
     assert "failed" not in result, result["msg"]
     assert numeric(sim.whitelist()) == result["whitelist"] == goal
     if capacity is not None:

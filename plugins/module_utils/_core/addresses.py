@@ -10,8 +10,18 @@ This file is private to the collection.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
+import unicodedata
 from collections.abc import Iterable
+
+#: The maximum length of a text that means an address.
+_MAX_NOTATION = 64
+_BRACKETS = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?")
+_WITH_PORT = re.compile(r"([^:]+):[0-9]{1,5}")
+_DOTTED = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+#: The full stops of East Asian text, which stand for dots in addresses.
+_FULL_STOPS = "\u3002\uff61"
 
 
 def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -48,3 +58,55 @@ def numeric_order(ips: Iterable[str]) -> list[str]:
         return 9, b"", text
 
     return sorted(ips, key=rank)
+
+
+def canonical_ipv4(text: str) -> str | None:
+    """Return the IPv4 address that a text means, in canonical form; None if it is not exactly one.
+
+    An address may be padded with zeros, have a port, the prefix length or the netmask of a single address, or be
+    written as IPv6 (``::ffff:203.0.113.5``, in brackets or not). Its characters may be full-width or the digits of
+    another script, and blanks and invisible characters around it do not count.
+    """
+    if packed(text) is not None:
+        return text
+    if len(text) > _MAX_NOTATION:
+        return None
+    plain = "".join(map(_ascii, text)).strip()
+    if match := _BRACKETS.fullmatch(plain):
+        return _mapped(match[1])
+    if match := _WITH_PORT.fullmatch(plain):
+        plain = match[1]
+    elif ":" in plain:
+        return _mapped(plain.removesuffix("/128"))
+    return _unpadded(plain.removesuffix("/32").removesuffix("/255.255.255.255"))
+
+
+def _ascii(character: str) -> str:
+    """Return a character in its ASCII form, if it has one; nothing for an invisible one."""
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    if character in _FULL_STOPS:
+        return "."
+    if "\uff01" <= character <= "\uff5e":
+        return chr(ord(character) - 0xFEE0)
+    return "" if unicodedata.category(character) == "Cf" else character
+
+
+def _mapped(text: str) -> str | None:
+    """Return the IPv4 address in an IPv6 address that stands for one."""
+    head, colon, last = text.rpartition(":")
+    try:
+        address = ipaddress.IPv6Address(f"{head}{colon}{_unpadded(last) or last}")
+    except ValueError:
+        return None
+    mapped = None if "%" in text else address.ipv4_mapped
+    return None if mapped is None else str(mapped)
+
+
+def _unpadded(text: str) -> str | None:
+    """Return an address in decimal digits without leading zeros."""
+    if not _DOTTED.fullmatch(text):
+        return None
+    address = ".".join(str(int(part)) for part in text.split("."))
+    return address if packed(address) is not None else None

@@ -5,21 +5,22 @@
 """The loop that reads the whitelist, plans, writes the difference and reads back.
 
 This file is private to the collection. What is known of the vendor's whitelist: vendor docs 178 to 180. Whether adding
-a present address or removing an absent one is an error is not documented, so neither is sent.
+a present address or removing an absent one is an error is not documented, so neither is sent. In which notation the
+list has its addresses is not documented either: an entry is removed as it is listed, or else by its address.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .._api.classic.errors import BOUND_TO_OTHER_KEY, WHITELIST_FULL, ApiError
+from .._api.classic.errors import BOUND_TO_OTHER_KEY, INVALID_PARAMETER, KEY_REFUSALS, WHITELIST_FULL, ApiError
 from .._api.classic.exchange import PostRejected
 from .._core.errors import CallError, QgError, TransportError, WaitBudgetExceeded
-from .._core.text import format_sample
 from .._core.waiting import backoff
 from .._store.whitelist_writes import WhitelistWrite
+from .entry_texts import EntryTexts, removal_error, split_by_notation
 from .plan import (
     NOT_SHOWN,
     DesiredWhitelist,
@@ -33,13 +34,17 @@ from .plan import (
 )
 
 if TYPE_CHECKING:
-    from .._api.classic.client import ProxyApi
+    from .._api.classic.client import ProxyApi, WhitelistReading
 
 #: Rounds without progress before the run gives up.
 MAX_STALLS = 3
 #: Seconds between the reads of a list that does not show yet what the vendor reported: together, for as long as a list
 #: may lag (LIST_LAG).
 LAG_DELAYS = (0.5, 1.0, 2.0, 4.0, 7.5, 15.0, 15.0, 15.0)
+#: Refusals that are not due to the whitelist having changed already.
+UNRELATED = (*KEY_REFUSALS, BOUND_TO_OTHER_KEY)
+#: Addresses in one call to remove entries in another notation, which may be long.
+SPELLED_BATCH = 20
 #: The maximum of one wait, in seconds, for an earlier change whose response was lost.
 SETTLE_POLL = 5.0
 
@@ -59,7 +64,7 @@ def reconcile(
         _wait_for_unresolved(api, desired)
     reading = api.read_whitelist()
     before = reading.ips
-    first = plan(before, desired)
+    first = plan(before, desired, extra_entries=reading.extra_entries)
     check_limits(first, desired)
     result = WhitelistResult(desired, before, before, first, reading=reading)
     if check:
@@ -83,11 +88,23 @@ def _wait_for_unresolved(api: ProxyApi, desired: DesiredWhitelist) -> None:
         api.budget.wait(min(seconds, SETTLE_POLL), reason, "/whitelist", remaining=seconds)
 
 
+def _is_single_address_conflict(error: QgError) -> bool:
+    return isinstance(error, ApiError) and error.code == BOUND_TO_OTHER_KEY
+
+
+def _unresolved(api: ProxyApi) -> dict[bool, set[str]]:
+    """Return the addresses that earlier calls with unknown results may have added (True) or removed (False)."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for write in api.unresolved_writes():
+        found[write.present] |= write.ips
+    return found
+
+
 class _Applier:
     """Writes in rounds: it sends what is still missing, then reads the list again, and only the list counts.
 
     A lost response, a garbled one or a partial success therefore needs no case of its own: the next round sends only
-    what is still missing.
+    what is still missing. Nothing is removed before all additions are reported or listed, unless the list is full.
     """
 
     def __init__(self, api: ProxyApi, desired: DesiredWhitelist, result: WhitelistResult) -> None:
@@ -95,13 +112,19 @@ class _Applier:
         self._desired = desired
         self._result = result
         self._batch_size: int | None = None
-        capacity = desired.capacity
-        self._remove_first = capacity is not None and len(result.before) + len(result.first.add) > capacity
+        first, capacity = result.first, desired.capacity
+        self._remove_first = capacity is not None and first.size + len(first.remove) > capacity
+        self._texts = EntryTexts()
         self._last: QgError | None = None
         self._sent: set[str] = set()
+        #: Addresses that earlier calls to add (True) or remove (False) may have changed although the list lacks that.
+        self._maybe_changed = _unresolved(api)
+        #: Whether the last call was refused, perhaps because an earlier one was carried out.
+        self._is_doubtful = False
         #: Whether the response to a change was lost, perhaps by an earlier run that was ended: the list may lag behind.
-        changes = {*result.first.add, *result.first.remove}
-        self._lost = api.settles_in(lambda write: not changes.isdisjoint(write.ips)) > 0
+        #: With ``_is_unanswered``, it was no refusal.
+        changes = {*first.add, *first.remove}
+        self._lost = self._is_unanswered = api.settles_in(lambda write: not changes.isdisjoint(write.ips)) > 0
 
     def run(self) -> None:
         """Change the whitelist; an error is kept in the result."""
@@ -117,24 +140,32 @@ class _Applier:
         result, stalls, delays = self._result, 0, list(LAG_DELAYS)
         todo = result.first
         while todo.changes and stalls < MAX_STALLS:
-            former_size = self._batch_size
+            former = (self._batch_size, self._texts.by_address)
             result.confirmed = False
             final = self._write(todo)
             self._honor_retry_after()
             left = self._read_back()
-            progress = left.pending < todo.pending or self._batch_size != former_size
+            if self._is_doubtful and left.pending >= todo.pending:
+                self._last = None
+                left = self._wait_for_list(left, delays)
+                # If nothing shows until then, a further refusal has another reason.
+                self._maybe_changed = {True: set(), False: set()}
+            progress = left.pending < todo.pending or (self._batch_size, self._texts.by_address) != former
             # The refusal of something that has changed since says nothing about what is left.
             if final is not None and not progress:
                 raise self._final_error(final, left)
             stalls = 0 if progress else stalls + 1
             if 0 < stalls < MAX_STALLS:
                 self._pause(backoff(stalls - 1), "the change does not show in the whitelist")
-            if not left.changes or (stalls >= MAX_STALLS and self._last is None and self._lost):
+                self._texts.change_after_stall()
+            # A refusal is not the last word either, if an earlier call may have made the same change.
+            is_open = self._lost if self._last is None else self._is_unanswered and isinstance(self._last, ApiError)
+            if not left.changes or (stalls >= MAX_STALLS and is_open):
                 # What the vendor reported counts. It is not sent again, but waited for; and so is the effect of a
                 # call whose response was lost, if the vendor then has nothing left to do.
-                left, stalls = self._wait_for_list(left, delays), 0
-                if left.changes and not delays:
-                    stalls = MAX_STALLS
+                shown = self._wait_for_list(left, delays)
+                stalls = MAX_STALLS if shown.changes and shown.pending >= left.pending and not delays else 0
+                left = shown
             todo = left
         if todo.changes:
             self._give_up(todo)
@@ -145,9 +176,12 @@ class _Applier:
         result.reading = self._api.read_whitelist(may_be_empty=not result.after)
         result.after = result.reading.ips
         result.confirmed = not self._late()
-        left = plan(result.after, self._desired, result.refused)
+        left = self._plan(result.reading)
         check_limits(left, self._desired)
         return left
+
+    def _plan(self, reading: WhitelistReading) -> Plan:
+        return plan(reading.ips, self._desired, self._result.refused, extra_entries=reading.extra_entries)
 
     def _late(self) -> set[str]:
         """Return the changes of this run that the vendor reported and the list does not show yet."""
@@ -164,7 +198,7 @@ class _Applier:
             self._api.distrust(late)
             result.reading = result.reading.without(late)
             result.after, result.confirmed = result.reading.ips, True
-            left = plan(result.after, self._desired, result.refused)
+            left = self._plan(result.reading)
         return left
 
     def _honor_retry_after(self) -> None:
@@ -181,19 +215,24 @@ class _Applier:
 
     def _write(self, todo: Plan) -> QgError | None:
         """Send one round of calls; return the error that no further round can recover from, if there was one."""
-        self._last = None
-        steps = [(True, todo.add), (False, todo.remove)]
-        for adding, ips in reversed(steps) if self._remove_first else steps:
+        self._last, self._is_doubtful = None, False
+        self._texts.start_round()
+        for adding in (False, True) if self._remove_first else (True, False):
+            if not (adding or self._remove_first or self._result.after.issuperset(todo.add)):
+                break
             failed = False
-            for batch in self._api.batches(ips, self._batch_size if adding else None):
+            for batch in self._batches(adding, todo):
                 try:
                     self._send(adding, batch)
                 except (ApiError, TransportError, PostRejected) as error:
                     self._last, failed = error, True
-                    self._lost |= error.may_have_effect
+                    if error.may_have_effect:
+                        self._lost = True
+                        self._is_unanswered |= not isinstance(error, ApiError)
+                        self._maybe_changed[adding].update(batch)
                     if not self._is_recoverable(error, adding, batch, todo):
                         return error
-                    if not self._is_single_address_conflict(error):
+                    if not _is_single_address_conflict(error):
                         break
             if failed:
                 break
@@ -203,13 +242,19 @@ class _Applier:
         # Recorded at once, so that a later error does not hide what was done; the read back decides.
         self._sent.update(batch)
         if adding:
-            self._result.after |= set(self._api.add(batch)) & set(batch)
+            done = self._api.add(batch)
+            self._result.after |= done.ips
         else:
-            self._result.after -= set(self._api.remove(batch)) & set(batch)
+            done = self._api.remove(batch, self._texts.for_call(batch, self._result.spellings))
+            self._result.after -= done.ips
+        self._lost |= done.unclear
+        self._maybe_changed[adding].update(batch)
 
-    @staticmethod
-    def _is_single_address_conflict(error: QgError) -> bool:
-        return isinstance(error, ApiError) and error.code == BOUND_TO_OTHER_KEY
+    def _batches(self, adding: bool, todo: Plan) -> list[list[str]]:
+        if adding:
+            return self._api.batches(todo.add, self._batch_size)
+        usual, spelled = split_by_notation(todo.remove, self._result.spellings)
+        return self._api.batches(usual) + self._api.batches(spelled, SPELLED_BATCH)
 
     def _is_recoverable(self, error: CallError, adding: bool, batch: list[str], todo: Plan) -> bool:
         """Whether another round can get further; adjusts what that round does differently."""
@@ -218,16 +263,21 @@ class _Applier:
             return error.retryable and error.may_have_effect
         if isinstance(error, PostRejected):
             return True
-        if self._is_single_address_conflict(error) and adding:
+        code = error.details.get("code")
+        if code not in UNRELATED and not (error.may_have_effect or self._maybe_changed[adding].isdisjoint(batch)):
+            self._is_doubtful = True
+            return True
+        if code == INVALID_PARAMETER and not adding and self._texts.change_after_refusal(batch, self._result.spellings):
+            return True
+        if _is_single_address_conflict(error) and adding:
             # The vendor does not say which address it means: halve the batch until it contains only that one.
             if len(batch) == 1:
                 self._result.refused[batch[0]] = error
             else:
-                self._halve_batch_size(batch)
+                self._batch_size = math.ceil(len(batch) / 2)
             return True
-        code = error.details.get("code")
         if code == WHITELIST_FULL and adding and self._desired.allow_partial and len(batch) > 1:
-            self._halve_batch_size(batch)
+            self._batch_size = math.ceil(len(batch) / 2)
             return True
         if code == WHITELIST_FULL and adding and todo.remove and not self._remove_first:
             # Replaced addresses are removed first only if that surely frees enough slots; else it would be in vain.
@@ -235,10 +285,9 @@ class _Applier:
             return self._remove_first
         return error.may_have_effect
 
-    def _halve_batch_size(self, batch: Collection[str]) -> None:
-        self._batch_size = min(self._batch_size or len(batch), math.ceil(len(batch) / 2))
-
     def _final_error(self, final: QgError, left: Plan) -> QgError:
+        if final.details.get("code") == INVALID_PARAMETER and not self._result.spellings.keys().isdisjoint(left.remove):
+            return removal_error(left.remove, self._result.spellings, final)
         if final.details.get("code") != WHITELIST_FULL:
             return final
         self._result.refused.update(dict.fromkeys(left.add, final))
@@ -247,7 +296,5 @@ class _Applier:
     def _give_up(self, left: Plan) -> None:
         reason = self._last or QgError(NOT_SHOWN)
         self._result.refused.update(dict.fromkeys(left.add, reason))
-        if left.remove:
-            raise QgError(
-                f"{len(left.remove)} addresses could not be removed: {format_sample(left.remove)}. {reason.message}"
-            )
+        if left.remove and (self._remove_first or not left.add):
+            raise removal_error(left.remove, self._result.spellings, reason)

@@ -28,7 +28,7 @@ from .host_plan import desired_for_hosts, host_registration, host_result
 from .merge import compatible_with_first, merge_desired, split_result
 from .plan import DesiredWhitelist, WhitelistResult
 from .pruning import Removals
-from .results import NO_USAGE, summary_of, task_result
+from .results import NO_USAGE, summary_of, task_result, unreadable_warnings
 
 if TYPE_CHECKING:
     from .._api.classic.client import ProxyApi, WhitelistReading
@@ -252,6 +252,8 @@ class WriteBatch:
             self.keep(lambda: self._registrations(group.inventory).replace(kept))
         # One host of each run reports the changes for all: the API usage is shown once.
         reporter = group.requests[0].id
+        if warnings := unreadable_warnings(part):
+            results[reporter]["warnings"] = warnings
         own = reporter == self._request.id
         summary = summary_of(part, self.api_usage if own else NO_USAGE, diff=True)
         # So is the diff, but Ansible shows that of a changed host only.

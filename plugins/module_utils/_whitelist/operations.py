@@ -78,8 +78,9 @@ def _run_info(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _info_result(api: ProxyApi) -> dict[str, Any]:
-    ips = numeric_order(set(api.whitelist()))
-    return {"changed": False, "whitelist": ips, "count": len(ips), "api": api.usage()}
+    reading = api.read_whitelist()
+    ips, unreadable = numeric_order(reading.ips), list(reading.unreadable)
+    return {"changed": False, "whitelist": ips, "count": len(ips), "unreadable": unreadable, "api": api.usage()}
 
 
 WHITELIST = Operation(

@@ -115,6 +115,11 @@ class WhitelistResult:
     reading: WhitelistReading | None = None
 
     @property
+    def spellings(self) -> Mapping[str, Sequence[str]]:
+        """The texts of the entries in another notation, by address, as they were read last."""
+        return self.reading.spellings if self.reading else {}
+
+    @property
     def added(self) -> list[str]:
         """Desired addresses that were not on the list before."""
         return numeric_order((self.after - self.before) & set(self.desired.ips))
@@ -125,8 +130,13 @@ class WhitelistResult:
         return numeric_order((self.before - self.after) & set(self.first.remove))
 
 
-def plan(current: Collection[str], desired: DesiredWhitelist, refused: Collection[str] = ()) -> Plan:
-    """Return the difference between ``current`` and ``desired``, without addresses that the vendor has ``refused``."""
+def plan(
+    current: Collection[str], desired: DesiredWhitelist, refused: Collection[str] = (), *, extra_entries: int = 0
+) -> Plan:
+    """Return the difference between ``current`` and ``desired``, without addresses that the vendor has ``refused``.
+
+    ``extra_entries`` are the entries of the list that take a place beside one for each address.
+    """
     have, wanted, keep = set(current), set(desired.ips), set(desired.keep)
     unconfirmed = have & set(desired.unconfirmed) - keep - (set() if desired.state == "absent" else wanted)
     too_many = desired.max_removals is not None and len(unconfirmed) > desired.max_removals
@@ -137,18 +147,16 @@ def plan(current: Collection[str], desired: DesiredWhitelist, refused: Collectio
         unchanged = wanted - have
     else:
         add = wanted - have - set(refused)
-        remove = set(have)
-        if desired.state == "present":
-            # Replaced addresses stay until their replacements are on the list.
-            remove = set() if refused else have & set(desired.replaces) - withheld
-        remove -= wanted
+        remove = have if desired.state == "exact" else have & set(desired.replaces) - withheld
+        # Nothing is removed for an address that is not on the list.
+        remove = set() if refused else remove - wanted
         unchanged = wanted & have
     remove -= keep
     return Plan(
         add=tuple(numeric_order(add)),
         remove=tuple(numeric_order(remove)),
         unchanged=tuple(numeric_order(unchanged)),
-        size=len(have | add) - len(remove),
+        size=len(have | add) - len(remove) + extra_entries,
         withheld=tuple(numeric_order(withheld)),
     )
 
@@ -185,6 +193,11 @@ def refusal_error(result: WhitelistResult) -> QgError:
     """Return the error for addresses that the vendor refused."""
     refused = numeric_order(result.refused)
     reasons = " ".join(sorted({error.message for error in result.refused.values()}))
+    left = plan(result.after, result.desired).remove
+    if left:
+        reasons += f" Not removed, because the new addresses must be on the whitelist first: {format_sample(left)}."
+        if result.desired.capacity is None and reasons.startswith(NOT_SHOWN):
+            reasons += " If the whitelist is full, set capacity of qg_whitelist, and addresses are removed first."
     return QgError(
         f"{len(refused)} of {len(result.desired.ips)} addresses were refused: {format_sample(refused)}. {reasons}",
         code=next(iter(result.refused.values())).details.get("code"),

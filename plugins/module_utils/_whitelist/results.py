@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from .._core.addresses import numeric_order
-from .._core.text import one_line
+from .._core.text import format_sample, one_line
 from .plan import WhitelistResult
 
 #: The API usage of a task that made no call.
@@ -33,8 +33,11 @@ def task_result(result: WhitelistResult, usage: Mapping[str, Any] | None = None,
         ],
         "whitelist": numeric_order(result.after),
         "count": len(result.after),
+        "unreadable": list(_unreadable(result)),
         "api": dict(usage or NO_USAGE),
     }
+    if warnings := unreadable_warnings(result):
+        returned["warnings"] = warnings
     if diff:
         returned["diff"] = {
             "before_header": "whitelist",
@@ -51,6 +54,20 @@ def summary_of(result: WhitelistResult, usage: Mapping[str, Any], *, diff: bool)
     """Return what one host reports for all hosts of its run."""
     whole = task_result(result, usage, diff=diff)
     return {name: whole[name] for name in ("added", "removed", "refused", "count", "api", "diff") if name in whole}
+
+
+def unreadable_warnings(result: WhitelistResult) -> list[str]:
+    """Return a warning if an address to be removed may be in an entry that cannot be read."""
+    entries = _unreadable(result)
+    if not entries or (result.desired.state == "present" and not result.desired.replaces):
+        return []
+    shown = format_sample([repr(text) for text in entries], 5)
+    text = f"{len(entries)} entries of the whitelist are not one IPv4 address and were left as they are: {shown}."
+    return [f"{text} If they are not needed, remove them in the vendor's user centre."]
+
+
+def _unreadable(result: WhitelistResult) -> tuple[str, ...]:
+    return result.reading.unreadable if result.reading else ()
 
 
 def _lines(ips: Collection[str]) -> str:

@@ -50,6 +50,8 @@ ALLOCATION_FAILED = -104
 COUNT_LIMIT = -105
 WHITELIST_FULL = -202
 BOUND_TO_OTHER_KEY = -206
+#: The codes of refusals of the caller or its rate, whatever the call was to do.
+KEY_REFUSALS = (RATE_LIMITED, -12, -13, -14, NO_PERMISSION, -100)
 
 
 class ApiError(RefusedError):

@@ -10,15 +10,19 @@ This file is private to the collection. Shapes and quirks: vendor docs 178 to 18
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..._core.addresses import canonical_ipv4
 from ..leases import PROVIDERS, Area, Lease, Quota
 from ..parsing import (
     ResponseShapeError,
     as_int,
     as_text,
+    integer,
     objects,
     parse_vendor_time,
     required_text,
@@ -125,9 +129,61 @@ def idle_stock(body: Mapping[str, Any]) -> list[Any]:
     return data or []
 
 
-def addresses(body: Mapping[str, Any]) -> list[str]:
-    """Return the addresses in ``Data``: a flat list of text, or null."""
-    found = [] if body.get("Data") is None else texts_or_none(body["Data"])
-    if found is None:
+@dataclass(frozen=True)
+class Entries:
+    """The entries of the whitelist.
+
+    ``spellings`` has the texts of the entries that mean an address, for each address. ``unreadable`` are the entries
+    that do not mean exactly one, as text. ``complete`` is False if the response held no list.
+    """
+
+    spellings: Mapping[str, tuple[str, ...]]
+    unreadable: tuple[str, ...]
+    complete: bool
+
+
+def whitelist_entries(body: Mapping[str, Any]) -> Entries:
+    """Return the entries in ``Data``, a flat list, or null. One that is neither text nor another scalar is refused."""
+    items = [] if body.get("Data") is None else body["Data"]
+    if not isinstance(items, list) or any(isinstance(item, list | dict) for item in items):
         raise ResponseShapeError("Data is not a list of addresses")
-    return found
+    spellings: dict[str, dict[str, None]] = {}
+    unreadable = []
+    for item in items:
+        ip = canonical_ipv4(item) if isinstance(item, str) else None
+        if ip is None:
+            unreadable.append(item if isinstance(item, str) else json.dumps(item))
+        else:
+            spellings.setdefault(ip, {})[item] = None
+    texts = {ip: tuple(own) for ip, own in spellings.items()}
+    return Entries(texts, tuple(unreadable), complete=body.get("Data") is not None)
+
+
+@dataclass(frozen=True)
+class ReportedChange:
+    """What the response to a change of the whitelist reports.
+
+    ``ips`` were changed. If it is ``unclear``, the response does not say which of the others were changed.
+    """
+
+    ips: frozenset[str]
+    unclear: bool = False
+
+
+def whitelist_change(body: Mapping[str, Any], sent: Mapping[str, Sequence[str]]) -> ReportedChange:
+    """Read ``{"Code": 0, "Data": ["203.0.113.5"], "Num": 1}``; ``Data`` or ``Num`` may be missing.
+
+    ``sent`` has the texts that were sent for each address. An address counts as changed if each of its texts is named,
+    or if no text is named and the number is that of all texts.
+    """
+    data = body.get("Data")
+    texts = [] if data is None else texts_or_none(data)
+    if texts is None:
+        raise ResponseShapeError("Data is not a list of addresses")
+    if texts:
+        named = Counter(canonical_ipv4(text) for text in texts)
+        return ReportedChange(frozenset(ip for ip, own in sent.items() if named[ip] >= len(own)))
+    number, asked = integer(body.get("Num")), sum(map(len, sent.values()))
+    if number is None:
+        return ReportedChange(frozenset(), unclear=data is None)
+    return ReportedChange(frozenset(sent if number == asked else ()), unclear=number not in (0, asked))

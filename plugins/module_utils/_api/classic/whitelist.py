@@ -10,8 +10,9 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from ..._core.chunks import chunks
@@ -23,7 +24,10 @@ from ..exchange import Endpoint
 from ..transport import encode
 from . import endpoints
 from .exchange import MAX_QUERY, ClassicClient
-from .models import addresses
+from .models import ReportedChange, whitelist_change, whitelist_entries
+
+#: The maximum length of an entry that is not an address, in results.
+MAX_ENTRY = 100
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,16 @@ class WhitelistReading:
     """The whitelist as the vendor ``listed`` it, and what was reported to this control node but is not listed yet.
 
     ``missing`` addresses were added, and ``gone`` ones removed. ``complete`` is False if the response held no list.
+    ``spellings`` has the texts of the entries of each address that has another one than its canonical form.
+    ``unreadable`` are the entries that do not mean exactly one IPv4 address, as text for results.
     """
 
     listed: frozenset[str]
     missing: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     complete: bool = True
+    spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
 
     @property
     def ips(self) -> frozenset[str]:
@@ -47,10 +55,14 @@ class WhitelistReading:
         """The addresses whose change the list does not show yet."""
         return self.missing.union(self.gone)
 
+    @property
+    def extra_entries(self) -> int:
+        """The number of entries that take a place in the list beside one for each address."""
+        return len(self.unreadable) + sum(len(texts) - 1 for texts in self.spellings.values())
+
     def without(self, ips: Collection[str]) -> WhitelistReading:
         """The reading if the reports about these addresses are not believed."""
-        missing, gone = self.missing.difference(ips), self.gone.difference(ips)
-        return WhitelistReading(self.listed, missing, gone, self.complete)
+        return replace(self, missing=self.missing.difference(ips), gone=self.gone.difference(ips))
 
 
 class WhitelistCalls(ClassicClient):
@@ -64,8 +76,9 @@ class WhitelistCalls(ClassicClient):
         self._writes = WhitelistWrites(self.rate_limiter.state, self.key_digest)
 
     def whitelist(self) -> list[str]:
-        """Return all addresses on the whitelist, including those that were just added and are not listed yet."""
-        return sorted(self.read_whitelist().ips)
+        """Return all entries: addresses, also those that were just added and are not listed yet, and other text."""
+        reading = self.read_whitelist()
+        return [*sorted(reading.ips), *reading.unreadable]
 
     def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
         """Read the whitelist, with what the vendor reported to this control node and does not list yet.
@@ -81,12 +94,18 @@ class WhitelistCalls(ClassicClient):
         return reading
 
     def _read_whitelist(self) -> WhitelistReading:
-        listed, complete = self._call(
-            endpoints.WHITELIST_QUERY, {}, lambda body: (addresses(body), body.get("Data") is not None)
+        entries = self._call(endpoints.WHITELIST_QUERY, {}, whitelist_entries)
+        correction = self._reported.correct(entries.spellings, complete=entries.complete)
+        reading = WhitelistReading(
+            frozenset(entries.spellings),
+            frozenset(correction.missing),
+            correction.gone,
+            entries.complete,
+            {ip: texts for ip, texts in entries.spellings.items() if texts != (ip,)},
+            # The beginning is long enough to contain a secret in full, wherever the shown part would cut it.
+            tuple(self._parser.sanitize(text[: 10 * MAX_ENTRY])[:MAX_ENTRY] for text in entries.unreadable),
         )
-        correction = self._reported.correct(listed, complete=complete)
-        reading = WhitelistReading(frozenset(listed), frozenset(correction.missing), correction.gone, complete)
-        if complete:
+        if reading.complete:
             self._writes.observe(reading.ips)
         return reading
 
@@ -94,13 +113,19 @@ class WhitelistCalls(ClassicClient):
         """Believe the list again for addresses whose reported change it has not shown in time."""
         self._reported.forget(ips)
 
-    def add(self, ips: Sequence[str]) -> list[str]:
-        """Add addresses to the whitelist; returns those that the response reports as added."""
-        return self._change_whitelist(endpoints.WHITELIST_ADD, ips, present=True)
+    def add(self, ips: Sequence[str]) -> ReportedChange:
+        """Add addresses to the whitelist; returns what the response reports as added."""
+        return self._change_whitelist(endpoints.WHITELIST_ADD, {ip: (ip,) for ip in ips}, present=True)
 
-    def remove(self, ips: Sequence[str]) -> list[str]:
-        """Remove addresses from the whitelist; returns those that the response reports as removed."""
-        return self._change_whitelist(endpoints.WHITELIST_DEL, ips, present=False)
+    def remove(
+        self, ips: Sequence[str], spellings: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> ReportedChange:
+        """Remove addresses from the whitelist; returns what the response reports as removed.
+
+        Those that have ``spellings`` are sent as these texts.
+        """
+        texts = {ip: spellings.get(ip) or (ip,) for ip in ips}
+        return self._change_whitelist(endpoints.WHITELIST_DEL, texts, present=False)
 
     def unresolved_writes(self) -> list[WhitelistWrite]:
         """Return the changes of the whitelist whose result is unknown, of all processes."""
@@ -111,12 +136,14 @@ class WhitelistCalls(ClassicClient):
         now = self.rate_limiter.state.now()
         return max([0.0, *(write.settles_in(now) for write in self._writes.unresolved() if conflicts(write))])
 
-    def _change_whitelist(self, endpoint: Endpoint, ips: Sequence[str], *, present: bool) -> list[str]:
+    def _change_whitelist(
+        self, endpoint: Endpoint, texts: Mapping[str, Sequence[str]], *, present: bool
+    ) -> ReportedChange:
         sent: list[int] = []
 
         @contextlib.contextmanager
         def recorded() -> Iterator[None]:
-            number = self._writes.record(ips, present=present, timeout=self.timeout)
+            number = self._writes.record(texts, present=present, timeout=self.timeout)
             try:
                 yield
             except CallError as error:
@@ -128,12 +155,12 @@ class WhitelistCalls(ClassicClient):
                 raise
             sent.append(number)
 
-        done = self._call(endpoint, {"IP": ",".join(ips)}, addresses, recorded)
+        joined = ",".join(text for own in texts.values() for text in own)
+        done = self._call(endpoint, {"IP": joined}, lambda body: whitelist_change(body, texts), recorded)
         # If this cannot be recorded, the call stays unresolved, and later runs wait until it is settled.
         with contextlib.suppress(StateError):
-            named = set(done).intersection(ips)
-            self._reported.record(dict.fromkeys(named) if present else {}, () if present else named)
-            self._writes.acknowledge(sent[-1], named)
+            self._reported.record(dict.fromkeys(done.ips) if present else {}, () if present else done.ips)
+            self._writes.acknowledge(sent[-1], done.ips)
         return done
 
     def whitelist_batch_delay(self) -> float:

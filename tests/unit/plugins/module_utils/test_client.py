@@ -25,7 +25,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors 
     ApiError,
     StatusError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
+    ReportedChange,
+    whitelist_change,
+    whitelist_entries,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import quota as quota_of
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, as_int
@@ -132,7 +136,7 @@ def test_an_undocumented_code_is_reported_too(tmp_path: Path) -> None:
         HttpResponse(200, f'{{"Code": true, "Msg": "{KEY}"}}', {}),
         HttpResponse(200, f'["{KEY}"]', {}),
         HttpResponse(200, f'{{"Code": 0, "Data": "{KEY}"}}', {}),
-        HttpResponse(200, f'{{"Code": 0, "Data": [1, "{KEY}"]}}', {}),
+        HttpResponse(200, f'{{"Code": 0, "Data": [["{KEY}"]]}}', {}),
         HttpResponse(429, "slow down", {"Retry-After": "1"}),
         HttpResponse(500, '{"Code": 0}', {}),
     ],
@@ -147,6 +151,13 @@ def test_no_message_quotes_a_secret(tmp_path: Path, answer: HttpResponse) -> Non
     assert PWD not in shown
     assert "s3cr3t%2B" not in shown
     assert "/whitelist/query" in shown
+
+
+def test_no_entry_that_is_not_an_address_quotes_a_secret(tmp_path: Path) -> None:
+    api, _transport = client(tmp_path, json_answer(f'{{"Code": 0, "Data": ["{"x" * 90}{KEY}"]}}'))
+    (entry,) = api.read_whitelist().unreadable
+    assert KEY[:4] not in entry
+    assert len(entry) <= 100
 
 
 def test_a_read_is_repeated_after_a_transient_failure_and_that_is_reported(tmp_path: Path) -> None:
@@ -168,7 +179,7 @@ def test_a_write_whose_answer_was_lost_is_not_repeated_blindly(tmp_path: Path) -
 def test_a_write_that_never_left_is_repeated(tmp_path: Path) -> None:
     unsent = TransportError("refused", endpoint="/whitelist/add", effect=Effect.NOT_SENT)
     api, transport = client(tmp_path, unsent, json_answer('{"Code": 0, "Data": ["203.0.113.1"], "Num": 1}'))
-    assert api.add(["203.0.113.1"]) == ["203.0.113.1"]
+    assert api.add(["203.0.113.1"]).ips == {"203.0.113.1"}
     assert len(transport.sent) == 2
 
 
@@ -186,7 +197,7 @@ def test_a_long_list_is_one_form_and_a_short_one_a_query(tmp_path: Path) -> None
     api, transport = client(tmp_path, done, done)
     (batch,) = api.batches([f"203.0.113.{n % 250}" for n in range(200)])
     api.add(batch)
-    (batch,) = api.batches([f"203.0.113.{n % 250}" for n in range(1000)])
+    (batch,) = api.batches([f"{net}.{n}" for net in ("192.0.2", "198.51.100", "203.0.113") for n in range(250)])
     api.add(batch)
     assert [method for method, _text in transport.sent] == ["GET", "POST"]
     assert "IP=203.0.113.0,203.0.113.1," in transport.sent[0][1]
@@ -330,9 +341,37 @@ def test_numbers_may_come_as_text() -> None:
         quota_of({"Total": 1, "Used": 1})
 
 
-def test_addresses_of_the_vendor_are_kept_whatever_they_are() -> None:
-    listed = addresses({"Data": ["9.9.9.9 ", "odd entry", "10.0.0.1"]})
-    assert numeric_order(listed) == ["9.9.9.9", "10.0.0.1", "odd entry"]
+def test_entries_of_the_whitelist_are_kept_whatever_they_are() -> None:
+    entries = whitelist_entries({"Data": ["9.9.9.9 ", "odd entry", "9.9.9.9", "9.9.9.9", 7, None]})
+    assert entries.spellings == {"9.9.9.9": ("9.9.9.9 ", "9.9.9.9")}
+    assert entries.unreadable == ("odd entry", "7", "null")
+
+
+@pytest.mark.parametrize(
+    ("body", "changed", "unclear"),
+    [
+        ({"Data": ["9.9.9.9", "9.9.9.9/32", "8.8.8.8"], "Num": 3}, {"8.8.8.8", "9.9.9.9"}, False),
+        ({"Data": ["9.9.9.9", "8.8.8.8", "7.7.7.7"], "Num": 3}, {"8.8.8.8"}, False),
+        ({"Data": [], "Num": "3"}, {"8.8.8.8", "9.9.9.9"}, False),
+        ({"Num": 3}, {"8.8.8.8", "9.9.9.9"}, False),
+        ({"Data": None, "Num": 2}, set(), True),
+        ({"Num": 4}, set(), True),
+        ({"Num": 0}, set(), False),
+        ({"Data": []}, set(), False),
+        ({"Num": "many"}, set(), True),
+        ({}, set(), True),
+    ],
+)
+def test_a_change_counts_for_the_addresses_that_are_named_or_if_none_is_for_the_number_of_all(
+    body: dict[str, Any], changed: set[str], unclear: bool
+) -> None:
+    sent = {"8.8.8.8": ["8.8.8.8"], "9.9.9.9": ["9.9.9.9", "9.9.9.9/32"]}
+    assert whitelist_change(body, sent) == ReportedChange(frozenset(changed), unclear)
+
+
+def test_a_change_with_other_data_is_refused() -> None:
+    with pytest.raises(ResponseShapeError):
+        whitelist_change({"Data": [1], "Num": 1}, {"8.8.8.8": ["8.8.8.8"]})
 
 
 @given(st.lists(st.ip_addresses(v=4) | st.ip_addresses(v=6), max_size=20))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange, WhitelistReading
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
@@ -70,10 +70,10 @@ class Vendor:
     def unresolved_writes(self) -> list[object]:
         return []
 
-    def add(self, batch: Sequence[str]) -> list[str]:
+    def add(self, batch: Sequence[str]) -> ReportedChange:
         self.now.clear()
         self.now.update(batch)
-        return list(batch)
+        return ReportedChange(frozenset(batch))
 
     def batches(self, ips: Sequence[str], _most: int | None = None) -> list[list[str]]:
         return [list(ips)] if ips else []

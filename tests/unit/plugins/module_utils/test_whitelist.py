@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import WhitelistReading
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange, WhitelistReading
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.exchange import PostRejected
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
@@ -59,18 +59,21 @@ class Vendor:
     def settles_in(self, _conflicts: Callable[[WhitelistWrite], bool]) -> float:
         return 0.0
 
-    def add(self, batch: Sequence[str]) -> list[str]:
+    def unresolved_writes(self) -> list[WhitelistWrite]:
+        return []
+
+    def add(self, batch: Sequence[str]) -> ReportedChange:
         assert not set(batch) & self.whitelist_now, "a present address was sent"
         return self._write("add", batch)
 
-    def remove(self, batch: Sequence[str]) -> list[str]:
+    def remove(self, batch: Sequence[str], _spellings: Mapping[str, Sequence[str]]) -> ReportedChange:
         return self._write("del", batch)
 
     def batches(self, wanted: Sequence[str], most: int | None = None) -> list[list[str]]:
         size = max(1, min(len(wanted), most or len(wanted), 5 if not self.forms else 1000))
         return [list(wanted[n : n + size]) for n in range(0, len(wanted), size)]
 
-    def _write(self, kind: str, batch: Sequence[str]) -> list[str]:
+    def _write(self, kind: str, batch: Sequence[str]) -> ReportedChange:
         self.calls.append((kind, tuple(batch)))
         path = f"/whitelist/{kind}"
         fault = self.script.pop(0) if self.script else "none"
@@ -94,7 +97,7 @@ class Vendor:
             raise TransportError("lost", endpoint=path, effect=Effect.UNKNOWN)
         if fault == "garbage_after":
             raise TransportError("not JSON", endpoint=path, effect=Effect.UNKNOWN)
-        return [] if fault == "silent" else done
+        return ReportedChange(frozenset() if fault == "silent" else frozenset(done))
 
 
 faults = st.lists(
@@ -291,9 +294,9 @@ def test_check_mode_predicts_and_writes_nothing() -> None:
 
 def test_a_vendor_that_only_says_yes_is_not_believed() -> None:
     class Liar(Vendor):
-        def _write(self, kind: str, batch: Sequence[str]) -> list[str]:
+        def _write(self, kind: str, batch: Sequence[str]) -> ReportedChange:
             self.calls.append((kind, tuple(batch)))
-            return list(batch)
+            return ReportedChange(frozenset(batch))
 
     liar = Liar({POOL[3]})
     result = run(liar, DesiredWhitelist("present", (POOL[0],)))
@@ -308,7 +311,7 @@ def test_a_vendor_that_only_says_yes_is_not_believed() -> None:
 @pytest.mark.parametrize("retry_after", [None, 30.0])
 def test_the_error_is_reported_if_no_time_is_left_for_another_attempt(retry_after: float | None) -> None:
     class Broken(Vendor):
-        def _write(self, kind: str, batch: Sequence[str]) -> list[str]:
+        def _write(self, kind: str, batch: Sequence[str]) -> ReportedChange:
             raise TransportError("HTTP 503", endpoint="/whitelist/add", effect=Effect.UNKNOWN, retry_after=retry_after)
 
     result = run(Broken(set(), budget=WaitBudget(0)), DesiredWhitelist("present", (POOL[0],)))

@@ -75,8 +75,12 @@ def test_refused_addresses_are_not_added_again_and_keep_what_they_would_replace(
     assert plan([A, B], desired) == Plan((C,), (A,), (B,), 2)
 
 
-def test_a_refused_address_does_not_stop_exact_from_removing_others() -> None:
-    assert plan([A], DesiredWhitelist("exact", (B, C)), refused=[B]) == Plan((C,), (A,), (), 1)
+def test_a_refused_address_keeps_what_exact_would_remove() -> None:
+    assert plan([A], DesiredWhitelist("exact", (B, C)), refused=[B]) == Plan((C,), (), (), 2)
+
+
+def test_entries_beside_the_addresses_take_places_in_the_list() -> None:
+    assert plan([A], DesiredWhitelist("present", (B,)), extra_entries=2).size == 4
 
 
 @pytest.mark.parametrize(
