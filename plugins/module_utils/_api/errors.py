@@ -35,7 +35,7 @@ class RefusedError(CallError):
     """The vendor responded with a refusal.
 
     ``code`` is the vendor's code, ``endpoint`` the call. ``effect`` is UNKNOWN for a code that may also follow a call
-    that was carried out.
+    that was carried out, and for one that the vendor does not document: a gateway may have sent it.
     """
 
     #: The vendor's error table, by code.
@@ -57,10 +57,13 @@ class RefusedError(CallError):
         known = self._known(code)
         quoted = f', "{vendor_message}"' if vendor_message else ""
         asked = f" The vendor's number of this request is {request_id}." if request_id else ""
+        if not self.is_documented(code):
+            effect = Effect.UNKNOWN
         super().__init__(
             f"{endpoint} was refused with {self._number} {code} ({known.meaning}{quoted}). {known.fix}{asked}",
             effect=effect,
-            retryable=code == self.rate_limited or effect is Effect.UNKNOWN,
+            # Another attempt would get the same response.
+            retryable=code == self.rate_limited or (effect is Effect.UNKNOWN and self.is_documented(code)),
             code=code,
             meaning=known.meaning,
             endpoint=endpoint,
@@ -69,6 +72,11 @@ class RefusedError(CallError):
         )
         self.code = code
         self.endpoint = endpoint
+
+    @classmethod
+    def is_documented(cls, code: int | str) -> bool:
+        """Whether the vendor's documents or clients contain this code."""
+        return code in cls.codes
 
     @classmethod
     def _known(cls, code: int | str) -> VendorCode:

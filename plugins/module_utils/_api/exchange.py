@@ -157,8 +157,15 @@ class KeyClient(Client):
 
         def attempt() -> T:
             limit = endpoint.limit(self._channels if endpoint.per_channel else None)
-            with self._place(endpoint.name, limit), sending():
-                return self._once(endpoint, texts, read)
+            try:
+                with self._place(endpoint.name, limit), sending():
+                    return self._once(endpoint, texts, read)
+            except CallError as error:
+                if error.may_have_effect and not endpoint.repeatable and self._is_for_the_rate(error):
+                    # The caller makes the next attempt, after it has found out what this one did.
+                    with contextlib.suppress(StateError):
+                        self.rate_limiter.block(self.key_digest, endpoint.name, error.retry_after)
+                raise
 
         return self._call_with_retries(endpoint.name, attempt, repeatable=endpoint.repeatable)
 

@@ -18,8 +18,18 @@ from .._core.text import one_line
 from .parsing import ResponseShapeError, parse_json
 from .transport import HttpResponse, retry_after
 
-#: Statuses of a server that stopped waiting for another one, which may still carry out the call.
-_GATEWAY_TIMEOUT = (408, 502, 504)
+#: Statuses of a server that stopped waiting for another one, which may still carry out the call. 520 to 524 are those
+#: of a content delivery network, 598 and 599 those of some proxies.
+_GATEWAY_TIMEOUT = frozenset((408, 502, 504, 520, 522, 524, 598, 599))
+
+
+def effect_of_status(status: int) -> Effect:
+    """Return what a call did whose response has this status, and neither the vendor's code nor its data.
+
+    Such a response comes from a gateway, which may send any status before or after the service carried out the call. So
+    no status proves that nothing was done: only a refusal of the vendor does, see :meth:`.exchange.Endpoint.effect`.
+    """
+    return Effect.IN_FLIGHT if status in _GATEWAY_TIMEOUT else Effect.UNKNOWN
 
 
 class ResponseParser:
@@ -38,26 +48,24 @@ class ResponseParser:
     def unusable(self, response: HttpResponse, name: str) -> TransportError:
         """Return the error for a response that does not come from the vendor's service, or not from this call."""
         status, option = response.status, self.url_option
-        effect, retryable = Effect.NOT_SENT, False
+        retryable = True
         if 300 <= status < 400:
-            why = f"a redirect, which is not followed with a key; check {option}"
+            why, retryable = f"a redirect, which is not followed with a key; check {option}", False
         elif status == 429:
-            why, retryable = "the server asks for fewer calls", True
-        elif status in _GATEWAY_TIMEOUT:
-            why, effect, retryable = "a server error", Effect.IN_FLIGHT, True
-        elif status >= 500:
-            why, effect, retryable = "a server error", Effect.UNKNOWN, True
+            why = "the server asks for fewer calls"
+        elif status >= 500 or status in _GATEWAY_TIMEOUT:
+            why = "a server error"
         elif status >= 400:
-            why = f"a refusal without the vendor's code; check {option}"
+            why, retryable = f"a refusal without the vendor's code; check {option}", False
         elif status != 200:
-            why, effect, retryable = "a success that may be incomplete", Effect.UNKNOWN, True
+            why = "a success that may be incomplete"
         else:
-            why, effect, retryable = "a response that is not the vendor's JSON", Effect.UNKNOWN, True
+            why = "a response that is not the vendor's JSON"
         excerpt = self.excerpt(response.text)[:120]
         return TransportError(
             f"{name}: HTTP {status}, {why}" + (f' (it begins: "{excerpt}").' if excerpt else "."),
             endpoint=name,
-            effect=effect,
+            effect=effect_of_status(status),
             retryable=retryable,
             http_status=status,
             retry_after=retry_after(response.headers),

@@ -17,7 +17,6 @@ from functools import partial
 from .._api.leases import AllocationParams
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError
 from .._core.text import counted
-from .._reconcile.converge import may_pass
 from .._reconcile.lost_response import PARTIAL, Creation, create_once
 from .backend import is_refused
 from .earlier_calls import described
@@ -80,8 +79,8 @@ class Allocation(Creation):
             session.refresh()
 
     def is_verifiable(self, error: CallError) -> bool:
-        """Whether the effect is looked for: the vendor did not refuse the call, and a later one may succeed."""
-        return may_pass(error)
+        """Whether the effect is looked for: the vendor did not refuse the call."""
+        return error.may_have_effect
 
     def find_new(self, error: CallError | None) -> bool:
         """After a failure, read the list until it shows all that was asked for. A success may give less."""
@@ -115,7 +114,5 @@ class Allocation(Creation):
         return self.session.uncertain(error, f"{counted(self.asked, 'address', 'were')} leased", reason)
 
     def exhausted(self, error: CallError, attempts: int) -> QgError:
-        return QgError(
-            f"{error.message} After {counted(attempts, 'attempt')}, the list of leases shows nothing new.",
-            **error.details,
-        )
+        sent = counted(attempts, "attempt") if attempts > 1 else "it"
+        return QgError(f"{error.message} After {sent}, the list of leases shows nothing new.", **error.details)

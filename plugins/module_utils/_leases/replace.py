@@ -298,9 +298,10 @@ class VendorReplacement:
         again.
         """
         session, policy = self._session, self._session.policy
-        if error and error.details.get("code") is not None and not is_refused(error, session.features.half_way):
-            raise error
         may_have_effect = error is None or error.may_have_effect
+        refused = error is not None and error.details.get("code") is not None and not may_have_effect
+        if error and refused and not is_refused(error, session.features.half_way):
+            raise error
         in_flight = error is not None and error.effect is Effect.IN_FLIGHT
         # A success may give less.
         asked, unlisted = left if error else 1, False

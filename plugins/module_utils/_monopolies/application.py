@@ -123,7 +123,8 @@ class Application(Creation):
         """Whether the quota shows that a lost application had an effect; without a quota, wait for the list."""
         session = self._session
         # The quota is not needed if the call is not sent again in any case.
-        if error.effect is Effect.IN_FLIGHT or self._attempts >= session.policy.max_attempts:
+        is_last = not error.retryable or self._attempts >= session.policy.max_attempts
+        if error.effect is Effect.IN_FLIGHT or is_last:
             return False
         unlisted = False
         if session.balance_before is not None:

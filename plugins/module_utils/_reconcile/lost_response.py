@@ -75,11 +75,19 @@ def create_once(creation: Creation, max_attempts: int) -> CallError | None:
     """Send a paid call until its effect shows, at most ``max_attempts`` times.
 
     Returns the error of the last attempt if its effect shows all the same. A call is never sent again after a success,
-    while it may still be carried out, or while the quota counts more than the list shows.
+    after an error that will not pass, while it may still be carried out, or while the quota counts more than the list
+    shows.
     """
-    lost, error = False, None
-    for _attempt in range(max_attempts):
-        error = try_call(creation.send)
+    lost = False
+    error: CallError | None = None
+    for attempt in range(max_attempts):
+        try:
+            error = try_call(creation.send)
+        except WaitBudgetExceeded:
+            if error is None:
+                raise
+            # The reason for the wait is more useful than the lack of time for it.
+            raise creation.exhausted(error, attempt) from None
         if error is not None and not creation.is_verifiable(error):
             if lost and creation.may_follow_lost(error):
                 raise creation.uncertain(error, EARLIER_ATTEMPT) from None
@@ -95,6 +103,8 @@ def create_once(creation: Creation, max_attempts: int) -> CallError | None:
             raise creation.uncertain(error, UNLISTED)
         if error is None or error.effect is Effect.IN_FLIGHT:
             raise creation.uncertain(error, NOTHING_NEW)
+        if not error.retryable:
+            raise creation.exhausted(error, attempt + 1)
         lost = lost or creation.is_lost(error)
     if error is None:
         raise ValueError("max_attempts is less than 1")

@@ -70,6 +70,10 @@ class StatusError(ApiError):
     _number = "HTTP"
 
     @classmethod
+    def is_documented(cls, code: int | str) -> bool:
+        return code in (400, 500)
+
+    @classmethod
     def _known(cls, code: int | str) -> VendorCode:
         if int(code) >= 500:
             return VendorCode("unknown error", "Try again later; ask the vendor's support if it stays.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..._core.errors import CallError, Effect
+from ..._core.errors import CallError
 from ..._core.waiting import WaitBudget
 from ..._store.rate_limiter import RateLimiter
 from ..exchange import Endpoint, KeyClient, Reader
@@ -113,7 +113,7 @@ class ClassicClient(KeyClient):
         except CallError as error:
             if by_form and _refuses_forms(error):
                 self._forms = False
-                raise PostRejected(error.message, effect=Effect.REJECTED, **error.details) from None
+                raise PostRejected(error.message, effect=error.effect, **error.details) from None
             raise
 
 
@@ -121,5 +121,4 @@ def _refuses_forms(error: CallError) -> bool:
     """Whether the POST body may be the reason for a refusal: it was not understood, or read as no parameters."""
     if isinstance(error, ApiError):
         return error.code in (-10, -12, -14, -100)
-    unsent = error.effect is Effect.NOT_SENT and not error.retryable
-    return unsent and error.details.get("http_status") is not None
+    return not error.retryable and error.details.get("http_status") is not None
