@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lab.access import Access
 
 PROGRAM = Path(__file__).resolve().parent / "lab" / "cluster.py"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 
 def _start(ready_file: Path, pid: int) -> None:

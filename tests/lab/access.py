@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 ROLE = "qgnet"
 ADMIN = "postgres"
-#: A server that does not answer ends a test instead of holding it up.
-CONNECT_SECONDS = 10
+#: A server that does not answer ends a test instead of holding it up. One on a busy machine takes many seconds.
+CONNECT_SECONDS = 120
+#: How often a database is dropped whose last connections take longer to end than the 5 s that the server gives them.
+DROP_ATTEMPTS = 12
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,17 @@ class Access:
         try:
             yield self.url_of(fresh)
         finally:
-            with self.admin() as connection:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+            self._drop(name)
+
+    def _drop(self, name: sql.Identifier) -> None:
+        for attempt in range(DROP_ATTEMPTS):
+            try:
+                with self.admin() as connection:
+                    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+                return
+            except psycopg.errors.ObjectInUse:
+                if attempt == DROP_ATTEMPTS - 1:
+                    raise
 
     def terminate_backends(self, database: str = "") -> int:
         """End the connections of all clients, or of those of one database; return their number."""

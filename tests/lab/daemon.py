@@ -34,8 +34,8 @@ SYSTEM = ("/usr/sbin", "/sbin")
 #: Ports below those that the kernel gives to clients: none of these can take the port of a server that is stopped.
 PORTS = (15000, 32000)
 POLL_SECONDS = 0.01
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
 LAST_LINES = 15
 
 

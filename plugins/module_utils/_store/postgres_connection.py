@@ -139,17 +139,20 @@ class Connector:
         if session is not None:
             session.connection.close()
 
-    def _retried(self, connect: Callable[[], Session]) -> Session:
-        began, interval = elapsed(), MIN_RETRY
+    def _retried(self, connect: Callable[[float], Session]) -> Session:
+        """Connect; an attempt that took too long gets twice the time, since a machine may be that busy."""
+        began, interval, timeout = elapsed(), MIN_RETRY, float(_DEFAULTS["connect_timeout"])
         place = self.address.place
         reason = f"the database of state_url ({place}) cannot be reached"
         wait = Wait(reason, 0 if was_in_vain(reason) else self._max_wait, option=PATIENCE_BOUNDS)
         while True:
             before = elapsed()
             try:
-                return connect()
+                return connect(timeout)
             except psycopg.Error as error:
                 left = wait.after(elapsed() - began)
+                if isinstance(error, psycopg.errors.ConnectionTimeout):
+                    timeout = max(timeout, min(2 * timeout, left.allowed))
                 if left.allowed <= 0 or is_lasting(error):
                     remember(reason)
                     kind = StateError if self.number else OptionError
@@ -158,14 +161,14 @@ class Connector:
             self.announcer.sleep(min(interval, left.allowed), left)
             interval = min(interval * 1.5, MAX_RETRY)
 
-    def _open(self) -> Session:
-        connection = self._connect()
+    def _open(self, timeout: float) -> Session:
+        connection = self._connect(timeout)
         try:
             mark = secrets.token_hex(8)
             found, process = self._begin_session(connection, mark)
             # A pooler gives the client a process number that is not the server's.
             is_pooled = process != connection.info.backend_pid
-            if found or (is_pooled and self._loses_session(connection)):
+            if found or (is_pooled and self._loses_session(connection, timeout)):
                 raise OptionError(
                     unusable(
                         self.address.place,
@@ -178,8 +181,9 @@ class Connector:
             connection.close()
             raise
 
-    def _connect(self) -> _Connection:
-        more = {name: value for name, value in _DEFAULTS.items() if name not in self.address.parameters}
+    def _connect(self, timeout: float) -> _Connection:
+        defaults = {**_DEFAULTS, "connect_timeout": round(timeout)}
+        more = {name: value for name, value in defaults.items() if name not in self.address.parameters}
         return _Connection.connect(
             self.address.url, autocommit=True, prepare_threshold=None, application_name=process_name(), **more
         )
@@ -193,9 +197,9 @@ class Connector:
         )
         return cursor.fetchone() or ("", 0)
 
-    def _loses_session(self, connection: _Connection) -> bool:
+    def _loses_session(self, connection: _Connection, timeout: float) -> bool:
         """Whether a second connection runs in the session of the first one, as soon as that is free."""
-        with self._connect() as other:
+        with self._connect(timeout) as other:
             connection.execute("BEGIN")
             first = connection.execute("SELECT pg_backend_pid()").fetchone()
             other.execute("SELECT 1")

@@ -54,8 +54,12 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a small d
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that does not come back is waited for two seconds instead of ten; each test is a run of its own."""
+    """A server that does not come back is waited for two seconds instead of ten; each test is a run of its own.
+
+    One that is there, on a busy machine, has all the time that it needs.
+    """
     monkeypatch.setattr(directory, "MIN_PATIENCE", 2.0)
+    monkeypatch.setitem(postgres_connection._DEFAULTS, "connect_timeout", 120)
     monkeypatch.setattr(vain_waits, "_own", {})
     monkeypatch.setattr(vain_waits, "_directory", None)
 
@@ -366,19 +370,40 @@ def test_what_one_process_of_a_run_waited_for_in_vain_the_others_do_not_wait_for
 def test_a_server_that_does_not_answer_is_reported(
     own_server: PostgresServer, own_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_connection, "ANSWER_TIMEOUT", 0.5)
-    monkeypatch.setitem(postgres_connection._DEFAULTS, "connect_timeout", 2)
     with contextlib.closing(open_state(own_url)) as state:
         own_server.pause()
         try:
-            # Its socket still takes the next connection.
-            with pytest.raises(StateError, match="connection timeout expired"):
-                state.execute("DELETE FROM paid_calls")
-            with pytest.raises(OptionError, match="connection timeout expired"):
-                open_state(own_url)
+            with monkeypatch.context() as impatient:
+                impatient.setattr(postgres_connection, "ANSWER_TIMEOUT", 0.5)
+                impatient.setitem(postgres_connection._DEFAULTS, "connect_timeout", 2)
+                # Its socket still takes the next connection.
+                with pytest.raises(StateError, match="connection timeout expired"):
+                    state.execute("DELETE FROM paid_calls")
+                with pytest.raises(OptionError, match="connection timeout expired"):
+                    open_state(own_url)
         finally:
             own_server.resume()
         assert state.rows("SELECT 1") == [(1,)]
+
+
+def test_a_server_that_takes_long_to_answer_gets_more_time_at_each_attempt(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "MIN_PATIENCE", 60.0)
+    monkeypatch.setitem(postgres_connection._DEFAULTS, "connect_timeout", 10)
+    connect, given = psycopg.Connection.connect.__func__, list[int]()
+
+    def slow(kind: type[psycopg.Connection], *arguments: Any, **options: Any) -> Any:
+        given.append(options["connect_timeout"])
+        if len(given) < 4:
+            raise psycopg.errors.ConnectionTimeout("connection timeout expired")
+        return connect(kind, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "connect", classmethod(slow))
+    open_state(database_url).close()
+    # No attempt is longer than what is left of the time that the server is waited for.
+    assert (given[:3], len(given)) == ([10, 20, 40], 4)
+    assert 40 < given[3] <= 60
 
 
 def stay(url: str, ready: Any) -> None:
