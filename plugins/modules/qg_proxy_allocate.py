@@ -69,6 +69,9 @@ options:
       - With V(fail), the task fails before it allocates leases, because the lease may be a match. It does not fail if
         enough others match.
       - With V(ignore), the lease does not match. With V(match), it does.
+      - The quota may count more channels in use than the list shows leases. The task then waits up to 60 seconds until
+        both agree, and fails if they do not. With V(ignore), these channels do not count, as is necessary for a plan
+        of O(product=classic) that is billed by volume and returns a quota.
     type: str
     choices: [fail, ignore, match]
     default: fail

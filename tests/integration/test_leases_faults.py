@@ -35,11 +35,21 @@ DONE: dict[str, dict[str, Any]] = {
     "server error after the work": {"kind": "status", "http_status": 500, "executed": True},
     "bad gateway after the work": {"kind": "status", "http_status": 502, "executed": True},
     "gateway timeout after the work": {"kind": "status", "http_status": 504, "executed": True},
+    "too many requests after the work": {
+        "kind": "status",
+        "http_status": 429,
+        "headers": {"Retry-After": "0"},
+        "executed": True,
+    },
     "success with a wrong status": {"kind": "status", "http_status": 500, "body": '{"Code":0}', "executed": True},
     "no object": {"kind": "replace", "body": [], "executed": True},
     "no code": {"kind": "replace", "body": {"Data": []}, "executed": True},
     "null": {"kind": "replace", "body": None, "executed": True},
     "unknown error after the work": {"kind": "replace", "body": {"Code": -1}, "executed": True},
+}
+#: The same, but only as an answer to a write: a read is not repeated after it.
+DENIED: dict[str, dict[str, Any]] = {
+    "forbidden after the work": {"kind": "status", "http_status": 403, "executed": True},
 }
 #: The same, but only as an answer to a call that leases.
 REFUSED: dict[str, dict[str, Any]] = {
@@ -174,7 +184,7 @@ def test_without_a_fault(scenario: LeaseScenario, requested: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "fields", "requested", "path"),
     [
-        *spread(cases(DONE, REFUSED), WRITTEN),
+        *spread(cases(DONE, DENIED, REFUSED), WRITTEN),
         # The answer to each call has a reader of its own.
         *(row for write in EACH_WRITE for row in spread(cases(ODD), [write])),
     ],
@@ -317,6 +327,21 @@ def test_a_first_read_that_always_fails_stops_before_any_write(
     assert result["changed"] is False
     assert scenario.writes() == []
     scenario.assert_untouched()
+
+
+def test_a_list_that_the_quota_contradicts_is_no_reason_to_pay(scenario: LeaseScenario) -> None:
+    """Other runs have leased these: this state directory contains nothing of them."""
+    prepare(scenario)
+    for body in ({"Code": 0}, {"Code": 0, "TaskList": [], "TotalNum": 0}):
+        scenario.sim.fault(path=LIST, kind="replace", body=body, times=3)
+        result = scenario("allocate", count=3)
+        assert (result["changed"], len(result["leases"])) == (False, 3), result.get("msg")
+    scenario.sim.fault(path=LIST, kind="replace", body={"Code": 0}, times=-1)
+    result = scenario("allocate", count=3)
+    assert "holds 3 more leases than the list of leases shows is unknown" in result["msg"]
+    assert "undetermined=ignore" in result["msg"]
+    scenario.assert_reported(result)
+    assert scenario.writes() == []
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,9 @@ class Allocation(Creation):
         if self.found < self.asked:
             # The response may have left some out, which must not be leased again.
             session.refresh()
+            if session.exceeds_list(session.balance_before) and session.quota_shows_unlisted(self.known, self.asked):
+                raise self.uncertain(None, PARTIAL)
+            self.adopt_new()
 
     def is_verifiable(self, error: CallError) -> bool:
         """Whether the effect is looked for: the vendor did not refuse the call."""

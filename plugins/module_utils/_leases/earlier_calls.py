@@ -42,6 +42,11 @@ def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Ite
 def load_initial(session: LeaseSession, *, wait: bool) -> None:
     """Read what is held before anything is changed, with ``wait`` once earlier runs have nothing under way."""
     session.refresh()
+    resolve_earlier(session, wait=wait)
+
+
+def resolve_earlier(session: LeaseSession, *, wait: bool) -> None:
+    """Take what the last list shows for what was held before this run, and find out what earlier runs did."""
     session.before = tuple(session.held.values())
     features = session.features
     for call in session.calls.unresolved(*filter(None, (features.get, features.replace, features.release))):

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from .._api.leases import Lease, Quota, oldest_first
-from .._core.errors import CallError, OptionError, QgError
+from .._core.errors import CallError, OptionError, QgError, UncertainOutcomeError
 from .._core.text import counted
 from .._store.directory import StateError
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy
-from .earlier_calls import lease_session, load_initial
+from .confirmed_list import IGNORE, confirm_list
+from .earlier_calls import lease_session, resolve_earlier
 from .plan import DesiredLeases, LeaseMatch, Plan, area_numbers, classify, format_leases, plan
 from .release import release
 from .session import LeaseResult, LeaseSession
@@ -34,10 +35,15 @@ def ensure_leases(
         if first.missing:
             _check_lifetime(session, desired)
             quota = session.wait_for_channels(first.missing - len(first.surplus), wait=not check)
-            if quota and quota.used and not session.held:
-                # An empty list is read again if the quota shows leases.
-                load_initial(session, wait=not check)
-                first = plan(_classify(session, desired), desired)
+            if session.unlisted(quota):
+                listed, ignored = session.names, desired.undetermined == "ignore"
+                if not check and not ignored:
+                    quota = _confirm_list(session, quota, first, desired)
+                elif not listed or not ignored:
+                    session.refresh()
+                if session.names != listed:
+                    resolve_earlier(session, wait=not check)
+                    first = plan(_classify(session, desired), desired)
         result = LeaseResult(session.before, session.before, first.keep, missing=first.missing, quota=quota)
         _check_channels(first, desired, result)
         if check:
@@ -45,6 +51,15 @@ def ensure_leases(
         else:
             _apply(session, first, desired, result)
         return result
+
+
+def _confirm_list(session: LeaseSession, quota: Quota | None, first: Plan, desired: DesiredLeases) -> Quota | None:
+    """Wait until list and quota agree. If they do not, a lack of channels is the better reason to lease nothing."""
+    try:
+        return confirm_list(session, quota, advice=IGNORE)
+    except UncertainOutcomeError:
+        _check_channels(first, desired, LeaseResult(session.before, quota=quota))
+        raise
 
 
 def matching_leases(

@@ -46,15 +46,22 @@ def release_leases(
         return result
 
 
-def release(session: LeaseSession, leases: Collection[Lease]) -> None:
-    """Release leases, and read the list until it shows that they are gone."""
+def release(session: LeaseSession, leases: Collection[Lease], reported: set[str] | None = None) -> None:
+    """Release leases, and read the list until it shows that they are gone.
+
+    The names of those whose release the vendor reported are added to ``reported``, also if this raises.
+    """
     if not leases:
         return
     if session.features.release is None:
         raise OptionError("The product of this key does not release leases before they end.")
     check_addresses(leases)
     work = Release(session, leases, session.features.release)
-    converge(work, session.policy.max_repeats)
+    try:
+        converge(work, session.policy.max_repeats)
+    finally:
+        if reported is not None:
+            reported.update(work.reported)
     work.finish()
 
 
@@ -85,6 +92,11 @@ class Release(Change[Lease]):
         self._reported: dict[str, float] = {}
         #: Whether the list has shown each result.
         self._verified = True
+
+    @property
+    def reported(self) -> Collection[str]:
+        """The names of leases that were reported as released."""
+        return self._reported
 
     def remaining(self) -> list[Lease]:
         return [lease for lease in self._leases if lease.name in self._session.held]

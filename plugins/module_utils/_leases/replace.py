@@ -11,7 +11,7 @@ same, so that afterwards as many leases are held as before, and none is paid for
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,8 @@ from .._reconcile.lost_response import NOTHING_NEW, PARTIAL, UNLISTED, try_call,
 from .._store.paid_calls import PaidCall
 from .allocate import allocate
 from .backend import DEFAULT_POLICY, LeaseBackend, LeasePolicy, is_refused
-from .earlier_calls import INTERRUPTED_REPLACE, described, lease_session, recent_calls
+from .confirmed_list import confirm_list
+from .earlier_calls import INTERRUPTED_REPLACE, described, lease_session, recent_calls, resolve_earlier
 from .plan import Origin, format_leases
 from .release import check_addresses, release
 from .session import LeaseResult, LeaseSession
@@ -47,6 +48,12 @@ def replace_leases(
     With neither, replace all. Afterwards the key holds as many as before.
     """
     with lease_session(api, policy, check=check) as session:
+        if not check and (recent_calls(session, _RELEASE_AND_ALLOCATE) or recent_calls(session, INTERRUPTED_REPLACE)):
+            # What is missing is paid for.
+            listed = session.names
+            confirm_list(session)
+            if session.names != listed:
+                resolve_earlier(session, wait=True)
         replacement = NamedReplacement(session, params)
         owed, successors = replacement.continue_interrupted(chosen) if chosen else (0, frozenset[str]())
         held = [lease for lease in session.held.values() if lease.name not in successors]
@@ -150,16 +157,23 @@ class NamedReplacement:
 
     def _renew(self, leases: Sequence[Lease]) -> None:
         """Release these, and allocate as many as are gone."""
-        session = self._session
+        session, reported = self._session, set[str]()
         try:
-            release(session, leases)
+            release(session, leases, reported)
         except UncertainOutcomeError:
             # How many are gone is unknown: a successor could be one too many.
             raise
         except QgError:
             # What is gone gets a successor, also if not all could be released.
-            allocate(session, len(session.gone(leases)), self._params)
+            self._succeed(leases, reported)
             raise
+        self._succeed(leases, reported)
+
+    def _succeed(self, leases: Sequence[Lease], reported: Collection[str]) -> None:
+        """Allocate as many as are gone. That the list lacks one proves less than that its release was reported."""
+        session = self._session
+        if any(lease.name not in reported for lease in session.gone(leases)):
+            confirm_list(session)
         allocate(session, len(session.gone(leases)), self._params)
 
 
@@ -221,6 +235,9 @@ class VendorReplacement:
             known = session.names
             fresh, lost = len(known - self._old), len(self._old - known)
             if lost > fresh:
+                confirm_list(session)
+                if session.names != known:
+                    continue
                 allocate(session, lost - fresh, self._params)
                 paid += lost - fresh
                 continue

@@ -157,13 +157,15 @@ class LeaseSession(Session[Lease]):
     def quota(self) -> Quota | None:
         return self.api.quota()
 
-    def balance(self, quota: Quota) -> int:
-        """The channels that are free or carry a listed lease; of a plan by volume, what was left before this run.
+    @property
+    def in_use(self) -> int:
+        # A lease that has ended gave its channel back, also if a list that lags still shows it.
+        return len(self.held) - len(self.ended(self.held.values()))
 
-        A lease that has ended gave its channel back, also if a list that lags still shows it.
-        """
+    def balance(self, quota: Quota) -> int:
+        """The channels that are free or carry a listed lease; of a plan by volume, what was left before this run."""
         if quota.balance is None:
-            return quota.available + len(self.held) - len(self.ended(self.held.values()))
+            return quota.available + self.in_use
         return quota.available + len(self.new.keys() | self.new_since({lease.name for lease in self.before}))
 
     def wait_for_channels(self, wanted: int, *, wait: bool) -> Quota | None:

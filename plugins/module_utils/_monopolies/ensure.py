@@ -13,13 +13,17 @@ import contextlib
 from typing import Any
 
 from .._api.classic.client import ProxyApi
-from .._api.leases import Area
+from .._api.leases import Area, Quota
 from .._api.parsing import integer
 from .._core.errors import CallError, QgError
+from .._reconcile.confirmed_list import confirm_list
 from .application import AllocationSession, Application
 from .earlier_calls import adopt_shown, wait_for, warn_of
 from .matching import DesiredMonopolies, inside
 from .session import DEFAULT_POLICY, TRANSITIONAL_STATES, MonopolyPolicy, MonopolyResult, sample, summary
+
+#: What a user can do if the quota counts more than resources.
+IGNORE = "Set undetermined=ignore if the quota counts something else. "
 
 
 def ensure_held(
@@ -54,6 +58,7 @@ class _Allocator:
     def __init__(self, session: AllocationSession) -> None:
         self.session = session
         self.has_list = False
+        self._has_read_again = False
         self._idle_stock: list[Any] | None = None
 
     def allocate(self, check: bool) -> None:
@@ -82,25 +87,31 @@ class _Allocator:
                 f"match is unknown: {sample(result.undetermined)}. Set undetermined to match if they count, or to "
                 "ignore to apply for more."
             )
-        used = self._check_quota()
-        if not session.held and used:
-            # The quota counts resources, so the empty list may be wrong.
-            session.refresh()
-            if session.held:
+        known = set(session.held)
+        quota = session.quota()
+        if session.unlisted(quota):
+            ignored = desired.undetermined == "ignore"
+            if not check and not ignored:
+                quota = confirm_list(session, quota, what="resources", advice=IGNORE)
+            elif not self._has_read_again and not (known and ignored):
+                self._has_read_again = True
+                session.refresh()
+            if known != set(session.held):
                 self.allocate(check)
                 return
+        self._check_quota(quota)
         if check:
             warn_of(session, unresolved)
             self._check_stock()
         else:
             Application(session).run()
 
-    def _check_quota(self) -> int:
-        """Fail if the plan has too few resources free; returns how many are in use."""
+    def _check_quota(self, quota: Quota | None) -> None:
+        """Fail if the plan has too few resources free."""
         session = self.session
-        quota, missing = session.quota(), session.result.missing
+        missing = session.result.missing
         if quota is None:
-            return 0
+            return
         # The quota of a plan without channels counts something else.
         session.balance_before = session.balance(quota) if quota.total else None
         if quota.total and missing > quota.available:
@@ -108,7 +119,6 @@ class _Allocator:
                 f"{missing} more resources are needed to hold {session.desired.count}, and the plan has "
                 f"{quota.available} of {quota.total} free. Ask for less, release some, or extend the plan."
             )
-        return quota.used
 
     def _read_idle_stock(self) -> list[Any]:
         if self._idle_stock is None:

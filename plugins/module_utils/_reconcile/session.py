@@ -72,6 +72,17 @@ class Session(abc.ABC, Generic[R]):
         """A figure that decreases when the quota counts a resource that the last list does not show."""
 
     @property
+    def in_use(self) -> int:
+        """How many channels the listed resources take."""
+        return len(self.held)
+
+    def unlisted(self, quota: Quota | None) -> int:
+        """How many channels the quota counts in use beyond the listed resources; 0 for a plan without channels."""
+        # The quota of such a plan is a balance, or counts something else.
+        has_channels = quota is not None and quota.balance is None and quota.total > 0
+        return max(0, quota.used - self.in_use) if quota and has_channels else 0
+
+    @property
     def lasting_balance(self) -> int | None:
         """The balance before this run pays, if a later run can compare its own with it."""
         return self.balance_before

@@ -37,10 +37,17 @@ def quota(body: Mapping[str, Any]) -> Quota:
 
 
 def task_leases(body: Mapping[str, Any]) -> list[Lease]:
-    """Return the leases of one task: ``{"TaskID": "...", "Data": [...]}``."""
+    """Return the leases of one task: ``{"TaskID": "...", "Num": 2, "Data": [...]}``."""
     task_id = body.get("TaskID")
     named = str(task_id) if task_id is not None else ""
     return [Lease.from_item(item, named) for item in objects(body.get("Data"), "Data")]
+
+
+def _check_count(body: Mapping[str, Any], name: str, listed: int, what: str) -> None:
+    """Refuse a list that is shorter than the response says: mistaking it for a full one would buy leases again."""
+    count = body.get(name)
+    if count is not None and as_int(count, name) > listed:
+        raise ResponseShapeError(f"{name} is {count}, but {listed} {what} are listed")
 
 
 def new_leases(body: Mapping[str, Any]) -> list[Lease]:
@@ -48,6 +55,7 @@ def new_leases(body: Mapping[str, Any]) -> list[Lease]:
     leases = task_leases(body)
     if not leases or not leases[0].task_id:
         raise ResponseShapeError("it reports success, but names no leases")
+    _check_count(body, "Num", len(leases), "leases")
     return leases
 
 
@@ -57,14 +65,27 @@ def released_addresses(body: Mapping[str, Any]) -> list[str] | None:
 
 
 def all_leases(body: Mapping[str, Any]) -> list[Lease]:
-    """Return the leases of all tasks: ``{"TaskList": [{"TaskID": "...", "Data": [...]}]}``."""
-    leases = [lease for task in objects(body.get("TaskList"), "TaskList") for lease in task_leases(task)]
-    # An empty list may be null or missing. It counts only if TotalNum agrees, since mistaking a full list for an empty
-    # one would buy all leases again.
-    total = body.get("TotalNum")
-    if total is not None and as_int(total, "TotalNum") > len(leases):
-        raise ResponseShapeError(f"TotalNum is {total}, but {len(leases)} leases are listed")
+    """Return the leases of all tasks: ``{"TaskNum": 1, "TotalNum": 2, "TaskList": [{"TaskID": "...", ...}]}``.
+
+    An empty list may be null or missing.
+    """
+    tasks, leases = objects(body.get("TaskList"), "TaskList"), list[Lease]()
+    for task in tasks:
+        found = task_leases(task)
+        if not isinstance(task.get("Data"), list) and integer(task.get("Num")) != 0:
+            raise ResponseShapeError("a task in TaskList lists no leases")
+        _check_count(task, "Num", len(found), "leases")
+        leases += found
+    _check_count(body, "TaskNum", len(tasks), "tasks")
+    for name in ("TotalNum", "Num"):
+        _check_count(body, name, len(leases), "leases")
     return leases
+
+
+def all_leases_or_none(body: Mapping[str, Any]) -> list[Lease] | None:
+    """Return the same; None if the response has neither a list nor a number, as many servers write an empty list."""
+    says_nothing = all(body.get(name) is None for name in ("TaskList", "TaskNum", "TotalNum", "Num"))
+    return None if says_nothing else all_leases(body)
 
 
 def areas(body: Mapping[str, Any]) -> list[Area]:

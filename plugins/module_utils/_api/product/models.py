@@ -25,14 +25,14 @@ def leases(data: object) -> list[Lease]:
     [{"server": "tunpool-demo1.qg.net:19702", "area": "110100"}]
     {"tasks": [{"task_id": "...", "ips": [...]}]} or {"tasks": {"TASK": [...]}}
 
-    A lone lease is an object with ``server``. Null and an empty object mean none.
+    A lone lease is an object with ``server``. Null means none, and so does an empty object in place of the list.
     """
-    return [Lease.from_item(item, task_id) for item, task_id in _items(data, "")]
+    return [] if data in (None, {}) else [Lease.from_item(item, task_id) for item, task_id in _items(data, "")]
 
 
 def leases_or_none(data: object) -> list[Lease] | None:
-    """Return the leases in ``data``, or None if that is null."""
-    return None if data is None else leases(data)
+    """Return the leases in ``data``, or None if that is null or an empty object."""
+    return None if data in (None, {}) else leases(data)
 
 
 def new_leases(data: object) -> list[Lease]:
@@ -44,9 +44,10 @@ def new_leases(data: object) -> list[Lease]:
 
 
 def _items(data: object, task_id: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Yield each lease in the vendor's words, with the name of its task, if it has one."""
-    if data is None:
-        return
+    """Yield each lease in the vendor's words, with the name of its task, if it has one.
+
+    Whatever is neither a lease nor a list of leases is refused: it may stand for leases that are held.
+    """
     if isinstance(data, list):
         for entry in data:
             if not isinstance(entry, dict):
@@ -63,7 +64,7 @@ def _items(data: object, task_id: str) -> Iterator[tuple[Mapping[str, Any], str]
                 yield from _items(entry, name)
         elif "tasks" in data:
             yield from _items(data["tasks"], task_id)
-        elif data.keys() - {"task_id", "num"}:
+        elif data.get("num") is None or as_int(data["num"], "num"):
             raise ResponseShapeError("an object in data holds no leases")
     else:
         raise ResponseShapeError("data is not a list of leases")
@@ -71,6 +72,8 @@ def _items(data: object, task_id: str) -> Iterator[tuple[Mapping[str, Any], str]
 
 def _complete(task: Mapping[str, Any], task_id: str) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Yield the leases of a task. Mistaking a full list for a shorter one would buy leases again."""
+    if not isinstance(task["ips"], list):
+        raise ResponseShapeError("ips is not a list")
     items = list(_items(task["ips"], task_id))
     if task.get("num") is not None and as_int(task["num"], "num") > len(items):
         raise ResponseShapeError(f"num is {task['num']}, but {len(items)} leases are listed")

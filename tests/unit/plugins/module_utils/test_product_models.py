@@ -66,7 +66,7 @@ def test_a_provider_without_a_number_keeps_its_name() -> None:
     assert found.described(now=0)["isp"] == "Example Telecom LLC"
 
 
-@pytest.mark.parametrize("data", [None, [], {}, {"ips": []}, {"ips": None}, {"tasks": []}, {"tasks": {}}, {"num": 0}])
+@pytest.mark.parametrize("data", [None, [], {}, {"ips": []}, {"tasks": []}, {"tasks": {}}, {"num": 0}])
 def test_no_leases_have_several_shapes(data: object) -> None:
     assert leases(data) == []
     with pytest.raises(ResponseShapeError):
@@ -81,6 +81,10 @@ def test_no_leases_have_several_shapes(data: object) -> None:
         [{"proxy_ip": "192.0.2.30"}],
         {"ips": [LEASE], "num": 2},
         {"unknown": []},
+        [{}],
+        {"ips": None},
+        {"tasks": None},
+        {"task_id": "T", "num": 1},
         [{"server": "192.0.2.30"}],
         [{"server": "192.0.2.30:0"}],
         [{"server": " :80"}],
