@@ -19,11 +19,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
+
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.clock import elapsed
 
 T = TypeVar("T")
 
@@ -106,11 +107,11 @@ class _Watch:
         signal.signal(_SIGNAL, self._former_handler or signal.SIG_DFL)
 
     def _watch(self) -> None:
-        end, memory = time.monotonic() + self._seconds, _peak_memory()
+        end, memory = elapsed() + self._seconds, _peak_memory()
         main_thread = threading.main_thread().ident or 0
         while not self._is_over.wait(_INTERVAL):
             self.is_too_large = self.is_too_large or _peak_memory() - memory > _MAX_MEMORY
-            if self.is_too_large or time.monotonic() > end:
+            if self.is_too_large or elapsed() > end:
                 signal.pthread_kill(main_thread, _SIGNAL)
 
     def _interrupt(self, _signal: int, frame: FrameType | None) -> None:
@@ -176,8 +177,8 @@ def _kill_descendants(spared: set[int]) -> None:
 
     The worker, which ends soon, waits for them.
     """
-    end = time.monotonic() + _KILL_WAIT
-    while (found := set(_descendants()) - spared) and time.monotonic() < end:
+    end = elapsed() + _KILL_WAIT
+    while (found := set(_descendants()) - spared) and elapsed() < end:
         for pid in found:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
