@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -141,6 +142,27 @@ def test_a_long_text_of_backslashes_takes_no_longer_than_another_one(end: str) -
     """In time that grows with the square of the length, this would take a quarter of an hour."""
     text = "\\" * 200_000 + end
     assert Redactor([KEY]).text(text) == text
+
+
+@pytest.mark.parametrize(
+    "part", ["a\\", "Q\\\\\\", "\\n\\", "%25", "%u00", "&amp", "=4", "a\n \\n", "Q\u200b", "QGDEMO0", "4f:", "TVRJ"]
+)
+def test_the_time_for_a_long_text_grows_with_its_length_alone(part: str) -> None:
+    """In time that grows with the square of the length, each of them would take minutes."""
+    assert Redactor([KEY, PWD]).text(part * 100_000)
+
+
+def test_a_text_that_repeats_an_encoded_key_in_many_words_is_masked() -> None:
+    words = " ".join(base64.b64encode(f"{number} {KEY}".encode()).decode() for number in range(2000))
+    cleaned = Redactor([KEY]).text(words)
+    assert MASK in cleaned
+    assert not re.search("[A-Za-z0-9]{8}", cleaned)
+
+
+def test_base64_with_indented_lines_is_masked_and_text_around_it_stays() -> None:
+    encoded = base64.b64encode(f"user:{KEY}:ends".encode()).decode()
+    lines = "\r\n    ".join(re.findall(".{1,9}", encoded))
+    assert Redactor([KEY]).text(f"sent: {lines}. Try again later") == f"sent: {MASK}. Try again later"
 
 
 def test_the_rest_of_a_text_stays_readable() -> None:
