@@ -4,8 +4,9 @@
 """Whatever happens on the way: no registered address is lost, and no unneeded one stays on the whitelist.
 
 A Hypothesis state machine lets two control nodes, their hosts and tasks, the console and the vendor do what they may
-do, in any order. Calls fail before or after they are carried out, or are carried out late; the list lags or comes
-without its data; processes end at any call and in any pause.
+do, in any order. Calls fail before or after they are carried out, or are carried out late; responses name all changes,
+some, none, or only their number; the list lags, comes without its data, or has its addresses in another notation;
+processes end at any call and in any pause.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import canonical_ipv4
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
@@ -54,6 +57,7 @@ FAULTS = (
     *state_machines.FAULTS,
     {"kind": "data_null"},
     {"kind": "partial", "drop": 1},
+    {"kind": "unnamed", "drop": 1},
     {"kind": "code", "code": -202},
     {"kind": "code", "code": -206},
 )
@@ -66,6 +70,8 @@ HOSTS = ({"f": "abc", "g": "ab"}, {"h": "ab"})
 HOST_IPS = tuple(tuple(f"203.0.113.{10 * node + n}" for n in range(1, 6)) for node in range(2))
 TASK_IPS = tuple(tuple(f"198.51.100.{10 * node + n}" for n in range(1, 4)) for node in range(2))
 EVERY_HOST_IP = [ip for ips in HOST_IPS for ip in ips]
+#: How the console writes an address besides its usual form, where the vendor removes entries as they are listed.
+NETMASK = "/255.255.255.255"
 
 #: Runs of the machine.
 RUNS = 300
@@ -74,9 +80,16 @@ Host = tuple[int, str, str]
 
 
 class Wire(InProcess):
-    """Ends the process at a chosen call, before or after it is carried out, or in a chosen pause."""
+    """Ends the process at a chosen call, before or after it is carried out, or in a chosen pause.
+
+    ``guard`` is called with the addresses of each removal before it is carried out.
+    """
 
     doom: tuple[str, int] | None = None
+
+    @staticmethod
+    def guard(_ips: set[str]) -> None:
+        """Nothing is wrong with any removal."""
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
@@ -85,6 +98,9 @@ class Wire(InProcess):
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
         self.sent.append(endpoint)
         self._step("before the call")
+        if endpoint == DEL:
+            (texts,) = parse_qs(form if form is not None else urlsplit(url).query)["IP"]
+            self.guard({str(canonical_ipv4(text)) for text in texts.split(",")})
         answer = super()._exchange(method, url, form, endpoint)
         self._step("after the call")
         return answer
@@ -142,6 +158,9 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
         self.runs = self.began = 0
         self.lag = 0.0
         self.wrong_at = 0.0
+        #: Entries that are not one address, which stay for ever.
+        self.others: set[str] = set()
+        self.too_early: list[str] = []
 
     def teardown(self) -> None:
         for state in self.readers.values():
@@ -160,6 +179,9 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
                 "present_add": st.sampled_from(["ok", "zero", "full"]),
                 "absent_del": st.sampled_from(["zero", "error"]),
                 "error_status": st.sampled_from([200, 400]),
+                "whitelist_answer": st.sampled_from(["list", "list", "number", "code"]),
+                "whitelist_notation": st.sampled_from(["stored", "stored", "prefix", "mapped", "padded", "port"]),
+                "del_takes": st.sampled_from(["address", "listed"]),
             }
         ),
     )
@@ -171,15 +193,19 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
 
     @rule(path=st.sampled_from([QUERY, ADD, DEL]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2))
     def something_will_fail(self, path: str, kind: dict[str, Any], times: int) -> None:
-        if kind["kind"] != "partial" or path != QUERY:
+        if kind["kind"] not in ("partial", "unnamed") or path != QUERY:
             fault(self.core, {"path": path, "times": times, **kind})
+
+    @rule(path=st.sampled_from([ADD, ADD, DEL]), kind=st.sampled_from(["partial", "unnamed"]), times=st.integers(1, 3))
+    def a_success_will_leave_out_an_address(self, path: str, kind: str, times: int) -> None:
+        fault(self.core, {"path": path, "kind": kind, "drop": 1, "times": times})
 
     @rule(drop=st.sampled_from([1, 2, 99]))
     def a_list_will_be_wrong(self, drop: int) -> None:
         """One reading lacks addresses. That another one agrees with it a minute later is beyond what is promised."""
         if self.now() - self.wrong_at > 600:
             self.wrong_at = self.now()
-            body = {"Code": 0, "Data": self.on_list()[drop:]}
+            body = {"Code": 0, "Data": [*self.on_list()[drop:], *self.others]}
             fault(self.core, {"path": QUERY, "kind": "replace", "body": body})
 
     @rule(path=st.sampled_from([ADD, DEL]), seconds=st.sampled_from([11, 14, 30]))
@@ -202,17 +228,28 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.wire.advance(seconds)
 
-    @rule(ip=st.sampled_from([*EVERY_HOST_IP, *TASK_IPS[0]]))
-    def the_console_changes(self, ip: str) -> None:
-        listed = self.on_list()
+    @rule(
+        ip=st.sampled_from([*EVERY_HOST_IP, *TASK_IPS[0]]),
+        spellings=st.sampled_from([("",), ("",), (NETMASK,), ("", NETMASK)]),
+    )
+    def the_console_changes(self, ip: str, spellings: tuple[str, ...]) -> None:
+        key = self.core.keys[KEY]
         self.asked.edited_at[ip] = self.now()
-        if ip in listed:
+        if ip in self.on_list():
             self.asked.by_console.discard(ip)
             self.asked.gone([ip])
+            new = []
         else:
             self.asked.by_console.add(ip)
-        configure(self.core, whitelist=[*(other for other in listed if other != ip), *([] if ip in listed else [ip])])
+            new = [ip + spelling for spelling in (spellings if key.options.del_takes == "listed" else ("",))]
+        configure(self.core, whitelist=[*(entry for entry in key.whitelist if canonical_ipv4(entry) != ip), *new])
         self.core.keys.process_due_events()
+
+    @rule(entry=st.sampled_from(["203.0.113.0/24", f"{HOST_IPS[0][0]},{HOST_IPS[0][1]}", ""]))
+    def the_console_lists_what_is_no_address(self, entry: str) -> None:
+        configure(self.core, whitelist=list(dict.fromkeys([*self.core.keys[KEY].whitelist, entry])))
+        self.core.keys.process_due_events()
+        self.others.add(entry)
 
     # What a user does.
 
@@ -271,7 +308,7 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
 
     @rule(
         node=st.integers(0, 1),
-        state=st.sampled_from(["present", "present", "absent", "exact"]),
+        state=st.sampled_from(["present", "present", "absent", "exact", "replace"]),
         which=st.sets(st.integers(0, 2), min_size=1),
         check=RARELY,
         max_wait=MAX_WAIT,
@@ -279,13 +316,17 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
     def a_task_runs(self, node: int, state: str, which: set[int], check: bool, max_wait: int) -> None:
         ips = [TASK_IPS[node][n] for n in sorted(which)]
         others = set(TASK_IPS[node]).difference(ips)
-        unwanted = {"present": set(), "absent": set(ips), "exact": others}[state]
+        unwanted = {"present": set(), "absent": set(ips), "exact": others, "replace": others}[state]
         if not check:
             self.asked.gone(unwanted)
             self.asked.by_tasks.update(() if state == "absent" else ips)
-        params = self.params(node, max_wait, state=state, ips=ips, keep=[*EVERY_HOST_IP, *TASK_IPS[1 - node]])
-        params |= {"keep": [] if state != "exact" else params["keep"]}
+        params = self.params(node, max_wait, state="present" if state == "replace" else state, ips=ips)
+        if state == "exact":
+            params["keep"] = [*EVERY_HOST_IP, *TASK_IPS[1 - node]]
+        if state == "replace":
+            params["replaces"] = sorted(unwanted)
         self.began = self.core.journal.next_seq() - 1
+        self.guard_order(set() if state == "absent" else set(ips), unwanted)
         result = self.ended(node, check, lambda: WHITELIST.run(params, Mode(check=check)))
         if check or result is None or "added" not in result or self.misread():
             return
@@ -306,6 +347,25 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
     @invariant()
     def no_address_that_was_reported_is_lost(self) -> None:
         assert self.asked.reported() <= set(self.on_list()), "lost"
+
+    @invariant()
+    def what_is_no_address_stays(self) -> None:
+        assert self.others <= set(self.core.keys[KEY].whitelist)
+
+    @invariant()
+    def nothing_is_removed_before_its_successor_is_there(self) -> None:
+        assert self.too_early == [], "removed too early"
+
+    def guard_order(self, wanted: set[str], unwanted: set[str]) -> None:
+        """From now on, these are removed only when those wanted are there, unless the vendor said that it is full."""
+
+        def check(ips: set[str]) -> None:
+            if ips & unwanted and not any(call.code == -202 for call in self.core.journal if call.seq > self.began):
+                missing = {ip for ip in wanted.difference(self.on_list()) if not self.edited_lately(ip)}
+                # An exception here would end as an error of the task.
+                self.too_early += [f"{ips} before {missing}"] if missing else []
+
+        self.wire.guard = check
 
     @invariant()
     def what_is_not_needed_is_still_registered(self) -> None:
@@ -352,6 +412,9 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
             for host in set(HOSTS[node][inventory]).difference(hosts) if prune else ():
                 self.asked.needs[node, inventory, host] = frozenset()
                 self.asked.registered.setdefault((node, inventory, host), set()).clear()
+        former = {ip for host in hosts for ip in self.memory(node).get((inventory, host), ())}
+        wanted = {ip for ips in hosts.values() for ip in ips}
+        self.guard_order(wanted if state == "present" else set(), former - wanted)
         self.runs += 1
         self.began = self.core.journal.next_seq() - 1
         run, mode = f"{self.runs} 1 elsewhere", Mode(check=check)
@@ -443,7 +506,9 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
         return found
 
     def on_list(self) -> list[str]:
-        return list(self.core.keys[KEY].whitelist)
+        """The addresses that the vendor lets in."""
+        found = (canonical_ipv4(entry) for entry in self.core.keys[KEY].whitelist)
+        return list(dict.fromkeys(ip for ip in found if ip))
 
     def now(self) -> float:
         return self.core.clock.now()
