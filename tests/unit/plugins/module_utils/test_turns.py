@@ -162,7 +162,7 @@ def waiting_behind(
 
     def wait(terms: tuple[WriteQueue, WriteRequest]) -> None:
         mine = WriteQueue(open_store(directory), terms[0].key, check=terms[0]._lock.endswith("check"))
-        mine._access = terms[0]._access
+        mine.access = terms[0].access
         results[terms[1].id] = mine.submit(terms[1], write)
 
     threads = [threading.Thread(target=wait, args=(pair,)) for pair in submissions]

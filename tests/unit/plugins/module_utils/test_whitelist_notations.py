@@ -23,11 +23,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch imp
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
     HostOptions,
     apply_and_report,
-    gone_hosts,
     host_request,
     submit_host,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
 from hypothesis import HealthCheck, given, settings
 from stores import open_store, state_options
 
@@ -148,9 +148,13 @@ class Node:
         run, result = f"{self.runs} 1 elsewhere", {}
         options = HostOptions.parse({**self.params, "state": state})
         requests = []
+
+        def compare() -> InventoryHosts:
+            return InventoryHosts(hosts, hosts)
+
         for host, ip in hosts.items():
             queue = self.queue(options)
-            gone = gone_hosts(queue, options, run, self.core.clock.now() + 1, lambda: hosts) if prune else {}
+            gone = gone_hosts(queue, options, run, self.core.clock.now() + 1, compare) if prune else {}
             requests.append(host_request(options, run, host, (ip,) if ip else (), gone=gone))
             submit_host(queue, requests[-1], options, Mode(), run)
         for request in requests:

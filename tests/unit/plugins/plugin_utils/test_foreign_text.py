@@ -136,9 +136,10 @@ def test_nothing_of_the_vendor_reaches_a_result_as_a_control_or_with_the_key(
     assert not any(KEY in text for text in everything(result))
 
 
-def test_an_entry_with_a_line_feed_is_one_line_of_a_diff(params: dict[str, Any]) -> None:
-    result = run(WHITELIST, {**params, "ips": ["192.0.2.1"], "allow_non_global": True})
-    assert len(result["diff"]["before"].splitlines()) == result["count"] == 4
+def test_an_entry_with_a_line_feed_is_one_line_of_a_result(params: dict[str, Any]) -> None:
+    result = run(WHITELIST_INFO, {**params, "allow_non_global": True})
+    assert result["whitelist"] == ["192.0.2.1"]
+    assert [len(text.splitlines()) for text in result["unreadable"]] == [1, 1, 1]
 
 
 def test_the_lookup_returns_and_the_state_directory_keeps_no_key(params: dict[str, Any], tmp_path: Path) -> None:
