@@ -37,6 +37,11 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "http_status": 500},
     {"kind": "status", "http_status": 502, "executed": True},
     {"kind": "status", "http_status": 504},
+    # A gateway may send any status, before or after the work.
+    {"kind": "status", "http_status": 403},
+    {"kind": "status", "http_status": 403, "executed": True},
+    {"kind": "status", "http_status": 429},
+    {"kind": "status", "http_status": 429, "executed": True},
     {"kind": "code", "code": -1},
     {"kind": "code", "code": -11},
 )

@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     QgError,
     UncertainOutcomeError,
@@ -118,6 +122,8 @@ PRODUCTS = {
             {"kind": "static_dedicated"},
             {"kind": "dynamic_shared", "lifetime": 10},
         ),
+        # A plan by volume may have no quota; if it has one, that counts what was ever leased.
+        ({"volume_quota": "refuse"}, {}, {"volume_quota": "refuse"}),
     ),
     "share": Product(
         "share",
@@ -171,12 +177,79 @@ def choice(books: list[Any]) -> Callable[[Lease], bool]:
     return lambda lease: lease.ip in ips if lease.ip else lease.port in ports
 
 
+#: Wrong lists of the classic API: as if nothing was held, or without a number of leases.
+WRONG_LISTS: dict[str, dict[str, Any]] = {
+    "silent": {"Code": 0},
+    "empty": {"Code": 0, "TaskList": [], "TaskNum": 0, "TotalNum": 0},
+    "null": {"Code": 0, "TaskList": None, "TotalNum": 0},
+    "contradictory": {"Code": 0, "Num": 2, "Data": None},
+    "broken": {"Code": 0, "TaskList": [{}]},
+}
+#: The same of a product host.
+WRONG_DATA: dict[str, Any] = {
+    "silent": None,
+    "empty": [],
+    "null": {"ips": None},
+    "contradictory": {"task_id": "T", "num": 2, "ips": []},
+    "broken": [{}],
+}
+
+
+def without(data: Any, drop: list[int]) -> Any:
+    """Return the data of a list without the leases with these numbers, and with the right numbers of the others."""
+    numbers = itertools.count()
+
+    def is_kept(item: Any) -> bool:
+        is_lease = isinstance(item, dict) and ("server" in item or "IP" in item)
+        return not is_lease or next(numbers) not in drop
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, list):
+            return [kept(item) for item in value if is_kept(item)]
+        if not isinstance(value, dict):
+            return value
+        found = {name: kept(item) for name, item in value.items()}
+        for name, total in (("TaskList", "TaskNum"), ("Data", "Num"), ("ips", "num")):
+            if isinstance(found.get(name), list) and total in found:
+                found[total] = len(found[name])
+        if isinstance(found.get("TaskList"), list) and "TotalNum" in found:
+            found["TotalNum"] = sum(len(task["Data"]) for task in found["TaskList"])
+        return found
+
+    return kept(data)
+
+
 class Wire(InProcess):
-    """Keeps account of what calls do that are carried out late."""
+    """Keeps account of what calls do that are carried out late, and lets the list be wrong.
+
+    ``wrong_lists`` are the forms of the next responses to ``list_path``: a name in :data:`WRONG_LISTS`, or the numbers
+    of the leases that are left out. ``lies`` counts them.
+    """
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
         self.effects: list[tuple[LateCall, list[dict[str, Any]], set[str]]] = []
+        self.list_path = ""
+        self.wrong_lists: list[str | list[int]] = []
+        self.lies = 0
+        self.lied_at = float("-inf")
+
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
+        response = super()._exchange(method, url, form, endpoint)
+        body = json.loads(response.text) if response.text.startswith("{") else {}
+        is_list = urlsplit(url).path == self.list_path and body.get("code", "SUCCESS") == "SUCCESS"
+        if not is_list or body.get("Code", 0) != 0 or not self.wrong_lists:
+            return response
+        wrong = self.wrong_lists.pop(0)
+        self.lies += 1
+        self.lied_at = self.core.clock.now()
+        if not isinstance(wrong, str):
+            body = without(body, wrong)
+        elif "code" in body:
+            body["data"] = WRONG_DATA[wrong]
+        else:
+            body = WRONG_LISTS[wrong]
+        return HttpResponse(200, json.dumps(body), {})
 
     def carry_out_late(self, call: LateCall) -> None:
         before, paid = {lease.ip for lease in books(self.core).leases}, len(books(self.core).paid)
@@ -204,6 +277,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
         self.wire = Wire(self.core)
         self.paths = self.product.paths
+        self.wire.list_path = self.paths.query
         self.waiting: list[LateCall] = []
         #: How many leases an interrupted replacement of as many leases may still pay for.
         self.owed: dict[tuple[int | None, AllocationParams], int] = {}
@@ -267,9 +341,35 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     def the_process_will_be_killed(self, steps: int) -> None:
         self.wire.killed_in = steps
 
+    @rule(
+        form=st.one_of(st.sampled_from(list(WRONG_LISTS)), st.lists(st.integers(0, 6), min_size=1, unique=True)),
+        times=st.integers(1, 3),
+    )
+    def the_list_will_be_wrong(self, form: str | list[int], times: int) -> None:
+        if self.has_second_witness():
+            self.wire.wrong_lists += [form] * times
+
+    @rule(
+        count=st.integers(2, 4),
+        form=st.sampled_from([*WRONG_LISTS, [0], [0, 1]]),
+        times=st.integers(1, 3),
+        seconds=st.sampled_from([0, 61]),
+        max_wait=st.sampled_from([300, 300, 0]),
+    )
+    def allocate_again_with_a_wrong_list(
+        self, count: int, form: str | list[int], times: int, seconds: int, max_wait: int
+    ) -> None:
+        """The same playbook is run once more, when nothing that was reported counts any longer."""
+        task = (count, AllocationParams(), 0, False, False, "match")
+        self.allocate(self.last_node, *task, 300)
+        self.wire.advance(seconds)
+        self.the_list_will_be_wrong(form, times)
+        self.allocate(self.last_node, *task, max_wait)
+
     @rule()
     def all_is_well_again(self) -> None:
         self.core.faults.clear()
+        self.wire.wrong_lists.clear()
         self.wire.late = self.wire.killed_in = None
 
     @rule(seconds=st.sampled_from([1, 61, 299, 1801, 90000]))
@@ -319,7 +419,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         known = sum(lease.ip not in released for lease in before) + self.late_matching(desired)
         lapsed = sum(lease.ends - self.now() < max(1, min_remaining * 60) for lease in before)
         assert len(self.paid) <= max(0, count - known) + lapsed, "leased beyond the desired count"
-        if outcome is None or outcome.error or check:
+        if outcome is None or outcome.error or check or self.lied:
             return
         # What had enough time left when the task began counts, however long the task had to wait.
         assert len(self.matching(desired, self.began)) >= count
@@ -348,7 +448,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         assert not self.paid
         kept = {lease.ip for lease in held if lease.ends > self.now() and lease.ip not in ips}
         assert kept <= left | self.wire.late_released(self.waiting), "too many released"
-        if outcome and not outcome.error and not check:
+        if outcome and not outcome.error and not check and not self.lied:
             # A release that the vendor's list has not confirmed comes with a warning.
             assert outcome.warnings or not left & ips
 
@@ -438,6 +538,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
 
         api.budget.sleep = nap
         outcome, error, self.killed = None, None, False
+        lies = self.wire.lies
         self.waiting = list(self.wire.under_way)
         try:
             outcome = task(api)
@@ -446,6 +547,8 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
             error = caught
         except Killed:
             self.killed = True
+        # A call of an earlier run counts as settled by a wrong list, and then the right one may lag behind it.
+        self.lied = self.wire.lies > lies or self.began - self.wire.lied_at <= 60
         earlier = self.wire.late_paid(self.waiting)
         self.paid = [lease for lease in books(self.core).paid[since:] if lease not in earlier]
         if check:
@@ -469,6 +572,14 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         """Whether null is no list of the API, or the quota shows how many leases are held."""
         has_channels = self.paths.quota is not None and self.core.keys[KEY].plan.billing != "volume"
         return self.product.name == CLASSIC or has_channels
+
+    def has_second_witness(self) -> bool:
+        """Whether a quota shows how many leases are held at least."""
+        key = self.core.keys[KEY]
+        refused = self.product.name == CLASSIC and key.options.volume_quota == "refuse"
+        return self.paths.quota is not None and (
+            key.plan.billing != "volume" or (self.product.name == CLASSIC and not refused)
+        )
 
     def sign(self, ip: str, port: int, task: str) -> tuple[str, str] | int:
         """What distinguishes a paid lease: not every list of a product host has the exit or the task."""
@@ -502,7 +613,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         self.intruding = False
         assert len(calls(self.core, *self.paths.writing)) == written
 
-    intruding = killed = False
+    intruding = killed = lied = False
     last_node = 0
     began = 0.0
     steps = 0

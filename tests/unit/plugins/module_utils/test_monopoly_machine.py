@@ -10,12 +10,14 @@ processes die at any step.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import hypothesis.strategies as st
 import pytest
@@ -75,6 +77,20 @@ class Wire(InProcess):
         self.late_call: tuple[tuple[str, str], float] | None = None
         self.death: tuple[tuple[str, str], str | float] | None = None
         self.naps_to_death: int | None = None
+        #: The next lists: as if nothing was held, or without the resources with these numbers. ``lies`` counts them.
+        self.wrong_lists: list[object] = []
+        self.lies = 0
+
+    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
+        response = super()._exchange(method, url, form, endpoint)
+        body = json.loads(response.text) if response.text.startswith("{") else {}
+        if (method, urlsplit(url).path) != ("GET", LIST) or "data" not in body or not self.wrong_lists:
+            return response
+        wrong = self.wrong_lists.pop(0)
+        self.lies += 1
+        if isinstance(wrong, set):
+            wrong = [item for place, item in enumerate(body["data"] or []) if place not in wrong]
+        return HttpResponse(200, json.dumps({"data": wrong}), {})
 
     def send(self, method: str, url: str, parameters: Any, endpoint: str) -> HttpResponse:
         call = (method, url.removeprefix("http://vendor.example"))
@@ -178,6 +194,11 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         if not any(found["kind"] == "data_null" for found in self.core.faults.describe()):
             fault(self.core, {"method": "GET", "path": LIST, "kind": "data_null", "skip": skip})
 
+    @rule(form=st.one_of(st.sampled_from([None, []]), st.sets(st.integers(0, 6), min_size=1)), times=st.integers(1, 3))
+    def the_list_will_be_wrong(self, form: object, times: int) -> None:
+        if self.quota:
+            self.wire.wrong_lists += [form] * times
+
     @rule(method=st.sampled_from(["POST", "POST", "DELETE"]), kind=st.sampled_from(LOST))
     def a_response_will_be_lost(self, method: str, kind: dict[str, Any]) -> None:
         fault(self.core, {"method": method, "path": LIST, **kind})
@@ -206,6 +227,7 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     @rule()
     def all_is_well_again(self) -> None:
         self.core.faults.clear()
+        self.wire.wrong_lists.clear()
         self.wire.late_call = None
         self.wire.live()
         if not self.quota:
@@ -284,12 +306,12 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
             return
         if check:
             assert not gone
-        else:
+        elif not self.lied:
             assert not set(outcome.released) & set(self.held), "reported as released, and still held"
             assert isinstance(outcome.error, UncertainOutcomeError) or gone <= set(outcome.released), (
                 "released and not reported"
             )
-        if outcome.error is None and not check:
+        if outcome.error is None and not check and not self.lied:
             known = {one.uuid for one in outcome.before}
             assert not (set(held) if uuids is None else uuids) & known & set(self.held)
 
@@ -323,6 +345,7 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         A late call of an earlier run may be carried out meanwhile: ``paid`` has what was.
         """
         before, writes, under_way = set(self.areas), self.writes(), self.under_way()
+        lies = self.wire.lies
         api = self.client(max_wait)
 
         def nap(seconds: float) -> None:
@@ -337,6 +360,7 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
             error = outcome.error
         except (QgError, Killed) as raised:
             error = raised
+        self.lied = self.wire.lies > lies
         self.wire.live()
         if any(method != "POST" for _moment, method, _path, _parameters in self.wire.under_way):
             # A release in flight cannot be cancelled: its effect is checked when it is done.
@@ -379,6 +403,7 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     last: tuple[int, int | None, str | None, str] = (2, None, None, "fail")
     lag = 0
     quota = True
+    lied = False
     steps = 0
 
     def client(self, max_wait: float) -> ProxyApi:

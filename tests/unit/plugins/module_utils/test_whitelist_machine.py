@@ -338,6 +338,17 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
             self.asked.by_tasks -= unwanted
             self.asked.by_console -= {ip for ip in unwanted if not self.edited_lately(ip)}
 
+    @rule(
+        node=st.integers(0, 1),
+        state=st.sampled_from(["replace", "exact"]),
+        kind=st.sampled_from(["partial", "unnamed"]),
+        times=st.integers(1, 3),
+    )
+    def an_address_is_replaced_by_one_that_is_left_out(self, node: int, state: str, kind: str, times: int) -> None:
+        self.a_task_runs(node, "present", {0}, False, 300)
+        self.a_success_will_leave_out_an_address(ADD, kind, times)
+        self.a_task_runs(node, state, {1}, False, 300)
+
     # What holds always.
 
     @invariant()
