@@ -67,7 +67,7 @@ def run_limited(work: Callable[[], T], seconds: float, connection: Any) -> T:
     if threading.current_thread() is not threading.main_thread():
         # Python handles signals only there, and Ansible runs every task there.
         return work()
-    spared = set(_descendants())
+    spared = set(_descendants()) if _has_children() else set()
     watch = _Watch(seconds)
     with _orphans_adopted():
         try:
@@ -182,6 +182,18 @@ def _kill_descendants(spared: set[int]) -> None:
         for pid in found:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _has_children() -> bool:
+    """Whether this process has any children: usually not, and then no process has to be looked at."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    except AttributeError:
+        # macOS before Python 3.13.
+        return True
+    return True
 
 
 def _descendants() -> list[int]:
