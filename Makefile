@@ -11,16 +11,23 @@ endif
 CHOSEN := $(CORE:%=--core %)
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint antsibull unit fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release locks hooks clean
+.PHONY: help test test-all test-rest lint antsibull unit machines fuzz chaos mutation planted sanity units docs galaxy integration eda runner browser coverage molecule matrix simulator cluster demo picture bench build release locks hooks clean
 
 help: ## show this list
-	@grep -hE "^[a-z]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
+	@grep -hE "^[a-z-]+:.*## " $(MAKEFILE_LIST) | sed -E "s/^([a-z-]+):.*## (.*)/make \1|\2/" | while IFS="|" read -r name text; do printf "%-20s %s\n" "$$name" "$$text"; done
 
 .venv/.ready: tests/requirements/locks/bootstrap.txt tests/tools/bootstrap.sh
 	@tests/tools/bootstrap.sh $(PYTHON)
 
-test: .venv/.ready ## lint to molecule below, without fuzz, chaos, mutation, planted and units
-	@$(RUN) lint antsibull unit sanity docs galaxy quickstart integration eda runner browser coverage molecule
+test: .venv/.ready ## what each change must pass, in minutes: lint, sanity, unit, integration and a scenario of the role, on the newest ansible-core
+	@$(RUN) test
+
+test-all: .venv/.ready ## what CI and a release run: test, measured, and then test-rest
+	@QG_MEASURE=1 $(RUN) test
+	@$(RUN) rest
+
+test-rest: .venv/.ready ## what test-all runs after test: the oldest ansible-core, the archive, all scenarios, documents, all steps of the state machines
+	@$(RUN) rest
 
 lint: .venv/.ready ## style, types, examples, changelog, licences (ARGS="ruff mypy": these alone)
 	@$(RUN) lint $(REST)
@@ -30,6 +37,9 @@ antsibull: .venv/.ready ## antsibull-nox: references in documents, action group,
 
 unit: .venv/.ready ## unit tests on the newest and the oldest ansible-core
 	@$(RUN) unit $(REST)
+
+machines: .venv/.ready ## the state machines for leases, resources, whitelist and prune, with all steps
+	@$(RUN) machines $(REST)
 
 fuzz: .venv/.ready ## 100,000 inputs for every reader of foreign text (ARGS="--hypothesis-seed=7" repeats a run)
 	@$(RUN) fuzz $(REST)

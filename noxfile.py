@@ -86,7 +86,8 @@ nox.options.sessions = [
     "runner",
     "browser",
     "coverage",
-    "molecule",
+    "molecule(all)",
+    "machines",
 ]
 
 
@@ -165,7 +166,7 @@ def _pytest(session: nox.Session, core: str, label: str) -> None:
     # Over a local connection Ansible would work in ~root, whatever HOME says.
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     try:
-        if core == "newest":
+        if core == "newest" and not os.environ.get("QG_QUICK"):
             _run_measured(session, label, command)
         else:
             session.run(*command)
@@ -298,6 +299,20 @@ def integration(session: nox.Session, core: str) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def machines(session: nox.Session) -> None:
+    """The state machines with tens of thousands of steps, of which the unit tests make a few hundred."""
+    _need_programs(session, DATABASE_PROGRAMS)
+    _install(session, "core-newest")
+    session.env["QG_ALL_STEPS"] = "1"
+    folder = _folder_in_memory() or workspace.CACHE / "pytest-temporary-machines"
+    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/unit").rglob("test_*_machine.py"))
+    try:
+        session.run("pytest", f"--basetemp={folder}", *workspace.PYTEST_WORKERS, *(session.posargs or files))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@nox.session(python=NEWEST_PYTHON)
 def fuzz(session: nox.Session) -> None:
     """100,000 inputs for the readers of foreign text; --hypothesis-seed=N repeats a run, which says its seed."""
     _install(session, "core-newest")
@@ -409,8 +424,7 @@ def matrix(session: nox.Session, core: str) -> None:
     _need_programs(session, INTEGRATION_PROGRAMS | DATABASE_PROGRAMS)
     _install(session, f"core-{core}")
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
-    if core != "newest":
-        session.env["QG_FEW_EXAMPLES"] = "1"
+    session.env["QG_FEW_EXAMPLES" if core != "newest" else "QG_ALL_STEPS"] = "1"
     session.run("python", "tests/tools/support.py", "run", core, *session.posargs)
 
 
@@ -429,7 +443,15 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
-def molecule(session: nox.Session) -> None:
+@nox.parametrize(
+    "scenarios",
+    [
+        nox.param(["--scenario-name=egress_whitelist"], id="one"),
+        nox.param([f"--scenario-name={name}" for name in ("keys", "memory", "strategies", "trouble")], id="others"),
+        nox.param(["--all"], id="all"),
+    ],
+)
+def molecule(session: nox.Session, scenarios: list[str]) -> None:
     """The role on hosts that are reached by SSH, each in a network namespace of its own."""
     _need_programs(session, PROGRAMS)
     root = os.geteuid() == 0
@@ -441,7 +463,7 @@ def molecule(session: nox.Session) -> None:
     _install(session, "molecule")
     session.env["HOME"] = CALLERS_HOME
     within = () if root else ("bash", "tests/lab/lab.sh", "rootless")
-    session.run(*within, "molecule", "test", *(session.posargs or ["--all", "--report"]), external=not root)
+    session.run(*within, "molecule", "test", *(session.posargs or [*scenarios, "--report"]), external=not root)
 
 
 def _need_programs(session: nox.Session, programs: dict[str, str]) -> None:

@@ -37,6 +37,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detec
 from fuzz.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from unit.plugins.state_machines import unmeasured
 
 #: How many inputs each reader has; see conftest.py.
 FUZZER = settings.get_profile("fuzz")
@@ -367,12 +368,13 @@ def test_headers(reported: dict[str, str]) -> None:
 
 def test_each_hostile_value_in_each_place_of_each_response() -> None:
     """What the audit found, one by one: the seeds of the fuzzer."""
-    for name, (_endpoint, shape, _read) in CLASSIC.items():
-        for text in poisoned(shape):
-            hear_proxy_api(name, text, 200, {})
-    for name, (_endpoint, shape, _read) in ACCOUNT.items():
-        for text in poisoned(shape):
-            hear_account_api(name, text, 200, {})
+    with unmeasured():
+        for name, (_endpoint, shape, _read) in CLASSIC.items():
+            for text in poisoned(shape):
+                hear_proxy_api(name, text, 200, {})
+        for name, (_endpoint, shape, _read) in ACCOUNT.items():
+            for text in poisoned(shape):
+                hear_account_api(name, text, 200, {})
 
 
 def poisoned(shape: Any) -> list[str]:

@@ -4,7 +4,9 @@
 
 usage: run.py SESSION [SESSION ...] [--core CORE] [-- argument of the session ...]
 
---core chooses one of the sessions that exist for each ansible-core in noxfile.py.
+--core chooses one of the sessions that exist for each ansible-core in noxfile.py. "test" stands for the sessions of
+each change, and "rest" for those that CI and a release run after them; without QG_MEASURE=1, "test" measures no
+coverage.
 
 Sessions that keep at most one core busy run three at a time, and the output of each is shown when it has ended. The
 others begin when one of those is left, so that it does not have the machine to itself.
@@ -47,7 +49,19 @@ ONE_CORE = (
     ("antsibull",),
 )
 #: Of the sessions that exist for each core, what runs unless a core is chosen; of others, all.
-WITHOUT_CORE = {"sanity": ("checkout", "core-oldest"), "units": ("core-newest", "core-oldest")}
+WITHOUT_CORE = {
+    "sanity": ("checkout", "core-oldest"),
+    "units": ("core-newest", "core-oldest"),
+    "molecule": ("all",),
+}
+#: What stands for several sessions.
+GROUPS = {
+    "test": ("lint", "sanity(checkout)", "molecule(one)", "unit(core-newest)", "integration(core-newest)"),
+    "rest": (
+        *("antsibull", "sanity(core-oldest)", "docs", "galaxy", "quickstart", "eda", "runner", "browser"),
+        *("molecule(others)", "machines", "unit(core-oldest)", "integration(core-oldest)", "coverage"),
+    ),
+}
 #: Sessions that need what was run on every core.
 AFTER_ALL_CORES = ("support",)
 
@@ -67,12 +81,17 @@ class Outcome:
 
 def plan(wanted: Sequence[str]) -> tuple[list[list[str]], list[str]]:
     """Return the rows of sessions that run side by side, and then the sessions that have the machine to themselves."""
-    rows = [[name for name in row if name in wanted] for row in ONE_CORE]
+    rows = [[name for name in wanted if _base(name) in row] for row in ONE_CORE]
     rows = [row for row in rows if row]
     if len(rows) < MIN_ROWS:
         return [], list(wanted)
     together = {name for row in rows for name in row}
     return rows, [name for name in wanted if name not in together]
+
+
+def _base(name: str) -> str:
+    """Return the name of a session without its parameters."""
+    return name.partition("(")[0]
 
 
 def expanded(names: Sequence[str], core: str | None) -> list[str]:
@@ -163,7 +182,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("sessions", nargs="+")
     parser.add_argument("--core")
     options = parser.parse_args(arguments[:end])
-    wanted: list[str] = options.sessions
+    wanted = [name for given in options.sessions for name in GROUPS.get(given, (given,))]
+    if options.sessions == ["test"] and not os.environ.get("QG_MEASURE"):
+        os.environ["QG_QUICK"] = "1"
     workspace.CACHE.mkdir(exist_ok=True)
     start = time.monotonic()
     rows, rest = plan(wanted)
@@ -172,7 +193,7 @@ def main(arguments: Sequence[str]) -> int:
         return run_nox([*expanded(row, options.core), *arguments[end:]], output)
 
     outcome = side_by_side(rows, run, (lambda: run(rest)) if rest else None)
-    print(summary(wanted, outcome.sessions, outcome.code, time.monotonic() - start), flush=True)
+    print(summary(options.sessions, outcome.sessions, outcome.code, time.monotonic() - start), flush=True)
     # what runs until it is stopped
     return 0 if outcome.code == INTERRUPTED and wanted in (["simulator"], ["cluster"]) else outcome.code
 

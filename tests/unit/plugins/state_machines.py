@@ -19,8 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 if TYPE_CHECKING:
     from in_process import InProcess
 
-#: Steps in one run of a machine at most, and steps in all runs at least.
+#: Steps in one run of a machine at most, and steps in all runs at least with ``QG_ALL_STEPS``; without it, by how much
+#: there are fewer runs and steps.
 STEPS, MIN_STEPS = 50, 10_000
+FEWER_RUNS, FEWER_STEPS = 20, 40
 #: Seconds by which somebody sets the wall clock of a control node.
 WALL_STEPS = (-86400, -600, -61, -1, 1, 90, 900, 3600, 2 * 86400)
 #: What can happen to any call: it is lost before or after it was carried out, answered with something else, or refused.
@@ -81,8 +83,10 @@ def run_counted(machine: type[RuleBasedStateMachine], runs: int, least: int = MI
     """Run a machine that counts its ``steps``, and make sure that there were at ``least`` so many of them.
 
     The runs are the same each time, so that a test fails for a change of the code alone. With ``QG_EXPLORE`` set, they
-    are random. Over a database, there are fewer.
+    are random. There are fewer without ``QG_ALL_STEPS``, and over a database.
     """
+    if not {"QG_ALL_STEPS", "QG_EXPLORE"} & os.environ.keys():
+        runs, least = max(1, runs // FEWER_RUNS), max(1, least // FEWER_STEPS)
     runs, least = stores.share(runs), stores.share(least)
     steps = 0
 

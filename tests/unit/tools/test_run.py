@@ -36,6 +36,16 @@ def test_sessions_of_one_core_run_side_by_side_before_the_others() -> None:
     assert run.plan(wanted) == (rows, ["unit", "integration", "coverage"])
 
 
+def test_sessions_with_parameters_run_side_by_side_as_well() -> None:
+    wanted = list(run.GROUPS["test"])
+    rows = [["sanity(checkout)"], ["molecule(one)"], ["lint"]]
+    assert run.plan(wanted) == (rows, ["unit(core-newest)", "integration(core-newest)"])
+
+
+def test_the_rest_repeats_nothing_of_the_first_part() -> None:
+    assert set(run.GROUPS["test"]).isdisjoint(run.GROUPS["rest"])
+
+
 def test_one_session_has_the_terminal_to_itself() -> None:
     assert run.plan(["lint"]) == ([], ["lint"])
     assert run.plan(["galaxy", "quickstart"]) == ([], ["galaxy", "quickstart"])
