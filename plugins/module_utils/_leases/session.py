@@ -76,12 +76,15 @@ class LeaseSession(Session[Lease]):
         for lease in self.ended(self.held.values(), at):
             del self.held[lease.name]
 
-    def ended(self, leases: Iterable[Lease], since: float | None = None) -> list[Lease]:
-        """Those that were held at a time (default: when this run began), and have ended by themselves after it."""
+    def ended(self, leases: Iterable[Lease], since: float | None = None, now: float | None = None) -> list[Lease]:
+        """Those that were held at a time (default: when this run began), and have ended by themselves after it.
+
+        ``now`` is the vendor's time (default: at least, so that none is taken for over that is not).
+        """
         if not self.features.ends_at_deadline:
             return []
         clock = self.api.vendor_clock
-        since, now = clock.at(self._began if since is None else since), clock.now()
+        since, now = clock.at(self._began if since is None else since), clock.now() if now is None else now
         return [lease for lease in leases if lease.has_ended_since(since, now)]
 
     @contextlib.contextmanager
@@ -159,8 +162,9 @@ class LeaseSession(Session[Lease]):
 
     @property
     def in_use(self) -> int:
-        # A lease that has ended gave its channel back, also if a list that lags still shows it.
-        return len(self.held) - len(self.ended(self.held.values()))
+        # A lease that has ended gave its channel back, also if a list that lags still shows it. One that may have ended
+        # must not hide a lost one.
+        return len(self.held) - len(self.ended(self.held.values(), now=self.api.vendor_clock.latest()))
 
     def balance(self, quota: Quota) -> int:
         """The channels that are free or carry a listed lease; of a plan by volume, what was left before this run."""

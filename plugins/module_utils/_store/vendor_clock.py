@@ -70,6 +70,11 @@ class VendorClock:
         known = self._known()
         return moment + (self.store.wall_ahead() if known is None else known.least)
 
+    def latest(self) -> float:
+        """Return the vendor's time (Unix time) now, at most: a date does not show parts of a second."""
+        known = self._known()
+        return self.store.now() + (self.store.wall_ahead() if known is None else known.most)
+
     def observe(self, date: float, duration: float) -> None:
         """Take note of the date (Unix time) of a response to an exchange that took ``duration`` seconds.
 

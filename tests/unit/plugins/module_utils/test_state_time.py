@@ -249,6 +249,15 @@ def test_a_date_of_whole_seconds_does_not_move_the_clock_to_and_fro(world: World
     assert clock.now() == START + 5, "its clock was set back"
 
 
+def test_a_date_leaves_open_a_second_and_the_time_of_the_exchange(world: World, store: Store) -> None:
+    clock = VendorClock(store, "k")
+    clock.observe(START, 0.5)
+    assert (clock.now(), clock.latest()) == (START, START + 1.5)
+    world.time += 0.9
+    clock.observe(START, 0.0)
+    assert (clock.now(), clock.latest()) == (START + 0.9, START + 1.0)
+
+
 @pytest.mark.parametrize("date", [0.0, EARLIEST - 1, LATEST + 1])
 def test_a_date_of_a_server_whose_clock_is_not_set_is_ignored(store: Store, date: float) -> None:
     clock = VendorClock(store, "k")
