@@ -203,7 +203,11 @@ def meanings(runs: Iterable[str]) -> Iterator[bytes]:
     digits = [_HEX_PREFIX.sub("", run) if "x" in run.lower() else run for run in joined.split("|")]
     pairs = [run for run in (_NOT_A_LETTER.sub("", run) for run in digits) if _ALL_HEX.fullmatch(run)]
     for start in range(2) if pairs else ():
-        yield bytes.fromhex("".join(f"{part[start : len(part) - (len(part) - start) % 2]}00" for part in pairs))
+        yield bytes.fromhex("".join(f"{_in_pairs(part[start:])}00" for part in pairs))
+
+
+def _in_pairs(digits: str) -> str:
+    return digits[:-1] if len(digits) % 2 else digits
 
 
 def _in_groups(letters: bytes) -> bytes:
