@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -173,12 +173,12 @@ def _close_shared_connection(connection: Any) -> None:
 
 
 def _kill_descendants(spared: set[int]) -> None:
-    """Kill all processes below this one, and those that they start meanwhile, except the spared ones.
+    """Kill all processes below this one, and those that they start meanwhile, except the spared ones and theirs.
 
     The worker, which ends soon, waits for them.
     """
     end = elapsed() + _KILL_WAIT
-    while (found := set(_descendants()) - spared) and elapsed() < end:
+    while (found := _descendants(spared)) and elapsed() < end:
         for pid in found:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -196,11 +196,12 @@ def _has_children() -> bool:
     return True
 
 
-def _descendants() -> list[int]:
-    """Return the processes below this one that have not ended."""
+def _descendants(spared: Collection[int] = ()) -> list[int]:
+    """Return the processes below this one that have not ended, without the spared ones and what is below them."""
     children: dict[int, list[int]] = {}
     for pid, parent in _processes():
-        children.setdefault(parent, []).append(pid)
+        if pid not in spared:
+            children.setdefault(parent, []).append(pid)
     found = [os.getpid()]
     for pid in found:
         found += children.get(pid, ())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: there are fewer runs and steps.
 STEPS, MIN_STEPS = 50, 10_000
 FEWER_RUNS, FEWER_STEPS = 20, 40
-#: Seconds by which somebody sets the wall clock of a control node.
+#: Seconds by which the wall clock of a control node is set forward or back.
 WALL_STEPS = (-86400, -600, -61, -1, 1, 90, 900, 3600, 2 * 86400)
 #: What can happen to any call: it is lost before or after it was carried out, answered with something else, or refused.
 FAULTS: tuple[dict[str, Any], ...] = (

@@ -62,6 +62,27 @@ def test_a_result_within_the_limits_is_returned_and_nothing_stays_changed() -> N
     assert signal.getsignal(signal.SIGURG) is before
 
 
+def test_what_an_earlier_process_starts_meanwhile_is_not_of_the_command() -> None:
+    server = subprocess.Popen(
+        ["sh", "-c", "read go; sleep 600 & echo $!; wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    started: list[int] = []
+
+    def work() -> None:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        print("go", file=server.stdin, flush=True)
+        started.append(int(server.stdout.readline()))
+        raise KeyboardInterrupt
+
+    with server, pytest.raises(KeyboardInterrupt):
+        try:
+            run_limited(work, LONG, None)
+        finally:
+            os.kill(started[0], signal.SIGKILL)
+            server.kill()
+
+
 def test_an_error_of_the_plugin_stays_what_it_is() -> None:
     def fail() -> None:
         raise ConnectionError("no route")
