@@ -77,10 +77,7 @@ class LeaseSession(Session[Lease]):
             del self.held[lease.name]
 
     def ended(self, leases: Iterable[Lease], since: float | None = None, now: float | None = None) -> list[Lease]:
-        """Those that were held at a time (default: when this run began), and have ended by themselves after it.
-
-        ``now`` is the vendor's time (default: at least, so that none is taken for over that is not).
-        """
+        """Those that were held at a time (default: when this run began), and ended by themselves after it until now."""
         if not self.features.ends_at_deadline:
             return []
         clock = self.api.vendor_clock
@@ -162,8 +159,7 @@ class LeaseSession(Session[Lease]):
 
     @property
     def in_use(self) -> int:
-        # A lease that has ended gave its channel back, also if a list that lags still shows it. One that may have ended
-        # must not hide a lost one.
+        # What has ended gave its channel back, also if the list still shows it. What may have must hide no lost lease.
         return len(self.held) - len(self.ended(self.held.values(), now=self.api.vendor_clock.latest()))
 
     def balance(self, quota: Quota) -> int:

@@ -226,11 +226,11 @@ class _Applier:
                     self._send(adding, batch)
                 except (ApiError, TransportError, PostRejected) as error:
                     self._last, failed = error, True
+                    recoverable = self._is_recoverable(error, adding, batch, todo)
                     if error.may_have_effect:
-                        self._lost = True
-                        self._is_unanswered |= not isinstance(error, ApiError)
+                        self._lost, self._is_unanswered = True, self._is_unanswered or not isinstance(error, ApiError)
                         self._maybe_changed[adding].update(batch)
-                    if not self._is_recoverable(error, adding, batch, todo):
+                    if not recoverable:
                         return error
                     if not _is_single_address_conflict(error):
                         break
@@ -239,7 +239,7 @@ class _Applier:
         return None
 
     def _send(self, adding: bool, batch: list[str]) -> None:
-        # Recorded at once, so that a later error does not hide what was done; the read back decides.
+        # At once, so that a later error does not hide what was done; the read back decides.
         self._sent.update(batch)
         if adding:
             done = self._api.add(batch)
@@ -264,7 +264,9 @@ class _Applier:
         if isinstance(error, PostRejected):
             return True
         code = error.details.get("code")
-        if code not in UNRELATED and not (error.may_have_effect or self._maybe_changed[adding].isdisjoint(batch)):
+        # Of a code that the vendor does not document, the effect is unknown, too, but it would come again.
+        may_pass = error.may_have_effect and error.retryable
+        if code not in UNRELATED and not (may_pass or self._maybe_changed[adding].isdisjoint(batch)):
             self._is_doubtful = True
             return True
         if code == INVALID_PARAMETER and not adding and self._texts.change_after_refusal(batch, self._result.spellings):
@@ -283,7 +285,7 @@ class _Applier:
             # Replaced addresses are removed first only if that surely frees enough slots; else it would be in vain.
             self._remove_first = self._desired.state == "exact" or len(todo.remove) >= len(todo.add)
             return self._remove_first
-        return error.may_have_effect
+        return may_pass
 
     def _final_error(self, final: QgError, left: Plan) -> QgError:
         if final.details.get("code") == INVALID_PARAMETER and not self._result.spellings.keys().isdisjoint(left.remove):
