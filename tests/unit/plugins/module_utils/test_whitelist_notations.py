@@ -42,6 +42,12 @@ POOL = [f"203.0.113.{n}" for n in (1, 5, 7, 50, 105)]
 A, B, C, D, E = POOL
 
 FULL_WIDTH, ARABIC = ({ord("0") + n: zero + n for n in range(10)} for zero in (0xFF10, 0x0660))
+
+
+def padded(ip: str) -> str:
+    return ".".join(part.zfill(3) for part in ip.split("."))
+
+
 #: The texts that mean an address.
 NOTATIONS: dict[str, Callable[[str], str]] = {
     "plain": lambda ip: ip,
@@ -55,7 +61,7 @@ NOTATIONS: dict[str, Callable[[str], str]] = {
     "mapped, with a prefix": lambda ip: f"::ffff:{ip}/128",
     "mapped, in brackets": lambda ip: f"[::ffff:{ip}]",
     "mapped, with a port": lambda ip: f"[::ffff:{ip}]:8080",
-    "padded": lambda ip: padded(ip),
+    "padded": padded,
     "with a port": lambda ip: f"{ip}:8080",
     "full-width digits": lambda ip: ip.translate(FULL_WIDTH),
     "full-width": lambda ip: ip.translate(FULL_WIDTH).replace(".", "\uff0e"),
@@ -91,10 +97,6 @@ OTHERS = [
     "\u00b203.0.113.5",
     "0" * 70 + A,
 ]
-
-
-def padded(ip: str) -> str:
-    return ".".join(part.zfill(3) for part in ip.split("."))
 
 
 def test_a_notation_means_its_address() -> None:
