@@ -39,7 +39,7 @@ from .directory import (
 from .lock_holders import describe_state
 from .locks import MIN_POLL_INTERVAL, FileLocks
 from .schema import MOMENTS
-from .state_time import StateClock, tick
+from .state_time import StateClock, move_rows, tick
 
 __all__ = ["State", "StateError"]
 T = TypeVar("T")
@@ -138,12 +138,7 @@ class State(FileLocks):
             if before.gap_at is not None:
                 self._state_clock = before.without_gap(self._clock.wall(), vendor_gap)
                 self._state_clock.record(database)
-                seconds = self._state_clock.ahead - before.ahead
-                for table, column in MOMENTS:
-                    statement = f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ?"
-                    database.execute(statement, (seconds, before.gap_at))
-                # A part of the gap may be missing still, so that no difference from before is right.
-                database.execute("DELETE FROM vendor_clocks")
+                move_rows(database, MOMENTS, before.gap_at, self._state_clock.ahead - before.ahead)
         return self.now()
 
     def _open_clock(self) -> StateClock:

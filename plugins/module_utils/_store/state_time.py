@@ -18,6 +18,7 @@ State time begins as Unix time, and then goes its own way: no part of the collec
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,14 @@ class StateClock:
         seconds = max(0.0, min(wall - self.last - self.wall_ahead, vendor_gap))
         now = self.last + seconds
         return StateClock(self.boot, self.ahead + seconds, now, wall - now)
+
+
+def move_rows(database: Connection, columns: Iterable[tuple[str, str]], gap_at: float, seconds: float) -> None:
+    """Move what was recorded since a gap, in these columns of tables, by what was added to state time."""
+    for table, column in columns:
+        database.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ?", (seconds, gap_at))
+    # A part of the gap may be missing still, so that no difference from before is right.
+    database.execute("DELETE FROM vendor_clocks")
 
 
 def tick(known: StateClock | None, boot: str, elapsed: float, wall: float) -> StateClock:
