@@ -425,14 +425,14 @@ def matrix(session: nox.Session, core: str) -> None:
     _install(session, f"core-{core}")
     session.env["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
     session.env["QG_FEW_EXAMPLES" if core != "newest" else "QG_ALL_STEPS"] = "1"
-    session.run("python", "tests/tools/support.py", "run", core, *session.posargs)
+    session.run("python", "tests/tools/support_matrix.py", "run", core, *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)
 def support(session: nox.Session) -> None:
     """The table of the READMEs that tells what the last "make matrix" ran."""
     _install(session, "core-newest")
-    session.run("python", "tests/tools/support.py", "write")
+    session.run("python", "tests/tools/support_matrix.py", "write")
 
 
 @nox.session(python=NEWEST_PYTHON)

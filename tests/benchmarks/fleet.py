@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
 
 HEAD = "- hosts: all\n  gather_facts: false\n"
 TASK = HEAD + "  tasks:\n    - "

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.nodes import POSTGRESQL, SQLITE, Node, durable_server, finish, processor_seconds
 from benchmarks.stage import public, source
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
 
 JOBS, LEASES, PULLING = 8, 5, 40
 REFUSED = -11

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.stage import Broken, source
 from lab.postgres import PostgresServer
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
 
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 BIN = Path(sys.executable).parent

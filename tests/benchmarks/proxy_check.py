@@ -25,7 +25,7 @@ import requests
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
 
 Play = list[dict[str, Any]]
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.figures import Figures, counted, failed_hosts
 from benchmarks.ways import Way
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
 
 TESTS = Path(__file__).resolve().parents[1]
 LAB = TESTS / "lab" / "lab.sh"

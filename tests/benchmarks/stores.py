@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.nodes import POSTGRESQL, SQLITE, Node, durable_server, finish, processor_seconds, server_seconds
 from benchmarks.stage import public, source
-from simulator_fixture import running_simulator
+from simulator.fixture import running_simulator
 
 TASK, ROLE = "one qg_whitelist", "the role at rest"
 PRESENT = "203.0.113.1"

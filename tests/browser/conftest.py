@@ -6,19 +6,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from browser_page import Page
-from simulator_fixture import Simulator, sim, simulator, simulator_arguments
+from simulator.fixture import Simulator, sim, simulator, simulator_arguments
+from support.browser_page import Page
 
 __all__ = ["sim", "simulator", "simulator_arguments"]
 

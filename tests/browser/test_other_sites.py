@@ -10,8 +10,8 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
-from browser_page import Page
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.browser_page import Page
 
 LISTED = ["203.0.113.7"]
 

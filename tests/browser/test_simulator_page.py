@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import requests
-from browser_page import Page
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.browser_page import Page
 
 HOSTILE = '<img src=x onerror="window.hit=1">'
 Call = Callable[..., requests.Response]

@@ -27,7 +27,7 @@ from lease_lane import LeaseLane
 from place import Place, end_all, processes
 from role_lane import RoleLane, TaskLane
 from runs import Figures
-from simulator_fixture import running_simulator
+from simulator.fixture import running_simulator
 
 MINUTE = 2.0
 DATABASE = "two control nodes with one PostgreSQL database, whose server is stopped, and started, and crashes once"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from database import Database
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
 
 LAUNCHER = Path(__file__).resolve().parent / "short_waits.py"
 #: Seconds that a run may take beside its waits, on a busy machine; a longer one hangs.

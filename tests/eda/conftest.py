@@ -11,10 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from simulator_fixture import sim, simulator, simulator_arguments
+from simulator.fixture import sim, simulator, simulator_arguments
 
 __all__ = ["sim", "simulator", "simulator_arguments"]
 

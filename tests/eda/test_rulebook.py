@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
 
 MINUTE = "2"
 INTERVAL = 0.5

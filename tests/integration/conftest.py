@@ -16,15 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from fleet_kit import Fleet
-from harness import LAUNCHER, Operate, Playground, Result, operate
-from simulator_fixture import Simulator, sim, simulator, simulator_arguments
-from store_fixture import database_server, database_url
-from stores import every_store, pytest_runtest_setup, pytest_runtest_teardown, state_options
+from simulator.fixture import Simulator, sim, simulator, simulator_arguments
+from support.database import database_server, database_url
+from support.fleet import Fleet
+from support.playbooks import LAUNCHER, Operate, Playground, Result, operate
+from support.stores import every_store, pytest_runtest_setup, pytest_runtest_teardown, state_options
 
 __all__ = [
     "database_server",

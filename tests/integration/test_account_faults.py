@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import vendor_pages as pages
-from account_kit import COLLECTION, INSTANCES, OPERATIONS, Account, account_fixture, plain
-from harness import calls
-from parameters import spread
+from support import vendor_pages as pages
+from support.account_modules import COLLECTION, INSTANCES, OPERATIONS, Account, account_fixture, plain
+from support.parameters import spread
+from support.playbooks import calls
 
 __all__ = ["account_fixture"]
 

@@ -10,9 +10,10 @@ import time
 from typing import Any
 
 import pytest
-import vendor_pages as pages
 import yaml
-from account_kit import (
+from simulator.fixture import Simulator
+from support import vendor_pages as pages
+from support.account_modules import (
     BALANCE,
     INSTANCE,
     INSTANCES,
@@ -29,8 +30,7 @@ from account_kit import (
     plain,
     signature,
 )
-from harness import Playground, calls
-from simulator_fixture import Simulator
+from support.playbooks import Playground, calls
 
 __all__ = ["account_fixture"]
 

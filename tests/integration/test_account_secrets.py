@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from account_kit import INSTANCES, MODULES, OPERATIONS, PLAN, Account, account_fixture
-from harness import Playground, Run, calls
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.account_modules import INSTANCES, MODULES, OPERATIONS, PLAN, Account, account_fixture
+from support.playbooks import Playground, Run, calls
 
 __all__ = ["account_fixture"]
 

@@ -20,7 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     PROXY_API_OPTIONS,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import environment_name, variable_name
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
 from test_example_projects import EXAMPLES, PUBLIC, TRIAL, Machine, load
 
 

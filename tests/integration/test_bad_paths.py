@@ -9,8 +9,8 @@ import json
 from typing import Any
 
 import pytest
-from harness import Playground, assert_one_sentence
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import Playground, assert_one_sentence
 
 INVENTORY = "app ansible_connection=local\nbastion ansible_connection=local\n"
 PLAY = """

@@ -28,8 +28,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.proxies import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import Effect, TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST_INFO
-from harness import QUERY, Playground, assert_one_sentence, calls, operate
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
+from support.playbooks import QUERY, Playground, assert_one_sentence, calls, operate
 
 pytestmark = pytest.mark.measured
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import Playground
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import Playground
 
 INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"
 SHARED, OCCUPIED = "QGSHARED", "QGOCCUPY"

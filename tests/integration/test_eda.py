@@ -25,8 +25,8 @@ from typing import Any
 
 import pytest
 import requests
-from harness import QUERY, QUOTA, assert_one_sentence, operate
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
+from support.playbooks import QUERY, QUOTA, assert_one_sentence, operate
 
 LIST, BALANCE = "/query", "/api/merchant/getBalance"
 COLLECTION = Path(os.environ.get("ANSIBLE_COLLECTIONS_PATH", ""), "ansible_collections", "qingguo", "qgnet")

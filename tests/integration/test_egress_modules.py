@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Playground, Task, assert_one_sentence, path_for
-from other_hosts import forging_path, reached_by_ssh
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
+from support.inventory_hosts import forging_path, reached_by_ssh
+from support.playbooks import Playground, Task, assert_one_sentence, path_for
 
 SOURCE, ADDRESS = "127.0.0.11", "203.0.113.11"
 OTHER_SOURCE, OTHER_ADDRESS = "127.0.0.12", "203.0.113.12"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import requests
-from harness import Playground, Run, assert_one_sentence
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import Playground, Run, assert_one_sentence
 
 pytestmark = pytest.mark.measured
 

@@ -23,8 +23,8 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import ADD, QUERY, calls
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import ADD, QUERY, calls
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EXAMPLES = CHECKOUT / "examples"

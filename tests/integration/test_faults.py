@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from harness import ADD, DEL, QUERY, QUOTA, Operate, Result, assert_one_sentence, calls, numeric
-from parameters import spread
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.parameters import spread
+from support.playbooks import ADD, DEL, QUERY, QUOTA, Operate, Result, assert_one_sentence, calls, numeric
 
 OLD = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
 NEW = ["203.0.113.4", "203.0.113.5"]

@@ -16,8 +16,8 @@ from urllib.parse import quote
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from harness import Playground, Run
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import Playground, Run
 
 EXIT = "198.51.100.200"
 PASSWORD = "p@ss: w%rd'"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import WatchOptions, read_options
-from harness import Playground, Run, assert_one_sentence
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import Playground, Run, assert_one_sentence
 
 Options = dict[str, Any]
 IPS = {"ips": ["203.0.113.5"], "allow_non_global": True}

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from fleet_kit import DETECT, OTHER_KEY, REGISTER, Fleet, changed, play, public, registered, reports, summaries
-from harness import ADD, DEL, QUERY, Playground, Run, assert_one_sentence, calls, numeric
-from other_hosts import forging_path, reached_by_ssh
-from parameters import spread
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.fleet import DETECT, OTHER_KEY, REGISTER, Fleet, changed, play, public, registered, reports, summaries
+from support.inventory_hosts import forging_path, reached_by_ssh
+from support.parameters import spread
+from support.playbooks import ADD, DEL, QUERY, Playground, Run, assert_one_sentence, calls, numeric
 
 STRATEGIES = [
     pytest.param("", 1, id="linear"),

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fleet_kit import DETECT, REGISTER, Fleet, public, registered
-from harness import Playground, assert_one_sentence
-from other_hosts import reached_by_program, with_curl, with_login
+from support.fleet import DETECT, REGISTER, Fleet, public, registered
+from support.inventory_hosts import reached_by_program, with_curl, with_login
+from support.playbooks import Playground, assert_one_sentence
 
 #: Marks the processes of the hosts beside their folder: how long they would sleep.
 SECONDS = "987654"

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from harness import ADD, DEL, QUERY, QUOTA, Operate, assert_one_sentence, calls
-from parameters import spread
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
+from support.parameters import spread
+from support.playbooks import ADD, DEL, QUERY, QUOTA, Operate, assert_one_sentence, calls
 
 A, B = "203.0.113.1", "203.0.113.2"
 NO_CERTIFICATES = "it contains no certificates that can be read"

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.qingguo.qgnet.plugins.inventory.qg_cloud import EXAMPLES
-from harness import LAUNCHER, PLAY_SECONDS, Playground, calls
-from launcher import READ_BY_IMPORT
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.ansible_launcher import READ_BY_IMPORT
+from support.playbooks import LAUNCHER, PLAY_SECONDS, Playground, calls
 
 pytestmark = pytest.mark.measured
 

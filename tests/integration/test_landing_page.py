@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Playground
-from simulator_fixture import Simulator
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+from simulator.fixture import Simulator
+from support.playbooks import Playground
 
 import examples
 

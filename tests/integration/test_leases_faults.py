@@ -12,11 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import QUOTA, Result, calls
-from lease_crowd import process
-from lease_kit import ALLOCATE, LIST, LOOK, RELEASE, REPLACE, WRITES, LeaseScenario, named, planned, scenario_fixture
-from parameters import combined, spread
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.lease_modules import (
+    ALLOCATE,
+    LIST,
+    LOOK,
+    RELEASE,
+    REPLACE,
+    WRITES,
+    LeaseScenario,
+    named,
+    planned,
+    scenario_fixture,
+)
+from support.lease_processes import process
+from support.parameters import combined, spread
+from support.playbooks import QUOTA, Result, calls
 
 __all__ = ["scenario_fixture"]
 

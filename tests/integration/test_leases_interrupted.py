@@ -9,9 +9,18 @@ import signal
 from typing import Any
 
 import pytest
-from harness import Playground
-from lease_kit import ALLOCATE, RELEASE, REPLACE, LeaseScenario, named, scenario_fixture, settle_after, use_policy
-from lease_process import interrupt
+from support.lease_modules import (
+    ALLOCATE,
+    RELEASE,
+    REPLACE,
+    LeaseScenario,
+    named,
+    scenario_fixture,
+    settle_after,
+    use_policy,
+)
+from support.lease_process import interrupt
+from support.playbooks import Playground
 
 __all__ = ["scenario_fixture"]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import requests
-from harness import QUOTA, Playground, Result, Run, Task, assert_one_sentence, calls
-from lease_kit import ALLOCATE, AREAS, LIST, POOL, RELEASE, REPLACE, LeaseScenario, named, scenario_fixture
-from parameters import spread
+from support.lease_modules import ALLOCATE, AREAS, LIST, POOL, RELEASE, REPLACE, LeaseScenario, named, scenario_fixture
+from support.parameters import spread
+from support.playbooks import QUOTA, Playground, Result, Run, Task, assert_one_sentence, calls
 
 pytestmark = pytest.mark.measured
 

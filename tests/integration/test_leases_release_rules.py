@@ -10,8 +10,17 @@ from typing import Any
 
 import pytest
 import requests
-from harness import QUOTA, Playground, assert_one_sentence, calls
-from lease_kit import ALLOCATE, LIST, RELEASE, REPLACE, LeaseScenario, assert_refusal, named, scenario_fixture
+from support.lease_modules import (
+    ALLOCATE,
+    LIST,
+    RELEASE,
+    REPLACE,
+    LeaseScenario,
+    assert_refusal,
+    named,
+    scenario_fixture,
+)
+from support.playbooks import QUOTA, Playground, assert_one_sentence, calls
 
 __all__ = ["scenario_fixture"]
 

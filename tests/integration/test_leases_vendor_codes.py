@@ -9,8 +9,7 @@ import importlib
 from typing import Any
 
 import pytest
-from harness import QUOTA, assert_one_sentence, calls
-from lease_kit import (
+from support.lease_modules import (
     ALLOCATE,
     AREAS,
     COLLECTION,
@@ -22,7 +21,8 @@ from lease_kit import (
     assert_refusal,
     scenario_fixture,
 )
-from parameters import spread
+from support.parameters import spread
+from support.playbooks import QUOTA, assert_one_sentence, calls
 
 __all__ = ["scenario_fixture"]
 

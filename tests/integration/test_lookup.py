@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import Playground, Run, calls
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import Playground, Run, calls
 
 pytestmark = pytest.mark.measured
 

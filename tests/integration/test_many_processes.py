@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crowd import OPERATION, add_one, process
-from harness import ADD, QUERY, Result, block, calls, numeric
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
+from support.playbooks import ADD, QUERY, Result, block, calls, numeric
+from support.whitelist_processes import OPERATION, add_one, process
 
 #: Longest that all of them together may take before the test gives up.
 PATIENCE = 300.0
@@ -25,7 +25,7 @@ PATIENCE = 300.0
 def context() -> ForkServerContext:
     """Fresh processes, which begin with the modules loaded: it is the calls that are to meet, not the imports."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([OPERATION, "crowd", "ansible.module_utils.common.arg_spec"])
+    context.set_forkserver_preload([OPERATION, "support.whitelist_processes", "ansible.module_utils.common.arg_spec"])
     return context
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import ADD, DEL, QUERY, QUOTA, Playground, assert_one_sentence, calls
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import ADD, DEL, QUERY, QUOTA, Playground, assert_one_sentence, calls
 
 pytestmark = pytest.mark.measured
 

@@ -12,9 +12,9 @@ import time
 from typing import Any
 
 import pytest
-from harness import Operate, Playground, Result, assert_one_sentence, operate
-from monopoly_process import ensure_held
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.monopoly_process import ensure_held
+from support.playbooks import Operate, Playground, Result, assert_one_sentence, operate
 
 LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
 INVENTORY = "app ansible_connection=qg_spy\nbastion ansible_connection=qg_spy\n"

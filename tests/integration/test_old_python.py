@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from ansible.release import __version__
-from harness import Playground, assert_one_sentence
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import Playground, assert_one_sentence
 
 INVENTORY = "app ansible_connection=local\nbastion ansible_connection=local\n"
 PLAY = """

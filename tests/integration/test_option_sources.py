@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_kit import DETECT, Fleet, public, summaries
-from harness import ADD, QUERY, Playground, assert_one_sentence, calls
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.fleet import DETECT, Fleet, public, summaries
+from support.playbooks import ADD, QUERY, Playground, assert_one_sentence, calls
 
 pytestmark = pytest.mark.measured
 

@@ -16,8 +16,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, ProxyApiOptions
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import whitelist_key
-from harness import QUERY, Operate, Playground, calls
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import QUERY, Operate, Playground, calls
 
 pytestmark = pytest.mark.measured
 

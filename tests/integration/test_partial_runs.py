@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from harness import QUERY, Playground, Task, assert_one_sentence, calls
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import QUERY, Playground, Task, assert_one_sentence, calls
 
 pytestmark = pytest.mark.measured
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import requests
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.product.errors import VENDOR_CODES
-from harness import Playground, Result, assert_one_sentence, calls
-from lease_kit import LeaseScenario, scenario_fixture
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.lease_modules import LeaseScenario, scenario_fixture
+from support.playbooks import Playground, Result, assert_one_sentence, calls
 
 __all__ = ["scenario_fixture"]
 

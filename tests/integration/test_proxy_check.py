@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 import requests
 import trustme
-from harness import Playground, Run, Task, assert_one_sentence, path_for
-from other_hosts import reached_by_ssh
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
+from support.inventory_hosts import reached_by_ssh
+from support.playbooks import Playground, Run, Task, assert_one_sentence, path_for
 
 pytestmark = pytest.mark.measured
 

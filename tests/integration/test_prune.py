@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from fleet_kit import DETECT, Fleet, play, public, summaries
-from harness import DEL, QUERY, Playground, Run, assert_one_sentence, calls, numeric
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.fleet import DETECT, Fleet, play, public, summaries
+from support.playbooks import DEL, QUERY, Playground, Run, assert_one_sentence, calls, numeric
 
 pytestmark = pytest.mark.measured
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Playground, assert_one_sentence
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import Playground, assert_one_sentence
 
 pytestmark = pytest.mark.measured
 

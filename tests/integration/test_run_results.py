@@ -9,9 +9,9 @@ import json
 from typing import Any
 
 import pytest
-from fleet_kit import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, changed, play, public, registered, summaries
-from harness import DEL, QUERY, Playground, Run, calls, numeric
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.fleet import DETECT, OTHER_KEY, REGISTER, SUMMARIZE, Fleet, changed, play, public, registered, summaries
+from support.playbooks import DEL, QUERY, Playground, Run, calls, numeric
 
 pytestmark = pytest.mark.measured
 

@@ -15,8 +15,8 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
-from harness import ADD, DEL, QUERY, QUOTA, Operate, Playground, Run, calls
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import ADD, DEL, QUERY, QUOTA, Operate, Playground, Run, calls
 
 KEY = "SECRETKEY7Q"
 #: With all that has to be written differently in a URL, in HTML or in JSON. The words in it survive any of these.

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import directory, vain_waits
-from fleet_kit import Fleet, numeric, public
-from harness import Operate, Playground, assert_one_sentence
 from lab.postgres import PostgresServer
-from lease_kit import ALLOCATE, LeaseScenario, named, scenario_fixture
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.fleet import Fleet, numeric, public
+from support.lease_modules import ALLOCATE, LeaseScenario, named, scenario_fixture
+from support.playbooks import Operate, Playground, assert_one_sentence
 
 __all__ = ["scenario_fixture"]
 

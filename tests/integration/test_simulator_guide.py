@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from simulator_fixture import PROGRAM, Simulator, running_simulator
+from simulator.fixture import PROGRAM, Simulator, running_simulator
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "docsite" / "rst" / "simulator.rst"
 INSTALLED = "~/.ansible/collections/ansible_collections/qingguo/qgnet/tests"

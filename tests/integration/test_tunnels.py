@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._tunnels.operations import TUNNEL_EXIT
-from harness import Playground, Result, assert_one_sentence, operate
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
+from support.playbooks import Playground, Result, assert_one_sentence, operate
 
 pytestmark = pytest.mark.measured
 

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crowd import CLIENT, MOMENTS, OPERATION, add_one, mortal
-from fleet_kit import REGISTER, Fleet, play, reports
-from harness import ADD, DEL, QUERY, Operate, Playground, Result, assert_one_sentence, block, calls, numeric
-from simulator_fixture import Simulator, running_simulator
-from stores import open_store, state_options
+from simulator.fixture import Simulator, running_simulator
+from support.fleet import REGISTER, Fleet, play, reports
+from support.playbooks import ADD, DEL, QUERY, Operate, Playground, Result, assert_one_sentence, block, calls, numeric
+from support.stores import open_store, state_options
+from support.whitelist_processes import CLIENT, MOMENTS, OPERATION, add_one, mortal
 
 OTHER_KEY = "QGOTHER1"
 
@@ -296,7 +296,7 @@ def test_a_task_that_is_stopped_while_it_reads_keeps_no_other_waiting_for_longer
 def test_a_killed_leader_affects_only_its_own_request(sim: Simulator, crowd: Crowd, minute: float, moment: str) -> None:
     ips = block(9)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([OPERATION, "crowd", "ansible.module_utils.common.arg_spec"])
+    context.set_forkserver_preload([OPERATION, "support.whitelist_processes", "ansible.module_utils.common.arg_spec"])
     grave, answers = crowd.directory.with_name("grave"), [crowd.directory.with_name(ip) for ip in ips]
     with crowd.holding(len(ips)):
         workers = [

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import requests
-from harness import ADD, DEL, QUERY, QUOTA, Operate, Result, assert_one_sentence, calls
-from parameters import spread
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.parameters import spread
+from support.playbooks import ADD, DEL, QUERY, QUOTA, Operate, Result, assert_one_sentence, calls
 
 FIRST, SECOND, THIRD = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 #: What the vendor's table says of each code that ends a call for good: one word of the meaning.

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from harness import QUERY, Playground
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import QUERY, Playground
 
 CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: Seconds between two lines, when the minute has 60.

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from fleet_kit import REGISTER, Fleet, changed, public
-from harness import ADD, DEL, calls
+from support.fleet import REGISTER, Fleet, changed, public
+from support.playbooks import ADD, DEL, calls
 
 #: What no run may touch.
 OTHERS = ["198.51.100.0/24", "office.example", f"{public(1)},{public(2)}"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import ADD, DEL, QUERY, Operate, assert_one_sentence, block, calls, numeric
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import ADD, DEL, QUERY, Operate, assert_one_sentence, block, calls, numeric
 
 A, B, C, D, E, F = (f"203.0.113.{number}" for number in range(1, 7))
 OTHER_KEY = "QGOTHER1"

@@ -11,12 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from store_fixture import database_server, database_url
+from support.database import database_server, database_url
 
 __all__ = ["database_server", "database_url"]
 

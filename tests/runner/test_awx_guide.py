@@ -12,8 +12,8 @@ from typing import Any
 import jinja2
 import workspace
 import yaml
-from simulator_fixture import running_simulator
-from slices import Job, public, run_all, source
+from simulator.fixture import running_simulator
+from support.job_slices import Job, public, run_all, source
 
 ROOT = workspace.ROOT
 GUIDE = ROOT / "docs" / "docsite" / "rst" / "awx.rst"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from simulator_fixture import running_simulator
-from slices import ADD, Job, play, public, refusals, run_all, sliced, source
+from simulator.fixture import running_simulator
+from support.job_slices import ADD, Job, play, public, refusals, run_all, sliced, source
 
 SLICES, HOSTS, LEASES = 4, 40, 5
 #: The vendor's minute in seconds: shorter, for runs that wait for a call of another one to be of the past.

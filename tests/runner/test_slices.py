@@ -10,8 +10,22 @@ from typing import Any
 
 import pytest
 import requests
-from simulator_fixture import Simulator, running_simulator
-from slices import ADD, LIMITS, QUERY, Job, busiest, play, public, refusals, retries, run_all, sliced, source, story
+from simulator.fixture import Simulator, running_simulator
+from support.job_slices import (
+    ADD,
+    LIMITS,
+    QUERY,
+    Job,
+    busiest,
+    play,
+    public,
+    refusals,
+    retries,
+    run_all,
+    sliced,
+    source,
+    story,
+)
 
 SLICES, HOSTS = 8, 160
 

@@ -58,7 +58,6 @@ BELONGS = (
     "tests/simulator/*.svg",
     "tests/simulator/README*.md",
     "tests/simulator/requirements.txt",
-    "tests/simulator_fixture.py",
 )
 #: What is more than these in the checkout would be missed by a user.
 WANTED = (

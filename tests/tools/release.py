@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import support
+import support_matrix
 import workspace
 
 ROOT = workspace.ROOT
@@ -75,7 +75,7 @@ def check(version: str) -> None:
         raise Refused(f"galaxy.yml has {workspace.version()} already")
     if changes := output("git", "status", "--porcelain"):
         raise Refused(f"the checkout has changes that are not committed:\n{changes}")
-    if untested := support.untested(output("git", "rev-parse", "HEAD:plugins")):
+    if untested := support_matrix.untested(output("git", "rev-parse", "HEAD:plugins")):
         raise Refused(f"make matrix has not passed with these plugins/ on ansible-core {', '.join(untested)}")
     if not list((ROOT / "changelogs" / "fragments").glob("*.yml")):
         raise Refused("changelogs/fragments is empty: what would be new?")

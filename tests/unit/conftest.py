@@ -16,7 +16,7 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from store_fixture import database_server, database_url
+from support.database import database_server, database_url
 
 __all__ = ["database_server", "database_url"]
 

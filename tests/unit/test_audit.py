@@ -11,7 +11,7 @@ import pytest
 import workspace
 import yaml
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import models
-from vendor_pages import INSTANCES
+from support.vendor_pages import INSTANCES
 
 QUERIES = yaml.safe_load((workspace.ROOT / "extensions" / "audit" / "event_query.yml").read_text(encoding="utf-8"))
 INSTANCE_INFO = "qingguo.qgnet.qg_cloud_instance_info"

@@ -8,7 +8,6 @@ import ast
 import importlib
 import json
 import re
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,14 +28,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     PROXY_API_OPTIONS,
     ProxyApiOptions,
 )
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent / "plugins"))
-
-from documents import Rows, codes, documented_options, table_rows
-from in_process import KEY, InProcess, books, client, configure
 from simulator.clock import Clock
 from simulator.core import Core
+from support.documents import Rows, codes, documented_options, table_rows
+from support.in_process import KEY, InProcess, books, client, configure
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "egress_whitelist"

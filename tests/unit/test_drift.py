@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     PROXY_API_OPTIONS,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, environment_name, variable_name
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from documents import documented_options
+from support.documents import documented_options
 
 ROOT = Path(__file__).resolve().parents[2]
 

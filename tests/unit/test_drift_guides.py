@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 from jinja2 import Environment
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from documents import Rows, alike, markdown_rows, running_text, table_rows
 from simulator import cli
 from simulator.account import agents
 from simulator.account import options as agent_options
 from simulator.keys import options, plans
+from support.documents import Rows, alike, markdown_rows, running_text, table_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "egress_whitelist"

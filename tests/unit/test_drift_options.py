@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +37,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, shared_options, variable_name
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import options as watch_options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import polls_to_skip
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from documents import PLUGINS, alike, documented_options, lookup_of, running_text, with_fragments
+from support.documents import PLUGINS, alike, documented_options, lookup_of, running_text, with_fragments
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))

@@ -6,24 +6,20 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import lock_tools
 import pytest
+import run
+import support_matrix
+import workspace
 import yaml
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import VENDOR_CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.version import VERSION
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-
-import lock_tools
-import run
-import support
-import workspace
 
 ROOT = workspace.ROOT
 READMES = ["README.md", "README.zh-CN.md"]
@@ -168,14 +164,14 @@ def test_the_development_container_has_what_the_readme_asks_for() -> None:
 
 @pytest.mark.parametrize("readme", READMES)
 def test_the_support_table_is_made_of_what_was_run(readme: str) -> None:
-    made = support.replaced(read(readme), support.table(support.load(), readme))
-    assert made == read(readme), "run: make matrix; or, if its result was edited: support.py render"
+    made = support_matrix.replaced(read(readme), support_matrix.table(support_matrix.load(), readme))
+    assert made == read(readme), "run: make matrix; or, if its result was edited: support_matrix.py render"
 
 
 def test_what_was_run_is_of_supported_cores() -> None:
     # The tables show of the others that nothing was run.
-    ran = [entry["core"] for entry in support.load()["cores"]]
-    assert ran == [core for core in support.pinned() if core in ran]
+    ran = [entry["core"] for entry in support_matrix.load()["cores"]]
+    assert ran == [core for core in support_matrix.pinned() if core in ran]
 
 
 def test_make_knows_each_session_and_contributing_each_target() -> None:

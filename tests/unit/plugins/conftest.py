@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core import redaction
-from stores import every_store, pytest_runtest_setup, pytest_runtest_teardown
+from support.stores import every_store, pytest_runtest_setup, pytest_runtest_teardown
 
 __all__ = ["every_store", "pytest_runtest_setup", "pytest_runtest_teardown"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stores import is_database, state_place
+from support.stores import is_database, state_place
 
 
 @pytest.mark.usefixtures("every_store")

@@ -14,7 +14,6 @@ import inspect
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,10 +33,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import SPEC
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from documents import PLUGINS, lookup_of, with_fragments
+from support.documents import PLUGINS, lookup_of, with_fragments
 
 ROOT = Path(__file__).resolve().parents[3]
 USER, WORD = "QKEY7LOGIN", "HUSH7WORD"

@@ -5,18 +5,12 @@
 from __future__ import annotations
 
 import ssl
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from simulator_fixture import Simulator, sim, simulator, simulator_arguments
+from simulator.fixture import Simulator, sim, simulator, simulator_arguments
 
 __all__ = ["sim", "simulator", "simulator_arguments"]
 

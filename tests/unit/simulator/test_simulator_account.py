@@ -19,7 +19,7 @@ from simulator.account import catalog
 from simulator.account.signature import sign
 from simulator.clock import Clock
 from simulator.core import ConnectionLost, Core
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
 
 START = 1700000000.0
 APPID, APPKEY, DOMAIN = "qgdemo01", "0123456789abcdef0123", "www.qg.net"

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-import simulator_fixture
-from simulator_fixture import PROGRAM, Simulator, running_simulator
+from simulator import fixture
+from simulator.fixture import PROGRAM, Simulator, running_simulator
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -166,7 +166,7 @@ def test_the_fixture_reports_a_failed_start() -> None:
 
 
 def test_the_fixture_has_a_start_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulator_fixture, "START_SECONDS", 0.0)
+    monkeypatch.setattr(fixture, "START_SECONDS", 0.0)
     with pytest.raises(RuntimeError, match="not up after"), running_simulator():
         pass
 

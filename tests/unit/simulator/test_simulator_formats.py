@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 import requests
+from simulator.fixture import Simulator
 from simulator.formats import to_xml, unescape_separator
-from simulator_fixture import Simulator
 
 Call = Callable[..., Any]
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from simulator_fixture import PROGRAM
+from simulator.fixture import PROGRAM
 
 #: What each package or module may import from the simulator, besides itself. A layer may import layers above it in this
 #: table only. A module with a row of its own (``control.faults``) is not part of the row of its package.
@@ -47,7 +47,8 @@ MAY_USE_LIBRARIES = {"proxies.echo", "proxies.forwarding", "control.api", "contr
 MODULES = {
     ".".join(path.relative_to(PROGRAM).with_suffix("").parts): path
     for path in sorted(PROGRAM.rglob("*.py"))
-    if path.name != "__init__.py"
+    # The fixture starts the program and is no part of it.
+    if path.name not in ("__init__.py", "fixture.py")
 }
 
 

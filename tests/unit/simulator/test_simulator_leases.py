@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
 
 Call = Callable[..., Any]
 

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from requests.adapters import HTTPAdapter
 from simulator.clock import Clock
+from simulator.fixture import Simulator, running_simulator
 from simulator.keys.registry import KeyRegistry
 from simulator.network import Network
 from simulator.proxies.access import ProxyAccess, ProxyRequest
-from simulator_fixture import Simulator, running_simulator
 
 SOURCE, PUBLIC, EXIT = "127.0.0.11", "203.0.113.11", "198.51.100.1"
 

@@ -15,8 +15,8 @@ from typing import Any
 import requests
 from simulator.control.view import MAX_CALLS, MAX_CHARACTERS, MAX_ITEMS, build_view
 from simulator.core import Core
+from simulator.fixture import PROGRAM, Simulator
 from simulator.proxies.echo import EchoServices
-from simulator_fixture import PROGRAM, Simulator
 
 Call = Callable[..., Any]
 HOSTILE = '<img src=x onerror="alert(1)">'

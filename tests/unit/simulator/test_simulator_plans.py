@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
 
 Call = Callable[..., Any]
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import requests
-from product_kit import (
+from simulator.fixture import Simulator
+from simulator.product.endpoints import ENDPOINTS
+from support.simulator_products import (
     DAY,
     EXCLUSIVE,
     KEYS,
@@ -25,8 +27,6 @@ from product_kit import (
     refusal,
     simulator,
 )
-from simulator.product.endpoints import ENDPOINTS
-from simulator_fixture import Simulator
 
 __all__ = ["get", "keys", "simulator"]
 

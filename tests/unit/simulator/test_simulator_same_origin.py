@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from simulator.control.same_origin import SameOriginMiddleware, is_loopback
-from simulator_fixture import Simulator, running_simulator
+from simulator.fixture import Simulator, running_simulator
 from starlette.types import Receive, Scope, Send
 
 ATTACKER = "rebind.example"

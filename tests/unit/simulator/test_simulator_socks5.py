@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from simulator_fixture import Simulator
-from socks5_kit import Socks5Client, ipv4, name
+from simulator.fixture import Simulator
+from support.socks5 import Socks5Client, ipv4, name
 
 Call = Callable[..., Any]
 SECRET = "0123456789ab"

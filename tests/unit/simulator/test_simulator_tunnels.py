@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import requests
+from simulator.fixture import Simulator, running_simulator
 from simulator.proxies.tunnels import parse_user
-from simulator_fixture import Simulator, running_simulator
-from socks5_kit import Socks5Client, name
+from support.socks5 import Socks5Client, name
 
 SECRET = "0123456789ab"
 

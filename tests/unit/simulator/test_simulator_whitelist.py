@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
 
 Call = Callable[..., Any]
 A, B, C = "203.0.113.5", "203.0.113.6", "203.0.113.7"

@@ -30,7 +30,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("git", "status", "--porcelain"): "",
         ("git", "rev-parse", "HEAD:plugins"): "a-tree",
     }
-    monkeypatch.setattr(release.support, "untested", lambda tree: [] if tree == "a-tree" else ["2.16.1"])
+    monkeypatch.setattr(release.support_matrix, "untested", lambda tree: [] if tree == "a-tree" else ["2.16.1"])
     monkeypatch.setattr(release, "ROOT", tmp_path)
     monkeypatch.setattr(release.workspace, "ROOT", tmp_path)
     monkeypatch.setattr(release, "output", lambda *command: answers[command])
@@ -63,7 +63,7 @@ def test_changes_are_committed_first(checkout: Path, monkeypatch: pytest.MonkeyP
 def test_plugins_that_the_matrix_has_not_tested_are_not_released(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(release.support, "untested", lambda _tree: ["2.16.1", "2.17.1"])
+    monkeypatch.setattr(release.support_matrix, "untested", lambda _tree: ["2.16.1", "2.17.1"])
     with pytest.raises(release.Refused, match=r"has not passed .* on ansible-core 2\.16\.1, 2\.17\.1"):
         release.check("1.3.0")
 

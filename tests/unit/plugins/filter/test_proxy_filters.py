@@ -22,7 +22,7 @@ from ansible.errors import AnsibleFilterError
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from jinja2 import StrictUndefined, UndefinedError
-from parameters import spread
+from support.parameters import spread
 
 FOLDER = Path(__file__).resolve().parents[4] / "plugins" / "filter"
 NAMES = ("proxy_curl", "proxy_environment", "proxy_haproxy", "proxy_squid", "proxy_tunnel")

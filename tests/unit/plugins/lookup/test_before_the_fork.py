@@ -9,17 +9,13 @@ SQLite does not work in a child of a process that has the same file open: it wai
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.lookup import egress_in_sync, proxy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from documents import lookup_of
+from support.documents import lookup_of
 
 
 def opened(directory: Path) -> list[str]:

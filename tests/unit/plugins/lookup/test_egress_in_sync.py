@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results i
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue, WriteRequest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from documents import lookup_of
+from support.documents import lookup_of
 
 #: Since ansible-core 2.19, only text that is trusted is a template.
 trust: Any = getattr(ansible.template, "trust_as_template", str)

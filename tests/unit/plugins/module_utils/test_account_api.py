@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
-import vendor_pages as pages
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import client as account_client
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.client import PAGE_SIZE, AccountApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.errors import AccountError
@@ -33,7 +32,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import account_api
-from parameters import combined, spread
+from support import vendor_pages as pages
+from support.parameters import combined, spread
 
 APP_ID, APP_KEY, DOMAIN = "qgdemo01", "0123456789abcdef0123", "www.qg.net"
 NOW = 1700000000.0

@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import vendor_pages as pages
 import yaml
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.models import (
     IP_TYPES,
@@ -34,6 +33,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account.records
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError
 from hypothesis import given
 from hypothesis import strategies as st
+from support import vendor_pages as pages
 
 Row = dict[str, Any]
 

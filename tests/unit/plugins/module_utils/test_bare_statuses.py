@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from in_process import CLASSIC, PATHS, InProcess, books, calls, client, configure, fault, lease_client
 from simulator.clock import Clock
 from simulator.core import Core
+from support.in_process import CLASSIC, PATHS, InProcess, books, calls, client, configure, fault, lease_client
 
 HTML = "<html>Forbidden</html>"
 

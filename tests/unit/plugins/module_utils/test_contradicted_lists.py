@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from in_process import CLASSIC, PATHS, InProcess, books, calls, client, configure, fault, lease_client
 from simulator.clock import Clock
 from simulator.core import Core
+from support.in_process import CLASSIC, PATHS, InProcess, books, calls, client, configure, fault, lease_client
 
 #: Lists of the classic API that omit every lease.
 EMPTY: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.operations im
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
-from parameters import spread
+from support.parameters import spread
 
 #: What the vendor's page on prices lists, and of whom.
 MONTHLY = ("tencent", "alibaba", "huawei", "qianhai", "telecom")

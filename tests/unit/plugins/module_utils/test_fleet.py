@@ -25,8 +25,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan impo
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from machine_clock import MachineClock
-from stores import open_store
+from support.machine_clock import MachineClock
+from support.stores import open_store
 
 pytestmark = pytest.mark.usefixtures("every_store")
 

@@ -15,7 +15,6 @@ import dataclasses
 import itertools
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -38,12 +37,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseResult
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from stores import control_node, is_database, open_store
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import state_machines
-from in_process import (
+from simulator.clock import Clock
+from simulator.core import Core
+from support import state_machines
+from support.in_process import (
     CLASSIC,
     KEY,
     PATHS,
@@ -57,8 +54,7 @@ from in_process import (
     fault,
     lease_client,
 )
-from simulator.clock import Clock
-from simulator.core import Core
+from support.stores import control_node, is_database, open_store
 
 #: Calls, as :class:`in_process.Paths` names them.
 WRITING = ("get", "release", "replace")

@@ -10,7 +10,6 @@ import dataclasses
 import datetime
 import itertools
 import os
-import sys
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,12 +60,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory imp
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from in_process import KEY, InProcess, Killed, LateCall, books, calls, client, configure, fault, lease_client
 from simulator.clock import Clock
 from simulator.core import Core
+from support.in_process import KEY, InProcess, Killed, LateCall, books, calls, client, configure, fault, lease_client
 
 NOW = 1_800_000_000.0
 GUANGZHOU, QUANZHOU = 440100, 350500

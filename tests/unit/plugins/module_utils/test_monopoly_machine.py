@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -36,13 +35,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import MONOPOLIES, ReportedChanges
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import state_machines
-from in_process import KEY, InProcess, Killed, books, client, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
+from support import state_machines
+from support.in_process import KEY, InProcess, Killed, books, client, configure, fault
 
 LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
 APPLY = ("POST", LIST)

@@ -18,7 +18,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching
     inside,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.monopoly_store import ORIGIN_TTL, MonopolyStore
-from stores import open_store
+from support.stores import open_store
 
 FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = "350000", "350500", "350502", "440100"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import Rules, Snapshot, WatchState, step
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from in_process import KEY, InProcess, Killed, books, configure, fault, lease_client
 from simulator.clock import Clock
 from simulator.core import Core
 from simulator.product.codes import MESSAGES
+from support.in_process import KEY, InProcess, Killed, books, configure, fault, lease_client
 
 PWD = "s3cr3t+pass"
 NUMBER = "00000000-1111-4222-8333-444444444444"

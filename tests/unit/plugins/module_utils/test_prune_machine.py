@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -41,14 +40,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning i
     gone_hosts,
 )
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from stores import open_store, state_options
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import state_machines
-from in_process import KEY, InProcess, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
+from support import state_machines
+from support.in_process import KEY, InProcess, configure, fault
+from support.stores import open_store, state_options
 
 ADD, DEL = "/whitelist/add", "/whitelist/del"
 ADDRESSES = [f"203.0.113.{n}" for n in range(1, 13)]

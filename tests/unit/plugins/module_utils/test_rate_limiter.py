@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, WaitBudgetExceeded
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget, backoff
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, Slot, minute_seconds
-from machine_clock import MachineClock
-from stores import open_store
+from support.machine_clock import MachineClock
+from support.stores import open_store
 
 pytestmark = pytest.mark.usefixtures("every_store")
 

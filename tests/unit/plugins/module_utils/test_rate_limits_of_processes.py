@@ -16,7 +16,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter, minute_seconds
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stores import open_store, state_place
+from support.stores import open_store, state_place
 
 LIMIT = 5
 MINUTE = 60.0

@@ -16,9 +16,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported impo
     WHITELIST,
     ReportedChanges,
 )
-from machine_clock import MachineClock
 from simulator.clock import Clock
-from stores import open_store
+from support.machine_clock import MachineClock
+from support.stores import open_store
 
 pytestmark = pytest.mark.usefixtures("every_store")
 

@@ -14,7 +14,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport impor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from stores import open_store
+from support.stores import open_store
 
 REFUSED, FINE = HttpResponse(200, '{"Code": -11}', {}), HttpResponse(200, '{"Code": 0, "Data": []}', {})
 

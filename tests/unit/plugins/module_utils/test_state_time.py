@@ -20,8 +20,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls im
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.vendor_clock import EARLIEST, LATEST, VendorClock
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from machine_clock import MachineClock
-from stores import open_store
+from support.machine_clock import MachineClock
+from support.stores import open_store
 
 START = 1_800_000_000.0
 DAY = 86400.0

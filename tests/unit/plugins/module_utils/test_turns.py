@@ -37,8 +37,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
     find_request,
     host_request,
 )
-from machine_clock import MachineClock
-from stores import open_store
+from support.machine_clock import MachineClock
+from support.stores import open_store
 
 pytestmark = pytest.mark.usefixtures("every_store")
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
@@ -34,13 +33,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
-from stores import is_database, open_store, state_options
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from in_process import KEY, InProcess, calls, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
+from support.in_process import KEY, InProcess, calls, configure, fault
+from support.stores import is_database, open_store, state_options
 
 pytestmark = pytest.mark.usefixtures("every_store")
 

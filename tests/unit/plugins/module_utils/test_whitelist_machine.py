@@ -12,7 +12,6 @@ processes end at any call and in any pause.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -43,14 +42,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from stores import control_node, open_store, state_options
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import state_machines
-from in_process import KEY, InProcess, Killed, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
+from support import state_machines
+from support.in_process import KEY, InProcess, Killed, configure, fault
+from support.stores import control_node, open_store, state_options
 
 QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
 FAULTS = (

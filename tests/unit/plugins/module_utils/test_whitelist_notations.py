@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,13 +28,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_oper
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
 from hypothesis import HealthCheck, given, settings
-from stores import open_store, state_options
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from in_process import KEY, calls, client, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
+from support.in_process import KEY, calls, client, configure, fault
+from support.stores import open_store, state_options
 
 QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
 POOL = [f"203.0.113.{n}" for n in (1, 5, 7, 50, 105)]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,9 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.applier import reconcile
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import DesiredWhitelist
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.results import task_result
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from in_process import KEY, InProcess, Killed, calls, client, configure, fault
 from simulator.clock import Clock
 from simulator.core import Core
+from support.in_process import KEY, InProcess, Killed, calls, client, configure, fault
 
 QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
 A, B, C, D = (f"203.0.113.{n}" for n in (5, 6, 9, 10))

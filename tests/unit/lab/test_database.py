@@ -14,7 +14,7 @@ from lab.daemon import wait_until
 from psycopg.conninfo import conninfo_to_dict
 
 TESTS = Path(__file__).resolve().parents[2]
-CONFTEST = "from store_fixture import database_server, database_url\n"
+CONFTEST = "from support.database import database_server, database_url\n"
 TEST = """
 from pathlib import Path
 import pytest

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from harness import programs
+from support.playbooks import programs
 
 #: A curl that answers for all sources, and prints records of its own with the nonce of its shell's command line.
 _FORGING_CURL = """#!/bin/sh

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the tests on one ansible-core and note what was run; make the table of the READMEs of these notes.
 
-usage: support.py run CORE [PATH ...]   run the tests of a core or of these paths, and note the result in .cache/matrix
-       support.py write                 make docs/support_matrix.yml of the notes, and the tables of it
-       support.py render                make the tables of docs/support_matrix.yml again
+usage: support_matrix.py run CORE [PATH ...]   run the tests of a core or of these paths, note it in .cache/matrix
+       support_matrix.py write                 make docs/support_matrix.yml of the notes, and the tables of it
+       support_matrix.py render                make the tables of docs/support_matrix.yml again
 """
 
 from __future__ import annotations

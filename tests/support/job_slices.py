@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
 
 BIN = Path(sys.executable).parent
 ADD, QUERY = "/whitelist/add", "/whitelist/query"

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import operate
+from support.playbooks import operate
 
 OPERATIONS = "ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations"
 #: Longest that a process waits for the others, in seconds.

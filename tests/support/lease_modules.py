@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import requests
-from harness import Result, assert_one_sentence, calls, operate
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import Result, assert_one_sentence, calls, operate
 
 COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 ALLOCATE, RELEASE, REPLACE = "/allocate", "/release", "/replace"

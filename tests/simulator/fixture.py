@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """pytest fixtures that run the simulator: ``simulator`` for the session, ``sim`` fresh for each test.
 
-Use them with ``from simulator_fixture import sim, simulator, simulator_arguments`` in a ``conftest.py``, or with
-``pytest_plugins = ["simulator_fixture"]`` in the top one. Override ``simulator_arguments`` for other options.
+Use them with ``from simulator.fixture import sim, simulator, simulator_arguments`` in a ``conftest.py``, or with
+``pytest_plugins = ["simulator.fixture"]`` in the top one. Override ``simulator_arguments`` for other options.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import requests
 
-PROGRAM = Path(__file__).resolve().parent / "simulator"
+PROGRAM = Path(__file__).resolve().parent
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import support
+import support_matrix
 
 ALL = {"passed": 3, "skipped": 0, "failed": 0}
 SOME = {"passed": 1, "skipped": 1, "failed": 2, "files": ["test_a", "test_b"]}
@@ -26,61 +26,61 @@ NONE = {"passed": 0, "skipped": 0, "failed": 0}
     ],
 )
 def test_what_a_cell_says(reported: dict[str, Any], text: str) -> None:
-    assert support.cell(reported, support.WORDS["README.md"][1]) == text
+    assert support_matrix.cell(reported, support_matrix.WORDS["README.md"][1]) == text
 
 
 def test_a_table_has_a_row_for_each_core_also_if_nothing_was_run_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(support, "pinned", lambda: ["2.16.1", "2.17.0rc1"])
+    monkeypatch.setattr(support_matrix, "pinned", lambda: ["2.16.1", "2.17.0rc1"])
     result = {"cores": [{"core": "2.16.1", "python": "3.10.1", "unit": ALL, "integration": NONE}]}
-    assert support.table(result, "README.md").splitlines()[2:] == [
+    assert support_matrix.table(result, "README.md").splitlines()[2:] == [
         "| 2.16.1 | 3.10.1 | 3 passed | not run |",
         "| 2.17.0rc1 | not run | not run | not run |",
     ]
 
 
 def test_only_what_stands_between_the_marks_is_replaced() -> None:
-    text = f"a\n{support.BEGIN}\nold\n{support.END}\nb\n"
-    assert support.replaced(text, "new") == f"a\n{support.BEGIN}\n\nnew\n\n{support.END}\nb\n"
+    text = f"a\n{support_matrix.BEGIN}\nold\n{support_matrix.END}\nb\n"
+    assert support_matrix.replaced(text, "new") == f"a\n{support_matrix.BEGIN}\n\nnew\n\n{support_matrix.END}\nb\n"
     with pytest.raises(ValueError, match="marks"):
-        support.replaced("a\n", "new")
+        support_matrix.replaced("a\n", "new")
 
 
 def test_the_report_of_pytest_is_counted_by_part(tmp_path: Path) -> None:
     cases = [
-        ('classname="tests.unit.tools.test_support" name="a"', ""),
-        ('classname="tests.unit.tools.test_support.SomeClass" name="b"', "<skipped/>"),
+        ('classname="tests.unit.tools.test_support_matrix" name="a"', ""),
+        ('classname="tests.unit.tools.test_support_matrix.SomeClass" name="b"', "<skipped/>"),
         ('classname="tests.integration.test_modules" name="c"', "<failure/>"),
     ]
     report = tmp_path / "x.xml"
     body = "".join(f"<testcase {attributes}>{child}</testcase>" for attributes, child in cases)
     report.write_text(f"<testsuites><testsuite>{body}</testsuite></testsuites>", encoding="utf-8")
-    found = support.read_report(report, with_files=True)
-    assert found["unit"] == {"passed": 1, "skipped": 1, "failed": 0, "files": ["test_support"]}
+    found = support_matrix.read_report(report, with_files=True)
+    assert found["unit"] == {"passed": 1, "skipped": 1, "failed": 0, "files": ["test_support_matrix"]}
     assert found["integration"] == {"passed": 0, "skipped": 0, "failed": 1, "files": ["test_modules"]}
-    assert support.read_report(report, with_files=False)["unit"] == {"passed": 1, "skipped": 1, "failed": 0}
+    assert support_matrix.read_report(report, with_files=False)["unit"] == {"passed": 1, "skipped": 1, "failed": 0}
 
 
 def test_notes_become_the_result_and_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(support, "ROOT", tmp_path)
-    monkeypatch.setattr(support, "NOTES", tmp_path)
-    monkeypatch.setattr(support, "RESULT", tmp_path / "result.yml")
-    monkeypatch.setattr(support, "pinned", lambda: ["2.16.1", "2.17.1"])
-    for name in support.WORDS:
-        (tmp_path / name).write_text(f"{support.BEGIN}\n{support.END}\n", encoding="utf-8")
+    monkeypatch.setattr(support_matrix, "ROOT", tmp_path)
+    monkeypatch.setattr(support_matrix, "NOTES", tmp_path)
+    monkeypatch.setattr(support_matrix, "RESULT", tmp_path / "result.yml")
+    monkeypatch.setattr(support_matrix, "pinned", lambda: ["2.16.1", "2.17.1"])
+    for name in support_matrix.WORDS:
+        (tmp_path / name).write_text(f"{support_matrix.BEGIN}\n{support_matrix.END}\n", encoding="utf-8")
     (tmp_path / "a.json").write_text(
         json.dumps({"core": "2.17.1", "python": "3.10.1", "unit": ALL, "integration": SOME})
     )
-    assert support.write() == 1
+    assert support_matrix.write() == 1
     assert not (tmp_path / "result.yml").exists(), "2.16.1 has not been run"
     (tmp_path / "b.json").write_text(
         json.dumps({"core": "2.16.1", "python": "3.10.1", "unit": ALL, "integration": NONE})
     )
-    assert support.write() == 1
+    assert support_matrix.write() == 1
     text = (tmp_path / "result.yml").read_text(encoding="utf-8")
     assert "cores:\n  - core: 2.16.1\n" in text
     assert "      files:\n        - test_a\n        - test_b\n" in text
-    for name in support.WORDS:
-        assert support.table(support.load(), name) in (tmp_path / name).read_text(encoding="utf-8")
+    for name in support_matrix.WORDS:
+        assert support_matrix.table(support_matrix.load(), name) in (tmp_path / name).read_text(encoding="utf-8")
 
 
 def test_a_core_is_tested_if_all_tests_passed_with_these_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,10 +89,10 @@ def test_a_core_is_tested_if_all_tests_passed_with_these_plugins(monkeypatch: py
     part = {**passed, "core": "2.18.1", "unit": {**ALL, "files": ["test_a"]}}
     older = {**passed, "core": "2.19.1", "plugins": None}
     empty = {**passed, "core": "2.20.1", "unit": NONE}
-    monkeypatch.setattr(support, "load", lambda: {"cores": [passed, failed, part, older, empty]})
-    monkeypatch.setattr(support, "pinned", lambda: ["2.16.1", "2.17.1", "2.18.1", "2.19.1", "2.20.1"])
-    assert support.untested("a-tree") == ["2.17.1", "2.18.1", "2.19.1", "2.20.1"]
-    assert support.untested("another") == support.pinned()
+    monkeypatch.setattr(support_matrix, "load", lambda: {"cores": [passed, failed, part, older, empty]})
+    monkeypatch.setattr(support_matrix, "pinned", lambda: ["2.16.1", "2.17.1", "2.18.1", "2.19.1", "2.20.1"])
+    assert support_matrix.untested("a-tree") == ["2.17.1", "2.18.1", "2.19.1", "2.20.1"]
+    assert support_matrix.untested("another") == support_matrix.pinned()
 
 
 def test_the_state_of_plugins_is_that_of_git_unless_it_is_not_committed(
@@ -102,23 +102,23 @@ def test_the_state_of_plugins_is_that_of_git_unless_it_is_not_committed(
         identity = ("-c", "user.name=n", "-c", "user.email=n@example.com")
         subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True)
 
-    monkeypatch.setattr(support, "ROOT", tmp_path)
+    monkeypatch.setattr(support_matrix, "ROOT", tmp_path)
     plugin = tmp_path / "plugins" / "one.py"
     plugin.parent.mkdir()
     plugin.touch()
     git("init", "--quiet")
     git("add", "--all")
     git("commit", "--quiet", "--message", "one")
-    before = support.plugins_tree()
+    before = support_matrix.plugins_tree()
     (tmp_path / "README.md").touch()
     assert before
-    assert support.plugins_tree() == before, "a document is no plugin"
+    assert support_matrix.plugins_tree() == before, "a document is no plugin"
     plugin.write_text("1\n", encoding="utf-8")
-    assert support.plugins_tree() is None
+    assert support_matrix.plugins_tree() is None
     git("commit", "--quiet", "--all", "--message", "two")
-    assert support.plugins_tree() not in (None, before)
+    assert support_matrix.plugins_tree() not in (None, before)
 
 
 def test_every_series_is_pinned() -> None:
-    series = [version.rsplit(".", 1)[0] for version in support.pinned()]
+    series = [version.rsplit(".", 1)[0] for version in support_matrix.pinned()]
     assert series == [f"2.{number}" for number in range(16, 16 + len(series))]

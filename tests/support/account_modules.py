@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import vendor_pages as pages
-from harness import Result, assert_one_sentence, operate
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support import vendor_pages as pages
+from support.playbooks import Result, assert_one_sentence, operate
 
 COLLECTION = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 BALANCE, INSTANCES, PRICE = "/merchant/getBalance", "/cloud-business/getDetail", "/cloud-business/packageOrderPrice"

@@ -26,9 +26,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.classic import ClassicLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import ProductLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from machine_clock import MachineClock
 from simulator.core import ConnectionLost, Core
-from stores import open_store
+from support.machine_clock import MachineClock
+from support.stores import open_store
 
 KEY = "QGDEMO01"
 CLASSIC = "classic"

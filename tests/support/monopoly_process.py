@@ -9,7 +9,7 @@ import importlib
 import os
 from typing import Any
 
-from harness import operate
+from support.playbooks import operate
 
 
 def ensure_held(options: dict[str, Any], minute: float) -> None:

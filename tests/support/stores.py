@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
-from machine_clock import MachineClock
+from support.machine_clock import MachineClock
 
 if TYPE_CHECKING:
     from lab.access import Access

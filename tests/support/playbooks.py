@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from launcher import READ_BY_IMPORT, Launcher
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.ansible_launcher import READ_BY_IMPORT, Launcher
 
 if TYPE_CHECKING:
     from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
@@ -218,9 +218,9 @@ class Playground:
             "ANSIBLE_HOME": str(self.home / ".ansible"),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_RETRY_FILES_ENABLED": "0",
-            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "support" / "callback"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "ansible_plugins" / "callback"),
             "ANSIBLE_CALLBACKS_ENABLED": "qg_record",
-            "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "support" / "connection"),
+            "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "ansible_plugins" / "connection"),
             "QG_TEST_RECORD": str(record),
             "QG_TEST_SPY": str(spy),
             "QG_MINUTE_SECONDS": str(self.minute),

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
-import stores
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from support import stores
 
 if TYPE_CHECKING:
-    from in_process import InProcess
+    from support.in_process import InProcess
 
 #: Steps in one run of a machine at most, and steps in all runs at least with ``QG_ALL_STEPS``; without it, by how much
 #: there are fewer runs and steps.

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """pytest fixtures with PostgreSQL: ``database_url`` is an empty database for one test, on a server for all of them.
 
-Use them with ``from store_fixture import database_server, database_url`` in a ``conftest.py``. The server starts with
-the first test that asks for it and serves all workers of pytest-xdist. It ends with the run, however that ends: it is
-kept by a process that waits for the end of pytest's first one.
+Use them with ``from support.database import database_server, database_url`` in a ``conftest.py``. The server starts
+with the first test that asks for it and serves all workers of pytest-xdist. It ends with the run, however that ends: it
+is kept by a process that waits for the end of pytest's first one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import pytest
 if TYPE_CHECKING:
     from lab.access import Access
 
-PROGRAM = Path(__file__).resolve().parent / "lab" / "cluster.py"
+PROGRAM = Path(__file__).resolve().parents[1] / "lab" / "cluster.py"
 START_SECONDS = 180.0
 
 

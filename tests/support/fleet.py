@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import Playground, Run, numeric
-from simulator_fixture import Simulator
+from simulator.fixture import Simulator
+from support.playbooks import Playground, Run, numeric
 
 OTHER_KEY = "QGOTHER1"
 DETECT, REGISTER, SUMMARIZE = "Detect the egress addresses", "Update the whitelist", "Summarize the results"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import Result, operate
+from support.playbooks import Result, operate
 
 CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 OPERATION = f"{CLIENT}._whitelist.operations"

@@ -12,8 +12,8 @@ import signal
 import time
 from typing import Any
 
-from harness import operate
-from lease_kit import COLLECTION, OPERATIONS, LeaseScenario
+from support.lease_modules import COLLECTION, OPERATIONS, LeaseScenario
+from support.playbooks import operate
 
 #: Seconds that a started process has for its first call, and that a process has to end after a signal.
 START_SECONDS, END_SECONDS = 60, 20
