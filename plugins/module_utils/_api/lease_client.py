@@ -17,7 +17,7 @@ from typing import Any
 
 from .._store.directory import StateError
 from .._store.reported import LEASES, ReportedChanges
-from .exchange import KeyClient
+from .exchange import Endpoint, KeyClient, Reader
 from .leases import Lease
 
 
@@ -35,6 +35,17 @@ class LeaseClient(KeyClient):
     def report_released(self, names: Collection[str]) -> None:
         """Record that leases are gone, whatever the list shows."""
         self._reported_leases.record(gone=names)
+
+    def _listed(
+        self, endpoint: Endpoint, parameters: Mapping[str, object], read: Reader[list[Lease] | None]
+    ) -> list[Lease]:
+        """Return the vendor's list. If it says nothing, read it again.
+
+        Many servers write an empty list so, but a fault may cause this as well, and not every plan has a quota that
+        shows it.
+        """
+        listed = self._call(endpoint, parameters, read)
+        return listed if listed is not None else self._call(endpoint, parameters, read) or []
 
     def _corrected(
         self, listed: Iterable[Lease], concerns: Callable[[str], bool], doubted: Collection[str]

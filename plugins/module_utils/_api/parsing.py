@@ -87,6 +87,13 @@ def as_int(value: object, name: str) -> int:
     return number
 
 
+def check_count(body: Mapping[str, Any], name: str, listed: int, what: str) -> None:
+    """Refuse a list that is shorter than the response says: mistaking it for a full one would buy leases again."""
+    count = body.get(name)
+    if count is not None and as_int(count, name) > listed:
+        raise ResponseShapeError(f"{name} is {count}, but {listed} {what} are listed")
+
+
 def as_text(value: object) -> str | None:
     """Return a value as text; None if the vendor left it empty."""
     return str(value).strip() if value else None

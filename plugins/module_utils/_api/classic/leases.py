@@ -18,7 +18,7 @@ from ..leases import ISP_NUMBERS, AllocationParams, Area, Lease, Quota
 from . import endpoints
 from .errors import INVALID_PARAMETER, NO_PERMISSION
 from .exchange import ClassicClient
-from .models import all_leases, all_leases_or_none, areas, new_leases, released_addresses, task_leases
+from .models import all_leases_or_none, areas, new_leases, released_addresses, task_leases
 
 
 class LeaseCalls(LeaseClient, ClassicClient):
@@ -31,10 +31,7 @@ class LeaseCalls(LeaseClient, ClassicClient):
         """
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
         parameters = {**tasks, "Detail": "1"}
-        listed = self._call(endpoints.QUERY, parameters, all_leases_or_none)
-        if listed is None:
-            # A fault may cause this as well, and not every plan has a quota that shows it.
-            listed = self._call(endpoints.QUERY, parameters, all_leases)
+        listed = self._listed(endpoints.QUERY, parameters, all_leases_or_none)
         return self._corrected(listed, lambda task: not task_ids or task in task_ids, doubted)
 
     def allocate(

@@ -22,6 +22,7 @@ from ..parsing import (
     ResponseShapeError,
     as_int,
     as_text,
+    check_count,
     integer,
     objects,
     parse_vendor_time,
@@ -43,19 +44,12 @@ def task_leases(body: Mapping[str, Any]) -> list[Lease]:
     return [Lease.from_item(item, named) for item in objects(body.get("Data"), "Data")]
 
 
-def _check_count(body: Mapping[str, Any], name: str, listed: int, what: str) -> None:
-    """Refuse a list that is shorter than the response says: mistaking it for a full one would buy leases again."""
-    count = body.get(name)
-    if count is not None and as_int(count, name) > listed:
-        raise ResponseShapeError(f"{name} is {count}, but {listed} {what} are listed")
-
-
 def new_leases(body: Mapping[str, Any]) -> list[Lease]:
     """Return the leases in the response to an allocation; a success without leases or without their task is refused."""
     leases = task_leases(body)
     if not leases or not leases[0].task_id:
         raise ResponseShapeError("it reports success, but names no leases")
-    _check_count(body, "Num", len(leases), "leases")
+    check_count(body, "Num", len(leases), "leases")
     return leases
 
 
@@ -74,11 +68,11 @@ def all_leases(body: Mapping[str, Any]) -> list[Lease]:
         found = task_leases(task)
         if not isinstance(task.get("Data"), list) and integer(task.get("Num")) != 0:
             raise ResponseShapeError("a task in TaskList lists no leases")
-        _check_count(task, "Num", len(found), "leases")
+        check_count(task, "Num", len(found), "leases")
         leases += found
-    _check_count(body, "TaskNum", len(tasks), "tasks")
+    check_count(body, "TaskNum", len(tasks), "tasks")
     for name in ("TotalNum", "Num"):
-        _check_count(body, name, len(leases), "leases")
+        check_count(body, name, len(leases), "leases")
     return leases
 
 

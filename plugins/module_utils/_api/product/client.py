@@ -99,11 +99,7 @@ class ProductApi(LeaseClient):
 
         For ``doubted`` leases (names), whose release was reported, the list alone decides.
         """
-        listed = self._call(self.endpoints.query, {}, models.leases_or_none)
-        if listed is None:
-            # Many servers write an empty list so, but a fault may, too, and no balance shows what is held.
-            listed = self._call(self.endpoints.query, {}, models.leases)
-        listed = self._names.named(listed)
+        listed = self._names.named(self._listed(self.endpoints.query, {}, models.leases_or_none))
         found = self._corrected(listed, lambda _task: True, self._names.all_of(doubted))
         # What was reported to an earlier process may have another name in the list, which counts from now on.
         names = {lease.name for lease in listed}

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..leases import Area, Lease, Quota
-from ..parsing import ResponseShapeError, as_int, objects
+from ..parsing import ResponseShapeError, as_int, check_count, objects
 
 
 def leases(data: object) -> list[Lease]:
@@ -71,12 +71,11 @@ def _items(data: object, task_id: str) -> Iterator[tuple[Mapping[str, Any], str]
 
 
 def _complete(task: Mapping[str, Any], task_id: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Yield the leases of a task. Mistaking a full list for a shorter one would buy leases again."""
+    """Yield the leases of a task."""
     if not isinstance(task["ips"], list):
         raise ResponseShapeError("ips is not a list")
     items = list(_items(task["ips"], task_id))
-    if task.get("num") is not None and as_int(task["num"], "num") > len(items):
-        raise ResponseShapeError(f"num is {task['num']}, but {len(items)} leases are listed")
+    check_count(task, "num", len(items), "leases")
     yield from items
 
 
