@@ -1,7 +1,12 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The client on top of the simulator's core, in one process: no sockets, and a clock that moves instead of sleeping."""
+"""The client on top of the simulator's core, in one process: no sockets, and a clock that moves instead of sleeping.
+
+:class:`Vendor` is the simulator's core with what tests do to it: they alter its account, plan faults, act before and
+after a call, answer in its place, and kill the process that makes the call. :class:`InProcess` is the transport: calls
+that are carried out late, processes that are killed after so many steps, and a control node whose clocks are wrong.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -25,7 +31,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.classic import ClassicLeases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.product import ProductLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from simulator.clock import Clock
 from simulator.core import ConnectionLost, Core
 from support.machine_clock import MachineClock
 from support.stores import open_store
@@ -33,6 +41,8 @@ from support.stores import open_store
 KEY = "QGDEMO01"
 CLASSIC = "classic"
 URL = "http://vendor.example"
+#: The time at which tests begin.
+NOW = 1_800_000_000.0
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,140 @@ PATHS = {
 LateCall = tuple[float, str, str, dict[str, str]]
 
 
+#: An HTTP status, and a JSON value or None.
+Answer = tuple[int, Any]
+
+
 class Killed(BaseException):
     """The process that makes the calls is killed."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call on its way to the vendor."""
+
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    handle: Callable[[str, str, Mapping[str, str]], Answer]
+
+    def carry_out(self, **changed: str) -> Answer:
+        """Let the vendor carry it out, with other values of some parameters."""
+        return self.handle(self.method, self.path, {**self.parameters, **changed})
+
+
+Hook = Callable[[Call], Answer]
+
+
+class Vendor(Core):
+    """The simulator's core for tests, with a plan of these fields.
+
+    A call is named by its path, after the method if that is not GET: ``/query``, ``POST /monopolies``. A path alone
+    stands for all of its methods.
+    """
+
+    def __init__(self, now: float = NOW, **plan: Any) -> None:
+        super().__init__(clock=Clock(now), seed=1)
+        #: What handles calls in the vendor's place, by the name of the call; the last one that concerns a call counts.
+        self.hooks: list[tuple[str, Hook]] = []
+        if plan:
+            self.configure(plan=plan)
+
+    def configure(self, **fields: Any) -> None:
+        """Alter the key's account."""
+        configure(self, **fields)
+
+    def fault(self, call: str, kind: str, **fields: Any) -> None:
+        """Plan a fault."""
+        method, _blank, path = call.rpartition(" ")
+        fault(self, {"path": path, "kind": kind, **({"method": method} if method else {}), **fields})
+
+    def handle(self, method: str, path: str, params: Mapping[str, str]) -> Answer:
+        """Make one call, unless a hook prevents that."""
+        return self._handle(self.hooks, method, path, params)
+
+    def _handle(self, hooks: list[tuple[str, Hook]], method: str, path: str, params: Mapping[str, str]) -> Answer:
+        for place in range(len(hooks) - 1, -1, -1):
+            name, hook = hooks[place]
+            if name in (path, f"{method} {path}"):
+                return hook(Call(method, path, params, partial(self._handle, hooks[:place])))
+        return super().handle(method, path, params)
+
+    def around(self, call: str, hook: Hook) -> None:
+        """Let a hook handle each such call."""
+        self.hooks.append((call, hook))
+
+    def once(self, call: str, hook: Hook) -> None:
+        """Let a hook handle the next such call."""
+
+        def handle(sent: Call) -> Answer:
+            self.hooks.remove((call, handle))
+            return hook(sent)
+
+        self.around(call, handle)
+
+    def before(self, call: str, act: Callable[[], object]) -> None:
+        """Act when the next such call has arrived, and before it is carried out."""
+
+        def handle(sent: Call) -> Answer:
+            act()
+            return sent.carry_out()
+
+        self.once(call, handle)
+
+    def after(self, call: str, act: Callable[[], object]) -> None:
+        """Act when the next such call was carried out, and before its response arrives."""
+
+        def handle(sent: Call) -> Answer:
+            answer = sent.carry_out()
+            act()
+            return answer
+
+        self.once(call, handle)
+
+    def alter(self, call: str, change: Callable[[Any], Any]) -> None:
+        """Change the JSON value of each response to such a call."""
+
+        def handle(sent: Call) -> Answer:
+            status, body = sent.carry_out()
+            return status, change(body) if body else body
+
+        self.around(call, handle)
+
+    def kill(self, call: str, *, carried_out: bool) -> None:
+        """Kill the process that makes the next such call, before or after the vendor carries it out."""
+
+        def handle(sent: Call) -> Answer:
+            if carried_out:
+                sent.carry_out()
+            raise Killed
+
+        self.once(call, handle)
+
+    def calls(self, *paths: str) -> list[str]:
+        """Return the paths of the calls so far; of the given ones alone, if any are given."""
+        return calls(self, *paths)
+
+    @property
+    def paid(self) -> int:
+        """How many leases the key has paid for."""
+        return len(books(self).paid)
+
+    @property
+    def leases(self) -> list[Any]:
+        """The leases that the key holds."""
+        found: list[Any] = books(self).leases
+        return found
+
+    @property
+    def ips(self) -> set[str]:
+        """The addresses of the leases that the key holds."""
+        return {lease.ip for lease in self.leases}
+
+    @property
+    def uuids(self) -> list[str]:
+        """The resources that the key holds."""
+        return [monopoly.uuid for monopoly in books(self).monopolies]
 
 
 class InProcess(Transport):
@@ -74,7 +216,8 @@ class InProcess(Transport):
     The clocks of the control node are those of ``machine``, of which by default none is wrong. Responses have the date
     of the vendor unless ``is_dated`` is false.
 
-    With ``late`` set to a path and seconds, the next call to it is not answered in time, and carried out so much later.
+    With ``late`` set to a call, as :class:`Vendor` names it, and seconds, the next such call is not answered in time,
+    and carried out so much later.
     With ``killed_in`` set to a number of steps, the process is killed after them: before a request is sent, before its
     response is read, or during a pause.
     """
@@ -100,7 +243,7 @@ class InProcess(Transport):
         parts = urlsplit(url)
         parameters = dict(parse_qsl(form if form is not None else parts.query, keep_blank_values=True))
         self.step()
-        if self.late and self.late[0] == parts.path:
+        if self.late and self.late[0] in (parts.path, f"{method} {parts.path}"):
             self.under_way.append((self.core.clock.now() + self.late[1], method, parts.path, parameters))
             self.late = None
             self.step()
@@ -144,9 +287,13 @@ def client(
     max_wait: float = 300.0,
     transport: InProcess | None = None,
     on_wait: Callable[[str], None] | None = None,
+    store: Store | None = None,
 ) -> ProxyApi:
-    """A client of the core, whose runs share a state directory. ``on_wait`` receives what is announced, at once."""
-    api = ProxyApi(*_parts(core, directory, max_wait, transport), api_url=URL, key=KEY)
+    """A client of the core, whose runs share a state directory, or a store that is open.
+
+    ``on_wait`` receives what is announced, at once.
+    """
+    api = ProxyApi(*_parts(core, directory, max_wait, transport, store), api_url=URL, key=KEY)
     if on_wait is not None:
         api.budget.announcer = Announcer(on_wait, policy=AnnouncementPolicy(0.0, 1.0), now=core.clock.now)
     return api
@@ -156,15 +303,15 @@ def product_client(
     core: Core, directory: Path, product: str, max_wait: float = 300.0, transport: InProcess | None = None
 ) -> ProductApi:
     """The same of a product host."""
-    parts = _parts(core, directory, max_wait, transport)
+    parts = _parts(core, directory, max_wait, transport, None)
     return ProductApi(*parts, product=product, url=f"{URL}/{product}", key=KEY)
 
 
 def _parts(
-    core: Core, directory: Path, max_wait: float, transport: InProcess | None
+    core: Core, directory: Path, max_wait: float, transport: InProcess | None, store: Store | None
 ) -> tuple[InProcess, RateLimiter, WaitBudget]:
     transport = transport or InProcess(core)
-    rate_limiter = RateLimiter(open_store(directory, machine=transport.machine), minute=60.0)
+    rate_limiter = RateLimiter(store or open_store(directory, machine=transport.machine), minute=60.0)
     return transport, rate_limiter, WaitBudget(max_wait, sleep=transport.advance, elapsed=core.clock.now)
 
 
@@ -174,10 +321,11 @@ def lease_client(
     max_wait: float = 300.0,
     transport: InProcess | None = None,
     product: str = CLASSIC,
+    store: Store | None = None,
 ) -> LeaseBackend:
     """The same for leases, of any product."""
     if product == CLASSIC:
-        return ClassicLeases(client(core, directory, max_wait, transport))
+        return ClassicLeases(client(core, directory, max_wait, transport, store=store))
     return ProductLeases(product_client(core, directory, product, max_wait, transport))
 
 

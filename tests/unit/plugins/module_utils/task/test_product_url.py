@@ -11,39 +11,26 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
-    PROXY_API_OPTIONS,
-    ProxyApiOptions,
-    TransportOptions,
-)
-
-PATH = "/query"
-
-
-class Recorder(Transport):
-    """Keeps the URL of each call."""
-
-    def __init__(self) -> None:
-        super().__init__(timeout=1.0)
-        self.urls: list[str] = []
-
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
-        self.urls.append(url)
-        return HttpResponse(200, '{"code": "SUCCESS", "data": []}', {})
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import PROXY_API_OPTIONS, ProxyApiOptions
 
 
 @pytest.fixture
 def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """The URL of the host that is called for product=share."""
-    transport = Recorder()
-    monkeypatch.setattr(TransportOptions, "transport", lambda *_args: transport)
+    urls = list[str]()
+
+    def send(_transport: Transport, _method: str, url: str, *_more: object) -> HttpResponse:
+        urls.append(url)
+        return HttpResponse(200, '{"code": "SUCCESS", "data": []}', {})
+
+    monkeypatch.setattr(Transport, "send", send)
     defaults: dict[str, Any] = {name: option.get("default") for name, option in PROXY_API_OPTIONS.items()}
 
     def call(api_url: str, product_url: str | None = None) -> str:
         options = ProxyApiOptions.parse({**defaults, "key": "K", "api_url": api_url, "state_dir": str(tmp_path)})
         options.product_client("share", product_url).leases()
-        (url,) = transport.urls
-        return url.partition(PATH)[0]
+        (url,) = urls
+        return url.removesuffix("/query")
 
     return call
 

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +15,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching
     Matcher,
     inside,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.monopoly_store import ORIGIN_TTL, MonopolyStore
-from support.stores import open_store
+from hypothesis import given
+from hypothesis import strategies as st
 
 FUJIAN, QUANZHOU, LICHENG, GUANGZHOU = "350000", "350500", "350502", "440100"
 
@@ -46,6 +44,18 @@ def resource(uuid: str = "a", area: str | None = "泉州", isp: str | None = "te
 )
 def test_six_digit_codes_tell_which_area_is_part_of_which(code: str, wanted: str, verdict: bool | None) -> None:
     assert inside(code, wanted) is verdict
+
+
+@given(st.integers(1, 999999), st.integers(1, 999999))
+def test_disjoint_areas_are_disjoint_in_both_orders(one: int, two: int) -> None:
+    assert (inside(str(one), str(two)) is False) == (inside(str(two), str(one)) is False)
+
+
+@given(st.integers(100000, 999999), st.sampled_from([100, 10000]))
+def test_of_two_areas_at_most_one_is_part_of_the_other(part: int, size: int) -> None:
+    whole = part // size * size
+    assert inside(str(part), str(whole)) is True
+    assert inside(str(whole), str(part)) is (True if part == whole else None)
 
 
 def test_without_a_desired_area_or_provider_every_resource_matches() -> None:
@@ -137,6 +147,21 @@ def test_names_of_areas_are_learned_from_idle_stock_and_from_applications() -> N
     assert matcher.codes == {"泉州": {QUANZHOU, "350501"}, "鲤城": {LICHENG}}
 
 
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["area", "AreaCode", "x"]), inner),
+    max_leaves=5,
+)
+
+
+@pytest.mark.thorough
+@given(st.lists(json, max_size=4), json)
+def test_an_idle_stock_in_any_format_is_harmless(rows: list[Any], odd: Any) -> None:
+    matcher = Matcher(DesiredMonopolies(1, 990000), {})
+    matcher.learn([], [*rows, odd])
+    assert matcher.matches(resource()) in (True, False, None)
+
+
 @pytest.mark.parametrize(
     ("undetermined", "matching"), [("fail", ["yes"]), ("ignore", ["yes"]), ("match", ["yes", "open"])]
 )
@@ -145,60 +170,3 @@ def test_undetermined_resources_match_only_if_the_option_says_so(undetermined: s
     counted, unknown = Matcher(DesiredMonopolies(1, isp="telecom", undetermined=undetermined), {}).classify(held)
     assert [one.uuid for one in counted] == matching
     assert [one.uuid for one in unknown] == ["open"]
-
-
-# --- the store of applications --------------------------------------------------------------------------------------
-
-
-@dataclass
-class Stores:
-    """The stores of several keys on one clock."""
-
-    directory: Path
-    now: float = 1_000_000.0
-
-    def of(self, key: str = "key") -> MonopolyStore:
-        return MonopolyStore(open_store(self.directory, now=lambda: self.now), key)
-
-
-@pytest.fixture
-def stores(every_store: None, tmp_path: Path) -> Stores:
-    return Stores(tmp_path)
-
-
-def test_applications_are_stored_by_key(stores: Stores) -> None:
-    stores.of().save_origin(["a", "b"], QUANZHOU, "telecom", listed=[])
-    stores.of("other").save_origin(["a"], None, None, listed=[])
-    assert stores.of().origins() == {"a": (QUANZHOU, "telecom"), "b": (QUANZHOU, "telecom")}
-    assert stores.of("other").origins() == {"a": (None, None)}
-    stores.of().save_origin(["a"], GUANGZHOU, "mobile", listed=[])
-    assert stores.of().origins()["a"] == (GUANGZHOU, "mobile")
-
-
-def test_released_resources_are_forgotten(stores: Stores) -> None:
-    stores.of().save_origin(["a", "b"], QUANZHOU, None, listed=[])
-    stores.of("other").save_origin(["a"], GUANGZHOU, None, listed=[])
-    stores.of().forget(["a"])
-    assert stores.of().origins() == {"b": (QUANZHOU, None)}
-    assert stores.of("other").origins() == {"a": (GUANGZHOU, None)}
-
-
-def test_only_resources_that_no_list_has_shown_for_a_long_time_are_forgotten(stores: Stores) -> None:
-    stores.of().save_origin(["seen", "unseen"], QUANZHOU, None, listed=[])
-    stores.of("other").save_origin(["unseen"], GUANGZHOU, None, listed=[])
-    stores.now += ORIGIN_TTL
-    stores.of().save_origin([], None, None, listed=["seen"])
-    assert set(stores.of().origins()) == {"seen", "unseen"}
-    stores.now += 1
-    stores.of().save_origin([], None, None, listed=[])
-    assert stores.of().origins() == {"seen": (QUANZHOU, None)}
-    assert set(stores.of("other").origins()) == {"unseen"}
-
-
-def test_a_list_of_one_key_says_nothing_of_another_key(stores: Stores) -> None:
-    stores.of().save_origin(["a"], QUANZHOU, None, listed=[])
-    stores.now += ORIGIN_TTL
-    stores.of("other").save_origin([], None, None, listed=["a"])
-    stores.now += 1
-    stores.of().save_origin([], None, None, listed=[])
-    assert stores.of().origins() == {}

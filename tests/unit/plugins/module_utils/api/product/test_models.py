@@ -96,6 +96,7 @@ def test_a_list_that_may_be_incomplete_is_refused(data: object) -> None:
         leases(data)
 
 
+@pytest.mark.thorough
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=9),

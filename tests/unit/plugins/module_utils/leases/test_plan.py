@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which leases match a desired state, and what a plan adds, keeps and releases, case by case."""
+"""Which leases match a desired state, and what a plan adds, keeps and releases."""
 
 from __future__ import annotations
 
@@ -27,16 +27,73 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
     format_leases,
     plan,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 NOW = 1_800_000_000.0
-GUANGZHOU, GUANGDONG, QUANZHOU = 440100, 440000, 350500
-NAMES = {"广东省": GUANGDONG, "广东省广州市": GUANGZHOU, "福建省泉州市": QUANZHOU}
+GUANGZHOU, GUANGDONG, QUANZHOU, FUJIAN = 440100, 440000, 350500, 350000
+NAMES = {"广东省": GUANGDONG, "广东省广州市": GUANGZHOU, "福建省": FUJIAN, "福建省泉州市": QUANZHOU}
 
 
 def lease(number: int, *, minutes: float | None = 60, region: str | None = None, task: str = "T") -> Lease:
     expires = None if minutes is None else datetime.datetime.fromtimestamp(NOW + minutes * 60, BEIJING)
     ip = f"192.0.2.{number}"
     return Lease(ip, 8000, f"{ip}:8000", str(expires), expires, region, task, {})
+
+
+leases = st.lists(
+    st.builds(
+        lease,
+        st.integers(1, 250),
+        minutes=st.one_of(st.none(), st.integers(-5, 200)),
+        region=st.sampled_from([None, "广东省广州市电信", "福建省泉州市联通", "广东省广州市", "BGP"]),
+        task=st.sampled_from(["A", "B", "C"]),
+    ),
+    max_size=12,
+    unique_by=lambda one: one.identity,
+)
+desired_states = st.builds(
+    DesiredLeases,
+    count=st.integers(1, 8),
+    params=st.builds(
+        AllocationParams, area_id=st.sampled_from([None, GUANGZHOU]), isp=st.sampled_from([None, "telecom"])
+    ),
+    min_remaining=st.integers(0, 90),
+    task_ids=st.sampled_from([frozenset(), frozenset({"A"})]),
+    exact=st.booleans(),
+    undetermined=st.sampled_from(["fail", "ignore", "match"]),
+)
+origins = st.dictionaries(
+    st.sampled_from(["A", "B", "C"]),
+    st.builds(Origin, st.sampled_from([None, GUANGZHOU, QUANZHOU]), st.sampled_from([None, "telecom", "mobile"])),
+)
+
+
+@given(held=leases, desired=desired_states, known=origins)
+def test_a_plan_reaches_the_desired_state_with_the_fewest_changes(
+    held: list[Lease], desired: DesiredLeases, known: dict[str, Origin]
+) -> None:
+    found = classify(held, desired, NOW, known, NAMES)
+    groups = [*found.matching, *found.expiring, *found.undetermined, *found.undetermined_expiring]
+    assert len(groups) == len({one.identity for one in groups})
+    assert list(found.matching) == oldest_first(found.matching)
+    try:
+        made = plan(found, desired)
+    except QgError:
+        assert desired.undetermined == "fail"
+        assert found.undetermined or found.undetermined_expiring
+        return
+    assert len(made.keep) + made.missing >= desired.count
+    assert made.missing <= desired.count
+    keep, surplus = ({one.identity for one in leases} for leases in (made.keep, made.surplus))
+    assert not keep & surplus
+    assert keep | surplus <= {one.identity for one in held}
+    if desired.exact:
+        assert len(made.keep) + made.missing == desired.count
+        latest = [one.expires for one in made.keep if one.expires]
+        assert all(one.expires <= least for one in made.surplus if one.expires for least in latest[:1])
+    else:
+        assert not made.surplus
 
 
 def verdict(one: Lease, desired: DesiredLeases, known: Mapping[str, Origin] | None = None) -> bool | None:
@@ -60,6 +117,7 @@ def test_leases_are_ordered_by_deadline_then_by_identity() -> None:
         pytest.param("广东省广州市电信", Origin(QUANZHOU), GUANGZHOU, False, id="asked-for-elsewhere"),
         pytest.param("广东省广州市电信", Origin(), GUANGZHOU, True, id="region-names-it"),
         pytest.param("福建省泉州市电信", Origin(), GUANGZHOU, False, id="region-names-another-city"),
+        pytest.param("福建省厦门市电信", Origin(), GUANGZHOU, False, id="region-names-a-city-of-another-province"),
         pytest.param("广东省广州市电信", Origin(), GUANGDONG, True, id="region-names-a-city-of-the-province"),
         pytest.param("广东省电信", Origin(), GUANGZHOU, None, id="region-names-only-the-province"),
         pytest.param("福建省泉州市电信", Origin(), GUANGDONG, False, id="region-names-another-province"),
@@ -71,9 +129,8 @@ def test_leases_are_ordered_by_deadline_then_by_identity() -> None:
 def test_the_area_comes_from_the_order_or_else_from_the_region(
     region: str | None, origin: Origin, wanted: int, expected: bool | None
 ) -> None:
-    assert (
-        verdict(lease(1, region=region), DesiredLeases(1, AllocationParams(area_id=wanted)), {"T": origin}) is expected
-    )
+    desired = DesiredLeases(1, AllocationParams(area_id=wanted))
+    assert verdict(lease(1, region=region), desired, {"T": origin}) is expected
 
 
 def test_another_order_says_nothing_of_the_area() -> None:
@@ -99,6 +156,41 @@ def test_the_provider_comes_from_the_region_or_else_from_the_order(
     assert (
         verdict(lease(1, region=region), DesiredLeases(1, AllocationParams(isp="telecom")), {"T": origin}) is expected
     )
+
+
+#: The code and the provider of a lease of a product host, the area and the provider that a task requests, and whether
+#: the lease matches.
+KINDS: list[tuple[str | None, str | None, str | None, str | None, bool | None]] = [
+    ("130227", None, "130227", None, True),
+    ("130227", None, "130200", None, True),
+    ("130227", None, "130000", None, True),
+    ("130227", None, "140000", None, False),
+    ("130000", None, "130227", None, None),
+    ("990100", None, "US", None, None),
+    ("US", None, "990100", None, None),
+    ("US", None, "US", None, True),
+    ("JP", None, "US", None, False),
+    (None, "电信", None, "telecom", True),
+    (None, "移动", None, "telecom", False),
+    (None, "中国电信", None, "telecom", None),
+    (None, "Example Networks", None, "telecom", None),
+    (None, None, None, "telecom", None),
+]
+
+
+@pytest.mark.parametrize(("code", "provider", "area", "isp", "expected"), KINDS)
+def test_what_cannot_be_compared_is_undetermined(
+    code: str | None, provider: str | None, area: str | None, isp: str | None, expected: bool | None
+) -> None:
+    """What counts as no match is leased, and paid for, at each run."""
+    one = Lease.from_item({"server": "192.0.2.30:1", "area_code": code, "isp": provider}, "T")
+    assert verdict(one, DesiredLeases(1, AllocationParams(areas=(area,) if area else (), isp=isp))) is expected
+
+
+def test_the_provider_that_was_requested_counts_if_the_list_names_a_company() -> None:
+    one = Lease.from_item({"server": "192.0.2.30:1", "isp": "Example Networks"}, "T")
+    desired = DesiredLeases(1, AllocationParams(isp="telecom"))
+    assert verdict(one, desired, {"T": Origin(isp="telecom")}) is True
 
 
 @pytest.mark.parametrize(
@@ -154,8 +246,6 @@ def test_a_minimum_leaves_a_lease_without_a_deadline_undetermined() -> None:
     other = lease(2, minutes=None, region="联通")
     assert classify([unknown, other], desired, NOW, {}, {}) == LeaseMatch(undetermined=(unknown,))
 
-
-# --- plans ----------------------------------------------------------------------------------------------------------
 
 ONE, TWO, THREE, FOUR = (lease(number, minutes=number) for number in range(1, 5))
 
@@ -250,16 +340,9 @@ def test_expiring_undetermined_leases_do_not_stop_an_order() -> None:
     assert plan(LeaseMatch(undetermined_expiring=(TWO,)), DesiredLeases(1)) == Plan((), 1, ())
 
 
-# --- names ----------------------------------------------------------------------------------------------------------
-
-
-def area(number: int | None, name: str | None) -> Area:
-    return Area(number, name, None, None, {})
-
-
 def test_only_names_of_one_area_are_used() -> None:
-    rows = [area(1, "A"), area(2, "A"), area(3, "B"), area(3, "B"), area(None, "C"), area(4, None), area(0, "D")]
-    assert area_numbers(rows) == {"B": 3, "D": 0}
+    rows = [(1, "A"), (2, "A"), (3, "B"), (3, "B"), (None, "C"), (4, None), (0, "D")]
+    assert area_numbers([Area(number, name, None, None, {}) for number, name in rows]) == {"B": 3, "D": 0}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs of a control node that manages leases, in this process, and lists of leases that are not up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams, Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.backend import LeaseBackend
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from support.in_process import CLASSIC, PATHS, Answer, Call, InProcess, Vendor, lease_client
+
+WRITING = PATHS[CLASSIC].writing
+#: Responses to a call that pays, and whether the vendor carried it out.
+LOST: list[tuple[dict[str, Any], bool]] = [
+    ({"kind": "reset_before"}, False),
+    ({"kind": "reset_after"}, True),
+    ({"kind": "truncate"}, True),
+    ({"kind": "garbage"}, True),
+    ({"kind": "garbage", "executed": False}, False),
+    ({"kind": "data_null"}, True),
+    ({"kind": "data_absent"}, True),
+    ({"kind": "status", "http_status": 500}, False),
+    ({"kind": "status", "http_status": 500, "executed": True}, True),
+    ({"kind": "status", "http_status": 502, "executed": True}, True),
+    ({"kind": "code", "code": -1}, False),
+    ({"kind": "hang_after", "seconds": 20}, True),
+]
+#: Seconds by which a list lags: for less and for more than a run looks at it at first.
+LAGS = [pytest.param(3.0, marks=pytest.mark.thorough), 8.0, pytest.param(30.0, marks=pytest.mark.thorough)]
+#: A list that omits every lease.
+EMPTY: dict[str, Any] = {"Code": 0, "TaskList": [], "TaskNum": 0, "TotalNum": 0}
+Chosen = Callable[[Lease], bool]
+
+
+def every(_lease: Lease) -> bool:
+    """Choose every lease."""
+    return True
+
+
+class LeaseNode:
+    """A control node. Each run has a client of its own, and all share the state directory and the transport."""
+
+    def __init__(
+        self, core: Vendor, directory: Path, product: str = CLASSIC, transport: InProcess | None = None
+    ) -> None:
+        self.core = core
+        self.directory = directory
+        self.product = product
+        self.wire = transport or InProcess(core)
+        #: A store that is used in place of the one in the directory.
+        self.store: Store | None = None
+
+    def other(self) -> LeaseNode:
+        """Return a control node that knows nothing of this one."""
+        return LeaseNode(self.core, self.directory / "other", self.product)
+
+    def client(self, max_wait: float = 300.0) -> LeaseBackend:
+        """Return a client, as each run has one."""
+        return lease_client(self.core, self.directory, max_wait, self.wire, self.product, self.store)
+
+    def ensure(self, count: int, *, max_wait: float = 300.0, check: bool = False, **desired: Any) -> Any:
+        """Ensure a number of leases."""
+        return ensure_leases(self.client(max_wait), DesiredLeases(count, **desired), check=check)
+
+    def replace(
+        self,
+        number: int | None = None,
+        chosen: Chosen | None = None,
+        params: AllocationParams | None = None,
+        max_wait: float = 300.0,
+    ) -> Any:
+        """Replace the chosen leases by release and allocation, or let the vendor replace a number of its choice."""
+        return replace_leases(self.client(max_wait), chosen, number, params or AllocationParams())
+
+    def release(self, chosen: Chosen = every, *, max_wait: float = 300.0) -> Any:
+        """Release the chosen leases."""
+        return release_leases(self.client(max_wait), chosen)
+
+
+def uncertain(outcome: Any) -> str:
+    """Return the message of a run that could not find out what a call did."""
+    assert isinstance(outcome.error, UncertainOutcomeError)
+    return outcome.error.message
+
+
+def list_late(core: Vendor, seconds: float, at_once: Collection[int] = ()) -> None:
+    """List leases only so many seconds after they were paid for, but a few at once (by their places)."""
+
+    def without_new(body: Any) -> Any:
+        now, leased = core.clock.now(), enumerate(core.leases)
+        seen = {one.ip for place, one in leased if place in at_once or one.at + seconds <= now}
+        tasks = [
+            {**task, "Data": [item for item in task["Data"] if item["IP"] in seen]} for task in body.get("TaskList", [])
+        ]
+        tasks = [{**task, "Num": len(task["Data"])} for task in tasks if task["Data"]]
+        total = sum(task["Num"] for task in tasks)
+        return {**body, "TaskList": tasks, "TaskNum": len(tasks), "TotalNum": total}
+
+    core.alter("/query", without_new)
+
+
+def list_as_of(core: Vendor, seconds: float) -> None:
+    """List what was held so many seconds ago, the leases that are gone and all."""
+    lists = dict[float, Answer]()
+
+    def earlier(call: Call) -> Answer:
+        now = core.clock.now()
+        lists.setdefault(now, call.carry_out())
+        old = [seen for at, seen in lists.items() if at <= now - seconds]
+        return old[-1] if old else lists[min(lists)]
+
+    core.around("/query", earlier)

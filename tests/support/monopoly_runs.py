@@ -1,0 +1,179 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs of a control node that manages exclusive-occupancy resources, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    Effect,
+    TransportError,
+    UncertainOutcomeError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.ensure import ensure_held
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import DesiredMonopolies
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import redial
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release import release
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
+from support.in_process import Answer, Call, InProcess, Vendor, client
+
+#: Calls, as :class:`in_process.Vendor` names them.
+APPLY, RELEASE, REDIAL = "POST /monopolies", "DELETE /monopolies", "PUT /monopolies/ips"
+LIST, IDLE, QUOTA = "GET /monopolies", "GET /monopolies/idle", "GET /info/quota"
+START = 1893456000.0
+HOURS = 3600
+QUANZHOU, GUANGZHOU, HUAIAN = "350500", "440100", "320800"
+#: Lost responses to a write, and whether the vendor carried it out.
+LOST: dict[str, tuple[bool, dict[str, Any]]] = {
+    "reset after": (True, {"kind": "reset_after"}),
+    "truncated": (True, {"kind": "truncate"}),
+    "garbage": (True, {"kind": "garbage"}),
+    "bad gateway after": (True, {"kind": "status", "http_status": 502, "executed": True}),
+    "too late": (True, {"kind": "hang_after", "seconds": 11}),
+    "reset before": (False, {"kind": "reset_before"}),
+    "closed": (False, {"kind": "refuse"}),
+    "garbage before": (False, {"kind": "garbage", "executed": False}),
+    "broken server": (False, {"kind": "status", "http_status": 500}),
+    "unknown error": (False, {"kind": "code", "code": -1}),
+}
+lost = pytest.mark.parametrize(("done", "fields"), LOST.values(), ids=LOST)
+
+
+def occupancy(channels: int = 10, **options: Any) -> Vendor:
+    """Return a vendor with a key for exclusive occupancy."""
+    core = Vendor(START, kind="exclusive_occupancy", channels=channels)
+    core.configure(options={"dial_seconds": 4, "queue_seconds": 2, **options})
+    return core
+
+
+class MonopolyNode:
+    """A control node. Each run has a client of its own, and all share the state directory and the transport."""
+
+    def __init__(self, core: Vendor, directory: Path) -> None:
+        self.core = core
+        self.directory = directory
+        self.wire = InProcess(core)
+        #: A store that is used in place of the one in the directory.
+        self.store: Store | None = None
+
+    def other(self) -> MonopolyNode:
+        """Return a control node that knows nothing of this one."""
+        return MonopolyNode(self.core, self.directory / "other")
+
+    def api(self, max_wait: float = 300.0, on_wait: Callable[[str], None] | None = None) -> ProxyApi:
+        """Return a client, as each run has one."""
+        return client(self.core, self.directory, max_wait, self.wire, on_wait, self.store)
+
+    def hold(
+        self,
+        count: int,
+        *,
+        max_wait: float = 300.0,
+        on_wait: Callable[[str], None] | None = None,
+        wait: bool = True,
+        check: bool = False,
+        **desired: Any,
+    ) -> MonopolyResult:
+        """Ensure a number of resources."""
+        return ensure_held(self.api(max_wait, on_wait), DesiredMonopolies(count, **desired), wait=wait, check=check)
+
+    def hold_old(self, count: int) -> list[str]:
+        """Hold resources that are old enough to be released, and return their names."""
+        uuids = self.hold(count).applied
+        self.core.clock.advance(13 * HOURS)
+        return uuids
+
+    def ready(self, count: int = 2) -> list[str]:
+        """Hold resources that can be redialled at once, and return their names."""
+        uuids = succeeded(self.hold(count)).applied
+        self.core.clock.advance(60)
+        self.core.journal.clear()
+        return uuids
+
+    def redial(
+        self,
+        uuids: Collection[str] | None = None,
+        *,
+        max_wait: float = 300.0,
+        on_wait: Callable[[str], None] | None = None,
+        wait: bool = True,
+        check: bool = False,
+    ) -> MonopolyResult:
+        """Redial these resources, or all."""
+        return redial(self.api(max_wait, on_wait), uuids, wait=wait, check=check)
+
+    def release(self, uuids: Collection[str] | None = None, *, check: bool = False) -> MonopolyResult:
+        """Release these resources, or all."""
+        return release(self.api(), uuids, check=check)
+
+    @property
+    def uuids(self) -> list[str]:
+        """What the key holds."""
+        return self.core.uuids
+
+    def sent(self, call: str) -> list[dict[str, Any]]:
+        """Return the journal's entries for a call."""
+        method, path = call.split()
+        return [entry for entry in self.core.journal.select(path) if entry["method"] == method]
+
+    def writes(self) -> list[str]:
+        """Return the methods of the writing calls so far."""
+        return [record.method for record in self.core.journal if record.method != "GET"]
+
+    def unresolved(self) -> int:
+        """How many applications are recorded whose result is not known."""
+        api = self.api()
+        return len(PaidCalls(api.rate_limiter.state, api.key_digest).unresolved(APPLY))
+
+    def offline(self, *uuids: str) -> None:
+        """Cut these resources off."""
+        self.core.configure(offline=list(uuids))
+
+    def list_lag(self, seconds: float) -> None:
+        """Let the list be as old as this."""
+        self.core.configure(options={"list_lag": seconds})
+
+    def hide_stock(self) -> None:
+        """Let the idle stock name no area."""
+        self.core.fault(IDLE, "replace", body={"data": []}, times=-1)
+
+    def fail_for_good(self, call: str, *, done: bool) -> list[Call]:
+        """Let each such call end in an error that will not pass, before or after it is done; return the calls."""
+        sent = list[Call]()
+
+        def fail(this: Call) -> Answer:
+            sent.append(this)
+            if done:
+                this.carry_out()
+            raise TransportError("a compressed response", endpoint=call, effect=Effect.UNKNOWN, retryable=False)
+
+        self.core.around(call, fail)
+        return sent
+
+
+def message(outcome: MonopolyResult) -> str:
+    """Return the message of a run that failed."""
+    assert outcome.error is not None
+    assert "\n" not in outcome.error.message
+    assert "  " not in outcome.error.message
+    return outcome.error.message
+
+
+def uncertain(outcome: MonopolyResult) -> str:
+    """Return the message of a run that could not find out what a call did."""
+    assert isinstance(outcome.error, UncertainOutcomeError)
+    return message(outcome)
+
+
+def succeeded(outcome: MonopolyResult) -> MonopolyResult:
+    """Return the outcome of a run that did not fail."""
+    assert outcome.error is None, outcome.error.message
+    return outcome

@@ -1,0 +1,137 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The shapes in which the classic API returns leases, times and areas, and its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.endpoints import (
+    ALLOCATE,
+    QUOTA,
+    RELEASE,
+    RELEASED_ADDRESSES,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import all_leases, areas, new_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, parse_vendor_time
+
+
+def test_limits_depend_on_channels_and_stay_below_that_of_plans_by_volume() -> None:
+    assert [ALLOCATE.limit(channels) for channels in (None, 1, 5, 1000)] == [15, 15, 35, 60]
+    assert [RELEASE.limit(channels) for channels in (None, 3)] == [5, 15]
+    assert [RELEASED_ADDRESSES.limit(channels) for channels in (None, 3)] == [2, 6]
+    assert QUOTA.limit(None) == 60
+
+
+@pytest.mark.parametrize("text", ["2030-01-02 03:04:05", " 2030-01-02 03:04:05 "])
+def test_times_are_those_of_beijing(text: str) -> None:
+    found = parse_vendor_time(text)
+    assert found is not None
+    assert found.isoformat() == "2030-01-02T03:04:05+08:00"
+
+
+@pytest.mark.parametrize("text", [None, "", "tomorrow", "2030-13-02 03:04:05", 7])
+def test_a_time_that_cannot_be_read_is_none(text: object) -> None:
+    assert parse_vendor_time(text) is None
+
+
+ITEM = {"IP": "192.0.2.10", "port": "21504", "deadline": "2030-01-02 03:04:05", "host": "198.51.100.8:21504"}
+
+
+@pytest.mark.parametrize(
+    ("change", "server", "port"),
+    [
+        ({}, "198.51.100.8:21504", 21504),
+        ({"host": None}, "192.0.2.10:21504", 21504),
+        ({"host": "", "port": 80}, "192.0.2.10:80", 80),
+    ],
+)
+def test_a_lease_is_reached_under_its_host(change: dict[str, Any], server: str, port: int) -> None:
+    found = Lease.from_item({**ITEM, **change}, "T")
+    assert (found.server, found.port, found.ip) == (server, port, "192.0.2.10")
+
+
+@pytest.mark.parametrize(
+    "change", [{"IP": None}, {"IP": " "}, {"IP": 7}, {"port": None}, {"port": "x"}, {"port": True}]
+)
+def test_half_a_lease_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ResponseShapeError):
+        Lease.from_item({**ITEM, **change}, "T")
+
+
+EMPTY_TASK = {"TaskID": "T", "Num": 0, "Data": None}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"TaskList": None},
+        {"TaskList": []},
+        {"TaskList": [], "TotalNum": "0"},
+        {"TaskList": [EMPTY_TASK], "TotalNum": 0},
+    ],
+)
+def test_no_leases_have_several_forms(body: dict[str, Any]) -> None:
+    assert all_leases(body) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"TotalNum": 1},
+        {"TaskNum": 1},
+        {"TotalNum": "many"},
+        {"TotalNum": 2, "TaskList": []},
+        {"TaskList": None, "TotalNum": "2"},
+        {"Num": 2, "Data": None},
+        {"TaskList": {}},
+        {"TaskList": [7]},
+        {"TaskList": [{}]},
+        {"TaskList": [{"TaskID": "T", "Data": None}]},
+        {"TaskList": [{"TaskID": "T", "Data": [7]}]},
+        {"TaskList": [{"TaskID": "T", "Num": 2, "Data": [ITEM]}]},
+        {"TaskNum": 2, "TaskList": [{"TaskID": "T", "Num": 1, "Data": [ITEM]}]},
+    ],
+)
+def test_a_list_that_may_be_incomplete_is_refused(body: dict[str, Any]) -> None:
+    """Mistaking a full list for an empty one would buy all leases again."""
+    with pytest.raises(ResponseShapeError):
+        all_leases({"Code": 0, **body})
+
+
+@pytest.mark.parametrize("body", [{"TaskID": "T"}, {"TaskID": "T", "Data": []}, {"Data": [ITEM]}])
+def test_a_success_without_leases_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(ResponseShapeError):
+        new_leases(body)
+
+
+def test_an_allocation_that_names_fewer_leases_than_its_number_is_refused() -> None:
+    with pytest.raises(ResponseShapeError, match="Num is 2, but 1 leases are listed"):
+        new_leases({"Code": 0, "TaskID": "T", "Num": 2, "Data": [ITEM]})
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"AreaId": 1, "Area": "x", "Isp": 2, "Status": 0}, (1, "1", "x", "mobile", False)),
+        (
+            {"area_code": "350500", "area_name": "x", "isp": "电信", "available": 3},
+            (350500, "350500", "x", "telecom", True),
+        ),
+        ({"area_code": " US ", "area": "x"}, (None, "US", "x", None, None)),
+        ({"AreaId": 7, "area_code": "US"}, (7, "US", None, None, None)),
+        ({"AreaId": 7, "area_code": ""}, (7, "7", None, None, None)),
+        ({"area_code": 0, "AreaNo": "0"}, (0, None, None, None, None)),
+        ({"area_code": [350500], "AreaId": True}, (None, None, None, None, None)),
+        ({"something": 1}, (None, None, None, None, None)),
+        ({"AreaId": None, "Area": 7, "Isp": None, "Status": "on"}, (None, None, None, None, None)),
+    ],
+)
+def test_an_area_is_read_as_far_as_it_can_be(row: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    (found,) = areas({"Data": [row]})
+    assert (found.area_id, found.area_code, found.name, found.isp, found.available) == expected
+    assert found.vendor == row

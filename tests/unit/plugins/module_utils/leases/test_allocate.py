@@ -1,0 +1,251 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a call that allocates did, if its response is lost or says less: the list and the quota show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
+from support.in_process import KEY, NOW, Answer, Call, Vendor
+from support.lease_runs import LAGS, LOST, WRITING, LeaseNode, list_late, uncertain
+
+BY_CHANNELS, BY_VOLUME = {"channels": 9}, {"billing": "volume", "balance": 9}
+PLANS = pytest.mark.parametrize("plan", [BY_CHANNELS, BY_VOLUME], ids=["channels", "volume"])
+
+
+@pytest.mark.parametrize(("kind", "executed"), LOST)
+def test_leases_of_a_lost_response_are_adopted_or_the_call_is_repeated(
+    core: Vendor, node: LeaseNode, kind: dict[str, Any], executed: bool
+) -> None:
+    core.fault("/allocate", **kind)
+    outcome = node.ensure(3)
+    assert outcome.error is None
+    assert len(outcome.leases) == len(outcome.allocated) == 3
+    assert core.paid == 3
+    assert core.calls("/allocate") == ["/allocate"] * (1 if executed else 2)
+
+
+@pytest.mark.parametrize("status", [408, 502, 504])
+def test_a_call_that_may_be_in_flight_is_not_repeated(core: Vendor, node: LeaseNode, status: int) -> None:
+    core.fault("/allocate", "status", http_status=status)
+    outcome = node.ensure(3)
+    assert core.calls("/allocate") == ["/allocate"]
+    assert "3 addresses were leased is unknown" in uncertain(outcome)
+    assert "qg_proxy_info" in outcome.error.message
+
+
+def test_a_call_that_is_carried_out_late_is_uncertain_and_adopted_by_the_next_run(
+    core: Vendor, node: LeaseNode
+) -> None:
+    node.wire.late = ("/allocate", 30)
+    outcome = node.ensure(2)
+    uncertain(outcome)
+    node.wire.advance(60)
+    again = node.ensure(2)
+    assert (again.error, len(again.leases), again.allocated) == (None, 2, ())
+    assert core.paid == 2
+
+
+def test_a_lost_response_is_uncertain_if_the_list_cannot_be_read(core: Vendor, node: LeaseNode) -> None:
+    core.fault("/allocate", "reset_after")
+    core.fault("/query", "reset_before", skip=1, times=-1)
+    outcome = node.ensure(2)
+    assert "the list of leases cannot be read" in uncertain(outcome)
+
+
+def test_a_lost_response_is_uncertain_without_time_to_read_the_list_again(core: Vendor, node: LeaseNode) -> None:
+    core.fault("/allocate", "reset_before")
+    uncertain(node.ensure(2, max_wait=0))
+    assert core.paid == 0
+
+
+def test_a_call_that_always_fails_is_sent_three_times(core: Vendor, node: LeaseNode) -> None:
+    core.fault("/allocate", "code", code=-1, times=-1)
+    outcome = node.ensure(1)
+    assert outcome.error.details["code"] == -1
+    assert len(core.calls("/allocate")) == 3
+
+
+def test_a_call_that_was_lost_on_its_way_is_repeated_at_once(core: Vendor, node: LeaseNode) -> None:
+    core.fault("/allocate", "reset_before")
+    assert (node.ensure(3).error, core.paid) == (None, 3)
+    # The looks at the list, and no more.
+    assert core.clock.now() - NOW < 6
+
+
+@pytest.mark.parametrize(("shown", "number", "lag"), [(1, True, 0), (2, True, 0), (1, False, 30)])
+def test_leases_that_a_response_omits_are_read_from_the_list_and_not_leased_again(
+    core: Vendor, node: LeaseNode, shown: int, number: bool, lag: int
+) -> None:
+    core.configure(options={"list_lag": lag})
+
+    def terse(body: Any) -> Any:
+        short = {"Code": 0, "TaskID": body["TaskID"], "Data": body["Data"][:shown]}
+        return {**short, "Num": shown} if number else short
+
+    core.alter("/allocate", terse)
+    outcome = node.ensure(3)
+    assert (outcome.error, len(outcome.allocated), core.paid) == (None, 3, 3)
+    assert core.calls(*WRITING) == ["/allocate"]
+
+
+@pytest.mark.parametrize(
+    "plan", [{"channels": 5}, pytest.param({"billing": "volume", "balance": 5}, marks=pytest.mark.thorough)]
+)
+@pytest.mark.parametrize("has_quota", [True, False])
+def test_a_refusal_after_a_lost_response_is_uncertain(
+    core: Vendor, node: LeaseNode, plan: dict[str, Any], has_quota: bool
+) -> None:
+    """The list lags behind for longer than it is looked at, and the second try finds the channels taken."""
+    core.configure(plan=plan)
+    core.alter("/query", lambda _body: {"Code": 0, "TaskList": []})
+    if not has_quota:
+        core.fault("/info/quota", "code", code=-15, times=-1)
+    core.fault("/allocate", "reset_after")
+    message = uncertain(node.ensure(3))
+    assert "qg_proxy_info" in message
+    assert has_quota or "an earlier attempt without a response may be the reason" in message
+    assert core.paid == 3
+
+
+@pytest.mark.parametrize("plan", [BY_CHANNELS, BY_VOLUME, None], ids=["channels", "volume", "no quota"])
+@pytest.mark.parametrize("seconds", LAGS)
+@pytest.mark.parametrize("at_once", [(), pytest.param((0,), id="one at once")])
+def test_leases_of_a_lost_response_that_are_listed_late_are_paid_for_once(
+    core: Vendor, node: LeaseNode, plan: dict[str, Any] | None, seconds: float, at_once: Sequence[int]
+) -> None:
+    if plan:
+        core.configure(plan=plan)
+    else:
+        core.fault("/info/quota", "code", code=-15, times=-1)
+    list_late(core, seconds, at_once)
+    core.fault("/allocate", "reset_after")
+    outcome = node.ensure(3)
+    assert (outcome.error, len(outcome.allocated), core.paid) == (None, 3, 3)
+    assert core.calls(*WRITING) == ["/allocate"]
+
+
+def test_leases_that_are_never_listed_are_not_leased_again(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"channels": 9})
+    list_late(core, 3600)
+    core.fault("/allocate", "reset_after")
+    outcome = node.ensure(3)
+    assert "fewer free channels than the list of leases accounts for" in uncertain(outcome)
+    assert core.paid == 3
+
+
+@pytest.mark.parametrize("step", [1.0, 3600.0])
+def test_leases_are_not_leased_again_if_the_clock_is_set_back_before_they_are_listed(
+    core: Vendor, node: LeaseNode, step: float
+) -> None:
+    core.configure(plan={"channels": 9})
+    list_late(core, 30)
+    node.ensure(2)
+    node.wire.machine.set_wall(-step)
+    outcome = node.ensure(2)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
+
+
+@pytest.mark.parametrize("seconds", [60.0, 90.0, 86400.0])
+def test_new_leases_whose_deadline_is_past_on_this_control_node_are_not_leased_again(
+    core: Vendor, node: LeaseNode, seconds: float
+) -> None:
+    node.wire.is_dated, node.wire.machine.wall_error = False, seconds
+    list_late(core, 30)
+    terms = AllocationParams(keep_alive=1)
+    assert len(node.ensure(2, params=terms).allocated) == 2
+    core.clock.advance(20)
+    outcome = node.ensure(2, params=terms)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
+
+
+def test_a_new_lease_that_the_list_never_shows_is_held_until_its_deadline(core: Vendor, node: LeaseNode) -> None:
+    node.wire.is_dated, node.wire.machine.wall_error = False, 30
+    list_late(core, 3600)
+    node.ensure(2, params=AllocationParams(keep_alive=1))
+    core.clock.advance(29)
+    assert len(node.client().list()) == 2
+    core.clock.advance(1)
+    assert node.client().list() == []
+
+
+def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"channels": 9})
+    list_late(core, 8)
+    core.handle("GET", "/allocate", {"Key": KEY, "Num": "1"})
+    core.clock.advance(5)
+    core.fault("/allocate", "reset_after")
+    # Otherwise the run would wait until the list shows it.
+    outcome = node.ensure(3, undetermined="ignore")
+    assert (outcome.error, core.paid) == (None, 1 + 3)
+
+
+@pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}])
+def test_a_part_of_the_leases_of_a_lost_response_is_reported_and_the_rest_is_not_leased_again(
+    core: Vendor, node: LeaseNode, plan: dict[str, Any]
+) -> None:
+    core.configure(plan=plan)
+    list_late(core, 3600, at_once=[0])
+    core.fault("/allocate", "reset_after")
+    outcome = node.ensure(3)
+    uncertain(outcome)
+    assert (len(outcome.allocated), outcome.missing, core.paid) == (1, 2, 3)
+    assert core.calls(*WRITING) == ["/allocate"]
+
+
+@pytest.mark.parametrize("max_wait", [0, 1])
+def test_a_part_of_the_leases_of_a_lost_response_is_returned_without_time_to_read_the_list_again(
+    core: Vendor, node: LeaseNode, max_wait: int
+) -> None:
+    core.configure(plan={"channels": 9})
+    list_late(core, 8, at_once=[0, 1])
+    core.fault("/allocate", "reset_after")
+    outcome = node.ensure(3, max_wait=max_wait)
+    assert "the list of leases does not show all of it so far" in uncertain(outcome)
+    assert (len(outcome.allocated), outcome.missing, core.paid) == (2, 1, 3)
+
+
+def test_a_part_of_the_leases_of_a_lost_response_is_returned_if_the_list_cannot_be_read_again(
+    core: Vendor, node: LeaseNode
+) -> None:
+    core.configure(plan={"channels": 9})
+    list_late(core, 8, at_once=[0, 1])
+    core.fault("/allocate", "reset_after")
+    core.fault("/query", "garbage", skip=2, times=20)
+    outcome = node.ensure(3)
+    uncertain(outcome)
+    assert (len(outcome.allocated), core.paid) == (2, 3)
+
+
+def test_a_call_that_the_vendor_is_half_way_through_is_uncertain_and_completed_by_the_next_run(
+    core: Vendor, node: LeaseNode
+) -> None:
+    def in_parts(call: Call) -> Answer:
+        rest = (core.clock.now() + 16, call.method, call.path, {**call.parameters, "Num": "3"})
+        node.wire.under_way.append(rest)
+        return call.carry_out(Num="1")
+
+    core.once("/allocate", in_parts)
+    node.wire.late = ("/allocate", 9)
+    outcome = node.ensure(4)
+    assert "shows only a part of it so far" in uncertain(outcome)
+    assert (len(outcome.allocated), outcome.missing) == (1, 3)
+    again = node.ensure(4)
+    assert (again.error, len(again.leases), core.paid) == (None, 4, 4)
+
+
+def test_a_lease_that_ends_while_another_one_is_lost_does_not_hide_it_from_the_quota(
+    core: Vendor, node: LeaseNode
+) -> None:
+    node.ensure(1, params=AllocationParams(keep_alive=1))
+    core.clock.advance(58)
+    before = core.handle("GET", "/query", {"Key": KEY, "Detail": "1"})
+    until = core.clock.now() + 20
+    core.around("/query", lambda call: before if core.clock.now() < until else call.carry_out())
+    core.fault("/allocate", "reset_after")
+    outcome = node.ensure(1, min_remaining=1, params=AllocationParams(keep_alive=3))
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 1, 1 + 1)

@@ -1,0 +1,263 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run left behind that was killed, or that had no time to wait: a later run adopts, waits or continues."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
+from support.in_process import KEY, NOW, Answer, Call, Killed, Vendor
+from support.lease_runs import WRITING, Chosen, LeaseNode, list_late, uncertain
+
+GUANGZHOU, QUANZHOU = 440100, 350500
+
+
+def kill_ensure(node: LeaseNode, count: int = 3, *, carried_out: bool = False, **desired: Any) -> None:
+    """Kill a run at its call, before or after the vendor carries it out."""
+    node.core.kill("/allocate", carried_out=carried_out)
+    with pytest.raises(Killed):
+        node.ensure(count, **desired)
+
+
+@pytest.mark.parametrize(("timeout", "bound"), [(10.0, 90.0), (120.0, 180.0)])
+def test_an_allocation_that_was_never_carried_out_is_repeated_when_it_can_no_longer_be_in_flight(
+    core: Vendor, node: LeaseNode, timeout: float, bound: float
+) -> None:
+    node.wire.timeout = timeout
+    kill_ensure(node)
+    outcome = node.ensure(3)
+    assert (outcome.error, len(outcome.allocated), core.paid) == (None, 3, 3)
+    (sent,) = core.journal.select("/allocate")
+    assert bound <= sent["at"] - NOW < bound + 1
+    # It is resolved then.
+    began = core.clock.now()
+    assert len(node.ensure(4).leases) == 4
+    assert core.clock.now() == began
+
+
+def test_a_clock_that_is_set_back_does_not_prolong_the_wait_for_a_call_of_an_earlier_run(
+    core: Vendor, node: LeaseNode
+) -> None:
+    kill_ensure(node)
+    node.wire.machine.set_wall(-3000)
+    api = node.client()
+    outcome = ensure_leases(api, DesiredLeases(3))
+    assert (outcome.error, core.paid) == (None, 3)
+    assert api.budget.waited <= 95
+
+
+def test_an_allocation_of_a_killed_run_is_adopted_with_its_origin(core: Vendor, node: LeaseNode) -> None:
+    terms = AllocationParams(area_id=QUANZHOU)
+    kill_ensure(node, 2, carried_out=True, params=terms)
+    outcome = node.ensure(2, params=terms)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
+    assert (core.calls("/resources"), core.clock.now()) == ([], NOW)
+
+
+@pytest.fixture
+def leased_elsewhere(core: Vendor, node: LeaseNode) -> Callable[[], set[str]]:
+    """Leave a call for two leases of another area to be carried out late, and return the addresses that it leased."""
+    node.wire.late = ("/allocate", 30)
+    uncertain(node.ensure(2, params=AllocationParams(area_id=QUANZHOU, keep_alive=5)))
+    return lambda: {one.ip for one in core.leases if one.area.area_id == QUANZHOU}
+
+
+def test_leases_of_an_earlier_call_for_another_area_are_reported_but_do_not_match(
+    node: LeaseNode, leased_elsewhere: Callable[[], set[str]]
+) -> None:
+    outcome = node.ensure(1, params=AllocationParams(area_id=GUANGZHOU))
+    assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 1)
+    assert len(leased_elsewhere()) == 2
+    assert leased_elsewhere().isdisjoint(one.ip for one in outcome.leases)
+    assert {one.ip for one in outcome.allocated} > leased_elsewhere()
+
+
+def test_what_is_missing_is_counted_without_the_leases_of_an_earlier_call_for_another_area(
+    core: Vendor, node: LeaseNode, leased_elsewhere: Callable[[], set[str]]
+) -> None:
+    core.fault("/allocate", "code", code=-103, times=-1, skip=1)
+    outcome = node.ensure(3, params=AllocationParams(area_id=GUANGZHOU))
+    assert outcome.error is not None
+    assert (outcome.leases, outcome.missing, len(leased_elsewhere())) == ((), 3, 2)
+
+
+@pytest.mark.usefixtures("leased_elsewhere")
+def test_the_lifetime_of_the_leases_of_an_earlier_call_is_not_that_of_the_new_ones(node: LeaseNode) -> None:
+    outcome = node.ensure(1, params=AllocationParams(area_id=GUANGZHOU, keep_alive=60), min_remaining=30)
+    assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 1)
+
+
+def test_without_time_to_wait_for_a_call_of_an_earlier_run_nothing_is_sent_and_the_error_says_what_is_known(
+    core: Vendor, node: LeaseNode
+) -> None:
+    kill_ensure(node)
+    core.clock.advance(12)
+    core.journal.clear()
+    with pytest.raises(UncertainOutcomeError) as found:
+        node.ensure(3, max_wait=20)
+    assert set(core.calls()) == {"/query"}
+    message = found.value.message
+    assert "An earlier run sent /allocate 32 seconds ago and ended before its result was known." in message
+    assert "Whether 3 addresses were leased is unknown" in message
+    assert "max_wait" in message
+    assert found.value.details["endpoint"] == "/allocate"
+    assert (node.ensure(3).error, core.paid) == (None, 3)
+
+
+def test_leases_of_a_killed_run_that_the_quota_counts_and_the_list_does_not_show_are_not_leased_again(
+    core: Vendor, node: LeaseNode
+) -> None:
+    list_late(core, 3600)
+    kill_ensure(node, carried_out=True)
+    core.journal.clear()
+    with pytest.raises(UncertainOutcomeError, match="fewer free channels than the list of leases accounts for"):
+        node.ensure(3)
+    assert (core.paid, core.calls(*WRITING)) == (3, [])
+
+
+def test_check_mode_does_not_wait_for_a_call_of_an_earlier_run(core: Vendor, node: LeaseNode) -> None:
+    kill_ensure(node)
+    outcome = node.ensure(3, check=True)
+    assert (outcome.error, outcome.missing) == (None, 3)
+    assert (core.clock.now(), core.calls(*WRITING)) == (NOW, [])
+
+
+def chosen_of(core: Vendor) -> Chosen:
+    """Choose, by their addresses, the leases that are held now."""
+    ips = core.ips
+    return lambda lease: lease.ip in ips
+
+
+def kill_replace(node: LeaseNode, chosen: Chosen | None, call: str, *, carried_out: bool = False, **terms: Any) -> None:
+    """Kill a replacement at this call, before or after the vendor carries it out."""
+    node.core.kill(call, carried_out=carried_out)
+    with pytest.raises(Killed):
+        node.replace(chosen=chosen, **terms)
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("call", ["/release", "/allocate"])
+def test_a_replacement_of_named_leases_that_was_interrupted_is_continued(
+    core: Vendor, node: LeaseNode, call: str, carried_out: bool
+) -> None:
+    node.ensure(3)
+    ips, chosen = core.ips, chosen_of(core)
+    kill_replace(node, chosen, call, carried_out=carried_out)
+    outcome = node.replace(chosen=chosen)
+    assert (outcome.error, outcome.missing) == (None, 0)
+    assert (len(core.leases), core.paid) == (3, 6)
+    assert not ips & core.ips
+    core.journal.clear()
+    assert (node.replace(chosen=chosen).error, core.calls(*WRITING)) == (None, [])
+
+
+@pytest.mark.parametrize(("ahead", "after", "held"), [(400.0, 0.0, 3), (0.0, 0.0, 3), (0.0, 400.0, 0)])
+def test_an_interrupted_replacement_allocates_no_successor_of_a_lease_that_has_ended_since(
+    core: Vendor, node: LeaseNode, ahead: float, after: float, held: int
+) -> None:
+    node.wire.is_dated, node.wire.machine.wall_error = False, ahead
+    params = AllocationParams(keep_alive=5)
+    node.ensure(3, params=params)
+    chosen = chosen_of(core)
+    kill_replace(node, chosen, "/allocate", params=params)
+    core.clock.advance(after)
+    assert node.replace(chosen=chosen, params=params).error is None
+    assert len(core.leases) == held
+
+
+def test_a_successor_is_not_paid_twice_if_the_run_that_continues_a_replacement_is_interrupted_as_well(
+    core: Vendor, node: LeaseNode
+) -> None:
+    node.ensure(3)
+    ips, chosen = core.ips, chosen_of(core)
+    kill_replace(node, chosen, "/allocate")
+    kill_replace(node, chosen, "/release", carried_out=True)
+    # Both runs have left a record of the lease that has no successor yet.
+    assert node.replace(chosen=chosen).error is None
+    assert (len(core.leases), core.paid) == (3, 6)
+    assert not ips & core.ips
+
+
+def test_a_replacement_of_other_leases_does_not_continue_an_interrupted_one(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(3)
+    first, second = core.leases[0].ip, core.leases[1].ip
+    kill_replace(node, lambda lease: lease.ip == first, "/allocate")
+    # Neither with other leases nor with other properties of the new ones is it the same task.
+    other = node.replace(chosen=lambda lease: lease.ip == first, params=AllocationParams(isp="mobile"))
+    assert other.allocated == ()
+    outcome = node.replace(chosen=lambda lease: lease.ip == second)
+    assert (outcome.error, len(outcome.allocated), len(core.leases), core.paid) == (None, 1, 2, 4)
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_an_uncertain_replacement_is_continued_by_the_same_task(
+    core: Vendor, node: LeaseNode, number: int | None
+) -> None:
+    node.ensure(3)
+    node.wire.late = ("/replace", 60)
+    uncertain(node.replace(number))
+    outcome = node.replace(number)
+    replaced = number or 3
+    assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, replaced, replaced)
+    assert (core.paid, len(core.leases)) == (3 + replaced, 3)
+    # It is complete now, so that the same task begins anew.
+    assert (node.replace(number).error, core.paid) == (None, 3 + 2 * replaced)
+
+
+def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(3)
+    kill_replace(node, None, "/replace", carried_out=True)
+    node.wire.advance(601)
+    outcome = node.replace()
+    assert (outcome.error, len(outcome.allocated), core.paid) == (None, 3, 9)
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_leases_that_a_refused_replacement_lost_are_restored_after_the_process_was_killed(
+    core: Vendor, node: LeaseNode, number: int | None
+) -> None:
+    node.ensure(3)
+
+    def refuse_half_way(call: Call) -> Answer:
+        core.handle("GET", "/release", {"Key": KEY, "IP": ",".join(one.ip for one in core.leases[:2])})
+        core.fault("/replace", "code", code=-103)
+        core.kill("/query", carried_out=False)
+        return call.carry_out()
+
+    core.once("/replace", refuse_half_way)
+    with pytest.raises(Killed):
+        node.replace(number)
+    assert len(core.leases) == 1
+    outcome = node.replace(number)
+    assert (outcome.error, len(core.leases)) == (None, 3)
+    assert core.paid == 3 + (number or 3)
+    core.journal.clear()
+    assert (node.ensure(3).error, core.calls(*WRITING)) == (None, [])
+
+
+@pytest.mark.parametrize("deadline", ["release", "expiry"])
+@pytest.mark.parametrize("steps", [2, 5, *(pytest.param(n, marks=pytest.mark.thorough) for n in (3, 4, 6, 7, 8))])
+def test_an_interrupted_replacement_of_a_static_address_is_continued(tmp_path: Path, steps: int, deadline: str) -> None:
+    """Its deadline may be the time from which it can be released, and has passed then."""
+    core = Vendor(kind="longterm", static=True)
+    core.configure(options={"static_deadline": deadline})
+    node = LeaseNode(core, tmp_path, "longterm")
+    node.ensure(2)
+    core.clock.advance(90000)
+    ip = core.leases[0].ip
+    node.wire.killed_in = steps
+    with contextlib.suppress(Killed):
+        node.replace(chosen=lambda lease: lease.ip == ip)
+    node.wire.killed_in = None
+    node.replace(chosen=lambda lease: lease.ip == ip)
+    assert (len(core.leases), core.paid) == (2, 3)
+    assert ip not in core.ips

@@ -1,0 +1,317 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ensure a number of leases: what counts, what is allocated and released, and what ends while the task waits."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.ensure import ensure_leases, matching_leases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import DesiredLeases
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
+from support.failing_state import FULL, FailingState
+from support.in_process import KEY, NOW, Answer, Call, Vendor
+from support.lease_runs import WRITING, LeaseNode
+
+GUANGZHOU = 440100
+
+
+def test_a_short_response_is_completed_up_to_the_desired_count(core: Vendor, node: LeaseNode) -> None:
+    core.configure(options={"short_stock": "partial"})
+    for area in core.keys[KEY].plan.stock:
+        area.available = 1
+    outcome = node.ensure(4)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 4, 4)
+
+
+def test_leases_are_reported_if_the_rest_fails(core: Vendor, node: LeaseNode) -> None:
+    core.configure(options={"short_stock": "partial"})
+    for place, area in enumerate(core.keys[KEY].plan.stock):
+        area.available = int(place < 2)
+    outcome = node.ensure(4)
+    assert (len(outcome.allocated), len(outcome.leases), outcome.missing) == (2, 2, 2)
+    assert outcome.error.details["code"] == -103
+
+
+def test_a_released_channel_is_waited_for(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"channels": 2, "free_delay": 6})
+    node.ensure(2)
+    node.release()
+    api, shown = node.client(), []
+    api.budget.announcer = Announcer(shown.append, now=core.clock.now)
+    outcome = ensure_leases(api, DesiredLeases(2))
+    assert (outcome.error, len(outcome.leases)) == (None, 2)
+    assert shown == ["waiting because a released channel is not free yet (/allocate): at most 297 s more (max_wait)"]
+
+
+def test_a_plan_without_room_is_refused_before_anything_is_written(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"channels": 3}, used=1)
+    with pytest.raises(QgError, match=r"count=3 needs 3 more leases .*only 2 of the plan's 3 channels"):
+        node.ensure(3)
+    assert core.calls(*WRITING) == []
+
+
+def test_an_empty_list_is_read_again_if_channels_are_in_use(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(2)
+    core.clock.advance(61)
+    core.journal.clear()
+    core.fault("/query", "replace", body={"Code": 0, "TaskList": [], "TotalNum": 0})
+    outcome = node.ensure(2)
+    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
+    assert core.calls() == ["/query", "/info/quota", "/query"]
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "min_remaining", "left"), [(1, 2, "60 seconds"), (10, 20, "10 minutes")], ids=["seconds", "minutes"]
+)
+def test_min_remaining_that_the_plan_cannot_meet_is_paid_for_once_at_most(
+    core: Vendor, node: LeaseNode, lifetime: int, min_remaining: int, left: str
+) -> None:
+    core.configure(plan={"kind": "dynamic_shared", "lifetime": lifetime})
+    outcome = node.ensure(1, min_remaining=min_remaining)
+    assert f"1 new lease has less than min_remaining={min_remaining} minutes left" in outcome.error.message
+    assert len(outcome.allocated) == 1
+    with pytest.raises(QgError, match=rf"min_remaining={min_remaining} cannot be met: .* had {left} left"):
+        node.ensure(1, min_remaining=min_remaining)
+    assert core.paid == 1
+
+
+def test_exact_releases_the_oldest_and_the_expiring_leases(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(1, params=AllocationParams(keep_alive=30))
+    node.ensure(2, params=AllocationParams(keep_alive=60))
+    node.ensure(4, params=AllocationParams(keep_alive=120))
+    outcome = node.ensure(2, min_remaining=45, exact=True)
+    assert outcome.error is None
+    assert len(outcome.leases) == len(core.leases) == 2
+    assert {one.expires.timestamp() for one in outcome.leases if one.expires} == {NOW + 7200}
+
+
+def test_exact_releases_first_if_no_channel_is_free(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"channels": 2, "free_delay": 5})
+    node.ensure(2, params=AllocationParams(keep_alive=10))
+    outcome = node.ensure(2, min_remaining=30, exact=True)
+    assert (outcome.error, len(outcome.leases), len(outcome.released)) == (None, 2, 2)
+    writing = core.calls(*WRITING)
+    # The first of these is the setting; one release shows that a channel comes free for it, one gives up the rest.
+    assert writing[:3] == ["/allocate", "/release", "/release"]
+    assert set(writing[3:]) == {"/allocate"}
+
+
+def test_making_room_reads_the_quota_once_before_and_once_after(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"channels": 2})
+    node.ensure(2, params=AllocationParams(keep_alive=10))
+    core.journal.clear()
+    assert node.ensure(2, min_remaining=30, exact=True).error is None
+    assert core.calls() == [
+        *("/query", "/info/quota"),
+        *("/release", "/query", "/info/quota"),
+        *("/release", "/query", "/allocate"),
+    ]
+
+
+def test_a_plan_by_volume_releases_one_lease_in_vain_at_most(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"billing": "volume", "balance": 3})
+    node.ensure(3, params=AllocationParams(keep_alive=10))
+    outcome = node.ensure(3, min_remaining=30, exact=True)
+    assert "no channel came free for it" in outcome.error.message
+    assert (len(outcome.released), len(core.leases), core.paid) == (1, 2, 3)
+
+
+def test_a_second_run_on_the_same_control_node_waits_its_turn(core: Vendor, node: LeaseNode) -> None:
+    api = node.client()
+    late, shown = node.client(5), []
+    late.budget.announcer = Announcer(shown.append, now=core.clock.now)
+    with api.key_lock(), pytest.raises(WaitBudgetExceeded, match="another run is changing"):
+        ensure_leases(late, DesiredLeases(1))
+    assert core.calls() == []
+    begin = f"waiting because another run is changing what this key holds (/query): process {os.getpid()}; at most "
+    assert shown == [f"{begin}2 s more (max_wait)"]
+
+
+def test_names_of_areas_are_read_once_an_hour(core: Vendor, node: LeaseNode) -> None:
+    node.other().ensure(3)
+    desired = DesiredLeases(0, AllocationParams(area_id=GUANGZHOU))
+    for _again in range(3):
+        matching_leases(node.client(), desired, max_age=0)
+    assert core.calls("/resources") == ["/resources"]
+    node.wire.advance(3601)
+    matching_leases(node.client(), desired, max_age=0)
+    assert core.calls("/resources") == ["/resources"] * 2
+
+
+def cached(node: LeaseNode) -> int:
+    """How many leases a template finds that accepts a list of five minutes ago."""
+    return len(matching_leases(node.client(), DesiredLeases(0), max_age=300))
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("/allocate", lambda node: node.ensure(3)),
+        ("/release", lambda node: node.release()),
+        ("/replace", lambda node: node.replace(1)),
+    ],
+    ids=WRITING,
+)
+def test_a_list_that_was_read_while_a_call_was_on_its_way_is_not_used_after_it(
+    core: Vendor, node: LeaseNode, path: str, change: Callable[[LeaseNode], object]
+) -> None:
+    node.ensure(2)
+    seen = list[int]()
+    core.before(path, lambda: seen.append(cached(node)))
+    change(node)
+    assert seen == [2]
+    sent = len(core.calls("/query"))
+    assert cached(node) == cached(node) == len(core.leases)
+    assert len(core.calls("/query")) == sent + 1
+
+
+def test_a_list_whose_reading_began_before_a_call_is_not_used_after_it(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(2)
+    # No response says what the call did, so only the list shows it.
+    core.fault("/allocate", "reset_after")
+
+    def allocate() -> None:
+        core.clock.advance(1)
+        node.ensure(3)
+
+    core.after("/query", allocate)
+    assert cached(node) == 2
+    assert cached(node) == len(core.leases) == 3
+
+
+def test_a_lease_that_was_listed_a_while_ago_is_not_used_after_its_deadline(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(2, params=AllocationParams(keep_alive=1))
+    assert cached(node) == 2
+    core.clock.advance(200)
+    assert cached(node) == 0
+
+
+@pytest.mark.parametrize("undetermined", ["fail", "ignore", "match"])
+def test_leases_of_an_unknown_area(core: Vendor, node: LeaseNode, undetermined: str) -> None:
+    node.other().ensure(1)
+    core.fault("/resources", "code", code=-15, times=-1)
+    desired = {"params": AllocationParams(area_id=GUANGZHOU), "undetermined": undetermined}
+    if undetermined == "fail":
+        with pytest.raises(QgError, match="1 held leases may match"):
+            node.ensure(1, **desired)
+    else:
+        assert len(node.ensure(1, **desired).leases) == 1
+    assert core.paid == (2 if undetermined == "ignore" else 1)
+
+
+def test_a_refused_quota_is_an_unknown_quota(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"billing": "volume", "balance": 2}, options={"volume_quota": "refuse"})
+    assert node.ensure(2).error is None
+    outcome = node.ensure(3)
+    assert isinstance(outcome.error, ApiError)
+    assert outcome.error.code == -105
+
+
+def test_a_refused_call_for_the_quota_stops_the_run(core: Vendor, node: LeaseNode) -> None:
+    core.fault("/info/quota", "code", code=-12)
+    with pytest.raises(ApiError):
+        node.ensure(1)
+    assert core.calls(*WRITING) == []
+
+
+@pytest.mark.parametrize("wanted", [4, 9])
+def test_more_than_the_plan_can_ever_give_is_not_waited_for(core: Vendor, node: LeaseNode, wanted: int) -> None:
+    core.configure(plan={"channels": 3})
+    node.ensure(3)
+    node.release()
+    core.journal.clear()
+    began = core.clock.now()
+    with pytest.raises(QgError, match=f"count={wanted} needs {wanted} more leases .*only 3 of the plan's 3 channels"):
+        node.ensure(wanted)
+    assert core.calls() == ["/query", "/info/quota"]
+    assert core.clock.now() == began
+
+
+def test_a_lease_that_ends_while_the_task_waits_is_not_counted(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"channels": 9})
+    terms: dict[str, Any] = {"min_remaining": 1, "params": AllocationParams(keep_alive=2)}
+    node.ensure(1, **terms)
+    core.clock.advance(58)
+    api = node.client()
+    api.rate_limiter.block(api.key_digest, "/allocate", 70)
+    outcome = ensure_leases(api, DesiredLeases(2, **terms))
+    assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 2)
+    assert {one.ip for one in outcome.leases} == core.ips
+    assert core.paid == 3
+
+
+@pytest.mark.parametrize(("seconds", "live"), [(4, 3), (90, 1)])
+def test_the_channel_of_a_lease_that_ends_while_the_task_waits_is_waited_for(
+    core: Vendor, node: LeaseNode, seconds: int, live: int
+) -> None:
+    """The vendor frees the channels of leases that have ended so many seconds later."""
+    core.configure(plan={"channels": 3})
+    terms: dict[str, Any] = {"params": AllocationParams(keep_alive=2)}
+    end = min(one.expires.timestamp() for one in node.ensure(2, **terms).leases)
+    # Within the last seconds, they may have ended: the run would first wait until that is clear.
+    core.clock.advance(end - core.clock.now() - 3)
+    durations = itertools.chain([4], itertools.repeat(0))
+
+    def free_late(call: Call) -> Answer:
+        if end <= core.clock.now() < end + seconds:
+            return 200, {"Code": -102}
+        answer = call.carry_out()
+        core.clock.advance(next(durations))
+        return answer
+
+    core.around("/allocate", free_late)
+    outcome = node.ensure(3, **terms)
+    assert (outcome.error is None, len(outcome.leases), outcome.missing) == (live == 3, live, 3 - live)
+    assert {one.ip for one in outcome.leases} == core.ips
+
+
+def test_new_leases_that_end_while_the_rest_is_waited_for_are_missing(core: Vendor, node: LeaseNode) -> None:
+    """More than one call is needed, and the vendor's limit is reached between them."""
+    core.configure(plan={"channels": 300})
+    api = node.client()
+    core.after("/allocate", lambda: api.rate_limiter.block(api.key_digest, "/allocate", 70))
+    outcome = ensure_leases(api, DesiredLeases(120, params=AllocationParams(keep_alive=1)))
+    assert (len(outcome.leases), outcome.missing, core.paid) == (20, 100, 120)
+    assert outcome.error
+    assert outcome.error.message == (
+        "100 leases ended while this task waited, so 100 of count=120 are missing. Run it again, or raise keep_alive "
+        "if the plan allows it."
+    )
+
+
+def test_what_was_paid_for_is_returned_whichever_write_to_the_state_fails(tmp_path: Path) -> None:
+    for writes in itertools.count():
+        core = Vendor()
+        node = LeaseNode(core, tmp_path / str(writes))
+        node.store = state = FailingState(node.directory, node.wire.machine, writes)
+        try:
+            outcome = node.ensure(2)
+        except StateError:
+            assert core.paid == 0
+            continue
+        assert {one.ip for one in outcome.allocated} == core.ips
+        if not state.has_failed:
+            break
+        assert "the disk is full" in str(outcome.error or FULL)
+
+
+def test_a_key_that_the_vendor_repeats_in_a_new_lease_is_not_kept_in_the_state_directory(
+    core: Vendor, node: LeaseNode
+) -> None:
+    note = {"note": f"user {KEY}"}
+    core.alter("/allocate", lambda body: {**body, "Data": [{**item, **note} for item in body["Data"]]})
+    assert len(node.ensure(2).leases) == 2
+    kept = b"".join(path.read_bytes() for path in node.directory.rglob("*") if path.is_file())
+    assert core.leases[0].ip.encode() in kept
+    assert KEY.encode() not in kept

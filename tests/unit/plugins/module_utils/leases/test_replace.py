@@ -1,0 +1,358 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Replace leases: named ones by release and allocation, or as many as the vendor chooses."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    OptionError,
+    QgError,
+    UncertainOutcomeError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
+from support.in_process import KEY, Vendor
+from support.lease_runs import EMPTY, LAGS, LOST, WRITING, Chosen, LeaseNode, every, list_as_of, list_late, uncertain
+
+#: The second plan has no channel left beside the leases.
+PLANS = pytest.mark.parametrize(
+    "plan",
+    [
+        {"channels": 9},
+        pytest.param({"channels": 3}, marks=pytest.mark.thorough),
+        {"billing": "volume", "balance": 9},
+    ],
+    ids=["channels", "all channels in use", "volume"],
+)
+
+
+@pytest.mark.parametrize(("kind", "executed"), [row for row in LOST if row[0].get("code") != -104])
+def test_a_lost_replacement_is_adopted_or_repeated(
+    core: Vendor, node: LeaseNode, kind: dict[str, Any], executed: bool
+) -> None:
+    node.ensure(3)
+    core.fault("/replace", **kind)
+    outcome = node.replace(2)
+    assert outcome.error is None
+    assert (len(outcome.allocated), len(outcome.released), len(core.leases)) == (2, 2, 3)
+    assert core.paid == 5
+    assert len(core.calls("/replace")) == (1 if executed else 2)
+
+
+def test_leases_that_a_refused_replacement_lost_are_allocated_again(core: Vendor, node: LeaseNode) -> None:
+    core.configure(options={"replace_failure": "drop"}, plan={"free_delay": 20})
+    node.ensure(3)
+    stock = core.keys[KEY].plan.stock
+    left = [area.available for area in stock]
+    for area in stock:
+        area.available = 0
+    api = node.client()
+    pause = api.budget.sleep
+
+    def restock_and_pause(seconds: float) -> None:
+        for area, available in zip(stock, left, strict=True):
+            area.available = max(area.available, available)
+        pause(seconds)
+
+    api.budget.sleep = restock_and_pause
+    outcome = replace_leases(api, None, 2, AllocationParams())
+    # The stock of the leases that were dropped serves at once, or the run says what is gone.
+    assert len(outcome.released) >= 2
+    assert outcome.error is None or outcome.missing == len(outcome.released) - len(outcome.allocated)
+    assert len(core.leases) == 3 - outcome.missing
+
+
+@pytest.mark.parametrize("replace_order", ["oldest", "random"])
+def test_a_replacement_that_replaces_fewer_never_pays_for_more_than_were_requested(
+    core: Vendor, node: LeaseNode, replace_order: str
+) -> None:
+    core.configure(options={"replace_order": replace_order, "list_lag": 3})
+    for number in range(1, 5):
+        node.ensure(number)
+    core.fault("/replace", "partial", drop=1)
+    outcome = node.replace(3)
+    # The vendor released three and leased two. Its choice for the third may be a lease that was just paid for.
+    assert outcome.error is None
+    assert (core.paid, len(core.leases)) == (4 + 3, 4)
+
+
+def test_more_than_are_held_cannot_be_replaced(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(1)
+    with pytest.raises(QgError, match="count=2 leases cannot be replaced: the key holds 1"):
+        node.replace(2)
+    assert core.calls("/replace") == []
+
+
+def test_named_leases_are_replaced_as_far_as_the_release_limit_allows(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"kind": "static_dedicated"})
+    node.ensure(4)
+    node.wire.advance(2 * 86400)
+    outcome = node.replace(chosen=every)
+    assert outcome.error is not None
+    assert "2 leases are still held" in outcome.error.message
+    assert (len(outcome.released), len(outcome.allocated), len(core.leases)) == (2, 2, 4)
+
+
+def test_named_leases_are_replaced_one_first_then_the_others(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(3)
+    core.journal.clear()
+    outcome = node.replace(chosen=every)
+    assert (outcome.error, len(outcome.released), len(outcome.allocated)) == (None, 3, 3)
+    assert core.calls(*WRITING) == ["/release", "/allocate"] * 2
+    assert [len(call["params"]["IP"].split(",")) for call in core.journal.select("/release")] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "refusal", [{"kind": "code", "code": -103}, {"kind": "code", "code": -12}, {"kind": "status", "http_status": 504}]
+)
+def test_named_leases_are_kept_if_the_first_gets_no_successor(
+    core: Vendor, node: LeaseNode, refusal: dict[str, Any]
+) -> None:
+    node.ensure(4)
+    core.journal.clear()
+    core.fault("/allocate", times=-1, **refusal)
+    outcome = node.replace(chosen=every)
+    assert outcome.error is not None
+    assert (len(outcome.released), outcome.missing, len(core.leases)) == (1, 1, 3)
+    assert core.calls(*WRITING) == ["/release", "/allocate"]
+
+
+def test_named_leases_that_are_too_young_do_not_keep_the_old_ones(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"kind": "static_dedicated"})
+    node.ensure(2)
+    node.wire.advance(2 * 86400)
+    node.ensure(3)
+    # The vendor promises no order.
+    core.leases.reverse()
+    old = {one.ip for one in core.leases[1:]}
+    outcome = node.replace(chosen=every)
+    assert "1 lease is still held" in outcome.error.message
+    assert {one.ip for one in outcome.released} == old
+    assert (len(outcome.allocated), outcome.missing) == (2, 0)
+
+
+@pytest.mark.parametrize(("left", "swapped"), [(0, 0), (1, 1), (3, 1), (5, 5)])
+def test_a_plan_by_volume_replaces_named_leases_only_as_far_as_it_has_successors(
+    core: Vendor, node: LeaseNode, left: int, swapped: int
+) -> None:
+    core.configure(plan={"billing": "volume", "balance": 5 + left})
+    node.ensure(5)
+    outcome = node.replace(chosen=every)
+    assert len(outcome.allocated) == swapped
+    assert len(core.leases) == 5 - outcome.missing
+    # Never more than the one that was tried.
+    assert outcome.missing == (1 if left == 0 else 0)
+    assert (outcome.error is None) is (left == 5)
+    if left in (1, 3):
+        assert "the other 4 leases were kept" in outcome.error.message
+        assert f"it has {left - 1} left" in outcome.error.message
+        assert outcome.error.details["quota"]["available"] == left - 1
+
+
+@pytest.mark.parametrize("used", [0, 2])
+def test_named_leases_whose_channels_become_free_late_are_all_replaced(
+    core: Vendor, node: LeaseNode, used: int
+) -> None:
+    core.configure(plan={"channels": 6, "free_delay": 6}, used=used)
+    node.ensure(4, undetermined="ignore")
+    outcome = node.replace(chosen=every)
+    assert (outcome.error, len(outcome.released), len(outcome.allocated)) == (None, 4, 4)
+
+
+@pytest.mark.thorough
+def test_more_than_a_hundred_named_leases_are_replaced_in_calls_of_a_hundred(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"channels": 150})
+    node.ensure(150, max_wait=600)
+    core.journal.clear()
+    outcome = node.replace(chosen=every, max_wait=3600)
+    assert (outcome.error, outcome.missing) == (None, 0)
+    assert len(outcome.released) == len(outcome.allocated) == len(core.leases) == 150
+    assert [call["params"]["Num"] for call in core.journal.select("/allocate")] == ["1", "100", "49"]
+
+
+def test_a_named_replacement_with_a_lost_response_reads_the_quota_too(core: Vendor, node: LeaseNode) -> None:
+    core.configure(plan={"channels": 9, "free_delay": 6})
+    node.ensure(1)
+    list_late(core, 20)
+    core.clock.advance(30)
+    core.fault("/allocate", "reset_after")
+    outcome = node.replace(chosen=every)
+    assert (outcome.error, len(outcome.allocated), core.paid) == (None, 1, 2)
+
+
+def replace_all(node: LeaseNode, kind: str = "reset_after") -> Any:
+    """Let the vendor replace all leases ten minutes later, by a call that a fault may meet."""
+    node.core.clock.advance(600)
+    node.core.journal.clear()
+    if kind:
+        node.core.fault("/replace", kind)
+    return node.replace()
+
+
+def is_replaced_once(core: Vendor, outcome: Any) -> bool:
+    """Whether three leases were replaced, and each paid for once."""
+    assert (outcome.error, len(outcome.allocated), len(outcome.released)) == (None, 3, 3)
+    return (core.paid, core.calls(*WRITING)) == (6, ["/replace"])
+
+
+@PLANS
+@pytest.mark.parametrize("seconds", LAGS)
+@pytest.mark.parametrize(("kind", "at_once"), [("", ()), ("reset_after", ()), ("reset_after", (0,))])
+def test_a_replacement_whose_new_leases_are_listed_late_is_paid_for_once(
+    core: Vendor, node: LeaseNode, plan: dict[str, Any], seconds: float, kind: str, at_once: Sequence[int]
+) -> None:
+    """The list leaves the old ones out at once, and has the new ones later, or one after the other."""
+    core.configure(plan=plan)
+    node.ensure(3)
+    list_late(core, seconds, at_once)
+    assert is_replaced_once(core, replace_all(node, kind))
+
+
+@pytest.mark.parametrize("kind", ["", "reset_after"])
+@pytest.mark.parametrize("seconds", LAGS)
+def test_a_replacement_that_is_listed_late_is_not_repeated(
+    core: Vendor, node: LeaseNode, seconds: float, kind: str
+) -> None:
+    node.ensure(3)
+    list_as_of(core, seconds)
+    assert is_replaced_once(core, replace_all(node, kind))
+
+
+@pytest.mark.parametrize("kind", ["", "reset_after"])
+def test_a_replacement_whose_old_leases_stay_listed_for_a_while_is_not_repeated(
+    core: Vendor, node: LeaseNode, kind: str
+) -> None:
+    node.ensure(3)
+    old = core.handle("GET", "/query", {"Key": KEY, "Detail": "1"})[1]["TaskList"]
+
+    def with_old(body: Any) -> Any:
+        if not core.journal.select("/replace"):
+            return body
+        tasks = [*body.get("TaskList", []), *old]
+        return {**body, "TaskList": tasks, "TaskNum": len(tasks), "TotalNum": body["TotalNum"] + 3}
+
+    core.alter("/query", with_old)
+    assert (replace_all(node, kind).error, core.paid, core.calls(*WRITING)) == (None, 6, ["/replace"])
+
+
+def test_a_part_of_a_lost_replacement_is_returned_without_time_to_read_the_list_again(
+    core: Vendor, node: LeaseNode
+) -> None:
+    node.ensure(3)
+    core.clock.advance(600)
+    list_late(core, 8, at_once=[0, 1])
+    core.fault("/replace", "reset_after")
+    outcome = node.replace(max_wait=1)
+    uncertain(outcome)
+    assert (len(outcome.allocated), core.paid) == (2, 6)
+
+
+@pytest.mark.parametrize(
+    ("plan", "at_once", "reason"),
+    [
+        ({"channels": 9}, [0], ""),
+        ({"channels": 9}, [], "the quota has fewer free channels than the list of leases accounts for"),
+        (
+            {"billing": "volume", "balance": 9},
+            [],
+            "the quota has fewer free channels than the list of leases accounts for",
+        ),
+    ],
+    ids=["a part is listed", "nothing is listed", "nothing is listed, by volume"],
+)
+def test_a_replacement_whose_new_leases_are_never_all_listed_is_uncertain(
+    core: Vendor, node: LeaseNode, plan: dict[str, Any], at_once: Sequence[int], reason: str
+) -> None:
+    core.configure(plan=plan)
+    node.ensure(3)
+    core.clock.advance(3600 - 600)
+    list_late(core, 3600, at_once)
+    outcome = replace_all(node)
+    assert reason in uncertain(outcome)
+    assert len(outcome.allocated) == len(at_once)
+    assert (core.paid, core.calls(*WRITING)) == (6, ["/replace"])
+
+
+@PLANS
+def test_a_replacement_that_was_lost_half_way_is_completed_if_the_quota_shows_it(
+    core: Vendor, node: LeaseNode, plan: dict[str, Any]
+) -> None:
+    """The old leases are gone. With free channels nothing replaced them; by volume the outcome is unknown."""
+    core.configure(plan=plan)
+    node.ensure(3)
+    core.before("/replace", lambda: core.handle("GET", "/release", {"Key": KEY, "IP": ",".join(core.ips)}))
+    outcome = replace_all(node, "reset_before")
+    is_unknown = "billing" in plan
+    assert isinstance(outcome.error, UncertainOutcomeError) is is_unknown
+    assert len(outcome.released) == 3
+    assert (len(outcome.allocated), outcome.missing, core.paid) == ((0, 3, 3) if is_unknown else (3, 0, 6))
+    assert core.calls(*WRITING) == ["/release", "/replace", *([] if is_unknown else ["/allocate"])]
+
+
+@pytest.mark.parametrize(("late", "reported"), [(11, True), (30, False)])
+def test_a_lease_that_expires_during_a_replacement_is_not_replaced_twice(
+    core: Vendor, node: LeaseNode, late: int, reported: bool
+) -> None:
+    core.configure(plan={"channels": 1})
+    node.ensure(1, params=AllocationParams(keep_alive=5))
+    node.wire.advance(299)
+    node.wire.late = ("/replace", late)
+    outcome = node.replace()
+    assert isinstance(outcome.error, UncertainOutcomeError) is not reported
+    assert len(outcome.allocated) == reported
+    node.wire.advance(60)
+    assert core.paid == 2
+
+
+def test_leases_that_the_list_omits_after_a_replacement_get_no_successors(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(5)
+    node.wire.advance(61)
+    core.fault("/query", "replace", body=EMPTY, times=3, skip=1)
+    outcome = node.replace(2)
+    assert (outcome.error, len(outcome.allocated), core.paid, len(core.leases)) == (None, 2, 7, 5)
+
+
+def test_a_named_lease_gets_no_successor_because_the_list_omits_it(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(2)
+    node.wire.advance(61)
+    core.fault("/release", "reset_before")
+    core.fault("/query", "replace", body=EMPTY, times=2, skip=1)
+    ip = core.leases[0].ip
+    outcome = node.replace(chosen=lambda lease: lease.ip == ip)
+    assert len(core.leases) == 2, outcome.error
+
+
+def test_a_refused_replacement_that_lost_nothing_does_not_delay_the_next_run(core: Vendor, node: LeaseNode) -> None:
+    node.ensure(2)
+    core.fault("/replace", "code", code=-103)
+    api = node.client()
+    assert isinstance(replace_leases(api, None, None, AllocationParams()).error, ApiError)
+    began = core.clock.now()
+    assert (node.ensure(2).error, core.clock.now()) == (None, began)
+
+
+@pytest.mark.parametrize(("call", "chosen"), [("replace", None), ("release", every)])
+def test_a_product_without_a_call_refuses_it_before_anything_is_sent(
+    core: Vendor, node: LeaseNode, call: str, chosen: Chosen | None
+) -> None:
+    node.ensure(2)
+    api = node.client()
+    api.features = dataclasses.replace(api.features, **{call: None})
+    core.journal.clear()
+    outcome = replace_leases(api, chosen, None, AllocationParams())
+    assert isinstance(outcome.error, OptionError)
+    assert (core.calls(*WRITING), outcome.missing) == ([], 0)
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_replacement_with_a_bare_status_is_not_sent_again(core: Vendor, node: LeaseNode, status: int) -> None:
+    node.ensure(3)
+    core.fault("/replace", "status", http_status=status, executed=True)
+    assert (node.replace(2).error, core.paid, core.calls("/replace")) == (None, 3 + 2, ["/replace"])

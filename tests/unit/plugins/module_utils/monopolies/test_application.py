@@ -1,0 +1,290 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An application whose response is lost, or that the list shows late, is not paid for twice."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError, UncertainOutcomeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.failing_state import FailingState
+from support.monopoly_runs import (
+    APPLY,
+    GUANGZHOU,
+    LIST,
+    LOST,
+    QUANZHOU,
+    QUOTA,
+    MonopolyNode,
+    lost,
+    message,
+    occupancy,
+    succeeded,
+    uncertain,
+)
+
+
+@lost
+def test_a_lost_response_to_an_application(node: MonopolyNode, done: bool, fields: dict[str, Any]) -> None:
+    node.core.fault(APPLY, **fields)
+    outcome = succeeded(node.hold(3, area_code=GUANGZHOU))
+    assert outcome.applied == node.uuids
+    assert len(outcome.applied) == 3
+    assert outcome.changed
+    assert node.writes() == ["POST"] * (1 if done else 2)
+    assert {call["params"]["Num"] for call in node.sent(APPLY)} == {"3"}
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_an_application_in_flight_is_not_repeated(node: MonopolyNode, status: int) -> None:
+    node.core.fault(APPLY, "status", http_status=status)
+    outcome = node.hold(2)
+    text = uncertain(outcome)
+    assert "Whether 2 resources were applied for is unknown: the list of resources shows nothing new so far." in text
+    assert text.endswith(
+        'Run the task again: it waits until that is known. "ansible localhost -m qingguo.qgnet.qg_monopoly_info" shows '
+        "the resources of the key."
+    )
+    assert (node.writes(), outcome.changed) == (["POST"], False)
+    assert outcome.error
+    assert outcome.error.details["http_status"] == status
+
+
+@pytest.mark.parametrize(("seconds", "is_uncertain"), [(8.0, False), (60.0, False), (90.0, True)])
+def test_an_application_that_the_list_shows_late_is_not_repeated(
+    node: MonopolyNode, seconds: float, is_uncertain: bool
+) -> None:
+    old = succeeded(node.hold(1)).applied
+    until = node.core.clock.now() + seconds
+
+    def without_new(body: Any) -> Any:
+        is_late = node.core.clock.now() < until
+        return {"data": [row for row in body["data"] if row["uuid"] in old]} if is_late else body
+
+    node.core.alter(LIST, without_new)
+    node.core.journal.clear()
+    node.core.fault(APPLY, "reset_after")
+    outcome = node.hold(3)
+    assert (node.writes(), len(node.uuids)) == (["POST"], 3)
+    if is_uncertain:
+        assert "the quota has fewer free channels than the list of resources accounts for" in uncertain(outcome)
+    else:
+        succeeded(outcome)
+
+
+def test_after_three_lost_applications_it_stops(node: MonopolyNode) -> None:
+    node.core.fault(APPLY, "reset_before", times=-1)
+    outcome = node.hold(2)
+    uncertain(outcome)
+    assert node.writes() == ["POST"] * 3
+    assert node.uuids == []
+
+
+@pytest.mark.parametrize(
+    ("lost_by", "unreadable", "reason"),
+    [
+        ("reset_before", QUOTA, "is unknown: the quota cannot be read: /info/quota: HTTP 503"),
+        ("reset_after", LIST, "is unknown: the list of resources cannot be read: /monopolies: HTTP 503"),
+        (
+            None,
+            LIST,
+            "The vendor reports success. Whether 2 resources were applied for is unknown: the list of resources",
+        ),
+    ],
+    ids=["lost, no quota", "lost, no list", "accepted, no list"],
+)
+def test_an_application_is_uncertain_if_list_or_quota_cannot_be_read_after_it(
+    node: MonopolyNode, lost_by: str | None, unreadable: str, reason: str
+) -> None:
+    if lost_by:
+        node.core.fault(APPLY, lost_by)
+    node.core.fault(unreadable, "status", http_status=503, skip=1, times=-1)
+    outcome = node.hold(2)
+    assert reason in uncertain(outcome)
+    assert node.writes() == ["POST"]
+    # The vendor's word counts.
+    assert outcome.changed is (lost_by is None)
+
+
+@pytest.mark.parametrize(("kind", "error"), [("reset_after", False), ("reset_before", True)])
+def test_without_time_to_wait_the_list_is_read_once(node: MonopolyNode, kind: str, error: bool) -> None:
+    node.core.fault(APPLY, kind)
+    outcome = node.hold(1, wait=False, max_wait=0)
+    assert bool(outcome.error) is error
+    assert node.writes() == ["POST"]
+    assert outcome.applied == node.uuids
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_fewer_than_were_applied_for_are_named_and_nothing_is_repeated(node: MonopolyNode, is_lost: bool) -> None:
+    if is_lost:
+        node.core.once(APPLY, lambda call: call.carry_out(Num="2"))
+        node.core.fault(APPLY, "reset_after")
+    else:
+        node.core.fault(APPLY, "partial", drop=1)
+    outcome = node.hold(3)
+    why = " (POST /monopolies: fault reset_after)" if is_lost else ""
+    assert f"the list shows 2 new: {', '.join(node.uuids)}{why}." in uncertain(outcome)
+    assert (outcome.applied, len(outcome.applied)) == (node.uuids, 2)
+    assert node.writes() == ["POST"]
+    assert len(succeeded(node.hold(3)).applied) == 1
+
+
+def test_a_blocked_key_is_reported_as_such(node: MonopolyNode) -> None:
+    node.core.fault(APPLY, "replace", body={"Code": -12})
+    assert "POST /monopolies was refused with code -12 (key blocked" in message(node.hold(1))
+    assert node.writes() == ["POST"]
+
+
+def test_a_refusal_after_a_lost_response_leaves_the_effect_unknown(node: MonopolyNode) -> None:
+    node.core.fault(APPLY, "reset_before")
+    node.core.fault(APPLY, "code", code=-102)
+    uncertain(node.hold(2))
+    assert node.writes() == ["POST", "POST"]
+
+
+@pytest.mark.parametrize("answer", ["uuids", "objects", "empty"])
+@pytest.mark.parametrize("kind", [None, "data_null", "data_absent", "strings"])
+def test_the_response_to_an_application_may_have_any_format(node: MonopolyNode, answer: str, kind: str | None) -> None:
+    node.core.configure(options={"apply_data": answer})
+    if kind:
+        node.core.fault(APPLY, kind)
+    assert succeeded(node.hold(2)).applied == node.uuids
+    assert node.writes() == ["POST"]
+
+
+def test_new_resources_that_do_not_match_are_named(node: MonopolyNode) -> None:
+    node.core.once(APPLY, lambda call: call.carry_out(Operator="1"))
+    outcome = node.hold(1, isp="mobile")
+    assert outcome.applied == node.uuids
+    assert f"not all of the new ones match: {node.uuids[0]}" in message(outcome)
+    assert outcome.changed
+
+
+def test_an_accepted_application_that_the_list_does_not_show_is_not_made_again(node: MonopolyNode) -> None:
+    node.list_lag(50)
+    outcome = node.hold(2, max_wait=10)
+    uncertain(outcome)
+    assert outcome.accepted
+    assert not succeeded(node.hold(2)).changed
+    assert node.writes() == ["POST"]
+
+
+def test_without_a_quota_a_lost_application_is_repeated_only_when_the_list_must_show_it(node: MonopolyNode) -> None:
+    node.core.fault(QUOTA, "code", code=-15, times=-1)
+    node.list_lag(50)
+    node.core.fault(APPLY, "reset_after")
+    assert len(succeeded(node.hold(2)).applied) == 2
+    assert node.writes() == ["POST"]
+    node.core.fault(APPLY, "reset_before")
+    assert len(succeeded(node.hold(3)).applied) == 1
+    assert node.writes() == ["POST"] * 3
+
+
+def test_an_application_is_recorded_when_it_is_sent_and_not_while_it_waits_for_the_rate_limit(
+    node: MonopolyNode,
+) -> None:
+    api = node.api(max_wait=0)
+    for _call in range(60):
+        api.rate_limiter.try_acquire(api.key_digest, "POST /monopolies", 60, 10.0)
+    assert "limit of" in message(node.hold(1, max_wait=0))
+    assert node.unresolved() == 0
+    assert node.writes() == []
+
+
+def test_a_refused_application_leaves_no_record(node: MonopolyNode) -> None:
+    node.core.fault(APPLY, "code", code=-103)
+    assert "refused" in message(node.hold(1))
+    assert node.unresolved() == 0
+
+
+def test_an_application_that_was_accepted_counts_if_the_state_cannot_be_written_then(node: MonopolyNode) -> None:
+    node.store = state = FailingState(node.directory, node.wire.machine)
+    node.core.after(APPLY, state.fill_up)
+    outcome = node.hold(2)
+    assert "the disk is full" in message(outcome)
+    assert outcome.changed
+
+
+@pytest.mark.parametrize("status", [403, 429])
+@pytest.mark.parametrize("lag", [0, 40])
+def test_an_application_with_a_bare_status_is_not_sent_again(node: MonopolyNode, status: int, lag: int) -> None:
+    node.list_lag(lag)
+    node.core.fault(APPLY, "status", http_status=status, executed=True)
+    outcome = node.hold(3, wait=False)
+    assert len(node.uuids) == 3
+    assert outcome.error is None or isinstance(outcome.error, UncertainOutcomeError)
+    succeeded(node.hold(3, wait=False))
+    assert len(node.uuids) == 3
+
+
+@pytest.mark.parametrize("data", [[], None])
+def test_an_empty_list_of_resources_that_the_quota_contradicts_is_waited_for(node: MonopolyNode, data: Any) -> None:
+    node.hold(2)
+    node.core.fault(LIST, "replace", body={"data": data}, times=3)
+    outcome = succeeded(node.other().hold(2))
+    assert (outcome.applied, len(node.uuids)) == ([], 2)
+
+
+@pytest.mark.parametrize(("max_wait", "undetermined", "held"), [(300, "fail", 2), (5, "fail", 2), (300, "ignore", 4)])
+def test_resources_that_only_the_quota_counts_are_not_applied_for_again(
+    node: MonopolyNode, max_wait: float, undetermined: str, held: int
+) -> None:
+    node.hold(2)
+    node.core.fault(LIST, "replace", body={"data": []}, times=-1)
+    text = uncertain(node.other().hold(2, max_wait=max_wait, undetermined=undetermined, wait=False))
+    assert ("holds 2 more resources than the list of resources shows" in text) is (undetermined == "fail")
+    assert len(node.uuids) == held
+
+
+moves = st.lists(
+    st.tuples(
+        st.integers(1, 4),
+        st.sampled_from([None, QUANZHOU, GUANGZHOU]),
+        st.lists(st.sampled_from(sorted(LOST)), max_size=3),
+        st.lists(st.sampled_from([None, "status", "reset_before", "garbage"]), max_size=2),
+        st.sampled_from([0.0, 4.0, 300.0]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.mark.thorough
+@settings(max_examples=60, deadline=None)
+@given(moves)
+def test_nothing_is_paid_for_beyond_the_desired_state_or_without_a_report(
+    steps: list[tuple[int, str | None, list[str], list[str | None], float]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        node = MonopolyNode(occupancy(channels=20), Path(folder))
+        named: set[str] = set()
+        silent = False
+        for count, area_code, writes, reads, max_wait in steps:
+            node.core.faults.clear()
+            for name in writes:
+                node.core.fault(APPLY, **LOST[name][1])
+            for place, kind in enumerate(reads, 1):
+                if kind:
+                    node.core.fault(LIST, kind, skip=place, **({"http_status": 503} if kind == "status" else {}))
+            held = len(node.uuids)
+            try:
+                outcome = node.hold(count, area_code=area_code, max_wait=max_wait)
+            except TransportError:
+                # The list could not be read even once, so that there is no result.
+                assert len(node.uuids) == held
+                continue
+            new = len(node.uuids) - held
+            assert new in (0, outcome.missing)
+            named |= {one.uuid for one in outcome.after} | set(outcome.applied)
+            silent |= isinstance(outcome.error, UncertainOutcomeError)
+            if outcome.error is None:
+                assert len(outcome.after) >= count
+                assert outcome.changed is bool(new)
+            assert silent or set(node.uuids) <= named

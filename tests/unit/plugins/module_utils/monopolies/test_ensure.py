@@ -1,0 +1,238 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hold a number of resources: apply for what is missing, and wait until it is online."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import application_params
+from support.in_process import KEY, books
+from support.monopoly_runs import APPLY, GUANGZHOU, HOURS, HUAIAN, IDLE, LIST, QUOTA, MonopolyNode, message, succeeded
+
+
+def test_what_is_missing_is_applied_for_in_one_call_and_waited_for(node: MonopolyNode) -> None:
+    progress: list[str] = []
+    outcome = succeeded(node.hold(3, area_code=GUANGZHOU, isp="mobile", on_wait=progress.append))
+    assert outcome.applied == node.uuids
+    assert outcome.changed
+    assert outcome.missing == 3
+    assert {one.state for one in outcome.after} == {"online"}
+    assert {one.area for one in outcome.after} == {"广东省广州市"}
+    (call,) = node.sent(APPLY)
+    assert call["params"] == {"Num": "3", "AreaCode": "440100", "Operator": "2"}
+    begin = "waiting because resources are not online yet (/monopolies): "
+    assert progress[0] == f"{begin}0 of 3 online, 3 queued; at most 300 s more (max_wait)"
+    assert any(text.startswith(f"{begin}0 of 3 online, 2 queued, 1 redialling; ") for text in progress)
+
+    again = succeeded(node.hold(3, area_code=GUANGZHOU, isp="mobile"))
+    assert not again.changed
+    assert [one.uuid for one in again.before] == outcome.applied
+    assert node.writes() == ["POST"]
+
+
+def test_only_the_difference_is_applied_for_and_a_surplus_stays(node: MonopolyNode) -> None:
+    node.hold(2)
+    outcome = succeeded(node.hold(5))
+    assert (outcome.missing, len(outcome.applied), len(outcome.before)) == (3, 3, 2)
+    assert not succeeded(node.hold(1)).changed
+    assert len(node.uuids) == 5
+
+
+def test_without_waiting_the_current_states_are_returned(node: MonopolyNode) -> None:
+    outcome = succeeded(node.hold(2, wait=False))
+    assert [one.state for one in outcome.after] == ["queued", "queued"]
+    assert [one.server for one in outcome.after] == [None, None]
+    assert len(node.sent(LIST)) == 2
+
+
+def test_another_run_waits_for_queued_resources(node: MonopolyNode) -> None:
+    node.hold(2, wait=False)
+    outcome = succeeded(node.hold(2))
+    assert not outcome.changed
+    assert {one.state for one in outcome.after} == {"online"}
+
+
+def test_a_run_does_not_wait_for_more_than_is_desired(node: MonopolyNode) -> None:
+    node.hold(2)
+    node.hold(4, wait=False)
+    progress: list[str] = []
+    outcome = succeeded(node.hold(2, on_wait=progress.append))
+    assert sorted(one.state for one in outcome.after) == ["online", "online", "queued", "queued"]
+    assert progress == []
+
+
+def test_offline_ones_count_and_are_not_waited_for(node: MonopolyNode) -> None:
+    node.hold(2)
+    node.offline(node.uuids[0])
+    outcome = succeeded(node.hold(2))
+    assert not outcome.changed
+    assert [one.state for one in outcome.after] == ["offline", "online"]
+    outcome = succeeded(node.hold(3))
+    assert len(outcome.applied) == 1
+
+
+def test_when_max_wait_is_used_up_all_paid_resources_are_named(node: MonopolyNode) -> None:
+    outcome = node.hold(3, max_wait=6)
+    assert outcome.applied == node.uuids
+    assert outcome.changed
+    assert "1 of 3 online, 2 redialling, and max_wait (6 seconds) is used up" in message(outcome)
+    assert "run the task again" in message(outcome)
+    assert not succeeded(node.hold(3)).changed
+    assert node.writes() == ["POST"]
+
+
+def test_new_resources_are_waited_for_in_any_state(node: MonopolyNode) -> None:
+    outcome = node.hold(2, max_wait=20, on_wait=lambda _text: node.offline(node.uuids[0]))
+    text = f"1 of 2 online, 1 offline, and max_wait (20 seconds) is used up; not ready: {node.uuids[0]}."
+    assert text in message(outcome)
+    assert outcome.applied == node.uuids
+
+
+def test_new_resources_that_vanish_are_reported(node: MonopolyNode) -> None:
+    def take_away(_text: str) -> None:
+        books(node.core).monopolies[1:] = []
+
+    outcome = node.hold(2, on_wait=take_away)
+    assert "The list no longer contains resources that were applied for: " in message(outcome)
+    assert len(outcome.applied) == 2
+
+
+def test_the_idle_stock_shows_which_areas_do_not_match(node: MonopolyNode) -> None:
+    node.hold(2, isp="telecom")
+    elsewhere = [one.area for one in books(node.core).monopolies if one.area.area_id != int(HUAIAN)]
+    outcome = succeeded(node.hold(3, area_code=HUAIAN))
+    assert len(outcome.applied) == 3 - (2 - len(elsewhere))
+    assert outcome.undetermined == []
+
+
+def test_own_applications_are_known_without_the_idle_stock(node: MonopolyNode) -> None:
+    node.hide_stock()
+    node.hold(2, area_code=GUANGZHOU)
+    node.hold(1, area_code=HUAIAN)
+    assert len(node.uuids) == 3
+    outcome = succeeded(node.hold(2, area_code=HUAIAN))
+    assert len(outcome.applied) == 1
+    assert not succeeded(node.hold(2, area_code=GUANGZHOU)).changed
+
+
+@pytest.mark.parametrize(("undetermined", "applied"), [("fail", 0), ("ignore", 3), ("match", 1)])
+def test_undetermined_resources_fail_are_ignored_or_match(node: MonopolyNode, undetermined: str, applied: int) -> None:
+    node.hide_stock()
+    held = node.hold(2).applied
+    node.core.journal.clear()
+    outcome = node.hold(3, area_code=GUANGZHOU, undetermined=undetermined)
+    assert len(outcome.applied) == applied
+    assert outcome.undetermined == held
+    if undetermined == "fail":
+        assert node.writes() == []
+        assert message(outcome).startswith("3 of 3 resources are missing. Whether 2 held resources match is unknown: ")
+        assert "Set undetermined to match" in message(outcome)
+    else:
+        succeeded(outcome)
+
+
+def test_the_idle_stock_is_not_read_if_enough_resources_match(node: MonopolyNode) -> None:
+    node.hide_stock()
+    node.hold(1)
+    node.hold(1, area_code=GUANGZHOU, undetermined="ignore")
+    node.core.journal.clear()
+    assert not succeeded(node.hold(1, area_code=GUANGZHOU)).changed
+    assert node.sent(IDLE) == []
+
+
+@pytest.mark.parametrize("kind", ["code", "status", "garbage"])
+def test_an_unreadable_idle_stock_leaves_resources_undetermined(node: MonopolyNode, kind: str) -> None:
+    node.hold(1)
+    fields = {"code": {"code": -15}, "status": {"http_status": 404}}.get(kind, {})
+    node.core.fault(IDLE, kind, times=-1, **fields)
+    assert "Whether 1 held resources match is unknown" in message(node.hold(2, area_code=GUANGZHOU))
+
+
+def test_a_count_beyond_the_plan_fails_before_the_first_write(node: MonopolyNode) -> None:
+    node.hold(4)
+    for check in (True, False):
+        outcome = node.hold(12, check=check)
+        assert message(outcome) == (
+            "8 more resources are needed to hold 12, and the plan has 6 of 10 free. Ask for less, release some, or "
+            "extend the plan."
+        )
+        assert len(outcome.before) == 4
+    assert node.writes() == ["POST"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *({"kind": "code", "code": code, "times": -1} for code in (-1, -10, -15)),
+        {"kind": "replace", "body": {"Code": 0, "Total": 0, "Available": 0, "Used": 0}},
+    ],
+    ids=["unknown error", "invalid parameter", "no permission", "no channels"],
+)
+def test_a_plan_without_a_quota_is_supported(node: MonopolyNode, answer: dict[str, Any]) -> None:
+    node.core.fault(QUOTA, **answer)
+    assert len(succeeded(node.hold(2)).applied) == 2
+
+
+def test_an_expired_plan_fails_before_the_first_write(node: MonopolyNode) -> None:
+    node.core.fault(QUOTA, "code", code=-100)
+    assert "code -100" in message(node.hold(2))
+    assert node.writes() == []
+
+
+def test_a_refused_application_quotes_the_vendor(node: MonopolyNode) -> None:
+    node.core.fault(QUOTA, "code", code=-15)
+    outcome = node.hold(11)
+    assert message(outcome).startswith("POST /monopolies was refused with HTTP 400")
+    assert "Nothing was applied for." in message(outcome)
+    assert not outcome.changed
+    assert node.writes() == ["POST"]
+
+
+def test_an_empty_list_is_read_once_more(node: MonopolyNode) -> None:
+    node.hold(2)
+    node.core.fault(LIST, "data_null")
+    outcome = succeeded(node.hold(2))
+    assert not outcome.changed
+    assert node.writes() == ["POST"]
+
+
+def test_check_mode_predicts_and_writes_nothing(node: MonopolyNode) -> None:
+    node.hold(1, area_code=GUANGZHOU)
+    node.core.journal.clear()
+    outcome = succeeded(node.hold(3, area_code=GUANGZHOU, check=True))
+    assert (outcome.missing, outcome.applied, outcome.warnings) == (2, [], [])
+    assert succeeded(node.hold(1, area_code=GUANGZHOU, check=True)).missing == 0
+    assert node.writes() == []
+
+
+def test_check_mode_warns_of_a_stock_that_is_too_small(node: MonopolyNode) -> None:
+    areas = [
+        {"area_id": int(GUANGZHOU), "area": "广东省广州市", "isp": 2, "available": 1},
+        {"area_id": int(GUANGZHOU), "area": "广东省广州市", "isp": 1, "available": 9},
+    ]
+    node.core.keys[KEY].configure({"plan": {"stock": {"areas": areas}}})
+    outcome = succeeded(node.hold(3, isp="mobile", check=True))
+    assert outcome.warnings == ["3 resources would be applied for, and the vendor's idle stock shows 1."]
+    assert succeeded(node.hold(3, area_code=GUANGZHOU, check=True)).warnings == []
+    node.core.fault(IDLE, "replace", body={"data": [{"odd": 1}, "row"]})
+    assert succeeded(node.hold(3, isp="mobile", check=True)).warnings == []
+
+
+def test_an_empty_list_does_not_forget_what_resources_were_applied_for_with(node: MonopolyNode) -> None:
+    node.hide_stock()
+    node.hold(2, area_code=GUANGZHOU)
+    node.core.fault(LIST, "data_null", times=2)
+    assert not succeeded(node.release([])).changed
+    assert not succeeded(node.hold(2, area_code=GUANGZHOU, undetermined="ignore")).changed
+    assert node.writes() == ["POST"]
+
+
+def test_a_resource_that_no_list_has_shown_for_long_is_forgotten(node: MonopolyNode) -> None:
+    node.hold(1, area_code=GUANGZHOU)
+    books(node.core).monopolies.clear()
+    node.core.clock.advance(100 * 24 * HOURS)
+    new = succeeded(node.hold(1)).applied
+    assert list(application_params(node.api())) == new

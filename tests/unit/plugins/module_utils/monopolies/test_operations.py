@@ -1,0 +1,190 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The operations of qg_monopoly and qg_monopoly_info: their options and results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import operations
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY, MONOPOLY_INFO
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
+from support.in_process import KEY
+from support.monopoly_runs import APPLY, GUANGZHOU, HOURS, IDLE, QUANZHOU, MonopolyNode
+
+
+def execute_with(
+    node: MonopolyNode, operation: Operation = MONOPOLY, mode: Mode | None = None, **options: Any
+) -> dict[str, Any]:
+    """Run an operation on the control node, with validated options."""
+    validation = ArgumentSpecValidator(operation.spec).validate({"key": KEY, **options})
+    assert not validation.error_messages
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "proxy_api", lambda params, _announcer: node.api(params["max_wait"]))
+        return execute(operation, validation.validated_parameters, mode or Mode())
+
+
+def _not_a_code(value: str) -> str:
+    return f"area_code={value} is not the code of an area: give its digits, such as 350500, which qg_area_info lists."
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "count is missing: state=present needs the number of resources to hold."),
+        ({"count": 0}, "count=0 is out of range: give a number from 1 to 100."),
+        ({"count": 101}, "count=101 is out of range: give a number from 1 to 100."),
+        ({"count": 1, "area_code": 0}, _not_a_code("'0'")),
+        ({"count": 1, "area_code": "泉州"}, _not_a_code("'泉州'")),
+        ({"count": 1, "area_code": "350500,440100"}, _not_a_code("'350500,440100'")),
+        ({"count": 1, "area_code": " "}, _not_a_code("' '")),
+        ({"count": 1, "area_code": 1234567890}, _not_a_code("'1234567890'")),
+        ({"count": 1, "uuids": ["a"]}, "uuids goes only with state=absent or state=redialled: leave it out."),
+        ({"count": 1, "all": True}, "all goes only with state=absent or state=redialled: leave it out."),
+        ({"state": "absent"}, "uuids is missing: state=absent needs the names of resources, or all=true."),
+        ({"state": "redialled"}, "uuids is missing: state=redialled needs the names of resources, or all=true."),
+        (
+            {"state": "absent", "all": True, "uuids": []},
+            "uuids and all=true exclude each other: leave one of them out.",
+        ),
+        (
+            {"state": "absent", "all": True, "isp": "mobile"},
+            "isp goes with state=present, not with state=absent: name resources in uuids.",
+        ),
+        (
+            {"state": "absent", "uuids": [" "]},
+            "uuids holds ' ': give each name as an item, as qg_monopoly_info returns it.",
+        ),
+    ],
+)
+def test_an_invalid_option_is_reported_before_any_call(
+    node: MonopolyNode, options: dict[str, Any], message: str
+) -> None:
+    result = execute_with(node, **options)
+    assert (result["failed"], result["changed"], result["msg"]) == (True, False, message)
+    assert node.core.journal.select() == []
+
+
+@pytest.mark.parametrize("area_code", [GUANGZHOU, int(GUANGZHOU), f" 0{GUANGZHOU} "])
+def test_the_code_of_an_area_may_be_text_or_a_number(node: MonopolyNode, area_code: object) -> None:
+    result = execute_with(node, count=1, area_code=area_code, wait=False)
+    assert [one["area_code"] for one in result["monopolies"]] == [GUANGZHOU]
+    (call,) = node.sent(APPLY)
+    assert call["params"] == {"Num": "1", "AreaCode": GUANGZHOU}
+    assert not execute_with(node, count=1, area_code=GUANGZHOU, wait=False)["changed"]
+
+
+@pytest.mark.parametrize("options", [{"count": 1}, {"state": "absent"}, {"state": "redialled"}])
+def test_a_run_waits_for_another_that_changes_what_the_key_holds(node: MonopolyNode, options: dict[str, Any]) -> None:
+    other = node.api()
+    with other.key_lock():
+        result = execute_with(node, **options, all="state" in options, max_wait=1)
+        assert "another run is changing what this key holds" in result["msg"]
+        assert node.core.journal.select() == []
+        assert "failed" not in execute_with(node, mode=Mode(check=True), **options, all="state" in options)
+    assert "failed" not in execute_with(node, **options, all="state" in options)
+
+
+def test_a_redial_of_an_unknown_resource_is_an_error(node: MonopolyNode) -> None:
+    uuids = node.ready()
+    result = execute_with(node, state="redialled", uuids=[uuids[0], "nowhere:ppp1"])
+    assert result["failed"]
+    assert result["msg"].startswith(
+        "uuids contains resources that this key does not hold: nowhere:ppp1. Nothing was redialled"
+    )
+    assert node.writes() == []
+
+
+def test_the_result_of_holding(node: MonopolyNode) -> None:
+    predicted = execute_with(node, mode=Mode(check=True, diff=True), count=2, area_code=GUANGZHOU)
+    assert predicted["changed"] is True
+    assert predicted["missing"] == 2
+    assert predicted["diff"]["after"] == "2 to be applied for\n"
+    assert "warnings" not in predicted
+    node.core.fault(IDLE, "replace", body={"data": [{"area_code": 1, "area": "x", "isp": "电信", "num": 9}]})
+    predicted = execute_with(node, mode=Mode(check=True), count=2, area_code=GUANGZHOU)
+    assert predicted["warnings"] == ["2 resources would be applied for, and the vendor's idle stock shows 0."]
+    result = execute_with(node, mode=Mode(diff=True), count=2, area_code=GUANGZHOU, isp="mobile")
+    assert result["changed"] is True
+    assert result["applied"] == node.uuids
+    assert result["count"] == 2
+    first = result["monopolies"][0]
+    assert first["vendor"]["monopolize_time"] == "2030-01-01 08:00:00"
+    assert first["since"] == "2030-01-01T08:00:00+08:00"
+    assert first["last_dialled"] == "2030-01-01T08:00:02+08:00"
+    assert first["releasable_from"] == "2030-01-01T20:00:00+08:00"
+    assert (first["area_code"], first["isp"], first["state"]) == (GUANGZHOU, "mobile", "online")
+    assert first["server"] == first["vendor"]["ip"]
+    assert result["diff"]["before"] == ""
+    assert result["diff"]["after"] == "".join(f"{uuid}\n" for uuid in node.uuids)
+    assert result["api"]["waited_seconds"] > 0
+    again = execute_with(node, mode=Mode(diff=True), count=2, area_code=GUANGZHOU, isp="mobile")
+    assert again["changed"] is False
+    assert again["already_present"] == node.uuids
+    assert again["diff"]["before"] == again["diff"]["after"]
+
+
+def test_the_result_of_a_failure_names_what_was_paid_for(node: MonopolyNode) -> None:
+    result = execute_with(node, count=3, max_wait=3)
+    assert (result["failed"], result["changed"]) == (True, True)
+    assert result["applied"] == node.uuids
+    assert result["endpoint"] == "/monopolies"
+    refused = execute_with(node, state="absent", all=True)
+    assert refused["failed"]
+    assert [one["uuid"] for one in refused["refused"]] == node.uuids
+    assert {one["possible_from"] for one in refused["refused"]} == {"2030-01-01T20:00:00+08:00"}
+    assert refused["changed"] is False
+
+
+def test_the_result_of_redialling(node: MonopolyNode) -> None:
+    (uuid,) = node.ready(1)
+    predicted = execute_with(node, mode=Mode(check=True, diff=True), state="redialled", all=True)
+    assert predicted["changed"] is True
+    assert predicted["diff"]["after"] == f"{uuid} (new)\n"
+    result = execute_with(node, mode=Mode(diff=True), state="redialled", all=True)
+    (one,) = result["redialled"]
+    assert result["diff"]["before"] == f"{uuid} {one['server_before']}\n"
+    assert result["diff"]["after"] == f"{uuid} {one['server_after']}\n"
+    assert result["monopolies"][0]["server"] == one["server_after"]
+    node.offline(uuid)
+    assert execute_with(node, count=1)["offline"] == [uuid]
+
+
+def test_the_result_of_releasing(node: MonopolyNode) -> None:
+    one, two = node.ready()
+    node.core.clock.advance(13 * HOURS)
+    predicted = execute_with(node, mode=Mode(check=True, diff=True), state="absent", uuids=[one])
+    result = execute_with(node, mode=Mode(diff=True), state="absent", uuids=[one])
+    for each in (predicted, result):
+        assert (each["changed"], each["released"], each["count"]) == (True, [one], 1)
+        assert each["already_present"] == []
+        assert each["diff"]["before"] == f"{one}\n{two}\n"
+        assert each["diff"]["after"] == f"{two}\n"
+    assert node.writes() == ["DELETE"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"count": 1}, {"state": "absent", "all": True}, {"state": "redialled", "all": True}]
+)
+def test_a_key_of_another_product_is_reported(node: MonopolyNode, options: dict[str, Any]) -> None:
+    node.core.keys[KEY].configure({"plan": {"kind": "dynamic_dedicated"}})
+    result = execute_with(node, **options)
+    assert (result["failed"], result["changed"], result["code"]) == (True, False, 400)
+    assert result["msg"].endswith("Check that the key's product is one of exclusive occupancy.")
+
+
+def test_info(node: MonopolyNode) -> None:
+    one, two = node.ready()
+    result = execute_with(node, MONOPOLY_INFO)
+    assert [each["uuid"] for each in result["monopolies"]] == [one, two]
+    assert {"area_code": int(QUANZHOU), "area": "福建省泉州市", "isp": "电信"}.items() <= result["idle"][0].items()
+    assert (result["changed"], result["count"], result["not_held"]) == (False, 2, [])
+    node.core.journal.clear()
+    result = execute_with(node, MONOPOLY_INFO, uuids=[two, "nowhere:ppp1"], idle=False)
+    assert [each["uuid"] for each in result["monopolies"]] == [two]
+    assert (result["not_held"], result["idle"]) == (["nowhere:ppp1"], [])
+    (call,) = node.core.journal.select()
+    assert call["params"] == {"UUIDs": f"{two},nowhere:ppp1"}

@@ -1,0 +1,196 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Redial resources: each gets a new address, which the list shows."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import has_moved
+from support.failing_state import FailingState
+from support.in_process import books
+from support.monopoly_runs import LIST, REDIAL, START, MonopolyNode, lost, message, succeeded
+
+LATER = datetime.datetime.fromtimestamp(START, datetime.timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "moved"),
+    [
+        ({}, {}, False),
+        ({}, {"state": "offline", "server": None}, False),
+        ({}, {"state": "redialling", "server": None}, True),
+        ({}, {"state": "queued", "server": None}, True),
+        ({}, {"dialled": LATER}, True),
+        ({}, {"server": "192.0.2.2:1"}, True),
+        ({"state": "offline", "server": None}, {"server": None}, True),
+        ({"dialled": LATER}, {"state": "offline", "server": None}, False),
+    ],
+)
+def test_which_changes_of_the_list_show_a_redial(before: dict[str, Any], after: dict[str, Any], moved: bool) -> None:
+    online = Monopoly("a:ppp1", "福建省泉州市", "telecom", "online", "192.0.2.1:1", None, None, {})
+    assert has_moved(replace(online, **before), replace(online, **after)) is moved
+
+
+def test_redial_returns_old_and_new_addresses_every_time(node: MonopolyNode) -> None:
+    uuids = node.ready()
+    progress: list[str] = []
+    first = succeeded(node.redial(on_wait=progress.append))
+    assert [one.uuid for one in first.redialled] == uuids
+    for one in first.redialled:
+        assert one.before
+        assert one.after
+        assert one.before != one.after
+    assert "0 of 2 online, 2 redialling; at most " in progress[0]
+    second = succeeded(node.redial(uuids[:1]))
+    assert second.redialled[0].before == first.redialled[0].after
+    assert [one.uuid for one in second.after] == uuids[:1]
+    assert node.writes() == ["PUT", "PUT"]
+
+
+def test_the_interval_after_a_dial_is_waited_for(node: MonopolyNode) -> None:
+    node.ready()
+    node.redial(wait=False)
+    node.core.clock.advance(5)
+    started = node.core.clock.now()
+    outcome = succeeded(node.redial(wait=False))
+    assert outcome.changed
+    assert 5 <= node.core.clock.now() - started <= 7
+    assert [call["http_status"] for call in node.sent(REDIAL)] == [200, 200]
+    node.core.clock.advance(5)
+    late = node.redial(max_wait=1)
+    assert "the vendor requires 10 seconds between two dials" in message(late)
+    assert not late.changed
+    assert node.writes() == ["PUT", "PUT"]
+
+
+def test_without_waiting_a_new_address_is_not_known_yet(node: MonopolyNode) -> None:
+    node.ready()
+    outcome = succeeded(node.redial(wait=False))
+    assert [one.after for one in outcome.redialled] == [None, None]
+    assert [one.state for one in outcome.after] == ["redialling", "redialling"]
+
+
+def test_queued_and_redialling_resources_are_not_redialled(node: MonopolyNode) -> None:
+    first = node.ready(1)
+    node.hold(2, wait=False)
+    node.core.journal.clear()
+    outcome = succeeded(node.redial())
+    assert [one.uuid for one in outcome.redialled] == first
+    assert [one.uuid for one in outcome.pending] == node.uuids[1:]
+    assert {one.state for one in outcome.after} == {"online"}
+    assert node.sent(REDIAL)[0]["params"]["UUIDs"] == first[0]
+
+
+def test_nothing_is_sent_if_all_resources_are_pending(node: MonopolyNode) -> None:
+    node.hold(2, wait=False)
+    outcome = succeeded(node.redial())
+    assert not outcome.changed
+    assert {one.state for one in outcome.after} == {"online"}
+    assert node.writes() == ["POST"]
+    assert not succeeded(node.redial([])).changed
+
+
+def test_an_offline_resource_is_redialled(node: MonopolyNode) -> None:
+    uuids = node.ready()
+    node.offline(uuids[1])
+    outcome = succeeded(node.redial())
+    assert [one.before for one in outcome.redialled][1] is None
+    assert outcome.redialled[1].after
+    assert {one.state for one in outcome.after} == {"online"}
+
+
+@lost
+def test_a_lost_response_to_a_redial(node: MonopolyNode, done: bool, fields: dict[str, Any]) -> None:
+    uuids = node.ready()
+    node.core.fault(REDIAL, **fields)
+    outcome = succeeded(node.redial())
+    assert [one.uuid for one in outcome.redialled] == uuids
+    assert all(one.after and one.after != one.before for one in outcome.redialled)
+    assert node.writes() == ["PUT"] * (1 if done else 2)
+
+
+def test_a_redial_without_effect_is_reported(node: MonopolyNode) -> None:
+    uuids = node.ready()
+    node.core.fault(REDIAL, "reset_before", times=-1)
+    outcome = node.redial()
+    assert message(outcome).startswith(f"2 of 2 resources could not be redialled: {', '.join(uuids)}.")
+    assert [one.uuid for one in outcome.refused] == uuids
+    assert not outcome.changed
+    assert node.writes() == ["PUT"] * 3
+
+
+def test_a_refusal_of_one_does_not_prevent_the_redial_of_the_others(node: MonopolyNode) -> None:
+    uuids = node.ready()
+    node.core.fault(REDIAL, "code", code=-105, times=2)
+    outcome = node.redial()
+    assert [one.uuid for one in outcome.redialled] == uuids[1:]
+    assert outcome.redialled[0].after
+    assert [one.uuid for one in outcome.refused] == uuids[:1]
+    assert f"1 of 2 resources could not be redialled: {uuids[0]}. PUT /monopolies/ips was refused" in message(outcome)
+
+
+def test_a_redial_counts_only_if_the_list_shows_it(node: MonopolyNode) -> None:
+    uuids = node.ready()
+    node.core.fault(REDIAL, "partial", drop=1)
+    outcome = node.redial(max_wait=20)
+    text = f"1 of 2 online, 1 not redialled yet, and max_wait (20 seconds) is used up; not ready: {uuids[1]}."
+    assert text in message(outcome)
+    assert outcome.redialled[0].after
+    assert outcome.redialled[1].after is None
+
+
+def test_a_lost_redial_and_then_no_list(node: MonopolyNode) -> None:
+    node.ready()
+    node.core.fault(LIST, "status", http_status=503, skip=1, times=-1)
+    node.core.fault(REDIAL, "reset_after")
+    assert isinstance(node.redial().error, UncertainOutcomeError)
+    node.core.faults.clear()
+    node.core.fault(REDIAL, "replace", body={"Code": -12})
+    node.core.clock.advance(60)
+    assert "key blocked" in message(node.redial())
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_redial_is_verified_and_not_repeated_after_an_error_that_will_not_pass(
+    node: MonopolyNode, done: bool
+) -> None:
+    uuids = node.ready()
+    sent = node.fail_for_good(REDIAL, done=done)
+    outcome = node.redial()
+    assert [one.uuid for one in outcome.redialled] == (uuids if done else [])
+    assert [one.uuid for one in outcome.refused] == ([] if done else uuids)
+    assert (outcome.error is None) is done
+    assert len(sent) == 1
+
+
+def test_a_redial_that_was_accepted_counts_if_the_state_cannot_be_written_then(node: MonopolyNode) -> None:
+    old = node.ready()
+    node.store = state = FailingState(node.directory, node.wire.machine)
+    node.core.after(REDIAL, state.fill_up)
+    outcome = node.redial()
+    assert message(outcome) == "the disk is full"
+    assert [one.uuid for one in outcome.redialled] == old
+
+
+def test_resources_that_vanish_during_a_redial_are_reported(node: MonopolyNode) -> None:
+    node.ready()
+
+    def take_away(_text: str) -> None:
+        books(node.core).monopolies[1:] = []
+
+    assert "The list no longer contains: " in message(node.redial(on_wait=take_away))
+
+
+def test_check_mode_redials_nothing(node: MonopolyNode) -> None:
+    uuids = node.ready()
+    outcome = succeeded(node.redial(check=True))
+    assert [one.uuid for one in outcome.redialled] == uuids
+    assert [one.after for one in outcome.redialled] == [None, None]
+    assert node.writes() == []

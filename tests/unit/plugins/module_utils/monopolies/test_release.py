@@ -1,0 +1,246 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Release resources: those that are old enough, verified on the list, and repeated if that shows no effect."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.matching import ApplicationParams
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import (
+    DEFAULT_POLICY,
+    application_params,
+)
+from support.failing_state import FailingState
+from support.in_process import Answer, Call
+from support.monopoly_runs import (
+    GUANGZHOU,
+    HOURS,
+    LIST,
+    RELEASE,
+    MonopolyNode,
+    lost,
+    message,
+    occupancy,
+    succeeded,
+    uncertain,
+)
+
+
+def test_release_and_release_again(node: MonopolyNode) -> None:
+    one, two, three = node.hold_old(3)
+    outcome = succeeded(node.release([one, two, "gone:ppp1"]))
+    assert outcome.released == [one, two]
+    assert [left.uuid for left in outcome.after] == [three] == node.uuids
+    assert not succeeded(node.release([one, two])).changed
+    assert node.writes() == ["POST", "DELETE"]
+    assert succeeded(node.release()).released == [three]
+    assert node.uuids == []
+    assert not succeeded(node.release()).changed
+    assert not succeeded(node.release([])).changed
+
+
+def test_what_is_released_is_forgotten(node: MonopolyNode) -> None:
+    uuids = node.hold(2, area_code=GUANGZHOU).applied
+    node.core.clock.advance(13 * HOURS)
+    node.release(uuids[:1])
+    assert application_params(node.api()) == {uuids[1]: ApplicationParams(GUANGZHOU, None)}
+
+
+def test_only_resources_of_sufficient_age_are_released_and_the_others_named_with_the_time(node: MonopolyNode) -> None:
+    old = node.hold(2).applied
+    node.core.clock.advance(12 * HOURS)
+    young = node.hold(3).applied
+    outcome = node.release()
+    assert outcome.released == old
+    assert node.uuids == young
+    (refused,) = outcome.refused
+    assert refused.uuid == young[0]
+    assert refused.possible_from is not None
+    assert f"1 of 3 resources cannot be released: {young[0]} (possible from 2030-01-02T08:00:" in message(outcome)
+    assert message(outcome).count("+08:00 on)") == 1
+    node.core.journal.clear()
+    predicted = node.release(None, check=True)
+    assert message(predicted) == message(node.release())
+    assert node.writes() == []
+
+
+def test_the_vendor_decides_if_a_time_cannot_be_read(node: MonopolyNode) -> None:
+    node.hold(1)
+    node.core.alter(LIST, lambda body: {"data": [{**body["data"][0], "monopolize_time": "a while ago"}]})
+    outcome = node.release()
+    assert outcome.refused[0].possible_from is None
+    assert "12小时" in message(outcome)
+    assert node.writes() == ["POST", "DELETE"]
+
+
+def test_a_clock_that_is_behind_is_corrected_by_the_list(node: MonopolyNode) -> None:
+    node.hold_old(1)
+    node.wire.is_dated = False
+    node.wire.machine.set_wall(-13 * HOURS)
+    assert len(succeeded(node.release()).released) == 1
+
+
+@lost
+def test_a_lost_response_to_a_release(node: MonopolyNode, done: bool, fields: dict[str, Any]) -> None:
+    uuids = node.hold_old(3)
+    node.core.fault(RELEASE, **fields)
+    outcome = succeeded(node.release(uuids[:2]))
+    assert outcome.released == uuids[:2]
+    assert node.uuids == uuids[2:]
+    assert node.writes() == ["POST"] + ["DELETE"] * (1 if done else 2)
+
+
+def test_only_resources_that_are_still_held_are_released_again(node: MonopolyNode) -> None:
+    uuids = node.hold_old(3)
+    node.core.fault(RELEASE, "partial", drop=1)
+    assert sorted(succeeded(node.release()).released) == sorted(uuids)
+    assert [call["params"]["UUIDs"] for call in node.sent(RELEASE)] == [",".join(uuids), uuids[2]]
+
+
+def test_a_refusal_of_one_does_not_keep_the_others(node: MonopolyNode) -> None:
+    uuids = node.hold_old(2)
+    node.core.fault(RELEASE, "code", code=-105, times=2)
+    outcome = node.release()
+    assert outcome.released == uuids[1:]
+    assert [one.uuid for one in outcome.refused] == uuids[:1] == node.uuids
+    assert "refused with HTTP 400" in message(outcome)
+    assert outcome.changed
+
+
+@pytest.mark.parametrize("fields", [{"kind": "reset_before"}, {"kind": "partial", "drop": 2}])
+def test_a_release_without_effect_is_reported(node: MonopolyNode, fields: dict[str, Any]) -> None:
+    node.hold_old(2)
+    node.core.fault(RELEASE, times=-1, **fields)
+    outcome = node.release()
+    assert message(outcome).startswith("2 resources could not be released: ")
+    assert not outcome.changed
+    assert node.writes() == ["POST"] + ["DELETE"] * 3
+
+
+def test_the_last_of_three_lost_releases_is_verified_for_as_long_as_the_list_may_lag(node: MonopolyNode) -> None:
+    uuids = node.hold_old(2)
+    node.list_lag(50)
+    node.core.fault(RELEASE, "reset_before", times=2)
+    node.core.fault(RELEASE, "reset_after")
+    outcome = succeeded(node.release())
+    assert (outcome.released, node.uuids) == (uuids, [])
+    assert node.writes() == ["POST"] + ["DELETE"] * 3
+
+
+def test_a_release_of_some_resources_restarts_the_count_of_attempts(node: MonopolyNode) -> None:
+    uuids = node.hold_old(3)
+    node.core.fault(RELEASE, "reset_before", times=2)
+    node.core.fault(RELEASE, "partial", drop=2)
+    node.core.fault(RELEASE, "reset_before", times=2)
+    began = node.core.clock.now()
+    assert sorted(succeeded(node.release()).released) == sorted(uuids)
+    assert node.writes() == ["POST"] + ["DELETE"] * 6
+    assert node.core.clock.now() - began < 60
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_release_is_verified_and_not_repeated_after_an_error_that_will_not_pass(
+    node: MonopolyNode, done: bool
+) -> None:
+    uuids = node.hold_old(2)
+    node.list_lag(50)
+    sent = node.fail_for_good(RELEASE, done=done)
+    outcome = node.release()
+    assert (outcome.released, node.uuids) == ((uuids, []) if done else ([], uuids))
+    assert (outcome.error is None) is done
+    assert len(sent) == 1
+
+
+def test_a_release_and_then_no_list(node: MonopolyNode) -> None:
+    (uuid,) = node.hold_old(1)
+    node.core.fault(LIST, "status", http_status=503, skip=1, times=-1)
+    node.core.fault(RELEASE, "reset_after")
+    text = uncertain(node.release())
+    assert f"Whether the release of {uuid} took effect is unknown: the list of resources cannot be read: " in text
+    node.core.faults.clear()
+    assert not succeeded(node.release()).changed
+
+
+def test_another_plan_cannot_be_released_from(node: MonopolyNode) -> None:
+    node.hold_old(1)
+    node.core.fault(RELEASE, "replace", body={"Code": -12})
+    assert "key blocked" in message(node.release())
+    assert node.writes() == ["POST", "DELETE"]
+
+
+@pytest.mark.thorough
+def test_many_are_released_in_few_calls(tmp_path: Path) -> None:
+    node = MonopolyNode(occupancy(channels=60, queue_seconds=0.1), tmp_path)
+    node.hold_old(60)
+    assert len(succeeded(node.release()).released) == 60
+    assert node.writes() == ["POST", "DELETE", "DELETE"]
+
+
+def test_a_lost_release_that_the_list_shows_late_is_not_reported_as_refused(node: MonopolyNode) -> None:
+    old = node.hold_old(2)
+    node.list_lag(50)
+    node.core.fault(RELEASE, "reset_after")
+    outcome = succeeded(node.release())
+    assert (outcome.released, node.uuids) == (old, [])
+
+
+@pytest.mark.parametrize(("lag", "waited"), [(0, 0), (50, 50)])
+def test_a_release_whose_response_names_nothing_is_looked_for_on_the_list(
+    node: MonopolyNode, lag: int, waited: int
+) -> None:
+    old = node.hold_old(2)
+    node.list_lag(lag)
+    node.core.fault(RELEASE, "data_null")
+    began = node.core.clock.now()
+    outcome = succeeded(node.release())
+    assert (outcome.released, node.uuids) == (old, [])
+    assert waited <= node.core.clock.now() - began <= waited + 10
+    assert node.writes() == ["POST", "DELETE"]
+
+
+def test_a_release_that_is_only_reported_is_repeated_when_the_list_must_show_it(node: MonopolyNode) -> None:
+    old = node.hold_old(2)
+    node.core.fault(RELEASE, "replace", body={"data": {"odd": 1}})
+    assert succeeded(node.release()).released == old
+    assert node.writes() == ["POST", "DELETE", "DELETE"]
+    assert node.uuids == []
+
+
+def test_what_was_released_is_returned_if_the_state_cannot_be_written_then(node: MonopolyNode) -> None:
+    old = node.hold_old(2)
+    node.store = state = FailingState(node.directory, node.wire.machine)
+    node.core.after(RELEASE, state.fill_up)
+    outcome = node.release()
+    assert message(outcome) == "the disk is full"
+    assert (outcome.released, outcome.after, node.uuids) == (old, [], [])
+    assert outcome.changed
+
+
+def test_what_the_list_still_shows_is_not_returned_as_released_if_the_state_fails(node: MonopolyNode) -> None:
+    old = node.hold_old(2)
+    node.core.fault(RELEASE, "replace", body={"data": {"odd": 1}})
+    node.store = state = FailingState(node.directory, node.wire.machine)
+    reads = itertools.count(1)
+
+    def read(call: Call) -> Answer:
+        # The one before the release, and those for as long as the list may lag.
+        if next(reads) == 1 + len(DEFAULT_POLICY.lag_delays):
+            state.fill_up()
+        return call.carry_out()
+
+    node.core.around(LIST, read)
+    outcome = node.release()
+    assert message(outcome) == "the disk is full"
+    assert (outcome.released, sorted(node.uuids)) == ([], sorted(old))
+    assert not outcome.changed
+
+
+def test_a_release_with_a_bare_status_is_reported(node: MonopolyNode) -> None:
+    old = node.hold_old(2)
+    node.core.fault(RELEASE, "status", http_status=403, executed=True)
+    assert (succeeded(node.release()).released, node.uuids) == (old, [])
