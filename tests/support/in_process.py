@@ -205,6 +205,12 @@ class Vendor(Core):
         return {lease.ip for lease in self.leases}
 
     @property
+    def stock(self) -> list[Any]:
+        """The areas of the plan, with what is available in each."""
+        found: list[Any] = self.keys[KEY].plan.stock
+        return found
+
+    @property
     def uuids(self) -> list[str]:
         """The resources that the key holds."""
         return [monopoly.uuid for monopoly in books(self).monopolies]

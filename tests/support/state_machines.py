@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from support import stores
 
 if TYPE_CHECKING:
-    from support.in_process import InProcess
+    from support.in_process import Answer, Call, InProcess, Vendor
 
 #: Steps in one run of a machine at most, and steps in all runs at least with ``QG_ALL_STEPS``; without it, by how much
 #: there are fewer runs and steps.
@@ -25,6 +28,8 @@ STEPS, MIN_STEPS = 50, 10_000
 FEWER_RUNS, FEWER_STEPS = 20, 40
 #: Seconds by which the wall clock of a control node is set forward or back.
 WALL_STEPS = (-86400, -600, -61, -1, 1, 90, 900, 3600, 2 * 86400)
+#: Whether something happens that happens rarely.
+RARELY = st.sampled_from([False, False, False, True])
 #: What can happen to any call: it is lost before or after it was carried out, answered with something else, or refused.
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "reset_before"},
@@ -62,6 +67,55 @@ class ClockSteps:
     def the_machine_is_off(self, seconds: int) -> None:
         self.wire.advance(seconds)
         self.wire.machine.reboot()
+
+
+class VendorMachine(ClockSteps, RuleBasedStateMachine):
+    """The vendor, and processes of one key that keep their state below ``directory``.
+
+    ``wrong_lists`` are the next responses to the call that lists what the key holds, as :meth:`wrong_list` makes them;
+    ``lies`` counts them. ``steps`` counts the steps.
+    """
+
+    steps = lies = 0
+
+    def __init__(self, core: Vendor, wire: InProcess) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+        self.core = core
+        self.wire = wire
+        self.wrong_lists: list[Any] = []
+        self.lied_at = float("-inf")
+
+    def teardown(self) -> None:
+        # A database that is no longer used takes files of its own away whenever Python lets go of it.
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def now(self) -> float:
+        return self.core.clock.now()
+
+    def lie(self, call: Call) -> Answer:
+        """Answer with the next wrong list, if there is one and the vendor lists what is held."""
+        status, body = call.carry_out()
+        is_list = isinstance(body, dict) and body.get("code", "SUCCESS") == "SUCCESS" and body.get("Code", 0) == 0
+        if not self.wrong_lists or not is_list or status != 200:
+            return status, body
+        self.lies += 1
+        self.lied_at = self.now()
+        self.core.headers = {}
+        return 200, self.wrong_list(body, self.wrong_lists.pop(0))
+
+    def wrong_list(self, body: Any, form: Any) -> Any:
+        """Return a list that is wrong in this form."""
+        raise NotImplementedError
+
+    @rule(left=st.sampled_from([0, 1, 3, 9, 9]))
+    def stock_changes(self, left: int) -> None:
+        for area in self.core.stock:
+            area.available = left
+
+    @invariant()
+    def count_the_step(self) -> None:
+        self.steps += 1
 
 
 @contextlib.contextmanager

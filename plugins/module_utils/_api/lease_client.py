@@ -45,7 +45,9 @@ class LeaseClient(KeyClient):
         shows it.
         """
         listed = self._call(endpoint, parameters, read)
-        return listed if listed is not None else self._call(endpoint, parameters, read) or []
+        if listed is None:
+            listed = self._call(endpoint, parameters, read)
+        return listed or []
 
     def _corrected(
         self, listed: Iterable[Lease], concerns: Callable[[str], bool], doubted: Collection[str]

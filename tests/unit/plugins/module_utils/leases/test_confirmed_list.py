@@ -27,40 +27,30 @@ def wrong(core: Vendor, body: Any, times: int = -1) -> None:
     core.fault("/query", "replace", body=body, times=times)
 
 
-@pytest.fixture
-def other(node: LeaseNode) -> LeaseNode:
-    """A control node that has not heard of the leases of the first one."""
-    return node.other()
-
-
 @FORM
-def test_an_empty_list_that_the_quota_contradicts_is_waited_for(
-    core: Vendor, node: LeaseNode, other: LeaseNode, form: dict[str, Any]
-) -> None:
+def test_an_empty_list_against_the_quota_is_waited_for(core: Vendor, node: LeaseNode, form: dict[str, Any]) -> None:
     node.ensure(2)
     wrong(core, form, times=3)
-    outcome = other.ensure(2)
+    outcome = node.other().ensure(2)
     assert (outcome.error, len(outcome.leases), outcome.allocated, core.paid) == (None, 2, (), 2)
 
 
-def test_a_list_that_lacks_some_leases_is_waited_for(core: Vendor, node: LeaseNode, other: LeaseNode) -> None:
+def test_a_list_that_lacks_some_leases_is_waited_for(core: Vendor, node: LeaseNode) -> None:
     node.ensure(3)
     full = core.handle("GET", "/query", {"Key": KEY, "Detail": "1"})[1]
     task = full["TaskList"][0]
     part = {"TaskList": [{**task, "Num": 1, "Data": task["Data"][:1]}], "TaskNum": 1, "TotalNum": 1}
     wrong(core, {**full, **part}, times=3)
-    outcome = other.ensure(3)
+    outcome = node.other().ensure(3)
     assert (outcome.error, len(outcome.leases), core.paid) == (None, 3, 3)
 
 
 @FORM
-def test_a_list_that_stays_empty_beside_a_quota_with_leases_is_no_reason_to_pay(
-    core: Vendor, node: LeaseNode, other: LeaseNode, form: dict[str, Any]
-) -> None:
+def test_a_list_that_stays_empty_is_no_reason_to_pay(core: Vendor, node: LeaseNode, form: dict[str, Any]) -> None:
     node.ensure(2)
     wrong(core, form)
     with pytest.raises(UncertainOutcomeError) as caught:
-        other.ensure(2)
+        node.other().ensure(2)
     assert caught.value.message.startswith(
         "Whether the key holds 2 more leases than the list of leases shows is unknown: the quota counts 2 more "
         "in use, and this has not changed for 60 seconds. Nothing was paid for. Set undetermined=ignore if"
@@ -69,18 +59,18 @@ def test_a_list_that_stays_empty_beside_a_quota_with_leases_is_no_reason_to_pay(
     assert 60 <= core.clock.now() - NOW < 90
 
 
-def test_without_time_to_wait_nothing_is_paid_for(core: Vendor, node: LeaseNode, other: LeaseNode) -> None:
+def test_without_time_to_wait_nothing_is_paid_for(core: Vendor, node: LeaseNode) -> None:
     node.ensure(2)
     wrong(core, EMPTY)
     with pytest.raises(UncertainOutcomeError, match="max_wait ends before they must agree"):
-        other.ensure(2, max_wait=7)
+        node.other().ensure(2, max_wait=7)
     assert core.paid == 2
 
 
-def test_check_mode_reads_an_empty_list_once_more(core: Vendor, node: LeaseNode, other: LeaseNode) -> None:
+def test_check_mode_reads_an_empty_list_once_more(core: Vendor, node: LeaseNode) -> None:
     node.ensure(2)
     wrong(core, EMPTY, times=1)
-    outcome = other.ensure(3, check=True)
+    outcome = node.other().ensure(3, check=True)
     assert (outcome.missing, core.clock.now()) == (1, NOW)
 
 
@@ -90,10 +80,10 @@ def test_a_user_can_say_that_the_quota_counts_something_else(core: Vendor, node:
     assert (outcome.error, len(outcome.allocated), core.clock.now()) == (None, 2, NOW)
 
 
-def test_an_empty_list_is_read_once_more_also_with_ignore(core: Vendor, node: LeaseNode, other: LeaseNode) -> None:
+def test_an_empty_list_is_read_once_more_also_with_ignore(core: Vendor, node: LeaseNode) -> None:
     node.ensure(2)
     wrong(core, EMPTY, times=1)
-    outcome = other.ensure(2, undetermined="ignore")
+    outcome = node.other().ensure(2, undetermined="ignore")
     assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
 
 
@@ -114,31 +104,26 @@ def test_the_balance_of_a_product_host_contradicts_no_list(tmp_path: Path) -> No
     assert (node.ensure(2).error, core.paid) == (None, 4)
 
 
-def test_a_channel_that_another_client_has_released_is_waited_for(
-    core: Vendor, node: LeaseNode, other: LeaseNode
-) -> None:
+def test_a_channel_that_another_client_has_released_is_waited_for(core: Vendor, node: LeaseNode) -> None:
     core.configure(plan={"channels": 6, "free_delay": 20})
     node.ensure(2)
     node.release()
-    outcome = other.ensure(2)
+    outcome = node.other().ensure(2)
     assert (outcome.error, len(outcome.leases)) == (None, 2)
 
 
-def test_leases_that_another_client_has_just_got_are_waited_for(
-    core: Vendor, node: LeaseNode, other: LeaseNode
-) -> None:
+def test_leases_that_another_client_has_just_got_are_waited_for(core: Vendor, node: LeaseNode) -> None:
     core.configure(plan={"channels": 6}, options={"list_lag": 20})
     node.ensure(2)
-    outcome = other.ensure(3)
+    outcome = node.other().ensure(3)
     assert (outcome.error, len(outcome.leases), len(outcome.allocated), core.paid) == (None, 3, 1, 3)
 
 
-def nodes_of(product: str, directory: Path) -> tuple[Vendor, LeaseNode]:
-    """Let a control node hold two leases of a product host, and return another one, which does not know of them."""
-    core = Vendor(kind=product, channels=6, lifetime=60)
-    node = LeaseNode(core, directory, product)
+def held_elsewhere(product: str, directory: Path) -> LeaseNode:
+    """Let a control node hold two leases of a product host, and return one that does not know of them."""
+    node = LeaseNode(Vendor(kind=product, channels=6, lifetime=60), directory, product)
     node.ensure(2)
-    return core, node.other()
+    return node.other()
 
 
 @pytest.mark.parametrize(
@@ -155,11 +140,11 @@ def nodes_of(product: str, directory: Path) -> tuple[Vendor, LeaseNode]:
     ],
 )
 def test_a_broken_entry_in_the_list_of_a_product_host_is_not_an_empty_list(tmp_path: Path, data: Any) -> None:
-    core, other = nodes_of("exclusive", tmp_path)
-    core.fault("/exclusive/query", "replace", body={"code": "SUCCESS", "data": data}, times=-1)
+    node = held_elsewhere("exclusive", tmp_path)
+    node.core.fault("/exclusive/query", "replace", body={"code": "SUCCESS", "data": data}, times=-1)
     with pytest.raises(TransportError, match="the response cannot be read"):
-        other.ensure(2)
-    assert core.paid == 2
+        node.ensure(2)
+    assert node.core.paid == 2
 
 
 @pytest.mark.parametrize(
@@ -171,16 +156,16 @@ def test_a_broken_entry_in_the_list_of_a_product_host_is_not_an_empty_list(tmp_p
     ],
 )
 def test_the_channels_of_a_product_host_contradict_an_empty_list(tmp_path: Path, product: str, data: Any) -> None:
-    core, other = nodes_of(product, tmp_path)
-    core.fault(PATHS[product].query, "replace", body={"code": "SUCCESS", "data": data}, times=-1)
+    node = held_elsewhere(product, tmp_path)
+    node.core.fault(PATHS[product].query, "replace", body={"code": "SUCCESS", "data": data}, times=-1)
     with pytest.raises(UncertainOutcomeError, match="Nothing was paid for"):
-        other.ensure(2)
-    assert core.paid == 2
+        node.ensure(2)
+    assert node.core.paid == 2
 
 
 @pytest.mark.parametrize("kind", ["data_null", "data_absent"])
 def test_the_channels_of_a_product_host_contradict_a_list_of_nothing_for_a_while(tmp_path: Path, kind: str) -> None:
-    core, other = nodes_of("share", tmp_path)
-    core.fault("/share/query", kind, times=2)
-    outcome = other.ensure(2)
-    assert (len(outcome.leases), outcome.allocated, core.paid) == (2, (), 2)
+    node = held_elsewhere("share", tmp_path)
+    node.core.fault("/share/query", kind, times=2)
+    outcome = node.ensure(2)
+    assert (len(outcome.leases), outcome.allocated, node.core.paid) == (2, (), 2)

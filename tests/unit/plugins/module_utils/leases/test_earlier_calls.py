@@ -40,13 +40,10 @@ def test_an_allocation_that_was_never_carried_out_is_repeated_when_it_can_no_lon
     assert bound <= sent["at"] - NOW < bound + 1
     # It is resolved then.
     began = core.clock.now()
-    assert len(node.ensure(4).leases) == 4
-    assert core.clock.now() == began
+    assert (len(node.ensure(4).leases), core.clock.now()) == (4, began)
 
 
-def test_a_clock_that_is_set_back_does_not_prolong_the_wait_for_a_call_of_an_earlier_run(
-    core: Vendor, node: LeaseNode
-) -> None:
+def test_a_clock_that_is_set_back_does_not_prolong_the_wait_for_an_earlier_call(core: Vendor, node: LeaseNode) -> None:
     kill_ensure(node)
     node.wire.machine.set_wall(-3000)
     api = node.client()
@@ -71,9 +68,7 @@ def leased_elsewhere(core: Vendor, node: LeaseNode) -> Callable[[], set[str]]:
     return lambda: {one.ip for one in core.leases if one.area.area_id == QUANZHOU}
 
 
-def test_leases_of_an_earlier_call_for_another_area_are_reported_but_do_not_match(
-    node: LeaseNode, leased_elsewhere: Callable[[], set[str]]
-) -> None:
+def test_adopted_leases_of_another_area_do_not_match(node: LeaseNode, leased_elsewhere: Callable[[], set[str]]) -> None:
     outcome = node.ensure(1, params=AllocationParams(area_id=GUANGZHOU))
     assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 1)
     assert len(leased_elsewhere()) == 2
@@ -96,9 +91,7 @@ def test_the_lifetime_of_the_leases_of_an_earlier_call_is_not_that_of_the_new_on
     assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 1)
 
 
-def test_without_time_to_wait_for_a_call_of_an_earlier_run_nothing_is_sent_and_the_error_says_what_is_known(
-    core: Vendor, node: LeaseNode
-) -> None:
+def test_without_time_for_an_earlier_call_nothing_is_sent_and_the_error_says_why(core: Vendor, node: LeaseNode) -> None:
     kill_ensure(node)
     core.clock.advance(12)
     core.journal.clear()
@@ -109,13 +102,10 @@ def test_without_time_to_wait_for_a_call_of_an_earlier_run_nothing_is_sent_and_t
     assert "An earlier run sent /allocate 32 seconds ago and ended before its result was known." in message
     assert "Whether 3 addresses were leased is unknown" in message
     assert "max_wait" in message
-    assert found.value.details["endpoint"] == "/allocate"
-    assert (node.ensure(3).error, core.paid) == (None, 3)
+    assert (found.value.details["endpoint"], node.ensure(3).error, core.paid) == ("/allocate", None, 3)
 
 
-def test_leases_of_a_killed_run_that_the_quota_counts_and_the_list_does_not_show_are_not_leased_again(
-    core: Vendor, node: LeaseNode
-) -> None:
+def test_leases_of_a_killed_run_that_only_the_quota_counts_are_not_leased_again(core: Vendor, node: LeaseNode) -> None:
     list_late(core, 3600)
     kill_ensure(node, carried_out=True)
     core.journal.clear()
@@ -146,15 +136,14 @@ def kill_replace(node: LeaseNode, chosen: Chosen | None, call: str, *, carried_o
 
 @pytest.mark.parametrize("carried_out", [False, True])
 @pytest.mark.parametrize("call", ["/release", "/allocate"])
-def test_a_replacement_of_named_leases_that_was_interrupted_is_continued(
+def test_an_interrupted_named_replacement_continues(
     core: Vendor, node: LeaseNode, call: str, carried_out: bool
 ) -> None:
     node.ensure(3)
     ips, chosen = core.ips, chosen_of(core)
     kill_replace(node, chosen, call, carried_out=carried_out)
     outcome = node.replace(chosen=chosen)
-    assert (outcome.error, outcome.missing) == (None, 0)
-    assert (len(core.leases), core.paid) == (3, 6)
+    assert (outcome.error, outcome.missing, len(core.leases), core.paid) == (None, 0, 3, 6)
     assert not ips & core.ips
     core.journal.clear()
     assert (node.replace(chosen=chosen).error, core.calls(*WRITING)) == (None, [])
@@ -170,20 +159,16 @@ def test_an_interrupted_replacement_allocates_no_successor_of_a_lease_that_has_e
     chosen = chosen_of(core)
     kill_replace(node, chosen, "/allocate", params=params)
     core.clock.advance(after)
-    assert node.replace(chosen=chosen, params=params).error is None
-    assert len(core.leases) == held
+    assert (node.replace(chosen=chosen, params=params).error, len(core.leases)) == (None, held)
 
 
-def test_a_successor_is_not_paid_twice_if_the_run_that_continues_a_replacement_is_interrupted_as_well(
-    core: Vendor, node: LeaseNode
-) -> None:
+def test_a_successor_is_not_paid_twice_if_its_continuation_is_interrupted_too(core: Vendor, node: LeaseNode) -> None:
     node.ensure(3)
     ips, chosen = core.ips, chosen_of(core)
     kill_replace(node, chosen, "/allocate")
     kill_replace(node, chosen, "/release", carried_out=True)
     # Both runs have left a record of the lease that has no successor yet.
-    assert node.replace(chosen=chosen).error is None
-    assert (len(core.leases), core.paid) == (3, 6)
+    assert (node.replace(chosen=chosen).error, len(core.leases), core.paid) == (None, 3, 6)
     assert not ips & core.ips
 
 
@@ -199,9 +184,7 @@ def test_a_replacement_of_other_leases_does_not_continue_an_interrupted_one(core
 
 
 @pytest.mark.parametrize("number", [None, 2])
-def test_an_uncertain_replacement_is_continued_by_the_same_task(
-    core: Vendor, node: LeaseNode, number: int | None
-) -> None:
+def test_an_uncertain_replacement_is_continued_by_a_rerun(core: Vendor, node: LeaseNode, number: int | None) -> None:
     node.ensure(3)
     node.wire.late = ("/replace", 60)
     uncertain(node.replace(number))
@@ -222,9 +205,7 @@ def test_a_replacement_that_was_interrupted_is_not_continued_after_ten_minutes(c
 
 
 @pytest.mark.parametrize("number", [None, 2])
-def test_leases_that_a_refused_replacement_lost_are_restored_after_the_process_was_killed(
-    core: Vendor, node: LeaseNode, number: int | None
-) -> None:
+def test_what_a_refused_replacement_lost_is_restored_later(core: Vendor, node: LeaseNode, number: int | None) -> None:
     node.ensure(3)
 
     def refuse_half_way(call: Call) -> Answer:
@@ -238,8 +219,7 @@ def test_leases_that_a_refused_replacement_lost_are_restored_after_the_process_w
         node.replace(number)
     assert len(core.leases) == 1
     outcome = node.replace(number)
-    assert (outcome.error, len(core.leases)) == (None, 3)
-    assert core.paid == 3 + (number or 3)
+    assert (outcome.error, len(core.leases), core.paid) == (None, 3, 3 + (number or 3))
     core.journal.clear()
     assert (node.ensure(3).error, core.calls(*WRITING)) == (None, [])
 

@@ -103,8 +103,7 @@ def test_exact_releases_first_if_no_channel_is_free(core: Vendor, node: LeaseNod
     assert (outcome.error, len(outcome.leases), len(outcome.released)) == (None, 2, 2)
     writing = core.calls(*WRITING)
     # The first of these is the setting; one release shows that a channel comes free for it, one gives up the rest.
-    assert writing[:3] == ["/allocate", "/release", "/release"]
-    assert set(writing[3:]) == {"/allocate"}
+    assert (writing[:3], set(writing[3:])) == (["/allocate", "/release", "/release"], {"/allocate"})
 
 
 def test_making_room_reads_the_quota_once_before_and_once_after(core: Vendor, node: LeaseNode) -> None:
@@ -234,8 +233,7 @@ def test_more_than_the_plan_can_ever_give_is_not_waited_for(core: Vendor, node: 
     began = core.clock.now()
     with pytest.raises(QgError, match=f"count={wanted} needs {wanted} more leases .*only 3 of the plan's 3 channels"):
         node.ensure(wanted)
-    assert core.calls() == ["/query", "/info/quota"]
-    assert core.clock.now() == began
+    assert (core.calls(), core.clock.now()) == (["/query", "/info/quota"], began)
 
 
 def test_a_lease_that_ends_while_the_task_waits_is_not_counted(core: Vendor, node: LeaseNode) -> None:
@@ -247,14 +245,11 @@ def test_a_lease_that_ends_while_the_task_waits_is_not_counted(core: Vendor, nod
     api.rate_limiter.block(api.key_digest, "/allocate", 70)
     outcome = ensure_leases(api, DesiredLeases(2, **terms))
     assert (outcome.error, outcome.missing, len(outcome.leases)) == (None, 0, 2)
-    assert {one.ip for one in outcome.leases} == core.ips
-    assert core.paid == 3
+    assert ({one.ip for one in outcome.leases}, core.paid) == (core.ips, 3)
 
 
 @pytest.mark.parametrize(("seconds", "live"), [(4, 3), (90, 1)])
-def test_the_channel_of_a_lease_that_ends_while_the_task_waits_is_waited_for(
-    core: Vendor, node: LeaseNode, seconds: int, live: int
-) -> None:
+def test_the_channel_of_an_ended_lease_is_waited_for(core: Vendor, node: LeaseNode, seconds: int, live: int) -> None:
     """The vendor frees the channels of leases that have ended so many seconds later."""
     core.configure(plan={"channels": 3})
     terms: dict[str, Any] = {"params": AllocationParams(keep_alive=2)}
@@ -306,9 +301,7 @@ def test_what_was_paid_for_is_returned_whichever_write_to_the_state_fails(tmp_pa
         assert "the disk is full" in str(outcome.error or FULL)
 
 
-def test_a_key_that_the_vendor_repeats_in_a_new_lease_is_not_kept_in_the_state_directory(
-    core: Vendor, node: LeaseNode
-) -> None:
+def test_a_key_that_a_new_lease_repeats_is_not_kept_in_the_state_directory(core: Vendor, node: LeaseNode) -> None:
     note = {"note": f"user {KEY}"}
     core.alter("/allocate", lambda body: {**body, "Data": [{**item, **note} for item in body["Data"]]})
     assert len(node.ensure(2).leases) == 2

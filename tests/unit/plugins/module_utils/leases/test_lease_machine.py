@@ -13,18 +13,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import json
 import os
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import hypothesis.strategies as st
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams, Lease
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     QgError,
     UncertainOutcomeError,
@@ -36,9 +31,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.plan import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.release import release_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace import replace_leases
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseResult
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from simulator.clock import Clock
-from simulator.core import Core
+from hypothesis.stateful import initialize, precondition, rule
 from support import state_machines
 from support.in_process import (
     CLASSIC,
@@ -48,10 +41,8 @@ from support.in_process import (
     Killed,
     LateCall,
     Paths,
+    Vendor,
     books,
-    calls,
-    configure,
-    fault,
     lease_client,
 )
 from support.stores import control_node, is_database, open_store
@@ -67,7 +58,6 @@ FAULTS = (
     {"kind": "code", "code": -104},
     {"kind": "code", "code": -105},
 )
-RARELY = st.sampled_from([False, False, False, True])
 AREAS = (None, 440100, 350500)
 params = st.builds(
     AllocationParams,
@@ -84,19 +74,20 @@ PRODUCT_STEPS = 300
 
 @dataclasses.dataclass(frozen=True)
 class Product:
-    """What the machine must know of a product: its plans, one of which a run has, and what only this product does.
-
-    ``codes`` are its words for the classic codes of :data:`FAULTS`.
-    """
+    """What the machine must know of a product: its plans, one of which a run has, and what only this product does."""
 
     name: str
     plans: tuple[dict[str, Any], ...]
     options: tuple[dict[str, Any], ...] = ({},)
-    codes: dict[int, str] = dataclasses.field(default_factory=dict)
 
     @property
     def paths(self) -> Paths:
         return PATHS[self.name]
+
+    @property
+    def codes(self) -> Mapping[int, str]:
+        """The product's words for the classic codes among the faults."""
+        return {} if self.name == CLASSIC else CODES
 
 
 #: The product hosts' words for the refusals among the faults.
@@ -107,63 +98,44 @@ CODES = {
     -104: "FAILED_OPERATION",
     -105: "EXTRACT_LIMIT_EXCEEDED",
 }
+BY_VOLUME = {"billing": "volume", "balance": 12}
+SINGLE = {"query_shape": "single", "get_shape": "single"}
 PRODUCTS = {
-    CLASSIC: Product(
-        CLASSIC,
-        (
-            {},
-            {},
-            {},
-            {"billing": "volume", "balance": 12},
-            {"kind": "static_dedicated"},
-            {"kind": "dynamic_shared", "lifetime": 10},
+    product.name: product
+    for product in (
+        Product(
+            CLASSIC,
+            ({}, {}, {}, BY_VOLUME, {"kind": "static_dedicated"}, {"kind": "dynamic_shared", "lifetime": 10}),
+            # A plan by volume may have no quota; if it has one, that counts what was ever leased.
+            ({"volume_quota": "refuse"}, {}, {"volume_quota": "refuse"}),
         ),
-        # A plan by volume may have no quota; if it has one, that counts what was ever leased.
-        ({"volume_quota": "refuse"}, {}, {"volume_quota": "refuse"}),
-    ),
-    "share": Product(
-        "share",
-        (
-            {"kind": "share", "lifetime": 10},
-            {"kind": "share"},
-            {"kind": "share", "billing": "volume", "balance": 12, "lifetime": 10},
-            {"kind": "share", "billing": "volume", "balance": 12, "lifetime": 1440},
+        Product(
+            "share",
+            ({"lifetime": 10}, {}, {**BY_VOLUME, "lifetime": 10}, {**BY_VOLUME, "lifetime": 1440}),
+            ({}, SINGLE, {"empty_data": "absent"}, {"empty_data": "null"}),
         ),
-        ({}, {"query_shape": "single", "get_shape": "single"}, {"empty_data": "absent"}, {"empty_data": "null"}),
-        CODES,
-    ),
-    "longterm": Product(
-        "longterm",
-        ({"kind": "longterm", "static": True}, {"kind": "longterm", "static": True, "billing": "volume"}),
-        (
-            {},
-            {"get_shape": "list"},
-            {"query_shape": "tasks"},
-            {"query_shape": "task_map"},
-            {"get_shape": "single", "query_shape": "single"},
-            {"query_shape": "entries"},
-            {"get_shape": "entries", "query_shape": "entries"},
-            {"static_deadline": "release"},
+        Product(
+            "longterm",
+            ({"static": True}, {"static": True, "billing": "volume"}),
+            (
+                {},
+                SINGLE,
+                {"get_shape": "list"},
+                {"query_shape": "tasks"},
+                {"query_shape": "task_map"},
+                {"query_shape": "entries"},
+                {"get_shape": "entries", "query_shape": "entries"},
+                {"static_deadline": "release"},
+            ),
         ),
-        CODES,
-    ),
-    "exclusive": Product(
-        "exclusive",
-        (
-            {"kind": "exclusive"},
-            {"kind": "exclusive", "lifetime": 30},
-            {"kind": "exclusive", "billing": "volume", "balance": 12},
+        Product(
+            "exclusive",
+            ({}, {"lifetime": 30}, BY_VOLUME),
+            # The list may omit the task, or nearly everything.
+            ({}, {"query_shape": "task_map"}, {"query_shape": "list"}, {"query_shape": "entries"}),
         ),
-        # The list may omit the task, or nearly everything.
-        ({}, {"query_shape": "task_map"}, {"query_shape": "list"}, {"query_shape": "entries"}),
-        CODES,
-    ),
-    "overseas": Product(
-        "overseas",
-        ({"kind": "overseas", "lifetime": 10}, {"kind": "overseas"}),
-        ({}, {"query_shape": "single", "get_shape": "single"}, {"empty_data": "null"}),
-        CODES,
-    ),
+        Product("overseas", ({"lifetime": 10}, {}), ({}, SINGLE, {"empty_data": "null"})),
+    )
 }
 
 
@@ -216,42 +188,18 @@ def without(data: Any, drop: list[int]) -> Any:
 
 
 class Wire(InProcess):
-    """Keeps account of what calls do that are carried out late, and lets the list be wrong.
+    """Keeps account of what calls do that are carried out late."""
 
-    ``wrong_lists`` are the forms of the next responses to ``list_path``: a name in :data:`WRONG_LISTS`, or the numbers
-    of the leases that are left out. ``lies`` counts them.
-    """
+    core: Vendor
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Vendor) -> None:
         super().__init__(core)
         self.effects: list[tuple[LateCall, list[dict[str, Any]], set[str]]] = []
-        self.list_path = ""
-        self.wrong_lists: list[str | list[int]] = []
-        self.lies = 0
-        self.lied_at = float("-inf")
-
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
-        response = super()._exchange(method, url, form, endpoint)
-        body = json.loads(response.text) if response.text.startswith("{") else {}
-        is_list = urlsplit(url).path == self.list_path and body.get("code", "SUCCESS") == "SUCCESS"
-        if not is_list or body.get("Code", 0) != 0 or not self.wrong_lists:
-            return response
-        wrong = self.wrong_lists.pop(0)
-        self.lies += 1
-        self.lied_at = self.core.clock.now()
-        if not isinstance(wrong, str):
-            body = without(body, wrong)
-        elif "code" in body:
-            body["data"] = WRONG_DATA[wrong]
-        else:
-            body = WRONG_LISTS[wrong]
-        return HttpResponse(200, json.dumps(body), {})
 
     def carry_out_late(self, call: LateCall) -> None:
-        before, paid = {lease.ip for lease in books(self.core).leases}, len(books(self.core).paid)
+        before, paid = self.core.ips, self.core.paid
         super().carry_out_late(call)
-        gone = before - {lease.ip for lease in books(self.core).leases}
-        self.effects.append((call, books(self.core).paid[paid:], gone))
+        self.effects.append((call, books(self.core).paid[paid:], before - self.core.ips))
 
     def late_paid(self, calls: list[LateCall]) -> list[dict[str, Any]]:
         """What these calls have paid for."""
@@ -262,29 +210,27 @@ class Wire(InProcess):
         return {ip for call, _paid, gone in self.effects if call in calls for ip in gone}
 
 
-class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
+class LeaseStateMachine(state_machines.VendorMachine):
     """Two control nodes with one key, and the vendor."""
 
     product = PRODUCTS[CLASSIC]
+    wire: Wire
+    core: Vendor
 
     def __init__(self) -> None:
-        super().__init__()
-        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-        self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
-        self.wire = Wire(self.core)
+        core = Vendor()
+        super().__init__(core, Wire(core))
         self.paths = self.product.paths
-        self.wire.list_path = self.paths.query
+        core.around(self.paths.query, self.lie)
         self.waiting: list[LateCall] = []
         #: How many leases an interrupted replacement of as many leases may still pay for.
         self.owed: dict[tuple[int | None, AllocationParams], int] = {}
 
-    def teardown(self) -> None:
-        for node in self.directory.iterdir():
-            for file in node.iterdir():
-                # A database that is no longer used takes files of its own away whenever Python lets go of it.
-                file.unlink(missing_ok=True)
-            node.rmdir()
-        self.directory.rmdir()
+    def wrong_list(self, body: Any, form: str | list[int]) -> Any:
+        """As if nothing was held, in a form of :data:`WRONG_LISTS`, or without the leases with these numbers."""
+        if not isinstance(form, str):
+            return without(body, form)
+        return {**body, "data": WRONG_DATA[form]} if "code" in body else WRONG_LISTS[form]
 
     @initialize(
         channels=st.integers(1, 9),
@@ -310,14 +256,13 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     )
     def plan(self, channels: int, free_delay: int, plan: int, special: int, options: dict[str, Any]) -> None:
         plans, choices = self.product.plans, self.product.options
-        own = {"channels": channels, "free_delay": free_delay, **plans[plan % len(plans)]}
-        configure(self.core, plan=own, options={**options, **choices[special % len(choices)]})
+        kind = {} if self.product.name == CLASSIC else {"kind": self.product.name}
+        own = {"channels": channels, "free_delay": free_delay, **kind, **plans[plan % len(plans)]}
+        self.core.configure(plan=own, options={**options, **choices[special % len(choices)]})
 
     # What may go wrong, and how time passes.
 
-    @rule(
-        call=st.sampled_from([*WRITING, "get", "query", "quota"]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2)
-    )
+    @rule(call=st.sampled_from(FAILING), kind=st.sampled_from(FAULTS), times=st.integers(1, 2))
     def something_will_fail(self, call: str, kind: dict[str, Any], times: int) -> None:
         path = getattr(self.paths, call)
         if not self.is_list_of_nothing_clear() and call == "query" and kind["kind"] in ("data_null", "data_absent"):
@@ -325,7 +270,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
             path = None
         if path and (kind["kind"] != "partial" or call in WRITING):
             code = {"code": self.product.codes.get(kind["code"], kind["code"])} if "code" in kind else {}
-            fault(self.core, {"path": path, "times": times, **kind, **code})
+            self.core.fault(path, times=times, **{**kind, **code})
 
     @rule(call=st.sampled_from(WRITING), seconds=st.sampled_from([11, 14, 30]))
     def a_call_will_be_late(self, call: str, seconds: int) -> None:
@@ -343,7 +288,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     )
     def the_list_will_be_wrong(self, form: str | list[int], times: int) -> None:
         if self.has_second_witness():
-            self.wire.wrong_lists += [form] * times
+            self.wrong_lists += [form] * times
 
     @rule(
         count=st.integers(2, 4),
@@ -365,17 +310,12 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     @rule()
     def all_is_well_again(self) -> None:
         self.core.faults.clear()
-        self.wire.wrong_lists.clear()
+        self.wrong_lists.clear()
         self.wire.late = self.wire.killed_in = None
 
     @rule(seconds=st.sampled_from([1, 61, 299, 1801, 90000]))
     def time_passes(self, seconds: int) -> None:
         self.wire.advance(seconds)
-
-    @rule(left=st.sampled_from([0, 1, 3, 9, 9]))
-    def stock_changes(self, left: int) -> None:
-        for area in self.core.keys[KEY].plan.stock:
-            area.available = left
 
     # What a user does.
 
@@ -385,7 +325,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         params=params,
         min_remaining=st.sampled_from([0, 0, 3, 20]),
         exact=st.booleans(),
-        check=RARELY,
+        check=state_machines.RARELY,
         undetermined=st.sampled_from(["fail", "match"]),
         max_wait=st.sampled_from([300, 300, 0]),
     )
@@ -426,12 +366,12 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     @rule(
         node=st.integers(0, 1),
         share=st.sets(st.integers(0, 6)),
-        check=RARELY,
+        check=state_machines.RARELY,
         max_wait=st.sampled_from([300, 0]),
     )
     def release(self, node: int, share: set[int], check: bool, max_wait: int) -> None:
         node = self.use(node)
-        held = books(self.core).leases
+        held = self.core.leases
         named = [lease for number, lease in enumerate(held) if number in share]
         ips = {lease.ip for lease in named}
         outcome = self.run(
@@ -440,7 +380,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
             max_wait,
             lambda api: release_leases(api, choice(named), check=check),
         )
-        left = {lease.ip for lease in books(self.core).leases}
+        left = self.core.ips
         assert not self.paid
         kept = {lease.ip for lease in held if lease.ends > self.now() and lease.ip not in ips}
         assert kept <= left | self.wire.late_released(self.waiting), "too many released"
@@ -454,7 +394,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         number=st.one_of(st.none(), st.integers(1, 3)),
         named=st.one_of(st.none(), st.sets(st.integers(0, 6))),
         params=params,
-        check=RARELY,
+        check=state_machines.RARELY,
     )
     def replace(
         self, node: int, number: int | None, named: set[int] | None, params: AllocationParams, check: bool
@@ -463,7 +403,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
             # Refused before the first call.
             named = set()
         node, params = self.use(node), self.terms(params)
-        held = list(books(self.core).leases)
+        held = list(self.core.leases)
         old = [lease for place, lease in enumerate(held) if place in (named or ())]
         chosen = choice(old)
         if named is not None:
@@ -473,7 +413,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         if named is None:
             # A run that continues an interrupted one also pays for what that one, or a task in between, has lost.
             most = max(most, self.owed.get(request, 0))
-        since, waiting, again = len(books(self.core).paid), list(self.wire.under_way), True
+        since, waiting, again = self.core.paid, list(self.wire.under_way), True
         while again:
             outcome = self.run(
                 node,
@@ -492,13 +432,9 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         if named is None and not check:
             self.owed[request] = 0 if outcome and not outcome.error else max(0, most - len(paid))
         if outcome and not outcome.error and not check:
-            assert len(books(self.core).leases) >= len(held) - self.ended(held) - len(self.wire.late_released(waiting))
+            assert len(self.core.leases) >= len(held) - self.ended(held) - len(self.wire.late_released(waiting))
 
     # What holds always.
-
-    @invariant()
-    def count_the_step(self) -> None:
-        self.steps += 1
 
     def use(self, node: int) -> int:
         """Work on this control node, unless the other one has to find out first what became of its calls.
@@ -523,7 +459,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     ) -> LeaseResult | None:
         """One task of a user; another that begins in one of its pauses has to keep away."""
         self.began = self.now()
-        since, written = len(books(self.core).paid), len(calls(self.core, *self.paths.writing))
+        since, written = self.core.paid, len(self.core.calls(*self.paths.writing))
         api = lease_client(self.core, control_node(self.directory, node), max_wait, self.wire, self.product.name)
         pause = api.budget.sleep
 
@@ -534,7 +470,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
 
         api.budget.sleep = nap
         outcome, error, self.killed = None, None, False
-        lies = self.wire.lies
+        lies = self.lies
         self.waiting = list(self.wire.under_way)
         try:
             outcome = task(api)
@@ -544,12 +480,12 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         except Killed:
             self.killed = True
         # A call of an earlier run counts as settled by a wrong list, and then the right one may lag behind it.
-        self.lied = self.wire.lies > lies or self.began - self.wire.lied_at <= 60
+        self.lied = self.lies > lies or self.began - self.lied_at <= 60
         earlier = self.wire.late_paid(self.waiting)
         self.paid = [lease for lease in books(self.core).paid[since:] if lease not in earlier]
         if check:
             late = sum(call not in self.wire.under_way for call in self.waiting)
-            assert len(calls(self.core, *self.paths.writing)) - written == late, "check mode wrote"
+            assert len(self.core.calls(*self.paths.writing)) - written == late, "check mode wrote"
         if not self.killed and not isinstance(error, UncertainOutcomeError):
             named = (
                 {self.sign(lease.ip, lease.port, lease.task_id) for lease in outcome.allocated} if outcome else set()
@@ -602,20 +538,16 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         if self.intruding:
             return
         self.intruding = True
-        written = len(calls(self.core, *self.paths.writing))
+        written = len(self.core.calls(*self.paths.writing))
         api = lease_client(self.core, control_node(self.directory, node), 0, self.wire, self.product.name)
         with pytest.raises(WaitBudgetExceeded, match="another run"):
             ensure_leases(api, DesiredLeases(6))
         self.intruding = False
-        assert len(calls(self.core, *self.paths.writing)) == written
+        assert len(self.core.calls(*self.paths.writing)) == written
 
     intruding = killed = lied = False
     last_node = 0
     began = 0.0
-    steps = 0
-
-    def now(self) -> float:
-        return self.core.clock.now()
 
     def matching(self, desired: DesiredLeases, moment: float | None = None) -> list[Any]:
         """The matching leases in the vendor's books, with the time that was left at a moment."""
@@ -624,7 +556,7 @@ class LeaseStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         area = int(desired.params.areas[0]) if desired.params.areas else desired.params.area_id
         return [
             lease
-            for lease in books(self.core).leases
+            for lease in self.core.leases
             if lease.area.matches(area, isps[desired.params.isp]) and lease.ends - moment >= desired.min_remaining * 60
         ]
 

@@ -21,8 +21,7 @@ def test_an_address_that_is_leased_twice_is_released_by_its_task(core: Vendor, n
     first, second = core.leases
     second.ip = first.ip
     outcome = node.release(lambda one: one.task_id == first.task_id)
-    assert outcome.error is None
-    assert core.leases == [second]
+    assert (outcome.error, core.leases) == (None, [second])
     (sent,) = core.journal.select("/release")
     assert sent["params"] == {"TaskID": first.task_id}
 
@@ -69,9 +68,7 @@ def test_what_was_released_is_returned_if_the_state_cannot_be_written_then(core:
     assert (len(outcome.released), core.leases) == (2, [])
 
 
-def test_a_reported_release_is_not_repeated_by_a_later_run_that_still_reads_the_lease(
-    core: Vendor, node: LeaseNode
-) -> None:
+def test_a_reported_release_is_not_repeated_by_a_run_that_still_reads_the_lease(core: Vendor, node: LeaseNode) -> None:
     """The first run has no time to wait for the list, and takes the vendor's word for it."""
     node.ensure(3)
     core.clock.advance(120)
@@ -96,9 +93,7 @@ def idle_release(core: Vendor) -> None:
 
 
 @pytest.mark.usefixtures("idle_release")
-def test_a_release_that_the_vendor_acknowledges_and_does_not_carry_out_is_reported(
-    core: Vendor, node: LeaseNode
-) -> None:
+def test_a_release_that_is_acknowledged_and_not_carried_out_is_reported(core: Vendor, node: LeaseNode) -> None:
     node.ensure(2)
     outcome = node.release(max_wait=900)
     assert "2 leases are still held" in outcome.error.message
@@ -110,9 +105,7 @@ def test_a_release_that_the_vendor_acknowledges_and_does_not_carry_out_is_report
 
 
 @pytest.mark.usefixtures("idle_release")
-def test_a_later_run_trusts_the_list_again_if_a_reported_release_was_not_carried_out(
-    core: Vendor, node: LeaseNode
-) -> None:
+def test_a_later_run_trusts_the_list_if_a_reported_release_was_not_carried_out(core: Vendor, node: LeaseNode) -> None:
     node.ensure(2)
     core.clock.advance(120)
     outcome = node.release(max_wait=0)

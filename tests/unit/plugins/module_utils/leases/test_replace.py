@@ -41,8 +41,7 @@ def test_a_lost_replacement_is_adopted_or_repeated(
     core.fault("/replace", **kind)
     outcome = node.replace(2)
     assert outcome.error is None
-    assert (len(outcome.allocated), len(outcome.released), len(core.leases)) == (2, 2, 3)
-    assert core.paid == 5
+    assert (len(outcome.allocated), len(outcome.released), len(core.leases), core.paid) == (2, 2, 3, 5)
     assert len(core.calls("/replace")) == (1 if executed else 2)
 
 
@@ -70,7 +69,7 @@ def test_leases_that_a_refused_replacement_lost_are_allocated_again(core: Vendor
 
 
 @pytest.mark.parametrize("replace_order", ["oldest", "random"])
-def test_a_replacement_that_replaces_fewer_never_pays_for_more_than_were_requested(
+def test_a_replacement_of_fewer_pays_for_no_more_than_requested(
     core: Vendor, node: LeaseNode, replace_order: str
 ) -> None:
     core.configure(options={"replace_order": replace_order, "list_lag": 3})
@@ -79,8 +78,7 @@ def test_a_replacement_that_replaces_fewer_never_pays_for_more_than_were_request
     core.fault("/replace", "partial", drop=1)
     outcome = node.replace(3)
     # The vendor released three and leased two. Its choice for the third may be a lease that was just paid for.
-    assert outcome.error is None
-    assert (core.paid, len(core.leases)) == (4 + 3, 4)
+    assert (outcome.error, core.paid, len(core.leases)) == (None, 4 + 3, 4)
 
 
 def test_more_than_are_held_cannot_be_replaced(core: Vendor, node: LeaseNode) -> None:
@@ -139,14 +137,11 @@ def test_named_leases_that_are_too_young_do_not_keep_the_old_ones(core: Vendor, 
 
 
 @pytest.mark.parametrize(("left", "swapped"), [(0, 0), (1, 1), (3, 1), (5, 5)])
-def test_a_plan_by_volume_replaces_named_leases_only_as_far_as_it_has_successors(
-    core: Vendor, node: LeaseNode, left: int, swapped: int
-) -> None:
+def test_a_plan_by_volume_limits_a_named_replacement(core: Vendor, node: LeaseNode, left: int, swapped: int) -> None:
     core.configure(plan={"billing": "volume", "balance": 5 + left})
     node.ensure(5)
     outcome = node.replace(chosen=every)
-    assert len(outcome.allocated) == swapped
-    assert len(core.leases) == 5 - outcome.missing
+    assert (len(outcome.allocated), len(core.leases)) == (swapped, 5 - outcome.missing)
     # Never more than the one that was tried.
     assert outcome.missing == (1 if left == 0 else 0)
     assert (outcome.error is None) is (left == 5)
@@ -157,9 +152,7 @@ def test_a_plan_by_volume_replaces_named_leases_only_as_far_as_it_has_successors
 
 
 @pytest.mark.parametrize("used", [0, 2])
-def test_named_leases_whose_channels_become_free_late_are_all_replaced(
-    core: Vendor, node: LeaseNode, used: int
-) -> None:
+def test_named_leases_whose_channels_come_free_late_are_replaced(core: Vendor, node: LeaseNode, used: int) -> None:
     core.configure(plan={"channels": 6, "free_delay": 6}, used=used)
     node.ensure(4, undetermined="ignore")
     outcome = node.replace(chosen=every)
@@ -217,18 +210,14 @@ def test_a_replacement_whose_new_leases_are_listed_late_is_paid_for_once(
 
 @pytest.mark.parametrize("kind", ["", "reset_after"])
 @pytest.mark.parametrize("seconds", LAGS)
-def test_a_replacement_that_is_listed_late_is_not_repeated(
-    core: Vendor, node: LeaseNode, seconds: float, kind: str
-) -> None:
+def test_a_replacement_listed_late_is_not_repeated(core: Vendor, node: LeaseNode, seconds: float, kind: str) -> None:
     node.ensure(3)
     list_as_of(core, seconds)
     assert is_replaced_once(core, replace_all(node, kind))
 
 
 @pytest.mark.parametrize("kind", ["", "reset_after"])
-def test_a_replacement_whose_old_leases_stay_listed_for_a_while_is_not_repeated(
-    core: Vendor, node: LeaseNode, kind: str
-) -> None:
+def test_a_replacement_whose_old_leases_stay_listed_is_not_repeated(core: Vendor, node: LeaseNode, kind: str) -> None:
     node.ensure(3)
     old = core.handle("GET", "/query", {"Key": KEY, "Detail": "1"})[1]["TaskList"]
 
@@ -242,9 +231,7 @@ def test_a_replacement_whose_old_leases_stay_listed_for_a_while_is_not_repeated(
     assert (replace_all(node, kind).error, core.paid, core.calls(*WRITING)) == (None, 6, ["/replace"])
 
 
-def test_a_part_of_a_lost_replacement_is_returned_without_time_to_read_the_list_again(
-    core: Vendor, node: LeaseNode
-) -> None:
+def test_a_part_of_a_lost_replacement_is_returned_without_time_for_the_list(core: Vendor, node: LeaseNode) -> None:
     node.ensure(3)
     core.clock.advance(600)
     list_late(core, 8, at_once=[0, 1])
@@ -276,14 +263,11 @@ def test_a_replacement_whose_new_leases_are_never_all_listed_is_uncertain(
     list_late(core, 3600, at_once)
     outcome = replace_all(node)
     assert reason in uncertain(outcome)
-    assert len(outcome.allocated) == len(at_once)
-    assert (core.paid, core.calls(*WRITING)) == (6, ["/replace"])
+    assert (len(outcome.allocated), core.paid, core.calls(*WRITING)) == (len(at_once), 6, ["/replace"])
 
 
 @PLANS
-def test_a_replacement_that_was_lost_half_way_is_completed_if_the_quota_shows_it(
-    core: Vendor, node: LeaseNode, plan: dict[str, Any]
-) -> None:
+def test_a_replacement_that_stopped_half_way_is_completed(core: Vendor, node: LeaseNode, plan: dict[str, Any]) -> None:
     """The old leases are gone. With free channels nothing replaced them; by volume the outcome is unknown."""
     core.configure(plan=plan)
     node.ensure(3)
@@ -297,9 +281,7 @@ def test_a_replacement_that_was_lost_half_way_is_completed_if_the_quota_shows_it
 
 
 @pytest.mark.parametrize(("late", "reported"), [(11, True), (30, False)])
-def test_a_lease_that_expires_during_a_replacement_is_not_replaced_twice(
-    core: Vendor, node: LeaseNode, late: int, reported: bool
-) -> None:
+def test_a_lease_that_expires_is_not_replaced_twice(core: Vendor, node: LeaseNode, late: int, reported: bool) -> None:
     core.configure(plan={"channels": 1})
     node.ensure(1, params=AllocationParams(keep_alive=5))
     node.wire.advance(299)
@@ -339,7 +321,7 @@ def test_a_refused_replacement_that_lost_nothing_does_not_delay_the_next_run(cor
 
 
 @pytest.mark.parametrize(("call", "chosen"), [("replace", None), ("release", every)])
-def test_a_product_without_a_call_refuses_it_before_anything_is_sent(
+def test_a_call_that_a_product_lacks_is_refused(
     core: Vendor, node: LeaseNode, call: str, chosen: Chosen | None
 ) -> None:
     node.ensure(2)

@@ -34,9 +34,7 @@ from support.monopoly_runs import (
 def test_a_lost_response_to_an_application(node: MonopolyNode, done: bool, fields: dict[str, Any]) -> None:
     node.core.fault(APPLY, **fields)
     outcome = succeeded(node.hold(3, area_code=GUANGZHOU))
-    assert outcome.applied == node.uuids
-    assert len(outcome.applied) == 3
-    assert outcome.changed
+    assert (outcome.applied, len(outcome.applied), outcome.changed) == (node.uuids, 3, True)
     assert node.writes() == ["POST"] * (1 if done else 2)
     assert {call["params"]["Num"] for call in node.sent(APPLY)} == {"3"}
 
@@ -57,9 +55,7 @@ def test_an_application_in_flight_is_not_repeated(node: MonopolyNode, status: in
 
 
 @pytest.mark.parametrize(("seconds", "is_uncertain"), [(8.0, False), (60.0, False), (90.0, True)])
-def test_an_application_that_the_list_shows_late_is_not_repeated(
-    node: MonopolyNode, seconds: float, is_uncertain: bool
-) -> None:
+def test_an_application_listed_late_is_not_repeated(node: MonopolyNode, seconds: float, is_uncertain: bool) -> None:
     old = succeeded(node.hold(1)).applied
     until = node.core.clock.now() + seconds
 
@@ -82,8 +78,7 @@ def test_after_three_lost_applications_it_stops(node: MonopolyNode) -> None:
     node.core.fault(APPLY, "reset_before", times=-1)
     outcome = node.hold(2)
     uncertain(outcome)
-    assert node.writes() == ["POST"] * 3
-    assert node.uuids == []
+    assert (node.writes(), node.uuids) == (["POST"] * 3, [])
 
 
 @pytest.mark.parametrize(
@@ -117,8 +112,7 @@ def test_without_time_to_wait_the_list_is_read_once(node: MonopolyNode, kind: st
     node.core.fault(APPLY, kind)
     outcome = node.hold(1, wait=False, max_wait=0)
     assert bool(outcome.error) is error
-    assert node.writes() == ["POST"]
-    assert outcome.applied == node.uuids
+    assert (node.writes(), outcome.applied) == (["POST"], node.uuids)
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
@@ -131,8 +125,7 @@ def test_fewer_than_were_applied_for_are_named_and_nothing_is_repeated(node: Mon
     outcome = node.hold(3)
     why = " (POST /monopolies: fault reset_after)" if is_lost else ""
     assert f"the list shows 2 new: {', '.join(node.uuids)}{why}." in uncertain(outcome)
-    assert (outcome.applied, len(outcome.applied)) == (node.uuids, 2)
-    assert node.writes() == ["POST"]
+    assert (outcome.applied, len(outcome.applied), node.writes()) == (node.uuids, 2, ["POST"])
     assert len(succeeded(node.hold(3)).applied) == 1
 
 
@@ -155,8 +148,7 @@ def test_the_response_to_an_application_may_have_any_format(node: MonopolyNode, 
     node.core.configure(options={"apply_data": answer})
     if kind:
         node.core.fault(APPLY, kind)
-    assert succeeded(node.hold(2)).applied == node.uuids
-    assert node.writes() == ["POST"]
+    assert (succeeded(node.hold(2)).applied, node.writes()) == (node.uuids, ["POST"])
 
 
 def test_new_resources_that_do_not_match_are_named(node: MonopolyNode) -> None:
@@ -172,30 +164,26 @@ def test_an_accepted_application_that_the_list_does_not_show_is_not_made_again(n
     outcome = node.hold(2, max_wait=10)
     uncertain(outcome)
     assert outcome.accepted
-    assert not succeeded(node.hold(2)).changed
-    assert node.writes() == ["POST"]
+    assert (succeeded(node.hold(2)).changed, node.writes()) == (False, ["POST"])
 
 
 def test_without_a_quota_a_lost_application_is_repeated_only_when_the_list_must_show_it(node: MonopolyNode) -> None:
     node.core.fault(QUOTA, "code", code=-15, times=-1)
     node.list_lag(50)
     node.core.fault(APPLY, "reset_after")
-    assert len(succeeded(node.hold(2)).applied) == 2
-    assert node.writes() == ["POST"]
+    assert (len(succeeded(node.hold(2)).applied), node.writes()) == (2, ["POST"])
     node.core.fault(APPLY, "reset_before")
-    assert len(succeeded(node.hold(3)).applied) == 1
-    assert node.writes() == ["POST"] * 3
+    assert (len(succeeded(node.hold(3)).applied), node.writes()) == (1, ["POST"] * 3)
 
 
-def test_an_application_is_recorded_when_it_is_sent_and_not_while_it_waits_for_the_rate_limit(
+def test_an_application_is_recorded_when_it_is_sent_and_not_before(
     node: MonopolyNode,
 ) -> None:
     api = node.api(max_wait=0)
     for _call in range(60):
         api.rate_limiter.try_acquire(api.key_digest, "POST /monopolies", 60, 10.0)
     assert "limit of" in message(node.hold(1, max_wait=0))
-    assert node.unresolved() == 0
-    assert node.writes() == []
+    assert (node.unresolved(), node.writes()) == (0, [])
 
 
 def test_a_refused_application_leaves_no_record(node: MonopolyNode) -> None:

@@ -33,8 +33,7 @@ def test_the_next_run_adopts_what_a_killed_one_applied_for(node: MonopolyNode) -
     node.list_lag(50)
     kill_applying(node, done=True)
     outcome = succeeded(node.hold(2, area_code=GUANGZHOU))
-    assert node.writes() == ["POST"]
-    assert [one.uuid for one in outcome.before] == node.uuids
+    assert (node.writes(), [one.uuid for one in outcome.before]) == (["POST"], node.uuids)
     assert not outcome.changed
     assert outcome.warnings == [
         f"An earlier run applied for 2 resources and did not learn the result: {', '.join(node.uuids)} are held."
@@ -73,8 +72,7 @@ def test_an_application_that_was_never_carried_out_is_repeated_when_the_list_mus
     kill_applying(node, done=False)
     began = node.core.clock.now()
     outcome = succeeded(node.hold(2, wait=False))
-    assert outcome.applied == node.uuids
-    assert len(node.uuids) == 2
+    assert (outcome.applied, len(node.uuids)) == (node.uuids, 2)
     assert 90 <= node.core.clock.now() - began <= 95
     assert node.unresolved() == 0
 
@@ -88,8 +86,7 @@ def test_a_wait_for_an_earlier_application_that_max_wait_does_not_cover_says_unt
         "and whether more will be held is unknown until 2030-01-01T08:01:30+08:00. Nothing was applied for. Run "
         "the task again after that, or raise max_wait (30 seconds)."
     )
-    assert node.core.clock.now() == START + 30
-    assert node.writes() == []
+    assert (node.core.clock.now(), node.writes()) == (START + 30, [])
     assert len(succeeded(node.hold(2)).applied) == 2
 
 
@@ -97,8 +94,7 @@ def test_enough_resources_are_not_kept_waiting_by_an_earlier_application(node: M
     node.hold(1, area_code=GUANGZHOU, wait=False)
     kill_applying(node, done=False)
     began = node.core.clock.now()
-    assert not succeeded(node.hold(1, wait=False)).changed
-    assert node.core.clock.now() == began
+    assert (succeeded(node.hold(1, wait=False)).changed, node.core.clock.now()) == (False, began)
 
 
 def test_check_mode_warns_of_an_earlier_application_and_does_not_wait(node: MonopolyNode) -> None:
@@ -106,16 +102,14 @@ def test_check_mode_warns_of_an_earlier_application_and_does_not_wait(node: Mono
     outcome = succeeded(node.hold(2, check=True))
     assert outcome.missing == 2
     assert outcome.warnings[0].startswith("2 resources were applied for at 2030-01-01T08:00:00+08:00 without a known")
-    assert node.core.clock.now() == START
-    assert node.unresolved() == 1
+    assert (node.core.clock.now(), node.unresolved()) == (START, 1)
 
 
 def test_check_mode_counts_what_a_killed_run_applied_for_and_leaves_the_record(node: MonopolyNode) -> None:
     node.hide_stock()
     kill_applying(node, done=True)
     outcome = succeeded(node.hold(2, area_code=GUANGZHOU, check=True))
-    assert (outcome.missing, outcome.undetermined) == (0, [])
-    assert node.unresolved() == 1
+    assert (outcome.missing, outcome.undetermined, node.unresolved()) == (0, [], 1)
 
 
 def test_a_quota_with_more_in_use_stops_the_next_application_for_ten_minutes(node: MonopolyNode) -> None:

@@ -16,9 +16,7 @@ from support.monopoly_runs import APPLY, GUANGZHOU, HOURS, HUAIAN, IDLE, LIST, Q
 def test_what_is_missing_is_applied_for_in_one_call_and_waited_for(node: MonopolyNode) -> None:
     progress: list[str] = []
     outcome = succeeded(node.hold(3, area_code=GUANGZHOU, isp="mobile", on_wait=progress.append))
-    assert outcome.applied == node.uuids
-    assert outcome.changed
-    assert outcome.missing == 3
+    assert (outcome.applied, outcome.changed, outcome.missing) == (node.uuids, True, 3)
     assert {one.state for one in outcome.after} == {"online"}
     assert {one.area for one in outcome.after} == {"广东省广州市"}
     (call,) = node.sent(APPLY)
@@ -28,8 +26,7 @@ def test_what_is_missing_is_applied_for_in_one_call_and_waited_for(node: Monopol
     assert any(text.startswith(f"{begin}0 of 3 online, 2 queued, 1 redialling; ") for text in progress)
 
     again = succeeded(node.hold(3, area_code=GUANGZHOU, isp="mobile"))
-    assert not again.changed
-    assert [one.uuid for one in again.before] == outcome.applied
+    assert (again.changed, [one.uuid for one in again.before]) == (False, outcome.applied)
     assert node.writes() == ["POST"]
 
 
@@ -37,22 +34,19 @@ def test_only_the_difference_is_applied_for_and_a_surplus_stays(node: MonopolyNo
     node.hold(2)
     outcome = succeeded(node.hold(5))
     assert (outcome.missing, len(outcome.applied), len(outcome.before)) == (3, 3, 2)
-    assert not succeeded(node.hold(1)).changed
-    assert len(node.uuids) == 5
+    assert (succeeded(node.hold(1)).changed, len(node.uuids)) == (False, 5)
 
 
 def test_without_waiting_the_current_states_are_returned(node: MonopolyNode) -> None:
     outcome = succeeded(node.hold(2, wait=False))
     assert [one.state for one in outcome.after] == ["queued", "queued"]
-    assert [one.server for one in outcome.after] == [None, None]
-    assert len(node.sent(LIST)) == 2
+    assert ([one.server for one in outcome.after], len(node.sent(LIST))) == ([None, None], 2)
 
 
 def test_another_run_waits_for_queued_resources(node: MonopolyNode) -> None:
     node.hold(2, wait=False)
     outcome = succeeded(node.hold(2))
-    assert not outcome.changed
-    assert {one.state for one in outcome.after} == {"online"}
+    assert (outcome.changed, {one.state for one in outcome.after}) == (False, {"online"})
 
 
 def test_a_run_does_not_wait_for_more_than_is_desired(node: MonopolyNode) -> None:
@@ -68,20 +62,17 @@ def test_offline_ones_count_and_are_not_waited_for(node: MonopolyNode) -> None:
     node.hold(2)
     node.offline(node.uuids[0])
     outcome = succeeded(node.hold(2))
-    assert not outcome.changed
-    assert [one.state for one in outcome.after] == ["offline", "online"]
+    assert (outcome.changed, [one.state for one in outcome.after]) == (False, ["offline", "online"])
     outcome = succeeded(node.hold(3))
     assert len(outcome.applied) == 1
 
 
 def test_when_max_wait_is_used_up_all_paid_resources_are_named(node: MonopolyNode) -> None:
     outcome = node.hold(3, max_wait=6)
-    assert outcome.applied == node.uuids
-    assert outcome.changed
+    assert (outcome.applied, outcome.changed) == (node.uuids, True)
     assert "1 of 3 online, 2 redialling, and max_wait (6 seconds) is used up" in message(outcome)
     assert "run the task again" in message(outcome)
-    assert not succeeded(node.hold(3)).changed
-    assert node.writes() == ["POST"]
+    assert (succeeded(node.hold(3)).changed, node.writes()) == (False, ["POST"])
 
 
 def test_new_resources_are_waited_for_in_any_state(node: MonopolyNode) -> None:
@@ -104,8 +95,7 @@ def test_the_idle_stock_shows_which_areas_do_not_match(node: MonopolyNode) -> No
     node.hold(2, isp="telecom")
     elsewhere = [one.area for one in books(node.core).monopolies if one.area.area_id != int(HUAIAN)]
     outcome = succeeded(node.hold(3, area_code=HUAIAN))
-    assert len(outcome.applied) == 3 - (2 - len(elsewhere))
-    assert outcome.undetermined == []
+    assert (len(outcome.applied), outcome.undetermined) == (3 - (2 - len(elsewhere)), [])
 
 
 def test_own_applications_are_known_without_the_idle_stock(node: MonopolyNode) -> None:
@@ -114,8 +104,7 @@ def test_own_applications_are_known_without_the_idle_stock(node: MonopolyNode) -
     node.hold(1, area_code=HUAIAN)
     assert len(node.uuids) == 3
     outcome = succeeded(node.hold(2, area_code=HUAIAN))
-    assert len(outcome.applied) == 1
-    assert not succeeded(node.hold(2, area_code=GUANGZHOU)).changed
+    assert (len(outcome.applied), succeeded(node.hold(2, area_code=GUANGZHOU)).changed) == (1, False)
 
 
 @pytest.mark.parametrize(("undetermined", "applied"), [("fail", 0), ("ignore", 3), ("match", 1)])
@@ -124,8 +113,7 @@ def test_undetermined_resources_fail_are_ignored_or_match(node: MonopolyNode, un
     held = node.hold(2).applied
     node.core.journal.clear()
     outcome = node.hold(3, area_code=GUANGZHOU, undetermined=undetermined)
-    assert len(outcome.applied) == applied
-    assert outcome.undetermined == held
+    assert (len(outcome.applied), outcome.undetermined) == (applied, held)
     if undetermined == "fail":
         assert node.writes() == []
         assert message(outcome).startswith("3 of 3 resources are missing. Whether 2 held resources match is unknown: ")
@@ -139,8 +127,7 @@ def test_the_idle_stock_is_not_read_if_enough_resources_match(node: MonopolyNode
     node.hold(1)
     node.hold(1, area_code=GUANGZHOU, undetermined="ignore")
     node.core.journal.clear()
-    assert not succeeded(node.hold(1, area_code=GUANGZHOU)).changed
-    assert node.sent(IDLE) == []
+    assert (succeeded(node.hold(1, area_code=GUANGZHOU)).changed, node.sent(IDLE)) == (False, [])
 
 
 @pytest.mark.parametrize("kind", ["code", "status", "garbage"])
@@ -187,16 +174,14 @@ def test_a_refused_application_quotes_the_vendor(node: MonopolyNode) -> None:
     outcome = node.hold(11)
     assert message(outcome).startswith("POST /monopolies was refused with HTTP 400")
     assert "Nothing was applied for." in message(outcome)
-    assert not outcome.changed
-    assert node.writes() == ["POST"]
+    assert (outcome.changed, node.writes()) == (False, ["POST"])
 
 
 def test_an_empty_list_is_read_once_more(node: MonopolyNode) -> None:
     node.hold(2)
     node.core.fault(LIST, "data_null")
     outcome = succeeded(node.hold(2))
-    assert not outcome.changed
-    assert node.writes() == ["POST"]
+    assert (outcome.changed, node.writes()) == (False, ["POST"])
 
 
 def test_check_mode_predicts_and_writes_nothing(node: MonopolyNode) -> None:
@@ -204,8 +189,7 @@ def test_check_mode_predicts_and_writes_nothing(node: MonopolyNode) -> None:
     node.core.journal.clear()
     outcome = succeeded(node.hold(3, area_code=GUANGZHOU, check=True))
     assert (outcome.missing, outcome.applied, outcome.warnings) == (2, [], [])
-    assert succeeded(node.hold(1, area_code=GUANGZHOU, check=True)).missing == 0
-    assert node.writes() == []
+    assert (succeeded(node.hold(1, area_code=GUANGZHOU, check=True)).missing, node.writes()) == (0, [])
 
 
 def test_check_mode_warns_of_a_stock_that_is_too_small(node: MonopolyNode) -> None:

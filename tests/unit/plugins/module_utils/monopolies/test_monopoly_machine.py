@@ -10,13 +10,8 @@ processes die at any step.
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import hypothesis.strategies as st
 import pytest
@@ -34,16 +29,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.release 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import MonopolyResult
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import MONOPOLIES, ReportedChanges
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from simulator.clock import Clock
-from simulator.core import Core
+from hypothesis.stateful import initialize, invariant, rule
 from support import state_machines
-from support.in_process import KEY, InProcess, Killed, books, client, configure, fault
+from support.in_process import KEY, URL, InProcess, Killed, Vendor, books, client
+from support.monopoly_runs import APPLY, IDLE, LIST, QUOTA, REDIAL, RELEASE, START
 
-LIST, IDLE, REDIAL, QUOTA = "/monopolies", "/monopolies/idle", "/monopolies/ips", "/info/quota"
-APPLY = ("POST", LIST)
-WRITES = (APPLY, ("DELETE", LIST), ("PUT", REDIAL))
-READS = (("GET", LIST), ("GET", IDLE), ("GET", QUOTA))
+WRITES, READS = (APPLY, RELEASE, REDIAL), (LIST, IDLE, QUOTA)
 FAULTS = (
     *state_machines.FAULTS,
     {"kind": "code", "code": -103},
@@ -51,7 +42,6 @@ FAULTS = (
 )
 #: Responses that are lost after and before the call was carried out, on connections that are closed then.
 LOST = ({"kind": "reset_after"}, {"kind": "reset_before"}, {"kind": "garbage"})
-RARELY = st.sampled_from([False, False, False, True])
 ISPS = {None: None, "telecom": 1, "mobile": 2}
 #: Seconds between the sending of a call and its late execution.
 LATE = (1, 4, 14, 45)
@@ -62,43 +52,24 @@ RUNS = 320
 
 
 class Wire(InProcess):
-    """The exchanges of processes that may die, and of calls that are carried out late.
+    """The exchanges of processes that may die.
 
-    ``late_call`` and ``death`` concern the next call with that method and path; ``death`` says what has become of the
-    call when the process dies: it was not sent, it was carried out, or it will be, after some seconds.
+    ``death`` concerns the next call of that name, and says what has become of it when the process dies: it was not
+    sent, it was carried out, or it will be, after some seconds.
     """
 
-    def __init__(self, core: Core) -> None:
-        super().__init__(core)
-        self.late_call: tuple[tuple[str, str], float] | None = None
-        self.death: tuple[tuple[str, str], str | float] | None = None
-        self.naps_to_death: int | None = None
-        #: The next lists: as if nothing was held, or without the resources with these numbers. ``lies`` counts them.
-        self.wrong_lists: list[object] = []
-        self.lies = 0
+    death: tuple[str, str | float] | None = None
+    naps_to_death: int | None = None
 
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
-        response = super()._exchange(method, url, form, endpoint)
-        body = json.loads(response.text) if response.text.startswith("{") else {}
-        if (method, urlsplit(url).path) != ("GET", LIST) or "data" not in body or not self.wrong_lists:
-            return response
-        wrong = self.wrong_lists.pop(0)
-        self.lies += 1
-        if isinstance(wrong, set):
-            wrong = [item for place, item in enumerate(body["data"] or []) if place not in wrong]
-        return HttpResponse(200, json.dumps({"data": wrong}), {})
-
-    def send(self, method: str, url: str, parameters: Any, endpoint: str) -> HttpResponse:
-        call = (method, url.removeprefix("http://vendor.example"))
-        if self.death and self.death[0] == call:
+    def send(self, method: str, url: str, parameters: Mapping[str, str], endpoint: str) -> HttpResponse:
+        path = url.removeprefix(URL)
+        if self.death and self.death[0] == f"{method} {path}":
             moment = self.death[1]
             if not isinstance(moment, str):
-                self.under_way.append((self.core.clock.now() + moment, *call, dict(parameters)))
+                self.under_way.append((self.core.clock.now() + moment, method, path, dict(parameters)))
             elif moment == "after":
                 super().send(method, url, parameters, endpoint)
             raise Killed
-        if self.late_call and self.late_call[0] == call:
-            self.late, self.late_call = (call[1], self.late_call[1]), None
         return super().send(method, url, parameters, endpoint)
 
     def nap(self, seconds: float) -> None:
@@ -114,14 +85,16 @@ class Wire(InProcess):
         self.death = self.naps_to_death = None
 
 
-class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
+class MonopolyStateMachine(state_machines.VendorMachine):
     """The runs of one control node with one key, and the vendor."""
 
+    wire: Wire
+    core: Vendor
+
     def __init__(self) -> None:
-        super().__init__()
-        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-        self.core = Core(clock=Clock(1_893_456_000.0), seed=1)
-        self.wire = Wire(self.core)
+        core = Vendor(START)
+        super().__init__(core, Wire(core))
+        core.around(LIST, self.lie)
         self.areas: dict[str, Any] = {}
         """The area of each resource that was ever applied for."""
         self.released: dict[str, float] = {}
@@ -133,24 +106,18 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         """What was applied for during the last run."""
         self.late = 0
         """How many of them at most by earlier runs, whose calls were late."""
-        self._record_payments()
 
-    def _record_payments(self) -> None:
-        lease_service: Any = self.core.keys.lease_service
-        name = lease_service.create_uuid
+    def wrong_list(self, body: Any, form: Any) -> Any:
+        """As if nothing was held, or without the resources with these numbers."""
+        rows = enumerate(body.get("data") or [])
+        return {"data": [row for place, row in rows if place not in form] if isinstance(form, set) else form}
 
-        def uuid(area: Any) -> str:
-            new: str = name(area)
-            self.areas[new] = area
-            self.unreported.add(new)
-            return new
-
-        lease_service.create_uuid = uuid
-
-    def teardown(self) -> None:
-        for file in self.directory.iterdir():
-            file.unlink(missing_ok=True)
-        self.directory.rmdir()
+    def note_payments(self) -> None:
+        """Note what was applied for. Nothing can be released as soon as that."""
+        for monopoly in books(self.core).monopolies:
+            if monopoly.uuid not in self.areas:
+                self.areas[monopoly.uuid] = monopoly.area
+                self.unreported.add(monopoly.uuid)
 
     @initialize(
         channels=st.integers(2, 12),
@@ -169,7 +136,7 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     def plan(self, channels: int, lag: int, quota: bool, old: int, options: dict[str, Any]) -> None:
         plan = {"kind": "exclusive_occupancy", "channels": channels}
         self.lag, self.quota = lag, quota
-        configure(self.core, plan=plan, options={**options, "list_lag": lag})
+        self.core.configure(plan=plan, options={**options, "list_lag": lag})
         self.all_is_well_again()
         if old:
             self.hold(min(old, channels), None, None, "fail", False, False, 300)
@@ -178,41 +145,41 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     # What may go wrong, and how time passes.
 
     @rule(call=st.sampled_from([*WRITES, *READS]), kind=st.sampled_from(FAULTS), times=st.integers(1, 2))
-    def something_will_fail(self, call: tuple[str, str], kind: dict[str, Any], times: int) -> None:
-        if (call, kind["kind"]) == (("GET", LIST), "data_null"):
+    def something_will_fail(self, call: str, kind: dict[str, Any], times: int) -> None:
+        if (call, kind["kind"]) == (LIST, "data_null"):
             self.the_list_will_be_empty_once(0)
         else:
-            fault(self.core, {"method": call[0], "path": call[1], "times": times, **kind})
+            self.core.fault(call, times=times, **kind)
 
     @rule(skip=st.integers(0, 3))
     def the_list_will_be_empty_once(self, skip: int) -> None:
         # A list that is empty several times in a row cannot be distinguished from a correct one.
         if not any(found["kind"] == "data_null" for found in self.core.faults.describe()):
-            fault(self.core, {"method": "GET", "path": LIST, "kind": "data_null", "skip": skip})
+            self.core.fault(LIST, "data_null", skip=skip)
 
     @rule(form=st.one_of(st.sampled_from([None, []]), st.sets(st.integers(0, 6), min_size=1)), times=st.integers(1, 3))
     def the_list_will_be_wrong(self, form: object, times: int) -> None:
         if self.quota:
-            self.wire.wrong_lists += [form] * times
+            self.wrong_lists += [form] * times
 
-    @rule(method=st.sampled_from(["POST", "POST", "DELETE"]), kind=st.sampled_from(LOST))
-    def a_response_will_be_lost(self, method: str, kind: dict[str, Any]) -> None:
-        fault(self.core, {"method": method, "path": LIST, **kind})
+    @rule(call=st.sampled_from([APPLY, APPLY, RELEASE]), kind=st.sampled_from(LOST))
+    def a_response_will_be_lost(self, call: str, kind: dict[str, Any]) -> None:
+        self.core.fault(call, **kind)
 
-    @rule(method=st.sampled_from(["POST", "DELETE"]), drop=st.integers(1, 2))
-    def only_a_part_will_be_done(self, method: str, drop: int) -> None:
-        fault(self.core, {"method": method, "path": LIST, "kind": "partial", "drop": drop})
+    @rule(call=st.sampled_from([APPLY, RELEASE]), drop=st.integers(1, 2))
+    def only_a_part_will_be_done(self, call: str, drop: int) -> None:
+        self.core.fault(call, "partial", drop=drop)
 
     @rule(call=st.sampled_from([APPLY, *WRITES]), seconds=st.sampled_from([11, 14, 45]))
-    def a_call_will_be_late(self, call: tuple[str, str], seconds: int) -> None:
-        self.wire.late_call = (call, min(seconds, MAX_LATE_AND_LAG - self.lag))
+    def a_call_will_be_late(self, call: str, seconds: int) -> None:
+        self.wire.late = (call, min(seconds, MAX_LATE_AND_LAG - self.lag))
 
     @rule(
         call=st.sampled_from([APPLY, APPLY, *WRITES, *READS, None]),
         moment=st.sampled_from(["before", "after", *LATE]),
         naps=st.integers(0, 6),
     )
-    def a_process_will_die(self, call: tuple[str, str] | None, moment: str | float, naps: int) -> None:
+    def a_process_will_die(self, call: str | None, moment: str | float, naps: int) -> None:
         """At a call, or else in a pause."""
         if call:
             late = moment if isinstance(moment, str) else min(moment, MAX_LATE_AND_LAG - self.lag)
@@ -223,24 +190,19 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     @rule()
     def all_is_well_again(self) -> None:
         self.core.faults.clear()
-        self.wire.wrong_lists.clear()
-        self.wire.late_call = None
+        self.wrong_lists.clear()
+        self.wire.late = None
         self.wire.live()
         if not self.quota:
-            fault(self.core, {"path": QUOTA, "kind": "code", "code": -15, "times": -1})
+            self.core.fault(QUOTA, "code", code=-15, times=-1)
 
     @rule(seconds=st.sampled_from([1, 11, 61, 301, 3601, 13 * 3600]))
     def time_passes(self, seconds: int) -> None:
         self.wire.advance(seconds)
 
-    @rule(left=st.sampled_from([0, 1, 3, 9, 9]))
-    def stock_changes(self, left: int) -> None:
-        for area in self.core.keys[KEY].plan.stock:
-            area.available = left
-
     @rule(share=st.sets(st.integers(0, 6)))
     def resources_are_cut_off(self, share: set[int]) -> None:
-        configure(self.core, offline=[uuid for place, uuid in enumerate(self.held) if place in share])
+        self.core.configure(offline=[uuid for place, uuid in enumerate(self.held) if place in share])
 
     # What a user does.
 
@@ -250,7 +212,7 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         isp=st.sampled_from([None, None, "telecom", "mobile"]),
         undetermined=st.sampled_from(["fail", "match"]),
         wait=st.booleans(),
-        check=RARELY,
+        check=state_machines.RARELY,
         max_wait=st.sampled_from([300, 300, 300, 30, 0]),
     )
     def hold(
@@ -290,7 +252,11 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
         self.wire.advance(seconds)
         self.hold_again(300, 0)
 
-    @rule(share=st.one_of(st.none(), st.sets(st.integers(0, 6))), check=RARELY, max_wait=st.sampled_from([300, 300, 0]))
+    @rule(
+        share=st.one_of(st.none(), st.sets(st.integers(0, 6))),
+        check=state_machines.RARELY,
+        max_wait=st.sampled_from([300, 300, 0]),
+    )
     def release(self, share: set[int] | None, check: bool, max_wait: int) -> None:
         held = self.held
         uuids = None if share is None else {uuid for place, uuid in enumerate(held) if place in share}
@@ -311,7 +277,7 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
             known = {one.uuid for one in outcome.before}
             assert not (set(held) if uuids is None else uuids) & known & set(self.held)
 
-    @rule(share=st.one_of(st.none(), st.sets(st.integers(0, 6))), wait=st.booleans(), check=RARELY)
+    @rule(share=st.one_of(st.none(), st.sets(st.integers(0, 6))), wait=st.booleans(), check=state_machines.RARELY)
     def redial(self, share: set[int] | None, wait: bool, check: bool) -> None:
         held = self.held
         uuids = None if share is None else [uuid for place, uuid in enumerate(held) if place in share]
@@ -323,16 +289,13 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     # What holds always.
 
     @invariant()
-    def count_the_step(self) -> None:
-        self.steps += 1
-
-    @invariant()
     def nothing_is_released_that_was_not_named(self) -> None:
         self.find_released()
         assert set(self.released) <= self.named
 
     def find_released(self) -> None:
-        for uuid in set(self.areas) - set(self.held) - set(self.released):
+        held = set(self.held)
+        for uuid in set(self.areas) - held - set(self.released):
             self.released[uuid] = self.now()
 
     def run(self, check: bool, max_wait: int, task: Callable[[ProxyApi], MonopolyResult]) -> MonopolyResult | None:
@@ -340,8 +303,9 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
 
         A late call of an earlier run may be carried out meanwhile: ``paid`` has what was.
         """
+        self.note_payments()
         before, writes, under_way = set(self.areas), self.writes(), self.under_way()
-        lies = self.wire.lies
+        lies = self.lies
         api = self.client(max_wait)
 
         def nap(seconds: float) -> None:
@@ -356,7 +320,7 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
             error = outcome.error
         except (QgError, Killed) as raised:
             error = raised
-        self.lied = self.wire.lies > lies
+        self.lied = self.lies > lies
         self.wire.live()
         if any(method != "POST" for _moment, method, _path, _parameters in self.wire.under_way):
             # A release in flight cannot be cancelled: its effect is checked when it is done.
@@ -377,7 +341,7 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
             self.unreported -= {one.uuid for one in outcome.after} | set(outcome.applied)
             texts = " ".join([*outcome.warnings, str(error or "")])
             self.unreported -= {uuid for uuid in self.unreported if uuid in texts}
-        calls = PaidCalls(self.client(0).rate_limiter.state, self.client(0).key_digest).unresolved("POST /monopolies")
+        calls = PaidCalls(self.client(0).rate_limiter.state, self.client(0).key_digest).unresolved(APPLY)
         lost = {uuid for uuid in self.unreported if not any(uuid not in call.known for call in calls)}
         if isinstance(error, Killed):
             # The run found them and was killed before it reported them: a later run finds them on the list.
@@ -400,13 +364,9 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     lag = 0
     quota = True
     lied = False
-    steps = 0
 
     def client(self, max_wait: float) -> ProxyApi:
         return client(self.core, self.directory, max_wait, self.wire)
-
-    def now(self) -> float:
-        return self.core.clock.now()
 
     def writes(self) -> int:
         """How many writing calls were made so far."""
@@ -416,7 +376,8 @@ class MonopolyStateMachine(state_machines.ClockSteps, RuleBasedStateMachine):
     @property
     def held(self) -> list[str]:
         """The resources that the vendor counts as held."""
-        return [monopoly.uuid for monopoly in books(self.core).monopolies]
+        self.note_payments()
+        return self.core.uuids
 
     def matching(self, desired: DesiredMonopolies, uuids: Any = None) -> list[str]:
         """Those that really match the desired state, of what is held if nothing else is given."""

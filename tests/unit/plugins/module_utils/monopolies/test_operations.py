@@ -60,9 +60,7 @@ def _not_a_code(value: str) -> str:
         ),
     ],
 )
-def test_an_invalid_option_is_reported_before_any_call(
-    node: MonopolyNode, options: dict[str, Any], message: str
-) -> None:
+def test_an_invalid_option_is_reported_first(node: MonopolyNode, options: dict[str, Any], message: str) -> None:
     result = execute_with(node, **options)
     assert (result["failed"], result["changed"], result["msg"]) == (True, False, message)
     assert node.core.journal.select() == []
@@ -101,36 +99,31 @@ def test_a_redial_of_an_unknown_resource_is_an_error(node: MonopolyNode) -> None
 def test_the_result_of_holding(node: MonopolyNode) -> None:
     predicted = execute_with(node, mode=Mode(check=True, diff=True), count=2, area_code=GUANGZHOU)
     assert predicted["changed"] is True
-    assert predicted["missing"] == 2
-    assert predicted["diff"]["after"] == "2 to be applied for\n"
+    assert (predicted["missing"], predicted["diff"]["after"]) == (2, "2 to be applied for\n")
     assert "warnings" not in predicted
     node.core.fault(IDLE, "replace", body={"data": [{"area_code": 1, "area": "x", "isp": "电信", "num": 9}]})
     predicted = execute_with(node, mode=Mode(check=True), count=2, area_code=GUANGZHOU)
     assert predicted["warnings"] == ["2 resources would be applied for, and the vendor's idle stock shows 0."]
     result = execute_with(node, mode=Mode(diff=True), count=2, area_code=GUANGZHOU, isp="mobile")
     assert result["changed"] is True
-    assert result["applied"] == node.uuids
-    assert result["count"] == 2
+    assert (result["applied"], result["count"]) == (node.uuids, 2)
     first = result["monopolies"][0]
     assert first["vendor"]["monopolize_time"] == "2030-01-01 08:00:00"
     assert first["since"] == "2030-01-01T08:00:00+08:00"
     assert first["last_dialled"] == "2030-01-01T08:00:02+08:00"
     assert first["releasable_from"] == "2030-01-01T20:00:00+08:00"
     assert (first["area_code"], first["isp"], first["state"]) == (GUANGZHOU, "mobile", "online")
-    assert first["server"] == first["vendor"]["ip"]
-    assert result["diff"]["before"] == ""
+    assert (first["server"], result["diff"]["before"]) == (first["vendor"]["ip"], "")
     assert result["diff"]["after"] == "".join(f"{uuid}\n" for uuid in node.uuids)
     assert result["api"]["waited_seconds"] > 0
     again = execute_with(node, mode=Mode(diff=True), count=2, area_code=GUANGZHOU, isp="mobile")
     assert again["changed"] is False
-    assert again["already_present"] == node.uuids
-    assert again["diff"]["before"] == again["diff"]["after"]
+    assert (again["already_present"], again["diff"]["before"]) == (node.uuids, again["diff"]["after"])
 
 
 def test_the_result_of_a_failure_names_what_was_paid_for(node: MonopolyNode) -> None:
     result = execute_with(node, count=3, max_wait=3)
-    assert (result["failed"], result["changed"]) == (True, True)
-    assert result["applied"] == node.uuids
+    assert (result["failed"], result["changed"], result["applied"]) == (True, True, node.uuids)
     assert result["endpoint"] == "/monopolies"
     refused = execute_with(node, state="absent", all=True)
     assert refused["failed"]

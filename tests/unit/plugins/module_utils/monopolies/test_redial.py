@@ -50,8 +50,7 @@ def test_redial_returns_old_and_new_addresses_every_time(node: MonopolyNode) -> 
     assert "0 of 2 online, 2 redialling; at most " in progress[0]
     second = succeeded(node.redial(uuids[:1]))
     assert second.redialled[0].before == first.redialled[0].after
-    assert [one.uuid for one in second.after] == uuids[:1]
-    assert node.writes() == ["PUT", "PUT"]
+    assert ([one.uuid for one in second.after], node.writes()) == (uuids[:1], ["PUT", "PUT"])
 
 
 def test_the_interval_after_a_dial_is_waited_for(node: MonopolyNode) -> None:
@@ -66,8 +65,7 @@ def test_the_interval_after_a_dial_is_waited_for(node: MonopolyNode) -> None:
     node.core.clock.advance(5)
     late = node.redial(max_wait=1)
     assert "the vendor requires 10 seconds between two dials" in message(late)
-    assert not late.changed
-    assert node.writes() == ["PUT", "PUT"]
+    assert (late.changed, node.writes()) == (False, ["PUT", "PUT"])
 
 
 def test_without_waiting_a_new_address_is_not_known_yet(node: MonopolyNode) -> None:
@@ -91,10 +89,8 @@ def test_queued_and_redialling_resources_are_not_redialled(node: MonopolyNode) -
 def test_nothing_is_sent_if_all_resources_are_pending(node: MonopolyNode) -> None:
     node.hold(2, wait=False)
     outcome = succeeded(node.redial())
-    assert not outcome.changed
-    assert {one.state for one in outcome.after} == {"online"}
-    assert node.writes() == ["POST"]
-    assert not succeeded(node.redial([])).changed
+    assert (outcome.changed, {one.state for one in outcome.after}) == (False, {"online"})
+    assert (node.writes(), succeeded(node.redial([])).changed) == (["POST"], False)
 
 
 def test_an_offline_resource_is_redialled(node: MonopolyNode) -> None:
@@ -121,8 +117,7 @@ def test_a_redial_without_effect_is_reported(node: MonopolyNode) -> None:
     node.core.fault(REDIAL, "reset_before", times=-1)
     outcome = node.redial()
     assert message(outcome).startswith(f"2 of 2 resources could not be redialled: {', '.join(uuids)}.")
-    assert [one.uuid for one in outcome.refused] == uuids
-    assert not outcome.changed
+    assert ([one.uuid for one in outcome.refused], outcome.changed) == (uuids, False)
     assert node.writes() == ["PUT"] * 3
 
 
@@ -158,9 +153,7 @@ def test_a_lost_redial_and_then_no_list(node: MonopolyNode) -> None:
 
 
 @pytest.mark.parametrize("done", [True, False])
-def test_a_redial_is_verified_and_not_repeated_after_an_error_that_will_not_pass(
-    node: MonopolyNode, done: bool
-) -> None:
+def test_a_redial_is_verified_and_not_repeated_after_a_permanent_error(node: MonopolyNode, done: bool) -> None:
     uuids = node.ready()
     sent = node.fail_for_good(REDIAL, done=done)
     outcome = node.redial()
@@ -175,8 +168,7 @@ def test_a_redial_that_was_accepted_counts_if_the_state_cannot_be_written_then(n
     node.store = state = FailingState(node.directory, node.wire.machine)
     node.core.after(REDIAL, state.fill_up)
     outcome = node.redial()
-    assert message(outcome) == "the disk is full"
-    assert [one.uuid for one in outcome.redialled] == old
+    assert (message(outcome), [one.uuid for one in outcome.redialled]) == ("the disk is full", old)
 
 
 def test_resources_that_vanish_during_a_redial_are_reported(node: MonopolyNode) -> None:
@@ -192,5 +184,4 @@ def test_check_mode_redials_nothing(node: MonopolyNode) -> None:
     uuids = node.ready()
     outcome = succeeded(node.redial(check=True))
     assert [one.uuid for one in outcome.redialled] == uuids
-    assert [one.after for one in outcome.redialled] == [None, None]
-    assert node.writes() == []
+    assert ([one.after for one in outcome.redialled], node.writes()) == ([None, None], [])

@@ -36,12 +36,9 @@ def test_release_and_release_again(node: MonopolyNode) -> None:
     outcome = succeeded(node.release([one, two, "gone:ppp1"]))
     assert outcome.released == [one, two]
     assert [left.uuid for left in outcome.after] == [three] == node.uuids
-    assert not succeeded(node.release([one, two])).changed
-    assert node.writes() == ["POST", "DELETE"]
-    assert succeeded(node.release()).released == [three]
-    assert node.uuids == []
-    assert not succeeded(node.release()).changed
-    assert not succeeded(node.release([])).changed
+    assert (succeeded(node.release([one, two])).changed, node.writes()) == (False, ["POST", "DELETE"])
+    assert (succeeded(node.release()).released, node.uuids) == ([three], [])
+    assert (succeeded(node.release()).changed, succeeded(node.release([])).changed) == (False, False)
 
 
 def test_what_is_released_is_forgotten(node: MonopolyNode) -> None:
@@ -56,8 +53,7 @@ def test_only_resources_of_sufficient_age_are_released_and_the_others_named_with
     node.core.clock.advance(12 * HOURS)
     young = node.hold(3).applied
     outcome = node.release()
-    assert outcome.released == old
-    assert node.uuids == young
+    assert (outcome.released, node.uuids) == (old, young)
     (refused,) = outcome.refused
     assert refused.uuid == young[0]
     assert refused.possible_from is not None
@@ -65,8 +61,7 @@ def test_only_resources_of_sufficient_age_are_released_and_the_others_named_with
     assert message(outcome).count("+08:00 on)") == 1
     node.core.journal.clear()
     predicted = node.release(None, check=True)
-    assert message(predicted) == message(node.release())
-    assert node.writes() == []
+    assert (message(predicted), node.writes()) == (message(node.release()), [])
 
 
 def test_the_vendor_decides_if_a_time_cannot_be_read(node: MonopolyNode) -> None:
@@ -90,8 +85,7 @@ def test_a_lost_response_to_a_release(node: MonopolyNode, done: bool, fields: di
     uuids = node.hold_old(3)
     node.core.fault(RELEASE, **fields)
     outcome = succeeded(node.release(uuids[:2]))
-    assert outcome.released == uuids[:2]
-    assert node.uuids == uuids[2:]
+    assert (outcome.released, node.uuids) == (uuids[:2], uuids[2:])
     assert node.writes() == ["POST"] + ["DELETE"] * (1 if done else 2)
 
 
@@ -118,8 +112,7 @@ def test_a_release_without_effect_is_reported(node: MonopolyNode, fields: dict[s
     node.core.fault(RELEASE, times=-1, **fields)
     outcome = node.release()
     assert message(outcome).startswith("2 resources could not be released: ")
-    assert not outcome.changed
-    assert node.writes() == ["POST"] + ["DELETE"] * 3
+    assert (outcome.changed, node.writes()) == (False, ["POST"] + ["DELETE"] * 3)
 
 
 def test_the_last_of_three_lost_releases_is_verified_for_as_long_as_the_list_may_lag(node: MonopolyNode) -> None:
@@ -128,8 +121,7 @@ def test_the_last_of_three_lost_releases_is_verified_for_as_long_as_the_list_may
     node.core.fault(RELEASE, "reset_before", times=2)
     node.core.fault(RELEASE, "reset_after")
     outcome = succeeded(node.release())
-    assert (outcome.released, node.uuids) == (uuids, [])
-    assert node.writes() == ["POST"] + ["DELETE"] * 3
+    assert (outcome.released, node.uuids, node.writes()) == (uuids, [], ["POST"] + ["DELETE"] * 3)
 
 
 def test_a_release_of_some_resources_restarts_the_count_of_attempts(node: MonopolyNode) -> None:
@@ -144,9 +136,7 @@ def test_a_release_of_some_resources_restarts_the_count_of_attempts(node: Monopo
 
 
 @pytest.mark.parametrize("done", [True, False])
-def test_a_release_is_verified_and_not_repeated_after_an_error_that_will_not_pass(
-    node: MonopolyNode, done: bool
-) -> None:
+def test_a_release_is_verified_and_not_repeated_after_a_permanent_error(node: MonopolyNode, done: bool) -> None:
     uuids = node.hold_old(2)
     node.list_lag(50)
     sent = node.fail_for_good(RELEASE, done=done)
@@ -190,9 +180,7 @@ def test_a_lost_release_that_the_list_shows_late_is_not_reported_as_refused(node
 
 
 @pytest.mark.parametrize(("lag", "waited"), [(0, 0), (50, 50)])
-def test_a_release_whose_response_names_nothing_is_looked_for_on_the_list(
-    node: MonopolyNode, lag: int, waited: int
-) -> None:
+def test_a_release_whose_response_names_nothing_shows_on_the_list(node: MonopolyNode, lag: int, waited: int) -> None:
     old = node.hold_old(2)
     node.list_lag(lag)
     node.core.fault(RELEASE, "data_null")
@@ -206,8 +194,7 @@ def test_a_release_whose_response_names_nothing_is_looked_for_on_the_list(
 def test_a_release_that_is_only_reported_is_repeated_when_the_list_must_show_it(node: MonopolyNode) -> None:
     old = node.hold_old(2)
     node.core.fault(RELEASE, "replace", body={"data": {"odd": 1}})
-    assert succeeded(node.release()).released == old
-    assert node.writes() == ["POST", "DELETE", "DELETE"]
+    assert (succeeded(node.release()).released, node.writes()) == (old, ["POST", "DELETE", "DELETE"])
     assert node.uuids == []
 
 
@@ -217,8 +204,7 @@ def test_what_was_released_is_returned_if_the_state_cannot_be_written_then(node:
     node.core.after(RELEASE, state.fill_up)
     outcome = node.release()
     assert message(outcome) == "the disk is full"
-    assert (outcome.released, outcome.after, node.uuids) == (old, [], [])
-    assert outcome.changed
+    assert (outcome.released, outcome.after, node.uuids, outcome.changed) == (old, [], [], True)
 
 
 def test_what_the_list_still_shows_is_not_returned_as_released_if_the_state_fails(node: MonopolyNode) -> None:
@@ -236,8 +222,7 @@ def test_what_the_list_still_shows_is_not_returned_as_released_if_the_state_fail
     node.core.around(LIST, read)
     outcome = node.release()
     assert message(outcome) == "the disk is full"
-    assert (outcome.released, sorted(node.uuids)) == ([], sorted(old))
-    assert not outcome.changed
+    assert (outcome.released, sorted(node.uuids), outcome.changed) == ([], sorted(old), False)
 
 
 def test_a_release_with_a_bare_status_is_reported(node: MonopolyNode) -> None:

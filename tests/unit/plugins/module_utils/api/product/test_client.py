@@ -160,9 +160,7 @@ UNUSABLE = [
     [*UNUSABLE, refusal("INTERNAL_ERROR"), refusal("FAILED_OPERATION")],
     ids=lambda answer: f"{answer.status} {answer.text[:40]}",
 )
-def test_a_paid_call_whose_effect_the_response_leaves_open_is_not_simply_repeated(
-    client: Client, answer: HttpResponse
-) -> None:
+def test_a_paid_call_with_an_open_effect_is_not_simply_repeated(client: Client, answer: HttpResponse) -> None:
     api, transport = client(answer)
     with pytest.raises(CallError) as caught:
         api.get(1, TERMS)
@@ -181,8 +179,7 @@ def test_a_secret_in_a_refusal_is_hidden(client: Client) -> None:
 @pytest.mark.parametrize("code", ["ACCESS_DENY", "INVALID_PARAMETER"])
 def test_a_plan_without_channels_or_balance(client: Client, code: str) -> None:
     api, _transport = client(refusal(code), refusal(code), product="share")
-    assert api.channels() is None
-    assert api.balance() is None
+    assert (api.channels(), api.balance()) == (None, None)
 
 
 def test_other_refusals_of_the_quota_are_errors(client: Client) -> None:
@@ -195,9 +192,7 @@ def test_other_refusals_of_the_quota_are_errors(client: Client) -> None:
 def test_a_list_of_nothing_is_read_again(client: Client) -> None:
     """What a fault hides would be leased, and paid for, again."""
     api, _transport = client(response(None), response([FULL]), response(None), response(None), response([]))
-    assert len(api.leases()) == 1
-    assert api.leases() == []
-    assert api.leases() == []
+    assert (len(api.leases()), api.leases(), api.leases()) == (1, [], [])
 
 
 @pytest.mark.parametrize("by_task", [False, True])
