@@ -33,6 +33,11 @@ LOST: list[tuple[dict[str, Any], bool]] = [
     ({"kind": "status", "http_status": 500}, False),
     ({"kind": "status", "http_status": 500, "executed": True}, True),
     ({"kind": "status", "http_status": 502, "executed": True}, True),
+    # A gateway may send these statuses, and codes of its own, before or after the work.
+    ({"kind": "status", "http_status": 302, "executed": True}, True),
+    ({"kind": "status", "http_status": 403, "executed": True}, True),
+    ({"kind": "status", "http_status": 429, "executed": True}, True),
+    ({"kind": "replace", "body": {"Code": 403}, "executed": True}, True),
     ({"kind": "code", "code": -1}, False),
     ({"kind": "hang_after", "seconds": 20}, True),
 ]

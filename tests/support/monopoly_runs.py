@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     Effect,
@@ -24,27 +23,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from support.in_process import Answer, Call, InProcess, Vendor, client
-
-#: Calls, as :class:`in_process.Vendor` names them.
-APPLY, RELEASE, REDIAL = "POST /monopolies", "DELETE /monopolies", "PUT /monopolies/ips"
-LIST, IDLE, QUOTA = "GET /monopolies", "GET /monopolies/idle", "GET /info/quota"
-START = 1893456000.0
-HOURS = 3600
-QUANZHOU, GUANGZHOU, HUAIAN = "350500", "440100", "320800"
-#: Lost responses to a write, and whether the vendor carried it out.
-LOST: dict[str, tuple[bool, dict[str, Any]]] = {
-    "reset after": (True, {"kind": "reset_after"}),
-    "truncated": (True, {"kind": "truncate"}),
-    "garbage": (True, {"kind": "garbage"}),
-    "bad gateway after": (True, {"kind": "status", "http_status": 502, "executed": True}),
-    "too late": (True, {"kind": "hang_after", "seconds": 11}),
-    "reset before": (False, {"kind": "reset_before"}),
-    "closed": (False, {"kind": "refuse"}),
-    "garbage before": (False, {"kind": "garbage", "executed": False}),
-    "broken server": (False, {"kind": "status", "http_status": 500}),
-    "unknown error": (False, {"kind": "code", "code": -1}),
-}
-lost = pytest.mark.parametrize(("done", "fields"), LOST.values(), ids=LOST)
+from support.monopoly_calls import APPLY, HOURS, IDLE, START
 
 
 def occupancy(channels: int = 10, **options: Any) -> Vendor:
@@ -72,18 +51,10 @@ class MonopolyNode:
         """Return a client, as each run has one."""
         return client(self.core, self.directory, max_wait, self.wire, on_wait, self.store)
 
-    def hold(
-        self,
-        count: int,
-        *,
-        max_wait: float = 300.0,
-        on_wait: Callable[[str], None] | None = None,
-        wait: bool = True,
-        check: bool = False,
-        **desired: Any,
-    ) -> MonopolyResult:
-        """Ensure a number of resources."""
-        return ensure_held(self.api(max_wait, on_wait), DesiredMonopolies(count, **desired), wait=wait, check=check)
+    def hold(self, count: int, *, wait: bool = True, check: bool = False, **options: Any) -> MonopolyResult:
+        """Ensure a number of resources, with options of :meth:`api` and of what is desired."""
+        client_options = {name: options.pop(name) for name in ("max_wait", "on_wait") if name in options}
+        return ensure_held(self.api(**client_options), DesiredMonopolies(count, **options), wait=wait, check=check)
 
     def hold_old(self, count: int) -> list[str]:
         """Hold resources that are old enough to be released, and return their names."""
@@ -99,16 +70,10 @@ class MonopolyNode:
         return uuids
 
     def redial(
-        self,
-        uuids: Collection[str] | None = None,
-        *,
-        max_wait: float = 300.0,
-        on_wait: Callable[[str], None] | None = None,
-        wait: bool = True,
-        check: bool = False,
+        self, uuids: Collection[str] | None = None, *, wait: bool = True, check: bool = False, **options: Any
     ) -> MonopolyResult:
-        """Redial these resources, or all."""
-        return redial(self.api(max_wait, on_wait), uuids, wait=wait, check=check)
+        """Redial these resources, or all, with options of :meth:`api`."""
+        return redial(self.api(**options), uuids, wait=wait, check=check)
 
     def release(self, uuids: Collection[str] | None = None, *, check: bool = False) -> MonopolyResult:
         """Release these resources, or all."""

@@ -14,7 +14,7 @@ from support.lease_runs import LeaseNode
 
 @pytest.fixture
 def core() -> Vendor:
-    return Vendor()
+    return Vendor(channels=9)
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import AllocationParams
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
 from support.in_process import KEY, NOW, Answer, Call, Vendor
 from support.lease_runs import LAGS, LOST, WRITING, LeaseNode, list_late, uncertain
 
 BY_CHANNELS, BY_VOLUME = {"channels": 9}, {"billing": "volume", "balance": 9}
-PLANS = pytest.mark.parametrize("plan", [BY_CHANNELS, BY_VOLUME], ids=["channels", "volume"])
 
 
-@pytest.mark.parametrize(("kind", "executed"), LOST)
+@pytest.mark.parametrize(("kind", "executed"), [*LOST, ({"kind": "code", "code": -104}, False)])
 def test_leases_of_a_lost_response_are_adopted_or_the_call_is_repeated(
     core: Vendor, node: LeaseNode, kind: dict[str, Any], executed: bool
 ) -> None:
@@ -72,6 +72,29 @@ def test_a_call_that_was_lost_on_its_way_is_repeated_at_once(core: Vendor, node:
     assert core.clock.now() - NOW < 6
 
 
+def test_a_bare_429_without_an_effect_is_followed_by_another_attempt_in_a_minute(core: Vendor, node: LeaseNode) -> None:
+    core.fault("/allocate", "status", http_status=429)
+    outcome = node.ensure(3)
+    first, second = (record.at for record in core.journal if record.path == "/allocate")
+    assert (outcome.error, core.paid) == (None, 3)
+    assert second - first >= 60
+
+
+@pytest.mark.parametrize(
+    ("status", "max_wait", "reason"),
+    [(429, 20, "After it, the list of leases shows nothing new"), (403, 300, "HTTP 403")],
+)
+def test_a_bare_status_without_an_effect_ends_the_task_if_no_attempt_can_follow(
+    core: Vendor, node: LeaseNode, status: int, max_wait: int, reason: str
+) -> None:
+    core.fault("/allocate", "status", http_status=status, times=-1)
+    outcome = node.ensure(3, max_wait=max_wait)
+    assert not isinstance(outcome.error, UncertainOutcomeError)
+    assert f"HTTP {status}" in outcome.error.message
+    assert reason in outcome.error.message
+    assert (core.calls("/allocate"), core.paid) == (["/allocate"], 0)
+
+
 @pytest.mark.parametrize(("shown", "number", "lag"), [(1, True, 0), (2, True, 0), (1, False, 30)])
 def test_leases_that_a_response_omits_are_read_from_the_list_and_not_leased_again(
     core: Vendor, node: LeaseNode, shown: int, number: bool, lag: int
@@ -124,18 +147,33 @@ def test_leases_of_a_lost_response_that_are_listed_late_are_paid_for_once(
     assert core.calls(*WRITING) == ["/allocate"]
 
 
-def test_leases_that_are_never_listed_are_not_leased_again(core: Vendor, node: LeaseNode) -> None:
-    core.configure(plan={"channels": 9})
-    list_late(core, 3600)
+@pytest.mark.parametrize(
+    ("shown", "lag", "run", "reason"),
+    [
+        (0, 3600, {}, "fewer free channels than the list of leases accounts for"),
+        (1, 3600, {}, "shows only a part of it so far"),
+        (1, 3600, {"plan": BY_VOLUME}, "shows only a part of it so far"),
+        (2, 8, {"max_wait": 0}, "the list of leases does not show all of it so far"),
+        (2, 8, {"max_wait": 1}, "the list of leases does not show all of it so far"),
+        (2, 8, {"garbage": 20}, "the list of leases cannot be read"),
+    ],
+)
+def test_leases_of_a_lost_response_that_are_not_all_listed_in_time_are_not_leased_again(
+    core: Vendor, node: LeaseNode, shown: int, lag: float, run: dict[str, Any], reason: str
+) -> None:
+    core.configure(plan=run.get("plan", BY_CHANNELS))
+    list_late(core, lag, at_once=range(shown))
     core.fault("/allocate", "reset_after")
-    outcome = node.ensure(3)
-    assert "fewer free channels than the list of leases accounts for" in uncertain(outcome)
-    assert core.paid == 3
+    if "garbage" in run:
+        core.fault("/query", "garbage", skip=2, times=run["garbage"])
+    outcome = node.ensure(3, max_wait=run.get("max_wait", 300))
+    assert reason in uncertain(outcome)
+    assert (len(outcome.allocated), outcome.missing, core.paid) == (shown, 3 - shown, 3)
+    assert core.calls(*WRITING) == ["/allocate"]
 
 
 @pytest.mark.parametrize("step", [1.0, 3600.0])
 def test_a_clock_that_is_set_back_leads_to_no_second_payment(core: Vendor, node: LeaseNode, step: float) -> None:
-    core.configure(plan={"channels": 9})
     list_late(core, 30)
     node.ensure(2)
     node.wire.machine.set_wall(-step)
@@ -165,7 +203,6 @@ def test_a_new_lease_that_the_list_never_shows_is_held_until_its_deadline(core: 
 
 
 def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(core: Vendor, node: LeaseNode) -> None:
-    core.configure(plan={"channels": 9})
     list_late(core, 8)
     core.handle("GET", "/allocate", {"Key": KEY, "Num": "1"})
     core.clock.advance(5)
@@ -173,43 +210,6 @@ def test_the_lease_of_another_client_is_not_the_effect_of_a_lost_call(core: Vend
     # Otherwise the run would wait until the list shows it.
     outcome = node.ensure(3, undetermined="ignore")
     assert (outcome.error, core.paid) == (None, 1 + 3)
-
-
-@pytest.mark.parametrize("plan", [{"channels": 9}, {"billing": "volume", "balance": 9}])
-def test_a_part_of_the_leases_of_a_lost_response_is_reported_and_the_rest_is_not_leased_again(
-    core: Vendor, node: LeaseNode, plan: dict[str, Any]
-) -> None:
-    core.configure(plan=plan)
-    list_late(core, 3600, at_once=[0])
-    core.fault("/allocate", "reset_after")
-    outcome = node.ensure(3)
-    uncertain(outcome)
-    assert (len(outcome.allocated), outcome.missing, core.paid) == (1, 2, 3)
-    assert core.calls(*WRITING) == ["/allocate"]
-
-
-@pytest.mark.parametrize("max_wait", [0, 1])
-def test_a_part_of_the_leases_of_a_lost_response_is_returned_without_time_to_read_the_list_again(
-    core: Vendor, node: LeaseNode, max_wait: int
-) -> None:
-    core.configure(plan={"channels": 9})
-    list_late(core, 8, at_once=[0, 1])
-    core.fault("/allocate", "reset_after")
-    outcome = node.ensure(3, max_wait=max_wait)
-    assert "the list of leases does not show all of it so far" in uncertain(outcome)
-    assert (len(outcome.allocated), outcome.missing, core.paid) == (2, 1, 3)
-
-
-def test_a_part_of_the_leases_of_a_lost_response_is_returned_if_the_list_cannot_be_read_again(
-    core: Vendor, node: LeaseNode
-) -> None:
-    core.configure(plan={"channels": 9})
-    list_late(core, 8, at_once=[0, 1])
-    core.fault("/allocate", "reset_after")
-    core.fault("/query", "garbage", skip=2, times=20)
-    outcome = node.ensure(3)
-    uncertain(outcome)
-    assert (len(outcome.allocated), core.paid) == (2, 3)
 
 
 def test_a_call_that_is_half_way_is_uncertain_and_completed_by_the_next_run(core: Vendor, node: LeaseNode) -> None:

@@ -20,18 +20,25 @@ FORMS: dict[str, dict[str, Any]] = {
     "an empty list": EMPTY,
     "null": {**EMPTY, "TaskList": None},
 }
-FORM = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 
 
 def wrong(core: Vendor, body: Any, times: int = -1) -> None:
     core.fault("/query", "replace", body=body, times=times)
 
 
-@FORM
-def test_an_empty_list_against_the_quota_is_waited_for(core: Vendor, node: LeaseNode, form: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("form", "times", "undetermined"),
+    [
+        *((form, 3, "fail") for form in FORMS.values()),
+        pytest.param(EMPTY, 1, "ignore", id="read once more with ignore"),
+    ],
+)
+def test_an_empty_list_that_the_quota_contradicts_is_waited_for(
+    core: Vendor, node: LeaseNode, form: dict[str, Any], times: int, undetermined: str
+) -> None:
     node.ensure(2)
-    wrong(core, form, times=3)
-    outcome = node.other().ensure(2)
+    wrong(core, form, times)
+    outcome = node.other().ensure(2, undetermined=undetermined)
     assert (outcome.error, len(outcome.leases), outcome.allocated, core.paid) == (None, 2, (), 2)
 
 
@@ -45,7 +52,7 @@ def test_a_list_that_lacks_some_leases_is_waited_for(core: Vendor, node: LeaseNo
     assert (outcome.error, len(outcome.leases), core.paid) == (None, 3, 3)
 
 
-@FORM
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_a_list_that_stays_empty_is_no_reason_to_pay(core: Vendor, node: LeaseNode, form: dict[str, Any]) -> None:
     node.ensure(2)
     wrong(core, form)
@@ -78,13 +85,6 @@ def test_a_user_can_say_that_the_quota_counts_something_else(core: Vendor, node:
     core.configure(plan={"channels": 6}, used=2)
     outcome = node.ensure(2, undetermined="ignore")
     assert (outcome.error, len(outcome.allocated), core.clock.now()) == (None, 2, NOW)
-
-
-def test_an_empty_list_is_read_once_more_also_with_ignore(core: Vendor, node: LeaseNode) -> None:
-    node.ensure(2)
-    wrong(core, EMPTY, times=1)
-    outcome = node.other().ensure(2, undetermined="ignore")
-    assert (outcome.error, len(outcome.leases), core.paid) == (None, 2, 2)
 
 
 def test_a_classic_plan_by_volume_leases_again_with_ignore(core: Vendor, node: LeaseNode) -> None:

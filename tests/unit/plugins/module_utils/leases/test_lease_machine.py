@@ -33,18 +33,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.replace impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseResult
 from hypothesis.stateful import initialize, precondition, rule
 from support import state_machines
-from support.in_process import (
-    CLASSIC,
-    KEY,
-    PATHS,
-    InProcess,
-    Killed,
-    LateCall,
-    Paths,
-    Vendor,
-    books,
-    lease_client,
-)
+from support.in_process import CLASSIC, KEY, PATHS, InProcess, Killed, LateCall, Paths, Vendor, books, lease_client
 from support.stores import control_node, is_database, open_store
 
 #: Calls, as :class:`in_process.Paths` names them.
@@ -374,12 +363,7 @@ class LeaseStateMachine(state_machines.VendorMachine):
         held = self.core.leases
         named = [lease for number, lease in enumerate(held) if number in share]
         ips = {lease.ip for lease in named}
-        outcome = self.run(
-            node,
-            check,
-            max_wait,
-            lambda api: release_leases(api, choice(named), check=check),
-        )
+        outcome = self.run(node, check, max_wait, lambda api: release_leases(api, choice(named), check=check))
         left = self.core.ips
         assert not self.paid
         kept = {lease.ip for lease in held if lease.ends > self.now() and lease.ip not in ips}

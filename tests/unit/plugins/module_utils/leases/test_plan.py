@@ -248,6 +248,7 @@ def test_a_minimum_leaves_a_lease_without_a_deadline_undetermined() -> None:
 
 
 ONE, TWO, THREE, FOUR = (lease(number, minutes=number) for number in range(1, 5))
+EXACT = DesiredLeases(1, exact=True)
 
 
 @pytest.mark.parametrize(
@@ -257,17 +258,12 @@ ONE, TWO, THREE, FOUR = (lease(number, minutes=number) for number in range(1, 5)
         pytest.param(LeaseMatch((ONE,)), DesiredLeases(3), Plan((ONE,), 2, ()), id="some-held"),
         pytest.param(LeaseMatch((ONE, TWO)), DesiredLeases(2), Plan((ONE, TWO), 0, ()), id="enough-held"),
         pytest.param(LeaseMatch((TWO, ONE)), DesiredLeases(1), Plan((ONE, TWO), 0, ()), id="more-than-enough-are-kept"),
-        pytest.param(
-            LeaseMatch((THREE, ONE, TWO)),
-            DesiredLeases(1, exact=True),
-            Plan((THREE,), 0, (ONE, TWO)),
-            id="exact-keeps-the-longest",
-        ),
+        pytest.param(LeaseMatch((THREE, ONE, TWO)), EXACT, Plan((THREE,), 0, (ONE, TWO)), id="exact-keeps-the-longest"),
         pytest.param(LeaseMatch((ONE,)), DesiredLeases(0, exact=True), Plan((), 0, (ONE,)), id="exact-none"),
         pytest.param(LeaseMatch((), (ONE,)), DesiredLeases(1), Plan((), 1, ()), id="expiring-ones-do-not-count"),
         pytest.param(
             LeaseMatch((ONE, THREE), (TWO,)),
-            DesiredLeases(1, exact=True),
+            EXACT,
             Plan((THREE,), 0, (ONE, TWO)),
             id="exact-releases-expiring-ones-too",
         ),
@@ -297,19 +293,9 @@ def test_undetermined_leases_count_only_if_they_are_to_match(exact: bool, undete
     ("found", "desired", "doubtful"),
     [
         pytest.param(LeaseMatch(undetermined=(TWO, ONE)), DesiredLeases(1), (TWO, ONE), id="something-is-missing"),
-        pytest.param(LeaseMatch((ONE,), undetermined=(TWO,)), DesiredLeases(1, exact=True), (TWO,), id="exact"),
-        pytest.param(
-            LeaseMatch((ONE,), (), (TWO,), (THREE,)),
-            DesiredLeases(1, exact=True),
-            (TWO, THREE),
-            id="exact-and-one-expires",
-        ),
-        pytest.param(
-            LeaseMatch((ONE,), undetermined_expiring=(TWO,)),
-            DesiredLeases(1, exact=True),
-            (TWO,),
-            id="exact-and-all-expire",
-        ),
+        pytest.param(LeaseMatch((ONE,), undetermined=(TWO,)), EXACT, (TWO,), id="exact"),
+        pytest.param(LeaseMatch((ONE,), (), (TWO,), (THREE,)), EXACT, (TWO, THREE), id="exact-and-one-expires"),
+        pytest.param(LeaseMatch((ONE,), undetermined_expiring=(TWO,)), EXACT, (TWO,), id="exact-and-all-expire"),
         pytest.param(LeaseMatch((), (), (TWO,), (THREE,)), DesiredLeases(1), (TWO,), id="expiring-ones-would-not-help"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from support.in_process import KEY, Vendor
+from support.in_process import KEY, PATHS, Vendor
 from support.lease_runs import LeaseNode
 
 
@@ -29,6 +29,14 @@ def test_no_paid_lease_is_a_surplus(tmp_path: Path, product: str, query: str) ->
         assert (outcome.error, len(outcome.allocated), outcome.released) == (None, 2 if run == 0 else 0, ())
         node.core.clock.advance(20)
     assert node.core.paid == len(node.core.leases) == 2
+
+
+@pytest.mark.parametrize("product", ["exclusive", "overseas"])
+def test_leases_of_a_call_that_a_gateway_answered_are_paid_for_once(tmp_path: Path, product: str) -> None:
+    core = Vendor(kind=product, lifetime=60)
+    core.fault(PATHS[product].get, "status", http_status=403, executed=True)
+    outcome = LeaseNode(core, tmp_path, product).ensure(3)
+    assert (outcome.error, len(outcome.allocated), core.paid) == (None, 3, 3)
 
 
 def test_a_lease_that_is_held_after_its_deadline_is_not_replaced_for_min_remaining(tmp_path: Path) -> None:

@@ -24,16 +24,12 @@ from support.lease_runs import EMPTY, LAGS, LOST, WRITING, Chosen, LeaseNode, ev
 #: The second plan has no channel left beside the leases.
 PLANS = pytest.mark.parametrize(
     "plan",
-    [
-        {"channels": 9},
-        pytest.param({"channels": 3}, marks=pytest.mark.thorough),
-        {"billing": "volume", "balance": 9},
-    ],
+    [{"channels": 9}, pytest.param({"channels": 3}, marks=pytest.mark.thorough), {"billing": "volume", "balance": 9}],
     ids=["channels", "all channels in use", "volume"],
 )
 
 
-@pytest.mark.parametrize(("kind", "executed"), [row for row in LOST if row[0].get("code") != -104])
+@pytest.mark.parametrize(("kind", "executed"), LOST)
 def test_a_lost_replacement_is_adopted_or_repeated(
     core: Vendor, node: LeaseNode, kind: dict[str, Any], executed: bool
 ) -> None:
@@ -48,7 +44,7 @@ def test_a_lost_replacement_is_adopted_or_repeated(
 def test_leases_that_a_refused_replacement_lost_are_allocated_again(core: Vendor, node: LeaseNode) -> None:
     core.configure(options={"replace_failure": "drop"}, plan={"free_delay": 20})
     node.ensure(3)
-    stock = core.keys[KEY].plan.stock
+    stock = core.stock
     left = [area.available for area in stock]
     for area in stock:
         area.available = 0
@@ -331,10 +327,3 @@ def test_a_call_that_a_product_lacks_is_refused(
     outcome = replace_leases(api, chosen, None, AllocationParams())
     assert isinstance(outcome.error, OptionError)
     assert (core.calls(*WRITING), outcome.missing) == ([], 0)
-
-
-@pytest.mark.parametrize("status", [403, 429])
-def test_a_replacement_with_a_bare_status_is_not_sent_again(core: Vendor, node: LeaseNode, status: int) -> None:
-    node.ensure(3)
-    core.fault("/replace", "status", http_status=status, executed=True)
-    assert (node.replace(2).error, core.paid, core.calls("/replace")) == (None, 3 + 2, ["/replace"])

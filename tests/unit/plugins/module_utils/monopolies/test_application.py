@@ -5,29 +5,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import TransportError, UncertainOutcomeError
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from support.failing_state import FailingState
-from support.monopoly_runs import (
-    APPLY,
-    GUANGZHOU,
-    LIST,
-    LOST,
-    QUANZHOU,
-    QUOTA,
-    MonopolyNode,
-    lost,
-    message,
-    occupancy,
-    succeeded,
-    uncertain,
-)
+from support.monopoly_calls import APPLY, GUANGZHOU, LIST, QUOTA, lost
+from support.monopoly_runs import MonopolyNode, message, succeeded, uncertain
 
 
 @lost
@@ -86,11 +68,7 @@ def test_after_three_lost_applications_it_stops(node: MonopolyNode) -> None:
     [
         ("reset_before", QUOTA, "is unknown: the quota cannot be read: /info/quota: HTTP 503"),
         ("reset_after", LIST, "is unknown: the list of resources cannot be read: /monopolies: HTTP 503"),
-        (
-            None,
-            LIST,
-            "The vendor reports success. Whether 2 resources were applied for is unknown: the list of resources",
-        ),
+        (None, LIST, "The vendor reports success. Whether 2 resources were applied for is unknown: the list of"),
     ],
     ids=["lost, no quota", "lost, no list", "accepted, no list"],
 )
@@ -127,12 +105,6 @@ def test_fewer_than_were_applied_for_are_named_and_nothing_is_repeated(node: Mon
     assert f"the list shows 2 new: {', '.join(node.uuids)}{why}." in uncertain(outcome)
     assert (outcome.applied, len(outcome.applied), node.writes()) == (node.uuids, 2, ["POST"])
     assert len(succeeded(node.hold(3)).applied) == 1
-
-
-def test_a_blocked_key_is_reported_as_such(node: MonopolyNode) -> None:
-    node.core.fault(APPLY, "replace", body={"Code": -12})
-    assert "POST /monopolies was refused with code -12 (key blocked" in message(node.hold(1))
-    assert node.writes() == ["POST"]
 
 
 def test_a_refusal_after_a_lost_response_leaves_the_effect_unknown(node: MonopolyNode) -> None:
@@ -176,9 +148,7 @@ def test_without_a_quota_a_lost_application_is_repeated_only_when_the_list_must_
     assert (len(succeeded(node.hold(3)).applied), node.writes()) == (1, ["POST"] * 3)
 
 
-def test_an_application_is_recorded_when_it_is_sent_and_not_before(
-    node: MonopolyNode,
-) -> None:
+def test_an_application_is_recorded_when_it_is_sent_and_not_before(node: MonopolyNode) -> None:
     api = node.api(max_wait=0)
     for _call in range(60):
         api.rate_limiter.try_acquire(api.key_digest, "POST /monopolies", 60, 10.0)
@@ -190,26 +160,6 @@ def test_a_refused_application_leaves_no_record(node: MonopolyNode) -> None:
     node.core.fault(APPLY, "code", code=-103)
     assert "refused" in message(node.hold(1))
     assert node.unresolved() == 0
-
-
-def test_an_application_that_was_accepted_counts_if_the_state_cannot_be_written_then(node: MonopolyNode) -> None:
-    node.store = state = FailingState(node.directory, node.wire.machine)
-    node.core.after(APPLY, state.fill_up)
-    outcome = node.hold(2)
-    assert "the disk is full" in message(outcome)
-    assert outcome.changed
-
-
-@pytest.mark.parametrize("status", [403, 429])
-@pytest.mark.parametrize("lag", [0, 40])
-def test_an_application_with_a_bare_status_is_not_sent_again(node: MonopolyNode, status: int, lag: int) -> None:
-    node.list_lag(lag)
-    node.core.fault(APPLY, "status", http_status=status, executed=True)
-    outcome = node.hold(3, wait=False)
-    assert len(node.uuids) == 3
-    assert outcome.error is None or isinstance(outcome.error, UncertainOutcomeError)
-    succeeded(node.hold(3, wait=False))
-    assert len(node.uuids) == 3
 
 
 @pytest.mark.parametrize("data", [[], None])
@@ -229,50 +179,3 @@ def test_resources_that_only_the_quota_counts_are_not_applied_for_again(
     text = uncertain(node.other().hold(2, max_wait=max_wait, undetermined=undetermined, wait=False))
     assert ("holds 2 more resources than the list of resources shows" in text) is (undetermined == "fail")
     assert len(node.uuids) == held
-
-
-moves = st.lists(
-    st.tuples(
-        st.integers(1, 4),
-        st.sampled_from([None, QUANZHOU, GUANGZHOU]),
-        st.lists(st.sampled_from(sorted(LOST)), max_size=3),
-        st.lists(st.sampled_from([None, "status", "reset_before", "garbage"]), max_size=2),
-        st.sampled_from([0.0, 4.0, 300.0]),
-    ),
-    min_size=1,
-    max_size=4,
-)
-
-
-@pytest.mark.thorough
-@settings(max_examples=60, deadline=None)
-@given(moves)
-def test_nothing_is_paid_for_beyond_the_desired_state_or_without_a_report(
-    steps: list[tuple[int, str | None, list[str], list[str | None], float]],
-) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        node = MonopolyNode(occupancy(channels=20), Path(folder))
-        named: set[str] = set()
-        silent = False
-        for count, area_code, writes, reads, max_wait in steps:
-            node.core.faults.clear()
-            for name in writes:
-                node.core.fault(APPLY, **LOST[name][1])
-            for place, kind in enumerate(reads, 1):
-                if kind:
-                    node.core.fault(LIST, kind, skip=place, **({"http_status": 503} if kind == "status" else {}))
-            held = len(node.uuids)
-            try:
-                outcome = node.hold(count, area_code=area_code, max_wait=max_wait)
-            except TransportError:
-                # The list could not be read even once, so that there is no result.
-                assert len(node.uuids) == held
-                continue
-            new = len(node.uuids) - held
-            assert new in (0, outcome.missing)
-            named |= {one.uuid for one in outcome.after} | set(outcome.applied)
-            silent |= isinstance(outcome.error, UncertainOutcomeError)
-            if outcome.error is None:
-                assert len(outcome.after) >= count
-                assert outcome.changed is bool(new)
-            assert silent or set(node.uuids) <= named

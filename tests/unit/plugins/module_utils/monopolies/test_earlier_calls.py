@@ -19,7 +19,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.monopoly_stor
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from support.failing_state import FailingState
 from support.in_process import Answer, Call, Killed
-from support.monopoly_runs import APPLY, GUANGZHOU, START, MonopolyNode, message, occupancy, succeeded, uncertain
+from support.monopoly_calls import APPLY, GUANGZHOU, START
+from support.monopoly_runs import MonopolyNode, message, occupancy, succeeded, uncertain
 
 
 def kill_applying(node: MonopolyNode, *, done: bool) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session import application_params
-from support.in_process import KEY, books
-from support.monopoly_runs import APPLY, GUANGZHOU, HOURS, HUAIAN, IDLE, LIST, QUOTA, MonopolyNode, message, succeeded
+from support.in_process import books
+from support.monopoly_calls import APPLY, GUANGZHOU, HOURS, HUAIAN, IDLE, LIST, QUOTA
+from support.monopoly_runs import MonopolyNode, message, succeeded
 
 
 def test_what_is_missing_is_applied_for_in_one_call_and_waited_for(node: MonopolyNode) -> None:
@@ -197,7 +198,7 @@ def test_check_mode_warns_of_a_stock_that_is_too_small(node: MonopolyNode) -> No
         {"area_id": int(GUANGZHOU), "area": "广东省广州市", "isp": 2, "available": 1},
         {"area_id": int(GUANGZHOU), "area": "广东省广州市", "isp": 1, "available": 9},
     ]
-    node.core.keys[KEY].configure({"plan": {"stock": {"areas": areas}}})
+    node.core.configure(plan={"stock": {"areas": areas}})
     outcome = succeeded(node.hold(3, isp="mobile", check=True))
     assert outcome.warnings == ["3 resources would be applied for, and the vendor's idle stock shows 1."]
     assert succeeded(node.hold(3, area_code=GUANGZHOU, check=True)).warnings == []

@@ -32,14 +32,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported impo
 from hypothesis.stateful import initialize, invariant, rule
 from support import state_machines
 from support.in_process import KEY, URL, InProcess, Killed, Vendor, books, client
-from support.monopoly_runs import APPLY, IDLE, LIST, QUOTA, REDIAL, RELEASE, START
+from support.monopoly_calls import APPLY, IDLE, LIST, QUOTA, REDIAL, RELEASE, START
 
 WRITES, READS = (APPLY, RELEASE, REDIAL), (LIST, IDLE, QUOTA)
-FAULTS = (
-    *state_machines.FAULTS,
-    {"kind": "code", "code": -103},
-    {"kind": "code", "code": -105},
-)
+FAULTS = (*state_machines.FAULTS, {"kind": "code", "code": -103}, {"kind": "code", "code": -105})
 #: Responses that are lost after and before the call was carried out, on connections that are closed then.
 LOST = ({"kind": "reset_after"}, {"kind": "reset_before"}, {"kind": "garbage"})
 ISPS = {None: None, "telecom": 1, "mobile": 2}
@@ -95,17 +91,17 @@ class MonopolyStateMachine(state_machines.VendorMachine):
         core = Vendor(START)
         super().__init__(core, Wire(core))
         core.around(LIST, self.lie)
+        #: The area of each resource that was ever applied for.
         self.areas: dict[str, Any] = {}
-        """The area of each resource that was ever applied for."""
+        #: When each resource was released, of those that were.
         self.released: dict[str, float] = {}
-        """When each resource was released, of those that were."""
+        #: What was paid for, and no result or error has reported yet.
         self.unreported: set[str] = set()
-        """What was paid for, and no result or error has reported yet."""
         self.named: set[str] = set()
+        #: What was applied for during the last run.
         self.paid: set[str] = set()
-        """What was applied for during the last run."""
+        #: How many of them at most by earlier runs, whose calls were late.
         self.late = 0
-        """How many of them at most by earlier runs, whose calls were late."""
 
     def wrong_list(self, body: Any, form: Any) -> Any:
         """As if nothing was held, or without the resources with these numbers."""

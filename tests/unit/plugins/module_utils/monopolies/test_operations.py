@@ -13,7 +13,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies import o
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY, MONOPOLY_INFO
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
 from support.in_process import KEY
-from support.monopoly_runs import APPLY, GUANGZHOU, HOURS, IDLE, QUANZHOU, MonopolyNode
+from support.monopoly_calls import APPLY, GUANGZHOU, HOURS, IDLE, QUANZHOU
+from support.monopoly_runs import MonopolyNode
 
 
 def execute_with(
@@ -25,6 +26,9 @@ def execute_with(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operations, "proxy_api", lambda params, _announcer: node.api(params["max_wait"]))
         return execute(operation, validation.validated_parameters, mode or Mode())
+
+
+ABSENT, REDIALLED = {"state": "absent", "all": True}, {"state": "redialled", "all": True}
 
 
 def _not_a_code(value: str) -> str:
@@ -46,16 +50,10 @@ def _not_a_code(value: str) -> str:
         ({"count": 1, "all": True}, "all goes only with state=absent or state=redialled: leave it out."),
         ({"state": "absent"}, "uuids is missing: state=absent needs the names of resources, or all=true."),
         ({"state": "redialled"}, "uuids is missing: state=redialled needs the names of resources, or all=true."),
+        ({**ABSENT, "uuids": []}, "uuids and all=true exclude each other: leave one of them out."),
+        ({**ABSENT, "isp": "mobile"}, "isp goes with state=present, not with state=absent: name resources in uuids."),
         (
-            {"state": "absent", "all": True, "uuids": []},
-            "uuids and all=true exclude each other: leave one of them out.",
-        ),
-        (
-            {"state": "absent", "all": True, "isp": "mobile"},
-            "isp goes with state=present, not with state=absent: name resources in uuids.",
-        ),
-        (
-            {"state": "absent", "uuids": [" "]},
+            {**ABSENT, "all": False, "uuids": [" "]},
             "uuids holds ' ': give each name as an item, as qg_monopoly_info returns it.",
         ),
     ],
@@ -75,15 +73,15 @@ def test_the_code_of_an_area_may_be_text_or_a_number(node: MonopolyNode, area_co
     assert not execute_with(node, count=1, area_code=GUANGZHOU, wait=False)["changed"]
 
 
-@pytest.mark.parametrize("options", [{"count": 1}, {"state": "absent"}, {"state": "redialled"}])
+@pytest.mark.parametrize("options", [{"count": 1}, ABSENT, REDIALLED])
 def test_a_run_waits_for_another_that_changes_what_the_key_holds(node: MonopolyNode, options: dict[str, Any]) -> None:
     other = node.api()
     with other.key_lock():
-        result = execute_with(node, **options, all="state" in options, max_wait=1)
+        result = execute_with(node, **options, max_wait=1)
         assert "another run is changing what this key holds" in result["msg"]
         assert node.core.journal.select() == []
-        assert "failed" not in execute_with(node, mode=Mode(check=True), **options, all="state" in options)
-    assert "failed" not in execute_with(node, **options, all="state" in options)
+        assert "failed" not in execute_with(node, mode=Mode(check=True), **options)
+    assert "failed" not in execute_with(node, **options)
 
 
 def test_a_redial_of_an_unknown_resource_is_an_error(node: MonopolyNode) -> None:
@@ -125,7 +123,7 @@ def test_the_result_of_a_failure_names_what_was_paid_for(node: MonopolyNode) -> 
     result = execute_with(node, count=3, max_wait=3)
     assert (result["failed"], result["changed"], result["applied"]) == (True, True, node.uuids)
     assert result["endpoint"] == "/monopolies"
-    refused = execute_with(node, state="absent", all=True)
+    refused = execute_with(node, **ABSENT)
     assert refused["failed"]
     assert [one["uuid"] for one in refused["refused"]] == node.uuids
     assert {one["possible_from"] for one in refused["refused"]} == {"2030-01-01T20:00:00+08:00"}
@@ -134,10 +132,10 @@ def test_the_result_of_a_failure_names_what_was_paid_for(node: MonopolyNode) -> 
 
 def test_the_result_of_redialling(node: MonopolyNode) -> None:
     (uuid,) = node.ready(1)
-    predicted = execute_with(node, mode=Mode(check=True, diff=True), state="redialled", all=True)
+    predicted = execute_with(node, mode=Mode(check=True, diff=True), **REDIALLED)
     assert predicted["changed"] is True
     assert predicted["diff"]["after"] == f"{uuid} (new)\n"
-    result = execute_with(node, mode=Mode(diff=True), state="redialled", all=True)
+    result = execute_with(node, mode=Mode(diff=True), **REDIALLED)
     (one,) = result["redialled"]
     assert result["diff"]["before"] == f"{uuid} {one['server_before']}\n"
     assert result["diff"]["after"] == f"{uuid} {one['server_after']}\n"
@@ -159,11 +157,9 @@ def test_the_result_of_releasing(node: MonopolyNode) -> None:
     assert node.writes() == ["DELETE"]
 
 
-@pytest.mark.parametrize(
-    "options", [{"count": 1}, {"state": "absent", "all": True}, {"state": "redialled", "all": True}]
-)
+@pytest.mark.parametrize("options", [{"count": 1}, ABSENT, REDIALLED])
 def test_a_key_of_another_product_is_reported(node: MonopolyNode, options: dict[str, Any]) -> None:
-    node.core.keys[KEY].configure({"plan": {"kind": "dynamic_dedicated"}})
+    node.core.configure(plan={"kind": "dynamic_dedicated"})
     result = execute_with(node, **options)
     assert (result["failed"], result["changed"], result["code"]) == (True, False, 400)
     assert result["msg"].endswith("Check that the key's product is one of exclusive occupancy.")

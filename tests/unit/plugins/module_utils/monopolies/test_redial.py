@@ -13,9 +13,9 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import Monopoly
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import UncertainOutcomeError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.redial import has_moved
-from support.failing_state import FailingState
 from support.in_process import books
-from support.monopoly_runs import LIST, REDIAL, START, MonopolyNode, lost, message, succeeded
+from support.monopoly_calls import LIST, REDIAL, START, lost
+from support.monopoly_runs import MonopolyNode, message, succeeded
 
 LATER = datetime.datetime.fromtimestamp(START, datetime.timezone.utc)
 
@@ -146,29 +146,6 @@ def test_a_lost_redial_and_then_no_list(node: MonopolyNode) -> None:
     node.core.fault(LIST, "status", http_status=503, skip=1, times=-1)
     node.core.fault(REDIAL, "reset_after")
     assert isinstance(node.redial().error, UncertainOutcomeError)
-    node.core.faults.clear()
-    node.core.fault(REDIAL, "replace", body={"Code": -12})
-    node.core.clock.advance(60)
-    assert "key blocked" in message(node.redial())
-
-
-@pytest.mark.parametrize("done", [True, False])
-def test_a_redial_is_verified_and_not_repeated_after_a_permanent_error(node: MonopolyNode, done: bool) -> None:
-    uuids = node.ready()
-    sent = node.fail_for_good(REDIAL, done=done)
-    outcome = node.redial()
-    assert [one.uuid for one in outcome.redialled] == (uuids if done else [])
-    assert [one.uuid for one in outcome.refused] == ([] if done else uuids)
-    assert (outcome.error is None) is done
-    assert len(sent) == 1
-
-
-def test_a_redial_that_was_accepted_counts_if_the_state_cannot_be_written_then(node: MonopolyNode) -> None:
-    old = node.ready()
-    node.store = state = FailingState(node.directory, node.wire.machine)
-    node.core.after(REDIAL, state.fill_up)
-    outcome = node.redial()
-    assert (message(outcome), [one.uuid for one in outcome.redialled]) == ("the disk is full", old)
 
 
 def test_resources_that_vanish_during_a_redial_are_reported(node: MonopolyNode) -> None:

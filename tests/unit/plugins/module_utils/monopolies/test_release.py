@@ -17,18 +17,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.session 
 )
 from support.failing_state import FailingState
 from support.in_process import Answer, Call
-from support.monopoly_runs import (
-    GUANGZHOU,
-    HOURS,
-    LIST,
-    RELEASE,
-    MonopolyNode,
-    lost,
-    message,
-    occupancy,
-    succeeded,
-    uncertain,
-)
+from support.monopoly_calls import GUANGZHOU, HOURS, LIST, RELEASE, lost
+from support.monopoly_runs import MonopolyNode, message, occupancy, succeeded, uncertain
 
 
 def test_release_and_release_again(node: MonopolyNode) -> None:
@@ -135,17 +125,6 @@ def test_a_release_of_some_resources_restarts_the_count_of_attempts(node: Monopo
     assert node.core.clock.now() - began < 60
 
 
-@pytest.mark.parametrize("done", [True, False])
-def test_a_release_is_verified_and_not_repeated_after_a_permanent_error(node: MonopolyNode, done: bool) -> None:
-    uuids = node.hold_old(2)
-    node.list_lag(50)
-    sent = node.fail_for_good(RELEASE, done=done)
-    outcome = node.release()
-    assert (outcome.released, node.uuids) == ((uuids, []) if done else ([], uuids))
-    assert (outcome.error is None) is done
-    assert len(sent) == 1
-
-
 def test_a_release_and_then_no_list(node: MonopolyNode) -> None:
     (uuid,) = node.hold_old(1)
     node.core.fault(LIST, "status", http_status=503, skip=1, times=-1)
@@ -154,13 +133,6 @@ def test_a_release_and_then_no_list(node: MonopolyNode) -> None:
     assert f"Whether the release of {uuid} took effect is unknown: the list of resources cannot be read: " in text
     node.core.faults.clear()
     assert not succeeded(node.release()).changed
-
-
-def test_another_plan_cannot_be_released_from(node: MonopolyNode) -> None:
-    node.hold_old(1)
-    node.core.fault(RELEASE, "replace", body={"Code": -12})
-    assert "key blocked" in message(node.release())
-    assert node.writes() == ["POST", "DELETE"]
 
 
 @pytest.mark.thorough
@@ -198,15 +170,6 @@ def test_a_release_that_is_only_reported_is_repeated_when_the_list_must_show_it(
     assert node.uuids == []
 
 
-def test_what_was_released_is_returned_if_the_state_cannot_be_written_then(node: MonopolyNode) -> None:
-    old = node.hold_old(2)
-    node.store = state = FailingState(node.directory, node.wire.machine)
-    node.core.after(RELEASE, state.fill_up)
-    outcome = node.release()
-    assert message(outcome) == "the disk is full"
-    assert (outcome.released, outcome.after, node.uuids, outcome.changed) == (old, [], [], True)
-
-
 def test_what_the_list_still_shows_is_not_returned_as_released_if_the_state_fails(node: MonopolyNode) -> None:
     old = node.hold_old(2)
     node.core.fault(RELEASE, "replace", body={"data": {"odd": 1}})
@@ -223,9 +186,3 @@ def test_what_the_list_still_shows_is_not_returned_as_released_if_the_state_fail
     outcome = node.release()
     assert message(outcome) == "the disk is full"
     assert (outcome.released, sorted(node.uuids), outcome.changed) == ([], sorted(old), False)
-
-
-def test_a_release_with_a_bare_status_is_reported(node: MonopolyNode) -> None:
-    old = node.hold_old(2)
-    node.core.fault(RELEASE, "status", http_status=403, executed=True)
-    assert (succeeded(node.release()).released, node.uuids) == (old, [])
