@@ -4,8 +4,8 @@
 
 """An operation as an action plugin, in the worker process on the control node.
 
-This file is private to the collection. Its counterpart for delegated tasks is ``module_utils/_task/module.py``. No
-module is shipped to the host, so the key never leaves the control node, and the host needs neither Python nor requests.
+Its counterpart for delegated tasks is ``module_utils/_task/module.py``. No module is shipped to the host, so the key
+never leaves the control node, and the host needs neither Python nor requests.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The announcements of waits on the control node: shown by Ansible, once for all workers of a run.
-
-This file is private to the collection.
-"""
+"""The announcements of waits on the control node: shown by Ansible, once for all workers of a run."""
 
 from __future__ import annotations
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shell commands that run on a host over its connection, within limits that the control node enforces.
-
-This file is private to the collection.
-"""
+"""Shell commands that run on a host over its connection, within limits that the control node enforces."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
 
 """What the filters share: a lease, or the text host:port, as an address that is safe in any configuration file.
 
-This file is private to the collection. Each refusal is one sentence that names filter, value and fix; of a value
-that may hold a key or a password, it shows only what reads like an address.
+Each refusal is one sentence that names filter, value and fix; of a value that may hold a key or a password, it shows
+only what reads like an address.
 """
 
 from __future__ import annotations

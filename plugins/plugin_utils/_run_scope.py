@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which inventory a run has, since when it has it, and which part of it the run sees.
-
-This file is private to the collection.
-"""
+"""Which inventory a run has, since when it has it, and which part of it the run sees."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
 """What the process of a run prepares for the processes that it forks.
 
-This file is private to the collection. Plugins that open the state import it.
+Plugins that open the state import it.
 """
 
 from __future__ import annotations

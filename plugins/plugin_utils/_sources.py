@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Variables of Ansible as a source of options, for actions, lookups and the inventory.
-
-This file is private to the collection.
-"""
+"""Variables of Ansible as a source of options, for actions, lookups and the inventory."""
 
 from __future__ import annotations
 

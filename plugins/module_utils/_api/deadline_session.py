@@ -4,9 +4,9 @@
 
 """A session of ``requests`` whose exchanges have a deadline and a maximum size.
 
-This file is private to the collection. ``requests`` limits each wait for bytes, but neither the sum of the waits nor
-the bytes before, between and after the body: a server can send headers, chunk sizes and trailers without end. Here
-every read of the connection, with and without TLS, first checks the limits of the exchange.
+``requests`` limits each wait for bytes, but neither the sum of the waits nor the bytes before, between and after the
+body: a server can send headers, chunk sizes and trailers without end. Here every read of the connection, with and
+without TLS, first checks the limits of the exchange.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The calls on one key, in any of its APIs: rate limits that all processes share, attempts, and the lock of the key.
-
-This file is private to the collection.
-"""
+"""The calls on one key, in any of its APIs: rate limits that all processes share, attempts, and the lock of the key."""
 
 from __future__ import annotations
 

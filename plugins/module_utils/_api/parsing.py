@@ -4,9 +4,9 @@
 
 """The parsers of foreign text: JSON, numbers and times, bounded in size, depth and digits.
 
-This file is private to the collection. Foreign text comes from a vendor, a proxy or a host. A parser returns a value
-that the rest of the collection can store, compare and print, or it refuses the text: the parsers that return ``None``
-for unreadable text never raise, and :func:`parse_json` raises only :class:`ResponseShapeError`.
+Foreign text comes from a vendor, a proxy or a host. A parser returns a value that the rest of the collection can store,
+compare and print, or it refuses the text: the parsers that return ``None`` for unreadable text never raise, and
+:func:`parse_json` raises only :class:`ResponseShapeError`.
 """
 
 from __future__ import annotations

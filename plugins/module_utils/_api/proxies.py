@@ -4,7 +4,7 @@
 
 """The proxy between this machine and the vendor: which one is used, and what its failures mean.
 
-This file is private to the collection. No text made here contains the user name and the password in a proxy's URL.
+No text made here contains the user name and the password in a proxy's URL.
 """
 
 from __future__ import annotations

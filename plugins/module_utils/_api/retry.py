@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the clients of the vendor's APIs: one exchange, its attempts and usage, and when to stop.
-
-This file is private to the collection.
-"""
+"""The base of the clients of the vendor's APIs: one exchange, its attempts and usage, and when to stop."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
 
 """One HTTP exchange, with a deadline that holds for all of it.
 
-This file is private to the collection. The vendor takes the key in the query string, so no text made here quotes
-a URL with its query, nor the text of an exception of the HTTP library, which does.
+The vendor takes the key in the query string, so no text made here quotes a URL with its query, nor the text of an
+exception of the HTTP library, which does.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 """The client of the control port of a tunnel (``http://TUNNEL:9090``), which changes the exit.
 
-This file is private to the collection. The only source is a page of the vendor from 2022 (a copy at a reseller).
+The only source is a page of the vendor from 2022 (a copy at a reseller).
 """
 
 from __future__ import annotations

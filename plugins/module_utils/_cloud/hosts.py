@@ -4,8 +4,7 @@
 
 """The hosts of an inventory: which services they are made of, with which names, addresses and groups.
 
-This file is private to the collection. All text in a row comes from the vendor. Names and addresses are checked, since
-both are used on command lines.
+All text in a row comes from the vendor. Names and addresses are checked, since both are used on command lines.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations on the account API: balance, volume-billed proxies, and packages, prices, lines and services.
-
-This file is private to the collection.
-"""
+"""The operations on the account API: balance, volume-billed proxies, and packages, prices, lines and services."""
 
 from __future__ import annotations
 

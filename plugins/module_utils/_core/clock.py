@@ -4,9 +4,9 @@
 
 """The clocks of this machine. No other file of the collection reads one, so that all agree on what may be set.
 
-This file is private to the collection. What has to be compared with an earlier moment is measured in the time of the
-state store (``_store/state_time.py``), which is made of :func:`elapsed`. The wall clock is for people, and for what a
-server or a user has written in Unix time: it may be set at any moment.
+What has to be compared with an earlier moment is measured in the time of the state store (``_store/state_time.py``),
+which is made of :func:`elapsed`. The wall clock is for people, and for what a server or a user has written in Unix
+time: it may be set at any moment.
 """
 
 from __future__ import annotations

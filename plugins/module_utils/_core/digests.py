@@ -4,7 +4,7 @@
 
 """Names that are made of secrets or of long texts.
 
-This file is private to the collection. A system in FIPS mode has no other hashes than those of the SHA family.
+A system in FIPS mode has no other hashes than those of the SHA family.
 """
 
 from __future__ import annotations

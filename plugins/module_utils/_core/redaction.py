@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Removal of secrets, in every spelling in which a server may repeat them.
-
-This file is private to the collection.
-"""
+"""Removal of secrets, in every spelling in which a server may repeat them."""
 
 from __future__ import annotations
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Checks of the values of options. Each refusal is one sentence that names option, value and fix.
-
-This file is private to the collection.
-"""
+"""Checks of the values of options. Each refusal is one sentence that names option, value and fix."""
 
 from __future__ import annotations
 

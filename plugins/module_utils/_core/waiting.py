@@ -4,7 +4,7 @@
 
 """How long a run waits, and what it shows of that: its budget, the time between two attempts, and announcements.
 
-This file is private to the collection. Nothing else in the plugins sleeps, so that every wait is announced.
+Nothing else in the plugins sleeps, so that every wait is announced.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 """The detection of the addresses under which a host reaches the internet: the command, and the quorum of its sources.
 
-This file is private to the collection. The command is one POSIX shell command, so that a host needs only a shell and
-one of curl, wget or Python. The evaluation is strict, since a wrong address would admit a stranger.
+The command is one POSIX shell command, so that a host needs only a shell and one of curl, wget or Python. The
+evaluation is strict, since a wrong address would admit a stranger.
 
 A host can print anything, including responses of sources that it did not contact. It can therefore claim at most
 ``samples`` addresses, and no more responses than requested are accepted.

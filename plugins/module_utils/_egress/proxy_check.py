@@ -4,8 +4,8 @@
 
 """The check of many proxies from a host: the commands, and the evaluation of their replies.
 
-This file is private to the collection. A host contacts an echo service through all proxies with one shell command. Only
-the addresses of the proxies are sent to the host: credentials are refused here.
+A host contacts an echo service through all proxies with one shell command. Only the addresses of the proxies are sent
+to the host: credentials are refused here.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 """One POSIX shell command with which a host fetches URLs.
 
-This file is private to the collection. A host needs only a shell and one of curl, wget or Python. The caller provides a
-shell function that calls ``fetch_$tool URL`` and prints a record::
+A host needs only a shell and one of curl, wget or Python. The caller provides a shell function that calls
+``fetch_$tool URL`` and prints a record::
 
     (line feed) NONCE (blank) NUMBER (blank) TOOL (blank) TEXT (line feed) NONCE.
 

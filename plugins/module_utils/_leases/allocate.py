@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Allocate leases: a paid call that is never repeated while its effect is unknown.
-
-This file is private to the collection.
-"""
+"""Allocate leases: a paid call that is never repeated while its effect is unknown."""
 
 from __future__ import annotations
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the management of leases needs of an API: one file beside this one implements it for each API of the vendor.
-
-This file is private to the collection.
-"""
+"""What the management of leases needs of an API: one file beside this one implements it for each API of the vendor."""
 
 from __future__ import annotations
 

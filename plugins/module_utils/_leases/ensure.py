@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ensure a number of live leases: allocate only what is missing, and release a surplus.
-
-This file is private to the collection.
-"""
+"""Ensure a number of live leases: allocate only what is missing, and release a surplus."""
 
 from __future__ import annotations
 

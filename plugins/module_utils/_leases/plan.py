@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which leases a key should hold, and what has to change for that: pure decisions.
-
-This file is private to the collection.
-"""
+"""Which leases a key should hold, and what has to change for that: pure decisions."""
 
 from __future__ import annotations
 

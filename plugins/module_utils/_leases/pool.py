@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations of qg_proxy_pool_info and qg_area_info.
-
-This file is private to the collection.
-"""
+"""The operations of qg_proxy_pool_info and qg_area_info."""
 
 from __future__ import annotations
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Release leases, and read the list until it shows that they are gone.
-
-This file is private to the collection.
-"""
+"""Release leases, and read the list until it shows that they are gone."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
 
 """Replace leases: named ones by release and allocation, or as many as the vendor chooses by its own call.
 
-This file is private to the collection. An interrupted replacement is recorded, and continued by a run that requests the
-same, so that afterwards as many leases are held as before, and none is paid for twice.
+An interrupted replacement is recorded, and continued by a run that requests the same, so that afterwards as many leases
+are held as before, and none is paid for twice.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One run for the leases of a key: what is held as far as is known, and what came since the run began.
-
-This file is private to the collection.
-"""
+"""One run for the leases of a key: what is held as far as is known, and what came since the run began."""
 
 from __future__ import annotations
 

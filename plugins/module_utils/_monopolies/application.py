@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The application for resources: a paid call that is never repeated while the one before it may have had an effect.
-
-This file is private to the collection.
-"""
+"""The application for resources: a paid call that is never repeated while the one before it may have had an effect."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
 
 """Which exclusive-occupancy resources match the desired state.
 
-This file is private to the collection. The vendor's list names the area of a resource, but not its code, so whether a
-resource matches may be unknown. Nothing is guessed then, because a wrong guess is paid for.
+The vendor's list names the area of a resource, but not its code, so whether a resource matches may be unknown. Nothing
+is guessed then, because a wrong guess is paid for.
 """
 
 from __future__ import annotations

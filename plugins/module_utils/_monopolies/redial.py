@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Redial resources, so that they get new addresses.
-
-This file is private to the collection.
-"""
+"""Redial resources, so that they get new addresses."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
 
 """What allocation, release and redial share: the result, and how a run reads the list of resources.
 
-This file is private to the collection. The vendor carries out an application and a redial some time after the response,
-and neither response has a documented format. Therefore the list of resources before and after a call decides.
+The vendor carries out an application and a redial some time after the response, and neither response has a documented
+format. Therefore the list of resources before and after a call decides.
 """
 
 from __future__ import annotations

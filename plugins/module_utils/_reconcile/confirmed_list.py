@@ -4,8 +4,7 @@
 
 """The list of what a key holds, confirmed by the quota before anything is paid for.
 
-This file is private to the collection. The vendor's list may lag or be wrong, and what it omits would be paid for
-again.
+The vendor's list may lag or be wrong, and what it omits would be paid for again.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Calls that may be repeated, such as releases: send them until the list shows the desired state.
-
-This file is private to the collection.
-"""
+"""Calls that may be repeated, such as releases: send them until the list shows the desired state."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@
 
 """Paid calls: send one, and never pay twice when its response is lost.
 
-This file is private to the collection. A response can be lost after the vendor has carried out the call, and the
-vendor's list may show the effect late. So a call is sent again only after the list, and the quota where there is one,
-have shown that the call before it changed nothing.
+A response can be lost after the vendor has carried out the call, and the vendor's list may show the effect late. So a
+call is sent again only after the list, and the quota where there is one, have shown that the call before it changed
+nothing.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How often a call is sent, and when a list is read again: one table for all resources.
-
-This file is private to the collection.
-"""
+"""How often a call is sent, and when a list is read again: one table for all resources."""
 
 from __future__ import annotations
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One run for one key: what the key holds, and the paid calls whose result is unknown.
-
-This file is private to the collection.
-"""
+"""One run for one key: what the key holds, and the paid calls whose result is unknown."""
 
 from __future__ import annotations
 

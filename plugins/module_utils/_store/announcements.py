@@ -4,7 +4,7 @@
 
 """Which of the processes of a run announces a wait, so that those that wait for the same thing do it once.
 
-This file is private to the collection. It does not use the database, which may be what is waited for.
+It does not use the database, which may be what is waited for.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 
 """What the stores and their callers need of a database and of locks.
 
-This file is private to the collection. :class:`~.state.State` implements it with SQLite and flock, for one control
-node, and :class:`~.postgres.PostgresState` with a PostgreSQL server, for several. SQL is limited to what both share,
-except for the placeholder ``?`` and the types of columns.
+:class:`~.state.State` implements it with SQLite and flock, for one control node, and :class:`~.postgres.PostgresState`
+with a PostgreSQL server, for several. SQL is limited to what both share, except for the placeholder ``?`` and the types
+of columns.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@
 
 """What the vendor's list of leases does not contain, and the list itself for a short time.
 
-This file is private to the collection. The list (vendor doc 175) names the task of a lease, but neither the area nor
-the provider that it was requested with.
+The list (vendor doc 175) names the task of a lease, but neither the area nor the provider that it was requested with.
 """
 
 from __future__ import annotations

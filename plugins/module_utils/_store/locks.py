@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""File locks in the state directory. The kernel releases a lock when the process that holds it ends.
-
-This file is private to the collection.
-"""
+"""File locks in the state directory. The kernel releases a lock when the process that holds it ends."""
 
 from __future__ import annotations
 

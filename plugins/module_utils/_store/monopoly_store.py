@@ -4,7 +4,7 @@
 
 """The parameters with which the exclusive-occupancy resources of a key were applied for.
 
-This file is private to the collection. The vendor's list names the area of a resource, but not its code.
+The vendor's list names the area of a resource, but not its code.
 """
 
 from __future__ import annotations

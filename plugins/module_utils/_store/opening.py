@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The choice of the store: a directory of one control node, or the database of several.
-
-This file is private to the collection.
-"""
+"""The choice of the store: a directory of one control node, or the database of several."""
 
 from __future__ import annotations
 

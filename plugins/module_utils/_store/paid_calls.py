@@ -4,8 +4,8 @@
 
 """The calls that cost money and whose result is not known yet, recorded before they are sent.
 
-This file is private to the collection. A process may end, or be ended, between the call and the moment at which its
-result is known. The record is what keeps the next run from paying again.
+A process may end, or be ended, between the call and the moment at which its result is known. The record is what keeps
+the next run from paying again.
 """
 
 from __future__ import annotations

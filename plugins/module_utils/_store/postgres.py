@@ -4,7 +4,7 @@
 
 """What the runs of several control nodes share: a schema and locks in a PostgreSQL database.
 
-This file is private to the collection. It is imported only if ``state_url`` is used, since psycopg is optional.
+It is imported only if ``state_url`` is used, since psycopg is optional.
 """
 
 from __future__ import annotations

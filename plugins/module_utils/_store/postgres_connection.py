@@ -4,7 +4,7 @@
 
 """The one connection of a process to the PostgreSQL server, made anew when it is lost.
 
-This file is private to the collection. It is imported only if ``state_url`` is used, since psycopg is optional.
+It is imported only if ``state_url`` is used, since psycopg is optional.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 """Locks on the PostgreSQL server. The server releases a lock when the session that holds it ends.
 
-This file is private to the collection. A lock is an advisory lock of the database: its number is a digest of its name.
+A lock is an advisory lock of the database: its number is a digest of its name.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@
 
 """The identity of a state database in PostgreSQL.
 
-This file is private to the collection. The tables have a schema of their own, so that they can share a database with
-others.
+The tables have a schema of their own, so that they can share a database with others.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@
 
 """The vendor's rate limits per minute, which all processes of a control node observe together.
 
-This file is private to the collection.
-
 The vendor counts the calls of one key to one endpoint in a minute that starts with the first of them. The client cannot
 see when that was, so it follows a stricter rule: never more than the limit in any minute. A call takes a slot before it
 is sent, and the slot expires one minute after the response arrived, since the vendor counted the call at some moment

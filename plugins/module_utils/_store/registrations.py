@@ -4,8 +4,6 @@
 
 """The addresses that each host was registered with, so that a former one can be removed.
 
-This file is private to the collection.
-
 The control node keeps them, because only there is it known which other hosts use the same address. If they are lost,
 registering disconnects no host: former addresses then stay on the whitelist. Deregistering a host then also removes the
 address that it has, even if a host that is no longer known shares it.

@@ -4,8 +4,8 @@
 
 """Changes that the vendor reported to this control node, for as long as the vendor's lists may lag behind them.
 
-This file is private to the collection. The vendor does not document whether its lists lag, and other clients wait for
-them. A reported change therefore counts in addition to the list, whichever process received it.
+The vendor does not document whether its lists lag, and other clients wait for them. A reported change therefore counts
+in addition to the list, whichever process received it.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the hosts of a run have reported so far, from their requests in the write queue.
-
-This file is private to the collection.
-"""
+"""What the hosts of a run have reported so far, from their requests in the write queue."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
 
 """What each host of a run of Ansible was reported, so that one task can summarize the run.
 
-This file is private to the collection. It works for any strategy, and also for a host that has failed: its variables
-are of no use to the task of another host, because reading those of all hosts is too slow for a large fleet.
+It works for any strategy, and also for a host that has failed: its variables are of no use to the task of another host,
+because reading those of all hosts is too slow for a large fleet.
 """
 
 from __future__ import annotations

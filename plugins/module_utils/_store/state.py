@@ -4,7 +4,7 @@
 
 """What the runs of one control node share: a small SQLite database and locks in the state directory.
 
-This file is private to the collection. The database contains keys only as digests that are salted per directory.
+The database contains keys only as digests that are salted per directory.
 """
 
 from __future__ import annotations

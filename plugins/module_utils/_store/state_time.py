@@ -4,14 +4,14 @@
 
 """State time: the seconds in which a state store measures every age, window and deadline.
 
-This file is private to the collection. State time never runs backwards and goes on while a machine is suspended,
-whatever its wall clock is set to. It is a clock of the machine (or of the server of a database) plus ``ahead``, which
-is kept in the store and never lets it fall below the ``last`` recorded time.
+State time never runs backwards and goes on while a machine is suspended, whatever its wall clock is set to. It is a
+clock of the machine (or of the server of a database) plus ``ahead``, which is kept in the store and never lets it fall
+below the ``last`` recorded time.
 
 After a reboot, or on another machine that the directory was moved to, a machine does not know for how long it was off.
 State time goes on from the last recorded time, so that no row is taken for older than it is. As soon as a response
-shows the vendor's time, what both the wall clock and the vendor's clock show to have passed is added to state time,
-and to what was recorded since the boot.
+shows the vendor's time, what both the wall clock and the vendor's clock show to have passed is added to state time, and
+to what was recorded since the boot.
 
 State time begins as Unix time, and then goes its own way: no part of the collection may compare the two.
 """

@@ -4,8 +4,8 @@
 
 """The vendor's clock, with which the vendor's deadlines are compared.
 
-This file is private to the collection. The ``Date`` header of a response shows it. How far it is ahead of state time is
-kept, so that a control node whose wall clock is wrong takes no lease for over that has time left.
+The ``Date`` header of a response shows it. How far it is ahead of state time is kept, so that a control node whose wall
+clock is wrong takes no lease for over that has time left.
 """
 
 from __future__ import annotations

@@ -4,9 +4,8 @@
 
 """The changes of a whitelist whose result is not known, recorded before they are sent.
 
-This file is private to the collection. A call whose response was lost, or whose process ended, may be carried out
-later, or may have been carried out although the list does not show it yet. Until this is known, the list must not be
-used to decide on the opposite change.
+A call whose response was lost, or whose process ended, may be carried out later, or may have been carried out although
+the list does not show it yet. Until this is known, the list must not be used to decide on the opposite change.
 """
 
 from __future__ import annotations

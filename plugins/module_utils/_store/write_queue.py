@@ -4,8 +4,6 @@
 
 """The queue of requests to change a whitelist: one process, the leader, writes for all that wait.
 
-This file is private to the collection.
-
 Only one process of a control node writes to the whitelist of a key at a time: it holds a lock that is released when it
 dies. The others enqueue their requests and wait. The next leader writes for all of them, and leaves each a result. The
 hosts of a play are enqueued before they wait, so that the first of them writes for all.

@@ -4,7 +4,7 @@
 
 """An operation as a module, on the host that the task was delegated to.
 
-This file is private to the collection. Its counterpart for the control node is ``plugin_utils/_action.py``.
+Its counterpart for the control node is ``plugin_utils/_action.py``.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An operation: what a task does, whether it runs on the control node or on the host it was delegated to.
-
-This file is private to the collection.
-"""
+"""An operation: what a task does, whether it runs on the control node or on the host it was delegated to."""
 
 from __future__ import annotations
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Mistakes in the names and types of options. Ansible's own messages name neither the value nor the fix.
-
-This file is private to the collection.
-"""
+"""Mistakes in the names and types of options. Ansible's own messages name neither the value nor the fix."""
 
 from __future__ import annotations
 

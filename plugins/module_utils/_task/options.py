@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the vendor's APIs: declared once, parsed once into typed objects, and turned into a client.
-
-This file is private to the collection.
-"""
+"""The options of the vendor's APIs: declared once, parsed once into typed objects, and turned into a client."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
 """Where the value of a shared option comes from: the option, its variable, its environment variable, its default.
 
 The first of these that has a value is used. Null does not count, nor does empty text in a variable or in the
-environment. The names are derived from the option: ``qg_key`` and ``QG_KEY``. This file is private to the collection.
+environment. The names are derived from the option: ``qg_key`` and ``QG_KEY``.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of qg_tunnel_exit.
-
-This file is private to the collection.
-"""
+"""The operation of qg_tunnel_exit."""
 
 from __future__ import annotations
 

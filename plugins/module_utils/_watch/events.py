@@ -4,8 +4,8 @@
 
 """The events of a watcher: pure functions from the known state and a new snapshot to the next state and its events.
 
-This file is private to the collection. Each change causes one event. The first snapshot shows no changes. It causes
-``watch_started`` for the leases and the whitelist, and no other events except for thresholds that are crossed already.
+Each change causes one event. The first snapshot shows no changes. It causes ``watch_started`` for the leases and the
+whitelist, and no other events except for thresholds that are crossed already.
 """
 
 from __future__ import annotations

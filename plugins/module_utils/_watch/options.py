@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the event source qg_watch, which a rulebook gives without Ansible's own validation.
-
-This file is private to the collection.
-"""
+"""The options of the event source qg_watch, which a rulebook gives without Ansible's own validation."""
 
 from __future__ import annotations
 

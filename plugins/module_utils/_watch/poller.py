@@ -4,7 +4,7 @@
 
 """The event source qg_watch: the loop that polls, emits events and sleeps.
 
-This file is private to the collection. ``_watch/events.py`` decides which events a poll causes.
+``_watch/events.py`` decides which events a poll causes.
 """
 
 from __future__ import annotations

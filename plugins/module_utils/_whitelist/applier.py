@@ -4,9 +4,9 @@
 
 """The loop that reads the whitelist, plans, writes the difference and reads back.
 
-This file is private to the collection. What is known of the vendor's whitelist: vendor docs 178 to 180. Whether adding
-a present address or removing an absent one is an error is not documented, so neither is sent. In which notation the
-list has its addresses is not documented either: an entry is removed as it is listed, or else by its address.
+What is known of the vendor's whitelist: vendor docs 178 to 180. Whether adding a present address or removing an absent
+one is an error is not documented, so neither is sent. In which notation the list has its addresses is not documented
+either: an entry is removed as it is listed, or else by its address.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 """One batch of the write queue: the changes that the leader makes for itself and for all that wait.
 
-This file is private to the collection. It serves the tasks of qg_whitelist and the hosts of qg_egress_whitelist alike:
-whichever of them is the leader writes for both.
+It serves the tasks of qg_whitelist and the hosts of qg_egress_whitelist alike: whichever of them is the leader writes
+for both.
 """
 
 from __future__ import annotations

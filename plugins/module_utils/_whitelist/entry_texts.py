@@ -4,8 +4,7 @@
 
 """How the calls that remove addresses name entries in another notation. Decisions only.
 
-This file is private to the collection. ``spellings`` are the texts of such entries as the vendor lists them, for each
-address that has one.
+``spellings`` are the texts of such entries as the vendor lists them, for each address that has one.
 """
 
 from __future__ import annotations

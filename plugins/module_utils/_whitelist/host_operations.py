@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two steps of qg_egress_whitelist: a host submits its request, and gets its result.
-
-This file is private to the collection.
-"""
+"""The two steps of qg_egress_whitelist: a host submits its request, and gets its result."""
 
 from __future__ import annotations
 

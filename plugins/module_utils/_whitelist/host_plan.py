@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a change for many hosts at once must contain, and its result for each host. Decisions only.
-
-This file is private to the collection.
-"""
+"""What a change for many hosts at once must contain, and its result for each host. Decisions only."""
 
 from __future__ import annotations
 

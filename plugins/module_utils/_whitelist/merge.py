@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Several desired states reconciled at once, and the result of each of them.
-
-This file is private to the collection.
-"""
+"""Several desired states reconciled at once, and the result of each of them."""
 
 from __future__ import annotations
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which hosts the entries of a whitelist belong to, as far as this control node has registered them.
-
-This file is private to the collection.
-"""
+"""Which hosts the entries of a whitelist belong to, as far as this control node has registered them."""
 
 from __future__ import annotations
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The desired whitelist, and the changes that lead to it. Decisions only: nothing here calls the vendor.
-
-This file is private to the collection.
-"""
+"""The desired whitelist, and the changes that lead to it. Decisions only: nothing here calls the vendor."""
 
 from __future__ import annotations
 

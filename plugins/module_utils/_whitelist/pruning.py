@@ -4,10 +4,10 @@
 
 """What a run with ``prune`` may remove, and what it must leave.
 
-This file is private to the collection. A registration says where an address belonged when its host last reported. Hosts
-are renamed, and addresses are reused: each host of the inventory that has not reported in this run may have the address
-of a host that is gone, or the former address of another one. A run with ``prune`` therefore removes both only once all
-hosts have reported, in a serial play with its last batch.
+A registration says where an address belonged when its host last reported. Hosts are renamed, and addresses are reused:
+each host of the inventory that has not reported in this run may have the address of a host that is gone, or the former
+address of another one. A run with ``prune`` therefore removes both only once all hosts have reported, in a serial play
+with its last batch.
 """
 
 from __future__ import annotations

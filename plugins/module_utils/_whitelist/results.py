@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The result of a change of the whitelist as a task returns it, and its summary for many hosts.
-
-This file is private to the collection.
-"""
+"""The result of a change of the whitelist as a task returns it, and its summary for many hosts."""
 
 from __future__ import annotations
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The result of one host, which a play can use as a variable, and the summary of all of them. Decisions only.
-
-This file is private to the collection.
-"""
+"""The result of one host, which a play can use as a variable, and the summary of all of them. Decisions only."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
 """The client of the account API (``https://www.qg.net/api``), with one method for each call, and its responses.
 
-This file is private to the collection. All calls only read. Each call is signed immediately before it is sent.
+All calls only read. Each call is signed immediately before it is sent.
 """
 
 from __future__ import annotations

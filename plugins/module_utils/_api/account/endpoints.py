@@ -4,7 +4,7 @@
 
 """The calls of the account API that the collection makes; all of them read.
 
-This file is private to the collection. The vendor documents no limit for them.
+The vendor documents no limit for them.
 """
 
 from __future__ import annotations

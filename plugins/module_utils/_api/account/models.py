@@ -4,8 +4,8 @@
 
 """Models of the account API's responses.
 
-This file is private to the collection. Shapes: vendor's pages on packages, order prices, lines, services, balance and
-volume-billed proxies. Every documented value has a fixed name and type: null if the vendor leaves it empty.
+Shapes: vendor's pages on packages, order prices, lines, services, balance and volume-billed proxies. Every documented
+value has a fixed name and type: null if the vendor leaves it empty.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@
 
 """Records of the account API, whose keys vary in case and spelling, as rows with fixed names and types.
 
-This file is private to the collection. For the variations see the vendor's pages on packages, services and lines, where
-tables and examples differ.
+For the variations see the vendor's pages on packages, services and lines, where tables and examples differ.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 """What the vendor documents of each call: path, limit per minute, and whether it may be repeated after a lost response.
 
-This file is private to the collection. Limits: the vendor's page on limits, and docs 174 to 181 and 297. The calls for
-exclusive occupancy have no known numbers, and their limits are documented for only some of them.
+Limits: the vendor's page on limits, and docs 174 to 181 and 297. The calls for exclusive occupancy have no known
+numbers, and their limits are documented for only some of them.
 """
 
 from __future__ import annotations

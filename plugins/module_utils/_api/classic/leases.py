@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The calls for the leases of a key, the shared pool, and the vendor's areas.
-
-This file is private to the collection.
-"""
+"""The calls for the leases of a key, the shared pool, and the vendor's areas."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
 """Models of the classic API's responses.
 
-This file is private to the collection. Shapes and quirks: vendor docs 178 to 181.
+Shapes and quirks: vendor docs 178 to 181.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The client of the product hosts (``https://share.proxy.qg.net`` and its siblings), with one method for each call.
-
-This file is private to the collection.
-"""
+"""The client of the product hosts (``https://share.proxy.qg.net`` and its siblings), with one method for each call."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
 
 """Models of the product hosts' responses.
 
-This file is private to the collection. The same call has several shapes, which differ by product and by the year in
-which it was bought: vendor docs 1839, 1861, 1863 and 2255, and public clients.
+The same call has several shapes, which differ by product and by the year in which it was bought: vendor docs 1839,
+1861, 1863 and 2255, and public clients.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 
 """Which leases of a product host are the same, although one response says less about them than another.
 
-This file is private to the collection. An extraction may name the task, the exit and the deadline of a lease, and the
-list omit some of them, or write them otherwise. Without a match, one lease would count as two: too few would be leased,
-and with ``exact`` a paid one be released as a surplus.
+An extraction may name the task, the exit and the deadline of a lease, and the list omit some of them, or write them
+otherwise. Without a match, one lease would count as two: too few would be leased, and with ``exact`` a paid one be
+released as a surplus.
 """
 
 from __future__ import annotations
