@@ -154,7 +154,7 @@ class ActionModule(QgAction):
 
     _opened: Store | None = None
     #: The recorded reason of an error of Ansible, whose own text may quote the value of a variable.
-    _error_of_ansible = "A variable of the host is wrong; see its task."
+    _safe_reason = "A variable of the host is wrong; see its task."
     #: Whether the host was unreachable in the step detect, and Ansible has ignored that.
     _was_unreachable = False
 
@@ -173,7 +173,7 @@ class ActionModule(QgAction):
         except (AnsibleActionFail, OptionError) as error:
             own = {"failed": True, "msg": one_line(str(error))}
         except AnsibleError as error:
-            own = {"failed": True, "msg": one_line(str(error)), "reasons": [self._error_of_ansible]}
+            own = {"failed": True, "msg": one_line(str(error)), "reasons": [self._safe_reason]}
         own = complete_result(own)
         self._record(variables, own)
         # A host that reports for all must not replace the results of the others. That of an unreachable host is its
@@ -195,7 +195,7 @@ class ActionModule(QgAction):
         params["inventory_id"] = inventory_id(params["inventory_id"], variables, is_shared=is_shared)
         self._mode = self.mode(params, SPEC)
         step = self._detect if params["step"] == "detect" else self._register
-        self._error_of_ansible = _NOT_RUN
+        self._safe_reason = _NOT_RUN
         own = self.guarded(lambda: step(StepOptions.parse(params), variables))
         return self.guarded(lambda: redact(own, params, SPEC))
 

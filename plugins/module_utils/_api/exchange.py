@@ -92,7 +92,7 @@ class KeyClient(Client):
         #: The clock that the vendor's deadlines are compared with.
         self.vendor_clock = VendorClock(rate_limiter.state, self.key_digest)
 
-    def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+    def _send_once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         """Send a call once, and read its response."""
         raise NotImplementedError
 
@@ -155,10 +155,10 @@ class KeyClient(Client):
         def attempt() -> T:
             limit = endpoint.limit(self._channels if endpoint.per_channel else None)
             try:
-                with self._place(endpoint.name, limit), sending():
-                    return self._once(endpoint, texts, read)
+                with self._rate_slot(endpoint.name, limit), sending():
+                    return self._send_once(endpoint, texts, read)
             except CallError as error:
-                if error.may_have_effect and not endpoint.repeatable and self._is_for_the_rate(error):
+                if error.may_have_effect and not endpoint.repeatable and self._is_rate_limited(error):
                     # The caller makes the next attempt, after it has found out what this one did.
                     with contextlib.suppress(StateError):
                         self.rate_limiter.block(self.key_digest, endpoint.name, error.retry_after)
@@ -167,29 +167,29 @@ class KeyClient(Client):
         return self._call_with_retries(endpoint.name, attempt, repeatable=endpoint.repeatable)
 
     @contextlib.contextmanager
-    def _place(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
+    def _rate_slot(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
         """Take a place under the vendor's limit, from before the call until a minute after it."""
-        place = self.rate_limiter.acquire(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
+        slot = self.rate_limiter.acquire(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
         try:
             yield
         finally:
             # If this cannot be recorded, the place stays taken for longer. That must not hide what the call did.
             with contextlib.suppress(StateError):
-                self.rate_limiter.complete(place)
+                self.rate_limiter.complete(slot)
 
-    def _counts(self, error: CallError) -> bool:
+    def _counts_as_attempt(self, error: CallError) -> bool:
         """Whether an error counts as an attempt: refusals for the rate do not, as only max_wait limits them."""
-        return not self._is_for_the_rate(error) or error.retry_after is not None
+        return not self._is_rate_limited(error) or error.retry_after is not None
 
-    def _rest(self, error: CallError, attempts: int, name: str) -> None:
+    def _pause_before_retry(self, error: CallError, attempts: int, name: str) -> None:
         """After a refusal for the rate, block the call for all processes that share the key."""
-        if not self._is_for_the_rate(error):
-            super()._rest(error, attempts, name)
+        if not self._is_rate_limited(error):
+            super()._pause_before_retry(error, attempts, name)
             return
         self.rate_limiter.block(self.key_digest, name, error.retry_after)
         if self.single_attempt:
             raise error
 
-    def _is_for_the_rate(self, error: CallError) -> bool:
+    def _is_rate_limited(self, error: CallError) -> bool:
         """Whether the vendor refused a call for its rate."""
         return error.details.get("code") == self.rate_limited or error.details.get("http_status") == 429

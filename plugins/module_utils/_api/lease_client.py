@@ -33,7 +33,7 @@ class LeaseClient(KeyClient):
         """Record that leases are gone, whatever the list shows."""
         self._reported_leases.record(gone=names)
 
-    def _corrected(
+    def _with_reported_changes(
         self, listed: Iterable[Lease], concerns: Callable[[str], bool], doubted: Collection[str]
     ) -> list[Lease]:
         """Return the vendor's list, with what it does not show yet, of the tasks that ``concerns`` accepts.

@@ -117,8 +117,8 @@ class Lease:
         """The provider, as in :data:`ISP_NUMBERS` if it is one of these; the classic API has it after the region."""
         if self.provider:
             return PROVIDERS.get(self.provider.upper(), self.provider)
-        ends = (name for sign, name in PROVIDERS.items() if (self.region or "").upper().endswith(sign))
-        return next(ends, None)
+        found = (name for ending, name in PROVIDERS.items() if (self.region or "").upper().endswith(ending))
+        return next(found, None)
 
     @property
     def identity(self) -> tuple[str, str, str]:

@@ -78,20 +78,20 @@ class Client:
                 raise last or late from None
             except CallError as error:
                 last = error
-                attempts += self._counts(error)
+                attempts += self._counts_as_attempt(error)
                 if attempts >= self.max_attempts or not _may_be_sent_again(error, repeatable):
                     raise
                 try:
-                    self._rest(error, attempts, name)
+                    self._pause_before_retry(error, attempts, name)
                 except WaitBudgetExceeded:
                     raise error from None
             self.retries += 1
 
-    def _counts(self, error: CallError) -> bool:
+    def _counts_as_attempt(self, error: CallError) -> bool:
         """Whether a failure counts as an attempt."""
         return True
 
-    def _rest(self, error: CallError, attempts: int, name: str) -> None:
+    def _pause_before_retry(self, error: CallError, attempts: int, name: str) -> None:
         """Wait before the next attempt, for as long as the server asked for."""
         if self.single_attempt:
             raise error

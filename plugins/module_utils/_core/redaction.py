@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from .secret_search import APART, MIN_LENGTH, LongSecrets, Search, fold
-from .spellings import from_invisible, may_be_escaped, peel, replace_words, undone
+from .secret_search import MIN_LENGTH, SEPARATOR, LongSecrets, Search, fold
+from .spellings import decode_layers, from_invisible, may_be_escaped, replace_runs, undone
 
 try:
     from ansible.module_utils import secrets as core_secrets
@@ -78,17 +78,17 @@ class Redactor:
             return masked
 
         # No readable text is encoded more often.
-        return best if peel(best, visit) and not search.is_exhausted else MASK
+        return best if decode_layers(best, visit) and not search.is_exhausted else MASK
 
     def tree(self, value: Any) -> Any:
         """Return a result without secrets in values and names; the same object if it contains none."""
         if not self._plain:
             return value
         # Most results are ruled out without checking each text.
-        everything = APART.join(_texts(value))
+        everything = SEPARATOR.join(_texts(value))
         search = Search(self._long, len(everything))
         variants = {everything, from_invisible(everything)}
-        if any(self._may_hold(each) or search.suspects(each) for each in variants) or search.is_exhausted:
+        if any(self._may_hold(each) or search.may_contain_secret(each) for each in variants) or search.is_exhausted:
             return self._tree(value, functools.cache(self.text))
         if may_be_escaped(everything):
             return self._tree(value, functools.cache(lambda text: self.text(text) if may_be_escaped(text) else text))
@@ -103,7 +103,7 @@ class Redactor:
         if self._may_hold(text):
             text = self._long.mask(self._pattern.sub(MASK, text), MASK)
         found = search.words(text)
-        return replace_words(text, found, MASK) if found else text
+        return replace_runs(text, found, MASK) if found else text
 
     def _may_hold(self, text: str) -> bool:
         """Whether the text may contain a secret; a few searches in C rule out most texts."""
@@ -174,7 +174,7 @@ def _folded(forms: Iterable[str]) -> tuple[str, ...]:
 
 
 def _pattern(form: str, others: Mapping[str, str]) -> str:
-    return "".join(others.get(sign) or re.escape(sign) for sign in form)
+    return "".join(others.get(character) or re.escape(character) for character in form)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -187,7 +187,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield value
         elif isinstance(value, (list, tuple)):
             try:
-                yield APART.join(value)
+                yield SEPARATOR.join(value)
             except TypeError:
                 rest += value
         elif value is None or isinstance(value, bool):

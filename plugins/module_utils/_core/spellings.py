@@ -24,7 +24,7 @@ INVISIBLE = (
     "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _INVISIBLE = re.compile(f"[{INVISIBLE}]+")
-_INVISIBLE_ASCII = bytes(sign for sign in range(128) if _INVISIBLE.match(chr(sign)))
+_INVISIBLE_ASCII = bytes(code for code in range(128) if _INVISIBLE.match(chr(code)))
 #: All characters with which an escape begins, and those of quoted-printable text.
 _ESCAPE_SIGNS = "%&\\"
 _QUOTED_PRINTABLE = re.compile("(?:=[0-9A-Fa-f]{2})+")
@@ -61,14 +61,14 @@ _LINE_BREAK_WITH_BLANKS = re.compile(r"[\r\n]+[ \t]*")
 _ESCAPED_GAP = re.compile(r"(?<!\\)\\+(?:[nrt]|(?=/))")
 #: For a fast test whether there are separated digits: they become "0", and all that may separate them ":".
 _HEX_CLASSES = bytes(
-    48 if sign in b"0123456789abcdefABCDEF" else 58 if sign in b" \t\r\n\v\f:,;_-" else 120 if sign in b"xX" else 32
-    for sign in range(256)
+    48 if code in b"0123456789abcdefABCDEF" else 58 if code in b" \t\r\n\v\f:,;_-" else 120 if code in b"xX" else 32
+    for code in range(256)
 )
 _NOT_A_LETTER = re.compile("[^0-9A-Za-z]+")
 _HEX_PREFIX = re.compile(rf"0[xX](?={_HEX}{{2}}(?!{_HEX}))")
 _ALL_HEX = re.compile(rf"{_HEX}{{12,}}")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-_NOT_BASE64 = bytes(sign for sign in range(256) if not re.match(r"[A-Za-z0-9+/|]", chr(sign)))
+_NOT_BASE64 = bytes(code for code in range(256) if not re.match(r"[A-Za-z0-9+/|]", chr(code)))
 #: Text in decoded bytes, which may be encoded itself.
 _READABLE = re.compile(
     rb"(?:[\0\t\r\n -~]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}){8,}"
@@ -78,7 +78,9 @@ _READABLE = re.compile(
 def may_be_escaped(text: str) -> bool:
     """Whether there may be an escape in the text."""
     text = from_invisible(text)
-    return any(sign in text for sign in _ESCAPE_SIGNS) or ("=" in text and bool(_QUOTED_PRINTABLE.search(text)))
+    return any(character in text for character in _ESCAPE_SIGNS) or (
+        "=" in text and bool(_QUOTED_PRINTABLE.search(text))
+    )
 
 
 def from_invisible(text: str) -> str:
@@ -118,7 +120,7 @@ _DECODERS = (from_invisible, without_line_breaks, from_percent, from_entities, f
 _LAST_DECODERS = (from_quoted_printable,)
 
 
-def peel(text: str, visit: Callable[[str], str]) -> bool:
+def decode_layers(text: str, visit: Callable[[str], str]) -> bool:
     """Decode one spelling at a time, and go on with what ``visit`` returns for each result.
 
     Returns whether nothing is left to decode.
@@ -161,14 +163,14 @@ def words(text: str) -> set[str]:
     return {*found, *_RUN_WITH_BLANKS.findall(text)} if " " in text else found
 
 
-def replace_words(text: str, found: Collection[str], replacement: str) -> str:
+def replace_runs(text: str, found: Collection[str], replacement: str) -> str:
     """Return the text with a replacement for these of its words()."""
     for pattern in (_RUN_WITH_GAPS, _SPACED_HEX, _RUN_WITH_BLANKS):
         text = pattern.sub(lambda match: replacement if match[0] in found else match[0], text)
     return text
 
 
-def flat_words(text: str) -> set[str]:
+def joined_runs(text: str) -> set[str]:
     """Return the same runs in less time: without line breaks and escapes in them, so that some are joined."""
     if "\\" in text:
         text = _ESCAPED_GAP.sub("", text)
@@ -178,17 +180,17 @@ def flat_words(text: str) -> set[str]:
     found = set(_RUN.findall(text))
     if " " in text:
         found.update(_FLAT_RUN_WITH_BLANKS.findall(text))
-    signs = text.encode("ascii", "ignore").translate(_HEX_CLASSES)
-    if b"0:0" in signs and b"00:00:00:00:00:00" in _collapsed(signs):
+    characters = text.encode("ascii", "ignore").translate(_HEX_CLASSES)
+    if b"0:0" in characters and b"00:00:00:00:00:00" in _collapsed(characters):
         found.update(_SPACED_HEX.findall(text))
     return found
 
 
-def _collapsed(signs: bytes) -> bytes:
-    return signs.replace(b"0x", b"").replace(b"::", b":").replace(b"::", b":")
+def _collapsed(characters: bytes) -> bytes:
+    return characters.replace(b"0x", b"").replace(b"::", b":").replace(b"::", b":")
 
 
-def meanings(runs: Iterable[str]) -> Iterator[bytes]:
+def decode_runs(runs: Iterable[str]) -> Iterator[bytes]:
     """Yield what all runs mean, joined, for each place where base64 or hexadecimal digits may begin in them."""
     joined = "|".join(runs)
     if "\\" in joined:

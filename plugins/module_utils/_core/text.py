@@ -48,7 +48,11 @@ def one_line(text: str) -> str:
     """Return foreign text for a message: on one line, with escapes for whatever controls a terminal or hides text."""
     line = _INVISIBLE.sub(_escaped, " ".join(text.split()))
     # Characters that Unicode has not assigned yet are escaped as well.
-    return line if line.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+    return (
+        line
+        if line.isprintable()
+        else "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+    )
 
 
 def has_invisible(text: str) -> bool:

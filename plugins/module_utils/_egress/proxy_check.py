@@ -312,8 +312,8 @@ def _reason(tool: str, code: int, status: int, tunnel: bool, complaint: str) -> 
         return None
     if tool == "wget":
         said = complaint.lower()
-        for sign, words in _COMPLAINTS.items():
-            if sign in said:
+        for phrase, words in _COMPLAINTS.items():
+            if phrase in said:
                 return words
         # wget2 prints no text for it.
         if code == 6:

@@ -243,9 +243,9 @@ def single_line(command: str) -> str:
     """
     encoded = command.encode(errors="surrogateescape").decode("latin-1")
     used = set(encoded)
-    for sign, escape in _ENCODED.items():
-        if sign in used:
-            encoded = encoded.replace(sign, escape)
+    for character, escape in _ENCODED.items():
+        if character in used:
+            encoded = encoded.replace(character, escape)
     return f"""eval "$(printf %b '{encoded}')" """.strip()
 
 

@@ -68,7 +68,7 @@ class Allocation(Creation):
     def _send(self) -> None:
         session, call = self.session, self.session.features.get
         sending = partial(session.recorded, call, self.asked, session.names, {"origin": described(self.origin)})
-        session.take(session.api.get(self.asked, self.params, sending=sending))
+        session.add_new(session.api.get(self.asked, self.params, sending=sending))
         session.resolve(call)
         self.adopt_new()
         if self.found < self.asked:
@@ -108,7 +108,7 @@ class Allocation(Creation):
         return error.may_have_effect and not is_refused(error, self.session.features.failed)
 
     def may_follow_lost(self, error: CallError) -> bool:
-        return is_refused(error, self.session.features.taken)
+        return is_refused(error, self.session.features.maybe_own_effect)
 
     def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
         return self.session.uncertain(error, f"{counted(self.asked, 'address', 'were')} leased", reason)

@@ -24,11 +24,15 @@ Sending = Callable[[], contextlib.AbstractContextManager[None]]
 class LeaseFeatures:
     """What an API can do with leases: the names of its calls, and what its refusals mean for them.
 
-    ``replace`` or ``release`` is None if the product has no such call. ``no_free_channel`` is transient if a released
-    channel is about to become free. ``taken`` may be due to an earlier allocation whose response was lost, and
-    ``failed`` excludes one. ``half_way`` may follow when a replacement has already released the old leases.
-    ``too_many`` releases can succeed for fewer at a time, or after a minute; ``forbidden`` ones cannot. Without
-    ``ends_at_deadline``, a lease may be held after its deadline, which is then the time from which it can be released.
+    ``replace`` or ``release`` is None if the product has no such call. The other fields are the vendor's codes:
+
+    - ``no_free_channel`` is transient while a released channel is about to become free.
+    - ``maybe_own_effect`` may be the effect of an earlier allocation whose response was lost; ``failed`` excludes that.
+    - ``partial_replacement`` may mean that the vendor has released the old leases, but not allocated new ones.
+    - ``too_many`` releases were requested: fewer at a time, or the same after a minute, may succeed.
+    - ``forbidden`` releases can never succeed.
+
+    Without ``ends_at_deadline``, a lease may be held after its deadline, from which on it can be released.
     """
 
     list: str
@@ -37,9 +41,9 @@ class LeaseFeatures:
     release: str | None
     max_per_call: int
     no_free_channel: frozenset[object]
-    taken: frozenset[object]
+    maybe_own_effect: frozenset[object]
     failed: frozenset[object]
-    half_way: frozenset[object]
+    partial_replacement: frozenset[object]
     too_many: frozenset[object]
     forbidden: frozenset[object]
     release_rules: str

@@ -60,7 +60,7 @@ def _resolve(session: LeaseSession, call: PaidCall, *, wait: bool) -> None:
     if not wait and not is_shown() and call.settles_in(session.now()) > 0:
         return
     try:
-        session.settle(call, is_shown, read)
+        session.wait_until_settled(call, is_shown, read)
     except WaitBudgetExceeded:
         left = max(0.0, call.settles_in(session.now()))
         reason = f"{{list}} may show it within {counted(round(left), 'second')}, but max_wait ends before that."

@@ -75,8 +75,8 @@ def _in_area(lease: Lease, area_id: int, origin: Origin, areas: Mapping[str, int
 def _in_one_of(lease: Lease, codes: Collection[str], areas: Mapping[str, int]) -> bool | None:
     """Whether a lease of a product host is in one of these areas; None if that is unknown."""
     own = [lease.area_code] if lease.area_code else _codes_of(lease.region or "", areas)
-    signs = [_is_within(code, wanted) for wanted in codes for code in own]
-    return True if True in signs else None if None in signs or not own else False
+    results = [_is_within(code, wanted) for wanted in codes for code in own]
+    return True if True in results else None if None in results or not own else False
 
 
 def _codes_of(region: str, areas: Mapping[str, int]) -> list[str]:
@@ -105,22 +105,22 @@ def _is_of_kind(
 ) -> bool | None:
     known = origins.get(lease.task_id)
     origin = known or Origin()
-    signs: list[bool | None] = []
+    results: list[bool | None] = []
     if desired.task_ids:
         named = lease.task_id in desired.task_ids or bool(origin.successor_of & desired.task_ids)
-        signs.append(named or (False if known else None))
+        results.append(named or (False if known else None))
     if desired.params.area_id is not None:
-        signs.append(_in_area(lease, desired.params.area_id, origin, areas))
+        results.append(_in_area(lease, desired.params.area_id, origin, areas))
     if desired.params.areas:
-        signs.append(_in_one_of(lease, desired.params.areas, areas))
+        results.append(_in_one_of(lease, desired.params.areas, areas))
     if desired.params.exclude_areas:
         found = _in_one_of(lease, desired.params.exclude_areas, areas)
-        signs.append(None if found is None else not found)
+        results.append(None if found is None else not found)
     if desired.params.isp:
         # A name that is none of the known providers may be that of a company behind one of them.
         isp = lease.isp if lease.isp in ISP_NUMBERS else origin.isp
-        signs.append(None if isp is None else isp == desired.params.isp)
-    return False if False in signs else None if None in signs else True
+        results.append(None if isp is None else isp == desired.params.isp)
+    return False if False in results else None if None in results else True
 
 
 def classify(

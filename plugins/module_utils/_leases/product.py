@@ -28,7 +28,7 @@ from .backend import LeaseFeatures
 from .plan import MAX_PER_CALL
 
 CLASSIC = "classic"
-_TAKEN = frozenset({NO_AVAILABLE_CHANNEL, NO_RESOURCE_FOUND, EXTRACT_LIMIT_EXCEEDED, BALANCE_INSUFFICIENT})
+_MAYBE_OWN_EFFECT = frozenset({NO_AVAILABLE_CHANNEL, NO_RESOURCE_FOUND, EXTRACT_LIMIT_EXCEEDED, BALANCE_INSUFFICIENT})
 #: When a product releases leases.
 _RELEASE_RULES = {
     "longterm": "A static address can be released 24 hours after it was leased, 2 times a week; a dynamic one never.",
@@ -44,9 +44,9 @@ def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
         release=calls.release.name if calls.release else None,
         max_per_call=MAX_PER_CALL,
         no_free_channel=frozenset({NO_AVAILABLE_CHANNEL}),
-        taken=_TAKEN,
+        maybe_own_effect=_MAYBE_OWN_EFFECT,
         failed=frozenset({FAILED_OPERATION}),
-        half_way=_TAKEN | {INTERNAL_ERROR, FAILED_OPERATION},
+        partial_replacement=_MAYBE_OWN_EFFECT | {INTERNAL_ERROR, FAILED_OPERATION},
         too_many=frozenset({DELETE_LIMIT_EXCEEDED}),
         forbidden=frozenset({ACCESS_DENY, STATIC_DELETE_TIME_LIMIT}),
         release_rules=_RELEASE_RULES.get(product, ""),

@@ -59,7 +59,7 @@ def release(session: LeaseSession, leases: Collection[Lease], reported: set[str]
     finally:
         if reported is not None:
             reported.update(work.reported)
-    work.finish()
+    work.resolve_calls()
 
 
 def check_addresses(leases: Collection[Lease]) -> None:
@@ -177,7 +177,7 @@ class Release(Change[Lease]):
         delay = self._session.policy.backoff(attempt - 1)
         self._session.api.budget.wait(delay, "the list still shows released leases", self._call)
 
-    def finish(self) -> None:
+    def resolve_calls(self) -> None:
         """Resolve the calls if their results are known."""
         if self._verified and not self._session.release_in_flight:
             self._session.resolve(self._call)

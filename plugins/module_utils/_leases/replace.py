@@ -55,15 +55,15 @@ def replace_leases(
             if session.names != listed:
                 resolve_earlier(session, wait=True)
         replacement = NamedReplacement(session, params)
-        owed, successors = replacement.continue_interrupted(chosen) if chosen else (0, frozenset[str]())
+        missing_successors, successors = replacement.continue_interrupted(chosen) if chosen else (0, frozenset[str]())
         held = [lease for lease in session.held.values() if lease.name not in successors]
         named = [lease for lease in held if chosen(lease)] if chosen else held
-        count = len(named) + owed if number is None else number
+        count = len(named) + missing_successors if number is None else number
         interrupted = [] if chosen else _interrupted(session, number, params)
         if interrupted:
             count = interrupted[0].request["count"]
         result = LeaseResult(session.before, session.before, missing=count)
-        if count > len(named) + owed and not interrupted:
+        if count > len(named) + missing_successors and not interrupted:
             raise OptionError(
                 f"count={counted(count, 'lease')} cannot be replaced: the key holds {len(named)}. Lower count."
             )
@@ -76,7 +76,7 @@ def replace_leases(
             if chosen is None:
                 replace_unnamed(session, interrupted, count, number, params)
             else:
-                replacement.carry_out(owed, named)
+                replacement.carry_out(missing_successors, named)
         result.missing = max(0, len(session.before) - len(session.held))
         return result
 
@@ -113,10 +113,10 @@ class NamedReplacement:
                 self._recorded.append(call.id)
         return missing, successors
 
-    def carry_out(self, owed: int, named: Sequence[Lease]) -> None:
+    def carry_out(self, missing_successors: int, named: Sequence[Lease]) -> None:
         """Allocate the successors that earlier runs owe, and replace the named leases."""
         session = self._session
-        allocate(session, owed, self._params)
+        allocate(session, missing_successors, self._params)
         if named:
             self._record(named)
             self._replace(oldest_first(named))
@@ -136,10 +136,10 @@ class NamedReplacement:
         """
         first, rest = named[:1], named[1:]
         quota = self._session.wait_for_channels(0, wait=False) if rest else None
-        self._renew(first)
+        self._release_and_allocate(first)
         if quota and quota.available < len(named):
             self._check_channel_returned(first, rest, quota.available)
-        self._renew(rest)
+        self._release_and_allocate(rest)
 
     def _check_channel_returned(self, first: Sequence[Lease], rest: Sequence[Lease], available: int) -> None:
         """Keep the other leases if the successor of the first took not its channel, but one of those that were left.
@@ -155,7 +155,7 @@ class NamedReplacement:
                 quota=quota.described(),
             )
 
-    def _renew(self, leases: Sequence[Lease]) -> None:
+    def _release_and_allocate(self, leases: Sequence[Lease]) -> None:
         """Release these, and allocate as many as are gone."""
         session, reported = self._session, set[str]()
         try:
@@ -165,11 +165,11 @@ class NamedReplacement:
             raise
         except QgError:
             # What is gone gets a successor, also if not all could be released.
-            self._succeed(leases, reported)
+            self._allocate_successors(leases, reported)
             raise
-        self._succeed(leases, reported)
+        self._allocate_successors(leases, reported)
 
-    def _succeed(self, leases: Sequence[Lease], reported: Collection[str]) -> None:
+    def _allocate_successors(self, leases: Sequence[Lease], reported: Collection[str]) -> None:
         """Allocate as many as are gone. That the list lacks one proves less than that its release was reported."""
         session = self._session
         if any(lease.name not in reported for lease in session.gone(leases)):
@@ -250,7 +250,7 @@ class VendorReplacement:
             error = self._send(number, left, known)
             self._verify(error, known, left)
             if error and not error.may_have_effect:
-                self._settle_refusal(earlier, known)
+                self._resolve_refusal(earlier, known)
             paid += len(session.new_since(known))
             if error and known == session.names:
                 attempts += 1
@@ -266,7 +266,7 @@ class VendorReplacement:
             nonlocal reported
             leases = session.api.replace(left, self._params, sending=sending)
             reported = len(leases)
-            session.take(leases)
+            session.add_new(leases)
             session.report_replaced(left, known)
             session.adopt(known, left, self._origin, self._params)
 
@@ -277,9 +277,9 @@ class VendorReplacement:
 
     def _may_have_effect(self, error: CallError) -> bool:
         """Whether a failed call may have changed something: a refusal may come when the old leases are gone."""
-        return error.may_have_effect or is_refused(error, self._session.features.half_way)
+        return error.may_have_effect or is_refused(error, self._session.features.partial_replacement)
 
-    def _settle_refusal(self, earlier: Sequence[int], known: frozenset[str]) -> None:
+    def _resolve_refusal(self, earlier: Sequence[int], known: frozenset[str]) -> None:
         """Resolve a refused call if the list shows that nothing is gone; else the same task can continue it.
 
         The ``earlier`` numbers are those of other calls of this run.
@@ -317,7 +317,7 @@ class VendorReplacement:
         session, policy = self._session, self._session.policy
         may_have_effect = error is None or error.may_have_effect
         refused = error is not None and error.details.get("code") is not None and not may_have_effect
-        if error and refused and not is_refused(error, session.features.half_way):
+        if error and refused and not is_refused(error, session.features.partial_replacement):
             raise error
         in_flight = error is not None and error.effect is Effect.IN_FLIGHT
         # A success may give less.

@@ -101,7 +101,7 @@ class LeaseSession(Session[Lease]):
         """Those that are no longer held."""
         return [lease for lease in leases if lease.name not in self.held]
 
-    def take(self, leases: Iterable[Lease]) -> None:
+    def add_new(self, leases: Iterable[Lease]) -> None:
         """Keep leases that a response reported as new."""
         taken = {lease.name: lease for lease in leases}
         # At once, so that an error of the state store does not hide what was paid for.
@@ -148,7 +148,7 @@ class LeaseSession(Session[Lease]):
     def finish_replacement(self, continued: Collection[int]) -> None:
         """Record that the replacement of this run, and those with these records that it continued, are complete."""
         if self.features.replace:
-            self.calls.finish(*self.pending.pop(self.features.replace, []))
+            self.calls.mark_reported(*self.pending.pop(self.features.replace, []))
         self.calls.resolve(*continued)
 
     def quota(self) -> Quota | None:

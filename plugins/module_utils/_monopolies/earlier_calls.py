@@ -38,7 +38,7 @@ def wait_for(session: AllocationSession, calls: Sequence[PaidCall]) -> None:
     for call in calls:
         is_shown = partial(_is_shown, session, call)
         try:
-            session.settle(call, is_shown)
+            session.wait_until_settled(call, is_shown)
         except (CallError, WaitBudgetExceeded) as error:
             raise _undecided(session, call, error) from None
         if not is_shown() and session.is_recent(call) and session.exceeds_list(call.balance):

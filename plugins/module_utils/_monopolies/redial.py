@@ -56,20 +56,20 @@ def redial(
             session.wait_online(wait)
         except QgError as error:
             result.error = error
-    session.finish()
+    session.complete_result()
     return result
 
 
 class RedialSession(MonopolySession):
     """One run that redials the ``selected`` resources, which are kept as they were before, by name.
 
-    ``moved`` are the names of those that a list has shown to be redialled.
+    ``shown_redialled`` are the names of those that a list has shown to be redialled.
     """
 
     def __init__(self, api: ProxyApi, policy: MonopolyPolicy) -> None:
         super().__init__(api, policy)
         self.selected: dict[str, Monopoly] = {}
-        self.moved: set[str] = set()
+        self.shown_redialled: set[str] = set()
 
     def select(self, uuids: Collection[str] | None) -> None:
         """Select the resources to redial. A resource that is not held is an error."""
@@ -103,12 +103,12 @@ class RedialSession(MonopolySession):
         """Add resources to the result: the vendor accepted their redial, or the list shows it."""
         self.result.redialled += [Redial(uuid, self.selected[uuid].server) for uuid in uuids]
 
-    def have_moved(self, uuids: Collection[str]) -> bool:
+    def are_redialled(self, uuids: Collection[str]) -> bool:
         """Whether a list has shown each of these resources to be redialled."""
-        self.moved |= {
+        self.shown_redialled |= {
             uuid for uuid, before in self.selected.items() if uuid in self.held and has_moved(before, self.held[uuid])
         }
-        return self.moved.issuperset(uuids)
+        return self.shown_redialled.issuperset(uuids)
 
     def wait_online(self, wait: bool) -> None:
         """Read the list, or wait until each resource is online with its new address; then report refusals."""
@@ -117,8 +117,8 @@ class RedialSession(MonopolySession):
 
         def states() -> dict[str, str]:
             """The state of each resource, which counts only once it was redialled."""
-            self.have_moved(sent)
-            waiting = set(sent) - self.moved
+            self.are_redialled(sent)
+            waiting = set(sent) - self.shown_redialled
             return {
                 one.uuid: "not redialled yet" if one.uuid in waiting else one.state
                 for one in self.monopolies
@@ -144,10 +144,10 @@ class RedialSession(MonopolySession):
                 endpoint=ENDPOINT,
             )
 
-    def finish(self) -> None:
+    def complete_result(self) -> None:
         """Complete the result. An address counts as new only if the list shows the redial."""
-        self.have_moved(())
-        now = {uuid: one.server for uuid, one in self.held.items() if uuid in self.moved}
+        self.are_redialled(())
+        now = {uuid: one.server for uuid, one in self.held.items() if uuid in self.shown_redialled}
         self.result.redialled = [Redial(one.uuid, one.before, now.get(one.uuid)) for one in self.result.redialled]
         selected = {one.uuid for one in self.result.before}
         self.result.after = [one for one in self.monopolies if one.uuid in selected]
@@ -177,9 +177,9 @@ class _Redial(Batch):
         delays = session.policy.verify_delays if error.may_have_effect else (0.0,)
         try:
             with verifying(error, self._uncertain):
-                session.poll(partial(session.have_moved, todo), delays)
+                session.poll(partial(session.are_redialled, todo), delays)
         finally:
-            self._mark([uuid for uuid in todo if uuid in session.moved])
+            self._mark([uuid for uuid in todo if uuid in session.shown_redialled])
 
     def _uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
         what = f"the redial of {sample(self.remaining())} took effect"

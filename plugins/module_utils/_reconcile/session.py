@@ -161,7 +161,9 @@ class Session(abc.ABC, Generic[R]):
         """Resolve all calls of this run with this name: their results are known."""
         self.calls.resolve(*self.pending.pop(call, []))
 
-    def settle(self, call: PaidCall, is_shown: Callable[[], bool], read: Callable[[], None] | None = None) -> None:
+    def wait_until_settled(
+        self, call: PaidCall, is_shown: Callable[[], bool], read: Callable[[], None] | None = None
+    ) -> None:
         """Wait until the list shows what a call of an earlier run did, or must show it."""
         while not is_shown() and (left := call.settles_in(self.now())) > 0:
             seconds = min(self.policy.poll_interval, left)

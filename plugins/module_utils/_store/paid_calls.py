@@ -94,7 +94,7 @@ class PaidCalls:
         """Forget calls whose result is known."""
         self._change("DELETE FROM paid_calls WHERE id = ?", [(number,) for number in numbers])
 
-    def finish(self, *numbers: int) -> None:
+    def mark_reported(self, *numbers: int) -> None:
         """The result of these calls was reported; whether the list shows it is for a later run to see."""
         self._change("UPDATE paid_calls SET finished = 1 WHERE id = ?", [(number,) for number in numbers])
 

@@ -21,7 +21,7 @@ from .._core.digests import short_digest
 from .._core.errors import OptionError
 from .._core.waiting import Announcer, Wait
 from .directory import PATIENCE_BOUNDS, StateError
-from .postgres_errors import ServerAddress, describe_error, is_lasting, unusable
+from .postgres_errors import ServerAddress, describe_error, is_permanent, unusable
 from .runs import process_namespace
 from .vain_waits import remember, was_in_vain
 
@@ -153,7 +153,7 @@ class Connector:
                 left = wait.after(elapsed() - began)
                 if isinstance(error, psycopg.errors.ConnectionTimeout):
                     timeout = max(timeout, min(2 * timeout, left.allowed))
-                if left.allowed <= 0 or is_lasting(error):
+                if left.allowed <= 0 or is_permanent(error):
                     remember(reason)
                     kind = StateError if self.number else OptionError
                     raise kind(describe_error(place, error)) from None
@@ -221,7 +221,11 @@ def _machine() -> str:
 
 def process_name() -> str:
     """Return how other processes see this one (application_name, at most 63 bytes)."""
-    host = "".join(sign for sign in os.uname().nodename if sign.isascii() and sign.isprintable() and sign != " ")
+    host = "".join(
+        character
+        for character in os.uname().nodename
+        if character.isascii() and character.isprintable() and character != " "
+    )
     return f"qgnet {os.getpid()} {_machine()} {host[:36]}"
 
 

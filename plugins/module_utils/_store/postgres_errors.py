@@ -22,7 +22,7 @@ EXAMPLE = "postgresql://user@db.example.com/qgnet"
 
 #: What libpq says of a connection that no later attempt can make, and what the user can do. The server's own texts are
 #: only recognised in English; others are tried again until the time is over.
-_LASTING = {
+_PERMANENT = {
     "password authentication failed": "Check the user and the password: in the URL, in PGPASSWORD or in ~/.pgpass.",
     "no password supplied": "Give the password in the URL, in PGPASSWORD or in ~/.pgpass.",
     "no pg_hba.conf entry": "Let the server accept this user from this machine (pg_hba.conf).",
@@ -35,7 +35,7 @@ _LASTING = {
     "unsupported startup parameter": "Leave out what the connection pooler does not accept, such as options.",
 }
 #: What libpq says of a server that may soon accept the connection, whatever else the message contains.
-_PASSING = {
+_TRANSIENT = {
     "session is read-only": "Name the primary server: this one is a replica that can only be read.",
     "too many": "Raise the limit of connections on the server, or let fewer tasks run at once.",
     "remaining connection slots": "Raise max_connections on the server, or let fewer tasks run at once.",
@@ -44,7 +44,7 @@ _PASSING = {
 _ADVICE = {
     "53100": "Make room on the disk of the server.",
     "42501": "Give the user of state_url the right to it, or own the schema qgnet.",
-    "25006": _PASSING["session is read-only"],
+    "25006": _TRANSIENT["session is read-only"],
     "57014": "Find out what keeps the server busy.",
     "25P03": "The process was stopped for longer than the server waits.",
 }
@@ -129,9 +129,9 @@ def _describe(given: dict[str, Any]) -> str:
     return f"{where}, database {name}" if name else where
 
 
-def is_lasting(error: psycopg.Error) -> bool:
+def is_permanent(error: psycopg.Error) -> bool:
     """Whether a further attempt to connect is of no use."""
-    return any(text in str(error) for text in _LASTING) and not any(text in str(error) for text in _PASSING)
+    return any(text in str(error) for text in _PERMANENT) and not any(text in str(error) for text in _TRANSIENT)
 
 
 def describe_error(place: str, error: psycopg.Error) -> str:
@@ -140,7 +140,7 @@ def describe_error(place: str, error: psycopg.Error) -> str:
     # The first line of several hosts or addresses says as much as the others.
     reason = lines[0].removeprefix("connection failed: ")[:300].rstrip(".")
     state = error.sqlstate or ""
-    advice = next((advice for text, advice in (_PASSING | _LASTING).items() if text in str(error)), None)
+    advice = next((advice for text, advice in (_TRANSIENT | _PERMANENT).items() if text in str(error)), None)
     if state in _DAMAGED:
         advice = _LOSS
     elif state in _ADVICE:

@@ -42,7 +42,7 @@ class ReportedResource:
 
 
 @dataclass(frozen=True)
-class Correction:
+class ListDifferences:
     """The differences of a list from reported changes: ``missing`` resources, and the names of ``gone`` ones."""
 
     missing: Mapping[str, ReportedResource]
@@ -91,7 +91,7 @@ class ReportedChanges:
         concerns: Callable[[str], bool] = lambda _name: True,
         *,
         complete: bool = True,
-    ) -> Correction:
+    ) -> ListDifferences:
         """Compare a list with the reported changes. A change that the list shows is deleted.
 
         ``concerns`` selects names if the list is a partial one. A list that is not ``complete`` deletes no changes.
@@ -100,7 +100,7 @@ class ReportedChanges:
         """
         rows = [row for row in self._recent() if concerns(row[0])]
         if not rows:
-            return Correction({}, frozenset())
+            return ListDifferences({}, frozenset())
         shown = set(listed)
         caught_up = [
             (self.key, self.resource, name, present, at)
@@ -114,7 +114,7 @@ class ReportedChanges:
                     "DELETE FROM reported WHERE key = ? AND resource = ? AND name = ? AND present = ? AND at = ?",
                     caught_up,
                 )
-        return Correction(
+        return ListDifferences(
             {
                 name: ReportedResource(self.state.decoded(item), at)
                 for name, present, item, _reversed, at in rows

@@ -106,7 +106,7 @@ class State(FileLocks):
                 )
             if self._is_prepared():
                 return
-            self._patiently(lambda: self._database.execute("PRAGMA journal_mode = WAL"))
+            self._retry_while_locked(lambda: self._database.execute("PRAGMA journal_mode = WAL"))
             with self._write(lambda: None) as database:
                 if not self._is_prepared():
                     sqlite_schema.prepare(database)
@@ -114,7 +114,7 @@ class State(FileLocks):
     def _is_prepared(self) -> bool:
         """Whether the database has this schema; raises OptionError for one that must not be touched."""
         try:
-            return self._patiently(lambda: sqlite_schema.is_current(self._database))
+            return self._retry_while_locked(lambda: sqlite_schema.is_current(self._database))
         except OptionError as error:
             raise OptionError(f"state_dir {self.directory} cannot be used: {error.message}") from None
 
@@ -142,7 +142,7 @@ class State(FileLocks):
         return self.now()
 
     def _open_clock(self) -> StateClock:
-        known = self._patiently(lambda: StateClock.read(self._database))
+        known = self._retry_while_locked(lambda: StateClock.read(self._database))
         if known is None or known.boot != self._clock.boot():
             # Recorded at once, so that all processes go on from the same moment.
             with self.transaction():
@@ -169,11 +169,11 @@ class State(FileLocks):
     def _write(self, begin: Callable[[], None]) -> Iterator[sqlite3.Connection]:
         """Run ``begin`` and then the body as one transaction."""
         with self._translated():
-            self._patiently(lambda: self._database.execute("BEGIN IMMEDIATE"))
+            self._retry_while_locked(lambda: self._database.execute("BEGIN IMMEDIATE"))
             try:
                 begin()
                 yield self._database
-                self._patiently(lambda: self._database.execute("COMMIT"))
+                self._retry_while_locked(lambda: self._database.execute("COMMIT"))
             except BaseException:
                 # After some errors, such as a full disk, SQLite has done so already.
                 with contextlib.suppress(sqlite3.Error):
@@ -188,9 +188,9 @@ class State(FileLocks):
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query without waiting for a process that writes."""
         with self._translated():
-            return self._patiently(lambda: self._database.execute(query, values).fetchall())
+            return self._retry_while_locked(lambda: self._database.execute(query, values).fetchall())
 
-    def _patiently(self, use: Callable[[], T]) -> T:
+    def _retry_while_locked(self, use: Callable[[], T]) -> T:
         """Use the database, as soon as no other process has it locked."""
         began = before = elapsed()
         while True:

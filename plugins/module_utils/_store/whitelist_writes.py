@@ -66,10 +66,10 @@ class WhitelistWrites:
         """Delete a call that was certainly not carried out."""
         self._state.execute("DELETE FROM whitelist_writes WHERE id = ?", number)
 
-    def keep(self, number: int, *, over: bool) -> None:
+    def mark_unknown(self, number: int, *, ended: bool) -> None:
         """Keep a call whose response was lost; its time runs from now."""
         self._state.execute(
-            "UPDATE whitelist_writes SET sent = ?, over = ? WHERE id = ?", self._state.now(), over, number
+            "UPDATE whitelist_writes SET sent = ?, over = ? WHERE id = ?", self._state.now(), ended, number
         )
 
     def acknowledge(self, number: int, ips: Collection[str]) -> None:

@@ -115,7 +115,7 @@ class _Applier:
         first, capacity = result.first, desired.capacity
         self._remove_first = capacity is not None and first.size + len(first.remove) > capacity
         self._texts = EntryTexts()
-        self._last: QgError | None = None
+        self._error: QgError | None = None
         self._sent: set[str] = set()
         #: Addresses that earlier calls to add (True) or remove (False) may have changed although the list lacks that.
         self._maybe_changed = _unresolved(api)
@@ -146,7 +146,7 @@ class _Applier:
             self._honor_retry_after()
             left = self._read_back()
             if self._is_doubtful and left.pending >= todo.pending:
-                self._last = None
+                self._error = None
                 left = self._wait_for_list(left, delays)
                 # If nothing shows until then, a further refusal has another reason.
                 self._maybe_changed = {True: set(), False: set()}
@@ -159,7 +159,7 @@ class _Applier:
                 self._pause(backoff(stalls - 1), "the change does not show in the whitelist")
                 self._texts.change_after_stall()
             # A refusal is not the last word either, if an earlier call may have made the same change.
-            is_open = self._lost if self._last is None else self._is_unanswered and isinstance(self._last, ApiError)
+            is_open = self._lost if self._error is None else self._is_unanswered and isinstance(self._error, ApiError)
             if not left.changes or (stalls >= MAX_STALLS and is_open):
                 # What the vendor reported counts. It is not sent again, but waited for; and so is the effect of a
                 # call whose response was lost, if the vendor then has nothing left to do.
@@ -168,7 +168,7 @@ class _Applier:
                 left = shown
             todo = left
         if todo.changes:
-            self._give_up(todo)
+            self._fail(todo)
 
     def _read_back(self) -> Plan:
         """Read the whitelist; return what is left to be done."""
@@ -195,7 +195,7 @@ class _Applier:
             left = self._read_back()
         result, late = self._result, self._late()
         if late and not delays and result.reading is not None:
-            self._api.distrust(late)
+            self._api.trust_list(late)
             result.reading = result.reading.without(late)
             result.after, result.confirmed = result.reading.ips, True
             left = self._plan(result.reading)
@@ -203,19 +203,19 @@ class _Applier:
 
     def _honor_retry_after(self) -> None:
         """Wait for as long as the server asked for, before the next call."""
-        if isinstance(self._last, TransportError) and self._last.retry_after:
-            self._pause(self._last.retry_after, "the server asks for a pause", remaining=self._last.retry_after)
+        if isinstance(self._error, TransportError) and self._error.retry_after:
+            self._pause(self._error.retry_after, "the server asks for a pause", remaining=self._error.retry_after)
 
     def _pause(self, seconds: float, reason: str, *, remaining: float | None = None) -> None:
         try:
             self._api.budget.wait(seconds, reason, "/whitelist", remaining=remaining)
         except WaitBudgetExceeded as too_long:
             # The error to recover from says more than that no time is left for it.
-            raise (self._last or too_long) from None
+            raise (self._error or too_long) from None
 
     def _write(self, todo: Plan) -> QgError | None:
         """Send one round of calls; return the error that no further round can recover from, if there was one."""
-        self._last, self._is_doubtful = None, False
+        self._error, self._is_doubtful = None, False
         self._texts.start_round()
         for adding in (False, True) if self._remove_first else (True, False):
             if not (adding or self._remove_first or self._result.after.issuperset(todo.add)):
@@ -225,7 +225,7 @@ class _Applier:
                 try:
                     self._send(adding, batch)
                 except (ApiError, TransportError, PostRejected) as error:
-                    self._last, failed = error, True
+                    self._error, failed = error, True
                     recoverable = self._is_recoverable(error, adding, batch, todo)
                     if error.may_have_effect:
                         self._lost, self._is_unanswered = True, self._is_unanswered or not isinstance(error, ApiError)
@@ -295,8 +295,8 @@ class _Applier:
         self._result.refused.update(dict.fromkeys(left.add, final))
         return full_error(final, self._result.after, left.add)
 
-    def _give_up(self, left: Plan) -> None:
-        reason = self._last or QgError(NOT_SHOWN)
+    def _fail(self, left: Plan) -> None:
+        reason = self._error or QgError(NOT_SHOWN)
         self._result.refused.update(dict.fromkeys(left.add, reason))
         if left.remove and (self._remove_first or not left.add):
             raise removal_error(left.remove, self._result.spellings, reason)

@@ -119,14 +119,14 @@ class WriteBatch:
         self._mode = mode
         self._api = api
         self._own_result: Result = {}
-        self._charged = 0.0
+        self._charged_wait = 0.0
 
     @property
     def api_usage(self) -> dict[str, Any]:
         """The calls of this task, and how long it waited, also for other leaders."""
         usage, waited = NO_USAGE, self._queue.waited
         if self._api is not None:
-            usage, waited = self._api.usage(), waited + self._api.budget.waited - self._charged
+            usage, waited = self._api.usage(), waited + self._api.budget.waited - self._charged_wait
         return {**usage, "waited_seconds": round(waited, 1)}
 
     def run(self) -> tuple[Result, bool]:
@@ -140,7 +140,7 @@ class WriteBatch:
             self.state_error = self.state_error or error
         return (self._own_result, False) if received is None else (received, True)
 
-    def keep(self, work: Callable[[], None]) -> None:
+    def tolerate_state_error(self, work: Callable[[], None]) -> None:
         """Use the state directory after the vendor was called: its failure must not hide what was done."""
         try:
             work()
@@ -182,14 +182,14 @@ class WriteBatch:
                 if not (part.error and incomplete and self._has_better_chances(request, part.error)):
                     results[request.id] = decided[request.id]
         if not self._mode.check:
-            self.keep(lambda: prune_missing(self._registrations(""), merged.reading))
+            self.tolerate_state_error(lambda: prune_missing(self._registrations(""), merged.reading))
         return self._redacted(results)
 
     def _prepared(self) -> ProxyApi:
         queue, api = self._queue, self._api or self._options.client(self._queue.store)
         # Waiting for other leaders counts to max_wait, but never exceeds it: the calls themselves need no wait.
-        self._charged = min(queue.waited - queue.collected, api.budget.max_wait)
-        api.budget.waited += self._charged
+        self._charged_wait = min(queue.waited - queue.collected, api.budget.max_wait)
+        api.budget.waited += self._charged_wait
         self._api = api
         api.expects_addresses = self._registrations("").expects_addresses
         return api
@@ -249,7 +249,7 @@ class WriteBatch:
         }
         if not self._mode.check:
             kept = [host_registration(host, own, group.registered[host], part) for host, own in group.hosts.items()]
-            self.keep(lambda: self._registrations(group.inventory).replace(kept))
+            self.tolerate_state_error(lambda: self._registrations(group.inventory).replace(kept))
         # One host of each run reports the changes for all: the API usage is shown once.
         reporter = group.requests[0].id
         if warnings := unreadable_warnings(part):

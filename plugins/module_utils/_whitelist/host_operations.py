@@ -156,7 +156,7 @@ def apply_and_report(queue: WriteQueue, request: WriteRequest, options: HostOpti
     result, is_received = batch.run()
     if not is_received:
         result = {"summary": {}, **result}
-    batch.keep(lambda: _add_usage_of_reads(queue, request.run, result, is_received=is_received))
+    batch.tolerate_state_error(lambda: _add_usage_of_reads(queue, request.run, result, is_received=is_received))
     batch.report_state_error(result)
     if result.pop("not_in_sync", False):
         result["failed"] = options.fail or result.get("failed", False)

@@ -20,7 +20,7 @@ from ..parsing import integer as parse_integer
 
 def normalize_key(name: str) -> str:
     """Return a key of the vendor without what varies: case, underscores and stray blanks."""
-    return "".join(sign for sign in name if sign.isalnum()).casefold()
+    return "".join(character for character in name if character.isalnum()).casefold()
 
 
 class Record:

@@ -99,7 +99,7 @@ class ClassicClient(KeyClient):
                 return None
             raise
 
-    def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+    def _send_once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         everything = {**self._credentials, **parameters}
         by_form = endpoint.method == "GET" and self._forms and len(encode(everything)) > MAX_QUERY
         method, url = "POST" if by_form else endpoint.method, self._api_url + endpoint.path

@@ -32,7 +32,7 @@ class LeaseCalls(LeaseClient, ClassicClient):
         if listed is None:
             # A fault may cause this as well, and not every plan has a quota that shows it.
             listed = self._call(endpoints.QUERY, parameters, all_leases)
-        return self._corrected(listed, lambda task: not task_ids or task in task_ids, doubted)
+        return self._with_reported_changes(listed, lambda task: not task_ids or task in task_ids, doubted)
 
     def allocate(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
@@ -56,7 +56,7 @@ class LeaseCalls(LeaseClient, ClassicClient):
         names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
         # The vendor counts the addresses as well as the calls.
         limit = endpoints.RELEASED_ADDRESSES.limit(self._channels)
-        with self._place(endpoints.RELEASED_ADDRESSES.name, limit, len(leases)):
+        with self._rate_slot(endpoints.RELEASED_ADDRESSES.name, limit, len(leases)):
             parameters = {"TaskID" if by_task else "IP": ",".join(names)}
             reported = self._call(endpoints.RELEASE, parameters, released_addresses, sending)
         released = [lease for lease in leases if reported is None or lease.ip in reported]

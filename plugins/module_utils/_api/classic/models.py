@@ -117,7 +117,7 @@ class Monopoly:
     def from_item(cls, item: Mapping[str, Any]) -> Monopoly:
         """Read ``{"uuid": "...", "area": "...", "isp": "...", "state": "...", "ip": "192.0.2.44:10800"}``."""
         word = as_text(item.get("state")) or ""
-        state = next((name for sign, name in STATES.items() if word.startswith(sign)), word)
+        state = next((name for prefix, name in STATES.items() if word.startswith(prefix)), word)
         return cls(
             uuid=required_text(item, "uuid", "a name"),
             area=as_text(item.get("area")),

@@ -92,11 +92,11 @@ class WhitelistCalls(ClassicClient):
 
     def _read_whitelist(self) -> WhitelistReading:
         entries = self._call(endpoints.WHITELIST_QUERY, {}, whitelist_entries)
-        correction = self._reported.correct(entries.spellings, complete=entries.complete)
+        differences = self._reported.correct(entries.spellings, complete=entries.complete)
         reading = WhitelistReading(
             frozenset(entries.spellings),
-            frozenset(correction.missing),
-            correction.gone,
+            frozenset(differences.missing),
+            differences.gone,
             entries.complete,
             {ip: texts for ip, texts in entries.spellings.items() if texts != (ip,)},
             # The beginning is long enough to contain a secret in full, wherever the shown part would cut it.
@@ -106,7 +106,7 @@ class WhitelistCalls(ClassicClient):
             self._writes.observe(reading.ips)
         return reading
 
-    def distrust(self, ips: Collection[str]) -> None:
+    def trust_list(self, ips: Collection[str]) -> None:
         """Believe the list again for addresses whose reported change it has not shown in time."""
         self._reported.forget(ips)
 
@@ -146,7 +146,7 @@ class WhitelistCalls(ClassicClient):
             except CallError as error:
                 with contextlib.suppress(StateError):
                     if error.may_have_effect:
-                        self._writes.keep(number, over=error.effect is not Effect.IN_FLIGHT)
+                        self._writes.mark_unknown(number, ended=error.effect is not Effect.IN_FLIGHT)
                     else:
                         self._writes.resolve(number)
                 raise

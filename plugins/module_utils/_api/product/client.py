@@ -82,7 +82,7 @@ class ProductApi(LeaseClient):
         #: Whether the plan is one by volume, which has no channels, as far as this run has seen.
         self._by_volume = False
 
-    def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+    def _send_once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         return self._exchange(
             endpoint.method,
             self._api_url + endpoint.path,
@@ -100,8 +100,8 @@ class ProductApi(LeaseClient):
         if listed is None:
             # Many servers write an empty list so, but a fault may, too, and no balance shows what is held.
             listed = self._call(self.endpoints.query, {}, models.leases)
-        listed = self._names.named(listed)
-        found = self._corrected(listed, lambda _task: True, self._names.all_of(doubted))
+        listed = self._names.with_known_names(listed)
+        found = self._with_reported_changes(listed, lambda _task: True, self._names.with_listed_names(doubted))
         # What was reported to an earlier process may have another name in the list, which counts from now on.
         names = {lease.name for lease in listed}
         shown = [lease for lease in found if lease.name in names]
@@ -116,11 +116,11 @@ class ProductApi(LeaseClient):
 
     def report_released(self, names: Collection[str]) -> None:
         """Record that leases are gone, by each of their names."""
-        super().report_released(self._names.all_of(names))
+        super().report_released(self._names.with_listed_names(names))
 
     def forget_leases(self, names: Collection[str]) -> None:
         """Discard what was reported about these leases, by each of their names."""
-        super().forget_leases(self._names.all_of(names))
+        super().forget_leases(self._names.with_listed_names(names))
 
     def _report_new(self, leases: Iterable[Lease]) -> list[Lease]:
         new = super()._report_new(leases)

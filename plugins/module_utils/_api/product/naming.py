@@ -38,7 +38,7 @@ class Names:
             self._known.pop(lease.name, None)
             self._known[lease.name] = lease
 
-    def named(self, listed: Iterable[Lease]) -> list[Lease]:
+    def with_known_names(self, listed: Iterable[Lease]) -> list[Lease]:
         """Return the vendor's list with the names that were used before."""
         listed = list(listed)
         free = {name: lease for name, lease in self._known.items() if name not in {lease.name for lease in listed}}
@@ -54,7 +54,7 @@ class Names:
             found.append(lease)
         return found
 
-    def all_of(self, names: Iterable[str]) -> set[str]:
+    def with_listed_names(self, names: Iterable[str]) -> set[str]:
         """Return these names, and those that the vendor's list has for the same leases."""
         names = set(names)
         return names | {self._listed[name] for name in names if name in self._listed}
