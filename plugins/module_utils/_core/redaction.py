@@ -33,13 +33,16 @@ _MAX_LEVELS = 100
 
 
 class Redactor:
-    """Finds and masks secrets, however they are spelled: plain, percent-encoded, as HTML, as JSON, as base64, as
-    hexadecimal digits, in UTF-16, with invisible characters or line breaks, in part, in either case, and in each other.
+    """Finds and masks secrets in every spelling.
+
+    A secret may be plain, percent-encoded, escaped as in HTML or JSON, in base64, in hexadecimal digits or in UTF-16,
+    with invisible characters or line breaks in it, in upper or lower case, incomplete, or encoded several times.
     """
 
     def __init__(self, secrets: Iterable[str], *, for_one_call: Iterable[str] = ()) -> None:
-        """Take secrets, which are also registered with ansible-core if it masks its output, and secrets of only one
-        call, such as its signature.
+        """Prepare the forms of the secrets, and register them with ansible-core if it masks its output.
+
+        Secrets ``for_one_call``, such as its signature, are not registered.
         """
         lasting = _forms(secrets)
         if core_secrets is not None:
@@ -77,14 +80,14 @@ class Redactor:
                 best = masked
             return masked
 
-        # No readable text is encoded more often.
+        # Text with more layers is not readable in any case, so it is masked as a whole.
         return best if decode_layers(best, visit) and not search.is_exhausted else MASK
 
     def tree(self, value: Any) -> Any:
         """Return a result without secrets in values and names; the same object if it contains none."""
         if not self._plain:
             return value
-        # Most results are ruled out without checking each text.
+        # One search in all texts together rules out most results.
         everything = SEPARATOR.join(_texts(value))
         search = Search(self._long, len(everything))
         variants = {everything, from_invisible(everything)}
@@ -148,7 +151,7 @@ class Redactor:
 
 
 def _forms(secrets: Iterable[str]) -> set[str]:
-    """Return secrets as given and as sent, which may be without surrounding blanks."""
+    """Return secrets as given and without surrounding blanks, as they may be sent."""
     return {form for secret in secrets for form in (secret, secret.strip()) if form}
 
 
@@ -178,7 +181,7 @@ def _pattern(form: str, others: Mapping[str, str]) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield all text in a structure, including names; a list of text as one."""
+    """Yield all text in a structure, including names; a list of texts is joined into one."""
     rest = [value]
     while rest:
         value = rest.pop()

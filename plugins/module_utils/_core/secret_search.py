@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The search for secrets among other characters, in base64 and in hexadecimal digits, also within each other.
+"""The search for secrets among other characters, in base64 and in hexadecimal digits, also nested in each other.
 
-Only secrets of some length are searched in this way: short ones would be found by chance.
+Only secrets of MIN_LENGTH or more are searched for in this way: shorter ones would match by chance.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .spellings import INVISIBLE, OPEN_ESCAPE, decode_layers, decode_runs, joine
 
 #: The minimum length of a secret in bytes.
 MIN_LENGTH = 6
-#: Separates texts that are searched together; it is part of no run of base64.
+#: Separates texts that are searched together. No run of base64 characters contains it.
 SEPARATOR = "\t|\t"
 #: How often base64 and hexadecimal digits are decoded within each other.
 _MAX_NESTED = 4
-#: How many bytes are decoded for each character of a text, and in any case.
+#: The maximum number of decoded bytes: for each character of a text, and in addition for the text as a whole.
 _MAX_DECODED, _FREE_DECODED = 200, 100_000
 #: The characters that may separate those of a secret: backslashes, line breaks, and invisible ones.
 _BETWEEN = re.compile(rf"[\\\r\n{INVISIBLE}]+")
@@ -99,7 +99,7 @@ class Search:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the text needs more work than any readable one."""
+        """Whether the text needs more work than any readable text would."""
         return self._left < 0
 
     def words(self, text: str, levels: int = _MAX_NESTED) -> set[str]:
@@ -109,7 +109,7 @@ class Search:
         return {run for run in words(text) if self._decode_to_secret([run], levels)}
 
     def may_contain_secret(self, text: str, levels: int = _MAX_NESTED) -> bool:
-        """Whether there may be such runs; most texts are ruled out without a look at each run."""
+        """Whether words() may return any; all runs are decoded together, which rules out most texts."""
         if not (self._secrets.texts and levels):
             return False
         runs = joined_runs(text)
@@ -137,7 +137,7 @@ class Search:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return a secret as itself, as some servers encode it, and in all stages of decoding these."""
+    """Return a secret, the forms in which servers may encode it, and all stages of decoding these."""
     found = {secret, html.escape(secret), json.dumps(secret)[1:-1], secret.translate(_FULL_WIDTH)}
 
     def visit(decoded: str) -> str:
@@ -147,7 +147,7 @@ def _spellings(secret: str) -> set[str]:
     for spelling in tuple(found):
         decode_layers(spelling, visit)
         visit(undone(spelling))
-    # Text behind the secret may complete an escape.
+    # The text after a secret may complete an escape that begins in it.
     return found | {OPEN_ESCAPE.sub("", spelling) for spelling in found}
 
 
@@ -157,7 +157,7 @@ def _encoded(text: str) -> Iterator[bytes]:
 
 
 def _misread(text: str) -> Iterator[str]:
-    """Yield what readers make of a text that was sent in another encoding than they expect."""
+    """Yield a text as it looks when it is decoded with another encoding than it was encoded with."""
     for data in _encoded(text):
         yield data.decode("utf-8", "replace")
     for encoding in ("latin-1", "cp1252"):
@@ -176,7 +176,7 @@ def _long_enough(forms: Iterable[_Form]) -> tuple[_Form, ...]:
     sizes = {form: len(form.encode("utf-8", "replace") if isinstance(form, str) else form) for form in forms}
     found: list[_Form] = []
     for form in sorted((form for form, size in sizes.items() if size >= MIN_LENGTH), key=len):
-        # What contains a shorter form is found by that one.
+        # The search for a shorter form finds all that contain it.
         if not any(shorter in form for shorter in found):
             found.append(form)
     return tuple(found)

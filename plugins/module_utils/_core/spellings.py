@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The spellings in which a server may repeat a text, and how each is undone.
+"""The encodings in which a server may repeat a text, and their decoders.
 
 Escapes (of URLs, HTML and JSON) are part of readable text and are decoded in place. Base64 and hexadecimal digits
 look like words, so each run of such characters is decoded by itself. All functions take time that is proportional to
@@ -43,12 +43,12 @@ _PAIR = re.compile(r"(?<!\\)\\+u([dD][89abAB][0-9A-Fa-f]{2})\\+u([dD][c-fC-F][0-
 _BACKSLASH = re.compile(
     r"(?<!\\)\\+(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})|([^\\]))"
 )
-#: What may be left of an escape at the end of a text, which the text behind it would complete.
+#: The beginning of an escape at the end of a text: the text after it may complete the escape.
 OPEN_ESCAPE = re.compile(
     rf"(?:\\+(?:[uUx]{_HEX}{{0,7}})?|%(?:25)*(?:{_HEX}|[uU]{_HEX}{{0,3}})?|&#?[0-9A-Za-z]{{0,31}})\Z"
 )
 
-#: What line breaks, as they are or as escapes of JSON, leave between two characters of base64.
+#: What may separate two characters of base64: line breaks, plain or as escapes of JSON, and invisible characters.
 _GAP = rf"(?:\\+(?:[nrt]|(?=/))|[\r\n][ \t]*|[{INVISIBLE}])*"
 _BASE64 = "[A-Za-z0-9+/_-]"
 _RUN = re.compile(rf"{_BASE64}{{8,}}")
@@ -59,7 +59,7 @@ _SPACED_HEX = re.compile(rf"(?:0[xX])?{_HEX}{{2}}(?:[\s:,;_-]{{1,3}}(?:0[xX])?{_
 _FLAT_RUN_WITH_BLANKS = re.compile(r"[A-Za-z0-9+/_ -]{8,}")
 _LINE_BREAK_WITH_BLANKS = re.compile(r"[\r\n]+[ \t]*")
 _ESCAPED_GAP = re.compile(r"(?<!\\)\\+(?:[nrt]|(?=/))")
-#: For a fast test whether there are separated digits: they become "0", and all that may separate them ":".
+#: For a fast test for separated digits: each digit becomes "0", and each character that may separate them ":".
 _HEX_CLASSES = bytes(
     48 if code in b"0123456789abcdefABCDEF" else 58 if code in b" \t\r\n\v\f:,;_-" else 120 if code in b"xX" else 32
     for code in range(256)
@@ -115,15 +115,15 @@ def without_line_breaks(text: str) -> str:
     return text.replace("\r", "").replace("\n", "")
 
 
-#: What is decoded first, and what is decoded only if nothing of that is left: it may misread other spellings.
+#: The decoders to apply first, and those to apply once these have no effect: the latter may misread other encodings.
 _DECODERS = (from_invisible, without_line_breaks, from_percent, from_entities, from_backslashes)
 _LAST_DECODERS = (from_quoted_printable,)
 
 
 def decode_layers(text: str, visit: Callable[[str], str]) -> bool:
-    """Decode one spelling at a time, and go on with what ``visit`` returns for each result.
+    """Apply one decoder at a time, and continue with what ``visit`` returns for each result.
 
-    Returns whether nothing is left to decode.
+    Returns whether the text is fully decoded.
     """
     # A soft line break of mail looks like the beginning of an escape that was broken.
     soft = text.replace("=\r\n", "").replace("=\n", "")
@@ -147,7 +147,7 @@ def decode_layers(text: str, visit: Callable[[str], str]) -> bool:
 
 
 def undone(text: str) -> str:
-    """Decode all escapes, of which readable text has few layers."""
+    """Decode all escapes, up to MAX_ROUNDS layers."""
     for _round in range(MAX_ROUNDS):
         before = text
         for decode in (from_percent, from_entities, from_backslashes):
@@ -171,7 +171,7 @@ def replace_runs(text: str, found: Collection[str], replacement: str) -> str:
 
 
 def joined_runs(text: str) -> set[str]:
-    """Return the same runs in less time: without line breaks and escapes in them, so that some are joined."""
+    """Return about the same runs as words(), but faster: line breaks and escapes are removed, which joins some runs."""
     if "\\" in text:
         text = _ESCAPED_GAP.sub("", text)
     if "\n" in text or "\r" in text:
@@ -191,7 +191,7 @@ def _collapsed(characters: bytes) -> bytes:
 
 
 def decode_runs(runs: Iterable[str]) -> Iterator[bytes]:
-    """Yield what all runs mean, joined, for each place where base64 or hexadecimal digits may begin in them."""
+    """Yield the bytes that all runs together decode to, for each offset at which base64 or hexadecimal may begin."""
     joined = "|".join(runs)
     if "\\" in joined:
         joined = _ESCAPED_GAP.sub("", joined)
@@ -240,7 +240,7 @@ def _code_units(units: list[str]) -> str:
 
 def _entity(match: re.Match[str]) -> str:
     if re.fullmatch("#[xX]?0+;?", match[1]):
-        # As in UTF-16; Python would replace it by a visible sign.
+        # A NUL, as in UTF-16; Python would replace it by a visible character.
         return "\0"
     # Python converts no text of thousands of digits to a number.
     return html.unescape("&" + re.sub("^#([xX]?)0+(?=[0-9A-Fa-f])", r"#\1", match[1]))

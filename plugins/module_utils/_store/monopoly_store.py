@@ -43,9 +43,9 @@ class MonopolyStore:
     def save_origin(
         self, uuids: Collection[str], area_code: str | None, isp: str | None, *, listed: Collection[str]
     ) -> None:
-        """Keep the parameters of the application for these resources; all that are ``listed`` are kept longer.
+        """Store the parameters of the application for these resources, and delete expired ones.
 
-        Resources that no list has shown for a long time are forgotten.
+        The retention of all ``listed`` resources starts anew.
         """
         now = self.state.now()
         with self.state.transaction() as database:

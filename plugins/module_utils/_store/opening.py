@@ -32,7 +32,7 @@ class StatePlace:
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> StatePlace:
-        """Return the place that the options ``state_dir`` and ``state_url`` name."""
+        """Return the place that the options ``state_dir`` and ``state_url`` specify."""
         return cls(params["state_dir"], params["state_url"])
 
     @property
@@ -54,9 +54,10 @@ class StatePlace:
 
 
 def preload() -> None:
-    """Import what a database needs, if the environment names one.
+    """Import the database driver, if the environment contains the URL of a database.
 
-    Ansible forks a process for each host, and each would import it by itself. A missing library is reported later.
+    Ansible forks a process for each host: without this, each of them would import it. A missing library is reported
+    later.
     """
     if os.environ.get("QG_STATE_URL"):
         with contextlib.suppress(ImportError):
