@@ -92,7 +92,7 @@ class TunnelControl(Client):
         self._parser = TunnelResponseParser(self._credentials.values())
 
     def change_exit(self) -> TunnelExit:
-        """Change the exit, and return the new one. A second change has the same effect, so lost ones are repeated."""
+        """Change the exit, and return the new one. A lost call is repeated, since a second change is harmless."""
 
         def attempt() -> TunnelExit:
             url = f"{self._url}/proxyip"

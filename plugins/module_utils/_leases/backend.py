@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the management of leases needs of an API: one file beside this one implements it for each API of the vendor."""
+"""The interface of an API for leases: ``classic.py`` and ``product.py`` implement it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Sending = Callable[[], contextlib.AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class LeaseFeatures:
-    """What an API can do with leases: the names of its calls, and what its refusals mean for them.
+    """The capabilities of an API: the names of its calls, and the meanings of its refusals for leases.
 
     ``replace`` or ``release`` is None if the product has no such call. The other fields are the vendor's codes:
 
@@ -53,24 +53,24 @@ class LeaseFeatures:
 class LeaseBackend(KeyApi, Protocol):
     """The calls for the leases of one key.
 
-    What a response reported counts in :meth:`list` for as long as the vendor's list may lag.
+    :meth:`list` includes reported changes for as long as the vendor's list may lag.
     """
 
     @property
     def features(self) -> LeaseFeatures:
-        """What the API can do."""
+        """The capabilities of the API."""
 
     def usage(self) -> Mapping[str, Any]:
         """Return the usage of the run: calls, retries, and seconds waited."""
 
     def key_lock(self, work: str = "changing") -> contextlib.AbstractContextManager[None]:
-        """Keep other runs of this control node from changing, or from reading, what the key holds."""
+        """Hold a lock that keeps other runs from the same ``work`` on the key."""
 
     def list(self, *, doubted: Collection[str] = ()) -> Sequence[Lease]:
-        """List what the key holds. For ``doubted`` leases, whose release was reported, the vendor's list decides."""
+        """Return the leases of the key. For ``doubted`` leases, ignore reported releases: only the list counts."""
 
     def get(self, number: int, params: AllocationParams, *, sending: Sending) -> Sequence[Lease]:
-        """Get new leases."""
+        """Allocate leases; returns them."""
 
     def replace(self, number: int, params: AllocationParams, *, sending: Sending) -> Sequence[Lease]:
         """Replace leases that the vendor chooses; returns the new ones."""
@@ -88,16 +88,16 @@ class LeaseBackend(KeyApi, Protocol):
         """Return the lease with these fields of the vendor, which the state store kept."""
 
     def release_batch(self) -> int:
-        """How many addresses may be released in one minute."""
+        """Return how many addresses may be released in one minute."""
 
     def released_recently(self) -> bool:
         """Whether a channel may be about to become free."""
 
     def forget(self, names: Collection[str]) -> None:
-        """Discard what was reported about leases."""
+        """Delete the reported changes of leases."""
 
     def report_released(self, names: Collection[str]) -> None:
-        """Record that leases are gone."""
+        """Record leases as released."""
 
 
 def is_refused(error: BaseException | None, codes: Collection[object]) -> bool:
@@ -107,11 +107,11 @@ def is_refused(error: BaseException | None, codes: Collection[object]) -> bool:
 
 @dataclass(frozen=True)
 class LeasePolicy(RetryPolicy):
-    """The same for leases.
+    """The retry policy for leases.
 
-    A released channel becomes free some time later: it is waited for up to ``channel_wait`` seconds, with
-    ``channel_poll_interval`` between reads. Clients of the vendor saw 3 to 6 seconds after a release and 30 after a
-    failed replacement.
+    A released channel becomes free some time later. A run waits for it up to ``channel_wait`` seconds, with
+    ``channel_poll_interval`` between reads. Clients of the vendor have observed 3 to 6 seconds after a release, and 30
+    after a failed replacement.
     """
 
     channel_poll_interval: float = 3.0

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which leases a key should hold, and what has to change for that: pure decisions."""
+"""Decides which leases a key should hold, and what has to change. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .._api.leases import ISP_NUMBERS, AllocationParams, Area, Lease, oldest_fir
 from .._core.errors import QgError
 from .._core.text import format_sample
 
-#: Leases that one call can request (vendor doc 174).
+#: The maximum number of leases that one call can request (vendor doc 174).
 MAX_PER_CALL = 100
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a task of leases was requested with, and the tasks that it replaces."""
+    """The parameters with which a task of leases was requested, and the tasks that it replaces."""
 
     area_id: int | None = None
     isp: str | None = None
@@ -29,10 +29,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class DesiredLeases:
-    """At least ``count`` live leases of a kind: of the area and provider of ``params``, and of ``task_ids`` if given.
+    """At least ``count`` live leases that match: the area and provider of ``params``, and ``task_ids`` if given.
 
-    ``min_remaining`` is in minutes. With ``exact``, at most ``count`` of that kind. ``undetermined`` says what to do
-    with a lease whose kind is unknown: fail, ignore it, or let it match.
+    ``min_remaining`` is in minutes. With ``exact``, at most ``count`` leases may match. ``undetermined`` says what to
+    do with leases of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``.
     """
 
     count: int
@@ -45,10 +45,10 @@ class DesiredLeases:
 
 @dataclass(frozen=True)
 class LeaseMatch:
-    """The held leases beside the desired ones; each group oldest deadline first.
+    """The held leases, compared with the desired state; each group sorted by deadline, oldest first.
 
-    ``matching`` leases count. ``expiring`` ones are of the kind, but end too soon. The kind of the others is unknown:
-    ``undetermined`` ones would count if they were of it, ``undetermined_expiring`` ones would not.
+    ``matching`` leases count. ``expiring`` ones match, but end too soon. Of the others, it is unknown whether they
+    match: ``undetermined`` ones last long enough, ``undetermined_expiring`` ones do not.
     """
 
     matching: tuple[Lease, ...] = ()
@@ -58,14 +58,14 @@ class LeaseMatch:
 
 
 def _in_area(lease: Lease, area_id: int, origin: Origin, areas: Mapping[str, int]) -> bool | None:
-    """Whether a lease is in an area, by its origin or else by its region; None if that is unknown."""
+    """Whether a lease is in an area, by its origin, or by its region if the origin is unknown; None if undetermined."""
     if origin.area_id is not None:
         return origin.area_id == area_id
     region = lease.region or ""
     wanted = [name for name, number in areas.items() if number == area_id]
     if any(name in region for name in wanted):
         return True
-    # A province contains its cities: a lease whose region is only a province may be in the city.
+    # A province contains its cities: a lease whose region is a province may be in any of them.
     named = [name for name in areas if name in region]
     if not wanted or not named or any(name in city for city in wanted for name in named):
         return None
@@ -80,7 +80,7 @@ def _in_one_of(lease: Lease, codes: Collection[str], areas: Mapping[str, int]) -
 
 
 def _codes_of(region: str, areas: Mapping[str, int]) -> list[str]:
-    """Return the codes of the areas that a region names, without those that contain another one of them."""
+    """Return the codes of the smallest areas whose names occur in a region."""
     named = {str(code) for name, code in areas.items() if name in region}
     return [code for code in named if not any(_is_within(other, code) for other in named - {code})]
 
@@ -88,11 +88,11 @@ def _codes_of(region: str, areas: Mapping[str, int]) -> list[str]:
 def _is_within(code: str, area: str) -> bool | None:
     """Whether the area with this code is in another one; None if that is unknown."""
     if code.isdecimal() != area.isdecimal():
-        # The areas of overseas have codes of countries, too.
+        # One of them is the code of a country, such as US.
         return None
 
     def start(code: str) -> str:
-        # The code of a province ends with zeros, and begins those of its cities.
+        # Without its final zeros, the code of a province is the prefix of the codes of its cities.
         return re.sub(r"(?:00)+$", "", code)
 
     if code.startswith(start(area)):
@@ -117,7 +117,7 @@ def _is_of_kind(
         found = _in_one_of(lease, desired.params.exclude_areas, areas)
         results.append(None if found is None else not found)
     if desired.params.isp:
-        # A name that is none of the known providers may be that of a company behind one of them.
+        # An unknown name may be a company that belongs to a known provider, so the origin counts.
         isp = lease.isp if lease.isp in ISP_NUMBERS else origin.isp
         results.append(None if isp is None else isp == desired.params.isp)
     return False if False in results else None if None in results else True
@@ -132,7 +132,7 @@ def classify(
     *,
     ends_at_deadline: bool = True,
 ) -> LeaseMatch:
-    """Return which of the held leases match. ``areas`` are the vendor's names of areas, with their numbers.
+    """Compare the held leases with the desired state. ``areas`` are the vendor's names of areas, with their numbers.
 
     Without ``ends_at_deadline``, the end of a lease that is held after its deadline is unknown.
     """
@@ -164,13 +164,13 @@ class Plan:
 
 
 def plan(found: LeaseMatch, desired: DesiredLeases) -> Plan:
-    """Return what has to change; raises QgError if that depends on a lease whose kind is unknown."""
+    """Return the required changes; raises QgError if they depend on an undetermined lease."""
     matching, expiring = list(found.matching), list(found.expiring)
     if desired.undetermined == "match":
         matching += found.undetermined
         expiring += found.undetermined_expiring
     missing = max(0, desired.count - len(matching))
-    # With exact, an undetermined lease may be a surplus; without, it matters only if something is missing.
+    # With exact, an undetermined lease may be a surplus. Without, it matters only if leases are missing.
     undetermined = [*found.undetermined, *(found.undetermined_expiring if desired.exact else ())]
     if undetermined and desired.undetermined == "fail" and (missing or desired.exact):
         raise QgError(

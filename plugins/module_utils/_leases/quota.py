@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Imported before Ansible starts a process for each host.
+# Imported here, and thus before Ansible forks a process for each host.
 from .._api.classic.client import ProxyApi
 from .._api.product.client import ProductApi
 from .._core.validation import check_at_least

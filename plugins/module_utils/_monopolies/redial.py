@@ -41,7 +41,7 @@ def redial(
     check: bool = False,
     policy: MonopolyPolicy = DEFAULT_POLICY,
 ) -> MonopolyResult:
-    """Redial these resources, or all. Those that are about to get a new address are not redialled."""
+    """Redial these resources, or all, except those that are being redialled or queued already."""
     session = RedialSession(api, policy)
     result = session.result
     with contextlib.nullcontext() if check else api.key_lock():
@@ -61,9 +61,10 @@ def redial(
 
 
 class RedialSession(MonopolySession):
-    """One run that redials the ``selected`` resources, which are kept as they were before, by name.
+    """One run that redials resources.
 
-    ``shown_redialled`` are the names of those that a list has shown to be redialled.
+    ``selected`` are the resources as they were before the redial, by name, and ``shown_redialled`` the names of those
+    that a list has shown to be redialled.
     """
 
     def __init__(self, api: ProxyApi, policy: MonopolyPolicy) -> None:
@@ -72,7 +73,7 @@ class RedialSession(MonopolySession):
         self.shown_redialled: set[str] = set()
 
     def select(self, uuids: Collection[str] | None) -> None:
-        """Select the resources to redial. A resource that is not held is an error."""
+        """Select the resources to redial; raises QgError for a resource that is not held."""
         result = self.result
         unknown = [uuid for uuid in uuids or () if uuid not in self.held]
         if unknown:
@@ -100,7 +101,7 @@ class RedialSession(MonopolySession):
         change_in_batches(partial(_Redial, self), list(self.selected), self.result, self.policy.max_repeats)
 
     def mark_redialled(self, uuids: Collection[str]) -> None:
-        """Add resources to the result: the vendor accepted their redial, or the list shows it."""
+        """Add resources to the result whose redial the vendor accepted, or the list shows."""
         self.result.redialled += [Redial(uuid, self.selected[uuid].server) for uuid in uuids]
 
     def are_redialled(self, uuids: Collection[str]) -> bool:
@@ -111,12 +112,12 @@ class RedialSession(MonopolySession):
         return self.shown_redialled.issuperset(uuids)
 
     def wait_online(self, wait: bool) -> None:
-        """Read the list, or wait until each resource is online with its new address; then report refusals."""
+        """Read the list, with ``wait`` until each resource is online with its new address; then report refusals."""
         sent = [one.uuid for one in self.result.redialled]
         concerned = [*sent, *(one.uuid for one in self.result.pending)]
 
         def states() -> dict[str, str]:
-            """The state of each resource, which counts only once it was redialled."""
+            """Return the state of each resource, or that its redial is not visible yet."""
             self.are_redialled(sent)
             waiting = set(sent) - self.shown_redialled
             return {
@@ -154,7 +155,7 @@ class RedialSession(MonopolySession):
 
 
 class _Redial(Batch):
-    """Repeated only for the resources that the list shows as before."""
+    """The redial of a batch, repeated only for the resources that the list shows unchanged."""
 
     def __init__(self, session: RedialSession, uuids: list[str]) -> None:
         super().__init__(session, uuids)
@@ -165,12 +166,12 @@ class _Redial(Batch):
         return [uuid for uuid in self.uuids if uuid not in self._redialled]
 
     def send(self, todo: Sequence[str]) -> None:
-        """Redial the resources in one call. A success counts for all of them."""
+        """Redial the resources in one call; a success applies to all of them."""
         self._session.api.redial_monopolies(todo)
         self._mark(todo)
 
     def verify(self, todo: Sequence[str], error: QgError | None) -> None:
-        """After an error, look for resources that were redialled all the same."""
+        """After an error, look for resources that were redialled nevertheless."""
         if not isinstance(error, CallError) or not (error.may_have_effect or is_refused(error)):
             return
         session = self._session
@@ -190,12 +191,12 @@ class _Redial(Batch):
         self._session.mark_redialled(uuids)
 
     def failure(self, error: QgError | None, left: Sequence[str]) -> QgError:
-        """The error of the call itself, by which the batch is split or the resources are reported as refused."""
+        """Return the error of the call, by which change_in_batches() splits the batch or reports the refusal."""
         return error or QgError(f"{sample(left)} could not be redialled.", endpoint=ENDPOINT)
 
 
 def has_moved(before: Monopoly, after: Monopoly) -> bool:
-    """Whether a resource was dialled, or began to be, between two lists."""
+    """Whether a resource was redialled, or its redial began, between two lists."""
     if after.state in TRANSITIONAL_STATES or (before.state, after.state) == ("offline", "online"):
         return True
     dialled_again = after.dialled is not None and after.dialled != before.dialled

@@ -24,7 +24,7 @@ _TUNNEL = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
 
 
 def _check_tunnel(text: str) -> str:
-    """Return the host of a tunnel; the port of the proxy, which may follow, is not that of the control port."""
+    """Return the host of a tunnel without the port of its proxy, which is not the control port."""
     match = _TUNNEL.fullmatch(text.strip())
     if match is None or len(match[1]) > 253 or not 1 <= int(match[2] or 1) <= 65535:
         raise OptionError(

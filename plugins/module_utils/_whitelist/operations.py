@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Imported before Ansible starts a process for each host.
+# Imported here, and thus before Ansible forks a process for each host.
 from .._api.classic.client import ProxyApi
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError
@@ -93,7 +93,7 @@ WHITELIST = Operation(
         **PROXY_API_OPTIONS,
     },
     run=_run,
-    # It selects what is spared.
+    # It selects the addresses that stay.
     selectors=("keep",),
 )
 WHITELIST_INFO = Operation(spec={"owners": {"type": "bool", "default": False}, **PROXY_API_OPTIONS}, run=_run_info)

@@ -48,7 +48,7 @@ def task_result(result: WhitelistResult, usage: Mapping[str, Any] | None = None,
 
 
 def summary_of(result: WhitelistResult, usage: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
-    """Return what one host reports for all hosts of its run."""
+    """Return the part of a result that one host reports for all hosts of its run."""
     whole = task_result(result, usage, diff=diff)
     return {name: whole[name] for name in ("added", "removed", "refused", "count", "api", "diff") if name in whole}
 

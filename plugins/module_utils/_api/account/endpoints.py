@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AccountEndpoint:
-    """One call: its path, and whether it answers ``{result, data, msg}`` instead of a code."""
+    """One call: its path, and whether its response is ``{result, data, msg}`` instead of a code."""
 
     path: str
     by_result: bool = False

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The classic proxy API (``https://proxy.qg.net``), a method per call of the vendor."""
+"""The client of the classic proxy API (``https://proxy.qg.net``), with one method for each call."""
 
 from __future__ import annotations
 
