@@ -157,11 +157,6 @@ class Plan:
     missing: int
     surplus: tuple[Lease, ...]
 
-    @property
-    def changes(self) -> bool:
-        """Whether anything has to be written."""
-        return bool(self.missing or self.surplus)
-
 
 def plan(found: LeaseMatch, desired: DesiredLeases) -> Plan:
     """Return the required changes; raises QgError if they depend on an undetermined lease."""

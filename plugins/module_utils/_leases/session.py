@@ -139,10 +139,7 @@ class LeaseSession(Session[Lease]):
         self.store.save_origin(own, origin.area_id, origin.isp, origin.successor_of)
 
     def report_replaced(self, number: int, known: Collection[str]) -> bool:
-        """Record the known leases as released if all of them were replaced; returns whether they were.
-
-        If fewer were replaced, the response does not show which.
-        """
+        """Record the known leases as released if all were replaced: otherwise the response does not show which."""
         if number < len(known):
             return False
         self.api.report_released(known)
@@ -159,8 +156,7 @@ class LeaseSession(Session[Lease]):
 
     @property
     def in_use(self) -> int:
-        # An ended lease has freed its channel, even if the list still shows it. One that may have ended counts as
-        # ended, so that it cannot hide a lost lease.
+        # An ended lease uses no channel, even if it is still listed. In doubt it has ended, so that it hides no lease.
         return len(self.held) - len(self.ended(self.held.values(), now=self.api.vendor_clock.latest()))
 
     def balance(self, quota: Quota) -> int:

@@ -281,8 +281,7 @@ class _Applier:
             self._batch_size = math.ceil(len(batch) / 2)
             return True
         if code == WHITELIST_FULL and adding and todo.remove and not self._remove_first:
-            # Remove replaced addresses first only if that certainly frees enough slots: otherwise the addition might
-            # fail again, with the old addresses gone.
+            # Remove first only if that certainly frees enough slots: otherwise only the old addresses would be gone.
             self._remove_first = self._desired.state == "exact" or len(todo.remove) >= len(todo.add)
             return self._remove_first
         return may_pass

@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-from .exchange import PostRejected
 from .leases import LeaseCalls
 from .models import ReportedChange
 from .monopolies import MonopolyCalls
 from .whitelist import WhitelistCalls, WhitelistReading
 
-__all__ = ["PostRejected", "ProxyApi", "ReportedChange", "WhitelistReading"]
+__all__ = ["ProxyApi", "ReportedChange", "WhitelistReading"]
 
 
 class ProxyApi(WhitelistCalls, LeaseCalls, MonopolyCalls):
