@@ -4,8 +4,8 @@
 
 """The calls of each product host: path, limit per minute, and whether each may be repeated after a lost response.
 
-Vendor docs 1861, 1863, 2143 to 2145, 2255 and 2713. Where no limit is documented, that of the same call of another
-product applies.
+Vendor docs 1861, 1863, 2143 to 2145, 2255 and 2713. If no limit is documented, that of the same call of another product
+applies.
 """
 
 from __future__ import annotations
