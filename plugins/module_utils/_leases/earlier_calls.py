@@ -71,12 +71,12 @@ def _resolve(session: LeaseSession, call: PaidCall, *, wait: bool) -> None:
     recent = session.is_recent(call)
     if recent and not is_shown() and session.exceeds_list(call.balance):
         raise _undecided(session, call, UNLISTED)
-    if not is_release and not call.finished:
+    if not is_release and not call.is_reported:
         fresh, known = [session.held[name] for name in session.new_since(call.known)], session.store.origins()
         session.save_origin([one for one in fresh if one.task_id not in known], call.wanted, origin_of(call))
         first = {lease.name for lease in session.before}
         session.new.update({lease.name: lease for lease in fresh if lease.name not in first})
-    if call.endpoint == session.features.replace and recent and not call.finished:
+    if call.endpoint == session.features.replace and recent and not call.is_reported:
         # A run that requests the same continues it, and does not pay again.
         session.calls.rename(call.id, INTERRUPTED_REPLACE)
     else:

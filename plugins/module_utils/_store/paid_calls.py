@@ -51,7 +51,7 @@ class PaidCall:
     balance: int | None
     sent: float
     timeout: float
-    finished: bool
+    is_reported: bool
 
     def age(self, now: float) -> float:
         """Seconds since the call was sent."""

@@ -264,8 +264,8 @@ class _Applier:
             return True
         code = error.details.get("code")
         # An undocumented code also leaves the effect unknown, but a repetition would return it again.
-        may_pass = error.may_have_effect and error.retryable
-        if code not in UNRELATED and not (may_pass or self._maybe_changed[adding].isdisjoint(batch)):
+        is_transient = error.may_have_effect and error.retryable
+        if code not in UNRELATED and not (is_transient or self._maybe_changed[adding].isdisjoint(batch)):
             self._is_doubtful = True
             return True
         if code == INVALID_PARAMETER and not adding and self._texts.change_after_refusal(batch, self._result.spellings):
@@ -284,7 +284,7 @@ class _Applier:
             # Remove first only if that certainly frees enough slots: otherwise only the old addresses would be gone.
             self._remove_first = self._desired.state == "exact" or len(todo.remove) >= len(todo.add)
             return self._remove_first
-        return may_pass
+        return is_transient
 
     def _final_error(self, final: QgError, left: Plan) -> QgError:
         if final.details.get("code") == INVALID_PARAMETER and not self._result.spellings.keys().isdisjoint(left.remove):
