@@ -24,7 +24,7 @@ SPEC: Spec = {
 
 
 class ActionModule(QgAction):
-    """Detects over the task's connection, also if the task is delegated."""
+    """Detects addresses over the task's connection, also if the task is delegated."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the addresses, and the reply of each source."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""qg_egress_whitelist: a host's egress addresses on the whitelist, one write for all hosts of a play."""
+"""qg_egress_whitelist: registers the egress addresses of hosts, with one write for all hosts of a play."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_scope import (
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._run_variables import register_as, summary_of_play
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._sources import UNSET, variable_value
 
-#: The strategy in which all hosts complete a task before the next one begins.
+#: The names of the strategy in which all hosts complete a task before the next one begins.
 _IN_STEP = ("linear", "ansible.builtin.linear", "ansible.legacy.linear")
 #: Strategies that run a task with run_once on every host.
 _IGNORING_RUN_ONCE = ("free", "host_pinned")
@@ -88,18 +88,18 @@ SPEC: Spec = {
     **EGRESS_OPTIONS,
     **PROXY_API_OPTIONS,
 }
-#: The reason of a host whose connection failed with an error of Ansible.
+#: The recorded reason for a host whose command failed with an error of Ansible.
 _NOT_RUN = "The command could not be run on the host; see its task."
-#: The option that a message is about: the first one in it.
+#: Finds the option that a message is about: the first one in it.
 _OPTION = re.compile(rf"\b(?:{'|'.join(name for name in SPEC if name not in ('step', 'vars_prefix'))})\b")
 
 
 @dataclass(frozen=True)
 class StepOptions:
-    """The options of both steps, checked.
+    """The checked options of both steps.
 
-    ``detection`` is None if the host is not asked for its addresses. ``verification`` is the detection through the
-    proxy that must then admit the host, None if there is none.
+    ``detection`` is None if the host does not detect its addresses. ``verification`` is the detection through the proxy
+    that must admit the host afterwards, None without such a proxy.
     """
 
     host: HostOptions
@@ -111,7 +111,7 @@ class StepOptions:
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> StepOptions:
-        """Find every mistake in the options of both steps before a host or the vendor is contacted."""
+        """Check and return the options of both steps, before a host or the vendor is contacted."""
         host = HostOptions.parse(params)
         only_global = host.state == "present" and not params["allow_non_global"]
         ips = check_addresses("ips", params["ips"] or (), only_global=only_global)
@@ -150,16 +150,16 @@ def _parse_verification(params: Mapping[str, Any]) -> DetectionRequest:
 
 
 class ActionModule(QgAction):
-    """Detects over the connection of the host; registers only on the control node."""
+    """Detects addresses over the connection of the host, and registers them from the control node."""
 
     _opened: Store | None = None
-    #: The recorded reason of an error of Ansible, whose own text may quote the value of a variable.
-    _error_of_ansible = "A variable of the host is wrong; see its task."
-    #: Whether the host was unreachable in the step detect, and Ansible has ignored that.
+    #: The recorded reason for an error of Ansible, whose own text may quote the value of a variable.
+    _safe_reason = "A variable of the host is wrong; see its task."
+    #: Whether the host was unreachable in the step detect, and ignore_unreachable let it continue.
     _was_unreachable = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the step of the task, and return its result; that of a host is complete, also if the host has failed."""
+        """Run the step of the task, and return its result, which has all of its keys even if the host has failed."""
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
         if self._options.get("step") == "summarize":
@@ -173,11 +173,11 @@ class ActionModule(QgAction):
         except (AnsibleActionFail, OptionError) as error:
             own = {"failed": True, "msg": one_line(str(error))}
         except AnsibleError as error:
-            own = {"failed": True, "msg": one_line(str(error)), "reasons": [self._error_of_ansible]}
+            own = {"failed": True, "msg": one_line(str(error)), "reasons": [self._safe_reason]}
         own = complete_result(own)
         self._record(variables, own)
-        # A host that reports for all must not replace the results of the others. That of an unreachable host is its
-        # first one, which says so; if this task returned the same, Ansible would take the host for unreachable again.
+        # A host that acts for all hosts must not replace their results. The result of an unreachable host remains the
+        # one from its first step: if this task returned the same, Ansible would treat the host as unreachable again.
         if not (self._was_unreachable or (self._task.run_once and self._options.get("step") == "register")):
             self._set_variable("result")
         return {**result, **own}
@@ -195,44 +195,44 @@ class ActionModule(QgAction):
         params["inventory_id"] = inventory_id(params["inventory_id"], variables, is_shared=is_shared)
         self._mode = self.mode(params, SPEC)
         step = self._detect if params["step"] == "detect" else self._register
-        self._error_of_ansible = _NOT_RUN
+        self._safe_reason = _NOT_RUN
         own = self.guarded(lambda: step(StepOptions.parse(params), variables))
         return self.guarded(lambda: redact(own, params, SPEC))
 
     def selectors(self) -> tuple[str, ...]:
-        """Return ips: without it, the host is contacted, or all of its registered addresses are removed."""
+        """Return ips: without it, the host detects its addresses, or all of its registered addresses are removed."""
         return ("ips",)
 
     def explained(self, message: str) -> str:
-        """Return the message after the name of the option's variable, which users of the role set instead."""
+        """Return a message, prefixed with the option's variable, which users of the role set instead."""
         prefix, found = self._options.get("vars_prefix"), _OPTION.search(message)
         if not prefix or not found or found[0] in self._own_options:
             return message
         return f"{self.origin(found[0]) or prefix + found[0]}: {message}"
 
     def option_place(self) -> str:
-        """Return the name of the option's variable."""
+        """Return the variable of an option for messages."""
         prefix = self._options.get("vars_prefix")
         return f"variable {prefix}{{}}" if prefix else super().option_place()
 
     def _adopt_variables(self, variables: dict[str, Any], spec: Spec = SPEC) -> None:
-        """Take options that the task omits from variables with its vars_prefix.
+        """Set options that the task omits from variables with its vars_prefix.
 
-        For many hosts this is much cheaper than a template for each option in the task: only variables that are set
-        are evaluated. They have precedence over module_defaults, since they can be specific to a host.
+        For many hosts, this is much faster than a template for each option in the task: only existing variables are
+        evaluated. They have precedence over module_defaults, since they can be specific to a host.
         """
         self.use_own_names(spec)
         arguments = self._options
         prefix = arguments.get("vars_prefix")
         levels = self.default_levels() if prefix else []
         defaults = {name: value for level in levels for name, value in without_aliases(spec, level).items()}
-        #: Options that the task or module_defaults set, and not a variable.
+        #: Options that the task or module_defaults have set, and not a variable.
         self._own_options = set(arguments)
         for option in spec if prefix else ():
             name = f"{prefix}{option}"
             if name in variables and arguments.get(option) == defaults.get(option):
                 value = variable_value(name, variables, self._templar)
-                # A variable that is null counts as unset, except for an option that selects.
+                # Null counts as unset, except for a selector, where it is an error.
                 unset = (UNSET,) if option in self.selectors() else (UNSET, None)
                 if not any(value is each for each in unset) and not (value == "" and option in PROXY_API_OPTIONS):
                     arguments[option] = value
@@ -267,7 +267,7 @@ class ActionModule(QgAction):
         return {"changed": False, "ips": list(ips), "source_replies": source_replies, "registered": registered}
 
     def _task_in_step(self) -> str | None:
-        """Return the task's identifier, equal for all hosts, if all hosts complete it before the next task begins."""
+        """Return the task's identifier, which is the same for all hosts, if the strategy runs them in lockstep."""
         in_step = self._task.get_play().strategy in _IN_STEP
         return str(self._task._uuid) if in_step else None
 
@@ -289,7 +289,7 @@ class ActionModule(QgAction):
             try:
                 result["exit_ips"] = self._verify_through_proxy(verify, options.verify_wait)
             except QgError as error:
-                # The changes of the whitelist are reported nevertheless.
+                # The result still contains the changes of the whitelist.
                 result.update({**error.as_result(), "reasons": [error.message], "failed": True})
             except AnsibleConnectionFailure as error:
                 text = f"The host became unreachable before {verify.proxy} was verified: {one_line(str(error))}"
@@ -299,10 +299,10 @@ class ActionModule(QgAction):
         return result
 
     def _without_request(self, queue: WriteQueue, run: str, host: str, *, fail: bool) -> dict[str, Any]:
-        """Return the result of a host that has submitted nothing, with the reasons from its first step.
+        """Return the result of a host that has submitted no request, with the reasons from its first step.
 
-        If Ansible ignores that the first step has failed, the host comes here nevertheless. If it reports for all, it
-        must not fail, because all others would fail with it.
+        This happens if Ansible ignores the failure of the first step. With run_once, the host must not fail, because
+        all others would fail with it.
         """
         before = RunResults(queue.store, run).get(host) or {}
         reasons: list[str] = before.get("reasons") or []
@@ -317,12 +317,12 @@ class ActionModule(QgAction):
         return {"reasons": reasons or [text], "warnings": [text], **summary_of_reads(queue, run)}
 
     def _acts_for_others(self, variables: dict[str, Any]) -> bool:
-        """Whether Ansible runs this task only on this host, although there are others."""
+        """Whether Ansible runs this task only on this host of several."""
         is_followed = self._task.get_play().strategy.rpartition(".")[2] not in _IGNORING_RUN_ONCE
         return bool(self._task.run_once and is_followed and len(variables.get("ansible_play_batch") or ()) > 1)
 
     def _summarize(self, variables: dict[str, Any]) -> dict[str, Any]:
-        """Return the summary of the hosts of the play. It must not fail: that would hide what failed before."""
+        """Return the summary of the hosts of the play. It must not fail: that would hide earlier failures."""
         results: dict[str, dict[str, Any] | None] = {}
         warnings = []
         unpruned = Unpruned()
@@ -337,7 +337,7 @@ class ActionModule(QgAction):
         return summary_of_play(variables, results, unpruned, warnings, prefix=prefix)
 
     def _record(self, variables: dict[str, Any], own: dict[str, Any]) -> None:
-        """Keep the result of the host for the summary. A state directory that cannot be used is reported elsewhere."""
+        """Store the result of the host for the summary. Other steps report a state that cannot be used."""
         host = variables["inventory_hostname"]
         with contextlib.suppress(QgError, AnsibleError):
             results = RunResults(self._state(variables), run_id())
@@ -360,7 +360,7 @@ class ActionModule(QgAction):
         return queue_for(api, self._opened, check=self._mode.check)
 
     def _state(self, variables: dict[str, Any]) -> Store:
-        """Return the state, from the same sources as all options, but also if others of them are wrong."""
+        """Return the state, even if options other than those of the state are wrong."""
         if self._opened is None:
             self._adopt_variables(variables, STATE_OPTIONS)
             self.adopt_variables(STATE_OPTIONS)
@@ -368,7 +368,7 @@ class ActionModule(QgAction):
         return self._opened
 
     def _verify_through_proxy(self, request: DetectionRequest, max_wait: float) -> list[str]:
-        """Return the exits of the proxy; retried for ``max_wait``, since a change may take effect with a delay."""
+        """Return the exits of the proxy; retry for ``max_wait``, since a change may take effect with a delay."""
         began = elapsed()
         fix = "the proxy cannot be verified from it: leave verify_proxy out"
         wait = Wait(f"{request.proxy} does not let the host through yet", max_wait, option="verify_wait")
@@ -396,7 +396,7 @@ def _play_id(task: Any) -> str:
 
 
 def _open_state(arguments: Mapping[str, Any]) -> Store:
-    """Open the state that the task names, or the default one."""
+    """Open the state that the task's options specify, or the default one."""
     given = {name: arguments[name] for name in STATE_OPTIONS if arguments.get(name) is not None}
     validation = ArgumentSpecValidator(STATE_OPTIONS).validate(given)
     if validation.error_messages:

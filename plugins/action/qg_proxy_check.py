@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""qg_proxy_check: many proxies checked from the host with one shell command, and evaluated on the control node."""
+"""qg_proxy_check: checks many proxies from a host with one shell command, and evaluates the replies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SPEC: Spec = {
 
 
 class ActionModule(QgAction):
-    """Checks over the task's connection, also if the task is delegated."""
+    """Checks proxies over the task's connection, also if the task is delegated."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the check of each proxy, and the working ones."""
@@ -61,6 +61,6 @@ class ActionModule(QgAction):
             received = parse_replies(result.output, command)
             if not received:
                 raise QgError(result.error)
-            # A shell that ends early, for lack of memory or processes, leaves some out.
+            # A shell that ends early, for lack of memory or processes, omits some replies.
             replies |= dict.fromkeys(command.targets, ProxyReply(error=result.error)) | received
         return replies

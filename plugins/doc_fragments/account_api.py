@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """How the account API is reached; the same options are declared in ``module_utils/_task/options.py``."""
+    """The options of the account API, which ``module_utils/_task/options.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:
@@ -46,8 +46,7 @@ notes:
   - The vendor documents no rate limit for these calls, and the collection applies none.
 """
 
-    # The same for plugins that run on the control node alone, whose variables and environment Ansible documents
-    # itself.
+    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
     PLUGIN = r"""
 options:
   app_id:

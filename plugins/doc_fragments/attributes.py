@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Documentation of what a module supports."""
+"""Documentation of the attributes of modules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ attributes:
     support: full
 """
 
-    # An action plugin that hands over to the module when the task is delegated.
+    # For an action plugin that runs the module if the task is delegated.
     CONTROL_NODE = r"""
 attributes:
   action:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Which packages are read; the same options are declared in ``module_utils/_cloud/operations.py``."""
+    """The options that select packages, which ``module_utils/_cloud/operations.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:

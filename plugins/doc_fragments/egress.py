@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Documentation of the options that say how a host is asked for its egress address."""
+"""Documentation of the options for the detection of a host's egress address."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The same options are declared in ``module_utils/_task/options.py``."""
+    """The options of the detection, which ``module_utils/_task/options.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Where leases are; the same options are declared in ``module_utils/_task/options.py``."""
+    """The options for the location of leases, which ``module_utils/_task/options.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:
@@ -21,7 +21,7 @@ options:
     choices: [telecom, mobile, unicom, bgp]
 """
 
-    # What new leases are asked for with.
+    # The parameters of new leases.
     TERMS = r"""
 options:
   area_id:
@@ -62,7 +62,7 @@ options:
     default: false
 """
 
-    # Which leases are meant.
+    # The selection of leases.
     CHOICE = r"""
 options:
   ips:

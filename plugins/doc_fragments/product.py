@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Which API serves the leases of a key; the same options are declared in ``module_utils/_task/options.py``."""
+    """The options of the API for the leases of a key, which ``module_utils/_task/options.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:
@@ -34,8 +34,7 @@ options:
     type: str
 """
 
-    # The same for plugins that run on the control node alone, whose variables and environment Ansible documents
-    # itself.
+    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
     PLUGIN = r"""
 options:
   product:
@@ -64,7 +63,7 @@ options:
       - name: QG_PRODUCT_URL
 """
 
-    # What new leases of a product host are requested with, beside the options of the fragment leases.
+    # The parameters of new leases on product hosts, in addition to those of the fragment leases.
     AREAS = r"""
 options:
   areas:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """How the classic proxy API is reached; the same options are declared in ``module_utils/_task/options.py``."""
+    """The options of the classic proxy API, which ``module_utils/_task/options.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:
@@ -40,8 +40,7 @@ notes:
   - The key is a part of the query string of HTTPS calls. The collection neither shows it in messages nor stores it.
 """
 
-    # The same for plugins that run on the control node alone, whose variables and environment Ansible documents
-    # itself.
+    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
     PLUGIN = r"""
 options:
   key:

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Documentation of the options that name the place of the state."""
+"""Documentation of the options for the state."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Where the runs of one control node, or of several, share what they know."""
+    """The options for the state that the runs of one or several control nodes share."""
 
     DOCUMENTATION = r"""
 options:
@@ -31,8 +31,7 @@ options:
     type: str
 """
 
-    # The same for plugins that run on the control node alone, whose variables and environment Ansible documents
-    # itself.
+    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
     PLUGIN = r"""
 options:
   state_dir:

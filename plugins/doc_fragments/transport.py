@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """How calls are made; the same options are declared in ``module_utils/_task/options.py``."""
+    """The options of the HTTP transport, which ``module_utils/_task/options.py`` declares as well."""
 
     DOCUMENTATION = r"""
 options:
@@ -61,7 +61,7 @@ notes:
     delegated task. The keyword C(environment) does not set them.
 """
 
-    # What TLS adds.
+    # The options of TLS.
     TLS = r"""
 options:
   validate_certs:
@@ -78,8 +78,7 @@ options:
     type: path
 """
 
-    # The same for plugins that run on the control node alone, whose variables and environment Ansible documents
-    # itself.
+    # For plugins that run only on the control node: Ansible itself documents their variables and environment.
     PLUGIN = r"""
 options:
   timeout:

@@ -99,10 +99,10 @@ _FLAGS = ("fail", "silent", "show-error", "globoff")
 
 
 def proxy_curl(lease: Any, url: Any, form: Any = "line", headers: Any = None) -> str:
-    """Return what gets the URL through the lease."""
+    """Return the command line that fetches the URL through the lease."""
     proxy, url, form = proxy_address(NAME, lease), _check_url(resolve(url)), resolve(form)
     fields = _check_headers(resolve(headers))
-    # An empty noproxy, since curl would obey the variable no_proxy, and show another exit than that of the lease.
+    # An empty noproxy: otherwise curl would observe the variable no_proxy, and might bypass the lease.
     if form == "config":
         named = (f"proxy-header = {_quoted(field)}" for field in fields)
         lines = (*_FLAGS, 'noproxy = ""', f'proxy = "{proxy.url}"', *named, f"url = {_quoted(url)}")
@@ -123,13 +123,13 @@ def proxy_curl(lease: Any, url: Any, form: Any = "line", headers: Any = None) ->
 
 
 def _quoted(url: str) -> str:
-    """Text in quotes as curl reads it in a configuration."""
+    """Quote text for a configuration of curl."""
     escaped = url.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def _check_headers(headers: Any) -> list[str]:
-    """Return the lines of the headers; refuse what could end a line and begin another one."""
+    """Return the lines of the headers; refuse text with line breaks, which would start another line."""
     if headers is None:
         return []
     if not isinstance(headers, Mapping):

@@ -74,7 +74,7 @@ NAME = "proxy_environment"
 
 
 def proxy_environment(lease: Any, no_proxy: Any = "localhost,127.0.0.1,::1") -> dict[str, str]:
-    """Return the variables that make programs use the lease."""
+    """Return the environment variables with which programs use the lease."""
     url = proxy_address(NAME, lease).url
     variables = {"http_proxy": url, "https_proxy": url}
     no_proxy = resolve(no_proxy)

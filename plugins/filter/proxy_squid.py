@@ -86,7 +86,7 @@ def _peer(address: ProxyAddress) -> str:
     peer = f"cache_peer {address.host} parent {address.port} 0 no-query round-robin name={address.name('qg')}"
     if address.login is None:
         return peer
-    # Squid decodes the text before it looks for its own words in it, so encoding would not hide them.
+    # Squid decodes the text before it searches for keywords, so encoding would not hide them.
     if address.login.startswith(("%2A", "NEGOTIATE")):
         raise refusal(
             NAME,

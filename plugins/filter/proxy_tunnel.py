@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A tunnel as proxy URLs, or as headers, that choose its exit."""
+"""Proxy URLs or headers that choose the exit of a tunnel."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ options:
     default: url
   style:
     description:
-      - Where a URL contains the choice of an exit.
+      - The part of the URL that chooses the exit.
       - With V(user_name), in the user name, as in C(KEY-A-JP-T-60-S-crawler7:PASSWORD). A hyphen separates there.
       - With V(password), after the password, as in C(KEY:PASSWORD:Cweb-1:T60:AJP). The pages of the vendor do not
         mention this style, but several public programs use it.

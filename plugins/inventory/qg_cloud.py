@@ -217,9 +217,9 @@ _FOR_EACH_HOST = ("compose", "groups", "keyed_groups", "filters", "hostnames")
 
 
 def _untrusted(variables: Row) -> Row:
-    """Mark the vendor's text as no template. Since ansible-core 2.19, only text of trusted sources is a template.
+    """Mark the vendor's text so that it is never a template. Since ansible-core 2.19, only trusted text can be one.
 
-    Before that, text with a brace must be marked; other text cannot become a template, whatever it is joined with.
+    Before 2.19, text with a brace must be marked; other text cannot become a template even if it is joined with others.
     """
     if hasattr(template, "trust_as_template"):
         return variables
@@ -237,8 +237,8 @@ def _sentence(error: Exception) -> str:
 def _snapshot(inventory: Any) -> Callable[[], None]:
     """Return a function that restores an inventory, including hosts and groups of other sources, to its present state.
 
-    Ansible keeps what a failing source has added, and has no call that removes variables, or groups from their parents.
-    Copies of hosts and groups would not do, since they refer to each other.
+    Ansible keeps hosts and variables of a source that fails, and has no function that removes variables, or groups from
+    their parents. Hosts and groups refer to each other, so copies of them would not be sufficient.
     """
 
     def copy_of(value: Any) -> Any:
@@ -255,12 +255,12 @@ def _snapshot(inventory: Any) -> Callable[[], None]:
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
-    """Makes hosts of the vendor's services, or of cached ones."""
+    """Adds the vendor's services, or cached ones, as hosts."""
 
     NAME = "qingguo.qgnet.qg_cloud"
 
     def verify_file(self, path: str) -> bool:
-        """Whether the name of the file is one for this plugin."""
+        """Whether the name of the file shows that it is for this plugin."""
         return bool(super().verify_file(path)) and path.endswith(("qg_cloud.yml", "qg_cloud.yaml"))
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
@@ -282,7 +282,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Evaluate the templates in the file before Ansible checks the types of options."""
         if direct is not None:
             checked = self._checked(without_aliases(ACCOUNT_API_OPTIONS, self._evaluated(direct)))
-            # Options that are evaluated later must stay as they were read, with their trust.
+            # Options that are evaluated later must not be changed here, so that their text stays trusted.
             direct = {**checked, **{name: direct[name] for name in _FOR_EACH_HOST if name in direct}}
             var_options = None
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether one host can run a task of the role egress_whitelist for all, for its run_once."""
+"""Decides for run_once whether one host can run a task of the role egress_whitelist for all hosts."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class LookupModule(LookupBase):
                 hosts = {own, *map(str, batch[:1] if summarizes else batch)}
                 return [any(RunResults(state, run).have_begun(hosts) for run in ready)]
         except QgError:
-            # The step itself reports what is wrong with the state.
+            # The step itself reports the error of the state.
             return [False]
 
     def _with_prefixed(self, given: dict[str, str], variables: dict[str, Any]) -> dict[str, Any]:

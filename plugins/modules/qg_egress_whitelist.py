@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The egress addresses of a fleet: documentation alone, the action plugin of the same name does the work."""
+"""Documentation of qg_egress_whitelist, which the action plugin of the same name implements."""
 
 from __future__ import annotations
 

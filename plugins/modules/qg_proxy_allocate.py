@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hold as many leased proxies as are wanted."""
+"""Ensure a minimum number of leased proxies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ description:
     O(max_wait) is too short, the task fails and allocates nothing.
   - What a response reported as leased or released counts for 60 seconds in each run on this control node, even if the
     list does not show it.
-  - Simultaneous runs on one control node take turns. Two control nodes with the same key are coordinated only if
+  - Simultaneous runs on one control node are serialised. Two control nodes with the same key are coordinated only if
     they share O(state_url).
   - Set O(product) to the product that the key was bought for. What the product cannot do is refused before any call.
   - O(area_id) and O(isp=bgp) require O(product=classic). Other products use O(areas) and O(exclude_areas). Like

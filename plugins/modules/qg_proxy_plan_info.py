@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A proxy service that is billed by volume."""
+"""Read a proxy service that is billed by volume."""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An operation as an action plugin, in the worker process on the control node.
+"""Runs an operation as an action plugin, in the worker process on the control node.
 
-This file is private to the collection. Its counterpart for delegated tasks is ``module_utils/_task/module.py``. No
-module is shipped to the host, so the key never leaves the control node, and the host needs neither Python nor requests.
+Its counterpart for delegated tasks is ``module_utils/_task/module.py``. No module is sent to the host, so the key never
+leaves the control node, and the host needs neither Python nor requests.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class QgAction(ActionBase):
         return str(self._task.action).rpartition(".")[2]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Refuse async, note the variables, and return what Ansible prepares; a subclass does the work."""
+        """Refuse async, store the variables, and return Ansible's initial result; a subclass does the work."""
         if self._task.async_val:
             raise AnsibleActionFail(
                 f"async is not supported by {self._name}: remove async and poll from the task. Options such as timeout "
@@ -85,25 +85,25 @@ class QgAction(ActionBase):
         return prepared
 
     def selectors(self) -> tuple[str, ...]:
-        """Return the options that select what the task concerns; null or an empty value is refused for them."""
+        """Return the options that select objects; null or an empty value is refused for them."""
         return ()
 
     def explained(self, message: str) -> str:
-        """Return the message about an option after the name of the variable that set it, if it was one."""
+        """Return a message about an option, prefixed with the name of the variable that set the option, if any."""
         options = (word for word in _WORD.findall(message) if word in self._options or word in GROUP_OPTIONS)
         option = next(options, None)
         origin = self.origin(option) if option else None
         return f"{origin}: {message}" if origin else message
 
     def origin(self, option: str) -> str | None:
-        """Return the variable that set an option, also one of the environment; None if the task itself did."""
+        """Return the variable or environment variable that set an option; None if the task itself did."""
         in_environment = environment_name(option)
         if option in GROUP_OPTIONS and option not in self._options and os.environ.get(in_environment):
             return in_environment
         return self._set_by.get(option)
 
     def option_place(self) -> str:
-        """Return as what a user of this action writes an option, with ``{}`` for its name."""
+        """Return where a user sets an option, for messages, with ``{}`` for its name if necessary."""
         return "option of the task or of module_defaults"
 
     def default_levels(self) -> list[dict[str, Any]]:
@@ -115,12 +115,12 @@ class QgAction(ActionBase):
         return [self._templar.template(merged[name]) for name in places if merged.get(name)]
 
     def use_own_names(self, spec: Spec) -> None:
-        """Give the task's options their own names instead of aliases."""
+        """Replace aliases by the names of their options."""
         if not self._options.keys().isdisjoint(names(spec) - set(spec)):
             self._options = without_aliases(spec, self._options, self.default_levels())
 
     def adopt_variables(self, spec: Spec) -> None:
-        """Take the task's options that are not set from variables."""
+        """Set options that the task omits from variables."""
         found = from_variables(spec, self._options, self._variables, self._templar)
         self._options.update(found)
         self._set_by.update({option: variable_name(option) for option in found})
@@ -139,9 +139,9 @@ class QgAction(ActionBase):
     def given(self, spec: Spec) -> dict[str, Any]:
         """Return the task's options, without those that defaults for the action group set only for other modules.
 
-        Both the validation here and a delegated module get the options from here, so that neither gets a value that
-        Ansible would misread or explain badly: an unknown option, an empty selector, a value of another type, or a path
-        for which it raises an exception.
+        They are checked here, before Ansible's validation in this process or in a delegated module, for mistakes that
+        Ansible misreads or explains badly: unknown options, empty selectors, values of another type, and paths that
+        raise an exception.
         """
         try:
             self.use_own_names(spec)
@@ -163,7 +163,7 @@ class QgAction(ActionBase):
         }
 
     def _foreign_defaults(self, spec: Spec) -> set[str]:
-        """Return the options that only other modules of the action group take, and that its defaults set."""
+        """Return the options of other modules of the action group that defaults for the group have set."""
         foreign = {name for name in self._options if name in _GROUP_OPTIONS and name not in spec}
         return foreign and foreign.intersection(name for level in self.default_levels() for name in level)
 
@@ -176,7 +176,7 @@ class QgAction(ActionBase):
         return params
 
     def _refusal(self, messages: Iterable[str], spec: Spec) -> AnsibleActionFail:
-        """Return the error; messages quote values, which may be secrets of other options, as in a mistyped template."""
+        """Return the error without secrets: after a mistake, a message may quote the secret of another option."""
         text = "; ".join(map(self.explained, messages))
         return AnsibleActionFail(redact({"msg": text}, {**from_this_environment(spec), **self._options}, spec)["msg"])
 
@@ -185,7 +185,7 @@ class QgAction(ActionBase):
         return guarded(work, (AnsibleError,), self.explained)
 
     def mode(self, params: Mapping[str, Any], spec: Spec) -> Mode:
-        """Return how the task runs: check mode, diff, and what announces its waits."""
+        """Return the modes of the task, and its announcer."""
         announcer = SILENT if self._task.no_log else run_announcer(self._name, secrets_in(params, spec))
         return Mode(check=bool(self._task.check_mode), diff=bool(self._task.diff), announcer=announcer)
 
@@ -196,9 +196,10 @@ class QgAction(ActionBase):
 
 
 def _untag(value: Any) -> Any:
-    """Return the value without ansible-core's tags: the validator copies its input, and tags are slow to copy.
+    """Return a value without ansible-core's tags: the validator copies its input, and tags are slow to copy.
 
-    Before ansible-core 2.19, text that is encrypted in the task itself is an object that the validator refuses.
+    Before ansible-core 2.19, text that is encrypted in the task itself is an object that the validator refuses, and
+    becomes text here.
     """
     if isinstance(value, dict):
         return {_untag(name): _untag(item) for name, item in value.items()}
@@ -210,13 +211,13 @@ def _untag(value: Any) -> Any:
 
 
 def _holds_secrets(operation: Operation, params: Mapping[str, Any]) -> bool:
-    """Whether the operation's result is secret; options of a delegated task are not validated here."""
+    """Whether the operation's result contains secrets; options of a delegated task are not validated here."""
     wanted = params.get(operation.secret_option) if operation.secret_option else False
     return bool(boolean(wanted or False, strict=False))
 
 
 class ApiAction(QgAction):
-    """Runs an operation here; a task that is delegated to another host runs there as the module of the same name."""
+    """Runs an operation on the control node; a delegated task runs as the module of the same name on its host."""
 
     operation: ClassVar[Operation]
 
@@ -225,7 +226,7 @@ class ApiAction(QgAction):
         return self.operation.selectors
 
     def check_run(self, variables: Mapping[str, Any]) -> None:
-        """Refuse what this run must not do; called first on the control node, also for a delegated task."""
+        """Raise an error if this run must not execute the task; called first, also for a delegated task."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the operation, and return its result."""
@@ -235,7 +236,7 @@ class ApiAction(QgAction):
         if self.delegated_away():
             params = {**from_this_environment(operation.spec), **self.given(operation.spec)}
             if _holds_secrets(operation, params) and not self._task.no_log:
-                # At -vvv, the connection shows what it returns.
+                # At -vvv, the connection displays the result.
                 raise AnsibleActionFail(
                     f"{operation.secret_option} in a delegated task needs no_log: set no_log=true on the task, "
                     "or run it on the control node."
@@ -246,6 +247,6 @@ class ApiAction(QgAction):
             mode = self.mode(params, operation.spec)
             result.update(self.guarded(lambda: execute(operation, params, mode, self.explained)))
         if operation.reveal(result, params) or (_holds_secrets(operation, params) and not result.get("failed")):
-            # It can be registered in full, but is neither shown nor logged.
+            # Ansible still registers the full result, but neither displays nor logs it.
             result["_ansible_no_log"] = True
         return result

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The announcements of waits on the control node: shown by Ansible, once for all workers of a run.
-
-This file is private to the collection.
-"""
+"""The announcements of waits on the control node, displayed by Ansible once for all workers of a run."""
 
 from __future__ import annotations
 
@@ -20,9 +17,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation impo
 
 
 def run_announcer(name: str, secrets: frozenset[str]) -> Announcer:
-    """Return what announces the waits of a plugin with this name, without the secrets.
+    """Return the announcer of a plugin, which removes the secrets.
 
-    The standard error is used, since the standard output may be JSON.
+    It writes to the standard error, since the standard output may be JSON.
     """
     display = Display()
 

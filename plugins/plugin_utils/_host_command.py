@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shell commands that run on a host over its connection, within limits that the control node enforces.
-
-This file is private to the collection.
-"""
+"""Runs shell commands on a host over its connection, within limits that the control node enforces."""
 
 from __future__ import annotations
 
@@ -31,11 +28,11 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_limits import 
     run_limited,
 )
 
-#: Seconds that a command may take in addition: to log in, to start programs, and on a slow or busy machine.
+#: Seconds that a command may take in addition to its requests: for the login, and on a slow or busy machine.
 MARGIN = 30.0
-#: Ansible's own default for the duration of a connection's start in seconds.
+#: Ansible's default for the timeout of a connection in seconds.
 _CONNECT_SECONDS = 10
-#: The maximum number of characters of a host's text that are read for a message.
+#: The maximum number of characters of a host's output that are processed for a message.
 _MAX_PRINTED = 4000
 
 
@@ -45,7 +42,7 @@ class UnusableHostError(QgError):
 
 @dataclass(frozen=True)
 class CommandResult:
-    """The output of a command, and the error message for an output without any reply."""
+    """The output of a command, and the error message in case the output contains no reply."""
 
     output: str
     error: str
@@ -54,14 +51,14 @@ class CommandResult:
 def run_on_host(action: ActionBase, script: str, fix: str, *, what: str, seconds: float) -> CommandResult:
     """Run a POSIX shell command on the host.
 
-    ``fix`` says what the user can do if the host has no such shell. ``what`` names the command in messages, with ``{}``
-    for the host. After the ``seconds`` that its requests may take, the time to connect and MARGIN, the host is
-    disconnected.
+    ``fix`` says what the user can do if the host has no such shell. ``what`` is the name of the command in messages,
+    with ``{}`` for the host. The time limit is the sum of ``seconds``, which its requests may take, the time to connect
+    and MARGIN; after that, the host is disconnected.
     """
     family = getattr(action._connection._shell, "SHELL_FAMILY", "sh")
     if family in ("powershell", "cmd"):
         raise UnusableHostError(f"The host has no POSIX shell, so {fix}.")
-    # Such a connection would run the command on the control node, and its address would pass for that of the host.
+    # Such a connection would run the command on the control node, whose address would pass as that of the host.
     if isinstance(action._connection, NetworkConnectionBase):
         raise UnusableHostError(f"The host has no POSIX shell, because it is a network device, so {fix}.")
     result = _execute(action, single_line(script), what, seconds)
@@ -99,14 +96,14 @@ def _host_name(action: ActionBase) -> str:
 
 
 def _connect_seconds(connection: Any) -> float:
-    """Return the seconds that the connection plugin itself allows for connecting, with all of its attempts."""
+    """Return the maximum seconds for connecting, with all attempts of the connection plugin."""
     attempts = 1 + _option(connection, "reconnection_retries", 0)
     pauses = sum(min(2**attempt - 1, 30) for attempt in range(attempts - 1))
     return float(attempts * _option(connection, "timeout", _CONNECT_SECONDS) + pauses)
 
 
 def _option(connection: Any, name: str, default: int) -> int:
-    """Return an option of a connection plugin; the default if the plugin has no such option."""
+    """Return a numeric option of a connection plugin; the default if the plugin has no such option."""
     try:
         return max(0, int(connection.get_option(name)))
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Limits of a command on a host, in time and output, that hold whatever the host and the connection plugin do.
+"""Limits the time and the output of a command on a host, independently of the host and of the connection plugin.
 
-Connection plugins wait for as long as the host wants: for the end of ssh, for the last process that holds a pipe, or
-for a thread. The command therefore runs in the worker as always, but beside a thread that interrupts it by a signal.
-Then all processes that it has started on the control node are killed, and so is a connection that ssh shares.
+A host can make a connection plugin wait forever: for the end of ssh, for the last process that holds a pipe, or for a
+thread. Therefore a second thread interrupts the worker by a signal. Then all processes that the command has started on
+the control node are killed, and a shared ssh connection is closed.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ T = TypeVar("T")
 
 #: The maximum output of a command in bytes. The longest one, of 2000 proxies, has 7 MiB.
 MAX_OUTPUT = 8 * 1024 * 1024
-#: The memory in bytes that the worker may take meanwhile: connection plugins copy what they receive several times.
+#: The memory in bytes that the worker may allocate meanwhile: connection plugins copy the output several times.
 _MAX_MEMORY = 6 * MAX_OUTPUT
 #: Seconds between two checks, and between two signals.
 _INTERVAL = 0.2
-#: Ignored by default, so one that comes too late does nothing; unlike SIGALRM, Ansible does not use it.
+#: Ignored by default, so a late signal has no effect. Unlike SIGALRM, Ansible does not use it.
 _SIGNAL = signal.SIGURG
-#: Modules that must not be interrupted: half a message would break the queue to the main process.
+#: Modules that must not be interrupted: an incomplete message would break the queue to the main process.
 _SENDERS = frozenset(("ansible.utils.display", "multiprocessing.connection", "multiprocessing.queues"))
-#: Seconds until killed processes must be gone. Those of another user, as after sudo, cannot be killed.
+#: Seconds to wait until killed processes are gone. Processes of another user, as after sudo, cannot be killed.
 _KILL_WAIT = 2.0
 #: Seconds for the program ssh to close a shared connection.
 _CLOSE_WAIT = 5.0
@@ -61,11 +61,11 @@ class _Interruption(BaseException):
 def run_limited(work: Callable[[], T], seconds: float, connection: Any) -> T:
     """Return the result of the work, which runs a command over the connection.
 
-    Raises TimeLimitExceeded or OutputLimitExceeded if it has been interrupted. After that, and if anything else
-    interrupts it, such as the task's own timeout, none of its processes is left on the control node.
+    Raises TimeLimitExceeded or OutputLimitExceeded if it was interrupted. After these, and after any other interruption
+    such as the task's own timeout, none of its processes is left on the control node.
     """
     if threading.current_thread() is not threading.main_thread():
-        # Python handles signals only there, and Ansible runs every task there.
+        # Python handles signals only in the main thread, in which Ansible runs every task.
         return work()
     spared = set(_descendants()) if _has_children() else set()
     watch = _Watch(seconds)
@@ -84,7 +84,7 @@ def run_limited(work: Callable[[], T], seconds: float, connection: Any) -> T:
 
 
 def _interruptible(work: Callable[[], T]) -> T:
-    """Mark on the stack where an interruption may be raised: nowhere between this module's own cleanups."""
+    """Run the work in a frame that marks where an interruption is allowed: not during this module's own cleanup."""
     return work()
 
 
@@ -120,7 +120,7 @@ class _Watch:
 
 
 def _may_interrupt(frame: FrameType | None) -> bool:
-    """Whether the work is under way in this frame, and not sending a message to the main process."""
+    """Whether the frame belongs to the work, and is not sending a message to the main process."""
     names = set()
     while frame is not None and frame.f_globals.get("__name__") != __name__:
         names.add(frame.f_globals.get("__name__"))
@@ -135,7 +135,7 @@ def _peak_memory() -> int:
 
 @contextlib.contextmanager
 def _orphans_adopted() -> Iterator[None]:
-    """Let processes that lose their parent become children of this one, so that they are found; only on Linux."""
+    """Make this process the parent of orphaned descendants, so that they are found; only on Linux."""
     _adopt_orphans(True)
     try:
         yield
@@ -151,14 +151,14 @@ def _adopt_orphans(wanted: bool) -> None:
 def _end_all(spared: set[int], connection: Any) -> None:
     """Kill the processes of the command, and close the connection that ssh shares between commands."""
     _kill_descendants(spared)
-    # Whatever fails here has nothing to do with the error that is reported.
+    # A failure here must not replace the error that is reported.
     with contextlib.suppress(Exception):
         _close_shared_connection(connection)
     _kill_descendants(spared)
 
 
 def _close_shared_connection(connection: Any) -> None:
-    """End the ssh process of ControlPersist, which waits for the end of the command, and may be of another task."""
+    """End the ssh process of ControlPersist, which waits for the command, and which another task may have started."""
     if not hasattr(connection, "_build_command"):
         return
     program, host = connection.get_option("ssh_executable"), connection.get_option("host")
@@ -173,10 +173,7 @@ def _close_shared_connection(connection: Any) -> None:
 
 
 def _kill_descendants(spared: set[int]) -> None:
-    """Kill all processes below this one, and those that they start meanwhile, except the spared ones and theirs.
-
-    The worker, which ends soon, waits for them.
-    """
+    """Kill all descendants of this process, and those that they start meanwhile, except ``spared`` ones and theirs."""
     end = elapsed() + _KILL_WAIT
     while (found := _descendants(spared)) and elapsed() < end:
         for pid in found:
@@ -185,7 +182,7 @@ def _kill_descendants(spared: set[int]) -> None:
 
 
 def _has_children() -> bool:
-    """Whether this process has any children: usually not, and then no process has to be looked at."""
+    """Whether this process has any children; if not, a search for descendants is not needed."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -197,7 +194,7 @@ def _has_children() -> bool:
 
 
 def _descendants(spared: Collection[int] = ()) -> list[int]:
-    """Return the processes below this one that have not ended, without the spared ones and what is below them."""
+    """Return the running descendants of this process, without ``spared`` ones and their descendants."""
     children: dict[int, list[int]] = {}
     for pid, parent in _processes():
         if pid not in spared:
@@ -209,7 +206,7 @@ def _descendants(spared: Collection[int] = ()) -> list[int]:
 
 
 def _processes() -> Iterator[tuple[int, int]]:
-    """Yield the number of each process that has not ended, and that of its parent."""
+    """Yield the PID of each running process, and that of its parent."""
     if sys.platform != "linux":
         yield from _processes_of_ps()
         return

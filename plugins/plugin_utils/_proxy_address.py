@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the filters share: a lease, or the text host:port, as an address that is safe in any configuration file.
+"""The common parser of the filters: a lease, or the text host:port, as an address that is safe in configuration files.
 
-This file is private to the collection. Each refusal is one sentence that names filter, value and fix; of a value
-that may hold a key or a password, it shows only what reads like an address.
+Each error is one sentence that names filter, value and fix. If a value may contain a key or a password, the message
+shows only the part that looks like an address.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LEASE = "give a lease as the modules return it, or text such as '198.51.100.8:21
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _SERVER = re.compile(rf"({_LABEL}(?:\.{_LABEL})*):([0-9]{{1,9}})")
-# Some programs treat a name that ends like this as an address.
+# Some programs parse a name with such an end as an address.
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # What RFC 3986 allows before the @ of a URL.
 _WORD = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
@@ -36,7 +36,7 @@ _MAX_PORT = 65535
 
 @dataclass(frozen=True)
 class ProxyAddress:
-    """The address of a proxy, in characters without a special meaning in any configuration file."""
+    """The address of a proxy, without characters that have a special meaning in a configuration file."""
 
     host: str
     port: int
@@ -60,7 +60,7 @@ class ProxyAddress:
 
 
 def refusal(name: str, what: str, fix: str) -> AnsibleFilterError:
-    """Return the error with the one sentence that the user reads."""
+    """Return the error that refuses a value."""
     return AnsibleFilterError(f"{name} cannot use {what}: {fix}.")
 
 
@@ -81,14 +81,14 @@ def proxy_address(name: str, value: Any) -> ProxyAddress:
 
 
 def _items(value: Any) -> list[Any]:
-    """Return the leases of a result of the lookup: query() returns a list, and lookup() joins texts with commas."""
+    """Return the leases of a result of the lookup: a list from query(), or texts that lookup() joined with commas."""
     value = resolve(value)
     if _is_list(value):
         return list(value)
     if isinstance(value, str):
         # A password in a URL may contain a comma.
         parts = re.split(",(?=http://)" if value.startswith("http://") else ",", value)
-        # Other text stays whole, since a part of it may look like an address and be one of a password.
+        # Other text is not split, since a part of a password may look like an address.
         if all(_SERVER.fullmatch(part) or _PROXY_URL.fullmatch(part) for part in parts):
             return parts
     return [value]
@@ -137,7 +137,7 @@ def proxy_addresses(name: str, value: Any) -> list[ProxyAddress]:
 
 
 def check_options(name: str, value: Any) -> str:
-    """Return the options that a user adds to each line; refuse text that would leave that line."""
+    """Return the options that a user adds to each line; refuse text that would end the line."""
     value = resolve(value)
     if not isinstance(value, str):
         raise refusal(name, f"options that are {type_name(value)}", "give text such as 'weight 10'")

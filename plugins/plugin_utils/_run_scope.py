@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which inventory a run has, since when it has it, and which part of it the run sees.
-
-This file is private to the collection.
-"""
+"""The inventory of a run: its identity, its age, and whether the run sees all of it."""
 
 from __future__ import annotations
 
@@ -23,20 +20,20 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import fo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import process_start
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts
 
-#: Limits that leave no host out.
+#: Values of --limit that exclude no host.
 _NO_LIMIT = ("", "all", "*")
 #: The maximum number of hosts that a message names.
 _MAX_NAMES = 5
-#: Hosts that Ansible has in every inventory: the control node itself.
+#: Hosts that are in every inventory of Ansible: the control node itself.
 _IMPLICIT = ("localhost", "127.0.0.1", "::1")
 _MACHINE_ID = "/etc/machine-id"
 
 
 def inventory_id(given: str | None, variables: Mapping[str, Any], *, is_shared: bool) -> str:
-    """Return the inventory of a host in the records: ``given``, or by default the sources of the inventory.
+    """Return the identifier of a host's inventory in the state: ``given``, or by default the sources of the inventory.
 
-    A host with the same name in another inventory is another host. If several control nodes share the records, so is
-    the localhost of each.
+    Hosts with the same name in different inventories are different hosts. If several control nodes share the state, the
+    localhost of each is a different host as well.
     """
     sources = variables.get("ansible_inventory_sources") or ["unnamed"]
     inventory = given or "\n".join(str(source) for source in sources)
@@ -46,7 +43,7 @@ def inventory_id(given: str | None, variables: Mapping[str, Any], *, is_shared: 
 
 
 def _control_node() -> str:
-    """Return a name of this machine: its host name alone may be that of others, as may its number if it was cloned."""
+    """Return an identifier of this machine: host name and machine id, either of which another machine may share."""
     number = b""
     with contextlib.suppress(OSError), open(_MACHINE_ID, "rb") as file:
         number = file.read().strip()
@@ -79,7 +76,7 @@ def elapsed_seconds(shown: str) -> float:
 
 
 def why_partial(limit: str | None, variables: Mapping[str, Any]) -> str | None:
-    """Return why the run sees only part of its hosts, as a clause of a message; None if it sees all of them.
+    """Return the reason why the run sees only part of its hosts, as a clause of a message; None if it sees all of them.
 
     ``limit`` is the value of ``--limit``, ``variables`` are those of the task.
     """
@@ -104,8 +101,8 @@ def _why_limited(limit: str | None) -> str | None:
 def check_inventory(limit: str | None, variables: Mapping[str, Any]) -> None:
     """Refuse an inventory that may be incomplete; raises OptionError.
 
-    Ansible does not show an action whether a source of the inventory could not be read. With this setting, it ends the
-    run in that case.
+    An action cannot find out whether Ansible failed to read a source of the inventory. The setting
+    INVENTORY_ANY_UNPARSED_IS_FAILED is required because it ends the run in that case.
     """
     reason = _why_limited(limit)
     lists = [str(source) for source in variables.get("ansible_inventory_sources") or () if "," in str(source)]

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the process of a run prepares for the processes that it forks.
-
-This file is private to the collection. Plugins that open the state import it.
-"""
+"""Prepares the process of a run before it forks its workers. Plugins that open the state import this file."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening impor
 
 
 def prepare_workers() -> None:
-    """Import what a database needs, and let the workers share what they have waited for in vain."""
+    """Import the database driver if it is needed, and let the workers share the waits that timed out."""
     preload()
     # Ansible creates this directory for each run, before the workers, and removes it in the end.
     vain_waits.share_in(str(ansible.constants.DEFAULT_LOCAL_TMP))

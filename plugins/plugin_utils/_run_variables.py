@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The results of the role egress_whitelist as variables of its hosts.
-
-This file is private to the collection.
-"""
+"""The results of the role egress_whitelist as variables of its hosts."""
 
 from __future__ import annotations
 
@@ -22,12 +19,12 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.run_summa
 def register_as(task: Any, name: str) -> None:
     """Let Ansible register the result of the running task under this name, even if the task fails.
 
-    The keyword "register" in the role would be wrong for a host that skips the task: Ansible then does not evaluate the
-    template in run_once, and registers "skipped" for all hosts. Facts would be lost if a task fails.
+    The keyword "register" in the role would be wrong if a host skips the task: Ansible then does not evaluate the
+    template in run_once, and registers "skipped" for all hosts. Facts would be lost if the task fails.
     """
     if not task.register:
         task.register = name
-        # Since ansible-core 2.21, it is a dictionary, which this makes of a name.
+        # Since ansible-core 2.21, the attribute is a dictionary, which this method makes from a name.
         if hasattr(task, "_validate_register"):
             task._validate_register(None, "register", name)
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Variables of Ansible as a source of options, for actions, lookups and the inventory.
-
-This file is private to the collection.
-"""
+"""Reads options from Ansible's variables, for actions, lookups and the inventory plugin."""
 
 from __future__ import annotations
 
@@ -24,14 +21,14 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import
 )
 
 UNSET: Any = object()
-#: What counts as unset in the variable of a shared option.
+#: The values of a variable that count as unset.
 NO_VALUE = (None, "")
-#: The error of the template of an omitted value since ansible-core 2.19; before, the value is that of "omit".
+#: The error for a template with the value "omit" since ansible-core 2.19; before, there is a special value.
 _OMITTED: Any = getattr(ansible.errors, "AnsibleValueOmittedError", ())
 
 
 def variable_value(name: str, variables: Mapping[str, Any], templar: Any) -> Any:
-    """Return the value of a variable; UNSET if it does not exist, or is that of ``omit``."""
+    """Return the value of a variable; UNSET if it does not exist, or has the value of ``omit``."""
     if name not in variables:
         return UNSET
     try:
@@ -56,7 +53,7 @@ def from_variables(
     templar: Any,
     name_of: Callable[[str], str] = variable_name,
 ) -> dict[str, Any]:
-    """Return the options that are not given, but have a variable with a value; only these variables are evaluated."""
+    """Return options that are not given from variables that have a value; evaluates only these variables."""
     found = {}
     for option in shared_options(spec):
         if given.get(option) is None:
@@ -67,9 +64,9 @@ def from_variables(
 
 
 def for_plugin(spec: Spec, given: Mapping[str, Any], variables: Mapping[str, Any], templar: Any) -> dict[str, Any]:
-    """Return the options of a plugin whose environment Ansible reads, for its ``set_options``.
+    """Return the options for ``set_options`` of a plugin whose environment variables Ansible reads.
 
-    Ansible must not read their variables as well: it evaluates no template, and takes empty text as a value.
+    The variables are read here, because Ansible would not evaluate their templates, and would accept empty text.
     """
     options = without_aliases(spec, given)
     for option in shared_options(spec):

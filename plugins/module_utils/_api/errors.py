@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the errors for calls that the vendor refused, with the meaning of its codes.
-
-This file is private to the collection.
-"""
+"""The base class of the errors for calls that the vendor refused."""
 
 from __future__ import annotations
 
@@ -34,8 +31,8 @@ CHECK_PRODUCT = (
 class RefusedError(CallError):
     """The vendor responded with a refusal.
 
-    ``code`` is the vendor's code, ``endpoint`` the call. ``effect`` is UNKNOWN for a code that may also follow a call
-    that was carried out, and for one that the vendor does not document: a gateway may have sent it.
+    ``code`` is the vendor's code, ``endpoint`` the call. ``effect`` is UNKNOWN for a code that the vendor may also send
+    after it carried out the call, and for an undocumented code, which a gateway may have sent.
     """
 
     #: The vendor's error table, by code.

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The calls on one key, in any of its APIs: rate limits that all processes share, attempts, and the lock of the key.
-
-This file is private to the collection.
-"""
+"""The base of the clients for one key: rate limits that all processes share, retries, and the lock of the key."""
 
 from __future__ import annotations
 
@@ -27,10 +24,10 @@ from .transport import HttpResponse, Transport, service_of
 
 #: Reads the JSON of a response; raises ResponseShapeError.
 Reader = Callable[[Any], T]
-#: Entered around each request of a call, from the moment that it is sent.
+#: A context manager that is entered around each request of a call.
 Sending = Callable[[], contextlib.AbstractContextManager[None]]
 
-#: The limit of plans that are billed by volume, and of the calls that do not depend on channels.
+#: The limit per minute of plans that are billed by volume, and of the calls whose limit does not depend on channels.
 COMMON_LIMIT = 60
 #: Seconds between attempts to lock a key that another run has locked.
 LOCK_POLL_INTERVAL = 0.2
@@ -41,8 +38,8 @@ class Endpoint:
     """One call of the vendor.
 
     ``per_minute`` is its limit per key, to which ``per_channel`` is added for each channel of the plan. ``repeatable``
-    says whether a call whose response was lost may simply be sent again; otherwise the caller must first read what was
-    done. ``by_status`` marks the calls that report success by HTTP status instead of a code of the vendor.
+    says whether a call whose response was lost may simply be sent again; otherwise the caller must first find out its
+    effect. ``by_status`` marks the calls that report success by HTTP status instead of a code of the vendor.
     ``unknown_effect`` are the codes (or statuses) of refusals after which the call may have been carried out.
     """
 
@@ -56,7 +53,7 @@ class Endpoint:
     unknown_effect: tuple[int | str, ...] = ()
 
     def effect(self, code: int | str) -> Effect:
-        """Return what a call did that was refused with this code or status."""
+        """Return the effect of a call that was refused with this code or status."""
         return Effect.UNKNOWN if code in self.unknown_effect else Effect.REJECTED
 
     @property
@@ -65,10 +62,9 @@ class Endpoint:
         return self.path if self.method == "GET" else f"{self.method} {self.path}"
 
     def limit(self, channels: int | None) -> int:
-        """Calls a minute.
+        """Return the limit in calls per minute; if the number of channels is unknown, that of one channel.
 
-        Without the number of channels, the limit is that of one channel. Plans by volume have the common limit, and the
-        API does not show which plans those are, so the limit is never higher.
+        It is never above COMMON_LIMIT, which is that of plans by volume: the API does not show which plans those are.
         """
         if not self.per_channel:
             return self.per_minute
@@ -76,11 +72,11 @@ class Endpoint:
 
 
 class KeyClient(Client):
-    """Sends the calls of one key. A subclass says how its API sends a call once."""
+    """Sends the calls of one key. A subclass implements how its API sends a call once."""
 
     #: The vendor's code for too many calls.
     rate_limited: int | str
-    #: The call that the wait for the lock of the key is attributed to.
+    #: The call that announcements of the wait for the lock of the key name.
     list_path: str
     _parser: ResponseParser
 
@@ -95,14 +91,14 @@ class KeyClient(Client):
         #: The clock that the vendor's deadlines are compared with.
         self.vendor_clock = VendorClock(rate_limiter.state, self.key_digest)
 
-    def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+    def _send_once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         """Send a call once, and read its response."""
         raise NotImplementedError
 
     def _exchange(
         self, method: str, url: str, parameters: Mapping[str, str], name: str, read: Callable[[HttpResponse], T]
     ) -> T:
-        """Send one request, and read its response. If that is the vendor's own, its date shows the vendor's clock."""
+        """Send one request, and read its response. The date of a response of the vendor sets the vendor's clock."""
         began = self.budget.elapsed()
 
         def read_dated(response: HttpResponse) -> T:
@@ -125,12 +121,12 @@ class KeyClient(Client):
             self.vendor_clock.observe(date, duration)
 
     def _reported_changes(self, resource: str) -> ReportedChanges:
-        """What the vendor reported about the resources of a kind that the key holds."""
+        """Return the changes that the vendor reported for one kind of resources of the key."""
         return ReportedChanges(self.rate_limiter.state, self.key_digest, resource)
 
     @contextlib.contextmanager
     def key_lock(self, work: str = "changing") -> Iterator[None]:
-        """Keep other runs of this control node from changing (or from ``work``) what the key holds."""
+        """Hold a lock that keeps other runs from the same ``work`` on the key."""
         state, lock = self.rate_limiter.state, f"{work}.{self.key_digest}"
         while True:
             with state.try_lock(lock) as locked:
@@ -158,11 +154,11 @@ class KeyClient(Client):
         def attempt() -> T:
             limit = endpoint.limit(self._channels if endpoint.per_channel else None)
             try:
-                with self._place(endpoint.name, limit), sending():
-                    return self._once(endpoint, texts, read)
+                with self._rate_slot(endpoint.name, limit), sending():
+                    return self._send_once(endpoint, texts, read)
             except CallError as error:
-                if error.may_have_effect and not endpoint.repeatable and self._is_for_the_rate(error):
-                    # The caller makes the next attempt, after it has found out what this one did.
+                if error.may_have_effect and not endpoint.repeatable and self._is_rate_limited(error):
+                    # The caller decides on the next attempt, once it has found out the effect of this one.
                     with contextlib.suppress(StateError):
                         self.rate_limiter.block(self.key_digest, endpoint.name, error.retry_after)
                 raise
@@ -170,29 +166,29 @@ class KeyClient(Client):
         return self._call_with_retries(endpoint.name, attempt, repeatable=endpoint.repeatable)
 
     @contextlib.contextmanager
-    def _place(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
-        """Take a place under the vendor's limit, from before the call until a minute after it."""
-        place = self.rate_limiter.acquire(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
+    def _rate_slot(self, name: str, limit: int, amount: int = 1) -> Iterator[None]:
+        """Take a slot under the vendor's rate limit, from before the call until a minute after it."""
+        slot = self.rate_limiter.acquire(self.key_digest, name, limit, self._transport.timeout, self.budget, amount)
         try:
             yield
         finally:
-            # If this cannot be recorded, the place stays taken for longer. That must not hide what the call did.
+            # On failure, the slot only expires later. That must not hide the result of the call.
             with contextlib.suppress(StateError):
-                self.rate_limiter.complete(place)
+                self.rate_limiter.complete(slot)
 
-    def _counts(self, error: CallError) -> bool:
-        """Whether an error counts as an attempt: refusals for the rate do not, as only max_wait limits them."""
-        return not self._is_for_the_rate(error) or error.retry_after is not None
+    def _counts_as_attempt(self, error: CallError) -> bool:
+        """Whether an error counts as an attempt: rate-limit refusals do not, since max_wait limits them."""
+        return not self._is_rate_limited(error) or error.retry_after is not None
 
-    def _rest(self, error: CallError, attempts: int, name: str) -> None:
-        """After a refusal for the rate, block the call for all processes that share the key."""
-        if not self._is_for_the_rate(error):
-            super()._rest(error, attempts, name)
+    def _pause_before_retry(self, error: CallError, attempts: int, name: str) -> None:
+        """Wait before the next attempt; after a rate-limit refusal, block the call for all processes instead."""
+        if not self._is_rate_limited(error):
+            super()._pause_before_retry(error, attempts, name)
             return
         self.rate_limiter.block(self.key_digest, name, error.retry_after)
         if self.single_attempt:
             raise error
 
-    def _is_for_the_rate(self, error: CallError) -> bool:
-        """Whether the vendor refused a call for its rate."""
+    def _is_rate_limited(self, error: CallError) -> bool:
+        """Whether the vendor refused a call because of its rate limit."""
         return error.details.get("code") == self.rate_limited or error.details.get("http_status") == 429

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the clients for leases: what a response reported counts for as long as the vendor's list may lag.
-
-This file is private to the collection.
-"""
+"""The base of the clients for leases, which merge the changes that responses confirmed into the vendor's list."""
 
 from __future__ import annotations
 
@@ -22,18 +19,18 @@ from .leases import Lease
 
 
 class LeaseClient(KeyClient):
-    """Corrects the vendor's list of leases by what the responses to changes reported."""
+    """Merges reported changes into the vendor's list of leases, for as long as the list may lag."""
 
     @property
     def _reported_leases(self) -> ReportedChanges:
         return self._reported_changes(LEASES)
 
     def forget_leases(self, names: Collection[str]) -> None:
-        """Discard what was reported about these leases, so that the list alone decides."""
+        """Delete the reported changes of these leases, so that only the list counts."""
         self._reported_leases.forget(names)
 
     def report_released(self, names: Collection[str]) -> None:
-        """Record that leases are gone, whatever the list shows."""
+        """Record leases as released, whatever the list shows."""
         self._reported_leases.record(gone=names)
 
     def _listed(
@@ -49,12 +46,13 @@ class LeaseClient(KeyClient):
             listed = self._call(endpoint, parameters, read)
         return listed or []
 
-    def _corrected(
+    def _with_reported_changes(
         self, listed: Iterable[Lease], concerns: Callable[[str], bool], doubted: Collection[str]
     ) -> list[Lease]:
-        """Return the vendor's list, with what it does not show yet, of the tasks that ``concerns`` accepts.
+        """Return the vendor's list with the reported changes that it does not show yet.
 
-        For ``doubted`` leases (names), whose release was reported, the list alone decides.
+        ``concerns`` selects the tasks that the list covers. For ``doubted`` leases (names), a reported release is
+        ignored, and only the list counts.
         """
         listed = self._without_secrets(listed)
         late = self._reported_leases.correct(
@@ -70,7 +68,7 @@ class LeaseClient(KeyClient):
         ]
 
     def _without_secrets(self, leases: Iterable[Lease]) -> list[Lease]:
-        """Remove secrets from the vendor's fields, which are kept in the state directory; what names a lease stays."""
+        """Remove secrets from the vendor's fields, which the state will contain, except the identifying fields."""
 
         def clean(vendor: Mapping[str, Any]) -> Mapping[str, Any]:
             cleaned: Mapping[str, Any] = self._parser.redactor.tree({"vendor": vendor})["vendor"]
@@ -81,7 +79,7 @@ class LeaseClient(KeyClient):
 
     def _report_new(self, leases: Iterable[Lease]) -> list[Lease]:
         leases = self._without_secrets(leases)
-        # What was paid for must be returned, also if it cannot be recorded.
+        # Leases that were paid for must be returned even if the state fails.
         with contextlib.suppress(StateError):
             self._reported_leases.record({lease.name: [lease.task_id, dict(lease.vendor)] for lease in leases})
         return leases

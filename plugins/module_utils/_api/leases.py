@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Leases, quotas and areas, in the words of any API of the vendor.
-
-This file is private to the collection.
-"""
+"""Leases, quotas and areas: one model for all APIs of the vendor."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from .parsing import ResponseShapeError, as_int, as_text, integer, parse_vendor_
 
 @dataclass(frozen=True)
 class Quota:
-    """Channels of a plan (vendor doc 181): numbers of channels, and the response as received."""
+    """The channels of a plan (vendor doc 181), and the response as received."""
 
     total: int
     available: int
@@ -31,13 +28,13 @@ class Quota:
     balance: int | None = None
 
     def described(self) -> dict[str, Any]:
-        """Return the numbers and their unit for results and failures; null for what a plan by volume does not show."""
+        """Return the numbers and their unit for results; a plan by volume has no total and no used addresses."""
         if self.balance is not None:
             return {"unit": "addresses", "total": None, "available": self.balance, "used": None}
         return {"unit": "channels", "total": self.total, "available": self.available, "used": self.used}
 
 
-#: The end of the vendor's name of a region, and the name of the provider in options.
+#: The suffix of the vendor's name of a region, and the name of the provider in options.
 PROVIDERS = {"电信": "telecom", "移动": "mobile", "联通": "unicom", "BGP": "bgp"}
 #: The vendor's numbers for the providers.
 ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
@@ -45,7 +42,7 @@ ISP_NUMBERS = {"telecom": 1, "mobile": 2, "unicom": 3, "bgp": 4}
 
 @dataclass(frozen=True)
 class AllocationParams:
-    """What new leases are requested with; ``keep_alive`` in minutes.
+    """The parameters of a request for new leases; ``keep_alive`` is in minutes.
 
     ``area_id`` is for the classic API. ``areas``, ``exclude_areas`` (area codes) and ``pool`` are for product hosts.
     """
@@ -59,7 +56,7 @@ class AllocationParams:
     pool: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the values as the state store keeps them, to recognise a later request for the same."""
+        """Return the values for the state store, which compares later requests with them."""
         later = {"areas": [*self.areas], "exclude_areas": [*self.exclude_areas], "pool": self.pool}
         terms = {name: getattr(self, name) for name in ("keep_alive", "area_id", "isp", "distinct")}
         return {**terms, **{name: value for name, value in later.items() if value}}
@@ -69,9 +66,9 @@ class AllocationParams:
 class Lease:
     """One leased proxy (vendor docs 174, 175, and 1839).
 
-    ``ip`` is the exit, or empty if the vendor does not name it; ``server`` (``host:port``) is the address to connect
-    to, which may differ. ``deadline`` is as the vendor wrote it; ``expires`` is the same time, or None if it cannot be
-    read. ``provider`` and ``area_code`` are as a product host wrote them.
+    ``ip`` is the exit, or empty if the vendor does not return it; ``server`` (``host:port``) is the address to connect
+    to, which may differ. ``deadline`` is the vendor's text; ``expires`` is the same time, or None if the text cannot be
+    parsed. ``provider`` and ``area_code`` are the texts of a product host.
     """
 
     ip: str
@@ -85,7 +82,7 @@ class Lease:
     provider: str | None = None
     area_code: str | None = None
 
-    #: The fields of the vendor that make the identity of a lease.
+    #: The vendor's fields that identify a lease.
     NAMING_FIELDS: ClassVar[tuple[str, ...]] = ("IP", "port", "host", "proxy_ip", "server", "task_id")
 
     @classmethod
@@ -117,15 +114,15 @@ class Lease:
 
     @property
     def isp(self) -> str | None:
-        """The provider, as in :data:`ISP_NUMBERS` if it is one of these; the classic API has it after the region."""
+        """The provider, with a name of :data:`ISP_NUMBERS` if possible; the classic API appends it to the region."""
         if self.provider:
             return PROVIDERS.get(self.provider.upper(), self.provider)
-        ends = (name for sign, name in PROVIDERS.items() if (self.region or "").upper().endswith(sign))
-        return next(ends, None)
+        found = (name for ending, name in PROVIDERS.items() if (self.region or "").upper().endswith(ending))
+        return next(found, None)
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What distinguishes the lease from every other one."""
+        """A tuple that is different for every lease."""
         # Without a task, only the deadline distinguishes a lease from a later one of the same address.
         return self.task_id or self.deadline or "", self.ip, self.server
 
@@ -139,9 +136,10 @@ class Lease:
         return None if self.expires is None else self.expires.timestamp() - now
 
     def has_ended_since(self, at: float, now: float) -> bool:
-        """Whether the deadline of a lease that was held at a time has passed after it; both are times of the vendor.
+        """Whether the deadline of a lease that was held at the time ``at`` has passed by ``now``, in the vendor's time.
 
-        If it was past already, the clocks differ, or it is not in the time zone that is assumed, and shows no end.
+        A deadline before ``at`` proves nothing: clocks may differ, or the time zone of the deadline is not the assumed
+        one.
         """
         return self.expires is not None and at < self.expires.timestamp() <= now
 
@@ -166,11 +164,11 @@ class Lease:
 
 
 def is_same(one: Lease, other: Lease) -> bool:
-    """Whether nothing that both responses say distinguishes two leases."""
+    """Whether two leases from different responses may be the same: no field that both have differs."""
     if one.expires and other.expires:
         same_end = one.expires == other.expires
     else:
-        # Of two forms of a deadline, only one of which can be read, it is unknown whether they are the same.
+        # If only one of two deadlines can be parsed, they may be the same.
         same_end = bool(one.expires or other.expires or not one.deadline or not other.deadline)
         same_end = same_end or one.deadline == other.deadline
     named_both = one.task_id and other.task_id
@@ -207,8 +205,8 @@ class Area:
     """One row of the vendor's list of areas (vendor doc 177), whose shape is not documented.
 
     Each field is the value of a key with a similar name, or None; ``vendor`` is the row as received. ``area_code`` is
-    the code as the vendor wrote it, as text. ``area_id`` is the same as a number, or None: areas overseas may have
-    codes such as ``US``.
+    the vendor's code as text, and ``area_id`` the same code as a number, or None: areas overseas may have codes such as
+    ``US``.
     """
 
     area_id: int | None

@@ -4,9 +4,9 @@
 
 """The parsers of foreign text: JSON, numbers and times, bounded in size, depth and digits.
 
-This file is private to the collection. Foreign text comes from a vendor, a proxy or a host. A parser returns a value
-that the rest of the collection can store, compare and print, or it refuses the text: the parsers that return ``None``
-for unreadable text never raise, and :func:`parse_json` raises only :class:`ResponseShapeError`.
+Foreign text comes from a vendor, a proxy or a host. A parser returns a value that the rest of the collection can store,
+compare and print, or it refuses the text: the parsers that return ``None`` for unreadable text never raise, and
+:func:`parse_json` raises only :class:`ResponseShapeError`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def integer(value: object) -> int | None:
 
 
 def as_int(value: object, name: str) -> int:
-    """Return an integer that the vendor may have sent as text (``"3"``)."""
+    """Return an integer, which the vendor may send as text (``"3"``); raise ResponseShapeError for other values."""
     number = integer(value)
     if number is None:
         raise ResponseShapeError(f"{name} is not a number")
@@ -100,7 +100,7 @@ def as_text(value: object) -> str | None:
 
 
 def required_text(item: Mapping[str, Any], name: str, what: str) -> str:
-    """Return the text of a field that names the object."""
+    """Return the text of a required field; ``what`` describes it in the error."""
     text = item.get(name)
     if not isinstance(text, str) or not text.strip():
         raise ResponseShapeError(f"{name} is not {what}")

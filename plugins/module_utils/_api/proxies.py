@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The proxy between this machine and the vendor: which one is used, and what its failures mean.
+"""The proxy between this machine and the vendor: its selection, and its errors.
 
-This file is private to the collection. No text made here contains the user name and the password in a proxy's URL.
+No message of this file contains the user name and the password in a proxy's URL.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _FORM = "http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with special charac
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy, and the ``origin`` of its URL for messages."""
+    """A proxy, and the ``origin`` of its URL, such as an option, for messages."""
 
     url: str = field(repr=False)
     origin: str
 
     @property
     def name(self) -> str:
-        """The proxy in messages; a mistyped URL is not quoted, as any part of it may be a password."""
+        """The proxy in messages. A mistyped URL is not quoted, since any part of it may be a password."""
         try:
             parts = urlsplit(self.url if "//" in self.url else f"//{self.url}")
             address = f" {parts.hostname}:{parts.port}" if parts.hostname and parts.port else ""
@@ -51,24 +51,24 @@ def check_proxy(url: str | None) -> None:
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and bool(parts.port)
     except ValueError:
         valid = False
-    # A second @ or a sign of a path belongs to a password that is not percent-encoded.
+    # A second @, a path, a query or a fragment is a part of a password that is not percent-encoded.
     if not valid or parts.path not in ("", "/") or parts.query or parts.fragment or parts.netloc.count("@") > 1:
         raise OptionError(f"proxy cannot be used: give {_FORM}.")
 
 
 def unusable(proxy: Proxy) -> str:
-    """Return what is wrong with the URL of a proxy that the HTTP library cannot use."""
+    """Return the reason why the HTTP library cannot use a proxy, and the fix."""
     if proxy.url.startswith("socks"):
         return f"the SOCKS proxy of the {proxy.origin} needs the Python library PySocks: install it, or use {_FORM}."
     return f"the proxy of the {proxy.origin} cannot be used: give {_FORM}."
 
 
 def environment_proxy(scheme: str) -> Proxy | None:
-    """Return the proxy that the environment names for URLs of a scheme, also for those that NO_PROXY excludes."""
+    """Return the proxy for URLs of a scheme from the environment, without regard to NO_PROXY."""
     proxies = getproxies_environment()
     for name in (scheme, "all"):
         if url := proxies.get(name):
-            # In lower case if both spellings have the same value.
+            # The name in lower case comes first if both spellings have the same value.
             variable = max(each for each in _environment_names(name) if os.environ[each] == url)
             return Proxy(url, f"environment variable {variable}")
     return None
@@ -80,7 +80,7 @@ def _environment_names(scheme: str) -> list[str]:
 
 
 def login_secrets(url: str | None) -> Iterator[str]:
-    """Yield what is secret in the URL of a proxy: its password, or a user name alone, which may be a token."""
+    """Yield the secrets in the URL of a proxy: its password, or a user name without one, which may be a token."""
     login, at, _host = re.sub(r"^([A-Za-z0-9+.-]*:)?//", "", url or "").rpartition("@")
     user, _colon, password = login.partition(":")
     if at and (secret := password or user):
@@ -88,14 +88,14 @@ def login_secrets(url: str | None) -> Iterator[str]:
 
 
 def environment_secrets() -> Iterator[str]:
-    """Yield what is secret in the environment's proxies."""
+    """Yield the secrets in the proxy URLs of the environment."""
     for scheme in _SCHEMES:
         for name in _environment_names(scheme):
             yield from login_secrets(os.environ[name])
 
 
 def refused_status(causes: list[BaseException]) -> int | None:
-    """Return the status with which a proxy refused to connect to the server; None if it did not."""
+    """Return the status with which a proxy refused to connect to the server; None if it did not refuse."""
     found = (_REFUSED.search(str(cause)) for cause in causes if isinstance(cause, OSError))
     return next((int(match[1]) for match in found if match), None)
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the response parsers: JSON objects, responses that are not the vendor's, and quoted text.
-
-This file is private to the collection.
-"""
+"""The base of the response parsers: JSON objects, unusable responses, and quotations without secrets."""
 
 from __future__ import annotations
 
@@ -18,16 +15,16 @@ from .._core.text import one_line
 from .parsing import ResponseShapeError, parse_json
 from .transport import HttpResponse, retry_after
 
-#: Statuses of a server that stopped waiting for another one, which may still carry out the call. 520 to 524 are those
-#: of a content delivery network, 598 and 599 those of some proxies.
+#: Statuses of a gateway that stopped waiting for a server, which may still carry out the call. Content delivery
+#: networks send 520 to 524, some proxies 598 and 599.
 _GATEWAY_TIMEOUT = frozenset((408, 502, 504, 520, 522, 524, 598, 599))
 
 
 def effect_of_status(status: int) -> Effect:
-    """Return what a call did whose response has this status, and neither the vendor's code nor its data.
+    """Return the effect of a call whose response has this status, and neither a code nor data of the vendor.
 
-    Such a response comes from a gateway, which may send any status before or after the service carried out the call. So
-    no status proves that nothing was done: only a refusal of the vendor does, see :meth:`.exchange.Endpoint.effect`.
+    Such a response comes from a gateway, which may send any status before or after the service carried out the call.
+    Only a refusal of the vendor proves that a call had no effect, see :meth:`.exchange.Endpoint.effect`.
     """
     return Effect.IN_FLIGHT if status in _GATEWAY_TIMEOUT else Effect.UNKNOWN
 
@@ -35,14 +32,14 @@ def effect_of_status(status: int) -> Effect:
 class ResponseParser:
     """Parses the responses to the calls of one client. Quoted text contains none of the ``secrets``."""
 
-    #: What the user calls the address in the options.
+    #: The option with the address of the API, for messages.
     url_option = "api_url"
 
     def __init__(self, secrets: Collection[str], *, for_one_call: Collection[str] = ()) -> None:
         self.redactor = Redactor(secrets, for_one_call=for_one_call)
 
     def quoted(self, message: object) -> str | None:
-        """Return the vendor's words for a message, without secrets; None for anything but text."""
+        """Return a text of the vendor for a message, without secrets; None for other values and empty text."""
         return (self.sanitize(message)[:200] if isinstance(message, str) else "") or None
 
     def unusable(self, response: HttpResponse, name: str) -> TransportError:
@@ -72,11 +69,11 @@ class ResponseParser:
         )
 
     def excerpt(self, text: str) -> str:
-        """Return the part of an unusable response that a message may quote from its beginning."""
+        """Return the beginning of an unusable response, as far as a message may quote it."""
         return self.sanitize(text)
 
     def sanitize(self, text: str) -> str:
-        """Return the text of a server without secrets in any spelling; nothing if that cannot be guaranteed."""
+        """Return the text of a server without secrets in any spelling; empty if that cannot be guaranteed."""
         text = self.redactor.text(text)
         return "" if self.redactor.holds_letters(text) else one_line(text)
 

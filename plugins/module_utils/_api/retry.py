@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the clients of the vendor's APIs: one exchange, its attempts and usage, and when to stop.
-
-This file is private to the collection.
-"""
+"""The base of the clients of the vendor's APIs: exchanges, retries and usage."""
 
 from __future__ import annotations
 
@@ -21,11 +18,11 @@ T = TypeVar("T")
 
 
 class Client:
-    """``calls`` and ``retries`` count the requests that were sent; ``budget.waited`` is the time waited."""
+    """Sends calls with retries. ``calls`` and ``retries`` count the requests; ``budget.waited`` is the time waited."""
 
-    #: Whether a success whose data cannot be read may be read by another attempt.
+    #: Whether to retry after a success whose data cannot be read.
     rereads = True
-    #: Whether the caller makes the next attempt, if any.
+    #: Whether the caller decides on the next attempt, so that there are no retries here.
     single_attempt = False
 
     def __init__(self, transport: Transport, budget: WaitBudget) -> None:
@@ -48,7 +45,7 @@ class Client:
     def _exchange(
         self, method: str, url: str, parameters: Mapping[str, str], name: str, read: Callable[[HttpResponse], T]
     ) -> T:
-        """Send one request, and read its response; whatever ``read`` raises becomes an error of the collection."""
+        """Send one request, and read its response; turn every exception of ``read`` into a QgError."""
         self.calls += 1
         response = self._transport.send(method, url, parameters, name)
         try:
@@ -67,7 +64,7 @@ class Client:
         )
 
     def _call_with_retries(self, name: str, attempt: Callable[[], T], *, repeatable: bool) -> T:
-        """Attempt a call until there is a response, or a reason to stop; then raise the last error.
+        """Attempt a call until it succeeds; raise the last error if it must not or cannot be repeated.
 
         ``repeatable`` says that carrying the call out twice has the same effect as once.
         """
@@ -77,25 +74,25 @@ class Client:
             try:
                 return attempt()
             except WaitBudgetExceeded as late:
-                # The reason for the wait is more useful than the lack of time for it.
+                # The error that made the wait necessary is more useful than the lack of time.
                 raise last or late from None
             except CallError as error:
                 last = error
-                attempts += self._counts(error)
+                attempts += self._counts_as_attempt(error)
                 if attempts >= self.max_attempts or not _may_be_sent_again(error, repeatable):
                     raise
                 try:
-                    self._rest(error, attempts, name)
+                    self._pause_before_retry(error, attempts, name)
                 except WaitBudgetExceeded:
                     raise error from None
             self.retries += 1
 
-    def _counts(self, error: CallError) -> bool:
+    def _counts_as_attempt(self, error: CallError) -> bool:
         """Whether a failure counts as an attempt."""
         return True
 
-    def _rest(self, error: CallError, attempts: int, name: str) -> None:
-        """Wait before the next attempt, for as long as the server asked for."""
+    def _pause_before_retry(self, error: CallError, attempts: int, name: str) -> None:
+        """Wait before the next attempt: for the time that the server asked for, or by the backoff."""
         if self.single_attempt:
             raise error
         delay = backoff(attempts - 1, error.retry_after)
@@ -108,5 +105,5 @@ def as_texts(parameters: Mapping[str, object]) -> dict[str, str]:
 
 
 def _may_be_sent_again(error: CallError, repeatable: bool) -> bool:
-    """Whether the call may be sent again: it was certainly not carried out, or it may be carried out twice."""
+    """Whether the call may be sent again: it certainly had no effect, or a second effect would do no harm."""
     return error.retryable and (repeatable or not error.may_have_effect)

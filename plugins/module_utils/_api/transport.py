@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One HTTP exchange, with a deadline that holds for all of it.
+"""HTTP exchanges, each with one deadline for all of its phases.
 
-This file is private to the collection. The vendor takes the key in the query string, so no text made here quotes
-a URL with its query, nor the text of an exception of the HTTP library, which does.
+The query string contains the key, so no message of this file quotes a URL with its query, or the text of an exception
+of the HTTP library, which may quote such a URL.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ USER_AGENT = f"ansible-qingguo.qgnet/{VERSION}"
 #: The maximum size of a response with headers, chunk sizes and trailers. This is more than any response of the vendor:
 #: a list of 10,000 addresses has 200 kB.
 MAX_RESPONSE = 8 * 1024 * 1024
-#: Seconds that the waiting side gives the exchange to report its own timeout, which is more precise.
+#: Seconds after the deadline for which the caller waits for the error of the exchange itself, which is more precise.
 GRACE = 0.2
 DEFAULT_RETRIES = 5
 #: OpenSSL's reasons for the bytes of a server that does not use TLS.
 _NOT_TLS = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 )
-#: The exceptions of the HTTP libraries that precede any request.
+#: The exceptions of the HTTP libraries that are raised before a request is sent.
 _UNUSABLE_PROXY = frozenset(("InvalidProxyURL", "InvalidSchema", "ProxySchemeUnknown", "LocationParseError"))
 _NO_CONNECTION = frozenset(("ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "NameResolutionError"))
 #: urllib3's loggers. A filter does not apply to the loggers below it, so each is listed.
@@ -48,7 +48,7 @@ LOGGERS = tuple(f"urllib3.{name}" for name in ("connection", "connectionpool", "
 
 
 class UnexpectedEncoding(Exception):
-    """The body is compressed, which was not asked for: a few bytes of it may stand for gigabytes."""
+    """The body is compressed although that was not requested: a few bytes may decompress to gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class HttpResponse:
 
 
 def encode(parameters: Mapping[str, str]) -> str:
-    """Return parameters as a query or form; commas and asterisks stay readable, as in the vendor's own examples."""
+    """Encode parameters as a query or form, with literal commas and asterisks as in the vendor's examples."""
     return urlencode(parameters, safe=",*")
 
 
 def service_of(url: str) -> str:
-    """Return the service at a URL, equal for every spelling of it: HTTP and HTTPS lead to the same service."""
+    """Return a normalized name of the service at a URL, without the scheme: HTTP and HTTPS lead to the same service."""
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     port = f":{parts.port}" if parts.port not in (None, default) else ""
@@ -88,7 +88,7 @@ def environment_authorities() -> tuple[str, str] | None:
 
 
 def has_no_query(record: logging.LogRecord) -> bool:
-    """Whether a line may be logged."""
+    """Whether a line of the log contains no query, and may be logged."""
     return "?" not in record.getMessage()
 
 
@@ -156,8 +156,8 @@ class Transport:
         return None if found is None or bypasses_proxy(url) else found
 
     def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
-        # The session observes the deadline except during the lookup of the name, which cannot be interrupted. The
-        # exchange therefore runs in its own thread, and this one stops waiting at the deadline.
+        # The session observes the deadline except during name resolution, which cannot be interrupted. The exchange
+        # therefore runs in its own thread, and this one stops waiting at the deadline.
         results: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
         session, proxy = self._session, self._find_proxy(url)
         session.limits.start(self.timeout)
@@ -168,13 +168,13 @@ class Transport:
         except queue.Empty:
             result = TimeoutError()
             session.limits.cut()
-            # The thread that still uses the old session closes it.
+            # The other thread still uses the old session, and closes it later.
             self._session = self._new_session()
         host = urlsplit(url).netloc.rpartition("@")[2]
         if not isinstance(result, HttpResponse):
             stopped_at = proxy if proxy and not (session.limits.is_past_proxy or session.limits.is_sent) else None
             raise self._explain(result, host, endpoint, session.limits.is_sent, stopped_at)
-        # Within the tunnel for HTTPS, it comes from the vendor.
+        # With HTTPS, such a response comes from the vendor, through the tunnel.
         if proxy and result.status == AUTHENTICATION_REQUIRED and url.startswith("http:"):
             raise refusal(proxy, result.status, host, endpoint)
         return result
@@ -213,7 +213,7 @@ class Transport:
     def _explain(
         self, error: Exception, host: str, endpoint: str, sent: bool = True, proxy: Proxy | None = None
     ) -> TransportError:
-        """Return the error for a failed exchange; ``proxy`` is the proxy beyond which it did not get."""
+        """Return the error for a failed exchange; ``proxy`` is set if the exchange failed at this proxy."""
         causes = list(_causes(error))
         if proxy and (status := refused_status(causes)):
             return refusal(proxy, status, host, endpoint)
@@ -251,7 +251,7 @@ class Transport:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exception and everything that it wraps in any of the ways of the HTTP libraries."""
+    """Yield the exception, and all exceptions that it wraps: the HTTP libraries do so in several ways."""
     found: list[BaseException] = [error]
     for seen in found:
         yield seen
@@ -264,7 +264,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _in_words(causes: list[BaseException], timeout: float) -> str:
     for cause in reversed(causes):
         if isinstance(cause, ssl.SSLError):
-            # Its number is one of OpenSSL, and not of the operating system.
+            # Its errno is a number of OpenSSL, and not of the operating system.
             reason = cause.reason if isinstance(cause.reason, str) else ""
             return f"TLS failed ({reason.replace('_', ' ').lower() or type(cause).__name__})"
         if isinstance(cause, OSError) and cause.errno and cause.errno in errno.errorcode:
@@ -278,5 +278,5 @@ def _in_words(causes: list[BaseException], timeout: float) -> str:
         return "its name cannot be resolved"
     if any("Disconnected" in name or "IncompleteRead" in name for name in names):
         return "the connection was closed before the response was complete"
-    # The class name says what happened ("ChunkedEncodingError"); the text could hold the URL.
+    # The name of the class describes the error ("ChunkedEncodingError"); its text may contain the URL.
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", names[-1]).lower()

@@ -4,7 +4,7 @@
 
 """The client of the control port of a tunnel (``http://TUNNEL:9090``), which changes the exit.
 
-This file is private to the collection. The only source is a page of the vendor from 2022 (a copy at a reseller).
+The only source is a page of the vendor from 2022 (a copy at a reseller).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class TunnelControl(Client):
         self._parser = TunnelResponseParser(self._credentials.values())
 
     def change_exit(self) -> TunnelExit:
-        """Change the exit, and return the new one. A second change has the same effect, so lost ones are repeated."""
+        """Change the exit, and return the new one. A lost call is repeated, since a second change is harmless."""
 
         def attempt() -> TunnelExit:
             url = f"{self._url}/proxyip"

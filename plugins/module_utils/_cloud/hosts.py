@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The hosts of an inventory: which services they are made of, with which names, addresses and groups.
+"""The hosts of an inventory: the selection of services, and the names, addresses and groups of hosts.
 
-This file is private to the collection. All text in a row comes from the vendor. Names and addresses are checked, since
-both are used on command lines.
+All text in a row comes from the vendor. Names and addresses are checked, since they are used in command lines.
 """
 
 from __future__ import annotations
@@ -56,13 +55,13 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }
 #: The column of each kind of address.
 ADDRESSES = {"public": "ip", "local": "local_ip"}
-#: Characters of a name, as of a name in the DNS.
+#: The maximum length of a name, as in the DNS.
 _MAX_NAME = 253
 #: Names with another meaning in Ansible.
 _TAKEN = frozenset({"all", "ungrouped", "_meta"})
 #: Names of this machine, with any domain.
 _THIS_MACHINE = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback", "loopback"})
-#: What messages ask for, by the type of an option.
+#: The descriptions of the types of options in messages.
 _MEANT = {
     "str": "text",
     "path": "a path",
@@ -78,7 +77,7 @@ _MAX_NAMED = 5
 
 
 def check_config(config: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]]) -> Row:
-    """Return the options of an inventory file with their types; ``definitions`` are those of the documentation."""
+    """Return the options of an inventory file, converted to the types in their documentation (``definitions``)."""
     return {option: _typed(option, value, definitions) for option, value in config.items() if value is not None}
 
 
@@ -115,7 +114,7 @@ def check_products(numbers: Iterable[int]) -> tuple[int | None, ...]:
 
 
 def check_prefix(option: str, text: str) -> str:
-    """Return a prefix; refuse text with which no name of a variable or group can begin."""
+    """Return a prefix; refuse text that no name of a variable or group can begin with."""
     if text and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
         raise OptionError(
             f"{option}={quote_word(text)} cannot be used: give letters, digits and underscores, such as qg_."
@@ -179,13 +178,13 @@ def is_template(text: str) -> bool:
 
 
 def cache_key(params: Mapping[str, Any], products: Iterable[int | None]) -> str:
-    """Return a name that is equal for the same response of the vendor; it does not depend on app_key."""
+    """Return the key of the cache: a digest of the request, without app_key."""
     request = [*(params[name] for name in ("account_url", "domain", "app_id", "include_secrets")), *map(str, products)]
     return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:20]
 
 
 def collect(products: Iterable[int | None], fetch: Callable[[int | None], Iterable[Row]]) -> list[Row]:
-    """Return the services of all brands, each once, without columns that do not become variables."""
+    """Return the services of all brands, each once, with only the columns that become variables."""
     found: dict[str, Row] = {}
     for product in products:
         for row in fetch(product):
@@ -200,6 +199,7 @@ def is_collected(value: object) -> bool:
 
 
 def matches(row: Row, filters: Mapping[str, Collection[str | None]]) -> bool:
+    """Whether a service matches all filters of columns."""
     return all(_matches_pattern(row[column], patterns) for column, patterns in filters.items())
 
 
@@ -211,11 +211,12 @@ def _matches_pattern(value: Any, patterns: Collection[str | None]) -> bool:
 
 
 def variables(row: Row, prefix: str) -> Row:
+    """Return the variables of a host."""
     return {prefix + name: row[name] for name in (*COLUMNS, *SECRET_COLUMNS) if name in row}
 
 
 def address(row: Row, column: str, *, only_global: bool = False) -> tuple[str | None, str]:
-    """Return the address of a host, or None and the reason; never that of this machine or an impossible one."""
+    """Return the address of a host, or None and the reason; refuse addresses that no remote host can have."""
     text = row[column]
     state = ", ".join(row[name] for name in ("run_status", "order_status") if row[name] not in (None, "normal"))
     if text is None:
@@ -245,7 +246,7 @@ def _is_remote(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def group_names(row: Row, kinds: Iterable[str], prefix: str) -> list[str]:
-    """Return the default groups of a host; a system without a known family is "unknown"."""
+    """Return the default groups of a host; the group of an unknown family of systems is "unknown"."""
     values = {kind: row[GROUPS[kind]] for kind in kinds}
     if "os" in values:
         values["os"] = values["os"] or UNKNOWN
@@ -272,21 +273,21 @@ def is_name(text: str) -> bool:
 
 
 def first_name(suid: str, candidates: Iterable[Any]) -> str | None:
-    """Return the first candidate that can be a name, or the number of the service; None if none of them can."""
+    """Return the first candidate that is a valid name, or the number of the service; None if none is valid."""
     texts = (str(each).strip() for each in (*candidates, suid) if each is not None)
     return next(filter(is_name, texts), None)
 
 
 class HostnameAllocator:
-    """Allocates names of hosts, each once."""
+    """Allocates unique names of hosts."""
 
     def __init__(self) -> None:
         self._allocated: set[str] = set()
-        #: Services whose name was in use, and the name that they got instead.
+        #: Services whose name was already allocated, each with the name that it got instead.
         self.renamed: list[tuple[str, str]] = []
 
     def allocate(self, suid: str, wanted: str) -> str:
-        """Return the name, with the number of the service appended if another service has got it."""
+        """Return the name, with the number of the service appended if the name is already allocated."""
         name, number = wanted, re.sub(r"[^\w.-]+", "_", suid)
         while name in self._allocated:
             name = f"{name}_{number}"
@@ -297,6 +298,6 @@ class HostnameAllocator:
 
 
 def describe_services(items: Sequence[tuple[str, str]]) -> str:
-    """List the first services with a remark on each for a warning, and the number of the others."""
+    """Return the first services for a warning, each with its remark, and the number of the others."""
     listed = format_sample([f"{one_line(suid)} ({one_line(remark)})" for suid, remark in items], _MAX_NAMED)
     return f"{listed}, all with -v" if len(items) > _MAX_NAMED else listed

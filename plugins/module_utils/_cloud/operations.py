@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations on the account API: balance, volume-billed proxies, and packages, prices, lines and services.
-
-This file is private to the collection.
-"""
+"""The operations on the account API: balance, volume-billed proxies, packages, prices, lines and services."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from .._task.options import ACCOUNT_API_OPTIONS, account_api
 from .._task.sources import Spec
 
 _MONTHS = (*(f"{number}m" for number in range(1, 10)), "12m", "24m", "36m")
-#: The durations of each brand; None if only the vendor's price list shows them.
+#: The durations that each brand sells; None if only the vendor's price list shows them.
 BRANDS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("tencent", "alibaba", "huawei", "qianhai", "telecom"), _MONTHS),
     **dict.fromkeys(("qingguo", "desktop", "other")),
@@ -41,7 +38,7 @@ _MINIMUMS = {f"min_{name}": name for name in ("cpu", "memory", "system_disk", "d
 
 @dataclasses.dataclass(frozen=True)
 class PackageFilter:
-    """The packages to select: minimums by the name of a value, a maximum price, and whether they are on sale."""
+    """The conditions for packages: minimums by column, a maximum price, and whether they are on sale."""
 
     minimums: Mapping[str, float]
     max_price: decimal.Decimal | None = None
@@ -55,13 +52,13 @@ class PackageFilter:
         max_price = params["max_price"]
         return cls(
             minimums={name: params[option] for option, name in _MINIMUMS.items() if params[option] is not None},
-            # The decimal number as it was written, and not the nearest binary number.
+            # Exactly the decimal number that the user wrote.
             max_price=None if max_price is None else decimal.Decimal(str(max_price)),
             buyable=params["buyable"],
         )
 
     def matches(self, row: Row) -> bool:
-        """Whether a package meets all conditions; a value that the vendor leaves empty meets none."""
+        """Whether a package meets all conditions; an empty value meets none."""
         for name, minimum in self.minimums.items():
             if row[name] is None or row[name] < minimum:
                 return False
@@ -73,7 +70,7 @@ class PackageFilter:
 def check_duration(text: str, brand: str | None) -> str:
     """Return a duration; refuse other text, and durations that the brand does not sell.
 
-    For grammar and ranges see the vendor's page on the price of an order, where the unit ``s`` means hours.
+    The vendor's page on the price of an order defines syntax and ranges; there, the unit ``s`` means hours.
     """
     duration = text.strip()
     if not re.fullmatch(r"[1-9][0-9]{0,3}[sdwm]", duration):
@@ -135,7 +132,7 @@ def _run_balance(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     wanted = check_at_least(params["at_least"])
     api = account_api(params, mode.announcer)
     balance = api.balance()
-    # The decimal number as it was written, and not the nearest binary number.
+    # Exactly the decimal number that the user wrote.
     sufficient = None if wanted is None else balance.exact >= decimal.Decimal(str(wanted))
     return _result(api, balance=balance.text, amount=float(balance.exact), sufficient=sufficient)
 

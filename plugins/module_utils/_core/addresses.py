@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one place where text becomes an IP address.
-
-This file is private to the collection.
-"""
+"""The parsers of IP addresses: all other files use these."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ _MAX_NOTATION = 64
 _BRACKETS = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?")
 _WITH_PORT = re.compile(r"([^:]+):[0-9]{1,5}")
 _DOTTED = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
-#: The full stops of East Asian text, which stand for dots in addresses.
+#: The full stops of East Asian text, which users type in place of dots.
 _FULL_STOPS = "\u3002\uff61"
 
 
@@ -35,12 +32,12 @@ def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether a host can be seen under this address on the internet."""
+    """Whether this is an address of the public internet, and not of a group of hosts."""
     return address.is_global and not address.is_multicast
 
 
 def packed(text: str, family: int = socket.AF_INET) -> bytes | None:
-    """Return an address in its canonical form as bytes, which sort by number; None for any other text."""
+    """Return the bytes of a canonical address, which sort numerically; None for any other text."""
     try:
         return socket.inet_pton(family, text)
     except (OSError, ValueError):
@@ -48,7 +45,7 @@ def packed(text: str, family: int = socket.AF_INET) -> bytes | None:
 
 
 def numeric_order(ips: Iterable[str]) -> list[str]:
-    """Sort addresses by number; other text comes last, so that nothing in the vendor's list is lost."""
+    """Sort addresses numerically; other text comes last, so that no entry of the vendor's list is lost."""
 
     def rank(text: str) -> tuple[int, bytes, str]:
         for place, family in enumerate((socket.AF_INET, socket.AF_INET6)):
@@ -94,7 +91,7 @@ def _ascii(character: str) -> str:
 
 
 def _mapped(text: str) -> str | None:
-    """Return the IPv4 address in an IPv6 address that stands for one."""
+    """Return the IPv4 address in an IPv4-mapped IPv6 address; None for any other text."""
     head, colon, last = text.rpartition(":")
     try:
         address = ipaddress.IPv6Address(f"{head}{colon}{_unpadded(last) or last}")
@@ -105,7 +102,7 @@ def _mapped(text: str) -> str | None:
 
 
 def _unpadded(text: str) -> str | None:
-    """Return an address in decimal digits without leading zeros."""
+    """Return a dotted IPv4 address without leading zeros; None for any other text."""
     if not _DOTTED.fullmatch(text):
         return None
     address = ".".join(str(int(part)) for part in text.split("."))

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sequences in pieces, for calls that take a maximum number of entries.
-
-This file is private to the collection.
-"""
+"""Split sequences into chunks, for calls that take a maximum number of entries."""
 
 from __future__ import annotations
 

@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The clocks of this machine. No other file of the collection reads one, so that all agree on what may be set.
+"""The clocks of this machine. No other file of the collection reads a clock.
 
-This file is private to the collection. What has to be compared with an earlier moment is measured in the time of the
-state store (``_store/state_time.py``), which is made of :func:`elapsed`. The wall clock is for people, and for what a
-server or a user has written in Unix time: it may be set at any moment.
+Ages and deadlines are measured in state time (``_store/state_time.py``), which is based on :func:`elapsed`. The wall
+clock may be set at any moment. It serves only for display, and for comparison with Unix times from a server or a user.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def elapsed() -> float:
-    """Return the seconds since some moment, for differences only. They go on while the machine is suspended."""
+    """Return the seconds since an arbitrary moment, for differences only. They include the time of a suspension."""
     return time.clock_gettime(_CLOCK)
 
 
@@ -45,7 +44,7 @@ def boot_id() -> str:
 
 @dataclass(frozen=True)
 class Clock:
-    """The clocks of a machine; tests have others."""
+    """The clocks of a machine; tests pass in others."""
 
     elapsed: Callable[[], float] = elapsed
     wall: Callable[[], float] = wall_time

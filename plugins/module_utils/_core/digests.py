@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names that are made of secrets or of long texts.
+"""Digests that stand for secrets or long texts in names.
 
-This file is private to the collection. A system in FIPS mode has no other hashes than those of the SHA family.
+All are of the SHA family: a system in FIPS mode has no others.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The errors that a run can end with, and the effect of a call that failed.
-
-This file is private to the collection.
-"""
+"""The errors of the collection, and the possible effects of a failed call."""
 
 from __future__ import annotations
 
@@ -18,9 +15,9 @@ from .text import one_line
 
 
 class Effect(Enum):
-    """What a call that failed has done at the vendor.
+    """The effect of a failed call at the vendor.
 
-    The transport and the response parsers set it once. Callers decide by it, not by status or code.
+    The transport and the response parsers set it. Callers decide by it, not by status or code.
     """
 
     #: The request did not reach the vendor's service.
@@ -87,11 +84,11 @@ class WaitBudgetExceeded(QgError):
 
 
 class UncertainOutcomeError(QgError):
-    """Whether a call was carried out is unknown, and it must not simply be sent again."""
+    """It is unknown whether a call was carried out, so it must not simply be sent again."""
 
 
 class CallError(QgError):
-    """A call failed. ``effect`` is what it has done at the vendor.
+    """A call failed. ``effect`` is its effect at the vendor.
 
     ``retryable`` says whether the same call may succeed later. Whether it may be sent again depends on ``effect``, too.
     ``retry_after`` are the seconds that the server asked to wait, if it did.
@@ -118,7 +115,7 @@ class CallError(QgError):
 
 
 class TransportError(CallError):
-    """No usable response came back, which another attempt may change unless it is marked otherwise."""
+    """There was no usable response. Another attempt may succeed unless ``retryable`` is false."""
 
     def __init__(self, message: str, *, endpoint: str, effect: Effect, retryable: bool = True, **details: Any) -> None:
         super().__init__(message, effect=effect, retryable=retryable, endpoint=endpoint, **details)

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Removal of secrets, in every spelling in which a server may repeat them.
-
-This file is private to the collection.
-"""
+"""Removal of secrets, in every spelling in which a server may repeat them."""
 
 from __future__ import annotations
 
@@ -15,8 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from .secret_search import APART, MIN_LENGTH, LongSecrets, Search, fold
-from .spellings import from_invisible, may_be_escaped, peel, replace_words, undone
+from .secret_search import MIN_LENGTH, SEPARATOR, LongSecrets, Search, fold
+from .spellings import decode_layers, from_invisible, may_be_escaped, replace_runs, undone
 
 try:
     from ansible.module_utils import secrets as core_secrets
@@ -36,13 +33,16 @@ _MAX_LEVELS = 100
 
 
 class Redactor:
-    """Finds and masks secrets, however they are spelled: plain, percent-encoded, as HTML, as JSON, as base64, as
-    hexadecimal digits, in UTF-16, with invisible characters or line breaks, in part, in either case, and in each other.
+    """Finds and masks secrets in every spelling.
+
+    A secret may be plain, percent-encoded, escaped as in HTML or JSON, in base64, in hexadecimal digits or in UTF-16,
+    with invisible characters or line breaks in it, in upper or lower case, incomplete, or encoded several times.
     """
 
     def __init__(self, secrets: Iterable[str], *, for_one_call: Iterable[str] = ()) -> None:
-        """Take secrets, which are also registered with ansible-core if it masks its output, and secrets of only one
-        call, such as its signature.
+        """Prepare the forms of the secrets, and register them with ansible-core if it masks its output.
+
+        Secrets ``for_one_call``, such as its signature, are not registered.
         """
         lasting = _forms(secrets)
         if core_secrets is not None:
@@ -80,18 +80,18 @@ class Redactor:
                 best = masked
             return masked
 
-        # No readable text is encoded more often.
-        return best if peel(best, visit) and not search.is_exhausted else MASK
+        # Text with more layers is not readable in any case, so it is masked as a whole.
+        return best if decode_layers(best, visit) and not search.is_exhausted else MASK
 
     def tree(self, value: Any) -> Any:
         """Return a result without secrets in values and names; the same object if it contains none."""
         if not self._plain:
             return value
-        # Most results are ruled out without checking each text.
-        everything = APART.join(_texts(value))
+        # One search in all texts together rules out most results.
+        everything = SEPARATOR.join(_texts(value))
         search = Search(self._long, len(everything))
         variants = {everything, from_invisible(everything)}
-        if any(self._may_hold(each) or search.suspects(each) for each in variants) or search.is_exhausted:
+        if any(self._may_hold(each) or search.may_contain_secret(each) for each in variants) or search.is_exhausted:
             return self._tree(value, functools.cache(self.text))
         if may_be_escaped(everything):
             return self._tree(value, functools.cache(lambda text: self.text(text) if may_be_escaped(text) else text))
@@ -106,7 +106,7 @@ class Redactor:
         if self._may_hold(text):
             text = self._long.mask(self._pattern.sub(MASK, text), MASK)
         found = search.words(text)
-        return replace_words(text, found, MASK) if found else text
+        return replace_runs(text, found, MASK) if found else text
 
     def _may_hold(self, text: str) -> bool:
         """Whether the text may contain a secret; a few searches in C rule out most texts."""
@@ -151,7 +151,7 @@ class Redactor:
 
 
 def _forms(secrets: Iterable[str]) -> set[str]:
-    """Return secrets as given and as sent, which may be without surrounding blanks."""
+    """Return secrets as given and without surrounding blanks, as they may be sent."""
     return {form for secret in secrets for form in (secret, secret.strip()) if form}
 
 
@@ -177,11 +177,11 @@ def _folded(forms: Iterable[str]) -> tuple[str, ...]:
 
 
 def _pattern(form: str, others: Mapping[str, str]) -> str:
-    return "".join(others.get(sign) or re.escape(sign) for sign in form)
+    return "".join(others.get(character) or re.escape(character) for character in form)
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield all text in a structure, including names; a list of text as one."""
+    """Yield all text in a structure, including names; a list of texts is joined into one."""
     rest = [value]
     while rest:
         value = rest.pop()
@@ -190,7 +190,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield value
         elif isinstance(value, (list, tuple)):
             try:
-                yield APART.join(value)
+                yield SEPARATOR.join(value)
             except TypeError:
                 rest += value
         elif value is None or isinstance(value, bool):

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The search for secrets among other characters, in base64 and in hexadecimal digits, also within each other.
+"""The search for secrets among other characters, in base64 and in hexadecimal digits, also nested in each other.
 
-Only secrets of some length are searched in this way: short ones would be found by chance.
+Only secrets of MIN_LENGTH or more are searched for in this way: shorter ones would match by chance.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from .spellings import INVISIBLE, OPEN_ESCAPE, flat_words, meanings, peel, readable, undone, words
+from .spellings import INVISIBLE, OPEN_ESCAPE, decode_layers, decode_runs, joined_runs, readable, undone, words
 
 #: The minimum length of a secret in bytes.
 MIN_LENGTH = 6
-#: Separates texts that are searched together; it is part of no run of base64.
-APART = "\t|\t"
+#: Separates texts that are searched together. No run of base64 characters contains it.
+SEPARATOR = "\t|\t"
 #: How often base64 and hexadecimal digits are decoded within each other.
 _MAX_NESTED = 4
-#: How many bytes are decoded for each character of a text, and in any case.
+#: The maximum number of decoded bytes: for each character of a text, and in addition for the text as a whole.
 _MAX_DECODED, _FREE_DECODED = 200, 100_000
 #: The characters that may separate those of a secret: backslashes, line breaks, and invisible ones.
 _BETWEEN = re.compile(rf"[\\\r\n{INVISIBLE}]+")
-_BETWEEN_ASCII = bytes(sign for sign in range(128) if _BETWEEN.match(chr(sign)))
+_BETWEEN_ASCII = bytes(code for code in range(128) if _BETWEEN.match(chr(code)))
 
 
 def fold(text: str) -> str:
@@ -44,7 +44,7 @@ def skeleton(text: str) -> str:
 #: The most common invisible characters in UTF-8.
 _INVISIBLE_UTF8 = re.compile(rb"\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf|\xc2\xad")
 #: The full-width variants of ASCII, as Chinese input methods write them.
-_FULL_WIDTH = {sign: sign + 0xFEE0 for sign in range(0x21, 0x7F)}
+_FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 
 
 class LongSecrets:
@@ -70,9 +70,9 @@ class LongSecrets:
     def mask(self, text: str, mask: str) -> str:
         """Return the text with a mask in place of each of them."""
         bare, places = [], []
-        for place, sign in enumerate(text):
-            if not _BETWEEN.match(sign):
-                for folded in fold(sign):
+        for place, character in enumerate(text):
+            if not _BETWEEN.match(character):
+                for folded in fold(character):
                     bare.append(folded)
                     places.append(place)
         line, spans = "".join(bare), []
@@ -99,23 +99,23 @@ class Search:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the text needs more work than any readable one."""
+        """Whether the text needs more work than any readable text would."""
         return self._left < 0
 
     def words(self, text: str, levels: int = _MAX_NESTED) -> set[str]:
         """Return the runs of characters in the text that contain a secret when they are decoded."""
-        if not self.suspects(text, levels):
+        if not self.may_contain_secret(text, levels):
             return set()
-        return {run for run in words(text) if self._mean_secrets([run], levels)}
+        return {run for run in words(text) if self._decode_to_secret([run], levels)}
 
-    def suspects(self, text: str, levels: int = _MAX_NESTED) -> bool:
-        """Whether there may be such runs; most texts are ruled out without a look at each run."""
+    def may_contain_secret(self, text: str, levels: int = _MAX_NESTED) -> bool:
+        """Whether words() may return any; all runs are decoded together, which rules out most texts."""
         if not (self._secrets.texts and levels):
             return False
-        runs = flat_words(text)
-        return bool(runs) and self._mean_secrets(runs, levels)
+        runs = joined_runs(text)
+        return bool(runs) and self._decode_to_secret(runs, levels)
 
-    def finds(self, text: str, levels: int = _MAX_NESTED) -> bool:
+    def contains_secret(self, text: str, levels: int = _MAX_NESTED) -> bool:
         """Whether the text contains a secret in any spelling."""
         found = False
 
@@ -124,20 +124,20 @@ class Search:
             found = found or self._secrets.are_in(decoded) or bool(self.words(decoded, levels))
             return "" if found else decoded
 
-        return not peel(visit(text), visit) or found
+        return not decode_layers(visit(text), visit) or found
 
-    def _mean_secrets(self, runs: Iterable[str], levels: int) -> bool:
-        for data in meanings(runs):
+    def _decode_to_secret(self, runs: Iterable[str], levels: int) -> bool:
+        for data in decode_runs(runs):
             self._left -= len(data)
             if self.is_exhausted:
                 return False
-            if self._secrets.are_in_bytes(data) or self.finds(APART.join(readable(data)), levels - 1):
+            if self._secrets.are_in_bytes(data) or self.contains_secret(SEPARATOR.join(readable(data)), levels - 1):
                 return True
         return False
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return a secret as itself, as some servers encode it, and in all stages of decoding these."""
+    """Return a secret, the forms in which servers may encode it, and all stages of decoding these."""
     found = {secret, html.escape(secret), json.dumps(secret)[1:-1], secret.translate(_FULL_WIDTH)}
 
     def visit(decoded: str) -> str:
@@ -145,9 +145,9 @@ def _spellings(secret: str) -> set[str]:
         return decoded
 
     for spelling in tuple(found):
-        peel(spelling, visit)
+        decode_layers(spelling, visit)
         visit(undone(spelling))
-    # Text behind the secret may complete an escape.
+    # The text after a secret may complete an escape that begins in it.
     return found | {OPEN_ESCAPE.sub("", spelling) for spelling in found}
 
 
@@ -157,7 +157,7 @@ def _encoded(text: str) -> Iterator[bytes]:
 
 
 def _misread(text: str) -> Iterator[str]:
-    """Yield what readers make of a text that was sent in another encoding than they expect."""
+    """Yield a text as it looks when it is decoded with another encoding than it was encoded with."""
     for data in _encoded(text):
         yield data.decode("utf-8", "replace")
     for encoding in ("latin-1", "cp1252"):
@@ -176,7 +176,7 @@ def _long_enough(forms: Iterable[_Form]) -> tuple[_Form, ...]:
     sizes = {form: len(form.encode("utf-8", "replace") if isinstance(form, str) else form) for form in forms}
     found: list[_Form] = []
     for form in sorted((form for form, size in sizes.items() if size >= MIN_LENGTH), key=len):
-        # What contains a shorter form is found by that one.
+        # The search for a shorter form finds all that contain it.
         if not any(shorter in form for shorter in found):
             found.append(form)
     return tuple(found)

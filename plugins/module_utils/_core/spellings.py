@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The spellings in which a server may repeat a text, and how each is undone.
+"""The encodings in which a server may repeat a text, and their decoders.
 
 Escapes (of URLs, HTML and JSON) are part of readable text and are decoded in place. Base64 and hexadecimal digits
 look like words, so each run of such characters is decoded by itself. All functions take time that is proportional to
@@ -24,7 +24,7 @@ INVISIBLE = (
     "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _INVISIBLE = re.compile(f"[{INVISIBLE}]+")
-_INVISIBLE_ASCII = bytes(sign for sign in range(128) if _INVISIBLE.match(chr(sign)))
+_INVISIBLE_ASCII = bytes(code for code in range(128) if _INVISIBLE.match(chr(code)))
 #: All characters with which an escape begins, and those of quoted-printable text.
 _ESCAPE_SIGNS = "%&\\"
 _QUOTED_PRINTABLE = re.compile("(?:=[0-9A-Fa-f]{2})+")
@@ -43,12 +43,12 @@ _PAIR = re.compile(r"(?<!\\)\\+u([dD][89abAB][0-9A-Fa-f]{2})\\+u([dD][c-fC-F][0-
 _BACKSLASH = re.compile(
     r"(?<!\\)\\+(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|([0-3][0-7]{2})|([^\\]))"
 )
-#: What may be left of an escape at the end of a text, which the text behind it would complete.
+#: The beginning of an escape at the end of a text: the text after it may complete the escape.
 OPEN_ESCAPE = re.compile(
     rf"(?:\\+(?:[uUx]{_HEX}{{0,7}})?|%(?:25)*(?:{_HEX}|[uU]{_HEX}{{0,3}})?|&#?[0-9A-Za-z]{{0,31}})\Z"
 )
 
-#: What line breaks, as they are or as escapes of JSON, leave between two characters of base64.
+#: What may separate two characters of base64: line breaks, plain or as escapes of JSON, and invisible characters.
 _GAP = rf"(?:\\+(?:[nrt]|(?=/))|[\r\n][ \t]*|[{INVISIBLE}])*"
 _BASE64 = "[A-Za-z0-9+/_-]"
 _RUN = re.compile(rf"{_BASE64}{{8,}}")
@@ -59,16 +59,16 @@ _SPACED_HEX = re.compile(rf"(?:0[xX])?{_HEX}{{2}}(?:[\s:,;_-]{{1,3}}(?:0[xX])?{_
 _FLAT_RUN_WITH_BLANKS = re.compile(r"[A-Za-z0-9+/_ -]{8,}")
 _LINE_BREAK_WITH_BLANKS = re.compile(r"[\r\n]+[ \t]*")
 _ESCAPED_GAP = re.compile(r"(?<!\\)\\+(?:[nrt]|(?=/))")
-#: For a fast test whether there are separated digits: they become "0", and all that may separate them ":".
+#: For a fast test for separated digits: each digit becomes "0", and each character that may separate them ":".
 _HEX_CLASSES = bytes(
-    48 if sign in b"0123456789abcdefABCDEF" else 58 if sign in b" \t\r\n\v\f:,;_-" else 120 if sign in b"xX" else 32
-    for sign in range(256)
+    48 if code in b"0123456789abcdefABCDEF" else 58 if code in b" \t\r\n\v\f:,;_-" else 120 if code in b"xX" else 32
+    for code in range(256)
 )
 _NOT_A_LETTER = re.compile("[^0-9A-Za-z]+")
 _HEX_PREFIX = re.compile(rf"0[xX](?={_HEX}{{2}}(?!{_HEX}))")
 _ALL_HEX = re.compile(rf"{_HEX}{{12,}}")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-_NOT_BASE64 = bytes(sign for sign in range(256) if not re.match(r"[A-Za-z0-9+/|]", chr(sign)))
+_NOT_BASE64 = bytes(code for code in range(256) if not re.match(r"[A-Za-z0-9+/|]", chr(code)))
 #: Text in decoded bytes, which may be encoded itself.
 _READABLE = re.compile(
     rb"(?:[\0\t\r\n -~]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}){8,}"
@@ -78,7 +78,9 @@ _READABLE = re.compile(
 def may_be_escaped(text: str) -> bool:
     """Whether there may be an escape in the text."""
     text = from_invisible(text)
-    return any(sign in text for sign in _ESCAPE_SIGNS) or ("=" in text and bool(_QUOTED_PRINTABLE.search(text)))
+    return any(character in text for character in _ESCAPE_SIGNS) or (
+        "=" in text and bool(_QUOTED_PRINTABLE.search(text))
+    )
 
 
 def from_invisible(text: str) -> str:
@@ -113,15 +115,15 @@ def without_line_breaks(text: str) -> str:
     return text.replace("\r", "").replace("\n", "")
 
 
-#: What is decoded first, and what is decoded only if nothing of that is left: it may misread other spellings.
+#: The decoders to apply first, and those to apply once these have no effect: the latter may misread other encodings.
 _DECODERS = (from_invisible, without_line_breaks, from_percent, from_entities, from_backslashes)
 _LAST_DECODERS = (from_quoted_printable,)
 
 
-def peel(text: str, visit: Callable[[str], str]) -> bool:
-    """Decode one spelling at a time, and go on with what ``visit`` returns for each result.
+def decode_layers(text: str, visit: Callable[[str], str]) -> bool:
+    """Apply one decoder at a time, and continue with what ``visit`` returns for each result.
 
-    Returns whether nothing is left to decode.
+    Returns whether the text is fully decoded.
     """
     # A soft line break of mail looks like the beginning of an escape that was broken.
     soft = text.replace("=\r\n", "").replace("=\n", "")
@@ -145,7 +147,7 @@ def peel(text: str, visit: Callable[[str], str]) -> bool:
 
 
 def undone(text: str) -> str:
-    """Decode all escapes, of which readable text has few layers."""
+    """Decode all escapes, up to MAX_ROUNDS layers."""
     for _round in range(MAX_ROUNDS):
         before = text
         for decode in (from_percent, from_entities, from_backslashes):
@@ -161,15 +163,15 @@ def words(text: str) -> set[str]:
     return {*found, *_RUN_WITH_BLANKS.findall(text)} if " " in text else found
 
 
-def replace_words(text: str, found: Collection[str], replacement: str) -> str:
+def replace_runs(text: str, found: Collection[str], replacement: str) -> str:
     """Return the text with a replacement for these of its words()."""
     for pattern in (_RUN_WITH_GAPS, _SPACED_HEX, _RUN_WITH_BLANKS):
         text = pattern.sub(lambda match: replacement if match[0] in found else match[0], text)
     return text
 
 
-def flat_words(text: str) -> set[str]:
-    """Return the same runs in less time: without line breaks and escapes in them, so that some are joined."""
+def joined_runs(text: str) -> set[str]:
+    """Return about the same runs as words(), but faster: line breaks and escapes are removed, which joins some runs."""
     if "\\" in text:
         text = _ESCAPED_GAP.sub("", text)
     if "\n" in text or "\r" in text:
@@ -178,18 +180,18 @@ def flat_words(text: str) -> set[str]:
     found = set(_RUN.findall(text))
     if " " in text:
         found.update(_FLAT_RUN_WITH_BLANKS.findall(text))
-    signs = text.encode("ascii", "ignore").translate(_HEX_CLASSES)
-    if b"0:0" in signs and b"00:00:00:00:00:00" in _collapsed(signs):
+    characters = text.encode("ascii", "ignore").translate(_HEX_CLASSES)
+    if b"0:0" in characters and b"00:00:00:00:00:00" in _collapsed(characters):
         found.update(_SPACED_HEX.findall(text))
     return found
 
 
-def _collapsed(signs: bytes) -> bytes:
-    return signs.replace(b"0x", b"").replace(b"::", b":").replace(b"::", b":")
+def _collapsed(characters: bytes) -> bytes:
+    return characters.replace(b"0x", b"").replace(b"::", b":").replace(b"::", b":")
 
 
-def meanings(runs: Iterable[str]) -> Iterator[bytes]:
-    """Yield what all runs mean, joined, for each place where base64 or hexadecimal digits may begin in them."""
+def decode_runs(runs: Iterable[str]) -> Iterator[bytes]:
+    """Yield the bytes that all runs together decode to, for each offset at which base64 or hexadecimal may begin."""
     joined = "|".join(runs)
     if "\\" in joined:
         joined = _ESCAPED_GAP.sub("", joined)
@@ -238,7 +240,7 @@ def _code_units(units: list[str]) -> str:
 
 def _entity(match: re.Match[str]) -> str:
     if re.fullmatch("#[xX]?0+;?", match[1]):
-        # As in UTF-16; Python would replace it by a visible sign.
+        # A NUL, as in UTF-16; Python would replace it by a visible character.
         return "\0"
     # Python converts no text of thousands of digits to a number.
     return html.unescape("&" + re.sub("^#([xX]?)0+(?=[0-9A-Fa-f])", r"#\1", match[1]))

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Foreign text made safe to display, and values of options quoted without credentials.
-
-This file is private to the collection.
-"""
+"""Functions that make foreign text safe to display, and that quote values of options without credentials."""
 
 from __future__ import annotations
 
@@ -48,10 +45,14 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return foreign text for a message: on one line, with escapes for whatever controls a terminal or hides text."""
+    """Return foreign text for a message: on one line, with characters escaped that control a terminal or hide text."""
     line = _INVISIBLE.sub(_escaped, " ".join(text.split()))
     # Characters that Unicode has not assigned yet are escaped as well.
-    return line if line.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+    return (
+        line
+        if line.isprintable()
+        else "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+    )
 
 
 def has_invisible(text: str) -> bool:
@@ -69,7 +70,7 @@ def visible_everywhere(value: Any, levels: int = 100) -> Any:
     if isinstance(value, str):
         # Unchanged text must stay the same object: Ansible's own kind of text has tags.
         return visible(value) if _DANGEROUS.search(value) else value
-    # Mapping comes last: the first time that a class is compared with it takes longer than all of the rest.
+    # Mapping comes last: the first isinstance() of a class with it takes longer than all others.
     if value is None or isinstance(value, (bool, int, float)):
         return value
     is_list = isinstance(value, (list, tuple))
@@ -112,7 +113,7 @@ _SINGULAR = {"are": "is", "have": "has", "were": "was"}
 
 
 def counted(number: float, noun: str, verb: str = "") -> str:
-    """Return a number with its noun, which is regular, and the verb after it: 1 lease is, 2 addresses are."""
+    """Return a number with a regular noun and an optional verb: "1 lease is", "2 addresses are"."""
     if number == 1:
         return f"1 {noun} {_SINGULAR[verb]}" if verb else f"1 {noun}"
     return f"{number:.15g} {noun}{'es' if noun.endswith('s') else 's'}{f' {verb}' if verb else ''}"
@@ -124,7 +125,7 @@ def quote_word(text: str) -> str:
 
 
 def _is_network(text: str) -> bool:
-    """Whether this is an address or a network, and therefore not a credential."""
+    """Whether the text is an address or a network, and therefore not a credential."""
     try:
         ipaddress.ip_interface(text)
     except ValueError:

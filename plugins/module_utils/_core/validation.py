@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Checks of the values of options. Each refusal is one sentence that names option, value and fix.
-
-This file is private to the collection.
-"""
+"""Checks of the values of options. Each error is one sentence that names option, value and fix."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from .addresses import is_public, packed
 from .errors import OptionError
 from .text import describe, has_invisible, quote_word
 
-# Compiled here, once for all workers of a run: compiling it in each would take longer than all that it is used for.
+# Compiled at import, once for all workers of a run: compiling takes longer than all uses in one worker.
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
 _ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 _SEVERAL_URLS = re.compile(r"[\s,;]\S*://")
@@ -51,10 +48,10 @@ def check_url(option: str, url: str, example: str = "https://proxy.qg.net") -> s
 def check_selectors(
     selectors: Iterable[str], given: Mapping[str, Any], how: str = ", in a template with default(omit)"
 ) -> None:
-    """Refuse a selecting option that is null or empty; ``given`` contains the options as the user wrote them.
+    """Refuse a null or empty value for an option that selects; ``given`` contains the options as the user wrote them.
 
-    Ansible's validators do not distinguish null from an omitted option, so this must come before them. ``how`` says
-    how to omit an option.
+    Ansible's validators do not distinguish null from an omitted option, so call this before them. ``how`` completes
+    "leave the option out" in the message.
     """
     for option in selectors:
         if option in given and _is_blank(given[option]):
@@ -66,7 +63,7 @@ def check_selectors(
 
 
 def _is_blank(value: Any) -> bool:
-    """Whether a value is null, blank text, or a list or dictionary of nothing else."""
+    """Whether a value is null, blank text, or a list or dictionary of only such values."""
     if value is None or isinstance(value, str):
         return not (value or "").strip()
     return isinstance(value, list | tuple | dict | set) and all(map(_is_blank, value))
@@ -98,7 +95,7 @@ def check_range(option: str, value: float, minimum: float, maximum: float) -> fl
 
 
 def check_at_least(wanted: float | None) -> float | None:
-    """Return a threshold; refuse one that no plan and no account can have."""
+    """Return a threshold; refuse one that no plan or account can reach."""
     return None if wanted is None else check_range("at_least", wanted, 0, 1_000_000_000)
 
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long a run waits, and what it shows of that: its budget, the time between two attempts, and announcements.
+"""Waiting: the budget of a run, the backoff between attempts, and the announcements of waits.
 
-This file is private to the collection. Nothing else in the plugins sleeps, so that every wait is announced.
+No other file of the plugins sleeps, so that every wait is announced.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from .errors import WaitBudgetExceeded
 MIN_SHOWN = 0.5
 #: The shortest part of a sleep, in seconds: the rounding of a clock must not make a loop without a pause.
 MIN_PART = 0.01
-#: Seconds by which a sleep may be longer than it should be: more shows that this process was suspended.
+#: Seconds by which a sleep may exceed its duration. A longer excess shows that this process was suspended.
 MAX_OVERSLEEP = 1.0
 
 
 @dataclass(frozen=True)
 class Wait:
-    """What is waited for.
+    """A wait, as an announcement describes it.
 
-    ``reason`` is a clause, and ``call`` the call of the vendor that it is about, if any. They identify the wait: many
-    short sleeps with the same ones are one wait. It lasts for ``remaining`` seconds, if that is known, and at most for
-    ``allowed`` seconds because of ``option``. ``examine`` returns the wait as it is when it is announced, for what is
-    not worth looking up before; ``detail`` is what it found.
+    ``reason``, a clause, and ``call``, the delayed call of the vendor, identify the wait: consecutive sleeps with the
+    same values are one wait. It lasts for ``remaining`` seconds, if that is known, and at most for ``allowed`` seconds,
+    which ``option`` limits. ``examine`` returns the wait with a current ``detail``. It is called only when the wait is
+    announced, since the lookup takes time.
     """
 
     reason: str
@@ -49,7 +49,7 @@ class Wait:
         return replace(self, allowed=self.allowed - seconds, remaining=left)
 
     def describe(self) -> str:
-        """Say what is waited for, and for how long still."""
+        """Return the text of an announcement: the reason of the wait, and the remaining time."""
         wait = self.examine(self) if self.examine else self
         limit = f"at most {max(0.0, wait.allowed):.0f} s"
         if wait.remaining is not None and MIN_SHOWN <= wait.remaining < wait.allowed:
@@ -62,7 +62,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class AnnouncementPolicy:
-    """After how many seconds a wait is announced, and how many are between two announcements at least."""
+    """The seconds before the first announcement of a wait, and the minimum between two announcements."""
 
     first: float = 3.0
     interval: float = 10.0
@@ -74,7 +74,7 @@ class AnnouncementPolicy:
 
 @dataclass
 class _Progress:
-    """How long a wait has lasted, when that was counted last, and the earliest time of its next announcement."""
+    """The duration of a wait so far, when that was updated, and the earliest time of the next announcement."""
 
     waited: float = 0.0
     seen: float = 0.0
@@ -84,10 +84,9 @@ class _Progress:
 class Announcer:
     """Announces the waits of one task.
 
-    ``show`` receives the text; without it, nothing is announced, and no time is lost. ``claim`` is asked with the text
-    that identifies a wait before each announcement: it returns 0 for the one process that may announce the wait now,
-    and else the seconds until it may be asked again. It is not called before a wait has lasted ``policy.first``
-    seconds.
+    ``show`` receives the text; without it, nothing is announced. Before each announcement, ``claim`` is called with the
+    text that identifies the wait. It returns 0 for the one process that may announce the wait now, and the seconds
+    until the next call for the others. It is not called before a wait has lasted ``policy.first`` seconds.
     """
 
     def __init__(
@@ -129,7 +128,7 @@ class Announcer:
             self._announce(progress, wait)
 
     def _resume(self, wait: Wait, began: float) -> _Progress:
-        """Return the progress of a wait, a new one if it was last waited for some time before."""
+        """Return the progress of a wait; a new one if the last sleep for it ended more than an interval ago."""
         key = (wait.reason, wait.call)
         progress = self._waits.get(key)
         if progress is None or began - progress.seen > self._policy.interval:
@@ -155,9 +154,9 @@ SILENT = Announcer()
 
 @dataclass
 class WaitBudget:
-    """The one limit on how long a run may wait, in seconds: for rate limits and between attempts together.
+    """The maximum total time that a run may wait, in seconds: for rate limits and between attempts together.
 
-    A sleep that was longer than it should be, since the machine was suspended, counts with the time that it took.
+    A sleep during which the machine was suspended counts with its actual duration.
     """
 
     max_wait: float
@@ -202,7 +201,7 @@ class WaitBudget:
 def backoff(attempt: int, retry_after: float | None = None) -> float:
     """Return the seconds to wait before attempt number ``attempt`` + 1.
 
-    That is what the server asked for, or a time that doubles from one to 30 seconds; both with jitter.
+    That is the time that the server asked for, or one that doubles from 1 to 30 seconds; both with jitter.
     """
     if retry_after is not None:
         return retry_after + random.uniform(0, 1)

@@ -2,17 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The detection of the addresses under which a host reaches the internet: the command, and the quorum of its sources.
+"""The detection of the egress addresses of a host: the command, and the quorum of its sources.
 
-This file is private to the collection. The command is one POSIX shell command, so that a host needs only a shell and
-one of curl, wget or Python. The evaluation is strict, since a wrong address would admit a stranger.
+The command is one POSIX shell command, so that a host needs only a shell and one of curl, wget or Python. The
+evaluation is strict, since a wrong address would admit a stranger.
 
-A host can print anything, including responses of sources that it did not contact. It can therefore claim at most
-``samples`` addresses, and no more responses than requested are accepted.
+A host can print anything, including forged responses of sources. It can therefore claim at most ``samples`` addresses,
+and no more responses than requested are accepted.
 
 A host that is registered already needs the same quorum as a new one. If one source with the recorded address were
-enough, that source, or a proxy in front of it, could hide that a host has moved: the new address would never be added,
-and the former one would stay on the whitelist. It would save almost nothing, since one curl contacts all sources.
+enough, that source, or a proxy in front of it, could hide a change of the address: the new address would never be
+added, and the former one would stay on the whitelist. The saving would be small, since one curl contacts all sources.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from .._core.text import counted, format_sample, one_line, quote_word
 from .._core.validation import check_range, check_url
 from .shell import build_script, explain_exit_code, new_nonce, parse_records
 
-#: The maximum length of a response that the host prints, in characters. Some services return an address among many
-#: other details of the network.
+#: The maximum length of a response that the host prints, in characters. Some services return many details of the
+#: network in addition to the address.
 MAX_RESPONSE = 2000
 
 _FETCH_SOURCE = r"""
@@ -40,9 +40,9 @@ print_record() { printf "\n%s %s %s %s %.${max_response}s\n%s.\n" "$nonce" "$1" 
 fetch_source() { response=$(fetch_$tool "$2" 2>/dev/null </dev/null); print_record "$1" $? "$response"; }
 """
 
-# One curl for all sources, since its start takes most of the time. Each response has its own pipe, so that no source
-# can change the response of another one, and ends with a line with curl's exit code for it. If curl is too old for this
-# (before 7.75), or cannot open a pipe by its name, "fetch_source" fetches the sources one by one.
+# One curl for all sources, since starting it takes most of the time. Each response has its own pipe, so that no source
+# can change the response of another one, and ends with a line that contains curl's exit code for it. If curl is too old
+# for this (before 7.75), or cannot open a pipe by its name, "fetch_source" fetches the sources one by one.
 _FETCH_TOGETHER = r"""
 append_exit_codes() {
   for number in $numbers; do
@@ -56,15 +56,15 @@ append_exit_codes() {
 fetch_all() { run_curl -Z --parallel-immediate -w '%{urlnum}:%{exitcode} ' "$@" 2>/dev/null </dev/null; }
 print_response() { print_record "$1" "${2##*"$line_feed"}" "${2%"$line_feed"*}" >&9; }
 """
-#: The maximum number of pipes: a shell need not support descriptors of two digits, and one is for the records.
+#: The maximum number of pipes: some shells support only descriptors of one digit, and one of these is for the records.
 _MAX_TOGETHER = 6
 
 
 @dataclass(frozen=True)
 class DetectionRequest:
-    """How a host detects its addresses. ``proxy`` sends the requests through a proxy, and detects the proxy's exits.
+    """The parameters of a detection. With ``proxy``, the requests use this proxy, and its exits are detected.
 
-    Without a ``family``, addresses of both are accepted.
+    Without a ``family``, IPv4 and IPv6 addresses are accepted.
     """
 
     sources: tuple[str, ...]
@@ -139,7 +139,7 @@ def build_command(request: DetectionRequest) -> tuple[str, str]:
     urls = [shlex.quote(url) for url in request.sources]
     jobs = [f"fetch_source {n} {url} &" for n, url in enumerate(urls) for _sample in range(request.samples)]
     functions, unless = _FETCH_SOURCE, "false"
-    # Each sample needs its own connection, but curl would share one.
+    # Each sample needs its own connection, but one curl would reuse the same connection.
     if request.samples == 1 and 1 < len(urls) <= _MAX_TOGETHER:
         functions += _FETCH_TOGETHER + _fetch_together(urls)
         unless = "[ $tool = curl ] && fetch_together 9>&1"
@@ -152,7 +152,7 @@ def build_command(request: DetectionRequest) -> tuple[str, str]:
         jobs,
         timeout=request.timeout,
         unless=unless,
-        # Through a proxy, curl's option would concern the connection to the proxy, and not its exit.
+        # With a proxy, curl's option would apply to the connection to the proxy, and not to its exit.
         family=request.family[-1] if request.family and not request.proxy else "",
         address=request.source_address or "",
         proxy=request.proxy or "",
@@ -185,7 +185,7 @@ def parse_replies(output: str, nonce: str, request: DetectionRequest) -> list[So
                 f"The host printed {count} responses of source {number + 1}, although samples={request.samples} were "
                 "requested: none of its addresses is accepted. Check its shell, curl, wget and python3."
             )
-    # The records are in the order of the responses, the result in the order of the sources.
+    # Records come in the order of the responses, and are sorted by source.
     for record in sorted(found, key=lambda record: record.number):
         text, response = [*record.text.split(" ", 1), ""][:2]
         code = int(text) if re.fullmatch("[0-9]{1,3}", text) else None
@@ -232,10 +232,10 @@ class DetectionResult:
 
 
 def evaluate_quorum(replies: Sequence[SourceReply], request: DetectionRequest) -> DetectionResult:
-    """Accept an address that ``quorum`` sources reported; any other response is an error.
+    """Accept each address that ``quorum`` sources reported; raise QgError if there is any other address.
 
-    A source without a response is not a contradiction if the others are sufficient. More addresses than ``samples`` are
-    an error as well, so that a compromised host cannot claim more.
+    A source without a response is tolerated if the others are sufficient. More than ``samples`` addresses are an error
+    as well, so that a compromised host cannot claim more.
     """
     reported: dict[str, set[str]] = {}
     wrong, silent = [], []
@@ -283,11 +283,11 @@ def evaluate_quorum(replies: Sequence[SourceReply], request: DetectionRequest) -
 
 
 def _labelled(replies: Sequence[SourceReply], request: DetectionRequest) -> list[SourceReply]:
-    """Return the replies with the names of sources for messages: without the query, which may contain a token."""
+    """Return the replies with labels of the sources for messages: without the query, which may contain a token."""
     labels: dict[str, str] = {}
     for url in request.sources:
         label = url.partition("?")[0] + ("?..." if "?" in url else "")
-        # Each source needs its own name, since it is counted by it.
+        # Each source needs a unique label, by which it is counted.
         labels[url] = f"{label} ({len(labels) + 1})" if label in labels.values() else label
     return [replace(reply, source=labels[reply.source]) for reply in replies]
 

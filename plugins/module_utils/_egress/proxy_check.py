@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The check of many proxies from a host: the commands, and the evaluation of their replies.
+"""The check of many proxies from a host: the commands, and the evaluation of the replies.
 
-This file is private to the collection. A host contacts an echo service through all proxies with one shell command. Only
-the addresses of the proxies are sent to the host: credentials are refused here.
+A host contacts an echo service through all proxies with one shell command. Only addresses of proxies are sent to the
+host: this file refuses credentials.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .._core.validation import MAX_TUNNEL_TTL, TUNNEL_LABEL, check_range, check_
 from .detect import read_address
 from .shell import NO_TOOL, Record, build_script, explain_exit_code, new_nonce, parse_records
 
-#: The maximum length of the proxies in one command: about 2000 of them. Linux allows 131072 characters in one argument,
-#: and each shell that passes on the command adds quotes.
+#: The maximum length of the list of proxies in one command, enough for about 2000. Linux allows 131072 characters in
+#: one argument, and each shell that passes the command on adds quotes.
 MAX_LIST = 60_000
 
 # A record contains the errors of the tool, its exit code, the times before and after (for a tool that does not report
-# the duration), and the response. A record has less than the 4096 bytes that a pipe writes atomically, so that records
-# are not mixed; an honest response is much shorter.
+# the duration), and the response. It is shorter than 4096 bytes, which a pipe writes atomically, so that records are
+# not mixed. A correct response is much shorter.
 _CHECK_PROXY = r"""
 read_clock() {
   now=-
@@ -62,9 +62,9 @@ _NOT_LISTED = (
     "the proxy does not let this host in (HTTP status 407): the host's egress address is not on the whitelist of the "
     "proxy's key"
 )
-#: The owner of a wrong name or certificate, for messages.
+#: The owner of a name or certificate in messages.
 _ECHO = "the echo service's"
-#: Texts of wget, and what they mean; the exit codes of wget are less precise.
+#: The texts of wget and their meanings; its exit codes are less precise.
 _COMPLAINTS = {
     "authentication required": _NOT_LISTED,
     "proxy tunneling failed": "the proxy opens no tunnel; perhaps the host is not on the whitelist of the proxy's key",
@@ -94,7 +94,7 @@ class Proxy:
 
     @property
     def target(self) -> str:
-        """What is checked: the server, and the label and its time to live, with blanks between them."""
+        """The subject of a check: the server, the label and its time to live, separated by blanks."""
         return " ".join(filter(None, (self.server, self.label, self.ttl)))
 
 
@@ -126,9 +126,9 @@ class ProxyCheckRequest:
         )
 
     def max_seconds(self, command: Command) -> float:
-        """Return how long a host may take for a command: each lane checks its proxies one by one.
+        """Return the maximum duration of a command: each lane checks its proxies one by one.
 
-        Twice the timeout, since the start of many programs at once takes a small host as long again.
+        The timeout is doubled, since starting many programs at once takes time on a small host.
         """
         return 2 * self.timeout * math.ceil(len(command.targets) / self.parallel)
 
@@ -290,9 +290,9 @@ def _reply(record: Record, nonce: str) -> ProxyReply:
 
 
 def _seconds(started: str, ended: str) -> float | None:
-    """Return the seconds between two Unix times that the program date printed, in nanoseconds or in seconds.
+    """Return the seconds between two Unix times that the program ``date`` printed, in nanoseconds or in seconds.
 
-    None if the host has no date.
+    Returns None if the host has no ``date``.
     """
     if len(started) != len(ended) or not all(re.fullmatch("[0-9]{1,20}", text) for text in (started, ended)):
         return None
@@ -301,7 +301,7 @@ def _seconds(started: str, ended: str) -> float | None:
 
 
 def _reason(tool: str, code: int, status: int, tunnel: bool, complaint: str) -> str | None:
-    """Say why there is no response; None if there is one."""
+    """Return the reason why there is no response; None if there is one."""
     if status == 407:
         return _NOT_LISTED
     if status and tunnel:
@@ -312,8 +312,8 @@ def _reason(tool: str, code: int, status: int, tunnel: bool, complaint: str) -> 
         return None
     if tool == "wget":
         said = complaint.lower()
-        for sign, words in _COMPLAINTS.items():
-            if sign in said:
+        for phrase, words in _COMPLAINTS.items():
+            if phrase in said:
                 return words
         # wget2 prints no text for it.
         if code == 6:
@@ -331,7 +331,7 @@ def evaluate(request: ProxyCheckRequest, replies: Mapping[str, ProxyReply]) -> d
         needed = "the label of a tunnel needs curl or python3 on the host" if labels else f"{NO_TOOL}{busybox}"
         raise QgError(f"No proxy can be checked: {needed}. Install one of them.")
     checks = [_check(proxy, replies[proxy.target]) for proxy in request.proxies]
-    # A proxy without a known duration comes last.
+    # Proxies without a known duration come last.
     good = sorted(
         (check for check in checks if check["ok"]),
         key=lambda check: (check["latency_seconds"] is None, check["latency_seconds"]),
@@ -370,7 +370,7 @@ def _check(proxy: Proxy, reply: ProxyReply) -> dict[str, Any]:
 def describe_shortage(request: ProxyCheckRequest, result: Mapping[str, Any]) -> str | None:
     """Return the error if fewer proxies work than min_working requires, or None. Each proxy counts once."""
     checks = {(check["server"], check["label"]): check for check in result["checks"]}
-    # A proxy that several leases name may have the exit of one of them.
+    # If several leases have the same proxy, its exit can match only one of them.
     checks |= {(check["server"], check["label"]): check for check in result["checks"] if check["ok"]}
     errors = collections.Counter(check["error"] for check in checks.values() if not check["ok"])
     failed, total, minimum = errors.total(), len(checks), request.min_working

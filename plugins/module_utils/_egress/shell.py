@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One POSIX shell command with which a host fetches URLs.
+"""A POSIX shell command that fetches URLs on a host.
 
-This file is private to the collection. A host needs only a shell and one of curl, wget or Python. The caller provides a
-shell function that calls ``fetch_$tool URL`` and prints a record::
+A host needs only a shell and one of curl, wget or Python. The caller provides a shell function that calls
+``fetch_$tool URL`` and prints a record::
 
     (line feed) NONCE (blank) NUMBER (blank) TOOL (blank) TEXT (line feed) NONCE.
 
-No response can forge a record: the nonce is new for each command, and only the host and this side know it. The host
-itself can print any record, so the parser bounds their number.
+No response can forge a record: the nonce is new for each command, and only the host and the control node have it. The
+host itself can print any record, so the parser limits their number.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from .._api.parsing import integer
 from .._api.transport import USER_AGENT
 
-# Fetches one URL with the standard library only; http.client uses no proxy except the given one. The exit codes are
-# those of curl if it has an equivalent. The last line of stderr contains the HTTP status (that of the proxy if it opens
-# no tunnel; 0 for none) and the duration in seconds.
+# Fetches one URL with the standard library only. Unlike urllib, http.client uses only the given proxy. The exit codes
+# are those of curl if it has an equivalent. The last line of stderr contains the HTTP status (that of the proxy if it
+# opens no tunnel; 0 for none) and the duration in seconds.
 _PYTHON = """
 import http.client, re, signal, socket, sys, time, urllib.parse
 url, family, address, limit, proxy, agent, *labels = sys.argv[1:]
@@ -78,7 +78,7 @@ if not code:
 sys.exit(code)
 """
 
-# Neither the environment nor the user's configuration files must change how a URL is fetched.
+# Isolates the fetch from the environment and from configuration files of the user.
 _ISOLATION = """
 unset http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY
 unset CURL_HOME WGETRC SYSTEM_WGETRC WGET2RC SYSTEM_WGET2RC WGET2_PLUGINS WGET2_PLUGIN_DIRS
@@ -159,7 +159,7 @@ NO_TOOL = "the host has neither curl, nor GNU wget, nor python3"
 
 
 _UNTRUSTED, _LATE = "{owner} certificate is not trusted", "no response in time"
-#: What the exit codes mean. Python ends with those of curl.
+#: The meanings of the exit codes. The Python program uses those of curl.
 _CURL_EXIT_CODES = {
     5: "the proxy's name is unknown",
     6: "{owner} name is unknown",
@@ -194,7 +194,7 @@ class Record:
 
 
 def new_nonce() -> str:
-    """Return a word that cannot be guessed."""
+    """Return a random word that cannot be guessed."""
     return f"qg{secrets.token_hex(12)}"
 
 
@@ -224,7 +224,7 @@ def build_script(
             _TOOLS.strip(),
             functions.strip(),
             f"{unless} || {{",
-            # Collected, since on a terminal some shells print a record in parts, which could be mixed with others.
+            # Collected first, since on a terminal some shells print a record in parts, which could be mixed.
             "records=$(",
             *jobs,
             "wait",
@@ -243,16 +243,16 @@ def single_line(command: str) -> str:
     """
     encoded = command.encode(errors="surrogateescape").decode("latin-1")
     used = set(encoded)
-    for sign, escape in _ENCODED.items():
-        if sign in used:
-            encoded = encoded.replace(sign, escape)
+    for character, escape in _ENCODED.items():
+        if character in used:
+            encoded = encoded.replace(character, escape)
     return f"""eval "$(printf %b '{encoded}')" """.strip()
 
 
 def parse_records(output: str, nonce: str, count: int) -> list[Record]:
     """Return the records in the output of the command, for fetches 0 to ``count`` - 1.
 
-    The line ends of a terminal, a login banner and records without a fetch are ignored.
+    Carriage returns of a terminal, a login banner and records with other numbers are ignored.
     """
     found = []
     for part in f"\n{output}".replace("\r", "").split(f"\n{nonce} ")[1:]:
@@ -265,7 +265,7 @@ def parse_records(output: str, nonce: str, count: int) -> list[Record]:
 
 
 def explain_exit_code(tool: str, code: int, owner: str = "its") -> str:
-    """Say why a tool that ended with this code has no response."""
+    """Return the reason why a tool that ended with this code has no response."""
     if tool == "none":
         return NO_TOOL
     meanings = {**(_WGET_EXIT_CODES if tool == "wget" else _CURL_EXIT_CODES), **_TIMEOUT_EXIT_CODES}

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Allocate leases: a paid call that is never repeated while its effect is unknown.
-
-This file is private to the collection.
-"""
+"""Allocate leases: a paid call, which is not repeated while its effect is unknown."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ from .session import LeaseSession
 
 
 def allocate(session: LeaseSession, number: int, params: AllocationParams, successor_of: Collection[str] = ()) -> None:
-    """Allocate N more leases. What was allocated is in ``session.new``, also if this raises."""
+    """Allocate N more leases. ``session.new`` contains the allocated ones, even if this raises."""
     origin = Origin(params.area_id, params.isp, frozenset(successor_of))
     if session.release_in_flight:
         params = dataclasses.replace(params, distinct=True)
@@ -39,7 +36,7 @@ def allocate(session: LeaseSession, number: int, params: AllocationParams, succe
 
 @dataclasses.dataclass
 class Allocation(Creation):
-    """One call for ``asked`` leases. A released channel is waited for ``until`` then."""
+    """One call for ``asked`` leases, which may wait ``until`` then for a released channel."""
 
     session: LeaseSession
     asked: int
@@ -52,11 +49,11 @@ class Allocation(Creation):
 
     @property
     def found(self) -> int:
-        """How many leases came since the call was first sent."""
+        """The number of new leases since the call was first sent."""
         return len(self.session.new_since(self.known))
 
     def send(self) -> None:
-        """Send the call, and again for as long as a released channel is not free yet."""
+        """Send the call; repeat it while a released channel is not free yet."""
         session = self.session
         while True:
             try:
@@ -71,22 +68,22 @@ class Allocation(Creation):
     def _send(self) -> None:
         session, call = self.session, self.session.features.get
         sending = partial(session.recorded, call, self.asked, session.names, {"origin": described(self.origin)})
-        session.take(session.api.get(self.asked, self.params, sending=sending))
+        session.add_new(session.api.get(self.asked, self.params, sending=sending))
         session.resolve(call)
         self.adopt_new()
         if self.found < self.asked:
-            # The response may have left some out, which must not be leased again.
+            # The response may omit leases that were allocated, and must not be allocated again.
             session.refresh()
             if session.exceeds_list(session.balance_before) and session.quota_shows_unlisted(self.known, self.asked):
                 raise self.uncertain(None, PARTIAL)
             self.adopt_new()
 
     def is_verifiable(self, error: CallError) -> bool:
-        """Whether the effect is looked for: the vendor did not refuse the call."""
+        """Whether to verify the effect: the vendor did not refuse the call."""
         return error.may_have_effect
 
     def find_new(self, error: CallError | None) -> bool:
-        """After a failure, read the list until it shows all that was asked for. A success may give less."""
+        """After a failure, read the list until it shows all requested leases. A success may return fewer."""
         if error is None:
             return self.adopt_new()
         with self._adopting():
@@ -107,11 +104,11 @@ class Allocation(Creation):
         return unlisted
 
     def is_lost(self, error: CallError) -> bool:
-        """Whether the call may have leased something; not if the vendor reported that it failed."""
+        """Whether the call may have allocated leases: not if the vendor reported that the allocation failed."""
         return error.may_have_effect and not is_refused(error, self.session.features.failed)
 
     def may_follow_lost(self, error: CallError) -> bool:
-        return is_refused(error, self.session.features.taken)
+        return is_refused(error, self.session.features.maybe_own_effect)
 
     def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
         return self.session.uncertain(error, f"{counted(self.asked, 'address', 'were')} leased", reason)

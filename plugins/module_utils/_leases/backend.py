@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the management of leases needs of an API: one file beside this one implements it for each API of the vendor.
-
-This file is private to the collection.
-"""
+"""The interface of an API for leases: ``classic.py`` and ``product.py`` implement it."""
 
 from __future__ import annotations
 
@@ -25,13 +22,17 @@ Sending = Callable[[], contextlib.AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class LeaseFeatures:
-    """What an API can do with leases: the names of its calls, and what its refusals mean for them.
+    """The capabilities of an API: the names of its calls, and the meanings of its refusals for leases.
 
-    ``replace`` or ``release`` is None if the product has no such call. ``no_free_channel`` is transient if a released
-    channel is about to become free. ``taken`` may be due to an earlier allocation whose response was lost, and
-    ``failed`` excludes one. ``half_way`` may follow when a replacement has already released the old leases.
-    ``too_many`` releases can succeed for fewer at a time, or after a minute; ``forbidden`` ones cannot. Without
-    ``ends_at_deadline``, a lease may be held after its deadline, which is then the time from which it can be released.
+    ``replace`` or ``release`` is None if the product has no such call. The other fields are the vendor's codes:
+
+    - ``no_free_channel`` is transient while a released channel is about to become free.
+    - ``maybe_own_effect`` may be the effect of an earlier allocation whose response was lost; ``failed`` excludes that.
+    - ``partial_replacement`` may mean that the vendor has released the old leases, but not allocated new ones.
+    - ``too_many`` releases were requested: fewer at a time, or the same after a minute, may succeed.
+    - ``forbidden`` releases can never succeed.
+
+    Without ``ends_at_deadline``, a lease may be held after its deadline, from which on it can be released.
     """
 
     list: str
@@ -40,9 +41,9 @@ class LeaseFeatures:
     release: str | None
     max_per_call: int
     no_free_channel: frozenset[object]
-    taken: frozenset[object]
+    maybe_own_effect: frozenset[object]
     failed: frozenset[object]
-    half_way: frozenset[object]
+    partial_replacement: frozenset[object]
     too_many: frozenset[object]
     forbidden: frozenset[object]
     release_rules: str
@@ -52,24 +53,24 @@ class LeaseFeatures:
 class LeaseBackend(KeyApi, Protocol):
     """The calls for the leases of one key.
 
-    What a response reported counts in :meth:`list` for as long as the vendor's list may lag.
+    :meth:`list` includes reported changes for as long as the vendor's list may lag.
     """
 
     @property
     def features(self) -> LeaseFeatures:
-        """What the API can do."""
+        """The capabilities of the API."""
 
     def usage(self) -> Mapping[str, Any]:
         """Return the usage of the run: calls, retries, and seconds waited."""
 
     def key_lock(self, work: str = "changing") -> contextlib.AbstractContextManager[None]:
-        """Keep other runs of this control node from changing, or from reading, what the key holds."""
+        """Hold a lock that keeps other runs from the same ``work`` on the key."""
 
     def list(self, *, doubted: Collection[str] = ()) -> Sequence[Lease]:
-        """List what the key holds. For ``doubted`` leases, whose release was reported, the vendor's list decides."""
+        """Return the leases of the key. For ``doubted`` leases, ignore reported releases: only the list counts."""
 
     def get(self, number: int, params: AllocationParams, *, sending: Sending) -> Sequence[Lease]:
-        """Get new leases."""
+        """Allocate leases; returns them."""
 
     def replace(self, number: int, params: AllocationParams, *, sending: Sending) -> Sequence[Lease]:
         """Replace leases that the vendor chooses; returns the new ones."""
@@ -87,16 +88,16 @@ class LeaseBackend(KeyApi, Protocol):
         """Return the lease with these fields of the vendor, which the state store kept."""
 
     def release_batch(self) -> int:
-        """How many addresses may be released in one minute."""
+        """Return how many addresses may be released in one minute."""
 
     def released_recently(self) -> bool:
         """Whether a channel may be about to become free."""
 
     def forget(self, names: Collection[str]) -> None:
-        """Discard what was reported about leases."""
+        """Delete the reported changes of leases."""
 
     def report_released(self, names: Collection[str]) -> None:
-        """Record that leases are gone."""
+        """Record leases as released."""
 
 
 def is_refused(error: BaseException | None, codes: Collection[object]) -> bool:
@@ -106,11 +107,11 @@ def is_refused(error: BaseException | None, codes: Collection[object]) -> bool:
 
 @dataclass(frozen=True)
 class LeasePolicy(RetryPolicy):
-    """The same for leases.
+    """The retry policy for leases.
 
-    A released channel becomes free some time later: it is waited for up to ``channel_wait`` seconds, with
-    ``channel_poll_interval`` between reads. Clients of the vendor saw 3 to 6 seconds after a release and 30 after a
-    failed replacement.
+    A released channel becomes free some time later. A run waits for it up to ``channel_wait`` seconds, with
+    ``channel_poll_interval`` between reads. Clients of the vendor have observed 3 to 6 seconds after a release, and 30
+    after a failed replacement.
     """
 
     channel_poll_interval: float = 3.0

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The leases of the classic API (``https://proxy.qg.net``).
-
-This file is private to the collection.
-"""
+"""The leases of the classic API (``https://proxy.qg.net``)."""
 
 from __future__ import annotations
 
@@ -30,9 +27,9 @@ FEATURES = LeaseFeatures(
     release=endpoints.RELEASE.name,
     max_per_call=MAX_PER_CALL,
     no_free_channel=frozenset({NO_FREE_CHANNEL}),
-    taken=frozenset({NO_FREE_CHANNEL, RESOURCES_SHORT, COUNT_LIMIT}),
+    maybe_own_effect=frozenset({NO_FREE_CHANNEL, RESOURCES_SHORT, COUNT_LIMIT}),
     failed=frozenset({ALLOCATION_FAILED}),
-    half_way=frozenset({UNKNOWN, NO_FREE_CHANNEL, RESOURCES_SHORT, ALLOCATION_FAILED, COUNT_LIMIT}),
+    partial_replacement=frozenset({UNKNOWN, NO_FREE_CHANNEL, RESOURCES_SHORT, ALLOCATION_FAILED, COUNT_LIMIT}),
     too_many=frozenset({COUNT_LIMIT}),
     forbidden=frozenset({NO_PERMISSION}),
     release_rules=(

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The list of leases, confirmed by the quota before any lease is paid for.
-
-This file is private to the collection.
-"""
+"""The comparison of the list of leases with the quota, before any lease is paid for."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from .._api.leases import Quota
 from .._reconcile import confirmed_list
 from .session import LeaseSession
 
-#: What a user can do if the quota counts more than leases.
+#: The advice for quotas that count more than leases.
 IGNORE = "Set undetermined=ignore if these channels carry no lease, as with a plan that is billed by volume. "
 
 

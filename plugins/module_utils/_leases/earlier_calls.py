@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The calls of earlier runs that ended before their result was known.
-
-This file is private to the collection.
-"""
+"""The unresolved calls of earlier runs, which ended before their results were known."""
 
 from __future__ import annotations
 
@@ -27,26 +24,26 @@ INTERRUPTED_REPLACE = "replace, interrupted"
 
 @contextlib.contextmanager
 def lease_session(api: LeaseBackend, policy: LeasePolicy, *, check: bool) -> Iterator[LeaseSession]:
-    """Lock the key, and read what it holds; unless this is a ``check``, once earlier runs have nothing under way."""
+    """Lock the key, and read its leases; unless this is a ``check``, wait for the calls of earlier runs."""
     with api.key_lock():
         session = LeaseSession(api, policy)
         try:
             load_initial(session, wait=not check)
             yield session
         finally:
-            # What a call did may have been found out long after it.
+            # The effect of a call may have been found out long after the call.
             if session.has_written or session.new:
                 session.discard_cache()
 
 
 def load_initial(session: LeaseSession, *, wait: bool) -> None:
-    """Read what is held before anything is changed, with ``wait`` once earlier runs have nothing under way."""
+    """Read the leases before any change; with ``wait``, wait for the calls of earlier runs."""
     session.refresh()
     resolve_earlier(session, wait=wait)
 
 
 def resolve_earlier(session: LeaseSession, *, wait: bool) -> None:
-    """Take what the last list shows for what was held before this run, and find out what earlier runs did."""
+    """Record the leases of the last list as those before this run, and resolve the calls of earlier runs."""
     session.before = tuple(session.held.values())
     features = session.features
     for call in session.calls.unresolved(*filter(None, (features.get, features.replace, features.release))):
@@ -63,23 +60,23 @@ def _resolve(session: LeaseSession, call: PaidCall, *, wait: bool) -> None:
     if not wait and not is_shown() and call.settles_in(session.now()) > 0:
         return
     try:
-        session.settle(call, is_shown, read)
+        session.wait_until_settled(call, is_shown, read)
     except WaitBudgetExceeded:
         left = max(0.0, call.settles_in(session.now()))
         reason = f"{{list}} may show it within {counted(round(left), 'second')}, but max_wait ends before that."
         raise _undecided(session, call, reason) from None
     if doubted:
-        # The list has had its time, and decides.
+        # The list can no longer lag behind the release, so only the list counts.
         session.api.forget(doubted)
     recent = session.is_recent(call)
     if recent and not is_shown() and session.exceeds_list(call.balance):
         raise _undecided(session, call, UNLISTED)
-    if not is_release and not call.finished:
+    if not is_release and not call.is_reported:
         fresh, known = [session.held[name] for name in session.new_since(call.known)], session.store.origins()
         session.save_origin([one for one in fresh if one.task_id not in known], call.wanted, origin_of(call))
         first = {lease.name for lease in session.before}
         session.new.update({lease.name: lease for lease in fresh if lease.name not in first})
-    if call.endpoint == session.features.replace and recent and not call.finished:
+    if call.endpoint == session.features.replace and recent and not call.is_reported:
         # A run that requests the same continues it, and does not pay again.
         session.calls.rename(call.id, INTERRUPTED_REPLACE)
     else:
@@ -87,7 +84,7 @@ def _resolve(session: LeaseSession, call: PaidCall, *, wait: bool) -> None:
 
 
 def _shows_result(session: LeaseSession, call: PaidCall) -> bool:
-    """Whether the list shows all that a call may have done."""
+    """Whether the list shows the complete effect of a call."""
     if call.endpoint == session.features.release:
         return session.names.isdisjoint(call.known)
     if len(session.new_since(call.known)) < call.wanted:
@@ -116,18 +113,18 @@ def _undecided(session: LeaseSession, call: PaidCall, reason: str) -> UncertainO
 
 
 def recent_calls(session: LeaseSession, name: str) -> list[PaidCall]:
-    """The replacements of earlier runs that this one may continue. Older ones are forgotten."""
+    """Return the replacements of earlier runs that this one may continue, and delete older ones."""
     calls = session.calls.unresolved(name)
     session.calls.resolve(*(call.id for call in calls if not session.is_recent(call)))
     return [call for call in calls if session.is_recent(call)]
 
 
 def origin_of(call: PaidCall) -> Origin:
-    """The origin of the leases that a recorded call requested."""
+    """Return the origin of the leases that a recorded call requested."""
     origin = call.request["origin"]
     return Origin(origin["area_id"], origin["isp"], frozenset(origin["successor_of"]))
 
 
 def described(origin: Origin) -> dict[str, object]:
-    """An origin as the record of a call contains it."""
+    """Return an origin for the record of a call."""
     return {**vars(origin), "successor_of": sorted(origin.successor_of)}

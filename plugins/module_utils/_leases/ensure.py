@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ensure a number of live leases: allocate only what is missing, and release a surplus.
-
-This file is private to the collection.
-"""
+"""Ensure a number of live leases: allocate only missing ones, and release a surplus."""
 
 from __future__ import annotations
 
@@ -54,7 +51,7 @@ def ensure_leases(
 
 
 def _confirm_list(session: LeaseSession, quota: Quota | None, first: Plan, desired: DesiredLeases) -> Quota | None:
-    """Wait until list and quota agree. If they do not, a lack of channels is the better reason to lease nothing."""
+    """Wait until list and quota agree. If they do not, report a lack of channels rather than the difference."""
     try:
         return confirm_list(session, quota, advice=IGNORE)
     except UncertainOutcomeError:
@@ -65,16 +62,16 @@ def _confirm_list(session: LeaseSession, quota: Quota | None, first: Plan, desir
 def matching_leases(
     api: LeaseBackend, desired: DesiredLeases, *, max_age: float, policy: LeasePolicy = DEFAULT_POLICY
 ) -> tuple[Lease, ...]:
-    """Return the matching held leases, from a list that is at most ``max_age`` seconds old; changes nothing."""
+    """Return the held leases that match, from a list that is at most ``max_age`` seconds old."""
     session = LeaseSession(api, policy)
     session.load_cached(max_age)
     return plan(_classify(session, desired, all_of_them=True), desired).keep
 
 
 def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: bool = False) -> LeaseMatch:
-    """Classify what is held; the vendor's names of areas are read only if a lease is undetermined without them.
+    """Classify the held leases. Read the vendor's names of areas only if they are needed for a decision.
 
-    Leases beyond the desired count may stay undetermined, except with ``all_of_them``.
+    If enough leases match, the others stay undetermined, except with ``all_of_them``.
     """
     held, now, origins = session.held.values(), session.api.vendor_clock.now(), session.origins()
     match = partial(classify, held, desired, now, origins, ends_at_deadline=session.features.ends_at_deadline)
@@ -97,7 +94,7 @@ def _classify(session: LeaseSession, desired: DesiredLeases, *, all_of_them: boo
 
 
 def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
-    """Refuse a min_remaining that new leases cannot meet: each run would pay for others."""
+    """Refuse a min_remaining that new leases cannot meet: each run would pay for further leases."""
     seen = session.store.lifetime(desired.params.keep_alive)
     if desired.min_remaining and seen is not None and seen < desired.min_remaining * 60:
         raise OptionError(
@@ -107,12 +104,12 @@ def _check_lifetime(session: LeaseSession, desired: DesiredLeases) -> None:
 
 
 def _lifetime(seconds: float) -> str:
-    """Return a lifetime for a message; rounded down, so that it is never what was asked for."""
+    """Return a lifetime for a message; rounded down, so that it never equals the requested one."""
     return counted(int(seconds), "second") if seconds < 120 else counted(int(seconds // 60), "minute")
 
 
 def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) -> None:
-    """Refuse, before the first change, more leases than the plan has channels for."""
+    """Raise QgError, before the first change, if the plan has too few channels for the missing leases."""
     quota = result.quota
     if quota is None:
         return
@@ -137,9 +134,9 @@ def _check_channels(first: Plan, desired: DesiredLeases, result: LeaseResult) ->
 
 
 def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: LeaseResult) -> None:
-    # If there is room for both, nothing is released before its successor is there.
+    # If there are enough channels, allocate before releasing.
     short = result.quota if result.quota and result.quota.available < first.missing else None
-    # Leases of earlier calls may be of another kind; those that match are in first.keep.
+    # Leases of earlier calls may not match; those that do are in first.keep.
     adopted = frozenset(session.new)
     with result.completed(session, first.surplus):
         if short:
@@ -151,7 +148,7 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
         fresh = [lease for name, lease in session.new.items() if name not in adopted]
         _check_lifetimes(fresh, session.api.vendor_clock.now(), desired)
     ended: set[str] = set()
-    # A database is asked for the time. If it fails, what was paid for must still be returned.
+    # The state time may come from a database. If it fails, paid leases must still be returned.
     with contextlib.suppress(StateError):
         ended = {lease.name for lease in session.ended(session.held.values())}
     wanted = {lease.name for lease in first.keep} | (session.new.keys() - adopted)
@@ -167,7 +164,7 @@ def _apply(session: LeaseSession, first: Plan, desired: DesiredLeases, result: L
 
 
 def _replace_ended(session: LeaseSession, keep: Sequence[Lease], desired: DesiredLeases) -> None:
-    """Allocate as many as ended while this task waited, and fell short of the desired count."""
+    """Replace leases that ended while this task waited, as far as the desired count requires it."""
     spare = max(0, len(keep) - desired.count)
     replaced = 0
     while (ended := len(session.ended(keep)) - spare) > replaced:
@@ -176,9 +173,9 @@ def _replace_ended(session: LeaseSession, keep: Sequence[Lease], desired: Desire
 
 
 def _make_room(session: LeaseSession, surplus: Sequence[Lease], before: Quota) -> None:
-    """Release leases to free their channels: only one at first, since a plan by volume gets nothing back for it.
+    """Release leases to free their channels.
 
-    The API does not show which plans are billed by volume.
+    Release one first: a plan by volume gets no channel back, and the API does not show which plans those are.
     """
     release(session, surplus[:1])
     quota = session.wait_for_channels(before.available + 1, wait=True)
@@ -193,7 +190,7 @@ def _make_room(session: LeaseSession, surplus: Sequence[Lease], before: Quota) -
 
 def _check_lifetimes(fresh: Sequence[Lease], now: float, desired: DesiredLeases) -> None:
     if not desired.min_remaining:
-        # Any lifetime will do, also one that the clock of this control node takes for over.
+        # Any lifetime is accepted, even one that seems over by the clock of this control node.
         return
     short = [
         lease for lease in fresh if (left := lease.remaining(now)) is not None and left < desired.min_remaining * 60

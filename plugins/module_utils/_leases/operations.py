@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations of qg_proxy_allocate, qg_proxy_release, qg_proxy_replace and qg_proxy_info.
-
-This file is private to the collection.
-"""
+"""The operations of qg_proxy_allocate, qg_proxy_release, qg_proxy_replace and qg_proxy_info."""
 
 from __future__ import annotations
 
@@ -46,20 +43,20 @@ from .release import release_leases
 from .replace import replace_leases
 from .session import LeaseResult
 
-#: The options that choose leases. For Ansible, ``all`` is always given, so only _chosen can compare it with the others.
+#: The options that select leases. _chosen checks that they are exclusive: for Ansible's rules, ``all`` is always given.
 _NAMED: Spec = {"ips": {"type": "list", "elements": "str"}, "task_ids": {"type": "list", "elements": "str"}}
 _CHOICE: Spec = {**_NAMED, "all": {"type": "bool", "default": False}}
 _PROXY_URL: Spec = {"proxy_url": {"type": "bool", "default": False}}
-#: When the lists are read again, and how often calls are sent.
+#: The delays between reads of the lists, and the numbers of attempts.
 POLICY = LeasePolicy()
 
 
 def lease_results(leases: Iterable[Lease], clock: VendorClock) -> list[dict[str, Any]]:
-    """Return leases as results contain them, oldest deadline first. ``clock`` shows how much time they have left."""
+    """Return leases for results, oldest deadline first. ``clock`` determines their remaining time."""
     try:
         now = clock.now()
     except StateError:
-        # What was paid for must be returned, also if the state store fails now.
+        # Paid leases must be returned even if the state store fails.
         now = wall_time()
     return [{**lease.described(now), "vendor": dict(lease.vendor)} for lease in oldest_first(leases)]
 
@@ -71,7 +68,7 @@ def proxy_url(server: str, key: str, pwd: str) -> str:
 
 def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
     """Add ``proxy_url`` to each lease if the option requests it."""
-    # A hidden result would also hide the reason for a failure.
+    # The caller hides a result with URLs, which would hide the reason of a failure.
     if result.get("failed"):
         return False
     # The options of a delegated task are as the playbook wrote them.
@@ -84,7 +81,7 @@ def reveal(result: dict[str, Any], params: Mapping[str, Any]) -> bool:
 
 
 def check_proxy_url(params: Mapping[str, Any]) -> None:
-    """Refuse proxy URLs without the password."""
+    """Refuse ``proxy_url`` without the password."""
     if params["proxy_url"] and not params["pwd"]:
         raise OptionError(
             "proxy_url needs pwd, the password that the proxies take together with the key: set pwd (environment "
@@ -93,14 +90,14 @@ def check_proxy_url(params: Mapping[str, Any]) -> None:
 
 
 def lease_backend(params: Mapping[str, Any], announcer: Announcer, state: Store | None = None) -> LeaseBackend:
-    """Return the API of the leases of a key; ``state`` is the state if it is open already."""
+    """Return the API for the leases of a key; ``state`` is the state if it is open already."""
     if params["product"] == CLASSIC:
         return ClassicLeases(proxy_api(params, announcer, state))
     return ProductLeases(product_api(params, announcer, state))
 
 
 def allocation_params(params: Mapping[str, Any]) -> AllocationParams:
-    """Return what new leases are requested with."""
+    """Return the parameters of new leases; raises OptionError for a mistake."""
     check_terms(params)
     for name, most in (("keep_alive", 525600), ("area_id", 10**9)):
         if params[name] is not None:
@@ -149,7 +146,7 @@ def _names(option: str, texts: Iterable[str] | None) -> list[str]:
 
 
 def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
-    """Return which leases the options choose; None for all (only with all=true), or for a number in count."""
+    """Return a predicate for the leases that the options select; None for all=true, or for a number in count."""
     options = [option for option in ("count", *_NAMED) if option in params]
     given = [option for option in options if params[option] is not None]
     if params["all"] and given:
@@ -169,7 +166,7 @@ def _chosen(params: Mapping[str, Any]) -> Callable[[Lease], bool] | None:
 
 
 def _result(found: LeaseResult, api: LeaseBackend, mode: Mode, *, predicted: int = 0) -> dict[str, Any]:
-    """Return the result of a task; ``changed`` is true if anything changed, also if the task fails."""
+    """Return the result of a task; ``changed`` is true if anything changed, even if the task fails."""
     result: dict[str, Any] = {
         "changed": bool(found.allocated or found.released or predicted),
         "allocated": lease_results(found.allocated, api.vendor_clock),
@@ -283,7 +280,7 @@ def find_leases(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     )
     # Templates may be evaluated in the process that Ansible forks its workers from.
     with contextlib.closing(StatePlace.of(params).open(params["max_wait"])) as state:
-        # Whether the task of a lookup has no_log is not known to the lookup, so it announces nothing.
+        # A lookup cannot see whether its task has no_log, so it announces nothing.
         api = lease_backend(params, SILENT, state)
         leases = matching_leases(api, desired, max_age=params["max_age"], policy=POLICY)
         found = lease_results(leases, api.vendor_clock)
@@ -312,7 +309,7 @@ ALLOCATE = Operation(
     },
     run=_run_allocate,
     reveal=reveal,
-    # With exact, what is not selected by these may be released.
+    # With exact, leases that these options do not select may be released.
     selectors=("task_ids", *PLACE_OPTIONS, "areas", "exclude_areas"),
 )
 RELEASE = Operation(

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which leases a key should hold, and what has to change for that: pure decisions.
-
-This file is private to the collection.
-"""
+"""Decides which leases a key should hold, and what has to change. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,13 +14,13 @@ from .._api.leases import ISP_NUMBERS, AllocationParams, Area, Lease, oldest_fir
 from .._core.errors import QgError
 from .._core.text import format_sample
 
-#: Leases that one call can request (vendor doc 174).
+#: The maximum number of leases that one call can request (vendor doc 174).
 MAX_PER_CALL = 100
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a task of leases was requested with, and the tasks that it replaces."""
+    """The parameters with which a task of leases was requested, and the tasks that it replaces."""
 
     area_id: int | None = None
     isp: str | None = None
@@ -32,10 +29,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class DesiredLeases:
-    """At least ``count`` live leases of a kind: of the area and provider of ``params``, and of ``task_ids`` if given.
+    """At least ``count`` live leases that match: the area and provider of ``params``, and ``task_ids`` if given.
 
-    ``min_remaining`` is in minutes. With ``exact``, at most ``count`` of that kind. ``undetermined`` says what to do
-    with a lease whose kind is unknown: fail, ignore it, or let it match.
+    ``min_remaining`` is in minutes. With ``exact``, at most ``count`` leases may match. ``undetermined`` says what to
+    do with leases of which it is unknown whether they match: ``fail``, ``ignore`` or ``match``.
     """
 
     count: int
@@ -48,10 +45,10 @@ class DesiredLeases:
 
 @dataclass(frozen=True)
 class LeaseMatch:
-    """The held leases beside the desired ones; each group oldest deadline first.
+    """The held leases, compared with the desired state; each group sorted by deadline, oldest first.
 
-    ``matching`` leases count. ``expiring`` ones are of the kind, but end too soon. The kind of the others is unknown:
-    ``undetermined`` ones would count if they were of it, ``undetermined_expiring`` ones would not.
+    ``matching`` leases count. ``expiring`` ones match, but end too soon. Of the others, it is unknown whether they
+    match: ``undetermined`` ones last long enough, ``undetermined_expiring`` ones do not.
     """
 
     matching: tuple[Lease, ...] = ()
@@ -61,14 +58,14 @@ class LeaseMatch:
 
 
 def _in_area(lease: Lease, area_id: int, origin: Origin, areas: Mapping[str, int]) -> bool | None:
-    """Whether a lease is in an area, by its origin or else by its region; None if that is unknown."""
+    """Whether a lease is in an area, by its origin, or by its region if the origin is unknown; None if undetermined."""
     if origin.area_id is not None:
         return origin.area_id == area_id
     region = lease.region or ""
     wanted = [name for name, number in areas.items() if number == area_id]
     if any(name in region for name in wanted):
         return True
-    # A province contains its cities: a lease whose region is only a province may be in the city.
+    # A province contains its cities: a lease whose region is a province may be in any of them.
     named = [name for name in areas if name in region]
     if not wanted or not named or any(name in city for city in wanted for name in named):
         return None
@@ -78,12 +75,12 @@ def _in_area(lease: Lease, area_id: int, origin: Origin, areas: Mapping[str, int
 def _in_one_of(lease: Lease, codes: Collection[str], areas: Mapping[str, int]) -> bool | None:
     """Whether a lease of a product host is in one of these areas; None if that is unknown."""
     own = [lease.area_code] if lease.area_code else _codes_of(lease.region or "", areas)
-    signs = [_is_within(code, wanted) for wanted in codes for code in own]
-    return True if True in signs else None if None in signs or not own else False
+    results = [_is_within(code, wanted) for wanted in codes for code in own]
+    return True if True in results else None if None in results or not own else False
 
 
 def _codes_of(region: str, areas: Mapping[str, int]) -> list[str]:
-    """Return the codes of the areas that a region names, without those that contain another one of them."""
+    """Return the codes of the smallest areas whose names occur in a region."""
     named = {str(code) for name, code in areas.items() if name in region}
     return [code for code in named if not any(_is_within(other, code) for other in named - {code})]
 
@@ -91,11 +88,11 @@ def _codes_of(region: str, areas: Mapping[str, int]) -> list[str]:
 def _is_within(code: str, area: str) -> bool | None:
     """Whether the area with this code is in another one; None if that is unknown."""
     if code.isdecimal() != area.isdecimal():
-        # The areas of overseas have codes of countries, too.
+        # One of them is the code of a country, such as US.
         return None
 
     def start(code: str) -> str:
-        # The code of a province ends with zeros, and begins those of its cities.
+        # Without its final zeros, the code of a province is the prefix of the codes of its cities.
         return re.sub(r"(?:00)+$", "", code)
 
     if code.startswith(start(area)):
@@ -108,22 +105,22 @@ def _is_of_kind(
 ) -> bool | None:
     known = origins.get(lease.task_id)
     origin = known or Origin()
-    signs: list[bool | None] = []
+    results: list[bool | None] = []
     if desired.task_ids:
         named = lease.task_id in desired.task_ids or bool(origin.successor_of & desired.task_ids)
-        signs.append(named or (False if known else None))
+        results.append(named or (False if known else None))
     if desired.params.area_id is not None:
-        signs.append(_in_area(lease, desired.params.area_id, origin, areas))
+        results.append(_in_area(lease, desired.params.area_id, origin, areas))
     if desired.params.areas:
-        signs.append(_in_one_of(lease, desired.params.areas, areas))
+        results.append(_in_one_of(lease, desired.params.areas, areas))
     if desired.params.exclude_areas:
         found = _in_one_of(lease, desired.params.exclude_areas, areas)
-        signs.append(None if found is None else not found)
+        results.append(None if found is None else not found)
     if desired.params.isp:
-        # A name that is none of the known providers may be that of a company behind one of them.
+        # An unknown name may be a company that belongs to a known provider, so the origin counts.
         isp = lease.isp if lease.isp in ISP_NUMBERS else origin.isp
-        signs.append(None if isp is None else isp == desired.params.isp)
-    return False if False in signs else None if None in signs else True
+        results.append(None if isp is None else isp == desired.params.isp)
+    return False if False in results else None if None in results else True
 
 
 def classify(
@@ -135,7 +132,7 @@ def classify(
     *,
     ends_at_deadline: bool = True,
 ) -> LeaseMatch:
-    """Return which of the held leases match. ``areas`` are the vendor's names of areas, with their numbers.
+    """Compare the held leases with the desired state. ``areas`` are the vendor's names of areas, with their numbers.
 
     Without ``ends_at_deadline``, the end of a lease that is held after its deadline is unknown.
     """
@@ -160,20 +157,15 @@ class Plan:
     missing: int
     surplus: tuple[Lease, ...]
 
-    @property
-    def changes(self) -> bool:
-        """Whether anything has to be written."""
-        return bool(self.missing or self.surplus)
-
 
 def plan(found: LeaseMatch, desired: DesiredLeases) -> Plan:
-    """Return what has to change; raises QgError if that depends on a lease whose kind is unknown."""
+    """Return the required changes; raises QgError if they depend on an undetermined lease."""
     matching, expiring = list(found.matching), list(found.expiring)
     if desired.undetermined == "match":
         matching += found.undetermined
         expiring += found.undetermined_expiring
     missing = max(0, desired.count - len(matching))
-    # With exact, an undetermined lease may be a surplus; without, it matters only if something is missing.
+    # With exact, an undetermined lease may be a surplus. Without, it matters only if leases are missing.
     undetermined = [*found.undetermined, *(found.undetermined_expiring if desired.exact else ())]
     if undetermined and desired.undetermined == "fail" and (missing or desired.exact):
         raise QgError(

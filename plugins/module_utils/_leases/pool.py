@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations of qg_proxy_pool_info and qg_area_info.
-
-This file is private to the collection.
-"""
+"""The operations of qg_proxy_pool_info and qg_area_info."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ def _check_area(params: Mapping[str, Any]) -> None:
 
 def _run_pool(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
     if params["product"] != CLASSIC:
-        # The call /pool of the product share leases addresses while it reads them.
+        # The call /pool of product share does not only read addresses, but allocates them.
         raise OptionError(
             f"product={params['product']} has no pool that can be read without a lease: set product=classic for a key "
             "of a dynamic shared plan, or use qg_proxy_allocate."
@@ -61,12 +58,12 @@ def _run_areas(params: Mapping[str, Any], mode: Mode) -> dict[str, Any]:
 
 
 def _is_requested(area: Area, params: Mapping[str, Any]) -> bool:
-    """Whether a row is of the provider and availability that the options select: product hosts list all rows."""
+    """Whether the options select a row: product hosts cannot filter by provider and availability."""
     return all(params[name] in (None, getattr(area, name)) for name in ("isp", "available"))
 
 
 def area_result(area: Area) -> dict[str, Any]:
-    """Return a row of the vendor's list as results contain it."""
+    """Return a row of the vendor's list for results."""
     return {
         "area_id": area.area_id,
         "area_code": area.area_code,

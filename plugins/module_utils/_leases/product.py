@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The leases of the product hosts (``https://share.proxy.qg.net`` and its siblings), and what each product can do.
-
-This file is private to the collection.
-"""
+"""The leases of the product hosts (``https://share.proxy.qg.net`` and its siblings), and each product's features."""
 
 from __future__ import annotations
 
@@ -31,8 +28,8 @@ from .backend import LeaseFeatures
 from .plan import MAX_PER_CALL
 
 CLASSIC = "classic"
-_TAKEN = frozenset({NO_AVAILABLE_CHANNEL, NO_RESOURCE_FOUND, EXTRACT_LIMIT_EXCEEDED, BALANCE_INSUFFICIENT})
-#: When a product releases leases.
+_MAYBE_OWN_EFFECT = frozenset({NO_AVAILABLE_CHANNEL, NO_RESOURCE_FOUND, EXTRACT_LIMIT_EXCEEDED, BALANCE_INSUFFICIENT})
+#: The vendor's rules for the release of leases.
 _RELEASE_RULES = {
     "longterm": "A static address can be released 24 hours after it was leased, 2 times a week; a dynamic one never.",
     "exclusive": "The vendor limits how often addresses are released.",
@@ -47,9 +44,9 @@ def _features(product: str, calls: ProductCalls) -> LeaseFeatures:
         release=calls.release.name if calls.release else None,
         max_per_call=MAX_PER_CALL,
         no_free_channel=frozenset({NO_AVAILABLE_CHANNEL}),
-        taken=_TAKEN,
+        maybe_own_effect=_MAYBE_OWN_EFFECT,
         failed=frozenset({FAILED_OPERATION}),
-        half_way=_TAKEN | {INTERNAL_ERROR, FAILED_OPERATION},
+        partial_replacement=_MAYBE_OWN_EFFECT | {INTERNAL_ERROR, FAILED_OPERATION},
         too_many=frozenset({DELETE_LIMIT_EXCEEDED}),
         forbidden=frozenset({ACCESS_DENY, STATIC_DELETE_TIME_LIMIT}),
         release_rules=_RELEASE_RULES.get(product, ""),
@@ -86,7 +83,7 @@ class ProductLeases:
 
 
 def check_terms(params: Mapping[str, Any]) -> None:
-    """Refuse options for new leases that the product does not have."""
+    """Refuse options for new leases that the product does not support."""
     product = params["product"]
     for option, products, fix in (
         ("area_id", (CLASSIC,), "give area codes in areas"),
@@ -109,7 +106,7 @@ def check_tasks(params: Mapping[str, Any]) -> None:
 
 
 def check_release(params: Mapping[str, Any], option: str | None = None) -> None:
-    """Refuse a release of a product that does not release leases; ``option`` is the one that would need it."""
+    """Refuse a release if the product does not release leases; ``option`` is the option that requires it, if any."""
     product = params["product"]
     if product != CLASSIC and PRODUCTS[product].release is None:
         why = f"{option} needs a release, but " if option else ""
@@ -117,7 +114,7 @@ def check_release(params: Mapping[str, Any], option: str | None = None) -> None:
 
 
 def check_replacement(params: Mapping[str, Any], *, named: bool) -> None:
-    """Refuse a replacement that the product cannot carry out; ``named`` leases are released and allocated anew."""
+    """Refuse a replacement that the product does not support; that of ``named`` leases requires a release."""
     product = params["product"]
     if named:
         check_release(params, "ips" if params["ips"] is not None else "task_ids")

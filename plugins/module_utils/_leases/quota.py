@@ -2,17 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of qg_quota_info.
-
-This file is private to the collection.
-"""
+"""The operation of qg_quota_info."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# Imported before Ansible starts a process for each host.
+# Imported here, and thus before Ansible forks a process for each host.
 from .._api.classic.client import ProxyApi
 from .._api.product.client import ProductApi
 from .._core.validation import check_at_least

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Release leases, and read the list until it shows that they are gone.
-
-This file is private to the collection.
-"""
+"""Release leases, and read the list until it shows that they are gone."""
 
 from __future__ import annotations
 
@@ -49,7 +46,7 @@ def release_leases(
 def release(session: LeaseSession, leases: Collection[Lease], reported: set[str] | None = None) -> None:
     """Release leases, and read the list until it shows that they are gone.
 
-    The names of those whose release the vendor reported are added to ``reported``, also if this raises.
+    The names of the leases that the vendor reported as released are added to ``reported``, even if this raises.
     """
     if not leases:
         return
@@ -62,11 +59,11 @@ def release(session: LeaseSession, leases: Collection[Lease], reported: set[str]
     finally:
         if reported is not None:
             reported.update(work.reported)
-    work.finish()
+    work.resolve_calls()
 
 
 def check_addresses(leases: Collection[Lease]) -> None:
-    """Refuse leases without an address: a call that names nothing might release everything."""
+    """Refuse leases without an address: a call without an address might release all leases."""
     nameless = [lease.server for lease in leases if not lease.ip]
     if nameless:
         raise QgError(
@@ -82,13 +79,13 @@ class Release(Change[Lease]):
         self._session = session
         self._call = call
         if len(leases) > session.api.release_batch():
-            # The limit depends on the channels of the plan, which the quota contains.
+            # The limit depends on the channels of the plan. Reading the quota stores their number.
             session.wait_for_channels(0, wait=False)
-        # If the vendor refuses young leases, the old ones come first.
+        # Oldest first, since the vendor may refuse to release young leases.
         self._leases = oldest_first(leases)
         self._max_batch = session.api.release_batch()
         self._has_waited = False
-        #: The names of leases that were reported as released, and when.
+        #: The names of leases that were reported as released, each with the time of the report.
         self._reported: dict[str, float] = {}
         #: Whether the list has shown each result.
         self._verified = True
@@ -102,33 +99,33 @@ class Release(Change[Lease]):
         return [lease for lease in self._leases if lease.name in self._session.held]
 
     def send(self, todo: Sequence[Lease]) -> None:
-        """Send the calls, and keep what they report."""
+        """Send the calls, and store the releases that they report."""
         session = self._session
         for batch, by_task in batches(todo, list(session.held.values()), self._max_batch):
             sending = partial(session.recorded, self._call, 0, [lease.name for lease in batch], {})
             released = session.api.release(batch, by_task=by_task, sending=sending)
-            # At once, so that a later error does not hide what was done; the list has the last word.
+            # Stored at once, so that a later error does not hide it. verify() compares it with the list.
             for lease in released:
                 session.held.pop(lease.name, None)
                 self._reported[lease.name] = session.now()
 
     def verify(self, todo: Sequence[Lease], error: QgError | None) -> None:
-        """Read what the calls did."""
+        """Read the effect of the calls."""
         session = self._session
         session.release_in_flight |= isinstance(error, CallError) and error.effect is Effect.IN_FLIGHT
         reported = [lease.name for lease in todo if lease.name in self._reported]
         self._verified &= self._read_back(error, reported, len(todo))
         recent = {name for name, at in self._reported.items() if session.now() - at < LIST_LAG}
         if error and all(lease.name in recent for lease in self.remaining()):
-            # What the list still shows was reported as released: the refusal, or the wait, is about that.
+            # The list still shows only leases that were reported as released: the error is due to these.
             self._verified = False
             session.unconfirmed.update(lease.name for lease in self.remaining())
             session.refresh()
 
     def _read_back(self, error: QgError | None, reported: Collection[str], number: int) -> bool:
-        """Read the list, after a success until it shows the reported releases, as long as it may lag.
+        """Read the list once after an error, or after a success until it shows the reported releases.
 
-        Returns False if there is no time to wait, so that the report has to do, with a warning.
+        Returns False if max_wait is too short for that, so that the reported releases count, with a warning.
         """
         session = self._session
         delays = session.policy.lag_delays if error is None else (0.0,)
@@ -169,7 +166,7 @@ class Release(Change[Lease]):
 
     def failure(self, error: QgError | None, left: Sequence[Lease]) -> QgError:
         error, features = error or QgError(ACCEPTED), self._session.features
-        # The rule is the reason. The vendor's code alone is often about something else.
+        # The rule explains the refusal better than the vendor's code.
         rules = f"{features.release_rules} " if is_refused(error, features.too_many | features.forbidden) else ""
         return QgError(
             f"{rules}{error.message} {counted(len(left), 'lease', 'are')} still held: {format_leases(left)}.",
@@ -180,14 +177,17 @@ class Release(Change[Lease]):
         delay = self._session.policy.backoff(attempt - 1)
         self._session.api.budget.wait(delay, "the list still shows released leases", self._call)
 
-    def finish(self) -> None:
-        """Resolve the calls if their results are known."""
+    def resolve_calls(self) -> None:
+        """Mark the calls as resolved if their results are known."""
         if self._verified and not self._session.release_in_flight:
             self._session.resolve(self._call)
 
 
 def batches(todo: Sequence[Lease], held: Sequence[Lease], max_batch: int) -> list[tuple[list[Lease], bool]]:
-    """The calls that release: by address, or by task if the address alone would release another lease, too."""
+    """Return the leases of each call, and whether it releases by task.
+
+    It does if a release by address would also release another lease with the same address.
+    """
     chosen = {lease.name for lease in todo}
     kept_ips = {lease.ip for lease in held if lease.name not in chosen}
     kept_tasks = {lease.task_id for lease in held if lease.name not in chosen}

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Replace leases: named ones by release and allocation, or as many as the vendor chooses by its own call.
+"""Replace leases: named ones by release and allocation, or a number that the vendor chooses by the call /replace.
 
-This file is private to the collection. An interrupted replacement is recorded, and continued by a run that requests the
-same, so that afterwards as many leases are held as before, and none is paid for twice.
+An interrupted replacement is recorded. A run that requests the same continues it, so that the key holds as many leases
+as before, and none is paid for twice.
 """
 
 from __future__ import annotations
@@ -45,25 +45,25 @@ def replace_leases(
 ) -> LeaseResult:
     """Replace the ``chosen`` leases by release and allocation, or let the vendor replace ``number`` of its choice.
 
-    With neither, replace all. Afterwards the key holds as many as before.
+    With neither, replace all. Afterwards the key holds as many leases as before.
     """
     with lease_session(api, policy, check=check) as session:
         if not check and (recent_calls(session, _RELEASE_AND_ALLOCATE) or recent_calls(session, INTERRUPTED_REPLACE)):
-            # What is missing is paid for.
+            # Missing leases are going to be paid for, so the list must be right.
             listed = session.names
             confirm_list(session)
             if session.names != listed:
                 resolve_earlier(session, wait=True)
         replacement = NamedReplacement(session, params)
-        owed, successors = replacement.continue_interrupted(chosen) if chosen else (0, frozenset[str]())
+        missing_successors, successors = replacement.continue_interrupted(chosen) if chosen else (0, frozenset[str]())
         held = [lease for lease in session.held.values() if lease.name not in successors]
         named = [lease for lease in held if chosen(lease)] if chosen else held
-        count = len(named) + owed if number is None else number
+        count = len(named) + missing_successors if number is None else number
         interrupted = [] if chosen else _interrupted(session, number, params)
         if interrupted:
             count = interrupted[0].request["count"]
         result = LeaseResult(session.before, session.before, missing=count)
-        if count > len(named) + owed and not interrupted:
+        if count > len(named) + missing_successors and not interrupted:
             raise OptionError(
                 f"count={counted(count, 'lease')} cannot be replaced: the key holds {len(named)}. Lower count."
             )
@@ -76,7 +76,7 @@ def replace_leases(
             if chosen is None:
                 replace_unnamed(session, interrupted, count, number, params)
             else:
-                replacement.carry_out(owed, named)
+                replacement.carry_out(missing_successors, named)
         result.missing = max(0, len(session.before) - len(session.held))
         return result
 
@@ -87,19 +87,19 @@ class NamedReplacement:
     def __init__(self, session: LeaseSession, params: AllocationParams) -> None:
         self._session = session
         self._params = params
-        #: The numbers of the records of replacements that this run has begun or continues.
+        #: The record numbers of replacements that this run has begun or continues.
         self._recorded: list[int] = []
 
     def continue_interrupted(self, chosen: Callable[[Lease], bool]) -> tuple[int, frozenset[str]]:
-        """Continue the interrupted runs that replaced such leases by release and allocation.
+        """Return the number of successors that interrupted runs did not allocate, and the names of those they did.
 
-        Returns how many successors are missing, and the names of those that are held. Every lease that came since then
+        These are runs that replaced ``chosen`` leases by release and allocation. Every lease that is new since then
         counts as a successor, so that none is paid for twice.
         """
         session = self._session
         missing, successors, counted = 0, frozenset[str](), set[str]()
-        # A run that continued others was paid their successors before it recorded what it had still to replace. So a
-        # lease that several runs were to replace belongs to the last one.
+        # A run that continues others allocates their successors before it records its own leases. So if several runs
+        # were to replace a lease, it belongs to the last of them.
         for call in reversed(recent_calls(session, _RELEASE_AND_ALLOCATE)):
             named = [session.api.restore(vendor, task) for task, vendor in call.request["named"]]
             ended = session.ended(named, call.sent)
@@ -113,38 +113,40 @@ class NamedReplacement:
                 self._recorded.append(call.id)
         return missing, successors
 
-    def carry_out(self, owed: int, named: Sequence[Lease]) -> None:
-        """Allocate the successors that earlier runs owe, and replace the named leases."""
+    def carry_out(self, missing_successors: int, named: Sequence[Lease]) -> None:
+        """Allocate the missing successors of earlier runs, and replace the named leases."""
         session = self._session
-        allocate(session, owed, self._params)
+        allocate(session, missing_successors, self._params)
         if named:
             self._record(named)
             self._replace(oldest_first(named))
         session.finish_replacement(self._recorded)
 
     def _record(self, named: Sequence[Lease]) -> None:
-        """Record which leases are about to be replaced one by one, for a later run that has to continue."""
+        """Record the leases that are about to be replaced, for a later run that has to continue."""
         session = self._session
         request = {"terms": self._params.as_json(), "named": [[lease.task_id, dict(lease.vendor)] for lease in named]}
         number = session.calls.record(_RELEASE_AND_ALLOCATE, wanted=len(named), known=session.names, request=request)
         self._recorded.append(number)
 
     def _replace(self, named: Sequence[Lease]) -> None:
-        """Release, and allocate as many: only one at first, so that the others are kept if there is no successor.
+        """Release leases and allocate their successors.
 
-        It is the oldest, since the vendor may refuse to release young leases.
+        Replace one first, so that the others are kept if there is no successor. It is the oldest, since the vendor may
+        refuse to release young leases.
         """
         first, rest = named[:1], named[1:]
         quota = self._session.wait_for_channels(0, wait=False) if rest else None
-        self._renew(first)
+        self._release_and_allocate(first)
         if quota and quota.available < len(named):
             self._check_channel_returned(first, rest, quota.available)
-        self._renew(rest)
+        self._release_and_allocate(rest)
 
     def _check_channel_returned(self, first: Sequence[Lease], rest: Sequence[Lease], available: int) -> None:
-        """Keep the other leases if the successor of the first took not its channel, but one of those that were left.
+        """Raise QgError, to keep the other leases, if the channel of the first lease did not become free.
 
-        A plan by volume gets nothing back for a release, and the API does not show which plans those are.
+        Its successor has then taken another channel. A plan by volume gets no channel back for a release, and the API
+        does not show which plans those are.
         """
         quota = self._session.wait_for_channels(available, wait=True)
         if quota and quota.available < min(available, len(rest)):
@@ -155,22 +157,22 @@ class NamedReplacement:
                 quota=quota.described(),
             )
 
-    def _renew(self, leases: Sequence[Lease]) -> None:
-        """Release these, and allocate as many as are gone."""
+    def _release_and_allocate(self, leases: Sequence[Lease]) -> None:
+        """Release leases, and allocate a successor for each that is gone."""
         session, reported = self._session, set[str]()
         try:
             release(session, leases, reported)
         except UncertainOutcomeError:
-            # How many are gone is unknown: a successor could be one too many.
+            # It is unknown how many are gone, so a successor could be one too many.
             raise
         except QgError:
-            # What is gone gets a successor, also if not all could be released.
-            self._succeed(leases, reported)
+            # Allocate successors for the released ones, even if not all could be released.
+            self._allocate_successors(leases, reported)
             raise
-        self._succeed(leases, reported)
+        self._allocate_successors(leases, reported)
 
-    def _succeed(self, leases: Sequence[Lease], reported: Collection[str]) -> None:
-        """Allocate as many as are gone. That the list lacks one proves less than that its release was reported."""
+    def _allocate_successors(self, leases: Sequence[Lease], reported: Collection[str]) -> None:
+        """Allocate a successor for each lease that is gone; confirm the list first if a release was not reported."""
         session = self._session
         if any(lease.name not in reported for lease in session.gone(leases)):
             confirm_list(session)
@@ -178,7 +180,7 @@ class NamedReplacement:
 
 
 def _interrupted(session: LeaseSession, number: int | None, params: AllocationParams) -> list[PaidCall]:
-    """The calls of an interrupted run that let the vendor replace as many leases."""
+    """Return the interrupted calls with the same request."""
     request = (number, params.as_json())
     calls = recent_calls(session, INTERRUPTED_REPLACE)
     return [call for call in calls if (call.request["number"], call.request["terms"]) == request]
@@ -187,9 +189,9 @@ def _interrupted(session: LeaseSession, number: int | None, params: AllocationPa
 def replace_unnamed(
     session: LeaseSession, interrupted: Sequence[PaidCall], count: int, number: int | None, params: AllocationParams
 ) -> None:
-    """Let the vendor replace ``count`` leases of its choice, also those that the ``interrupted`` calls have begun with.
+    """Let the vendor replace ``count`` leases of its choice; continue the ``interrupted`` calls.
 
-    ``number`` is what the user asked for, None for all. Afterwards as many are held as before.
+    ``number`` is the requested number, None for all. Afterwards the key holds as many leases as before.
     """
     call = session.features.replace
     if call is None:
@@ -222,13 +224,13 @@ class VendorReplacement:
         self._origin = Origin(params.area_id, params.isp)
         self._old = old
         self._request = {**request, "origin": described(self._origin)}
-        #: The numbers of refused calls that released old leases without a successor.
+        #: The record numbers of refused calls that released old leases without a successor.
         self.interrupted: list[int] = []
 
     def carry_out(self, number: int) -> None:
         """Replace N leases.
 
-        The list decides how far a failed call got: leases that are gone without a successor are allocated anew.
+        The list shows the effect of a failed call: successors are allocated for leases that it only released.
         """
         session, attempts, paid = self._session, 0, 0
         while True:
@@ -241,8 +243,8 @@ class VendorReplacement:
                 allocate(session, lost - fresh, self._params)
                 paid += lost - fresh
                 continue
-            # Each new lease replaces an old one, also one that the list still shows. The vendor may replace a new one
-            # again, so everything that this run has paid for counts.
+            # Each new lease replaces an old one, even one that the list still shows. The vendor may replace a new lease
+            # again, so all leases that this run has paid for count.
             left = number - max(lost, fresh, paid)
             if left <= 0:
                 return
@@ -250,7 +252,7 @@ class VendorReplacement:
             error = self._send(number, left, known)
             self._verify(error, known, left)
             if error and not error.may_have_effect:
-                self._settle_refusal(earlier, known)
+                self._resolve_refusal(earlier, known)
             paid += len(session.new_since(known))
             if error and known == session.names:
                 attempts += 1
@@ -266,7 +268,7 @@ class VendorReplacement:
             nonlocal reported
             leases = session.api.replace(left, self._params, sending=sending)
             reported = len(leases)
-            session.take(leases)
+            session.add_new(leases)
             session.report_replaced(left, known)
             session.adopt(known, left, self._origin, self._params)
 
@@ -276,13 +278,13 @@ class VendorReplacement:
         return error
 
     def _may_have_effect(self, error: CallError) -> bool:
-        """Whether a failed call may have changed something: a refusal may come when the old leases are gone."""
-        return error.may_have_effect or is_refused(error, self._session.features.half_way)
+        """Whether a failed call may have had an effect: the vendor may refuse it after releasing the old leases."""
+        return error.may_have_effect or is_refused(error, self._session.features.partial_replacement)
 
-    def _settle_refusal(self, earlier: Sequence[int], known: frozenset[str]) -> None:
-        """Resolve a refused call if the list shows that nothing is gone; else the same task can continue it.
+    def _resolve_refusal(self, earlier: Sequence[int], known: frozenset[str]) -> None:
+        """Resolve a refused call if the list shows that it released nothing; otherwise mark it for a later run.
 
-        The ``earlier`` numbers are those of other calls of this run.
+        ``earlier`` are the record numbers of other calls of this run.
         """
         calls, pending = self._session.calls, self._session.pending.get(self._call, [])
         for number in [number for number in pending if number not in earlier]:
@@ -294,10 +296,10 @@ class VendorReplacement:
                 self.interrupted.append(number)
 
     def _wait_until_gone(self, known: frozenset[str], reported: int, requested: int) -> bool:
-        """After a success, wait until the list shows that the requested leases are gone, as long as it may lag.
+        """After a success, wait until the list shows that the requested leases are gone, for as long as it may lag.
 
-        The vendor may have replaced only the reported ones; returns False if the list shows less than that. If the list
-        cannot be read for so long, the response counts.
+        The vendor may have replaced only the ``reported`` number. Returns False if fewer than that are gone. If
+        max_wait is too short, or the list cannot be read, the response counts.
         """
         session = self._session
 
@@ -309,31 +311,30 @@ class VendorReplacement:
         return True
 
     def _verify(self, error: CallError | None, known: frozenset[str], left: int) -> None:
-        """Read how far it got: a response names only the new leases, and a refusal may come when the old ones are gone.
+        """Read the effect of a call: a response contains only the new leases, and a refusal may follow a release.
 
-        Returns when the list shows all ``left`` new leases, or when what is missing may be allocated, or replaced,
-        again.
+        Returns once the list shows all ``left`` new leases, or if the missing ones may be requested again.
         """
         session, policy = self._session, self._session.policy
         may_have_effect = error is None or error.may_have_effect
         refused = error is not None and error.details.get("code") is not None and not may_have_effect
-        if error and refused and not is_refused(error, session.features.half_way):
+        if error and refused and not is_refused(error, session.features.partial_replacement):
             raise error
         in_flight = error is not None and error.effect is Effect.IN_FLIGHT
-        # A success may give less.
+        # A success may return fewer leases.
         asked, unlisted = left if error else 1, False
         adopting = session.adopting(known, left, self._origin, self._params)
         with verifying(error, self._uncertain), adopting:
             shows_all = session.poll_new(known, asked, policy.verify_delays[: None if may_have_effect else 1])
-            # While the call may still be carried out, a lease that is gone may have expired: only new ones count.
+            # If the call is still in flight, only new leases prove its effect: a lease that is gone may have expired.
             if not shows_all and may_have_effect and not in_flight:
-                # No quota shows a replacement of which the list shows nothing, so the list has more time.
+                # The quota does not change in a replacement, so only the list can show it, and gets more time.
                 shows_all = session.poll_new(known, asked, policy.lag_delays[1:])
                 unlisted = not shows_all and session.names != known and session.quota_shows_unlisted(known, asked)
         new = session.new_since(known)
         if unlisted:
             raise self._uncertain(error, PARTIAL if new else UNLISTED)
-        # Never sent again: what has succeeded, and what may still be carried out.
+        # A call that succeeded, or that is still in flight, is never sent again.
         if (in_flight and not shows_all) or (error is None and session.names == known):
             raise self._uncertain(error, PARTIAL if new else NOTHING_NEW)
 

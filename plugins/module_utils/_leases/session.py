@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One run for the leases of a key: what is held as far as is known, and what came since the run began.
-
-This file is private to the collection.
-"""
+"""A run for the leases of a key: the held leases, and those that are new since the run began."""
 
 from __future__ import annotations
 
@@ -27,8 +24,8 @@ from .plan import Origin, format_leases
 class LeaseSession(Session[Lease]):
     """The leases of a key. Use it under :meth:`LeaseBackend.key_lock`.
 
-    ``held`` is what the key holds as far as is known, ``before`` what it held at first. ``new`` are the leases that
-    came since then.
+    ``held`` are the leases of the last list, with reported changes, ``before`` those of the first list. ``new`` are the
+    leases that were added since then.
     """
 
     api: LeaseBackend
@@ -44,7 +41,7 @@ class LeaseSession(Session[Lease]):
         self.has_written = False
         self.before: tuple[Lease, ...] = ()
         self.by_volume = False
-        #: Whether a release may still be carried out, which would hit a new lease of the same address.
+        #: Whether a release is in flight, which would also release a new lease with the same address.
         self.release_in_flight = False
         #: The names of leases that were reported as released, and that the vendor's list still showed at the end.
         self.unconfirmed: set[str] = set()
@@ -56,11 +53,11 @@ class LeaseSession(Session[Lease]):
         return frozenset(self.held)
 
     def refresh(self, doubted: Collection[str] = ()) -> None:
-        """Read what is held now. For ``doubted`` leases, whose release was reported, the vendor's list decides."""
+        """Read the held leases. For ``doubted`` leases, ignore reported releases: only the vendor's list counts."""
         self.held = {lease.name: lease for lease in self.api.list(doubted=doubted)}
 
     def load_cached(self, max_age: float) -> None:
-        """Use a list that any run read at most ``max_age`` seconds ago, or read it for all later ones."""
+        """Use a list that any run read at most ``max_age`` seconds ago; otherwise read it, and cache it for others."""
         cached = self.store.cached_leases(max_age)
         if cached is None:
             with self.api.key_lock("reading"):
@@ -77,7 +74,7 @@ class LeaseSession(Session[Lease]):
             del self.held[lease.name]
 
     def ended(self, leases: Iterable[Lease], since: float | None = None, now: float | None = None) -> list[Lease]:
-        """Those that were held at a time (default: when this run began), and ended by themselves after it until now."""
+        """Return the leases whose deadline has passed between ``since`` (default: the start of the run) and ``now``."""
         if not self.features.ends_at_deadline:
             return []
         clock = self.api.vendor_clock
@@ -86,7 +83,7 @@ class LeaseSession(Session[Lease]):
 
     @contextlib.contextmanager
     def recorded(self, *args: Any, **kwargs: Any) -> Iterator[None]:
-        """The same; no other run uses a list that it read before the call has ended."""
+        """Record a paid call like the base class, and invalidate cached lists before and after it."""
         self.has_written = True
         self.store.invalidate()
         try:
@@ -96,23 +93,23 @@ class LeaseSession(Session[Lease]):
             self.discard_cache()
 
     def discard_cache(self) -> None:
-        """Discard the cached list after a call. A failure of the state store must not hide what was paid for."""
+        """Delete the cached list after a call. A failure of the state must not hide paid leases."""
         with contextlib.suppress(StateError):
             self.store.invalidate()
 
     def gone(self, leases: Iterable[Lease]) -> list[Lease]:
-        """Those that are no longer held."""
+        """Return the leases that are no longer held."""
         return [lease for lease in leases if lease.name not in self.held]
 
-    def take(self, leases: Iterable[Lease]) -> None:
-        """Keep leases that a response reported as new."""
-        taken = {lease.name: lease for lease in leases}
-        # At once, so that an error of the state store does not hide what was paid for.
-        self.new.update(taken)
-        self.held.update(taken)
+    def add_new(self, leases: Iterable[Lease]) -> None:
+        """Add leases that a response reported as new."""
+        added = {lease.name: lease for lease in leases}
+        # Before the state is used, since its failure must not hide paid leases.
+        self.new.update(added)
+        self.held.update(added)
 
     def adopt(self, known: Collection[str], asked: int, origin: Origin, params: AllocationParams) -> int:
-        """Adopt what the last reading shows beside the known leases, and save its origin; returns how many."""
+        """Add the unknown leases of the last reading to ``new``, and store their origin; returns their number."""
         fresh = [self.held[name] for name in self.new_since(known)]
         self.new.update({lease.name: lease for lease in fresh})
         self.save_origin(fresh, asked, origin)
@@ -124,34 +121,34 @@ class LeaseSession(Session[Lease]):
 
     @contextlib.contextmanager
     def adopting(self, known: Collection[str], asked: int, origin: Origin, params: AllocationParams) -> Iterator[None]:
-        """Adopt what the list has shown in the body, also if it cannot be read again: what is paid for is returned."""
+        """Adopt new leases after the body, even if it raises: paid leases must be returned."""
         try:
             yield
         finally:
             self.adopt(known, asked, origin, params)
 
     def origins(self) -> dict[str, Origin]:
-        """The origin of each task that was leased by this control node."""
+        """Return the origin of each task that this control node requested."""
         return {task: Origin(*row) for task, row in self.store.origins().items()}
 
     def save_origin(self, fresh: Iterable[Lease], asked: int, origin: Origin) -> None:
-        """Save what new leases were requested with."""
+        """Store the parameters of new leases."""
         tasks = Counter(lease.task_id for lease in fresh)
         # A task with more leases than were requested belongs to another client.
         own = [task for task, size in tasks.items() if task and size <= asked]
         self.store.save_origin(own, origin.area_id, origin.isp, origin.successor_of)
 
     def report_replaced(self, number: int, known: Collection[str]) -> bool:
-        """Record that the known leases are gone if as many were replaced. Of fewer, the vendor does not say which."""
+        """Record the known leases as released if all were replaced: otherwise the response does not show which."""
         if number < len(known):
             return False
         self.api.report_released(known)
         return True
 
     def finish_replacement(self, continued: Collection[int]) -> None:
-        """Record that the replacement of this run, and those with these records that it continued, are complete."""
+        """Mark the replacement of this run as reported, and resolve the records of those that it ``continued``."""
         if self.features.replace:
-            self.calls.finish(*self.pending.pop(self.features.replace, []))
+            self.calls.mark_reported(*self.pending.pop(self.features.replace, []))
         self.calls.resolve(*continued)
 
     def quota(self) -> Quota | None:
@@ -159,17 +156,17 @@ class LeaseSession(Session[Lease]):
 
     @property
     def in_use(self) -> int:
-        # What has ended gave its channel back, also if the list still shows it. What may have must hide no lost lease.
+        # An ended lease uses no channel, even if it is still listed. In doubt it has ended, so that it hides no lease.
         return len(self.held) - len(self.ended(self.held.values(), now=self.api.vendor_clock.latest()))
 
     def balance(self, quota: Quota) -> int:
-        """The channels that are free or carry a listed lease; of a plan by volume, what was left before this run."""
+        """Return the channels that are free or have a listed lease; for a plan by volume, that before this run."""
         if quota.balance is None:
             return quota.available + self.in_use
         return quota.available + len(self.new.keys() | self.new_since({lease.name for lease in self.before}))
 
     def wait_for_channels(self, wanted: int, *, wait: bool) -> Quota | None:
-        """Return the quota, with ``wait`` once it has room for N more leases, or when it certainly will not."""
+        """Return the quota; with ``wait``, wait until N channels are free, or until none can become free."""
         until = self.now() + self.policy.channel_wait
         while True:
             quota = self.quota()
@@ -177,7 +174,7 @@ class LeaseSession(Session[Lease]):
                 return None
             self.balance_before = self.balance(quota)
             self.by_volume = quota.balance is not None
-            # No channel that becomes free makes room for more than there are beside those that are held.
+            # The channels of held leases do not become free.
             hopeless = wanted > quota.total - len(self.held) or not self.may_free_channels() or self.now() >= until
             if quota.available >= wanted or not wait or hopeless:
                 return quota
@@ -187,7 +184,7 @@ class LeaseSession(Session[Lease]):
                 return quota
 
     def may_free_channels(self) -> bool:
-        """Whether a channel may become free soon: leases were released, or have ended since this run began."""
+        """Whether a channel may become free soon: leases were released recently, or have ended during this run."""
         return self.api.released_recently() or bool(self.ended(self.before))
 
     def wait_for_channel(self) -> None:
@@ -197,14 +194,14 @@ class LeaseSession(Session[Lease]):
 
     @property
     def lasting_balance(self) -> int | None:
-        """Of a plan by volume, the balance does not show later which of its leases have ended since."""
+        """The balance before this run; None for a plan by volume, since leases end without changing its balance."""
         return None if self.by_volume else self.balance_before
 
     def quota_shows_unlisted(self, known: Collection[str], asked: int) -> bool:
-        """Whether channels stay taken by leases that the list does not show, for as long as the list may lag.
+        """Whether the quota shows more leases than the list, for as long as the list may lag.
 
-        False as soon as the list shows all that were asked for, or accounts for all channels. Without a quota, only the
-        list can show anything, and is polled for as long.
+        Returns False as soon as the list shows all requested leases, or accounts for all channels. Without a quota,
+        poll the list for as long as it may lag, and return False.
         """
         for delay in self.policy.lag_delays:
             if delay and self.poll_new(known, asked, [delay]):
@@ -219,19 +216,19 @@ class LeaseSession(Session[Lease]):
         return True
 
     def poll_new(self, known: Collection[str], asked: int, delays: Iterable[float]) -> bool:
-        """Read the list after each delay until it shows all that were asked for; whether it does.
+        """Read the list after each delay until it shows all requested leases; returns whether it does.
 
-        It may show one after the other, and a lease of another client before them.
+        New leases may appear one after the other, and a lease of another client may appear before them.
         """
         return self.poll(lambda: len(self.new_since(known)) >= asked, delays)
 
 
 @dataclass
 class LeaseResult:
-    """What a run found, changed and left. ``error`` is set if it failed; the rest is correct even then.
+    """The leases before and after a run, and its changes. With an ``error``, the other fields are still correct.
 
-    ``allocated`` are all leases that came since the first reading, ``released`` those that this run released.
-    ``missing`` is how many leases are lacking in the end, or would be without the calls that check mode omits.
+    ``allocated`` are all leases that are new since the first reading, ``released`` those that this run released.
+    ``missing`` is the number of leases that are still missing, or that a run without check mode would allocate.
     """
 
     before: tuple[Lease, ...] = ()
@@ -246,7 +243,7 @@ class LeaseResult:
 
     @contextlib.contextmanager
     def completed(self, session: LeaseSession, candidates: Collection[Lease]) -> Iterator[None]:
-        """Complete the result with what the calls in the body did, also if they fail.
+        """Add the effects of the calls in the body to the result, even if they fail.
 
         The ``candidates`` are the leases that may have been released.
         """

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The application for resources: a paid call that is never repeated while the one before it may have had an effect.
-
-This file is private to the collection.
-"""
+"""The application for resources: a paid call, which is not repeated while its effect is unknown."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ ENDPOINT = endpoints.MONOPOLIES_APPLY.name
 class AllocationSession(MonopolySession):
     """A run that ensures a minimum number of resources."""
 
-    #: An application is recorded for the next run.
+    #: The application is recorded, so that the next run waits for its result.
     advice = f'Run the task again: it waits until that is known. "{CHECK_COMMAND}" shows the resources of the key.'
 
     def __init__(self, api: ProxyApi, policy: MonopolyPolicy, desired: DesiredMonopolies) -> None:
@@ -37,7 +34,7 @@ class AllocationSession(MonopolySession):
         self.matcher = Matcher(desired, {})
 
     def unresolved(self) -> list[PaidCall]:
-        """The applications whose result is unknown."""
+        """Return the applications whose result is unknown."""
         return self.calls.unresolved(ENDPOINT)
 
     def expects_resources(self) -> bool:
@@ -50,7 +47,7 @@ class AllocationSession(MonopolySession):
         return self.matcher.classify(self.monopolies)[0]
 
     def save_origin(self, new: Collection[str], params: ApplicationParams) -> None:
-        """Keep the parameters of the application for new resources, unless the list shows that they do not match."""
+        """Store the parameters of the application for new resources, unless the list shows that they do not match."""
         desired = DesiredMonopolies(len(new), params.area_code, params.isp)
         matcher = Matcher(desired, application_params(self.api), self.matcher.codes)
         matching = [uuid for uuid in new if matcher.matches(self.held[uuid]) is not False]
@@ -58,7 +55,7 @@ class AllocationSession(MonopolySession):
 
 
 class Application(Creation):
-    """One application, and how its effect is verified: the paid call for :func:`create_once`."""
+    """One application, and the verification of its effect, for :func:`create_once`."""
 
     def __init__(self, session: AllocationSession) -> None:
         self._session = session
@@ -70,18 +67,18 @@ class Application(Creation):
         self._reading_error: QgError | None = None
 
     def run(self) -> None:
-        """Apply for the missing resources, and keep what the list shows of them."""
+        """Apply for the missing resources, and store those that the list shows."""
         session, result = self._session, self._result
         try:
             error = create_once(self, session.policy.max_attempts)
         except StatusError as refusal:
             advice = "Nothing was applied for. Ask for less, for another area or provider, or extend the plan."
             raise QgError(f"{refusal.message} {advice}", **refusal.details) from None
-        # No other run of this control node can have applied for them, as the key is locked.
+        # The key is locked, so no other run with the same state can have applied for them.
         session.save_origin(result.applied, self._params)
         session.matcher.params = application_params(session.api)
         if len(result.applied) < self._missing:
-            # The call stays recorded, so that the next run does not apply again for what the list does not show yet.
+            # The call stays recorded, so that the next run does not apply again for resources that the list lacks yet.
             raise self._incomplete(error or self._reading_error)
         session.resolve(ENDPOINT)
         if len(session.counted) < session.desired.count:
@@ -100,11 +97,11 @@ class Application(Creation):
         self._result.accepted = True
 
     def is_verifiable(self, error: CallError) -> bool:
-        """Whether the effect is looked for: also after a refusal to which a lost attempt may have led."""
+        """Whether to verify the effect: also after a refusal, of which a lost attempt may be the reason."""
         return error.may_have_effect or self._attempts > 1
 
     def find_new(self, error: CallError | None) -> bool:
-        """Read the list until it shows all new resources, or for as long as it usually lags."""
+        """Read the list until it shows all new resources, but only for its usual lag."""
         self._reading_error = None
         shows_all = self._poll(self._session.policy.apply_delays)
         if error is None and not self._reading_error and not shows_all and self._may_be_unlisted():
@@ -120,9 +117,9 @@ class Application(Creation):
         return bool(self._result.applied)
 
     def has_unlisted(self, error: CallError) -> bool:
-        """Whether the quota shows that a lost application had an effect; without a quota, wait for the list."""
+        """Whether the quota shows the effect of a lost application; without a quota, wait for the list."""
         session = self._session
-        # The quota is not needed if the call is not sent again in any case.
+        # If the call is not sent again in any case, the quota is not needed.
         is_last = not error.retryable or self._attempts >= session.policy.max_attempts
         if error.effect is Effect.IN_FLIGHT or is_last:
             return False
@@ -138,7 +135,7 @@ class Application(Creation):
         return unlisted and not self._result.applied
 
     def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
-        """The error for an application whose effect is unknown, or was not looked for as long as the list may lag."""
+        """Return the error for an application whose effect is unknown."""
         what = f"{self._missing} resources were applied for"
         return self._session.uncertain(error, what, reason, endpoint=ENDPOINT)
 
@@ -147,7 +144,7 @@ class Application(Creation):
         return len(self._result.applied) >= self._missing
 
     def _may_be_unlisted(self) -> bool:
-        """Whether the list may yet show more after a success. Only the quota can exclude that."""
+        """Whether the list may later show more resources after a success. Only the quota can exclude that."""
         session = self._session
         if session.balance_before is None:
             return True
@@ -162,7 +159,7 @@ class Application(Creation):
         self._poll(policy.lag_delays[polled:])
 
     def _poll(self, delays: Sequence[float]) -> bool:
-        """Read the list until it shows all new resources. If it cannot be read, and has shown some, those count."""
+        """Read the list until it shows all new resources. After an error, those that it has shown before count."""
         try:
             return self._session.poll(self._shows_all, delays)
         except (CallError, WaitBudgetExceeded) as error:

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The release and the redial of resources in batches. Both may be repeated.
-
-This file is private to the collection.
-"""
+"""The release and the redial of resources in batches. Both are idempotent."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from .._core.errors import CallError, QgError
 from .._reconcile.converge import Change, converge
 from .session import MonopolyResult, MonopolySession, Refused
 
-#: Resources named in one call, so that the query stays short.
+#: The maximum number of resources in one call, so that the query stays short.
 BATCH_SIZE = 50
 
 
@@ -32,7 +29,7 @@ class Batch(Change[str]):
 def change_in_batches(
     make: Callable[[list[str]], Batch], uuids: Sequence[str], result: MonopolyResult, max_repeats: int
 ) -> None:
-    """Change resources. A batch that the vendor refuses is split, as it refuses all resources of a call if one."""
+    """Change resources in batches. Split a refused batch, since one resource may be the reason of its refusal."""
     queue = chunks(uuids, BATCH_SIZE)
     while queue:
         batch = make(queue.pop(0))
@@ -54,5 +51,5 @@ def is_refused(error: QgError | None) -> bool:
 
 
 def reasons(refused: Sequence[Refused]) -> str:
-    """Return each reason once."""
+    """Return the distinct reasons as one text."""
     return " ".join(dict.fromkeys(one.reason for one in refused))

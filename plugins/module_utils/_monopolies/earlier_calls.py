@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The applications of earlier runs that ended before their result was known.
-
-This file is private to the collection.
-"""
+"""The unresolved applications of earlier runs, which ended before their results were known."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from .session import CHECK_COMMAND, application_params, sample
 
 
 def adopt_shown(session: AllocationSession, *, check: bool) -> list[PaidCall]:
-    """Adopt what the list shows; returns the applications of which it does not show everything."""
+    """Resolve the applications whose resources the list shows; returns the others."""
     unresolved: list[PaidCall] = []
     predicted: dict[str, ApplicationParams] = {}
     for call in session.unresolved():
@@ -37,11 +34,11 @@ def adopt_shown(session: AllocationSession, *, check: bool) -> list[PaidCall]:
 
 
 def wait_for(session: AllocationSession, calls: Sequence[PaidCall]) -> None:
-    """Wait until the list shows what these calls applied for, or must show it, and resolve them."""
+    """Wait until the list shows the effect of these calls, or can no longer lag behind it, and resolve them."""
     for call in calls:
         is_shown = partial(_is_shown, session, call)
         try:
-            session.settle(call, is_shown)
+            session.wait_until_settled(call, is_shown)
         except (CallError, WaitBudgetExceeded) as error:
             raise _undecided(session, call, error) from None
         if not is_shown() and session.is_recent(call) and session.exceeds_list(call.balance):

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ensure a minimum number of resources, which costs money.
-
-This file is private to the collection.
-"""
+"""Ensure a minimum number of resources, which are paid for."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from .earlier_calls import adopt_shown, wait_for, warn_of
 from .matching import DesiredMonopolies, inside
 from .session import DEFAULT_POLICY, TRANSITIONAL_STATES, MonopolyPolicy, MonopolyResult, sample, summary
 
-#: What a user can do if the quota counts more than resources.
+#: The advice for quotas that count more than resources.
 IGNORE = "Set undetermined=ignore if the quota counts something else. "
 
 
@@ -36,7 +33,7 @@ def ensure_held(
 ) -> MonopolyResult:
     """Ensure the desired number of resources: apply for the missing ones in one call, and wait until they are online.
 
-    Surplus resources stay. An error before the first list is raised, any later one is part of the result.
+    Surplus resources stay. An error before the first list is raised; a later error is part of the result.
     """
     allocator = _Allocator(AllocationSession(api, policy, desired))
     result = allocator.session.result
@@ -122,7 +119,7 @@ class _Allocator:
 
     def _read_idle_stock(self) -> list[Any]:
         if self._idle_stock is None:
-            # Its format is not documented, so the run does not depend on it.
+            # Its format is not documented, so the run continues without it.
             try:
                 self._idle_stock = self.session.api.idle_monopolies()
             except CallError:
@@ -146,7 +143,7 @@ class _Allocator:
             )
 
     def wait_online(self) -> None:
-        """Wait for the new resources, and if too few are online, for others that are about to be."""
+        """Wait until the new resources are online, and if there are too few, for others that are coming online."""
         session = self.session
         desired, applied = session.desired, session.result.applied
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which exclusive-occupancy resources match the desired state.
+"""Decides which exclusive-occupancy resources match the desired state.
 
-This file is private to the collection. The vendor's list names the area of a resource, but not its code, so whether a
-resource matches may be unknown. Nothing is guessed then, because a wrong guess is paid for.
+The vendor's list contains the name of the area of a resource, but not its code, so it may be unknown whether a resource
+matches. The user then decides, since a wrong guess costs money.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .._api.leases import Area
 class DesiredMonopolies:
     """At least ``count`` resources, of this area and provider if they are given.
 
-    ``undetermined`` says how resources count of which it is unknown whether they match: the run fails instead of
-    applying for more (``fail``), they do not count (``ignore``), or they count (``match``).
+    ``undetermined`` says what to do with resources of which it is unknown whether they match: let the run fail instead
+    of applying for more (``fail``), do not count them (``ignore``), or count them (``match``).
     """
 
     count: int
@@ -41,9 +41,10 @@ class ApplicationParams:
 
 
 def inside(inner: str, outer: str) -> bool | None:
-    """Whether an area is part of another one; None if the codes leave that open.
+    """Whether an area is part of another one; None if the codes do not show that.
 
-    In codes of six digits, the pairs of digits stand for province, city, and district; 00 stands for all of them.
+    In codes of six digits, the pairs of digits stand for province, city and district; 00 stands for all districts or
+    cities.
     """
     if inner == outer:
         return True
@@ -74,7 +75,7 @@ class Matcher:
     codes: dict[str, set[str]] = field(default_factory=dict)
 
     def learn(self, held: Sequence[Monopoly], idle: Sequence[Any] = ()) -> None:
-        """Learn names of areas from rows of the idle stock, and from resources whose application is known."""
+        """Add the codes of area names, from rows of the idle stock and from resources whose application is known."""
         rows = [Area.from_item(row) for row in idle if isinstance(row, dict)]
         # A code that is not a number cannot be that of a resource.
         pairs = [(row.name, str(row.area_id) if row.area_id else None) for row in rows]
@@ -106,7 +107,7 @@ class Matcher:
         return False if results == {False} else None
 
     def _contains_name(self, name: str, desired: str) -> bool:
-        """Whether the name contains that of a part of the desired area. If not, nothing follows: styles may differ."""
+        """Whether the name contains the name of a part of the desired area. False proves nothing: styles may differ."""
         return any(known in name and inside(code, desired) for known, codes in self.codes.items() for code in codes)
 
     def classify(self, held: Sequence[Monopoly]) -> tuple[list[Monopoly], list[Monopoly]]:

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations of qg_monopoly and qg_monopoly_info.
-
-This file is private to the collection.
-"""
+"""The operations of qg_monopoly and qg_monopoly_info."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ from .redial import redial
 from .release import release
 from .session import MonopolyPolicy, MonopolyResult, Refused, application_params, releasable_from
 
-#: When the list is read again, and how often calls are sent.
+#: The delays between reads of the list, and the numbers of attempts.
 POLICY = MonopolyPolicy()
 #: The maximum number of resources in one application.
 MAX_COUNT = 100
@@ -36,7 +33,7 @@ _AREA_CODE = re.compile(r"[0-9]{1,9}")
 
 
 def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return each name of a resource once. A name cannot contain commas, which separate names in the vendor's calls."""
+    """Return each name of a resource once; refuse names with commas, which separate names in the vendor's calls."""
     found: dict[str, None] = {}
     for text in texts:
         uuid = text.strip()
@@ -49,7 +46,7 @@ def check_uuids(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_area_code(text: str) -> str:
-    """Return the code of an area; refuse text that the vendor cannot know, such as the name of one."""
+    """Return the code of an area; refuse other text, such as the name of an area."""
     code = text.strip().lstrip("0")
     if not _AREA_CODE.fullmatch(code):
         raise OptionError(

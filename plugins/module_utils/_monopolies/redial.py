@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Redial resources, so that they get new addresses.
-
-This file is private to the collection.
-"""
+"""Redial resources, so that they get new addresses."""
 
 from __future__ import annotations
 
@@ -44,7 +41,7 @@ def redial(
     check: bool = False,
     policy: MonopolyPolicy = DEFAULT_POLICY,
 ) -> MonopolyResult:
-    """Redial these resources, or all. Those that are about to get a new address are not redialled."""
+    """Redial these resources, or all, except those that are being redialled or queued already."""
     session = RedialSession(api, policy)
     result = session.result
     with contextlib.nullcontext() if check else api.key_lock():
@@ -59,23 +56,24 @@ def redial(
             session.wait_online(wait)
         except QgError as error:
             result.error = error
-    session.finish()
+    session.complete_result()
     return result
 
 
 class RedialSession(MonopolySession):
-    """One run that redials the ``selected`` resources, which are kept as they were before, by name.
+    """One run that redials resources.
 
-    ``moved`` are the names of those that a list has shown to be redialled.
+    ``selected`` are the resources as they were before the redial, by name, and ``shown_redialled`` the names of those
+    that a list has shown to be redialled.
     """
 
     def __init__(self, api: ProxyApi, policy: MonopolyPolicy) -> None:
         super().__init__(api, policy)
         self.selected: dict[str, Monopoly] = {}
-        self.moved: set[str] = set()
+        self.shown_redialled: set[str] = set()
 
     def select(self, uuids: Collection[str] | None) -> None:
-        """Select the resources to redial. A resource that is not held is an error."""
+        """Select the resources to redial; raises QgError for a resource that is not held."""
         result = self.result
         unknown = [uuid for uuid in uuids or () if uuid not in self.held]
         if unknown:
@@ -103,25 +101,25 @@ class RedialSession(MonopolySession):
         change_in_batches(partial(_Redial, self), list(self.selected), self.result, self.policy.max_repeats)
 
     def mark_redialled(self, uuids: Collection[str]) -> None:
-        """Add resources to the result: the vendor accepted their redial, or the list shows it."""
+        """Add resources to the result whose redial the vendor accepted, or the list shows."""
         self.result.redialled += [Redial(uuid, self.selected[uuid].server) for uuid in uuids]
 
-    def have_moved(self, uuids: Collection[str]) -> bool:
+    def are_redialled(self, uuids: Collection[str]) -> bool:
         """Whether a list has shown each of these resources to be redialled."""
-        self.moved |= {
+        self.shown_redialled |= {
             uuid for uuid, before in self.selected.items() if uuid in self.held and has_moved(before, self.held[uuid])
         }
-        return self.moved.issuperset(uuids)
+        return self.shown_redialled.issuperset(uuids)
 
     def wait_online(self, wait: bool) -> None:
-        """Read the list, or wait until each resource is online with its new address; then report refusals."""
+        """Read the list, with ``wait`` until each resource is online with its new address; then report refusals."""
         sent = [one.uuid for one in self.result.redialled]
         concerned = [*sent, *(one.uuid for one in self.result.pending)]
 
         def states() -> dict[str, str]:
-            """The state of each resource, which counts only once it was redialled."""
-            self.have_moved(sent)
-            waiting = set(sent) - self.moved
+            """Return the state of each resource, or that its redial is not visible yet."""
+            self.are_redialled(sent)
+            waiting = set(sent) - self.shown_redialled
             return {
                 one.uuid: "not redialled yet" if one.uuid in waiting else one.state
                 for one in self.monopolies
@@ -147,17 +145,17 @@ class RedialSession(MonopolySession):
                 endpoint=ENDPOINT,
             )
 
-    def finish(self) -> None:
+    def complete_result(self) -> None:
         """Complete the result. An address counts as new only if the list shows the redial."""
-        self.have_moved(())
-        now = {uuid: one.server for uuid, one in self.held.items() if uuid in self.moved}
+        self.are_redialled(())
+        now = {uuid: one.server for uuid, one in self.held.items() if uuid in self.shown_redialled}
         self.result.redialled = [Redial(one.uuid, one.before, now.get(one.uuid)) for one in self.result.redialled]
         selected = {one.uuid for one in self.result.before}
         self.result.after = [one for one in self.monopolies if one.uuid in selected]
 
 
 class _Redial(Batch):
-    """Repeated only for the resources that the list shows as before."""
+    """The redial of a batch, repeated only for the resources that the list shows unchanged."""
 
     def __init__(self, session: RedialSession, uuids: list[str]) -> None:
         super().__init__(session, uuids)
@@ -168,21 +166,21 @@ class _Redial(Batch):
         return [uuid for uuid in self.uuids if uuid not in self._redialled]
 
     def send(self, todo: Sequence[str]) -> None:
-        """Redial the resources in one call. A success counts for all of them."""
+        """Redial the resources in one call; a success applies to all of them."""
         self._session.api.redial_monopolies(todo)
         self._mark(todo)
 
     def verify(self, todo: Sequence[str], error: QgError | None) -> None:
-        """After an error, look for resources that were redialled all the same."""
+        """After an error, look for resources that were redialled nevertheless."""
         if not isinstance(error, CallError) or not (error.may_have_effect or is_refused(error)):
             return
         session = self._session
         delays = session.policy.verify_delays if error.may_have_effect else (0.0,)
         try:
             with verifying(error, self._uncertain):
-                session.poll(partial(session.have_moved, todo), delays)
+                session.poll(partial(session.are_redialled, todo), delays)
         finally:
-            self._mark([uuid for uuid in todo if uuid in session.moved])
+            self._mark([uuid for uuid in todo if uuid in session.shown_redialled])
 
     def _uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
         what = f"the redial of {sample(self.remaining())} took effect"
@@ -193,12 +191,12 @@ class _Redial(Batch):
         self._session.mark_redialled(uuids)
 
     def failure(self, error: QgError | None, left: Sequence[str]) -> QgError:
-        """The error of the call itself, by which the batch is split or the resources are reported as refused."""
+        """Return the error of the call, by which change_in_batches() splits the batch or reports the refusal."""
         return error or QgError(f"{sample(left)} could not be redialled.", endpoint=ENDPOINT)
 
 
 def has_moved(before: Monopoly, after: Monopoly) -> bool:
-    """Whether a resource was dialled, or began to be, between two lists."""
+    """Whether a resource was redialled, or its redial began, between two lists."""
     if after.state in TRANSITIONAL_STATES or (before.state, after.state) == ("offline", "online"):
         return True
     dialled_again = after.dialled is not None and after.dialled != before.dialled

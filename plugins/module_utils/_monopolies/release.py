@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Release resources.
-
-This file is private to the collection.
-"""
+"""Release resources."""
 
 from __future__ import annotations
 
@@ -43,13 +40,13 @@ def release(
 
 
 def _release(session: MonopolySession, uuids: Collection[str] | None, check: bool) -> None:
-    """Release the resources that the vendor releases by now, and fail if there are others."""
+    """Release the resources that the vendor may already release, and raise QgError if there are others."""
     result, now = session.result, session.vendor_time()
     selected = [monopoly for monopoly in session.monopolies if uuids is None or monopoly.uuid in uuids]
     releasable = []
     for monopoly in selected:
         when = releasable_from(monopoly)
-        # The list shows whole seconds, so the application may be almost one second younger.
+        # The list shows whole seconds, so the application may be up to one second later.
         if when is None or when + datetime.timedelta(seconds=1) <= now:
             releasable.append(monopoly.uuid)
         else:
@@ -81,20 +78,20 @@ class _Release(Batch):
         return [uuid for uuid in self.uuids if uuid not in self.session.result.released]
 
     def send(self, todo: Sequence[str]) -> None:
-        """Release the resources in one call. Only those that the response names count as released.
+        """Release the resources in one call; those in the response count as released.
 
-        If it names none at all, the list decides as soon as it must show the release.
+        If the response contains no names, the list decides, once it can no longer lag.
         """
         session, result = self.session, self.session.result
         named = session.api.release_monopolies(todo)
-        # Kept at once, so that no later error hides it.
+        # Stored at once, so that a later error does not hide it.
         result.released += todo if named is None else named
         if named is not None:
             return
         shown = set(todo)
 
         def read() -> None:
-            # The vendor's list, without the correction by what the vendor reported.
+            # The vendor's list, without the reported changes.
             shown.intersection_update(monopoly.uuid for monopoly in session.api.listed_monopolies())
 
         with contextlib.suppress(CallError, WaitBudgetExceeded):
@@ -104,7 +101,7 @@ class _Release(Batch):
             session.api.reported_monopolies.forget(shown)
 
     def verify(self, todo: Sequence[str], error: QgError | None) -> None:
-        """Count the resources as released that the list does not show any more."""
+        """Count resources as released that the list does not show any more."""
         left = self.remaining()
         self._note_progress(todo)
         if left and not isinstance(error, WaitBudgetExceeded):
@@ -117,12 +114,12 @@ class _Release(Batch):
         return self.session.uncertain(error, what, reason, endpoint=ENDPOINT)
 
     def _note_progress(self, todo: Sequence[str]) -> None:
-        """Restart the count of repetitions, as converge() does, if a call released something."""
+        """Reset the number of repetitions, as converge() does, if a call released something."""
         if len(self.remaining()) < len(todo):
             self._repeats = 0
 
     def _delays(self, error: QgError | None) -> Sequence[float]:
-        """When to read the list: for as long as it may lag if a lost call is not followed by another one."""
+        """Return the delays before reads of the list: its maximum lag, if a lost call is not going to be repeated."""
         policy = self.session.policy
         rejected = isinstance(error, CallError) and not error.may_have_effect
         self._lost = self._lost or (error is not None and not rejected)
@@ -136,7 +133,7 @@ class _Release(Batch):
         return not self.remaining()
 
     def failure(self, error: QgError | None, left: Sequence[str]) -> QgError:
-        """The error for the resources that are still held; a refusal itself, so that the batch can be split."""
+        """Return the error for the resources that are still held; a refusal unchanged, so that the batch is split."""
         if isinstance(error, WaitBudgetExceeded) or (isinstance(error, CallError) and not error.may_have_effect):
             return error
         reason = error or QgError("The vendor reports success, but its list still shows them.")

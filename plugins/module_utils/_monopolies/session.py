@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What allocation, release and redial share: the result, and how a run reads the list of resources.
+"""The base of allocation, release and redial: the result, and the reading of the list of resources.
 
-This file is private to the collection. The vendor carries out an application and a redial some time after the response,
-and neither response has a documented format. Therefore the list of resources before and after a call decides.
+The vendor carries out an application or a redial some time after the response, and neither response has a documented
+format. Therefore the lists of resources before and after a call decide.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from .._reconcile.session import Session
 from .._store.monopoly_store import MonopolyStore
 from .matching import ApplicationParams
 
-#: How long the vendor does not release a resource, counted from its application.
+#: The time after its application within which the vendor does not release a resource.
 MIN_HOLD_TIME = datetime.timedelta(hours=12)
 #: Seconds between reads of the list while resources come online: the growth of the first interval, and the maximum.
 INTERVAL_GROWTH, MAX_INTERVAL = 1.5, 5.0
-#: Resources named in a message.
+#: The maximum number of resources in a message.
 MAX_NAMED = 20
 #: States in which a resource gets a new address without a call.
 TRANSITIONAL_STATES = ("queued", "redialling")
-#: How a user finds out what the key holds.
+#: The command that shows the resources of the key.
 CHECK_COMMAND = "ansible localhost -m qingguo.qgnet.qg_monopoly_info"
-#: Refusals of the quota that only mean that this plan has none.
+#: The codes with which the vendor refuses the quota of a plan that has none.
 NO_QUOTA = (UNKNOWN, INVALID_PARAMETER, NO_PERMISSION)
 
 
 @dataclass(frozen=True)
 class MonopolyPolicy(RetryPolicy):
-    """The same for resources.
+    """The retry policy for exclusive-occupancy resources.
 
-    ``apply_delays`` come after an application: they are as long as the list usually lags, because a resource that the
-    list shows too late would be paid twice. ``lag_delays`` begin with them. ``first_interval`` is that between reads of
-    the list while resources come online.
+    ``apply_delays`` come after an application. Their sum is the usual lag of the list, because a resource that the list
+    shows later would be paid for twice. ``lag_delays`` begin with them. ``first_interval`` is the first interval
+    between reads of the list while resources come online.
     """
 
     apply_delays: tuple[float, ...] = (0.0, 2.0, 3.0, 5.0, 10.0)
@@ -62,7 +62,7 @@ DEFAULT_POLICY = MonopolyPolicy()
 
 @dataclass(frozen=True)
 class Redial:
-    """A resource that was redialled, with its address before and after, as far as they are known."""
+    """A redialled resource, with its address before and after the redial, if known."""
 
     uuid: str
     before: str | None
@@ -71,7 +71,7 @@ class Redial:
 
 @dataclass(frozen=True)
 class Refused:
-    """A resource that the vendor does not release or redial, the reason, and when it will, if that is known."""
+    """A resource that the vendor does not release or redial, the reason, and from when on it will, if known."""
 
     uuid: str
     reason: str
@@ -80,11 +80,11 @@ class Refused:
 
 @dataclass
 class MonopolyResult:
-    """What a run found and changed. With an ``error``, the desired state was not reached; the rest is true even then.
+    """The resources before and after a run, and its changes.
 
-    ``before`` and ``after`` are the resources that the run concerns. ``missing`` is the number of resources to apply
-    for, and ``accepted`` says that the vendor accepted the application. ``pending`` resources were not redialled
-    because they are about to get a new address.
+    With an ``error``, the desired state was not reached, and the other fields are still correct. ``missing`` is the
+    number of resources to apply for; ``accepted`` says that the vendor accepted the application. ``pending`` resources
+    were not redialled because they are about to get a new address.
     """
 
     before: list[Monopoly] = field(default_factory=list)
@@ -120,17 +120,17 @@ def sample(uuids: Collection[str]) -> str:
 
 
 def releasable_from(monopoly: Monopoly) -> datetime.datetime | None:
-    """When the vendor releases a resource, if the list shows when it was applied for."""
+    """Return the time from which the vendor releases a resource; None if the list does not show its application."""
     return None if monopoly.since is None else monopoly.since + MIN_HOLD_TIME
 
 
 def monopoly_store(api: ProxyApi) -> MonopolyStore:
-    """The store for the resources of the key."""
+    """Return the store for the resources of the key."""
     return MonopolyStore(api.rate_limiter.state, api.key_digest)
 
 
 def application_params(api: ProxyApi) -> Mapping[str, ApplicationParams]:
-    """The parameters of the applications for the resources of the key, as far as this control node sent them."""
+    """Return the parameters of the applications that this control node sent, by resource."""
     return {uuid: ApplicationParams(*row) for uuid, row in monopoly_store(api).origins().items()}
 
 
@@ -153,7 +153,7 @@ class MonopolySession(Session[Monopoly]):
         return list(self.held.values())
 
     def load_initial(self) -> None:
-        """Read the list for the first time. A key of another product is refused here."""
+        """Read the list for the first time; explains the refusal of a key of another product."""
         try:
             self.refresh()
         except StatusError as error:
@@ -162,23 +162,23 @@ class MonopolySession(Session[Monopoly]):
             ) from None
 
     def refresh(self) -> None:
-        """Read the list. An empty one is read once more if resources should be on it."""
+        """Read the list; read an empty list once more if the key should have resources."""
         listed = self.api.monopolies() or (self.api.monopolies() if self.expects_resources() else [])
         self.held = {monopoly.uuid: monopoly for monopoly in listed}
 
     def expects_resources(self) -> bool:
-        """Whether the key probably holds resources."""
+        """Whether the key should have resources, according to an earlier list or the state."""
         return bool(self.held or self.store.origins())
 
     def quota(self) -> Quota | None:
         return self.api.quota_or_none(*NO_QUOTA)
 
     def balance(self, quota: Quota) -> int:
-        """The listed resources beyond those that the quota counts as in use."""
+        """Return the number of listed resources minus the number that the quota counts as in use."""
         return len(self.held) - quota.used
 
     def vendor_time(self) -> datetime.datetime:
-        """The time of the vendor's clock, or the latest time in the vendor's list if that is behind."""
+        """Return the time of the vendor's clock, or the latest time in the list if that is later."""
         stamps = [
             stamp
             for one in self.monopolies

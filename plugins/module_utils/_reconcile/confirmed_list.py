@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The list of what a key holds, confirmed by the quota before anything is paid for.
+"""The comparison of a list with the quota, before anything is paid for.
 
-This file is private to the collection. The vendor's list may lag or be wrong, and what it omits would be paid for
-again.
+The vendor's list may lag or be wrong, and resources that it omits would be paid for again.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from .session import Session
 
 
 def confirm_list(session: Session[Any], quota: Quota | None, *, what: str, advice: str = "") -> Quota | None:
-    """Read list and quota until they agree, and return the quota.
+    """Read list and quota until they agree, and return the quota; raises UncertainOutcomeError if they do not.
 
-    If they do not for as long as the list may lag and a channel be in use after its lease, or until max_wait ends, what
-    the key holds is unknown. ``what`` it holds ("leases") and the ``advice`` are for that error.
+    They have as long as the list may lag, but no longer than max_wait. ``what`` ("leases") and ``advice`` are for the
+    message of the error.
     """
     delays = iter(session.policy.lag_delays)
     while excess := session.unlisted(quota):

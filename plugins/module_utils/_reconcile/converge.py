@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Calls that may be repeated, such as releases: send them until the list shows the desired state.
-
-This file is private to the collection.
-"""
+"""The loop for calls that may be repeated, such as releases: send them until the list shows the desired state."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ T = TypeVar("T")
 
 
 class Change(abc.ABC, Generic[T]):
-    """A change that leads to the same state, however often it is sent."""
+    """An idempotent change."""
 
     @abc.abstractmethod
     def remaining(self) -> Sequence[T]:
-        """What the last reading of the list shows to be unchanged yet."""
+        """Return the resources that are still unchanged in the last reading of the list."""
 
     @abc.abstractmethod
     def send(self, todo: Sequence[T]) -> None:
@@ -35,21 +32,20 @@ class Change(abc.ABC, Generic[T]):
 
     @abc.abstractmethod
     def failure(self, error: QgError | None, left: Sequence[T]) -> QgError:
-        """The error that names what could not be changed."""
+        """Return the error for the resources that could not be changed."""
 
     def adapt(self, error: QgError | None, left: Sequence[T]) -> bool:
-        """Change how the calls are sent if that can help after such an error; returns whether it can."""
+        """Send the next calls differently if that may help after such an error; returns whether it may."""
         return False
 
     def pause(self, attempt: int) -> None:
-        """Wait before the next attempt, unless reading the list has taken some seconds."""
+        """Wait before the next attempt; by default, no longer than the reads of the list take."""
 
 
 def converge(change: Change[T], max_repeats: int) -> None:
     """Send a change until nothing remains.
 
-    Each call that changes something starts the count anew; after ``max_repeats`` repetitions without an effect, or an
-    error that will not pass, the change fails.
+    The change fails after a permanent error, or after ``max_repeats`` repetitions in succession without an effect.
     """
     repeats = 0
     while todo := change.remaining():
@@ -72,5 +68,5 @@ def converge(change: Change[T], max_repeats: int) -> None:
 
 
 def may_pass(error: QgError | None) -> bool:
-    """Whether the same call may have an effect the next time: it succeeded without one, or failed transiently."""
+    """Whether a repetition of a call without an effect may have one: it succeeded, or failed transiently."""
     return error is None or (isinstance(error, CallError) and error.retryable and error.may_have_effect)

@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Paid calls: send one, and never pay twice when its response is lost.
+"""The loop for paid calls: a lost response must not lead to a second payment.
 
-This file is private to the collection. A response can be lost after the vendor has carried out the call, and the
-vendor's list may show the effect late. So a call is sent again only after the list, and the quota where there is one,
-have shown that the call before it changed nothing.
+A response can be lost after the vendor has carried out the call, and the vendor's list may show the effect late. So a
+call is sent again only after the list, and the quota if there is one, have shown that it had no effect.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from typing import Any
 
 from .._core.errors import CallError, Effect, QgError, UncertainOutcomeError, WaitBudgetExceeded
 
-#: What an error says of a call that did not fail.
+#: The message for a call that succeeded without a visible effect.
 ACCEPTED = "The vendor reports success."
-#: Why the effect of a call is unknown: what the list and the quota show.
+#: The reasons why the effect of a call is unknown.
 NOTHING_NEW = "{list} shows nothing new so far."
 PARTIAL = "{list} shows only a part of it so far."
 UNLISTED = "the quota has fewer free channels than {list} accounts for."
@@ -29,7 +28,7 @@ EARLIER_ATTEMPT = "an earlier attempt without a response may be the reason."
 
 
 class Creation(abc.ABC):
-    """A paid call, and how its effect is verified."""
+    """A paid call, and the verification of its effect."""
 
     @abc.abstractmethod
     def send(self) -> None:
@@ -37,46 +36,45 @@ class Creation(abc.ABC):
 
     @abc.abstractmethod
     def is_verifiable(self, error: CallError) -> bool:
-        """Whether the effect of a failed call is looked for, and the call may be sent again if it had none."""
+        """Whether to verify the effect of a failed call, and to send it again if it had none."""
 
     @abc.abstractmethod
     def find_new(self, error: CallError | None) -> bool:
-        """Read the list, if necessary several times, and adopt what is new; whether the effect of the call is known."""
+        """Read the list, if necessary several times, and adopt new resources; returns whether the effect is known."""
 
     @abc.abstractmethod
     def adopt_new(self) -> bool:
-        """Adopt what the last reading of the list shows to be new; whether it shows anything."""
+        """Adopt new resources of the last reading of the list; returns whether there are any."""
 
     @abc.abstractmethod
     def has_unlisted(self, error: CallError) -> bool:
-        """Whether the quota, or time, cannot exclude an effect that the list does not show.
+        """Whether the call may have had an effect that the list does not show, according to the quota or the time.
 
-        Raises an error of :meth:`uncertain` if the list shows a part of what a call did, and may yet show more.
+        Raises an error of :meth:`uncertain` if the list shows a part of the effect, and may later show more.
         """
 
     @abc.abstractmethod
     def uncertain(self, error: QgError | None, reason: str) -> UncertainOutcomeError:
-        """The error for a call whose effect is unknown, for one of the reasons above or another one."""
+        """Return the error for a call whose effect is unknown, with one of the reasons above or another one."""
 
     def is_lost(self, error: CallError) -> bool:
-        """Whether a refusal of a later attempt may be due to this attempt."""
+        """Whether this attempt may be the reason of the refusal of a later one."""
         return error.may_have_effect
 
     def may_follow_lost(self, error: CallError) -> bool:
-        """Whether a lost attempt may be the reason for this refusal."""
+        """Whether an earlier, lost attempt may be the reason of this refusal."""
         return True
 
     def exhausted(self, error: CallError, attempts: int) -> QgError:
-        """The error if all attempts changed nothing, as far as is known."""
+        """Return the error if no attempt had a known effect."""
         return self.uncertain(error, NOTHING_NEW)
 
 
 def create_once(creation: Creation, max_attempts: int) -> CallError | None:
-    """Send a paid call until its effect shows, at most ``max_attempts`` times.
+    """Send a paid call until its effect is visible, at most ``max_attempts`` times.
 
-    Returns the error of the last attempt if its effect shows all the same. A call is never sent again after a success,
-    after an error that will not pass, while it may still be carried out, or while the quota counts more than the list
-    shows.
+    Returns the error of the last attempt, which had an effect nevertheless, or None. A call is never sent again after a
+    success, after a permanent error, while it is in flight, or while the quota counts more than the list shows.
     """
     lost = False
     error: CallError | None = None
@@ -86,7 +84,7 @@ def create_once(creation: Creation, max_attempts: int) -> CallError | None:
         except WaitBudgetExceeded:
             if error is None:
                 raise
-            # The reason for the wait is more useful than the lack of time for it.
+            # The error that made the wait necessary is more useful than the lack of time.
             raise creation.exhausted(error, attempt) from None
         if error is not None and not creation.is_verifiable(error):
             if lost and creation.may_follow_lost(error):
@@ -96,7 +94,7 @@ def create_once(creation: Creation, max_attempts: int) -> CallError | None:
             if creation.find_new(error):
                 return error
             unlisted = error is not None and creation.has_unlisted(error)
-            # Reading the quota may take until the list has caught up.
+            # The list may have caught up while the quota was read.
             if not unlisted and creation.adopt_new():
                 return error
         if unlisted:
@@ -124,7 +122,7 @@ def try_call(send: Callable[[], object]) -> CallError | None:
 def verifying(
     error: QgError | None, uncertain: Callable[[QgError | None, str], UncertainOutcomeError]
 ) -> Iterator[None]:
-    """While the effect of a call is looked for: if the list cannot be read, the effect is unknown."""
+    """Raise an error of ``uncertain`` if the list cannot be read while the effect of a call is verified."""
     try:
         yield
     except UncertainOutcomeError:
@@ -140,10 +138,10 @@ def verifying(
 def uncertain_outcome(
     error: QgError | None, what: str, reason: str, *, listing: str, advice: str, **details: Any
 ) -> UncertainOutcomeError:
-    """The error for a call whose effect is unknown.
+    """Return the error for a call whose effect is unknown.
 
-    ``what`` may have been done ("3 addresses were leased"). In the ``reason``, ``{list}`` stands for ``listing``, the
-    name of the vendor's list. ``advice`` says how to find out.
+    ``what`` is the possible effect ("3 addresses were leased"). In the ``reason``, ``{list}`` stands for ``listing``,
+    the name of the vendor's list. ``advice`` says how to find out.
     """
     error = error or QgError(ACCEPTED, **details)
     return UncertainOutcomeError(

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How often a call is sent, and when a list is read again: one table for all resources.
-
-This file is private to the collection.
-"""
+"""The number of attempts of a call, and the delays between reads of a list: the defaults for all resources."""
 
 from __future__ import annotations
 
@@ -24,9 +21,9 @@ class RetryPolicy:
 
     ``verify_delays`` come before each read of the list after a call whose effect is unknown, as the list may lag.
     ``lag_delays`` replace them if only the list can show the effect, or if the quota shows more than the list: their
-    sum is as long as the list may lag. ``poll_interval`` is the time between reads for a call of an earlier run.
-    ``max_attempts`` is how often a paid call is sent that changed nothing, ``max_repeats`` how often another call is
-    repeated. ``backoff`` returns the delay after an attempt.
+    sum is the maximum lag of the list. ``poll_interval`` is the time between reads for a call of an earlier run.
+    ``max_attempts`` is the maximum number of attempts of a paid call without an effect, ``max_repeats`` that of
+    repetitions of any other call. ``backoff`` returns the delay after an attempt.
     """
 
     verify_delays: tuple[float, ...] = (0.0, 2.0, 3.0)

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One run for one key: what the key holds, and the paid calls whose result is unknown.
-
-This file is private to the collection.
-"""
+"""The base of a run for one key: the held resources, and the paid calls whose result is unknown."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ R = TypeVar("R")
 
 
 class KeyApi(Protocol):
-    """What the client of any API offers for a key."""
+    """The part of a client that is common to all APIs for a key."""
 
     budget: WaitBudget
     rate_limiter: RateLimiter
@@ -37,13 +34,13 @@ class KeyApi(Protocol):
 
     @property
     def timeout(self) -> float:
-        """Seconds that one call may take."""
+        """The maximum duration of one call in seconds."""
 
 
 class Session(abc.ABC, Generic[R]):
-    """One run for one key. ``held`` are the resources that the key holds by name, as far as is known."""
+    """One run for one key. ``held`` are the known resources of the key, by name."""
 
-    #: How messages name the vendor's list, and how a user finds out what the key holds.
+    #: The name of the vendor's list in messages, and the advice how to check the resources of the key.
     listing = "the list"
     advice = ""
 
@@ -56,12 +53,12 @@ class Session(abc.ABC, Generic[R]):
         self.held: dict[str, R] = {}
         #: The numbers of the recorded calls of this run whose result is unknown, by the names of the calls.
         self.pending: dict[str, list[int]] = {}
-        #: The balance of the quota and the list before this run pays.
+        #: The balance (see :meth:`balance`) before this run pays.
         self.balance_before: int | None = None
 
     @abc.abstractmethod
     def refresh(self) -> None:
-        """Read what is held now."""
+        """Read the held resources."""
 
     @abc.abstractmethod
     def quota(self) -> Quota | None:
@@ -69,16 +66,16 @@ class Session(abc.ABC, Generic[R]):
 
     @abc.abstractmethod
     def balance(self, quota: Quota) -> int:
-        """A figure that decreases when the quota counts a resource that the last list does not show."""
+        """Return a number that decreases if the quota counts a resource that the last list does not show."""
 
     @property
     def in_use(self) -> int:
-        """How many channels the listed resources take."""
+        """The number of channels that the listed resources use."""
         return len(self.held)
 
     def unlisted(self, quota: Quota | None) -> int:
-        """How many channels the quota counts in use beyond the listed resources; 0 for a plan without channels."""
-        # The quota of such a plan is a balance, or counts something else.
+        """Return the number of used channels without a listed resource; 0 for a plan without channels."""
+        # The quota of a plan without channels is a balance, or counts something else.
         has_channels = quota is not None and quota.balance is None and quota.total > 0
         return max(0, quota.used - self.in_use) if quota and has_channels else 0
 
@@ -93,7 +90,7 @@ class Session(abc.ABC, Generic[R]):
         return quota is not None and balance is not None and self.balance(quota) < balance
 
     def new_since(self, known: Collection[str]) -> list[str]:
-        """The names of the held resources beside the known ones."""
+        """Return the names of the held resources that are not ``known``."""
         return [name for name in self.held if name not in known]
 
     def wait(
@@ -105,10 +102,9 @@ class Session(abc.ABC, Generic[R]):
         remaining: float | None = None,
         examine: Callable[[], str] | None = None,
     ) -> float:
-        """Wait, but only for the rest of max_wait if that is less; returns for how long.
+        """Wait, at most for the remaining max_wait, so that the last read is at its end; returns the seconds waited.
 
-        So the last read comes when max_wait is used up, and not one interval before. ``remaining`` and ``examine`` are
-        those of :meth:`WaitBudget.wait`.
+        ``remaining`` and ``examine`` are those of :meth:`WaitBudget.wait`.
         """
         rest = self.api.budget.max_wait - self.api.budget.waited
         seconds = min(seconds, rest) if rest > 0 else seconds
@@ -118,7 +114,7 @@ class Session(abc.ABC, Generic[R]):
     def poll(
         self, is_shown: Callable[[], bool], delays: Iterable[float], read: Callable[[], None] | None = None
     ) -> bool:
-        """Read the list after each delay until ``is_shown``, which is returned; ``read`` replaces :meth:`refresh`."""
+        """Read the list after each delay until ``is_shown``; returns whether it is. ``read`` replaces ``refresh``."""
         read = read or self.refresh
         for delay in delays:
             if delay:
@@ -137,10 +133,9 @@ class Session(abc.ABC, Generic[R]):
         request: Mapping[str, Any],
         may_have_effect: Callable[[CallError], bool] = lambda error: error.may_have_effect,
     ) -> Iterator[None]:
-        """Record a paid call from before it is sent until its result is known, to keep later runs from paying again.
+        """Record a paid call before it is sent, to keep later runs from paying again.
 
-        Only a call that certainly had no effect is resolved at once. The others are, by :meth:`resolve`, as soon as
-        their effect is known.
+        If it certainly had no effect, it is resolved at once. Otherwise, call :meth:`resolve` once its effect is known.
         """
         number = self.calls.record(
             call,
@@ -164,19 +159,21 @@ class Session(abc.ABC, Generic[R]):
         """Resolve all calls of this run with this name: their results are known."""
         self.calls.resolve(*self.pending.pop(call, []))
 
-    def settle(self, call: PaidCall, is_shown: Callable[[], bool], read: Callable[[], None] | None = None) -> None:
-        """Wait until the list shows what a call of an earlier run did, or must show it."""
+    def wait_until_settled(
+        self, call: PaidCall, is_shown: Callable[[], bool], read: Callable[[], None] | None = None
+    ) -> None:
+        """Wait until the list shows the effect of an earlier run's call, or can no longer lag behind it."""
         while not is_shown() and (left := call.settles_in(self.now())) > 0:
             seconds = min(self.policy.poll_interval, left)
             self.wait(seconds, "a call of an earlier run is under way", call.endpoint, remaining=left)
             (read or self.refresh)()
 
     def is_recent(self, call: PaidCall) -> bool:
-        """Whether a call of an earlier run still counts beside what the list shows."""
+        """Whether a call of an earlier run still counts in addition to the list."""
         return call.age(self.now()) < UNRESOLVED_TTL
 
     def uncertain(
         self, error: QgError | None, what: str, reason: str, *, advice: str | None = None, **details: Any
     ) -> UncertainOutcomeError:
-        """The error for a call whose effect is unknown."""
+        """Return the error for a call whose effect is unknown."""
         return uncertain_outcome(error, what, reason, listing=self.listing, advice=advice or self.advice, **details)

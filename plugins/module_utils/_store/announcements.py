@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which of the processes of a run announces a wait, so that those that wait for the same thing do it once.
+"""The choice of the process that announces a wait, so that the processes of a run announce it only once.
 
-This file is private to the collection. It does not use the database, which may be what is waited for.
+It does not use the database, since the wait may be for the database.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from .._core.errors import OptionError
 from .._core.waiting import AnnouncementPolicy
 from .rate_limiter import minute_seconds
 
-#: Seconds until the next attempt, if another process is just about to announce the same wait.
+#: Seconds until the next attempt, if another process is announcing the same wait.
 RETRY_DELAY = 0.1
 
 
 def announcement_policy() -> AnnouncementPolicy:
-    """Return when waits are announced: with a simulator's shorter minute, correspondingly earlier."""
+    """Return the intervals of announcements, scaled to the length of the minute."""
     try:
         return AnnouncementPolicy().scaled(minute_seconds() / 60)
     except OptionError:
-        # Whatever waits for the minute reports the error.
+        # The rate limiter reports the error.
         return AnnouncementPolicy()
 
 
 class Announcements:
-    """When each wait was announced last: a file per wait, in a directory that only the processes of one run share.
+    """The time of the last announcement of each wait: a file per wait, in a directory of one run.
 
-    Nothing is written before the first wait is to be announced. The run removes the directory.
+    Only claim() writes to the directory, which Ansible removes at the end of the run.
     """
 
     def __init__(self, directory: str) -> None:
@@ -44,7 +44,7 @@ class Announcements:
     def claim(self, wait: str, interval: float) -> float:
         """Return 0 if this process may announce the wait now, else the seconds until one may.
 
-        An announcement too many is better than none, so a directory that cannot be used permits all.
+        If the directory cannot be used, each process may announce: a duplicate is better than no announcement.
         """
         name = short_digest(wait, 8).hex()
         try:
@@ -54,7 +54,7 @@ class Announcements:
             return 0.0
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # This clock is the same for all processes of a machine since its start.
+            # All processes of a machine share this clock.
             now, last = elapsed(), os.pread(descriptor, 32, 0)
             rest = float(last) + interval - now if last else 0.0
             if 0 < rest <= interval:

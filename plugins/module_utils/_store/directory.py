@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The state directory and its files, readable by this user only, and its errors as sentences.
-
-This file is private to the collection.
-"""
+"""The state directory and its files, readable by this user only, and its errors as sentences."""
 
 from __future__ import annotations
 

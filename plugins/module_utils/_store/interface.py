@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the stores and their callers need of a database and of locks.
+"""The interface of the state: a database and locks.
 
-This file is private to the collection. :class:`~.state.State` implements it with SQLite and flock, for one control
-node, and :class:`~.postgres.PostgresState` with a PostgreSQL server, for several. SQL is limited to what both share,
-except for the placeholder ``?`` and the types of columns.
+:class:`~.state.State` implements it with SQLite and flock, for one control node, and :class:`~.postgres.PostgresState`
+with a PostgreSQL server, for several. SQL is limited to what both share, except for the placeholder ``?`` and the types
+of columns.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Connection(Protocol):
 
 
 class Store(Protocol):
-    """A database and locks that several processes share. A lock is released when its holder dies.
+    """A database and locks that several processes share. A lock is released when its holder ends.
 
     ``announcer`` announces the waits for other processes. ``poll_interval`` is the number of seconds after
     which a process that waits for another one looks again.
@@ -63,10 +63,10 @@ class Store(Protocol):
         """Return the seconds by which Unix time is ahead of state time, on the wall clock that processes share."""
 
     def gap_is_unknown(self) -> bool:
-        """Whether the time for which the machine was off before this boot is missing from state time."""
+        """Whether state time lacks the time for which the machine was off before this boot."""
 
     def close_gap(self, vendor_gap: float) -> float:
-        """Add the missing time, at most what the vendor's clock shows; returns the state time now."""
+        """Add the missing time, at most ``vendor_gap`` seconds; returns the state time."""
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Run the body as one transaction, and one process at a time."""
@@ -88,14 +88,14 @@ class Store(Protocol):
     ) -> AbstractContextManager[bool]:
         """Hold the lock ``name`` if no other process does, and yield whether it is held.
 
-        With ``wait``, another holder is waited for, for as long as that allows, and no longer once ``unless`` is true.
+        With ``wait``, wait for another holder to release it, until ``wait`` is over or ``unless`` returns true.
         """
 
     def confirm_locks(self) -> None:
         """Raise StateError if a lock that this process has acquired was lost since.
 
-        Another process may have acquired it, so what this one intended to do is outdated. Call it within a transaction:
-        only that is sure to notice a loss.
+        Another process may have acquired it since, so this process must stop. Call it within a transaction: outside, a
+        loss may remain unnoticed.
         """
 
     def is_held(self, name: str) -> bool:
@@ -111,9 +111,9 @@ class Store(Protocol):
         """Whether the process that holds the lock ``name`` is known to be stopped."""
 
     def wait_for_change(self, seconds: float, wait: Wait) -> None:
-        """Return after this time, or earlier if another process may have changed the database.
+        """Sleep for this time, or less if another process may have changed the database.
 
-        It is part of ``wait``, which is announced.
+        The sleep is part of ``wait``, which is announced.
         """
 
     def close(self) -> None:

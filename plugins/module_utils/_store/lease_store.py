@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the vendor's list of leases does not contain, and the list itself for a short time.
+"""The origins and lifetimes of leases, which the vendor's list does not contain, and a cache of that list.
 
-This file is private to the collection. The list (vendor doc 175) names the task of a lease, but neither the area nor
-the provider that it was requested with.
+The list (vendor doc 175) names the task of a lease, but neither the area nor the provider that it was requested with.
 """
 
 from __future__ import annotations
@@ -45,13 +44,13 @@ CREATE TABLE IF NOT EXISTS areas (key TEXT PRIMARY KEY, at REAL, names TEXT);
 
 @dataclass
 class LeaseStore:
-    """What is known of the leases of one key."""
+    """The stored data about the leases of one key."""
 
     state: Store
     key: str
 
     def origins(self) -> dict[str, tuple[int | None, str | None, frozenset[str]]]:
-        """Return what each task of this control node was requested with: area, provider, and the tasks it replaces."""
+        """Return the parameters of each task that this control node requested: area, provider, and replaced tasks."""
         rows = self.state.rows("SELECT task, area, isp, successor_of FROM lease_origins WHERE key = ?", self.key)
         return {task: (area, isp, frozenset(self.state.decoded(named))) for task, area, isp, named in rows}
 
@@ -62,7 +61,7 @@ class LeaseStore:
         isp: str | None = None,
         successor_of: Iterable[str] = (),
     ) -> None:
-        """Keep the origin of new tasks, and discard those that ended long ago."""
+        """Store the origin of new tasks, and delete those that expired."""
         named = json.dumps(sorted(successor_of))
         with self.state.transaction() as database:
             database.execute("DELETE FROM lease_origins WHERE at < ?", (self.state.now() - _ORIGIN_TTL,))
@@ -90,7 +89,7 @@ class LeaseStore:
         return float(rows[0][0]) if rows else None
 
     def save_lifetime(self, keep_alive: int | None, seconds: float, *, is_certain: bool) -> None:
-        """Keep the seconds that a new lease has left; for a day unless it ``is_certain`` that the clock is right."""
+        """Store the seconds that a new lease has left; only for a day unless the clock ``is_certain``."""
         with self.state.transaction() as database:
             at = self.state.now() - (0.0 if is_certain else _LIFETIME_TTL - _UNCERTAIN_TTL)
             database.execute("DELETE FROM lifetimes WHERE at < ?", (self.state.now() - _LIFETIME_TTL,))
@@ -105,7 +104,7 @@ class LeaseStore:
         return dict(self.state.decoded(rows[0][0])) if rows else None
 
     def save_area_names(self, names: Mapping[str, int]) -> None:
-        """Keep the names of areas."""
+        """Store the names of areas."""
         with self.state.transaction() as database:
             database.execute("DELETE FROM areas WHERE at < ?", (self.state.now() - _NAMES_TTL,))
             database.execute(
@@ -113,14 +112,14 @@ class LeaseStore:
             )
 
     def cached_leases(self, max_age: float) -> tuple[float, list[LeaseRow]] | None:
-        """Return when the list of leases was read, and the list, if that was at most ``max_age`` seconds ago."""
+        """Return the time of the last read and the list, if it is at most ``max_age`` seconds old; otherwise None."""
         query = "SELECT at, leases FROM lease_cache WHERE key = ? AND at >= ? AND leases IS NOT NULL"
         for at, text in self._recent(query, max_age):
             return float(at), [(str(task), item) for task, item in self.state.decoded(text)]
         return None
 
     def cache_leases(self, leases: Iterable[LeaseRow], began: float) -> None:
-        """Keep the list of leases that was just read, unless a call may have changed it since the reading ``began``."""
+        """Cache the list of leases, unless a call may have changed it since the reading ``began``."""
         text, now = json.dumps([[task, dict(item)] for task, item in leases]), self.state.now()
         is_older = "NOT (lease_cache.leases IS NULL AND lease_cache.at > ?)"
         statement = f"{upsert('lease_cache', ('key',), ('at', 'leases'))} WHERE {is_older}"
@@ -129,7 +128,7 @@ class LeaseStore:
             database.execute(statement, (self.key, now, text, began))
 
     def invalidate(self) -> None:
-        """Discard the cached list, and those that are being read, because a call may have changed what they show."""
+        """Discard the cached list, and lists that are being read, because a call may have changed the leases."""
         with self.state.transaction() as database:
             database.execute(upsert("lease_cache", ("key",), ("at", "leases")), (self.key, self.state.now(), None))
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The process that holds a lock, as far as the system shows it.
-
-This file is private to the collection.
-"""
+"""The process that holds a file lock, if the system shows it."""
 
 from __future__ import annotations
 

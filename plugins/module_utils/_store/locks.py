@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""File locks in the state directory. The kernel releases a lock when the process that holds it ends.
-
-This file is private to the collection.
-"""
+"""File locks in the state directory. The kernel releases a lock when the process that holds it ends."""
 
 from __future__ import annotations
 
@@ -46,7 +43,7 @@ class FileLocks:
     ) -> Iterator[bool]:
         """Hold the lock ``name`` if no other process does, and yield whether it is held.
 
-        With ``wait``, another holder is waited for, for as long as that allows, and no longer once ``unless`` is true.
+        With ``wait``, wait for another holder to release it, until ``wait`` is over or ``unless`` returns true.
         """
         try:
             descriptor = self._open(name, os.O_RDWR | os.O_CREAT)
@@ -59,7 +56,7 @@ class FileLocks:
             os.close(descriptor)
 
     def confirm_locks(self) -> None:
-        """Do nothing: the kernel takes no lock from a process."""
+        """Do nothing: a process does not lose a file lock while it runs."""
 
     def is_held(self, name: str) -> bool:
         """Whether a living process holds the lock ``name``."""
@@ -91,7 +88,7 @@ class FileLocks:
         return process is not None and is_stopped(process)
 
     def _acquire(self, descriptor: int, wait: Wait | None, unless: Callable[[], bool]) -> bool:
-        """Lock an open file by polling, since the kernel would wait for a stopped process without end."""
+        """Lock an open file by polling, since a blocking lock would wait forever for a stopped process."""
         began, interval = elapsed(), MIN_POLL_INTERVAL
         while True:
             try:

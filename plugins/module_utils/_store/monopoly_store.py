@@ -4,7 +4,7 @@
 
 """The parameters with which the exclusive-occupancy resources of a key were applied for.
 
-This file is private to the collection. The vendor's list names the area of a resource, but not its code.
+The vendor's list names the area of a resource, but not its code.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class MonopolyStore:
     def save_origin(
         self, uuids: Collection[str], area_code: str | None, isp: str | None, *, listed: Collection[str]
     ) -> None:
-        """Keep the parameters of the application for these resources; all that are ``listed`` are kept longer.
+        """Store the parameters of the application for these resources, and delete expired ones.
 
-        Resources that no list has shown for a long time are forgotten.
+        The retention of all ``listed`` resources starts anew.
         """
         now = self.state.now()
         with self.state.transaction() as database:

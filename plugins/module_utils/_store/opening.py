@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The choice of the store: a directory of one control node, or the database of several.
-
-This file is private to the collection.
-"""
+"""The choice of the store: a directory of one control node, or the database of several."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ class StatePlace:
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> StatePlace:
-        """Return the place that the options ``state_dir`` and ``state_url`` name."""
+        """Return the place that the options ``state_dir`` and ``state_url`` specify."""
         return cls(params["state_dir"], params["state_url"])
 
     @property
@@ -57,9 +54,10 @@ class StatePlace:
 
 
 def preload() -> None:
-    """Import what a database needs, if the environment names one.
+    """Import the database driver, if the environment contains the URL of a database.
 
-    Ansible forks a process for each host, and each would import it by itself. A missing library is reported later.
+    Ansible forks a process for each host: without this, each of them would import it. A missing library is reported
+    later.
     """
     if os.environ.get("QG_STATE_URL"):
         with contextlib.suppress(ImportError):

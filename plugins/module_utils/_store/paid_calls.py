@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The calls that cost money and whose result is not known yet, recorded before they are sent.
+"""The paid calls whose result is unknown, recorded before they are sent.
 
-This file is private to the collection. A process may end, or be ended, between the call and the moment at which its
-result is known. The record is what keeps the next run from paying again.
+A process may end, or be killed, after a call and before its result is known. The record keeps the next run from paying
+again.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .reported import LIST_LAG
 if TYPE_CHECKING:
     from .interface import Store
 
-#: Seconds within which a call that was sent is carried out, if it ever is and its timeout is not longer.
+#: The maximum seconds between the sending of a call and its effect at the vendor, unless its timeout is longer.
 UNDER_WAY = 30.0
-#: Seconds after which a call whose result nothing has shown is no longer considered: the list decides then.
+#: Seconds after which a call without a known result is ignored: from then on, only the list counts.
 UNRESOLVED_TTL = 600.0
 
 #: A row per call: ``known`` (JSON) names the resources that were held before, ``request`` (JSON) is what was asked for,
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS paid_calls (
 
 @dataclass(frozen=True)
 class PaidCall:
-    """A paid call that asked for ``wanted`` resources beside those that are ``known``.
+    """A paid call for ``wanted`` resources in addition to the ``known`` ones.
 
     ``balance`` is a figure of the quota and the list before the call: it decreases when the quota counts a resource
     that the list does not show. It is None if the quota is not known.
@@ -51,14 +51,14 @@ class PaidCall:
     balance: int | None
     sent: float
     timeout: float
-    finished: bool
+    is_reported: bool
 
     def age(self, now: float) -> float:
         """Seconds since the call was sent."""
         return now - self.sent
 
     def settles_in(self, now: float) -> float:
-        """Seconds until the call can no longer be under way and the list must show its effect."""
+        """Seconds until the call can no longer be in flight and the list must show its effect."""
         return max(self.timeout, UNDER_WAY) + LIST_LAG - self.age(now)
 
 
@@ -91,15 +91,15 @@ class PaidCalls:
             return int(row.lastrowid or 0)
 
     def resolve(self, *numbers: int) -> None:
-        """Forget calls whose result is known."""
+        """Delete calls whose result is known."""
         self._change("DELETE FROM paid_calls WHERE id = ?", [(number,) for number in numbers])
 
-    def finish(self, *numbers: int) -> None:
-        """The result of these calls was reported; whether the list shows it is for a later run to see."""
+    def mark_reported(self, *numbers: int) -> None:
+        """Mark calls whose result this run has reported, although the list may not show it yet."""
         self._change("UPDATE paid_calls SET finished = 1 WHERE id = ?", [(number,) for number in numbers])
 
     def rename(self, number: int, endpoint: str) -> None:
-        """Keep a call under another name than that of the endpoint."""
+        """Store a call under another name than that of its endpoint."""
         self._change("UPDATE paid_calls SET endpoint = ? WHERE id = ?", [(endpoint, number)])
 
     def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the runs of several control nodes share: a schema and locks in a PostgreSQL database.
+"""The state that several control nodes share: a schema and locks in a PostgreSQL database.
 
-This file is private to the collection. It is imported only if ``state_url`` is used, since psycopg is optional.
+Imported only if ``state_url`` is used, since psycopg is optional.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ with contextlib.suppress(ImportError):
 if TYPE_CHECKING:
     from psycopg import Cursor as PsycopgCursor
 
-#: The lock that a process holds for a transaction, so that there is one at a time, as with SQLite.
+#: The lock that a process holds during a transaction, so that there is only one at a time, as with SQLite.
 WRITE_LOCK = "transaction"
-#: State time, which goes on from the last recorded time if the server's clock is set back; for a transaction, recorded.
+#: State time, which never falls below the last recorded time, even if the server's clock is set back. A transaction
+#: records it.
 _NOW = f"SELECT greatest(last, {SERVER_TIME} + ahead) FROM {SCHEMA_NAME}.clock"
 _TICK = (
     f"UPDATE {SCHEMA_NAME}.clock AS known SET ahead = greatest(known.ahead, known.last - server.time), "
@@ -43,15 +44,15 @@ _TICK = (
     "RETURNING known.last"
 )
 _WALL_AHEAD = f"SELECT -ahead FROM {SCHEMA_NAME}.clock"
-#: A place where no server is, whatever the variables of libpq say.
+#: An address without a server, which overrides the environment variables of libpq.
 NOWHERE = "host=/nonexistent hostaddr=''"
 
 
 class PostgresState(AdvisoryLocks):
     """The state in a database. Raises OptionError if it cannot be used, and StateError if that happens later.
 
-    ``max_wait`` bounds how long a server that cannot be reached, or another process that writes, is waited for, within
-    the same limits as for a state directory. ``announcer`` announces that.
+    ``max_wait`` limits the wait for a server that cannot be reached, and for another process that writes, within the
+    same bounds as for a state directory. ``announcer`` announces these waits.
     """
 
     def __init__(self, url: str, max_wait: float, announcer: Announcer = SILENT) -> None:
@@ -61,7 +62,7 @@ class PostgresState(AdvisoryLocks):
         self._place = address.place
         #: While a transaction is open, the seconds by which state time is ahead of elapsed().
         self._ahead: float | None = None
-        #: Whether the tables are there.
+        #: Whether the tables exist.
         self._has_clock = False
         try:
             self._salt = self._open_schema()
@@ -83,10 +84,10 @@ class PostgresState(AdvisoryLocks):
         return found
 
     def now(self) -> float:
-        """Return the state time: never earlier than what another process has recorded before, and can be seen.
+        """Return the state time, which is never earlier than a time that another process has recorded.
 
-        In a transaction, that is the time at which it began, and what has passed since. Outside, an estimate could be
-        behind the clock by the time that an answer took.
+        In a transaction, it is calculated from the time at which the transaction began. Outside, the server is queried:
+        a calculated time could be late by the duration of the response.
         """
         if self._ahead is not None:
             return elapsed() + self._ahead
@@ -97,7 +98,7 @@ class PostgresState(AdvisoryLocks):
         return float(self._query(_WALL_AHEAD)[0][0])
 
     def gap_is_unknown(self) -> bool:
-        """Whether time is missing from state time: the server's clock shows all of it."""
+        """Return False: the server's clock shows all of the time."""
         return False
 
     def close_gap(self, _vendor_gap: float) -> float:
@@ -117,7 +118,7 @@ class PostgresState(AdvisoryLocks):
                 self._ahead = None
 
     def _begin(self) -> Session:
-        """Begin a transaction as soon as no other process is in one. A lost connection is made anew before."""
+        """Begin a transaction once no other process is in one; reconnect first if the connection is lost."""
         began = elapsed()
         reason = "another process writes to the database of state_url"
         wait = Wait(reason, self._patience, option=PATIENCE_BOUNDS, examine=self._examine_writer)
@@ -140,7 +141,7 @@ class PostgresState(AdvisoryLocks):
                     ) from None
                 self.announcer.passed(elapsed() - before, left)
             except psycopg.OperationalError:
-                # Nothing was done in it.
+                # The transaction had no effect yet, so it can be repeated on a new connection.
                 if was_lost or session.is_usable:
                     raise
                 was_lost = True
@@ -181,7 +182,7 @@ class PostgresState(AdvisoryLocks):
             except psycopg.OperationalError:
                 if self._ahead is not None or session.is_usable:
                     raise
-            # Once more: all that it may have changed are locks, which are lost with the connection.
+            # A query changes only locks, which are lost with the connection, so it can be repeated.
             return _fetched(self._connector.session().connection.execute(sql, parameters))
 
     def decoded(self, text: str) -> Any:
@@ -198,12 +199,12 @@ class PostgresState(AdvisoryLocks):
         return salted_digest(self._salt, parts)
 
     def close(self) -> None:
-        """End the session, and with it all of its locks. A process must do so before it creates children."""
+        """End the session, which releases all of its locks. Call this before the process creates children."""
         self._connector.close()
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn an error of the server into a sentence, here and nowhere else."""
+        """Raise StateError for an error of the server."""
         try:
             yield
         except psycopg.Error as error:
@@ -222,9 +223,9 @@ def _rolled_back(session: Session) -> Iterator[None]:
 
 
 def warm_up() -> None:
-    """Load what a first connection loads (OpenSSL, modules of psycopg), for the processes that this one forks.
+    """Load OpenSSL and the modules of psycopg without a connection, for the processes that this one forks.
 
-    It takes a third of the processor time of a connection. Nothing is connected to.
+    Loading them takes a third of the processor time of a first connection.
     """
     with contextlib.suppress(psycopg.Error):
         unconnected = psycopg.pq.PGconn.connect_start(NOWHERE.encode())
@@ -284,5 +285,5 @@ def _translate(sql: str) -> str:
 
 
 def _adapted(values: Iterable[Any]) -> list[Any]:
-    """Return values for columns that are integers where SQLite has no truth values."""
+    """Return values with integers in place of booleans, as the columns have them."""
     return [int(value) if isinstance(value, bool) else value for value in values]

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one connection of a process to the PostgreSQL server, made anew when it is lost.
+"""The connection of a process to the PostgreSQL server, which is reopened after a loss.
 
-This file is private to the collection. It is imported only if ``state_url`` is used, since psycopg is optional.
+Imported only if ``state_url`` is used, since psycopg is optional.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .._core.digests import short_digest
 from .._core.errors import OptionError
 from .._core.waiting import Announcer, Wait
 from .directory import PATIENCE_BOUNDS, StateError
-from .postgres_errors import ServerAddress, describe_error, is_lasting, unusable
+from .postgres_errors import ServerAddress, describe_error, is_permanent, unusable
 from .runs import process_namespace
 from .vain_waits import remember, was_in_vain
 
@@ -29,7 +29,7 @@ try:
     import psycopg
     from psycopg import Connection
 except ImportError:
-    # ServerAddress.parse reports it. Until then, only the names in this file matter.
+    # ServerAddress.parse reports the missing library.
     if not TYPE_CHECKING:
         Connection = list
 
@@ -40,10 +40,10 @@ SCHEMA_NAME = "qgnet"
 LOCK_TIMEOUT = 1
 #: Seconds after which the server ends a session that is idle within a transaction, and a statement.
 TRANSACTION_TIMEOUT = STATEMENT_TIMEOUT = 30
-#: Seconds for which an answer of the server is waited for: longer than the server lets a statement run.
+#: The maximum seconds to wait for a response of the server: longer than the server lets a statement run.
 ANSWER_TIMEOUT = STATEMENT_TIMEOUT + 5.0
-#: Seconds after which both sides notice that the other one is gone without a word: KEEPALIVE_IDLE of silence, and
-#: KEEPALIVE_COUNT probes without an answer.
+#: Seconds within which each side detects that the other one has crashed: KEEPALIVE_IDLE without traffic, and
+#: KEEPALIVE_COUNT probes without a response.
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 10, 5, 4
 LOSS_TIMEOUT = KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_COUNT
 #: Seconds between two attempts to connect: at first, and at most.
@@ -55,7 +55,7 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_interval": KEEPALIVE_INTERVAL,
     "keepalives_count": KEEPALIVE_COUNT,
     "tcp_user_timeout": LOSS_TIMEOUT * 1000,
-    # Of several hosts, the primary; one that can only be read is of no use.
+    # Of several hosts, choose the primary: replicas are read-only.
     "target_session_attrs": "read-write",
 }
 #: A setting of the session, which shows that a statement runs in the session that this process has begun.
@@ -67,14 +67,14 @@ _SETTINGS = {
     "tcp_keepalives_idle": str(KEEPALIVE_IDLE),
     "tcp_keepalives_interval": str(KEEPALIVE_INTERVAL),
     "tcp_keepalives_count": str(KEEPALIVE_COUNT),
-    # There are no probes while an answer is not acknowledged.
+    # TCP sends no probes while data is unacknowledged.
     "tcp_user_timeout": f"{LOSS_TIMEOUT}s",
     "search_path": SCHEMA_NAME,
 }
 
 
 class _Connection(Connection[Any]):
-    """A connection that fails if the server does not answer, for example since it is stopped."""
+    """A connection that fails if the server does not respond, for example because it is stopped."""
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **options: Any) -> T:
         """Run an exchange with the server."""
@@ -87,7 +87,7 @@ class _Connection(Connection[Any]):
             while True:
                 ready = yield waits_for
                 if not ready and elapsed() > end:
-                    # An answer that comes later must not be taken for that of another statement.
+                    # A late response must not be mistaken for that of another statement.
                     self.close()
                     raise psycopg.OperationalError(f"the server has not answered for {ANSWER_TIMEOUT:.0f} seconds")
                 waits_for = exchange.send(ready)
@@ -110,7 +110,7 @@ class Session:
 
 
 class Connector:
-    """Keeps one session. ``max_wait`` bounds the seconds for which a server that cannot be reached is waited for."""
+    """Keeps one session. ``max_wait`` limits the wait for a server that cannot be reached, in seconds."""
 
     def __init__(self, address: ServerAddress, max_wait: float, announcer: Announcer) -> None:
         self.address = address
@@ -122,7 +122,7 @@ class Connector:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the present session is not known to be lost."""
+        """Whether the current session is not known to be lost."""
         return self._session is not None and self._session.is_usable
 
     def session(self) -> Session:
@@ -140,7 +140,7 @@ class Connector:
             session.connection.close()
 
     def _retried(self, connect: Callable[[float], Session]) -> Session:
-        """Connect; an attempt that took too long gets twice the time, since a machine may be that busy."""
+        """Connect; after a timeout, the next attempt gets twice the time, since the machine may be busy."""
         began, interval, timeout = elapsed(), MIN_RETRY, float(_DEFAULTS["connect_timeout"])
         place = self.address.place
         reason = f"the database of state_url ({place}) cannot be reached"
@@ -153,7 +153,7 @@ class Connector:
                 left = wait.after(elapsed() - began)
                 if isinstance(error, psycopg.errors.ConnectionTimeout):
                     timeout = max(timeout, min(2 * timeout, left.allowed))
-                if left.allowed <= 0 or is_lasting(error):
+                if left.allowed <= 0 or is_permanent(error):
                     remember(reason)
                     kind = StateError if self.number else OptionError
                     raise kind(describe_error(place, error)) from None
@@ -198,7 +198,7 @@ class Connector:
         return cursor.fetchone() or ("", 0)
 
     def _loses_session(self, connection: _Connection, timeout: float) -> bool:
-        """Whether a second connection runs in the session of the first one, as soon as that is free."""
+        """Whether a pooler assigns the session of one connection to another one between transactions."""
         with self._connect(timeout) as other:
             connection.execute("BEGIN")
             first = connection.execute("SELECT pg_backend_pid()").fetchone()
@@ -209,24 +209,28 @@ class Connector:
 
 #: The Unix time of the server, as SQL.
 SERVER_TIME = "extract(epoch FROM clock_timestamp())::double precision"
-#: Whether a statement does not run in the session that this process has begun, as SQL with its mark.
+#: SQL for whether a statement runs in another session than the one that this process has begun, with its mark.
 FOREIGN_SESSION = f"coalesce(current_setting('{_MARK}', true), '') != '{{}}'"
 
 
 @functools.lru_cache
 def _machine() -> str:
-    """A short name for where process numbers are valid; containers may share the name of a host."""
+    """Identify the PID namespace of this process; containers may share the name of a host."""
     return short_digest(process_namespace(), 4).hex()
 
 
 def process_name() -> str:
-    """Return how other processes see this one (application_name, at most 63 bytes)."""
-    host = "".join(sign for sign in os.uname().nodename if sign.isascii() and sign.isprintable() and sign != " ")
+    """Return the name of this process for others (application_name, at most 63 bytes)."""
+    host = "".join(
+        character
+        for character in os.uname().nodename
+        if character.isascii() and character.isprintable() and character != " "
+    )
     return f"qgnet {os.getpid()} {_machine()} {host[:36]}"
 
 
 def describe_process(name: str) -> tuple[str, int | None]:
-    """Return how to name the process with this name, and its number if it is one of this machine."""
+    """Return a description of the process with this application_name, and its PID if it runs on this machine."""
     parts = name.split(" ")
     if len(parts) != 4 or parts[0] != "qgnet" or not parts[1].isdigit():
         return "another process", None

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The address of a PostgreSQL server as a user gives it, and the server's errors as sentences.
-
-This file is private to the collection.
-"""
+"""The address of a PostgreSQL server, and messages for the server's errors."""
 
 from __future__ import annotations
 
@@ -23,9 +20,9 @@ SCHEMES = ("postgresql", "postgres")
 OPTION = "state_url (environment QG_STATE_URL)"
 EXAMPLE = "postgresql://user@db.example.com/qgnet"
 
-#: What libpq says of a connection that no later attempt can make, and what the user can do. The server's own texts are
-#: only recognised in English; others are tried again until the time is over.
-_LASTING = {
+#: Texts of libpq for connections that will never succeed, and the fix for each. The server's texts are recognised only
+#: in English; with others, the connection is retried until the timeout.
+_PERMANENT = {
     "password authentication failed": "Check the user and the password: in the URL, in PGPASSWORD or in ~/.pgpass.",
     "no password supplied": "Give the password in the URL, in PGPASSWORD or in ~/.pgpass.",
     "no pg_hba.conf entry": "Let the server accept this user from this machine (pg_hba.conf).",
@@ -37,21 +34,21 @@ _LASTING = {
     "does not support SSL": "Set up TLS on the server, or change sslmode.",
     "unsupported startup parameter": "Leave out what the connection pooler does not accept, such as options.",
 }
-#: What libpq says of a server that may soon accept the connection, whatever else the message contains.
-_PASSING = {
+#: Texts of libpq for a server that may soon accept the connection, whatever else the message contains.
+_TRANSIENT = {
     "session is read-only": "Name the primary server: this one is a replica that can only be read.",
     "too many": "Raise the limit of connections on the server, or let fewer tasks run at once.",
     "remaining connection slots": "Raise max_connections on the server, or let fewer tasks run at once.",
 }
-#: The states (SQLSTATE) of errors with an advice of their own; of the others, the server's text is all that is known.
+#: Fixes by SQLSTATE; for other states, the message shows only the server's text.
 _ADVICE = {
     "53100": "Make room on the disk of the server.",
     "42501": "Give the user of state_url the right to it, or own the schema qgnet.",
-    "25006": _PASSING["session is read-only"],
+    "25006": _TRANSIENT["session is read-only"],
     "57014": "Find out what keeps the server busy.",
     "25P03": "The process was stopped for longer than the server waits.",
 }
-#: A table, column or schema is missing.
+#: The SQLSTATEs for a missing table, column or schema.
 _DAMAGED = ("42P01", "42703", "3F000")
 _LOSS = (
     "Restore a backup, or drop the schema qgnet: the hosts are then registered anew, and their former addresses stay "
@@ -83,7 +80,7 @@ class ServerAddress:
         unreadable = OptionError(
             f"{OPTION} cannot be read: {fix}, and write special characters of a password in percent-encoding."
         )
-        # libpq would take a part of such a password for the name of a host or a database, which messages show.
+        # libpq would read a part of such a password as the name of a host or a database, which messages show.
         user, has_user, place = url.partition("://")[2].partition("?")[0].partition("@")
         if has_user and ("/" in user or "@" in place):
             raise unreadable
@@ -95,7 +92,7 @@ class ServerAddress:
 
 
 def url_secrets(url: str | None) -> frozenset[str]:
-    """Return what is secret in the URL of a database, whether or not it is a valid one."""
+    """Return the secrets in the URL of a database, which need not be a valid URL."""
     address = (url or "").partition("://")[2]
     # libpq ends a password at the first "@"; the user may mean the last one.
     written = {address[: max(end, 0)].partition(":")[2] for end in (address.find("@"), address.rfind("@"))}
@@ -105,7 +102,7 @@ def url_secrets(url: str | None) -> frozenset[str]:
 
 
 def import_psycopg() -> None:
-    """Raise OptionError if psycopg cannot be imported, which only control nodes with a database need."""
+    """Raise OptionError if psycopg cannot be imported: only control nodes with a database need it."""
     try:
         import psycopg
     except ImportError:
@@ -132,18 +129,18 @@ def _describe(given: dict[str, Any]) -> str:
     return f"{where}, database {name}" if name else where
 
 
-def is_lasting(error: psycopg.Error) -> bool:
-    """Whether a further attempt to connect is of no use."""
-    return any(text in str(error) for text in _LASTING) and not any(text in str(error) for text in _PASSING)
+def is_permanent(error: psycopg.Error) -> bool:
+    """Whether further attempts to connect are useless."""
+    return any(text in str(error) for text in _PERMANENT) and not any(text in str(error) for text in _TRANSIENT)
 
 
 def describe_error(place: str, error: psycopg.Error) -> str:
-    """Say why the database cannot be used, and what the user can do about it."""
+    """Return why the database cannot be used, and what the user can do about it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    # The first line of several hosts or addresses says as much as the others.
+    # With several hosts or addresses, there is a line for each; the first one is enough.
     reason = lines[0].removeprefix("connection failed: ")[:300].rstrip(".")
     state = error.sqlstate or ""
-    advice = next((advice for text, advice in (_PASSING | _LASTING).items() if text in str(error)), None)
+    advice = next((advice for text, advice in (_TRANSIENT | _PERMANENT).items() if text in str(error)), None)
     if state in _DAMAGED:
         advice = _LOSS
     elif state in _ADVICE:

@@ -4,7 +4,7 @@
 
 """Locks on the PostgreSQL server. The server releases a lock when the session that holds it ends.
 
-This file is private to the collection. A lock is an advisory lock of the database: its number is a digest of its name.
+A lock is an advisory lock of the database: its number is a digest of its name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .postgres_errors import unusable
 with contextlib.suppress(ImportError):
     import psycopg
 
-#: The channel on which a process that releases a lock notifies those that wait for it, or for what it has done.
+#: The channel on which a process that releases a lock notifies the processes that wait for the lock or its results.
 CHANNEL = "qgnet"
 
 
@@ -38,7 +38,7 @@ def lock_number(name: str) -> int:
 class AdvisoryLocks:
     """The locks that one process acquires. ``announcer`` announces the waits for them."""
 
-    #: Seconds after which a lock that its holder has not released may be free nevertheless, since the holder died.
+    #: Seconds between two attempts to acquire a lock: a holder that ended does not notify the others.
     poll_interval = 0.5
 
     def __init__(self, connector: Connector, announcer: Announcer) -> None:
@@ -62,7 +62,7 @@ class AdvisoryLocks:
     ) -> Iterator[bool]:
         """Hold the lock ``name`` if no other process does, and yield whether it is held.
 
-        With ``wait``, another holder is waited for, for as long as that allows, and no longer once ``unless`` is true.
+        With ``wait``, wait for another holder to release it, until ``wait`` is over or ``unless`` returns true.
         """
         wait = wait and replace(wait, examine=lambda wait: replace(wait, detail=self.describe_holder(name)))
         if not self._acquire(name, wait, unless):
@@ -76,8 +76,8 @@ class AdvisoryLocks:
     def confirm_locks(self) -> None:
         """Raise StateError if a lock that this process has acquired was lost with the connection.
 
-        Another process may have acquired it since, so what this one intended to do is outdated. A loss that nothing has
-        shown yet is only noticed within a transaction.
+        Another process may have acquired it since, so this process must stop. Call it within a transaction: outside, a
+        loss may remain unnoticed.
         """
         lost = [name for name, number in self._held.items() if number != self._connector.number]
         if lost or (self._held and not self._connector.is_connected):
@@ -108,13 +108,13 @@ class AdvisoryLocks:
         return process is not None and is_stopped(process)
 
     def wait_for_change(self, seconds: float, wait: Wait) -> None:
-        """Return after this time, or earlier if another process has released a lock."""
+        """Sleep for this time, or less if another process releases a lock."""
         began = elapsed()
         connection = self._connector.session().connection
         if self._listening != self._connector.number:
             self._query(f"LISTEN {CHANNEL}")
             self._listening = self._connector.number
-        # A lost connection may be due to a change as well; the next use makes a new one.
+        # After a loss of the connection, there may be a change as well. The next use reconnects.
         with contextlib.suppress(psycopg.Error):
             list(connection.notifies(timeout=seconds, stop_after=1))
         self.announcer.passed(elapsed() - began, wait)

@@ -2,9 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vendor's rate limits per minute, which all processes of a control node observe together.
-
-This file is private to the collection.
+"""The vendor's rate limits per minute, shared by all processes that use the same state.
 
 The vendor counts the calls of one key to one endpoint in a minute that starts with the first of them. The client cannot
 see when that was, so it follows a stricter rule: never more than the limit in any minute. A call takes a slot before it
@@ -26,16 +24,16 @@ from .._core.waiting import WaitBudget
 if TYPE_CHECKING:
     from .interface import Connection, Store
 
-#: Seconds added to the minute, for clocks that are slewed while we wait.
+#: Seconds added to the minute, since clocks may be slewed during a wait.
 CLOCK_SLACK = 0.1
 #: The maximum block of an endpoint in seconds, if the vendor asks for a longer one.
 MAX_BLOCK = 3600
-#: The maximum random part of a block, as a share of it: other control nodes that were refused at the same moment, and
-#: that share no count with this one, must not all return in the same second.
+#: The maximum random part of a block, as a share of it: other control nodes that do not share this state, and that were
+#: refused at the same moment, must not all call again in the same second.
 JITTER = 1 / 6
-#: The maximum sleep, as a share of the minute: a slot of another process may expire early.
+#: The maximum sleep, as a share of the minute: the slot of another process may expire earlier than recorded.
 MAX_SLEEP_SHARE = 1 / 12
-#: The size of a slot's number in bits, so large that no two are the same.
+#: The size of a slot's random number in bits, large enough to avoid collisions.
 ID_BITS = 62
 
 #: rate_calls: a row per call that takes a slot until ``expires_at`` (state time). It counts as ``amount`` calls.
@@ -67,7 +65,7 @@ def minute_seconds() -> float:
 
 @dataclass(frozen=True)
 class Slot:
-    """A slot that was taken for a call, with all that is needed to take it again."""
+    """A slot under a rate limit for one call, with the data to insert it again."""
 
     id: int
     key: str
@@ -87,8 +85,8 @@ class RateLimiter:
     ) -> tuple[Slot | None, float]:
         """Take a slot for one call of at most ``timeout`` seconds.
 
-        Returns it, or the seconds until one may be free. ``amount`` is what the call counts for, where the
-        vendor does not count calls.
+        Returns it, or the seconds until one may be free. ``amount`` is the number of units that the call counts as, if
+        the limit is not one on calls.
         """
         with self.state.transaction() as database:
             self.state.confirm_locks()
@@ -105,7 +103,7 @@ class RateLimiter:
             ).fetchone()
             if used and used + amount > limit:
                 return None, float(first) - now
-            # SQLite gives the number of a deleted row to a new one, which a late answer would then shorten.
+            # SQLite reuses the number of a deleted row: a late response would then shorten another call's slot.
             slot = Slot(secrets.randbits(ID_BITS), key, endpoint, amount)
             # If this process dies now, its slot lasts for as long as its call could have taken.
             _insert(database, slot, now + timeout + self.minute + CLOCK_SLACK)
@@ -123,12 +121,12 @@ class RateLimiter:
             budget.wait(min(max(wait, 0.01), self.minute * MAX_SLEEP_SHARE), reason, endpoint, remaining=wait)
 
     def complete(self, slot: Slot) -> None:
-        """Let the slot of a call that was answered expire one minute from now."""
+        """Let the slot of a completed call expire one minute from now."""
         with self.state.transaction() as database:
             expires_at = self.state.now() + self.minute + CLOCK_SLACK
             update = "UPDATE rate_calls SET expires_at = ? WHERE id = ?"
             if not database.execute(update, (expires_at, slot.id)).rowcount:
-                # The slot expired before the answer came: this process was stopped, or the machine suspended.
+                # The slot expired before the response: this process was stopped, or the machine suspended.
                 _insert(database, slot, expires_at)
 
     def called_recently(self, key: str, endpoint: str) -> bool:
@@ -137,7 +135,7 @@ class RateLimiter:
         return bool(self.state.rows(query, key, endpoint, self.state.now()))
 
     def batch_delay(self, key: str, endpoint: str, limit: int) -> float:
-        """Return the seconds to delay a call that can do the work of later ones as well.
+        """Return the seconds to delay a call, so that later requests can be batched with it.
 
         The delay grows with the used share of the limit. From half of the limit on, the delay alone is enough to stay
         within the limit.
@@ -149,7 +147,7 @@ class RateLimiter:
     def block(self, key: str, endpoint: str, seconds: float | None = None) -> None:
         """Block an endpoint for all processes, because the vendor refused a call for its rate.
 
-        Another client must have called as well. Without ``seconds`` of the vendor, the block lasts a minute.
+        Another client must have called as well. The block lasts for ``seconds`` if the vendor gave them, or a minute.
         """
         duration = self.minute + CLOCK_SLACK if seconds is None else min(seconds, MAX_BLOCK)
         now = self.state.now()
@@ -164,7 +162,7 @@ class RateLimiter:
             )
 
     def learn_channels(self, key: str, channels: int) -> None:
-        """Remember the number of channels of a key's plan, since limits depend on it."""
+        """Store the number of channels of a key's plan, on which limits depend."""
         sql = "INSERT INTO key_channels VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET channels = excluded.channels"
         self.state.execute(sql, key, channels)
 

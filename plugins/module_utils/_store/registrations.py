@@ -2,13 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The addresses that each host was registered with, so that a former one can be removed.
+"""The addresses that each host is registered with, so that former ones can be removed.
 
-This file is private to the collection.
-
-The control node keeps them, because only there is it known which other hosts use the same address. If they are lost,
-registering disconnects no host: former addresses then stay on the whitelist. Deregistering a host then also removes the
-address that it has, even if a host that is no longer known shares it.
+The state contains them because an address may be shared by several hosts. If the state is lost, former addresses stay
+on the whitelist, and registering still disconnects no host. Deregistering a host then removes its current address even
+if another host shares it.
 """
 
 from __future__ import annotations
@@ -24,8 +22,8 @@ if TYPE_CHECKING:
 
 #: A row per host and address. A ``former`` address is no longer needed by the host, but may still be on the whitelist.
 #: ``missing_since`` is when the vendor's list first lacked the address (state time). It was ``found`` if the host
-#: reported it while it was on the whitelist already, and this control node neither added it for any host nor got it
-#: from the user. ``registered_at`` is when the row was made (state time).
+#: reported it when it was on the whitelist already, and neither this control node added it nor the user gave it.
+#: ``registered_at`` is when the row was inserted (state time).
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS registrations (
   key TEXT, inventory TEXT, host TEXT, ip TEXT, former INTEGER NOT NULL DEFAULT 0, missing_since REAL,
@@ -35,7 +33,7 @@ CREATE TABLE IF NOT EXISTS registrations (
 
 @dataclass(frozen=True)
 class HostRegistration:
-    """The addresses to keep for a host.
+    """The addresses to store for a host.
 
     It is ``registered`` with these. It no longer needs the ``former`` ones, but they may still be on the whitelist. The
     host itself reported those ``found`` while they were on the whitelist already.
@@ -49,7 +47,7 @@ class HostRegistration:
 
 @dataclass(frozen=True)
 class Owner:
-    """A host for which an address is recorded, of whichever inventory; ``registered_at`` is Unix time, for people."""
+    """A host for which an address is recorded, in any inventory; ``registered_at`` is Unix time, for display."""
 
     ip: str
     host: str
@@ -68,9 +66,9 @@ class RegistrationStore:
         self._inventory = inventory
 
     def is_registered(self, host: str, ips: Collection[str], *, given: bool = False) -> bool:
-        """Whether a host was registered with exactly these addresses, and none of its others has to be removed.
+        """Whether a host is registered with exactly these addresses, and has no former ones to remove.
 
-        If the user has ``given`` them, none of them may be known only from the host.
+        With ``given``, addresses that only the host has reported do not count as registered.
         """
         query = (
             "SELECT ip, former, found FROM registrations WHERE key = ? AND inventory = ? AND host = ? "
@@ -85,7 +83,7 @@ class RegistrationStore:
         return bool(self._store.rows("SELECT 1 FROM registrations WHERE key = ? LIMIT 1", self._key))
 
     def load(self, hosts: Collection[str]) -> tuple[dict[str, set[str]], set[str]]:
-        """Return the addresses of each of these hosts, and all that any other host, of any inventory, needs."""
+        """Return the addresses of each of these hosts, and the addresses that other hosts of any inventory need."""
         own: dict[str, set[str]] = {host: set() for host in hosts}
         others: set[str] = set()
         query = "SELECT inventory, host, ip, former FROM registrations WHERE key = ?"
@@ -126,7 +124,7 @@ class RegistrationStore:
     def load_found(self) -> set[str]:
         """Return the addresses that only hosts, of any inventory, reported, and that were on the whitelist before.
 
-        This control node did not add them, and the user did not give them.
+        This control node did not add them, and no user gave them.
         """
         query = "SELECT ip FROM registrations WHERE key = ? GROUP BY ip HAVING min(found) = 1"
         return {ip for (ip,) in self._store.rows(query, self._key)}
@@ -145,7 +143,7 @@ class RegistrationStore:
         ]
 
     def record_intent(self, hosts: Iterable[tuple[str, Collection[str]]]) -> None:
-        """Keep addresses that are about to be added for hosts, in case this process ends before it is done."""
+        """Store addresses that are about to be added for hosts, in case this process ends before it has added them."""
         with self._store.transaction() as database:
             database.executemany(
                 "INSERT INTO registrations (key, inventory, host, ip, registered_at) VALUES (?, ?, ?, ?, ?) "
@@ -159,16 +157,16 @@ class RegistrationStore:
             self._clear_found(database)
 
     def replace(self, hosts: Iterable[HostRegistration]) -> None:
-        """Replace all that is kept for these hosts.
+        """Replace the stored addresses of these hosts.
 
-        An address that was added or given once is not found later, whichever hosts have it then.
+        An address that was added or given once is never marked as found later, for any host.
         """
         own = {host.host: host for host in hosts}
         inventory = (self._key, self._inventory)
         with self._store.transaction() as database:
             query = "SELECT DISTINCT ip FROM registrations WHERE key = ? AND found = 0"
             confirmed = {ip for (ip,) in database.execute(query, (self._key,))}
-            # A statement for each host would take a round trip to the server of a database for each.
+            # One statement for all hosts: with a database server, each statement takes a round trip.
             columns = "host, ip, found, missing_since, registered_at"
             query = f"SELECT {columns} FROM registrations WHERE key = ? AND inventory = ?"
             known = {(name, ip): tuple(values) for name, ip, *values in database.execute(query, inventory)}
@@ -193,7 +191,7 @@ class RegistrationStore:
 
     def _clear_found(self, database: Connection) -> None:
         """Clear ``found`` for all hosts of an address that was added or given for one of them."""
-        # In one statement, a server without statistics of new rows would read all of them for each of them.
+        # Not in one statement: without statistics of the new rows, a server would scan all rows for each of them.
         query = "SELECT ip FROM registrations WHERE key = ? GROUP BY ip HAVING min(found) = 0 AND max(found) = 1"
         database.executemany(
             "UPDATE registrations SET found = 0 WHERE key = ? AND ip = ?",
@@ -201,10 +199,10 @@ class RegistrationStore:
         )
 
     def prune_missing(self, whitelist: Collection[str]) -> None:
-        """Forget, for all inventories, what the whitelist lacks now and lacked when it was read LIST_LAG seconds ago.
+        """Delete, for all inventories, addresses that the whitelist has lacked for LIST_LAG seconds or more.
 
-        One reading is never enough: it may be wrong, and what is forgotten is never removed. ``whitelist`` must come
-        from a response that contained one.
+        One reading is not enough: it may be wrong, and a deleted address would never be removed from the whitelist.
+        ``whitelist`` must come from a response that contained a list.
         """
         now = self._store.now()
         back: list[tuple[object, ...]] = []

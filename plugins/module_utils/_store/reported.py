@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Changes that the vendor reported to this control node, for as long as the vendor's lists may lag behind them.
+"""Changes that the vendor has confirmed in a response, kept for as long as the vendor's lists may lag.
 
-This file is private to the collection. The vendor does not document whether its lists lag, and other clients wait for
-them. A reported change therefore counts in addition to the list, whichever process received it.
+The vendor does not document whether its lists lag, but other clients wait for them. A confirmed change therefore counts
+in addition to the list, in all processes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .interface import Store
 
-#: Seconds for which a list of the vendor may lag behind what the vendor has reported or done.
+#: The maximum seconds by which a list of the vendor may lag behind a response or a change.
 LIST_LAG = 60.0
 
 #: The kinds of resources.
 LEASES, MONOPOLIES, WHITELIST = "leases", "monopolies", "whitelist"
 
-#: A row per reported resource of a key: ``present`` says whether it is held since ``at`` (state time) or released;
+#: A row per reported resource of a key: from ``at`` on (state time), it is held if ``present``, otherwise released.
 #: ``item`` (JSON) is its data in the response. ``reversed`` is 1 if the opposite was reported shortly before.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS reported (
@@ -42,8 +42,12 @@ class ReportedResource:
 
 
 @dataclass(frozen=True)
-class Correction:
-    """The differences of a list from reported changes: ``missing`` resources, and the names of ``gone`` ones."""
+class ListDifferences:
+    """The differences between a list and the reported changes.
+
+    ``missing`` resources were reported as held, but are not on the list. ``gone`` are the names of listed resources
+    that were reported as released.
+    """
 
     missing: Mapping[str, ReportedResource]
     gone: frozenset[str]
@@ -82,7 +86,7 @@ class ReportedChanges:
             )
 
     def gone(self) -> frozenset[str]:
-        """Return the names that were reported as released, for names that are never reused: no list has to agree."""
+        """Return the names that were reported as released, whatever a list shows; for names that are never reused."""
         return frozenset(name for name, present, *_rest in self._recent() if not present)
 
     def correct(
@@ -91,16 +95,16 @@ class ReportedChanges:
         concerns: Callable[[str], bool] = lambda _name: True,
         *,
         complete: bool = True,
-    ) -> Correction:
-        """Compare a list with the reported changes. A change that the list shows is deleted.
+    ) -> ListDifferences:
+        """Compare a list with the reported changes, and delete those changes that the list shows.
 
-        ``concerns`` selects names if the list is a partial one. A list that is not ``complete`` deletes no changes.
-        A change that reversed an earlier one is not deleted, since the list may still show the state before both, and
-        then the state between them. Nor is a release deleted because one list lacks the name, since it may be wrong.
+        If the list is partial, ``concerns`` selects its names. Unless it is ``complete``, no change is deleted. Two
+        kinds of changes are never deleted: one that reversed an earlier one, since a list that lags may go through the
+        state between them, and a release, since a single list without the name may be wrong.
         """
         rows = [row for row in self._recent() if concerns(row[0])]
         if not rows:
-            return Correction({}, frozenset())
+            return ListDifferences({}, frozenset())
         shown = set(listed)
         caught_up = [
             (self.key, self.resource, name, present, at)
@@ -114,7 +118,7 @@ class ReportedChanges:
                     "DELETE FROM reported WHERE key = ? AND resource = ? AND name = ? AND present = ? AND at = ?",
                     caught_up,
                 )
-        return Correction(
+        return ListDifferences(
             {
                 name: ReportedResource(self.state.decoded(item), at)
                 for name, present, item, _reversed, at in rows

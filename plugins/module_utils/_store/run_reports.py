@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the hosts of a run have reported so far, from their requests in the write queue.
-
-This file is private to the collection.
-"""
+"""What the hosts of a run have reported so far, from their requests in the write queue."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ class RunReports:
         return frozenset(host for (host,) in self.store.rows(query, self.run))
 
     def addresses(self, key: str) -> set[str]:
-        """Return the addresses that hosts report to have: all of this run, and those of others that still wait."""
+        """Return the addresses that hosts reported: those of this run, and of other runs whose requests are pending."""
         query = "SELECT run, payload FROM write_requests WHERE host != '' AND (run = ? OR (key = ? AND result IS NULL))"
         found: set[str] = set()
         for run, text in self.store.rows(query, self.run, key):
@@ -43,7 +40,7 @@ class RunReports:
         return found
 
     def completed(self, queue: WriteQueue, inventory: str) -> dict[str, Mapping[str, Any]]:
-        """Return the payloads of the requests whose result shows no address as unregistered, by host."""
+        """Return the payloads of the requests that succeeded with all addresses registered, by host."""
         query = (
             "SELECT host, payload, result FROM write_requests "
             "WHERE run = ? AND inventory = ? AND key = ? AND access = ? AND result IS NOT NULL"

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What each host of a run of Ansible was reported, so that one task can summarize the run.
+"""The result of each host of a run of Ansible, so that one task can summarize the run.
 
-This file is private to the collection. It works for any strategy, and also for a host that has failed: its variables
-are of no use to the task of another host, because reading those of all hosts is too slow for a large fleet.
+It works with every strategy, and for failed hosts. Variables of hosts would not do: reading those of all hosts in one
+task is too slow for a large fleet.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from .sql import upsert
 if TYPE_CHECKING:
     from .interface import Store
 
-#: Seconds for which the results of a run are kept whose end cannot be seen from here.
+#: Seconds for which results are kept if the end of their run cannot be detected from this machine.
 RESULTS_TTL = 86400
 
-#: A row per host of a run. A result is ``final`` if no later task replaces it. ``task`` is the task with which the host
-#: began, at ``begun_at``; NULL if hosts begin the next task before all of them have completed that one.
+#: A row per host of a run. A result is ``final`` if no later task replaces it. ``task`` is the first task of the host,
+#: which began at ``begun_at``; NULL if the strategy does not run the hosts in lockstep.
 #: inventory_checks: for each inventory that a run with ``prune`` compares with the registrations, the hosts that must
-#: report in this run before anything is removed (JSON, a list), and those that are gone (JSON, their addresses by
-#: host).
+#: report in this run before anything is removed (JSON, a list), and the registered hosts that the inventory lacks
+#: (JSON, their addresses by host).
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run_results (
   run TEXT, host TEXT, play TEXT, task TEXT, begun_at REAL, final INTEGER, result TEXT, PRIMARY KEY (run, host));
@@ -46,9 +46,9 @@ class RunResults:
     run: str
 
     def begin(self, host: str, play: str, task: str | None, result: dict[str, Any], *, final: bool) -> None:
-        """Keep the result of a host's first task, in place of all that is known of it from earlier in the run.
+        """Store the result of a host's first task, in place of any earlier result of the run.
 
-        ``task`` identifies it, the same for all hosts, if they all complete it before the next one begins.
+        ``task`` identifies the task, equally for all hosts, if they run in lockstep; otherwise None.
         """
         statement = upsert("run_results", ("run", "host"), ("play", "task", "begun_at", "final", "result"))
         with self.store.transaction() as database:
@@ -68,19 +68,19 @@ class RunResults:
         return self.store.decoded(rows[0][0]) if rows else None
 
     def of_play(self, play: str) -> dict[str, dict[str, Any] | None]:
-        """Return the final result of each host of a play that has begun; None if it has none yet."""
+        """Return the final result of each host of a play that has begun; None for a host without a final result."""
         query = "SELECT host, final, result FROM run_results WHERE run = ? AND play = ?"
         rows = self.store.rows(query, self.run, play)
         return {host: self.store.decoded(result) if final else None for host, final, result in rows}
 
     def have_begun(self, hosts: Collection[str]) -> bool:
-        """Whether these hosts have all begun with the newest first task of the run, and all hosts complete it at once.
+        """Whether all of these hosts have completed the newest first task of the run in lockstep.
 
-        The play may have an earlier first task, and other hosts another store.
+        The play may contain an earlier first task, and other hosts may use another store.
         """
         latest = "SELECT task FROM run_results WHERE run = ? ORDER BY begun_at DESC LIMIT 1"
         begun = f"FROM run_results WHERE run = ? AND task = ({latest})"
-        # If a host is missing, each host of a large fleet comes here: reading all names for each would take long.
+        # Counting comes first: each host of a large fleet calls this, and reading all names each time would be slow.
         if self.store.rows(f"SELECT COUNT(*) {begun}", self.run, self.run)[0][0] < len(hosts):
             return False
         return set(hosts) <= {host for (host,) in self.store.rows(f"SELECT host {begun}", self.run, self.run)}
@@ -102,7 +102,7 @@ class InventoryCheck:
 
 @dataclass(frozen=True)
 class InventoryChecks:
-    """What the hosts of a run have found in one inventory, for one key."""
+    """The check of one inventory by the hosts of a run, for one key."""
 
     store: Store
     run: str
@@ -110,17 +110,17 @@ class InventoryChecks:
     inventory: str
 
     def has_all(self) -> bool:
-        """Whether a host of the run has found that no registered host is gone."""
+        """Whether a host of the run has recorded that the inventory contains all registered hosts."""
         query = "SELECT 1 FROM inventory_checks WHERE run = ? AND key = ? AND inventory = ? AND gone = '{}'"
         return bool(self.store.rows(query, self.run, self.key, self.inventory))
 
     def load(self) -> InventoryCheck | None:
-        """Return what was found; None if no host of the run compares the inventory."""
+        """Return the recorded check; None if the run has not compared the inventory."""
         checks = checks_of_run(self.store, self.run)
         return next((own for own in checks if (own.key, own.inventory) == (self.key, self.inventory)), None)
 
     def record(self, expected: Collection[str], gone: Mapping[str, Sequence[str]]) -> None:
-        """Record what a host has found. Hosts that were expected before, still are."""
+        """Record a check. Hosts that were expected before stay expected."""
         known = self.load()
         everyone = known.expected.union(expected) if known else frozenset(expected)
         if known and known.expected == everyone and known.gone == gone:
@@ -132,7 +132,7 @@ class InventoryChecks:
 
 
 def checks_of_run(store: Store, run: str) -> list[InventoryCheck]:
-    """Return what a run has found in each inventory that it compares."""
+    """Return the checks of all inventories that a run has compared."""
     rows = store.rows("SELECT key, inventory, expected, gone FROM inventory_checks WHERE run = ?", run)
     return [
         InventoryCheck(key, inventory, frozenset(store.decoded(expected)), store.decoded(gone))

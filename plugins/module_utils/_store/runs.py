@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The identity of a run of Ansible, which shows others whether it is over.
-
-This file is private to the collection.
-"""
+"""The identity of a run of Ansible, which shows other processes whether it is over."""
 
 from __future__ import annotations
 
@@ -19,13 +16,13 @@ def run_id(process: int | None = None) -> str:
 
 
 def is_run_finished(run: str) -> bool:
-    """Whether a run is surely over. That of a run in another container cannot be seen."""
+    """Whether a run is certainly over; False for runs of another machine or container, which cannot be checked."""
     process, start, namespace = [*run.split(" ", 2), "", ""][:3]
     return namespace == process_namespace() and process.isdigit() and process_start(int(process)) != start
 
 
 def process_start(process: int) -> str:
-    """Return when a process began, in clock ticks since the boot; another text where there is no /proc."""
+    """Return the start of a process in clock ticks since the boot; without /proc, another text that identifies it."""
     try:
         # Fields after the name, which may contain blanks; the start is field 22 of the line (proc(5)).
         with open(f"/proc/{process}/stat", "rb") as file:
@@ -33,7 +30,7 @@ def process_start(process: int) -> str:
     except OSError:
         if os.path.exists("/proc/self/stat"):
             return ""
-    # If the system does not report the start, the process's session and group are used instead.
+    # Without /proc, the session and the group of the process take the place of its start.
     try:
         return f"{os.getsid(process)}-{os.getpgid(process)}"
     except (OSError, OverflowError):
@@ -41,7 +38,7 @@ def process_start(process: int) -> str:
 
 
 def process_namespace() -> str:
-    """Identify where process numbers are valid: one machine since its boot, and one container on it."""
+    """Identify the scope of process numbers: this boot of the machine, and the container."""
     try:
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:
             return f"{file.read().strip().decode()} {os.readlink('/proc/self/ns/pid')}"

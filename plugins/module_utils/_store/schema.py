@@ -4,7 +4,7 @@
 
 """The tables of the state database, for every kind of database.
 
-This file is private to the collection. A store owns the ``CREATE TABLE`` of its tables and lists them here.
+A store owns the ``CREATE TABLE`` of its tables and lists them here.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Statements that several stores need, in the SQL that SQLite and PostgreSQL share.
-
-This file is private to the collection.
-"""
+"""Statements that several stores need, in the SQL that SQLite and PostgreSQL share."""
 
 from __future__ import annotations
 

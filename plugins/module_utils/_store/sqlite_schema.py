@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The identity of a state database in SQLite.
-
-This file is private to the collection.
-"""
+"""The identity of a state database in SQLite."""
 
 from __future__ import annotations
 

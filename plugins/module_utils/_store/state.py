@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the runs of one control node share: a small SQLite database and locks in the state directory.
+"""The state of one control node: a small SQLite database and locks in the state directory.
 
-This file is private to the collection. The database contains keys only as digests that are salted per directory.
+The database contains keys only as digests that are salted per directory.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from .state_time import StateClock, move_rows, tick
 __all__ = ["State", "StateError"]
 T = TypeVar("T")
 
-#: Seconds for which SQLite waits for a locked database: it cannot announce that.
+#: Seconds for which SQLite itself waits for a locked database, without an announcement.
 MAX_UNANNOUNCED = 1.0
 #: SQLite's words for a database that another process has locked (SQLITE_BUSY).
 BUSY = "database is locked"
@@ -53,8 +53,8 @@ BUSY = "database is locked"
 class State(FileLocks):
     """The state directory: mode 0700, all of its files 0600. It is refused if others own it or may write to it.
 
-    ``max_wait`` bounds how long another process that has the database locked is waited for, as
-    :func:`~.directory.limit_patience` says. ``announcer`` announces that. ``clock`` replaces the machine's.
+    ``max_wait`` limits the wait for another process that has locked the database, within the bounds of
+    :func:`~.directory.limit_patience`. ``announcer`` announces the wait. ``clock`` replaces the machine's.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class State(FileLocks):
             timeout = min(self._busy_timeout, MAX_UNANNOUNCED)
             self._database = sqlite3.connect(self._database_path, timeout=timeout, isolation_level=None)
             try:
-                # Safe if a process dies. After a power failure, the last moments may be lost, which does no harm.
+                # Safe if a process is killed. A power failure may lose the last transactions, which is harmless.
                 self._database.execute("PRAGMA synchronous = NORMAL")
                 self._prepare()
                 self._state_clock = self._open_clock()
@@ -106,7 +106,7 @@ class State(FileLocks):
                 )
             if self._is_prepared():
                 return
-            self._patiently(lambda: self._database.execute("PRAGMA journal_mode = WAL"))
+            self._retry_while_locked(lambda: self._database.execute("PRAGMA journal_mode = WAL"))
             with self._write(lambda: None) as database:
                 if not self._is_prepared():
                     sqlite_schema.prepare(database)
@@ -114,7 +114,7 @@ class State(FileLocks):
     def _is_prepared(self) -> bool:
         """Whether the database has this schema; raises OptionError for one that must not be touched."""
         try:
-            return self._patiently(lambda: sqlite_schema.is_current(self._database))
+            return self._retry_while_locked(lambda: sqlite_schema.is_current(self._database))
         except OptionError as error:
             raise OptionError(f"state_dir {self.directory} cannot be used: {error.message}") from None
 
@@ -142,7 +142,7 @@ class State(FileLocks):
         return self.now()
 
     def _open_clock(self) -> StateClock:
-        known = self._patiently(lambda: StateClock.read(self._database))
+        known = self._retry_while_locked(lambda: StateClock.read(self._database))
         if known is None or known.boot != self._clock.boot():
             # Recorded at once, so that all processes go on from the same moment.
             with self.transaction():
@@ -169,11 +169,11 @@ class State(FileLocks):
     def _write(self, begin: Callable[[], None]) -> Iterator[sqlite3.Connection]:
         """Run ``begin`` and then the body as one transaction."""
         with self._translated():
-            self._patiently(lambda: self._database.execute("BEGIN IMMEDIATE"))
+            self._retry_while_locked(lambda: self._database.execute("BEGIN IMMEDIATE"))
             try:
                 begin()
                 yield self._database
-                self._patiently(lambda: self._database.execute("COMMIT"))
+                self._retry_while_locked(lambda: self._database.execute("COMMIT"))
             except BaseException:
                 # After some errors, such as a full disk, SQLite has done so already.
                 with contextlib.suppress(sqlite3.Error):
@@ -188,10 +188,10 @@ class State(FileLocks):
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query without waiting for a process that writes."""
         with self._translated():
-            return self._patiently(lambda: self._database.execute(query, values).fetchall())
+            return self._retry_while_locked(lambda: self._database.execute(query, values).fetchall())
 
-    def _patiently(self, use: Callable[[], T]) -> T:
-        """Use the database, as soon as no other process has it locked."""
+    def _retry_while_locked(self, use: Callable[[], T]) -> T:
+        """Use the database, and retry while another process has locked it."""
         began = before = elapsed()
         while True:
             try:
@@ -204,7 +204,7 @@ class State(FileLocks):
                 wait = self._wait_for_database(left)
                 self.announcer.passed(now - before, wait)
                 if now - before < MIN_POLL_INTERVAL:
-                    # SQLite does not wait if two processes could wait for each other.
+                    # SQLite returns at once if waiting could cause a deadlock.
                     self.announcer.sleep(MIN_POLL_INTERVAL, wait)
                 before = elapsed()
 
@@ -216,7 +216,7 @@ class State(FileLocks):
         return Wait(reason, left, option=PATIENCE_BOUNDS, examine=examine)
 
     def wait_for_change(self, seconds: float, wait: Wait) -> None:
-        """Return after this time: SQLite does not report the changes of other processes."""
+        """Sleep for this time: SQLite does not report the changes of other processes."""
         self.announcer.sleep(seconds, wait)
 
     def decoded(self, text: str) -> Any:
@@ -230,7 +230,7 @@ class State(FileLocks):
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn an error of SQLite after the opening into a sentence, here and nowhere else."""
+        """Raise StateError for an error of SQLite, once the database is open."""
         try:
             yield
         except sqlite3.Error as error:
@@ -243,8 +243,7 @@ class State(FileLocks):
     def close(self) -> None:
         """Close the database.
 
-        A process must do so before it creates children: SQLite does not work in a child of a process that has the
-        database open.
+        Call this before the process creates children: an open SQLite database must not be carried across a fork.
         """
         with self._translated():
             self._database.close()

@@ -4,16 +4,16 @@
 
 """State time: the seconds in which a state store measures every age, window and deadline.
 
-This file is private to the collection. State time never runs backwards and goes on while a machine is suspended,
-whatever its wall clock is set to. It is a clock of the machine (or of the server of a database) plus ``ahead``, which
-is kept in the store and never lets it fall below the ``last`` recorded time.
+State time never runs backwards and goes on while a machine is suspended, whatever its wall clock is set to. It is a
+clock of the machine (or of the server of a database) plus ``ahead``, which is kept in the store and never lets it fall
+below the ``last`` recorded time.
 
-After a reboot, or on another machine that the directory was moved to, a machine does not know for how long it was off.
-State time goes on from the last recorded time, so that no row is taken for older than it is. As soon as a response
-shows the vendor's time, what both the wall clock and the vendor's clock show to have passed is added to state time,
-and to what was recorded since the boot.
+After a reboot, or after the directory was moved to another machine, the time for which the machine was off is unknown
+(a gap). State time then continues from the last recorded time, so that no row seems older than it is. As soon as a
+response shows the vendor's time, the gap is closed: the smaller of the times that passed on the wall clock and on the
+vendor's clock is added to state time, and to all moments that were recorded since the boot.
 
-State time begins as Unix time, and then goes its own way: no part of the collection may compare the two.
+State time starts as Unix time, and then differs from it: never compare the two.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS clock (
   name TEXT PRIMARY KEY, boot TEXT, ahead REAL, last REAL, wall_ahead REAL, gap_at REAL);
 CREATE TABLE IF NOT EXISTS vendor_clocks (key TEXT PRIMARY KEY, least REAL, most REAL);
 """
-#: Seconds between the last moment before a boot and the first one after it, which distinguish the rows of both.
+#: Seconds added to state time at a boot, so that rows from before and after it can be distinguished.
 BOOT_STEP = 0.001
 _COLUMNS = ("boot", "ahead", "last", "wall_ahead", "gap_at")
 _READ = f"SELECT {', '.join(_COLUMNS)} FROM clock WHERE name = 'state'"
@@ -43,11 +43,11 @@ _WRITE = upsert("clock", ("name",), _COLUMNS)
 
 @dataclass(frozen=True)
 class StateClock:
-    """State time in terms of a clock of the machine, as of the ``last`` recorded state time.
+    """The relation of state time to the clocks of the machine at the ``last`` recorded state time.
 
-    ``boot`` identifies what the clock counts from, and state time is ``ahead`` of it. The wall clock is ``wall_ahead``
-    of state time. With ``gap_at``, an unknown time is missing at this moment of state time, the boot; ``wall_ahead`` is
-    from before it then.
+    ``boot`` identifies the origin of the machine's clock, and state time is ``ahead`` of that clock. The wall clock is
+    ``wall_ahead`` of state time. ``gap_at`` is the state time of a boot before which an unknown time is missing; in
+    that case, ``wall_ahead`` is from before the boot.
     """
 
     boot: str
@@ -67,9 +67,9 @@ class StateClock:
         database.execute(_WRITE, ("state", *astuple(self)))
 
     def without_gap(self, wall: float, vendor_gap: float) -> StateClock:
-        """Return the clock once the vendor's clock shows that ``vendor_gap`` seconds are missing.
+        """Return the clock with the gap closed: ``vendor_gap`` seconds are missing by the vendor's clock.
 
-        Of that and what the wall clock shows, the smaller counts: either of them may have been set meanwhile.
+        The smaller of that and the difference on the wall clock is added: either clock may have been set meanwhile.
         """
         seconds = max(0.0, min(wall - self.last - self.wall_ahead, vendor_gap))
         now = self.last + seconds
@@ -77,22 +77,22 @@ class StateClock:
 
 
 def move_rows(database: Connection, columns: Iterable[tuple[str, str]], gap_at: float, seconds: float) -> None:
-    """Move what was recorded since a gap, in these columns of tables, by what was added to state time."""
+    """Add ``seconds`` to all moments after ``gap_at`` in these columns of tables."""
     for table, column in columns:
         database.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ?", (seconds, gap_at))
-    # A part of the gap may be missing still, so that no difference from before is right.
+    # A part of the gap may still be missing, so the recorded differences may be wrong.
     database.execute("DELETE FROM vendor_clocks")
 
 
 def tick(known: StateClock | None, boot: str, elapsed: float, wall: float) -> StateClock:
-    """Return the clock now, whose ``last`` is the state time, from the recorded one and what the clocks show."""
+    """Return the current clock, from the recorded one and the readings of the machine's clocks."""
     if known is None:
         return StateClock(boot, wall - elapsed, wall, 0.0)
     ahead, gap_at = known.ahead, known.gap_at
     if known.boot != boot:
-        # If a gap is unknown still, both count as one at the earlier moment, so that what is between them is not older.
+        # An earlier gap that is still open and this one become one gap at the earlier moment.
         ahead, gap_at = known.last + BOOT_STEP - elapsed, known.last if gap_at is None else gap_at
-    # It never falls below the last time: a boot may have no identity, and the clock of a server may be set back.
+    # State time never runs backwards, even if the boot has no identity or the clock of a server is set back.
     ahead = max(ahead, known.last - elapsed)
     now = elapsed + ahead
     clock = replace(known, boot=boot, ahead=ahead, last=now, gap_at=gap_at)

@@ -4,7 +4,7 @@
 
 """Waits that were in vain, so that the other hosts of a run do not wait for the same, one after the other.
 
-This file is private to the collection. A process remembers its own; those of one run share a directory.
+A process remembers its own; those of one run share a directory.
 """
 
 from __future__ import annotations

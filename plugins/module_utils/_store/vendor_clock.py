@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vendor's clock, with which the vendor's deadlines are compared.
+"""The vendor's clock, for comparison with the vendor's deadlines.
 
-This file is private to the collection. The ``Date`` header of a response shows it. How far it is ahead of state time is
-kept, so that a control node whose wall clock is wrong takes no lease for over that has time left.
+The ``Date`` header of each response shows it. Its difference from state time is stored, so that a control node with a
+wrong wall clock does not consider a lease expired that has time left.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .sql import upsert
 if TYPE_CHECKING:
     from .interface import Store
 
-#: Unix times (2020 and 2100) between which a date can be that of a server whose clock is set.
+#: The range of plausible dates (2020 to 2100): a server whose clock is not set sends others.
 EARLIEST, LATEST = 1577836800.0, 4102444800.0
-#: Seconds of which a Date header does not show a part.
+#: The resolution of a Date header in seconds.
 RESOLUTION = 1.0
 
 
-#: Seconds by which the interval of a difference must become smaller to be written again.
+#: Seconds by which an interval must become narrower to be stored again.
 MIN_GAIN = 0.25
 
 
@@ -38,12 +38,12 @@ class _Interval:
     most: float
 
     def narrowed(self, other: _Interval) -> _Interval:
-        """Return what both allow; the other one if they have nothing in common, since a clock was set."""
+        """Return the intersection; the other interval if there is none, since a clock was set."""
         least, most = max(self.least, other.least), min(self.most, other.most)
         return _Interval(least, most) if least <= most else other
 
     def is_news(self, known: _Interval | None) -> bool:
-        """Whether it differs enough from the ``known`` one to be kept."""
+        """Whether it differs enough from the ``known`` interval to be stored."""
         return known is None or abs(self.least - known.least) + abs(self.most - known.most) >= MIN_GAIN
 
 
@@ -62,23 +62,23 @@ class VendorClock:
         return self._known() is not None
 
     def now(self) -> float:
-        """Return the vendor's time (Unix time). Until a response has shown it, that is the wall clock's."""
+        """Return the vendor's time (Unix time); before the first response, the wall clock's."""
         return self.at(self.store.now())
 
     def at(self, moment: float) -> float:
-        """Return the vendor's time (Unix time) at a moment of state time, at least."""
+        """Return the earliest possible vendor's time (Unix time) at a moment of state time."""
         known = self._known()
         return moment + (self.store.wall_ahead() if known is None else known.least)
 
     def latest(self) -> float:
-        """Return the vendor's time (Unix time) now, at most: a date does not show parts of a second."""
+        """Return the latest possible vendor's time (Unix time): a date does not show fractions of a second."""
         known = self._known()
         return self.store.now() + (self.store.wall_ahead() if known is None else known.most)
 
     def observe(self, date: float, duration: float) -> None:
-        """Take note of the date (Unix time) of a response to an exchange that took ``duration`` seconds.
+        """Record the date (Unix time) of the response of an exchange that took ``duration`` seconds.
 
-        The server wrote it during the exchange, in whole seconds. If the store fails, it counts for this process alone.
+        The server wrote it during the exchange, in whole seconds. If the store fails, only this process uses it.
         """
         if not EARLIEST <= date <= LATEST:
             return

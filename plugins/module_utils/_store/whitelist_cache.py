@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whitelist as one host of a task read it for all of its hosts.
-
-This file is private to the collection.
-"""
+"""A cache of the whitelist: the first host of a task reads it for all hosts."""
 
 from __future__ import annotations
 
@@ -19,9 +16,9 @@ from .._core.waiting import Wait
 if TYPE_CHECKING:
     from .interface import Store
 
-#: Seconds for which a task believes what it has read for its first hosts.
+#: The maximum age of a cached whitelist in seconds.
 CACHE_TTL = 60.0
-#: Seconds after which the usage of a read is not reported any more.
+#: Seconds after which the usage of a read is no longer reported.
 CACHE_RETENTION = 3600.0
 
 #: The API usage of a read: columns of the table.
@@ -36,7 +33,7 @@ CREATE TABLE IF NOT EXISTS whitelist_cache (
 
 
 class WhitelistCache:
-    """What the tasks of this control node have read for one key. ``write_lock`` is held by a process that writes."""
+    """The readings of one key by the tasks of this control node. A process that writes holds ``write_lock``."""
 
     def __init__(self, store: Store, key: str, write_lock: str) -> None:
         self._store = store
@@ -44,7 +41,7 @@ class WhitelistCache:
         self._write_lock = write_lock
 
     def cached_whitelist(self, task: str) -> list[str] | None:
-        """Return the whitelist if this task read it a moment ago and no process here has written since."""
+        """Return the whitelist if this task read it within CACHE_TTL and no process of this node has written since."""
         query = (
             "SELECT whitelist FROM whitelist_cache WHERE key = ? AND task = ? AND fresh = 1 AND read_at >= ? LIMIT 1"
         )
@@ -52,7 +49,7 @@ class WhitelistCache:
         return self._store.decoded(rows[0][0]) if rows else None
 
     def cache_whitelist(self, run: str, task: str, whitelist: Collection[str], usage: Mapping[str, float]) -> None:
-        """Keep the whitelist for the other hosts of a task, and the API usage of the read."""
+        """Store the whitelist for the other hosts of a task, and the API usage of the read."""
         now = self._store.now()
         row = (self._key, run, task, json.dumps(sorted(whitelist)), *(usage[name] for name in USAGE), now)
         with self._store.transaction() as database:
@@ -65,11 +62,11 @@ class WhitelistCache:
             )
 
     def invalidate_cache(self) -> None:
-        """Distrust what was read: the whitelist is about to be changed."""
+        """Invalidate all cached readings: the whitelist is about to be changed."""
         self._store.execute("UPDATE whitelist_cache SET fresh = 0 WHERE key = ? AND fresh = 1", self._key)
 
     def claim_usage(self, run: str) -> tuple[list[str], dict[str, float]] | None:
-        """Return the whitelist as a run read it last, and the usage of all its reads, for all keys; only once."""
+        """Return the last reading of a run, and the total usage of its reads for all keys; only to the first caller."""
         query = (
             "SELECT whitelist FROM whitelist_cache WHERE key = ? AND run = ? AND reported = 0 "
             "ORDER BY read_at DESC LIMIT 1"
@@ -82,19 +79,19 @@ class WhitelistCache:
             query = f"SELECT {sums} FROM whitelist_cache WHERE run = ? AND reported = 0"
             usage = dict(zip(USAGE, database.execute(query, (run,)).fetchone(), strict=True))
             database.execute("UPDATE whitelist_cache SET reported = 1 WHERE run = ? AND reported = 0", (run,))
-        # Another host of the run may have been quicker.
+        # Another host of the run may have claimed it first.
         return (self._store.decoded(last[0][0]), usage) if usage["calls"] is not None else None
 
     def forget_runs(self, runs: Sequence[Sequence[str]]) -> None:
-        """Drop what these runs have read; each is a row with the id of the run."""
+        """Delete the readings of these runs; each is a row with the id of the run."""
         with self._store.transaction() as database:
             database.executemany("DELETE FROM whitelist_cache WHERE run = ?", runs)
 
     @contextlib.contextmanager
     def reader(self, allowed: float, unless: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-        """Keep out others that read for their hosts; yield False while another process writes.
+        """Lock out other readers, and yield whether no process is writing.
 
-        Another reader is waited for up to ``allowed`` seconds, and only until ``unless`` is true. Then it is False.
+        Wait for another reader up to ``allowed`` seconds, or until ``unless`` returns true; then yield False.
         """
         wait = Wait("another process is reading the whitelist", allowed, option="max_wait and timeout")
         with self._store.try_lock(f"reading-{self._key}", wait=wait, unless=unless) as acquired:

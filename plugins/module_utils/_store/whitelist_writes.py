@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The changes of a whitelist whose result is not known, recorded before they are sent.
+"""The changes of a whitelist whose result is unknown, recorded before they are sent.
 
-This file is private to the collection. A call whose response was lost, or whose process ended, may be carried out
-later, or may have been carried out although the list does not show it yet. Until this is known, the list must not be
-used to decide on the opposite change.
+If the response to a call was lost, or its process ended, the vendor may have carried it out without the list showing
+it, or may carry it out later. Until that is known, the list must not be used to decide on the opposite change.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from .interface import Store
 
 #: A row per call: ``ips`` (JSON) are to be added if ``present``, otherwise removed. ``sent`` is state time,
-#: ``timeout`` seconds; ``over`` is 1 if the server has ended the exchange, so that nothing of it is still under way.
+#: ``timeout`` seconds; ``over`` is 1 if the server has ended the exchange, so that the call is no longer in flight.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS whitelist_writes (
   id INTEGER PRIMARY KEY, key TEXT, present INTEGER, ips TEXT, sent REAL, timeout REAL,
@@ -40,7 +39,7 @@ class WhitelistWrite:
     timeout: float
 
     def settles_in(self, now: float) -> float:
-        """Return the seconds until the call cannot be in flight any more and the list must show its effect."""
+        """Return the seconds until the call is no longer in flight and the list must show its effect."""
         return self.timeout + LIST_LAG - (now - self.sent)
 
 
@@ -67,14 +66,14 @@ class WhitelistWrites:
         """Delete a call that was certainly not carried out."""
         self._state.execute("DELETE FROM whitelist_writes WHERE id = ?", number)
 
-    def keep(self, number: int, *, over: bool) -> None:
-        """Keep a call whose response was lost; its time runs from now."""
+    def mark_unknown(self, number: int, *, ended: bool) -> None:
+        """Record that the response to a call was lost. Its timeout starts anew."""
         self._state.execute(
-            "UPDATE whitelist_writes SET sent = ?, over = ? WHERE id = ?", self._state.now(), over, number
+            "UPDATE whitelist_writes SET sent = ?, over = ? WHERE id = ?", self._state.now(), ended, number
         )
 
     def acknowledge(self, number: int, ips: Collection[str]) -> None:
-        """Settle the addresses in a response, for its own call and for earlier, ended ones of the same kind."""
+        """Resolve addresses that a response confirms, for its call and for earlier, ended calls of the same kind."""
         with self._state.transaction() as database:
             database.execute("UPDATE whitelist_writes SET over = 1 WHERE id = ?", (number,))
             query = (
@@ -87,14 +86,14 @@ class WhitelistWrites:
             database.execute("DELETE FROM whitelist_writes WHERE ips = '[]'")
 
     def observe(self, ips: Collection[str]) -> None:
-        """Settle the calls that have ended and whose effect the whitelist shows."""
+        """Resolve the ended calls whose effect the whitelist shows."""
         query = "SELECT id, present, ips FROM whitelist_writes WHERE key = ? AND over = 1"
         for number, present, text in self._state.rows(query, self._key):
             if shown := [ip for ip in self._state.decoded(text) if (ip in ips) == bool(present)]:
                 self.acknowledge(number, shown)
 
     def unresolved(self) -> list[WhitelistWrite]:
-        """Return the calls whose result is unknown and that are not settled by time."""
+        """Return the calls whose result is unknown and whose effect may still be invisible."""
         query = (
             "SELECT present, ips, timeout, sent FROM whitelist_writes "
             "WHERE key = ? AND sent + timeout >= ? ORDER BY sent"

@@ -2,31 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The queue of requests to change a whitelist: one process, the leader, writes for all that wait.
+"""The queue of requests to change a whitelist: one process, the leader, writes for all waiting processes.
 
-This file is private to the collection.
+Only one process writes to the whitelist of a key at a time: it holds a lock that is released when the process ends. The
+others enqueue their requests and wait. The next leader writes for all of them, and stores a result for each. The hosts
+of a play enqueue their requests before they wait, so that the first of them writes for all.
 
-Only one process of a control node writes to the whitelist of a key at a time: it holds a lock that is released when it
-dies. The others enqueue their requests and wait. The next leader writes for all of them, and leaves each a result. The
-hosts of a play are enqueued before they wait, so that the first of them writes for all.
-
-A waiting process renews its request twice a second. A leader only writes for a request of another run if that was
-renewed after the leader had acquired the lock: a process that died before is never written for, whichever container it
-ran in, and whatever the clocks show. The leader waits until all that wait have renewed their requests, which happens
-within the batch window, if there is one.
+A waiting process renews its request twice a second. A leader writes for a request of another run only if that was
+renewed after the leader had acquired the lock. So it never writes for a process that has ended before, in any
+container, and whatever the clocks show. The leader waits until all waiting processes have renewed their requests, which
+they do within the batch window, if there is one.
 
 Decisions:
 
-- A waiter has one deadline: ``max_wait`` and the time of a few calls. It does not matter whether the leader works or
-  pauses for the vendor's limits meanwhile. The time counts to the waiter's own ``max_wait``, as far as that lasts. A
-  leader that is stopped (SIGSTOP) ends the wait at ``max_wait``, because it may never go on.
+- A waiter has one deadline: ``max_wait`` plus the duration of a few calls, whether the leader works or pauses for the
+  vendor's limits. The time counts towards the waiter's own ``max_wait``. If the leader is stopped (SIGSTOP), the wait
+  ends at ``max_wait``, because the leader may never continue.
 - A process that is killed while it waits delays the next leader for :data:`RENEW_TIMEOUT` at most.
-- A process that is slower than that, or stopped, is written for by a later leader, or writes for itself.
-- A result is for the submission that its leader has read, and not for a later one of the same host, also if that asks
-  for the same: the leader may have read the whitelist before it, or failed with less time than it allows. The change
-  that the leader made for the earlier one is then only in the leader's summary.
-- The queue does not know what a write costs: each leader reports its own calls.
-- Whether the store is SQLite and flock, or a server, is hidden behind :class:`Store`.
+- If a process does not renew its request in time, a later leader writes for it, or it becomes the leader itself.
+- A result belongs to the submission that the leader has read, and not to a later one of the same host, even if both
+  request the same: the leader may have read the whitelist before the later one, or failed with a shorter ``max_wait``.
+  The change that the leader made for the earlier submission is then only in the leader's summary.
+- Each leader reports its own API usage; the queue does not account for it.
+- :class:`Store` hides whether the state is in SQLite and files, or on a server.
 """
 
 from __future__ import annotations
@@ -54,19 +52,19 @@ if TYPE_CHECKING:
 MIN_POLL = 0.02
 #: Seconds between two renewals of a request, and for which a leader waits for them at most.
 RENEW_INTERVAL, RENEW_TIMEOUT = 0.5, 3.0
-#: Seconds after its last renewal for which the request of a task is kept: its process may only have been stopped.
+#: Seconds after its last renewal for which the request of a task is kept: its process may be stopped, and continue.
 WAITER_TTL = 300.0
-#: Seconds after max_wait for which a leader may be stopped, and between two checks.
+#: Seconds beyond max_wait for which a leader may be stopped, and between two checks for that.
 GRACE = 1.0
-#: Calls for which a leader is waited for beside max_wait, and the minimum timeout, in seconds, that counts for each.
+#: A waiter waits for the leader's calls beyond max_wait: their number, and the minimum timeout of each in seconds.
 MAX_CALLS, MIN_TIMEOUT = 10, 3.0
-#: Seconds after which a request is of no use: no play takes longer from one task to the next.
+#: The maximum age of a request in seconds: no play takes longer from one task to the next.
 REQUEST_TTL = 86400
-#: The maximum number of requests, of runs whose end cannot be seen from here; the oldest are dropped first.
+#: The maximum number of requests; the oldest are deleted first. The end of some runs cannot be detected.
 MAX_REQUESTS = 100_000
 
-#: A row per request; ``result`` (JSON) comes from the leader that wrote for it. If ``no_op``, nothing had to be done
-#: for the request when it was enqueued. ``renewed_at`` is set while a process waits for the result.
+#: A row per request; ``result`` (JSON) comes from the leader that wrote for it. ``no_op`` is 1 if the request required
+#: no change when it was enqueued. ``renewed_at`` is set while a process waits for the result.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS write_requests (
   id TEXT PRIMARY KEY, run TEXT, host TEXT, inventory TEXT, key TEXT, access TEXT, payload TEXT, max_wait REAL,
@@ -76,13 +74,13 @@ CREATE INDEX IF NOT EXISTS write_requests_open ON write_requests (key, access) W
 CREATE INDEX IF NOT EXISTS write_requests_to_apply ON write_requests (run) WHERE no_op = 0;
 """
 
-#: The result of a request, as it is kept: JSON.
+#: The result of a request, as it is stored: JSON.
 Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class WriteRequest:
-    """A request, of a host of a run of Ansible and its inventory, or else of a task of its own.
+    """A request of a host in a run of Ansible, or of a single task, which has no run, host or inventory.
 
     ``payload`` says what to change, as JSON that the queue does not interpret. ``seen`` are addresses that an earlier
     leader intended to change for it. An ``exclusive`` request is never written together with others. ``enqueued_at``
@@ -101,8 +99,8 @@ class WriteRequest:
     enqueued_at: float | None = field(default=None, compare=False)
 
 
-#: Writes for a request, the first, and for as many of the others as are compatible with it. Returns a result for the id
-#: of each request that was decided.
+#: Writes for the first request, and for all others that are compatible with it. Returns the results of the requests
+#: that it has written for, by id.
 BatchWriter = Callable[[list[WriteRequest]], dict[str, Result]]
 
 _ENQUEUE = upsert(
@@ -117,7 +115,7 @@ _COLUMNS = "id, run, host, inventory, payload, max_wait, timeout, seen, enqueued
 
 
 class _RequestTable:
-    """The rows of the requests for one key that access it in the same way."""
+    """The rows of the requests for one key with the same access options."""
 
     def __init__(self, store: Store, key: str, access: str) -> None:
         self.store = store
@@ -125,7 +123,7 @@ class _RequestTable:
         self.access = access
 
     def enqueue(self, request: WriteRequest, *, waits: bool = False, result: Result | None = None) -> None:
-        """Add a request, in place of any former one; with its result if nothing has to be done for it.
+        """Add a request, or replace the one with the same id; with its result if it requires no change.
 
         ``waits`` says that a process waits for the result.
         """
@@ -138,8 +136,8 @@ class _RequestTable:
             database.execute(_ENQUEUE, (*identity, *content, *times, text, result is not None))
 
     def cancel(self, run: str, host: str) -> None:
-        """Drop a host's request: its addresses are not known."""
-        # Only this host's task enqueues it. Usually there is none, and then no other process is waited for.
+        """Delete a host's request: its addresses are unknown."""
+        # Usually there is none, and a query does not have to wait for a process that writes.
         if self.store.rows("SELECT 1 FROM write_requests WHERE id = ?", f"{run}/{host}"):
             self._delete(f"{run}/{host}")
 
@@ -149,23 +147,23 @@ class _RequestTable:
         return next((request for request, _renewed_at in rows), None)
 
     def result(self, request: WriteRequest) -> Result | None:
-        """Return the result of a request, if there is one yet."""
+        """Return the result of a request; None if there is none yet."""
         rows = self.store.rows("SELECT result FROM write_requests WHERE id = ?", request.id)
         return self.store.decoded(rows[0][0]) if rows and rows[0][0] is not None else None
 
     def record_intent(self, seen: Iterable[tuple[WriteRequest, Collection[str]]]) -> None:
-        """Keep what is about to be changed for each request, so that the next leader can report it if this one dies."""
+        """Store the planned changes of each request, so that the next leader can report them if this one is killed."""
         self._update("seen", ((request, sorted(ips)) for request, ips in seen))
 
     def _renew(self, request: WriteRequest) -> None:
-        """Show that a process still waits for the result; enqueue a request anew that was dropped meanwhile."""
+        """Record that this process still waits for the result; enqueue the request again if it was deleted."""
         if not self.store.execute(
             "UPDATE write_requests SET renewed_at = ? WHERE id = ?", self.store.now(), request.id
         ):
             self.enqueue(request, waits=True)
 
     def _withdraw(self, request: WriteRequest) -> None:
-        """Show that no process waits for the result any more. Requests of hosts are kept until their run is over."""
+        """Record that no process waits for the result any more. Requests of hosts are kept until their run is over."""
         if request.run:
             self.store.execute("UPDATE write_requests SET renewed_at = NULL WHERE id = ?", request.id)
         else:
@@ -175,9 +173,9 @@ class _RequestTable:
         self.store.execute("DELETE FROM write_requests WHERE id = ?", name)
 
     def _waiting(self, request: WriteRequest, *, of_others: bool = False) -> dict[str, float]:
-        """Return when each of the other requests that wait was renewed; all of them, or only those ``of_others``.
+        """Return the time of the last renewal of each of the other waiting requests, by id.
 
-        The others are tasks, other runs and other inventories.
+        With ``of_others``, leave out requests of the same run and inventory.
         """
         query = (
             "SELECT id, renewed_at FROM write_requests "
@@ -208,7 +206,7 @@ class _RequestTable:
         self._update("result", ((request, results[request.id]) for request in requests if request.id in results))
 
     def _update(self, column: str, values: Iterable[tuple[WriteRequest, Any]]) -> None:
-        """Set a column (JSON) for requests as they were read from the queue, unless they were submitted anew since."""
+        """Set a column (JSON) of requests, unless they were submitted again since they were read from the queue."""
         with self.store.transaction() as database:
             database.executemany(
                 f"UPDATE write_requests SET {column} = ? WHERE id = ? AND enqueued_at = ?",
@@ -217,22 +215,22 @@ class _RequestTable:
 
 
 class WriteQueue(_RequestTable):
-    """The requests for one key of all that access it in the same way; predictions have a queue of their own."""
+    """The queue of the requests for one key with the same access options; check mode has its own queue."""
 
     def __init__(self, store: Store, key: str, access: str = "", *, check: bool = False) -> None:
         super().__init__(store, key, f"{access} {check}")
         self.cache = WhitelistCache(store, key, f"whitelist-{key}")
         self._lock = f"whitelist-{key}{'-check' if check else ''}"
-        #: Seconds that the last submission waited; of them, those for more requests, as the leader.
+        #: Seconds that the last submission waited, and the part of them that it spent as the leader on collecting.
         self.waited = self.collected = 0.0
 
     def submit(
         self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float] = lambda: 0.0
     ) -> Result | None:
-        """Return the result that another process leaves; None if this one was the leader, and has written.
+        """Return the result from another leader; None if this process was the leader, and has written.
 
         ``batch_window`` returns the seconds to wait for more requests if some are waiting already. The request of a
-        single task is in the queue only as long as this lasts.
+        single task is in the queue only during this call.
         """
         self.waited = self.collected = 0.0
         is_decided, result = self._attempt(request, write, batch_window, enqueued=bool(request.run))
@@ -245,13 +243,13 @@ class WriteQueue(_RequestTable):
             result = self._wait(request, write, batch_window)
         finally:
             if result is None or not request.run:
-                # A request that stays is dropped later: that must not hide what became of it.
+                # A request that remains is deleted later: a failure here must not hide the result.
                 with contextlib.suppress(StateError):
                     self._withdraw(request)
         return result
 
     def purge_stale(self) -> None:
-        """Drop requests of dead processes and finished runs."""
+        """Delete the requests of ended processes and finished runs."""
         runs = self.store.rows("SELECT DISTINCT run FROM write_requests WHERE run != ''")
         over = [row for row in runs if is_run_finished(row[0])]
         newest = "SELECT enqueued_at FROM write_requests ORDER BY enqueued_at DESC LIMIT 1 OFFSET ?"
@@ -268,20 +266,20 @@ class WriteQueue(_RequestTable):
     def _attempt(
         self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float], *, enqueued: bool
     ) -> tuple[bool, Result | None]:
-        """Lead if no other process does. Return whether the request is decided, and the result from another leader."""
+        """Become the leader if there is none. Return whether there is a result, and the result from another leader."""
         if enqueued and (result := self.result(request)) is not None:
             return True, result
         with self.store.try_lock(self._lock) as leading:
             if not leading:
                 return False, None
-            # Another leader may have left it before it released the lock.
+            # Another leader may have stored it before it released the lock.
             if enqueued and (result := self.result(request)) is not None:
                 return True, result
             self._lead(request, write, batch_window, enqueued=enqueued)
             return True, None
 
     def _wait(self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float]) -> Result | None:
-        """Return the result that another leader leaves, or None after this process has led."""
+        """Return the result from another leader, or None after this process was the leader."""
         began = renewed = elapsed()
         # The leader's calls take time, however short max_wait is.
         longest = request.max_wait + MAX_CALLS * max(request.timeout, MIN_TIMEOUT)
@@ -318,7 +316,7 @@ class WriteQueue(_RequestTable):
         return Wait(reason, left, option="max_wait and timeout", examine=examine)
 
     def _check_leader(self, request: WriteRequest) -> None:
-        """Do not wait for a leader that is stopped."""
+        """Raise WaitBudgetExceeded if the leader is stopped."""
         if self.store.is_holder_stopped(self._lock):
             raise WaitBudgetExceeded(
                 f"The whitelist cannot be changed: {self.store.holder_of(self._lock)}, which writes to it, is stopped "
@@ -339,7 +337,7 @@ class WriteQueue(_RequestTable):
             self.purge_stale()
 
     def _collect(self, request: WriteRequest, batch_window: Callable[[], float]) -> list[WriteRequest]:
-        """Return the requests to write for: of the own run and inventory, and of all others that wait."""
+        """Return the requests to write for: those of the own run and inventory, and all others that wait."""
         began, before = elapsed(), self._waiting(request)
         if before:
             window = batch_window()
@@ -357,7 +355,7 @@ class WriteQueue(_RequestTable):
         return [other for other, renewed_at in self._undecided() if belongs(other, renewed_at)]
 
     def _await_renewals(self, request: WriteRequest, before: Mapping[str, float]) -> None:
-        """Wait until the others have renewed their requests; one that does not belongs to a process that has died."""
+        """Wait until the others have renewed their requests. If one is not renewed, its process has ended."""
         deadline, oldest = elapsed() + RENEW_TIMEOUT, self.store.now() - RENEW_TIMEOUT
         while elapsed() < deadline:
             waiting = self._waiting(request, of_others=True)
@@ -368,12 +366,12 @@ class WriteQueue(_RequestTable):
 
 
 def has_pending_changes(store: Store, run: str) -> bool:
-    """Whether something has, or had, to be done for a host of a run. That it is done does not change this."""
+    """Whether a request of the run requires changes, or required them when it was enqueued."""
     return bool(store.rows("SELECT 1 FROM write_requests WHERE run = ? AND no_op = 0 LIMIT 1", run))
 
 
 def is_in_sync(store: Store, run: str) -> bool:
-    """Whether hosts of a run have requests, and nothing has to be done for any of them."""
+    """Whether hosts of the run have requests, and none of them requires a change."""
     return not has_pending_changes(store, run) and bool(
         store.rows("SELECT 1 FROM write_requests WHERE run = ? LIMIT 1", run)
     )

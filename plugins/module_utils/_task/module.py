@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An operation as a module, on the host that the task was delegated to.
+"""Runs an operation as a module, on the host that the task is delegated to.
 
-This file is private to the collection. Its counterpart for the control node is ``plugin_utils/_action.py``.
+Its counterpart for the control node is ``plugin_utils/_action.py``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import sys
 
-# The first import of every module of the collection, so that it comes before what an older Python cannot read. It has
-# to be written for such a Python itself.
+# Every module of the collection imports this file first, before files that an older Python cannot parse. This file must
+# be valid for an older Python.
 if sys.hexversion < 0x030A0000:
     version = ".".join(map(str, sys.version_info[:2]))
     message = (

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An operation: what a task does, whether it runs on the control node or on the host it was delegated to.
-
-This file is private to the collection.
-"""
+"""The operation of a task, which runs on the control node or on the host that the task is delegated to."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ from .sources import Spec
 
 @dataclass(frozen=True)
 class Mode:
-    """How the task runs: as a prediction (``check``), with a ``diff``; ``announcer`` announces its waits."""
+    """The modes of a task: ``check`` and ``diff``, and the ``announcer`` of its waits."""
 
     check: bool = False
     diff: bool = False
@@ -37,12 +34,12 @@ class Mode:
 
 @dataclass(frozen=True)
 class Operation:
-    """Options, rules between them, and a function from validated options to a result.
+    """The specification of options, the rules between them, and a function from validated options to a result.
 
     The function raises QgError, or returns a result that may contain ``failed`` and ``msg``. ``reveal`` adds secrets to
-    a redacted result and returns whether it did so: only the control node calls it, and then hides the result.
-    ``secret_option`` names the option, of type bool, that makes the result itself contain secrets. ``selectors`` are
-    the options that select what the operation concerns: null or an empty value is refused for them.
+    a redacted result, and returns whether it did so: only the control node calls it, and then hides the result.
+    ``secret_option`` is the boolean option that adds secrets to the result itself. ``selectors`` are the options that
+    select objects: null or an empty value is refused for them.
     """
 
     spec: Spec
@@ -56,7 +53,7 @@ class Operation:
 def execute(
     operation: Operation, params: Mapping[str, Any], mode: Mode, explained: Callable[[str], str] = str
 ) -> dict[str, Any]:
-    """Run an operation, and return its redacted result; an error becomes a failed result."""
+    """Run an operation, and return its redacted result; turn an error into a failed result."""
     if REQUESTS_IMPORT_ERROR is not None:
         return {"failed": True, "msg": missing_required_lib("requests"), "exception": REQUESTS_IMPORT_ERROR}
     return redact(guarded(lambda: operation.run(params, mode), (), explained), params, operation.spec)
@@ -67,9 +64,9 @@ def guarded(
     passed_on: tuple[type[Exception], ...] = (),
     explained: Callable[[str], str] = str,
 ) -> dict[str, Any]:
-    """Return the result of the work, or a failed result for any exception except those that are ``passed_on``.
+    """Return the result of the work, or a failed result for any exception except those ``passed_on``.
 
-    ``explained`` adds to the message about an option where it was set.
+    ``explained`` adds the source of an option to a message about it.
     """
     try:
         return work()
@@ -85,7 +82,7 @@ def guarded(
 
 
 def secrets_in(params: Mapping[str, Any], spec: Spec) -> frozenset[str]:
-    """Return the values of all options that are marked ``no_log``, and what is secret in URLs."""
+    """Return the values of all options that are marked ``no_log``, and the secrets in URLs."""
     given = (str(params[name]) for name, option in spec.items() if option.get("no_log") and params.get(name))
     # Blank text is a mistake, and not a secret: masking it would make the message about it unreadable.
     found = {value for value in given if value.strip()}
@@ -102,10 +99,10 @@ def redact(result: dict[str, Any], params: Mapping[str, Any], spec: Spec) -> dic
 
 
 def without_secrets(result: dict[str, Any], secrets: frozenset[str]) -> dict[str, Any]:
-    """Return the result without the secrets, in whatever spelling, and safe to be shown.
+    """Return the result without the secrets, in any spelling, and safe to display.
 
-    This applies to actions and modules alike, to values and names. Messages are on one line, and no text contains
-    anything that a terminal obeys.
+    Values and names are cleaned, for actions and modules alike. Messages are on one line, and control characters are
+    escaped in all text.
     """
     cleaned: dict[str, Any] = visible_everywhere(_redactor(secrets).tree(result))
     if isinstance(cleaned.get("msg"), str):
@@ -117,5 +114,5 @@ def without_secrets(result: dict[str, Any], secrets: frozenset[str]) -> dict[str
 
 @functools.lru_cache(maxsize=8)
 def _redactor(secrets: frozenset[str]) -> Redactor:
-    """Return a redactor that is compiled once for all hosts of a play."""
+    """Return a redactor, which is compiled only once for all hosts of a play."""
     return Redactor(secrets)

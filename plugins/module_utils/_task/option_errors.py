@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Mistakes in the names and types of options. Ansible's own messages name neither the value nor the fix.
-
-This file is private to the collection.
-"""
+"""Checks of the names and types of options. Ansible's own messages name neither the value nor the fix."""
 
 from __future__ import annotations
 
@@ -23,16 +20,17 @@ from ansible.module_utils.common.validation import (
 from .._core.errors import OptionError
 from .._core.text import quote_word
 
-#: Each type with Ansible's conversion, what the value is not, and the fix.
+#: For each type, Ansible's conversion, its description, and the fix.
 _TYPES: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "bool": (check_type_bool, "true or false", "give one of them"),
     "float": (check_type_float, "a number", "give digits without a unit, such as 30"),
     "int": (check_type_int, "a whole number", "give digits without a unit, such as 30"),
     "list": (check_type_list, "a list", "begin each entry with a hyphen"),
 }
-#: Fixes for options with a value that has another name elsewhere.
+#: Fixes for options whose value has another name elsewhere.
 _FIXES = {"area_id": "give the vendor's number of the area, which qg_area_info lists"}
-#: The vendor's names and similar ones, without case and underscores, if they do not resemble the option's.
+#: The options for the vendor's names and other likely names that do not resemble them, in lower case without
+#: underscores.
 _OTHER_NAMES = {
     "area": ("areaid",),
     "authkey": ("key",),
@@ -44,7 +42,7 @@ _OTHER_NAMES = {
 
 
 def check_option_names(owner: str, names: Iterable[Any], known: Collection[str]) -> None:
-    """Refuse an option that does not exist; ``owner`` is the plugin whose options are ``known``."""
+    """Refuse options that are not ``known``; ``owner`` is the plugin."""
     # YAML also has names that are not text.
     unknown = next((str(name) for name in names if name not in known), None)
     if unknown is not None:
@@ -73,7 +71,7 @@ def _plain(name: str) -> str:
 
 
 def _quoted(value: Any) -> str:
-    """Quote a value; a structure is only named, since it may contain a secret or be long."""
+    """Quote a value; of a structure, return only the type, since it may contain a secret or be long."""
     if isinstance(value, dict):
         return "(a dictionary)"
     if isinstance(value, list | tuple | set):

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the vendor's APIs: declared once, parsed once into typed objects, and turned into a client.
-
-This file is private to the collection.
-"""
+"""The options of the vendor's APIs: their declarations, their parsers, and the clients that they describe."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ if TYPE_CHECKING:
 #: The host of the vendor's own classic API, and the URL of its product hosts.
 _VENDOR_HOST = "proxy.qg.net"
 _VENDOR_PRODUCT_URL = f"https://{{product}}.{_VENDOR_HOST}"
-#: The options for the state; also for plugins that need it, but not the vendor.
+#: The options for the state, also for plugins that use the state without calling the vendor.
 STATE_OPTIONS: Spec = {
     **shared("state_dir", type="path", default=DEFAULT_STATE_DIR),
     **shared("state_url", type="str", no_log=True),
@@ -54,7 +51,7 @@ HTTP_OPTIONS: Spec = {
     **shared("use_proxy", type="bool", default=True),
     **shared("proxy", type="str", no_log=True),
 }
-#: The same with those of TLS (doc fragment ``transport.tls``).
+#: The options of the HTTP transport with those of TLS (doc fragment ``transport.tls``).
 TRANSPORT_OPTIONS: Spec = {
     **HTTP_OPTIONS,
     **shared("validate_certs", type="bool", default=True),
@@ -117,7 +114,7 @@ EGRESS_OPTIONS: Spec = {
 }
 
 
-#: The option for each of the vendor's hosts, and the paths of calls, which users copy with the URL of an API.
+#: The option for each of the vendor's hosts, and the paths of calls: users copy them together with the URL of an API.
 _HOSTS = {
     _VENDOR_HOST: "api_url",
     "www.qg.net": "account_url",
@@ -136,7 +133,7 @@ _CALLS = sorted(
 
 
 def check_authorities(path: str) -> None:
-    """Refuse a ca_path that cannot be used, since the HTTP library would fail without naming the cause."""
+    """Refuse a ca_path that cannot be used: the HTTP library would fail without naming the cause."""
     check_path("ca_path", path)
     if reason := _unusable_authorities(path):
         raise OptionError(
@@ -145,7 +142,7 @@ def check_authorities(path: str) -> None:
 
 
 def _check_environment_authorities() -> None:
-    """Refuse certificate authorities that the environment names, and that cannot be used."""
+    """Refuse certificate authorities from the environment that cannot be used."""
     name, path = environment_authorities() or ("", "")
     if path and (reason := _unusable_authorities(path)):
         raise QgError(
@@ -167,7 +164,7 @@ def _unusable_authorities(path: str) -> str | None:
 
 
 def _parse_url(option: str, given: str, example: str) -> str:
-    """Return the URL of an API; refuse one with a part that could be a secret, of a call, or of another API."""
+    """Return the URL of an API; refuse one that may contain a secret, the path of a call, or another API's host."""
     url = check_url(option, given, example)
     parts = urlsplit(url)
     if parts.query or parts.fragment:
@@ -184,7 +181,7 @@ def _parse_url(option: str, given: str, example: str) -> str:
 
 
 def check_quota(product: str) -> None:
-    """Refuse to read the quota of a product that does not show any."""
+    """Raise OptionError for a product whose quota cannot be read."""
     if product in PRODUCTS and PRODUCTS[product].channels is None:
         raise OptionError(f"product={product} has no quota that can be read: look at it in the vendor's console.")
 
@@ -194,7 +191,7 @@ _NOT_EVERYWHERE = ("retries", "use_proxy", "proxy", "validate_certs", "ca_path")
 
 @dataclass(frozen=True)
 class TransportOptions:
-    """The options of :data:`TRANSPORT_OPTIONS`, checked; those that not every caller has may be absent."""
+    """The checked options of :data:`TRANSPORT_OPTIONS`; some of them are optional."""
 
     timeout: float
     max_wait: float
@@ -219,10 +216,10 @@ class TransportOptions:
         )
 
     def transport(self, url_option: str, url: str, **more: Any) -> Transport:
-        """Return the transport for calls to a URL; ``url_option`` is what messages call it.
+        """Return the transport for calls to a URL; ``url_option`` is the name of its option in messages.
 
-        What the environment sets for these calls is checked here, and not with the options: most hosts of a run make no
-        call, and reading the certificate authorities takes longer than all that such a host does.
+        The certificate authorities of the environment are checked here, and not in parse(): most hosts of a run make no
+        call, and reading the certificates takes longer than everything else that such a host does.
         """
         if self.validate_certs and not self.ca_path and url.startswith("https:"):
             _check_environment_authorities()
@@ -240,7 +237,7 @@ class TransportOptions:
 
 @dataclass(frozen=True)
 class ProxyApiOptions:
-    """The options of :data:`PROXY_API_OPTIONS`, checked, except ``state``: only opening it shows a mistake."""
+    """The checked options of :data:`PROXY_API_OPTIONS`. Mistakes in ``state`` only show when it is opened."""
 
     api_url: str
     key: str = field(repr=False)
@@ -275,7 +272,7 @@ class ProxyApiOptions:
         )
 
     def client(self, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
-        """Return the client; ``state``, with its announcer, is the state if it is open already."""
+        """Return the client; ``state`` is the state if it is open already, and replaces ``announcer`` by its own."""
         # Each client is imported only when it is made: most hosts of a run make no call.
         from .._api.classic.client import ProxyApi
 
@@ -285,7 +282,7 @@ class ProxyApiOptions:
     def product_client(
         self, product: str, url: str | None, state: Store | None = None, announcer: Announcer = SILENT
     ) -> ProductApi:
-        """Return the client of a product host, whose URL contains ``{product}`` or not; by default of ``api_url``."""
+        """Return the client of a product host. ``url`` may contain ``{product}``; None derives it from ``api_url``."""
         from .._api.product.client import ProductApi
 
         url = self._default_product_url() if url is None else url
@@ -294,7 +291,7 @@ class ProxyApiOptions:
         return ProductApi(*parts, product=product, url=url, key=self.key, pwd=self.pwd)
 
     def _default_product_url(self) -> str:
-        """Return the URL of the product hosts beside ``api_url``: the key for a simulator must not reach the vendor."""
+        """Return the URL of the product hosts for ``api_url``: a key of a simulator must not be sent to the vendor."""
         if urlsplit(self.api_url).hostname == _VENDOR_HOST:
             return _VENDOR_PRODUCT_URL
         return f"{self.api_url.rstrip('/')}/{{product}}"
@@ -310,7 +307,7 @@ class ProxyApiOptions:
 
 @dataclass(frozen=True)
 class AccountApiOptions:
-    """The options of :data:`ACCOUNT_API_OPTIONS`, checked."""
+    """The checked options of :data:`ACCOUNT_API_OPTIONS`."""
 
     account_url: str
     identity: Identity = field(repr=False)

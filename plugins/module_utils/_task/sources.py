@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the value of a shared option comes from: the option, its variable, its environment variable, its default.
+"""The sources of shared options: the option itself, its variable, its environment variable, its default.
 
-The first of these that has a value is used. Null does not count, nor does empty text in a variable or in the
-environment. The names are derived from the option: ``qg_key`` and ``QG_KEY``. This file is private to the collection.
+The first source with a value is used. Null counts as no value, and so does empty text in a variable or in the
+environment. The names are derived from the option: ``qg_key`` and ``QG_KEY``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .._core.errors import OptionError
 
 Spec = dict[str, dict[str, Any]]
 
-#: Options that say how this machine reaches the network, like paths: its environment does not apply to another one.
+#: Options for the network of this machine: like paths, their environment variables do not apply to other machines.
 _OF_THIS_MACHINE = ("proxy", "use_proxy")
 
 
@@ -57,10 +57,9 @@ def names(spec: Spec) -> set[str]:
 
 
 def without_aliases(spec: Spec, given: Mapping[str, Any], defaults: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """Return options under their own names; raises OptionError if one is given by two names.
+    """Replace aliases by the names of their options; raises OptionError if an option is given by two names.
 
-    ``defaults`` are those of the given options that module_defaults set, the weakest first: the task itself has
-    precedence over them.
+    ``defaults`` are the options that module_defaults set, the weakest first: the task has precedence over them.
     """
     found = dict(given)
     for option in spec:
@@ -78,7 +77,7 @@ def without_aliases(spec: Spec, given: Mapping[str, Any], defaults: Sequence[Map
 
 
 def from_this_environment(spec: Spec) -> dict[str, str]:
-    """Return what the environment of the control node sets for a task that runs on another machine."""
+    """Return the options from the control node's environment for a task that runs on another machine."""
     found = {}
     for option in shared_options(spec):
         value = os.environ.get(environment_name(option))
@@ -101,7 +100,7 @@ def explain_missing(
 ) -> OptionError:
     """Return the error for options without a value, with all places where a user can set them.
 
-    ``place`` follows the word "as", and may contain ``{}`` for the option; ``variables`` is what a variable is called.
+    ``place`` follows the word "as", and may contain ``{}`` for the option; ``variables`` is the noun for a variable.
     """
     several = len(options) > 1
     places = [f"as {place.format(_all(options))}"]

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operation of qg_tunnel_exit.
-
-This file is private to the collection.
-"""
+"""The operation of qg_tunnel_exit."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ _TUNNEL = re.compile(rf"({_LABEL}(?:\.{_LABEL})*)(?::([0-9]{{1,5}}))?")
 
 
 def _check_tunnel(text: str) -> str:
-    """Return the host of a tunnel; the port of the proxy, which may follow, is not that of the control port."""
+    """Return the host of a tunnel without the port of its proxy, which is not the control port."""
     match = _TUNNEL.fullmatch(text.strip())
     if match is None or len(match[1]) > 253 or not 1 <= int(match[2] or 1) <= 65535:
         raise OptionError(

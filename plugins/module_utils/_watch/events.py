@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The events of a watcher: pure functions from the known state and a new snapshot to the next state and its events.
+"""The events of a watcher: pure functions from a state and a new snapshot to the next state and the events.
 
-This file is private to the collection. Each change causes one event. The first snapshot shows no changes. It causes
-``watch_started`` for the leases and the whitelist, and no other events except for thresholds that are crossed already.
+Each change causes one event. The first snapshot shows no changes. It causes ``watch_started`` for the leases and the
+whitelist, and no other events except for thresholds that are crossed already.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from .._core.errors import QgError
 
 #: The subjects that can be watched, each with one call of the vendor's API.
 QUOTA, LEASES, WHITELIST, BALANCE = "quota", "leases", "whitelist", "balance"
-#: How far above its threshold a number must be before it has recovered, so that a number that swings around the
-#: threshold does not cause an event each time.
+#: The share of its threshold by which a number must exceed it to have recovered: without this hysteresis, a number near
+#: the threshold would cause many events.
 RECOVERY_MARGIN = Decimal("0.1")
-#: The maximum number of different codes that are reported for one failure, in case a server invents them.
+#: The maximum number of different codes that are reported for one failure, in case a server sends arbitrary ones.
 MAX_CODES = 20
 #: The maximum backoff of a failing subject in seconds, unless the interval is longer.
 MAX_BACKOFF = 900.0
@@ -43,10 +43,9 @@ NO_DRIFT: Drift = (frozenset(), frozenset())
 
 @dataclass(frozen=True)
 class Rules:
-    """What is watched. ``expires_within`` is in minutes, ``balance_below`` in yuan.
+    """The conditions to watch for. ``expires_within`` is in minutes, ``balance_below`` in yuan.
 
-    ``whitelist`` reports each entry that appears or disappears, ``expected`` how the list as a whole differs from the
-    expected one.
+    ``whitelist`` reports each entry that appears or disappears, ``expected`` all differences from the expected list.
     """
 
     quota_below: int | None = None
@@ -98,7 +97,7 @@ class FailureState:
 
 @dataclass(frozen=True)
 class WatchState:
-    """What is known from earlier polls. ``leases`` and ``whitelist`` are None before their first snapshot.
+    """The state from earlier polls. ``leases`` and ``whitelist`` are None before their first snapshot.
 
     ``expiring`` contains the leases that were reported as expiring, each with its deadline: a new deadline is reported
     again.
@@ -136,8 +135,8 @@ def _compare_quota(state: WatchState, rules: Rules, quota: Quota, _now: float) -
     below = rules.quota_below
     if below is None:
         return state, []
-    # A plan may have fewer channels than the threshold with its margin: if all are free, it has recovered. The total of
-    # a plan by volume is what is left, so it does not limit the number.
+    # A plan may have fewer channels than the threshold plus its margin: it has recovered once all are free. The total
+    # of a plan by volume is its remaining volume, so it does not limit the number.
     most = quota.total if quota.balance is None else math.inf
     recovered_at = max(below, min(below + max(1, math.ceil(below * RECOVERY_MARGIN)), most))
     low = quota.available < (recovered_at if state.quota_low else below)
@@ -179,7 +178,7 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
     expiring = [lease for lease in current.values() if _end_of(lease) in near - reported]
     for lease in oldest_first(lease for lease in gone if lease.identity not in renamed):
         remaining = lease.remaining(now)
-        # Unknown if the deadline cannot be read.
+        # None if the deadline cannot be parsed.
         expired = None if remaining is None else remaining <= 0
         events.append(_event("lease_gone", {**lease.described(now), "expired": expired}))
     new = [lease for lease in new if lease.identity not in renamed]
@@ -189,7 +188,7 @@ def _compare_leases(state: WatchState, rules: Rules, leases: Collection[Lease], 
 
 
 def _started(subject: str, before: Collection[Any] | None, current: Collection[Any]) -> list[Event]:
-    """Report the first snapshot of a list, for rules that restore what may be missing since an earlier time."""
+    """Report the first snapshot of a list, for rules that restore entries lost before the start."""
     return [_event("watch_started", {"watched": subject, "count": len(current)})] if before is None else []
 
 
@@ -198,10 +197,10 @@ def _end_of(lease: Lease) -> tuple[Identity, str | None]:
 
 
 def _same_leases(gone: Iterable[Lease], new: Iterable[Lease]) -> list[tuple[Lease, Lease]]:
-    """Return the leases that are listed with another identity, each as before and as now.
+    """Return the pairs of leases that are the same with another identity.
 
-    Until the list of a product host shows a lease, the response that allocated it stands for it, and may name its task
-    and its deadline where the list does not.
+    Until the list of a product host shows a new lease, the data of its allocation is used, which may contain a task or
+    a deadline that the list omits.
     """
     unpaired, found = oldest_first(gone), []
     for later in oldest_first(new):
@@ -228,7 +227,7 @@ def _compare_whitelist(state: WatchState, rules: Rules, ips: Collection[str], _n
     return dataclasses.replace(state, whitelist=current, drift=drift), events
 
 
-#: What compares the value of each subject with the known state.
+#: The function that compares the value of each subject with the state.
 _COMPARISONS: Mapping[str, Callable[[WatchState, Rules, Any, float], Step]] = {
     QUOTA: _compare_quota,
     LEASES: _compare_leases,

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the event source qg_watch, which a rulebook gives without Ansible's own validation.
-
-This file is private to the collection.
-"""
+"""The options of the event source qg_watch: a rulebook passes them without Ansible's validation."""
 
 from __future__ import annotations
 
@@ -61,7 +58,7 @@ def _text(value: object) -> str:
     return str(value)
 
 
-#: For each type, its parser and what the error message asks for.
+#: The parser of each type, and its description in messages.
 _TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "bool": (validation.check_type_bool, "true or false"),
     "float": (validation.check_type_float, "a number"),
@@ -74,7 +71,7 @@ _TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 @dataclass(frozen=True)
 class WatchOptions:
-    """The options of a watcher, checked; ``proxy`` and ``account`` are None if no rule needs that API."""
+    """The checked options of a watcher; ``proxy`` and ``account`` are None if no rule needs that API."""
 
     rules: Rules
     interval: float
@@ -82,7 +79,7 @@ class WatchOptions:
     account: AccountApiOptions | None
     product: str
     product_url: str | None
-    #: What no event may contain.
+    #: The secrets to remove from events.
     secrets: frozenset[str] = field(repr=False)
 
     @classmethod
@@ -90,7 +87,7 @@ class WatchOptions:
         """Check and return the options; raises OptionError for every mistake that can be seen without a call."""
         rules = rules_from(params)
         needs_proxy, needs_account = bool(set(rules.subjects) - {BALANCE}), BALANCE in rules.subjects
-        # An API that no rule needs may be without its required options.
+        # The required options of an API may be missing if no rule needs the API.
         needed = {**(PROXY_API_OPTIONS if needs_proxy else {}), **(ACCOUNT_API_OPTIONS if needs_account else {})}
         if missing := missing_options(needed, params):
             raise explain_missing(missing, "option of qg_watch", variables=None)
@@ -156,7 +153,7 @@ def rules_from(params: Mapping[str, Any]) -> Rules:
         expires_within=params["lease_expires_within"],
         whitelist=params["whitelist"],
         expected=expected,
-        # The decimal number as it was written, and not the nearest binary number.
+        # Exactly the decimal number that the user wrote.
         balance_below=None if below is None else Decimal(str(below)),
     )
     if not rules.subjects:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The event source qg_watch: the loop that polls, emits events and sleeps.
+"""The loop of the event source qg_watch: it polls, emits events and sleeps.
 
-This file is private to the collection. ``_watch/events.py`` decides which events a poll causes.
+``_watch/events.py`` decides which events a poll causes.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ JITTER = 0.1
 
 @dataclass(frozen=True)
 class Pause:
-    """How a poll waits: ``sleep`` raises QgError if the watcher is stopped meanwhile."""
+    """The functions with which a poll waits: ``sleep`` raises QgError if the watcher is stopped meanwhile."""
 
     sleep: Callable[[float], None]
     announcer: Announcer = SILENT
 
 
 class Queue(Protocol):
-    """Receives events: an asyncio queue, or what ansible-rulebook puts in front of one."""
+    """Receives events: an asyncio queue, or ansible-rulebook's wrapper of one."""
 
     async def put(self, item: dict[str, Any], /) -> None:
         """Add an event."""
@@ -90,7 +90,7 @@ def _read_leases(api: ProxyApi | ProductApi) -> dict[str, Any]:
     return {LEASES: api.leases(), "vendor_time": api.vendor_clock.now()}
 
 
-#: How the fields of a snapshot are read for each subject: with one call, or at most two on a product host.
+#: The function that reads the fields of a snapshot for each subject, with one call, or up to two on a product host.
 FETCHERS: dict[str, Callable[[WatchOptions, Pause], dict[str, Any]]] = {
     QUOTA: functools.partial(_with_lease_api, lambda api: {QUOTA: api.quota()}),
     LEASES: functools.partial(_with_lease_api, _read_leases),
@@ -115,9 +115,10 @@ def prepare(params: Mapping[str, Any], pause: Pause) -> WatchOptions:
 
 
 def poll(options: WatchOptions, subjects: Collection[str], pause: Pause) -> Snapshot:
-    """Read each subject, without a call if the rate limit does not allow it within max_wait.
+    """Read each subject.
 
-    An error is a failure of that subject in this poll, and never ends the event source.
+    An error, such as a rate limit that allows no call within max_wait, is a failure of the subject in this poll, and
+    never ends the event source.
     """
     values: dict[str, Any] = {}
     failed: dict[str, QgError] = {}
@@ -143,7 +144,7 @@ def _evaluate(state: WatchState, options: WatchOptions, snapshot: Snapshot) -> S
     try:
         return _evaluate_once(state, options, snapshot, now)
     except Exception:
-        # Each subject by itself, so that one that cannot be evaluated does not hide the others.
+        # Evaluate each subject separately, so that the failure of one does not hide the others.
         events: list[dict[str, Any]] = []
         for subject in (*snapshot.failed, *snapshot.subjects):
             failed = {subject: snapshot.failed[subject]} if subject in snapshot.failed else {}
@@ -163,13 +164,13 @@ def _evaluate_once(state: WatchState, options: WatchOptions, snapshot: Snapshot,
 
 
 async def run_in_thread(work: Callable[[], T]) -> T:
-    """Run blocking work beside the event loop.
+    """Run blocking work in a thread of its own.
 
-    It does not use asyncio's own pool, for which a process waits before it ends: stopping a watcher must not have to
-    wait for a response of the vendor.
+    A process waits for asyncio's own pool before it ends, but stopping a watcher must not require a response of the
+    vendor.
     """
     future: concurrent.futures.Future[T] = concurrent.futures.Future()
-    # From here on it cannot be cancelled, so that the thread can always set its result.
+    # A running future cannot be cancelled, so the thread can always set its result.
     future.set_running_or_notify_cancel()
 
     def run() -> None:
@@ -187,7 +188,7 @@ async def run_in_thread(work: Callable[[], T]) -> T:
 async def watch(
     queue: Queue, args: Mapping[str, Any], pause: Callable[[float], Awaitable[object]] = asyncio.sleep
 ) -> None:
-    """Poll what the options name until cancelled, and put an event into the queue for each change.
+    """Poll until cancelled, and put an event into the queue for each change.
 
     Raises OptionError, before any call, for options that cannot be used.
     """

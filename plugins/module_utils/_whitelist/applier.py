@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The loop that reads the whitelist, plans, writes the difference and reads back.
+"""The loop that reads the whitelist, plans, writes the difference and reads it again.
 
-This file is private to the collection. What is known of the vendor's whitelist: vendor docs 178 to 180. Whether adding
-a present address or removing an absent one is an error is not documented, so neither is sent. In which notation the
-list has its addresses is not documented either: an entry is removed as it is listed, or else by its address.
+The whitelist is described in vendor docs 178 to 180. They do not say whether it is an error to add a present address or
+to remove an absent one, so neither is sent. Nor do they define the notation of addresses: an entry is removed by the
+text with which it is listed, or if that fails, by its address.
 """
 
 from __future__ import annotations
@@ -36,16 +36,15 @@ from .plan import (
 if TYPE_CHECKING:
     from .._api.classic.client import ProxyApi, WhitelistReading
 
-#: Rounds without progress before the run gives up.
+#: The maximum number of successive rounds without progress.
 MAX_STALLS = 3
-#: Seconds between the reads of a list that does not show yet what the vendor reported: together, for as long as a list
-#: may lag (LIST_LAG).
+#: Seconds between reads of a list that does not show a reported change yet. Their sum is the maximum lag (LIST_LAG).
 LAG_DELAYS = (0.5, 1.0, 2.0, 4.0, 7.5, 15.0, 15.0, 15.0)
-#: Refusals that are not due to the whitelist having changed already.
+#: The codes of refusals that an earlier change of the whitelist cannot cause.
 UNRELATED = (*KEY_REFUSALS, BOUND_TO_OTHER_KEY)
-#: Addresses in one call to remove entries in another notation, which may be long.
+#: The maximum number of addresses in a call that removes entries in another notation, whose texts may be long.
 SPELLED_BATCH = 20
-#: The maximum of one wait, in seconds, for an earlier change whose response was lost.
+#: The maximum seconds between two checks of an earlier change whose response was lost.
 SETTLE_POLL = 5.0
 
 
@@ -56,9 +55,9 @@ def reconcile(
     check: bool = False,
     on_plan: Callable[[WhitelistResult], None] | None = None,
 ) -> WhitelistResult:
-    """Read, plan, write only the difference and read back; with ``check``, only read and plan.
+    """Read the whitelist, plan, write only the difference and read it again; with ``check``, only read and plan.
 
-    ``on_plan`` is called with what was found, before anything is written.
+    ``on_plan`` is called with the plan before anything is written.
     """
     if not check:
         _wait_for_unresolved(api, desired)
@@ -77,7 +76,7 @@ def reconcile(
 
 
 def _wait_for_unresolved(api: ProxyApi, desired: DesiredWhitelist) -> None:
-    """Wait until no earlier opposite change can be in flight, or be hidden by a list that lags."""
+    """Wait until every earlier, opposite change is complete and the list can no longer lag behind it."""
 
     def conflicts(write: WhitelistWrite) -> bool:
         return contradicts(desired, write)
@@ -101,10 +100,10 @@ def _unresolved(api: ProxyApi) -> dict[bool, set[str]]:
 
 
 class _Applier:
-    """Writes in rounds: it sends what is still missing, then reads the list again, and only the list counts.
+    """Writes in rounds: each sends the missing changes, and then reads the list again, which alone counts.
 
-    A lost response, a garbled one or a partial success therefore needs no case of its own: the next round sends only
-    what is still missing. Nothing is removed before all additions are reported or listed, unless the list is full.
+    So a lost or garbled response, or a partial success, needs no special treatment: the next round sends the changes
+    that are still missing. Nothing is removed before all additions are reported or listed, unless the list is full.
     """
 
     def __init__(self, api: ProxyApi, desired: DesiredWhitelist, result: WhitelistResult) -> None:
@@ -115,19 +114,19 @@ class _Applier:
         first, capacity = result.first, desired.capacity
         self._remove_first = capacity is not None and first.size + len(first.remove) > capacity
         self._texts = EntryTexts()
-        self._last: QgError | None = None
+        self._error: QgError | None = None
         self._sent: set[str] = set()
-        #: Addresses that earlier calls to add (True) or remove (False) may have changed although the list lacks that.
+        #: Addresses that earlier calls may have added (True) or removed (False) without the list showing it.
         self._maybe_changed = _unresolved(api)
-        #: Whether the last call was refused, perhaps because an earlier one was carried out.
+        #: Whether an earlier call that was carried out may be the reason of the last refusal.
         self._is_doubtful = False
-        #: Whether the response to a change was lost, perhaps by an earlier run that was ended: the list may lag behind.
-        #: With ``_is_unanswered``, it was no refusal.
+        #: Whether the effect of a change is unknown, including those of earlier runs, so that the list may lag behind
+        #: it. With ``_is_unanswered``, there was not even a refusal.
         changes = {*first.add, *first.remove}
         self._lost = self._is_unanswered = api.settles_in(lambda write: not changes.isdisjoint(write.ips)) > 0
 
     def run(self) -> None:
-        """Change the whitelist; an error is kept in the result."""
+        """Change the whitelist; store an error in the result."""
         try:
             self._apply_until_converged()
         except QgError as error:
@@ -146,32 +145,32 @@ class _Applier:
             self._honor_retry_after()
             left = self._read_back()
             if self._is_doubtful and left.pending >= todo.pending:
-                self._last = None
+                self._error = None
                 left = self._wait_for_list(left, delays)
-                # If nothing shows until then, a further refusal has another reason.
+                # The list can no longer lag, so a further refusal has another reason.
                 self._maybe_changed = {True: set(), False: set()}
             progress = left.pending < todo.pending or (self._batch_size, self._texts.by_address) != former
-            # The refusal of something that has changed since says nothing about what is left.
+            # After progress, the refusal may be about a change that has since been made.
             if final is not None and not progress:
                 raise self._final_error(final, left)
             stalls = 0 if progress else stalls + 1
             if 0 < stalls < MAX_STALLS:
                 self._pause(backoff(stalls - 1), "the change does not show in the whitelist")
                 self._texts.change_after_stall()
-            # A refusal is not the last word either, if an earlier call may have made the same change.
-            is_open = self._lost if self._last is None else self._is_unanswered and isinstance(self._last, ApiError)
+            # A refusal is not final if an earlier call may have made the same change.
+            is_open = self._lost if self._error is None else self._is_unanswered and isinstance(self._error, ApiError)
             if not left.changes or (stalls >= MAX_STALLS and is_open):
-                # What the vendor reported counts. It is not sent again, but waited for; and so is the effect of a
-                # call whose response was lost, if the vendor then has nothing left to do.
+                # Reported changes count, and are not sent again: wait until the list shows them. After MAX_STALLS, also
+                # wait for the possible effect of a call whose response was lost.
                 shown = self._wait_for_list(left, delays)
                 stalls = MAX_STALLS if shown.changes and shown.pending >= left.pending and not delays else 0
                 left = shown
             todo = left
         if todo.changes:
-            self._give_up(todo)
+            self._fail(todo)
 
     def _read_back(self) -> Plan:
-        """Read the whitelist; return what is left to be done."""
+        """Read the whitelist; return the remaining changes."""
         result = self._result
         result.reading = self._api.read_whitelist(may_be_empty=not result.after)
         result.after = result.reading.ips
@@ -184,38 +183,38 @@ class _Applier:
         return plan(reading.ips, self._desired, self._result.refused, extra_entries=reading.extra_entries)
 
     def _late(self) -> set[str]:
-        """Return the changes of this run that the vendor reported and the list does not show yet."""
+        """Return the addresses whose change by this run was reported, but is not listed yet."""
         return set() if self._result.reading is None else self._sent & self._result.reading.late
 
     def _wait_for_list(self, left: Plan, delays: list[float]) -> Plan:
-        """Read again, after each of the remaining delays, until the list shows the change; return what it lacks."""
+        """Read the list after each of the remaining delays until it shows the change; return the remaining changes."""
         before = left.pending
         while delays and (left.pending == before if left.changes else self._late()):
             self._pause(delays.pop(0), "the list does not show yet what the vendor has reported")
             left = self._read_back()
         result, late = self._result, self._late()
         if late and not delays and result.reading is not None:
-            self._api.distrust(late)
+            self._api.trust_list(late)
             result.reading = result.reading.without(late)
             result.after, result.confirmed = result.reading.ips, True
             left = self._plan(result.reading)
         return left
 
     def _honor_retry_after(self) -> None:
-        """Wait for as long as the server asked for, before the next call."""
-        if isinstance(self._last, TransportError) and self._last.retry_after:
-            self._pause(self._last.retry_after, "the server asks for a pause", remaining=self._last.retry_after)
+        """Wait for the time that the server asked for."""
+        if isinstance(self._error, TransportError) and self._error.retry_after:
+            self._pause(self._error.retry_after, "the server asks for a pause", remaining=self._error.retry_after)
 
     def _pause(self, seconds: float, reason: str, *, remaining: float | None = None) -> None:
         try:
             self._api.budget.wait(seconds, reason, "/whitelist", remaining=remaining)
         except WaitBudgetExceeded as too_long:
-            # The error to recover from says more than that no time is left for it.
-            raise (self._last or too_long) from None
+            # The error that made the wait necessary is more useful than the lack of time.
+            raise (self._error or too_long) from None
 
     def _write(self, todo: Plan) -> QgError | None:
-        """Send one round of calls; return the error that no further round can recover from, if there was one."""
-        self._last, self._is_doubtful = None, False
+        """Send one round of calls; return an error that is final, unless the list shows progress."""
+        self._error, self._is_doubtful = None, False
         self._texts.start_round()
         for adding in (False, True) if self._remove_first else (True, False):
             if not (adding or self._remove_first or self._result.after.issuperset(todo.add)):
@@ -225,7 +224,7 @@ class _Applier:
                 try:
                     self._send(adding, batch)
                 except (ApiError, TransportError, PostRejected) as error:
-                    self._last, failed = error, True
+                    self._error, failed = error, True
                     recoverable = self._is_recoverable(error, adding, batch, todo)
                     if error.may_have_effect:
                         self._lost, self._is_unanswered = True, self._is_unanswered or not isinstance(error, ApiError)
@@ -239,7 +238,7 @@ class _Applier:
         return None
 
     def _send(self, adding: bool, batch: list[str]) -> None:
-        # At once, so that a later error does not hide what was done; the read back decides.
+        # Recorded before the next call, so that its error does not hide this change. The next reading decides.
         self._sent.update(batch)
         if adding:
             done = self._api.add(batch)
@@ -257,22 +256,22 @@ class _Applier:
         return self._api.batches(usual) + self._api.batches(spelled, SPELLED_BATCH)
 
     def _is_recoverable(self, error: CallError, adding: bool, batch: list[str], todo: Plan) -> bool:
-        """Whether another round can get further; adjusts what that round does differently."""
+        """Whether another round may succeed; prepares what it has to do differently."""
         if isinstance(error, TransportError):
-            # What surely was not carried out has been tried again already.
+            # A call that certainly had no effect has already been retried.
             return error.retryable and error.may_have_effect
         if isinstance(error, PostRejected):
             return True
         code = error.details.get("code")
-        # Of a code that the vendor does not document, the effect is unknown, too, but it would come again.
-        may_pass = error.may_have_effect and error.retryable
-        if code not in UNRELATED and not (may_pass or self._maybe_changed[adding].isdisjoint(batch)):
+        # An undocumented code also leaves the effect unknown, but a repetition would return it again.
+        is_transient = error.may_have_effect and error.retryable
+        if code not in UNRELATED and not (is_transient or self._maybe_changed[adding].isdisjoint(batch)):
             self._is_doubtful = True
             return True
         if code == INVALID_PARAMETER and not adding and self._texts.change_after_refusal(batch, self._result.spellings):
             return True
         if _is_single_address_conflict(error) and adding:
-            # The vendor does not say which address it means: halve the batch until it contains only that one.
+            # The response does not show which address is bound: halve the batch until it contains only that one.
             if len(batch) == 1:
                 self._result.refused[batch[0]] = error
             else:
@@ -282,10 +281,10 @@ class _Applier:
             self._batch_size = math.ceil(len(batch) / 2)
             return True
         if code == WHITELIST_FULL and adding and todo.remove and not self._remove_first:
-            # Replaced addresses are removed first only if that surely frees enough slots; else it would be in vain.
+            # Remove first only if that certainly frees enough slots: otherwise only the old addresses would be gone.
             self._remove_first = self._desired.state == "exact" or len(todo.remove) >= len(todo.add)
             return self._remove_first
-        return may_pass
+        return is_transient
 
     def _final_error(self, final: QgError, left: Plan) -> QgError:
         if final.details.get("code") == INVALID_PARAMETER and not self._result.spellings.keys().isdisjoint(left.remove):
@@ -295,8 +294,8 @@ class _Applier:
         self._result.refused.update(dict.fromkeys(left.add, final))
         return full_error(final, self._result.after, left.add)
 
-    def _give_up(self, left: Plan) -> None:
-        reason = self._last or QgError(NOT_SHOWN)
+    def _fail(self, left: Plan) -> None:
+        reason = self._error or QgError(NOT_SHOWN)
         self._result.refused.update(dict.fromkeys(left.add, reason))
         if left.remove and (self._remove_first or not left.add):
             raise removal_error(left.remove, self._result.spellings, reason)

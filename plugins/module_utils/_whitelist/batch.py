@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One batch of the write queue: the changes that the leader makes for itself and for all that wait.
+"""One batch of the write queue: the changes that the leader makes for itself and for all waiting requests.
 
-This file is private to the collection. It serves the tasks of qg_whitelist and the hosts of qg_egress_whitelist alike:
-whichever of them is the leader writes for both.
+The requests come from tasks of qg_whitelist and from hosts of qg_egress_whitelist. A leader of either kind writes for
+both.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 
 
 def prune_missing(registrations: RegistrationStore, reading: WhitelistReading | None) -> None:
-    """Forget registrations that are no longer on the whitelist, as far as a reading can show that."""
+    """Delete registrations that are no longer on the whitelist, if the reading is complete."""
     if reading is not None and reading.complete:
         registrations.prune_missing(reading.listed | reading.ips)
 
 
 def whitelist_key(options: ProxyApiOptions, store: Store) -> str:
-    """Return what the registrations and the queue of the whitelist of a key are stored under."""
-    # The word names the rows of earlier releases, too.
+    """Return the identifier of the whitelist of a key in the registrations and the queue."""
+    # "fleet" is in the identifiers of earlier releases as well, so do not change it.
     return store.digest("fleet", service_of(options.api_url), options.key)
 
 
 def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQueue:
-    """Return the queue of all that write to the whitelist of a key with the same options."""
+    """Return the queue for the whitelist of a key, shared by all tasks with the same access options."""
     way = options.transport
     access = (options.pwd, way.validate_certs, way.ca_path, way.use_proxy, way.proxy, way.retries)
     digest = store.digest("access", *("" if value is None else str(value) for value in access))
@@ -56,10 +56,10 @@ def queue_for(options: ProxyApiOptions, store: Store, *, check: bool) -> WriteQu
 
 @dataclass(frozen=True)
 class _Group:
-    """Requests that are decided together, one task or the hosts of a run, and their desired whitelist.
+    """The request of one task, or the requests of the hosts of a run, with their common desired whitelist.
 
-    ``hosts`` are the desired states of the hosts, and ``registered`` their addresses in the state directory. Some have
-    no request: those ``gone`` from the inventory, and those whose former addresses are only removed now.
+    ``hosts`` are the desired states of the hosts, and ``registered`` their addresses in the state. These include hosts
+    without a request: those ``gone`` from the inventory, and those whose former addresses are now removed.
     """
 
     requests: list[WriteRequest]
@@ -74,34 +74,34 @@ class _Group:
         return self.requests[0].inventory
 
     def relevant_ips(self, request: WriteRequest) -> set[str]:
-        """Return all addresses that matter to one of the requests."""
+        """Return all addresses that one of the requests may change."""
         hosts = (request.host, *request.payload.get("gone", ()))
         return {*request.payload["ips"], *(ip for host in hosts for ip in self.registered.get(host, ()))}
 
     def results_of_gone(self, part: WhitelistResult) -> dict[str, Result]:
-        """Return the results of the hosts that are gone."""
+        """Return the results of the hosts that are gone from the inventory."""
         return {host: host_result((), self.registered[host], part) for host in sorted(self.gone)}
 
     def conflicts_with(self, other: _Group) -> bool:
-        """Whether what is registered for the hosts of one depends on the result of the other."""
+        """Whether the registrations of one group depend on the result of the other."""
         if not (self.inventory and other.inventory):
             return False
-        # An address that two inventories share is only removed with the second of them.
+        # An address that two inventories share is removed only once it is removed for both.
         return self.desired.state == "absent" or (
             self.inventory == other.inventory and not self.registered.keys().isdisjoint(other.registered)
         )
 
 
 def _requested_ips(requests: Iterable[WriteRequest]) -> set[str]:
-    """Return the addresses of hosts to be registered: a batch that removed one would cut them off until a later one."""
+    """Return the addresses of hosts to be registered: removing one would disconnect its host until a later batch."""
     hosts = (request.payload for request in requests if request.inventory)
     return {ip for wanted in hosts if wanted["state"] == "present" for ip in wanted["ips"]}
 
 
 class WriteBatch:
-    """What a task does as the leader, for its own request and for others.
+    """The work of a task as the leader, for its own request and for others.
 
-    ``state_error`` is set if the state directory failed after the vendor was called.
+    ``state_error`` is set if the state failed after the vendor was called.
     """
 
     def __init__(
@@ -119,18 +119,18 @@ class WriteBatch:
         self._mode = mode
         self._api = api
         self._own_result: Result = {}
-        self._charged = 0.0
+        self._charged_wait = 0.0
 
     @property
     def api_usage(self) -> dict[str, Any]:
-        """The calls of this task, and how long it waited, also for other leaders."""
+        """The calls of this task, and the seconds that it waited, including waits for other leaders."""
         usage, waited = NO_USAGE, self._queue.waited
         if self._api is not None:
-            usage, waited = self._api.usage(), waited + self._api.budget.waited - self._charged
+            usage, waited = self._api.usage(), waited + self._api.budget.waited - self._charged_wait
         return {**usage, "waited_seconds": round(waited, 1)}
 
     def run(self) -> tuple[Result, bool]:
-        """Return the result of the request, and whether another leader left it."""
+        """Return the result of the request, and whether it comes from another leader."""
         received: Result | None = None
         try:
             received = self._queue.submit(self._request, self.write, self.window)
@@ -140,21 +140,21 @@ class WriteBatch:
             self.state_error = self.state_error or error
         return (self._own_result, False) if received is None else (received, True)
 
-    def keep(self, work: Callable[[], None]) -> None:
-        """Use the state directory after the vendor was called: its failure must not hide what was done."""
+    def tolerate_state_error(self, work: Callable[[], None]) -> None:
+        """Use the state after the vendor was called, and record its failure, which must not hide the changes."""
         try:
             work()
         except StateError as error:
             self.state_error = self.state_error or error
 
     def report_state_error(self, result: Result) -> None:
-        """Let a result fail that is fine except for the state directory."""
+        """Add the failure of the state to a result that has not failed otherwise."""
         if self.state_error and not result.get("failed"):
             result.update({**self.state_error.as_result(), "failed": True})
             result.pop("not_in_sync", None)
 
     def window(self) -> float:
-        """Return the seconds to wait for more requests before a change, so that the vendor's limit lasts for all."""
+        """Return the seconds to wait for more requests before a change, to stay within the vendor's rate limit."""
         if self._mode.check:
             return 0.0
         self._api = self._api or self._options.client(self._queue.store)
@@ -182,14 +182,14 @@ class WriteBatch:
                 if not (part.error and incomplete and self._has_better_chances(request, part.error)):
                     results[request.id] = decided[request.id]
         if not self._mode.check:
-            self.keep(lambda: prune_missing(self._registrations(""), merged.reading))
+            self.tolerate_state_error(lambda: prune_missing(self._registrations(""), merged.reading))
         return self._redacted(results)
 
     def _prepared(self) -> ProxyApi:
         queue, api = self._queue, self._api or self._options.client(self._queue.store)
-        # Waiting for other leaders counts to max_wait, but never exceeds it: the calls themselves need no wait.
-        self._charged = min(queue.waited - queue.collected, api.budget.max_wait)
-        api.budget.waited += self._charged
+        # The wait for other leaders counts towards max_wait, up to its end, so that calls without a wait are possible.
+        self._charged_wait = min(queue.waited - queue.collected, api.budget.max_wait)
+        api.budget.waited += self._charged_wait
         self._api = api
         api.expects_addresses = self._registrations("").expects_addresses
         return api
@@ -238,7 +238,7 @@ class WriteBatch:
             self._queue.record_intent(intended)
 
     def _task_result(self, group: _Group, part: WhitelistResult) -> dict[str, Result]:
-        # Only the task itself knows its usage, and whether it shows the diff.
+        # Another task adds its own usage, and decides whether to show the diff.
         (request,) = group.requests
         return {request.id: task_result(part, diff=self._mode.diff or request.id != self._request.id)}
 
@@ -249,19 +249,19 @@ class WriteBatch:
         }
         if not self._mode.check:
             kept = [host_registration(host, own, group.registered[host], part) for host, own in group.hosts.items()]
-            self.keep(lambda: self._registrations(group.inventory).replace(kept))
+            self.tolerate_state_error(lambda: self._registrations(group.inventory).replace(kept))
         # One host of each run reports the changes for all: the API usage is shown once.
         reporter = group.requests[0].id
         if warnings := unreadable_warnings(part):
             results[reporter]["warnings"] = warnings
         own = reporter == self._request.id
         summary = summary_of(part, self.api_usage if own else NO_USAGE, diff=True)
-        # So is the diff, but Ansible shows that of a changed host only.
+        # So is the diff, but Ansible shows it only for a changed host.
         changed = next((name for name, result in results.items() if result["changed"]), reporter)
         results[changed]["diff"] = summary.pop("diff")
         pruned = {host: result["removed"] for host, result in group.results_of_gone(part).items() if result["removed"]}
         results[reporter]["summary"] = {**summary, **({"pruned_hosts": pruned} if pruned else {})}
-        # A change is always reported, also one that concerns none of the hosts.
+        # A change is always reported, even if it concerns none of the hosts.
         if (part.added or part.removed) and not any(result["changed"] for result in results.values()):
             results[reporter]["changed"] = True
         if part.error and not any("not_in_sync" in result for result in results.values()):
@@ -269,21 +269,21 @@ class WriteBatch:
         return results
 
     def _failure(self, error: QgError, groups: list[_Group]) -> dict[str, Result]:
-        """Fail all requests with the same error, except those that may get further."""
+        """Return a failure for all requests, except those that may succeed where this task failed."""
         failure = {"failed": True, "changed": False, **error.as_result()}
         requests = [request for group in groups for request in group.requests]
         failed = [request for request in requests if not self._has_better_chances(request, error)]
         return self._redacted({request.id: {**failure} for request in [self._request, *failed]})
 
     def _redacted(self, results: dict[str, Result]) -> dict[str, Result]:
-        """Keep the result of this task, and return all without secrets: they are about to be stored."""
+        """Return the results without secrets, for the state, and store the result of this task."""
         secrets = self._options.secrets
         redacted = {name: without_secrets(result, secrets) for name, result in results.items()}
         self._own_result = redacted[self._request.id]
         return redacted
 
     def _has_better_chances(self, request: WriteRequest, error: QgError) -> bool:
-        """Whether another request may get further than this task, which met an error."""
+        """Whether another request may succeed although this task failed with ``error``."""
         if request.id == self._request.id:
             return False
         if isinstance(error, OptionError):

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the calls that remove addresses name entries in another notation. Decisions only.
+"""Decides by which text a call removes an entry in another notation. Pure functions.
 
-This file is private to the collection. ``spellings`` are the texts of such entries as the vendor lists them, for each
-address that has one.
+``spellings`` are the texts of such entries as the vendor lists them, by address.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ Spellings = Mapping[str, Sequence[str]]
 
 @dataclass
 class EntryTexts:
-    """Names an entry by its text; by its address once the vendor has refused the text, or if it had no effect."""
+    """Specifies an entry by its text; by its address once the vendor has refused the text, or if it had no effect."""
 
     by_address: bool = False
     _is_refused: bool = False
     _is_sent: bool = False
 
     def start_round(self) -> None:
-        """Forget what the last round sent."""
+        """Reset the record of sent texts."""
         self._is_sent = False
 
     def for_call(self, batch: Sequence[str], spellings: Spellings) -> Spellings:
@@ -37,19 +36,19 @@ class EntryTexts:
         return {} if self.by_address else spellings
 
     def change_after_refusal(self, batch: Sequence[str], spellings: Spellings) -> bool:
-        """Use addresses from now on, if the refusal may be due to the texts; return whether that is new."""
+        """Use addresses from now on, if the refusal may be due to the texts; returns whether this is a change."""
         if self.by_address or self._is_refused or batch[0] not in spellings:
             return False
         self.by_address = self._is_refused = True
         return True
 
     def change_after_stall(self) -> None:
-        """Use the other way if the last one had no effect."""
+        """Switch between texts and addresses if the last call had no effect."""
         self.by_address ^= self._is_sent and not self._is_refused
 
 
 def split_by_notation(ips: Sequence[str], spellings: Spellings) -> tuple[list[str], list[str]]:
-    """Return the addresses without and those with entries in another notation, whose calls the vendor may refuse."""
+    """Return the addresses without and those with entries in another notation: the vendor may refuse the latter."""
     return [ip for ip in ips if ip not in spellings], [ip for ip in ips if ip in spellings]
 
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two steps of qg_egress_whitelist: a host submits its request, and gets its result.
-
-This file is private to the collection.
-"""
+"""The two steps of qg_egress_whitelist: a host submits its request, and receives its result."""
 
 from __future__ import annotations
 
@@ -58,7 +55,7 @@ def host_request(
     detected: bool = False,
     gone: Mapping[str, Sequence[str]] | None = None,
 ) -> WriteRequest:
-    """Return the request of a host: it has one in a run. ``detected`` says that it reported its addresses itself."""
+    """Return the request of a host in a run. ``detected`` says that the host itself reported the addresses."""
     limit = options.max_removals
     desired = DesiredWhitelist(options.state, ips, max_removals=limit, detected=detected, gone=gone or {})
     return WriteRequest(
@@ -73,7 +70,7 @@ def host_request(
 
 
 def find_request(queue: WriteQueue, options: HostOptions, run: str, host: str) -> WriteRequest | None:
-    """Return the request that a host submitted in this run for the same key, inventory and state, if there is one."""
+    """Return the request that a host submitted in this run for the same key, inventory and state; None without one."""
     request = queue.get_for_host(run, host, options.inventory_id)
     return request if request and request.payload["state"] == options.state else None
 
@@ -81,11 +78,11 @@ def find_request(queue: WriteQueue, options: HostOptions, run: str, host: str) -
 def submit_host(
     queue: WriteQueue, request: WriteRequest, options: HostOptions, mode: Mode, task: str | None
 ) -> list[str]:
-    """Enqueue the request of a host. Returns its addresses if nothing is left to be done for it.
+    """Enqueue the request of a host. Returns its addresses if it requires no change.
 
-    That is so if an earlier run has registered it with exactly these addresses, and they are on the whitelist as
-    ``task`` has read it: the first host of the task reads for all. Without a ``task``, all is left to
-    :func:`apply_and_report`.
+    That is so if an earlier run has registered the host with exactly these addresses, and they are on the whitelist,
+    which the first host of the ``task`` reads for all. Without a ``task``, the whitelist is not read here, and
+    :func:`apply_and_report` decides.
     """
     desired = DesiredWhitelist.from_payload(request.payload)
     registrations = RegistrationStore(queue.store, queue.key, request.inventory)
@@ -101,27 +98,27 @@ def submit_host(
         return queue.cache.cached_whitelist(task) is not None or has_pending_changes(queue.store, request.run)
 
     whitelist = queue.cache.cached_whitelist(task)
-    # As soon as something has to be written, the leader reads for all.
+    # If another host has pending changes, the leader reads the whitelist for all.
     if whitelist is None and not has_pending_changes(queue.store, request.run):
-        # The wait is for another process's call, which has its own timeout.
+        # The call of the other process may take its own timeout.
         with queue.cache.reader(request.max_wait + request.timeout, is_read_unneeded) as quiet:
             if quiet and not is_read_unneeded():
                 whitelist = _read(queue, request.run, options.api, mode, task)
-                # Within the lock: if the read fails, the other hosts see a pending change and do not repeat it.
+                # Enqueued within the lock: if the read failed, other hosts find a pending change, and do not repeat it.
                 return _enqueue(queue, request, desired, whitelist)
             whitelist = queue.cache.cached_whitelist(task)
     return _enqueue(queue, request, desired, whitelist)
 
 
 def _read(queue: WriteQueue, run: str, options: ProxyApiOptions, mode: Mode, task: str) -> list[str] | None:
-    """Read the whitelist without a wait; return None if that fails, which the second step then reports."""
+    """Read the whitelist without waiting; returns None on failure, which the second step then reports."""
     try:
         api = options.client(queue.store)
         api.budget.max_wait = 0.0
         registrations = RegistrationStore(queue.store, queue.key, "")
         api.expects_addresses = registrations.expects_addresses
         reading = api.read_whitelist()
-        # What an earlier call may still remove does not count: the second step waits until that is settled.
+        # Addresses that an earlier call may still remove do not count. The second step waits for that call.
         leaving = [write.ips for write in api.unresolved_writes() if not write.present]
     except QgError:
         return None
@@ -159,7 +156,7 @@ def apply_and_report(queue: WriteQueue, request: WriteRequest, options: HostOpti
     result, is_received = batch.run()
     if not is_received:
         result = {"summary": {}, **result}
-    batch.keep(lambda: _add_usage_of_reads(queue, request.run, result, is_received=is_received))
+    batch.tolerate_state_error(lambda: _add_usage_of_reads(queue, request.run, result, is_received=is_received))
     batch.report_state_error(result)
     if result.pop("not_in_sync", False):
         result["failed"] = options.fail or result.get("failed", False)
@@ -169,7 +166,7 @@ def apply_and_report(queue: WriteQueue, request: WriteRequest, options: HostOpti
 
 
 def summary_of_reads(queue: WriteQueue, run: str) -> Result:
-    """Return the summary of the first step's reads, for one host of a run in which nothing is left to be written."""
+    """Return the summary of the first step's reads, for one host of a run that requires no changes."""
     usage = queue.cache.claim_usage(run) if is_in_sync(queue.store, run) else None
     if usage is None:
         return {}
@@ -178,7 +175,7 @@ def summary_of_reads(queue: WriteQueue, run: str) -> Result:
 
 
 def _add_usage_of_reads(queue: WriteQueue, run: str, result: Result, *, is_received: bool) -> None:
-    """Add the reads of the first step to what the run cost, once for all hosts."""
+    """Add the reads of the first step to the API usage of the run, once for all hosts."""
     if is_received:
         result.update(summary_of_reads(queue, run))
     elif (usage := queue.cache.claim_usage(run)) and "api" in result["summary"]:

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a change for many hosts at once must contain, and its result for each host. Decisions only.
-
-This file is private to the collection.
-"""
+"""Decides on the common change for many hosts, and on the result of each host. Pure functions."""
 
 from __future__ import annotations
 
@@ -28,10 +25,10 @@ def desired_for_hosts(
 ) -> DesiredWhitelist:
     """Merge the desired states of hosts, which are all ``present`` or all ``absent``, with what is registered for them.
 
-    Registering adds the addresses of the hosts and drops their former ones; deregistering drops both. An address that
-    another host still uses is never dropped, and one that is ``requested`` is kept: a host that waits to be registered
-    would lose it until then. ``unconfirmed`` are those dropped that only hosts reported: they are registered for none
-    of the hosts, or were ``found`` on the whitelist when a host first reported them.
+    Registering adds the addresses of the hosts and removes their former ones; deregistering removes both. Addresses
+    that other hosts use, and ``requested`` ones, for which hosts wait to be registered, are never removed. Of the
+    removed ones, ``unconfirmed`` are those that only hosts reported: they are registered for none of the hosts, or were
+    ``found`` on the whitelist when a host first reported them.
     """
     state = next(iter(hosts.values())).state
     limit = min((own.max_removals for own in hosts.values() if own.max_removals is not None), default=None)
@@ -56,12 +53,12 @@ def desired_for_hosts(
     )
 
 
-#: The codes of refusals that are about the addresses, and not about the call or the key.
+#: The codes of refusals that concern addresses, and not the call or the key.
 _ABOUT_ADDRESSES = frozenset({BOUND_TO_OTHER_KEY, WHITELIST_FULL})
 
 
 def _concerned(ips: Collection[str], former: Collection[str], result: WhitelistResult) -> tuple[set[str], set[str]]:
-    """Return the addresses that a result should have put on the whitelist for a host, and those it should remove.
+    """Return the addresses that a change should have added for a host, and those that it should have removed.
 
     Those to ``keep`` are among the latter.
     """
@@ -72,10 +69,10 @@ def _concerned(ips: Collection[str], former: Collection[str], result: WhitelistR
 
 
 def host_result(ips: Collection[str], former: Collection[str], result: WhitelistResult) -> dict[str, Any]:
-    """Return one host's part of a result; ``unregistered`` and ``obsolete`` are what is not as desired.
+    """Return the result of one host; ``unregistered`` and ``obsolete`` are the addresses that are not as desired.
 
-    If the host itself is concerned, ``not_in_sync`` is true, and ``msg`` and the like give the reason. It has
-    ``failed`` if that is not a refusal of all of these addresses: an error of the API is never tolerated.
+    If there are any, ``not_in_sync`` is true, and ``msg`` and other keys contain the reason. ``failed`` is true unless
+    the vendor refused exactly these addresses: other errors of the API are never tolerated.
     """
     wanted, unwanted = _concerned(ips, former, result)
     # The host no longer needs these, but another one requests them.
@@ -92,11 +89,11 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
         "removed": numeric_order(removed),
         "reasons": [],
     }
-    # Former addresses also stay while another host's address is refused: that is not an error of this one.
+    # Former addresses stay if the address of another host is refused, which is not an error of this host.
     if missing or (obsolete and not result.refused):
         wrong = numeric_order(missing or obsolete)
         reasons = [result.refused.get(ip) or result.error for ip in wrong]
-        # An address also counts as refused if each call to add it has failed.
+        # `refused` also contains addresses whose calls have all failed.
         tolerable = all(reason and reason.details.get("code") in _ABOUT_ADDRESSES for reason in reasons)
         reason = next(filter(None, reasons), None) or QgError("the whitelist does not show the change.")
         if not set(result.first.withheld).isdisjoint(wrong):
@@ -116,12 +113,12 @@ def host_result(ips: Collection[str], former: Collection[str], result: Whitelist
 def host_registration(
     host: str, own: DesiredWhitelist, registered: Collection[str], result: WhitelistResult
 ) -> HostRegistration:
-    """Return what to keep for a host after a write: all that is, or may be, on the whitelist because of it.
+    """Return the registration of a host after a write: all addresses that are, or may be, on the whitelist for it.
 
-    A former address is forgotten only if another host needs it, or if the vendor was asked to remove it and the
-    whitelist, which was then read, lacks it. One that is kept because it is requested is not forgotten: the request may
-    never be carried out. An address that could not be removed is kept only if it was registered before, and not because
-    the host reported it. Addresses that the host detected are found if they were on the whitelist before.
+    A former address is deleted only if another host needs it, or if it was removed and the whitelist, read afterwards,
+    lacks it. It is not deleted if it stays because it is requested: that request may fail. An address that could not be
+    removed is stored only if it was registered before, and not because the host reported it. Addresses that the host
+    detected are marked as found if they were on the whitelist before.
     """
     wanted, unwanted = _concerned(own.ips, registered, result)
     known = result.confirmed and result.reading is not None and result.reading.complete

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Several desired states reconciled at once, and the result of each of them.
-
-This file is private to the collection.
-"""
+"""Merges several desired states into one, and splits the result again."""
 
 from __future__ import annotations
 
@@ -40,10 +37,10 @@ def split_result(
     *,
     check: bool = False,
 ) -> list[WhitelistResult]:
-    """Return the result for each of the merged states, as if they had been reconciled one after the other.
+    """Return the result of each of the merged states, as if they had been reconciled one after the other.
 
-    ``seen`` are, for each of them, the addresses that an earlier leader, which was ended or failed, intended to change
-    for it and may have changed. Each change is reported once: to the first that requested it.
+    ``seen`` contains, for each state, the addresses that an earlier leader planned to change for it and may have
+    changed before it failed or was killed. Each change is reported once, for the first state that requested it.
     """
     if len(desired) == 1 and not seen[0]:
         return [result]
@@ -77,7 +74,7 @@ def split_result(
 
 
 def _own_error(part: WhitelistResult, left: Plan, whole: QgError | None) -> QgError:
-    """Return why one of several desired states was not reached."""
+    """Return the reason why one of several desired states was not reached."""
     full = next((error for error in part.refused.values() if error.details.get("code") == WHITELIST_FULL), None)
     if full:
         return full_error(full, part.after, left.add)

@@ -2,17 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations of qg_whitelist and qg_whitelist_info.
-
-This file is private to the collection.
-"""
+"""The operations of qg_whitelist and qg_whitelist_info."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# Imported before Ansible starts a process for each host.
+# Imported here, and thus before Ansible forks a process for each host.
 from .._api.classic.client import ProxyApi
 from .._core.addresses import numeric_order
 from .._core.errors import OptionError
@@ -96,7 +93,7 @@ WHITELIST = Operation(
         **PROXY_API_OPTIONS,
     },
     run=_run,
-    # It selects what is spared.
+    # It selects the addresses that stay.
     selectors=("keep",),
 )
 WHITELIST_INFO = Operation(spec={"owners": {"type": "bool", "default": False}, **PROXY_API_OPTIONS}, run=_run_info)

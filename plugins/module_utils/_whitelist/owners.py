@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which hosts the entries of a whitelist belong to, as far as this control node has registered them.
-
-This file is private to the collection.
-"""
+"""The hosts to which the entries of a whitelist belong, according to the registrations in the state."""
 
 from __future__ import annotations
 
@@ -19,9 +16,9 @@ from .._store.registrations import Owner
 
 
 def join_owners(whitelist: Sequence[str], registered: Iterable[Owner]) -> dict[str, Any]:
-    """Return the owners of each entry, the entries without one, and the registered addresses that are not entries.
+    """Return the owners of each entry, the entries without an owner, and the registered addresses without an entry.
 
-    An address that a host no longer needs is not one of the latter.
+    The latter do not include addresses that their hosts no longer need.
     """
     owners: dict[str, list[dict[str, Any]]] = {}
     needed = set()

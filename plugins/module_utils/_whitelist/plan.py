@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The desired whitelist, and the changes that lead to it. Decisions only: nothing here calls the vendor.
-
-This file is private to the collection.
-"""
+"""The desired whitelist, and the changes that lead to it. Pure functions."""
 
 from __future__ import annotations
 
@@ -29,13 +26,15 @@ NOT_SHOWN = "The vendor reports success, but the whitelist does not show the cha
 class DesiredWhitelist:
     """The desired state of the whitelist.
 
-    ``present`` and ``absent`` concern only ``ips``; ``exact`` means these and no others. ``replaces`` are removed
-    once ``ips`` are on the list. ``keep`` are never removed. ``capacity`` is the size of the list, if it is known.
-    ``allow_partial`` says that some of ``ips`` are better than none, because they belong to different tasks.
-    ``unconfirmed`` are the addresses to be removed that only a host reported: of ``ips`` if ``absent``, and of
-    ``replaces`` if ``present``. If more than ``max_removals`` of them are on the list, all of them stay.
-    ``detected`` says that ``ips`` are those of one host, which itself reported them. ``gone`` are hosts that its
-    inventory no longer has, with the addresses that were registered for them when it was read.
+    - The states ``present`` and ``absent`` concern only ``ips``; ``exact`` means these and no others.
+    - ``replaces`` are removed once ``ips`` are on the list. ``keep`` are never removed.
+    - ``capacity`` is the size of the list, if it is known.
+    - ``allow_partial``: some of ``ips`` are better than none, because they belong to different tasks.
+    - ``unconfirmed`` are the addresses to be removed that only a host reported: of ``ips`` if ``absent``, and of
+      ``replaces`` if ``present``. If more than ``max_removals`` of them are on the list, all of them stay.
+    - ``detected``: ``ips`` are the addresses of one host, which itself reported them.
+    - ``gone`` are hosts that the inventory no longer contains, with the addresses that were registered for them when
+      the inventory was read.
     """
 
     state: str
@@ -72,8 +71,7 @@ class DesiredWhitelist:
 class Plan:
     """The changes that lead from a list to the desired state; each tuple in numeric order.
 
-    ``unchanged`` are addresses that already are as desired. ``withheld`` are addresses that stay because too many of
-    them would be removed.
+    ``unchanged`` addresses are already as desired. ``withheld`` ones stay because too many would be removed.
     """
 
     add: tuple[str, ...]
@@ -93,16 +91,16 @@ class Plan:
         return len(self.add) + len(self.remove)
 
     def overflow(self, capacity: int | None) -> int:
-        """By how many addresses the resulting list would exceed the capacity."""
+        """Return the number of addresses by which the resulting list would exceed the capacity."""
         return 0 if capacity is None else max(0, self.size - capacity)
 
 
 @dataclass
 class WhitelistResult:
-    """What a run found, changed and left. If ``error`` is set, the desired state was not reached; the rest still holds.
+    """The whitelist before and after a run, and the plan between them.
 
-    ``after`` is ``confirmed`` if it was read, and not only derived from what the vendor acknowledged.
-    ``reading`` is the last one, None if nothing was read.
+    With an ``error``, the desired state was not reached, and the other fields are still correct. ``after`` is
+    ``confirmed`` if it was read, and not only derived from responses. ``reading`` is the last one, None without any.
     """
 
     desired: DesiredWhitelist
@@ -116,7 +114,7 @@ class WhitelistResult:
 
     @property
     def spellings(self) -> Mapping[str, Sequence[str]]:
-        """The texts of the entries in another notation, by address, as they were read last."""
+        """The texts of the entries in another notation in the last reading, by address."""
         return self.reading.spellings if self.reading else {}
 
     @property
@@ -126,7 +124,7 @@ class WhitelistResult:
 
     @property
     def removed(self) -> list[str]:
-        """Addresses that this run had to remove and that are gone."""
+        """Addresses that the plan removes, and that are gone."""
         return numeric_order((self.before - self.after) & set(self.first.remove))
 
 
@@ -135,7 +133,7 @@ def plan(
 ) -> Plan:
     """Return the difference between ``current`` and ``desired``, without addresses that the vendor has ``refused``.
 
-    ``extra_entries`` are the entries of the list that take a place beside one for each address.
+    ``extra_entries`` is the number of entries of the list beyond one for each address.
     """
     have, wanted, keep = set(current), set(desired.ips), set(desired.keep)
     unconfirmed = have & set(desired.unconfirmed) - keep - (set() if desired.state == "absent" else wanted)
@@ -148,7 +146,7 @@ def plan(
     else:
         add = wanted - have - set(refused)
         remove = have if desired.state == "exact" else have & set(desired.replaces) - withheld
-        # Nothing is removed for an address that is not on the list.
+        # If an address was refused, the addresses that it replaces stay.
         remove = set() if refused else remove - wanted
         unchanged = wanted & have
     remove -= keep
@@ -162,7 +160,7 @@ def plan(
 
 
 def check_limits(first: Plan, desired: DesiredWhitelist) -> None:
-    """Refuse, before anything is written, a plan that removes too much or does not fit."""
+    """Raise OptionError, before anything is written, for a plan that removes too many addresses or does not fit."""
     limit = desired.max_removals
     if desired.state == "exact" and limit is not None and len(first.remove) > limit:
         raise OptionError(
@@ -179,7 +177,7 @@ def check_limits(first: Plan, desired: DesiredWhitelist) -> None:
 
 
 def contradicts(desired: DesiredWhitelist, write: WhitelistWrite) -> bool:
-    """Whether an unresolved change may undo the desired state after the list has shown it as reached."""
+    """Whether an unresolved change is opposite to the desired state, and may undo it later."""
     wanted = set() if desired.state == "absent" else set(desired.ips)
     if not write.present:
         return not wanted.isdisjoint(write.ips)

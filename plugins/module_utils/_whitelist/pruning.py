@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run with ``prune`` may remove, and what it must leave.
+"""Decides which addresses a run with ``prune`` may remove.
 
-This file is private to the collection. A registration says where an address belonged when its host last reported. Hosts
-are renamed, and addresses are reused: each host of the inventory that has not reported in this run may have the address
-of a host that is gone, or the former address of another one. A run with ``prune`` therefore removes both only once all
-hosts have reported, in a serial play with its last batch.
+A registration shows the owner of an address when its host last reported. Hosts are renamed, and addresses are reused:
+a host that has not reported in this run may have the address of a host that is gone from the inventory, or the former
+address of another host. A run with ``prune`` therefore removes both only once all hosts have reported; in a serial
+play, that is in the last batch.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class InventoryHosts:
 def gone_hosts(
     queue: WriteQueue, options: HostOptions, run: str, began: float, inventory: Callable[[], InventoryHosts]
 ) -> dict[str, list[str]]:
-    """Return the registered hosts that the inventory no longer has, with their addresses, and record them for the run.
+    """Return the registered hosts that the inventory no longer contains, with their addresses; record them for the run.
 
-    Hosts that were registered after the run ``began`` (Unix time) may be newer than its inventory, and are none of
-    them. All hosts are compared once in a run if none is gone: for each host of a large fleet, it would take longer
-    than the rest of its task. Raises OptionError if more than max_removals addresses are registered only for them.
+    Hosts that were registered after the run ``began`` (state time) are not among them, since the run's inventory may be
+    older. If none is gone, the run does not compare again: for each host of a large fleet, that would take longer than
+    the rest of its task. Raises OptionError if more than max_removals addresses are registered only for them.
     """
     checks = InventoryChecks(queue.store, run, queue.key, options.inventory_id)
     if checks.has_all():
@@ -72,11 +72,11 @@ def gone_hosts(
 
 @dataclass(frozen=True)
 class Removals:
-    """What a batch may remove beside the addresses that its own hosts give up.
+    """The removals of a batch in addition to those of its own hosts.
 
-    ``hosts`` are the desired states of hosts that have no request in the batch: those ``gone`` from the inventory, and
-    those whose former addresses an earlier batch has held. Addresses that are ``in_use`` stay. With ``hold``, so do the
-    former addresses of all hosts.
+    ``hosts`` are the desired states of hosts without a request in the batch: those ``gone`` from the inventory, and
+    those whose former addresses an earlier batch left. Addresses ``in_use`` stay. With ``hold``, so do the former
+    addresses of all hosts.
     """
 
     hosts: Mapping[str, DesiredWhitelist] = field(default_factory=dict)
@@ -98,14 +98,14 @@ class Removals:
         registrations = RegistrationStore(queue.store, queue.key, first.inventory)
         recorded = {host: ips for request in own.values() for host, ips in request.payload["gone"].items()}
         current = registrations.load(recorded)[0] if recorded else {}
-        # A host that has another address since then was registered anew, and is in a newer inventory.
+        # A host with another address since then was registered by a run with a newer inventory, so it is not gone.
         gone = {host for host, ips in recorded.items() if current[host].issubset(ips)}
         hosts = {host: DesiredWhitelist(state, ()) for host in gone}
         if state == "present" and (held := registrations.load_former().keys() - own.keys()):
             payloads = reports.completed(queue, first.inventory)
             states = {host: DesiredWhitelist.from_payload(payloads[host]) for host in held & payloads.keys()}
             hosts |= {host: wanted for host, wanted in states.items() if wanted.state == state}
-        # The batch of a host that reports one of these may have failed.
+        # The batch of a host that uses one of these addresses may have failed, so all reported addresses stay.
         return cls(hosts, gone, reports.addresses(queue.key))
 
     def kept(self, requested: Collection[str], registered: Mapping[str, Collection[str]]) -> set[str]:
@@ -114,7 +114,7 @@ class Removals:
 
 
 def find_unpruned(store: Store, run: str) -> Unpruned:
-    """Return what a run with ``prune`` has left so far, because some hosts have not reported."""
+    """Return the addresses that a run with ``prune`` has not removed yet, because some hosts have not reported."""
     reports = RunReports(store, run)
     left: dict[str, set[str]] = {}
     missing: frozenset[str] = frozenset()

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The result of a change of the whitelist as a task returns it, and its summary for many hosts.
-
-This file is private to the collection.
-"""
+"""The result of a change of the whitelist as a task returns it, and its summary for many hosts."""
 
 from __future__ import annotations
 
@@ -51,7 +48,7 @@ def task_result(result: WhitelistResult, usage: Mapping[str, Any] | None = None,
 
 
 def summary_of(result: WhitelistResult, usage: Mapping[str, Any], *, diff: bool) -> dict[str, Any]:
-    """Return what one host reports for all hosts of its run."""
+    """Return the part of a result that one host reports for all hosts of its run."""
     whole = task_result(result, usage, diff=diff)
     return {name: whole[name] for name in ("added", "removed", "refused", "count", "api", "diff") if name in whole}
 

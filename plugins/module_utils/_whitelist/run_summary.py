@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The result of one host, which a play can use as a variable, and the summary of all of them. Decisions only.
-
-This file is private to the collection.
-"""
+"""The result of one host as a variable of a play, and the summary of all hosts. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from .._core.addresses import numeric_order
 from .._core.text import format_sample
 from .results import NO_USAGE
 
-#: The lists that the result of every host has, whatever became of it.
+#: The lists that the result of every host contains, even after a failure.
 LISTS = ("ips", "registered", "unregistered", "obsolete", "added", "removed", "reasons", "exit_ips")
 
 
@@ -36,7 +33,7 @@ def recorded_part(result: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Unpruned:
-    """What a run with ``prune`` has left: ``addresses`` by host, because the ``unreported`` hosts may have them."""
+    """The ``addresses``, by host, that a run with ``prune`` left because ``unreported`` hosts may use them."""
 
     addresses: Mapping[str, Collection[str]] = field(default_factory=dict)
     unreported: Collection[str] = ()
@@ -53,10 +50,10 @@ def summary_of_run(
     results: Mapping[str, Mapping[str, Any] | None],
     unpruned: Unpruned,
 ) -> dict[str, Any]:
-    """Return the summary of the hosts of a play, from the results of those that have one.
+    """Return the summary of the hosts of a play.
 
-    A host that is not ``alive`` has failed, was unreachable or has ended. The result of a host that has only begun is
-    None.
+    A host that is not ``alive`` has failed, was unreachable or has ended. In ``results``, None stands for a host that
+    has begun, but has no result yet.
     """
     final = {host: own for host in hosts if (own := results.get(host))}
     unreachable = {host for host, own in final.items() if own.get("unreachable")}
@@ -91,9 +88,9 @@ def summary_of_run(
 
 
 def unpruned_warning(summary: Mapping[str, Any], prefix: str) -> str | None:
-    """Return what a run with ``prune`` has left, why, and how to remove it; None if nothing is left.
+    """Return a warning for addresses that a run with ``prune`` has left; None without any.
 
-    ``prefix`` is that of the variables in which the options are set.
+    ``prefix`` is the prefix of the variables in which the options are set.
     """
     left = [f"{host} ({', '.join(ips)})" for host, ips in summary["unpruned_hosts"].items()]
     if not left:

@@ -4,7 +4,7 @@
 
 """The client of the account API (``https://www.qg.net/api``), with one method for each call, and its responses.
 
-This file is private to the collection. All calls only read. Each call is signed immediately before it is sent.
+All calls only read. Each call is signed immediately before it is sent.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .signing import Identity
 PAGE_SIZE = 50
 #: The maximum number of pages: almost a million services.
 MAX_PAGES = 20_000
-#: The number of times that a list is read if it changes in between.
+#: The maximum number of times that a list is read from the beginning because it changed meanwhile.
 MAX_LISTINGS = 3
 #: The name of a key whose value is secret, however the vendor spells it.
 _MARK = re.compile("|".join(r"[\W_]*".join(mark) for mark in models.SECRET_MARKS), re.IGNORECASE)
@@ -51,8 +51,8 @@ class AccountResponseParser(ResponseParser):
         """Return the data of a success; ``asked`` describes the call in words.
 
         Raises AccountError for a refusal: any code except 0 and 200, or, for a call by result, a result that is not
-        true. A code in the response of a call by result is treated as a code. The vendor's table of codes (doc 251) is
-        not public, so the vendor's own words are the only explanation.
+        true. If the response to a call by result has a code, the code counts. The vendor's table of codes (doc 251) is
+        not public, so the vendor's text is the only explanation.
         """
         try:
             body = Record(parse_object(response), "the response")
@@ -81,7 +81,7 @@ class AccountResponseParser(ResponseParser):
         )
 
     def excerpt(self, text: str) -> str:
-        """Return the text up to what may be a password of a machine, which an unreadable response may contain."""
+        """Return the text before the first name of a secret field: the password of a machine may follow."""
         return _MARK.split(self.sanitize(text), maxsplit=1)[0]
 
     def _ahead(self, response: HttpResponse) -> float | None:
@@ -96,7 +96,7 @@ class AccountApi(Client):
     A method raises AccountError if the vendor refuses the call, and TransportError if there is no usable response.
     """
 
-    #: The vendor marked it as a success: another attempt would return the same.
+    #: The calls only read: another attempt would return the same unreadable data.
     rereads = False
 
     def __init__(
@@ -181,11 +181,11 @@ class AccountApi(Client):
 
 
 def _all_pages(page: Callable[[int, int], list[Row]]) -> list[Row] | None:
-    """Return the services of all pages, each once; None if the list changed so that some may be missing.
+    """Return the services of all pages, each once; None if the list changed meanwhile and some may be missing.
 
     ``page`` returns the services from an offset on, up to a limit. The vendor does not return the total number: a page
-    that is not full is the last one. Each page begins with the last service of the one before. If services end while
-    the list is read, all later ones move up, and the next page has none of the known ones.
+    that is not full is the last one. Each page begins with the last service of the page before. If services end
+    meanwhile, later ones move up, and the next page contains no known service.
     """
     found: dict[str, Row] = {}
     offset, limit = 0, PAGE_SIZE
@@ -199,8 +199,8 @@ def _all_pages(page: Callable[[int, int], list[Row]]) -> list[Row] | None:
                 f"the vendor repeats the first page: request a brand with fewer than {PAGE_SIZE} services"
             )
         found.update(new)
-        # Older servers return everything at once, whichever page is requested. If that is exactly the first page again,
-        # it exceeds the limit of the second one, which is smaller.
+        # Older servers ignore the page and return everything. If that is exactly one full page, the second request
+        # shows it: its limit is smaller than the response.
         if len(rows) != limit:
             return list(found.values())
         offset, limit = offset + limit - 1, PAGE_SIZE - 1

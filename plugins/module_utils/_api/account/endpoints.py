@@ -4,7 +4,7 @@
 
 """The calls of the account API that the collection makes; all of them read.
 
-This file is private to the collection. The vendor documents no limit for them.
+The vendor documents no limit for them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AccountEndpoint:
-    """One call: its path, and whether it answers ``{result, data, msg}`` instead of a code."""
+    """One call: its path, and whether its response is ``{result, data, msg}`` instead of a code."""
 
     path: str
     by_result: bool = False

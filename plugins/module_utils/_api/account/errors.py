@@ -2,24 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The refusals of the account API.
-
-This file is private to the collection.
-"""
+"""The refusals of the account API."""
 
 from __future__ import annotations
 
 from ..._core.errors import CallError, Effect
 
-#: Seconds that the clocks of both sides may be apart before that is taken for the reason of a refusal.
+#: The difference of the clocks in seconds above which the message names it as the reason of a refusal.
 MAX_CLOCK_DIFFERENCE = 60
 
 
 class AccountError(CallError):
-    """The account API responded with a refusal. Its codes are not public, so its own words are shown.
+    """A refusal of the account API. Its codes are not public, so the message quotes the vendor's text.
 
-    ``code`` is as the vendor wrote it, None if the call has none. ``ahead`` are the seconds by which the clock here is
-    ahead of the vendor's, None if the response does not contain the time.
+    ``code`` is the vendor's, or None if the call has none. ``ahead`` are the seconds by which this machine's clock is
+    ahead of the vendor's, or None if the response does not contain the time.
     """
 
     def __init__(

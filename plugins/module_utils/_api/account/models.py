@@ -4,8 +4,8 @@
 
 """Models of the account API's responses.
 
-This file is private to the collection. Shapes: vendor's pages on packages, order prices, lines, services, balance and
-volume-billed proxies. Every documented value has a fixed name and type: null if the vendor leaves it empty.
+Shapes: vendor's pages on packages, order prices, lines, services, balance and volume-billed proxies. Every documented
+value has a fixed name and type: null if the vendor leaves it empty.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from ..parsing import ResponseShapeError
 from .records import Column, Record, column, columns, records, single, times
 
-#: What the vendor's numbers for the state of a machine mean.
+#: The states of a machine, by the vendor's numbers.
 RUN_STATUS = {
     -4: "stopped",
     -1: "powered_off",
@@ -30,9 +30,9 @@ RUN_STATUS = {
     5: "reinstalling",
     6: "resetting_password",
 }
-#: What the vendor's numbers for the state of an order mean.
+#: The states of an order, by the vendor's numbers.
 ORDER_STATUS = {-4: "locked", -3: "failed", 0: "provisioning", 1: "normal", 2: "transferring", 3: "expired"}
-#: What the vendor's numbers for the state of a volume-billed plan mean.
+#: The states of a volume-billed plan, by the vendor's numbers.
 PLAN_STATUS = {
     -7: "locked",
     -6: "upgrade_failed",
@@ -58,7 +58,7 @@ _FAMILIES = {
 
 
 def _coded(name: str, vendor_name: str, words: Mapping[int, str]) -> tuple[Column, Column]:
-    """Return the columns of a number with a meaning: as a word, and as received."""
+    """Return two columns for a coded number: its meaning, and the number as received."""
 
     def word(record: Record, *names: str) -> str | None:
         number = record.integer(*names)
@@ -198,7 +198,7 @@ def proxy_plan(data: object, *, include_secrets: bool = False) -> dict[str, Any]
 
 @dataclass(frozen=True)
 class Amount:
-    """A sum of money: with exactly the vendor's digits, and as a number to calculate with."""
+    """A sum of money: the vendor's text, and the exact number."""
 
     text: str
     exact: decimal.Decimal
@@ -218,7 +218,7 @@ def balance(data: object) -> Amount:
 
 
 def order_price(data: object) -> dict[str, Any]:
-    """Return the prices in the data of packageOrderPrice, exactly and as numbers; equal if there is no discount."""
+    """Return the prices in the data of packageOrderPrice, as text and as numbers; equal if there is no discount."""
     record = single(data, "a price")
     original, total = (Amount.of(record, name) for name in ("OriginalPrice", "TotalPrice"))
     return {

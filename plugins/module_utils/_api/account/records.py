@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Records of the account API, whose keys vary in case and spelling, as rows with fixed names and types.
+"""Records of the account API as rows with fixed names and types.
 
-This file is private to the collection. For the variations see the vendor's pages on packages, services and lines, where
-tables and examples differ.
+The vendor's keys vary in case and spelling: on its pages on packages, services and lines, tables and examples differ.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from ..parsing import integer as parse_integer
 
 
 def normalize_key(name: str) -> str:
-    """Return a key of the vendor without what varies: case, underscores and stray blanks."""
-    return "".join(sign for sign in name if sign.isalnum()).casefold()
+    """Return a key of the vendor in lower case, without underscores and blanks, which vary."""
+    return "".join(character for character in name if character.isalnum()).casefold()
 
 
 class Record:
@@ -34,7 +33,7 @@ class Record:
         self.vendor: Mapping[str, Any] = vendor
         self._values: dict[str, Any] = {}
         for name, value in vendor.items():
-            # If a response has two spellings of a key, the one with a value counts.
+            # If a response has a key in two spellings, the one with a value counts.
             if self._values.get(normalize_key(name)) in (None, ""):
                 self._values[normalize_key(name)] = value
 
@@ -63,7 +62,7 @@ class Record:
         return None if exact is None else float(exact)
 
     def integer(self, *names: str) -> int | None:
-        """An integer, also from text; None where it cannot be read."""
+        """Return an integer, also from text; None if it cannot be read."""
         exact = self.decimal(*names)
         return int(exact) if exact is not None and abs(exact) < 10**15 and exact == exact.to_integral_value() else None
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a call of the account API is signed (vendor doc 250, as public copies of it say).
-
-This file is private to the collection.
-"""
+"""The signature of calls of the account API (vendor doc 250, according to public copies of it)."""
 
 from __future__ import annotations
 

@@ -2,20 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The classic proxy API (``https://proxy.qg.net``), a method per call of the vendor.
-
-This file is private to the collection.
-"""
+"""The client of the classic proxy API (``https://proxy.qg.net``), with one method for each call."""
 
 from __future__ import annotations
 
-from .exchange import PostRejected
 from .leases import LeaseCalls
 from .models import ReportedChange
 from .monopolies import MonopolyCalls
 from .whitelist import WhitelistCalls, WhitelistReading
 
-__all__ = ["PostRejected", "ProxyApi", "ReportedChange", "WhitelistReading"]
+__all__ = ["ProxyApi", "ReportedChange", "WhitelistReading"]
 
 
 class ProxyApi(WhitelistCalls, LeaseCalls, MonopolyCalls):

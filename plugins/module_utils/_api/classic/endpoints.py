@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the vendor documents of each call: path, limit per minute, and whether it may be repeated after a lost response.
+"""The calls of the classic API: path, limit per minute, and whether each may be repeated after a lost response.
 
-This file is private to the collection. Limits: the vendor's page on limits, and docs 174 to 181 and 297. The calls for
-exclusive occupancy have no known numbers, and their limits are documented for only some of them.
+Limits: the vendor's page on limits, and docs 174 to 181 and 297. The calls for exclusive occupancy have no known
+numbers, and their limits are documented for only some of them.
 """
 
 from __future__ import annotations

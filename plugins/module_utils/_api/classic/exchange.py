@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The exchanges of the classic proxy API: credentials, GET or POST, and responses.
-
-This file is private to the collection.
-"""
+"""Exchanges of the classic proxy API: credentials, GET or POST, and responses."""
 
 from __future__ import annotations
 
@@ -24,27 +21,27 @@ from ..transport import HttpResponse, Transport, encode
 from . import endpoints, models
 from .errors import RATE_LIMITED, ApiError, StatusError
 
-#: Longest query, in characters, that is sent by GET. The vendor wants POST "when the parameters are too long"
-#: without a figure; servers commonly take a request line of 8 kB.
+#: The maximum length of a query that is sent by GET, in characters. The vendor requires POST "when the parameters are
+#: too long", without a number; servers commonly accept a request line of 8 kB.
 MAX_QUERY = 4000
 
 
 class PostRejected(CallError):
-    """The call was sent by POST and refused, though the same key was served by GET before."""
+    """A call was refused that was sent by POST, which the server may not support."""
 
 
 class ClassicResponseParser(ResponseParser):
     """Reads the responses to the calls of one key."""
 
     def body(self, response: HttpResponse, endpoint: Endpoint) -> dict[str, Any]:
-        """Return the JSON of a success; the body counts whatever the status, since refusals come with 200 or 4xx.
+        """Return the JSON of a success. The body decides whatever the status, since refusals come with 200 or 4xx.
 
         Raises ApiError or StatusError for a refusal, TransportError for a response that is not the vendor's.
         """
         status = response.status
         try:
             body = parse_object(response)
-            # The calls that answer by status share the host, and what guards it, with those that do not.
+            # A gateway may answer every call with a code, including those that report by status.
             code = 0 if endpoint.by_status and "Code" not in body else as_int(body.get("Code"), "Code")
         except ResponseShapeError:
             raise self.unusable(response, endpoint.name) from None
@@ -60,7 +57,7 @@ class ClassicResponseParser(ResponseParser):
                 http_status=status,
             )
         if status != 200:
-            # Also any other success: 205 and 206 announce a response that is not the whole one.
+            # This includes 2xx statuses such as 206, whose body is incomplete.
             raise self.unusable(response, endpoint.name)
         return body
 
@@ -88,13 +85,13 @@ class ClassicClient(KeyClient):
         self._forms = True
 
     def quota(self) -> Quota:
-        """Return the plan's channels; for a plan by volume, the addresses that are left."""
+        """Return the channels of the plan; for a plan by volume, the remaining addresses."""
         quota = self._call(endpoints.QUOTA, {}, models.quota)
         self.rate_limiter.learn_channels(self.key_digest, quota.total)
         return quota
 
     def quota_or_none(self, *refusals: int) -> Quota | None:
-        """Return the quota; None if the vendor refuses with one of these codes, as for plans that have none."""
+        """Return the quota; None if the vendor refuses with one of these codes, as for plans without a quota."""
         try:
             return self.quota()
         except ApiError as error:
@@ -102,7 +99,7 @@ class ClassicClient(KeyClient):
                 return None
             raise
 
-    def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+    def _send_once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         everything = {**self._credentials, **parameters}
         by_form = endpoint.method == "GET" and self._forms and len(encode(everything)) > MAX_QUERY
         method, url = "POST" if by_form else endpoint.method, self._api_url + endpoint.path
@@ -118,7 +115,7 @@ class ClassicClient(KeyClient):
 
 
 def _refuses_forms(error: CallError) -> bool:
-    """Whether the POST body may be the reason for a refusal: it was not understood, or read as no parameters."""
+    """Whether the POST body may be the reason of a refusal: the server rejected it, or found no parameters in it."""
     if isinstance(error, ApiError):
         return error.code in (-10, -12, -14, -100)
     return not error.retryable and error.details.get("http_status") is not None

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The calls for the leases of a key, the shared pool, and the vendor's areas.
-
-This file is private to the collection.
-"""
+"""The calls for the leases of a key, the shared pool, and the vendor's areas."""
 
 from __future__ import annotations
 
@@ -22,41 +19,41 @@ from .models import all_leases_or_none, areas, new_leases, released_addresses, t
 
 
 class LeaseCalls(LeaseClient, ClassicClient):
-    """Read and change leases. What a response reported counts for as long as the vendor's list may lag."""
+    """Read and change leases."""
 
     def leases(self, task_ids: Sequence[str] = (), *, doubted: Collection[str] = ()) -> list[Lease]:
-        """Return what the key holds, of these tasks or of all: the vendor's list, with what it does not show yet.
+        """Return the leases of the key, of these tasks or of all: the vendor's list, with changes that it lacks yet.
 
-        For ``doubted`` leases (names), whose release was reported, the list alone decides.
+        For ``doubted`` leases (names), a reported release is ignored, and only the list counts.
         """
         tasks = {"TaskID": ",".join(task_ids)} if task_ids else {}
         parameters = {**tasks, "Detail": "1"}
         listed = self._listed(endpoints.QUERY, parameters, all_leases_or_none)
-        return self._corrected(listed, lambda task: not task_ids or task in task_ids, doubted)
+        return self._with_reported_changes(listed, lambda task: not task_ids or task in task_ids, doubted)
 
     def allocate(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
-        """Lease up to 100 addresses; the response names them."""
+        """Allocate up to 100 leases; returns them."""
         return self._report_new(self._call(endpoints.ALLOCATE, _lease_parameters(number, params), new_leases, sending))
 
     def replace(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
-        """Let the vendor replace N leases of its choice; the response names the new ones."""
+        """Replace N leases that the vendor chooses; returns the new ones."""
         return self._report_new(self._call(endpoints.REPLACE, _lease_parameters(number, params), new_leases, sending))
 
     def release(
         self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
-        """Release leases, named by their addresses or by their tasks; returns those reported as released.
+        """Release leases, specified by their addresses or by their tasks; returns those reported as released.
 
-        If the response reports a success without addresses, all are released.
+        If the response reports success without addresses, all are released.
         """
         names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
-        # The vendor counts the addresses as well as the calls.
+        # The vendor limits the number of addresses in addition to the number of calls.
         limit = endpoints.RELEASED_ADDRESSES.limit(self._channels)
-        with self._place(endpoints.RELEASED_ADDRESSES.name, limit, len(leases)):
+        with self._rate_slot(endpoints.RELEASED_ADDRESSES.name, limit, len(leases)):
             parameters = {"TaskID" if by_task else "IP": ",".join(names)}
             reported = self._call(endpoints.RELEASE, parameters, released_addresses, sending)
         released = [lease for lease in leases if reported is None or lease.ip in reported]
@@ -67,11 +64,11 @@ class LeaseCalls(LeaseClient, ClassicClient):
         return self.quota_or_none(NO_PERMISSION, INVALID_PARAMETER)
 
     def release_batch(self) -> int:
-        """How many addresses may be released in one minute."""
+        """Return how many addresses may be released in one minute."""
         return endpoints.RELEASED_ADDRESSES.limit(self._channels)
 
     def released_recently(self) -> bool:
-        """Whether a channel may be about to become free: a minute after a release or replacement by this node."""
+        """Whether a channel may be about to become free: this node has released or replaced leases within a minute."""
         names = (endpoints.RELEASED_ADDRESSES.name, endpoints.REPLACE.name)
         return any(self.rate_limiter.called_recently(self.key_digest, name) for name in names)
 

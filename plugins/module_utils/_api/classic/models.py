@@ -4,7 +4,7 @@
 
 """Models of the classic API's responses.
 
-This file is private to the collection. Shapes and quirks: vendor docs 178 to 181.
+Shapes and quirks: vendor docs 178 to 181.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def task_leases(body: Mapping[str, Any]) -> list[Lease]:
 
 
 def new_leases(body: Mapping[str, Any]) -> list[Lease]:
-    """Return the leases in the response to an allocation; a success without leases or without their task is refused."""
+    """Return the leases in the response to an allocation; refuse a success without leases or without their task."""
     leases = task_leases(body)
     if not leases or not leases[0].task_id:
         raise ResponseShapeError("it reports success, but names no leases")
@@ -77,16 +77,20 @@ def all_leases(body: Mapping[str, Any]) -> list[Lease]:
 
 
 def all_leases_or_none(body: Mapping[str, Any]) -> list[Lease] | None:
-    """Return the same; None if the response has neither a list nor a number, as many servers write an empty list."""
+    """Return the leases of all tasks; None if the response has neither a list nor a count.
+
+    Many servers write an empty list in this way.
+    """
     says_nothing = all(body.get(name) is None for name in ("TaskList", "TaskNum", "TotalNum", "Num"))
     return None if says_nothing else all_leases(body)
 
 
 def areas(body: Mapping[str, Any]) -> list[Area]:
+    """Return the areas in ``Data``."""
     return [Area.from_item(item) for item in objects(body.get("Data"), "Data")]
 
 
-#: The beginnings of the vendor's words for the state of a monopoly, and the state in results.
+#: The prefixes of the vendor's words for the state of a monopoly, and the state in results.
 STATES = {"在线": "online", "离线": "offline", "重拨": "redialling", "排队": "queued"}
 
 
@@ -111,7 +115,7 @@ class Monopoly:
     def from_item(cls, item: Mapping[str, Any]) -> Monopoly:
         """Read ``{"uuid": "...", "area": "...", "isp": "...", "state": "...", "ip": "192.0.2.44:10800"}``."""
         word = as_text(item.get("state")) or ""
-        state = next((name for sign, name in STATES.items() if word.startswith(sign)), word)
+        state = next((name for prefix, name in STATES.items() if word.startswith(prefix)), word)
         return cls(
             uuid=required_text(item, "uuid", "a name"),
             area=as_text(item.get("area")),
@@ -125,7 +129,7 @@ class Monopoly:
 
 
 def monopolies(body: Mapping[str, Any]) -> list[Monopoly]:
-    """Return the resources in ``data``, which every success has, but which may be null."""
+    """Return the resources in ``data``, which may be null but not missing."""
     if "data" not in body:
         raise ResponseShapeError("data is missing")
     return [Monopoly.from_item(item) for item in objects(body.get("data"), "data")]
@@ -148,8 +152,8 @@ def idle_stock(body: Mapping[str, Any]) -> list[Any]:
 class Entries:
     """The entries of the whitelist.
 
-    ``spellings`` has the texts of the entries that mean an address, for each address. ``unreadable`` are the entries
-    that do not mean exactly one, as text. ``complete`` is False if the response held no list.
+    ``spellings`` contains the texts of the entries for each address. ``unreadable`` are the texts of the entries that
+    are not exactly one address. ``complete`` is False if the response contained no list.
     """
 
     spellings: Mapping[str, tuple[str, ...]]
@@ -158,7 +162,7 @@ class Entries:
 
 
 def whitelist_entries(body: Mapping[str, Any]) -> Entries:
-    """Return the entries in ``Data``, a flat list, or null. One that is neither text nor another scalar is refused."""
+    """Return the entries in ``Data``, a flat list or null; refuse entries that are lists or objects."""
     items = [] if body.get("Data") is None else body["Data"]
     if not isinstance(items, list) or any(isinstance(item, list | dict) for item in items):
         raise ResponseShapeError("Data is not a list of addresses")
@@ -178,7 +182,7 @@ def whitelist_entries(body: Mapping[str, Any]) -> Entries:
 class ReportedChange:
     """What the response to a change of the whitelist reports.
 
-    ``ips`` were changed. If it is ``unclear``, the response does not say which of the others were changed.
+    ``ips`` were changed. If ``unclear``, the response does not show which of the other addresses were changed.
     """
 
     ips: frozenset[str]
@@ -188,8 +192,8 @@ class ReportedChange:
 def whitelist_change(body: Mapping[str, Any], sent: Mapping[str, Sequence[str]]) -> ReportedChange:
     """Read ``{"Code": 0, "Data": ["203.0.113.5"], "Num": 1}``; ``Data`` or ``Num`` may be missing.
 
-    ``sent`` has the texts that were sent for each address. An address counts as changed if each of its texts is named,
-    or if no text is named and the number is that of all texts.
+    ``sent`` contains the texts that were sent for each address. An address counts as changed if the response contains
+    each of its texts, or if it contains no text and ``Num`` is the number of all texts.
     """
     data = body.get("Data")
     texts = [] if data is None else texts_or_none(data)

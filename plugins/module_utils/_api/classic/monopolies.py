@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The calls for exclusive occupancy.
-
-This file is private to the collection.
-"""
+"""The calls for exclusive occupancy."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ class MonopolyCalls(ClassicClient):
 
     @property
     def reported_monopolies(self) -> ReportedChanges:
-        """What the vendor reported about the exclusive-occupancy resources of the key."""
+        """The reported changes of the exclusive-occupancy resources of the key."""
         return self._reported_changes(MONOPOLIES)
 
     def listed_monopolies(self, uuids: Sequence[str] = ()) -> list[Monopoly]:
@@ -72,7 +69,7 @@ class MonopolyCalls(ClassicClient):
         """
         named = self._call(endpoints.MONOPOLIES_RELEASE, {"UUIDs": ",".join(uuids)}, released_monopolies)
         released = list(uuids) if named is None else [uuid for uuid in uuids if uuid in named]
-        # What was released must be returned, also if it cannot be recorded.
+        # Released resources must be returned even if the state fails.
         with contextlib.suppress(StateError):
             self.reported_monopolies.record(gone=released)
         return None if named is None else released

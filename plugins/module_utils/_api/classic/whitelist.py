@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The calls for the whitelist of a key.
-
-This file is private to the collection.
-"""
+"""The calls for the whitelist of a key."""
 
 from __future__ import annotations
 
@@ -32,11 +29,11 @@ MAX_ENTRY = 100
 
 @dataclass(frozen=True)
 class WhitelistReading:
-    """The whitelist as the vendor ``listed`` it, and what was reported to this control node but is not listed yet.
+    """The vendor's list, and the reported changes that it does not show yet.
 
-    ``missing`` addresses were added, and ``gone`` ones removed. ``complete`` is False if the response held no list.
-    ``spellings`` has the texts of the entries of each address that has another one than its canonical form.
-    ``unreadable`` are the entries that do not mean exactly one IPv4 address, as text for results.
+    Of the changes, ``missing`` addresses were added and ``gone`` ones removed. ``complete`` is False if the response
+    contained no list. ``spellings`` contains the texts of the entries of each address that is not listed in canonical
+    form only. ``unreadable`` are the entries that are not exactly one IPv4 address, as text for results.
     """
 
     listed: frozenset[str]
@@ -57,11 +54,11 @@ class WhitelistReading:
 
     @property
     def extra_entries(self) -> int:
-        """The number of entries that take a place in the list beside one for each address."""
+        """The number of entries beyond one for each address: they count for the capacity of the list."""
         return len(self.unreadable) + sum(len(texts) - 1 for texts in self.spellings.values())
 
     def without(self, ips: Collection[str]) -> WhitelistReading:
-        """The reading if the reports about these addresses are not believed."""
+        """Return the reading without the reported changes of these addresses."""
         return replace(self, missing=self.missing.difference(ips), gone=self.gone.difference(ips))
 
 
@@ -70,47 +67,47 @@ class WhitelistCalls(ClassicClient):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        #: Whether addresses of this control node should be on the whitelist, so that an empty one is read once more.
+        #: Whether the state contains registered addresses, so that an empty whitelist is read once more.
         self.expects_addresses: Callable[[], bool] = lambda: False
         self._reported: ReportedChanges = self._reported_changes(WHITELIST)
         self._writes = WhitelistWrites(self.rate_limiter.state, self.key_digest)
 
     def whitelist(self) -> list[str]:
-        """Return all entries: addresses, also those that were just added and are not listed yet, and other text."""
+        """Return all entries: addresses, including added ones that are not listed yet, and other text."""
         reading = self.read_whitelist()
         return [*sorted(reading.ips), *reading.unreadable]
 
     def read_whitelist(self, *, may_be_empty: bool = False) -> WhitelistReading:
-        """Read the whitelist, with what the vendor reported to this control node and does not list yet.
+        """Read the whitelist, with the reported changes that the vendor does not list yet.
 
-        An empty one is read once more, unless it ``may_be_empty``, if addresses of this control node should be on it.
+        Unless it ``may_be_empty``, an empty whitelist is read once more if there are registered addresses.
         """
         reading = self._read_whitelist()
         if reading.listed or may_be_empty:
             return reading
-        # After a report, an empty list may lag; a response without a list is unexpected.
+        # An empty list may lag behind a reported change, but a response without a list is unexpected.
         if self.expects_addresses() or (reading.missing and not reading.complete):
             reading = self._read_whitelist()
         return reading
 
     def _read_whitelist(self) -> WhitelistReading:
         entries = self._call(endpoints.WHITELIST_QUERY, {}, whitelist_entries)
-        correction = self._reported.correct(entries.spellings, complete=entries.complete)
+        differences = self._reported.correct(entries.spellings, complete=entries.complete)
         reading = WhitelistReading(
             frozenset(entries.spellings),
-            frozenset(correction.missing),
-            correction.gone,
+            frozenset(differences.missing),
+            differences.gone,
             entries.complete,
             {ip: texts for ip, texts in entries.spellings.items() if texts != (ip,)},
-            # The beginning is long enough to contain a secret in full, wherever the shown part would cut it.
+            # Redacted before it is shortened to the shown length, so that no part of a secret remains.
             tuple(self._parser.sanitize(text[: 10 * MAX_ENTRY])[:MAX_ENTRY] for text in entries.unreadable),
         )
         if reading.complete:
             self._writes.observe(reading.ips)
         return reading
 
-    def distrust(self, ips: Collection[str]) -> None:
-        """Believe the list again for addresses whose reported change it has not shown in time."""
+    def trust_list(self, ips: Collection[str]) -> None:
+        """Ignore the reported changes of these addresses from now on, since the list has not shown them in time."""
         self._reported.forget(ips)
 
     def add(self, ips: Sequence[str]) -> ReportedChange:
@@ -132,7 +129,7 @@ class WhitelistCalls(ClassicClient):
         return self._writes.unresolved()
 
     def settles_in(self, conflicts: Callable[[WhitelistWrite], bool]) -> float:
-        """Return the seconds until no unresolved change that ``conflicts`` can be in progress."""
+        """Return the seconds until no unresolved change for which ``conflicts`` is true can be in flight."""
         now = self.rate_limiter.state.now()
         return max([0.0, *(write.settles_in(now) for write in self._writes.unresolved() if conflicts(write))])
 
@@ -149,7 +146,7 @@ class WhitelistCalls(ClassicClient):
             except CallError as error:
                 with contextlib.suppress(StateError):
                     if error.may_have_effect:
-                        self._writes.keep(number, over=error.effect is not Effect.IN_FLIGHT)
+                        self._writes.mark_unknown(number, ended=error.effect is not Effect.IN_FLIGHT)
                     else:
                         self._writes.resolve(number)
                 raise
@@ -157,19 +154,19 @@ class WhitelistCalls(ClassicClient):
 
         joined = ",".join(text for own in texts.values() for text in own)
         done = self._call(endpoint, {"IP": joined}, lambda body: whitelist_change(body, texts), recorded)
-        # If this cannot be recorded, the call stays unresolved, and later runs wait until it is settled.
+        # If the state fails, the call stays unresolved, and later runs wait until it has timed out.
         with contextlib.suppress(StateError):
             self._reported.record(dict.fromkeys(done.ips) if present else {}, () if present else done.ips)
             self._writes.acknowledge(sent[-1], done.ips)
         return done
 
     def whitelist_batch_delay(self) -> float:
-        """Return the seconds by which to delay a change of the whitelist, so that it covers more requests."""
+        """Return the seconds by which to delay a change of the whitelist, so that more requests are batched with it."""
         calls = (endpoints.WHITELIST_QUERY, endpoints.WHITELIST_ADD, endpoints.WHITELIST_DEL)
         return max(self.rate_limiter.batch_delay(self.key_digest, call.name, call.per_minute) for call in calls)
 
     def batches(self, ips: Sequence[str], most: int | None = None) -> list[list[str]]:
-        """Split addresses into the fewest calls: one (by POST if it is long), or as many as fit a query each."""
+        """Split addresses into as few calls as possible: one call, or several if POST cannot be used."""
         size = len(ips)
         if not self._forms:
             credentials = len(encode(self._credentials))

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The client of the product hosts (``https://share.proxy.qg.net`` and its siblings), with one method for each call.
-
-This file is private to the collection.
-"""
+"""The client of the product hosts (``https://share.proxy.qg.net`` and its siblings), with one method for each call."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ class ProductResponseParser(ResponseParser):
     url_option = "product_url"
 
     def data(self, response: HttpResponse, endpoint: Endpoint) -> Any:
-        """Return the data of a success; the code counts whatever the status, since refusals come with 200 or 400."""
+        """Return the data of a success. The code decides whatever the status, since refusals come with 200 or 400."""
         try:
             body = parse_object(response)
         except ResponseShapeError:
@@ -82,10 +79,10 @@ class ProductApi(LeaseClient):
         self._credentials = {"key": key, **({"pwd": pwd} if pwd else {})}
         self._parser = ProductResponseParser(self._credentials.values())
         self._names = Names()
-        #: Whether the plan is one by volume, which has no channels, as far as this run has seen.
+        #: Whether this run has found out that the plan is billed by volume, and has no channels.
         self._by_volume = False
 
-    def _once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
+    def _send_once(self, endpoint: Endpoint, parameters: Mapping[str, str], read: Reader[T]) -> T:
         return self._exchange(
             endpoint.method,
             self._api_url + endpoint.path,
@@ -95,13 +92,13 @@ class ProductApi(LeaseClient):
         )
 
     def leases(self, *, doubted: Collection[str] = ()) -> list[Lease]:
-        """Return what the key holds: the vendor's list, with what it does not show yet.
+        """Return the leases of the key: the vendor's list, with reported changes that it does not show yet.
 
-        For ``doubted`` leases (names), whose release was reported, the list alone decides.
+        For ``doubted`` leases (names), a reported release is ignored, and only the list counts.
         """
-        listed = self._names.named(self._listed(self.endpoints.query, {}, models.leases_or_none))
-        found = self._corrected(listed, lambda _task: True, self._names.all_of(doubted))
-        # What was reported to an earlier process may have another name in the list, which counts from now on.
+        listed = self._names.with_known_names(self._listed(self.endpoints.query, {}, models.leases_or_none))
+        found = self._with_reported_changes(listed, lambda _task: True, self._names.with_listed_names(doubted))
+        # A lease that was reported to an earlier process may have another name in the list, which replaces the first.
         names = {lease.name for lease in listed}
         shown = [lease for lease in found if lease.name in names]
         renamed = {
@@ -114,18 +111,18 @@ class ProductApi(LeaseClient):
         return found
 
     def report_released(self, names: Collection[str]) -> None:
-        """Record that leases are gone, by each of their names."""
-        super().report_released(self._names.all_of(names))
+        """Record leases as released, by each of their names."""
+        super().report_released(self._names.with_listed_names(names))
 
     def forget_leases(self, names: Collection[str]) -> None:
-        """Discard what was reported about these leases, by each of their names."""
-        super().forget_leases(self._names.all_of(names))
+        """Delete the reported changes of these leases, by each of their names."""
+        super().forget_leases(self._names.with_listed_names(names))
 
     def _report_new(self, leases: Iterable[Lease]) -> list[Lease]:
         new = super()._report_new(leases)
         self._names.keep(new)
         with contextlib.suppress(StateError):
-            # Else a report that an earlier lease of the server is gone would hide the new one.
+            # Otherwise the reported release of an earlier lease of the same server would hide the new one.
             self._reported_leases.forget(
                 [name for lease in new for name in indistinct_names(lease) if name != lease.name]
             )
@@ -137,23 +134,24 @@ class ProductApi(LeaseClient):
         return released
 
     def get(self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext) -> list[Lease]:
-        """Lease up to 100 addresses; the response names them."""
+        """Allocate up to 100 leases; returns them."""
         parameters = self._lease_parameters(number, params)
         return self._report_new(self._call(self.endpoints.get, parameters, models.new_leases, sending))
 
     def replace(
         self, number: int, params: AllocationParams, *, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
-        """Let the vendor replace N leases of its choice; the response names the new ones."""
+        """Replace N leases that the vendor chooses; returns the new ones."""
         parameters = self._lease_parameters(number, params)
         return self._report_new(self._call(_offered(self.endpoints.replace), parameters, models.new_leases, sending))
 
     def release(
         self, leases: Sequence[Lease], *, by_task: bool = False, sending: Sending = contextlib.nullcontext
     ) -> list[Lease]:
-        """Release leases, named by their addresses or by their tasks; returns those reported as released.
+        """Release leases, specified by their addresses or by their tasks; returns those reported as released.
 
-        The response has only their number: if that is lower, the caller must read the list.
+        The response contains only their number. If that is too low, the result is empty, and the caller must read the
+        list.
         """
         names = dict.fromkeys(lease.task_id if by_task else lease.ip for lease in leases)
         if not all(names):
@@ -181,7 +179,7 @@ class ProductApi(LeaseClient):
         return quota
 
     def balance(self) -> int | None:
-        """Return how many addresses a plan by volume may still extract; None for a plan, or a product, without."""
+        """Return how many addresses a plan by volume may still extract; None if plan or product has no such limit."""
         return self._read_if_offered(self.endpoints.balance, models.balance)
 
     def _read_if_offered(self, endpoint: Endpoint | None, read: Reader[T]) -> T | None:
@@ -196,7 +194,7 @@ class ProductApi(LeaseClient):
             raise
 
     def quota_or_none(self) -> Quota | None:
-        """Return the channels, or for a plan by volume the addresses that are left, which are all available."""
+        """Return the channels, or for a plan by volume the remaining addresses; None if the plan shows neither."""
         quota = self.channels() if not self._by_volume else None
         left = self.balance() if quota is None else None
         if left is None:
@@ -205,19 +203,19 @@ class ProductApi(LeaseClient):
         return Quota(left, left, 0, {"balance": left}, balance=left)
 
     def quota(self) -> Quota:
-        """Return the same; raises QgError if the plan shows neither."""
+        """Return the channels or the remaining addresses; raises QgError if the plan shows neither."""
         quota = self.quota_or_none()
         if quota is None:
             raise QgError(f"The plan behind this key of product={self.product} shows neither channels nor a balance.")
         return quota
 
     def released_recently(self) -> bool:
-        """Whether a channel may be about to become free: a minute after a release or replacement by this node."""
+        """Whether a channel may be about to become free: this node has released or replaced leases within a minute."""
         calls = (self.endpoints.release, self.endpoints.replace)
         return any(call and self.rate_limiter.called_recently(self.key_digest, call.name) for call in calls)
 
     def release_batch(self) -> int:
-        """How many addresses one call releases. The vendor documents no number, so that of the classic API applies."""
+        """Return how many addresses one call may release: the number of the classic API, since none is documented."""
         return 2 * (self._channels or 1)
 
     def areas(self) -> list[Area]:

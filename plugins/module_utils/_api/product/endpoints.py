@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The calls of each product host: path, limit per minute, and whether it may be repeated after a lost response.
+"""The calls of each product host: path, limit per minute, and whether each may be repeated after a lost response.
 
-This file is private to the collection. Vendor docs 1861, 1863, 2143 to 2145, 2255 and 2713. Where no limit is
-documented, that of the same call of another product applies.
+Vendor docs 1861, 1863, 2143 to 2145, 2255 and 2713. If no limit is documented, that of the same call of another product
+applies.
 """
 
 from __future__ import annotations

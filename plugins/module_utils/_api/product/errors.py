@@ -4,7 +4,7 @@
 
 """The refusals of the product hosts, and the meaning of their codes.
 
-This file is private to the collection. Codes: vendor docs 1838 and 2259, and the table of the vendor's client.
+Codes: vendor docs 1838 and 2259, and the table of the vendor's client.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 """Models of the product hosts' responses.
 
-This file is private to the collection. The same call has several shapes, which differ by product and by the year in
-which it was bought: vendor docs 1839, 1861, 1863 and 2255, and public clients.
+The shapes of a response depend on the product and on the year in which it was bought: vendor docs 1839, 1861, 1863 and
+2255, and public clients.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def leases_or_none(data: object) -> list[Lease] | None:
 
 
 def new_leases(data: object) -> list[Lease]:
-    """Return the leases in the response to an extraction; a success without leases is refused."""
+    """Return the leases in the response to an extraction; refuse a success without leases."""
     found = leases(data)
     if not found:
         raise ResponseShapeError("it reports success, but names no leases")
@@ -44,9 +44,9 @@ def new_leases(data: object) -> list[Lease]:
 
 
 def _items(data: object, task_id: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Yield each lease in the vendor's words, with the name of its task, if it has one.
+    """Yield each lease as the vendor wrote it, with its task, which may be empty.
 
-    Whatever is neither a lease nor a list of leases is refused: it may stand for leases that are held.
+    Refuse any value that is neither a lease nor a list of leases: it may be held leases in an unknown shape.
     """
     if isinstance(data, list):
         for entry in data:

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which leases of a product host are the same, although one response says less about them than another.
+"""Matches leases of a product host in different responses, which may contain different fields.
 
-This file is private to the collection. An extraction may name the task, the exit and the deadline of a lease, and the
-list omit some of them, or write them otherwise. Without a match, one lease would count as two: too few would be leased,
-and with ``exact`` a paid one be released as a surplus.
+The response to an extraction may contain the task, the exit and the deadline of a lease, while the list omits some of
+them or writes them differently. Without a match, one lease would count as two: too few would be allocated, and with
+``exact`` a paid lease would be released as surplus.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from ..leases import Lease, is_same
 
 
 def indistinct_names(lease: Lease) -> list[str]:
-    """The names of a lease in lists without task and deadline: an earlier lease of the server has them, too."""
+    """Return the names of a lease in lists without task and deadline, which earlier leases of the server share."""
     bare = replace(lease, task_id="", deadline=None)
     return [bare.name, replace(bare, ip="").name]
 
 
 class Names:
-    """The names that this process has used for leases: a lease keeps its name until the process ends."""
+    """The names that this process uses for leases: a lease keeps its first name until the process ends."""
 
     def __init__(self) -> None:
         self._known: dict[str, Lease] = {}
-        #: The names in the vendor's list of leases with another name.
+        #: The name in the vendor's list, for each lease whose first name is another one.
         self._listed: dict[str, str] = {}
 
     def keep(self, leases: Iterable[Lease]) -> None:
-        """Keep the names of these leases."""
+        """Store the names of these leases."""
         for lease in leases:
-            # Of two that match an entry of the list, the later one is meant.
+            # The later of two leases that match an entry of the list is the right one.
             self._known.pop(lease.name, None)
             self._known[lease.name] = lease
 
-    def named(self, listed: Iterable[Lease]) -> list[Lease]:
-        """Return the vendor's list with the names that were used before."""
+    def with_known_names(self, listed: Iterable[Lease]) -> list[Lease]:
+        """Return the vendor's list with the first names of known leases."""
         listed = list(listed)
         free = {name: lease for name, lease in self._known.items() if name not in {lease.name for lease in listed}}
         found = []
@@ -54,13 +54,13 @@ class Names:
             found.append(lease)
         return found
 
-    def all_of(self, names: Iterable[str]) -> set[str]:
-        """Return these names, and those that the vendor's list has for the same leases."""
+    def with_listed_names(self, names: Iterable[str]) -> set[str]:
+        """Return these names, and the names of the same leases in the vendor's list."""
         names = set(names)
         return names | {self._listed[name] for name in names if name in self._listed}
 
 
 def _merged(known: Lease, listed: Lease) -> Lease:
-    """Return the listed lease with what only the known one says, and with its name."""
+    """Return the listed lease with the additional fields, and the name, of the known one."""
     naming = {name: known.vendor[name] for name in (*Lease.NAMING_FIELDS, "deadline") if name in known.vendor}
     return Lease.from_item({**known.vendor, **listed.vendor, **naming}, known.task_id)
