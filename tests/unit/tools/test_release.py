@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import release
 
-
 TAGS = ["1.1.0", "1.10.0-rc1", "other"]
 
 
