@@ -112,7 +112,7 @@ locks: .venv/.ready ## the newest versions of all tools, with hashes (ARGS=--kee
 	@$(RUN) locks $(REST)
 
 hooks: .venv/.ready ## let git call the linters before each commit
-	@$(RUN) hooks $(REST)
+	@$(RUN) hooks -- $(or $(ARGS),install)
 
 clean: ## remove all that the other targets have made
 	rm -rf .venv .nox .cache dist .ansible tests/output

@@ -1,10 +1,9 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The test sessions. "make" calls them; so does .venv/bin/nox -s NAME once .venv exists."""
+"""The test sessions. "make" calls them, and "make help" says what each does; so does .venv/bin/nox -s NAME."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import secrets
@@ -12,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import nox
@@ -38,7 +38,6 @@ SANITY_OPTIONAL = {"2.20": ("3.14",), "newest": ("3.14",), "2.22": ("3.14", "3.1
 ARCHIVES = [nox.param(python, core, id=f"core-{core}") for core, python in SANITY_PYTHON.items()]
 SCENARIOS = {"one": ["egress_whitelist"], "others": ["keys", "memory", "strategies", "trouble"], "all": []}
 ANTSIBULL_SESSIONS = ("docs-check", "license-check", "extra-checks")
-KUBERNETES_MANIFESTS = ("examples/kubernetes/cronjob.yml", "examples/kubernetes/volume.yml")
 # Which tests of the newest core run: "quick" or "thorough" ones (the marker), else all; and whether they are measured.
 TESTS = os.environ.get("QG_TESTS", "all")
 MEASURED = os.environ.get("QG_MEASURE", "0" if TESTS == "quick" else "1") == "1"
@@ -47,6 +46,15 @@ CALLERS_HOME = {"HOME": os.environ.get("HOME", str(Path.home()))}
 # For packages of tests that are run as programs.
 IMPORTS = {"PYTHONPATH": f"{ROOT}/tests:{ROOT}/tests/tools:{workspace.COLLECTIONS}"}
 PARALLEL = workspace.PYTEST_WORKERS
+# SIGTERM does not get past make and the program that calls nox.
+CLUSTER = ("python", "-m", "lab.cluster", "--while-pid", str(os.getpid()), str(os.getppid()))
+# Each run says its seed, and an argument with another one overrules it.
+FUZZ = (
+    "pytest",
+    f"--basetemp={workspace.CACHE}/pytest-fuzz",
+    "tests/fuzz",
+    f"--hypothesis-seed={secrets.randbelow(2**32)}",
+)
 ON_DATABASE = packages.DATABASE if "--database" in sys.argv else None
 
 nox.needs_version = ">=2025.5.1"
@@ -73,23 +81,22 @@ def _no_warning(record: logging.LogRecord) -> bool:
     return True
 
 
-with contextlib.suppress(ModuleNotFoundError):
+try:
     # Its sessions stand beside ours in the environment of "antsibull" alone.
     import antsibull_nox
 
     antsibull_nox.load_antsibull_nox_toml()
     if os.environ.get("NOX_CURRENT_SESSION") == "antsibull":
         logging.getLogger("nox").addFilter(_no_warning)
+except ModuleNotFoundError:
+    pass
 
 
 def _install(session: nox.Session, environment: str, programs: Mapping[str, str] | None = None) -> None:
     """Install what is locked for an environment, and remove everything else; and the programs of Debian's packages."""
-
-    def run(*command: str) -> object:
-        # Their output, hundreds of lines, is shown only if they fail.
-        return session.run(*command, external=True, env={"DEBIAN_FRONTEND": "noninteractive"}, silent=True)
-
-    packages.install(programs or {}, run, session.error, workspace.CACHE / "apt.lock")
+    # The output of apt-get, hundreds of lines, is shown only if it fails.
+    quietly = partial(session.run, external=True, env={"DEBIAN_FRONTEND": "noninteractive"}, silent=True)
+    packages.install(programs or {}, quietly, session.error, workspace.CACHE / "apt.lock")
     lock = str(lock_tools.LOCKS / f"{environment}.txt")
     session.run_install(pythons.uv(), "pip", "sync", "--quiet", "--require-hashes", lock, external=True)
 
@@ -101,10 +108,9 @@ def _tool(session: nox.Session, name: str, *arguments: str) -> None:
 def _pytest(session: nox.Session, *arguments: str, measured: str = "", **settings: str) -> None:
     """Run pytest; ``measured`` names the coverage data of its processes and of those that these start."""
     # In memory where possible: the thousands of databases of the unit tests would wait for the disk.
-    memory = Path("/dev/shm")
-    in_memory = session.name.startswith(("unit", "machines")) and os.access(memory, os.W_OK)
-    roomy = in_memory and shutil.disk_usage(memory).free > 2**30
-    folder = (memory if roomy else workspace.CACHE) / f"qgnet-{os.getpid()}"
+    memory = session.name.startswith(("unit", "machines")) and os.access("/dev/shm", os.W_OK)
+    roomy = memory and shutil.disk_usage("/dev/shm").free > 2**30
+    folder = (Path("/dev/shm") if roomy else workspace.CACHE) / f"qgnet-{os.getpid()}"
     command = ["pytest", f"--basetemp={folder}", "--instafail", *arguments]
     if measured:
         workspace.COVERAGE.mkdir(parents=True, exist_ok=True)
@@ -125,24 +131,19 @@ def _pytest(session: nox.Session, *arguments: str, measured: str = "", **setting
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _both_ends(session: nox.Session, core: str, *folders: str) -> None:
+def _both_ends(session: nox.Session, core: str, programs: Mapping[str, str], *folders: str) -> None:
     """Run tests on the newest core, with coverage, or what depends on ansible-core on the oldest, with few examples."""
-    if core == "oldest":
-        _pytest(session, *PARALLEL, *(session.posargs or ["-m", "not newest_core", *folders]), QG_FEW_EXAMPLES="1")
-        return
-    marks = {"quick": "not thorough", "thorough": "thorough"}.get(TESTS, "")
-    measured = Path(folders[0]).name + "-thorough" * (TESTS == "thorough") if MEASURED else ""
-    _pytest(session, *PARALLEL, *(session.posargs or ["-m", marks, *folders]), measured=measured)
+    _install(session, f"core-{core}", programs)
+    newest = core == "newest"
+    marks = {"quick": "not thorough", "thorough": "thorough"}.get(TESTS, "") if newest else "not newest_core"
+    measured = Path(folders[0]).name + "-thorough" * (TESTS == "thorough") if MEASURED and newest else ""
+    few = {} if newest else {"QG_FEW_EXAMPLES": "1"}
+    _pytest(session, *PARALLEL, *(session.posargs or ["-m", marks, *folders]), measured=measured, **few)
 
 
-def _build(session: nox.Session, target: Path) -> Path:
-    label = f"build-{os.getpid()}"
-    copy = workspace.copy_collection(label)
-    session.run("ansible-galaxy", "collection", "build", "--force", "--output-path", str(target), str(copy))
-    workspace.drop_copy(label)
-    archive = target / f"{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz"
-    _tool(session, "reproducible", str(archive))
-    return archive
+def _build(session: nox.Session, target: Path) -> str:
+    session.run("python", "tests/tools/reproducible.py", str(target))
+    return str(target / f"{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz")
 
 
 def define(name: str, environment: str, *command: str, programs: Mapping[str, str] | None = None, **env: str) -> None:
@@ -151,7 +152,9 @@ def define(name: str, environment: str, *command: str, programs: Mapping[str, st
     def run(session: nox.Session) -> None:
         _install(session, environment, programs)
         if command:
-            session.run(*command, *session.posargs, env=env, external=command[0] == "bash")
+            # A server may take more than the half second that nox gives a program to end.
+            ends = {"interrupt_timeout": 10.0, "terminate_timeout": 10.0}
+            session.run(*command, *session.posargs, env=env, external=command[0] == "bash", **ends)
         else:
             _pytest(session, *(session.posargs or [f"tests/{name}"]))
 
@@ -163,12 +166,17 @@ define("eda", "eda", programs={"java": "openjdk-21-jre-headless"})
 define("runner", "runner", programs=packages.DATABASE)
 define("coverage", "core-newest", "python", "tests/tools/coverage_gate.py", str(workspace.COVERAGE))
 define("support", "core-newest", "python", "tests/tools/support_matrix.py", "write")
-define("docs", "docs", "python", "tests/tools/docsite.py", **IMPORTS)
+define("build", "ansible", "python", "tests/tools/reproducible.py", str(ROOT / "dist"))
+define("locks", "bootstrap", "python", "tests/tools/lock_tools.py")
+define("hooks", "hooks", "pre-commit")
+define("docs", "docs", "python", "docs/site/docsite.py", **IMPORTS)
 define("mutation", "mutation", "python", "tests/tools/mutation.py")
 define("planted", "core-newest", "python", "tests/tools/planted_bugs.py", programs=packages.DATABASE)
 define("simulator", "simulator", "python", "tests/simulator")
 define("demo", "core-newest", "bash", "tests/demo/demo.sh", programs={"curl": "curl"}, **CALLERS_HOME)
 define("picture", "picture", "python", "-m", "demo.picture", programs={"curl": "curl"}, **CALLERS_HOME, **IMPORTS)
+define("cluster", "core-newest", *CLUSTER, programs={"postgres": "postgresql"}, **IMPORTS)
+define("fuzz", "core-newest", *FUZZ, QG_FUZZ_INPUTS=os.environ.get("QG_FUZZ_INPUTS", "100000"))
 define("chaos", "core-newest", "python", "-m", "chaos.chaos", programs=ON_DATABASE, **IMPORTS)
 define("release", "lint", "python", "tests/tools/release.py", **CALLERS_HOME)
 define("bench", "core-newest", "python", "-m", "benchmarks.bench", programs=packages.LAB, **IMPORTS)
@@ -176,7 +184,6 @@ define("bench", "core-newest", "python", "-m", "benchmarks.bench", programs=pack
 
 @nox.session(python=NEWEST_PYTHON)
 def lint(session: nox.Session) -> None:
-    """Style, types, examples, changelog and licences; names of programs as arguments run these alone."""
     _install(session, "lint")
     # On every machine the same, whether or not it has the library that reuse would prefer.
     session.env["REUSE_ENCODING_MODULE"] = "chardet"
@@ -189,7 +196,13 @@ def lint(session: nox.Session) -> None:
         ("yamllint", "--strict", "."),
         ("shellcheck", *scripts),
         ("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "examples/gitlab-ci/.gitlab-ci.yml"),
-        ("kubernetes-validate", "--strict", "--quiet", *KUBERNETES_MANIFESTS),
+        (
+            "kubernetes-validate",
+            "--strict",
+            "--quiet",
+            "examples/kubernetes/cronjob.yml",
+            "examples/kubernetes/volume.yml",
+        ),
         ("reuse", "lint", "--lines"),
         ("antsibull-changelog", "lint"),
         ("ansible-lint", "--offline", "--profile", "production", "--strict"),
@@ -203,7 +216,7 @@ def lint(session: nox.Session) -> None:
             try:
                 session.run(*command)
             except CommandFailed:
-                failed.append(Path(command[-1]).stem if command[0] == "python" else command[0])
+                failed.append(" ".join(command[:2]))
     if failed:
         session.error(f"failed: {', '.join(failed)}")
 
@@ -211,40 +224,26 @@ def lint(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("python,core", BOTH_ENDS)
 def unit(session: nox.Session, core: str) -> None:
-    """Unit tests, and the fuzzer with few inputs, always the same; on the oldest core only what runs on it."""
-    _install(session, f"core-{core}", packages.DATABASE)
     folders = ("tests/unit", "tests/fuzz") if core == "newest" else ("tests/unit/plugins", "tests/unit/eda")
-    _both_ends(session, core, *folders)
+    _both_ends(session, core, packages.DATABASE, *folders)
 
 
 @nox.session
 @nox.parametrize("python,core", BOTH_ENDS)
 def integration(session: nox.Session, core: str) -> None:
-    """Playbooks over HTTP against the simulator."""
-    _install(session, f"core-{core}", packages.INTEGRATION)
-    _both_ends(session, core, "tests/integration")
+    _both_ends(session, core, packages.INTEGRATION, "tests/integration")
 
 
 @nox.session(python=NEWEST_PYTHON)
 def machines(session: nox.Session) -> None:
-    """The state machines with tens of thousands of steps, of which the unit tests make a few hundred."""
     _install(session, "core-newest", packages.DATABASE)
     files = map(str, sorted((ROOT / "tests/unit").rglob("test_*_machine.py")))
     _pytest(session, *PARALLEL, *(session.posargs or files), QG_ALL_STEPS="1")
 
 
-@nox.session(python=NEWEST_PYTHON)
-def fuzz(session: nox.Session) -> None:
-    """100,000 inputs for the readers of foreign text; --hypothesis-seed=N repeats a run, which says its seed."""
-    _install(session, "core-newest")
-    session.env.setdefault("QG_FUZZ_INPUTS", os.environ.get("QG_FUZZ_INPUTS", "100000"))
-    _pytest(session, "tests/fuzz", f"--hypothesis-seed={secrets.randbelow(2**32)}", *session.posargs)
-
-
 @nox.session
 @nox.parametrize("python,core", [nox.param(python, core, id=f"core-{core}") for core, python in MATRIX.items()])
 def matrix(session: nox.Session, core: str) -> None:
-    """All tests on the newest and the oldest ansible-core, and on each other what depends on ansible-core."""
     _install(session, f"core-{core}", packages.INTEGRATION)
     session.env["QG_FEW_EXAMPLES" if core != "newest" else "QG_ALL_STEPS"] = "1"
     _tool(session, "support_matrix", "run", core, *session.posargs)
@@ -253,7 +252,6 @@ def matrix(session: nox.Session, core: str) -> None:
 @nox.session
 @nox.parametrize("python,core", [nox.param(SANITY_PYTHON["newest"], "checkout", id="checkout"), *ARCHIVES])
 def sanity(session: nox.Session, core: str) -> None:
-    """ansible-test sanity, with no ignore line and no test left out: of the archive, or with all tests and tools."""
     of_core = "newest" if core == "checkout" else core
     supported = pythons.REQUIRED[: pythons.REQUIRED.index(SANITY_PYTHON[of_core]) + 1]
     absent = pythons.provide((*supported, *(optional := SANITY_OPTIONAL.get(of_core, ()))))
@@ -272,7 +270,6 @@ def sanity(session: nox.Session, core: str) -> None:
 @nox.session
 @nox.parametrize("python,core", ARCHIVES)
 def units(session: nox.Session, core: str) -> None:
-    """ansible-test units: the unit tests of what the collection ships, as ansible-test runs them."""
     _install(session, f"core-{core}")
     options = (f"--label=units-{core}", f"--pip={sys.executable}", f"--pythons={SANITY_PYTHON[core]}")
     _tool(session, "ansible_test", "units", *options, *session.posargs)
@@ -281,7 +278,6 @@ def units(session: nox.Session, core: str) -> None:
 @nox.session(python=NEWEST_PYTHON)
 @nox.parametrize("scenarios", [nox.param(names, id=name) for name, names in SCENARIOS.items()])
 def molecule(session: nox.Session, scenarios: list[str]) -> None:
-    """The role on hosts that are reached by SSH, each in a network namespace of its own."""
     root = os.geteuid() == 0
     namespaces = ["unshare", "--net", *(() if root else ("--user", "--map-root-user")), "true"]
     if subprocess.run(namespaces, capture_output=True, check=False).returncode != 0:
@@ -297,7 +293,6 @@ def molecule(session: nox.Session, scenarios: list[str]) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def antsibull(session: nox.Session) -> None:
-    """What antsibull-nox checks without a container; names of its sessions as arguments run these alone."""
     _install(session, "antsibull")
     session.run("antsibull-nox", "lint-config")
     environment = Path(session.virtualenv.location)
@@ -312,46 +307,13 @@ def antsibull(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
-def build(session: nox.Session) -> None:
-    """The archive of the collection, in dist/."""
-    _install(session, "ansible")
-    _build(session, ROOT / "dist")
-
-
-@nox.session(python=NEWEST_PYTHON)
 def galaxy(session: nox.Session) -> None:
-    """The archive of the collection: what it holds, and whether Galaxy would take it without a warning."""
     _install(session, "galaxy")
-    _tool(session, "archive", str(_build(session, workspace.CACHE / "galaxy")))
+    _tool(session, "archive", _build(session, workspace.CACHE / "galaxy"))
 
 
 @nox.session(python=NEWEST_PYTHON)
 def quickstart(session: nox.Session) -> None:
-    """What the READMEs say first, with the archive in an empty home, where nothing but ansible-core is installed."""
     for readme in ("README.md", "README.zh-CN.md"):
         _install(session, "ansible")
-        _tool(session, "quickstart", str(_build(session, workspace.CACHE / "quickstart-archive")), readme)
-
-
-@nox.session(python=NEWEST_PYTHON)
-def cluster(session: nox.Session) -> None:
-    """PostgreSQL in the foreground."""
-    _install(session, "core-newest", {"postgres": packages.DATABASE["postgres"]})
-    # It may take more than the half second that nox gives a program to end.
-    ends = {"interrupt_timeout": 10.0, "terminate_timeout": 10.0}
-    # SIGTERM does not get past make and the program that calls nox.
-    pids = (str(os.getpid()), str(os.getppid()))
-    session.run("python", "-m", "lab.cluster", *session.posargs, "--while-pid", *pids, env=IMPORTS, **ends)
-
-
-@nox.session(python=False)
-def locks(session: nox.Session) -> None:
-    """The versions and hashes of all tools, renewed; --help lists the arguments."""
-    session.run(sys.executable, "tests/tools/lock_tools.py", *session.posargs)
-
-
-@nox.session(python=NEWEST_PYTHON)
-def hooks(session: nox.Session) -> None:
-    """Let git call the linters before each commit; an argument such as "run --all-files" goes to pre-commit instead."""
-    _install(session, "hooks")
-    session.run("pre-commit", *(session.posargs or ["install"]))
+        _tool(session, "quickstart", _build(session, workspace.CACHE / "quickstart-archive"), readme)

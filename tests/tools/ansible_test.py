@@ -26,8 +26,7 @@ import workspace
 # index.
 _PIPS = {
     "get_pip_23_1_2.py": ("pip==23.1.2", "setuptools==67.7.2", "wheel==0.37.1"),
-    "get_pip_24_2.py": ("pip==24.2",),
-    "get_pip_25_2.py": ("pip==25.2",),
+    **{f"get_pip_{major}_{minor}.py": (f"pip=={major}.{minor}",) for major, minor in ((24, 2), (25, 2))},
 }
 # pip would run from its archive, and then install and compile itself: seconds for each of the dozen environments.
 _STAND_IN = """\

@@ -11,11 +11,9 @@ that behave like the original.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fnmatch
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -126,21 +124,12 @@ def mutmut(directory: Path, *arguments: str) -> list[str]:
 
 def make_mutants(directory: Path, names: Sequence[str], processes: int, minutes: float) -> None:
     """Make mutants and run their tests; SystemExit where mutmut fails or the time is over."""
-    log = directory / "mutmut.log"
-    with log.open("wb") as output:
-        command = ["mutmut", "run", "--max-children", str(processes), *names]
-        process = subprocess.Popen(command, cwd=directory, stdout=output, stderr=output, start_new_session=True)
-        try:
-            code = process.wait(60 * minutes)
-        except subprocess.TimeoutExpired:
-            raise SystemExit(f"mutation: FAILED: {minutes:g} minutes are over; see --minutes") from None
-        finally:
-            # Tests that hang, and processes that they have started.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    command = ["mutmut", "run", "--max-children", str(processes), *names]
+    code, said = workspace.run_apart(command, directory, 60 * minutes)
     if code:
-        text = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n")
-        raise SystemExit(f"{text[-4000:]}\nmutation: FAILED: mutmut ended with {code}")
+        raise SystemExit(f"{said[-4000:]}\nmutation: FAILED: mutmut ended with {code}")
+    if code is None:
+        raise SystemExit(f"mutation: FAILED: {minutes:g} minutes are over; see --minutes")
 
 
 def main(arguments: Sequence[str]) -> int:

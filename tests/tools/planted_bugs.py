@@ -8,10 +8,7 @@ mutmut changes single operators of pure parts; these bugs were chosen for what t
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -41,24 +38,12 @@ def planted(bug: dict[str, str], text: str) -> str:
 def run_tests(checkout: Path, tests: Iterable[str]) -> tuple[int, str]:
     """Return the exit code of pytest in the copy, and its last lines."""
     base = checkout.parents[2]
-    # The link that the settings of pytest name is not in the copy: the copy itself has the form of a collection.
-    environment = {**os.environ, "PYTHONPATH": str(base), "QG_CHECKOUT": str(checkout)}
     command = [sys.executable, "-m", "pytest", "-q", "--exitfirst", f"--basetemp={base / 'temporary'}"]
     command += [f"{TESTS}/{name}" for name in tests]
-    log = base / "pytest.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=checkout, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-        try:
-            code = process.wait(TIME_LIMIT)
-        except subprocess.TimeoutExpired:
-            code = TESTS_FAILED
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    return code, log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    # The link that the settings of pytest name is not in the copy: the copy itself has the form of a collection.
+    settings = {"PYTHONPATH": str(base), "QG_CHECKOUT": str(checkout)}
+    code, said = workspace.run_apart(command, checkout, TIME_LIMIT, **settings)
+    return TESTS_FAILED if code is None else code, said[-2000:]
 
 
 def outcome(bug: dict[str, str], checkout: Path) -> str:

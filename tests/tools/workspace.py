@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,6 +125,7 @@ def version() -> str:
 
 def make_link(link: Path, target: str | Path) -> None:
     """Make a symbolic link, or let it lead elsewhere; several sessions may do so at the same time."""
+    link.parent.mkdir(parents=True, exist_ok=True)
     new = link.with_name(f".{link.name}-{os.getpid()}")
     new.symlink_to(target)
     new.replace(link)
@@ -129,7 +134,6 @@ def make_link(link: Path, target: str | Path) -> None:
 def link_collection() -> None:
     """Make the checkout visible as ansible_collections/qingguo/qgnet."""
     link = COLLECTIONS / "ansible_collections" / NAMESPACE / NAME
-    link.parent.mkdir(parents=True, exist_ok=True)
     if not (link.is_symlink() and link.resolve() == ROOT):
         make_link(link, os.path.relpath(ROOT, link.parent))
 
@@ -160,3 +164,22 @@ def copy_collection(label: str) -> Path:
 def drop_copy(label: str) -> None:
     """Remove what copy_collection made."""
     shutil.rmtree(COPY_ROOT / label, ignore_errors=True)
+
+
+def run_apart(command: Sequence[str], folder: Path, seconds: float, **settings: str) -> tuple[int | None, str]:
+    """Run a command, end it with all that it has started, and return its exit code, if it ended in time, and output."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        environment = os.environ | settings
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+        code = None
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(seconds)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        return code, output.read().replace("\r", "\n")
