@@ -25,17 +25,14 @@ import packages
 import pythons
 import workspace
 
+Names = Mapping[str, str]
 ROOT = workspace.ROOT
 # Newest Python for the newest ansible-core, oldest for the oldest: what stands between is between.
 NEWEST_PYTHON = "3.13"
 BOTH_ENDS = [nox.param(NEWEST_PYTHON, "newest", id="core-newest"), nox.param("3.10", "oldest", id="core-oldest")]
 # "make matrix" tests each series on the oldest Python that it runs on, and the newest series on the newest.
-MATRIX = {**lock_tools.CORES, "newest": NEWEST_PYTHON}
-# ansible-test has Pythons of its own for each core: of those that the collection supports, the one that it runs on is
-# the newest here. On the optional ones it tests where they are.
-SANITY_PYTHON = {core: "3.12" if core in ("oldest", "2.17") else "3.13" for core in MATRIX}
-SANITY_OPTIONAL = {"2.20": ("3.14",), "newest": ("3.14",), "2.22": ("3.14", "3.15")}
-ARCHIVES = [nox.param(python, core, id=f"core-{core}") for core, python in SANITY_PYTHON.items()]
+MATRIX = lock_tools.CORES | {"newest": NEWEST_PYTHON}
+ARCHIVES = [nox.param(python, core, id=f"core-{core}") for core, python in lock_tools.ANSIBLE_TEST_PYTHONS.items()]
 SCENARIOS = {"one": ["egress_whitelist"], "others": ["keys", "memory", "strategies", "trouble"], "all": []}
 ANTSIBULL_SESSIONS = ("docs-check", "license-check", "extra-checks")
 # Which tests of the newest core run: "quick" or "thorough" ones (the marker), else all; and whether they are measured.
@@ -45,16 +42,13 @@ MEASURED = os.environ.get("QG_MEASURE", "0" if TESTS == "quick" else "1") == "1"
 CALLERS_HOME = {"HOME": os.environ.get("HOME", str(Path.home()))}
 # For packages of tests that are run as programs.
 IMPORTS = {"PYTHONPATH": f"{ROOT}/tests:{ROOT}/tests/tools:{workspace.COLLECTIONS}"}
-PARALLEL = workspace.PYTEST_WORKERS
+# Over a local connection Ansible would work in ~root, whatever HOME says.
+REMOTE = {"ANSIBLE_REMOTE_TEMP": str(workspace.HOME / ".ansible" / "remote")}
 # SIGTERM does not get past make and the program that calls nox.
 CLUSTER = ("python", "-m", "lab.cluster", "--while-pid", str(os.getpid()), str(os.getppid()))
 # Each run says its seed, and an argument with another one overrules it.
-FUZZ = (
-    "pytest",
-    f"--basetemp={workspace.CACHE}/pytest-fuzz",
-    "tests/fuzz",
-    f"--hypothesis-seed={secrets.randbelow(2**32)}",
-)
+SEED = f"--hypothesis-seed={secrets.randbelow(2**32)}"
+FUZZ = ("pytest", f"--basetemp={workspace.CACHE}/pytest-fuzz", "tests/fuzz", SEED)
 ON_DATABASE = packages.DATABASE if "--database" in sys.argv else None
 
 nox.needs_version = ">=2025.5.1"
@@ -66,8 +60,6 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint"]
 
 os.environ.update(workspace.environment() | pythons.ENVIRONMENT)
-# Over a local connection Ansible would work in ~root, whatever HOME says.
-os.environ["ANSIBLE_REMOTE_TEMP"] = str(workspace.HOME / ".ansible" / "remote")
 workspace.prepare_home()
 workspace.link_collection()
 pythons.provide(pythons.REQUIRED, install=False)
@@ -92,29 +84,21 @@ except ModuleNotFoundError:
     pass
 
 
-def _install(session: nox.Session, environment: str, programs: Mapping[str, str] | None = None) -> None:
-    """Install what is locked for an environment, and remove everything else; and the programs of Debian's packages."""
-    # The output of apt-get, hundreds of lines, is shown only if it fails.
+def _install(session: nox.Session, environment: str, programs: Names | None = None) -> None:
+    """Install programs of Debian's packages, and what is locked for an environment; remove everything else from it."""
     quietly = partial(session.run, external=True, env={"DEBIAN_FRONTEND": "noninteractive"}, silent=True)
     packages.install(programs or {}, quietly, session.error, workspace.CACHE / "apt.lock")
     lock = str(lock_tools.LOCKS / f"{environment}.txt")
     session.run_install(pythons.uv(), "pip", "sync", "--quiet", "--require-hashes", lock, external=True)
 
 
-def _tool(session: nox.Session, name: str, *arguments: str) -> None:
-    session.run("python", f"tests/tools/{name}.py", *arguments)
-
-
 def _pytest(session: nox.Session, *arguments: str, measured: str = "", **settings: str) -> None:
     """Run pytest; ``measured`` names the coverage data of its processes and of those that these start."""
-    # In memory where possible: the thousands of databases of the unit tests would wait for the disk.
-    memory = session.name.startswith(("unit", "machines")) and os.access("/dev/shm", os.W_OK)
-    roomy = memory and shutil.disk_usage("/dev/shm").free > 2**30
-    folder = (Path("/dev/shm") if roomy else workspace.CACHE) / f"qgnet-{os.getpid()}"
+    folder = workspace.temporary(in_memory=session.name.startswith(("unit", "machines")))
     command = ["pytest", f"--basetemp={folder}", "--instafail", *arguments]
     if measured:
         workspace.COVERAGE.mkdir(parents=True, exist_ok=True)
-        for old in workspace.COVERAGE.glob(f"{measured}.data*"):
+        for old in workspace.COVERAGE.glob(f"{measured}*"):
             old.unlink()
         command = ["coverage", "run", "-m", *command]
         settings |= {
@@ -126,19 +110,19 @@ def _pytest(session: nox.Session, *arguments: str, measured: str = "", **setting
         }
     try:
         # There may be no thorough test.
-        session.run(*command, env=settings, success_codes=[0, 5] if "thorough" in arguments else [0])
+        session.run(*command, env=REMOTE | settings, success_codes=[0, 5] if "thorough" in arguments else [0])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _both_ends(session: nox.Session, core: str, programs: Mapping[str, str], *folders: str) -> None:
+def _both_ends(session: nox.Session, core: str, programs: Names, *folders: str) -> None:
     """Run tests on the newest core, with coverage, or what depends on ansible-core on the oldest, with few examples."""
     _install(session, f"core-{core}", programs)
     newest = core == "newest"
     marks = {"quick": "not thorough", "thorough": "thorough"}.get(TESTS, "") if newest else "not newest_core"
     measured = Path(folders[0]).name + "-thorough" * (TESTS == "thorough") if MEASURED and newest else ""
     few = {} if newest else {"QG_FEW_EXAMPLES": "1"}
-    _pytest(session, *PARALLEL, *(session.posargs or ["-m", marks, *folders]), measured=measured, **few)
+    _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or ["-m", marks, *folders]), measured=measured, **few)
 
 
 def _build(session: nox.Session, target: Path) -> str:
@@ -146,19 +130,19 @@ def _build(session: nox.Session, target: Path) -> str:
     return str(target / f"{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz")
 
 
-def define(name: str, environment: str, *command: str, programs: Mapping[str, str] | None = None, **env: str) -> None:
+def define(name: str, environment: str, *command: str, programs: Names | None = None, env: Names | None = None) -> None:
     """Define a session that runs one command with the caller's arguments, or the tests of its own folder."""
 
     def run(session: nox.Session) -> None:
         _install(session, environment, programs)
         if command:
             # A server may take more than the half second that nox gives a program to end.
-            ends = {"interrupt_timeout": 10.0, "terminate_timeout": 10.0}
-            session.run(*command, *session.posargs, env=env, external=command[0] == "bash", **ends)
+            words, external = (*command, *session.posargs), command[0] == "bash"
+            session.run(*words, env=env, external=external, interrupt_timeout=10.0, terminate_timeout=10.0)
         else:
             _pytest(session, *(session.posargs or [f"tests/{name}"]))
 
-    nox.session(run, name=name, python=NEWEST_PYTHON)
+    nox.session(name=name, python=NEWEST_PYTHON)(run)
 
 
 define("browser", "browser", programs=packages.BROWSER)
@@ -167,26 +151,25 @@ define("runner", "runner", programs=packages.DATABASE)
 define("coverage", "core-newest", "python", "tests/tools/coverage_gate.py", str(workspace.COVERAGE))
 define("support", "core-newest", "python", "tests/tools/support_matrix.py", "write")
 define("build", "ansible", "python", "tests/tools/reproducible.py", str(ROOT / "dist"))
+define("galaxy", "galaxy", "python", "tests/tools/archive.py", str(workspace.CACHE / "galaxy"))
 define("locks", "bootstrap", "python", "tests/tools/lock_tools.py")
 define("hooks", "hooks", "pre-commit")
-define("docs", "docs", "python", "docs/site/docsite.py", **IMPORTS)
+define("docs", "docs", "python", "docs/site/docsite.py", env=IMPORTS)
 define("mutation", "mutation", "python", "tests/tools/mutation.py")
 define("planted", "core-newest", "python", "tests/tools/planted_bugs.py", programs=packages.DATABASE)
 define("simulator", "simulator", "python", "tests/simulator")
-define("demo", "core-newest", "bash", "tests/demo/demo.sh", programs={"curl": "curl"}, **CALLERS_HOME)
-define("picture", "picture", "python", "-m", "demo.picture", programs={"curl": "curl"}, **CALLERS_HOME, **IMPORTS)
-define("cluster", "core-newest", *CLUSTER, programs={"postgres": "postgresql"}, **IMPORTS)
-define("fuzz", "core-newest", *FUZZ, QG_FUZZ_INPUTS=os.environ.get("QG_FUZZ_INPUTS", "100000"))
-define("chaos", "core-newest", "python", "-m", "chaos.chaos", programs=ON_DATABASE, **IMPORTS)
-define("release", "lint", "python", "tests/tools/release.py", **CALLERS_HOME)
-define("bench", "core-newest", "python", "-m", "benchmarks.bench", programs=packages.LAB, **IMPORTS)
+define("demo", "core-newest", "bash", "tests/demo/demo.sh", programs={"curl": "curl"}, env=CALLERS_HOME)
+define("picture", "picture", "python", "-m", "demo.picture", programs={"curl": "curl"}, env=CALLERS_HOME | IMPORTS)
+define("cluster", "core-newest", *CLUSTER, programs={"postgres": "postgresql"}, env=IMPORTS)
+define("fuzz", "core-newest", *FUZZ, env={"QG_FUZZ_INPUTS": os.environ.get("QG_FUZZ_INPUTS", "100000")})
+define("chaos", "core-newest", "python", "-m", "chaos.chaos", programs=ON_DATABASE, env=IMPORTS)
+define("release", "lint", "python", "tests/tools/release.py", env=CALLERS_HOME)
+define("bench", "core-newest", "python", "-m", "benchmarks.bench", programs=packages.LAB, env=IMPORTS)
 
 
 @nox.session(python=NEWEST_PYTHON)
 def lint(session: nox.Session) -> None:
     _install(session, "lint")
-    # On every machine the same, whether or not it has the library that reuse would prefer.
-    session.env["REUSE_ENCODING_MODULE"] = "chardet"
     found = ["git", "grep", "--untracked", "-l", "-E", "^#!/usr/bin/env bash"]
     scripts = subprocess.run(found, capture_output=True, text=True, cwd=ROOT, check=True).stdout.split()
     commands = [
@@ -238,41 +221,42 @@ def integration(session: nox.Session, core: str) -> None:
 def machines(session: nox.Session) -> None:
     _install(session, "core-newest", packages.DATABASE)
     files = map(str, sorted((ROOT / "tests/unit").rglob("test_*_machine.py")))
-    _pytest(session, *PARALLEL, *(session.posargs or files), QG_ALL_STEPS="1")
+    _pytest(session, *workspace.PYTEST_WORKERS, *(session.posargs or files), QG_ALL_STEPS="1")
 
 
 @nox.session
 @nox.parametrize("python,core", [nox.param(python, core, id=f"core-{core}") for core, python in MATRIX.items()])
 def matrix(session: nox.Session, core: str) -> None:
     _install(session, f"core-{core}", packages.INTEGRATION)
-    session.env["QG_FEW_EXAMPLES" if core != "newest" else "QG_ALL_STEPS"] = "1"
-    _tool(session, "support_matrix", "run", core, *session.posargs)
+    settings = REMOTE | {"QG_FEW_EXAMPLES" if core != "newest" else "QG_ALL_STEPS": "1"}
+    session.run("python", "tests/tools/support_matrix.py", "run", core, *session.posargs, env=settings)
 
 
 @nox.session
-@nox.parametrize("python,core", [nox.param(SANITY_PYTHON["newest"], "checkout", id="checkout"), *ARCHIVES])
+@nox.parametrize(
+    "python,core", [nox.param(lock_tools.ANSIBLE_TEST_PYTHONS["newest"], "checkout", id="checkout"), *ARCHIVES]
+)
 def sanity(session: nox.Session, core: str) -> None:
     of_core = "newest" if core == "checkout" else core
-    supported = pythons.REQUIRED[: pythons.REQUIRED.index(SANITY_PYTHON[of_core]) + 1]
-    absent = pythons.provide((*supported, *(optional := SANITY_OPTIONAL.get(of_core, ()))))
+    supported = pythons.REQUIRED[: pythons.REQUIRED.index(lock_tools.ANSIBLE_TEST_PYTHONS[of_core]) + 1]
+    absent = pythons.provide((*supported, *(optional := lock_tools.OPTIONAL_PYTHONS.get(of_core, ()))))
     if lacking := [version for version in absent if version in supported]:
         session.error(f"Python {', '.join(lacking)} was not found on PATH or in pyenv, and uv could not install it")
-    # ansible-test brings the tools of its sanity tests itself, but for shellcheck.
     _install(session, f"core-{of_core}")
     options = [f"--label=sanity-{core}", f"--pip={sys.executable}", "--pythons", *supported, "--optional", *optional]
     if core != "checkout":
         options.append(f"--archive={_build(session, workspace.CACHE / f'sanity-{core}')}")
     elif TESTS == "quick":
         options.append("--skip-linted")
-    _tool(session, "ansible_test", "sanity", *options, *session.posargs)
+    session.run("python", "tests/tools/ansible_test.py", "sanity", *options, *session.posargs)
 
 
 @nox.session
 @nox.parametrize("python,core", ARCHIVES)
 def units(session: nox.Session, core: str) -> None:
     _install(session, f"core-{core}")
-    options = (f"--label=units-{core}", f"--pip={sys.executable}", f"--pythons={SANITY_PYTHON[core]}")
-    _tool(session, "ansible_test", "units", *options, *session.posargs)
+    options = (f"--label=units-{core}", f"--pip={sys.executable}", f"--pythons={lock_tools.ANSIBLE_TEST_PYTHONS[core]}")
+    session.run("python", "tests/tools/ansible_test.py", "units", *options, *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -287,8 +271,8 @@ def molecule(session: nox.Session, scenarios: list[str]) -> None:
     _install(session, "molecule", packages.LAB)
     chosen = [f"--scenario-name={name}" for name in scenarios] or ["--all"]
     within = () if root else ("bash", "tests/lab/lab.sh", "rootless")
-    words = (*within, "molecule", "test", *(session.posargs or [*chosen, "--report"]))
-    session.run(*words, env=CALLERS_HOME, external=not root)
+    arguments = session.posargs or [*chosen, "--report"]
+    session.run(*within, "molecule", "test", *arguments, env=CALLERS_HOME, external=not root)
 
 
 @nox.session(python=NEWEST_PYTHON)
@@ -296,24 +280,19 @@ def antsibull(session: nox.Session) -> None:
     _install(session, "antsibull")
     session.run("antsibull-nox", "lint-config")
     environment = Path(session.virtualenv.location)
-    # Its sessions would ask the package index each time, even for what they have.
+    # Else its sessions ask the package index each time, even for what they have.
     installed = environment / "pins-of-its-sessions"
     pins = "".join(path.read_text("utf-8") for path in (ROOT / "antsibull-nox.toml", lock_tools.LOCKS / "docs.txt"))
-    is_there = installed.is_file() and installed.read_text("utf-8") == pins
-    command = ["nox", "--envdir", str(environment.parent), *(["--no-install"] if is_there else [])]
-    session.run(*command, "--sessions", *(session.posargs or ANTSIBULL_SESSIONS))
+    known = ["--no-install"] if installed.is_file() and installed.read_text("utf-8") == pins else []
+    chosen = session.posargs or ANTSIBULL_SESSIONS
+    session.run("nox", "--envdir", str(environment.parent), *known, "--sessions", *chosen)
     if not session.posargs:
         installed.write_text(pins, "utf-8")
-
-
-@nox.session(python=NEWEST_PYTHON)
-def galaxy(session: nox.Session) -> None:
-    _install(session, "galaxy")
-    _tool(session, "archive", _build(session, workspace.CACHE / "galaxy"))
 
 
 @nox.session(python=NEWEST_PYTHON)
 def quickstart(session: nox.Session) -> None:
     for readme in ("README.md", "README.zh-CN.md"):
         _install(session, "ansible")
-        _tool(session, "quickstart", _build(session, workspace.CACHE / "quickstart-archive"), readme)
+        archive = _build(session, workspace.CACHE / "quickstart-archive")
+        session.run("python", "-m", "demo.quickstart", pythons.uv(), archive, readme, env=IMPORTS)

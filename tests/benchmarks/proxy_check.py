@@ -33,7 +33,7 @@ def keep(target: Path, content: str) -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> None:
     """Measure both plays in turn, as often as wanted, and print medians."""
-    number, seconds, repetitions = (*map(float, arguments), *(50, 2.0, 3)[len(arguments) :])
+    number, seconds, repetitions = [*map(float, arguments), *(50.0, 2.0, 3.0)[len(arguments) :]]
     with running_simulator() as sim, TemporaryDirectory(prefix="qg-") as name:
         node, result = Node(Path(name)), Path(name, "reported")
         inventory = node.inventory([0], addresses=False)

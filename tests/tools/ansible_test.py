@@ -113,7 +113,6 @@ def judge(
 
 
 def unpack(archive: Path, label: str) -> Path:
-    """Unpack an archive where ansible-test looks for collections."""
     workspace.drop_copy(label)
     target = workspace.COPY_ROOT / label / "ansible_collections" / workspace.NAMESPACE / workspace.NAME
     target.mkdir(parents=True)
@@ -143,13 +142,12 @@ def run(collection: Path, arguments: Sequence[str]) -> tuple[int, list[str]]:
 
 
 def sanity(collection: Path, options: argparse.Namespace, rest: Sequence[str]) -> list[str]:
-    """Run the sanity tests, and return what is wrong."""
     absent = [version for version in options.optional if not (workspace.PYTHONS / f"python{version}").exists()]
     present = [version for version in options.optional if version not in absent]
     if absent:
         print(f"sanity: NOTICE: Python {', '.join(absent)} is not on this machine, so nothing is tested on it")
     specification = importlib.util.find_spec("ansible_test")
-    for folder in specification.submodule_search_locations if specification else ():
+    for folder in (specification and specification.submodule_search_locations) or ():
         for replaced in use_releases(Path(folder) / "_data" / "requirements"):
             print(f"sanity: NOTICE: {replaced}")
     # To import all files takes half a minute on each Python, since the loader of collections compiles each file anew
@@ -185,7 +183,6 @@ def units(collection: Path, options: argparse.Namespace, rest: Sequence[str]) ->
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the tests and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=["sanity", "units"])
     parser.add_argument("--label", required=True, help="name of the copy of the collection")

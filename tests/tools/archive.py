@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look into the archive of the collection: does it hold what a user needs and nothing else, and would Galaxy take it?
+"""Build the archive of the collection: does it hold what a user needs and nothing else, and would Galaxy take it?
 
-usage: archive.py ARCHIVE
+usage: archive.py DIRECTORY
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import reproducible
 import workspace
 
 ROOT = workspace.ROOT
@@ -51,13 +52,11 @@ _LOADED = re.compile(r"^Loading (?P<kind>\w+) (?P<name>\S+)$")
 
 
 def names(archive: Path) -> list[str]:
-    """Return the names of the files in an archive."""
     with tarfile.open(archive) as opened:
         return sorted(member.name.removeprefix("./") for member in opened.getmembers() if not member.isdir())
 
 
 def judge_names(found: Iterable[str], checkout: Iterable[str]) -> list[str]:
-    """Return what is wrong with the files of the archive."""
     wanted = {name for name in checkout if any(fnmatch.fnmatchcase(name, pattern) for pattern in BELONGS)} | set(MADE)
     return [f"{name} does not belong in the archive" for name in sorted(set(found) - wanted)] + [
         f"{name} is missing in the archive" for name in sorted(wanted - set(found))
@@ -65,7 +64,6 @@ def judge_names(found: Iterable[str], checkout: Iterable[str]) -> list[str]:
 
 
 def judge_import(lines: Iterable[str], modules: Iterable[str]) -> list[str]:
-    """Return what is wrong with what galaxy-importer said."""
     lines = list(lines)
     wrong = [f"galaxy-importer: {line}" for line in lines if _TROUBLE.match(line)]
     loaded = {match["name"] for line in lines if (match := _LOADED.match(line)) and match["kind"] == "module"}
@@ -95,8 +93,7 @@ def import_archive(archive: Path) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check an archive, and return the exit code."""
-    archive = Path(arguments[0]).resolve()
+    archive = reproducible.build(Path(arguments[0]))
     found = names(archive)
     wrong = judge_names(found, map(str, workspace.collection_files()))
     modules = [path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if not path.stem.startswith("_")]

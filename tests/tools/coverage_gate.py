@@ -20,7 +20,6 @@ WANTED = 95.0
 
 
 def main(directory: Path) -> int:
-    """Return the exit code."""
     os.environ["COVERAGE_FILE"] = str(directory / "combined")
     # A process that was killed while it wrote leaves an empty file.
     files = [str(path) for path in sorted(directory.glob("*.data*")) if path.stat().st_size]

@@ -58,12 +58,10 @@ class Example:
 
     @property
     def kind(self) -> str:
-        """What the block is."""
         return kind_of(self.content)
 
     @property
     def content(self) -> Any:
-        """What the block says."""
         return yaml.safe_load(self.text)
 
     def __str__(self) -> str:
@@ -90,7 +88,6 @@ def kind_of(content: Any) -> str:
 
 
 def blocks(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of each block of a document."""
     for match in pattern.finditer(text):
         yield text.count("\n", 0, match.start("body")) + 1, textwrap.dedent(match["body"]).rstrip() + "\n"
 
@@ -104,7 +101,6 @@ def documents(text: str, line: int) -> Iterator[tuple[int, str]]:
 
 
 def constant(text: str, name: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the value of a constant of a module."""
     for node in ast.parse(text).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             yield node.value.lineno, ast.literal_eval(node.value)
@@ -126,7 +122,6 @@ def examples_of(path: Path) -> Iterator[Example]:
 
 
 def collect() -> list[Example]:
-    """Return all examples."""
     names = [path for path in workspace.collection_files() if path.suffix in (".md", ".rst", ".py")]
     return [example for path in names for example in examples_of(path)]
 
@@ -156,7 +151,6 @@ class Writer:
         lines |= text
 
     def write(self) -> None:
-        """Put the files down."""
         shutil.rmtree(self.target, ignore_errors=True)
         for name, lines in self.lines.items():
             path = self.target / name
@@ -209,7 +203,6 @@ def calls(content: Any, kind: str = "module") -> Iterator[tuple[str, str, dict[s
 
 
 def wrong_options(examples: Iterable[Example]) -> Iterator[str]:
-    """Tell which options, and which choices, are not documented."""
     used = [(example, *call) for example in examples for call in calls(example.content)]
     used += [
         (example, "inventory", example.content["plugin"], example.content)
@@ -246,7 +239,6 @@ def run(writer: Writer, command: list[str]) -> bool:
 
 
 def main() -> int:
-    """Check all, and return the exit code."""
     examples = collect()
     writer = Writer(TARGET)
     wrong = []

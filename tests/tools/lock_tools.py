@@ -41,6 +41,10 @@ CORES = {
     "newest": "3.12",
     "2.22": "3.13",
 }
+#: Of the supported Pythons, the one that ansible-test of each core runs on: the newest that it knows.
+ANSIBLE_TEST_PYTHONS = {core: "3.12" if core in ("oldest", "2.17") else "3.13" for core in CORES}
+#: Those that it tests as well, where they are on the machine.
+OPTIONAL_PYTHONS = {"2.20": ("3.14",), "newest": ("3.14",), "2.22": ("3.14", "3.15")}
 _NEWEST = CORES["newest"]
 #: The oldest Python of each environment, and the names of the files that name what is chosen for it.
 ENVIRONMENTS: dict[str, tuple[str, ...]] = {
@@ -63,7 +67,6 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
 
 
 def inputs(name: str) -> list[Path]:
-    """Return the files that name what is chosen for an environment."""
     return [SIMULATOR if part == "simulator" else FOLDER / f"{part}.in" for part in ENVIRONMENTS[name][1:]]
 
 
@@ -81,7 +84,6 @@ def lock(name: str, *, keep: bool) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the locks, and remove those of environments that are no more."""
     parser = argparse.ArgumentParser(prog="lock_tools", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the versions that still fit what is chosen")
     parser.add_argument("names", nargs="*", choices=ENVIRONMENTS, metavar="ENVIRONMENT", help="only these")

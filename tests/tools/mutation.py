@@ -78,7 +78,6 @@ use_git_change_detection = false
 
 
 def patterns(part: str) -> list[str]:
-    """Return the names of the mutants of a part, as patterns."""
     module = f"{COLLECTION}/{CODE}/{part}".replace("/", ".")
     return [f"{module}.{function}" for function in PARTS[part]]
 
@@ -111,13 +110,11 @@ def percent(ends: Counter[str]) -> float:
 
 
 def report(name: str, ends: Counter[str]) -> str:
-    """Return the score in words."""
     reported = ", ".join(f"{number} {end}" for end, number in sorted(ends.items()))
     return f"{name}: {percent(ends):.1f} % of {ends.total() - ends[EQUIVALENT]} mutants ({reported})"
 
 
 def mutmut(directory: Path, *arguments: str) -> list[str]:
-    """Return the lines that mutmut prints."""
     command = ["mutmut", *arguments]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True).stdout.splitlines()
 
@@ -133,7 +130,6 @@ def make_mutants(directory: Path, names: Sequence[str], processes: int, minutes:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return the exit code: 1 where too few mutants are found."""
     parser = argparse.ArgumentParser(prog="mutation", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="mutants that run at a time")

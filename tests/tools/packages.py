@@ -38,7 +38,6 @@ POSTGRESQL = Path("/usr/lib/postgresql")
 
 
 def missing(programs: Mapping[str, str]) -> list[str]:
-    """Return the packages whose programs are not on this machine."""
     places = [os.environ["PATH"], "/usr/sbin", "/sbin", *(str(path) for path in POSTGRESQL.glob("*/bin"))]
     return [package for program, package in programs.items() if not which(program, path=os.pathsep.join(places))]
 

@@ -36,7 +36,6 @@ def planted(bug: dict[str, str], text: str) -> str:
 
 
 def run_tests(checkout: Path, tests: Iterable[str]) -> tuple[int, str]:
-    """Return the exit code of pytest in the copy, and its last lines."""
     base = checkout.parents[2]
     command = [sys.executable, "-m", "pytest", "-q", "--exitfirst", f"--basetemp={base / 'temporary'}"]
     command += [f"{TESTS}/{name}" for name in tests]
@@ -59,7 +58,6 @@ def outcome(bug: dict[str, str], checkout: Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return the exit code: 1 where a bug is not found, or a test fails without any."""
     parser = argparse.ArgumentParser(prog="planted_bugs", description=__doc__)
     parser.add_argument("words", nargs="*", metavar="WORD", help="plant only the bugs with one of these in their names")
     options = parser.parse_args(arguments)

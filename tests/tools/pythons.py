@@ -23,7 +23,6 @@ ENVIRONMENT = {
 
 
 def uv() -> str:
-    """Return the uv of the environment that runs this."""
     return shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
 
 

@@ -44,7 +44,6 @@ COMMANDS = (
 
 
 def output(*command: str) -> str:
-    """Return what a program says."""
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -84,7 +83,6 @@ def write_version(root: Path, version: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make the release, and return the exit code."""
     version = " ".join(arguments)
     if refused := list(reasons(version, output("git", "tag", "--list").splitlines())):
         print(f"release: {'; '.join(refused)} (make release VERSION=x.y.z)", file=sys.stderr)

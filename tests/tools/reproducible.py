@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +72,18 @@ def repack(archive: Path, seconds: int) -> None:
     archive.write_bytes(packed.getvalue())
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Build an archive, repack it, and show its checksum."""
+def build(folder: Path) -> Path:
+    """Build the archive, and show its checksum."""
     label = f"build-{os.getpid()}"
     copy = workspace.copy_collection(label)
-    command = ["ansible-galaxy", "collection", "build", "--force", "--output-path", arguments[0], str(copy)]
+    command = ["ansible-galaxy", "collection", "build", "--force", "--output-path", str(folder), str(copy)]
     subprocess.run(command, check=True)
     workspace.drop_copy(label)
-    archive = Path(arguments[0], f"{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz")
+    archive = folder / f"{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz"
     repack(archive, commit_time())
-    print(f"reproducible: {hashlib.sha256(archive.read_bytes()).hexdigest()}  {archive.name}")
+    print(f"reproducible: {hashlib.sha256(archive.read_bytes()).hexdigest()}  {archive.name}", flush=True)
+    return archive
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    build(Path(sys.argv[1]))

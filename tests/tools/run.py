@@ -88,7 +88,6 @@ def expanded(names: Sequence[str], core: str | None) -> Iterator[str]:
 
 
 def run_nox(name: str, arguments: Sequence[str], output: IO[bytes] | None = None) -> Outcome:
-    """Run a session."""
     print(f"run.py > {name} has begun", flush=True)
     begin = time.monotonic()
     with tempfile.NamedTemporaryFile(dir=workspace.CACHE, suffix=".json") as report:
@@ -128,7 +127,6 @@ def run_all(wanted: Sequence[str], arguments: Sequence[str], stopped: threading.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the sessions and return the exit code, that of the first failure."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("sessions", nargs="+")

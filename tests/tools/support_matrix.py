@@ -121,7 +121,6 @@ def run(core: str, arguments: Sequence[str]) -> int:
 
 
 def cell(reported: dict[str, int], words: dict[str, str]) -> str:
-    """Return what a table says of one part of the tests."""
     if not any(reported.values()):
         return words["none"]
     shown = [name for name in ("passed", "skipped", "failed") if reported[name] or name == "passed"]
@@ -129,7 +128,6 @@ def cell(reported: dict[str, int], words: dict[str, str]) -> str:
 
 
 def table(result: dict[str, Any], readme: str) -> str:
-    """Return the table of a README, with each pinned core; nothing where nothing was run."""
     if not result["cores"]:
         return ""
     head, words = WORDS[readme]
@@ -143,7 +141,6 @@ def table(result: dict[str, Any], readme: str) -> str:
 
 
 def replaced(text: str, made: str) -> str:
-    """Return a README with another table between its marks."""
     before, begin, rest = text.partition(BEGIN)
     _old, end, after = rest.partition(END)
     if not begin or not end:
@@ -156,18 +153,15 @@ class Indented(yaml.SafeDumper):
     """Indents the entries of a list, as yamllint wants it."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Never leave the indentation out."""
         super().increase_indent(flow, False)
 
 
 def load() -> dict[str, Any]:
-    """Return the result of the last run."""
     result: dict[str, Any] = yaml.safe_load(RESULT.read_text(encoding="utf-8"))
     return result
 
 
 def render() -> int:
-    """Write the tables."""
     result = load()
     for name in WORDS:
         path = ROOT / name
@@ -176,7 +170,6 @@ def render() -> int:
 
 
 def write() -> int:
-    """Make the result of the notes, and the tables of it."""
     noted = [json.loads(path.read_text(encoding="utf-8")) for path in NOTES.glob("*.json")]
     by_core = {entry["core"]: entry for entry in noted}
     missing = [core for core in pinned() if core not in by_core]
@@ -192,7 +185,6 @@ def write() -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what is asked, and return the exit code."""
     if arguments[:1] == ["run"]:
         return run(arguments[1], arguments[2:])
     if arguments == ["write"]:

@@ -66,6 +66,8 @@ def environment() -> dict[str, str]:
         # else every ansible-playbook compiles ansible-core.
         "UV_COMPILE_BYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
+        # On every machine the same, whether or not it has the library that reuse would prefer.
+        "REUSE_ENCODING_MODULE": "chardet",
         "RUFF_CACHE_DIR": str(CACHE / "ruff"),
         "XDG_CACHE_HOME": str(CACHE / "xdg"),
         "XDG_CONFIG_HOME": str(HOME / ".config"),
@@ -118,7 +120,6 @@ def prepare_home() -> None:
 
 
 def version() -> str:
-    """Return the version of the collection."""
     (found,) = re.findall(r"^version: (\S+)$", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
     return str(found)
 
@@ -132,7 +133,6 @@ def make_link(link: Path, target: str | Path) -> None:
 
 
 def link_collection() -> None:
-    """Make the checkout visible as ansible_collections/qingguo/qgnet."""
     link = COLLECTIONS / "ansible_collections" / NAMESPACE / NAME
     if not (link.is_symlink() and link.resolve() == ROOT):
         make_link(link, os.path.relpath(ROOT, link.parent))
@@ -162,8 +162,15 @@ def copy_collection(label: str) -> Path:
 
 
 def drop_copy(label: str) -> None:
-    """Remove what copy_collection made."""
     shutil.rmtree(COPY_ROOT / label, ignore_errors=True)
+
+
+def temporary(*, in_memory: bool) -> Path:
+    """Return a directory for pytest, in memory where possible: thousands of databases would wait for the disk."""
+    memory = Path("/dev/shm")
+    roomy = in_memory and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    noexec = roomy and os.statvfs(memory).f_flag & os.ST_NOEXEC
+    return (memory if roomy and not noexec else CACHE) / f"qgnet-{os.getpid()}"
 
 
 def run_apart(command: Sequence[str], folder: Path, seconds: float, **settings: str) -> tuple[int | None, str]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-import quickstart
+from demo import quickstart
 
 PARTS = [
     "```shell\nansible-galaxy collection install qingguo.qgnet\npython3 -m pip install requests\n```\n",

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Do what the quick start of a README says, word for word, with the archive of the collection and no checkout.
 
-usage: quickstart.py UV ARCHIVE README
+usage: python -m demo.quickstart UV ARCHIVE README
 
 The home is empty, and the Python that calls this has ansible-core and nothing else. Only two things differ: uv stands
 for pip, and the archive for the name of the collection, since Galaxy is not called. The simulator and the playbook run
