@@ -20,14 +20,14 @@ help: ## show this list
 	@tests/tools/bootstrap.sh $(PYTHON)
 
 test: .venv/.ready ## what each change must pass, in minutes: lint, sanity, unit, integration and a scenario of the role, on the newest ansible-core
-	@$(RUN) test
+	@QG_TESTS=quick $(RUN) test
 
 test-all: .venv/.ready ## what CI and a release run: test, measured, and then test-rest
-	@QG_MEASURE=1 $(RUN) test
-	@$(RUN) rest
+	@QG_MEASURE=1 QG_TESTS=quick $(RUN) test
+	@QG_TESTS=thorough $(RUN) rest
 
-test-rest: .venv/.ready ## what test-all runs after test: the oldest ansible-core, the archive, all scenarios, documents, all steps of the state machines
-	@$(RUN) rest
+test-rest: .venv/.ready ## what test-all runs after test: the oldest ansible-core, the archive, all scenarios, documents, thorough tests, all steps of the state machines
+	@QG_TESTS=thorough $(RUN) rest
 
 lint: .venv/.ready ## style, types, examples, changelog, licences (ARGS="ruff mypy": these alone)
 	@$(RUN) lint $(REST)
@@ -106,12 +106,13 @@ build: .venv/.ready ## the archive of the collection, in dist/
 
 release: .venv/.ready ## VERSION=x.y.z: version, changelog, commit, tag and archive
 	@$(RUN) release -- $(VERSION)
+	@$(RUN) build
 
 locks: .venv/.ready ## the newest versions of all tools, with hashes (ARGS=--keep: only what fits no longer)
 	@$(RUN) locks $(REST)
 
 hooks: .venv/.ready ## let git call the linters before each commit
-	@$(RUN) hooks $(REST)
+	@$(RUN) hooks -- $(or $(ARGS),install)
 
 clean: ## remove all that the other targets have made
 	rm -rf .venv .nox .cache dist .ansible tests/output

@@ -77,7 +77,7 @@ antsibull_ext_color_scheme = "none"
 myst_heading_anchors = 4
 # The cards of the landing page.
 myst_enable_extensions = ["colon_fence"]
-# A page of the English site, from the Chinese one; tests/tools/docsite.py sees to it that it exists.
+# A page of the English site, from the Chinese one; docs/site/docsite.py sees to it that it exists.
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "english": "../en/{{path}}#{{fragment}}"}
 
 # What antsibull-docs links to in Ansible's own documentation. An inventory of that would have to be fetched.

@@ -4,6 +4,8 @@
 
 "make bench" runs all of it (less than 25 minutes on two quiet cores) and writes docs/benchmarks.json, the tables of
 both guides, and docs/benchmarks.svg. A run of a part or of other sizes only shows its tables, unless --write is given.
+What tests/benchmarks/README.md tells is measured by itself: "fleet", "jobs", "proxy_check" and "stores", each with
+arguments of its own.
 """
 
 from __future__ import annotations
@@ -21,14 +23,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import workspace
-
-sys.path.insert(0, str(workspace.COLLECTIONS))
-
+from benchmarks import fleet, jobs, proxy_check, stores
 from benchmarks.chart import chart
 from benchmarks.parts import PARTS, Sizes, say
 from benchmarks.report import Table, names, plain, replaced, tables
@@ -40,6 +36,13 @@ CHART = ROOT / "docs" / "benchmarks.svg"
 GUIDES = {
     "en": ROOT / "docs" / "docsite" / "rst" / "benchmarks.rst",
     "zh-CN": ROOT / "docs" / "zh-CN" / "benchmarks.md",
+}
+#: Measurements of their own, for tests/benchmarks/README.md.
+OTHERS: Mapping[str, Callable[[Sequence[str]], None]] = {
+    "fleet": fleet.main,
+    "jobs": jobs.main,
+    "proxy_check": proxy_check.main,
+    "stores": stores.main,
 }
 #: Takes five minutes by itself, so it is run when it is asked for.
 LONG = "paced"
@@ -160,6 +163,10 @@ def sizes_of(options: argparse.Namespace) -> Sizes:
 
 def main(given: Sequence[str] | None = None) -> int:
     """Measure, show and write; the exit code."""
+    given = sys.argv[1:] if given is None else given
+    if given and given[0] in OTHERS:
+        OTHERS[given[0]](given[1:])
+        return 0
     options = arguments(given)
     if options.render:
         write({})

@@ -2,26 +2,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the role costs a fleet, beside the least that any play over it can cost, in one run on one machine.
 
-usage: python tests/benchmarks/fleet.py [HOSTS [REPETITIONS]]
+usage: make bench ARGS="fleet [HOSTS [REPETITIONS]]"
 
-Needs what the integration tests need (`.nox/integration-core-newest/bin/python` has it after `make integration`), and
-ANSIBLE_COLLECTIONS_PATH. Hosts are local connections. Medians of wall and processor time, and the ratio to the floor.
+Hosts are local connections. Medians of wall and processor time, and the ratio to the floor.
 """
 
 from __future__ import annotations
 
-import os
-import resource
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from simulator.fixture import Simulator, running_simulator
+from benchmarks.nodes import Node
+from simulator.fixture import running_simulator
 
 HEAD = "- hosts: all\n  gather_facts: false\n"
 TASK = HEAD + "  tasks:\n    - "
@@ -36,50 +30,16 @@ PLAYS = {
 FLOOR = next(iter(PLAYS))
 
 
-def variables(sim: Simulator) -> str:
-    """The role's variables for this simulator, as YAML."""
-    return "".join(
-        f"egress_whitelist_{name}: {value}\n"
-        for name, value in {
-            "key": sim.key,
-            "api_url": sim.api_url,
-            "sources": f"[{sim.api_url}/ip, {sim.api_url}/json]",
-            "allow_non_global": "true",
-        }.items()
-    )
-
-
-def measure(directory: Path, environment: dict[str, str], play: str, source: str) -> tuple[float, float]:
-    """Run the play; wall and processor seconds."""
-    if "\n" in play:
-        (directory / "play.yml").write_text(play.replace("%s", source), encoding="utf-8")
-        play = "play.yml"
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "hosts", "-e", "@vars.yml", play]
-    subprocess.run(command, cwd=directory, env=environment, check=True, stdout=subprocess.DEVNULL)
-    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def main(hosts: int = 200, repetitions: int = 3) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Measure all plays in turn, as often as wanted, and print the table."""
+    hosts, repetitions = (*map(int, arguments), *(200, 3)[len(arguments) :])
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in PLAYS}
-    with running_simulator(["--minute", "60"]) as sim, tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        environment = {
-            **os.environ,
-            "ANSIBLE_FORKS": "10",
-            "HOME": name,
-            "QG_STATE_DIR": str(directory / "state"),
-        }
-        lines = [
-            f"host{n} ansible_connection=local ansible_python_interpreter={sys.executable}\n" for n in range(hosts)
-        ]
-        (directory / "hosts").write_text("".join(lines), encoding="utf-8")
-        (directory / "vars.yml").write_text(variables(sim), encoding="utf-8")
+    with running_simulator(["--minute", "60"]) as sim, TemporaryDirectory(prefix="qg-") as name:
+        node = Node(Path(name))
+        inventory = node.inventory(range(hosts), addresses=False)
         for turn in range(repetitions + 1):
             for play, text in PLAYS.items():
-                figures = measure(directory, environment, text, f"{sim.api_url}/ip")
+                figures = node.measure(sim, text.replace("%s", f"{sim.api_url}/ip"), inventory)
                 # The first turn registers and warms up; what follows is the fleet at rest.
                 if turn:
                     results[play].append(figures)
@@ -92,7 +52,3 @@ def main(hosts: int = 200, repetitions: int = 3) -> None:
     print(f"{'play':45} {'wall':>6} {'cpu':>6} {'wall/floor':>11} {'cpu/floor':>10}")
     for play, (wall, cpu) in medians.items():
         print(f"{play:45} {wall:6.2f} {cpu:6.2f} {wall / medians[FLOOR][0]:11.2f} {cpu / medians[FLOOR][1]:10.2f}")
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))

@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs at the same time on several control nodes: with a state directory each, and with one database for all.
 
-usage: python tests/benchmarks/jobs.py [--hosts N] [--serial N] [--only slices leases pull]
+usage: make bench ARGS="jobs [--hosts N] [--serial N] [--only slices leases pull]"
 
-Needs what the integration tests need (`.nox/integration-core-newest/bin/python` has it after `make integration`), and
-ANSIBLE_COLLECTIONS_PATH. The simulator has the vendor's real limits: a minute of 60 seconds. Each control node is an
+The simulator has the vendor's real limits: a minute of 60 seconds. Each control node is an
 ansible-playbook with a home, a temporary directory and a state of its own, but for the database.
 
 slices: 8 jobs over slices of one inventory of new hosts. leases: 8 jobs want the same 5 leases at the same moment, and
@@ -25,8 +24,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.nodes import POSTGRESQL, SQLITE, Node, durable_server, finish, processor_seconds
 from benchmarks.stage import public, source
@@ -131,17 +128,13 @@ def measure(part: str, store: str, options: argparse.Namespace) -> dict[str, Any
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Measure, and print one line of JSON for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hosts", type=int, default=2000, help="hosts of the part slices (default %(default)s)")
     parser.add_argument("--serial", type=int, default=0, help="size of their batches (default: all at once)")
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), help="parts (default: all)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     for part in options.only:
         for store in (POSTGRESQL, SQLITE):
             print(json.dumps(measure(part, store, options)), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -82,13 +82,13 @@ class Node:
             **({"QG_STATE_URL": self.url} if self.url else {"QG_STATE_DIR": str(self.folder / "state")}),
         }
 
-    def inventory(self, hosts: Sequence[int]) -> Path:
-        """Hosts on this machine, each with a source address of its own."""
+    def inventory(self, hosts: Sequence[int], *, addresses: bool = True) -> Path:
+        """Hosts on this machine, each with a source address of its own, or all with that of this machine."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "hosts"
         lines = [
-            f"host{number} ansible_connection=local ansible_python_interpreter={sys.executable} "
-            f"egress_whitelist_source_address={source(number)}\n"
+            f"host{number} ansible_connection=local ansible_python_interpreter={sys.executable}"
+            + (f" egress_whitelist_source_address={source(number)}\n" if addresses else "\n")
             for number in hosts
         ]
         path.write_text("".join(lines), encoding="utf-8")
@@ -108,6 +108,15 @@ class Node:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def measure(self, sim: Simulator, play: str, inventory: Path) -> tuple[float, float]:
+        """Run a playbook, its text or its full name; the wall and processor seconds."""
+        if "\n" in play or play.startswith("["):
+            (self.folder / "play.yml").write_text(play, encoding="utf-8")
+            play = "play.yml"
+        before, start = processor_seconds(), time.monotonic()
+        finish([self], [self.start(sim, ["--inventory", str(inventory), play], {})])
+        return time.monotonic() - start, processor_seconds() - before
 
     @property
     def output(self) -> Path:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib
 import statistics
 import sys
 import time
@@ -13,9 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from benchmarks.figures import ADDS, MINUTE, Figures, counted, middle, scaled, words_of
 from benchmarks.stage import CAPACITY, Broken, Stage, local, public, ssh
 from benchmarks.ways import EMPTY, FROM_FILE, GET, LIST, MODULE, REST, ROLE, WAYS, Way
+from support.playbooks import operate
 
 Rows = list[dict[str, Any]]
 #: Seconds beyond which a run is computed instead.
@@ -184,10 +185,6 @@ def _waits(known: Figures, hosts: int) -> float:
 
 def paced(_sizes: Sizes) -> Rows:
     """Single addresses, added one after the other for five of the vendor's minutes, as fast as the limit allows."""
-    harness = importlib.import_module("harness")
-    operation = importlib.import_module(
-        "ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations"
-    ).WHITELIST
     length = PACED_MINUTES * MINUTE
     with local(1) as stage:
         stage.reset()
@@ -200,7 +197,7 @@ def paced(_sizes: Sizes) -> Rows:
         }
         number, start = 0, time.monotonic()
         while time.monotonic() - start < length and number < CAPACITY:
-            result = harness.operate(operation, {**options, "ips": [public(number)]})
+            result = operate(WHITELIST, {**options, "ips": [public(number)]})
             if result.get("failed"):
                 raise Broken(f"a paced add failed: {result['msg']}")
             number += 1

@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a shared database costs beside a state directory, where nothing has to be changed, in one run on one machine.
 
-usage: python tests/benchmarks/stores.py [HOSTS [REPETITIONS]]
+usage: make bench ARGS="stores [HOSTS [REPETITIONS]]"
 
-Needs what the integration tests need (`.nox/integration-core-newest/bin/python` has it after `make integration`), and
-ANSIBLE_COLLECTIONS_PATH. The two are measured in turn. Medians of wall time, of the processor time of Ansible's
+The two are measured in turn. Medians of wall time, of the processor time of Ansible's
 processes, and of that of the server, which keeps on disk what it has committed.
 """
 
@@ -13,15 +12,12 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
-import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.nodes import POSTGRESQL, SQLITE, Node, durable_server, finish, processor_seconds, server_seconds
+from benchmarks.nodes import POSTGRESQL, SQLITE, Node, durable_server, server_seconds
 from benchmarks.stage import public, source
 from simulator.fixture import running_simulator
 
@@ -40,8 +36,9 @@ def playbooks() -> dict[str, str]:
     return {name: json.dumps([play]) for name, play in plays.items()}
 
 
-def main(hosts: int = 200, repetitions: int = 5) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Measure both in turn, as often as wanted, and print the table."""
+    hosts, repetitions = (*map(int, arguments), *(200, 5)[len(arguments) :])
     rows: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     with ExitStack() as stack:
         sim = stack.enter_context(running_simulator(["--minute", "60"]))
@@ -55,10 +52,8 @@ def main(hosts: int = 200, repetitions: int = 5) -> None:
                 for store in sorted(nodes, reverse=bool(turn % 2)):
                     node = nodes[store]
                     inventory = node.inventory(range(hosts if name == ROLE else 0))
-                    (node.folder / "play.json").write_text(text, encoding="utf-8")
-                    before, served, start = processor_seconds(), server_seconds(server), time.monotonic()
-                    finish([node], [node.start(sim, ["--inventory", str(inventory), "play.json"], {})])
-                    wall, cpu = time.monotonic() - start, processor_seconds() - before
+                    served = server_seconds(server)
+                    wall, cpu = node.measure(sim, text, inventory)
                     # The first turn registers and warms up; what follows is at rest.
                     if turn:
                         rows.setdefault((name, store), []).append((wall, cpu, server_seconds(server) - served))
@@ -76,7 +71,3 @@ def main(hosts: int = 200, repetitions: int = 5) -> None:
             f"{name}: {POSTGRESQL} / {SQLITE}: wall {wall / plain_wall:.2f}, processor {cpu / plain_cpu:.2f}, "
             f"with the server's {(cpu + served) / plain_cpu:.2f}"
         )
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))

@@ -19,14 +19,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from database import LOSS_NOTICED, Database
+from chaos.database import LOSS_NOTICED, Database
+from chaos.lease_lane import LeaseLane
+from chaos.place import Place, end_all, processes
+from chaos.role_lane import RoleLane, TaskLane
+from chaos.runs import Figures
 from lab.postgres import PostgresServer
-from lease_lane import LeaseLane
-from place import Place, end_all, processes
-from role_lane import RoleLane, TaskLane
-from runs import Figures
 from simulator.fixture import running_simulator
 
 MINUTE = 2.0

@@ -10,16 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from place import Place, Run
-from runs import Figures, disturb, undisturbed, wait_for_workers
+from chaos.place import Place, Run
+from chaos.runs import LAG, Figures, disturb, plan_fault, undisturbed, wait_for_workers
 
 WRITES = ("/allocate", "/release", "/replace")
 CHANNELS = 12
 MODULES = {"ALLOCATE": "qg_proxy_allocate", "RELEASE": "qg_proxy_release", "REPLACE": "qg_proxy_replace"}
-#: Seconds that a call may be carried out late. A run waits for it for UNDER_WAY, which is 30 seconds at scale 1.
-LATE = 28.0
-#: Seconds by which the list may lag. A run waits for it for LIST_LAG, which is 60 seconds at scale 1.
-LAG = 20.0
 
 
 @dataclass(frozen=True)
@@ -137,14 +133,9 @@ class LeaseLane:
     def plan_fault(self, task: Task) -> dict[str, Any]:
         rng = self.rng
         path = rng.choice(["/allocate" if task.name == "ALLOCATE" else rng.choice(WRITES), "/query"])
-        fault: dict[str, Any] = {"path": path, "kind": rng.choice(["reset_after", "truncate", "reset_before"])}
-        if rng.random() < 0.6:
-            late = round(rng.uniform(LATE / 10, LATE) * self.place.scale, 2)
-            fault = {"path": path, "kind": rng.choice(["delay", "delay", "hang_after"]), "seconds": late}
-        self.place.sim.fault(**fault)
-        return fault
+        return plan_fault(self.place, path, rng)
 
     def start(self, task: Task) -> Run:
         if self.rng.random() < 0.25:
             return self.place.task(MODULES[task.name], **task.options)
-        return self.place.operation("_leases.operations", task.name, **task.options)
+        return self.place.operation(task.name, **task.options)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from database import Database
+from chaos.database import Database
 from simulator.fixture import Simulator
 
 LAUNCHER = Path(__file__).resolve().parent / "short_waits.py"
@@ -142,10 +142,10 @@ class Place:
         state = {"state_url": self.database.url} if self.database else {"state_dir": str(self.state_dir)}
         return {**common, **state, **changes}
 
-    def operation(self, file: str, name: str, **changes: Any) -> Run:
+    def operation(self, name: str, **changes: Any) -> Run:
         """An operation in a process of its own."""
         options = self.options(**changes)
-        return Run(self, ["operation", file, name], json.dumps(options), f"{name.lower()} {changes}")
+        return Run(self, ["operation", name], json.dumps(options), f"{name.lower()} {changes}")
 
     def task(self, module: str, **changes: Any) -> Run:
         """A playbook with one task on localhost."""

@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from place import Place, Run
-from runs import Figures, disturb, undisturbed, wait_for_workers
+from chaos.place import Place, Run
+from chaos.runs import LAG, Figures, disturb, plan_fault, undisturbed, wait_for_workers
 
 QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
 HOSTS = tuple(f"h{number}" for number in range(1, 9))
@@ -18,8 +18,6 @@ HOSTS = tuple(f"h{number}" for number in range(1, 9))
 HOST_IPS = tuple(f"203.0.113.{number}" for number in range(1, 13))
 TASK_IPS = tuple(f"198.51.100.{number}" for number in range(1, 7))
 CONSOLE_IPS = ("192.0.2.1", "192.0.2.2")
-#: Seconds at scale 1: how late a call is carried out, within its timeout and the time that the list may lag.
-LATE, LAG = 28.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -125,19 +123,14 @@ class RoleLane:
         runs = [self.play(asked.playbook, list(asked.hosts))] if asked.playbook else []
         if asked.state:
             options = {"state": asked.state, "ips": list(asked.ips), "allow_non_global": True}
-            runs.append(self.place.operation("_whitelist.operations", "WHITELIST", **options))
+            runs.append(self.place.operation("WHITELIST", **options))
         return runs
 
     def plan_fault(self, asked: Asked) -> Mapping[str, object]:
         rng = self.rng
         adds = asked.playbook == "register" or (not asked.playbook and asked.state == "present")
         path = rng.choice([*[ADD if adds else DEL] * 4, DEL if adds else ADD, QUERY])
-        fault: dict[str, object] = {"path": path, "kind": rng.choice(["reset_after", "truncate", "reset_before"])}
-        if rng.random() < 0.6:
-            late = round(rng.uniform(LATE / 10, LATE) * self.place.scale, 2)
-            fault = {"path": path, "kind": rng.choice(["delay", "delay", "hang_after"]), "seconds": late}
-        self.place.sim.fault(**fault)
-        return fault
+        return plan_fault(self.place, path, rng)
 
     def play(self, playbook: str, hosts: list[str]) -> Run:
         lines = [

@@ -9,14 +9,18 @@ import signal
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from place import Place, Run, end_all, processes, wait_for_end
+from chaos.place import Place, Run, end_all, processes, wait_for_end
 
 #: Longest that a process may take to end after SIGINT, in seconds.
 INTERRUPTED = 10.0
 #: Longest that is waited for a writing call before a process is ended all the same, in seconds.
 NO_CALL = 12.0
+#: Seconds at scale 1 that a call may be carried out late: a run waits for it for UNDER_WAY, 30 seconds.
+LATE = 28.0
+#: Seconds at scale 1 by which a list may lag: a run waits for it for LIST_LAG, 60 seconds.
+LAG = 20.0
 
 
 @dataclass
@@ -82,6 +86,16 @@ class Figures:
             f"{self.interrupts_lost}; {self.ended_before} runs ended before), {self.runs_repeated} runs repeated, "
             f"{self.leases_paid} leases paid, {wrong}"
         )
+
+
+def plan_fault(place: Place, path: str, rng: random.Random) -> dict[str, Any]:
+    """Let the vendor's next answer on this path fail, or come late."""
+    fault: dict[str, Any] = {"path": path, "kind": rng.choice(["reset_after", "truncate", "reset_before"])}
+    if rng.random() < 0.6:
+        late = round(rng.uniform(LATE / 10, LATE) * place.scale, 2)
+        fault = {"path": path, "kind": rng.choice(["delay", "delay", "hang_after"]), "seconds": late}
+    place.sim.fault(**fault)
+    return fault
 
 
 @dataclass

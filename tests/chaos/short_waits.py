@@ -3,7 +3,7 @@
 """Run a playbook or a module's operation of the collection with shorter waits, so that a minute holds more rounds.
 
 usage: short_waits.py SCALE playbook ARGUMENT...
-       short_waits.py SCALE operation FILE NAME    (options as JSON on stdin, result as JSON on stdout)
+       short_waits.py SCALE operation NAME    (options as JSON on stdin, result as JSON on stdout)
 
 The file that QG_CHAOS_FINISHED names is written as soon as a replacement has its result.
 """
@@ -11,7 +11,6 @@ The file that QG_CHAOS_FINISHED names is written as soon as a replacement has it
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
 import signal
@@ -21,42 +20,34 @@ from typing import Any
 
 CLIENT = "ansible_collections.qingguo.qgnet.plugins.module_utils"
 #: What a run waits for the vendor, in seconds or several of them.
-WAITS = (
-    "LAG_DELAYS",
-    "LIST_LAG",
-    "SETTLE_POLL",
-    "UNDER_WAY",
-)
-
-
-def put(owner: Any, name: str, value: object) -> None:
-    setattr(owner, name, value)
+WAITS = ("LAG_DELAYS", "LIST_LAG", "SETTLE_POLL", "UNDER_WAY")
 
 
 def shorten(scale: float) -> None:
     """Make all waits shorter, in every module that knows them."""
-    for name in ("_leases.operations", "_whitelist.operations", "_whitelist.host_operations"):
-        importlib.import_module(f"{CLIENT}.{name}")
-    modules = [module for name, module in list(sys.modules.items()) if name.startswith(f"{CLIENT}.")]
-    backoff = importlib.import_module(f"{CLIENT}._core.waiting").backoff
+    # With ansible-core, the collection can be imported only when its loader has been prepared.
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import backoff
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations  # noqa: F401
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import host_operations  # noqa: F401
 
     def shorter(attempt: int, wanted: float | None = None) -> float:
         # A wait that the vendor asked for stays what it is.
         return float(backoff(attempt, wanted) * (scale if wanted is None else 1))
 
     changed = set()
-    for module in modules:
+    for module in [module for name, module in list(sys.modules.items()) if name.startswith(f"{CLIENT}.")]:
         for name in WAITS:
             value: Any = getattr(module, name, None)
             if value is not None:
                 changed.add(name)
                 shorter_value = tuple(scale * part for part in value) if isinstance(value, tuple) else scale * value
                 setattr(module, name, shorter_value)
-        if getattr(module, "backoff", None) is backoff:
-            put(module, "backoff", shorter)
-        if hasattr(module, "POLICY"):
+        known = vars(module)
+        if known.get("backoff") is backoff:
+            known["backoff"] = shorter
+        if "POLICY" in known:
             changed.add("POLICY")
-            put(module, "POLICY", shorter_policy(module.POLICY, scale, shorter))
+            known["POLICY"] = shorter_policy(known["POLICY"], scale, shorter)
     if not {"LIST_LAG", "UNDER_WAY", "POLICY"} <= changed:
         raise SystemExit(f"short_waits.py knows only {sorted(changed)} of the waits: correct its list")
     mark_finished()
@@ -76,42 +67,50 @@ def shorter_policy(policy: Any, scale: float, backoff: Any) -> Any:
 
 def mark_finished() -> None:
     """A replacement whose result is known is not continued: the next run is asked for another one."""
-    target = os.environ.get("QG_CHAOS_FINISHED")
-    session = importlib.import_module(f"{CLIENT}._leases.session").LeaseSession
-    finish = session.finish_replacement
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.session import LeaseSession
 
-    def finishing(self: Any, continued: Any) -> None:
+    target = os.environ.get("QG_CHAOS_FINISHED")
+    finish = LeaseSession.finish_replacement
+
+    def finishing(self: LeaseSession, continued: Any) -> None:
         if target:
             Path(target).touch()
         finish(self, continued)
 
-    session.finish_replacement = finishing
+    LeaseSession.finish_replacement = finishing  # type: ignore[method-assign]
 
 
 def play(scale: float, arguments: list[str]) -> None:
     """Run ansible-playbook; its workers inherit the waits."""
-    loader = importlib.import_module("ansible.plugins.loader")
+    from ansible.plugins import loader
+
     prepare = loader.init_plugin_loader
 
     def prepared(*args: Any, **named: Any) -> None:
         prepare(*args, **named)
         shorten(scale)
 
-    put(loader, "init_plugin_loader", prepared)
-    importlib.import_module("ansible.cli.playbook").main(["ansible-playbook", *arguments])
+    loader.init_plugin_loader = prepared
+    # It takes over the name of that function when it is imported.
+    from ansible.cli import playbook
+
+    playbook.main(["ansible-playbook", *arguments])
 
 
-def operate(scale: float, file: str, name: str) -> None:
+def operate(scale: float, name: str) -> None:
     """Run an operation in this process, with options that are validated as Ansible validates them."""
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations as leases
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+    from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist import operations as whitelist
+
     options = json.load(sys.stdin)
     shorten(scale)
-    validator = importlib.import_module("ansible.module_utils.common.arg_spec").ArgumentSpecValidator
-    module = importlib.import_module(f"{CLIENT}._task.operation")
-    operation = getattr(importlib.import_module(f"{CLIENT}.{file}"), name)
-    validation = validator(operation.spec, **operation.rules).validate(options)
+    operation = whitelist.WHITELIST if name == "WHITELIST" else getattr(leases, name)
+    validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate(options)
     if validation.error_messages:
         raise SystemExit("; ".join(validation.error_messages))
-    result = module.execute(operation, validation.validated_parameters, module.Mode(check=False, diff=False))
+    result = execute(operation, validation.validated_parameters, Mode(check=False, diff=False))
     print(json.dumps(result), flush=True)
     raise SystemExit(2 if "failed" in result else 0)
 

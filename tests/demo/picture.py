@@ -14,17 +14,13 @@ import re
 import sys
 from pathlib import Path
 
+import workspace
+from demo.story import STORY, cut
 from rich.ansi import AnsiDecoder
 from rich.console import Console
 from rich.padding import Padding
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import workspace
-from demo.story import STORY, cut
 
 DEMO = Path(__file__).resolve().parent / "demo.sh"
 PICTURE = workspace.ROOT / "docs" / "demo.svg"
@@ -76,7 +72,9 @@ monospace;
 
 def run() -> str:
     """Run the demo under a pseudo-terminal, where it speaks in colours, and return all that it said."""
-    os.environ.pop("NO_COLOR", None)
+    # Neither does it run without colours, nor with what this program imports.
+    for name in ("NO_COLOR", "PYTHONPATH"):
+        os.environ.pop(name, None)
     heard = io.BytesIO()
 
     def read(terminal: int) -> bytes:

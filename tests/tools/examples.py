@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -45,7 +46,6 @@ _DIRECTIVE = re.compile(
     re.MULTILINE,
 )
 _PLAY = {"hosts", "import_playbook", "ansible.builtin.import_playbook"}
-_ERROR = re.compile(r"(?P<file>[\w./-]+\.yml)(?:': line |:)(?P<line>\d+)")
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,10 @@ class Example:
 
     @property
     def kind(self) -> str:
-        """What the block is."""
         return kind_of(self.content)
 
     @property
     def content(self) -> Any:
-        """What the block says."""
         return yaml.safe_load(self.text)
 
     def __str__(self) -> str:
@@ -89,15 +87,9 @@ def kind_of(content: Any) -> str:
     raise ValueError("is no playbook, no tasks, and nothing else that is known")
 
 
-def dedent(body: str, indent: int) -> str:
-    """Take so many spaces from each line."""
-    return "".join(line[indent:] if line.strip() else "\n" for line in body.splitlines(keepends=True)).rstrip() + "\n"
-
-
-def blocks(pattern: re.Pattern[str], text: str, deeper: int) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of each block of a document."""
+def blocks(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
     for match in pattern.finditer(text):
-        yield text.count("\n", 0, match.start("body")) + 1, dedent(match["body"], len(match["indent"]) + deeper)
+        yield text.count("\n", 0, match.start("body")) + 1, textwrap.dedent(match["body"]).rstrip() + "\n"
 
 
 def documents(text: str, line: int) -> Iterator[tuple[int, str]]:
@@ -108,90 +100,80 @@ def documents(text: str, line: int) -> Iterator[tuple[int, str]]:
         line += part.count("\n")
 
 
+def constant(text: str, name: str) -> Iterator[tuple[int, str]]:
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            yield node.value.lineno, ast.literal_eval(node.value)
+
+
 def examples_of(path: Path) -> Iterator[Example]:
     """Yield the examples of a file of the checkout."""
     text = (ROOT / path).read_text(encoding="utf-8")
     found: Iterable[tuple[int, str]] = ()
     if path.suffix == ".md":
-        found = blocks(_FENCE, text, 0)
+        found = blocks(_FENCE, text)
     elif path.suffix == ".rst":
-        found = blocks(_DIRECTIVE, text, 3)
+        found = blocks(_DIRECTIVE, text)
     elif path.parts[:1] == ("plugins",) and path.parts[1] in PLUGINS:
-        for node in ast.parse(text).body:
-            named = isinstance(node, ast.Assign) and [ast.unparse(name) for name in node.targets] == ["EXAMPLES"]
-            if named and isinstance(node, ast.Assign):
-                found = [(node.value.lineno, ast.literal_eval(node.value))]
+        found = constant(text, "EXAMPLES")
     for line, block in found:
         for place, part in documents(block, line):
             yield Example(path, place, part)
 
 
 def collect() -> list[Example]:
-    """Return all examples."""
     names = [path for path in workspace.collection_files() if path.suffix in (".md", ".rst", ".py")]
     return [example for path in names for example in examples_of(path)]
 
 
 class Writer:
-    """Writes examples to where ansible-lint knows what they are, and remembers which line came from where."""
+    """Writes examples to where ansible-lint knows what they are, each line under its number in the document."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self.lines: dict[str, list[str]] = {}
-        self.origins: dict[tuple[str, int], str] = {}
+        self.lines: dict[str, dict[int, str]] = {}
+        self.sources: dict[str, Path] = {}
 
     def add(self, example: Example) -> None:
-        """Write an example; those of one document that are played share a playbook."""
+        """Take over an example; those of one document that are played share a playbook."""
         kind = example.kind
         stem = re.sub(r"\W+", "_", str(example.source.with_suffix(""))).strip("_").lower()
-        if kind in ("playbook", "tasks"):
-            name = f"{FOLDERS[kind]}/{stem}.yml"
-        else:
-            name = f"{FOLDERS[kind]}/{stem}_{example.line}.yml"
-        lines = self.lines.setdefault(name, ["---"])
-        if len(lines) > 1:
-            lines.append("")
+        name = f"{FOLDERS[kind]}/{stem}{'' if FOLDERS[kind] == 'playbooks' else f'_{example.line}'}.yml"
+        self.sources[name] = example.source
+        lines = self.lines.setdefault(name, {})
+        text = dict(enumerate(example.text.rstrip("\n").split("\n"), example.line))
         if kind == "tasks":
-            lines += [f"- name: Tasks of line {example.line}", "  hosts: localhost"]
-            lines += ["  gather_facts: false", "  tasks:"]
-        text = example.text.rstrip("\n").split("\n")
-        while text and not text[0].strip():
-            text.pop(0)
-        first = example.line + example.text.split("\n").index(text[0])
-        for number, line in enumerate(text):
-            lines.append(f"    {line}".rstrip() if kind == "tasks" else line)
-            self.origins[name, len(lines)] = f"{example.source}:{first + number}"
+            play = (f"- name: Tasks of line {example.line}", "  hosts: localhost", "  gather_facts: false", "  tasks:")
+            text = {number: f"    {line}".rstrip() for number, line in text.items()}
+            text |= dict(enumerate(play, example.line - len(play)))
+        if min(text) < 1 or text.keys() & lines.keys():
+            raise ValueError("begins less than five lines after the example before it")
+        lines |= text
 
     def write(self) -> None:
-        """Put the files down."""
         shutil.rmtree(self.target, ignore_errors=True)
         for name, lines in self.lines.items():
             path = self.target / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            path.write_text("".join(f"{lines.get(number, '#')}\n" for number in range(1, max(lines) + 1)), "utf-8")
         # ansible-lint takes the nearest one for the project
         for name in (".ansible-lint", ".yamllint"):
-            lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if not line.startswith(("exclude_paths", "ignore-from-file", "  - "))]
-            (self.target / name).write_text("\n".join(kept) + "\n", encoding="utf-8")
+            settings = (ROOT / name).read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in settings if not line.startswith(("exclude_paths", "ignore-from-file", "  - "))]
+            (self.target / name).write_text("".join(kept), "utf-8")
 
     def translate(self, output: str) -> str:
         """Name the document instead of the file that was written."""
-
-        def origin(match: re.Match[str]) -> str:
-            name = match["file"].removeprefix(f"{self.target}/")
-            return self.origins.get((name, int(match["line"])), match[0])
-
-        return _ERROR.sub(origin, output)
+        for name, source in self.sources.items():
+            output = output.replace(f"{self.target}/{name}", str(source)).replace(name, str(source))
+        return output
 
 
 def documented_event_source(name: str) -> dict[str, Any]:
     """Return the options of an event source, which ansible-doc does not know."""
     path = ROOT / "extensions" / "eda" / "plugins" / "event_source" / f"{name}.py"
-    for node in ast.parse(path.read_text(encoding="utf-8")).body if path.exists() else ():
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DOCUMENTATION":
-            options: dict[str, Any] = yaml.safe_load(ast.literal_eval(node.value))["options"]
-            return options
+    for _line, text in constant(path.read_text(encoding="utf-8"), "DOCUMENTATION") if path.exists() else ():
+        return dict(yaml.safe_load(text)["options"])
     return {}
 
 
@@ -221,7 +203,6 @@ def calls(content: Any, kind: str = "module") -> Iterator[tuple[str, str, dict[s
 
 
 def wrong_options(examples: Iterable[Example]) -> Iterator[str]:
-    """Tell which options, and which choices, are not documented."""
     used = [(example, *call) for example in examples for call in calls(example.content)]
     used += [
         (example, "inventory", example.content["plugin"], example.content)
@@ -258,7 +239,6 @@ def run(writer: Writer, command: list[str]) -> bool:
 
 
 def main() -> int:
-    """Check all, and return the exit code."""
     examples = collect()
     writer = Writer(TARGET)
     wrong = []

@@ -1,14 +1,34 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Let Debian's packages bring their programs only: a session starts the servers that it needs itself."""
+"""Install the Debian packages whose programs a session needs; a session starts the servers that it needs itself."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from shutil import which
+
+#: Programs, and the Debian packages that have them. The hosts of the lab, which molecule and the benchmarks use:
+LAB = {
+    "curl": "curl",
+    "hostname": "hostname",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
+    "wget": "wget",
+}
+#: What shares state through PostgreSQL is tested on real servers.
+DATABASE = {"pgbouncer": "pgbouncer", "postgres": "postgresql"}
+#: The integration tests ask a host for its address with each of these programs, through login shells that read a
+#: command in ways of their own, and have hosts that SSH does not reach.
+INTEGRATION = DATABASE | {
+    name: {"ssh": "openssh-client"}.get(name, name)
+    for name in ("busybox", "curl", "fish", "ssh", "tcsh", "wget", "wget2")
+}
+BROWSER = {"chromedriver": "chromium-driver"} | ({} if which("google-chrome") else {"chromium": "chromium"})
 
 #: Debian asks this program whether a package may start a service.
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -18,9 +38,23 @@ POSTGRESQL = Path("/usr/lib/postgresql")
 
 
 def missing(programs: Mapping[str, str]) -> list[str]:
-    """Return the packages whose programs are not on this machine."""
     places = [os.environ["PATH"], "/usr/sbin", "/sbin", *(str(path) for path in POSTGRESQL.glob("*/bin"))]
     return [package for program, package in programs.items() if not which(program, path=os.pathsep.join(places))]
+
+
+def install(programs: Mapping[str, str], run: Callable[..., object], fail: Callable[[str], object], lock: Path) -> None:
+    """Install what is missing with apt-get, or fail with the names of the packages where that is not possible."""
+    lacking = missing(programs)
+    if not lacking:
+        return
+    if os.geteuid() != 0 or not which("apt-get"):
+        fail(f"programs are missing; as root: apt-get install {' '.join(lacking)} (names of Debian's packages)")
+    # apt-get does not wait for that of a session beside this one.
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        run("apt-get", "-qq", "update")
+        with only_programs():
+            run("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *lacking)
 
 
 @contextlib.contextmanager

@@ -1,89 +1,59 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the Pythons of this machine, have uv install those that a session lacks, and link them into one directory."""
+"""Have uv find the Pythons of this machine, and install those that a session lacks; link them into one directory."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from workspace import CACHE, PYTHONS, make_link, system_path
 
 REQUIRED = ("3.10", "3.11", "3.12", "3.13")
 OPTIONAL = ("3.14", "3.15")
-
-# Taken at the start: later, HOME is that of the tests.
-_PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-INSTALLED_BY_UV = CACHE / "uv-python"
-#: Lets a session that starts nox itself find the same Pythons, although HOME is that of the tests by then.
-ENVIRONMENT = {"PYENV_ROOT": str(_PYENV), "UV_PYTHON_INSTALL_DIR": str(INSTALLED_BY_UV)}
-# An interpreter counts if it has what Ansible needs; a pyenv shim answers with the program that it stands for.
-_PROBE = (
-    "import ssl, sqlite3, sys, termios, venv;"
-    "print('%d.%d' % sys.version_info[:2], getattr(sys, '_base_executable', sys.executable))"
-)
+#: Read at the start, since HOME is that of the tests later. A session that starts nox itself finds the same Pythons.
+ENVIRONMENT = {
+    "PYENV_ROOT": os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv"),
+    "UV_PYTHON_INSTALL_DIR": os.environ.get("UV_PYTHON_INSTALL_DIR") or str(CACHE / "uv-python"),
+}
 
 
-def _candidates(version: str) -> Iterator[Path]:
-    name = f"python{version}"
-    for entry in system_path().split(os.pathsep):
-        if Path(entry) != PYTHONS:
-            yield Path(entry) / name
-    for base in (_PYENV / "versions", INSTALLED_BY_UV):
-        yield from sorted(base.glob(f"*/bin/{name}"), reverse=True)
+def uv() -> str:
+    return shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
 
 
-def _probe(candidate: Path, version: str) -> Path | None:
-    if not os.access(candidate, os.X_OK):
-        return None
-    answer = subprocess.run([str(candidate), "-I", "-c", _PROBE], capture_output=True, text=True, check=False)
-    if answer.returncode != 0 or not answer.stdout.startswith(f"{version} "):
-        return None
-    return Path(answer.stdout.strip().removeprefix(f"{version} "))
-
-
-def find(version: str) -> Path | None:
-    """Return an interpreter of that version on PATH, of pyenv, or one that uv installed before."""
-    probed = (_probe(candidate, version) for candidate in _candidates(version))
-    return next((path for path in probed if path), None)
-
-
-def _install(version: str, uv: str) -> Path | None:
+def _ask_uv(*arguments: str) -> str:
+    """Return what uv says of Pythons, with those of pyenv on its PATH; nothing where it fails."""
+    folders = sorted(Path(ENVIRONMENT["PYENV_ROOT"]).glob("versions/*/bin"), reverse=True)
     # Retries would cost a machine without access to uv's downloads 12 seconds for each version.
-    own = {"UV_PYTHON_INSTALL_DIR": str(INSTALLED_BY_UV), "UV_HTTP_RETRIES": "0", "UV_PYTHON_INSTALL_BIN": "0"}
-    print(f"pythons: Python {version} is not here; asking uv to install it into {INSTALLED_BY_UV.name}", flush=True)
-    command = [uv, "--quiet", "python", "install", version]
-    try:
-        subprocess.run(command, env=os.environ | own, capture_output=True, timeout=300, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return find(version)
+    own = {"PATH": os.pathsep.join((system_path(), *map(str, folders))), "UV_HTTP_RETRIES": "0"}
+    command = [uv(), "python", *arguments]
+    settings = os.environ | ENVIRONMENT | own
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _link(version: str, path: Path | None) -> None:
-    link = PYTHONS / f"python{version}"
-    if path is None:
-        link.unlink(missing_ok=True)
-    elif not (link.is_symlink() and link.readlink() == path):
-        make_link(link, path)
-
-
-def link_present() -> None:
-    """Link every version that is on this machine into one directory, and install none."""
-    PYTHONS.mkdir(parents=True, exist_ok=True)
-    for version in REQUIRED + OPTIONAL:
-        _link(version, find(version))
-
-
-def provide(versions: Iterable[str], uv: str) -> list[str]:
+def provide(versions: Iterable[str], *, install: bool = True) -> list[str]:
     """Link these versions, have uv install those that are not here, and return those that could not be had."""
     PYTHONS.mkdir(parents=True, exist_ok=True)
     absent = []
     for version in versions:
-        path = find(version) or _install(version, uv)
-        _link(version, path)
-        if path is None:
+        link = PYTHONS / f"python{version}"
+        if link.exists():
+            continue
+        search = ("find", "--system", "--no-python-downloads", version)
+        path = _ask_uv(*search)
+        if not path and install:
+            print(f"pythons: Python {version} is not here; asking uv to install it into the checkout", flush=True)
+            _ask_uv("install", "--no-bin", version)
+            path = _ask_uv(*search)
+        if path:
+            make_link(link, path)
+        else:
             absent.append(version)
+            link.unlink(missing_ok=True)
     return absent

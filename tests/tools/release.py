@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import support_matrix
@@ -43,79 +43,58 @@ COMMANDS = (
 )
 
 
-class Refused(Exception):
-    """A release cannot be made now."""
-
-
 def output(*command: str) -> str:
-    """Return what a program says."""
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def call(*command: str) -> None:
-    """Show a command, and run it."""
-    print(f"release: {' '.join(command)}", flush=True)
-    subprocess.run(command, cwd=ROOT, check=True)
-
-
-def numbers(version: str) -> list[int]:
-    """Return the numbers of a version."""
-    return [int(part) for part in version.split(".")]
-
-
-def check(version: str) -> None:
-    """Refuse what would make no proper release."""
+def reasons(version: str, tags: Sequence[str]) -> Iterator[str]:
+    """Tell why this would be no proper release."""
     if not re.fullmatch(SEMANTIC, version):
-        raise Refused(f"{version!r} is no version like 1.2.3")
-    tags = [tag for tag in output("git", "tag", "--list").splitlines() if re.fullmatch(SEMANTIC, tag)]
-    newer = [tag for tag in tags if numbers(tag) >= numbers(version)]
-    if newer:
-        raise Refused(f"there is {max(newer, key=numbers)} already")
+        yield f"{version!r} is no version like 1.2.3"
+        return
+
+    def numbers(text: str) -> list[int]:
+        return [int(part) for part in text.split(".")]
+
+    newest = max((tag for tag in tags if re.fullmatch(SEMANTIC, tag)), key=numbers, default="")
+    if newest and numbers(newest) >= numbers(version):
+        yield f"there is {newest} already"
     if numbers(version) < numbers(workspace.version()):
-        raise Refused(f"galaxy.yml has {workspace.version()} already")
+        yield f"galaxy.yml has {workspace.version()} already"
     if changes := output("git", "status", "--porcelain"):
-        raise Refused(f"the checkout has changes that are not committed:\n{changes}")
+        yield f"the checkout has changes that are not committed:\n{changes}"
     if untested := support_matrix.untested(output("git", "rev-parse", "HEAD:plugins")):
-        raise Refused(f"make matrix has not passed with these plugins/ on ansible-core {', '.join(untested)}")
+        yield f"make matrix has not passed with these plugins/ on ansible-core {', '.join(untested)}"
     if not list((ROOT / "changelogs" / "fragments").glob("*.yml")):
-        raise Refused("changelogs/fragments is empty: what would be new?")
-
-
-def written(path: Path, pattern: str, version: str) -> int:
-    """Put the version into a file, and return how often it stands there."""
-    text, count = re.subn(pattern, rf"\g<1>{version}\g<2>", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    path.write_text(text, encoding="utf-8")
-    return count
+        yield "changelogs/fragments is empty: what would be new?"
 
 
 def write_version(root: Path, version: str) -> None:
-    """Put the version wherever it is written."""
-    for name, (before, after) in PLACES.items():
-        if written(root / name, f"({before}){SEMANTIC}({after})", version) != 1:
-            raise Refused(f"{name} does not have the version where it was expected")
-    for pattern in DOCUMENTS:
-        for path in sorted(root.glob(pattern)):
-            written(path, rf"({ARCHIVE}){SEMANTIC}(\.tar\.gz)", version)
-            written(path, rf"({INSTALLED}){SEMANTIC}(\b)", version)
+    """Put the version wherever it is written; ValueError where it is not as expected."""
+    places = [(root / name, f"({before}){SEMANTIC}({after})") for name, (before, after) in PLACES.items()]
+    documents = [path for pattern in DOCUMENTS for path in sorted(root.glob(pattern))]
+    places += [(path, rf"({ARCHIVE}){SEMANTIC}(\.tar\.gz)") for path in documents]
+    places += [(path, rf"({INSTALLED}){SEMANTIC}(\b)") for path in documents]
+    for path, pattern in places:
+        text, count = re.subn(pattern, rf"\g<1>{version}\g<2>", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        if count != 1 and path not in documents:
+            raise ValueError(f"{path.relative_to(root)} does not have the version where it was expected")
+        path.write_text(text, encoding="utf-8")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make the release, and return the exit code."""
-    if len(arguments) != 1:
-        print("release: say which: make release VERSION=x.y.z", file=sys.stderr)
-        return 2
-    version = arguments[0]
-    try:
-        check(version)
-    except Refused as problem:
-        print(f"release: {problem}", file=sys.stderr)
+    version = " ".join(arguments)
+    if refused := list(reasons(version, output("git", "tag", "--list").splitlines())):
+        print(f"release: {'; '.join(refused)} (make release VERSION=x.y.z)", file=sys.stderr)
         return 1
     before = output("git", "rev-parse", "HEAD")
     try:
         write_version(ROOT, version)
         for command in COMMANDS:
-            call(*(word.format(version=version) for word in command))
-    except (Refused, subprocess.CalledProcessError) as problem:
+            words = [word.format(version=version) for word in command]
+            print(f"release: {' '.join(words)}", flush=True)
+            subprocess.run(words, cwd=ROOT, check=True)
+    except (ValueError, subprocess.CalledProcessError) as problem:
         print(f"release: {problem}; the checkout was clean, so these put it back:", file=sys.stderr)
         print(f"release: git reset --hard {before} && git clean --force -- CHANGELOG.md changelogs", file=sys.stderr)
         return 1

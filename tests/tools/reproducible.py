@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the archive of a collection depend on its commit alone: two builds of it are the same bytes.
+"""Build the archive of the collection so that it depends on its commit alone: two builds of it are the same bytes.
 
 ansible-galaxy writes the time of the build into the archive, and lists the files as the file system does.
 
-usage: reproducible.py ARCHIVE
+usage: reproducible.py DIRECTORY
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +72,18 @@ def repack(archive: Path, seconds: int) -> None:
     archive.write_bytes(packed.getvalue())
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Repack an archive, show its checksum, and return the exit code."""
-    archive = Path(arguments[0])
+def build(folder: Path) -> Path:
+    """Build the archive, and show its checksum."""
+    label = f"build-{os.getpid()}"
+    copy = workspace.copy_collection(label)
+    command = ["ansible-galaxy", "collection", "build", "--force", "--output-path", str(folder), str(copy)]
+    subprocess.run(command, check=True)
+    workspace.drop_copy(label)
+    archive = folder / f"{workspace.NAMESPACE}-{workspace.NAME}-{workspace.version()}.tar.gz"
     repack(archive, commit_time())
-    print(f"reproducible: {hashlib.sha256(archive.read_bytes()).hexdigest()}  {archive.name}")
-    return 0
+    print(f"reproducible: {hashlib.sha256(archive.read_bytes()).hexdigest()}  {archive.name}", flush=True)
+    return archive
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    build(Path(sys.argv[1]))

@@ -2,20 +2,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the tests on one ansible-core and note what was run; make the table of the READMEs of these notes.
 
-usage: support_matrix.py run CORE [PATH ...]   run the tests of a core or of these paths, note it in .cache/matrix
-       support_matrix.py write                 make docs/support_matrix.yml of the notes, and the tables of it
-       support_matrix.py render                make the tables of docs/support_matrix.yml again
+usage: support_matrix.py run CORE [ARGUMENT ...]   run the tests of a core, and note it in .cache/matrix; or a part of
+                                                   them, by arguments of pytest, and note nothing
+       support_matrix.py write                     make docs/support_matrix.yml of the notes, and the tables of it
+       support_matrix.py render                    make the tables of docs/support_matrix.yml again
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import platform
 import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -42,24 +44,15 @@ AFTERWARDS = (
 WORDS = {
     "README.md": (
         ("ansible-core", "Python", "unit tests", "integration tests"),
-        {
-            "all": "{passed} passed",
-            "some": "{passed} passed, of {files}",
-            "skipped": ", {skipped} skipped",
-            "failed": ", **{failed} failed**",
-            "none": "not run",
-            "and": ", ",
-        },
+        {"passed": "{} passed", "skipped": ", {} skipped", "failed": ", **{} failed**", "none": "not run"},
     ),
     "README.zh-CN.md": (
         ("ansible-core", "Python", "单元测试", "集成测试"),
         {
-            "all": "{passed} 个通过",
-            "some": "{passed} 个通过\N{FULLWIDTH LEFT PARENTHESIS}仅 {files}\N{FULLWIDTH RIGHT PARENTHESIS}",
-            "skipped": "\N{FULLWIDTH COMMA}{skipped} 个跳过",
-            "failed": "\N{FULLWIDTH COMMA}**{failed} 个失败**",
+            "passed": "{} 个通过",
+            "skipped": "\N{FULLWIDTH COMMA}{} 个跳过",
+            "failed": "\N{FULLWIDTH COMMA}**{} 个失败**",
             "none": "未运行",
-            "and": "、",
         },
     ),
 }
@@ -80,44 +73,24 @@ def pinned() -> list[str]:
     return sorted(found, key=lambda version: [int(part) for part in re.findall(r"\d+", version)])
 
 
-def tested_files(part: str) -> set[str]:
-    """Return the test files of a part of the tests."""
-    return {str(path.relative_to(ROOT)) for path in (ROOT / "tests" / part).rglob("test_*.py")}
-
-
-def read_report(report: Path, *, with_files: bool) -> dict[str, dict[str, Any]]:
-    """Count what pytest reports: passed, failed and skipped tests of each part.
-
-    ``with_files`` adds the files of a part of which others were left out.
-    """
+def read_report(report: Path) -> dict[str, dict[str, int]]:
+    """Count what pytest reports: passed, failed and skipped tests of each part."""
     counts: dict[str, Counter[str]] = {part: Counter() for part in PARTS}
-    ran: dict[str, set[str]] = {part: set() for part in PARTS}
     for case in ElementTree.parse(report).getroot().iter("testcase"):
-        words = case.get("classname", "").split(".")
-        part = words[1] if words[0] == "tests" and len(words) > 2 else ""
-        if part not in counts:
-            raise ValueError(f"the test {case.get('classname')} belongs to no part")
         tags = {child.tag for child in case}
         outcome = "failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"
-        counts[part][outcome] += 1
-        # A class may stand behind the module.
-        places = ["/".join(words[:length]) + ".py" for length in range(len(words), 1, -1)]
-        ran[part].add(next(place for place in places if (ROOT / place).is_file()))
-    result: dict[str, dict[str, Any]] = {}
-    for part in PARTS:
-        result[part] = {outcome: counts[part][outcome] for outcome in ("passed", "skipped", "failed")}
-        if with_files and ran[part] and tested_files(part) - ran[part]:
-            result[part]["files"] = sorted(Path(name).stem for name in ran[part])
-    return result
+        counts[case.get("classname", "").split(".")[1]][outcome] += 1
+    return {part: {outcome: counts[part][outcome] for outcome in ("passed", "skipped", "failed")} for part in PARTS}
 
 
 def plugins_tree() -> str | None:
     """Return what Git calls the present state of plugins/; None if it is not committed."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-    return None if git("status", "--porcelain", "--", "plugins") else git("rev-parse", "HEAD:plugins")
+    commands = (["git", "status", "--porcelain", "--", "plugins"], ["git", "rev-parse", "HEAD:plugins"])
+    changes, tree = (
+        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        for command in commands
+    )
+    return None if changes else tree
 
 
 def untested(tree: str) -> list[str]:
@@ -125,55 +98,36 @@ def untested(tree: str) -> list[str]:
     passed = {
         entry["core"]
         for entry in load()["cores"]
-        if entry.get("plugins") == tree
-        and all(entry[part]["passed"] and not entry[part]["failed"] and "files" not in entry[part] for part in PARTS)
+        if entry.get("plugins") == tree and all(entry[part]["passed"] and not entry[part]["failed"] for part in PARTS)
     }
     return [core for core in pinned() if core not in passed]
 
 
-def run(core: str, paths: Sequence[str]) -> int:
-    """Run the tests with this Python's ansible-core, note the result, and return the exit code."""
+def run(core: str, arguments: Sequence[str]) -> int:
+    """Run the tests with this Python's ansible-core, note the result unless a part was chosen; return the exit code."""
     NOTES.mkdir(parents=True, exist_ok=True)
     report = NOTES / f"{core}.xml"
-    note = NOTES / f"{core}.json"
-    for old in (report, note):
-        old.unlink(missing_ok=True)
+    report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", f"--basetemp={NOTES / f'temporary-{core}'}", f"--junit-xml={report}"]
-    command += [*workspace.PYTEST_WORKERS, *(f"--deselect={name}" for name in AFTERWARDS)]
-    command += paths or (ALL_TESTS if core in ("newest", "oldest") else TESTS_OF_CORE)
+    command += ["--instafail", *workspace.PYTEST_WORKERS, *(f"--deselect={name}" for name in AFTERWARDS)]
+    command += arguments or (ALL_TESTS if core in ("newest", "oldest") else TESTS_OF_CORE)
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
-    if report.exists():
-        shown = subprocess.run(
-            [sys.executable, "-c", "import ansible.release; print(ansible.release.__version__)"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        noted = {
-            "core": shown.stdout.strip(),
-            "python": platform.python_version(),
-            "plugins": plugins_tree(),
-            **read_report(report, with_files=bool(paths)),
-        }
-        note.write_text(json.dumps(noted), encoding="utf-8")
+    if report.exists() and not arguments:
+        version = importlib.metadata.version("ansible-core")
+        noted = {"core": version, "python": platform.python_version(), "plugins": plugins_tree(), **read_report(report)}
+        (NOTES / f"{core}.json").write_text(json.dumps(noted), encoding="utf-8")
         print(f"matrix: {noted}")
     return code
 
 
-def cell(reported: dict[str, Any], words: dict[str, str]) -> str:
-    """Return what a table says of one part of the tests."""
-    if not sum(reported.get(outcome, 0) for outcome in ("passed", "skipped", "failed")):
+def cell(reported: dict[str, int], words: dict[str, str]) -> str:
+    if not any(reported.values()):
         return words["none"]
-    files = words["and"].join(f"`{name}`" for name in reported.get("files", ()))
-    text = words["some" if files else "all"].format(passed=reported["passed"], files=files)
-    for outcome in ("skipped", "failed"):
-        if reported[outcome]:
-            text += words[outcome].format(**reported)
-    return text
+    shown = [name for name in ("passed", "skipped", "failed") if reported[name] or name == "passed"]
+    return "".join(words[name].format(reported[name]) for name in shown)
 
 
 def table(result: dict[str, Any], readme: str) -> str:
-    """Return the table of a README, with each pinned core; nothing where nothing was run."""
     if not result["cores"]:
         return ""
     head, words = WORDS[readme]
@@ -187,7 +141,6 @@ def table(result: dict[str, Any], readme: str) -> str:
 
 
 def replaced(text: str, made: str) -> str:
-    """Return a README with another table between its marks."""
     before, begin, rest = text.partition(BEGIN)
     _old, end, after = rest.partition(END)
     if not begin or not end:
@@ -200,26 +153,23 @@ class Indented(yaml.SafeDumper):
     """Indents the entries of a list, as yamllint wants it."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Never leave the indentation out."""
         super().increase_indent(flow, False)
 
 
 def load() -> dict[str, Any]:
-    """Return the result of the last run."""
     result: dict[str, Any] = yaml.safe_load(RESULT.read_text(encoding="utf-8"))
     return result
 
 
-def render(readmes: Iterable[str] = tuple(WORDS)) -> None:
-    """Write the tables."""
+def render() -> int:
     result = load()
-    for name in readmes:
+    for name in WORDS:
         path = ROOT / name
         path.write_text(replaced(path.read_text(encoding="utf-8"), table(result, name)), encoding="utf-8")
+    return 0
 
 
 def write() -> int:
-    """Make the result of the notes, and the tables of it."""
     noted = [json.loads(path.read_text(encoding="utf-8")) for path in NOTES.glob("*.json")]
     by_core = {entry["core"]: entry for entry in noted}
     missing = [core for core in pinned() if core not in by_core]
@@ -235,16 +185,11 @@ def write() -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what is asked, and return the exit code."""
     if arguments[:1] == ["run"]:
         return run(arguments[1], arguments[2:])
-    if arguments == ["render"]:
-        render()
-        return 0
     if arguments == ["write"]:
         return write()
-    print(__doc__, file=sys.stderr)
-    return 2
+    return render()
 
 
 if __name__ == "__main__":

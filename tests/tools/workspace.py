@@ -5,11 +5,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,19 +34,14 @@ WORKERS = min(max(2, os.cpu_count() or 1) + 2, 18)
 #: Some tests take as long as hundreds of others, so a worker that has nothing left to do takes tests of another one.
 PYTEST_WORKERS = (f"--numprocesses={WORKERS}", "--dist=worksteal")
 
-# Settings of pip that name a place or a mode, not where packages come from: they stay where they are.
-_NOT_CARRIED = {
-    "cache-dir",
-    "config-file",
-    "prefix",
-    "progress-bar",
-    "python",
-    "quiet",
-    "require-virtualenv",
-    "root",
-    "target",
-    "user",
-    "verbose",
+#: pip's settings that say where packages come from. The machine's constraints are left out: the locks name each
+#: version, and uv takes no range beside hashes.
+SOURCES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+    **dict.fromkeys(("client-cert", "no-index", "proxy", "retries", "timeout", "trusted-host")),
 }
 
 
@@ -66,13 +66,16 @@ def environment() -> dict[str, str]:
         # else every ansible-playbook compiles ansible-core.
         "UV_COMPILE_BYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
+        # On every machine the same, whether or not it has the library that reuse would prefer.
+        "REUSE_ENCODING_MODULE": "chardet",
         "RUFF_CACHE_DIR": str(CACHE / "ruff"),
         "XDG_CACHE_HOME": str(CACHE / "xdg"),
         "XDG_CONFIG_HOME": str(HOME / ".config"),
     }
     if not sys.stdout.isatty():
         result["NO_COLOR"] = "1"
-    if "UTF-8" not in _locale().upper():
+    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    if "UTF-8" not in locale.upper():
         result["LC_ALL"] = "C.UTF-8"
     # Another owner of the checkout (as with sudo) must not make git refuse to list it.
     count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
@@ -81,47 +84,26 @@ def environment() -> dict[str, str]:
         f"GIT_CONFIG_KEY_{count}": "safe.directory",
         f"GIT_CONFIG_VALUE_{count}": str(ROOT),
     }
-    return result | _installer_environment()
+    # uv installs from where pip would, and both keep their caches in the checkout unless they have a place already.
+    wanted = {"PIP_CACHE_DIR": str(CACHE / "pip"), "UV_CACHE_DIR": str(CACHE / "uv")}
+    for key, value in pip_settings().items():
+        if variable := SOURCES[key]:
+            # pip separates several values by white space, uv's find-links by commas
+            wanted[variable] = ("," if key == "find-links" else " ").join(value.split())
+    return result | {name: value for name, value in wanted.items() if name not in os.environ}
 
 
-def _locale() -> str:
-    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
-        if value := os.environ.get(name):
-            return value
-    return ""
-
-
+@functools.lru_cache
 def pip_settings() -> dict[str, str]:
-    """Return pip's settings of this machine and user, from its files and from the environment."""
-    listing = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    ).stdout
+    """Return from where pip installs on this machine: from its files and from the environment."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in listing.splitlines():
-        name, quoted = line.split("=", 1)
-        section, key = name.rsplit(".", 1)
-        if section in found and key not in _NOT_CARRIED:
-            found[section][key] = str(ast.literal_eval(quoted))
+        section, key, quoted = re.split(r"\.(?=[^.=]+=)|=", line, maxsplit=2)
+        if section in found and key.removeprefix("default-") in SOURCES:
+            found[section][key.removeprefix("default-")] = str(ast.literal_eval(quoted))
     return found["global"] | found["install"] | found[":env:"]
-
-
-def _installer_environment() -> dict[str, str]:
-    """Let uv install from where pip would, and keep both caches in the checkout unless they have a place already.
-
-    The machine's constraints are left out: the locks name each version, and uv takes no range beside hashes.
-    """
-    settings = pip_settings()
-    wanted = {"PIP_CACHE_DIR": str(CACHE / "pip"), "UV_CACHE_DIR": str(CACHE / "uv")}
-    for variable, key in (
-        ("UV_DEFAULT_INDEX", "index-url"),
-        ("UV_INDEX", "extra-index-url"),
-        ("UV_FIND_LINKS", "find-links"),
-        ("SSL_CERT_FILE", "cert"),
-    ):
-        if value := settings.get(key):
-            # pip parts several values by white space, uv's find-links by commas
-            wanted[variable] = ",".join(value.split()) if key == "find-links" else " ".join(value.split())
-    return {name: value for name, value in wanted.items() if name not in os.environ}
 
 
 def prepare_home() -> None:
@@ -129,8 +111,7 @@ def prepare_home() -> None:
     target = HOME / ".config" / "pip" / "pip.conf"
     target.parent.mkdir(parents=True, exist_ok=True)
     lines = ["[global]", "progress-bar = off", "quiet = 1"]
-    for key, value in sorted(pip_settings().items()):
-        lines.append(f"{key} = " + "\n    ".join(value.split("\n")))
+    lines += [f"{key} = {' '.join(value.split())}" for key, value in sorted(pip_settings().items())]
     # Another session may read it at the same time.
     new = target.with_name(f".{target.name}-{os.getpid()}")
     new.touch(mode=0o600)
@@ -139,24 +120,20 @@ def prepare_home() -> None:
 
 
 def version() -> str:
-    """Return the version of the collection."""
-    found = re.search(r"^version: (\S+)$", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
-    if not found:
-        raise ValueError("galaxy.yml has no version")
-    return found[1]
+    (found,) = re.findall(r"^version: (\S+)$", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    return str(found)
 
 
 def make_link(link: Path, target: str | Path) -> None:
     """Make a symbolic link, or let it lead elsewhere; several sessions may do so at the same time."""
+    link.parent.mkdir(parents=True, exist_ok=True)
     new = link.with_name(f".{link.name}-{os.getpid()}")
     new.symlink_to(target)
     new.replace(link)
 
 
 def link_collection() -> None:
-    """Make the checkout visible as ansible_collections/qingguo/qgnet."""
     link = COLLECTIONS / "ansible_collections" / NAMESPACE / NAME
-    link.parent.mkdir(parents=True, exist_ok=True)
     if not (link.is_symlink() and link.resolve() == ROOT):
         make_link(link, os.path.relpath(ROOT, link.parent))
 
@@ -185,5 +162,31 @@ def copy_collection(label: str) -> Path:
 
 
 def drop_copy(label: str) -> None:
-    """Remove what copy_collection made."""
     shutil.rmtree(COPY_ROOT / label, ignore_errors=True)
+
+
+def temporary(*, in_memory: bool) -> Path:
+    """Return a directory for pytest, in memory where possible: thousands of databases would wait for the disk."""
+    memory = Path("/dev/shm")
+    roomy = in_memory and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    noexec = roomy and os.statvfs(memory).f_flag & os.ST_NOEXEC
+    return (memory if roomy and not noexec else CACHE) / f"qgnet-{os.getpid()}"
+
+
+def run_apart(command: Sequence[str], folder: Path, seconds: float, **settings: str) -> tuple[int | None, str]:
+    """Run a command, end it with all that it has started, and return its exit code, if it ended in time, and output."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        environment = os.environ | settings
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+        code = None
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(seconds)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        return code, output.read().replace("\r", "\n")

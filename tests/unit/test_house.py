@@ -180,7 +180,7 @@ def test_make_knows_each_session_and_contributing_each_target() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
     assert phony
     assert phony[1].split() == targets
-    sessions = re.findall(r"^def ([a-z]+)\(session", read("noxfile.py"), re.MULTILINE)
+    sessions = re.findall(r'^def(?:ine\("| )([a-z]+)(?:\(session|",)', read("noxfile.py"), re.MULTILINE)
     words = {word for words in re.findall(r"\$\(RUN\) ([a-z ]+)", makefile) for word in words.split()}
     called = {name.partition("(")[0] for word in words for name in run.GROUPS.get(word, (word,))}
     assert called == set(sessions)

@@ -7,22 +7,13 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
+from chaos import chaos, database, lease_lane, place, role_lane, runs
 from lab.access import Access
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "chaos"))
-
-import chaos
-import database
-import lease_lane
-import place
-import role_lane
-import runs
 
 BEFORE = lease_lane.Books(paid=3, live=frozenset({"203.0.113.1", "203.0.113.2", "203.0.113.3"}))
 

@@ -10,6 +10,15 @@ import pytest
 SAID = ["Loading module qg_x", "...ansible-lint run complete", "Importer processing completed successfully"]
 
 
+CHECKOUT = [
+    "README.md",
+    "plugins/modules/qg_x.py",
+    "tests/simulator/classic/keys.py",
+    "tests/unit/test_x.py",
+    "Makefile",
+]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -19,22 +28,26 @@ SAID = ["Loading module qg_x", "...ansible-lint run complete", "Importer process
         "Makefile",
         "changelogs/fragments/x.yml",
         "docs/site/conf.py",
+        "docs/site/diagram.en.svg",
+        "examples/awx/README.md",
         "extensions/molecule/default/molecule.yml",
         "noxfile.py",
         "plugins/modules/x.pyc",
         "pyproject.toml",
+        "tests/benchmarks/README.md",
         "tests/requirements/lint.in",
         "tests/simulator/x.pyc",
         "tests/unit/test_x.py",
     ],
 )
 def test_what_does_not_belong_in(name: str) -> None:
-    assert archive.unwanted(["README.md", "plugins/modules/qg_x.py", name]) == [name]
+    wrong = archive.judge_names([*CHECKOUT[:3], *archive.MADE, name], [*CHECKOUT, name])
+    assert wrong == [f"{name} does not belong in the archive"]
 
 
 def test_what_a_user_would_miss() -> None:
-    checkout = ["plugins/modules/qg_x.py", "tests/simulator/classic/keys.py", "tests/unit/test_x.py", "README.md"]
-    assert archive.missing(["README.md"], checkout) == ["plugins/modules/qg_x.py", "tests/simulator/classic/keys.py"]
+    wrong = archive.judge_names(["README.md", *archive.MADE], CHECKOUT)
+    assert wrong == [f"{name} is missing in the archive" for name in CHECKOUT[1:3]]
 
 
 def test_an_import_without_a_word_is_right() -> None:

@@ -61,16 +61,24 @@ def test_where_examples_stand(root: Path, name: str, text: str, line: int) -> No
 
 
 def test_a_finding_is_reported_by_the_line_of_the_document(tmp_path: Path) -> None:
-    writer = examples.Writer(tmp_path)
+    writer = examples.Writer(tmp_path / "out")
     writer.add(examples.Example(Path("docs/x.md"), 10, TASK))
     writer.add(examples.Example(Path("docs/x.md"), 20, "- hosts: all\n  roles: []\n"))
-    lines = writer.lines["playbooks/docs_x.yml"]
-    assert yaml.safe_load("\n".join(lines))[0]["tasks"] == yaml.safe_load(TASK)
-    place = lines.index("    - name: Wait") + 1
-    assert writer.translate(f"playbooks/docs_x.yml:{place + 1}:3: bad") == "docs/x.md:11:3: bad"
-    assert writer.translate(f"'{tmp_path}/playbooks/docs_x.yml': line {len(lines)}, column 3").startswith(
-        "'docs/x.md:21"
+    writer.write()
+    text = (writer.target / "playbooks" / "docs_x.yml").read_text(encoding="utf-8")
+    assert yaml.safe_load(text)[0]["tasks"] == yaml.safe_load(TASK)
+    assert text.splitlines()[9] == "    - name: Wait"
+    assert writer.translate("playbooks/docs_x.yml:11:3: bad") == "docs/x.md:11:3: bad"
+    assert writer.translate(f"'{writer.target}/playbooks/docs_x.yml': line 21, column 3").startswith(
+        "'docs/x.md': line 21"
     )
+
+
+def test_an_example_too_near_to_the_one_before_is_an_error(tmp_path: Path) -> None:
+    writer = examples.Writer(tmp_path)
+    writer.add(examples.Example(Path("docs/x.md"), 10, TASK))
+    with pytest.raises(ValueError, match="less than five lines"):
+        writer.add(examples.Example(Path("docs/x.md"), 14, TASK))
 
 
 def test_options_must_be_documented(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 import examples
 
 PAGES = {"en": Path("docs/site/index.en.rst"), "zh-CN": Path("docs/site/index.zh-CN.md")}
-AGAIN = "run: python tests/tools/diagram.py (needs Graphviz)"
+AGAIN = "run: python docs/site/diagram.py (needs Graphviz)"
 
 
 @pytest.mark.parametrize("language", diagram.LANGUAGES)

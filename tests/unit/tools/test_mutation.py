@@ -28,37 +28,34 @@ def test_nothing_changed_is_not_equivalent() -> None:
     assert not mutation.is_equivalent(DIFF)
 
 
-def test_the_score_is_the_share_of_mutants_that_were_found() -> None:
-    diffs = {"m.x_c__mutmut_1": [*DIFF, "-SELECT", "+select"], "m.x_d__mutmut_1": [*DIFF, "-1", "+2"]}
-    lines = ["  m.x_a__mutmut_1: killed", "m.x_b__mutmut_1: timeout", "", *(f"  {name}: survived" for name in diffs)]
-    found = mutation.score(lines, lambda name: diffs[name])
-    assert found.survivors == ["\n".join(diffs["m.x_d__mutmut_1"])]
-    assert str(found) == "66.7 % of 3 mutants (1 equivalent, 1 killed, 1 survived, 1 timeout)"
-    found.add(mutation.score(["m.x_e__mutmut_1: no tests"], lambda _name: DIFF))
-    assert found.percent == 50.0
+def test_the_score_is_the_share_of_the_mutants_of_a_part_that_were_found() -> None:
+    start = "ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan"
+    names = [f"{start}.{name}" for name in ("x_plan__mutmut_1", "xǁPlanǁsize__mutmut_2", "x_plan__mutmut_3")]
+    diffs = {names[1]: [*DIFF, "-SELECT", "+select"], names[2]: [*DIFF, "-1", "+2"]}
+    lines = [
+        f"  {names[0]}: timeout",
+        *(f"{name}: survived" for name in diffs),
+        f"{start}.x_planned__mutmut_1: killed",
+        "",
+    ]
+    ends, survivors = mutation.count("_whitelist/plan", lines, lambda name: diffs[name])
+    assert survivors == ["\n".join(diffs[names[2]])]
+    assert mutation.report("x", ends) == "x: 50.0 % of 2 mutants (1 equivalent, 1 survived, 1 timeout)"
 
 
 def test_no_mutants_are_no_success() -> None:
-    assert mutation.Score().percent == 0.0
+    assert mutation.percent(mutation.Counter()) == 0.0
 
 
-def test_only_mutants_of_the_named_functions_count() -> None:
-    part = mutation.Part("_a.py", (), functions=("x_plan", "xǁPlanǁ*"))
-    start = "ansible_collections.qingguo.qgnet.plugins.module_utils._a"
-    wanted = [f"{start}.x_plan__mutmut_1: killed", f"{start}.xǁPlanǁsize__mutmut_2: survived"]
-    assert mutation.wanted_names(part, [f"  {wanted[0]}", f"{start}.x_planned__mutmut_1: killed", wanted[1]]) == wanted
+@pytest.mark.parametrize("part", mutation.PARTS)
+def test_the_file_and_the_functions_of_a_part_are_there(part: str) -> None:
+    text = (ROOT / mutation.CODE / f"{part}.py").read_text(encoding="utf-8")
+    for pattern in mutation.PARTS[part]:
+        names = pattern.split("ǁ")
+        function = pattern.removeprefix("x_").removesuffix("__*")
+        where = {"*": ""}.get(pattern, f"\ndef {function}(" if len(names) == 1 else f"\nclass {names[1]}:")
+        assert where in text, f"no {pattern} in {part}.py"
 
 
-@pytest.mark.parametrize("part", mutation.PARTS, ids=lambda part: part.name)
-def test_files_and_tests_of_a_part_are_there(part: mutation.Part) -> None:
-    for name in (f"{mutation.CODE}/{part.file}", *(f"{mutation.TESTS}/{test}" for test in part.tests)):
-        assert (ROOT / name).is_file()
-
-
-@pytest.mark.parametrize("part", mutation.PARTS, ids=lambda part: part.name)
-def test_functions_of_a_part_are_there(part: mutation.Part) -> None:
-    text = (ROOT / mutation.CODE / part.file).read_text(encoding="utf-8")
-    for pattern in part.functions:
-        names = pattern.removesuffix("*").split("ǁ")
-        where = f"\ndef {pattern.removeprefix('x_')}(" if len(names) == 1 else f"\nclass {names[1]}:"
-        assert where in text, f"no {pattern} in {part.file}"
+def test_the_tests_of_the_parts_are_there() -> None:
+    assert [name for name in mutation.TEST_FILES if not (ROOT / mutation.TESTS / name).is_file()] == []

@@ -4,54 +4,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import planted_bugs
 import pytest
-from planted_bugs import Bug, PlantingError, is_found, plant
-from workspace import COPY_ROOT, ROOT
+from workspace import ROOT
 
-BUG = planted_bugs.BUGS[0]
-
-
-@pytest.mark.parametrize("bug", planted_bugs.BUGS, ids=lambda bug: bug.name)
-def test_a_planted_bug_fits_the_code(bug: Bug) -> None:
-    text = (ROOT / planted_bugs.CODE / bug.file).read_text(encoding="utf-8")
-    assert text.count(bug.old) == 1
-    assert bug.new != bug.old
-    for name in bug.tests:
-        assert (ROOT / planted_bugs.TESTS / name.partition("::")[0]).is_file()
+BUG = {"bug": "a bug", "file": "a.py", "old": "1 + 1", "new": "1 + 2", "test": "test_a.py"}
+TEST = "import pathlib\n\ndef test_a():\n    assert {}\n"
 
 
-@pytest.mark.parametrize("text", ["", "old old"])
-def test_a_bug_whose_old_text_is_not_there_once_is_an_error(text: str, tmp_path: Path) -> None:
-    path = tmp_path / planted_bugs.CODE / "_a.py"
-    path.parent.mkdir(parents=True)
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(PlantingError, match=f"the old text is {text.count('old')} times in"):
-        plant(Bug("a bug", "_a.py", "old", "new", ()), tmp_path)
-    assert path.read_text(encoding="utf-8") == text
+@pytest.mark.parametrize("bug", planted_bugs.BUGS, ids=lambda bug: str(bug["bug"]))
+def test_a_planted_bug_fits_the_code(bug: dict[str, str]) -> None:
+    text = (ROOT / planted_bugs.CODE / bug["file"]).read_text(encoding="utf-8")
+    assert planted_bugs.planted(bug, text) != text
+    assert (ROOT / planted_bugs.TESTS / bug["test"].partition("::")[0]).is_file()
 
 
-@pytest.mark.parametrize(("code", "found"), [(0, False), (1, True)])
-def test_a_bug_is_found_if_a_test_fails_in_the_copy(code: int, found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    copies: list[Path] = []
-
-    def run(checkout: Path, tests: Sequence[str]) -> tuple[int, str]:
-        assert tests == BUG.tests
-        assert BUG.new in (checkout / planted_bugs.CODE / BUG.file).read_text(encoding="utf-8")
-        copies.append(checkout)
-        return code, ""
-
-    monkeypatch.setattr(planted_bugs, "run_tests", run)
-    assert is_found(BUG) is found
-    assert copies[0].is_relative_to(COPY_ROOT)
-    assert not copies[0].exists()
-    assert BUG.old in (ROOT / planted_bugs.CODE / BUG.file).read_text(encoding="utf-8")
+@pytest.mark.parametrize("text", ["", "1 + 1 and 1 + 1"])
+def test_a_bug_whose_old_text_is_not_there_once_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=f"the old text is {text.count('1 + 1')} times in"):
+        planted_bugs.planted(BUG, text)
 
 
-def test_tests_that_do_not_run_find_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planted_bugs, "run_tests", lambda _checkout, _tests: (4, "no such test"))
-    with pytest.raises(PlantingError, match=r"pytest ended with 4:\nno such test"):
-        is_found(BUG)
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("'1 + 1' in pathlib.Path('plugins/module_utils/a.py').read_text()", "found"),
+        ("True", "NOT FOUND"),
+        ("(", "ERROR"),
+    ],
+)
+def test_a_bug_is_found_if_a_test_fails_in_the_copy(condition: str, expected: str, tmp_path: Path) -> None:
+    checkout = tmp_path / "ansible_collections" / "a" / "b"
+    path = checkout / planted_bugs.CODE / BUG["file"]
+    test = checkout / planted_bugs.TESTS / BUG["test"]
+    for file, text in ((path, "A = 1 + 1\n"), (test, TEST.format(condition))):
+        file.parent.mkdir(parents=True)
+        file.write_text(text, encoding="utf-8")
+    assert planted_bugs.outcome(BUG, checkout).startswith(expected)
+    assert path.read_text(encoding="utf-8") == "A = 1 + 1\n", "the bug is taken out"

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 import release
+
+TAGS = ["1.1.0", "1.10.0-rc1", "other"]
 
 
 @pytest.fixture
@@ -26,7 +27,6 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     answers = {
-        ("git", "tag", "--list"): "1.1.0\n1.10.0-rc1\nother",
         ("git", "status", "--porcelain"): "",
         ("git", "rev-parse", "HEAD:plugins"): "a-tree",
     }
@@ -39,57 +39,41 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("version", ["1.2.0", "1.3.0", "2.0.0", "1.10.0"])
 def test_a_proper_release(checkout: Path, version: str) -> None:
-    release.check(version)
+    assert list(release.reasons(version, TAGS)) == []
 
 
 @pytest.mark.parametrize("version", ["", "1.2", "v1.3.0", "1.3.0-rc1", "01.2.3", "1.1.0", "1.0.9", "1.1.9", "1.3.0\n"])
 def test_no_proper_version(checkout: Path, version: str) -> None:
-    with pytest.raises(release.Refused):
-        release.check(version)
+    assert list(release.reasons(version, TAGS)) != []
 
 
 def test_nothing_new_is_no_release(checkout: Path) -> None:
     (checkout / "changelogs" / "fragments" / "x.yml").unlink()
-    with pytest.raises(release.Refused, match="what would be new"):
-        release.check("1.3.0")
+    assert list(release.reasons("1.3.0", TAGS)) == ["changelogs/fragments is empty: what would be new?"]
 
 
 def test_changes_are_committed_first(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release, "output", lambda *command: " M README.md" if "status" in command else "")
-    with pytest.raises(release.Refused, match="not committed"):
-        release.check("1.3.0")
+    assert "not committed" in next(release.reasons("1.3.0", TAGS))
 
 
 def test_plugins_that_the_matrix_has_not_tested_are_not_released(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(release.support_matrix, "untested", lambda _tree: ["2.16.1", "2.17.1"])
-    with pytest.raises(release.Refused, match=r"has not passed .* on ansible-core 2\.16\.1, 2\.17\.1"):
-        release.check("1.3.0")
+    (refused,) = release.reasons("1.3.0", TAGS)
+    assert refused == "make matrix has not passed with these plugins/ on ansible-core 2.16.1, 2.17.1"
 
 
+@pytest.mark.parametrize("broken", ["a tag that cannot be signed", "no version in galaxy.yml"])
 def test_the_way_back_from_a_failure_leads_to_the_commit_before(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    broken: str, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A tag may fail, as without the key that signs it, when the commit is made already."""
-    monkeypatch.setattr(release, "check", lambda _version: None)
+    monkeypatch.setattr(release, "reasons", lambda _version, _tags: [])
     monkeypatch.setattr(release, "output", lambda *_command: "0123abc")
-
-    def call(*command: str) -> None:
-        if command[1] == "tag":
-            raise subprocess.CalledProcessError(128, command)
-
-    monkeypatch.setattr(release, "call", call)
-    assert release.main(["1.3.0"]) == 1
-    assert "git reset --hard 0123abc && " in capsys.readouterr().err
-
-
-def test_a_version_that_cannot_be_written_is_taken_back(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(release, "check", lambda _version: None)
-    monkeypatch.setattr(release, "output", lambda *_command: "0123abc")
-    (checkout / "galaxy.yml").write_text("name: qgnet\n", encoding="utf-8")
+    monkeypatch.setattr(release, "COMMANDS", [("false",)])
+    if broken == "no version in galaxy.yml":
+        (checkout / "galaxy.yml").write_text("name: qgnet\n", encoding="utf-8")
     assert release.main(["1.3.0"]) == 1
     assert "git reset --hard 0123abc && " in capsys.readouterr().err
 
@@ -109,5 +93,5 @@ def test_the_version_is_written_everywhere(checkout: Path) -> None:
 
 def test_a_place_that_is_gone_is_reported(checkout: Path) -> None:
     (checkout / "galaxy.yml").write_text("name: qgnet\n", encoding="utf-8")
-    with pytest.raises(release.Refused, match=r"galaxy\.yml"):
+    with pytest.raises(ValueError, match=r"galaxy\.yml"):
         release.write_version(checkout, "1.3.0")

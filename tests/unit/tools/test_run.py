@@ -1,98 +1,72 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The closing line of a test run."""
+"""Which sessions "make" runs, in which order, and what it reports of them."""
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Sequence
-from typing import IO
+from pathlib import Path
 
 import pytest
 import run
+import workspace
+
+#: Stands in for nox: "lint" passes, "docs" is skipped, and all else fails.
+NOX = """
+import json, pathlib, sys
+report, name = sys.argv[2], sys.argv[4]
+result = {"lint": "success", "docs": "skipped"}.get(name, "failed")
+print(f"said by {name}")
+pathlib.Path(report).write_text(json.dumps({"sessions": [{"result": result}]}))
+sys.exit(3 if result == "failed" else 0)
+"""
 
 
-def test_success_names_the_sessions() -> None:
-    results = [{"name": "lint", "result": "success"}, {"name": "molecule", "result": "skipped"}]
-    assert run.summary(["test"], results, 0, 125.4) == "OK: test in 2 min 5 s: 1 skipped (molecule); 1 success (lint)"
+@pytest.fixture
+def nox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nox.py").write_text(NOX, encoding="utf-8")
+    monkeypatch.setattr(workspace, "ROOT", tmp_path)
+    monkeypatch.setattr(workspace, "CACHE", tmp_path)
 
 
-def test_failure_comes_first() -> None:
-    results = [{"name": "unit", "signatures": ["unit(core-newest)"], "result": "failed"}]
-    assert run.summary(["unit"], results, 1, 9) == "FAILED: unit in 0 min 9 s: 1 failed (unit(core-newest))"
+def test_sessions_of_one_core_run_beside_the_others_longest_first() -> None:
+    wanted = ["unit", "lint", "quickstart", "sanity(checkout)", "coverage"]
+    assert run.plan(wanted) == (["sanity(checkout)", "lint", "quickstart"], ["unit", "coverage"])
 
 
-def test_a_run_without_sessions_says_so() -> None:
-    assert run.summary(["unit"], [], 1, 0) == "FAILED: unit in 0 min 0 s: no session ended"
-
-
-def test_a_stopped_run_is_no_failure() -> None:
-    assert run.summary(["simulator"], [], run.INTERRUPTED, 3) == "STOPPED: simulator in 0 min 3 s: no session ended"
-
-
-def test_sessions_of_one_core_run_side_by_side_before_the_others() -> None:
-    wanted = ["lint", "unit", "sanity", "galaxy", "quickstart", "integration", "coverage"]
-    rows = [["sanity"], ["lint"], ["galaxy", "quickstart"]]
-    assert run.plan(wanted) == (rows, ["unit", "integration", "coverage"])
-
-
-def test_sessions_with_parameters_run_side_by_side_as_well() -> None:
-    wanted = list(run.GROUPS["test"])
-    rows = [["sanity(checkout)"], ["molecule(one)"], ["lint"]]
-    assert run.plan(wanted) == (rows, ["unit(core-newest)", "integration(core-newest)"])
-
-
-def test_the_rest_repeats_nothing_of_the_first_part() -> None:
-    assert set(run.GROUPS["test"]).isdisjoint(run.GROUPS["rest"])
-
-
-def test_one_session_has_the_terminal_to_itself() -> None:
-    assert run.plan(["lint"]) == ([], ["lint"])
+def test_sessions_of_one_core_alone_run_one_after_another() -> None:
     assert run.plan(["galaxy", "quickstart"]) == ([], ["galaxy", "quickstart"])
 
 
-def test_outputs_are_not_mixed_and_the_first_failure_counts(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    both = threading.Barrier(2)
-
-    def nox(row: Sequence[str], output: IO[bytes]) -> run.Outcome:
-        output.write(f"{row[0]} one\n".encode())
-        both.wait(10)
-        output.write(f"{row[0]} two\n".encode())
-        both.wait(10)
-        return run.Outcome(int(row[0] == "lint"), [{"name": row[0], "result": "success"}])
-
-    outcome = run.side_by_side([["lint"], ["docs"]], nox)
-    shown = capfdbinary.readouterr().out
-    assert b"lint one\nlint two\n" in shown
-    assert b"docs one\ndocs two\n" in shown
-    assert outcome.code == 1
-    assert sorted(entry["name"] for entry in outcome.sessions) == ["docs", "lint"]
-
-
-def test_the_others_begin_when_one_row_is_left(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    begun, ended = threading.Event(), []
-
-    def nox(row: Sequence[str], output: IO[bytes]) -> run.Outcome:
-        output.write(f"{row[0]} shown\n".encode())
-        if row[0] == "sanity":
-            assert begun.wait(10)
-        ended.append(row[0])
-        return run.Outcome(0, [{"name": row[0], "result": "success"}])
-
-    def rest() -> run.Outcome:
-        assert sorted(ended) == ["docs", "lint"]
-        begun.set()
-        print("unit shown", flush=True)
-        return run.Outcome(1, [{"name": "unit", "result": "failed"}])
-
-    outcome = run.side_by_side([["sanity"], ["lint"], ["docs"]], nox, rest)
-    shown = capfdbinary.readouterr().out
-    assert shown.index(b"unit shown") < shown.index(b"sanity shown")
-    assert outcome.code == 1
-    assert sorted(entry["name"] for entry in outcome.sessions) == ["docs", "lint", "sanity", "unit"]
+def test_the_rest_repeats_only_the_sessions_that_run_other_tests_then() -> None:
+    assert set(run.GROUPS["test"]) & set(run.GROUPS["rest"]) == {"unit(core-newest)", "integration(core-newest)"}
 
 
 def test_a_session_of_each_core_runs_on_the_chosen_one_or_at_both_ends() -> None:
-    assert run.expanded(["lint", "sanity"], None) == ["lint", "sanity(checkout)", "sanity(core-oldest)"]
-    assert run.expanded(["matrix", "support"], None) == ["matrix", "support"]
-    assert run.expanded(["matrix", "support"], "2.18") == ["matrix(core-2.18)"]
+    assert list(run.expanded(["lint", "sanity"], None)) == ["lint", "sanity(checkout)", "sanity(core-oldest)"]
+    assert list(run.expanded(["matrix", "support"], None)) == ["matrix", "support"]
+    assert list(run.expanded(["matrix", "support"], "2.18")) == ["matrix(core-2.18)"]
+
+
+def test_the_closing_line_has_each_session_and_the_first_failure_is_the_exit_code(
+    nox: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(["lint", "docs", "matrix", "coverage"]) == 3
+    *shown, last = capfd.readouterr().out.splitlines()
+    assert last.startswith("FAILED: lint docs matrix coverage in 0 min ")
+    for outcome in ("lint success, ", "docs skipped, ", "matrix failed, ", "coverage failed, "):
+        assert outcome in last
+    assert "said by lint" in shown, "the output of a session beside the others is shown as well"
+
+
+def test_success_is_reported_with_the_times(nox: None, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["lint"]) == 0
+    last = capfd.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"OK: lint in 0 min \d+ s: lint success, \d+ s \(\d+ s of processor time\)", last)
+
+
+def test_nothing_begins_after_an_interrupt(nox: None) -> None:
+    stopped = threading.Event()
+    stopped.set()
+    assert [one.result for one in run.run_all(["unit", "lint"], [], stopped)] == ["stopped"]

@@ -6,16 +6,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import workspace
-
-sys.path.insert(0, str(workspace.ROOT / "tests"))
-
 from benchmarks.figures import words_of
 from benchmarks.report import WORDS
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Do what the quick start of a README says, word for word, with the archive of the collection and no checkout.
 
-usage: quickstart.py UV ARCHIVE README
+usage: python -m demo.quickstart UV ARCHIVE README
 
 The home is empty, and the Python that calls this has ansible-core and nothing else. Only two things differ: uv stands
 for pip, and the archive for the name of the collection, since Galaxy is not called. The simulator and the playbook run
@@ -12,21 +12,18 @@ in a network namespace of their own where that is allowed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import re
 import shlex
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import workspace
 
@@ -45,8 +42,7 @@ _PIP = re.compile(r"^python3 -m pip install ", re.MULTILINE)
 _GALAXY = f"ansible-galaxy collection install {workspace.NAMESPACE}.{workspace.NAME}\n"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A block of the quick start: a file to save, a program that goes on running, or commands."""
 
     kind: str
@@ -56,27 +52,21 @@ class Step:
 
 def steps(text: str) -> list[Step]:
     """Return what the quick start of a README says, as far as it needs no account."""
-    heading = next((heading for heading in HEADINGS if heading in text), None)
-    if heading is None:
-        raise ValueError("there is no quick start")
-    section = re.split(r"^## ", text.split(heading, 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    section = next((text.split(heading, 1)[1].split("\n## ")[0] for heading in HEADINGS if heading in text), "")
     found = []
     end = 0
     for match in _BLOCK.finditer(section):
-        before, end = section[end : match.start()], match.end()
-        body = match["body"]
+        names, body = _FILE.findall(section[end : match.start()]), match["body"]
+        end = match.end()
         if match["kind"] in ("yaml", "yml"):
-            names = _FILE.findall(before)
-            if not names:
-                raise ValueError(f"under which name is this saved? {body[:60]!r}")
-            found.append(Step("file", body, names[-1]))
+            found.append(Step("file", body, names[-1] if names else ""))
         elif "tests/simulator " in body:
             found.append(Step("server", body))
         elif "read -rs QG_KEY" not in body and not body.startswith("make "):
             found.append(Step("install" if "ansible-galaxy" in body else "commands", body))
-    if [step.kind for step in found] != ["install", "server", "file", "commands"]:
-        kinds = [step.kind for step in found]
-        raise ValueError(f"not an installation, a simulator, a playbook and its run, but {kinds}")
+    kinds = [step.kind for step in found]
+    if kinds != ["install", "server", "file", "commands"] or not found[2].name:
+        raise ValueError(f"not an installation, a simulator, a playbook with a name and its run, but {kinds}")
     return found
 
 
@@ -115,17 +105,10 @@ def install(text: str, uv: str, folder: Path) -> subprocess.CompletedProcess[str
     return shell(_PIP.sub(lambda _: f"{with_uv} {tested} ", text), folder, **settings)
 
 
-def loopback() -> None:
-    """Bring up the loopback device of a new network namespace."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        request = struct.pack("16sh14x", b"lo", 0x1 | 0x40)
-        # SIOCSIFFLAGS with IFF_UP and IFF_RUNNING
-        fcntl.ioctl(control.fileno(), 0x8914, request)
-
-
 def own_network() -> list[str]:
     """Return the words before a command that give it a network of its own, if that can be had."""
     command = ["unshare", "--net", *(() if os.geteuid() == 0 else ("--user", "--map-root-user"))]
+    command += ["sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
     allowed = shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True, check=False)
     return command if allowed and allowed.returncode == 0 else []
 
@@ -178,25 +161,20 @@ def play(folder: Path, readme: Path) -> list[str]:
 
 def documented(folder: Path) -> list[str]:
     """Ask ansible-doc for every plugin of the installed collection, and return what is wrong."""
-    wrong = []
     kinds = {"module": "modules", "filter": "filter", "lookup": "lookup", "inventory": "inventory"}
-    for kind, directory in kinds.items():
-        there = {path.stem for path in (ROOT / "plugins" / directory).glob("*.py") if not path.stem.startswith("_")}
-        listed = shell(f"ansible-doc --json --type {kind} --list qingguo.qgnet", folder)
-        found = {name.rpartition(".")[2] for name in json.loads(listed.stdout or "{}")}
-        wrong += [f"ansible-doc does not list the {kind} {name}" for name in sorted(there - found)]
-        full_names = " ".join(f"qingguo.qgnet.{name}" for name in sorted(there))
-        shown = shell(f"ansible-doc --type {kind} {full_names}", folder)
-        if shown.returncode or "WARNING" in shown.stderr:
-            wrong.append(f"ansible-doc --type {kind}: {shown.stderr}")
-    shown = shell("ansible-doc --type role qingguo.qgnet.egress_whitelist", folder)
-    if shown.returncode or "egress_whitelist_key" not in shown.stdout:
-        wrong.append(f"ansible-doc --type role: {shown.stderr}")
-    for path in sorted((ROOT / "playbooks").glob("*.yml")):
-        checked = shell(f"ansible-playbook --inventory localhost, --syntax-check qingguo.qgnet.{path.stem}", folder)
-        if checked.returncode:
-            wrong.append(f"the playbook {path.stem} has no sound syntax: {checked.stderr}")
-    return wrong
+    stems = {
+        kind: sorted(path.stem for path in (ROOT / "plugins" / name).glob("[!_]*.py")) for kind, name in kinds.items()
+    }
+    stems |= {"role": [path.name for path in (ROOT / "roles").iterdir()]}
+    commands = [f"ansible-doc --type {kind} {' '.join(map(_full_name, names))}" for kind, names in stems.items()]
+    playbooks = [_full_name(path.stem) for path in (ROOT / "playbooks").glob("*.yml")]
+    commands.append(f"ansible-playbook --inventory localhost, --syntax-check {' '.join(playbooks)}")
+    shown = {command: shell(command, folder) for command in commands}
+    return [f"{command}: {done.stderr}" for command, done in shown.items() if done.returncode or "WARN" in done.stderr]
+
+
+def _full_name(name: str) -> str:
+    return f"{workspace.NAMESPACE}.{workspace.NAME}.{name}"
 
 
 def broken_links(folder: Path) -> list[str]:
@@ -213,9 +191,7 @@ def broken_links(folder: Path) -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Install, play, and return the exit code."""
     if arguments[0] == "--play":
-        if arguments[1] == "alone":
-            loopback()
-        wrong = play(Path(arguments[2]), Path(arguments[3]))
+        wrong = play(Path(arguments[1]), Path(arguments[2]))
         for reason in wrong:
             print(f"quickstart: {reason}", file=sys.stderr)
         return 1 if wrong else 0
@@ -229,12 +205,8 @@ def main(arguments: Sequence[str]) -> int:
     wrong = [f"the installation ended with {installed.returncode}:\n{installed.stdout}{installed.stderr}"]
     if installed.returncode == 0:
         wrong = [*documented(folder), *broken_links(folder)]
-        apart = own_network()
-        mode = "alone" if apart else "shared"
-        inner = subprocess.run(
-            [*apart, sys.executable, __file__, "--play", mode, str(folder), str(readme)], check=False
-        )
-        if inner.returncode:
+        command = [*own_network(), sys.executable, __file__, "--play", str(folder), str(readme)]
+        if subprocess.run(command, check=False).returncode:
             wrong.append(f"the quick start of {readme.name} fails")
     for reason in wrong:
         print(f"quickstart: {reason}", file=sys.stderr)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draw the diagram of the landing page in each language, from docs/site/diagram.dot and diagram.yml.
 
-usage: python tests/tools/diagram.py
+usage: python docs/site/diagram.py
 
 It needs Graphviz. The drawings are committed, so that the site is built without it; each says from what it was drawn.
 """
@@ -49,7 +49,7 @@ def clean(drawing: str, language: str) -> str:
     head = f'<svg class="diagram" role="img" aria-label="{escape(title(language))}" data-source="{digest(language)}"'
     licence = (
         f"<!--\nCopyright (c) 2026 The qingguo.qgnet authors\n{'SPDX'}-License-Identifier: GPL-3.0-or-later\n"
-        "Drawn by tests/tools/diagram.py\n-->\n"
+        "Drawn by docs/site/diagram.py\n-->\n"
     )
     return f"{licence}{body.replace('<svg', head, 1)}\n"
 
