@@ -10,12 +10,12 @@ This file is private to the collection. Plugins that open the state import it.
 from __future__ import annotations
 
 import ansible.constants
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import vain_waits
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.failed_waits import FAILED_WAITS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import preload
 
 
 def prepare_workers() -> None:
-    """Import what a database needs, and let the workers share what they have waited for in vain."""
+    """Import what a database needs, and let the workers share which waits have timed out."""
     preload()
     # Ansible creates this directory for each run, before the workers, and removes it in the end.
-    vain_waits.share_in(str(ansible.constants.DEFAULT_LOCAL_TMP))
+    FAILED_WAITS.share_in(str(ansible.constants.DEFAULT_LOCAL_TMP))
