@@ -20,23 +20,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
-    AnnouncementPolicy,
-    Announcer,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import AnnouncementPolicy, Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import directory as directory_module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import sqlite_schema, write_queue
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
-    RegistrationStore,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
-    Result,
-    WriteQueue,
-    WriteRequest,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import Result, WriteQueue, WriteRequest
 
 DATABASE = "state.sqlite3"
 

@@ -246,8 +246,7 @@ def test_a_batch_is_delayed_as_the_limit_is_used_up(bench: Bench, amounts: tuple
 
 
 @pytest.mark.parametrize(
-    ("asked", "rest"),
-    [(None, WINDOW), (7.0, 7.0), (600.0, 600.0), (3600.0, 3600.0), (3601.0, 3600.0), (1e9, 3600.0)],
+    ("asked", "rest"), [(None, WINDOW), (7.0, 7.0), (600.0, 600.0), (3600.0, 3600.0), (3601.0, 3600.0), (1e9, 3600.0)]
 )
 @pytest.mark.usefixtures("shortest")
 def test_a_refusal_blocks_the_endpoint_for_as_long_as_the_vendor_asks(

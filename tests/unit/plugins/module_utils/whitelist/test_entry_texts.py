@@ -6,34 +6,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import canonical_ipv4
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
-    HostOptions,
-    apply_and_report,
-    host_request,
-    submit_host,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
 from hypothesis import HealthCheck, given, settings
-from simulator.clock import Clock
-from simulator.core import Core
 from support.in_process import KEY, calls, client, configure, fault
-from support.stores import open_store, state_options
+from support.whitelist import ADD, DEL, QUERY, ControlNode, WhitelistTransport, new_core, node, use_transport
 
-QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
+__all__ = ["node"]
+
+#: After all runs of a test.
+LATER = 2_000_000_000.0
 POOL = [f"203.0.113.{n}" for n in (1, 5, 7, 50, 105)]
 A, B, C, D, E = POOL
 
@@ -104,71 +90,13 @@ def test_other_text_means_no_address() -> None:
     assert {text: canonical_ipv4(text) for text in OTHERS} == dict.fromkeys(OTHERS)
 
 
-class Node:
-    """A control node with an empty state directory, and the vendor."""
-
-    def __init__(self, directory: str, patch: pytest.MonkeyPatch) -> None:
-        self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
-        self.directory = Path(directory)
-        self.params: dict[str, Any] = {
-            "key": KEY,
-            "pwd": None,
-            "api_url": "http://vendor.example",
-            "timeout": 10.0,
-            "max_wait": 300.0,
-            "validate_certs": True,
-            "ca_path": None,
-            **state_options(directory),
-            "inventory_id": "f",
-            "verify_proxy": None,
-            "fail": True,
-            "keep": [],
-            "replaces": [],
-            "max_removals": 10,
-            "prune": False,
-            "capacity": None,
-            "allow_non_global": True,
-            "owners": False,
-        }
-        self.runs = 0
-
-        def api(options: ProxyApiOptions, _state: Store | None = None, _announcer: Announcer = SILENT) -> ProxyApi:
-            return client(self.core, self.directory, options.transport.max_wait)
-
-        patch.setattr(ProxyApiOptions, "client", lambda options, state=None, announcer=SILENT: api(options))
-
-    def task(self, ips: list[str], state: str = "present", **options: Any) -> dict[str, Any]:
-        return execute(WHITELIST, {**self.params, "ips": ips, "state": state, **options}, Mode())
-
-    def role(self, state: str, hosts: Mapping[str, str], *, prune: bool = False) -> dict[str, Any]:
-        """Register or deregister hosts, each with one address; return the result of the last one."""
-        self.runs += 1
-        run, result = f"{self.runs} 1 elsewhere", {}
-        options = HostOptions.parse({**self.params, "state": state})
-        requests = []
-
-        def compare() -> InventoryHosts:
-            return InventoryHosts(hosts, hosts)
-
-        for host, ip in hosts.items():
-            queue = self.queue(options)
-            gone = gone_hosts(queue, options, run, self.core.clock.now() + 1, compare) if prune else {}
-            requests.append(host_request(options, run, host, (ip,) if ip else (), gone=gone))
-            submit_host(queue, requests[-1], options, Mode(), run)
-        for request in requests:
-            result = apply_and_report(self.queue(options), request, options, Mode())
-        return result
-
-    def queue(self, options: HostOptions) -> Any:
-        return queue_for(options.api, open_store(self.directory, now=self.core.clock.now), check=False)
-
-    def listed(self) -> list[str]:
-        return list(self.core.keys[KEY].whitelist)
+def listed(node: ControlNode) -> list[str]:
+    """The entries in the order of the list."""
+    return list(node.core.keys[KEY].whitelist)
 
 
-@pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
-    return Node(str(tmp_path), monkeypatch)
+def last(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return [*results.values()][-1]
 
 
 @settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -186,58 +114,61 @@ def test_no_entry_is_lost_and_none_is_removed_by_mistake(
 ) -> None:
     entries = {NOTATIONS[name](ip): ip for ip, names in written.items() for name in names}
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        node = Node(directory, patch)
+        wire = WhitelistTransport(new_core())
+        use_transport(patch, lambda: wire)
+        node = ControlNode(wire, directory)
         hosts = {f"h{n}": ip for n, ip in enumerate(sorted(chosen))}
         if action in ("deregister", "move", "prune"):
             configure(node.core, whitelist=sorted(chosen))
-            node.role("present", hosts)
+            node.role(**hosts)
         configure(node.core, whitelist=[*entries, *others], options={"del_takes": "listed", "absent_del": absent_del})
         ips, new = sorted(chosen), "203.0.113.200"
-        if action == "present":
-            result, wanted, unwanted = node.task(ips), chosen, set()
-        elif action == "absent":
-            result, wanted, unwanted = node.task(ips, "absent"), set(), chosen
-        elif action == "exact":
-            result, wanted, unwanted = node.task(ips, "exact"), chosen, set(POOL) - chosen
-        elif action == "deregister":
-            result, wanted, unwanted = node.role("absent", dict.fromkeys(hosts, "")), set(), chosen
-        elif action == "move":
-            result, wanted, unwanted = node.role("present", {"h0": new}), {new}, {hosts["h0"]}
-        else:
-            result, wanted, unwanted = node.role("present", {"new": new}, prune=True), {new}, chosen
+        #: What each action does, the addresses that it wants, and those that it does not.
+        actions: dict[str, tuple[Callable[[], dict[str, Any]], set[str], set[str]]] = {
+            "present": (lambda: node.task(ips), chosen, set()),
+            "absent": (lambda: node.task(ips, "absent"), set(), chosen),
+            "exact": (lambda: node.task(ips, "exact"), chosen, set(POOL) - chosen),
+            "deregister": (lambda: last(node.role("absent", **dict.fromkeys(hosts, ""))), set(), chosen),
+            "move": (lambda: last(node.role(h0=new)), {new}, {hosts["h0"]}),
+            "prune": (lambda: last(node.role(inventory=["new"], began=LATER, new=new)), {new}, chosen),
+        }
+        act, wanted, unwanted = actions[action]
+        result = act()
         assert "failed" not in result, result["msg"]
-        listed = node.listed()
-        assert set(others) <= set(listed)
+        now = listed(node)
+        assert set(others) <= set(now)
         stay = {text for text, ip in entries.items() if ip not in unwanted}
         added = wanted.difference(entries.values())
-        assert sorted(listed) == sorted([*others, *stay, *added])
+        assert sorted(now) == sorted([*others, *stay, *added])
         sent = [ip for call in node.core.journal if call.path == DEL for ip in call.ips]
         assert not set(sent).intersection(stay)
 
 
 @pytest.mark.parametrize("del_takes", ["address", "listed"])
 @pytest.mark.parametrize("absent_del", ["zero", "error"])
-def test_an_entry_is_removed_as_it_is_listed_or_else_as_an_address(node: Node, absent_del: str, del_takes: str) -> None:
+def test_an_entry_is_removed_as_it_is_listed_or_else_as_an_address(
+    node: ControlNode, absent_del: str, del_takes: str
+) -> None:
     for notation in ("prefix", "netmask", "mapped", "mapped_hex", "padded", "full_width", "port", "blanks"):
         options = {"whitelist_notation": notation, "del_takes": del_takes, "absent_del": absent_del}
         configure(node.core, whitelist=[A, B, C], options=options)
         result = node.task([A, B], "absent")
         assert "failed" not in result, (notation, result["msg"])
         assert (result["removed"], result["whitelist"]) == ([A, B], [C]), notation
-        assert node.listed() == [C]
+        assert listed(node) == [C]
         result = node.task([C, D], "exact")
-        assert (result["added"], result["already_present"], node.listed()) == ([D], [C], [C, D]), notation
+        assert (result["added"], result["already_present"], listed(node)) == ([D], [C], [C, D]), notation
         node.core.clock.advance(120)
 
 
-def test_both_entries_of_an_address_are_removed(node: Node) -> None:
+def test_both_entries_of_an_address_are_removed(node: ControlNode) -> None:
     configure(node.core, whitelist=[A, f"{A}/32", B], options={"del_takes": "listed"})
     fault(node.core, {"path": DEL, "kind": "partial", "drop": 1})
     assert node.task([A], "absent")["removed"] == [A]
-    assert node.listed() == [B]
+    assert listed(node) == [B]
 
 
-def test_an_entry_that_no_removal_takes_is_reported_and_the_others_are_removed(node: Node) -> None:
+def test_an_entry_that_no_removal_takes_is_reported_and_the_others_are_removed(node: ControlNode) -> None:
     configure(node.core, whitelist=[A, f"{B}:8080"])
     result = node.task([A, B], "absent")
     assert result["failed"] is True
@@ -246,20 +177,20 @@ def test_an_entry_that_no_removal_takes_is_reported_and_the_others_are_removed(n
     assert f"{B}:8080" in result["msg"]
 
 
-def test_entries_that_are_not_one_address_are_left_alone_and_reported(node: Node) -> None:
+def test_entries_that_are_not_one_address_are_left_alone_and_reported(node: ControlNode) -> None:
     others = [f"{A},{B}", "203.0.113.0/24", "office.example", ""]
     configure(node.core, whitelist=[A, B, *others])
-    assert execute(WHITELIST_INFO, node.params, Mode())["unreadable"] == others
+    assert node.info()["unreadable"] == others
     assert client(node.core, node.directory).whitelist() == [A, B, *others]
     for result in (node.task([B], "absent"), node.task([A], "exact")):
         assert (result["whitelist"], result["unreadable"]) == ([A], others)
         assert "4 entries" in result["warnings"][0]
         assert "'office.example'" in result["warnings"][0]
     assert "warnings" not in node.task([A])
-    assert node.listed() == [A, *others]
+    assert listed(node) == [A, *others]
 
 
-def test_entries_that_are_no_text_are_reported(node: Node) -> None:
+def test_entries_that_are_no_text_are_reported(node: ControlNode) -> None:
     body = {"Code": 0, "Data": [A, None, 3405803781, True]}
     fault(node.core, {"path": QUERY, "kind": "replace", "body": body, "times": -1})
     result = node.task([A], "exact")
@@ -268,14 +199,14 @@ def test_entries_that_are_no_text_are_reported(node: Node) -> None:
 
 
 @pytest.mark.parametrize("data", [[{"ip": A}], [[A]], "203.0.113.1", {"ips": [A]}])
-def test_a_list_of_another_shape_is_an_error(node: Node, data: Any) -> None:
+def test_a_list_of_another_shape_is_an_error(node: ControlNode, data: Any) -> None:
     fault(node.core, {"path": QUERY, "kind": "replace", "body": {"Code": 0, "Data": data}, "times": -1})
     result = node.task([A], "exact")
     assert "Data is not a list of addresses" in result["msg"]
     assert calls(node.core, ADD, DEL) == []
 
 
-def test_entries_that_are_no_address_take_their_place_in_the_capacity(node: Node) -> None:
+def test_entries_that_are_no_address_take_their_place_in_the_capacity(node: ControlNode) -> None:
     configure(node.core, whitelist=[A, f"{A}/32", "office.example"])
     assert "would hold 4" in node.task([B], capacity=3)["msg"]
     assert "failed" not in node.task([B], capacity=4)

@@ -11,11 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection, Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import (
-    LIST_LAG,
-    WHITELIST,
-    ReportedChanges,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG, WHITELIST, ReportedChanges
 from simulator.clock import Clock
 from support.machine_clock import MachineClock
 from support.stores import open_store
@@ -53,11 +49,7 @@ def state(tmp_path: Path, machine: MachineClock) -> Iterator[Store]:
 @pytest.mark.parametrize("read", [lambda reported: reported.correct([OTHER]).gone, ReportedChanges.gone])
 @pytest.mark.parametrize("step", [-86400.0, -1.0, 5 * 60.0])
 def test_a_report_lasts_its_time_whatever_the_wall_clock_is_set_to(
-    state: Store,
-    clock: Clock,
-    machine: MachineClock,
-    step: float,
-    read: Callable[[ReportedChanges], frozenset[str]],
+    state: Store, clock: Clock, machine: MachineClock, step: float, read: Callable[[ReportedChanges], frozenset[str]]
 ) -> None:
     reported = ReportedChanges(state, "key", WHITELIST)
     reported.record(gone=[OTHER])
