@@ -10,24 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection, Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG, WHITELIST, ReportedChanges
 from simulator.clock import Clock
 from support.machine_clock import MachineClock
-from support.stores import open_store
+from support.stores import open_store, quick_over_both
 
 pytestmark = pytest.mark.usefixtures("every_store")
 
+Read = Callable[[ReportedChanges], frozenset[str]]
 IP, OTHER = "203.0.113.5", "203.0.113.6"
-
-
-def test_one_list_that_lacks_a_removed_address_does_not_end_the_report_of_its_removal(tmp_path: Path) -> None:
-    with contextlib.closing(open_store(tmp_path, now=lambda: 1_000.0)) as state:
-        reported = ReportedChanges(state, "key", WHITELIST)
-        reported.record(gone=[IP])
-        assert reported.correct([]).gone == frozenset()
-        # That list was wrong: this one still lags behind the removal.
-        assert reported.correct([IP]).gone == {IP}
 
 
 @pytest.fixture
@@ -41,17 +33,15 @@ def machine(clock: Clock) -> MachineClock:
 
 
 @pytest.fixture
-def state(tmp_path: Path, machine: MachineClock) -> Iterator[Store]:
-    with contextlib.closing(open_store(tmp_path, machine=machine)) as state:
-        yield state
+def reported(tmp_path: Path, machine: MachineClock) -> ReportedChanges:
+    return ReportedChanges(open_store(tmp_path, machine=machine), "key", WHITELIST)
 
 
 @pytest.mark.parametrize("read", [lambda reported: reported.correct([OTHER]).gone, ReportedChanges.gone])
 @pytest.mark.parametrize("step", [-86400.0, -1.0, 5 * 60.0])
 def test_a_report_lasts_its_time_whatever_the_wall_clock_is_set_to(
-    state: Store, clock: Clock, machine: MachineClock, step: float, read: Callable[[ReportedChanges], frozenset[str]]
+    reported: ReportedChanges, clock: Clock, machine: MachineClock, step: float, read: Read
 ) -> None:
-    reported = ReportedChanges(state, "key", WHITELIST)
     reported.record(gone=[OTHER])
     machine.set_wall(step)
     reported.record({IP: None})
@@ -61,29 +51,36 @@ def test_a_report_lasts_its_time_whatever_the_wall_clock_is_set_to(
     assert read(reported) == frozenset()
 
 
-def test_a_list_that_shows_a_reported_change_deletes_the_report(state: Store) -> None:
-    reported = ReportedChanges(state, "key", WHITELIST)
+def test_a_list_that_shows_a_reported_change_deletes_the_report(reported: ReportedChanges) -> None:
     reported.record({IP: None})
     assert not reported.correct([IP]).missing
     assert not reported.correct([]).missing
 
 
-def test_a_report_deletes_none_that_another_process_wrote_while_it_waited(
-    state: Store, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@quick_over_both
+def test_one_list_that_lacks_a_removed_address_does_not_end_the_report_of_its_removal(
+    reported: ReportedChanges,
 ) -> None:
-    transaction = state.transaction
+    reported.record(gone=[IP])
+    assert reported.correct([]).gone == frozenset()
+    # That list was wrong: this one still lags behind the removal.
+    assert reported.correct([IP]).gone == {IP}
+
+
+def test_a_report_deletes_none_that_another_process_wrote_while_it_waited(
+    reported: ReportedChanges, clock: Clock, tmp_path: Path
+) -> None:
+    transaction = reported.state.transaction
 
     @contextlib.contextmanager
     def delayed() -> Iterator[Connection]:
         """The transaction, once that of another process has ended."""
-        monkeypatch.setattr(state, "transaction", transaction)
         clock.advance(5)
-        with contextlib.closing(open_store(tmp_path, now=clock.now)) as other:
-            ReportedChanges(other, "key", WHITELIST).record({OTHER: None})
+        ReportedChanges(open_store(tmp_path, now=clock.now), "key", WHITELIST).record({OTHER: None})
         with transaction() as database:
             yield database
 
-    monkeypatch.setattr(state, "transaction", delayed)
-    reported = ReportedChanges(state, "key", WHITELIST)
+    reported.state.transaction = delayed
     reported.record({IP: None})
+    reported.state.transaction = transaction
     assert set(reported.correct([]).missing) == {IP, OTHER}

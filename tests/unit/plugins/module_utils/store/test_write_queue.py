@@ -5,52 +5,40 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError, WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import runs, whitelist_cache, write_queue
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Wait
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.queue_policy import QueuePolicy
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.run_results import RunResults
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import is_run_finished, run_id
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import run_id
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
+    WAITER_TTL,
     Result,
     WriteQueue,
     WriteRequest,
     is_in_sync,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions, TransportOptions
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import WriteBatch
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
-    HostOptions,
-    find_request,
-    host_request,
-)
 from support.machine_clock import MachineClock
-from support.stores import open_store
+from support.processes import process_until_killed, run_together, threads, wait_for
+from support.stores import open_store, quick_over_both
 
 pytestmark = pytest.mark.usefixtures("every_store")
 
 
-def queue(directory: Path, key: str = "k", access: str = "", *, check: bool = False) -> WriteQueue:
-    return WriteQueue(open_store(directory), key, access, check=check)
+def queue(directory: Path, key: str = "k", access: str = "", **how: Any) -> WriteQueue:
+    return WriteQueue(open_store(directory), key, access, **how)
 
 
 def host(name: str, run: str = "run", inventory: str = "f", max_wait: float = 5) -> WriteRequest:
-    return WriteRequest(
-        {"ips": [f"ip-{name}"]}, max_wait, 1, id=f"{run}/{name}", run=run, host=name, inventory=inventory
-    )
+    identity = {"id": f"{run}/{name}", "run": run, "host": name, "inventory": inventory}
+    return WriteRequest({"ips": [f"ip-{name}"]}, max_wait, 1, **identity)
 
 
 def task(name: str, max_wait: float = 5) -> WriteRequest:
@@ -59,12 +47,6 @@ def task(name: str, max_wait: float = 5) -> WriteRequest:
 
 def work(requests: list[WriteRequest]) -> dict[str, Result]:
     return {request.id: {"ips": request.payload["ips"]} for request in requests}
-
-
-def submit(
-    mine: WriteQueue, request: WriteRequest, write: Callable[[list[WriteRequest]], dict[str, Result]] = work
-) -> Result | None:
-    return mine.submit(request, write)
 
 
 class Recorder:
@@ -78,35 +60,50 @@ class Recorder:
         return work(requests)
 
 
-def api_options() -> ProxyApiOptions:
-    transport = TransportOptions(timeout=1.0, max_wait=5.0, validate_certs=True, ca_path=None)
-    return ProxyApiOptions("https://api.example", "KEY", None, transport, StatePlace("unused"))
-
-
 def rows(directory: Path, table: str = "write_requests") -> int:
     count: int = open_store(directory).rows(f"SELECT count(*) FROM {table}")[0][0]
     return count
+
+
+def waiting(directory: Path) -> int:
+    """The number of requests whose processes wait."""
+    return rows(directory, "write_requests WHERE renewed_at IS NOT NULL")
 
 
 def hosts_of(mine: WriteQueue, run: str) -> set[str]:
     return {host for (host,) in mine.store.rows("SELECT host FROM write_requests WHERE run = ?", run)}
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def submit_behind_a_leader(directory: Path, *requests: WriteRequest, write: Recorder) -> list[Result | None]:
+    """The results of requests that wait in threads while another one writes; then one of them writes for the rest."""
+    results: list[Result | None] = []
+
+    def submit(request: WriteRequest) -> None:
+        results.append(queue(directory, access=request.payload.get("access", "")).submit(request, write))
+
+    with threads(*(partial(submit, request) for request in requests)) as start:
+
+        def hold(held: list[WriteRequest]) -> dict[str, Result]:
+            start()
+            wait_for(lambda: waiting(directory) == sum(not request.exclusive for request in requests))
+            return work(held)
+
+        queue(directory).submit(task("holder"), hold)
+    return results
 
 
+# --- who writes for whom --------------------------------------------------------------------------------------------
+
+
+@quick_over_both
 def test_the_first_host_writes_for_all_and_the_others_find_their_result(tmp_path: Path) -> None:
     write = Recorder()
     mine = queue(tmp_path)
     for name in "abc":
         mine.enqueue(host(name))
-    assert submit(mine, host("b"), write) is None
-    assert submit(mine, host("a"), write) == {"ips": ["ip-a"]}
-    assert submit(mine, host("c"), write) == {"ips": ["ip-c"]}
+    assert mine.submit(host("b"), write) is None
+    assert mine.submit(host("a"), write) == {"ips": ["ip-a"]}
+    assert mine.submit(host("c"), write) == {"ips": ["ip-c"]}
     assert [sorted(names) for names in write.rounds] == [["a", "b", "c"]]
     assert write.rounds[0][0] == "b", "the leader comes first"
     assert hosts_of(mine, "run") == {"a", "b", "c"}
@@ -128,100 +125,66 @@ def test_a_host_that_comes_later_writes_again_for_itself_alone(tmp_path: Path) -
     mine = queue(tmp_path)
     for name in "aba":
         mine.enqueue(host(name))
-        submit(mine, host(name), write)
+        mine.submit(host(name), write)
     assert write.rounds == [["a"], ["b"], ["a"]]
 
 
 def test_requests_of_other_runs_and_inventories_are_not_written_unless_they_wait(tmp_path: Path) -> None:
     write = Recorder()
     mine = queue(tmp_path)
-    mine.enqueue(host("a"))
-    mine.enqueue(host("b", run="other"))
-    mine.enqueue(host("c", inventory="other"))
+    for request in (host("a"), host("b", run="other"), host("c", inventory="other")):
+        mine.enqueue(request)
     for n, other in enumerate([queue(tmp_path, key="x"), queue(tmp_path, access="x"), queue(tmp_path, check=True)]):
         other.enqueue(host(f"d{n}"))
-    submit(mine, host("a"), write)
+    mine.submit(host("a"), write)
     assert write.rounds == [["a"]]
 
 
-def test_a_single_task_does_not_write_to_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_task_does_not_write_to_the_database(tmp_path: Path) -> None:
     mine = queue(tmp_path)
-    began: list[bool] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(mine.store, "transaction", lambda: began.append(True))
-        assert submit(mine, task("1")) is None
-    assert began == []
+    transactions: list[bool] = []
+    mine.store.transaction = lambda: transactions.append(True)
+    assert mine.submit(task("1"), work) is None
+    assert transactions == []
     assert rows(tmp_path) == 0
 
 
-def waiting_behind(
-    directory: Path, *submissions: tuple[WriteQueue, WriteRequest], write: Recorder
-) -> dict[str, Result | None]:
-    """The results of requests that wait in threads while another one writes; then one of them writes for the rest."""
-    results: dict[str, Result | None] = {}
-
-    def wait(terms: tuple[WriteQueue, WriteRequest]) -> None:
-        mine = WriteQueue(open_store(directory), terms[0].key, check=terms[0]._lock.endswith("check"))
-        mine.access = terms[0].access
-        results[terms[1].id] = mine.submit(terms[1], write)
-
-    threads = [threading.Thread(target=wait, args=(pair,)) for pair in submissions]
-
-    def hold(requests: list[WriteRequest]) -> dict[str, Result]:
-        for thread in threads:
-            thread.start()
-        expected = sum(not request.exclusive for _queue, request in submissions)
-        held = "SELECT count(*) FROM write_requests WHERE renewed_at IS NOT NULL"
-        wait_for(lambda: bool(open_store(directory).rows(held)[0][0] == expected))
-        return work(requests)
-
-    submit(queue(directory), task("holder"), hold)
-    for thread in threads:
-        thread.join(20)
-        assert not thread.is_alive()
-    return results
-
-
+@quick_over_both
 def test_all_waiting_requests_of_hosts_and_tasks_are_one_batch(tmp_path: Path) -> None:
     write = Recorder()
     mine = queue(tmp_path)
-    for request in (host("a"), host("b", run="other", inventory="x"), host("idle", run="third")):
+    hosts = [host("a"), host("b", run="other", inventory="x")]
+    for request in (*hosts, host("idle", run="third")):
         mine.enqueue(request)
-    requests = [host("a"), host("b", run="other", inventory="x"), *(task(str(n)) for n in range(6))]
-    results = waiting_behind(tmp_path, *((mine, request) for request in requests), write=write)
+    requests = [*hosts, *(task(str(n)) for n in range(6))]
+    results = submit_behind_a_leader(tmp_path, *requests, write=write)
     assert [sorted(names) for names in write.rounds] == [["0", "1", "2", "3", "4", "5", "a", "b"]]
-    assert sum(result is None for result in results.values()) == 1
-    assert all(results[request.id] in (None, {"ips": request.payload["ips"]}) for request in requests)
+    left = [request.payload["ips"] for request in requests]
+    for result in filter(None, results):
+        left.remove(result["ips"])
+    assert (len(left), len(results)) == (1, 8), "that of the leader"
     # The requests of hosts are kept as long as their run; those of tasks are not.
     assert rows(tmp_path) == 3
 
 
 def test_the_batch_includes_requests_that_come_within_the_window(tmp_path: Path) -> None:
-    write, asked = Recorder(), threading.Event()
-    waited: dict[str, float] = {}
+    write, waited = Recorder(), list[float]()
 
     def batch_window() -> float:
-        asked.set()
+        start_late()
         return 0.5
 
     def come(name: str) -> None:
         mine = queue(tmp_path)
         if mine.submit(task(name), write, batch_window) is None:
-            waited[name] = mine.waited
+            waited.append(mine.waited)
 
-    def come_later() -> None:
-        if asked.wait(20):
-            come("late")
-
-    threads = [*(threading.Thread(target=come, args=(name,)) for name in "ab"), threading.Thread(target=come_later)]
-    with open_store(tmp_path).try_lock("whitelist-k"):
-        for thread in threads:
-            thread.start()
+    lock = open_store(tmp_path).try_lock("whitelist-k")
+    with threads(partial(come, "late")) as start_late, threads(partial(come, "a"), partial(come, "b")) as start, lock:
+        start()
         wait_for(lambda: rows(tmp_path) == 2)
-    for thread in threads:
-        thread.join(20)
     assert [sorted(names) for names in write.rounds] == [["a", "b", "late"]]
-    assert [seconds >= 0.5 for seconds in waited.values()] == [True]
+    assert [seconds >= 0.5 for seconds in waited] == [True]
 
 
 def test_there_is_no_batch_window_unless_others_wait(tmp_path: Path) -> None:
@@ -238,9 +201,9 @@ def test_there_is_no_batch_window_unless_others_wait(tmp_path: Path) -> None:
 
 def test_incompatible_and_exclusive_requests_are_batches_of_their_own(tmp_path: Path) -> None:
     write = Recorder()
-    mine, other = queue(tmp_path), queue(tmp_path, access="other")
-    alone = WriteRequest({"ips": ["exact"]}, 5, 1, exclusive=True)
-    waiting_behind(tmp_path, (mine, task("1")), (mine, task("2")), (other, task("3")), (mine, alone), write=write)
+    exclusive = WriteRequest({"ips": ["exact"]}, 5, 1, exclusive=True)
+    of_another = WriteRequest({"ips": ["3"], "access": "other"}, 5, 1)
+    submit_behind_a_leader(tmp_path, task("1"), task("2"), of_another, exclusive, write=write)
     assert sorted(sorted(names) for names in write.rounds) == [["1", "2"], ["3"], ["exact"]]
 
 
@@ -250,55 +213,19 @@ def test_a_request_that_the_leader_leaves_undecided_is_written_by_its_own_proces
             return super().__call__(requests[:1])
 
     write = Alone()
-    waiting_behind(tmp_path, *((queue(tmp_path), task(str(n))) for n in range(4)), write=write)
-    assert sorted(write.rounds) == [["0"], ["1"], ["2"], ["3"]]
+    submit_behind_a_leader(tmp_path, *(task(str(n)) for n in range(3)), write=write)
+    assert sorted(write.rounds) == [["0"], ["1"], ["2"]]
 
 
 def test_predictions_do_not_wait_for_leaders_that_write(tmp_path: Path) -> None:
     def hold(requests: list[WriteRequest]) -> dict[str, Result]:
-        assert submit(queue(tmp_path, check=True), task("1", max_wait=0)) is None
+        assert queue(tmp_path, check=True).submit(task("1", max_wait=0), work) is None
         return work(requests)
 
-    submit(queue(tmp_path), task("holder"), hold)
+    queue(tmp_path).submit(task("holder"), hold)
 
 
-def _die(directory: str, name: str, record: str, at: str) -> None:
-    mine = queue(Path(directory))
-
-    def write(requests: list[WriteRequest]) -> dict[str, Result]:
-        with open(record, "a", encoding="ascii") as file:
-            file.write(" ".join(sorted(request.host for request in requests)) + "\n")
-        mine.record_intent((request, [*request.payload["ips"], *request.seen]) for request in requests)
-        time.sleep(0.2)
-        if at == "write":
-            os._exit(9)
-        return work(requests)
-
-    assert submit(mine, host(name, max_wait=30), write) in (None, {"ips": [f"ip-{name}"]})
-
-
-def test_processes_that_start_together_write_once_and_survive_a_leader_that_dies(tmp_path: Path) -> None:
-    names = [f"h{n}" for n in range(12)]
-    for name in names:
-        queue(tmp_path).enqueue(host(name))
-    context = multiprocessing.get_context("fork")
-    record = tmp_path / "record"
-    first = context.Process(target=_die, args=(str(tmp_path), "h0", str(record), "write"))
-    first.start()
-    first.join(10)
-    assert first.exitcode == 9
-    known = queue(tmp_path).get_for_host("run", "h3", "f")
-    assert known is not None
-    assert known.seen == ("ip-h3",), "the next writer knows whose change it was"
-    others = [context.Process(target=_die, args=(str(tmp_path), name, str(record), "never")) for name in names]
-    for other in others:
-        other.start()
-    for other in others:
-        other.join(30)
-        assert other.exitcode == 0
-    rounds = record.read_text(encoding="ascii").splitlines()
-    assert len(rounds) == 2, "one that died, and one that wrote for all"
-    assert set(rounds[1].split()) == set(names)
+# --- results --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("moment", ["before the intent is recorded", "afterwards"])
@@ -320,12 +247,12 @@ def test_a_result_is_not_for_what_a_host_has_submitted_since_its_request_was_rea
             queue(tmp_path).enqueue(again)
         return write(requests)
 
-    assert submit(mine, host("a"), replaced) is None
+    assert mine.submit(host("a"), replaced) is None
     known = mine.get_for_host("run", "b", "f")
     assert known is not None
     assert (known.payload, known.seen, mine.result(again)) == ({"ips": ips}, (), None)
-    assert submit(mine, host("c"), write) == {"ips": ["ip-c"]}
-    assert submit(mine, again) is None, "it writes for itself"
+    assert mine.submit(host("c"), write) == {"ips": ["ip-c"]}
+    assert mine.submit(again, work) is None, "it writes for itself"
     assert mine.result(again) == {"ips": ips}
 
 
@@ -339,135 +266,22 @@ def test_a_result_that_needs_no_write_is_kept_while_a_leader_writes_for_an_earli
         mine.record_intent((request, request.payload["ips"]) for request in requests)
         return work(requests)
 
-    assert submit(mine, host("a"), replaced) is None
+    assert mine.submit(host("a"), replaced) is None
     assert mine.result(host("b")) == {"ips": ["kept"]}
-
-
-def _wait(directory: str, ready: str) -> None:
-    Path(ready).touch()
-    submit(queue(Path(directory)), task("dead", max_wait=60))
-
-
-def test_the_request_of_a_process_that_was_killed_while_it_waited_is_never_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(write_queue, "RENEW_TIMEOUT", 1.0)
-    context = multiprocessing.get_context("fork")
-    write = Recorder()
-    state = tmp_path / "state"
-
-    def hold(requests: list[WriteRequest]) -> dict[str, Result]:
-        waiter = context.Process(target=_wait, args=(str(state), str(tmp_path / "ready")))
-        waiter.start()
-        wait_for(lambda: rows(state) == 1)
-        waiter.kill()
-        waiter.join(10)
-        return work(requests)
-
-    submit(queue(state), task("holder"), hold)
-    assert rows(state) == 1
-    mine = queue(state)
-    mine.enqueue(host("a"))
-    submit(mine, host("a"), write)
-    assert write.rounds == [["a"]]
-    later = mine.store.now() + write_queue.WAITER_TTL + 1
-    mine.store.now = lambda: later
-    submit(mine, task("1"), write)
-    mine.purge_stale()
-    assert rows(state) == 1, "that of the host"
-    assert list(state.glob("waiting.*")) == []
-
-
-def test_a_leader_does_not_wait_for_a_process_that_was_killed_long_ago(tmp_path: Path) -> None:
-    write, mine = Recorder(), queue(tmp_path)
-    mine.enqueue(task("dead"), waits=True)
-    later = mine.store.now() + write_queue.RENEW_TIMEOUT + 1
-    mine.store.now = lambda: later
-    began = time.monotonic()
-    submit(mine, task("1"), write)
-    assert write.rounds == [["1"]]
-    assert time.monotonic() - began < write_queue.RENEW_TIMEOUT / 2
-
-
-def test_a_request_that_was_dropped_while_its_process_was_stopped_is_enqueued_anew(tmp_path: Path) -> None:
-    mine, request = queue(tmp_path), task("1")
-    mine._renew(request)
-    mine._delete(request.id)
-    mine._renew(request)
-    assert list(mine._waiting(task("2"))) == [request.id]
-
-
-def test_a_request_is_withdrawn_when_its_process_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_queue, "MAX_CALLS", 0)
-    mine = queue(tmp_path)
-    mine.enqueue(host("a", max_wait=0))
-    with open_store(tmp_path).try_lock("whitelist-k") as held:
-        assert held
-        for request in (task("1", max_wait=0), host("a", max_wait=0)):
-            with pytest.raises(WaitBudgetExceeded):
-                submit(queue(tmp_path), request)
-    assert mine._waiting(task("2")) == {}
-    assert hosts_of(mine, "run") == {"a"}, "its run may still write for it"
-
-
-def test_a_leader_that_pauses_is_waited_for_beyond_max_wait(tmp_path: Path) -> None:
-    """How long a leader works or pauses does not matter: a waiter has one deadline."""
-
-    def hold(requests: list[WriteRequest]) -> dict[str, Result]:
-        thread.start()
-        wait_for(lambda: rows(tmp_path) == 1)
-        time.sleep(0.5)
-        return work(requests)
-
-    def wait() -> None:
-        mine = queue(tmp_path)
-        results.append(submit(mine, task("1", max_wait=0)))
-        waited.append(mine.waited)
-
-    results: list[Result | None] = []
-    waited: list[float] = []
-    thread = threading.Thread(target=wait)
-    submit(queue(tmp_path), task("holder"), hold)
-    thread.join(20)
-    assert results == [None], "then it writes for itself"
-    assert waited[0] >= 0.5
-    assert rows(tmp_path) == 0
-
-
-def test_waiting_for_a_leader_is_possible_without_max_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_queue, "GRACE", 0.0)
-    others = [(queue(tmp_path), task(str(n), max_wait=0)) for n in range(3)]
-    results = waiting_behind(tmp_path, *others, write=Recorder())
-    assert len(results) == 3
-
-
-def test_waiting_for_other_leaders_ends_at_the_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    moments = iter(range(0, 100_000, 50))
-    with open_store(tmp_path).try_lock("whitelist-k") as held:
-        assert held
-        monkeypatch.setattr(time, "monotonic", lambda: float(next(moments)))
-        with pytest.raises(
-            QgError, match=f"the same whitelist for 35 seconds, at last process {os.getpid()}: run again later"
-        ):
-            submit(queue(tmp_path), task("1"))
-
-
-USAGE = {"calls": 1, "retries": 0, "waited_seconds": 0.5}
 
 
 def test_a_run_is_in_sync_if_nothing_had_to_be_done_for_any_of_its_hosts(tmp_path: Path) -> None:
     mine = queue(tmp_path)
-    mine.enqueue(task("1"), waits=True)
     assert not is_in_sync(mine.store, "run"), "nothing is known of it"
     for name in "ab":
         mine.enqueue(host(name), result={"ips": [name]})
         assert is_in_sync(mine.store, "run")
-        assert submit(mine, host(name), lambda _requests: pytest.fail("there is nothing to write")) == {"ips": [name]}
+        assert mine.submit(host(name), lambda _requests: pytest.fail("nothing to write")) == {"ips": [name]}
     mine.enqueue(host("x", run="another"))
     assert is_in_sync(mine.store, "run")
     mine.enqueue(host("c"))
     assert not is_in_sync(mine.store, "run")
-    submit(mine, host("c"))
+    mine.submit(host("c"), work)
     assert mine.result(host("c")) is not None
     # Ansible asks for each host anew, and must get the same result while one task is under way.
     assert not is_in_sync(mine.store, "run")
@@ -476,67 +290,131 @@ def test_a_run_is_in_sync_if_nothing_had_to_be_done_for_any_of_its_hosts(tmp_pat
     assert is_in_sync(mine.store, "run")
 
 
-def test_a_cached_whitelist_is_for_the_hosts_of_one_task_and_expires(tmp_path: Path) -> None:
-    mine, other = queue(tmp_path), queue(tmp_path, key="other")
-    now = mine.store.now()
-    mine.store.now = other.store.now = lambda: now
-    assert mine.cache.cached_whitelist("t") is None
-    mine.cache.cache_whitelist("run", "t", {"b", "a"}, USAGE)
-    assert mine.cache.cached_whitelist("t") == ["a", "b"]
-    assert mine.cache.cached_whitelist("another task") is None
-    assert other.cache.cached_whitelist("t") is None
-    now += whitelist_cache.CACHE_TTL - 1
-    assert mine.cache.cached_whitelist("t") == ["a", "b"]
-    now += 2
-    assert mine.cache.cached_whitelist("t") is None
-    mine.cache.cache_whitelist("run", "t", {"c"}, USAGE)
-    assert mine.cache.cached_whitelist("t") == ["c"]
-    other.cache.invalidate_cache()
-    assert mine.cache.cached_whitelist("t") == ["c"]
-    queue(tmp_path).cache.invalidate_cache()
-    assert mine.cache.cached_whitelist("t") is None, "another process writes"
-    mine.cache.cache_whitelist("run", "t", {"d"}, USAGE)
-    now += whitelist_cache.CACHE_RETENTION + 1
-    mine.cache.cache_whitelist("run", "u", set(), USAGE)
-    assert rows(tmp_path, "whitelist_cache") == 1
+# --- processes that die or hang -------------------------------------------------------------------------------------
 
 
-def test_the_usage_of_the_reads_of_a_run_is_reported_once(tmp_path: Path) -> None:
-    mine = queue(tmp_path)
-    assert mine.cache.claim_usage("run") is None
-    mine.cache.cache_whitelist("run", "t", {"a"}, USAGE)
-    mine.cache.cache_whitelist("another", "t", {"x"}, USAGE)
-    mine.cache.cache_whitelist("run", "t", {"b"}, USAGE)
-    for key in ("a key before", "the key after"):
-        queue(tmp_path, key=key).cache.cache_whitelist("run", "t", {"of another key"}, USAGE)
-    assert queue(tmp_path, key="third").cache.claim_usage("run") is None
-    assert mine.cache.claim_usage("run") == (["b"], {"calls": 4, "retries": 0, "waited_seconds": 2.0})
-    assert mine.cache.claim_usage("run") is None
-    assert mine.cache.cached_whitelist("t") == ["b"], "it is still valid"
-    # A run that is over will not ask.
-    over = f"99999999 {run_id().split(' ', 1)[1]}"
-    mine.cache.cache_whitelist(over, "t", {"y"}, USAGE)
-    mine.enqueue(host("a", run=over))
+def write_slowly(directory: Path, name: str, record: Path, dies: bool) -> None:
+    mine = queue(directory)
+
+    def write(requests: list[WriteRequest]) -> dict[str, Result]:
+        with record.open("a", encoding="ascii") as file:
+            file.write(" ".join(sorted(request.host for request in requests)) + "\n")
+        mine.record_intent((request, [*request.payload["ips"], *request.seen]) for request in requests)
+        time.sleep(0.2)
+        return os._exit(9) if dies else work(requests)
+
+    assert mine.submit(host(name, max_wait=30), write) in (None, {"ips": [f"ip-{name}"]})
+
+
+@quick_over_both
+def test_processes_that_start_together_write_once_and_survive_a_leader_that_dies(tmp_path: Path) -> None:
+    names, record = [f"h{n}" for n in range(8)], tmp_path / "record"
+    for name in names:
+        queue(tmp_path).enqueue(host(name))
+    with process_until_killed(write_slowly, tmp_path, "h0", record, True) as leader:
+        leader.join(20)
+        assert leader.exitcode == 9
+    known = queue(tmp_path).get_for_host("run", "h3", "f")
+    assert known is not None
+    assert known.seen == ("ip-h3",), "the next writer knows whose change it was"
+    run_together(write_slowly, *((tmp_path, name, record, False) for name in names))
+    rounds = record.read_text(encoding="ascii").splitlines()
+    assert len(rounds) == 2, "one that died, and one that wrote for all"
+    assert set(rounds[1].split()) == set(names)
+
+
+def test_the_request_of_a_process_that_was_killed_while_it_waited_is_never_written(tmp_path: Path) -> None:
+    policy, write = QueuePolicy(renew_timeout=0.5), Recorder()
+
+    def hold(requests: list[WriteRequest]) -> dict[str, Result]:
+        dying = task("dead", max_wait=60)
+        with process_until_killed(lambda: queue(tmp_path).submit(dying, work)):
+            wait_for(lambda: rows(tmp_path) == 1)
+        return work(requests)
+
+    queue(tmp_path).submit(task("holder"), hold)
+    assert rows(tmp_path) == 1
+    mine = queue(tmp_path, policy=policy)
+    mine.enqueue(host("a"))
+    mine.submit(host("a"), write)
+    assert write.rounds == [["a"]]
+    later = mine.store.now() + WAITER_TTL + 1
+    mine.store.now = lambda: later
+    mine.submit(task("1"), write)
     mine.purge_stale()
-    assert mine.cache.claim_usage(over) is None
+    assert rows(tmp_path) == 1, "that of the host"
 
 
-def test_no_process_reads_for_others_while_another_one_writes(tmp_path: Path) -> None:
-    mine, reads = queue(tmp_path), threading.Event()
-    with mine.cache.reader(0) as quiet:
-        assert quiet
-        thread = threading.Thread(target=lambda: reads.set() if queue(tmp_path).cache.reader(20).__enter__() else None)
-        with mine.store.try_lock("whitelist-k") as free:
-            assert not free, "a writer waits for a reader"
-        thread.start()
-        assert not reads.wait(0.2), "so does another reader"
-    assert reads.wait(20)
-    thread.join(20)
-    with queue(tmp_path, key="other").store.try_lock("whitelist-other"):
-        with queue(tmp_path, key="other").cache.reader(0) as quiet:
-            assert not quiet
-        with queue(tmp_path, key="other", check=True).cache.reader(0) as quiet:
-            assert not quiet, "a prediction is not made while another process writes, either"
+def test_a_leader_does_not_wait_for_a_process_that_was_killed_long_ago(tmp_path: Path) -> None:
+    policy, write = QueuePolicy(renew_timeout=600.0), Recorder()
+    mine = queue(tmp_path, policy=policy)
+    mine.enqueue(task("dead"), waits=True)
+    later = mine.store.now() + policy.renew_timeout + 1
+    mine.store.now = lambda: later
+    mine.submit(task("1"), write)
+    assert write.rounds == [["1"]]
+
+
+def test_a_request_that_was_dropped_while_its_process_was_stopped_is_enqueued_anew(tmp_path: Path) -> None:
+    def wait() -> None:
+        queue(tmp_path, policy=QueuePolicy(renew_interval=0.0)).submit(task("1"), work)
+
+    with threads(wait) as start, open_store(tmp_path).try_lock("whitelist-k"):
+        start()
+        wait_for(lambda: waiting(tmp_path) == 1)
+        assert open_store(tmp_path).execute("DELETE FROM write_requests") == 1
+        wait_for(lambda: waiting(tmp_path) == 1)
+
+
+def test_a_request_is_withdrawn_when_its_process_gives_up(tmp_path: Path) -> None:
+    mine = queue(tmp_path, policy=QueuePolicy(max_calls=0))
+    mine.enqueue(host("a", max_wait=0))
+    with open_store(tmp_path).try_lock("whitelist-k"):
+        for request in (task("1", max_wait=0), host("a", max_wait=0)):
+            with pytest.raises(WaitBudgetExceeded):
+                mine.submit(request, work)
+    assert waiting(tmp_path) == 0
+    assert hosts_of(mine, "run") == {"a"}, "its run may still write for it"
+
+
+def test_a_leader_that_works_or_pauses_is_waited_for_beyond_max_wait(tmp_path: Path) -> None:
+    results = list[tuple[Result | None, float]]()
+
+    def wait() -> None:
+        mine = queue(tmp_path, policy=QueuePolicy(grace=0.0))
+        results.append((mine.submit(task("1", max_wait=0), work), mine.waited))
+
+    with threads(wait) as start:
+
+        def hold(requests: list[WriteRequest]) -> dict[str, Result]:
+            start()
+            wait_for(lambda: rows(tmp_path) == 1)
+            time.sleep(0.3)
+            return work(requests)
+
+        queue(tmp_path).submit(task("holder"), hold)
+    ((result, waited),) = results
+    assert result is None, "then it writes for itself"
+    assert waited >= 0.3
+    assert rows(tmp_path) == 0
+
+
+def test_waiting_for_other_leaders_ends_at_the_deadline(tmp_path: Path) -> None:
+    now = [0.0]
+
+    def sleep(_seconds: float, _wait: Wait) -> None:
+        now[0] += 1.0
+
+    mine = queue(tmp_path, clock=lambda: now[0])
+    mine.store.wait_for_change = sleep
+    message = f"the same whitelist for 35 seconds, at last process {os.getpid()}: run again later"
+    with open_store(tmp_path).try_lock("whitelist-k"), pytest.raises(QgError, match=message):
+        mine.submit(task("1"), work)
+    # max_wait is 5 s, and each of 10 calls may take 3 s.
+    assert now == [36.0]
+
+
+# --- what is kept, and for how long ---------------------------------------------------------------------------------
 
 
 def test_old_requests_are_deleted(tmp_path: Path) -> None:
@@ -562,73 +440,24 @@ def test_a_run_keeps_its_requests_and_results_if_the_wall_clock_is_set_by_days(t
     assert results.get("a") == {"registered": ["ip-a"]}
 
 
-def test_the_number_of_requests_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_queue, "MAX_REQUESTS", 20)
+def test_the_number_of_requests_is_limited(tmp_path: Path) -> None:
     for n in range(10):
         # Runs in other containers: their end cannot be seen from here.
-        mine, run = queue(tmp_path), f"{n} 1 elsewhere"
+        mine, run = queue(tmp_path, policy=QueuePolicy(max_requests=20)), f"{n} 1 elsewhere"
         for name in "abcdef":
             mine.enqueue(host(name, run=run))
-        submit(mine, host("a", run=run))
+        mine.submit(host("a", run=run), work)
         assert rows(tmp_path) <= 20
     assert hosts_of(mine, run) == set("abcdef")
 
 
-def test_a_finished_run_is_detected(tmp_path: Path) -> None:
+def test_what_a_finished_run_has_left_is_deleted(tmp_path: Path) -> None:
     own = run_id()
-    assert not is_run_finished(own)
-    process, start, world = own.split(" ", 2)
-    assert is_run_finished(f"{process} {start}0 {world}"), "the number was given to another process"
-    assert is_run_finished(f"99999999 {start} {world}")
-    assert not is_run_finished(f"99999999 {start} another-container"), "that cannot be seen from here"
+    finished = f"99999999 {own.split(' ', 1)[1]}"
     mine = queue(tmp_path)
-    mine.enqueue(host("a", run=own))
-    mine.enqueue(host("b", run=f"99999999 {start} {world}"))
-    for run in (own, f"99999999 {start} {world}"):
+    for name, run in (("a", own), ("b", finished)):
+        mine.enqueue(host(name, run=run))
         RunResults(mine.store, run).begin("a", "play", "task", {"ips": []}, final=True)
-    submit(mine, host("a", run=own))
+    mine.submit(host("a", run=own), work)
     assert (hosts_of(mine, own), rows(tmp_path)) == ({"a"}, 1)
     assert (rows(tmp_path, "run_results"), RunResults(mine.store, own).get("a")) == (1, {"ips": []})
-
-
-def test_a_finished_run_is_detected_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_arguments: object, **_named: object) -> None:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(runs, "open", missing, raising=False)
-    monkeypatch.setattr(os.path, "exists", lambda _path: False)
-    own = run_id()
-    assert own.split()[0] == str(os.getppid())
-    assert not is_run_finished(own)
-    assert is_run_finished(f"99999999 x {own.split(' ', 2)[2]}")
-
-
-def test_the_request_of_a_host_is_found_for_the_state_and_inventory_that_it_was_submitted_for(tmp_path: Path) -> None:
-    options = HostOptions(api_options(), "present", "f", max_removals=10, prune=False, fail=True, always_apply=False)
-    mine, request = queue(tmp_path), host_request(options, "run", "a", ("ip-a",), detected=True)
-    mine.enqueue(request)
-    assert find_request(mine, options, "run", "a") == request
-    assert find_request(mine, replace(options, state="absent"), "run", "a") is None
-    assert find_request(mine, replace(options, inventory_id="g"), "run", "a") is None
-
-
-@pytest.mark.parametrize(("waited", "charged"), [(0.0, 0.0), (40.0, 35.0), (500.0, 300.0)])
-def test_the_time_in_the_queue_counts_to_max_wait_but_never_exceeds_it(
-    tmp_path: Path, waited: float, charged: float
-) -> None:
-    class Api:
-        def __init__(self) -> None:
-            self.budget = WaitBudget(300.0)
-            self.rate_limiter = RateLimiter(open_store(tmp_path))
-
-        def usage(self) -> dict[str, float]:
-            return {"calls": 3, "retries": 0, "waited_seconds": self.budget.waited}
-
-    mine, api = queue(tmp_path), cast(ProxyApi, Api())
-    batch = WriteBatch(mine, task("1"), api_options(), Mode(), api)
-    # The batch window is not charged: it is short, and serves all requests.
-    mine.waited, mine.collected = waited, min(waited, 5.0)
-    assert batch._prepared() is api
-    assert api.budget.waited == charged
-    api.budget.require(0.0, "no wait", "/whitelist")
-    assert batch.api_usage["waited_seconds"] == waited
