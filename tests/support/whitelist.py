@@ -51,27 +51,11 @@ def set_vendor(core: Core, **options: Any) -> None:
 
 def parameters(directory: Path | str, **changes: Any) -> dict[str, Any]:
     """The options of qg_whitelist and of the role egress_whitelist, with the state that stands for a directory."""
-    return {
-        "key": KEY,
-        "pwd": None,
-        "api_url": URL,
-        "timeout": 10.0,
-        "max_wait": 300.0,
-        "validate_certs": True,
-        "ca_path": None,
-        **state_options(directory),
-        "inventory_id": "f",
-        "verify_proxy": None,
-        "fail": True,
-        "keep": [],
-        "replaces": [],
-        "max_removals": 10,
-        "prune": False,
-        "capacity": None,
-        "allow_non_global": True,
-        "owners": False,
-        **changes,
-    }
+    service = {"key": KEY, "pwd": None, "api_url": URL, "validate_certs": True, "ca_path": None}
+    limits = {"timeout": 10.0, "max_wait": 300.0, "max_removals": 10, "capacity": None}
+    of_tasks = {"keep": [], "replaces": [], "allow_non_global": True, "owners": False}
+    of_role = {"inventory_id": "f", "verify_proxy": None, "fail": True, "prune": False}
+    return {**service, **limits, **of_tasks, **of_role, **state_options(directory), **changes}
 
 
 class WhitelistTransport(InProcess):

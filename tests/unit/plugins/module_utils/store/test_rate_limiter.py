@@ -93,10 +93,15 @@ def test_the_limit_is_used_up_and_no_call_more(bench: Bench) -> None:
     assert bench.wait() == pytest.approx(TIMEOUT + WINDOW)
 
 
-def test_a_call_counts_once_unless_an_amount_is_given(bench: Bench) -> None:
-    bench.take(amount=LIMIT - 1)
-    assert bench.limiter().try_acquire("key", "/x", LIMIT, TIMEOUT)[0] is not None
-    assert bench.limiter().try_acquire("key", "/x", LIMIT, TIMEOUT)[0] is None
+@pytest.mark.parametrize(
+    ("taken", "amount", "is_free"), [(1, 2, True), (2, 2, False), (2, 1, True), (0, 7, True), (7, 1, False)]
+)
+def test_an_amount_counts_as_that_many_calls_and_more_than_the_limit_is_sent_alone(
+    bench: Bench, taken: int, amount: int, is_free: bool
+) -> None:
+    if taken:
+        bench.take(amount=taken)
+    assert (bench.wait(amount=amount) == 0) == is_free
 
 
 def test_each_key_and_endpoint_has_a_limit_of_its_own(bench: Bench) -> None:
@@ -148,18 +153,6 @@ def test_a_late_answer_does_not_shorten_the_slot_of_another_call(bench: Bench) -
     bench.limiter().complete(stopped)
     bench.now += WINDOW
     assert bench.wait() == pytest.approx(TIMEOUT)
-
-
-def test_an_amount_counts_as_that_many_calls(bench: Bench) -> None:
-    bench.take(amount=2)
-    assert bench.wait(amount=2) == pytest.approx(TIMEOUT + WINDOW)
-    assert bench.wait(amount=1) == 0
-    assert bench.wait(amount=1) > 0
-
-
-def test_more_than_the_limit_is_sent_alone(bench: Bench) -> None:
-    assert bench.wait(amount=LIMIT + 4) == 0
-    assert bench.wait() > 0
 
 
 def test_a_call_waits_in_short_steps_until_a_slot_is_free(bench: Bench) -> None:

@@ -5,51 +5,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
     HostRegistration,
     Owner,
     RegistrationStore,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
-from support.machine_clock import MachineClock
-from support.stores import open_store, quick_over_both
+from support.state_world import START, World, world
+from support.stores import quick_over_both
 
+__all__ = ["world"]
 pytestmark = pytest.mark.usefixtures("every_store")
 
 
-@dataclass
-class Time:
-    now: float = 1000.0
-
-
-@dataclass
-class Registrations:
-    """Those of an inventory, of another one, and of the same inventory for another key."""
-
-    here: RegistrationStore
-    there: RegistrationStore
-    other_key: RegistrationStore
+#: The registrations of an inventory, of another one, and of the same inventory for another key.
+Registrations = tuple[RegistrationStore, RegistrationStore, RegistrationStore]
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def machine(time: Time) -> MachineClock:
-    return MachineClock(lambda: time.now)
-
-
-@pytest.fixture
-def stores(tmp_path: Path, machine: MachineClock) -> Registrations:
-    store: Store = open_store(tmp_path, machine=machine)
-    return Registrations(*(RegistrationStore(store, key, inventory) for key, inventory in ("kf", "kg", "xf")))
+def stores(world: World) -> Registrations:
+    store = world.store()
+    here, there, other_key = (RegistrationStore(store, key, inventory) for key, inventory in ("kf", "kg", "xf"))
+    return here, there, other_key
 
 
 def registered(host: str, *ips: str) -> HostRegistration:
@@ -63,7 +41,7 @@ def detected(host: str, *ips: str) -> HostRegistration:
 
 @quick_over_both
 def test_the_store_distinguishes_own_addresses_from_those_of_others(stores: Registrations) -> None:
-    here, there, other_key = stores.here, stores.there, stores.other_key
+    here, there, other_key = stores
     here.replace([registered("a", "1"), registered("b", "1", "2")])
     there.replace([registered("a", "3")])
     other_key.replace([registered("a", "4")])
@@ -78,7 +56,7 @@ def test_the_store_distinguishes_own_addresses_from_those_of_others(stores: Regi
 
 
 def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(stores: Registrations) -> None:
-    store = stores.here
+    store, *_others = stores
     store.replace([HostRegistration("a", frozenset({"2"}), frozenset({"1"})), registered("b", "2")])
     assert store.load({"b"}) == ({"b": {"2"}}, {"2"})
     assert store.load({"a"}) == ({"a": {"1", "2"}}, {"2"})
@@ -91,26 +69,26 @@ def test_a_host_with_a_former_address_is_not_in_sync_but_does_not_need_it(stores
     assert store.load({"b"}) == ({"b": {"2"}}, {"1", "2"})
 
 
-def test_a_registration_keeps_the_time_at_which_it_was_first_made(stores: Registrations, time: Time) -> None:
-    store, there = stores.here, stores.there
+def test_a_registration_keeps_the_time_at_which_it_was_first_made(stores: Registrations, world: World) -> None:
+    store, there, other_key = stores
     store.record_intent([("a", ["1"])])
-    time.now = 2000.0
+    world.time = START + 2
     store.replace([registered("a", "1", "2")])
     there.replace([detected("b", "1")])
-    time.now = 3000.0
+    world.time = START + 3
     store.record_intent([("a", ["1"])])
     store.replace([HostRegistration("a", frozenset({"3"}), frozenset({"1", "2"}))])
     assert store.load_owners() == [
-        Owner("1", "a", "f", former=True, found=False, registered_at=1000.0),
-        Owner("2", "a", "f", former=True, found=False, registered_at=2000.0),
-        Owner("3", "a", "f", former=False, found=False, registered_at=3000.0),
-        Owner("1", "b", "g", former=False, found=False, registered_at=2000.0),
+        Owner("1", "a", "f", former=True, found=False, registered_at=START),
+        Owner("2", "a", "f", former=True, found=False, registered_at=START + 2),
+        Owner("3", "a", "f", former=False, found=False, registered_at=START + 3),
+        Owner("1", "b", "g", former=False, found=False, registered_at=START + 2),
     ]
-    assert stores.other_key.load_owners() == [], "another key"
+    assert other_key.load_owners() == [], "another key"
 
 
 def test_an_address_that_was_on_the_whitelist_before_a_host_reported_it_is_found(stores: Registrations) -> None:
-    here, there, other_key = stores.here, stores.there, stores.other_key
+    here, there, other_key = stores
     here.replace([detected("a", "1"), registered("b", "2")])
     other_key.replace([registered("a", "1")])
     assert here.load_found() == there.load_found() == {"1"}
@@ -121,7 +99,7 @@ def test_an_address_that_was_on_the_whitelist_before_a_host_reported_it_is_found
 
 
 def test_an_added_address_never_becomes_a_found_one(stores: Registrations) -> None:
-    store, there = stores.here, stores.there
+    store, there, _other_key = stores
     store.replace([registered("a", "1"), registered("b", "2")])
     store.replace([detected("a", "2"), detected("b", "1")])
     assert store.load_found() == set(), "two hosts have swapped their addresses"
@@ -132,7 +110,7 @@ def test_an_added_address_never_becomes_a_found_one(stores: Registrations) -> No
 
 
 def test_a_found_address_that_is_added_or_given_later_is_found_no_longer(stores: Registrations) -> None:
-    store, there = stores.here, stores.there
+    store, there, _other_key = stores
     store.replace([detected("a", "1"), detected("b", "2", "3")])
     store.record_intent([("b", ["2"])])
     assert store.load_found() == {"1", "3"}
@@ -143,7 +121,7 @@ def test_a_found_address_that_is_added_or_given_later_is_found_no_longer(stores:
 
 
 def test_a_host_with_a_found_address_is_registered_anew_once_the_user_gives_it(stores: Registrations) -> None:
-    store = stores.here
+    store, *_others = stores
     store.replace([detected("a", "1")])
     assert store.is_registered("a", ["1"])
     assert not store.is_registered("a", ["1"], given=True)
@@ -151,19 +129,19 @@ def test_a_host_with_a_found_address_is_registered_anew_once_the_user_gives_it(s
     assert store.is_registered("a", ["1"], given=True)
 
 
-def test_registrations_that_two_reads_over_time_lack_are_forgotten(stores: Registrations, time: Time) -> None:
-    here, there, other_key = stores.here, stores.there, stores.other_key
+def test_registrations_that_two_reads_over_time_lack_are_forgotten(stores: Registrations, world: World) -> None:
+    here, there, other_key = stores
     for store in (here, there, other_key):
         store.replace([registered("a", "1", "2")])
     here.prune_missing({"2", "3"})
-    time.now += LIST_LAG - 1
+    world.time += LIST_LAG - 1
     here.prune_missing({"2", "3"})
     assert here.load({"a"}) == ({"a": {"1", "2"}}, {"1", "2"}), "two readings of the same moment are one"
     here.prune_missing({"1", "2", "3"})
-    time.now += LIST_LAG
+    world.time += LIST_LAG
     here.prune_missing({"2", "3"})
     assert there.load({"a"}) == ({"a": {"1", "2"}}, {"1", "2"}), "in between it was there"
-    time.now += LIST_LAG
+    world.time += LIST_LAG
     here.replace([registered("a", "1", "2")])
     here.prune_missing({"2", "3"})
     assert here.load({"a"}) == ({"a": {"2"}}, {"2"})
@@ -173,15 +151,15 @@ def test_registrations_that_two_reads_over_time_lack_are_forgotten(stores: Regis
 
 @pytest.mark.parametrize("step", [-3600.0, 3600.0])
 def test_two_reads_before_and_after_the_wall_clock_was_set_are_as_far_apart_as_they_are(
-    stores: Registrations, time: Time, machine: MachineClock, step: float
+    stores: Registrations, world: World, step: float
 ) -> None:
-    store = stores.here
+    store, *_others = stores
     store.replace([registered("a", "1")])
     store.prune_missing(())
-    machine.set_wall(step)
-    time.now += LIST_LAG - 1
+    world.machine.set_wall(step)
+    world.time += LIST_LAG - 1
     store.prune_missing(())
     assert store.load({"a"})[0] == {"a": {"1"}}
-    time.now += 1
+    world.time += 1
     store.prune_missing(())
     assert store.load({"a"})[0] == {"a": set()}

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Connection
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG, WHITELIST, ReportedChanges
-from simulator.clock import Clock
-from support.machine_clock import MachineClock
-from support.stores import open_store, quick_over_both
+from support.state_world import World, world
+from support.stores import quick_over_both
 
+__all__ = ["world"]
 pytestmark = pytest.mark.usefixtures("every_store")
 
 Read = Callable[[ReportedChanges], frozenset[str]]
@@ -23,31 +22,21 @@ IP, OTHER = "203.0.113.5", "203.0.113.6"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock(1_800_000_000.0)
-
-
-@pytest.fixture
-def machine(clock: Clock) -> MachineClock:
-    return MachineClock(clock.now)
-
-
-@pytest.fixture
-def reported(tmp_path: Path, machine: MachineClock) -> ReportedChanges:
-    return ReportedChanges(open_store(tmp_path, machine=machine), "key", WHITELIST)
+def reported(world: World) -> ReportedChanges:
+    return ReportedChanges(world.store(), "key", WHITELIST)
 
 
 @pytest.mark.parametrize("read", [lambda reported: reported.correct([OTHER]).gone, ReportedChanges.gone])
 @pytest.mark.parametrize("step", [-86400.0, -1.0, 5 * 60.0])
 def test_a_report_lasts_its_time_whatever_the_wall_clock_is_set_to(
-    reported: ReportedChanges, clock: Clock, machine: MachineClock, step: float, read: Read
+    reported: ReportedChanges, world: World, step: float, read: Read
 ) -> None:
     reported.record(gone=[OTHER])
-    machine.set_wall(step)
+    world.machine.set_wall(step)
     reported.record({IP: None})
-    clock.advance(LIST_LAG - 0.5)
+    world.time += LIST_LAG - 0.5
     assert read(reported) == {OTHER}
-    clock.advance(1)
+    world.time += 1
     assert read(reported) == frozenset()
 
 
@@ -68,15 +57,15 @@ def test_one_list_that_lacks_a_removed_address_does_not_end_the_report_of_its_re
 
 
 def test_a_report_deletes_none_that_another_process_wrote_while_it_waited(
-    reported: ReportedChanges, clock: Clock, tmp_path: Path
+    reported: ReportedChanges, world: World
 ) -> None:
     transaction = reported.state.transaction
 
     @contextlib.contextmanager
     def delayed() -> Iterator[Connection]:
         """The transaction, once that of another process has ended."""
-        clock.advance(5)
-        ReportedChanges(open_store(tmp_path, now=clock.now), "key", WHITELIST).record({OTHER: None})
+        world.time += 5
+        ReportedChanges(world.store(), "key", WHITELIST).record({OTHER: None})
         with transaction() as database:
             yield database
 

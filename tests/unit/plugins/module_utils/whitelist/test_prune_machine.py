@@ -10,9 +10,6 @@ and with a vendor that fails.
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -21,10 +18,10 @@ import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, find_unpruned
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from support import state_machines
+from hypothesis.stateful import initialize, rule
 from support.in_process import KEY, fault
-from support.whitelist import ADD, DEL, ControlNode, WhitelistTransport, new_core, set_vendor, use_transport
+from support.whitelist import ADD, DEL, ControlNode, WhitelistTransport, set_vendor
+from support.whitelist_machine import WhitelistMachine, run_machine
 
 ADDRESSES = [f"203.0.113.{n}" for n in range(1, 13)]
 INVENTORIES = ("f", "g")
@@ -48,26 +45,26 @@ class OneStore(WhitelistTransport):
         return self.opened
 
 
-class Hosts(RuleBasedStateMachine):
+class Hosts(WhitelistMachine):
     """Two inventories with one key, and the vendor."""
 
-    steps = 0
+    wire: OneStore
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-        self.core = new_core()
-        self.wire = OneStore(self.core)
         #: The present address of each host of an inventory.
         self.hosts: dict[str, dict[str, str]] = {"f": {}, "g": {}}
-        self.names = self.runs = 0
+        self.names = 0
         #: The address of each host as it was last reported to be registered.
         self.registered: dict[str, str] = {}
+
+    def transport(self) -> OneStore:
+        return OneStore(self.core)
 
     def teardown(self) -> None:
         if self.wire.opened:
             self.wire.opened.close()
-        shutil.rmtree(self.directory)
+        super().teardown()
 
     @initialize(sizes=st.tuples(st.integers(1, 5), st.integers(0, 2)))
     def hosts_are_registered(self, sizes: tuple[int, int]) -> None:
@@ -163,10 +160,6 @@ class Hosts(RuleBasedStateMachine):
         if all(self.hosts.values()):
             assert self.on_list() == self.present()
 
-    @invariant()
-    def count_the_step(self) -> None:
-        self.steps += 1
-
     def run(
         self,
         inventory: str,
@@ -177,8 +170,7 @@ class Hosts(RuleBasedStateMachine):
         check: bool = False,
     ) -> None:
         """The role with ``prune``, whose hosts take its steps in batches; those ``ended`` take the first one only."""
-        self.runs += 1
-        run, began, reported = f"{self.runs} 1 elsewhere", self.core.clock.now(), set[str]()
+        run, began, reported = self.next_run(), self.core.clock.now(), set[str]()
         hosts = self.hosts[inventory]
         everyone = InventoryHosts(list(hosts), expected=list(hosts))
         node = ControlNode(self.wire, self.directory, inventory_id=inventory, max_removals=MAX_REMOVALS, prune=True)
@@ -227,12 +219,4 @@ class Hosts(RuleBasedStateMachine):
 @pytest.mark.newest_core
 @pytest.mark.usefixtures("every_store")
 def test_no_address_of_a_present_host_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    current: list[Hosts] = []
-    use_transport(monkeypatch, lambda: current[-1].wire)
-
-    class Current(Hosts):
-        def __init__(self) -> None:
-            super().__init__()
-            current[:] = [self]
-
-    state_machines.run_counted(Current, RUNS)
+    run_machine(Hosts, RUNS, monkeypatch)

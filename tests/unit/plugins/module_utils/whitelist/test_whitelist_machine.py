@@ -11,12 +11,8 @@ processes end at any call and in any pause.
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -28,20 +24,16 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported impo
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 from support import state_machines
 from support.in_process import KEY, Killed, configure, fault
 from support.stores import control_node
-from support.whitelist import ADD, DEL, QUERY, ControlNode, WhitelistTransport, new_core, use_transport
+from support.whitelist import ADD, DEL, QUERY, ControlNode
+from support.whitelist_machine import WhitelistMachine, run_machine
 
-FAULTS = (
-    *state_machines.FAULTS,
-    {"kind": "data_null"},
-    {"kind": "partial", "drop": 1},
-    {"kind": "unnamed", "drop": 1},
-    {"kind": "code", "code": -202},
-    {"kind": "code", "code": -206},
-)
+LEFT_OUT = ({"kind": "partial", "drop": 1}, {"kind": "unnamed", "drop": 1})
+REFUSALS = ({"kind": "code", "code": -202}, {"kind": "code", "code": -206})
+FAULTS = (*state_machines.FAULTS, {"kind": "data_null"}, *LEFT_OUT, *REFUSALS)
 RARELY = st.sampled_from([False, False, False, True])
 MAX_WAIT = st.sampled_from([300, 300, 300, 0])
 
@@ -59,10 +51,13 @@ RUNS = 300
 
 PLACES = st.sampled_from([(node, inventory) for node, inventories in enumerate(HOSTS) for inventory in inventories])
 WHICH = st.sampled_from(["first", "second", "all"])
+#: How hosts are registered.
+HOW = st.fixed_dictionaries({"check": RARELY, "detected": st.booleans(), "prune": RARELY})
+Place = tuple[int, str]
 Host = tuple[int, str, str]
 
 
-def chosen(place: tuple[int, str], which: str) -> str:
+def chosen(place: Place, which: str) -> str:
     """The hosts of an inventory of a control node that something happens to."""
     hosts = HOSTS[place[0]][place[1]]
     return {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
@@ -93,26 +88,19 @@ class Asked:
             own.difference_update(ips)
 
 
-class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
+class Whitelist(state_machines.ClockSteps, WhitelistMachine):
     """Two control nodes with one key, the console, and the vendor."""
-
-    steps = 0
-    wire: WhitelistTransport
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-        self.core = new_core()
-        self.wire = WhitelistTransport(self.core)
         self.wire.before = self.before_a_call
         #: The calls of the last task, and what is checked of the addresses of each removal.
         self.sent: list[str] = []
         self.check_removal: Callable[[set[str]], None] = lambda _ips: None
         self.asked = Asked()
         self.readers: dict[int, Store] = {}
-        self.runs = self.began = 0
-        self.lag = 0.0
-        self.wrong_at = 0.0
+        self.began = 0
+        self.lag = self.wrong_at = 0.0
         #: Entries that are not one address, which stay for ever.
         self.others: set[str] = set()
         self.too_early: list[str] = []
@@ -120,8 +108,7 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
     def teardown(self) -> None:
         for state in self.readers.values():
             state.close()
-        # A database that is no longer used removes files of its own whenever Python finalizes it.
-        shutil.rmtree(self.directory, ignore_errors=True)
+        super().teardown()
 
     def before_a_call(self, path: str, parameters: Mapping[str, str]) -> None:
         self.sent.append(path)
@@ -207,37 +194,20 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
 
     # What a user does.
 
-    @rule(
-        place=PLACES,
-        ips=st.lists(st.integers(0, 4), min_size=3, max_size=3),
-        which=WHICH,
-        check=RARELY,
-        max_wait=MAX_WAIT,
-        detected=st.booleans(),
-        prune=RARELY,
-    )
-    def hosts_are_registered(
-        self,
-        place: tuple[int, str],
-        ips: list[int],
-        which: str,
-        check: bool,
-        max_wait: int,
-        detected: bool,
-        prune: bool,
-    ) -> None:
+    @rule(place=PLACES, which=WHICH, ips=st.lists(st.integers(0, 4), min_size=3, max_size=3), wait=MAX_WAIT, how=HOW)
+    def hosts_are_registered(self, place: Place, which: str, ips: list[int], wait: int, how: dict[str, bool]) -> None:
         reported = {host: (HOST_IPS[place[0]][ips[n]],) for n, host in enumerate(chosen(place, which))}
-        self.role(*place, reported, check, max_wait, detected=detected, prune=prune)
+        self.role(place, reported, wait, **how)
 
     @rule(place=PLACES, max_wait=MAX_WAIT)
-    def hosts_are_registered_again(self, place: tuple[int, str], max_wait: int) -> None:
+    def hosts_are_registered_again(self, place: Place, max_wait: int) -> None:
         hosts = {name: tuple(ips) for (n, f, name), ips in self.asked.needs.items() if (n, f) == place and ips}
         if hosts:
-            self.role(*place, hosts, False, max_wait)
+            self.role(place, hosts, max_wait)
 
     @rule(place=PLACES, which=WHICH, check=RARELY, max_wait=MAX_WAIT)
-    def hosts_are_deregistered(self, place: tuple[int, str], which: str, check: bool, max_wait: int) -> None:
-        self.role(*place, dict.fromkeys(chosen(place, which), ()), check, max_wait, state="absent")
+    def hosts_are_deregistered(self, place: Place, which: str, check: bool, max_wait: int) -> None:
+        self.role(place, dict.fromkeys(chosen(place, which), ()), max_wait, "absent", check=check)
 
     @rule(
         node=st.integers(0, 1),
@@ -286,10 +256,6 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
     # What holds always.
 
     @invariant()
-    def count_the_step(self) -> None:
-        self.steps += 1
-
-    @invariant()
     def no_address_that_was_reported_is_lost(self) -> None:
         assert self.asked.reported() <= set(self.on_list()), "lost"
 
@@ -327,27 +293,26 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
         for node, inventories in enumerate(HOSTS):
             for inventory, hosts in inventories.items():
                 needs = {host: tuple(self.asked.needs.get((node, inventory, host), ())) for host in hosts}
-                self.role(node, inventory, {host: ips for host, ips in needs.items() if ips}, False, 300, calm=True)
-                self.role(
-                    node, inventory, {host: () for host, ips in needs.items() if not ips}, False, 300, "absent", True
-                )
+                self.role((node, inventory), {host: ips for host, ips in needs.items() if ips}, calm=True)
+                self.role((node, inventory), {host: () for host, ips in needs.items() if not ips}, 300, "absent", True)
         needed = set().union(*self.asked.needs.values())
         assert needed <= set(self.on_list())
         assert set(self.on_list()) <= needed | self.asked.by_tasks | self.asked.by_console
 
     def role(
         self,
-        node: int,
-        inventory: str,
+        place: Place,
         hosts: Mapping[str, tuple[str, ...]],
-        check: bool,
-        max_wait: int,
+        max_wait: int = 300,
         state: str = "present",
         calm: bool = False,
+        *,
+        check: bool = False,
         detected: bool = False,
         prune: bool = False,
     ) -> None:
         """The two steps of the role egress_whitelist for these hosts; with ``prune``, the inventory has no others."""
+        node, inventory = place
         if not hosts:
             return
         if not check:
@@ -360,9 +325,8 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
         former = {ip for host in hosts for ip in self.memory(node).get((inventory, host), ())}
         wanted = {ip for ips in hosts.values() for ip in ips}
         self.guard_order(wanted if state == "present" else set(), former - wanted)
-        self.runs += 1
         self.began = self.core.journal.next_seq() - 1
-        run, how = f"{self.runs} 1 elsewhere", {"state": state, "check": check}
+        run, how = self.next_run(), {"state": state, "check": check}
         own = self.node(node, max_wait, inventory_id=inventory)
         pruned = {"inventory": lambda: InventoryHosts(hosts, hosts), "began": self.now()} if prune else {}
 
@@ -431,12 +395,4 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
 @pytest.mark.newest_core
 @pytest.mark.usefixtures("every_store")
 def test_no_address_is_lost_and_no_unneeded_one_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    current: list[Whitelist] = []
-    use_transport(monkeypatch, lambda: current[-1].wire)
-
-    class Current(Whitelist):
-        def __init__(self) -> None:
-            super().__init__()
-            current[:] = [self]
-
-    state_machines.run_counted(Current, RUNS)
+    run_machine(Whitelist, RUNS, monkeypatch)
