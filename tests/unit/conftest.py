@@ -24,7 +24,10 @@ __all__ = ["database_server", "database_url"]
 SHIPPED = tuple(Path(__file__).resolve().parent / name for name in ("plugins", "eda"))
 
 #: Files whose single test takes as long as hundreds of others.
-LONGEST = ("test_whitelist_machine.py", "test_monopoly_machine.py", "test_lease_machine.py", "test_state_size.py")
+LONGEST = (
+    *("test_whitelist_machine.py", "test_prune_machine.py", "test_monopoly_machine.py", "test_lease_machine.py"),
+    *("test_state_size.py", "test_entry_texts.py"),
+)
 
 #: "ansible-test units" has one environment for all, and a process for each test.
 UNDER_ANSIBLE_TEST = "ansible_forked" in os.environ.get("PYTEST_PLUGINS", "")

@@ -62,7 +62,7 @@ class ConnectionPolicy:
     lock_timeout: float = 1.0
     #: After how long the server ends a session that is idle within a transaction.
     transaction_timeout: float = 30.0
-    #: Both sides detect that the other one is gone after so much silence, and so many probes without an answer.
+    #: The silence, and the probes without an answer, after which both sides detect that the other one is gone.
     keepalive_idle: int = 10
     keepalive_interval: int = 5
     keepalive_count: int = 4

@@ -17,7 +17,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface imp
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.vendor_clock import VendorClock
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from support.state_world import DAY, START, World, store, world
 
 __all__ = ["store", "world"]
@@ -187,10 +187,10 @@ class StateTimeMachine(RuleBasedStateMachine):
         self.shown = shown
 
 
-TestStateTime = StateTimeMachine.TestCase
-TestStateTime.settings = settings(
-    max_examples=400 if "QG_EXPLORE" in os.environ else 40,
-    stateful_step_count=30,
-    deadline=None,
-    derandomize="QG_EXPLORE" not in os.environ,
-)
+EXPLORES = "QG_EXPLORE" in os.environ
+
+
+@pytest.mark.parametrize("runs", [8, pytest.param(400 if EXPLORES else 40, marks=pytest.mark.thorough)])
+def test_state_time_never_runs_backwards_and_nothing_is_taken_for_older_than_it_is(runs: int) -> None:
+    steps = {"stateful_step_count": 30, "deadline": None, "derandomize": not EXPLORES}
+    run_state_machine_as_test(StateTimeMachine, settings=settings(max_examples=runs, **steps))
