@@ -54,7 +54,8 @@ class _NotRead(pytest.Module):
 def pytest_configure(config: pytest.Config) -> None:
     """Register what ansible-test does not read."""
     if UNDER_ANSIBLE_TEST:
-        config.addinivalue_line("markers", "newest_core: see pyproject.toml")
+        for marker in ("newest_core", "thorough"):
+            config.addinivalue_line("markers", f"{marker}: see pyproject.toml")
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
