@@ -50,8 +50,13 @@ def process_until_killed(target: Callable[..., object], *arguments: Any) -> Iter
 @contextlib.contextmanager
 def threads(*targets: Callable[[], object]) -> Iterator[Callable[[], None]]:
     """Threads that begin when the yielded function is called, and must have ended in the end."""
-    started = [threading.Thread(target=target) for target in targets]
-    yield lambda: [thread.start() for thread in started].clear()
-    for thread in started:
+    own = [threading.Thread(target=target, daemon=True) for target in targets]
+
+    def start() -> None:
+        for thread in own:
+            thread.start()
+
+    yield start
+    for thread in own:
         thread.join(TIMEOUT)
         assert not thread.is_alive()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import replace
@@ -309,12 +310,15 @@ def write_slowly(directory: Path, name: str, record: Path, dies: bool) -> None:
 @quick_over_both
 def test_processes_that_start_together_write_once_and_survive_a_leader_that_dies(tmp_path: Path) -> None:
     names, record = [f"h{n}" for n in range(8)], tmp_path / "record"
-    for name in names:
-        queue(tmp_path).enqueue(host(name))
+    # A process closes its store before it creates children.
+    with contextlib.closing(open_store(tmp_path)) as store:
+        for name in names:
+            WriteQueue(store, "k").enqueue(host(name))
     with process_until_killed(write_slowly, tmp_path, "h0", record, True) as leader:
         leader.join(20)
         assert leader.exitcode == 9
-    known = queue(tmp_path).get_for_host("run", "h3", "f")
+    with contextlib.closing(open_store(tmp_path)) as store:
+        known = WriteQueue(store, "k").get_for_host("run", "h3", "f")
     assert known is not None
     assert known.seen == ("ip-h3",), "the next writer knows whose change it was"
     run_together(write_slowly, *((tmp_path, name, record, False) for name in names))
