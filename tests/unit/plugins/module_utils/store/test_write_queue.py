@@ -350,11 +350,11 @@ def test_the_request_of_a_process_that_was_killed_while_it_waited_is_never_writt
 
 
 def test_a_leader_does_not_wait_for_a_process_that_was_killed_long_ago(tmp_path: Path) -> None:
-    policy, write = QueuePolicy(renew_timeout=600.0), Recorder()
-    mine = queue(tmp_path, policy=policy)
+    write, mine = Recorder(), queue(tmp_path)
     mine.enqueue(task("dead"), waits=True)
-    later = mine.store.now() + policy.renew_timeout + 1
+    later = mine.store.now() + QueuePolicy().renew_timeout + 1
     mine.store.now = lambda: later
+    mine.store.wait_for_change = lambda _seconds, _wait: pytest.fail("it waits")
     mine.submit(task("1"), write)
     assert write.rounds == [["1"]]
 
