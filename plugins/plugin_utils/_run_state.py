@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import ansible.constants
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import vain_waits
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.failed_waits import FAILED_WAITS
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import preload
 
 
@@ -15,4 +15,4 @@ def prepare_workers() -> None:
     """Import the database driver if it is needed, and let the workers share the waits that timed out."""
     preload()
     # Ansible creates this directory for each run, before the workers, and removes it in the end.
-    vain_waits.share_in(str(ansible.constants.DEFAULT_LOCAL_TMP))
+    FAILED_WAITS.share_in(str(ansible.constants.DEFAULT_LOCAL_TMP))

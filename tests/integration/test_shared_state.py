@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import directory, vain_waits
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import opening
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import BusyPolicy
 from lab.postgres import PostgresServer
 from simulator.fixture import Simulator
 from support.fleet import Fleet, numeric, public
@@ -46,9 +47,7 @@ def nodes(playground: Playground, database_url: str) -> list[Playground]:
 @pytest.fixture
 def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
     """A server that the test may stop, and that is waited for only briefly."""
-    monkeypatch.setattr(directory, "MIN_PATIENCE", 1.0)
-    monkeypatch.setattr(directory, "MAX_PATIENCE", 1.0)
-    monkeypatch.setattr(vain_waits, "_own", {})
+    monkeypatch.setattr(opening, "BUSY_POLICY", BusyPolicy(1.0, 1.0))
     with PostgresServer() as server:
         yield server
 

@@ -17,17 +17,12 @@ import time
 from typing import Any
 
 import psycopg
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import postgres_connection
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresState
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_connection import ConnectionPolicy
 from lab.postgres import PostgresServer
 
 #: The times of the client, in seconds; a user's are ten times as long.
-BRIEF = {
-    "tcp_keepalives_idle": "1",
-    "tcp_keepalives_interval": "1",
-    "tcp_keepalives_count": "2",
-    "tcp_user_timeout": "3s",
-}
+BRIEF = ConnectionPolicy(keepalive_idle=1, keepalive_interval=1, keepalive_count=2)
 GIVE_UP = 60.0
 
 
@@ -38,7 +33,7 @@ def network(state: str) -> None:
 
 def hold(url: str, ready: Any) -> None:
     """Hold a lock until this process is killed."""
-    with contextlib.closing(PostgresState(url, 0)) as state, state.try_lock("L") as held:
+    with contextlib.closing(PostgresState(url, 0, connection=BRIEF)) as state, state.try_lock("L") as held:
         ready.put(held)
         time.sleep(600)
 
@@ -47,7 +42,6 @@ def main() -> None:
     """Lose the node, and wait for the lock."""
     context = multiprocessing.get_context("fork")
     network("up")
-    postgres_connection._SETTINGS.update(BRIEF)
     # A socket needs no network; the server runs as another user.
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())

@@ -24,7 +24,10 @@ __all__ = ["database_server", "database_url"]
 SHIPPED = tuple(Path(__file__).resolve().parent / name for name in ("plugins", "eda"))
 
 #: Files whose single test takes as long as hundreds of others.
-LONGEST = ("test_whitelist_machine.py", "test_monopoly_machine.py", "test_lease_machine.py", "test_state_size.py")
+LONGEST = (
+    *("test_whitelist_machine.py", "test_prune_machine.py", "test_monopoly_machine.py", "test_lease_machine.py"),
+    *("test_state_size.py", "test_entry_texts.py"),
+)
 
 #: "ansible-test units" has one environment for all, and a process for each test.
 UNDER_ANSIBLE_TEST = "ansible_forked" in os.environ.get("PYTEST_PLUGINS", "")
@@ -51,7 +54,8 @@ class _NotRead(pytest.Module):
 def pytest_configure(config: pytest.Config) -> None:
     """Register what ansible-test does not read."""
     if UNDER_ANSIBLE_TEST:
-        config.addinivalue_line("markers", "newest_core: see pyproject.toml")
+        for marker in ("newest_core", "thorough"):
+            config.addinivalue_line("markers", f"{marker}: see pyproject.toml")
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:

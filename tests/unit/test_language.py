@@ -47,9 +47,6 @@ STRINGS = ("DOCUMENTATION", "EXAMPLES", "RETURN")
 #: Files of Python of which comments, docstrings and messages are read.
 CODE: tuple[str, ...] = ("plugins/**/*.py", "extensions/eda/plugins/*/*.py", "tests/unit/eda/*.py")
 
-#: Files of CODE that do not conform yet.
-LATER = ("directory.py", "vain_waits.py")
-
 #: A pattern of English text, and what to write instead.
 ENGLISH = {
     r"(?<!be\s)\b(?:tells?|told)\b": "reports, returns, shows",
@@ -280,7 +277,7 @@ def test_the_words_of_a_test(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in files((*DOCUMENTS, *PLUGINS, *CODE)) if path.name not in LATER],
+    files((*DOCUMENTS, *PLUGINS, *CODE)),
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_the_language_of_a_document(path: Path) -> None:

@@ -13,6 +13,7 @@ import os
 import secrets
 import sqlite3
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from .._core.errors import OptionError, QgError
@@ -26,12 +27,9 @@ _FILES = (f"{DATABASE_NAME}*", "salt*", "*.lock")
 #: Bytes of the salt.
 SALT_SIZE = 32
 FIX = "Set state_dir (environment QG_STATE_DIR) to a directory on a local disk that this user owns."
+#: The limits of the time for which a task waits for a database that is locked or cannot be reached, in seconds.
+MIN_BUSY_TIMEOUT, MAX_BUSY_TIMEOUT = 10.0, 60.0
 #: What is lost with the database or the salt.
-#: Seconds for which a database that cannot be used at the moment is waited for, whatever max_wait is: at least, and at
-#: most.
-MIN_PATIENCE, MAX_PATIENCE = 10.0, 60.0
-#: How announcements name these limits.
-PATIENCE_BOUNDS = f"max_wait, within {MIN_PATIENCE:.0f} and {MAX_PATIENCE:.0f} s"
 _LOSS = (
     "the hosts are then registered anew, and their former addresses stay on the whitelist until they are removed by "
     "hand."
@@ -43,9 +41,28 @@ class StateError(QgError):
     """The state directory, which was usable when the task began, can no longer be used."""
 
 
-def limit_patience(max_wait: float) -> float:
-    """Return the seconds for which a database that cannot be used at the moment is waited for."""
-    return min(max(MIN_PATIENCE, max_wait), MAX_PATIENCE)
+@dataclass(frozen=True)
+class BusyPolicy:
+    """For how many seconds a task waits for a database that is locked or cannot be reached: ``max_wait``, with limits.
+
+    SQLite itself waits for ``unannounced`` seconds, which it cannot announce.
+    """
+
+    min_timeout: float = MIN_BUSY_TIMEOUT
+    max_timeout: float = MAX_BUSY_TIMEOUT
+    unannounced: float = 1.0
+
+    @property
+    def bounds(self) -> str:
+        """How announcements name the limits."""
+        return f"max_wait, within {self.min_timeout:.0f} and {self.max_timeout:.0f} s"
+
+    def timeout(self, max_wait: float) -> float:
+        """Return the seconds to wait."""
+        return min(max(self.min_timeout, max_wait), self.max_timeout)
+
+
+DEFAULT_BUSY_POLICY = BusyPolicy()
 
 
 def resolve_directory(directory: str) -> Path:

@@ -15,12 +15,15 @@ from typing import Any
 
 from .._core.clock import SYSTEM_CLOCK, Clock
 from .._core.waiting import SILENT, Announcer
-from .directory import DEFAULT_STATE_DIR, MAX_PATIENCE
+from .directory import DEFAULT_BUSY_POLICY, DEFAULT_STATE_DIR, MAX_BUSY_TIMEOUT
 from .interface import Store
 from .postgres_errors import url_secrets
 from .state import State
 
 __all__ = ["DEFAULT_STATE_DIR", "StatePlace", "Store", "preload", "url_secrets"]
+
+#: How long the tasks of this process wait for the state.
+BUSY_POLICY = DEFAULT_BUSY_POLICY
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,19 @@ class StatePlace:
         """Whether several control nodes may use it."""
         return bool(self.url)
 
-    def open(self, max_wait: float = MAX_PATIENCE, announcer: Announcer = SILENT, clock: Clock = SYSTEM_CLOCK) -> Store:
+    def open(
+        self, max_wait: float = MAX_BUSY_TIMEOUT, announcer: Announcer = SILENT, clock: Clock = SYSTEM_CLOCK
+    ) -> Store:
         """Open the state; raises OptionError if that is not possible.
 
         ``max_wait``, ``announcer`` and ``clock`` are as for :class:`~.state.State`; a database uses its server's clock.
         """
         if not self.url:
-            return State(self.directory, max_wait, announcer, clock)
+            return State(self.directory, max_wait, announcer, clock, BUSY_POLICY)
         # Its library takes time to import, and is optional.
         from .postgres import PostgresState
 
-        return PostgresState(self.url, max_wait, announcer)
+        return PostgresState(self.url, max_wait, announcer, BUSY_POLICY)
 
 
 def preload() -> None:

@@ -21,8 +21,16 @@ from .._core.digests import salted_digest
 from .._core.errors import OptionError
 from .._core.waiting import SILENT, Announcer, Wait
 from . import postgres_schema
-from .directory import PATIENCE_BOUNDS, StateError, limit_patience
-from .postgres_connection import FOREIGN_SESSION, SCHEMA_NAME, SERVER_TIME, Connector, Session
+from .directory import DEFAULT_BUSY_POLICY, BusyPolicy, StateError
+from .failed_waits import FAILED_WAITS, FailedWaits
+from .postgres_connection import (
+    FOREIGN_SESSION,
+    SCHEMA_NAME,
+    SERVER_TIME,
+    ConnectionPolicy,
+    Connector,
+    Session,
+)
 from .postgres_errors import ServerAddress, describe_error, unusable
 from .postgres_locks import AdvisoryLocks, lock_number
 
@@ -52,13 +60,25 @@ class PostgresState(AdvisoryLocks):
     """The state in a database. Raises OptionError if it cannot be used, and StateError if that happens later.
 
     ``max_wait`` limits the wait for a server that cannot be reached, and for another process that writes, within the
-    same bounds as for a state directory. ``announcer`` announces these waits.
+    limits of ``policy``. ``announcer`` announces these waits. ``failed_waits`` are not repeated.
     """
 
-    def __init__(self, url: str, max_wait: float, announcer: Announcer = SILENT) -> None:
-        self._patience = limit_patience(max_wait)
+    def __init__(
+        self,
+        url: str,
+        max_wait: float,
+        announcer: Announcer = SILENT,
+        policy: BusyPolicy = DEFAULT_BUSY_POLICY,
+        connection: ConnectionPolicy | None = None,
+        failed_waits: FailedWaits = FAILED_WAITS,
+    ) -> None:
+        self._policy, self._busy_timeout = policy, policy.timeout(max_wait)
         address = ServerAddress.parse(url)
-        super().__init__(Connector(address, self._patience, announcer), announcer)
+        unreachable = Wait(
+            f"the database of state_url ({address.place}) cannot be reached", self._busy_timeout, option=policy.bounds
+        )
+        connector = Connector(address, unreachable, announcer, connection or ConnectionPolicy(), failed_waits)
+        super().__init__(connector, announcer)
         self._place = address.place
         #: While a transaction is open, the seconds by which state time is ahead of elapsed().
         self._ahead: float | None = None
@@ -121,7 +141,7 @@ class PostgresState(AdvisoryLocks):
         """Begin a transaction once no other process is in one; reconnect first if the connection is lost."""
         began = elapsed()
         reason = "another process writes to the database of state_url"
-        wait = Wait(reason, self._patience, option=PATIENCE_BOUNDS, examine=self._examine_writer)
+        wait = Wait(reason, self._busy_timeout, option=self._policy.bounds, examine=self._examine_writer)
         was_lost = False
         while True:
             before, session = elapsed(), self._connector.session()
@@ -135,7 +155,7 @@ class PostgresState(AdvisoryLocks):
                     raise StateError(
                         unusable(
                             self._place,
-                            f"{self.holder_of(WRITE_LOCK)} has been writing to it for {self._patience:.0f} seconds",
+                            f"{self.holder_of(WRITE_LOCK)} has been writing to it for {self._busy_timeout:.0f} seconds",
                             "End or continue that process, and run again.",
                         )
                     ) from None

@@ -139,7 +139,10 @@ class AdvisoryLocks:
                 self._query(f"SELECT pg_advisory_unlock(%s), pg_notify('{CHANNEL}', '')", [lock_number(name)])
 
     def _holder(self, name: str) -> tuple[str, int | None]:
-        return next((describe_process(holder) for holder in self._holders(name)), ("another process", None))
+        return next(
+            (describe_process(holder, self._connector.machine) for holder in self._holders(name)),
+            ("another process", None),
+        )
 
     def _holders(self, name: str) -> list[str]:
         rows = self._query(

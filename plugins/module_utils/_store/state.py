@@ -25,12 +25,12 @@ from . import sqlite_schema
 from .directory import (
     DAMAGED,
     DATABASE_NAME,
-    MAX_PATIENCE,
-    PATIENCE_BOUNDS,
+    DEFAULT_BUSY_POLICY,
+    MAX_BUSY_TIMEOUT,
+    BusyPolicy,
     StateError,
     create_file,
     describe_failure,
-    limit_patience,
     make_private,
     open_directory,
     read_salt,
@@ -44,8 +44,6 @@ from .state_time import StateClock, move_rows, tick
 __all__ = ["State", "StateError"]
 T = TypeVar("T")
 
-#: Seconds for which SQLite itself waits for a locked database, without an announcement.
-MAX_UNANNOUNCED = 1.0
 #: SQLite's words for a database that another process has locked (SQLITE_BUSY).
 BUSY = "database is locked"
 
@@ -53,24 +51,26 @@ BUSY = "database is locked"
 class State(FileLocks):
     """The state directory: mode 0700, all of its files 0600. It is refused if others own it or may write to it.
 
-    ``max_wait`` limits the wait for another process that has locked the database, within the bounds of
-    :func:`~.directory.limit_patience`. ``announcer`` announces the wait. ``clock`` replaces the machine's.
+    ``max_wait`` limits the wait for another process that has locked the database, within the limits of ``policy``.
+    ``announcer`` announces the wait. ``clock`` replaces the machine's.
     """
 
     def __init__(
         self,
         directory: str,
-        max_wait: float = MAX_PATIENCE,
+        max_wait: float = MAX_BUSY_TIMEOUT,
         announcer: Announcer = SILENT,
         clock: Clock = SYSTEM_CLOCK,
+        policy: BusyPolicy = DEFAULT_BUSY_POLICY,
     ) -> None:
-        super().__init__(resolve_directory(directory), limit_patience(max_wait), announcer)
+        super().__init__(resolve_directory(directory), policy.timeout(max_wait), announcer)
         self._clock = clock
+        self._policy = policy
         try:
             open_directory(self.directory)
             self._salt = read_salt(self.directory)
             self._create_database()
-            timeout = min(self._busy_timeout, MAX_UNANNOUNCED)
+            timeout = min(self._busy_timeout, policy.unannounced)
             self._database = sqlite3.connect(self._database_path, timeout=timeout, isolation_level=None)
             try:
                 # Safe if a process is killed. A power failure may lose the last transactions, which is harmless.
@@ -97,7 +97,7 @@ class State(FileLocks):
         if self._is_prepared():
             return
         # SQLite does not wait for a lock to change the journal mode, so only one process prepares at a time.
-        wait = Wait("another process is preparing state_dir", self._busy_timeout, option=PATIENCE_BOUNDS)
+        wait = Wait("another process is preparing state_dir", self._busy_timeout, option=self._policy.bounds)
         with self.try_lock("prepare", wait=wait) as acquired:
             if not acquired:
                 raise OptionError(
@@ -213,7 +213,7 @@ class State(FileLocks):
             return replace(wait, detail=describe_state(self.directory / f"{DATABASE_NAME}-shm"))
 
         reason = "another process has locked the database in state_dir"
-        return Wait(reason, left, option=PATIENCE_BOUNDS, examine=examine)
+        return Wait(reason, left, option=self._policy.bounds, examine=examine)
 
     def wait_for_change(self, seconds: float, wait: Wait) -> None:
         """Sleep for this time: SQLite does not report the changes of other processes."""

@@ -18,7 +18,7 @@ Decisions:
 - A waiter has one deadline: ``max_wait`` plus the duration of a few calls, whether the leader works or pauses for the
   vendor's limits. The time counts towards the waiter's own ``max_wait``. If the leader is stopped (SIGSTOP), the wait
   ends at ``max_wait``, because the leader may never continue.
-- A process that is killed while it waits delays the next leader for :data:`RENEW_TIMEOUT` at most.
+- A process that is killed while it waits delays the next leader for :attr:`QueuePolicy.renew_timeout` at most.
 - If a process does not renew its request in time, a later leader writes for it, or it becomes the leader itself.
 - A result belongs to the submission that the leader has read, and not to a later one of the same host, even if both
   request the same: the leader may have read the whitelist before the later one, or failed with a shorter ``max_wait``.
@@ -40,6 +40,7 @@ from .._core.clock import elapsed
 from .._core.errors import WaitBudgetExceeded
 from .._core.waiting import Wait
 from .directory import StateError
+from .queue_policy import DEFAULT_POLICY, QueuePolicy
 from .run_results import purge_results
 from .runs import is_run_finished
 from .sql import upsert
@@ -50,18 +51,10 @@ if TYPE_CHECKING:
 
 #: Seconds between two attempts to become the leader, at first.
 MIN_POLL = 0.02
-#: Seconds between two renewals of a request, and for which a leader waits for them at most.
-RENEW_INTERVAL, RENEW_TIMEOUT = 0.5, 3.0
 #: Seconds after its last renewal for which the request of a task is kept: its process may be stopped, and continue.
 WAITER_TTL = 300.0
-#: Seconds beyond max_wait for which a leader may be stopped, and between two checks for that.
-GRACE = 1.0
-#: A waiter waits for the leader's calls beyond max_wait: their number, and the minimum timeout of each in seconds.
-MAX_CALLS, MIN_TIMEOUT = 10, 3.0
 #: The maximum age of a request in seconds: no play takes longer from one task to the next.
 REQUEST_TTL = 86400
-#: The maximum number of requests; the oldest are deleted first. The end of some runs cannot be detected.
-MAX_REQUESTS = 100_000
 
 #: A row per request; ``result`` (JSON) comes from the leader that wrote for it. ``no_op`` is 1 if the request required
 #: no change when it was enqueued. ``renewed_at`` is set while a process waits for the result.
@@ -215,11 +208,25 @@ class _RequestTable:
 
 
 class WriteQueue(_RequestTable):
-    """The queue of the requests for one key with the same access options; check mode has its own queue."""
+    """The queue of the requests for one key with the same access options; check mode has its own queue.
 
-    def __init__(self, store: Store, key: str, access: str = "", *, check: bool = False) -> None:
+
+    ``clock`` returns the seconds since some moment.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        key: str,
+        access: str = "",
+        *,
+        check: bool = False,
+        policy: QueuePolicy = DEFAULT_POLICY,
+        clock: Callable[[], float] = elapsed,
+    ) -> None:
         super().__init__(store, key, f"{access} {check}")
         self.cache = WhitelistCache(store, key, f"whitelist-{key}")
+        self._policy, self._clock = policy, clock
         self._lock = f"whitelist-{key}{'-check' if check else ''}"
         #: Seconds that the last submission waited, and the part of them that it spent as the leader on collecting.
         self.waited = self.collected = 0.0
@@ -259,7 +266,8 @@ class WriteQueue(_RequestTable):
             )
             database.executemany("DELETE FROM write_requests WHERE run = ?", over)
             database.execute("DELETE FROM write_requests WHERE enqueued_at < ?", (self.store.now() - REQUEST_TTL,))
-            database.execute(f"DELETE FROM write_requests WHERE enqueued_at <= ({newest})", (MAX_REQUESTS,))
+            surplus = f"enqueued_at <= ({newest})"
+            database.execute(f"DELETE FROM write_requests WHERE {surplus}", (self._policy.max_requests,))
         self.cache.forget_runs(over)
         purge_results(self.store)
 
@@ -280,12 +288,12 @@ class WriteQueue(_RequestTable):
 
     def _wait(self, request: WriteRequest, write: BatchWriter, batch_window: Callable[[], float]) -> Result | None:
         """Return the result from another leader, or None after this process was the leader."""
-        began = renewed = elapsed()
+        began = renewed = self._clock()
         # The leader's calls take time, however short max_wait is.
-        longest = request.max_wait + MAX_CALLS * max(request.timeout, MIN_TIMEOUT)
-        next_check, interval = began + request.max_wait + GRACE, MIN_POLL
+        longest = request.max_wait + self._policy.max_calls * max(request.timeout, self._policy.min_timeout)
+        next_check, interval = began + request.max_wait + self._policy.grace, MIN_POLL
         while True:
-            now = elapsed()
+            now = self._clock()
             self.waited = now - began
             is_decided, result = self._attempt(request, write, batch_window, enqueued=not request.exclusive)
             if is_decided:
@@ -296,9 +304,9 @@ class WriteQueue(_RequestTable):
                     f"{self.store.holder_of(self._lock)}: run again later, or end that process if it hangs."
                 )
             if now > next_check:
-                next_check = now + GRACE
+                next_check = now + self._policy.grace
                 self._check_leader(request)
-            if now > renewed + RENEW_INTERVAL and not request.exclusive:
+            if now > renewed + self._policy.renew_interval and not request.exclusive:
                 renewed = now
                 self._renew(request)
             interval = min(interval * 1.2, self.store.poll_interval)
@@ -310,7 +318,7 @@ class WriteQueue(_RequestTable):
             if not self.store.is_holder_stopped(self._lock):
                 return found
             # _check_leader ends the wait.
-            return replace(found, allowed=request.max_wait + GRACE - self.waited, option="max_wait")
+            return replace(found, allowed=request.max_wait + self._policy.grace - self.waited, option="max_wait")
 
         reason = "another process is writing to the same whitelist"
         return Wait(reason, left, option="max_wait and timeout", examine=examine)
@@ -338,13 +346,13 @@ class WriteQueue(_RequestTable):
 
     def _collect(self, request: WriteRequest, batch_window: Callable[[], float]) -> list[WriteRequest]:
         """Return the requests to write for: those of the own run and inventory, and all others that wait."""
-        began, before = elapsed(), self._waiting(request)
+        began, before = self._clock(), self._waiting(request)
         if before:
             window = batch_window()
             reason = "further changes are collected, so that the vendor's limit lasts for all of them"
             self.store.announcer.sleep(window, Wait(reason, window))
             self._await_renewals(request, before)
-        self.collected = elapsed() - began
+        self.collected = self._clock() - began
         self.waited += self.collected
 
         def belongs(other: WriteRequest, renewed_at: float | None) -> bool:
@@ -356,12 +364,12 @@ class WriteQueue(_RequestTable):
 
     def _await_renewals(self, request: WriteRequest, before: Mapping[str, float]) -> None:
         """Wait until the others have renewed their requests. If one is not renewed, its process has ended."""
-        deadline, oldest = elapsed() + RENEW_TIMEOUT, self.store.now() - RENEW_TIMEOUT
-        while elapsed() < deadline:
+        deadline, oldest = self._clock() + self._policy.renew_timeout, self.store.now() - self._policy.renew_timeout
+        while self._clock() < deadline:
             waiting = self._waiting(request, of_others=True)
             if not any(at == before.get(name) and at > oldest for name, at in waiting.items()):
                 return
-            left = deadline - elapsed()
+            left = deadline - self._clock()
             self.store.wait_for_change(MIN_POLL, Wait("other processes are renewing their requests", left))
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.stores import is_database, state_place
+from support.stores import is_database, quick_over_both, state_place
 
 
+@quick_over_both
 @pytest.mark.usefixtures("every_store")
 def test_a_test_that_uses_the_fixture_gets_the_store_of_its_variant(
     request: pytest.FixtureRequest, tmp_path: Path

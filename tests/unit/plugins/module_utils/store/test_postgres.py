@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import socket
@@ -28,16 +27,15 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import
     Announcer,
     Wait,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import (
-    directory,
-    postgres_connection,
-    postgres_schema,
-    vain_waits,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import BusyPolicy, StateError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.failed_waits import MEMORY_TTL, FailedWaits
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.opening import StatePlace, preload
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres import PostgresState
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_connection import (
+    SESSION_MARK,
+    ConnectionPolicy,
+)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.postgres_errors import url_secrets
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
@@ -46,22 +44,10 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_wri
 from lab.access import Access
 from lab.pgbouncer import PgBouncer
 from lab.postgres import PostgresServer
+from support.processes import FORK, process_until_killed, threads, wait_for
 
 pytestmark = pytest.mark.newest_core
-FORK = multiprocessing.get_context("fork")
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a small disk is mounted")
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that does not come back is waited for two seconds instead of ten; each test is a run of its own.
-
-    One that is there, on a busy machine, has all the time that it needs.
-    """
-    monkeypatch.setattr(directory, "MIN_PATIENCE", 2.0)
-    monkeypatch.setitem(postgres_connection._DEFAULTS, "connect_timeout", 120)
-    monkeypatch.setattr(vain_waits, "_own", {})
-    monkeypatch.setattr(vain_waits, "_directory", None)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts a small disk, or takes a network away")
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +68,20 @@ def own_url(own_server: PostgresServer) -> Iterator[str]:
             own_server.start()
 
 
-def open_state(url: str, announcer: Announcer = SILENT) -> PostgresState:
-    return PostgresState(url, 0, announcer)
+def open_state(url: str, announcer: Announcer = SILENT, *, busy: float = 2.0, **connection: Any) -> PostgresState:
+    """Open the state of a new process, which waits for ``busy`` seconds.
+
+    A server that is there, on a busy machine, has all the time that it needs.
+    """
+    policy = ConnectionPolicy(**{"connect_timeout": 120, **connection})
+    return PostgresState(url, 0, announcer, BusyPolicy(busy, max(busy, 60.0)), policy, FailedWaits())
+
+
+@contextlib.contextmanager
+def opened(url: str, announcer: Announcer = SILENT, **how: Any) -> Iterator[PostgresState]:
+    """The state of a new process, which closes it in the end."""
+    with contextlib.closing(open_state(url, announcer, **how)) as state:
+        yield state
 
 
 class Shown:
@@ -94,10 +92,15 @@ class Shown:
         self.announcer = Announcer(self.lines.append, policy=AnnouncementPolicy(0.2, 10))
 
 
-def refusal(url: str) -> str:
+def refusal(url: str, **how: Any) -> str:
     with pytest.raises(OptionError) as error:
-        open_state(url)
+        open_state(url, **how)
     return error.value.message
+
+
+def send(state: PostgresState) -> int:
+    """Record a call that is about to be sent; returns its number."""
+    return PaidCalls(state, "k").record("E", wanted=1, known=[], request={})
 
 
 # Its address.
@@ -144,20 +147,17 @@ def test_the_password_may_be_outside_the_address(database_url: str, monkeypatch:
 
 
 def test_processes_that_start_together_create_one_schema(database_url: str) -> None:
-    opened: list[PostgresState] = []
-    threads = [threading.Thread(target=lambda: opened.append(open_state(database_url))) for _n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(opened) == 8
-    assert len({state.digest("pacing", "key") for state in opened}) == 1, "all use the same salt"
-    for state in opened:
+    states: list[PostgresState] = []
+    with threads(*[lambda: states.append(open_state(database_url))] * 8) as start:
+        start()
+    assert len(states) == 8
+    assert len({state.digest("pacing", "key") for state in states}) == 1, "all use the same salt"
+    for state in states:
         state.close()
 
 
 def test_a_newer_schema_is_refused(database_url: str) -> None:
-    with contextlib.closing(open_state(database_url)) as state:
+    with opened(database_url) as state:
         state.execute("UPDATE identity SET version = 99")
     assert "its schema 99 is of a newer release of qingguo.qgnet" in refusal(database_url)
 
@@ -184,7 +184,7 @@ def test_a_user_who_may_not_create_the_schema_can_use_one_that_is_there(
 
 
 def test_no_process_is_behind_what_another_one_has_recorded(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with contextlib.closing(open_state(database_url)) as one, contextlib.closing(open_state(database_url)) as other:
+    with opened(database_url) as one, opened(database_url) as other:
         # The clock of the other control node is an hour behind.
         monkeypatch.setattr(time, "time", lambda: 0.0)
         for number in range(20):
@@ -193,7 +193,7 @@ def test_no_process_is_behind_what_another_one_has_recorded(database_url: str, m
 
 
 def test_a_transaction_that_cannot_begin_leaves_the_database_to_others(database_url: str) -> None:
-    with contextlib.closing(open_state(database_url)) as one, contextlib.closing(open_state(database_url)) as other:
+    with opened(database_url) as one, opened(database_url) as other:
         one.rows("SET default_transaction_read_only = on")
         with pytest.raises(StateError, match="read-only"):
             one.execute("DELETE FROM reported")
@@ -203,9 +203,9 @@ def test_a_transaction_that_cannot_begin_leaves_the_database_to_others(database_
 
 
 def test_time_goes_on_from_the_last_record_if_the_clock_of_the_server_is_set_back(database_url: str) -> None:
-    with contextlib.closing(open_state(database_url)) as one, contextlib.closing(open_state(database_url)) as other:
+    with opened(database_url) as one, opened(database_url) as other:
         calls = PaidCalls(one, "k")
-        calls.record("E", wanted=1, known=(), request={})
+        send(one)
         # What it has recorded is an hour ahead of its clock now.
         one.execute("UPDATE clock SET last = last + 3600")
         one.execute("UPDATE paid_calls SET sent = sent + 3600")
@@ -220,48 +220,29 @@ def test_time_goes_on_from_the_last_record_if_the_clock_of_the_server_is_set_bac
 # Its locks.
 
 
-def hold(url: str, name: str, ready: Any) -> None:
-    with open_state(url).try_lock(name) as held:
+def hold(url: str, ready: Any) -> None:
+    with open_state(url).try_lock("L") as held:
         ready.put(held)
         time.sleep(600)
 
 
-@contextlib.contextmanager
-def holder(url: str, name: str = "L") -> Iterator[int]:
-    """Another process that holds a lock."""
+def test_the_lock_of_a_process_that_is_killed_is_free(database_url: str) -> None:
     ready = FORK.Queue()
-    process = FORK.Process(target=hold, args=(url, name, ready))
-    process.start()
-    assert ready.get(timeout=20)
-    try:
-        yield process.pid or 0
-    finally:
-        process.kill()
-        process.join(20)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def test_the_lock_of_a_process_that_is_killed_is_free(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with contextlib.closing(open_state(database_url)) as state:
+    with opened(database_url) as state, opened(database_url, machine="elsewhere") as elsewhere:
         assert not state.is_held("L")
-        with holder(database_url) as process:
+        with process_until_killed(hold, database_url, ready) as holder:
+            assert ready.get(timeout=20)
+            process = holder.pid or 0
             assert state.is_held("L")
             assert state.holder_of("L") == f"process {process}"
             os.kill(process, signal.SIGSTOP)
-            eventually(lambda: state.is_holder_stopped("L"))
+            wait_for(lambda: state.is_holder_stopped("L"))
             assert state.describe_holder("L") == f"process {process}, which is stopped"
             with state.try_lock("L") as acquired:
                 assert not acquired
             # Seen from another machine, or container, its number says nothing.
-            monkeypatch.setattr(postgres_connection, "_machine", lambda: "elsewhere")
-            assert state.holder_of("L") == f"process {process} of {os.uname().nodename}"
-            assert not state.is_holder_stopped("L")
+            assert elsewhere.holder_of("L") == f"process {process} of {os.uname().nodename}"
+            assert not elsewhere.is_holder_stopped("L")
             os.kill(process, signal.SIGKILL)
             with state.try_lock("L", wait=Wait("it is held", 20)) as acquired:
                 assert acquired
@@ -270,65 +251,59 @@ def test_the_lock_of_a_process_that_is_killed_is_free(database_url: str, monkeyp
 
 
 def test_a_process_that_waits_is_notified_of_a_release(database_url: str) -> None:
-    with contextlib.closing(open_state(database_url)) as one, contextlib.closing(open_state(database_url)) as other:
-        waiting, began = threading.Event(), time.monotonic()
+    def release() -> None:
+        listening = "SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN qgnet' AND datname = current_database()"
+        with opened(database_url) as one, one.try_lock("L"):
+            wait_for(lambda: bool(one.rows(listening)))
 
-        def release() -> None:
-            with one.try_lock("L"):
-                waiting.wait(20)
-                eventually(lambda: bool(other._listening))
-
-        thread = threading.Thread(target=release)
-        thread.start()
-        eventually(lambda: other.is_held("L"))
-        waiting.set()
-        other.wait_for_change(60, Wait("it is held", 60))
-        thread.join(20)
-        assert time.monotonic() - began < 40
+    with opened(database_url) as other, threads(release) as start:
+        start()
+        wait_for(lambda: other.is_held("L"))
+        began = time.monotonic()
+        other.wait_for_change(600, Wait("it is held", 600))
+        assert time.monotonic() - began < 300
 
 
 def test_nothing_is_sent_after_a_lock_was_lost_with_the_connection(own_server: PostgresServer, own_url: str) -> None:
-    with contextlib.closing(open_state(own_url)) as state:
+    with opened(own_url) as state:
         calls, writes = PaidCalls(state, "k"), WhitelistWrites(state, "k")
         with state.try_lock("changing.k"):
-            sent = calls.record("E", wanted=1, known=[], request={})
+            sent = send(state)
             own_server.crash()
             own_server.start()
             sending: list[Callable[[], object]] = [
-                lambda: calls.record("E", wanted=1, known=[], request={}),
+                lambda: send(state),
                 lambda: writes.record(["192.0.2.1"], present=True, timeout=1),
                 lambda: RateLimiter(state).try_acquire("k", "/x", 60, 1),
             ]
-            for send in sending:
+            for attempt in sending:
                 with pytest.raises(StateError, match=r"the connection was lost, and with it a lock .* Run again"):
-                    send()
+                    attempt()
             assert [call.id for call in calls.unresolved("E")] == [sent], "recorded for good before it was sent"
             # What came of a call is still kept.
             calls.resolve(sent)
         with state.try_lock("changing.k") as again:
             assert again
-            assert calls.record("E", wanted=1, known=[], request={})
+            assert send(state)
 
 
 # The faults of its server.
 
 
 def test_a_server_that_comes_back_is_waited_for_and_one_that_does_not_is_reported(
-    own_server: PostgresServer, own_url: str, monkeypatch: pytest.MonkeyPatch
+    own_server: PostgresServer, own_url: str
 ) -> None:
-    monkeypatch.setattr(directory, "MIN_PATIENCE", 30.0)
     shown = Shown()
-    with contextlib.closing(open_state(own_url, shown.announcer)) as state:
+    with opened(own_url, shown.announcer, busy=30.0) as state:
         found: list[object] = []
-        uses = (lambda: found.append(state.rows("SELECT 1")), lambda: open_state(own_url).close())
+        uses = (lambda: found.append(state.rows("SELECT 1")), lambda: open_state(own_url, busy=30.0).close())
         for use in uses:
             own_server.stop()
             # The server ends with the thread that has started it, so the other one waits for it.
-            user = threading.Thread(target=use)
-            user.start()
-            time.sleep(0.5)
-            own_server.start()
-            user.join(30)
+            with threads(use) as start:
+                start()
+                time.sleep(0.5)
+                own_server.start()
         assert found == [[(1,)]], "a process that was connected"
         assert len(shown.lines) == 1
         assert "cannot be reached" in shown.lines[0]
@@ -336,51 +311,44 @@ def test_a_server_that_comes_back_is_waited_for_and_one_that_does_not_is_reporte
             own_server.terminate_backends()
             database.execute("SELECT 1")
         state.execute("DELETE FROM paid_calls")
-        monkeypatch.setattr(directory, "MIN_PATIENCE", 0.5)
         own_server.stop()
-        message = refusal(own_url)
+        message = refusal(own_url, busy=0.5)
         assert "Connection refused. Check that the server runs and can be reached" in message
 
 
-def test_what_one_process_of_a_run_waited_for_in_vain_the_others_do_not_wait_for(
-    own_server: PostgresServer, own_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_wait_that_one_process_of_a_run_has_lost_is_not_repeated_by_the_others(
+    own_server: PostgresServer, own_url: str, tmp_path: Path
 ) -> None:
-    vain_waits.share_in(str(tmp_path))
+    def open_in_a_process_of_the_run(busy: float, announcer: Announcer = SILENT) -> PostgresState:
+        return PostgresState(own_url, 0, announcer, BusyPolicy(busy, busy), failed_waits=FailedWaits(tmp_path))
+
     own_server.stop()
-    assert "Connection refused" in refusal(own_url)
-    # Another process of the run: it would wait for ten minutes.
-    monkeypatch.setattr(vain_waits, "_own", {})
-    monkeypatch.setattr(directory, "MIN_PATIENCE", 600.0)
-    assert "Connection refused" in refusal(own_url)
+    for busy in (1.0, 600.0):
+        with pytest.raises(OptionError, match="Connection refused"):
+            open_in_a_process_of_the_run(busy)
     own_server.start()
-    open_state(own_url).close()
-    monkeypatch.setattr(directory, "MIN_PATIENCE", 1.0)
+    open_in_a_process_of_the_run(1.0).close()
     (memory,) = tmp_path.iterdir()
     assert memory.stat().st_mode & 0o777 == 0o600
-    memory.write_text(str(elapsed() - vain_waits.MEMORY_TTL), encoding="ascii")
-    monkeypatch.setattr(vain_waits, "_own", {})
-    assert not vain_waits.was_in_vain("another wait")
+    memory.write_text(str(elapsed() - MEMORY_TTL), encoding="ascii")
+    assert not FailedWaits(tmp_path).has_failed("another wait")
     shown = Shown()
     own_server.stop()
     with pytest.raises(OptionError):
-        open_state(own_url, shown.announcer)
+        open_in_a_process_of_the_run(1.0, shown.announcer)
     assert len(shown.lines) == 1, "it is waited for again"
 
 
-def test_a_server_that_does_not_answer_is_reported(
-    own_server: PostgresServer, own_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with contextlib.closing(open_state(own_url)) as state:
+@pytest.mark.thorough
+def test_a_server_that_does_not_answer_is_reported(own_server: PostgresServer, own_url: str) -> None:
+    hasty = {"answer_timeout": 0.5, "connect_timeout": 2}
+    with opened(own_url) as state, opened(own_url, **hasty) as impatient:
         own_server.pause()
         try:
-            with monkeypatch.context() as impatient:
-                impatient.setattr(postgres_connection, "ANSWER_TIMEOUT", 0.5)
-                impatient.setitem(postgres_connection._DEFAULTS, "connect_timeout", 2)
-                # Its socket still takes the next connection.
-                with pytest.raises(StateError, match="connection timeout expired"):
-                    state.execute("DELETE FROM paid_calls")
-                with pytest.raises(OptionError, match="connection timeout expired"):
-                    open_state(own_url)
+            # Its socket still takes the next connection.
+            with pytest.raises(StateError, match="connection timeout expired"):
+                impatient.execute("DELETE FROM paid_calls")
+            assert "connection timeout expired" in refusal(own_url, **hasty)
         finally:
             own_server.resume()
         assert state.rows("SELECT 1") == [(1,)]
@@ -389,8 +357,6 @@ def test_a_server_that_does_not_answer_is_reported(
 def test_a_server_that_takes_long_to_answer_gets_more_time_at_each_attempt(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory, "MIN_PATIENCE", 60.0)
-    monkeypatch.setitem(postgres_connection._DEFAULTS, "connect_timeout", 10)
     connect, given = psycopg.Connection.connect.__func__, list[int]()
 
     def slow(kind: type[psycopg.Connection], *arguments: Any, **options: Any) -> Any:
@@ -400,71 +366,59 @@ def test_a_server_that_takes_long_to_answer_gets_more_time_at_each_attempt(
         return connect(kind, *arguments, **options)
 
     monkeypatch.setattr(psycopg.Connection, "connect", classmethod(slow))
-    open_state(database_url).close()
+    open_state(database_url, busy=60.0, connect_timeout=10).close()
     # No attempt is longer than what is left of the time that the server is waited for.
     assert (given[:3], len(given)) == ([10, 20, 40], 4)
     assert 40 < given[3] <= 60
 
 
-def stay(url: str, ready: Any) -> None:
-    state = open_state(url)
-    with state.transaction():
+def stay_in_a_transaction(url: str, ready: Any) -> None:
+    with open_state(url, transaction_timeout=4.0).transaction():
         ready.put(True)
         time.sleep(600)
 
 
-def test_a_process_that_is_stopped_in_a_transaction_is_named_and_then_ended_by_the_server(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = postgres_connection._SETTINGS
+@pytest.mark.thorough
+def test_a_process_that_is_stopped_in_a_transaction_is_named_and_then_ended_by_the_server(database_url: str) -> None:
     open_state(database_url).close()
-    ready = FORK.Queue()
-    monkeypatch.setitem(settings, "idle_in_transaction_session_timeout", "4s")
-    process = FORK.Process(target=stay, args=(database_url, ready))
-    process.start()
-    assert ready.get(timeout=20)
-    monkeypatch.setitem(settings, "lock_timeout", "200ms")
-    monkeypatch.setattr(directory, "MIN_PATIENCE", 0.5)
-    with contextlib.closing(open_state(database_url)) as state:
-        assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
-        with pytest.raises(StateError, match=f"process {process.pid} has been writing to it for 0 seconds. End or"):
+    ready, shown = FORK.Queue(), Shown()
+    with process_until_killed(stay_in_a_transaction, database_url, ready) as process:
+        assert ready.get(timeout=20)
+        with opened(database_url, busy=0.5, lock_timeout=0.2) as state:
+            assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
+            with pytest.raises(StateError, match=f"process {process.pid} has been writing to it for 0 seconds. End or"):
+                state.execute("DELETE FROM paid_calls")
+        with opened(database_url, shown.announcer, busy=30.0, lock_timeout=0.2) as state:
             state.execute("DELETE FROM paid_calls")
-    monkeypatch.setattr(directory, "MIN_PATIENCE", 30.0)
-    shown = Shown()
-    with contextlib.closing(open_state(database_url, shown.announcer)) as state:
-        state.execute("DELETE FROM paid_calls")
-    assert len(shown.lines) == 1
-    assert f"another process writes to the database of state_url: process {process.pid}" in shown.lines[0]
-    process.kill()
-    process.join(20)
+        assert len(shown.lines) == 1
+        assert f"another process writes to the database of state_url: process {process.pid}" in shown.lines[0]
 
 
-def test_more_processes_than_the_server_has_connections_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "MIN_PATIENCE", 30.0)
+@pytest.mark.thorough
+def test_more_processes_than_the_server_has_connections_take_turns() -> None:
     with PostgresServer(max_connections=8, superuser_reserved_connections=3) as server:
         open_state(server.url).close()
-        many = [open_state(server.url) for _n in range(5)]
+        many, shown = [open_state(server.url) for _n in range(5)], Shown()
         leave = threading.Timer(0.5, many[0].close)
         leave.start()
-        shown = Shown()
-        many.append(open_state(server.url, shown.announcer))
+        many.append(open_state(server.url, shown.announcer, busy=30.0))
         leave.join()
         assert "cannot be reached" in shown.lines[0]
         for state in many:
             state.close()
         with server.access.admin() as admin:
             admin.execute("ALTER ROLE qgnet CONNECTION LIMIT 1")
-        with contextlib.closing(open_state(server.url)):
-            monkeypatch.setattr(directory, "MIN_PATIENCE", 0.5)
-            shown = Shown()
-            with pytest.raises(OptionError, match=r"too many connections for role .*Raise the limit of connections"):
-                open_state(server.url, shown.announcer)
-            assert len(shown.lines) == 1, "it is waited for, although the message names the role"
+        shown = Shown()
+        with opened(server.url), pytest.raises(OptionError, match="too many connections for role") as caught:
+            open_state(server.url, shown.announcer, busy=0.5)
+        assert "Raise the limit of connections" in caught.value.message
+        assert len(shown.lines) == 1, "it is waited for, although the message names the role"
 
 
 @needs_root
+@pytest.mark.thorough
 def test_a_full_disk_is_reported_and_no_record_is_half_written() -> None:
-    with PostgresServer(small_disk="data") as server, contextlib.closing(open_state(server.url)) as state:
+    with PostgresServer(small_disk="data") as server, opened(server.url) as state:
         store = RegistrationStore(state, "k", "f")
         store.record_intent([("a", ["192.0.2.1"])])
         server.fill_disk()
@@ -478,22 +432,21 @@ def test_a_full_disk_is_reported_and_no_record_is_half_written() -> None:
         assert set(store.load_inventory()) == {"a", "b"}
 
 
-def test_a_replica_is_refused_and_takes_over_when_it_is_promoted(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.thorough
+def test_a_replica_is_refused_and_takes_over_when_it_is_promoted() -> None:
     with PostgresServer() as primary, primary.standby() as standby:
         both = primary.url.replace("@", f"@127.0.0.1:{standby.access.port},", 1)
-        with contextlib.closing(open_state(both)) as state:
-            calls = PaidCalls(state, "k")
-            sent = calls.record("E", wanted=1, known=[], request={})
+        with opened(both, busy=30.0) as state:
+            sent = send(state)
             primary.wait_for_standbys()
             assert "Name the primary server" in refusal(standby.url)
-            monkeypatch.setattr(directory, "MIN_PATIENCE", 30.0)
             with state.try_lock("changing.k"):
                 primary.crash()
                 standby.promote()
-                assert [call.id for call in calls.unresolved("E")] == [sent], "the records are there"
+                assert [call.id for call in PaidCalls(state, "k").unresolved("E")] == [sent], "the records are there"
                 with pytest.raises(StateError, match="the connection was lost, and with it a lock"):
-                    calls.record("E", wanted=1, known=[], request={})
-            assert calls.record("E", wanted=1, known=[], request={}) > sent
+                    send(state)
+            assert send(state) > sent
 
 
 # Connection poolers.
@@ -504,31 +457,26 @@ def test_a_pooler_works_for_sessions_and_is_refused_for_transactions(
 ) -> None:
     with PgBouncer(database_server, "session") as pooler:
         url = pooler.url_to(database_url)
-        with contextlib.closing(open_state(url)) as one, contextlib.closing(open_state(url)) as other:
+        with opened(url) as one, opened(url) as other:
             with one.try_lock("L") as held, other.try_lock("L") as again:
                 assert (held, again) == (True, False)
-            assert PaidCalls(other, "k").record("E", wanted=1, known=[], request={})
+            assert send(other)
     with PgBouncer(database_server, "transaction") as pooler:
         url = pooler.url_to(database_url)
         for _attempt in range(2):
             assert "Use session pooling (pool_mode = session in PgBouncer)" in refusal(url)
 
 
-def test_a_pooler_that_changes_the_session_later_is_noticed(
-    database_server: Access, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(postgres_connection.Connector, "_loses_session", lambda *_arguments: False)
+@pytest.mark.thorough
+def test_a_pooler_that_changes_the_session_later_is_noticed(database_server: Access, database_url: str) -> None:
     with PgBouncer(database_server, "transaction") as pooler:
-        state = open_state(pooler.url_to(database_url))
-        other = psycopg.connect(pooler.url_to(database_url), autocommit=True)
-        # It takes the session that has become free, and changes it.
-        other.execute("BEGIN")
-        other.execute(f"SET {postgres_connection._MARK} = 'of the other'")
-        other.execute("COMMIT")
-        with pytest.raises(StateError, match="a connection pooler has changed the session"):
-            PaidCalls(state, "k").record("E", wanted=1, known=[], request={})
-        state.close()
-        other.close()
+        url = pooler.url_to(database_url)
+        with opened(url, detects_poolers=False) as state, psycopg.connect(url, autocommit=True) as other:
+            # It takes the session that has become free, and changes it.
+            for statement in ("BEGIN", f"SET {SESSION_MARK} = 'of the other'", "COMMIT"):
+                other.execute(statement)
+            with pytest.raises(StateError, match="a connection pooler has changed the session"):
+                send(state)
 
 
 def test_a_process_prepares_those_that_it_forks_without_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -550,18 +498,18 @@ def test_the_state_is_opened_where_the_options_say(database_url: str, tmp_path: 
         assert isinstance(state, PostgresState)
         state.execute("DELETE FROM paid_calls")
     assert list(tmp_path.iterdir()) == []
-    assert postgres_schema.VERSION
     with pytest.raises(QgError):
         StatePlace.of({"state_dir": str(tmp_path), "state_url": "none"}).open()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the network of a namespace is taken away")
+@needs_root
+@pytest.mark.thorough
 def test_the_lock_of_a_node_that_disappears_without_a_word_is_free_within_the_stated_time() -> None:
-    tests = Path(__file__).resolve().parents[3]
+    tests = Path(__file__).resolve().parents[4]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = ["unshare", "--net", sys.executable, str(tests / "lab" / "lost_node.py")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     # Silence for 1 s, and 2 probes 1 s apart; not at once, since nothing ends the connection.
     assert 0.5 < float(done.stdout) < 30
-    assert postgres_connection.LOSS_TIMEOUT == 30
+    assert ConnectionPolicy(machine="").loss_timeout == 30

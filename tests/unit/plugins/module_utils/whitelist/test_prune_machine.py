@@ -10,43 +10,19 @@ and with a vendor that fails.
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
-    HostOptions,
-    apply_and_report,
-    find_request,
-    host_request,
-    submit_host,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import (
-    InventoryHosts,
-    find_unpruned,
-    gone_hosts,
-)
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from simulator.clock import Clock
-from simulator.core import Core
-from support import state_machines
-from support.in_process import KEY, InProcess, configure, fault
-from support.stores import open_store, state_options
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, find_unpruned
+from hypothesis.stateful import initialize, rule
+from support.in_process import KEY, fault
+from support.whitelist import ADD, DEL, ControlNode, WhitelistTransport, set_vendor
+from support.whitelist_machine import WhitelistMachine, run_machine
 
-ADD, DEL = "/whitelist/add", "/whitelist/del"
 ADDRESSES = [f"203.0.113.{n}" for n in range(1, 13)]
 INVENTORIES = ("f", "g")
 #: Enough for every host that may be gone at once.
@@ -59,32 +35,40 @@ SOME = st.sets(st.integers(0, 5), max_size=6)
 FEW = st.one_of(st.just(set[int]()), st.sets(st.integers(0, 5), max_size=2))
 
 
-class Hosts(RuleBasedStateMachine):
+class OneStore(WhitelistTransport):
+    """Opens the store once: for each step, that would take longer than all else."""
+
+    opened: Store | None = None
+
+    def open_store(self, directory: Path | str) -> Store:
+        self.opened = self.opened or super().open_store(directory)
+        return self.opened
+
+
+class Hosts(WhitelistMachine):
     """Two inventories with one key, and the vendor."""
 
-    steps = 0
+    wire: OneStore
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-        self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
-        self.wire = InProcess(self.core)
         #: The present address of each host of an inventory.
         self.hosts: dict[str, dict[str, str]] = {"f": {}, "g": {}}
-        self.names = self.runs = 0
+        self.names = 0
         #: The address of each host as it was last reported to be registered.
         self.registered: dict[str, str] = {}
-        #: The store of all runs: opening one for each step would take longer than all else.
-        self.opened: Store | None = None
+
+    def transport(self) -> OneStore:
+        return OneStore(self.core)
 
     def teardown(self) -> None:
-        if self.opened:
-            self.opened.close()
-        shutil.rmtree(self.directory)
+        if self.wire.opened:
+            self.wire.opened.close()
+        super().teardown()
 
     @initialize(sizes=st.tuples(st.integers(1, 5), st.integers(0, 2)))
     def hosts_are_registered(self, sizes: tuple[int, int]) -> None:
-        configure(self.core, options={"list_lag": 0})
+        set_vendor(self.core, list_lag=0)
         free = iter(ADDRESSES)
         for inventory, size in zip(INVENTORIES, sizes, strict=True):
             self.hosts[inventory] = {self.new_name(): next(free) for _n in range(size)}
@@ -176,10 +160,6 @@ class Hosts(RuleBasedStateMachine):
         if all(self.hosts.values()):
             assert self.on_list() == self.present()
 
-    @invariant()
-    def count_the_step(self) -> None:
-        self.steps += 1
-
     def run(
         self,
         inventory: str,
@@ -190,31 +170,23 @@ class Hosts(RuleBasedStateMachine):
         check: bool = False,
     ) -> None:
         """The role with ``prune``, whose hosts take its steps in batches; those ``ended`` take the first one only."""
-        self.runs += 1
-        run, began = f"{self.runs} 1 elsewhere", self.core.clock.now()
-        hosts, mode = self.hosts[inventory], Mode(check=check)
+        run, began, reported = self.next_run(), self.core.clock.now(), set[str]()
+        hosts = self.hosts[inventory]
         everyone = InventoryHosts(list(hosts), expected=list(hosts))
-        options = HostOptions.parse(self.params(inventory))
-        reported = set[str]()
+        node = ControlNode(self.wire, self.directory, inventory_id=inventory, max_removals=MAX_REMOVALS, prune=True)
         seq = self.core.journal.next_seq()
         for batch in batches:
-            for host in batch:
-                queue = queue_for(options.api, self.store(), check=check)
-                gone = gone_hosts(queue, options, run, began, lambda: everyone)
-                if host not in unreachable:
-                    request = host_request(options, run, host, (hosts[host],), detected=True, gone=gone)
-                    in_sync = submit_host(queue, request, options, mode, f"{run} {batch}")
-                    reported.add(host)
-                    self.registered |= {host: hosts[host]} if in_sync and not check else {}
-            for host in batch:
-                queue = queue_for(options.api, self.store(), check=check)
-                request_of_host = find_request(queue, options, run, host)
-                if request_of_host and host not in ended:
-                    try:
-                        result = apply_and_report(queue, request_of_host, options, mode)
-                    except QgError:
-                        continue
-                    self.registered |= {host: hosts[host]} if result["registered"] and not check else {}
+            for host in [host for host in batch if host not in unreachable]:
+                how = {"check": check, "detected": True, "task": f"{run} {batch}", "began": began}
+                in_sync = node.submit(run, host, [hosts[host]], inventory=lambda: everyone, **how)
+                reported.add(host)
+                self.registered |= {host: hosts[host]} if in_sync and not check else {}
+            for host in [host for host in batch if host not in ended]:
+                try:
+                    result = node.report(run, host, check=check)
+                except QgError:
+                    continue
+                self.registered |= {host: hosts[host]} if result and result["registered"] and not check else {}
         removed = {
             ip
             for call in self.core.journal
@@ -223,36 +195,13 @@ class Hosts(RuleBasedStateMachine):
         }
         assert removed.isdisjoint(self.needed(inventory))
         assert not (check and removed)
-        left = find_unpruned(self.store(), run)
+        left = find_unpruned(node.store(), run)
         if left.addresses:
             assert set(left.unreported) == set(hosts) - reported
-
-    def params(self, inventory: str) -> dict[str, Any]:
-        return {
-            "key": KEY,
-            "pwd": None,
-            "api_url": "http://vendor.example",
-            "timeout": 10.0,
-            "max_wait": 300.0,
-            "validate_certs": True,
-            "ca_path": None,
-            **state_options(self.directory),
-            "state": "present",
-            "inventory_id": inventory,
-            "verify_proxy": None,
-            "fail": True,
-            "max_removals": MAX_REMOVALS,
-            "prune": True,
-        }
 
     def new_name(self) -> str:
         self.names += 1
         return f"h{self.names}"
-
-    def store(self) -> Store:
-        if self.opened is None:
-            self.opened = open_store(self.directory, now=self.core.clock.now)
-        return self.opened
 
     def present(self) -> set[str]:
         """The addresses of all hosts of both inventories."""
@@ -270,19 +219,4 @@ class Hosts(RuleBasedStateMachine):
 @pytest.mark.newest_core
 @pytest.mark.usefixtures("every_store")
 def test_no_address_of_a_present_host_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    current: list[Hosts] = []
-
-    def client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
-        machine = current[-1]
-        limiter = RateLimiter(state or machine.store(), minute=60.0)
-        budget = WaitBudget(options.transport.max_wait, sleep=machine.wire.advance, announcer=announcer)
-        return ProxyApi(machine.wire, limiter, budget, api_url=options.api_url, key=options.key)
-
-    monkeypatch.setattr(ProxyApiOptions, "client", client)
-
-    class Current(Hosts):
-        def __init__(self) -> None:
-            super().__init__()
-            current[:] = [self]
-
-    state_machines.run_counted(Current, RUNS)
+    run_machine(Hosts, RUNS, monkeypatch)

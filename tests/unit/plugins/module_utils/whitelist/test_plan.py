@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.whitelist_writes import WhitelistWrite
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.merge import compatible_with_first, merge_desired
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan import (
     DesiredWhitelist,
     Plan,
@@ -18,6 +15,8 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.plan impo
     contradicts,
     plan,
 )
+from hypothesis import given
+from support.whitelist_vendor import Ips, ips, states
 
 A, B, C, D, E = (f"192.0.2.{number}" for number in range(1, 6))
 MANY = tuple(f"198.51.100.{number}" for number in range(1, 13))
@@ -27,55 +26,56 @@ def write(present: bool, *ips: str) -> WhitelistWrite:
     return WhitelistWrite(present, frozenset(ips), sent=0.0, timeout=10.0)
 
 
-@pytest.mark.parametrize(
-    ("current", "desired", "expected"),
-    [
-        pytest.param(
-            [A], DesiredWhitelist("present", (A, B)), Plan((B,), (), (A,), 2), id="present-adds-what-is-missing"
-        ),
-        pytest.param([A, B], DesiredWhitelist("present", (A,)), Plan((), (), (A,), 2), id="present-leaves-others"),
-        pytest.param(
-            [A, C], DesiredWhitelist("present", (B,), replaces=(A,)), Plan((B,), (A,), (), 2), id="present-replaces"
-        ),
-        pytest.param(
-            [A],
-            DesiredWhitelist("present", (A, B), replaces=(A,)),
-            Plan((B,), (), (A,), 2),
-            id="wanted-addresses-are-not-replaced",
-        ),
-        pytest.param(
-            [A, B],
-            DesiredWhitelist("present", (C,), replaces=(A, B), keep=(A,)),
-            Plan((C,), (B,), (), 2),
-            id="replaces-but-keep",
-        ),
-        pytest.param(
-            [C], DesiredWhitelist("present", (C,), replaces=(A,)), Plan((), (), (C,), 1), id="absent-ones-are-replaced"
-        ),
-        pytest.param(
-            [A, C], DesiredWhitelist("absent", (A, B)), Plan((), (A,), (B,), 1), id="absent-removes-what-is-there"
-        ),
-        pytest.param(
-            [A, B], DesiredWhitelist("absent", (A, B), keep=(B,)), Plan((), (A,), (), 1), id="absent-but-keep"
-        ),
-        pytest.param([], DesiredWhitelist("absent", (A,)), Plan((), (), (A,), 0), id="absent-of-an-empty-list"),
-        pytest.param([A, B], DesiredWhitelist("exact", (B, C)), Plan((C,), (A,), (B,), 2), id="exact-removes-others"),
-        pytest.param([A, B], DesiredWhitelist("exact", (C,), keep=(B,)), Plan((C,), (A,), (), 2), id="exact-but-keep"),
-    ],
-)
+#: What is listed and desired, and what the plan adds, removes and leaves: by what the case shows.
+PLANS: dict[str, tuple[list[str], DesiredWhitelist, Plan]] = {
+    "present adds what is missing": ([A], DesiredWhitelist("present", (A, B)), Plan((B,), (), (A,), 2)),
+    "present leaves others": ([A, B], DesiredWhitelist("present", (A,)), Plan((), (), (A,), 2)),
+    "present replaces": ([A, C], DesiredWhitelist("present", (B,), replaces=(A,)), Plan((B,), (A,), (), 2)),
+    "wanted ones stay": ([A], DesiredWhitelist("present", (A, B), replaces=(A,)), Plan((B,), (), (A,), 2)),
+    "kept ones stay": ([A, B], DesiredWhitelist("present", (C,), (A,), replaces=(A, B)), Plan((C,), (B,), (), 2)),
+    "unlisted ones are replaced": ([C], DesiredWhitelist("present", (C,), replaces=(A,)), Plan((), (), (C,), 1)),
+    "absent removes what is there": ([A, C], DesiredWhitelist("absent", (A, B)), Plan((), (A,), (B,), 1)),
+    "absent but kept": ([A, B], DesiredWhitelist("absent", (A, B), keep=(B,)), Plan((), (A,), (), 1)),
+    "absent from an empty list": ([], DesiredWhitelist("absent", (A,)), Plan((), (), (A,), 0)),
+    "exact removes others": ([A, B], DesiredWhitelist("exact", (B, C)), Plan((C,), (A,), (B,), 2)),
+    "exact but kept": ([A, B], DesiredWhitelist("exact", (C,), keep=(B,)), Plan((C,), (A,), (), 2)),
+}
+
+
+@pytest.mark.parametrize(("current", "desired", "expected"), PLANS.values(), ids=PLANS)
 def test_a_plan_is_the_difference_between_the_list_and_the_desired_state(
     current: list[str], desired: DesiredWhitelist, expected: Plan
 ) -> None:
     assert plan(current, desired) == expected
 
 
+@given(current=ips, wanted=ips, keep=ips, replaces=ips, state=states)
+def test_a_plan_is_the_smallest_change_to_the_desired_state(
+    current: Ips, wanted: Ips, keep: Ips, replaces: Ips, state: str
+) -> None:
+    desired = DesiredWhitelist(state, wanted, keep=keep, replaces=replaces if state == "present" else ())
+    made = plan(current, desired)
+    after = (set(current) | set(made.add)) - set(made.remove)
+    assert not set(made.add) & set(current)
+    assert set(made.remove) <= set(current) - set(keep)
+    assert made.size == len(after)
+    if state == "absent":
+        assert not after & set(wanted) - set(keep)
+        assert made.add == ()
+        assert set(current) - set(wanted) <= after
+    else:
+        assert set(wanted) <= after
+    if state == "exact":
+        assert after <= set(wanted) | set(keep)
+    if state == "present":
+        assert set(current) - set(replaces) <= after
+    assert not plan(after, desired).changes, "a second run would change something"
+
+
 def test_refused_addresses_are_not_added_again_and_keep_what_they_would_replace() -> None:
     desired = DesiredWhitelist("present", (B, C), replaces=(A,))
     assert plan([A], desired, refused=[B]) == Plan((C,), (), (), 2)
     assert plan([A, B], desired) == Plan((C,), (A,), (B,), 2)
-
-
-def test_a_refused_address_keeps_what_exact_would_remove() -> None:
     assert plan([A], DesiredWhitelist("exact", (B, C)), refused=[B]) == Plan((C,), (), (), 2)
 
 
@@ -84,17 +84,9 @@ def test_entries_beside_the_addresses_take_places_in_the_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "remove", "withheld"),
-    [
-        (None, (A, B, C), ()),
-        (2, (A, B, C), ()),
-        (1, (C,), (A, B)),
-        (0, (C,), (A, B)),
-    ],
+    ("limit", "remove", "withheld"), [(None, (A, B, C), ()), (2, (A, B, C), ()), (1, (C,), (A, B)), (0, (C,), (A, B))]
 )
-def test_unconfirmed_removals_beyond_the_limit_are_all_withheld(
-    limit: int | None, remove: tuple[str, ...], withheld: tuple[str, ...]
-) -> None:
+def test_unconfirmed_removals_beyond_the_limit_are_all_withheld(limit: int | None, remove: Ips, withheld: Ips) -> None:
     desired = DesiredWhitelist("absent", (A, B, C), unconfirmed=(A, B, D), max_removals=limit)
     made = plan([A, B, C, E], desired)
     assert (made.remove, made.withheld) == (remove, withheld)
@@ -154,18 +146,13 @@ def test_exact_may_remove_as_many_as_the_limit_and_no_more() -> None:
         "state=exact would remove 12 addresses, more than max_removals=11: "
         f"{', '.join(MANY[:10])} and 2 more. Add those that must stay to ips or keep, or raise max_removals."
     )
+    with pytest.raises(OptionError, match=rf", {MANY[9]}\. Add those"):
+        check_limits(Plan((), MANY[:10], (), 0), DesiredWhitelist("exact", (), max_removals=0))
 
 
 def test_the_limit_of_exact_does_not_stop_other_states() -> None:
     check_limits(Plan((), (A, B), (), 0), DesiredWhitelist("absent", (A, B), max_removals=1))
     check_limits(Plan((), (A, B), (), 0), DesiredWhitelist("present", (), replaces=(A, B), max_removals=0))
-
-
-def test_ten_addresses_are_listed_in_full() -> None:
-    with pytest.raises(OptionError, match=r": 192\.0\.2\.1, 192\.0\.2\.2\. Add those"):
-        check_limits(Plan((), (A, B), (), 0), DesiredWhitelist("exact", (), max_removals=0))
-    with pytest.raises(OptionError, match=rf", {MANY[9]}\. Add those"):
-        check_limits(Plan((), MANY[:10], (), 0), DesiredWhitelist("exact", (), max_removals=0))
 
 
 def test_additions_must_fit_into_the_capacity() -> None:
@@ -184,60 +171,29 @@ def test_a_list_that_is_too_long_already_may_still_shrink() -> None:
     check_limits(Plan((), (A,), (), 5), DesiredWhitelist("absent", (A,), capacity=2))
 
 
-# --- earlier changes whose result is not known, and desired states that go together ---------------------------------
+# --- earlier changes whose result is not known ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("desired", "earlier", "conflict"),
-    [
-        pytest.param(DesiredWhitelist("present", (A,)), write(False, A, B), True, id="present-while-it-is-removed"),
-        pytest.param(DesiredWhitelist("present", (A,)), write(False, B), False, id="present-while-another-is-removed"),
-        pytest.param(DesiredWhitelist("present", (A,)), write(True, A, B), False, id="present-while-it-is-added"),
-        pytest.param(
-            DesiredWhitelist("present", (A,), replaces=(B,)), write(True, B), True, id="replaced-while-it-is-added"
-        ),
-        pytest.param(
-            DesiredWhitelist("present", (A,), replaces=(B,), keep=(B,)),
-            write(True, B),
-            False,
-            id="kept-while-it-is-added",
-        ),
-        pytest.param(DesiredWhitelist("present", (A,), replaces=(A,)), write(True, A), False, id="wanted-and-replaced"),
-        pytest.param(DesiredWhitelist("absent", (A,)), write(True, A), True, id="absent-while-it-is-added"),
-        pytest.param(DesiredWhitelist("absent", (A,), keep=(A,)), write(True, A), False, id="absent-but-kept"),
-        pytest.param(DesiredWhitelist("absent", (A,)), write(True, B), False, id="absent-while-another-is-added"),
-        pytest.param(DesiredWhitelist("absent", (A,)), write(False, A), False, id="absent-while-it-is-removed"),
-        pytest.param(DesiredWhitelist("exact", (A,)), write(True, A, B), True, id="exact-while-another-is-added"),
-        pytest.param(
-            DesiredWhitelist("exact", (A,), keep=(B,)), write(True, A, B), False, id="exact-while-a-kept-one-is-added"
-        ),
-        pytest.param(DesiredWhitelist("exact", (A,)), write(False, A), True, id="exact-while-it-is-removed"),
-    ],
-)
+#: What is desired, an earlier change, and whether it may undo what is desired.
+CONFLICTS: dict[str, tuple[DesiredWhitelist, WhitelistWrite, bool]] = {
+    "present while it is removed": (DesiredWhitelist("present", (A,)), write(False, A, B), True),
+    "present while another is removed": (DesiredWhitelist("present", (A,)), write(False, B), False),
+    "present while it is added": (DesiredWhitelist("present", (A,)), write(True, A, B), False),
+    "replaced while it is added": (DesiredWhitelist("present", (A,), replaces=(B,)), write(True, B), True),
+    "kept while it is added": (DesiredWhitelist("present", (A,), (B,), replaces=(B,)), write(True, B), False),
+    "wanted and replaced": (DesiredWhitelist("present", (A,), replaces=(A,)), write(True, A), False),
+    "absent while it is added": (DesiredWhitelist("absent", (A,)), write(True, A), True),
+    "absent but kept": (DesiredWhitelist("absent", (A,), keep=(A,)), write(True, A), False),
+    "absent while another is added": (DesiredWhitelist("absent", (A,)), write(True, B), False),
+    "absent while it is removed": (DesiredWhitelist("absent", (A,)), write(False, A), False),
+    "exact while another is added": (DesiredWhitelist("exact", (A,)), write(True, A, B), True),
+    "exact while a kept one is added": (DesiredWhitelist("exact", (A,), keep=(B,)), write(True, A, B), False),
+    "exact while it is removed": (DesiredWhitelist("exact", (A,)), write(False, A), True),
+}
+
+
+@pytest.mark.parametrize(("desired", "earlier", "conflict"), CONFLICTS.values(), ids=CONFLICTS)
 def test_a_pending_write_conflicts_if_it_may_undo_the_desired_state(
     desired: DesiredWhitelist, earlier: WhitelistWrite, conflict: bool
 ) -> None:
     assert contradicts(desired, earlier) is conflict
-
-
-def test_desired_states_go_together_if_they_are_alike_and_do_not_depend_on_the_whole_list() -> None:
-    first, other = DesiredWhitelist("present", (A,)), DesiredWhitelist("absent", (B,))
-    exclusive: list[Any] = [
-        DesiredWhitelist("exact", (A,)),
-        DesiredWhitelist("present", (A,), capacity=9),
-        DesiredWhitelist("present", (A,), replaces=(B,)),
-        DesiredWhitelist("present", (A,), unconfirmed=(B,)),
-    ]
-    assert compatible_with_first([first, other, *exclusive, DesiredWhitelist("present", (C,))]) == [0, 6]
-    for desired in exclusive:
-        assert compatible_with_first([desired, first, desired]) == [0]
-
-
-def test_desired_states_are_merged_into_one_that_may_be_fulfilled_in_part() -> None:
-    alone = DesiredWhitelist("present", (A,), keep=(A,))
-    assert merge_desired([alone]) is alone
-    present = merge_desired([alone, DesiredWhitelist("present", (B, A))])
-    assert present == DesiredWhitelist("present", (A, B), allow_partial=True)
-    # An address that one task keeps is removed only if another task wants it removed.
-    absent = merge_desired([DesiredWhitelist("absent", (A, B), keep=(A,)), DesiredWhitelist("absent", (C,))])
-    assert absent == DesiredWhitelist("absent", (B, C), allow_partial=True)

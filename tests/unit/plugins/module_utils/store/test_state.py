@@ -7,38 +7,37 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import multiprocessing
 import os
+import pwd
 import signal
 import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError, WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
-    AnnouncementPolicy,
-    Announcer,
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import AnnouncementPolicy, Announcer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import sqlite_schema
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import (
+    DEFAULT_BUSY_POLICY,
+    DEFAULT_STATE_DIR,
+    BusyPolicy,
+    StateError,
 )
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import directory as directory_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import sqlite_schema, write_queue
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store import state as state_module
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.directory import StateError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import (
-    RegistrationStore,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.queue_policy import QueuePolicy
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.registrations import RegistrationStore
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import (
-    Result,
-    WriteQueue,
-    WriteRequest,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteQueue, WriteRequest
+from support.processes import process_until_killed
 
 DATABASE = "state.sqlite3"
+#: Long enough for an announcement on a busy machine.
+MAX_WAIT = 3.0
+FIX = "Set state_dir (environment QG_STATE_DIR) to a directory on a local disk that this user owns."
 
 
 def modes(directory: Path) -> dict[str, int]:
@@ -74,20 +73,15 @@ def test_wider_modes_of_earlier_runs_are_tightened(tmp_path: Path) -> None:
     use(State(str(tmp_path)))
     for path in tmp_path.iterdir():
         path.chmod(0o644)
-    tmp_path.chmod(0o755)
-    use(State(str(tmp_path)))
-    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
-    assert set(modes(tmp_path).values()) == {0o600}
-
-
-def test_other_files_in_the_directory_keep_their_modes(tmp_path: Path) -> None:
     script = tmp_path / "run.sh"
-    script.touch(0o755)
+    script.touch()
     script.chmod(0o755)
     tmp_path.chmod(0o755)
     use(State(str(tmp_path)))
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
-    assert modes(tmp_path).pop("run.sh") == 0o755
+    assert modes(tmp_path).pop("run.sh") == 0o755, "a file of something else"
+    script.unlink()
+    assert set(modes(tmp_path).values()) == {0o600}
 
 
 @pytest.mark.parametrize("name", [DATABASE, "salt", f"{DATABASE}-wal"])
@@ -153,18 +147,14 @@ def test_a_schema_that_another_process_makes_at_this_moment_is_not_taken_for_a_f
 # --- the schema
 
 
-def application(directory: Path) -> tuple[int, int]:
-    state = State(str(directory))
-    found = state.rows("PRAGMA application_id")[0][0], state.rows("PRAGMA user_version")[0][0]
-    state.close()
-    return found
-
-
 def test_a_new_state_is_marked_as_one_of_the_collection(tmp_path: Path) -> None:
-    assert application(tmp_path) == (sqlite_schema.APPLICATION_ID, sqlite_schema.VERSION)
+    state = State(str(tmp_path))
+    assert state.rows("PRAGMA application_id") == [(sqlite_schema.APPLICATION_ID,)]
+    assert state.rows("PRAGMA user_version") == [(sqlite_schema.VERSION,)]
+    state.close()
 
 
-def _die_while_preparing(directory: str) -> None:
+def be_killed_while_preparing(directory: str) -> None:
     prepare = sqlite_schema.prepare
 
     def killed(*arguments: Any) -> None:
@@ -176,9 +166,8 @@ def _die_while_preparing(directory: str) -> None:
 
 
 def test_a_preparation_that_is_killed_has_changed_nothing(tmp_path: Path) -> None:
-    process = multiprocessing.get_context("fork").Process(target=_die_while_preparing, args=(str(tmp_path),))
-    process.start()
-    process.join(20)
+    with process_until_killed(be_killed_while_preparing, str(tmp_path)) as process:
+        process.join(20)
     assert process.exitcode == -signal.SIGKILL
     database = sqlite3.connect(tmp_path / DATABASE)
     assert database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
@@ -285,7 +274,6 @@ def test_too_many_open_files_are_a_sentence(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("size", [0, 31, 33])
 def test_a_damaged_salt_is_refused(tmp_path: Path, size: int) -> None:
-    State(str(tmp_path)).close()
     (tmp_path / "salt").write_bytes(b"x" * size)
     with pytest.raises(OptionError, match="the file salt in it is damaged"):
         State(str(tmp_path))
@@ -297,43 +285,72 @@ def test_a_salt_that_is_a_directory_is_refused(tmp_path: Path) -> None:
         State(str(tmp_path))
 
 
+# --- paths that name no directory: nothing is made in the current one
+
+
+@pytest.mark.parametrize(
+    ("directory", "reason"),
+    [
+        ("", f"state_dir '' cannot be used: it is empty. {FIX}"),
+        (" ", f"state_dir ' ' cannot be used: it is empty. {FIX}"),
+        ("a\0b", r"state_dir 'a\x00b' cannot be used: it contains a NUL character. Give another path."),
+        *(
+            (path, f"state_dir {path} cannot be used: the home directory is not known. {FIX}")
+            for path in (DEFAULT_STATE_DIR, "~no-such-user/state")
+        ),
+    ],
+)
+def test_a_path_that_names_no_directory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str, reason: str
+) -> None:
+    def unknown(_user: object) -> NoReturn:
+        raise KeyError
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOME")
+    for name in ("getpwuid", "getpwnam"):
+        monkeypatch.setattr(pwd, name, unknown)
+    with pytest.raises(OptionError) as refusal:
+        State(directory)
+    assert refusal.value.message == reason
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- other processes that hang
 
 
-def _stop(directory: str, how: str) -> None:
-    state = State(directory)
-    queue = WriteQueue(state, "k")
+def stop(*_arguments: object) -> NoReturn:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    raise AssertionError("it was continued")
 
-    def stop(*_arguments: object) -> dict[str, Result]:
-        os.kill(os.getpid(), signal.SIGSTOP)
-        return {}
 
-    if how == "transaction":
-        with state.transaction():
-            stop()
-    elif how == "prepare":
-        with state.try_lock("prepare"):
-            stop()
-    elif how == "read":
-        with queue.cache.reader(0):
-            stop()
-    else:
-        queue.submit(WriteRequest({"ips": ["192.0.2.1"]}, 5, 1), stop)
+def stop_in_transaction(state: State) -> None:
+    with state.transaction():
+        stop()
+
+
+def stop_while_preparing(state: State) -> None:
+    with state.try_lock("prepare"):
+        stop()
+
+
+def stop_while_reading(state: State) -> None:
+    with WriteQueue(state, "k").cache.reader(0):
+        stop()
+
+
+def stop_while_writing(state: State) -> None:
+    WriteQueue(state, "k").submit(WriteRequest({"ips": ["192.0.2.1"]}, 5, 1), stop)
 
 
 @contextlib.contextmanager
-def stopped(directory: Path, how: str) -> Iterator[int]:
+def stopped(directory: Path, how: Callable[[State], None]) -> Iterator[int]:
     """A process that was stopped while it held something; its number."""
     State(str(directory)).close()
-    process = multiprocessing.get_context("fork").Process(target=_stop, args=(str(directory), how))
-    process.start()
-    assert process.pid is not None
-    os.waitpid(process.pid, os.WUNTRACED)
-    try:
+    with process_until_killed(lambda: how(State(str(directory)))) as process:
+        assert process.pid is not None
+        os.waitpid(process.pid, os.WUNTRACED)
         yield process.pid
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.join(20)
 
 
 class Shown(list[str]):
@@ -351,53 +368,47 @@ class Shown(list[str]):
 
 def test_a_reader_that_is_stopped_is_not_waited_for_without_end(tmp_path: Path) -> None:
     shown = Shown()
-    with stopped(tmp_path, "read") as process:
+    with stopped(tmp_path, stop_while_reading) as process:
         began = time.monotonic()
-        with WriteQueue(State(str(tmp_path), announcer=shown.announcer), "k").cache.reader(0.3) as quiet:
+        with WriteQueue(State(str(tmp_path), announcer=shown.announcer), "k").cache.reader(MAX_WAIT) as quiet:
             assert not quiet
-        assert 0.3 <= time.monotonic() - began < 20
+        assert time.monotonic() - began >= MAX_WAIT
         shown.assert_only("is reading the whitelist", process, "max_wait and timeout")
         with WriteQueue(State(str(tmp_path)), "k").cache.reader(60, lambda: True) as quiet:
             assert not quiet, "it is known already"
 
 
-@pytest.mark.parametrize("how", ["write", "read"])
-def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    monkeypatch.setattr(write_queue, "GRACE", 0.0)
+@pytest.mark.parametrize("how", [stop_while_writing, stop_while_reading])
+def test_waiting_for_a_writer_that_is_stopped_ends_with_max_wait(tmp_path: Path, how: Callable[[State], None]) -> None:
     shown = Shown()
     with stopped(tmp_path, how) as process:
-        request = WriteRequest({"ips": ["192.0.2.2"]}, 0.3, 10)
-        queue = WriteQueue(State(str(tmp_path), announcer=shown.announcer), "k")
-        with pytest.raises(
-            WaitBudgetExceeded, match=rf"process {process}, .* is stopped for longer than max_wait \(0\.3 "
-        ):
-            queue.submit(request, lambda _requests: pytest.fail("the lock was broken"))
+        request = WriteRequest({"ips": ["192.0.2.2"]}, MAX_WAIT, 10)
+        state = State(str(tmp_path), announcer=shown.announcer)
+        message = rf"process {process}, .* is stopped for longer than max_wait \({MAX_WAIT:g} "
+        with pytest.raises(WaitBudgetExceeded, match=message):
+            WriteQueue(state, "k", policy=QueuePolicy(grace=0.0)).submit(request, stop)
         shown.assert_only("is writing to the same whitelist", process, "max_wait")
 
 
-def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(directory_module, "MIN_PATIENCE", 0.1)
-    monkeypatch.setattr(state_module, "MAX_UNANNOUNCED", 0.1)
-    shown = Shown()
-    with stopped(tmp_path, "transaction") as process:
-        state = State(str(tmp_path), max_wait=0.3, announcer=shown.announcer)
+def test_a_database_is_waited_for_as_long_as_max_wait_within_limits() -> None:
+    assert [DEFAULT_BUSY_POLICY.timeout(max_wait) for max_wait in (0, 30, 300)] == [10, 30, 60]
+    assert DEFAULT_BUSY_POLICY.bounds == "max_wait, within 10 and 60 s"
+
+
+def test_a_transaction_of_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(tmp_path: Path) -> None:
+    shown, policy = Shown(), BusyPolicy(min_timeout=0.1, unannounced=0.1)
+    with stopped(tmp_path, stop_in_transaction) as process:
+        state = State(str(tmp_path), max_wait=MAX_WAIT, announcer=shown.announcer, policy=policy)
         assert state.rows("SELECT 1") == [(1,)], "reading does not wait"
         with pytest.raises(StateError, match=f"process {process} has kept its database locked.*End or continue"):
             RegistrationStore(state, "k", "f").record_intent([("a", ["192.0.2.1"])])
-        shown.assert_only("has locked the database in state_dir", process, "max_wait, within 10 and 60 s")
+        shown.assert_only("has locked the database in state_dir", process, policy.bounds)
 
 
-def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(directory_module, "MIN_PATIENCE", 0.1)
-    with stopped(tmp_path, "prepare") as process:
+def test_the_preparation_by_a_process_that_is_stopped_is_waited_for_as_long_as_max_wait(tmp_path: Path) -> None:
+    shown, policy = Shown(), BusyPolicy(min_timeout=0.1)
+    with stopped(tmp_path, stop_while_preparing) as process:
         (tmp_path / DATABASE).unlink()
-        shown = Shown()
-        with pytest.raises(QgError, match=f"process {process} has been preparing it for 0 seconds"):
-            State(str(tmp_path), max_wait=0.2, announcer=shown.announcer)
-        shown.assert_only("is preparing state_dir", process, "max_wait, within 10 and 60 s")
+        with pytest.raises(QgError, match=f"process {process} has been preparing it for {MAX_WAIT:.0f} seconds"):
+            State(str(tmp_path), max_wait=MAX_WAIT, announcer=shown.announcer, policy=policy)
+        shown.assert_only("is preparing state_dir", process, policy.bounds)

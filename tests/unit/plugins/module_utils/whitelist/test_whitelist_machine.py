@@ -11,52 +11,29 @@ processes end at any call and in any pause.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ProxyApi
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import canonical_ipv4
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import QgError
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer, WaitBudget
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
 from ansible_collections.qingguo.qgnet.plugins.module_utils._store.reported import LIST_LAG
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.batch import queue_for
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.host_operations import (
-    HostOptions,
-    apply_and_report,
-    find_request,
-    host_request,
-    submit_host,
-)
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST
-from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts, gone_hosts
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from simulator.clock import Clock
-from simulator.core import Core
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.pruning import InventoryHosts
+from hypothesis.stateful import initialize, invariant, rule
 from support import state_machines
-from support.in_process import KEY, InProcess, Killed, configure, fault
-from support.stores import control_node, open_store, state_options
+from support.in_process import KEY, Killed, configure, fault
+from support.stores import control_node
+from support.whitelist import ADD, DEL, QUERY, ControlNode
+from support.whitelist_machine import WhitelistMachine, run_machine
 
-QUERY, ADD, DEL = "/whitelist/query", "/whitelist/add", "/whitelist/del"
-FAULTS = (
-    *state_machines.FAULTS,
-    {"kind": "data_null"},
-    {"kind": "partial", "drop": 1},
-    {"kind": "unnamed", "drop": 1},
-    {"kind": "code", "code": -202},
-    {"kind": "code", "code": -206},
-)
+LEFT_OUT = ({"kind": "partial", "drop": 1}, {"kind": "unnamed", "drop": 1})
+REFUSALS = ({"kind": "code", "code": -202}, {"kind": "code", "code": -206})
+FAULTS = (*state_machines.FAULTS, {"kind": "data_null"}, *LEFT_OUT, *REFUSALS)
 RARELY = st.sampled_from([False, False, False, True])
 MAX_WAIT = st.sampled_from([300, 300, 300, 0])
 
@@ -72,45 +49,18 @@ NETMASK = "/255.255.255.255"
 #: Runs of the machine.
 RUNS = 300
 
+PLACES = st.sampled_from([(node, inventory) for node, inventories in enumerate(HOSTS) for inventory in inventories])
+WHICH = st.sampled_from(["first", "second", "all"])
+#: How hosts are registered.
+HOW = st.fixed_dictionaries({"check": RARELY, "detected": st.booleans(), "prune": RARELY})
+Place = tuple[int, str]
 Host = tuple[int, str, str]
 
 
-class Wire(InProcess):
-    """Ends the process at a chosen call, before or after it is carried out, or in a chosen pause.
-
-    ``guard`` is called with the addresses of each removal before it is carried out.
-    """
-
-    doom: tuple[str, int] | None = None
-
-    @staticmethod
-    def guard(_ips: set[str]) -> None:
-        """Nothing is wrong with any removal."""
-
-    def __init__(self, core: Core) -> None:
-        super().__init__(core)
-        self.sent: list[str] = []
-
-    def _exchange(self, method: str, url: str, form: str | None, endpoint: str) -> HttpResponse:
-        self.sent.append(endpoint)
-        self._step("before the call")
-        if endpoint == DEL:
-            (texts,) = parse_qs(form if form is not None else urlsplit(url).query)["IP"]
-            self.guard({str(canonical_ipv4(text)) for text in texts.split(",")})
-        answer = super()._exchange(method, url, form, endpoint)
-        self._step("after the call")
-        return answer
-
-    def pause(self, seconds: float) -> None:
-        self._step("in a pause")
-        self.advance(seconds)
-
-    def _step(self, where: str) -> None:
-        if self.doom and self.doom[0] == where:
-            left = self.doom[1] - 1
-            self.doom = (where, left) if left else None
-            if not left:
-                raise Killed
+def chosen(place: Place, which: str) -> str:
+    """The hosts of an inventory of a control node that something happens to."""
+    hosts = HOSTS[place[0]][place[1]]
+    return {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
 
 
 @dataclass
@@ -138,22 +88,19 @@ class Asked:
             own.difference_update(ips)
 
 
-class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
+class Whitelist(state_machines.ClockSteps, WhitelistMachine):
     """Two control nodes with one key, the console, and the vendor."""
-
-    steps = 0
-    wire: Wire
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-        self.core = Core(clock=Clock(1_800_000_000.0), seed=1)
-        self.wire = Wire(self.core)
+        self.wire.before = self.before_a_call
+        #: The calls of the last task, and what is checked of the addresses of each removal.
+        self.sent: list[str] = []
+        self.check_removal: Callable[[set[str]], None] = lambda _ips: None
         self.asked = Asked()
         self.readers: dict[int, Store] = {}
-        self.runs = self.began = 0
-        self.lag = 0.0
-        self.wrong_at = 0.0
+        self.began = 0
+        self.lag = self.wrong_at = 0.0
         #: Entries that are not one address, which stay for ever.
         self.others: set[str] = set()
         self.too_early: list[str] = []
@@ -161,12 +108,12 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
     def teardown(self) -> None:
         for state in self.readers.values():
             state.close()
-        for node in self.directory.iterdir():
-            for file in node.iterdir():
-                # A database that is no longer used takes files of its own away whenever Python lets go of it.
-                file.unlink(missing_ok=True)
-            node.rmdir()
-        self.directory.rmdir()
+        super().teardown()
+
+    def before_a_call(self, path: str, parameters: Mapping[str, str]) -> None:
+        self.sent.append(path)
+        if path == DEL:
+            self.check_removal({str(canonical_ipv4(text)) for text in parameters["IP"].split(",")})
 
     @initialize(
         lag=st.sampled_from([0, 0, 3, 20]),
@@ -208,17 +155,15 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
     def a_call_will_be_late(self, path: str, seconds: int) -> None:
         self.wire.late = (path, seconds)
 
-    @rule(
-        where=st.sampled_from(["before the call", "after the call", "after the call", "in a pause"]),
-        n=st.integers(1, 4),
-    )
-    def the_process_will_end(self, where: str, n: int) -> None:
-        self.wire.doom = (where, n)
+    @rule(steps=st.integers(0, 9))
+    def the_process_will_end(self, steps: int) -> None:
+        """Before or after one of its calls, or in a pause."""
+        self.wire.killed_in = steps
 
     @rule()
     def all_is_well_again(self) -> None:
         self.core.faults.clear()
-        self.wire.late = self.wire.doom = None
+        self.wire.late = self.wire.killed_in = None
 
     @rule(seconds=st.sampled_from([1, 2, 5, 15, 61, 3600]))
     def time_passes(self, seconds: int) -> None:
@@ -249,58 +194,20 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
 
     # What a user does.
 
-    @rule(
-        place=st.sampled_from(
-            [(node, inventory) for node, inventories in enumerate(HOSTS) for inventory in inventories]
-        ),
-        ips=st.lists(st.integers(0, 4), min_size=3, max_size=3),
-        which=st.sampled_from(["first", "second", "all", "all"]),
-        check=RARELY,
-        max_wait=MAX_WAIT,
-        detected=st.booleans(),
-        prune=RARELY,
-    )
-    def hosts_are_registered(
-        self,
-        place: tuple[int, str],
-        ips: list[int],
-        which: str,
-        check: bool,
-        max_wait: int,
-        detected: bool,
-        prune: bool,
-    ) -> None:
-        node, inventory = place
-        hosts = HOSTS[node][inventory]
-        chosen = {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
-        reported = {host: (HOST_IPS[node][ips[n]],) for n, host in enumerate(chosen)}
-        self.role(node, inventory, reported, check, max_wait, detected=detected, prune=prune)
+    @rule(place=PLACES, which=WHICH, ips=st.lists(st.integers(0, 4), min_size=3, max_size=3), wait=MAX_WAIT, how=HOW)
+    def hosts_are_registered(self, place: Place, which: str, ips: list[int], wait: int, how: dict[str, bool]) -> None:
+        reported = {host: (HOST_IPS[place[0]][ips[n]],) for n, host in enumerate(chosen(place, which))}
+        self.role(place, reported, wait, **how)
 
-    @rule(
-        place=st.sampled_from(
-            [(node, inventory) for node, inventories in enumerate(HOSTS) for inventory in inventories]
-        ),
-        max_wait=MAX_WAIT,
-    )
-    def hosts_are_registered_again(self, place: tuple[int, str], max_wait: int) -> None:
-        node, inventory = place
+    @rule(place=PLACES, max_wait=MAX_WAIT)
+    def hosts_are_registered_again(self, place: Place, max_wait: int) -> None:
         hosts = {name: tuple(ips) for (n, f, name), ips in self.asked.needs.items() if (n, f) == place and ips}
         if hosts:
-            self.role(node, inventory, hosts, False, max_wait)
+            self.role(place, hosts, max_wait)
 
-    @rule(
-        place=st.sampled_from(
-            [(node, inventory) for node, inventories in enumerate(HOSTS) for inventory in inventories]
-        ),
-        which=st.sampled_from(["first", "second", "all"]),
-        check=RARELY,
-        max_wait=MAX_WAIT,
-    )
-    def hosts_are_deregistered(self, place: tuple[int, str], which: str, check: bool, max_wait: int) -> None:
-        node, inventory = place
-        hosts = HOSTS[node][inventory]
-        chosen = {"first": hosts[:1], "second": hosts[1:2], "all": hosts}[which]
-        self.role(node, inventory, dict.fromkeys(chosen, ()), check, max_wait, state="absent")
+    @rule(place=PLACES, which=WHICH, check=RARELY, max_wait=MAX_WAIT)
+    def hosts_are_deregistered(self, place: Place, which: str, check: bool, max_wait: int) -> None:
+        self.role(place, dict.fromkeys(chosen(place, which), ()), max_wait, "absent", check=check)
 
     @rule(
         node=st.integers(0, 1),
@@ -316,7 +223,8 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
         if not check:
             self.asked.gone(unwanted)
             self.asked.by_tasks.update(() if state == "absent" else ips)
-        params = self.params(node, max_wait, state="present" if state == "replace" else state, ips=ips)
+        state_option = "present" if state == "replace" else state
+        params = {**self.node(node, max_wait).params, "state": state_option, "ips": ips}
         if state == "exact":
             params["keep"] = [*EVERY_HOST_IP, *TASK_IPS[1 - node]]
         if state == "replace":
@@ -348,10 +256,6 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
     # What holds always.
 
     @invariant()
-    def count_the_step(self) -> None:
-        self.steps += 1
-
-    @invariant()
     def no_address_that_was_reported_is_lost(self) -> None:
         assert self.asked.reported() <= set(self.on_list()), "lost"
 
@@ -372,7 +276,7 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
                 # An exception here would end as an error of the task.
                 self.too_early += [f"{ips} before {missing}"] if missing else []
 
-        self.wire.guard = check
+        self.check_removal = check
 
     @invariant()
     def what_is_not_needed_is_still_registered(self) -> None:
@@ -389,27 +293,26 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
         for node, inventories in enumerate(HOSTS):
             for inventory, hosts in inventories.items():
                 needs = {host: tuple(self.asked.needs.get((node, inventory, host), ())) for host in hosts}
-                self.role(node, inventory, {host: ips for host, ips in needs.items() if ips}, False, 300, calm=True)
-                self.role(
-                    node, inventory, {host: () for host, ips in needs.items() if not ips}, False, 300, "absent", True
-                )
+                self.role((node, inventory), {host: ips for host, ips in needs.items() if ips}, calm=True)
+                self.role((node, inventory), {host: () for host, ips in needs.items() if not ips}, 300, "absent", True)
         needed = set().union(*self.asked.needs.values())
         assert needed <= set(self.on_list())
         assert set(self.on_list()) <= needed | self.asked.by_tasks | self.asked.by_console
 
     def role(
         self,
-        node: int,
-        inventory: str,
+        place: Place,
         hosts: Mapping[str, tuple[str, ...]],
-        check: bool,
-        max_wait: int,
+        max_wait: int = 300,
         state: str = "present",
         calm: bool = False,
+        *,
+        check: bool = False,
         detected: bool = False,
         prune: bool = False,
     ) -> None:
         """The two steps of the role egress_whitelist for these hosts; with ``prune``, the inventory has no others."""
+        node, inventory = place
         if not hosts:
             return
         if not check:
@@ -422,23 +325,17 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
         former = {ip for host in hosts for ip in self.memory(node).get((inventory, host), ())}
         wanted = {ip for ips in hosts.values() for ip in ips}
         self.guard_order(wanted if state == "present" else set(), former - wanted)
-        self.runs += 1
         self.began = self.core.journal.next_seq() - 1
-        run, mode = f"{self.runs} 1 elsewhere", Mode(check=check)
-        options = HostOptions.parse(self.params(node, max_wait, inventory_id=inventory, state=state))
+        run, how = self.next_run(), {"state": state, "check": check}
+        own = self.node(node, max_wait, inventory_id=inventory)
+        pruned = {"inventory": lambda: InventoryHosts(hosts, hosts), "began": self.now()} if prune else {}
 
         def steps() -> dict[str, Any]:
-            results, began = {}, self.core.clock.now()
+            results = {}
             for host, ips in hosts.items():
-                queue = self.queue(node, options, check)
-                gone = gone_hosts(queue, options, run, began, lambda: InventoryHosts(hosts, hosts)) if prune else {}
-                request = host_request(options, run, host, ips, detected=detected, gone=gone)
-                submit_host(queue, request, options, mode, run)
+                own.submit(run, host, ips, detected=detected, task=run, **how, **pruned)
             for host in hosts:
-                queue = self.queue(node, options, check)
-                request = find_request(queue, options, run, host)
-                assert request is not None
-                results[host] = apply_and_report(queue, request, options, mode)
+                results[host] = own.report(run, host, **how)
                 if not check:
                     reported = set(results[host].get("registered", ()))
                     self.relies(reported)
@@ -451,16 +348,14 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
 
     def ended(self, node: int, check: bool, work: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
         """The result of a task, or none where it failed or its process ended."""
-        self.wire.sent.clear()
+        self.sent.clear()
         try:
             return work()
-        except QgError:
-            return None
-        except Killed:
+        except (QgError, Killed):
             return None
         finally:
             if check:
-                assert set(self.wire.sent) <= {QUERY}
+                assert set(self.sent) <= {QUERY}
 
     def relies(self, reported: set[str]) -> None:
         """What is reported is so, unless it was removed in the console a moment ago."""
@@ -476,38 +371,14 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
         wrong = ("replace", "data_null", "data_absent")
         return any(call.fault in wrong for call in self.core.journal if call.seq > self.began and call.path == QUERY)
 
-    def params(self, node: int, max_wait: float, **changes: Any) -> dict[str, Any]:
-        return {
-            "key": KEY,
-            "pwd": None,
-            "api_url": "http://vendor.example",
-            "timeout": 10.0,
-            "max_wait": float(max_wait),
-            "validate_certs": True,
-            "ca_path": None,
-            **state_options(control_node(self.directory, node)),
-            "verify_proxy": None,
-            "fail": True,
-            "keep": [],
-            "replaces": [],
-            "max_removals": 10,
-            "prune": False,
-            "capacity": None,
-            "allow_non_global": True,
-            **changes,
-        }
-
-    def queue(self, node: int, options: HostOptions, check: bool) -> Any:
-        return queue_for(options.api, self.state(node), check=check)
-
-    def state(self, node: int) -> Store:
-        return open_store(control_node(self.directory, node), machine=self.wire.machine)
+    def node(self, number: int, max_wait: float = 300.0, **options: Any) -> ControlNode:
+        return ControlNode(self.wire, control_node(self.directory, number), max_wait=float(max_wait), **options)
 
     def memory(self, node: int) -> dict[tuple[str, str], list[str]]:
         """The addresses that a node has registered, by inventory and host."""
         found: dict[tuple[str, str], list[str]] = {}
         if node not in self.readers:
-            self.readers[node] = self.state(node)
+            self.readers[node] = self.node(node).store()
         for inventory, host, ip in self.readers[node].rows("SELECT inventory, host, ip FROM registrations"):
             found.setdefault((inventory, host), []).append(ip)
         return found
@@ -524,21 +395,4 @@ class Whitelist(state_machines.ClockSteps, RuleBasedStateMachine):
 @pytest.mark.newest_core
 @pytest.mark.usefixtures("every_store")
 def test_no_address_is_lost_and_no_unneeded_one_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    current: list[Whitelist] = []
-
-    def client(options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> ProxyApi:
-        wire = current[-1].wire
-        store = state or open_store(options.state.directory, machine=wire.machine)
-        rate_limiter = RateLimiter(store, minute=60.0)
-        sleeping = {"sleep": wire.pause, "elapsed": wire.core.clock.now}
-        budget = WaitBudget(options.transport.max_wait, announcer=announcer, **sleeping)
-        return ProxyApi(wire, rate_limiter, budget, api_url=options.api_url, key=options.key)
-
-    monkeypatch.setattr(ProxyApiOptions, "client", client)
-
-    class Current(Whitelist):
-        def __init__(self) -> None:
-            super().__init__()
-            current[:] = [self]
-
-    state_machines.run_counted(Current, RUNS)
+    run_machine(Whitelist, RUNS, monkeypatch)

@@ -1,27 +1,17 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is shown of a wait: when, what, and by which of the processes that wait for the same thing."""
+"""How long a task waits, and what is announced of that: when, what, and by which of several processes."""
 
 from __future__ import annotations
 
-import multiprocessing
+import random
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import WaitBudgetExceeded
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import (
-    AnnouncementPolicy,
-    Announcer,
-    Wait,
-    WaitBudget,
-)
-from ansible_collections.qingguo.qgnet.plugins.module_utils._store.announcements import (
-    Announcements,
-    announcement_policy,
-)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer, Wait, WaitBudget, backoff
 
 LOCK = Wait("another process has the lock", 300.0)
 LIMIT = Wait("the limit is used up", 290.0, call="/query", remaining=57.0)
@@ -171,51 +161,33 @@ def test_another_process_has_announced_it() -> None:
     assert asked == [("the limit is used up\0/query", 10.0)] * 4
 
 
-def test_nothing_is_written_before_three_seconds(tmp_path: Path) -> None:
-    clock = Clock(Announcements(str(tmp_path)).claim)
-    clock.wait(2.9, LIMIT)
-    assert list(tmp_path.iterdir()) == []
-    clock.wait(0.2, LIMIT)
-    (file,) = tmp_path.iterdir()
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert len(clock.shown) == 1
+def test_a_budget_may_be_used_up_and_not_exceeded() -> None:
+    slept: list[float] = []
+    budget = WaitBudget(10, sleep=slept.append)
+    budget.wait(4, "a reason", "/x")
+    budget.wait(6, "a reason", "/x")
+    budget.require(0, "a reason", "/x")
+    with pytest.raises(WaitBudgetExceeded) as caught:
+        budget.wait(0.6, "a reason", "/x")
+    assert slept == [4, 6]
+    assert budget.waited == 10
+    assert caught.value.message == (
+        "/x: a reason, and waiting 1 more seconds would pass max_wait (10 seconds, 10 of them used). "
+        "Raise max_wait or run again later."
+    )
+    assert caught.value.details["endpoint"] == "/x"
 
 
-def _claims(directory: str, start: multiprocessing.synchronize.Barrier, granted: multiprocessing.Queue[float]) -> None:
-    announcements = Announcements(directory)
-    start.wait(20)
-    rest = announcements.claim("the limit", 60.0)
-    while 0 < rest < 1:
-        rest = announcements.claim("the limit", 60.0)
-    granted.put(rest)
+@pytest.mark.parametrize(("attempt", "longest"), [(0, 1.0), (1, 2.0), (2, 4.0), (4, 16.0), (5, 30.0), (50, 30.0)])
+def test_backoff_doubles_up_to_half_a_minute(attempt: int, longest: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", max)
+    assert backoff(attempt) == longest
+    monkeypatch.setattr(random, "uniform", min)
+    assert backoff(attempt) == longest / 2
 
 
-def test_one_of_many_processes_announces_a_wait(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    start, answers = context.Barrier(8), context.Queue()
-    processes = [context.Process(target=_claims, args=(str(tmp_path), start, answers)) for _process in range(8)]
-    for process in processes:
-        process.start()
-    rests = sorted(answers.get(timeout=20) for _process in processes)
-    for process in processes:
-        process.join(20)
-    assert rests[0] == 0.0
-    assert all(50 < rest <= 60 for rest in rests[1:])
-    assert Announcements(str(tmp_path)).claim("another limit", 60.0) == 0.0
-    assert Announcements(str(tmp_path)).claim("the limit", 1e-9) == 0.0, "when the interval is over"
-
-
-def test_a_directory_that_cannot_be_used_hides_no_wait(tmp_path: Path) -> None:
-    assert Announcements(str(tmp_path / "missing")).claim("x", 60.0) == 0.0
-    announcements = Announcements(str(tmp_path))
-    announcements.claim("x", 60.0)
-    (file,) = tmp_path.iterdir()
-    file.write_text("damaged", encoding="ascii")
-    assert announcements.claim("x", 60.0) == 0.0
-
-
-def test_a_simulators_minute_shortens_the_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QG_MINUTE_SECONDS", "6")
-    assert announcement_policy() == AnnouncementPolicy(pytest.approx(0.3), 1.0)
-    monkeypatch.setenv("QG_MINUTE_SECONDS", "x")
-    assert announcement_policy() == AnnouncementPolicy()
+def test_backoff_is_at_least_what_the_server_asks_for_and_up_to_a_second_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", max)
+    assert [backoff(3, wanted) for wanted in (0.0, 7.0)] == [1.0, 8.0]
+    monkeypatch.setattr(random, "uniform", min)
+    assert [backoff(3, wanted) for wanted in (0.0, 7.0)] == [0.0, 7.0]

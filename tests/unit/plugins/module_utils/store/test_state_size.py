@@ -1,0 +1,128 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state directory does not grow with the runs that use it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import ReportedChange
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT, Announcer
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.lease_store import LeaseStore
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.runs import process_namespace
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.write_queue import WriteRequest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import ProxyApiOptions
+from support.whitelist import ControlNode, WhitelistTransport, new_core
+from support.whitelist_vendor import MemoryVendor
+
+TABLES = (
+    *("rate_calls", "rate_blocks", "registrations", "write_requests", "whitelist_cache", "key_channels"),
+    *("lease_origins", "lifetimes", "lease_cache", "monopolies", "areas"),
+)
+HOSTS = 3
+#: Between two runs. What is kept is kept for an hour, a day or a month.
+MINUTES = 5
+HOUR, DAY = 60 // MINUTES, 24 * 60 // MINUTES
+
+
+class Vendor(MemoryVendor):
+    """The newest addresses are on the list; older ones were removed by hand."""
+
+    rate_limiter: RateLimiter
+
+    def add(self, batch: Sequence[str]) -> ReportedChange:
+        self.whitelist_now.clear()
+        return super().add(batch)
+
+    def whitelist_batch_delay(self) -> float:
+        return 0.0
+
+    def usage(self) -> dict[str, Any]:
+        return {"calls": 1, "retries": 0, "waited_seconds": 0.0}
+
+
+def one_run(node: ControlNode, number: int) -> None:
+    """What a run keeps: hosts that are new each time, their addresses, calls, and a lease."""
+    run, next_run = (f"{first + number} 1 {process_namespace()}" for first in (99_999_000, 99_990_000))
+    hosts = {f"i-{number}-{n}": f"198.18.{number % 250}.{n}" for n in range(HOSTS)}
+    for host, ip in hosts.items():
+        node.submit(run, host, [ip])
+    result = node.report(run, host)
+    assert result is not None
+    assert "failed" not in result
+    # The next run finds all in sync.
+    for host, ip in hosts.items():
+        assert node.submit(next_run, host, [ip], task=f"task-{number}")
+    result = node.report(next_run, host)
+    assert result is not None
+    assert "summary" in result
+    if number % 10 == 0:
+        # A process that was killed while it waited, so long ago that the next leader does not wait for it.
+        node.queue().enqueue(WriteRequest({"ips": [ip], "state": "present"}, 1, 1), waits=True)
+        node.wire.advance(10)
+    if number % 7 == 0:
+        assert "failed" not in node.task([ip])
+    state = node.store()
+    limiter = RateLimiter(state, 60)
+    slot, _wait = limiter.try_acquire("key", "/whitelist/query", 60, 10)
+    assert slot is not None
+    limiter.complete(slot)
+    leases = LeaseStore(state, "key")
+    leases.save_origin([f"task-{number}"])
+    leases.save_lifetime(number % 5, 300, is_certain=True)
+    # Another key each time: what is kept of it is kept for as long as it is of use.
+    other = LeaseStore(state, f"key-{number}")
+    other.save_origin(["task"])
+    other.save_lifetime(5, 300, is_certain=True)
+    other.cache_leases([], state.now())
+    other.save_area_names({"area": 1})
+    state.close()
+
+
+def size(directory: Path) -> tuple[int, int]:
+    """Bytes and files."""
+    # A connection that is not yet let go of keeps its log beside the database.
+    gc.collect()
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files), len(files)
+
+
+@pytest.mark.newest_core
+@pytest.mark.thorough
+def test_hundreds_of_runs_leave_no_more_than_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node, standing = ControlNode(WhitelistTransport(new_core()), tmp_path), set[str]()
+
+    def vendor(_options: ProxyApiOptions, state: Store | None = None, announcer: Announcer = SILENT) -> Vendor:
+        vendor = Vendor(standing)
+        vendor.rate_limiter = RateLimiter(state or node.store(), 60)
+        return vendor
+
+    monkeypatch.setattr(ProxyApiOptions, "client", vendor)
+    after: list[tuple[int, int]] = []
+    early_run, last_run = DAY + 40, DAY + 220
+    for number in range(last_run + 1):
+        one_run(node, number)
+        node.wire.advance(60 * MINUTES)
+        if number in (early_run, last_run):
+            after.append(size(tmp_path))
+            state = node.store()
+            rows = {table: state.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
+            state.close()
+            assert rows["registrations"] <= 3 * HOSTS, "what two readings lacked is forgotten"
+            assert rows["write_requests"] <= HOSTS + 1, "only those of the last run"
+            assert rows["lease_origins"] <= 2 * DAY + 2, "those of a day"
+            assert rows["lease_cache"] <= DAY + 1
+            assert rows["areas"] <= HOUR + 1, "those of an hour"
+            transient = ("rate_calls", "rate_blocks", "whitelist_cache")
+            assert sum(rows[name] for name in (*transient, "key_channels", "monopolies")) <= 5, rows
+    (early, few), (late, files) = after
+    # Each run leaves a lifetime, of less than 80 bytes, for a month.
+    assert late - early < 0.1 * early + 80 * (last_run - early_run), "nothing else has grown"
+    assert few == files <= 9

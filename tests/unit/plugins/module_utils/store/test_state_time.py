@@ -1,0 +1,196 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The time in which a state store measures, while wall clocks are set and machines are off."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store import schema
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.interface import Store
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.paid_calls import PaidCalls
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.vendor_clock import VendorClock
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from support.state_world import DAY, START, World, store, world
+
+__all__ = ["store", "world"]
+
+
+def test_state_time_begins_as_unix_time(store: Store) -> None:
+    assert store.now() == START
+    assert store.wall_ahead() == 0.0
+
+
+@pytest.mark.parametrize("step", [-DAY, -1.0, 1.0, 15 * 60.0, 2 * DAY])
+def test_a_wall_clock_that_is_set_does_not_change_state_time(world: World, store: Store, step: float) -> None:
+    world.machine.set_wall(step)
+    world.time += 5
+    assert store.now() == START + 5
+    assert store.wall_ahead() == step
+    later = world.store()
+    assert later.now() == START + 5
+
+
+def test_time_goes_on_from_the_last_record_after_a_reboot(world: World, store: Store) -> None:
+    store.execute("DELETE FROM reported")
+    world.off(3600)
+    after = world.store()
+    assert after.gap_is_unknown()
+    assert after.now() == pytest.approx(START, abs=0.01)
+    after.execute("DELETE FROM reported")
+    world.time += 7
+    assert after.now() == pytest.approx(START + 7, abs=0.01)
+    later = world.store()
+    assert later.now() == pytest.approx(START + 7, abs=0.01)
+    assert later.gap_is_unknown()
+
+
+@pytest.mark.parametrize(("off", "step", "added"), [(3600, -600, 3000), (60, DAY, 60)])
+def test_the_smaller_of_two_clocks_shows_for_how_long_a_machine_was_off(
+    world: World, store: Store, off: float, step: float, added: float
+) -> None:
+    store.execute("DELETE FROM reported")
+    world.off(off)
+    world.machine.set_wall(step)
+    after = world.store()
+    assert after.close_gap(off) == pytest.approx(START + added, abs=0.01)
+    assert not after.gap_is_unknown()
+    assert after.close_gap(1000) == pytest.approx(START + added, abs=0.01), "once"
+
+
+def test_what_was_recorded_since_a_reboot_does_not_age_when_the_gap_is_closed(world: World, store: Store) -> None:
+    calls = PaidCalls(store, "k")
+    calls.record("E", wanted=1, known=(), request={})
+    world.off(3600)
+    after = world.store()
+    calls = PaidCalls(after, "k")
+    world.time += 2
+    calls.record("E", wanted=2, known=(), request={})
+    world.time += 3
+    now = after.close_gap(3600)
+    assert [call.age(now) for call in calls.unresolved("E")] == pytest.approx([3605, 3], abs=0.01)
+
+
+def test_what_is_missing_of_a_gap_is_not_added_to_a_later_one(world: World, store: Store) -> None:
+    VendorClock(store, "k").observe(START, 0.0)
+    world.off(2)
+    after = world.store()
+    row = PaidCalls(after, "k").record("E", wanted=1, known=(), request={})
+    # The date is of the beginning of an exchange of one second, so that the gap may be as short as nothing.
+    world.time += 1
+    VendorClock(after, "k").observe(START + 2, 1.0)
+    world.off(0)
+    world.machine.set_wall(1)
+    last = world.store()
+    VendorClock(last, "k").observe(START + 3, 0.0)
+    ages = {call.id: call.age(last.now()) for call in PaidCalls(last, "k").unresolved("E")}
+    assert ages[row] <= 1.01
+
+
+def test_a_process_that_runs_on_learns_of_a_gap_that_another_one_has_closed(world: World, store: Store) -> None:
+    store.execute("DELETE FROM reported")
+    world.off(3600)
+    one, other = world.store(), world.store()
+    one.execute("DELETE FROM reported")
+    other.close_gap(3600)
+    PaidCalls(one, "k").record("E", wanted=1, known=(), request={})
+    assert [call.age(other.now()) for call in PaidCalls(other, "k").unresolved("E")] == pytest.approx([0], abs=0.01)
+
+
+def test_every_moment_in_a_table_is_known_to_be_one() -> None:
+    """A new column of seconds must be sorted: a moment moves when a gap is closed, a duration does not."""
+    durations = {
+        *(("clock", column) for column in ("ahead", "last", "wall_ahead", "gap_at")),
+        *(("whitelist_writes", "timeout"), ("paid_calls", "timeout")),
+        *(("vendor_clocks", "least"), ("vendor_clocks", "most")),
+        *(("write_requests", "max_wait"), ("write_requests", "timeout")),
+        *(("lifetimes", "seconds"), ("whitelist_cache", "waited_seconds")),
+    }
+    found = {
+        (table, column)
+        for statement in schema.STATEMENTS
+        for table in re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", statement)
+        for column in re.findall(r"(\w+) REAL", statement)
+    }
+    assert found == durations | set(schema.MOMENTS)
+
+
+class StateTimeMachine(RuleBasedStateMachine):
+    """Wall clocks are set, machines are off, and processes come and go: nothing is taken for older than it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+        self.world = World(Path(self.directory.name))
+        self.stores = [self.world.store()]
+        self.vendor = VendorClock(self.stores[0], "k")
+        #: The true time and the state time of what was recorded.
+        self.recorded: list[tuple[float, int]] = []
+        self.shown: list[float] = []
+
+    def teardown(self) -> None:
+        self.world.close()
+        self.directory.cleanup()
+
+    @rule(seconds=st.floats(0.0, 5000.0))
+    def pass_time(self, seconds: float) -> None:
+        self.world.time += seconds
+
+    @rule(seconds=st.sampled_from([-30 * DAY, -DAY, -61.0, -1.0, 1.0, 90.0, 900.0, 2 * DAY]))
+    def set_wall(self, seconds: float) -> None:
+        self.world.machine.set_wall(seconds)
+
+    @rule(seconds=st.floats(0.0, 3 * DAY))
+    def reboot(self, seconds: float) -> None:
+        self.world.close()
+        self.world.off(seconds)
+        self.stores = [self.world.store()]
+        self.vendor = VendorClock(self.stores[0], "k")
+        self.shown = []
+
+    @rule()
+    def start_process(self) -> None:
+        self.stores.append(self.world.store())
+
+    @rule(number=st.integers(0, 9))
+    def record(self, number: int) -> None:
+        store = self.stores[number % len(self.stores)]
+        row = PaidCalls(store, "k").record("E", wanted=1, known=(), request={})
+        self.recorded.append((self.world.time, row))
+
+    @rule(delay=st.floats(0.0, 5.0), part=st.floats(0.0, 1.0))
+    def respond(self, delay: float, part: float) -> None:
+        """Receive a response, whose date was written at some moment of the exchange, in whole seconds."""
+        date = float(int(self.world.time + delay * part))
+        self.world.time += delay
+        self.vendor.observe(date, delay)
+        assert self.world.time - 1 - delay <= self.vendor.now() <= self.world.time + 1 + delay
+
+    @invariant()
+    def nothing_is_taken_for_older_than_it_is(self) -> None:
+        for opened in self.stores:
+            ages = {call.id: call.age(opened.now()) for call in PaidCalls(opened, "k").unresolved("E")}
+            for at, row in self.recorded:
+                assert ages[row] <= self.world.time - at + 0.01
+
+    @invariant()
+    def state_time_does_not_run_backwards(self) -> None:
+        shown = [store.now() for store in self.stores]
+        assert all(now >= before for now, before in zip(shown, self.shown, strict=False))
+        self.shown = shown
+
+
+EXPLORES = "QG_EXPLORE" in os.environ
+
+
+@pytest.mark.parametrize("runs", [8, pytest.param(400 if EXPLORES else 40, marks=pytest.mark.thorough)])
+def test_state_time_never_runs_backwards_and_nothing_is_taken_for_older_than_it_is(runs: int) -> None:
+    steps = {"stateful_step_count": 30, "deadline": None, "derandomize": not EXPLORES}
+    run_state_machine_as_test(StateTimeMachine, settings=settings(max_examples=runs, **steps))
