@@ -37,7 +37,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._egress import detec
 from fuzz.foreign import HOSTILE_JSON, HOSTILE_TEXTS, bent, mangled, texts, written
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from unit.plugins.state_machines import unmeasured
+from support.state_machines import unmeasured
 
 #: How many inputs each reader has; see conftest.py.
 FUZZER = settings.get_profile("fuzz")

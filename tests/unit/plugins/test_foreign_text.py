@@ -39,7 +39,7 @@ from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import
 from hypothesis import given
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[3]
 KEY = "QGDEMO01"
 #: An escape sequence that clears the screen, its form of one byte, a reversal, signs without width, half of a pair.
 STRANGE = "a\x1b[2J\x9b2J\u202eb\u200bc\u2066\ufeff\x00\x07\x7fd\ud83d"

@@ -246,7 +246,7 @@ def test_a_defect_of_the_code_is_a_failure_that_names_its_place_and_not_the_end(
     vendor.answers = {"quota": [ZeroDivisionError(KEY), ZeroDivisionError(KEY), quota(5)]}
     events = watch(vendor, 4, quota_below=1)
     assert [event["type"] for event in events] == ["watch_failed", "watch_recovered"]
-    assert "unexpected ZeroDivisionError at test_watch_loop.py, line" in events[0]["msg"]
+    assert "unexpected ZeroDivisionError at test_poller.py, line" in events[0]["msg"]
     assert vendor.polls_of("quota") == [0, 1, 3]
     assert "in fetch" in caplog.text
     assert KEY not in f"{events}{caplog.text}"

@@ -20,7 +20,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task import module
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
 
 PLUGINS = "ansible_collections.qingguo.qgnet.plugins"
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[5]
 #: Options by which a task names what it concerns.
 NAMES = {"ips", "task_ids", "uuids", "suid", "all"}
 
