@@ -1,18 +1,16 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a vendor or a host says is shown without anything that a terminal obeys or that hides other text."""
+"""Text of a vendor or a host is shown without anything that a terminal obeys or that hides other text."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.qingguo.qgnet.plugins.action import qg_proxy_check
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
@@ -35,11 +33,11 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations i
 from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
 from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
-from ansible_collections.qingguo.qgnet.plugins.plugin_utils._host_command import run_on_host
 from hypothesis import given
 from hypothesis import strategies as st
+from support.documents import ROOT
+from support.plugin_runs import run_action
 
-ROOT = Path(__file__).resolve().parents[3]
 KEY = "QGDEMO01"
 #: An escape sequence that clears the screen, its form of one byte, a reversal, signs without width, half of a pair.
 STRANGE = "a\x1b[2J\x9b2J\u202eb\u200bc\u2066\ufeff\x00\x07\x7fd\ud83d"
@@ -102,10 +100,10 @@ BODIES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    def exchange(_self: Transport, _method: str, _url: str, _form: str | None, endpoint: str) -> HttpResponse:
+    def send(_self: Transport, _method: str, _url: str, _parameters: Any, endpoint: str) -> HttpResponse:
         return HttpResponse(200, json.dumps(BODIES[endpoint]), {})
 
-    monkeypatch.setattr(Transport, "_exchange", exchange)
+    monkeypatch.setattr(Transport, "send", send)
     return {"key": KEY, "pwd": "pass-of-demo", "state_dir": str(tmp_path / "state"), "state_url": None, "max_wait": 0.0}
 
 
@@ -154,16 +152,9 @@ def test_the_lookup_returns_and_the_state_directory_keeps_no_key(params: dict[st
 
 
 def test_what_a_shell_of_a_host_prints_is_shown_on_one_line() -> None:
-    class Host(qg_proxy_check.ActionModule):
-        """A host whose shell complains in colours."""
-
-        def __init__(self) -> None:
-            self._connection = SimpleNamespace(_shell=SimpleNamespace(SHELL_FAMILY="sh"))
-
-        def _low_level_execute_command(self, _command: str, **_named: Any) -> dict[str, Any]:
-            return {"rc": 1, "stdout": "", "stderr": f"sh: {STRANGE}\n\n"}
-
-    assert run_on_host(Host(), "true", "", what="", seconds=1).error.isprintable()
+    result = run_action("qg_proxy_check", {"proxies": ["192.0.2.1:80"]}, lambda _command: (1, "", f"sh: {STRANGE}\n\n"))
+    assert "sh: a" in result["msg"]
+    assert result["msg"].isprintable()
 
 
 def test_an_address_with_a_scope_is_refused_everywhere() -> None:
@@ -184,13 +175,9 @@ def test_an_address_with_a_scope_is_refused_everywhere() -> None:
             ProxyCheckRequest.parse({**options, "timeout": 5.0, "parallel": 1})
 
 
-def test_addresses_are_read_at_one_place() -> None:
-    found = [
-        path.name
-        for path in (ROOT / "plugins").rglob("*.py")
-        if re.search(r"ip_address\(", path.read_text(encoding="utf-8"))
-    ]
-    assert found == ["addresses.py"]
+def test_addresses_are_parsed_in_one_module() -> None:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "plugins").rglob("*.py")}
+    assert [name for name, text in texts.items() if re.search(r"ip_address\(", text)] == ["addresses.py"]
 
 
 def question(**changes: Any) -> dict[str, Any]:
