@@ -96,13 +96,13 @@ def configured(kind: str, loaded: Any, name: str, documented: Mapping[str, Any])
     return loaded
 
 
-def lookup_of(module: ModuleType) -> tuple[Any, set[str]]:
+def lookup_of(module: ModuleType, templar: Any = None) -> tuple[Any, set[str]]:
     """A lookup of the collection as Ansible makes it, and the names of the options that are documented."""
     documented = with_fragments(yaml.safe_load(module.DOCUMENTATION))
     # Ansible hands the terms over by themselves.
     del documented["_terms"]
     name = f"qingguo.qgnet.{module.__name__.rpartition('.')[2]}"
-    return configured("lookup", module.LookupModule(), name, documented), set(documented)
+    return configured("lookup", module.LookupModule(templar=templar), name, documented), set(documented)
 
 
 def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
