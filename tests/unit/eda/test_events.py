@@ -47,20 +47,9 @@ RULES = Rules(
     balance_below=Decimal("50"),
 )
 ALL_TYPES = {
-    "quota_low",
-    "quota_recovered",
-    "lease_expiring",
-    "lease_gone",
-    "lease_new",
-    "whitelist_added",
-    "whitelist_removed",
-    "whitelist_drift",
-    "whitelist_recovered",
-    "balance_low",
-    "balance_recovered",
-    "watch_failed",
-    "watch_recovered",
-    "watch_started",
+    *("quota_low", "quota_recovered", "lease_expiring", "lease_gone", "lease_new", "whitelist_added"),
+    *("whitelist_removed", "whitelist_drift", "whitelist_recovered", "balance_low", "balance_recovered"),
+    *("watch_failed", "watch_recovered", "watch_started"),
 }
 
 

@@ -109,13 +109,8 @@ def test_a_port_in_use_is_an_error(option: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--map", "127.0.0.1"],
-        ["--map", "a=b"],
-        ["--minute", "0"],
-        ["--minute", "x"],
-        ["--port", "70000"],
-        ["--tls-cert", "x"],
-        ["--allow-host", "simulator:8080"],
+        *(["--map", "127.0.0.1"], ["--map", "a=b"], ["--minute", "0"], ["--minute", "x"], ["--port", "70000"]),
+        *(["--tls-cert", "x"], ["--allow-host", "simulator:8080"]),
     ],
 )
 def test_an_invalid_option_is_an_error(arguments: list[str]) -> None:

@@ -70,15 +70,8 @@ def test_a_deadline_is_in_beijing_time(sim: Simulator, call: Call) -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        {"Num": "101"},
-        {"Num": "-1"},
-        {"Num": "x"},
-        {"Num": "1.0"},
-        {"KeepAlive": "x"},
-        {"AreaId": "x"},
-        {"Isp": "5"},
-        {"Detail": "2"},
-        {"Distinct": "yes"},
+        *({"Num": "101"}, {"Num": "-1"}, {"Num": "x"}, {"Num": "1.0"}, {"KeepAlive": "x"}, {"AreaId": "x"}),
+        *({"Isp": "5"}, {"Detail": "2"}, {"Distinct": "yes"}),
     ],
 )
 @pytest.mark.parametrize("path", ["/allocate", "/replace"])
@@ -181,14 +174,8 @@ def test_release_selects_leases_by_address_or_task(sim: Simulator, call: Call) -
 @pytest.mark.parametrize(
     "params",
     [
-        {},
-        {"IP": "*", "TaskID": "*"},
-        {"IP": ""},
-        {"IP": "198.51.100.2:20000"},
-        {"IP": "*,*"},
-        {"IP": "", "TaskID": ""},
-        {"TaskID": ""},
-        {"TaskID": "a,,b"},
+        *({}, {"IP": "*", "TaskID": "*"}, {"IP": ""}, {"IP": "198.51.100.2:20000"}, {"IP": "*,*"}),
+        *({"IP": "", "TaskID": ""}, {"TaskID": ""}, {"TaskID": "a,,b"}),
     ],
 )
 def test_an_invalid_release_is_refused(sim: Simulator, call: Call, params: dict[str, str]) -> None:

@@ -160,16 +160,8 @@ def test_empty_and_zero_parameters_count_as_not_given(get: Get) -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        {"num": "x"},
-        {"num": "101"},
-        {"num": "-1"},
-        {"area": "beijing"},
-        {"area": "440100,,350500"},
-        {"area_ex": "44"},
-        {"area": "0,440100"},
-        {"isp": "4"},
-        {"distinct": "yes"},
-        {"keep_alive": "1.5"},
+        *({"num": "x"}, {"num": "101"}, {"num": "-1"}, {"area": "beijing"}, {"area": "440100,,350500"}),
+        *({"area_ex": "44"}, {"area": "0,440100"}, {"isp": "4"}, {"distinct": "yes"}, {"keep_alive": "1.5"}),
     ],
 )
 def test_an_invalid_parameter_is_refused(sim: Simulator, get: Get, params: dict[str, str]) -> None:
@@ -319,12 +311,8 @@ def test_resources_list_the_stock(sim: Simulator, get: Get) -> None:
 @pytest.mark.parametrize(
     ("query", "separator"),
     [
-        ("", "\n"),
-        (r"&seq=\r\n", "\r\n"),
-        ("&seq=%0D%0A", "\r\n"),
-        ("&seq=%5Cn", "\n"),
-        ("&seq=", "\n"),
-        ("&seq=,", ","),
+        *(("", "\n"), (r"&seq=\r\n", "\r\n"), ("&seq=%0D%0A", "\r\n"), ("&seq=%5Cn", "\n")),
+        *(("&seq=", "\n"), ("&seq=,", ",")),
     ],
 )
 def test_a_separator_stands_between_the_servers_of_a_text(

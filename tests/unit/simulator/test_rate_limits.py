@@ -49,13 +49,9 @@ CHANNELS = 2
 @pytest.mark.parametrize(
     ("plan", "path", "limit"),
     [
-        ({}, "/allocate", CHANNELS * 5 + 10),
-        ({}, "/replace", CHANNELS * 5 + 10),
-        ({}, "/query", CHANNELS * 5 + 10),
-        ({}, "/release", CHANNELS * 5),
-        ({}, "/resources", 60),
-        ({"billing": "volume"}, "/allocate", 60),
-        ({"kind": "dynamic_shared"}, "/extract", 45),
+        *(({}, "/allocate", CHANNELS * 5 + 10), ({}, "/replace", CHANNELS * 5 + 10)),
+        *(({}, "/query", CHANNELS * 5 + 10), ({}, "/release", CHANNELS * 5), ({}, "/resources", 60)),
+        *(({"billing": "volume"}, "/allocate", 60), ({"kind": "dynamic_shared"}, "/extract", 45)),
     ],
 )
 def test_the_rate_limit_depends_on_the_plan(

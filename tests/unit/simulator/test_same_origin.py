@@ -39,13 +39,9 @@ def test_a_control_call_from_a_page_of_another_site_is_refused(sim: Simulator, h
     sim.configure(whitelist=["203.0.113.7"])
     form = {"Content-Type": "text/plain"}  # what a browser sends to another site without asking first
     for origin in (
-        "http://attacker.example",
-        "null",
-        "http://127.0.0.1",
-        f"http://127.0.0.1:{port_of(sim) - 1}",
-        f"https://127.0.0.1:{port_of(sim)}",
-        f"http://localhost:{port_of(sim)}",
-        f"http://127.0.0.1:{port_of(sim)}.attacker.example",
+        *("http://attacker.example", "null", "http://127.0.0.1", f"http://127.0.0.1:{port_of(sim) - 1}"),
+        *(f"https://127.0.0.1:{port_of(sim)}"),
+        *(f"http://localhost:{port_of(sim)}", f"http://127.0.0.1:{port_of(sim)}.attacker.example"),
     ):
         assert_refused(reset(sim, http, Origin=origin, **form), "Origin", origin)
     assert sim.whitelist() == ["203.0.113.7"]
@@ -74,16 +70,8 @@ def test_a_host_name_after_dns_rebinding_is_refused(sim: Simulator, http: reques
 @pytest.mark.parametrize(
     "host",
     [
-        "localhost.attacker.example",
-        "127.0.0.1.attacker.example",
-        "user@127.0.0.1",
-        "127.0.0.1:port",
-        "192.0.2.1",
-        "0.0.0.0",
-        "2130706433",
-        "[::1",
-        "",
-        "x" * 5000,
+        *("localhost.attacker.example", "127.0.0.1.attacker.example", "user@127.0.0.1", "127.0.0.1:port"),
+        *("192.0.2.1", "0.0.0.0", "2130706433", "[::1", "", "x" * 5000),
     ],
 )
 def test_a_host_that_resembles_loopback_is_refused(sim: Simulator, http: requests.Session, host: str) -> None:
@@ -138,13 +126,8 @@ def test_allow_host_adds_names_and_addresses(http: requests.Session) -> None:
 @pytest.mark.parametrize(
     ("address", "loopback"),
     [
-        ("127.0.0.2", True),
-        ("::1", True),
-        ("::ffff:127.0.0.1", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("192.0.2.1", False),
-        ("localhost.attacker.example", False),
+        *(("127.0.0.2", True), ("::1", True), ("::ffff:127.0.0.1", True), ("0.0.0.0", False), ("::", False)),
+        *(("192.0.2.1", False), ("localhost.attacker.example", False)),
     ],
 )
 def test_loopback_addresses_are_recognized(address: str, loopback: bool) -> None:

@@ -397,20 +397,12 @@ def test_what_is_no_lease_is_refused(name: str, value: Any, kind: str) -> None:
 
 
 PROXY_URLS = [
-    "",
-    f"http://QGDEMO01:{SECRET}@",
-    f"http://QGDEMO01:{SECRET}@{EXAMPLE}/path",
-    f"http://QGDEMO01:{SECRET}@{EXAMPLE}?query",
-    f"http://QGDEMO01:{SECRET}@203.0.113.1:21504",
-    f"http://QGDEMO01:{SECRET} @{EXAMPLE}",
-    f"http://QGDEMO01:{SECRET}\n@{EXAMPLE}",
-    f"http://QGDEMO01:{SECRET}%0A@{EXAMPLE}",
-    f"http://QGDEMO01%00:{SECRET}@{EXAMPLE}",
-    f"http://QGDEMO01:{SECRET}%@{EXAMPLE}",
-    f"http://QGDEMO01:{SECRET}@@{EXAMPLE}",
-    f"http://:{SECRET}@{EXAMPLE}",
-    f"socks5://QGDEMO01:{SECRET}@{EXAMPLE}",
-    f"QGDEMO01:{SECRET}@{EXAMPLE}",
+    *("", f"http://QGDEMO01:{SECRET}@", f"http://QGDEMO01:{SECRET}@{EXAMPLE}/path"),
+    *(f"http://QGDEMO01:{SECRET}@{EXAMPLE}?query", f"http://QGDEMO01:{SECRET}@203.0.113.1:21504"),
+    *(f"http://QGDEMO01:{SECRET} @{EXAMPLE}", f"http://QGDEMO01:{SECRET}\n@{EXAMPLE}"),
+    *(f"http://QGDEMO01:{SECRET}%0A@{EXAMPLE}", f"http://QGDEMO01%00:{SECRET}@{EXAMPLE}"),
+    *(f"http://QGDEMO01:{SECRET}%@{EXAMPLE}", f"http://QGDEMO01:{SECRET}@@{EXAMPLE}", f"http://:{SECRET}@{EXAMPLE}"),
+    *(f"socks5://QGDEMO01:{SECRET}@{EXAMPLE}", f"QGDEMO01:{SECRET}@{EXAMPLE}"),
 ]
 
 

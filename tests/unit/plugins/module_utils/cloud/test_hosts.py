@@ -199,13 +199,8 @@ def test_a_filter_that_can_never_fit_is_refused(filters: dict[str, Any], sentenc
 @pytest.mark.parametrize(
     "entry",
     [
-        "include",
-        {},
-        {"include": "x", "exclude": "y"},
-        {"only": "x"},
-        {"include": None},
-        {"exclude": " "},
-        {"include": 1},
+        *("include", {}, {"include": "x", "exclude": "y"}, {"only": "x"}, {"include": None}),
+        *({"exclude": " "}, {"include": 1}),
     ],
 )
 def test_an_entry_that_is_neither_an_include_nor_an_exclude_filter_is_refused(entry: Any) -> None:
@@ -275,22 +270,9 @@ def test_either_address() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "127.0.0.1",
-        "127.255.255.254",
-        "0.0.0.1",
-        "169.254.169.254",
-        "240.0.0.1",
-        "255.255.255.255",
-        "::",
-        "::1",
-        "::127.0.0.1",
-        "::ffff:127.0.0.1",
-        "::ffff:169.254.169.254",
-        "::ffff:0.0.0.0",
-        "fe80::1",
-        "fec0::1",
-        "ff02::1",
-        "64:ff9b::7f00:1",
+        *("127.0.0.1", "127.255.255.254", "0.0.0.1", "169.254.169.254", "240.0.0.1", "255.255.255.255", "::", "::1"),
+        *("::127.0.0.1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:0.0.0.0", "fe80::1", "fec0::1"),
+        *("ff02::1", "64:ff9b::7f00:1"),
     ],
 )
 def test_no_host_is_reached_at_an_address_that_no_remote_machine_can_have(text: str) -> None:
@@ -326,13 +308,8 @@ def test_an_address_brings_no_text_along() -> None:
 
 def test_groups() -> None:
     assert group_names(row(product_id=104, system_name="Windows Server 2019 数据中心版 64位"), GROUPS, "qg_") == [
-        "qg_product_104",
-        "qg_line_ap_shanghai",
-        "qg_area_ap_shanghai_1",
-        "qg_status_running",
-        "qg_order_normal",
-        "qg_os_linux",
-        "qg_system_windows_server_2019_数据中心版_64位",
+        *("qg_product_104", "qg_line_ap_shanghai", "qg_area_ap_shanghai_1", "qg_status_running", "qg_order_normal"),
+        *("qg_os_linux", "qg_system_windows_server_2019_数据中心版_64位"),
     ]
     assert group_names(row(), ["area", "os"], "") == ["area_ap_shanghai_1", "os_linux"]
     assert group_names(row(), [], "qg_") == []
@@ -365,23 +342,9 @@ def test_the_first_candidate_that_can_be_a_name() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "localhost",
-        "LocalHost",
-        "localhost.",
-        "localhost.localdomain",
-        "web.localhost",
-        "ip6-localhost",
-        "\uff4c\uff4f\uff43\uff41\uff4c\uff48\uff4f\uff53\uff54",
-        "127.0.0.1",
-        "127.0.0.53",
-        "127.1",
-        "0x7f.1",
-        "0.0.0.0",
-        "169.254.169.254",
-        "all",
-        "All",
-        "ungrouped",
-        "_meta",
+        *("localhost", "LocalHost", "localhost.", "localhost.localdomain", "web.localhost", "ip6-localhost"),
+        *("\uff4c\uff4f\uff43\uff41\uff4c\uff48\uff4f\uff53\uff54", "127.0.0.1", "127.0.0.53", "127.1", "0x7f.1"),
+        *("0.0.0.0", "169.254.169.254", "all", "All", "ungrouped", "_meta"),
     ],
 )
 def test_a_name_of_this_machine_or_of_ansible_is_no_name_of_a_host(text: str) -> None:
