@@ -17,6 +17,8 @@ import requests
 from simulator.fixture import Simulator
 
 Call = Callable[..., Any]
+Fetch = Callable[..., requests.Response]
+
 A, B, C = "203.0.113.5", "203.0.113.6", "203.0.113.7"
 
 
@@ -36,20 +38,18 @@ def last_call(sim: Simulator) -> dict[str, Any]:
     return sim.journal()[-1]
 
 
-def test_code_returns_an_error_without_execution(sim: Simulator, http: requests.Session, call: Call) -> None:
-    sim.fault(path="/whitelist/add", kind="code", code=-1)
-    assert call("/whitelist/add", IP=A)["Code"] == -1
+def test_code_returns_an_error_without_execution_or_a_check_of_the_key(
+    sim: Simulator, call: Call, fetch: Fetch
+) -> None:
+    for params in ({}, {"Key": "NOBODY"}):
+        sim.fault(path="/whitelist/add", kind="code", code=-1)
+        assert call("/whitelist/add", IP=A, **params)["Code"] == -1
     sim.fault(path="/whitelist/add", kind="code", code=-99, msg="strange", http_status=400, body_extra={"error": "no"})
-    answer = http.get(f"{sim.api_url}/whitelist/add", params={"Key": sim.key, "IP": A}, timeout=10)
+    answer = fetch("/whitelist/add", IP=A)
     assert (answer.status_code, answer.json()) == (400, {"Code": -99, "Msg": "strange", "error": "no"})
     assert (last_call(sim)["code"], last_call(sim)["executed"], last_call(sim)["fault"]) == (-99, False, "code")
     assert sim.whitelist() == []
     assert sim.control("GET", "/windows") == {}
-
-
-def test_a_fault_takes_precedence_over_the_check_of_the_key(sim: Simulator, call: Call) -> None:
-    sim.fault(path="/whitelist/add", kind="code", code=-1)
-    assert call("/whitelist/add", Key="NOBODY")["Code"] == -1
 
 
 def test_refuse_closes_the_connection_without_a_response(sim: Simulator) -> None:
@@ -65,18 +65,11 @@ def test_reset_resets_the_connection(sim: Simulator, http: requests.Session, kin
     with pytest.raises(ConnectionResetError):
         raw_response(sim)
     with pytest.raises(requests.ConnectionError):
-        http.get(f"{sim.api_url}/whitelist/add", params={"Key": sim.key, "IP": B}, timeout=10)
+        http.post(f"{sim.api_url}/whitelist/add", data={"Key": sim.key, "IP": B}, timeout=10)
     assert sim.whitelist() == ([A, B] if executed else [])
     entry = last_call(sim)
     assert (entry["http_status"], entry["executed"], entry["fault"]) == (None, executed, kind)
     assert entry["code"] == (0 if executed else None)
-
-
-def test_reset_applies_to_a_post(sim: Simulator, http: requests.Session) -> None:
-    sim.fault(path="/whitelist/add", kind="reset_after")
-    with pytest.raises(requests.ConnectionError):
-        http.post(f"{sim.api_url}/whitelist/add", data={"Key": sim.key, "IP": A}, timeout=10)
-    assert sim.whitelist() == [A]
 
 
 @pytest.mark.parametrize("kind", ["delay", "hang_after"])
@@ -93,77 +86,65 @@ def test_delay_faults_delay_the_response(sim: Simulator, call: Call, http: reque
     assert sim.whitelist() == [A, B]
 
 
-def test_status_returns_an_html_error(sim: Simulator, http: requests.Session) -> None:
-    url = f"{sim.api_url}/whitelist/add"
+def test_status_returns_an_html_error(sim: Simulator, fetch: Fetch) -> None:
     sim.fault(path="/whitelist/add", kind="status", http_status=502)
-    answer = http.get(url, params={"Key": sim.key, "IP": A}, timeout=10)
-    assert answer.status_code == 502
-    assert answer.text.startswith("<html>")
-    assert sim.whitelist() == []
+    answer = fetch("/whitelist/add", IP=A)
+    assert (answer.status_code, answer.text[:6], sim.whitelist()) == (502, "<html>", [])
     retry = {"Retry-After": "3"}
     sim.fault(path="/whitelist/add", kind="status", http_status=503, body="later", headers=retry, executed=True)
-    answer = http.get(url, params={"Key": sim.key, "IP": A}, timeout=10)
+    answer = fetch("/whitelist/add", IP=A)
     assert (answer.status_code, answer.text, answer.headers["Retry-After"]) == (503, "later", "3")
     assert sim.whitelist() == [A]
 
 
-def test_truncate_sends_half_of_the_body(sim: Simulator) -> None:
-    full = raw_response(sim, "/whitelist/add")
-    sim.fault(path="/whitelist/add", kind="truncate")
-    part = raw_response(sim, "/whitelist/add", A)
-    head, body = full.split(b"\r\n\r\n", 1)
-    half_head, half = part.split(b"\r\n\r\n", 1)
+def test_truncate_sends_half_of_the_body(sim: Simulator, fetch: Fetch) -> None:
+    head, body = raw_response(sim).split(b"\r\n\r\n", 1)
+    sim.fault(path="/whitelist/add", kind="truncate", times=2)
+    half_head, half = raw_response(sim).split(b"\r\n\r\n", 1)
     assert half == body[: len(body) // 2]
     length = f"content-length: {len(body)}".encode()
     assert length in head.lower()
     assert length in half_head.lower()
     assert last_call(sim)["executed"]
-
-
-def test_truncate_raises_an_error_in_requests(sim: Simulator, http: requests.Session) -> None:
-    sim.fault(path="/whitelist/query", kind="truncate")
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        http.get(f"{sim.api_url}/whitelist/query", params={"Key": sim.key}, timeout=10)
+        fetch("/whitelist/add", IP=A)
 
 
-def test_garbage_returns_html(sim: Simulator, http: requests.Session) -> None:
-    url = f"{sim.api_url}/whitelist/add"
+def test_garbage_returns_html(sim: Simulator, fetch: Fetch) -> None:
     sim.fault(path="/whitelist/add", kind="garbage")
-    answer = http.get(url, params={"Key": sim.key, "IP": A}, timeout=10)
+    answer = fetch("/whitelist/add", IP=A)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert answer.text.startswith("<html>")
     sim.fault(path="/whitelist/add", kind="garbage", body="what?", executed=False)
-    assert http.get(url, params={"Key": sim.key, "IP": B}, timeout=10).text == "what?"
+    assert fetch("/whitelist/add", IP=B).text == "what?"
     assert sim.whitelist() == [A]
 
 
-def test_data_null_and_data_absent_remove_the_data(sim: Simulator, call: Call) -> None:
-    sim.fault(path="/whitelist/add", kind="data_null")
-    assert call("/whitelist/add", IP=A) == {"Code": 0, "Data": None, "Num": 1}
-    sim.fault(path="/whitelist/query", kind="data_absent")
-    assert call("/whitelist/query") == {"Code": 0}
-    assert sim.whitelist() == [A]
+@pytest.mark.parametrize(
+    ("fault", "path", "body"),
+    [
+        ({"kind": "data_null"}, "/whitelist/add", {"Code": 0, "Data": None, "Num": 1}),
+        ({"kind": "data_absent"}, "/whitelist/query", {"Code": 0}),
+        ({"kind": "strings"}, "/whitelist/add", {"Code": "0", "Data": [A], "Num": "1"}),
+    ],
+)
+def test_a_fault_of_the_body_changes_the_response_alone(
+    sim: Simulator, call: Call, fault: dict[str, str], path: str, body: Any
+) -> None:
+    sim.fault(path=path, **fault)
+    assert call(path, IP=A) == body
+    assert sim.whitelist() == ([A] if path == "/whitelist/add" else [])
 
 
-def test_strings_returns_numbers_as_strings(sim: Simulator, call: Call) -> None:
-    sim.fault(path="/whitelist/add", kind="strings")
-    assert call("/whitelist/add", IP=A) == {"Code": "0", "Data": [A], "Num": "1"}
-
-
-def test_partial_leaves_out_the_last_addresses(sim: Simulator, call: Call) -> None:
-    sim.fault(path="/whitelist/add", kind="partial", drop=1)
+@pytest.mark.parametrize(("kind", "left"), [("partial", [A, B]), ("unnamed", [C])])
+def test_partial_leaves_out_the_last_addresses_and_unnamed_only_their_names(
+    sim: Simulator, call: Call, kind: str, left: list[str]
+) -> None:
+    sim.fault(path="/whitelist/add", kind=kind, drop=1)
     assert call("/whitelist/add", IP=f"{A},{B},{C}") == {"Code": 0, "Data": [A, B], "Num": 2}
-    sim.fault(path="/whitelist/del", kind="partial", drop=5)
+    sim.fault(path="/whitelist/del", kind=kind, drop=5)
     assert call("/whitelist/del", IP=f"{A},{B}") == {"Code": 0, "Data": [], "Num": 0}
-    assert sim.whitelist() == [A, B]
-
-
-def test_unnamed_leaves_the_last_addresses_out_of_the_answer_alone(sim: Simulator, call: Call) -> None:
-    sim.fault(path="/whitelist/add", kind="unnamed", drop=1)
-    assert call("/whitelist/add", IP=f"{A},{B},{C}") == {"Code": 0, "Data": [A, B], "Num": 2}
-    sim.fault(path="/whitelist/del", kind="unnamed", drop=5)
-    assert call("/whitelist/del", IP=f"{A},{B}") == {"Code": 0, "Data": [], "Num": 0}
-    assert sim.whitelist() == [C]
+    assert sim.whitelist() == left
 
 
 def test_redirect_returns_a_location(sim: Simulator, http: requests.Session) -> None:
@@ -223,28 +204,34 @@ def test_skip_times_and_order_of_faults_are_respected(sim: Simulator, call: Call
 @pytest.mark.parametrize(
     "fault",
     [
-        {"path": "/whitelist/add", "kind": "nothing"},
-        {"path": "/nowhere", "kind": "refuse"},
-        {"kind": "refuse"},
-        {"path": "/whitelist/add", "kind": "code"},
-        {"path": "/whitelist/add", "kind": "code", "code": "x"},
-        {"path": "/whitelist/add", "kind": "refuse", "seconds": 1},
-        {"path": "/whitelist/add", "kind": "refuse", "times": 0},
-        {"path": "/whitelist/add", "kind": "refuse", "skip": -1},
-        {"path": "/whitelist/add", "kind": "delay", "seconds": "1"},
-        {"path": "/whitelist/add", "kind": "status", "http_status": 99},
-        {"path": "/whitelist/add", "kind": "status", "http_status": 500, "headers": {"a": 1}},
-        {"path": "/whitelist/add", "kind": "garbage", "body": 1},
-        {"path": "/whitelist/add", "kind": "replace", "body": 1, "executed": "no"},
-        {"path": "/whitelist/query", "kind": "partial", "drop": 1},
-        {"path": "/whitelist/query", "kind": "unnamed", "drop": 1},
-        {"path": "/release", "kind": "unnamed", "drop": 1},
-        "refuse",
+        *("refuse", {"kind": "refuse"}, {"path": "/nowhere", "kind": "refuse"}),
+        *(
+            {"path": "/release", "kind": "unnamed", "drop": 1},
+            {"path": "/monopolies/idle", "kind": "partial", "drop": 1},
+        ),
+        *({"path": "/whitelist/query", "kind": kind, "drop": 1} for kind in ("partial", "unnamed")),
+        {"path": "/monopolies", "method": "PUT", "kind": "refuse"},
+        {"path": "/monopolies", "method": "GET", "kind": "partial", "drop": 1},
+        {"path": "/allocate", "method": 1, "kind": "refuse"},
+        *(
+            {"path": "/whitelist/add", **fields}
+            for fields in (
+                *(
+                    {"kind": "nothing"},
+                    {"kind": "code"},
+                    {"kind": "code", "code": "x"},
+                    {"kind": "refuse", "seconds": 1},
+                ),
+                *({"kind": "refuse", "times": 0}, {"kind": "refuse", "skip": -1}, {"kind": "delay", "seconds": "1"}),
+                *({"kind": "status", "http_status": 99}, {"kind": "garbage", "body": 1}),
+                {"kind": "status", "http_status": 500, "headers": {"a": 1}},
+                {"kind": "replace", "body": 1, "executed": "no"},
+            )
+        ),
     ],
 )
 def test_an_invalid_fault_is_refused(sim: Simulator, http: requests.Session, fault: Any) -> None:
     good = {"path": "/whitelist/add", "kind": "refuse"}
     answer = http.post(f"{sim.control_url}/faults", json=[good, fault], timeout=10)
-    assert answer.status_code == 400
-    assert "fault" in answer.json()["error"]
+    assert (answer.status_code, "fault" in answer.json()["error"]) == (400, True)
     assert sim.control("GET", "/faults") == {"faults": []}

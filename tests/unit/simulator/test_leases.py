@@ -4,21 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
-from simulator.fixture import Simulator, running_simulator
+from simulator.fixture import Simulator
 
 Call = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    """Run with the default minute, so that time passes only when a test advances the clock."""
-    with running_simulator() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -4,19 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
-from simulator.fixture import Simulator, running_simulator
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    """Run with the default minute, so that time passes only when a test advances the clock."""
-    with running_simulator() as running:
-        yield running
+from simulator.fixture import Simulator
 
 
 class Client:
@@ -209,16 +201,3 @@ def test_faults_apply_by_method(sim: Simulator, client: Client) -> None:
     sim.fault(path="/monopolies", method="POST", kind="partial", drop=1)
     assert len(client.apply(Num="2")) == 1
     assert len(client.states()) == 2
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"path": "/monopolies", "method": "PUT", "kind": "refuse"},
-        {"path": "/monopolies", "method": "GET", "kind": "partial", "drop": 1},
-        {"path": "/monopolies/idle", "kind": "partial", "drop": 1},
-        {"path": "/allocate", "method": 1, "kind": "refuse"},
-    ],
-)
-def test_an_invalid_fault_is_refused(sim: Simulator, http: requests.Session, fault: dict[str, Any]) -> None:
-    assert http.post(f"{sim.control_url}/faults", json=fault, timeout=10).status_code == 400

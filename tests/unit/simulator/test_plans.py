@@ -5,21 +5,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
-from simulator.fixture import Simulator, running_simulator
+from simulator.fixture import Simulator
 
 Call = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    """Run with the default minute, so that time passes only when a test advances the clock."""
-    with running_simulator() as running:
-        yield running
 
 
 DAY = 86400

@@ -25,10 +25,9 @@ from support.simulator_products import (
     keys,
     leases,
     refusal,
-    simulator,
 )
 
-__all__ = ["get", "keys", "simulator"]
+__all__ = ["get", "keys"]
 
 
 def test_the_host_or_the_first_part_of_the_path_selects_the_product(sim: Simulator, http: requests.Session) -> None:

@@ -25,10 +25,9 @@ from support.simulator_products import (
     keys,
     leases,
     refusal,
-    simulator,
 )
 
-__all__ = ["get", "keys", "simulator"]
+__all__ = ["get", "keys"]
 
 
 ALL_CODES = (

@@ -23,13 +23,6 @@ def short() -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    """Run with the default minute, so that no window ends while a test fills it."""
-    with running_simulator() as running:
-        yield running
-
-
 @pytest.mark.parametrize(
     ("path", "limit"), [("/whitelist/add", 20), ("/whitelist/del", 20), ("/whitelist/query", 60), ("/info/quota", 60)]
 )
