@@ -20,6 +20,7 @@ from simulator.account.signature import sign
 from simulator.clock import Clock
 from simulator.core import ConnectionLost, Core
 from simulator.fixture import Simulator, running_simulator
+from support.vendor_pages import INSTANCES
 
 START = 1700000000.0
 APPID, APPKEY, DOMAIN = "qgdemo01", "0123456789abcdef0123", "www.qg.net"
@@ -36,14 +37,8 @@ ACCOUNT_CALLS: dict[str, dict[str, str]] = {
     LINES: {"productId": "115"},
     PROXY: {"productId": "117", "resource_no": "demo0001"},
 }
+
 AccountCaller = Callable[..., Any]
-
-
-def signed_params(now: float, appid: str = APPID, appkey: str = APPKEY, domain: str = DOMAIN) -> dict[str, str]:
-    """Return the common parameters. The digest is computed here, independently of the simulator."""
-    moment = str(int(now))
-    digest = hashlib.md5(f"{appid}{domain}{moment}{appkey}".encode()).hexdigest()
-    return {"appid": appid, "domain": domain, "time": moment, "sign": digest}
 
 
 @pytest.fixture
@@ -54,30 +49,31 @@ def core() -> Core:
 @pytest.fixture
 def call_core(core: Core) -> AccountCaller:
     """Return a function that makes an account call without the network and returns the JSON value."""
-
-    def get(path: str, **params: str) -> Any:
-        return core.handle("GET", path, {**signed_params(core.clock.now()), **params})[1]
-
-    return get
+    return lambda path, **params: core.handle("GET", path, {**signed_params(core.clock.now()), **params})[1]
 
 
 @pytest.fixture
 def call(sim: Simulator, http: requests.Session) -> AccountCaller:
     """Return a function that makes an account call over HTTP and returns the response."""
-
-    def get(path: str, **params: str) -> requests.Response:
-        return http.get(sim.api_url + path, params={**signed_params(time.time()), **params}, timeout=10)
-
-    return get
+    return lambda path, **params: http.get(
+        sim.api_url + path, params={**signed_params(time.time()), **params}, timeout=10
+    )
 
 
 def configure_agent(core: Core, **fields: Any) -> None:
     core.agents.put(APPID, fields)
 
 
-def refusal(core: Core) -> str | None:
-    reason: str | None = core.journal.select()[-1]["refusal"]
-    return reason
+def last_entry(core: Core) -> dict[str, Any]:
+    entry: dict[str, Any] = core.journal.select()[-1]
+    return entry
+
+
+def signed_params(now: float, appid: str = APPID, appkey: str = APPKEY, domain: str = DOMAIN) -> dict[str, str]:
+    """Return the common parameters. The digest is computed here, independently of the simulator."""
+    moment = str(int(now))
+    digest = hashlib.md5(f"{appid}{domain}{moment}{appkey}".encode()).hexdigest()
+    return {"appid": appid, "domain": domain, "time": moment, "sign": digest}
 
 
 # The signature.
@@ -91,32 +87,20 @@ def test_the_documented_signature_is_accepted(core: Core) -> None:
     assert core.handle("GET", BALANCE, params) == (200, answer)
     # Other parameters are not signed, and a call may be sent again.
     assert core.handle("POST", BALANCE, {**params, "more": "x"}) == (200, answer)
-
-
-def test_a_time_with_fractional_seconds_is_accepted(core: Core) -> None:
     moment = "1700000000.123"
-    params = {"appid": APPID, "domain": DOMAIN, "time": moment, "sign": sign(APPID, DOMAIN, moment, APPKEY)}
-    assert core.handle("GET", BALANCE, params)[1]["result"] is True
+    fractional = {**params, "time": moment, "sign": sign(APPID, DOMAIN, moment, APPKEY)}
+    assert core.handle("GET", BALANCE, fractional) == (200, answer)
 
 
 @pytest.mark.parametrize(
     ("changes", "kind"),
     [
-        ({"appid": None}, "missing_parameter"),
-        ({"domain": None}, "missing_parameter"),
-        ({"time": None}, "missing_parameter"),
-        ({"sign": None}, "missing_parameter"),
-        ({"sign": ""}, "missing_parameter"),
-        ({"appid": "nobody"}, "unknown_appid"),
-        ({"domain": "qg.net"}, "wrong_domain"),
-        ({"time": "now"}, "bad_parameter"),
-        ({"time": "1e9"}, "bad_parameter"),
-        ({"time": "1699999699"}, "stale_time"),
-        ({"time": "1700000301"}, "future_time"),
-        ({"time": "1700000000000"}, "bad_parameter"),
-        ({"sign": "0" * 32}, "wrong_sign"),
-        ({"sign": "AD958EB5E4D73BC42BC2405599287116"}, "wrong_sign"),
-        ({"time": "1700000001"}, "wrong_sign"),
+        *(({name: None}, "missing_parameter") for name in ("appid", "domain", "time", "sign")),
+        *(({"sign": ""}, "missing_parameter"), ({"appid": "nobody"}, "unknown_appid")),
+        *(({"domain": "qg.net"}, "wrong_domain"), ({"time": "1700000301"}, "future_time")),
+        *(({"time": "1699999699"}, "stale_time"), ({"time": "1700000001"}, "wrong_sign")),
+        *(({"time": time}, "bad_parameter") for time in ("now", "1e9", "1700000000000")),
+        *(({"sign": sign}, "wrong_sign") for sign in ("0" * 32, "AD958EB5E4D73BC42BC2405599287116")),
     ],
 )
 def test_an_invalid_signature_is_refused(core: Core, changes: dict[str, str | None], kind: str) -> None:
@@ -124,7 +108,7 @@ def test_an_invalid_signature_is_refused(core: Core, changes: dict[str, str | No
     status, body = core.handle("GET", BALANCE, params)
     assert (status, body["result"], body["data"]) == (200, False, None)
     assert body["msg"]
-    entry = core.journal.select()[-1]
+    entry = last_entry(core)
     assert (entry["refusal"], entry["executed"], entry["code"]) == (kind, False, None)
     body = core.handle("GET", DETAIL, params)[1]
     assert (list(body), body["Data"]) == (["RequestId", "Code", "Message", "Data"], None)
@@ -162,12 +146,7 @@ def test_get_detail_returns_the_documented_example(call_core: AccountCaller) -> 
     assert (body["Code"], body["Message"]) == (0, "返回内容")
     assert list(body["Data"]) == ["1"]
     shown = body["Data"]["1"]
-    names = (
-        "Suid line_no area_no spec_no spec_name Host_id Host_name Ip Local_ip Run_status Order_status System_type "
-        "Systemdisks Harddisks_type Harddiks Bandwidth Defense System_no System_name Buy_time End_time "
-        "Business_password Login_password"
-    )
-    assert list(shown) == names.split()
+    assert list(shown) == list(INSTANCES["1"])
     assert all(isinstance(value, str) for value in shown.values())
     assert (shown["Suid"], shown["Harddiks"], shown["Defense"]) == ("12154545", "20", "")
     assert call_core(DETAIL, suid="12154545", productId="104")["Data"] == body["Data"]
@@ -203,40 +182,37 @@ def test_each_response_has_the_request_id_of_its_journal_entry(core: Core, call_
 
 
 @pytest.mark.parametrize(
-    ("path", "params", "kind"),
+    ("path", "kind", "invalid"),
     [
-        (DETAIL, {"suid": "9"}, "unknown_suid"),
-        (DETAIL, {"suid": "12154545", "productId": "113"}, "unknown_suid"),
-        (DETAIL, {"productId": "9"}, "unknown_product"),
-        (DETAIL, {"productId": "x"}, "bad_parameter"),
-        (DETAIL, {"limit": "51"}, "bad_parameter"),
-        (DETAIL, {"limit": "0"}, "bad_parameter"),
-        (DETAIL, {"offset": "-1"}, "bad_parameter"),
-        (PRICE, {**ORDER, "package_no": "9"}, "unknown_package"),
-        (PRICE, {**ORDER, "system_no": "9"}, "unknown_system"),
-        (PRICE, {**ORDER, "duration": "1"}, "bad_duration"),
-        (PRICE, {**ORDER, "duration": "10m"}, "bad_duration"),
-        (PRICE, {**ORDER, "productId": "9"}, "unknown_product"),
-        (PRICE, {"package_no": "1111", "system_no": "1"}, "missing_parameter"),
-        (PACKAGES, {}, "missing_parameter"),
-        (PACKAGES, {"productId": "9"}, "unknown_product"),
-        (PACKAGES, {"productId": "104", "load_rate": "2"}, "bad_parameter"),
-        (PACKAGES, {"productId": "104", "line_no": "ap-beijing", "area_no": "ap-shanghai-1"}, "area_not_in_line"),
-        (LINES, {}, "missing_parameter"),
-        (LINES, {"productId": "9"}, "unknown_product"),
-        (PROXY, {"productId": "117"}, "missing_parameter"),
-        (PROXY, {"resource_no": "demo0001"}, "missing_parameter"),
-        (PROXY, {"resource_no": "x", "productId": "117"}, "unknown_resource"),
-        (PROXY, {"resource_no": "demo0001", "productId": "104"}, "unknown_resource"),
+        (DETAIL, "unknown_suid", [{"suid": "9"}, {"suid": "12154545", "productId": "113"}]),
+        (DETAIL, "unknown_product", [{"productId": "9"}]),
+        (DETAIL, "bad_parameter", [{"productId": "x"}, {"limit": "51"}, {"limit": "0"}, {"offset": "-1"}]),
+        (PRICE, "unknown_package", [{**ORDER, "package_no": "9"}]),
+        (PRICE, "unknown_system", [{**ORDER, "system_no": "9"}]),
+        (PRICE, "bad_duration", [{**ORDER, "duration": "1"}, {**ORDER, "duration": "10m"}]),
+        (PRICE, "unknown_product", [{**ORDER, "productId": "9"}]),
+        (PRICE, "missing_parameter", [{"package_no": "1111", "system_no": "1"}]),
+        (PACKAGES, "missing_parameter", [{}]),
+        (PACKAGES, "unknown_product", [{"productId": "9"}]),
+        (PACKAGES, "bad_parameter", [{"productId": "104", "load_rate": "2"}]),
+        (PACKAGES, "area_not_in_line", [{"productId": "104", "line_no": "ap-beijing", "area_no": "ap-shanghai-1"}]),
+        (LINES, "missing_parameter", [{}]),
+        (LINES, "unknown_product", [{"productId": "9"}]),
+        (PROXY, "missing_parameter", [{"productId": "117"}, {"resource_no": "demo0001"}]),
+        (PROXY, "unknown_resource", [{"resource_no": "x", "productId": "117"}]),
+        (PROXY, "unknown_resource", [{"resource_no": "demo0001", "productId": "104"}]),
+        (RESTART, "missing_parameter", [{"productId": "104"}, {"suid": "12154545"}]),
+        (RESTART, "unknown_suid", [{"suid": "9", "productId": "104"}, {"suid": "12154545", "productId": "113"}]),
     ],
 )
 def test_invalid_parameters_are_refused(
-    core: Core, call_core: AccountCaller, path: str, params: dict[str, str], kind: str
+    core: Core, call_core: AccountCaller, path: str, kind: str, invalid: list[dict[str, str]]
 ) -> None:
-    body = call_core(path, **params)
-    assert (refusal(core), body["Data"]) == (kind, None)
-    assert body["Code"] not in (0, 200, "200")
-    assert body["Message"]
+    for params in invalid:
+        body = call_core(path, **params)
+        assert (last_entry(core)["refusal"], body["Data"]) == (kind, None)
+        assert body["Code"] not in (0, 200, "200")
+        assert body["Message"]
 
 
 def test_packages_are_filtered_by_line_and_area(core: Core, call_core: AccountCaller) -> None:
@@ -265,7 +241,7 @@ def test_a_price_is_calculated_for_a_duration(core: Core, call_core: AccountCall
     assert call_core(PRICE, **order)["Data"] == {"OriginalPrice": "29.70", "TotalPrice": 9}
     assert call_core(PRICE, **{**order, "package_no": "q", "duration": "1w"})["Data"] == week
     call_core(PRICE, **{**order, "package_no": "q"})
-    assert refusal(core) == "bad_duration"
+    assert last_entry(core)["refusal"] == "bad_duration"
 
 
 # Many instances.
@@ -318,7 +294,7 @@ def test_instances_are_filtered_by_product(core: Core, call_core: AccountCaller)
     assert len(call_core(DETAIL)["Data"]) == 2
     configure_agent(core, options={"brand": "required"})
     call_core(DETAIL)
-    assert refusal(core) == "missing_parameter"
+    assert last_entry(core)["refusal"] == "missing_parameter"
     assert call_core(DETAIL, suid="b")["Data"] == {"1": {"Suid": "b"}}
 
 
@@ -399,10 +375,8 @@ def test_options_change_the_form_of_the_data(core: Core, call_core: AccountCalle
 
 def test_get_and_post_read_parameters_from_the_url(sim: Simulator, http: requests.Session) -> None:
     url, params = f"{sim.account_url}/cloud-business/getDetail", {**signed_params(time.time()), "suid": "12154545"}
-    got, posted = (
-        http.get(url, params=params, timeout=10),
-        http.post(url, params=params, data={"suid": "9"}, timeout=10),
-    )
+    got = http.get(url, params=params, timeout=10)
+    posted = http.post(url, params=params, data={"suid": "9"}, timeout=10)
     assert got.json()["Data"] == posted.json()["Data"] != {}
     assert http.post(url, data=params, timeout=10).json()["Data"] is None
     assert [item["param_source"] for item in sim.journal(DETAIL)] == ["query"] * 3
@@ -500,13 +474,11 @@ def test_agents_are_created_from_the_command_line(http: requests.Session) -> Non
         assert http.get(own.api_url + BALANCE, params=params, timeout=10).json()["data"] == "12.34"
 
 
-def test_the_instructions_contain_the_credentials_of_the_first_agent(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = cli._instructions("http://127.0.0.1:8080", "K", ("one", "k1"), 60, None)
-    assert "  export QG_ACCOUNT_URL=http://127.0.0.1:8080/api QG_APP_ID=one QG_APP_KEY=k1" in lines
-    for wrong in ("one", ":k1", "one:"):
-        with pytest.raises(SystemExit):
-            cli.parser().parse_args(["--agent", wrong])
-        assert "is not APPID:APPKEY" in capsys.readouterr().err
+@pytest.mark.parametrize("wrong", ["one", ":k1", "one:"])
+def test_an_agent_without_a_name_or_a_key_is_refused(capsys: pytest.CaptureFixture[str], wrong: str) -> None:
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(["--agent", wrong])
+    assert "is not APPID:APPKEY" in capsys.readouterr().err
 
 
 # Faults.
@@ -524,29 +496,22 @@ def test_a_connection_fault_breaks_an_account_call(
     core.faults.append({"path": BALANCE, "kind": kind})
     with pytest.raises(ConnectionLost):
         call_core(BALANCE)
-    assert core.journal.select()[-1]["executed"] is executed
+    assert last_entry(core)["executed"] is executed
 
 
 def test_transport_faults_apply_to_account_calls(sim: Simulator, call: AccountCaller) -> None:
     sim.fault(path=DETAIL, kind="truncate")
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         call(DETAIL)
-    sim.fault(path=DETAIL, kind="garbage")
-    assert call(DETAIL).text.startswith("<html>")
     sim.fault(path=DETAIL, kind="status", http_status=502)
     assert call(DETAIL).status_code == 502
     sim.fault(path=DETAIL, kind="redirect", location="/ip")
     assert call(DETAIL).text == "127.0.0.1\n"
-    for kind in ("delay", "hang_after"):
-        sim.fault(path=DETAIL, kind=kind, seconds=0.3)
-        start = time.monotonic()
+    for kind in ("delay", "hang_after", "trickle"):
+        sim.fault(path=DETAIL, kind=kind, seconds=0.001)
         assert call(DETAIL).json()["Code"] == 0
-        assert time.monotonic() - start >= 0.3
-    sim.fault(path=DETAIL, kind="trickle", seconds=0.001, total=0.2)
-    assert call(DETAIL).json()["Code"] == 0
-    assert [item["fault"] for item in sim.journal()] == [
-        *("truncate", "garbage", "status", "redirect", "delay", "hang_after", "trickle")
-    ]
+    kinds = [item["fault"] for item in sim.journal()]
+    assert kinds == ["truncate", "status", "redirect", "delay", "hang_after", "trickle"]
 
 
 def test_body_faults_apply_to_account_calls(core: Core, call_core: AccountCaller) -> None:
@@ -569,7 +534,7 @@ def test_a_planned_code_has_the_configured_form(core: Core, call_core: AccountCa
     core.faults.append({"path": DETAIL, "kind": "code", "code": "BUSY", "body_extra": {"more": 1}})
     body = call_core(DETAIL)
     assert (body["Code"], body["Message"], body["more"]) == ("BUSY", "系统繁忙", 1)
-    entry = core.journal.select()[-1]
+    entry = last_entry(core)
     assert (entry["code"], entry["executed"], entry["request_id"]) == ("BUSY", False, body["RequestId"])
     core.faults.append({"path": BALANCE, "kind": "code", "code": 1})
     assert call_core(BALANCE) == {"result": False, "data": None, "msg": "系统繁忙"}
@@ -582,18 +547,8 @@ def test_account_calls_have_no_rate_limit(core: Core, call_core: AccountCaller) 
     assert core.rate_limiter.describe() == {}
 
 
-def test_a_restart_answers(call_core: AccountCaller, core: Core) -> None:
-    configure_agent(core, instances=2)
-    suid = core.agents.by_appid[APPID].instances[0].values["Suid"]
-    body = call_core(RESTART, suid=suid, productId="104")
+def test_a_restart_is_executed(call_core: AccountCaller, core: Core) -> None:
+    body = call_core(RESTART, suid="12154545", productId="104")
     assert (body["Code"], body["Message"]) == (0, "ok")
     assert isinstance(body["Data"], str)
-    assert core.journal.select()[-1]["executed"] is True
-    for params, kind in (
-        ({"productId": "104"}, "missing_parameter"),
-        ({"suid": suid}, "missing_parameter"),
-        ({"suid": "9", "productId": "104"}, "unknown_suid"),
-        ({"suid": suid, "productId": "113"}, "unknown_suid"),
-    ):
-        call_core(RESTART, **params)
-        assert refusal(core) == kind
+    assert last_entry(core)["executed"] is True
