@@ -18,6 +18,7 @@ import pytest
 import requests
 from simulator import fixture
 from simulator.fixture import PROGRAM, Simulator, running_simulator
+from support.http_sessions import new_session
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,6 +55,7 @@ def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: si
         output, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
     assert f"export QG_API_URL={information['api_url']} QG_KEY=QGDEMO01" in output
+    assert f"export QG_ACCOUNT_URL={information['account_url']} QG_APP_ID=qgdemo01 QG_APP_KEY=" in output
     assert "export QG_MINUTE_SECONDS=3" in output
     assert f"Forward proxy of QGDEMO01:  {information['proxy_url']}\n" in output
     assert f"Tunnel of QGDEMO01:  {information['tunnel_url']}\n" in output
@@ -81,9 +83,7 @@ def test_it_stops_while_a_call_is_pending() -> None:
 
         def hang() -> None:
             with pytest.raises(requests.RequestException):
-                session = requests.Session()
-                session.trust_env = False
-                session.get(f"{one.api_url}/info/quota?Key={one.key}", timeout=30).json()
+                new_session().get(f"{one.api_url}/info/quota?Key={one.key}", timeout=30).json()
 
         waiting = threading.Thread(target=hang)
         waiting.start()

@@ -12,6 +12,7 @@ import pytest
 import requests
 from simulator.fixture import Simulator
 from simulator.formats import to_xml, unescape_separator
+from support.http_sessions import text_through
 
 Call = Callable[..., Any]
 
@@ -103,10 +104,7 @@ def test_a_text_of_one_server_is_a_proxy_without_being_stripped(
 ) -> None:
     sim.configure(options={"lease_proxies": True})
     text = get(f"/allocate?Key={sim.key}&DataFormat=txt").text
-    session = requests.Session()
-    session.trust_env = False
-    session.proxies = {"http": f"http://{sim.key}:0123456789ab@{text}"}
-    assert session.get(f"{sim.api_url}/ip", timeout=10).text.strip() == sim.leases()[0]["ip"]
+    assert text_through(f"{sim.key}:0123456789ab@{text}", f"{sim.api_url}/ip") == sim.leases()[0]["ip"]
 
 
 def test_only_lists_of_new_leases_are_text(sim: Simulator, get: Callable[[str], requests.Response]) -> None:

@@ -12,19 +12,13 @@ from typing import Any
 import pytest
 import requests
 from simulator.fixture import Simulator, running_simulator
+from support.http_sessions import new_session, text_through
 
 Call = Callable[..., Any]
 
 
-def session_through(host: str) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.proxies = {"http": f"http://{host}", "https": f"http://{host}"}
-    return session
-
-
 def exit_address(sim: Simulator, host: str) -> str:
-    return session_through(host).get(f"{sim.api_url}/ip", timeout=10).text.strip()
+    return text_through(host, f"{sim.api_url}/ip")
 
 
 def assert_closed(sim: Simulator, host: str) -> None:
@@ -41,13 +35,13 @@ def test_each_lease_has_its_own_exit_address(sim: Simulator, call: Call) -> None
 def test_a_lease_proxy_requires_a_whitelisted_address_or_credentials(sim: Simulator, call: Call) -> None:
     item = call("/allocate")["Data"][0]
     url = f"{sim.api_url}/ip"
-    assert session_through(item["host"]).get(url, timeout=10).status_code == 407
+    assert new_session(item["host"]).get(url, timeout=10).status_code == 407
     sim.configure(pwd="secret")
     assert exit_address(sim, f"{sim.key}:secret@{item['host']}") == item["IP"]
-    assert session_through(f"{sim.key}:guess@{item['host']}").get(url, timeout=10).status_code == 407
+    assert new_session(f"{sim.key}:guess@{item['host']}").get(url, timeout=10).status_code == 407
     sim.configure(whitelist=["127.0.0.1"])
     assert exit_address(sim, item["host"]) == item["IP"]
-    assert session_through(item["host"]).get("http://198.51.100.77/", timeout=10).status_code == 403
+    assert new_session(item["host"]).get("http://198.51.100.77/", timeout=10).status_code == 403
 
 
 def test_a_lease_proxy_closes_when_the_lease_ends(sim: Simulator, call: Call) -> None:
@@ -81,12 +75,10 @@ def test_open_connections_are_closed_when_the_lease_ends(sim: Simulator, call: C
         assert tunnel.recv(4096) == b""
 
 
-def test_a_lease_proxy_listens_on_the_host_of_the_simulator() -> None:
+def test_a_lease_proxy_listens_on_the_host_of_the_simulator(http: requests.Session) -> None:
     with running_simulator(["--host", "127.0.0.5"]) as other:
         other.configure(whitelist=["127.0.0.1"])
-        session = requests.Session()
-        session.trust_env = False
-        item = session.get(f"{other.api_url}/allocate", params={"Key": other.key}, timeout=10).json()["Data"][0]
+        item = http.get(f"{other.api_url}/allocate", params={"Key": other.key}, timeout=10).json()["Data"][0]
         assert item["host"] == f"127.0.0.5:{item['port']}"
         assert exit_address(other, item["host"]) == item["IP"]
 
@@ -133,7 +125,7 @@ def test_a_lease_proxy_reaches_the_echo_service_of_the_vendor(
 ) -> None:
     sim.configure(whitelist=["127.0.0.1"])
     item = call("/allocate")["Data"][0]
-    session = session_through(item["host"])
+    session = new_session(item["host"])
     assert session.get("http://d.qg.net/ip", timeout=10).text == f"{item['IP']}\n"
     assert session.get("http://D.QG.NET:80/json", timeout=10).json() == {"ip": item["IP"]}
     # Both schemes are served at the same time, by https with a certificate that no other program trusts.
@@ -145,5 +137,5 @@ def test_a_lease_proxy_reaches_the_echo_service_of_the_vendor(
     assert session.get("https://d.qg.net/ip", timeout=10).text == f"{item['IP']}\n"
     assert session.get("https://D.QG.NET:443/json", timeout=10).json() == {"ip": item["IP"]}
     assert session.get("http://www.qg.net/ip", timeout=10).status_code == 403
-    own = session_through(str(sim.proxy_url).removeprefix("http://"))
+    own = new_session(sim.proxy_url)
     assert own.get("http://d.qg.net/ip", timeout=10).text == "198.51.100.1\n"

@@ -20,6 +20,7 @@ from simulator.fixture import Simulator, running_simulator
 from simulator.keys.registry import KeyRegistry
 from simulator.network import Network
 from simulator.proxies.access import ProxyAccess, ProxyRequest
+from support.http_sessions import new_session
 
 SOURCE, PUBLIC, EXIT = "127.0.0.11", "203.0.113.11", "198.51.100.1"
 
@@ -37,16 +38,8 @@ class FromSource(HTTPAdapter):
 @pytest.fixture
 def host() -> requests.Session:
     """Return a session with a source address of its own."""
-    session = requests.Session()
-    session.trust_env = False
+    session = new_session()
     session.mount("http://", FromSource())
-    return session
-
-
-def session_through(proxy: str) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.proxies = {"http": proxy, "https": proxy}
     return session
 
 
@@ -122,7 +115,7 @@ def test_a_proxy_admits_a_client_once_it_is_whitelisted(sim: Simulator, host: re
 
 def test_a_call_through_a_proxy_has_the_exit_address(sim: Simulator) -> None:
     sim.configure(whitelist=["127.0.0.1"], exit="198.51.100.9")
-    session = session_through(str(sim.proxy_url))
+    session = new_session(sim.proxy_url)
     answer = session.post(f"{sim.api_url}/whitelist/query", data={"Key": sim.key}, timeout=10)
     assert answer.json()["Data"] == ["127.0.0.1"]
     assert sim.journal()[-1]["public"] == "198.51.100.9"
@@ -131,9 +124,9 @@ def test_a_call_through_a_proxy_has_the_exit_address(sim: Simulator) -> None:
 def test_a_proxy_accepts_key_and_password(sim: Simulator) -> None:
     address = str(sim.proxy_url).removeprefix("http://")
     url = f"{sim.api_url}/ip"
-    right, wrong = (session_through(f"http://{sim.key}:{pwd}@{address}") for pwd in ("secret", "guess"))
+    right, wrong = (new_session(f"http://{sim.key}:{pwd}@{address}") for pwd in ("secret", "guess"))
     assert right.get(url, timeout=10).status_code == 407
-    always = session_through(f"http://{sim.key}:{sim.state()['keys'][sim.key]['pwd']}@{address}")
+    always = new_session(f"http://{sim.key}:{sim.state()['keys'][sim.key]['pwd']}@{address}")
     assert always.get(url, timeout=10).text == f"{EXIT}\n"
     sim.configure(pwd="secret")
     assert right.get(url, timeout=10).text == f"{EXIT}\n"
@@ -144,25 +137,21 @@ def test_each_key_has_its_own_proxy(sim: Simulator) -> None:
     url = sim.configure("OTHER001", whitelist=["127.0.0.1"], exit="198.51.100.2", proxy=True)["proxy_url"]
     assert url != sim.proxy_url
     assert sim.configure("OTHER001", proxy=True)["proxy_url"] == url
-    assert get_text(session_through(url), f"{sim.api_url}/ip") == "198.51.100.2\n"
-    assert session_through(str(sim.proxy_url)).get(f"{sim.api_url}/ip", timeout=10).status_code == 407
+    assert get_text(new_session(url), f"{sim.api_url}/ip") == "198.51.100.2\n"
+    assert new_session(sim.proxy_url).get(f"{sim.api_url}/ip", timeout=10).status_code == 407
     sim.reset()
     with pytest.raises(requests.exceptions.ProxyError):
-        session_through(url).get(f"{sim.api_url}/ip", timeout=10)
+        new_session(url).get(f"{sim.api_url}/ip", timeout=10)
 
 
 @pytest.mark.parametrize("target", ["198.51.100.77", "name.example", "2130706433", "127.0.0.1.example"])
 def test_a_proxy_refuses_targets_outside_of_this_machine(sim: Simulator, target: str) -> None:
     sim.configure(whitelist=["127.0.0.1"])
-    session = session_through(str(sim.proxy_url))
+    session = new_session(sim.proxy_url)
     assert session.get(f"http://{target}/ip", timeout=10).status_code == 403
     with pytest.raises(requests.exceptions.ProxyError, match="403"):
         session.get(f"https://{target}/ip", timeout=10)
-
-
-def test_a_proxy_reports_a_closed_target_port(sim: Simulator) -> None:
-    sim.configure(whitelist=["127.0.0.1"])
-    assert session_through(str(sim.proxy_url)).get("http://127.0.0.1:1/ip", timeout=10).status_code == 502
+    assert session.get("http://127.0.0.1:1/ip", timeout=10).status_code == 502, "a port of this machine, but closed"
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
@@ -196,8 +185,7 @@ def test_https_serves_calls_proxies_and_faults(tmp_path: Path) -> None:
     arguments = ["--tls-cert", str(cert), "--tls-key", str(key), "--proxy-port", "0"]
     with running_simulator(arguments, verify=str(cert)) as tls:
         assert tls.api_url.startswith("https://")
-        session = session_through(str(tls.proxy_url))
-        session.verify = str(cert)
+        session = new_session(tls.proxy_url, verify=str(cert))
         with pytest.raises(requests.exceptions.ProxyError, match="407"):
             session.get(f"{tls.api_url}/ip", timeout=10)
         tls.configure(whitelist=["127.0.0.1"])

@@ -11,6 +11,7 @@ import pytest
 import requests
 from simulator.fixture import Simulator
 from simulator.product.endpoints import path_of
+from support.http_sessions import text_through
 from support.simulator_products import (
     DAY,
     EXCLUSIVE,
@@ -323,12 +324,10 @@ def test_a_separator_stands_between_the_servers_of_a_text(
 
 
 def test_a_text_of_one_server_is_a_proxy_without_being_stripped(sim: Simulator, http: requests.Session) -> None:
-    sim.configure(KEYS[EXCLUSIVE], options={"lease_proxies": True})
-    text = http.get(f"{sim.api_url}/exclusive/get?key={KEYS[EXCLUSIVE]}&format=txt", timeout=10).text
-    session = requests.Session()
-    session.trust_env = False
-    session.proxies = {"http": f"http://{KEYS[EXCLUSIVE]}:0123456789ab@{text}"}
-    assert session.get("http://d.qg.net/ip", timeout=10).text.strip() == leases(sim, EXCLUSIVE)[0]["ip"]
+    key = KEYS[EXCLUSIVE]
+    sim.configure(key, options={"lease_proxies": True})
+    text = http.get(f"{sim.api_url}/exclusive/get?key={key}&format=txt", timeout=10).text
+    assert text_through(f"{key}:0123456789ab@{text}", "http://d.qg.net/ip") == leases(sim, EXCLUSIVE)[0]["ip"]
 
 
 @pytest.mark.parametrize("path", ["/share/get", "/share/pool", "/longterm/get", "/exclusive/replace", "/overseas/get"])

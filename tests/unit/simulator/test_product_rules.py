@@ -11,6 +11,8 @@ import pytest
 import requests
 from simulator.fixture import Simulator
 from simulator.product.endpoints import ENDPOINTS
+from support.http_sessions import text_through
+from support.parameters import spread
 from support.simulator_products import (
     DAY,
     EXCLUSIVE,
@@ -102,22 +104,19 @@ def test_the_deadline_of_a_static_address_can_be_the_time_of_its_release(sim: Si
 # Codes.
 
 
-@pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        ({"status": "blocked"}, "KEY_BLOCK"),
-        ({"status": "unauthorised"}, "API_AUTH_DENY"),
-        ({"api_auth": True}, "API_AUTH_DENY"),
-        ({"status": "no_permission"}, "ACCESS_DENY"),
-        ({"status": "expired"}, "UNAVAILABLE_KEY"),
-        ({"plan": {"kind": "dynamic_dedicated"}}, "ACCESS_DENY"),
-        ({"plan": {"kind": "tunnel"}}, "ACCESS_DENY"),
-    ],
-)
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: str(endpoint.path))
+KEY_CHECKS = [
+    *(({"status": "blocked"}, "KEY_BLOCK"), ({"status": "unauthorised"}, "API_AUTH_DENY")),
+    *(({"status": "no_permission"}, "ACCESS_DENY"), ({"status": "expired"}, "UNAVAILABLE_KEY")),
+    *(({"plan": {"kind": kind}}, "ACCESS_DENY") for kind in ("dynamic_dedicated", "tunnel")),
+    ({"api_auth": True}, "API_AUTH_DENY"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "check"), spread(ENDPOINTS, KEY_CHECKS))
 def test_the_key_is_checked_before_the_operation(
-    sim: Simulator, get: Get, endpoint: Any, fields: dict[str, Any], code: str
+    sim: Simulator, get: Get, endpoint: Any, check: tuple[dict[str, Any], str]
 ) -> None:
+    fields, code = check
     if endpoint.name == "balance":
         sim.configure(KEYS[SHARE], plan={"billing": "volume"})
     sim.configure(KEYS[endpoint.product], **fields)
@@ -243,10 +242,7 @@ def test_a_lease_is_a_working_proxy(sim: Simulator, get: Get, product: str) -> N
     sim.configure(KEYS[product], options={"lease_proxies": True})
     data(get(f"/{product}/get"))
     (lease,) = leases(sim, product)
-    session = requests.Session()
-    session.trust_env = False
-    session.proxies = {"http": f"http://{KEYS[product]}:0123456789ab@{lease['host']}"}
-    assert session.get("http://d.qg.net/ip", timeout=10).text.strip() == lease["ip"]
+    assert text_through(f"{KEYS[product]}:0123456789ab@{lease['host']}", "http://d.qg.net/ip") == lease["ip"]
 
 
 def test_the_server_can_be_another_address_than_the_exit(sim: Simulator, get: Get) -> None:

@@ -14,6 +14,7 @@ import pytest
 import requests
 from simulator.fixture import Simulator, running_simulator
 from simulator.proxies.tunnels import parse_user
+from support.http_sessions import new_session, text_through
 from support.socks5 import Socks5Client, name
 
 SECRET = "0123456789ab"
@@ -31,11 +32,8 @@ class TunnelClient:
         self.server = str(sim.tunnel_url).removeprefix("http://")
 
     def get(self, user: str = "", password: str = SECRET, **headers: str) -> requests.Response:
-        session = requests.Session()
-        session.trust_env = False
         login = f"{self.sim.key}{user}:{password}@" if password else ""
-        session.proxies = {"http": f"http://{login}{self.server}"}
-        return session.get("http://d.qg.net/ip", headers=headers, timeout=10)
+        return new_session(login + self.server).get("http://d.qg.net/ip", headers=headers, timeout=10)
 
     def exit(self, user: str = "", **headers: str) -> str:
         answer = self.get(user, **{name.replace("_", "-"): value for name, value in headers.items()})
@@ -68,10 +66,8 @@ class TunnelClient:
         return text.decode().rpartition("\r\n\r\n")[2].strip()
 
     def change(self, **form: str) -> requests.Response:
-        session = requests.Session()
-        session.trust_env = False
         form = {"auth_key": self.sim.key, "password": SECRET, **form}
-        return session.put(f"{self.sim.tunnel_control_url}/proxyip", data=form, timeout=10)
+        return new_session().put(f"{self.sim.tunnel_control_url}/proxyip", data=form, timeout=10)
 
 
 @pytest.fixture
@@ -144,10 +140,31 @@ def test_options_behind_the_password_do_not_replace_it(tunnel: TunnelClient, sim
 
 
 @pytest.mark.parametrize(
-    "options", ["", "A", "Atokyo", "A990100:", "A990100:A990200", "A990100:60", "Ca b", "T0", "X1", "job1", "job1:soon"]
+    "user", ["-S", "-S-", "-X-1", "-S-a-S-b", "-T-0-S-a", "-T-x", "-A-tokyo", "x", "-S-a-b", "-S-channel-1"]
 )
-def test_malformed_options_behind_the_password_are_refused(tunnel: TunnelClient, options: str) -> None:
-    assert tunnel.get(password=f"{SECRET}:{options}").status_code == 407
+def test_a_malformed_user_name_is_refused(tunnel: TunnelClient, user: str) -> None:
+    assert parse_user(f"{tunnel.sim.key}{user}", tunnel.sim.key) is None
+    assert tunnel.get(user).status_code == 407
+
+
+def test_malformed_headers_and_options_behind_the_password_are_refused(tunnel: TunnelClient) -> None:
+    for header, value in (("Proxy-TTL", "soon"), ("Proxy-TunnelID", "a b")):
+        assert tunnel.get(**{header: value}).status_code == 407
+    malformed = [
+        " ",
+        "A",
+        "Atokyo",
+        "A990100:",
+        "A990100:A990200",
+        "A990100:60",
+        "Ca b",
+        "T0",
+        "X1",
+        "job1",
+        "job1:soon",
+    ]
+    for options in malformed:
+        assert tunnel.get(password=f"{SECRET}:{options}").status_code == 407, options
 
 
 def test_the_options_of_the_user_name_precede_those_of_the_password_and_of_headers(tunnel: TunnelClient) -> None:
@@ -240,19 +257,6 @@ def test_a_client_needs_the_password_or_a_whitelisted_address(tunnel: TunnelClie
     assert (tunnel.get().status_code, tunnel.get(password="other").status_code) == (407, 200)
 
 
-@pytest.mark.parametrize(
-    "user", ["-S", "-S-", "-X-1", "-S-a-S-b", "-T-0-S-a", "-T-x", "-A-tokyo", "x", "-S-a-b", "-S-channel-1"]
-)
-def test_a_malformed_user_name_is_refused(tunnel: TunnelClient, user: str) -> None:
-    assert parse_user(f"{tunnel.sim.key}{user}", tunnel.sim.key) is None
-    assert tunnel.get(user).status_code == 407
-
-
-@pytest.mark.parametrize("headers", [{"Proxy-TTL": "soon"}, {"Proxy-TunnelID": "a b"}])
-def test_a_malformed_header_is_refused(tunnel: TunnelClient, headers: dict[str, str]) -> None:
-    assert tunnel.get(**headers).status_code == 407
-
-
 def test_the_tunnel_has_exits_in_some_areas_and_a_number_of_them(tunnel: TunnelClient, sim: Simulator) -> None:
     sim.configure(tunnel={"areas": ["440100"], "exits": 2})
     assert tunnel.get("-A-JP").status_code == 503
@@ -308,14 +312,11 @@ def test_faults_apply_to_a_change(tunnel: TunnelClient, sim: Simulator) -> None:
 def test_each_key_can_have_a_tunnel_which_ends_with_a_reset(tunnel: TunnelClient, sim: Simulator) -> None:
     url = sim.configure("TUNNEL01", plan={"kind": "tunnel"}, whitelist=["127.0.0.1"], tunnel={})["tunnel"]["url"]
     assert url not in (None, sim.tunnel_url)
-    session = requests.Session()
-    session.trust_env = False
-    session.proxies = {"http": url}
-    assert session.get("http://d.qg.net/ip", timeout=10).text.strip() != tunnel.exit()
+    assert text_through(url, "http://d.qg.net/ip") != tunnel.exit()
     assert tunnel.change(auth_key="TUNNEL01").status_code == 200
     sim.reset()
     with pytest.raises(requests.exceptions.ProxyError):
-        session.get("http://d.qg.net/ip", timeout=10)
+        text_through(url, "http://d.qg.net/ip")
     assert tunnel.exit() == tunnel.exit()
     assert sim.state()["keys"][sim.key]["tunnel"]["url"] == sim.tunnel_url
 
