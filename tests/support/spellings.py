@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Spellings of a secret for the fuzzer: one encoding of a server, a mail or a log in another one."""
+"""Spellings of a secret: one encoding of a server, a mail or a log in another one."""
 
 from __future__ import annotations
 
@@ -79,6 +79,9 @@ def _hexadecimal(text: str, chance: random.Random) -> str:
 #: What a text may look like, from the inside out.
 ENCODERS: dict[str, Encoder] = {
     "percent": lambda text, _chance: quote(text, safe=""),
+    "percent, in part": lambda text, chance: "".join(
+        quote(sign, safe="") if sign == "%" or chance.random() < 0.5 else sign for sign in text
+    ),
     "percent, every byte": lambda text, _chance: "".join(f"%{byte:02x}" for byte in text.encode()),
     "form": lambda text, _chance: quote_plus(text),
     "escape()": _escaped,
