@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import unicodedata
@@ -65,6 +66,13 @@ def read(path: str | Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
+def role_options() -> dict[str, Any]:
+    """The variables of the role, as its argument spec declares them."""
+    spec = yaml.safe_load(read("roles/egress_whitelist/meta/argument_specs.yml"))
+    options: dict[str, Any] = spec["argument_specs"]["main.yml"]["options"]
+    return options
+
+
 def plugin_names(kind: str) -> list[str]:
     """The names of the plugins (or modules) of a kind."""
     return sorted(path.stem for path in (ROOT / "plugins" / kind).glob("*.py") if not path.stem.startswith("_"))
@@ -117,6 +125,7 @@ def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
+@functools.cache
 def documented_options(module: str) -> dict[str, Any]:
     """The options in a module's documentation, with those of its fragments."""
     return with_fragments(yaml.safe_load(plugin("modules", module).DOCUMENTATION))

@@ -20,15 +20,10 @@ import workspace
 import yaml
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import VENDOR_CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.version import VERSION
+from support.documents import ROOT, read
 
-ROOT = workspace.ROOT
 READMES = ["README.md", "README.zh-CN.md"]
-PLUGINS = "ansible_collections.qingguo.qgnet.plugins"
 DOCUMENTS = [path for path in workspace.collection_files() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
-
-
-def read(name: str | Path) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def stems(pattern: str) -> set[str]:
