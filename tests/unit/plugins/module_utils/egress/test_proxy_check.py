@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Trying proxies from a host: what is asked of whom, and what is made of what comes back."""
+"""The check of proxies from a host: options, the shell command, its output, and the evaluation."""
 
 from __future__ import annotations
 
@@ -31,16 +31,11 @@ ONE, TWO, THREE = "203.0.113.1:8001", "203.0.113.2:8002", "proxy.example:8003"
 EXIT, OTHER = "198.51.100.7", "198.51.100.8"
 
 
-def options(*proxies: Any, **changes: Any) -> dict[str, Any]:
-    defaults: dict[str, Any] = {
-        "proxies": list(proxies),
-        "url": URL,
-        "timeout": 10.0,
-        "parallel": 50,
-        "expect": "any",
-        "min_working": None,
-    }
-    return {**defaults, **changes}
+OPTIONS: dict[str, Any] = {"url": URL, "timeout": 10.0, "parallel": 50, "expect": "any", "min_working": None}
+
+
+def parse(*proxies: Any, **changes: Any) -> ProxyCheckRequest:
+    return ProxyCheckRequest.parse({**OPTIONS, "proxies": list(proxies), **changes})
 
 
 def probe(*servers: str, **changes: Any) -> ProxyCheckRequest:
@@ -58,10 +53,7 @@ def addresses(count: int) -> list[str]:
 @pytest.mark.parametrize(
     ("entry", "server"),
     [
-        (ONE, ONE),
-        (f"http://{ONE}", ONE),
-        (f"http://{ONE}/", ONE),
-        (f"  {ONE}\n", ONE),
+        *((entry, ONE) for entry in (ONE, f"http://{ONE}", f"http://{ONE}/", f"  {ONE}\n")),
         ("Proxy.Example:80", "Proxy.Example:80"),
         ("[2001:db8::1]:8080", "[2001:db8::1]:8080"),
         ({"server": ONE, "ip": EXIT, "deadline": None}, ONE),
@@ -69,49 +61,38 @@ def addresses(count: int) -> list[str]:
     ],
 )
 def test_a_proxy_is_given_as_text_or_as_a_lease(entry: Any, server: str) -> None:
-    assert [proxy.server for proxy in ProxyCheckRequest.parse(options(entry)).proxies] == [server]
+    assert [proxy.server for proxy in parse(entry).proxies] == [server]
+
+
+#: What a message shows of a text that is no proxy, by the text.
+SHOWN = {
+    **{text: text for text in ("203.0.113.1", "203.0.113.1:0", "203.0.113.1:70000", "203.0.113.256:80", "")},
+    **{text: text for text in ("socks5://203.0.113.1:80", "https://203.0.113.1:80", "2001:db8::1:80")},
+    **dict.fromkeys(("203.0.113.1:", "203.0.113.1:80:user:secret"), "203.0.113.1..."),
+    **dict.fromkeys(("203.0.113:80", ":80", "-oProxy:80", "a b:80", "a\nb:80", "$(id):80", "\u212aroxy:80"), "..."),
+    **dict.fromkeys(("user:secret", "[2001:db8::1%eth0]:80", "[203.0.113.1]:80"), "..."),
+    **dict.fromkeys(("http://203.0.113.1:80/secret", "http://203.0.113.1:80/?Key=secret"), "http://203.0.113.1:80/..."),
+}
 
 
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("203.0.113.1", "entry 1, contains '203.0.113.1': give HOST:PORT"),
-        ("203.0.113.1:0", "entry 1, contains '203.0.113.1:0'"),
-        ("203.0.113.1:70000", "contains '203.0.113.1:70000'"),
-        ("203.0.113.1:", "contains '203.0.113.1...'"),
-        ("203.0.113.256:80", "contains '203.0.113.256:80'"),
-        ("203.0.113:80", "contains '...'"),
-        (":80", "contains '...'"),
-        ("", "contains ''"),
-        ("-oProxy:80", "contains '...'"),
-        ("a b:80", "contains '...'"),
-        ("a\nb:80", "contains '...'"),
-        ("$(id):80", "contains '...'"),
-        ("socks5://203.0.113.1:80", "contains 'socks5://203.0.113.1:80'"),
-        ("https://203.0.113.1:80", "contains 'https://203.0.113.1:80'"),
-        ("\u212aroxy:80", "contains '...'"),
-        ("http://203.0.113.1:80/secret", "entry 1, contains 'http://203.0.113.1:80/...': give HOST:PORT"),
-        ("http://203.0.113.1:80/?Key=secret", "entry 1, contains 'http://203.0.113.1:80/...'"),
-        ("203.0.113.1:80:user:secret", "entry 1, contains '203.0.113.1...'"),
-        ("user:secret", "entry 1, contains '...'"),
-        ("[2001:db8::1%eth0]:80", "entry 1, contains '...'"),
-        ("[203.0.113.1]:80", "entry 1, contains '...'"),
-        ("2001:db8::1:80", "entry 1, contains '2001:db8::1:80'"),
-        ("user:secret@203.0.113.1:80", "entry 1, contains a user name or a password: leave it out"),
-        ("http://secret@203.0.113.1:80", "entry 1, contains a user name or a password: leave it out"),
-        ("203.0.113.1:80@user:secret", "entry 1, contains a user name or a password: leave it out"),
+        *((text, f"entry 1, contains '{shown}': give HOST:PORT") for text, shown in SHOWN.items()),
+        *(
+            (text, "entry 1, contains a user name or a password: leave it out")
+            for text in ("user:secret@203.0.113.1:80", "http://secret@203.0.113.1:80", "203.0.113.1:80@user:secret")
+        ),
         ({"server": "user:secret@203.0.113.1:80"}, "entry 1, contains a user name or a password"),
         ({"ip": EXIT}, "entry 1, is a lease without a server: leave out leases"),
-        ({"server": None}, "entry 1, is a lease without a server"),
-        ({"server": 5}, "entry 1, is a lease without a server"),
+        *(({"server": server}, "entry 1, is a lease without a server") for server in (None, 5)),
         (8080, "entry 1, is neither text nor a lease: give HOST:PORT"),
-        (None, "entry 1, is neither text"),
-        ([ONE], "entry 1, is neither text"),
+        *((entry, "entry 1, is neither text") for entry in (None, [ONE])),
     ],
 )
 def test_an_unusable_proxy_is_named_without_its_password(entry: Any, words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        ProxyCheckRequest.parse(options(entry))
+        parse(entry)
     assert caught.value.message.startswith("proxies, ")
     assert words in caught.value.message
     assert "secret" not in caught.value.message
@@ -134,19 +115,17 @@ def test_an_unusable_proxy_is_named_without_its_password(entry: Any, words: str)
 )
 def test_a_mistake_in_an_option_is_one_sentence(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        ProxyCheckRequest.parse(options(ONE, **changes))
+        parse(ONE, **changes)
     assert words in caught.value.message
     assert "secret" not in caught.value.message
 
 
 def test_the_exit_of_a_lease_is_compared_only_on_request() -> None:
     lease = {"server": ONE, "ip": "no address"}
-    assert ProxyCheckRequest.parse(options(lease)).proxies == (Proxy(ONE),)
+    assert parse(lease).proxies == (Proxy(ONE),)
     with pytest.raises(OptionError, match=r"entry 1, is a lease whose ip '\.\.\.' is not an address"):
-        ProxyCheckRequest.parse(options(lease, expect="lease"))
-    asked = ProxyCheckRequest.parse(
-        options({"server": ONE, "ip": EXIT}, {"server": TWO, "ip": None}, {"server": THREE}, ONE, expect="lease")
-    )
+        parse(lease, expect="lease")
+    asked = parse({"server": ONE, "ip": EXIT}, {"server": TWO, "ip": None}, {"server": THREE}, ONE, expect="lease")
     assert asked.proxies == (Proxy(ONE, EXIT), Proxy(TWO), Proxy(THREE), Proxy(ONE))
 
 
@@ -157,7 +136,7 @@ def test_each_label_of_a_tunnel_is_a_proxy_of_its_own() -> None:
         {"server": ONE},
         {"server": ONE},
     ]
-    request = ProxyCheckRequest.parse(options(*entries, min_working=4))
+    request = parse(*entries, min_working=4)
     (command,) = build_commands(request)
     assert command.targets == (f"{ONE} a 60", f"{ONE} web-1.example", ONE)
     assert f"check 0 {ONE} a 60; " in command.script
@@ -180,14 +159,14 @@ def test_each_label_of_a_tunnel_is_a_proxy_of_its_own() -> None:
 )
 def test_a_wrong_label_is_refused(entry: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as caught:
-        ProxyCheckRequest.parse(options({"server": ONE, **entry}))
+        parse({"server": ONE, **entry})
     assert words in caught.value.message
 
 
 @given(st.text(max_size=60))
 def test_no_text_gets_past_that_a_shell_takes_for_more_than_a_word(text: str) -> None:
     try:
-        (proxy,) = ProxyCheckRequest.parse(options(text)).proxies
+        (proxy,) = parse(text).proxies
     except OptionError:
         return
     host, _colon, port = proxy.server.rpartition(":")
@@ -210,14 +189,11 @@ def test_each_proxy_is_checked_once_for_all_its_spellings() -> None:
     assert command.script.count(ONE) == 1
 
 
-def test_as_many_lanes_as_may_ask_at_the_same_time() -> None:
+def test_as_many_lanes_as_requests_at_the_same_time() -> None:
     (command,) = build_commands(probe(*addresses(7), parallel=3))
     lanes = [line for line in command.script.splitlines() if line.startswith("{ check ")]
-    assert [[int(job.split()[1]) for job in lane.split("; ")[:-1]] for lane in (lane[2:] for lane in lanes)] == [
-        [0, 3, 6],
-        [1, 4],
-        [2, 5],
-    ]
+    jobs = [[int(job.split()[1]) for job in lane[2:].split("; ")[:-1]] for lane in lanes]
+    assert jobs == [[0, 3, 6], [1, 4], [2, 5]]
     (command,) = build_commands(probe(*addresses(2), parallel=500))
     assert command.script.count("{ check ") == 2
 
@@ -399,24 +375,18 @@ def test_a_reply_is_an_answer_or_a_reason(answer: str, complaint: str, code: int
 
 
 def test_the_result_keeps_the_order_and_ranks_those_that_work() -> None:
+    empty = "an empty response (curl ended with 52)"
     replies = {
         ONE: ProxyReply("curl", EXIT, 0.5),
-        TWO: ProxyReply("curl", error="an empty response (curl ended with 52)", seconds=0.1),
+        TWO: ProxyReply("curl", error=empty, seconds=0.1),
         THREE: ProxyReply("curl", f'{{"ip": "{OTHER}"}}', 0.2181111),
     }
     good = {"label": None, "ok": True, "error": None, "tool": "curl"}
+    failed = {**good, "ok": False, "error": empty, "exit_ip": None, "latency_seconds": None}
     assert evaluate(probe(ONE, TWO, THREE), replies) == {
         "checks": [
             {**good, "server": ONE, "exit_ip": EXIT, "latency_seconds": 0.5},
-            {
-                "server": TWO,
-                "label": None,
-                "exit_ip": None,
-                "latency_seconds": None,
-                "ok": False,
-                "error": "an empty response (curl ended with 52)",
-                "tool": "curl",
-            },
+            {**failed, "server": TWO},
             {**good, "server": THREE, "exit_ip": OTHER, "latency_seconds": 0.218111},
         ],
         "working": [THREE, ONE],
@@ -425,19 +395,15 @@ def test_the_result_keeps_the_order_and_ranks_those_that_work() -> None:
     }
 
 
-def test_one_whose_time_is_not_known_comes_last() -> None:
+def test_a_proxy_without_a_known_duration_comes_last() -> None:
     replies = {ONE: ProxyReply("wget", EXIT), TWO: ProxyReply("wget", EXIT, 3.0), THREE: ProxyReply("wget", EXIT)}
     assert evaluate(probe(ONE, TWO, THREE), replies)["working"] == [TWO, ONE, THREE]
 
 
-def test_no_proxies_are_an_empty_result() -> None:
+def test_no_proxies_are_an_empty_result_and_a_duplicate_has_two_checks_and_works_once() -> None:
     assert evaluate(probe(), {}) == {"checks": [], "working": [], "failed_count": 0, "fastest": None}
-
-
-def test_a_duplicate_proxy_has_two_checks_and_works_once() -> None:
     result = evaluate(probe(ONE, ONE), {ONE: ProxyReply("curl", EXIT, 0.5)})
-    assert len(result["checks"]) == 2
-    assert result["working"] == [ONE]
+    assert (len(result["checks"]), result["working"]) == (2, [ONE])
 
 
 @pytest.mark.parametrize(
