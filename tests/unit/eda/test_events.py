@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -127,6 +128,17 @@ def replay(
 
 def of(events: list[Event], *kinds: str) -> list[Event]:
     return [event for event in events if event["type"] in kinds]
+
+
+def kinds_of(
+    *snapshots: Snapshot, rules: Rules = RULES, at: Iterable[float] = itertools.repeat(NOW)
+) -> list[list[str]]:
+    """The types of the events of each poll, at its time."""
+    state, found = WatchState(), []
+    for snapshot, now in zip(snapshots, at, strict=False):
+        state, events = step(state, rules, snapshot, now)
+        found.append([event["type"] for event in events])
+    return found
 
 
 # One event for each change, and none without one: compared with models that are written in another way.
@@ -306,42 +318,32 @@ def test_the_first_snapshot_is_not_a_change() -> None:
 
 def test_a_threshold_that_is_crossed_in_the_first_snapshot_causes_an_event() -> None:
     snapshot = Snapshot(quota=quota(0), leases=[lease(1, 60)], whitelist=[], balance=amount("1.00"))
-    kinds = [event["type"] for event in step(WatchState(), RULES, snapshot, NOW)[1]]
     started = "watch_started"
-    assert kinds == ["quota_low", started, "lease_expiring", started, "whitelist_drift", "balance_low"]
+    assert kinds_of(snapshot) == [["quota_low", started, "lease_expiring", started, "whitelist_drift", "balance_low"]]
 
 
 def test_a_plan_with_no_more_channels_than_the_threshold_recovers_when_all_are_free() -> None:
-    rules = Rules(quota_below=2)
-    state, events = step(WatchState(), rules, Snapshot(quota=quota(0, 2)), NOW)
-    assert [event["type"] for event in events] == ["quota_low"]
-    state, events = step(state, rules, Snapshot(quota=quota(1, 2)), NOW)
-    assert events == []
-    state, events = step(state, rules, Snapshot(quota=quota(2, 2)), NOW)
-    assert [event["type"] for event in events] == ["quota_recovered"]
+    polls = [Snapshot(quota=quota(free, 2)) for free in (0, 1, 2)]
+    assert kinds_of(*polls, rules=Rules(quota_below=2)) == [["quota_low"], [], ["quota_recovered"]]
 
 
 @pytest.mark.parametrize(
-    ("rules", "snapshot", "kinds"),
+    ("rules", "kind", "polls"),
     [
-        (Rules(quota_below=20), [{"quota": quota(free, 99)} for free in (20, 19, 20, 21, 22, 19)], ["quota"] * 3),
-        (Rules(quota_below=20), [{"quota": volume(left)} for left in (20, 19, 20, 21, 22, 19)], ["quota"] * 3),
+        (Rules(quota_below=20), "quota", [{"quota": quota(free, 99)} for free in (20, 19, 20, 21, 22, 19)]),
+        (Rules(quota_below=20), "quota", [{"quota": volume(left)} for left in (20, 19, 20, 21, 22, 19)]),
         (
             Rules(balance_below=Decimal(50)),
+            "balance",
             [{"balance": amount(text)} for text in ("50.00", "49.99", "50.00", "54.99", "55.00", "49.99")],
-            ["balance"] * 3,
         ),
     ],
 )
 def test_a_number_that_swings_around_the_threshold_causes_no_further_events(
-    rules: Rules, snapshot: list[dict[str, Any]], kinds: list[str]
+    rules: Rules, kind: str, polls: list[dict[str, Any]]
 ) -> None:
-    state, polls_with_news = WatchState(), []
-    for number, values in enumerate(snapshot):
-        state, events = step(state, rules, Snapshot(**values), NOW)
-        polls_with_news += [(number, event["type"]) for event in events]
-    ends = ["low", "recovered", "low"]
-    assert polls_with_news == [(poll, f"{kind}_{end}") for poll, kind, end in zip((1, 4, 5), kinds, ends, strict=True)]
+    low, recovered = [f"{kind}_low"], [f"{kind}_recovered"]
+    assert kinds_of(*(Snapshot(**values) for values in polls), rules=rules) == [[], low, [], [], recovered, low]
 
 
 def test_a_balance_is_compared_as_it_is_written() -> None:
@@ -363,49 +365,37 @@ def test_lease_gone_says_whether_the_lease_expired() -> None:
 
 
 def test_a_lease_with_a_new_deadline_is_reported_again() -> None:
-    state, events = step(WatchState(), RULES, Snapshot(leases=[lease(1, 60)]), NOW)
-    assert [event["type"] for event in events] == ["watch_started", "lease_expiring"]
-    state, events = step(state, RULES, Snapshot(leases=[lease(1, 3600)]), NOW)
-    assert events == []
-    _state, events = step(state, RULES, Snapshot(leases=[lease(1, 3600)]), NOW + 3000)
-    assert [event["type"] for event in events] == ["lease_expiring"]
+    polls = [Snapshot(leases=[lease(1, ends_in)]) for ends_in in (60, 3600, 3600)]
+    started = ["watch_started", "lease_expiring"]
+    assert kinds_of(*polls, at=(NOW, NOW, NOW + 3000)) == [started, [], ["lease_expiring"]]
 
 
 def test_a_clock_that_is_set_back_causes_no_event_twice() -> None:
-    state, _events = step(WatchState(), RULES, Snapshot(leases=[lease(1, 60)]), NOW)
-    state, events = step(state, RULES, Snapshot(leases=[lease(1, 60)]), NOW - 3600)
-    assert events == []
-    assert step(state, RULES, Snapshot(leases=[lease(1, 60)]), NOW)[1] == []
+    polls = [Snapshot(leases=[lease(1, 60)])] * 3
+    assert kinds_of(*polls, at=(NOW, NOW - 3600, NOW))[1:] == [[], []]
 
 
 def test_without_whitelist_only_the_drift_is_reported() -> None:
     rules = Rules(expected=frozenset({"203.0.113.1"}))
     state, _events = step(WatchState(), rules, Snapshot(whitelist=["203.0.113.1"]), NOW)
-    _state, events = step(state, rules, Snapshot(whitelist=["203.0.113.9"]), NOW)
-    assert [(event["type"], event["missing"], event["unexpected"]) for event in events] == [
-        ("whitelist_drift", ["203.0.113.1"], ["203.0.113.9"])
-    ]
+    (event,) = step(state, rules, Snapshot(whitelist=["203.0.113.9"]), NOW)[1]
+    drift = ("whitelist_drift", ["203.0.113.1"], ["203.0.113.9"])
+    assert (event["type"], event["missing"], event["unexpected"]) == drift
 
 
 def test_changes_during_a_failure_are_reported_afterwards() -> None:
-    state, _events = step(WatchState(), RULES, Snapshot(whitelist=["203.0.113.1", "203.0.113.2"]), NOW)
-    state, events = step(state, RULES, Snapshot(failed={WHITELIST: LOST}), NOW)
-    assert [event["type"] for event in events] == ["watch_failed"]
-    _state, events = step(state, RULES, Snapshot(whitelist=["203.0.113.1"]), NOW)
-    assert [event["type"] for event in events] == ["watch_recovered", "whitelist_removed", "whitelist_drift"]
+    before, after = (Snapshot(whitelist=ips) for ips in (["203.0.113.1", "203.0.113.2"], ["203.0.113.1"]))
+    assert kinds_of(before, Snapshot(failed={WHITELIST: LOST}), after)[1:] == [
+        ["watch_failed"],
+        ["watch_recovered", "whitelist_removed", "whitelist_drift"],
+    ]
 
 
 def test_a_failure_has_the_code_of_the_vendor() -> None:
     event = step(WatchState(), RULES, Snapshot(failed={LEASES: refusal(-100)}), NOW)[1][0]
-    assert event["watched"] == "leases"
-    assert event["code"] == -100
-    assert event["meaning"] == "plan missing or expired"
-    assert event["endpoint"] == "/query"
-    assert event["http_status"] == 200
+    expected = {"watched": "leases", "code": -100, "meaning": "plan missing or expired", "endpoint": "/query"}
+    assert {**event, **expected, "http_status": 200} == event
     assert event["msg"].startswith("/query was refused with code -100 (plan missing or expired). Check the key")
-
-
-def test_a_failure_of_the_account_api_has_its_own_code() -> None:
     error = AccountError(
         "/merchant/getBalance", code="5", said="no", request_id="R1", http_status=200, asked="x", ahead=None
     )

@@ -9,14 +9,12 @@ import asyncio
 import gc
 import logging
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import ApiError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Quota
-from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import LOGGERS, keep_queries_out
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
     Effect,
     OptionError,
@@ -29,6 +27,9 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import read_options
 
 KEY, PWD, APP_KEY = "QGSECRET1", "pwd-secret-2", "appkey-secret-3"
+
+
+GOOD = {"key": KEY, "quota_below": 1}
 
 
 class EnoughError(Exception):
@@ -91,10 +92,8 @@ def quota(available: int) -> Quota:
 def test_each_poll_looks_once_at_each_thing(vendor: Vendor) -> None:
     vendor.answers = {"quota": [quota(9)], "leases": [[]], "whitelist": [[]]}
     events = watch(vendor, 3, quota_below=1, leases=True, whitelist=True)
-    assert [(event["type"], event["watched"]) for event in events] == [
-        ("watch_started", "leases"),
-        ("watch_started", "whitelist"),
-    ]
+    started = [(event["type"], event["watched"]) for event in events]
+    assert started == [("watch_started", "leases"), ("watch_started", "whitelist")]
     assert vendor.calls == [(poll, subject) for poll in range(3) for subject in ("quota", "leases", "whitelist")]
 
 
@@ -102,6 +101,19 @@ def test_a_change_is_reported_once_at_the_poll_that_finds_it(vendor: Vendor) -> 
     vendor.answers = {"quota": [quota(9), quota(1), quota(1), quota(2), quota(4), quota(4)]}
     events = watch(vendor, 8, quota_below=3)
     assert [(event["type"], event["available"]) for event in events] == [("quota_low", 1), ("quota_recovered", 4)]
+
+
+async def begun(watcher: asyncio.Task[None], waiting: threading.Event) -> None:
+    """Return once the watcher waits, in a thread of its own."""
+    while not waiting.is_set():
+        assert not watcher.done()
+        await asyncio.sleep(0.01)
+
+
+async def cancelled(watcher: asyncio.Task[None]) -> bool:
+    watcher.cancel()
+    await asyncio.gather(watcher, return_exceptions=True)
+    return watcher.cancelled()
 
 
 def test_the_event_loop_is_free_while_the_vendor_is_slow(vendor: Vendor) -> None:
@@ -116,20 +128,18 @@ def test_the_event_loop_is_free_while_the_vendor_is_slow(vendor: Vendor) -> None
 
     async def scene() -> dict[str, Any]:
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        task = asyncio.create_task(poller.watch(queue, {"key": KEY, "quota_below": 1}))
-        while not waiting.is_set():
-            await asyncio.sleep(0.01)
+        watcher = asyncio.create_task(poller.watch(queue, GOOD))
+        await begun(watcher, waiting)
         answer.set()
         event = await asyncio.wait_for(queue.get(), 10)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancelled(watcher)
         return event
 
     assert asyncio.run(scene())["type"] == "quota_low"
     assert threading.get_ident() not in vendor.threads
 
 
-def test_a_watcher_that_waits_for_an_answer_is_cancelled_at_once(vendor: Vendor) -> None:
+def test_a_watcher_that_waits_for_a_response_is_cancelled_at_once(vendor: Vendor) -> None:
     waiting, answer, ended = threading.Event(), threading.Event(), threading.Event()
 
     def stuck(_thing: str) -> Quota:
@@ -141,25 +151,21 @@ def test_a_watcher_that_waits_for_an_answer_is_cancelled_at_once(vendor: Vendor)
     vendor.answers = {"quota": [stuck]}
 
     async def scene() -> bool:
-        task = asyncio.create_task(poller.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
-        while not waiting.is_set():
-            await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return task.cancelled()
+        watcher = asyncio.create_task(poller.watch(asyncio.Queue(), GOOD))
+        await begun(watcher, waiting)
+        return await cancelled(watcher)
 
-    began = time.monotonic()
     assert asyncio.run(scene())
-    assert time.monotonic() - began < 5
+    assert not ended.is_set()
     # The response that is not awaited any more does no harm.
     answer.set()
-    assert ended.wait(5)
+    assert ended.wait(30)
 
 
 def test_a_watcher_that_waits_for_its_turn_lets_go_when_it_is_cancelled(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting, outcome = threading.Event(), []
+    waiting, ended, outcome = threading.Event(), threading.Event(), []
 
     def turn(_params: Any, pause: poller.Pause) -> None:
         waiting.set()
@@ -167,21 +173,18 @@ def test_a_watcher_that_waits_for_its_turn_lets_go_when_it_is_cancelled(
             pause.sleep(300)
         except QgError as error:
             outcome.append(error.message)
+            ended.set()
             raise
 
     monkeypatch.setitem(poller.FETCHERS, "quota", turn)
 
-    async def scene() -> None:
-        task = asyncio.create_task(poller.watch(asyncio.Queue(), {"key": KEY, "quota_below": 1}))
-        while not waiting.is_set():
-            await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    async def scene() -> bool:
+        watcher = asyncio.create_task(poller.watch(asyncio.Queue(), GOOD))
+        await begun(watcher, waiting)
+        return await cancelled(watcher)
 
-    asyncio.run(scene())
-    end = time.monotonic() + 5
-    while not outcome and time.monotonic() < end:
-        time.sleep(0.01)
+    assert asyncio.run(scene())
+    assert ended.wait(30)
     assert outcome == ["The watcher was stopped."]
 
 
@@ -194,15 +197,14 @@ def test_a_full_queue_holds_the_next_poll_back(vendor: Vendor) -> None:
         async def pause(_seconds: float) -> None:
             await asyncio.sleep(0)
 
-        task = asyncio.create_task(poller.watch(queue, {"key": KEY, "whitelist": True}, pause))
+        watcher = asyncio.create_task(poller.watch(queue, {"key": KEY, "whitelist": True}, pause))
         assert (await queue.get())["type"] == "watch_started"
         while len(vendor.calls) < 2 or not queue.full():
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         assert len(vendor.calls) == 2
         found = [(await queue.get())["ip"] for _number in range(3)]
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancelled(watcher)
         return found
 
     assert asyncio.run(scene()) == ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
@@ -233,10 +235,9 @@ def test_a_recovered_watch_has_its_rhythm_back(vendor: Vendor) -> None:
 
 def test_a_broken_disk_is_a_failure_and_not_the_end(vendor: Vendor) -> None:
     vendor.answers = {"quota": [StateError("state_dir /state cannot be used: database or disk is full."), quota(5)]}
-    events = watch(vendor, 2, quota_below=1)
-    assert [event["type"] for event in events] == ["watch_failed", "watch_recovered"]
-    assert "state_dir" in events[0]["msg"]
-    assert "database or disk is full" in events[0]["msg"]
+    failed, recovered = watch(vendor, 2, quota_below=1)
+    assert (failed["type"], recovered["type"]) == ("watch_failed", "watch_recovered")
+    assert "state_dir /state cannot be used: database or disk is full" in failed["msg"]
 
 
 def test_a_defect_of_the_code_is_a_failure_that_names_its_place_and_not_the_end(
@@ -298,17 +299,9 @@ def test_no_secret_reaches_an_event_or_the_log(vendor: Vendor, caplog: pytest.Lo
 
 def test_options_may_be_text_as_variables_are(vendor: Vendor) -> None:
     vendor.answers = {"quota": [quota(1)], "leases": [[]], "whitelist": [[]]}
-    events = watch(
-        vendor,
-        1,
-        quota_below="2",
-        lease_expires_within="10",
-        whitelist="yes",
-        expected="203.0.113.5,203.0.113.6",
-        interval="30",
-        validate_certs="false",
-        balance_below="",
-    )
+    texts = {"quota_below": "2", "lease_expires_within": "10", "whitelist": "yes", "validate_certs": "false"}
+    texts |= {"expected": "203.0.113.5,203.0.113.6", "interval": "30", "balance_below": ""}
+    events = watch(vendor, 1, **texts)
     assert [event["type"] for event in events] == ["quota_low", "watch_started", "watch_started", "whitelist_drift"]
     assert events[3]["missing"] == ["203.0.113.5", "203.0.113.6"]
     assert 27 <= vendor.pauses[0] <= 33
@@ -322,7 +315,6 @@ def test_options_come_from_the_environment(vendor: Vendor, monkeypatch: pytest.M
     assert read_options({"key": 12345678})["key"] == "12345678"
 
 
-GOOD = {"key": KEY, "quota_below": 1}
 ACCOUNT = {"balance_below": 1, "app_id": "agent", "app_key": APP_KEY}
 
 
@@ -378,23 +370,11 @@ def test_an_invalid_option_is_an_error_before_any_call(vendor: Vendor, options: 
         assert secret not in str(caught.value)
 
 
-def test_an_invalid_minute_is_an_error(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QG_MINUTE_SECONDS", "an hour")
-    with pytest.raises(OptionError, match="QG_MINUTE_SECONDS=an hour is not the length of a minute"):
-        asyncio.run(poller.watch(asyncio.Queue(), GOOD))
-
-
-def test_without_requests_the_error_names_the_package(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_that_cannot_be_used_is_an_error(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("QG_MINUTE_SECONDS", "an hour")
+        with pytest.raises(OptionError, match="QG_MINUTE_SECONDS=an hour is not the length of a minute"):
+            asyncio.run(poller.watch(asyncio.Queue(), GOOD))
     monkeypatch.setattr(poller, "REQUESTS_IMPORT_ERROR", "Traceback")
     with pytest.raises(OptionError, match="needs the Python library requests where ansible-rulebook runs"):
         asyncio.run(poller.watch(asyncio.Queue(), GOOD))
-
-
-def test_the_http_library_logs_no_query(caplog: pytest.LogCaptureFixture) -> None:
-    keep_queries_out()
-    keep_queries_out()
-    caplog.set_level(logging.DEBUG)
-    for name in LOGGERS:
-        logging.getLogger(name).warning("Failed to parse headers (url=%s)", f"http://127.0.0.1/query?Key={KEY}")
-        logging.getLogger(name).debug("Starting new HTTP connection (%d)", 1)
-    assert caplog.messages == ["Starting new HTTP connection (1)"] * len(LOGGERS)
