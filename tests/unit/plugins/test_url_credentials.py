@@ -31,6 +31,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import poller
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.options import SPEC
 from support.documents import configured, lookup_of, plugin, plugin_names, spec_of, with_fragments
+from support.parameters import mostly_thorough
 from support.plugin_runs import run_action
 
 USER, WORD = "QKEY7LOGIN", "HUSH7WORD"
@@ -123,16 +124,11 @@ def assert_nothing_is_quoted(option: str, declared: dict[str, Any], run: Callabl
 
 
 #: Each of the APIs, and a host. The other modules share their options.
-REPRESENTATIVE = {"qg_whitelist", "qg_proxy_check", "qg_balance_info", "qg_tunnel_exit", "qg_egress_ip_info"}
+REPRESENTATIVE = ["qg_whitelist", "qg_proxy_check", "qg_balance_info", "qg_tunnel_exit", "qg_egress_ip_info"]
+OTHERS = sorted(set(plugin_names("action")) - set(REPRESENTATIVE))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.thorough)
-        for name in plugin_names("action")
-    ],
-)
+@pytest.mark.parametrize("name", mostly_thorough([*REPRESENTATIVE, *OTHERS], len(REPRESENTATIVE)))
 def test_no_option_of_a_module_quotes_credentials(name: str, tmp_path: Path) -> None:
     spec = spec_of(name)
     valid = {option: value for option, value in VALID.items() if option in spec and not name.endswith("_info")}

@@ -11,19 +11,31 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from simulator import fixture
+from simulator import cli, fixture
 from simulator.fixture import PROGRAM, Simulator, running_simulator
 from support.http_sessions import new_session
+from support.parameters import mostly_thorough
+
+RUN = "runpy.run_path(sys.argv[0], run_name='__main__')"
+PROCESS = [sys.executable, str(PROGRAM), "--port", "0"]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(PROGRAM), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+def until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not happened() and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run the program after this code, in a process of its own."""
+    command = [PROCESS[0], "-c", f"import runpy, sys\n{code}\nsys.argv = sys.argv[1:]\n{RUN}", *PROCESS[1:]]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_command_line_has_defaults_and_options() -> None:
@@ -40,70 +52,58 @@ def test_the_command_line_has_defaults_and_options() -> None:
         assert two.state()["minute"] == 60
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", mostly_thorough([signal.SIGTERM, signal.SIGINT]))
 def test_it_prints_instructions_and_stops_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     ready = tmp_path / "ready.json"
-    arguments = ["--port", "0", "--proxy-port", "0", "--tunnel-port", "0", "--minute", "3", "--ready-file", str(ready)]
-    command = [sys.executable, str(PROGRAM), *arguments]
+    arguments = ["--proxy-port", "0", "--tunnel-port", "0", "--minute", "3", "--ready-file", str(ready)]
+    command = [*PROCESS, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        end = time.monotonic() + 20
-        while not ready.exists() and time.monotonic() < end:
-            time.sleep(0.02)
+        until(ready.exists)
         information = json.loads(ready.read_text(encoding="utf-8"))
         assert information["pid"] == process.pid
         process.send_signal(number)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert f"export QG_API_URL={information['api_url']} QG_KEY=QGDEMO01" in output
     assert f"export QG_ACCOUNT_URL={information['account_url']} QG_APP_ID=qgdemo01 QG_APP_KEY=" in output
     assert "export QG_MINUTE_SECONDS=3" in output
     assert f"Forward proxy of QGDEMO01:  {information['proxy_url']}\n" in output
     assert f"Tunnel of QGDEMO01:  {information['tunnel_url']}\n" in output
+    assert f"Page:  {information['api_url']}/_sim/\n" in output
     assert list(tmp_path.iterdir()) == [ready]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", mostly_thorough([signal.SIGTERM, signal.SIGINT]))
 def test_a_signal_during_the_start_stops_it(number: signal.Signals) -> None:
-    early = (
-        "import os, runpy, sys, uvicorn\n"
-        "run = uvicorn.Server.run\n"
-        f"uvicorn.Server.run = lambda *rest, **named: (os.kill(os.getpid(), {number.value}), run(*rest, **named))\n"
-        "sys.argv = sys.argv[1:]\n"
-        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    done = run_python(
+        "import os, uvicorn\nrun = uvicorn.Server.run\n"
+        f"uvicorn.Server.run = lambda *rest, **named: (os.kill(os.getpid(), {number.value}), run(*rest, **named))"
     )
-    command = [sys.executable, "-c", early, str(PROGRAM), "--port", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "QG_API_URL=" in done.stdout
 
 
 def test_it_stops_while_a_call_is_pending() -> None:
     with running_simulator() as one:
-        one.fault(path="/info/quota", kind="delay", seconds=60)
+        one.fault(path="/info/quota", kind="delay", seconds=3600)
 
         def hang() -> None:
             with pytest.raises(requests.RequestException):
-                new_session().get(f"{one.api_url}/info/quota?Key={one.key}", timeout=30).json()
+                new_session().get(f"{one.api_url}/info/quota?Key={one.key}", timeout=3600).json()
 
         waiting = threading.Thread(target=hang)
         waiting.start()
-        end = time.monotonic() + 10
-        while not one.journal() and time.monotonic() < end:
-            time.sleep(0.02)
-        start = time.monotonic()
-    assert time.monotonic() - start < 5
-    waiting.join(10)
+        until(lambda: bool(one.journal()))
+    waiting.join(60)
     assert not waiting.is_alive()
 
 
 @pytest.mark.parametrize("option", ["--port", "--proxy-port"])
-def test_a_port_in_use_is_an_error(option: str) -> None:
+def test_a_port_in_use_is_an_error(capsys: pytest.CaptureFixture[str], option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        other = ["--port", "0"] if option == "--proxy-port" else []
-        ended = run(*other, option, port)
-    assert ended.returncode == 1
-    assert ended.stderr == f"Cannot listen on 127.0.0.1 port {port}: Address already in use.\n"
+        assert cli.main(["--port", "0", option, port]) == 1
+    assert capsys.readouterr().err == f"Cannot listen on 127.0.0.1 port {port}: Address already in use.\n"
 
 
 @pytest.mark.parametrize(
@@ -113,20 +113,18 @@ def test_a_port_in_use_is_an_error(option: str) -> None:
         *(["--tls-cert", "x"], ["--allow-host", "simulator:8080"]),
     ],
 )
-def test_an_invalid_option_is_an_error(arguments: list[str]) -> None:
-    ended = run(*arguments)
-    assert ended.returncode == 2
-    assert "error:" in ended.stderr
+def test_an_invalid_option_is_an_error(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert (ended.value.code, "error:" in capsys.readouterr().err) == (2, True)
 
 
 @pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("127.0.0.2", False)])
 def test_it_warns_if_it_does_not_listen_on_loopback(tmp_path: Path, host: str, warned: bool) -> None:
     ready, errors = tmp_path / "ready.json", tmp_path / "errors"
-    command = [sys.executable, str(PROGRAM), "--host", host, "--port", "0", "--ready-file", str(ready)]
+    command = [*PROCESS, "--host", host, "--ready-file", str(ready)]
     with errors.open("wb") as output, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=output) as process:
-        end = time.monotonic() + 20
-        while not ready.exists() and time.monotonic() < end and process.poll() is None:
-            time.sleep(0.02)
+        until(lambda: ready.exists() or process.poll() is not None)
         process.terminate()
     lines = errors.read_text(encoding="utf-8").splitlines()
     assert len(lines) == int(warned)
@@ -136,16 +134,9 @@ def test_it_warns_if_it_does_not_listen_on_loopback(tmp_path: Path, host: str, w
         assert f" port {port} can control it " in lines[0]
 
 
-@pytest.mark.parametrize("package", ["starlette", "uvicorn", "proxy", "anyio", "trustme"])
+@pytest.mark.parametrize("package", mostly_thorough(["starlette", "uvicorn", "proxy", "anyio", "trustme"]))
 def test_a_missing_package_is_reported_with_the_installation(package: str) -> None:
-    hidden = (
-        "import runpy, sys\n"
-        f"sys.modules[{package!r}] = None\n"
-        "sys.argv = sys.argv[1:]\n"
-        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
-    )
-    command = [sys.executable, "-c", hidden, str(PROGRAM), "--port", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = run_python(f"sys.modules[{package!r}] = None")
     assert (done.returncode, done.stdout) == (1, "")
     [sentence] = done.stderr.splitlines()
     assert f"needs the package {package}," in sentence

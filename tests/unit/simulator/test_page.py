@@ -7,8 +7,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -75,21 +73,6 @@ def test_the_page_has_one_path(sim: Simulator, http: requests.Session) -> None:
     assert http.post(f"{sim.control_url}/", timeout=10).status_code == 404
     assert http.get(f"{sim.control_url}/page.js", timeout=10).status_code == 404
     assert sim.journal() == []
-
-
-def test_the_instructions_contain_the_page() -> None:
-    command = [sys.executable, str(PROGRAM), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _line in range(6)]
-        process.terminate()
-        try:
-            # Also when it had no more time than to tell where it is.
-            assert process.wait(20) == 0
-        finally:
-            process.kill()
-    api = re.findall(r"QG_API_URL=(\S+)", "".join(lines))[0]
-    assert f"Page:  {api}/_sim/\n" in lines
 
 
 def test_the_view_is_not_recorded_and_has_no_rate_limit(sim: Simulator, http: requests.Session, call: Call) -> None:
@@ -190,11 +173,13 @@ def test_each_fault_choice_can_be_planned(sim: Simulator) -> None:
     choices = sim.control("GET", "/choices")
     assert choices["paths"]["/monopolies"] == ["DELETE", "GET", "POST"]
     values = {"code": -1, "seconds": 1, "http_status": 502, "drop": 1, "location": "/", "body": "x"}
-    for name, kind in choices["kinds"].items():
-        needed = {field: values[field] for field in kind["required"]}
-        for path in choices["paths"]:
-            if name not in ("partial", "unnamed") or path == "/whitelist/add":
-                sim.fault(path=path, kind=name, **needed)
+    faults = [
+        {"path": path, "kind": name, **{field: values[field] for field in kind["required"]}}
+        for name, kind in choices["kinds"].items()
+        for path in choices["paths"]
+        if name not in ("partial", "unnamed") or path == "/whitelist/add"
+    ]
+    assert len(sim.control("POST", "/faults", faults)["faults"]) == len(faults)
 
 
 def test_the_files_of_the_page_are_in_the_control_package() -> None:

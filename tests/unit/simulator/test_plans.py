@@ -142,17 +142,8 @@ def test_the_plan_of_a_key_is_described(sim: Simulator) -> None:
 @pytest.mark.parametrize(
     "plan",
     [
-        [],
-        {"kind": "x"},
-        {"billing": 1},
-        {"channels": -1},
-        {"lifetime": 0},
-        {"enterprise_pool": 1},
-        {"free_delay": -1},
-        {"colour": 1},
-        {"stock": []},
-        {"stock": {"areas": {}}},
-        {"stock": {"areas": [{}]}},
+        *([], {"kind": "x"}, {"billing": 1}, {"channels": -1}, {"lifetime": 0}, {"enterprise_pool": 1}),
+        *({"free_delay": -1}, {"colour": 1}, {"stock": []}, {"stock": {"areas": {}}}, {"stock": {"areas": [{}]}}),
         {"stock": {"areas": [{"area_id": 1, "area": "甲", "isp": 5, "available": 1}]}},
     ],
 )

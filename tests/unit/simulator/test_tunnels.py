@@ -150,8 +150,8 @@ def test_a_malformed_user_name_is_refused(tunnel: TunnelClient, user: str) -> No
 def test_malformed_headers_and_options_behind_the_password_are_refused(tunnel: TunnelClient) -> None:
     for header, value in (("Proxy-TTL", "soon"), ("Proxy-TunnelID", "a b")):
         assert tunnel.get(**{header: value}).status_code == 407
-    malformed = [
-        " ",
+    malformed = (
+        "",
         "A",
         "Atokyo",
         "A990100:",
@@ -162,7 +162,7 @@ def test_malformed_headers_and_options_behind_the_password_are_refused(tunnel: T
         "X1",
         "job1",
         "job1:soon",
-    ]
+    )
     for options in malformed:
         assert tunnel.get(password=f"{SECRET}:{options}").status_code == 407, options
 

@@ -153,11 +153,8 @@ def test_the_documentation_has_every_value_of_a_price(module: str, result: str) 
 @pytest.mark.parametrize(
     ("page", "result", "words"),
     [
-        ("instances", "run_status", RUN_STATUS),
-        ("instances", "order_status", ORDER_STATUS),
-        ("plan", "order_status", PLAN_STATUS),
-        ("plan", "type", PLAN_TYPES),
-        ("plan", "ip_type", IP_TYPES),
+        *(("instances", "run_status", RUN_STATUS), ("instances", "order_status", ORDER_STATUS)),
+        *(("plan", "order_status", PLAN_STATUS), ("plan", "type", PLAN_TYPES), ("plan", "ip_type", IP_TYPES)),
     ],
 )
 def test_the_documentation_lists_every_word_and_number(page: str, result: str, words: dict[int, str]) -> None:
