@@ -111,7 +111,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import quote_word
-from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import MAX_TUNNEL_TTL
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import MAX_TUNNEL_TTL, TUNNEL_LABEL
 from ansible_collections.qingguo.qgnet.plugins.plugin_utils._proxy_address import (
     proxy_address,
     refusal,
@@ -123,7 +123,6 @@ NAME = "proxy_tunnel"
 _FORMS = ("url", "lease", "headers")
 _STYLES = ("user_name", "password")
 _AREA = re.compile(r"[A-Za-z]{2}|[0-9]{6}")
-_LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def proxy_tunnel(
@@ -177,7 +176,7 @@ def proxy_tunnel(
 
 def _check_label(label: Any, in_user_name: bool) -> str:
     text = str(label) if isinstance(label, int) and not isinstance(label, bool) else label
-    if not isinstance(text, str) or not _LABEL.fullmatch(text):
+    if not isinstance(text, str) or not TUNNEL_LABEL.fullmatch(text):
         shown = quote_word(text) if isinstance(text, str) else type_name(text)
         marks = "underscores and dots" if in_user_name else "underscores, dots and hyphens"
         raise refusal(NAME, f"a label that is {shown}", f"give 1 to 64 letters, digits, {marks}")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.redaction import MASK, MASKED_VALUE, Redactor
-from fuzz.spellings import ENCODERS, Spelled, is_lossless, spell, spelled
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.spellings import ENCODERS, Spelled, is_lossless, spell, spelled
 
 FUZZER = settings.get_profile("fuzz")
 

@@ -1,19 +1,24 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What documents say, for tests that compare it: rows of tables, and the options of a plugin's documentation."""
+"""What documents and plugins say, for tests that compare it: rows of tables, options, and their documentation."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import unicodedata
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import yaml
 from ansible import constants
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec
 
+ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = "ansible_collections.qingguo.qgnet.plugins"
 #: The cells of a row, by the headings of its table.
 Rows = list[dict[str, str]]
@@ -56,16 +61,56 @@ def running_text(text: str) -> str:
     return re.sub(r"\s+", " ", alike(text))
 
 
-def lookup_of(plugin: ModuleType) -> tuple[Any, set[str]]:
+def read(path: str | Path) -> str:
+    """The text of a file of the repository."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def role_options() -> dict[str, Any]:
+    """The variables of the role, as its argument spec declares them."""
+    spec = yaml.safe_load(read("roles/egress_whitelist/meta/argument_specs.yml"))
+    options: dict[str, Any] = spec["argument_specs"]["main.yml"]["options"]
+    return options
+
+
+def plugin_names(kind: str) -> list[str]:
+    """The names of the plugins (or modules) of a kind."""
+    return sorted(path.stem for path in (ROOT / "plugins" / kind).glob("*.py") if not path.stem.startswith("_"))
+
+
+def plugin(kind: str, name: str) -> Any:
+    """The file of a plugin (or module)."""
+    return importlib.import_module(f"{PLUGINS}.{kind}.{name}")
+
+
+def operation_of(module: str) -> Operation | None:
+    """The operation that a module's action runs, if it runs one."""
+    operation: Operation | None = getattr(plugin("action", module).ActionModule, "operation", None)
+    return operation
+
+
+def spec_of(module: str) -> Spec:
+    """What a module's action validates its options with."""
+    operation = operation_of(module)
+    spec: Spec = operation.spec if operation else plugin("action", module).SPEC
+    return spec
+
+
+def configured(kind: str, loaded: Any, name: str, documented: Mapping[str, Any]) -> Any:
+    """A plugin as ansible-core's loader leaves it: known by its name, by which its options are configured."""
+    constants.config.initialize_plugin_configuration_definitions(kind, name, documented)
+    # The loader sets these two, and has no public way to set them.
+    loaded._load_name, loaded._redirected_names = name, []
+    return loaded
+
+
+def lookup_of(module: ModuleType, templar: Any = None) -> tuple[Any, set[str]]:
     """A lookup of the collection as Ansible makes it, and the names of the options that are documented."""
-    documented = with_fragments(yaml.safe_load(plugin.DOCUMENTATION))
+    documented = with_fragments(yaml.safe_load(module.DOCUMENTATION))
     # Ansible hands the terms over by themselves.
     del documented["_terms"]
-    name = f"qingguo.qgnet.{plugin.__name__.rpartition('.')[2]}"
-    constants.config.initialize_plugin_configuration_definitions("lookup", name, documented)
-    lookup = plugin.LookupModule()
-    lookup._load_name = name
-    return lookup, set(documented)
+    name = f"qingguo.qgnet.{module.__name__.rpartition('.')[2]}"
+    return configured("lookup", module.LookupModule(templar=templar), name, documented), set(documented)
 
 
 def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,6 +125,13 @@ def with_fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
+@functools.cache
 def documented_options(module: str) -> dict[str, Any]:
     """The options in a module's documentation, with those of its fragments."""
-    return with_fragments(yaml.safe_load(importlib.import_module(f"{PLUGINS}.modules.{module}").DOCUMENTATION))
+    return with_fragments(yaml.safe_load(plugin("modules", module).DOCUMENTATION))
+
+
+def returned_values(module: str) -> dict[str, Any]:
+    """What a module's documentation says that it returns."""
+    values: dict[str, Any] = yaml.safe_load(plugin("modules", module).RETURN)
+    return values

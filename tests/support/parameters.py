@@ -37,3 +37,11 @@ def _name(part: ParameterSet) -> str:
 def combined(*axes: Iterable[Any]) -> list[Any]:
     """Return one axis for spread() that has each combination of these values."""
     return [pytest.param(*values, id="-".join(map(str, values))) for values in itertools.product(*axes)]
+
+
+def mostly_thorough(values: Iterable[Any], quick: int = 1) -> list[Any]:
+    """Return the values as parameters, all but the first ``quick`` of which only the thorough run takes."""
+    return [
+        pytest.param(value, marks=() if number < quick else pytest.mark.thorough, id=str(value))
+        for number, value in enumerate(values)
+    ]

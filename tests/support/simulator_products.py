@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
-from simulator.fixture import Simulator, running_simulator
+from simulator.fixture import Simulator
 
 Answer = tuple[int, Any]
 Get = Callable[..., Answer]
@@ -19,13 +19,6 @@ SHARE, LONGTERM, EXCLUSIVE, OVERSEAS = "share", "longterm", "exclusive", "overse
 PRODUCTS = (SHARE, LONGTERM, EXCLUSIVE, OVERSEAS)
 KEYS = {SHARE: "SHARE001", LONGTERM: "LONGT001", EXCLUSIVE: "EXCLU001", OVERSEAS: "OVERS001"}
 DAY = 86400
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    """Run with the default minute, so that time passes only when a test advances the clock."""
-    with running_simulator() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

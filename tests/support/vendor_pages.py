@@ -1,346 +1,44 @@
 # Copyright (c) 2026 The qingguo.qgnet authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the vendor's pages on the account API say: each example as valid JSON, and each documented field.
-
-Taken from the pages, and from neither the client nor the simulator. Of the proxies that are billed by volume, only the
-table is public.
-"""
+"""The examples and tables of the vendor's pages on the account API, from ``vendor_pages.yml``."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 Row = dict[str, Any]
-
-PACKAGES: dict[str, Row] = {
-    key: {
-        "Line_no": "ap-beijing",
-        "Area_id": area_id,
-        "Area_no": "ap-beijing-1",
-        "Group_name": "标准型S1",
-        "Group_id": "S1",
-        "Area_name": "xxx",
-        "Line_name": "xxx",
-        "Spec_name": "标准型S1",
-        "Spec_no": spec_no,
-        "Cpu": cpu,
-        "Memory": "2",
-        "Systemdisk": "40",
-        "Datadisk": "20",
-        "Bandwidth": "1",
-        "Ip": "1",
-        "Defense": "0",
-        "Trial_time": "",
-        "Buy_status": 1,
-        "Status": 1,
-        "Upgrade_status": "",
-        "Package_no": package_no,
-        "Basic_price": "2079.65",
-        "User_price": "2079.65",
-        "Day_rate": "0.01",
-        "Week_rate": "0.02",
-        "Month_rate": "0.1",
-        "Quarter_rate": "0.301",
-        "Halfyear_rate": "0.53",
-        "Year_rate": "1",
-    }
-    for key, area_id, spec_no, cpu, package_no in (
-        ("1", 342, "S1.SMALL2", "1", "1111"),
-        ("2", 343, "S1.MEDIUM2", "2", "2222"),
-    )
-}
-#: The first of them as results tell it.
-PACKAGE: Row = {
-    "package_no": "1111",
-    "line_no": "ap-beijing",
-    "line_name": "xxx",
-    "area_id": 342,
-    "area_no": "ap-beijing-1",
-    "area_name": "xxx",
-    "group_id": "S1",
-    "group_name": "标准型S1",
-    "spec_no": "S1.SMALL2",
-    "spec_name": "标准型S1",
-    "cpu": 1,
-    "memory": 2.0,
-    "system_disk": 40,
-    "data_disk": 20,
-    "bandwidth": 1,
-    "ip_count": 1,
-    "defense": 0,
-    "trial_time": None,
-    "buyable": True,
-    "enabled": True,
-    "upgradable": None,
-    "basic_price": "2079.65",
-    "user_price": "2079.65",
-    "amount": 2079.65,
-    "day_rate": "0.01",
-    "week_rate": "0.02",
-    "month_rate": "0.1",
-    "quarter_rate": "0.301",
-    "halfyear_rate": "0.53",
-    "year_rate": "1",
-    "vendor": PACKAGES["1"],
-}
-
-INSTANCES: dict[str, Row] = {
-    "1": {
-        "Suid": "12154545",
-        "line_no": "ap-shanghai",
-        "area_no": "ap-shanghai-1",
-        "spec_no": "s1.samll",
-        "spec_name": "标准型",
-        "Host_id": "1",
-        "Host_name": "1",
-        "Ip": "192.168.1.1",
-        "Local_ip": "192.168.1.1",
-        "Run_status": "1",
-        "Order_status": "1",
-        "System_type": "",
-        "Systemdisks": "40",
-        "Harddisks_type": "",
-        "Harddiks": "20",
-        "Bandwidth": "1",
-        "Defense": "",
-        "System_no": "sdffsdret",
-        "System_name": "windows 2012",
-        "Buy_time": "2020-03-05 16:00:00",
-        "End_time": "2020-04-05 16:00:00",
-        "Business_password": "sdsadsa",
-        "Login_password": "sdfsfdf",
-    }
-}
-INSTANCE: Row = {
-    "suid": "12154545",
-    "line_no": "ap-shanghai",
-    "area_no": "ap-shanghai-1",
-    "spec_no": "s1.samll",
-    "spec_name": "标准型",
-    "host_id": 1,
-    "host_name": "1",
-    "ip": "192.168.1.1",
-    "local_ip": "192.168.1.1",
-    "run_status": "running",
-    "run_status_code": 1,
-    "order_status": "normal",
-    "order_status_code": 1,
-    "system_disk_type": None,
-    "system_disk": 40,
-    "data_disk_type": None,
-    "data_disk": 20,
-    "bandwidth": 1,
-    "defense": None,
-    "system_no": "sdffsdret",
-    "system_name": "windows 2012",
-    "os_family": "windows",
-    "adsl_name": None,
-    "buy_time": "2020-03-05 16:00:00",
-    "buy_time_iso": "2020-03-05T16:00:00+08:00",
-    "end_time": "2020-04-05 16:00:00",
-    "end_time_iso": "2020-04-05T16:00:00+08:00",
-    "vendor": {
-        name: value for name, value in INSTANCES["1"].items() if name not in ("Business_password", "Login_password")
-    },
-}
-#: What is added where secrets are asked for.
-INSTANCE_SECRETS: Row = {"adsl_password": None, "business_password": "sdsadsa", "login_password": "sdfsfdf"}
-
-LINES: list[Row] = [
-    {
-        "id": 14,
-        "superid": 0,
-        "name": "山东枣庄线路",
-        "code": "sdzz",
-        "autoid": 6,
-        "description": "山东枣庄",
-        "address": "天宫天和号",
-        "introurl": None,
-        "sortid": 0,
-        "buystatus": 1,
-        "renewstatus": 1,
-        "upgradestatus": 1,
-        "defensestatus": 1,
-        "brandid": 115,
-        "enabled": 6,
-        "createdat": "2021-07-01 17:00:45",
-        "updatedat": "2021-08-13 23:30:55",
-        "deletedat": None,
-        "bondSpecs": [11, 12, 15, 16, 17],
-    }
-]
-LINE: Row = {
-    "id": 14,
-    "super_id": 0,
-    "name": "山东枣庄线路",
-    "code": "sdzz",
-    "auto_id": 6,
-    "description": "山东枣庄",
-    "address": "天宫天和号",
-    "intro_url": None,
-    "sort_id": 0,
-    "buy_status": 1,
-    "renew_status": 1,
-    "upgrade_status": 1,
-    "defense_status": 1,
-    "brand_id": 115,
-    "enabled": 6,
-    "created_at": "2021-07-01 17:00:45",
-    "created_at_iso": "2021-07-01T17:00:45+08:00",
-    "updated_at": "2021-08-13 23:30:55",
-    "updated_at_iso": "2021-08-13T23:30:55+08:00",
-    "deleted_at": None,
-    "deleted_at_iso": None,
-    "spec_ids": [11, 12, 15, 16, 17],
-    "vendor": LINES[0],
-}
-
-PRICES: Row = {"OriginalPrice": "60", "TotalPrice": "50"}
-PRICE: Row = {
-    "original_price": "60",
-    "original_amount": 60.0,
-    "total_price": "50",
-    "total_amount": 50.0,
-    "vendor": PRICES,
-}
-
-PROXY_PLAN: Row = {
-    "Authkey": "QGDEMO01",
-    "Number": 10000,
-    "Connect": 100,
-    "Buy_time": "2030-01-01 00:00:00",
-    "End_time": "2030-02-01 00:00:00",
-    "Order_status": 1,
-    "Type": 2,
-    "Ip_type": 3,
-    "Resource_available": 9800,
-    "Tunnel_url": "tunnel.example.invalid:3434",
-}
-PLAN: Row = {
-    "total": 10000,
-    "available": 9800,
-    "connect": "100",
-    "buy_time": "2030-01-01 00:00:00",
-    "buy_time_iso": "2030-01-01T00:00:00+08:00",
-    "end_time": "2030-02-01 00:00:00",
-    "end_time_iso": "2030-02-01T00:00:00+08:00",
-    "order_status": "normal",
-    "order_status_code": 1,
-    "type": "shared",
-    "type_code": 2,
-    "ip_type": "tunnel",
-    "ip_type_code": 3,
-    "tunnel": "tunnel.example.invalid:3434",
-    "vendor": {name: value for name, value in PROXY_PLAN.items() if name != "Authkey"},
-}
-
-#: The tables of the pages: what the vendor calls a field, what a result calls it, a value there, and the same here.
+#: What the vendor calls a field, what a result calls it, a value of the vendor, and that of a result.
 Field = tuple[str, str, Any, Any]
-PACKAGE_FIELDS: tuple[Field, ...] = (
-    ("Line_no", "line_no", "ap-x", "ap-x"),
-    ("Area_id", "area_id", "342", 342),
-    ("Area_no", "area_no", "ap-x-1", "ap-x-1"),
-    ("Group_name", "group_name", "标准型S1", "标准型S1"),
-    ("Group_id", "group_id", "S1", "S1"),
-    ("Spec_name", "spec_name", "标准型", "标准型"),
-    ("Area_name", "area_name", "一区", "一区"),
-    ("Line_name", "line_name", "北京", "北京"),
-    ("Spec_no", "spec_no", "S1.SMALL2", "S1.SMALL2"),
-    ("Cpu", "cpu", "4", 4),
-    ("Memory", "memory", "0.5", 0.5),
-    ("Systemdisk", "system_disk", "40", 40),
-    ("Datadisk", "data_disk", "20", 20),
-    ("Bandwidth", "bandwidth", "5", 5),
-    ("Ip", "ip_count", "2", 2),
-    ("Defense", "defense", "10", 10),
-    ("Trial_time", "trial_time", "2h", "2h"),
-    ("Buy_status", "buyable", "1", True),
-    ("Upgrade_status", "upgradable", "0", False),
-    ("Status", "enabled", 0, False),
-    ("package_no", "package_no", "1111", "1111"),
-    ("Basic_price", "basic_price", "2079.60", "2079.60"),
-    ("User_price", "user_price", "1999.90", "1999.90"),
-    ("User_price", "amount", "1999.90", 1999.9),
-    ("Basic_price", "amount", "2079.60", 2079.6),
-    ("Day_rate", "day_rate", "0.010", "0.010"),
-    ("Week_rate", "week_rate", "0.02", "0.02"),
-    ("Month_rate", "month_rate", "0.1", "0.1"),
-    ("Quarter_rate", "quarter_rate", "0.301", "0.301"),
-    ("Halfyear_rate", "halfyear_rate", "0.53", "0.53"),
-    ("Year_rate", "year_rate", "1", "1"),
-)
-INSTANCE_FIELDS: tuple[Field, ...] = (
-    ("Suid", "suid", "12154545", "12154545"),
-    ("Line_no", "line_no", "ap-x", "ap-x"),
-    ("Area_no", "area_no", "ap-x-1", "ap-x-1"),
-    ("Spec_no", "spec_no", "s1.small", "s1.small"),
-    ("Spec_name", "spec_name", "标准型", "标准型"),
-    ("Host_id", "host_id", "7", 7),
-    ("Host_name", "host_name", "node-7", "node-7"),
-    ("Ip", "ip", "198.51.100.20", "198.51.100.20"),
-    ("Local_ip", "local_ip", "192.0.2.20", "192.0.2.20"),
-    ("Run_status", "run_status", "-1", "powered_off"),
-    ("Run_status", "run_status_code", "-1", -1),
-    ("Order_status", "order_status", 3, "expired"),
-    ("Order_status", "order_status_code", 3, 3),
-    ("System_type", "system_disk_type", "SSD", "SSD"),
-    ("Systemdisks", "system_disk", "40", 40),
-    ("Harddisks_type", "data_disk_type", "HDD", "HDD"),
-    ("Harddiks", "data_disk", "20", 20),
-    ("Bandwidth", "bandwidth", "5", 5),
-    ("Defense", "defense", "10", 10),
-    ("System_no", "system_no", "img-7", "img-7"),
-    ("System_name", "system_name", "CentOS 7.9 64位", "CentOS 7.9 64位"),
-    ("System_name", "os_family", "CentOS 7.9 64位", "linux"),
-    ("Adsl_name", "adsl_name", "user7", "user7"),
-    ("Adsl_password", "adsl_password", "a b", "a b"),
-    ("Buy_time", "buy_time", "2030-03-05 16:00:00", "2030-03-05 16:00:00"),
-    ("Buy_time", "buy_time_iso", "2030-03-05 16:00:00", "2030-03-05T16:00:00+08:00"),
-    ("End_time", "end_time", "2030-04-05 16:00:00", "2030-04-05 16:00:00"),
-    ("End_time", "end_time_iso", "2030-04-05 16:00:00", "2030-04-05T16:00:00+08:00"),
-    ("Business_password", "business_password", "p1", "p1"),
-    ("Login_password", "login_password", "p2", "p2"),
-)
-LINE_FIELDS: tuple[Field, ...] = (
-    ("id", "id", "14", 14),
-    ("superid", "super_id", "1", 1),
-    ("name", "name", "线路", "线路"),
-    ("code", "code", "sdzz", "sdzz"),
-    ("autoid", "auto_id", "6", 6),
-    ("description", "description", "山东", "山东"),
-    ("address", "address", "天宫", "天宫"),
-    ("introurl", "intro_url", "https://www.example.com/", "https://www.example.com/"),
-    ("sortid", "sort_id", "3", 3),
-    ("buystatus", "buy_status", "1", 1),
-    ("renewstatus", "renew_status", "0", 0),
-    ("upgradestatus", "upgrade_status", "1", 1),
-    ("defensestatus", "defense_status", "0", 0),
-    ("brandid", "brand_id", "115", 115),
-    ("enabled", "enabled", "6", 6),
-    ("createdat", "created_at", "2021-07-01 17:00:45", "2021-07-01 17:00:45"),
-    ("createdat", "created_at_iso", "2021-07-01 17:00:45", "2021-07-01T17:00:45+08:00"),
-    ("updatedat", "updated_at", "2021-08-13 23:30:55", "2021-08-13 23:30:55"),
-    ("updatedat", "updated_at_iso", "2021-08-13 23:30:55", "2021-08-13T23:30:55+08:00"),
-    ("deletedat", "deleted_at", "2022-08-13 23:30:55", "2022-08-13 23:30:55"),
-    ("deletedat", "deleted_at_iso", "2022-08-13 23:30:55", "2022-08-13T23:30:55+08:00"),
-    ("bindspecs", "spec_ids", "11,12", [11, 12]),
-    ("bondSpecs", "spec_ids", ["11", 12], [11, 12]),
-)
-PLAN_FIELDS: tuple[Field, ...] = (
-    ("Authkey", "authkey", "QGDEMO01", "QGDEMO01"),
-    ("Number", "total", "10000", 10000),
-    ("Connect", "connect", 100, "100"),
-    ("Buy_time", "buy_time", "2030-01-01 00:00:00", "2030-01-01 00:00:00"),
-    ("Buy_time", "buy_time_iso", "2030-01-01 00:00:00", "2030-01-01T00:00:00+08:00"),
-    ("End_time", "end_time", "2030-02-01 00:00:00", "2030-02-01 00:00:00"),
-    ("End_time", "end_time_iso", "2030-02-01 00:00:00", "2030-02-01T00:00:00+08:00"),
-    ("Order_status", "order_status", "-7", "locked"),
-    ("Order_status", "order_status_code", "-7", -7),
-    ("Type", "type", "3", "exclusive_occupancy"),
-    ("Type", "type_code", "3", 3),
-    ("Ip_type", "ip_type", "1", "static"),
-    ("Ip_type", "ip_type_code", "1", 1),
-    ("Resource_available", "available", "9800", 9800),
-    ("Tunnel_url", "tunnel", "tunnel.example:1", "tunnel.example:1"),
-)
+
+_PAGES: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
+
+
+def _result(name: str, *secrets: str) -> Row:
+    """Return the result of an example, which has the example itself, without secrets, below ``vendor``."""
+    shown = {field: value for field, value in _PAGES[name].items() if field not in secrets}
+    return {**_PAGES[f"{name}_result"], "vendor": shown}
+
+
+def _fields(name: str) -> tuple[Field, ...]:
+    return tuple((vendor, result, value, reported) for vendor, result, value, reported in _PAGES["fields"][name])
+
+
+PACKAGES: dict[str, Row] = {"1": _PAGES["package"], "2": {**_PAGES["package"], **_PAGES["second_package"]}}
+#: The result of the first of them.
+PACKAGE = _result("package")
+INSTANCES: dict[str, Row] = {"1": _PAGES["instance"]}
+INSTANCE = _result("instance", "Business_password", "Login_password")
+#: What is added where secrets are requested.
+INSTANCE_SECRETS: Row = _PAGES["instance_secrets"]
+LINES: list[Row] = [_PAGES["line"]]
+LINE = _result("line")
+PRICES: Row = _PAGES["price"]
+PRICE = _result("price")
+PROXY_PLAN: Row = _PAGES["plan"]
+PLAN = _result("plan", "Authkey")
+PACKAGE_FIELDS, INSTANCE_FIELDS = _fields("package"), _fields("instance")
+LINE_FIELDS, PLAN_FIELDS = _fields("line"), _fields("plan")

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import json
 import re
 import time
@@ -22,7 +21,7 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import VENDOR_CODES
 from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task import options
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, execute
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     PROXY_API_OPTIONS,
@@ -30,21 +29,13 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
 )
 from simulator.clock import Clock
 from simulator.core import Core
-from support.documents import Rows, codes, documented_options, table_rows
+from support.documents import ROOT, Rows, codes, documented_options, operation_of, role_options, table_rows
 from support.in_process import KEY, InProcess, books, client, configure
 
-ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "egress_whitelist"
 GUIDES = sorted(path.stem for path in (ROOT / "docs" / "docsite" / "rst").glob("*.rst"))
 PREFIX = "egress_whitelist_"
-PLUGINS = "ansible_collections.qingguo.qgnet.plugins"
 Blocks = list[tuple[str, str]]
-
-
-def role_options() -> dict[str, Any]:
-    spec = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-    options: dict[str, Any] = spec["argument_specs"]["main.yml"]["options"]
-    return options
 
 
 def markdown(path: Path) -> tuple[list[int], Blocks]:
@@ -70,9 +61,10 @@ def test_the_role_has_a_variable_for_every_option() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(role_options()))
-@pytest.mark.parametrize("field", ["type", "default", "choices", "elements", "no_log"])
-def test_a_variable_is_what_the_option_is(name: str, field: str) -> None:
-    assert role_options()[name].get(field) == SPEC[name.removeprefix(PREFIX)].get(field)
+def test_a_variable_is_what_the_option_is(name: str) -> None:
+    variable, option = role_options()[name], SPEC[name.removeprefix(PREFIX)]
+    for field in ("type", "default", "choices", "elements", "no_log"):
+        assert variable.get(field) == option.get(field), field
 
 
 def test_the_readme_of_the_role_lists_every_variable_in_order() -> None:
@@ -101,15 +93,17 @@ def test_links_between_guides_lead_somewhere(guide: str) -> None:
     assert re.findall(r"\((\w+)\.md\)", chinese) == named
 
 
-@pytest.mark.parametrize("guide", ["README", *GUIDES])
-def test_the_chinese_twin_has_the_same_headings_and_examples(guide: str) -> None:
-    if guide == "README":
-        english, chinese = markdown(ROOT / "README.md"), markdown(ROOT / "README.zh-CN.md")
-    else:
-        english = restructured(ROOT / "docs" / "docsite" / "rst" / f"{guide}.rst")
-        chinese = markdown(ROOT / "docs" / "zh-CN" / f"{guide}.md")
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_chinese_twin_of_a_guide_has_the_same_headings_and_examples(guide: str) -> None:
+    english = restructured(ROOT / "docs" / "docsite" / "rst" / f"{guide}.rst")
+    chinese = markdown(ROOT / "docs" / "zh-CN" / f"{guide}.md")
     assert english[0] == chinese[0]
     assert uncommented(english[1]) == uncommented(chinese[1])
+
+
+def test_the_chinese_readme_has_the_same_headings_and_examples() -> None:
+    english, chinese = markdown(ROOT / "README.md"), markdown(ROOT / "README.zh-CN.md")
+    assert (english[0], uncommented(english[1])) == (chinese[0], uncommented(chinese[1]))
 
 
 @pytest.mark.parametrize("english", sorted((ROOT / "examples").rglob("README.md")), ids=lambda path: path.parent.name)
@@ -152,19 +146,15 @@ def test_markup_does_not_end_at_a_parenthesis_within_it() -> None:
     assert not broken.search("V(default(omit\\)) and C(omit)")
 
 
-def test_the_coverage_names_tests_that_exist() -> None:
-    named = {test for row in coverage() for test in codes(row["tests"])}
+def test_the_coverage_names_tests_that_exist_for_each_row_that_is_used() -> None:
     missing = []
-    for test in sorted(named):
+    for test in sorted({test for row in coverage() for test in codes(row["tests"])}):
         path, _colons, function = test.partition("::")
         file = ROOT / "tests" / path
         tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
         if function not in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]:
             missing.append(test)
     assert not missing
-
-
-def test_each_row_of_the_coverage_has_a_test_or_is_not_used() -> None:
     assert [row for row in coverage() if not codes(row["tests"]) and not unused(row)] == []
 
 
@@ -219,6 +209,15 @@ class Recorder(InProcess):
         return super().send(method, url, parameters, endpoint)
 
 
+def validated(module: str, options: dict[str, Any]) -> tuple[Operation, dict[str, Any]]:
+    """The operation of a module, and its options as Ansible hands them over."""
+    operation = operation_of(module)
+    assert operation
+    validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate(options)
+    assert not validation.error_messages
+    return operation, validation.validated_parameters
+
+
 class Desk:
     """Runs modules in this process, with the simulator's core for a vendor."""
 
@@ -238,13 +237,11 @@ class Desk:
         self.directory = self.directory / "x"
 
     def run(self, module: str, **options: Any) -> dict[str, Any]:
-        operation = importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule.operation
-        validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({"key": KEY, **options})
-        assert not validation.error_messages
+        operation, parameters = validated(module, {"key": KEY, **options})
         wire = Recorder(self.core)
         api = client(self.core, self.directory, 300, wire)
         self.patch.setattr(ProxyApiOptions, "client", lambda _options, _state=None, announcer=None: api)
-        result = execute(operation, validation.validated_parameters, Mode())
+        result = execute(operation, parameters, Mode())
         assert "failed" not in result, result
         self.sent |= {(call, parameter, module) for call, parameter in wire.sent}
         return result
@@ -316,11 +313,7 @@ def hold_monopolies(desk: Desk) -> None:
 
 
 STORIES: list[Callable[[Desk], None]] = [
-    lease_and_look,
-    give_up_and_swap,
-    look_into_the_pool,
-    manage_the_whitelist,
-    hold_monopolies,
+    *(lease_and_look, give_up_and_swap, look_into_the_pool, manage_the_whitelist, hold_monopolies)
 ]
 
 
@@ -389,13 +382,10 @@ def test_each_parameter_of_an_account_is_sent_by_the_modules_that_the_table_name
 ) -> None:
     sent: set[Sent] = set()
     for module, task in ACCOUNT_TASKS:
-        operation = importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule.operation
-        credentials = {"app_id": "qgdemo01", "app_key": "0123456789abcdef0123"}
-        validation = ArgumentSpecValidator(operation.spec, **operation.rules).validate({**credentials, **task})
-        assert not validation.error_messages
+        operation, parameters = validated(module, {"app_id": "qgdemo01", "app_key": "0123456789abcdef0123", **task})
         wire = AccountRecorder()
         monkeypatch.setattr(options.TransportOptions, "transport", lambda *_arguments, wire=wire: wire)
-        result = execute(operation, validation.validated_parameters, Mode())
+        result = execute(operation, parameters, Mode())
         assert "failed" not in result, result
         sent |= {(call, parameter, module) for call, parameter in wire.sent}
     assert reported_to_send(lambda call: call in ACCOUNT_PATHS) == sent

@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,48 +27,42 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
     PROXY_API_OPTIONS,
 )
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, environment_name, variable_name
-from support.documents import documented_options
-
-ROOT = Path(__file__).resolve().parents[2]
+from support.documents import documented_options, plugin, plugin_names, read, returned_values
 
 
 def load(name: str) -> Any:
-    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
-
-
-def plugins(kind: str) -> list[str]:
-    return sorted(path.stem for path in (ROOT / "plugins" / kind).glob("*.py") if not path.stem.startswith("_"))
+    return yaml.safe_load(read(name))
 
 
 def pinned_core(age: str) -> str:
-    text = (ROOT / "tests" / "requirements" / "locks" / f"core-{age}.txt").read_text(encoding="utf-8")
-    found = re.search(r"^ansible-core==(\S+) ", text, re.MULTILINE)
+    found = re.search(r"^ansible-core==(\S+) ", read(f"tests/requirements/locks/core-{age}.txt"), re.MULTILINE)
     assert found
     return found[1]
 
 
-@pytest.mark.parametrize("name", plugins("modules"))
+@pytest.mark.parametrize("name", plugin_names("modules"))
 def test_every_module_documents_itself_under_its_own_name(name: str) -> None:
-    module = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{name}")
-    documentation = yaml.safe_load(module.DOCUMENTATION)
-    assert documentation["module"] == name
+    module = plugin("modules", name)
+    assert yaml.safe_load(module.DOCUMENTATION)["module"] == name
     assert yaml.safe_load(module.EXAMPLES)
-    assert yaml.safe_load(module.RETURN)
+    # Those that are used as Ansible means them need no documentation.
+    reserved = {"skipped", "failed", "unreachable", "exception", "warnings", "deprecations", "invocation", "results"}
+    assert returned_values(name)
+    assert not reserved & set(returned_values(name))
 
 
 def test_every_action_has_a_module_that_documents_it() -> None:
-    assert set(plugins("action")) <= set(plugins("modules"))
+    assert set(plugin_names("action")) <= set(plugin_names("modules"))
 
 
-@pytest.mark.parametrize("name", plugins("inventory"))
+@pytest.mark.parametrize("name", plugin_names("inventory"))
 def test_every_inventory_documents_itself_under_its_own_name(name: str) -> None:
-    plugin = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.inventory.{name}")
-    documentation = yaml.safe_load(plugin.DOCUMENTATION)
-    full_name = f"qingguo.qgnet.{name}"
+    inventory, full_name = plugin("inventory", name), f"qingguo.qgnet.{name}"
+    documentation = yaml.safe_load(inventory.DOCUMENTATION)
     assert documentation["name"] == name
-    assert full_name == plugin.InventoryModule.NAME
+    assert full_name == inventory.InventoryModule.NAME
     assert documentation["options"]["plugin"]["choices"] == [full_name]
-    assert yaml.safe_load(plugin.EXAMPLES)["plugin"] == full_name
+    assert yaml.safe_load(inventory.EXAMPLES)["plugin"] == full_name
 
 
 @pytest.mark.parametrize(
@@ -95,12 +87,9 @@ def test_plugins_document_the_options_of_the_api_as_they_are_declared(fragments:
         assert [entry["name"] for entry in reported["vars"]] == [variable_name(name)]
 
 
-def test_the_user_agent_has_the_version_of_the_collection() -> None:
-    assert load("galaxy.yml")["version"] == VERSION
-
-
-def test_the_collection_needs_no_other() -> None:
-    assert load("galaxy.yml")["dependencies"] == {}
+def test_the_collection_has_the_version_of_the_user_agent_and_needs_no_other() -> None:
+    galaxy = load("galaxy.yml")
+    assert (galaxy["version"], galaxy["dependencies"]) == (VERSION, {})
 
 
 def test_the_oldest_core_that_is_tested_is_the_oldest_that_is_allowed() -> None:
@@ -109,17 +98,8 @@ def test_the_oldest_core_that_is_tested_is_the_oldest_that_is_allowed() -> None:
 
 
 def test_execution_environments_get_what_the_modules_need() -> None:
-    named = load("meta/execution-environment.yml")["dependencies"]["python"]
-    lines = (ROOT / named).read_text(encoding="utf-8").splitlines()
+    lines = read(load("meta/execution-environment.yml")["dependencies"]["python"]).splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == ["requests>=2.28"]
-
-
-@pytest.mark.parametrize("name", plugins("modules"))
-def test_no_result_has_a_name_that_means_something_to_ansible(name: str) -> None:
-    module = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{name}")
-    reserved = {"skipped", "failed", "unreachable", "exception", "warnings", "deprecations", "invocation", "results"}
-    # Those that are used as Ansible means them need no documentation.
-    assert not reserved & set(yaml.safe_load(module.RETURN))
 
 
 #: A refusal of each API, by the option that a module calls it with.
@@ -134,13 +114,12 @@ REFUSALS: dict[str, QgError] = {
 CODE_TYPES = {frozenset[type](): None, frozenset({int}): "int", frozenset({str}): "str", frozenset({int, str}): "raw"}
 
 
-@pytest.mark.parametrize("name", plugins("modules"))
+@pytest.mark.parametrize("name", plugin_names("modules"))
 def test_every_module_documents_what_it_returns_when_the_vendor_refuses(name: str) -> None:
-    module = importlib.import_module(f"ansible_collections.qingguo.qgnet.plugins.modules.{name}")
     # It takes a product only to refuse any other than classic before a call.
     taken = documented_options(name).keys() - ({"product"} if name == "qg_proxy_pool_info" else set())
     refusals = [error.as_result() for option, error in REFUSALS.items() if option in taken]
-    returned = yaml.safe_load(module.RETURN)
+    returned = returned_values(name)
     of_failures = {key for key, entry in returned.items() if re.search(r"\brefused\b|on failure", entry["returned"])}
     assert of_failures == {key for refusal in refusals for key in refusal} - {"msg"}
     code_type = CODE_TYPES[frozenset(type(refusal["code"]) for refusal in refusals)]

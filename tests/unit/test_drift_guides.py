@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,16 +23,12 @@ from simulator import cli
 from simulator.account import agents
 from simulator.account import options as agent_options
 from simulator.keys import options, plans
-from support.documents import Rows, alike, markdown_rows, running_text, table_rows
+from support.documents import Rows, alike, markdown_rows, read, role_options, running_text, table_rows
 
-ROOT = Path(__file__).resolve().parents[2]
-ROLE = ROOT / "roles" / "egress_whitelist"
+ROLE = "roles/egress_whitelist"
+
 LANGUAGES = ["en", "zh-CN"]
 LOOKUP = yaml.safe_load(proxy.DOCUMENTATION)["options"]
-
-
-def read(path: str) -> str:
-    return (ROOT / path).read_text(encoding="utf-8")
 
 
 def path_of(guide: str, language: str) -> str:
@@ -63,15 +58,8 @@ def plain(cell: str) -> str:
 # The role
 
 
-def role_options() -> dict[str, Any]:
-    spec = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-    found: dict[str, Any] = spec["argument_specs"]["main.yml"]["options"]
-    return found
-
-
 def role_rows() -> dict[str, dict[str, str]]:
-    rows = markdown_rows((ROLE / "README.md").read_text(encoding="utf-8"))
-    return {plain(row["variable"]): row for row in rows}
+    return {plain(row["variable"]): row for row in markdown_rows(read(f"{ROLE}/README.md"))}
 
 
 def kind(option: dict[str, Any]) -> str:
@@ -81,7 +69,7 @@ def kind(option: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", role_options())
-def test_the_readme_of_the_role_states_type_default_and_environment(name: str) -> None:
+def test_the_readme_of_the_role_states_what_the_argument_spec_says(name: str) -> None:
     row, option = role_rows()[name], role_options()[name]
     assert row["type"] == kind(option)
     variables = PROXY_API_OPTIONS.get(name.removeprefix("egress_whitelist_"), {}).get("fallback", (None, []))[1]
@@ -92,15 +80,10 @@ def test_the_readme_of_the_role_states_type_default_and_environment(name: str) -
         assert re.findall("`(.+?)`", sentence[1]) == option["default"]
     else:
         assert plain(row["default"]) == (written(option["default"]) if "default" in option else "".join(variables))
-
-
-@pytest.mark.parametrize("name", role_options())
-def test_the_readme_of_the_role_says_what_the_argument_spec_says(name: str) -> None:
-    described = role_options()[name]["description"]
+    described = option["description"]
     text = " ".join(described if isinstance(described, list) else [described])
     # The marks of Ansible's documentation, as Markdown has them.
-    text = re.sub(r"I\(([^)]+)\)", r"*\1*", re.sub(r"[CEOV]\(([^)]+)\)", r"`\1`", text))
-    assert role_rows()[name]["meaning"] == text
+    assert row["meaning"] == re.sub(r"I\(([^)]+)\)", r"*\1*", re.sub(r"[CEOV]\(([^)]+)\)", r"`\1`", text))
 
 
 # What the environment sets

@@ -7,7 +7,6 @@ What the code takes is seen by running it, or read from the specification that i
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from ansible import constants
 from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.qingguo.qgnet.extensions.eda.plugins.event_source import qg_watch
@@ -26,7 +24,6 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._api.account import 
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
 from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import Announcer
 from ansible_collections.qingguo.qgnet.plugins.module_utils._leases import operations
-from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Operation
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import (
     ACCOUNT_API_OPTIONS,
     GROUP_OPTIONS,
@@ -37,10 +34,25 @@ from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import
 from ansible_collections.qingguo.qgnet.plugins.module_utils._task.sources import Spec, shared_options, variable_name
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch import options as watch_options
 from ansible_collections.qingguo.qgnet.plugins.module_utils._watch.events import polls_to_skip
-from support.documents import PLUGINS, alike, documented_options, lookup_of, running_text, with_fragments
+from support.documents import (
+    alike,
+    configured,
+    documented_options,
+    lookup_of,
+    plugin_names,
+    read,
+    running_text,
+    spec_of,
+    with_fragments,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+
+@pytest.mark.parametrize("module", plugin_names("modules"))
+def test_a_module_documents_the_options_that_it_takes(module: str) -> None:
+    fields = ("type", "required", "choices", "elements", "aliases", "default")
+    assert fields_of(documented_options(module), *fields) == fields_of(spec_of(module), *fields)
+
+
 Option = dict[str, Any]
 
 
@@ -72,38 +84,21 @@ def fallback(option: Option) -> list[str]:
     return list(option["fallback"][1]) if "fallback" in option else []
 
 
+def fields_of(options: Spec, *fields: str) -> dict[str, list[Any]]:
+    """These fields of each option, with the defaults of Ansible."""
+    implied = {"type": "str", "required": False}
+    return {name: [option.get(field, implied.get(field)) for field in fields] for name, option in options.items()}
+
+
 # Modules
 
 
-def spec_of(module: str) -> Spec:
-    """What the module's action validates its options with."""
-    action = importlib.import_module(f"{PLUGINS}.action.{module}")
-    operation: Operation | None = getattr(action.ActionModule, "operation", None)
-    return operation.spec if operation else action.SPEC
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_documents_the_options_that_it_takes(module: str) -> None:
-    declared, taken = documented_options(module), spec_of(module)
-    assert set(declared) == set(taken)
-    fields = {"type": "str", "required": False, "choices": None, "elements": None, "aliases": None}
-    assert {
-        name: {field: declared[name].get(field, other) for field, other in fields.items()} for name in declared
-    } == {name: {field: taken[name].get(field, other) for field, other in fields.items()} for name in declared}
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_documents_the_default_and_the_sources_of_what_it_uses(module: str) -> None:
+@pytest.mark.parametrize("module", plugin_names("modules"))
+def test_a_module_documents_the_sources_of_its_options(module: str) -> None:
     taken, declared = spec_of(module), documented_options(module)
-    assert {
-        name: (option.get("default"), variables(option), ansible_variables(option)) for name, option in declared.items()
-    } == {
-        name: (
-            taken[name].get("default"),
-            fallback(taken[name]),
-            [variable_name(name)] if name in shared_options(taken) else [],
-        )
-        for name in declared
+    shared = shared_options(taken)
+    assert {name: (variables(option), ansible_variables(option)) for name, option in declared.items()} == {
+        name: (fallback(option), [variable_name(name)] if name in shared else []) for name, option in taken.items()
     }
 
 
@@ -164,9 +159,7 @@ class Cloud:
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory = directory
-        constants.config.initialize_plugin_configuration_definitions("inventory", NAME, with_fragments(INVENTORY))
-        self.plugin = qg_cloud.InventoryModule()
-        self.plugin._load_name, self.plugin._redirected_names = NAME, []
+        self.plugin = configured("inventory", qg_cloud.InventoryModule(), NAME, with_fragments(INVENTORY))
         #: The options that were read, and those that the client was made of last.
         self.names: set[str] = set()
         self.given = Reads({}, self.names)
@@ -308,11 +301,9 @@ OTHERS = {"str": "https://other.example", "float": "7.5", "path": "/elsewhere", 
 
 def test_the_event_source_documents_the_options_that_it_takes() -> None:
     taken = watch_options.SPEC
-    assert set(WATCH) == set(watch_options.read_options({})) == set(taken)
+    assert set(WATCH) == set(watch_options.read_options({}))
     fields = ("type", "elements", "choices", "aliases")
-    assert {name: [option.get(field) for field in fields] for name, option in WATCH.items()} == {
-        name: [option.get(field) for field in fields] for name, option in taken.items()
-    }
+    assert fields_of(WATCH, *fields) == fields_of(taken, *fields)
 
 
 def test_the_event_source_documents_the_defaults_that_it_has() -> None:
@@ -354,7 +345,7 @@ def test_the_event_source_documents_the_least_interval() -> None:
 
 def reported_by(guide: str, pattern: str) -> tuple[str, ...]:
     """The groups of the only match in a guide, whose lines may end anywhere."""
-    text = running_text((ROOT / guide).read_text(encoding="utf-8"))
+    text = running_text(read(guide))
     found = list(re.finditer(pattern, text))
     assert len(found) == 1, f"{guide}: {len(found)} times {pattern}"
     return found[0].groups()
@@ -377,7 +368,7 @@ EVENTS = {
 
 @pytest.mark.parametrize("guide", EVENTS)
 def test_the_guide_lists_what_can_be_watched(guide: str) -> None:
-    text = alike((ROOT / guide).read_text(encoding="utf-8"))
+    text = alike(read(guide))
     of_table = re.findall(r"^(?:   \* -|\|) `(\w+)(: true)?`", text, re.MULTILINE)
     declared = {name: "bool" if flag else None for name, flag in of_table if name in WATCH}
     assert list(declared) == list(watch_options.WATCHED)

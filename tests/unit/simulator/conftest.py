@@ -10,19 +10,25 @@ from typing import Any
 
 import pytest
 import requests
-from simulator.fixture import Simulator, sim, simulator, simulator_arguments
+from simulator.fixture import Simulator, sim, simulator
+from support.http_sessions import new_session
 
-__all__ = ["sim", "simulator", "simulator_arguments"]
+__all__ = ["sim", "simulator"]
 
+#: Makes a call with the first key and returns the response, or its JSON value.
+Fetch = Callable[..., requests.Response]
 Call = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def simulator_arguments() -> list[str]:
+    """A minute of 60 seconds, so that time passes only when a test advances the clock."""
+    return ["--proxy-port", "0", "--map", "127.0.0.11=203.0.113.11", "--map", "127.0.0.12=203.0.113.12"]
 
 
 @pytest.fixture
 def http() -> requests.Session:
-    """Return a session that ignores the proxies and the netrc file of the machine."""
-    session = requests.Session()
-    session.trust_env = False
-    return session
+    return new_session()
 
 
 @pytest.fixture
@@ -32,10 +38,13 @@ def trusting(sim: Simulator, http: requests.Session) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def call(sim: Simulator, http: requests.Session) -> Call:
-    """Return a function that makes a call by GET with the first key and returns the JSON value."""
-
-    def get(path: str, **params: str) -> Any:
-        return http.get(sim.api_url + path, params={"Key": sim.key, **params}, timeout=10).json()
+def fetch(sim: Simulator, http: requests.Session) -> Fetch:
+    def get(path: str, **params: str) -> requests.Response:
+        return http.get(sim.api_url + path, params={"Key": sim.key, **params}, timeout=10)
 
     return get
+
+
+@pytest.fixture
+def call(fetch: Fetch) -> Call:
+    return lambda path, **params: fetch(path, **params).json()

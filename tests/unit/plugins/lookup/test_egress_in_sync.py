@@ -104,31 +104,21 @@ def test_a_directory_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_directory_is_the_default_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_directory_is_that_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QG_STATE_DIR", str(tmp_path))
     enqueue(tmp_path, os.getpid(), no_op=True)
-    assert in_sync(state_dir=None) == in_sync() == [True]
-
-
-def test_a_directory_that_cannot_be_used_is_left_to_the_step(tmp_path: Path) -> None:
-    enqueue(tmp_path, os.getpid(), no_op=True)
+    assert in_sync(state_dir=None) == in_sync() == looked_up({}) == [True]
+    # A variable or a directory that cannot be used is left to the step, which reports it.
+    assert looked_up({"qg_state_dir": "{{ nowhere }}"}) == [False]
     tmp_path.chmod(0o777)
     assert in_sync(state_dir=str(tmp_path)) == [False]
-
-
-def test_a_variable_that_cannot_be_used_is_left_to_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QG_STATE_DIR", str(tmp_path))
-    enqueue(tmp_path, os.getpid(), no_op=True)
-    assert looked_up({}) == [True]
-    assert looked_up({"qg_state_dir": "{{ nowhere }}"}) == [False]
 
 
 def looked_up(variables: dict[str, Any], **options: Any) -> list[bool]:
     """What the lookup returns with variables of a host."""
     trusted = {name: trust(value) if isinstance(value, str) else value for name, value in variables.items()}
     variables = {"ansible_play_batch": ["h"], "ansible_play_hosts": ["h"], **trusted}
-    lookup = lookup_of(egress_in_sync)[0]
-    lookup._templar = Templar(loader=None, variables=variables)
+    lookup, _names = lookup_of(egress_in_sync, Templar(loader=None, variables=variables))
     answer: list[bool] = lookup.run([], variables, **options)
     return answer
 
@@ -160,8 +150,5 @@ def test_a_variable_with_the_prefix_that_cannot_be_used_is_left_to_the_step(
 def test_a_mistake_in_the_lookup_itself_is_an_error() -> None:
     with pytest.raises(AnsibleError, match="bogus"):
         in_sync(step="bogus")
-
-
-def test_it_takes_no_terms() -> None:
     with pytest.raises(AnsibleLookupError, match="takes no terms"):
         in_sync(["h1"])

@@ -40,23 +40,19 @@ def test_a_run_is_partial_exactly_if_a_host_is_missing(failed: set[str], later: 
     assert (reason is None) is (batch == HOSTS)
 
 
-def test_the_limit_is_named_first() -> None:
-    assert why_partial("w1,w2", variables(["w1", "w2"], ["w2"], ["w2"])) == "it is limited with --limit w1,w2"
-
-
-def test_a_limit_to_all_hosts_is_no_limit() -> None:
-    for limit in ("all", " * ", "", None):
-        assert why_partial(limit, variables(HOSTS, HOSTS, HOSTS)) is None
-
-
-def test_many_failed_hosts_are_named_in_part() -> None:
-    reason = why_partial(None, variables(HOSTS, [], []))
-    assert reason == "w0, w1, w2, w3, w4 and 3 more failed, were unreachable or ended before"
-    assert why_partial(None, variables(HOSTS, HOSTS[1:], HOSTS[1:])) == "w0 failed, was unreachable or ended before"
-
-
-def test_a_serial_batch_is_described_by_its_size() -> None:
-    assert why_partial(None, variables(HOSTS, HOSTS, HOSTS[:2])) == "a serial batch has 2 of the play's 8 hosts"
+@pytest.mark.parametrize(
+    ("limit", "play", "reason"),
+    [
+        *((limit, (HOSTS, HOSTS, HOSTS), None) for limit in ("all", " * ", "", None)),
+        # The limit is named first.
+        ("w1,w2", (["w1", "w2"], ["w2"], ["w2"]), "it is limited with --limit w1,w2"),
+        (None, (HOSTS, [], []), "w0, w1, w2, w3, w4 and 3 more failed, were unreachable or ended before"),
+        (None, (HOSTS, HOSTS[1:], HOSTS[1:]), "w0 failed, was unreachable or ended before"),
+        (None, (HOSTS, HOSTS, HOSTS[:2]), "a serial batch has 2 of the play's 8 hosts"),
+    ],
+)
+def test_why_a_run_is_partial(limit: str | None, play: tuple[list[str], ...], reason: str | None) -> None:
+    assert why_partial(limit, variables(*play)) == reason
 
 
 def test_a_task_outside_of_a_play_has_no_hosts_to_miss() -> None:
@@ -97,14 +93,12 @@ def test_prune_groups_without_hosts_are_refused(groups: list[str], words: str) -
 def test_the_localhost_of_each_control_node_that_shares_the_records_is_another_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    sources = {"ansible_inventory_sources": ["/srv/hosts"]}
+    local, other = ({**sources, "inventory_hostname": host} for host in ("localhost", "w1"))
     found = set()
     for node in ("node1", "node2"):
         monkeypatch.setattr(os, "uname", lambda node=node: SimpleNamespace(nodename=node))
         for given_id in (None, "fleet"):
-            local, other = (
-                {"ansible_inventory_sources": ["/srv/hosts"], "inventory_hostname": host}
-                for host in ("localhost", "w1")
-            )
             plain = given_id or "/srv/hosts"
             assert inventory_id(given_id, other, is_shared=True) == plain
             assert inventory_id(given_id, local, is_shared=False) == plain

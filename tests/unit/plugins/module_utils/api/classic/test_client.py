@@ -1,0 +1,187 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The client of the classic proxy API: how it reads responses, when it tries again, and what its errors show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.client import PostRejected, ProxyApi
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.errors import (
+    VENDOR_CODES,
+    ApiError,
+    StatusError,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.leases import Lease
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, encode
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import (
+    Effect,
+    TransportError,
+    WaitBudgetExceeded,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import WaitBudget
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.rate_limiter import RateLimiter
+from ansible_collections.qingguo.qgnet.plugins.module_utils._store.state import State
+from support.scripted_transport import ScriptedTransport, Step, json_response
+
+KEY, PWD = "SECRETKEY1", "s3cr3t+pass/word"
+LOST = TransportError("the response was lost", endpoint="/whitelist/query", effect=Effect.UNKNOWN)
+
+
+def client(tmp_path: Path, *script: Step, max_wait: float = 300.0) -> tuple[ProxyApi, ScriptedTransport]:
+    """A client that does not wait."""
+    transport = ScriptedTransport(*script)
+    limiter = RateLimiter(State(str(tmp_path / "state")))
+    budget = WaitBudget(max_wait, sleep=lambda _seconds: None)
+    return ProxyApi(transport, limiter, budget, api_url="https://api.example", key=KEY, pwd=PWD), transport
+
+
+@pytest.mark.parametrize("body", [{"Code": 0}, {"Code": 0, "Data": None}, {"Code": "0", "Data": []}], ids=repr)
+def test_an_empty_list_has_three_forms(tmp_path: Path, body: object) -> None:
+    api, _transport = client(tmp_path, json_response(body))
+    assert api.whitelist() == []
+
+
+@pytest.mark.parametrize("code", sorted(VENDOR_CODES))
+@pytest.mark.parametrize("status", [200, 400])
+def test_each_documented_code_is_reported_with_meaning_and_fix(tmp_path: Path, code: int, status: int) -> None:
+    api, transport = client(tmp_path, json_response({"Code": code, "Msg": "text"}, status))
+    with pytest.raises(ApiError) as caught:
+        api.whitelist()
+    details = caught.value.details
+    assert (details["code"], details["endpoint"]) == (code, "/whitelist/query")
+    assert VENDOR_CODES[code].meaning in caught.value.message
+    assert VENDOR_CODES[code].fix in caught.value.message
+    assert len(transport.requests) == (6 if code == -1 else 1), "not what is final, or takes longer than max_wait"
+
+
+def test_an_undocumented_code_is_reported_too(tmp_path: Path) -> None:
+    api, _transport = client(tmp_path, json_response({"Code": "-999"}))
+    with pytest.raises(ApiError, match="code -999"):
+        api.whitelist()
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        HttpResponse(200, f"<html>{KEY} {PWD} s3cr3t%2Bpass%2Fword</html>", {}),
+        HttpResponse(502, f"Bad gateway for ?Key={KEY}", {}),
+        HttpResponse(404, f"no {KEY}", {}),
+        HttpResponse(302, "", {"Location": f"https://elsewhere.example/?Key={KEY}"}),
+        json_response({"Code": -1, "Msg": KEY}),
+        json_response({"Code": True, "Msg": KEY}),
+        json_response([KEY]),
+        json_response({"Code": 0, "Data": KEY}),
+        json_response({"Code": 0, "Data": [[KEY]]}),
+        HttpResponse(429, "slow down", {"Retry-After": "1"}),
+        json_response({"Code": 0}, 500),
+    ],
+)
+def test_no_message_quotes_a_secret(tmp_path: Path, response: HttpResponse) -> None:
+    api, _transport = client(tmp_path, response, max_wait=0)
+    with pytest.raises((ApiError, TransportError)) as caught:
+        api.whitelist()
+    shown = f"{caught.value.message} {caught.value.details} {caught.value!r}"
+    assert KEY not in shown
+    assert PWD not in shown
+    assert "s3cr3t%2B" not in shown
+    assert "/whitelist/query" in shown
+
+
+def test_no_entry_that_is_not_an_address_quotes_a_secret(tmp_path: Path) -> None:
+    api, _transport = client(tmp_path, json_response({"Code": 0, "Data": [f"{'x' * 90}{KEY}"]}))
+    (entry,) = api.read_whitelist().unreadable
+    assert KEY[:4] not in entry
+    assert len(entry) <= 100
+
+
+def test_a_read_is_repeated_after_a_transient_failure_and_that_is_reported(tmp_path: Path) -> None:
+    unavailable = HttpResponse(503, "", {"Retry-After": "2"})
+    api, transport = client(tmp_path, LOST, unavailable, json_response({"Code": 0}))
+    assert api.whitelist() == []
+    report = api.usage()
+    assert (report["calls"], report["retries"], len(transport.requests)) == (3, 2, 3)
+    assert report["waited_seconds"] >= 2
+
+
+def test_a_write_whose_response_was_lost_is_not_repeated_blindly(tmp_path: Path) -> None:
+    api, transport = client(tmp_path, LOST)
+    with pytest.raises(TransportError):
+        api.add(["203.0.113.1"])
+    assert len(transport.requests) == 1
+
+
+def test_a_write_that_was_never_sent_is_repeated(tmp_path: Path) -> None:
+    unsent = TransportError("refused", endpoint="/whitelist/add", effect=Effect.NOT_SENT)
+    api, transport = client(tmp_path, unsent, json_response({"Code": 0, "Data": ["203.0.113.1"], "Num": 1}))
+    assert api.add(["203.0.113.1"]).ips == {"203.0.113.1"}
+    assert len(transport.requests) == 2
+
+
+def test_without_time_to_wait_the_failure_is_reported_and_not_the_waiting(tmp_path: Path) -> None:
+    api, transport = client(tmp_path, LOST, max_wait=0)
+    with pytest.raises(TransportError, match="the response was lost"):
+        api.whitelist()
+    assert len(transport.requests) == 1
+
+
+#: Too many for a query.
+MANY = [f"{net}.{n}" for net in ("192.0.2", "198.51.100", "203.0.113") for n in range(250)]
+
+
+def test_a_long_list_is_one_form_and_a_short_one_a_query(tmp_path: Path) -> None:
+    api, transport = client(tmp_path, json_response({"Code": 0}))
+    for ips in (MANY[:200], MANY):
+        (batch,) = api.batches(ips)
+        api.add(batch)
+    assert [request.method for request in transport.requests] == ["GET", "POST"]
+    assert transport.sent("IP") == [",".join(MANY[:200]), ",".join(MANY)]
+
+
+def test_after_a_refused_form_each_batch_fits_a_query(tmp_path: Path) -> None:
+    api, _transport = client(tmp_path, json_response({"Code": -10}))
+    with pytest.raises(PostRejected):
+        api.add(MANY)
+    batches = api.batches([f"203.0.113.{100 + n % 100}" for n in range(1000)])
+    assert sum(len(batch) for batch in batches) == 1000
+    assert len(batches) <= 6
+    assert all(len(encode({"Key": KEY, "Pwd": PWD, "IP": ",".join(batch)})) <= 4000 for batch in batches)
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        (json_response({"error": "wrong"}, 400), StatusError),
+        (json_response({"error": "wrong"}), StatusError),
+        (json_response({"data": None, "error": "wrong"}), StatusError),
+        (json_response({"Code": -14}), ApiError),
+        (json_response({}), TransportError),
+        (json_response({"data": {}}), TransportError),
+        (json_response({"data": [{"uuid": ""}]}), TransportError),
+        (HttpResponse(404, "no", {}), TransportError),
+    ],
+)
+def test_calls_by_status_are_refused_or_unreadable(
+    tmp_path: Path, response: HttpResponse, error: type[Exception]
+) -> None:
+    api, _transport = client(tmp_path, response)
+    with pytest.raises(error) as caught:
+        api.monopolies()
+    assert caught.value.__class__ is error
+
+
+def test_an_unknown_error_by_status_is_tried_again_where_that_is_harmless(tmp_path: Path) -> None:
+    api, transport = client(tmp_path, json_response({"error": "?"}, 500), json_response({"data": None}))
+    assert api.monopolies() == []
+    assert len(transport.requests) == 2
+
+
+def test_a_released_address_counts_beside_its_call(tmp_path: Path) -> None:
+    api, _transport = client(tmp_path, json_response({"Code": 0}), max_wait=0)
+    leases = [Lease.from_item({"IP": f"192.0.2.{n}", "port": 1}, "T") for n in range(2)]
+    api.release(leases)
+    # As long as the number of channels is not known, the limit is that of the smallest plan.
+    with pytest.raises(WaitBudgetExceeded, match="limit of 2 a minute"):
+        api.release(leases)

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The data of the classic API: quotas, entries of the whitelist, and reported changes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.classic.models import (
+    ReportedChange,
+    quota,
+    whitelist_change,
+    whitelist_entries,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.parsing import ResponseShapeError, as_int
+
+
+def test_numbers_may_come_as_text() -> None:
+    found = quota({"Code": 0, "Total": "5", "Available": 3, "Used": "2"})
+    assert (found.total, found.available, found.used) == (5, 3, 2)
+    for bad in (None, True, 1.5, "many", []):
+        with pytest.raises(ResponseShapeError):
+            as_int(bad, "Total")
+    with pytest.raises(ResponseShapeError, match="Available is not a number"):
+        quota({"Total": 1, "Used": 1})
+
+
+def test_entries_of_the_whitelist_are_kept_whatever_they_are() -> None:
+    entries = whitelist_entries({"Data": ["9.9.9.9 ", "odd entry", "9.9.9.9", "9.9.9.9", 7, None]})
+    assert entries.spellings == {"9.9.9.9": ("9.9.9.9 ", "9.9.9.9")}
+    assert entries.unreadable == ("odd entry", "7", "null")
+
+
+@pytest.mark.parametrize(
+    ("body", "changed", "unclear"),
+    [
+        ({"Data": ["9.9.9.9", "9.9.9.9/32", "8.8.8.8"], "Num": 3}, {"8.8.8.8", "9.9.9.9"}, False),
+        ({"Data": ["9.9.9.9", "8.8.8.8", "7.7.7.7"], "Num": 3}, {"8.8.8.8"}, False),
+        ({"Data": [], "Num": "3"}, {"8.8.8.8", "9.9.9.9"}, False),
+        ({"Num": 3}, {"8.8.8.8", "9.9.9.9"}, False),
+        ({"Data": None, "Num": 2}, set(), True),
+        ({"Num": 4}, set(), True),
+        ({"Num": 0}, set(), False),
+        ({"Data": []}, set(), False),
+        ({"Num": "many"}, set(), True),
+        ({}, set(), True),
+    ],
+)
+def test_a_change_counts_for_the_addresses_that_are_named_or_if_none_is_for_the_number_of_all(
+    body: dict[str, Any], changed: set[str], unclear: bool
+) -> None:
+    sent = {"8.8.8.8": ["8.8.8.8"], "9.9.9.9": ["9.9.9.9", "9.9.9.9/32"]}
+    assert whitelist_change(body, sent) == ReportedChange(frozenset(changed), unclear)
+
+
+def test_a_change_with_other_data_is_refused() -> None:
+    with pytest.raises(ResponseShapeError):
+        whitelist_change({"Data": [1], "Num": 1}, {"8.8.8.8": ["8.8.8.8"]})

@@ -1,0 +1,89 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A module on the host that its task is delegated to: empty selectors, and whether Python can run it at all."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import RELEASE, REPLACE
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task import module
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute
+from support.documents import PLUGINS, ROOT, operation_of, plugin_names
+from support.plugin_runs import run_as_module
+
+OPERATIONS = {name: operation for name in plugin_names("action") if (operation := operation_of(name))}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_optional_option_that_names_something_is_a_selector(name: str) -> None:
+    operation = OPERATIONS[name]
+    optional = {option for option, spec in operation.spec.items() if not spec.get("required")}
+    assert NAMES & optional <= set(operation.selectors) <= optional
+    assert [option for option in operation.selectors if operation.spec[option].get("default")] == []
+
+
+#: Options by which a task names what it concerns.
+NAMES = {"ips", "task_ids", "uuids", "suid", "all"}
+
+
+@pytest.mark.parametrize("value", [None, [], "", " ", [""], [None, " "]])
+def test_the_module_itself_refuses_an_empty_selector(capsys: pytest.CaptureFixture[str], value: Any) -> None:
+    operation = Operation(
+        spec={"ips": {"type": "raw"}}, run=lambda _params, _mode: {"changed": True}, selectors=("ips",)
+    )
+    result = run_as_module(operation, {"ips": value}, capsys)
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert "never means all" in result["msg"]
+    for params in ({}, {"ips": ["192.0.2.1"]}):
+        assert run_as_module(operation, params, capsys)["changed"] is True
+
+
+@pytest.mark.parametrize("operation", [RELEASE, REPLACE], ids=["release", "replace"])
+def test_an_operation_on_leases_does_nothing_if_none_are_named(operation: Operation) -> None:
+    params = {name: option.get("default") for name, option in operation.spec.items()}
+    result = execute(operation, params, Mode())
+    assert result["failed"] is True
+    assert "all=true" in result["msg"]
+
+
+# Python on a host that a task is delegated to
+
+
+def test_a_python_that_is_too_old_is_reported_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
+    monkeypatch.setattr(sys, "hexversion", 0x030912F0)
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18, "final", 0))
+    with pytest.raises(SystemExit) as end:
+        exec(compile(source, str(module.__file__), "exec"), {"__name__": "_module"})
+    assert end.value.code == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["failed"] is True
+    assert result["msg"] == (
+        f"qingguo.qgnet needs Python 3.10 or newer on the host that the task is delegated to, but {sys.executable} is "
+        "Python 3.9: set ansible_python_interpreter of that host to a newer one, or run the task on the control node."
+    )
+
+
+MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
+RUN_THERE = [path for path in MODULES if "run_module" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", [*RUN_THERE, Path(str(module.__file__))], ids=lambda path: path.stem)
+def test_what_runs_before_the_check_is_read_by_the_oldest_python(path: Path) -> None:
+    assert ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("path", RUN_THERE, ids=lambda path: path.stem)
+def test_a_module_imports_the_check_before_the_rest_of_the_collection(path: Path) -> None:
+    imports = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
+    own = [node.module for node in imports if str(node.module).startswith(PLUGINS)]
+    assert own[0] == f"{PLUGINS}.module_utils._task.module"

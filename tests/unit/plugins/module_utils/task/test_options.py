@@ -1,0 +1,82 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of the vendor's APIs: mistakes in them, and the clients that they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.waiting import SILENT
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.options import AccountApiOptions, proxy_api
+
+SECRET = "0123456789abcdef0123"
+COMMON = {"timeout": 10.0, "max_wait": 300.0, "validate_certs": True, "ca_path": None}
+ACCOUNT: dict[str, Any] = {
+    **COMMON,
+    "app_id": "qgdemo01",
+    "app_key": SECRET,
+    "account_url": "https://account.example/api",
+    "domain": "www.qg.net",
+}
+PROXY: dict[str, Any] = {**COMMON, "key": SECRET, "pwd": "x", "api_url": "https://api.example", "state_url": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"app_id": " "}, "app_id is empty: give the appid of the vendor's page Agent, or leave the option out to use"),
+        ({"app_key": ""}, "app_key is empty: give the appkey of the vendor's page Agent, or leave the option out to"),
+        ({"domain": ""}, "domain='' is not a host name: give the site of the account, such as www.qg.net."),
+        ({"domain": "https://www.qg.net"}, "domain='https://www.qg.net' is not a host name"),
+        ({"domain": "www.qg.net/api"}, "domain='www.qg.net/...' is not a host name"),
+        ({"account_url": "www.qg.net/api"}, "account_url 'www.qg.net/...' cannot be used: give scheme and host, such"),
+        ({"account_url": "ftp://www.qg.net"}, "such as https://www.qg.net/api."),
+        ({"account_url": f"https://www.qg.net/api?k={SECRET}"}, "account_url must contain only scheme, host"),
+        ({"account_url": f"https://me:{SECRET}@www.qg.net/api"}, "account_url contains a user name, a password or"),
+        ({"account_url": "https://www.qg.net/api#x"}, "account_url must contain only scheme, host and path"),
+        ({"timeout": 0.0}, "timeout=0 is out of range: give a number from 0.1 to 600."),
+        ({"timeout": float("nan")}, "timeout=nan is out of range"),
+        ({"max_wait": -1.0}, "max_wait=-1 is out of range: give a number from 0 to 86400."),
+        ({"max_wait": 1e400}, "max_wait=inf is out of range"),
+        ({"ca_path": "/nonexistent/ca.pem"}, "ca_path /nonexistent/ca.pem cannot be used: No such file or directory."),
+    ],
+)
+def test_a_mistake_in_an_option_of_the_account_is_one_sentence(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        AccountApiOptions.parse({**ACCOUNT, **changes})
+    assert words in caught.value.message
+    assert "\n" not in caught.value.message
+    assert SECRET not in f"{caught.value.message} {caught.value.details} {caught.value!r}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"key": "  "}, "key is empty"),
+        ({"api_url": "proxy.qg.net"}, "api_url 'proxy.qg.net' cannot be used"),
+        ({"api_url": f"https://proxy.qg.net/?Key={SECRET}"}, "api_url must contain only"),
+        ({"api_url": "https://proxy.qg.net:0x1"}, "api_url"),
+        ({"timeout": 0.0}, "timeout=0 is out of range: give a number from 0.1 to 600"),
+        ({"max_wait": -1.0}, "max_wait=-1 is out of range"),
+    ],
+)
+def test_a_mistake_in_an_option_of_the_key_is_one_sentence(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        proxy_api({**PROXY, "state_dir": str(tmp_path), **changes}, SILENT)
+    assert words in caught.value.message
+    assert SECRET not in caught.value.message
+
+
+def test_blanks_around_credentials_do_not_count() -> None:
+    padded = {**ACCOUNT, "app_id": " qgdemo01\n", "app_key": f"{SECRET}\n", "domain": " www.qg.net "}
+    assert AccountApiOptions.parse(padded).identity == AccountApiOptions.parse(ACCOUNT).identity
+
+
+def test_runs_that_spell_the_address_differently_share_the_lock_and_the_count(tmp_path: Path) -> None:
+    urls = ["https://api.example", "http://API.example:80/"]
+    clients = [proxy_api({**PROXY, "state_dir": str(tmp_path), "api_url": url}, SILENT) for url in urls]
+    assert len({api.key_digest for api in clients}) == 1

@@ -1,0 +1,218 @@
+# Copyright (c) 2026 The qingguo.qgnet authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Text of a vendor or a host is shown without anything that a terminal obeys or that hides other text."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._api.transport import HttpResponse, Transport
+from ansible_collections.qingguo.qgnet.plugins.module_utils._cloud.hosts import address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.addresses import parse_address
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.errors import OptionError, QgError
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.text import one_line, visible, visible_everywhere
+from ansible_collections.qingguo.qgnet.plugins.module_utils._core.validation import check_addresses
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.detect import (
+    DetectionRequest,
+    evaluate_quorum,
+    parse_replies,
+    read_address,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._egress.proxy_check import ProxyCheckRequest
+from ansible_collections.qingguo.qgnet.plugins.module_utils._leases.operations import (
+    ALLOCATE,
+    INFO,
+    RELEASE,
+    find_leases,
+)
+from ansible_collections.qingguo.qgnet.plugins.module_utils._monopolies.operations import MONOPOLY
+from ansible_collections.qingguo.qgnet.plugins.module_utils._task.operation import Mode, Operation, execute, redact
+from ansible_collections.qingguo.qgnet.plugins.module_utils._whitelist.operations import WHITELIST, WHITELIST_INFO
+from hypothesis import given
+from hypothesis import strategies as st
+from support.documents import ROOT
+from support.plugin_runs import run_action
+
+KEY = "QGDEMO01"
+#: An escape sequence that clears the screen, its form of one byte, a reversal, signs without width, half of a pair.
+STRANGE = "a\x1b[2J\x9b2J\u202eb\u200bc\u2066\ufeff\x00\x07\x7fd\ud83d"
+SCOPE = "2606:4700::1%\x1b[2J"
+
+
+def shown(text: str) -> bool:
+    """Whether a text holds nothing but signs that are seen, and line feeds."""
+    return all(line.isprintable() for line in text.split("\n"))
+
+
+def everything(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for name, item in value.items() for text in (str(name), *everything(item))]
+    return [text for item in value for text in everything(item)] if isinstance(value, list) else [str(value)]
+
+
+@given(st.text())
+def test_a_message_is_one_line_of_signs_that_are_seen(text: str) -> None:
+    assert one_line(text).isprintable()
+    assert str(QgError(text)).isprintable()
+    assert one_line(one_line(text)) == one_line(text)
+
+
+@given(st.text())
+def test_text_without_controls_stays_as_it_is(text: str) -> None:
+    kept = "".join(sign for sign in text if sign.isprintable())
+    assert visible(f"{kept}\n\t") == f"{visible(kept)}\n\t"
+    assert not re.search(
+        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", visible(text)
+    )
+
+
+def test_text_of_the_vendor_in_chinese_is_shown() -> None:
+    assert one_line("福建 泉州\u3000电信 \N{GRINNING FACE}") == "福建 泉州 电信 \N{GRINNING FACE}"
+
+
+def test_what_is_nested_too_deep_is_left_out() -> None:
+    deep: Any = STRANGE
+    for _level in range(3000):
+        deep = {"a": deep}
+    assert "too deep" in json.dumps(visible_everywhere(deep))
+
+
+LEASE = {
+    "IP": f"192.0.2.1{STRANGE}",
+    "port": 80,
+    "host": f"192.0.2.1:80{STRANGE}",
+    "deadline": STRANGE,
+    "region": STRANGE,
+}
+BODIES: dict[str, dict[str, Any]] = {
+    "/whitelist/query": {"Code": 0, "Data": ["192.0.2.1", STRANGE, SCOPE, f"192.0.2.9\n192.0.2.8 {KEY}"]},
+    "/info/quota": {"Code": 0, "Total": 5, "Available": 4, "Used": 1, STRANGE: STRANGE},
+    "/query": {"Code": 0, "TaskList": [{"TaskID": f"T{STRANGE}", "Data": [{**LEASE, STRANGE: [{STRANGE: KEY}]}]}]},
+    "/resources": {"Code": 0, "Data": [{"area": STRANGE, "areaid": 350500, STRANGE: KEY}]},
+    "/monopolies": {"data": [{"uuid": f"u{STRANGE}", "area": STRANGE, "state": STRANGE, "ip": STRANGE}]},
+}
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    def send(_self: Transport, _method: str, _url: str, _parameters: Any, endpoint: str) -> HttpResponse:
+        return HttpResponse(200, json.dumps(BODIES[endpoint]), {})
+
+    monkeypatch.setattr(Transport, "send", send)
+    return {"key": KEY, "pwd": "pass-of-demo", "state_dir": str(tmp_path / "state"), "state_url": None, "max_wait": 0.0}
+
+
+def run(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
+    defaults = {name: option.get("default") for name, option in operation.spec.items()}
+    return execute(operation, {**defaults, **params}, Mode(check=True, diff=True))
+
+
+@pytest.mark.parametrize(
+    ("operation", "options"),
+    [
+        (WHITELIST, {"ips": ["8.8.8.8"], "state": "exact"}),
+        (WHITELIST_INFO, {}),
+        (INFO, {}),
+        (ALLOCATE, {"count": 1, "undetermined": "ignore"}),
+        (ALLOCATE, {"count": 1, "area_id": 350500}),
+        (RELEASE, {"all": True}),
+        (MONOPOLY, {"state": "absent", "all": True}),
+        (MONOPOLY, {"count": 1}),
+    ],
+)
+def test_nothing_of_the_vendor_reaches_a_result_as_a_control_or_with_the_key(
+    params: dict[str, Any], operation: Operation, options: dict[str, Any]
+) -> None:
+    result = run(operation, {**params, **options})
+    assert [text for text in everything(result) if not shown(text)] == []
+    assert result.get("msg", "").isprintable()
+    assert not any(KEY in text for text in everything(result))
+
+
+def test_an_entry_with_a_line_feed_is_one_line_of_a_result(params: dict[str, Any]) -> None:
+    result = run(WHITELIST_INFO, {**params, "allow_non_global": True})
+    assert result["whitelist"] == ["192.0.2.1"]
+    assert [len(text.splitlines()) for text in result["unreadable"]] == [1, 1, 1]
+
+
+def test_the_lookup_returns_and_the_state_directory_keeps_no_key(params: dict[str, Any], tmp_path: Path) -> None:
+    options = {"at_least": 1, "min_remaining": 0, "max_age": 60.0, "limit": None, "area_id": None, "isp": None}
+    options |= {"form": "lease", "task_ids": [], "undetermined": "match", "seed": None}
+    common = {name: option.get("default") for name, option in INFO.spec.items()}
+    (lease,) = find_leases({**common, **params, **options})
+    assert [text for text in everything(lease) if not shown(text) or KEY in text] == []
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
+    assert b"192.0.2.1:80" in kept
+    assert KEY.encode() not in kept
+
+
+def test_what_a_shell_of_a_host_prints_is_shown_on_one_line() -> None:
+    result = run_action("qg_proxy_check", {"proxies": ["192.0.2.1:80"]}, lambda _command: (1, "", f"sh: {STRANGE}\n\n"))
+    assert "sh: a" in result["msg"]
+    assert result["msg"].isprintable()
+
+
+def test_an_address_with_a_scope_is_refused_everywhere() -> None:
+    for text in (SCOPE, "fe80::1%eth0", "192.0.2.1%1"):
+        with pytest.raises(ValueError, match="scope"):
+            parse_address(text)
+        with pytest.raises(ValueError, match="is not an address") as caught:
+            read_address(text, None, True)
+        assert str(caught.value).isprintable()
+        with pytest.raises(OptionError):
+            check_addresses("ips", [text], only_global=False)
+        with pytest.raises(OptionError, match="source_address"):
+            DetectionRequest.parse(question(source_address=text))
+        assert address({"ip": text, "run_status": None, "order_status": None}, "ip")[0] is None
+        lease = {"server": "192.0.2.1:80", "ip": text}
+        options = {"proxies": [lease], "url": "http://echo.example", "expect": "lease", "min_working": None}
+        with pytest.raises(OptionError, match="is not an address"):
+            ProxyCheckRequest.parse({**options, "timeout": 5.0, "parallel": 1})
+
+
+def test_addresses_are_parsed_in_one_module() -> None:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "plugins").rglob("*.py")}
+    assert [name for name, text in texts.items() if re.search(r"ip_address\(", text)] == ["addresses.py"]
+
+
+def question(**changes: Any) -> dict[str, Any]:
+    sources = ["https://one.example/ip?token=HUSH7", "https://one.example/ip?token=HUSH8", "https://two.example/ip"]
+    options = {"sources": sources, "quorum": 2, "samples": 1, "source_address": None, "timeout": 5.0}
+    return {**options, "allow_non_global": True, "proxy": None, **changes}
+
+
+def test_a_token_in_a_source_is_in_no_result_and_no_message() -> None:
+    asked = DetectionRequest.parse(question())
+    record = "\nN {} curl 0 {}\nN.\n"
+    good = "".join(record.format(number, "198.51.100.7") for number in range(3))
+    answers = evaluate_quorum(parse_replies(good, "N", asked), asked).source_replies
+    assert [answer["source"] for answer in answers] == [
+        "https://one.example/ip?...",
+        "https://one.example/ip?... (2)",
+        "https://two.example/ip",
+    ]
+    for output in (
+        record.format(0, "nonsense"),
+        record.format(0, "198.51.100.7") + record.format(1, "198.51.100.8"),
+        "",
+    ):
+        with pytest.raises(QgError) as caught:
+            evaluate_quorum(parse_replies(output, "N", asked), asked)
+        assert "HUSH" not in json.dumps(caught.value.as_result())
+
+
+def test_credentials_in_a_source_are_refused() -> None:
+    with pytest.raises(OptionError, match="sources, entry 2, contains a user name, a password or another @: leave"):
+        DetectionRequest.parse(question(sources=["https://one.example/ip", "https://me:HUSH7@two.example/ip"]))
+
+
+def test_warnings_and_messages_of_an_action_are_fit_to_be_shown() -> None:
+    result = redact({"msg": STRANGE, "warnings": [f"{STRANGE}\n{KEY}"]}, {"key": KEY}, {"key": {"no_log": True}})
+    assert result["msg"].isprintable()
+    assert result["warnings"][0].isprintable()
+    assert KEY not in result["warnings"][0]
